@@ -1,0 +1,1 @@
+"""ovstool: a command-line toolkit for Open vSwitch."""

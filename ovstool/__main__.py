@@ -1,0 +1,5 @@
+import sys
+
+from ovstool.shell import main
+
+sys.exit(main())

@@ -1,0 +1,151 @@
+"""ovstool bridge"""
+
+import argparse
+import re
+from typing import Any
+
+from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
+from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, word
+from ovstool.errors import quote
+from ovstool.switch import Switch, bridge
+
+_UNSET = tuple("controllers" if column == "controller" else column for column in bridge.UNSETTABLE)
+
+
+class BridgeList(SwitchLister):
+    """List the bridges of the switch
+
+    Ports are counted, the local port included; controllers and sFlow are shown by their targets.
+
+    Example:
+      ovstool bridge list
+    """
+
+    columns = ("name", "datapath_type", "fail_mode", "ports", "controllers", "sflow")
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return bridge.list_all(switch)
+
+
+class BridgeShow(SwitchShow):
+    """Show everything about a bridge
+
+    Example:
+      ovstool bridge show br0 -f json
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridge", metavar="BRIDGE", help="bridge to show")
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return bridge.show(switch, args.bridge)
+
+
+class BridgeAdd(SwitchWriter):
+    """Add a bridge
+
+    A bridge that exists as asked is left alone; one that exists and differs is a conflict (exit code 4).
+
+    Examples:
+      ovstool bridge add br0
+      ovstool bridge add br1 --fail-mode secure --protocols OpenFlow13,OpenFlow15 --controller tcp:192.0.2.1:6653
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridge", metavar="BRIDGE", help="name of the bridge and of its local port")
+        _add_wish(parser)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return bridge.add(switch, args.bridge, _wish(args))
+
+
+class BridgeSet(SwitchWriter):
+    """Change a bridge
+
+    What is not named stays as it is. Keys of --external-id and --other-config are added to those there; protocols and
+    controllers are replaced.
+
+    Examples:
+      ovstool bridge set br0 --fail-mode secure
+      ovstool bridge set br0 --unset fail_mode --unset other_config:hwaddr
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridge", metavar="BRIDGE", help="bridge to change")
+        _add_wish(parser)
+        parser.add_argument(
+            "--unset",
+            metavar="COLUMN[:KEY]",
+            action="append",
+            type=column_and_key(_UNSET),
+            help=f"back to the default: {', '.join(_UNSET)}; repeatable",
+        )
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return bridge.set(switch, args.bridge, _wish(args))
+
+
+class BridgeDel(SwitchWriter):
+    """Delete bridges, with their ports and the QoS that only those ports used
+
+    Example:
+      ovstool bridge del br0 br1 --if-exists
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="+", help="bridge to delete")
+        parser.add_argument("--if-exists", action="store_true", help="a bridge that is not there is no error")
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return bridge.delete(switch, args.bridges, args.if_exists)
+
+
+def _add_wish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--datapath-type", metavar="T", type=word, help="system (the kernel's, default), netdev (userspace) or another this OVS has"
+    )
+    parser.add_argument(
+        "--fail-mode", choices=("standalone", "secure"), help="what to do without a controller: switch as it can, or nothing"
+    )
+    parser.add_argument(
+        "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to speak, such as OpenFlow13"
+    )
+    parser.add_argument(
+        "--controller", metavar="TARGET", action="append", type=_target, help="OpenFlow controller, such as tcp:192.0.2.1:6653; repeatable"
+    )
+    parser.add_argument("--external-id", metavar="K=V", action="append", type=key_value, help="a key for other programs; repeatable")
+    parser.add_argument("--other-config", metavar="K=V", action="append", type=key_value, help="a key of Bridge.other_config; repeatable")
+
+
+def _wish(args: argparse.Namespace) -> bridge.Wish:
+    unset = tuple(("controller" if column == "controllers" else column, key) for column, key in getattr(args, "unset", None) or ())
+    return bridge.Wish(
+        datapath_type=args.datapath_type,
+        fail_mode=args.fail_mode,
+        protocols=flatten(args.protocols),
+        controllers=tuple(dict.fromkeys(args.controller or ())),
+        external_ids=as_dict(args.external_id, "--external-id"),
+        other_config=as_dict(args.other_config, "--other-config"),
+        unset=unset,
+    )
+
+
+def _protocol(text: str) -> str:
+    if not re.fullmatch(r"OpenFlow1[0-9]", text):
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a version of OpenFlow such as OpenFlow13")
+    return text
+
+
+def _target(text: str) -> str:
+    """A controller's address, in the forms of ovs-vswitchd.conf.db(5), table Controller."""
+    if not re.fullmatch(r"p?(tcp|ssl):[^\s]+|p?tcp:|p?ssl:|unix:[^\s]+|punix:[^\s]+", text) or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a controller's address such as tcp:192.0.2.1:6653")
+    return text

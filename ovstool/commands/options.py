@@ -1,0 +1,84 @@
+"""Option values that several nouns share: text from argv to a Python value, or an error that argparse reports."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from ovstool.errors import UsageError, quote
+
+Value = TypeVar("Value")
+
+
+def key_value(text: str) -> tuple[str, str]:
+    """argparse type: ``K=V``; the value may hold further equal signs."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not of the form K=V")
+    return key, value
+
+
+def as_dict(pairs: Iterable[tuple[str, str]] | None, option: str) -> dict[str, str]:
+    """Pairs as a dict. Raises UsageError when a key is given twice with different values."""
+    result: dict[str, str] = {}
+    for key, value in pairs or ():
+        if result.setdefault(key, value) != value:
+            raise UsageError(f"{option} {quote(key)}", "given twice with different values")
+    return result
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """argparse type: a whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def comma_list(item: Callable[[str], Value]) -> Callable[[str], list[Value]]:
+    """argparse type: items separated by commas."""
+
+    def parse(text: str) -> list[Value]:
+        return [item(word) for word in text.split(",")]
+
+    return parse
+
+
+def word(text: str) -> str:
+    """argparse type: text that is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("empty")
+    return text
+
+
+def quantity(parse: Callable[[str], int]) -> Callable[[str], int]:
+    """argparse type of a rate or size, from a parser in ``units``."""
+
+    def checked(text: str) -> int:
+        try:
+            return parse(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return checked
+
+
+def column_and_key(columns: Iterable[str]) -> Callable[[str], tuple[str, str | None]]:
+    """argparse type: ``COLUMN`` or ``COLUMN:KEY``, of the columns given; dashes may stand for underscores."""
+    known = tuple(columns)
+
+    def parse(text: str) -> tuple[str, str | None]:
+        column, colon, key = text.partition(":")
+        column = column.replace("-", "_")
+        if column not in known:
+            raise argparse.ArgumentTypeError(f"{quote(text)}: not one of {', '.join(known)}")
+        return column, key if colon else None
+
+    return parse
+
+
+def flatten(lists: Iterable[list[Value]] | None) -> tuple[Value, ...]:
+    """The items of an option that is repeatable and takes a list each time."""
+    return tuple(dict.fromkeys(item for items in lists or () for item in items))

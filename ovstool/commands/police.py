@@ -1,0 +1,73 @@
+"""ovstool police"""
+
+import argparse
+from typing import Any
+
+from ovstool import units
+from ovstool.command import SwitchLister, SwitchWriter
+from ovstool.commands.options import number, quantity
+from ovstool.switch import Switch, police
+
+_PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name means all its members"
+
+
+class PoliceSet(SwitchWriter):
+    """Limit what ports receive (ingress policing)
+
+    What comes in faster is dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
+    10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst it is what
+    passes in a quarter of a second (at least 128 kbit), with which TCP reaches the rate. To limit what a port sends, see
+    'ovstool help qos set'.
+
+    Examples:
+      ovstool police set eth1 --rate 10mbit
+      ovstool police set eth1 --rate 10mbit --burst 1mbit
+      ovstool police set eth1 eth2 --packet-rate 5000
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
+        parser.add_argument("--rate", metavar="RATE", type=quantity(units.parse_rate), help="limit in bits per second, such as 10mbit")
+        parser.add_argument(
+            "--burst", metavar="SIZE", type=quantity(units.parse_size), help="how much may come at once, such as 2500kbit or 64kB"
+        )
+        parser.add_argument("--packet-rate", metavar="PPS", type=number(1, units.MAX), help="limit in packets per second, in steps of 1000")
+        parser.add_argument(
+            "--packet-burst", metavar="N", type=number(1, units.MAX), help="how many packets may come at once, in steps of 1000"
+        )
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return police.set(switch, args.ports, police.wish(args.rate, args.burst, args.packet_rate, args.packet_burst))
+
+
+class PoliceClear(SwitchWriter):
+    """Take the ingress limits of ports away
+
+    Example:
+      ovstool police clear eth1
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return police.clear(switch, args.ports)
+
+
+class PoliceList(SwitchLister):
+    """List the ports that are policed, with the limits in effect
+
+    Rates in bit/s and packets/s, bursts in bits and packets.
+
+    Example:
+      ovstool police list
+    """
+
+    columns = ("port", "rate", "burst", "packet_rate", "packet_burst")
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return police.list_all(switch)

@@ -1,0 +1,162 @@
+"""ovstool port"""
+
+import argparse
+from typing import Any
+
+from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
+from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, number, word
+from ovstool.errors import UsageError
+from ovstool.switch import Switch, port
+
+_PORT = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
+_BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
+
+
+class PortList(SwitchLister):
+    """List ports
+
+    Of the bridges named, or of all. A bond is one row, of type bond.
+
+    Examples:
+      ovstool port list br0
+      ovstool port list -f json | jq '.[] | select(.error)'
+    """
+
+    columns = ("bridge", "port", "type", "ofport", "tag", "trunks", "admin_state", "link_state", "mac", "iface_id", "error")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="only ports of this bridge")
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return port.list_all(switch, args.bridges)
+
+
+class PortShow(SwitchShow):
+    """Show everything about a port
+
+    Examples:
+      ovstool port show eth1
+      ovstool port show mac:52:54:00:12:34:56 -f json
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("port", metavar="PORT", help=_PORT)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return port.show(switch, args.port)
+
+
+class PortAdd(SwitchWriter):
+    """Add a port to a bridge
+
+    A port that exists as asked is left alone; one that exists and differs is a conflict (exit code 4). When ovs-vswitchd
+    cannot open the device the port stays, to come up when the device does, and the exit code is 6.
+
+    Examples:
+      ovstool port add br0 eth1 --tag 10
+      ovstool port add br0 vx1 --type vxlan --remote-ip 192.0.2.7 --key 42
+      ovstool port add br0 patch0 --peer patch1
+      ovstool port add br0 bond0 --bond eth2,eth3 --bond-mode balance-tcp --lacp active
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridge", metavar="BRIDGE", help="bridge to add it to")
+        parser.add_argument("port", metavar="PORT", help="name of the port: that of its device, but for a bond, tunnel or patch port")
+        parser.add_argument("--bond", metavar="IFACE,...", action="append", type=comma_list(word), help="members of a bond, at least two")
+        _add_wish(parser)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        members = flatten(args.bond)
+        if args.bond and len(members) < 2:
+            raise UsageError("--bond", "a bond has at least two members", "--bond eth2,eth3")
+        if (args.bond_mode or args.lacp) and not members:
+            raise UsageError("--bond-mode" if args.bond_mode else "--lacp", "goes with --bond", "--bond eth2,eth3")
+        if members and (args.type or args.peer or args.remote_ip or args.key or args.option):
+            raise UsageError("--bond", "its members are devices, without types and options")
+        return port.add(switch, args.bridge, args.port, _wish(args, members))
+
+
+class PortSet(SwitchWriter):
+    """Change a port
+
+    What is not named stays as it is. Keys of --option and --external-id are added to those there; trunks are replaced.
+
+    Examples:
+      ovstool port set eth1 --tag 20
+      ovstool port set eth1 --unset tag --trunk 10,20
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("port", metavar="PORT", help=_PORT)
+        _add_wish(parser)
+        columns = ", ".join(port.UNSETTABLE)
+        parser.add_argument(
+            "--unset", metavar="COLUMN[:KEY]", action="append", type=column_and_key(port.UNSETTABLE), help=f"back to the default: {columns}"
+        )
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return port.set(switch, args.port, _wish(args, ()))
+
+
+class PortDel(SwitchWriter):
+    """Delete ports, with the QoS that only they used
+
+    Example:
+      ovstool port del eth1 eth2 --if-exists
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORT)
+        parser.add_argument("--if-exists", action="store_true", help="a port that is not there is no error")
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return port.delete(switch, args.ports, args.if_exists)
+
+
+def _add_wish(parser: argparse.ArgumentParser) -> None:
+    vlan = number(0, 4095)
+    parser.add_argument("--type", metavar="T", type=word, help="system (a device, default), internal, patch, vxlan, geneve, gre, ...")
+    parser.add_argument("--tag", metavar="N", type=vlan, help="access port of VLAN N (0 to 4095)")
+    parser.add_argument("--trunk", metavar="N,...", action="append", type=comma_list(vlan), help="trunk port of these VLANs; repeatable")
+    parser.add_argument("--peer", metavar="PORT", type=word, help="the patch port at the other end (makes it a patch port)")
+    parser.add_argument("--remote-ip", metavar="IP", type=word, help="the other end of a tunnel")
+    parser.add_argument("--key", metavar="K", type=word, help="tunnel key: a VNI, a GRE key, or flow")
+    parser.add_argument("--option", metavar="K=V", action="append", type=key_value, help="a key of Interface.options; repeatable")
+    parser.add_argument(
+        "--external-id", metavar="K=V", action="append", type=key_value, help="a key for other programs, such as iface-id=ID; repeatable"
+    )
+    parser.add_argument("--bond-mode", metavar="M", choices=_BOND_MODES, help=f"how a bond shares traffic: {', '.join(_BOND_MODES)}")
+    parser.add_argument("--lacp", metavar="L", choices=("active", "passive", "off"), help="LACP of a bond: active, passive or off")
+
+
+def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
+    options = as_dict(args.option, "--option")
+    kind = args.type or ("patch" if args.peer else None)
+    for name, value in (("peer", args.peer), ("remote_ip", args.remote_ip), ("key", args.key)):
+        if value is not None and options.setdefault(name, value) != value:
+            raise UsageError(f"--{name.replace('_', '-')}", f"contradicts --option {name}")
+    if args.peer and kind != "patch":
+        raise UsageError("--peer", f"goes with patch ports, not with --type {kind}")
+    if hasattr(args, "bridge") and (args.remote_ip or args.key) and kind is None:
+        raise UsageError("--remote-ip" if args.remote_ip else "--key", "goes with a tunnel", "--type vxlan, geneve or gre")
+    return port.Wish(
+        type=kind,
+        tag=args.tag,
+        trunks=flatten(args.trunk),
+        options=options,
+        external_ids=as_dict(args.external_id, "--external-id"),
+        bond=members,
+        bond_mode=args.bond_mode,
+        lacp=args.lacp,
+        unset=tuple(getattr(args, "unset", None) or ()),
+    )

@@ -1,0 +1,129 @@
+"""sandbox start, stop, run and shell."""
+
+import os
+import shlex
+from pathlib import Path
+
+from ovstool import sandbox
+from ovstool.command import Command
+from ovstool.errors import UsageError
+
+
+class _OnDirectory(Command):
+    """What the sandbox commands have in common: the directory it is in"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--dir",
+            type=Path,
+            default=sandbox.default_directory(),
+            help="Directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID)",
+        )
+        return parser
+
+
+class _WithDatapath(_OnDirectory):
+    """The sandbox commands that may have to start one"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--datapath",
+            choices=sandbox.DATAPATHS,
+            help="dummy: no root, nothing is forwarded; netdev: real traffic between two hosts, as root (default: netdev where it works)",
+        )
+        return parser
+
+
+def _how_to_use(started):
+    """Lines that a shell can take as they are"""
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in started.environ.items()]
+    yield f"export {' '.join(assignments)}"
+    if started.namespace:
+        yield f"# switch {started.namespace}: ip netns exec {started.namespace} tc qdisc"
+    for host, address in started.hosts.items():
+        yield f"# host {address}: ip netns exec {host} ping 10.0.0.254"
+
+
+class SandboxStart(_WithDatapath):
+    """Start a private switch to try things on
+
+    It has an ovsdb-server and an ovs-vswitchd of its own, and a bridge br0 with the ports eth1 and eth2. The machine's
+    own switch is not touched.
+
+    With --datapath netdev there is a network namespace for the switch, and one for a host on each port, with the
+    addresses 10.0.0.1 and 10.0.0.2; the switch has 10.0.0.254. How to use them is told on stderr.
+
+    Example:
+
+        ovstool sandbox start
+        ovstool sandbox run -- ovs-vsctl show
+        ovstool sandbox stop
+    """
+
+    def take_action(self, args):
+        started, created = sandbox.start(args.dir, args.datapath)
+        print(f"{args.dir}: {'created' if created else 'unchanged'}", file=self.app.stdout, flush=True)
+        if args.verbose_level > 0:
+            for line in _how_to_use(started):
+                print(line, file=self.app.stderr)
+        return 0
+
+
+class SandboxStop(_OnDirectory):
+    """Stop the private switch and remove everything that it made
+
+    Example:
+
+        ovstool sandbox stop
+    """
+
+    def take_action(self, args):
+        stopped = sandbox.stop(args.dir)
+        print(f"{args.dir}: {'deleted' if stopped else 'unchanged'}", file=self.app.stdout)
+        return 0
+
+
+class SandboxRun(_WithDatapath):
+    """Run a command against the private switch
+
+    If none is running, one is started for the command and stopped after it. In the command's environment ovstool and
+    Open vSwitch's own programs talk to the sandbox; with the netdev datapath the command runs in the namespace of
+    the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 name those of the hosts. The exit code is the command's.
+
+    Example:
+
+        ovstool sandbox run -- ovs-vsctl show
+        ovstool sandbox run -- sh -c 'ip netns exec $OVSTOOL_H1 ping -c 3 10.0.0.2'
+    """
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("command", metavar="COMMAND", nargs="*", help="Command and its arguments, after --")
+        return parser
+
+    def take_action(self, args):
+        if not args.command:
+            raise UsageError("sandbox run", "no command is given", "ovstool sandbox run -- ovs-vsctl show")
+        with sandbox.borrowed(args.dir, args.datapath) as borrowed:
+            return sandbox.run(borrowed, args.command)
+
+
+class SandboxShell(_WithDatapath):
+    """Open a shell in which every command talks to the private switch
+
+    If none is running, one is started for the shell and stopped after it. The shell is $SHELL, else /bin/sh.
+
+    Example:
+
+        ovstool sandbox shell
+        ovs-vsctl show
+        exit
+    """
+
+    def take_action(self, args):
+        # Shells that set a prompt of their own in a start-up file keep that.
+        extra = {"PS1": "(sandbox) $ "}
+        with sandbox.borrowed(args.dir, args.datapath) as borrowed:
+            return sandbox.run(borrowed, [os.environ.get("SHELL") or "/bin/sh"], extra)

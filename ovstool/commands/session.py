@@ -1,0 +1,93 @@
+"""Commands about ovstool itself: help, version, completion, the interactive shell."""
+
+import argparse
+import inspect
+from typing import Any
+
+from ovstool.command import Command
+from ovstool.commands import COMMANDS, NOUNS
+from ovstool.errors import UsageError, quote
+
+
+class Help(Command):
+    """Show help for ovstool, a noun or a command
+
+    Examples:
+      ovstool help
+      ovstool help qos
+      ovstool help qos set
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("words", metavar="WORD", nargs="*", help="words of a command")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        self.app.stdout.write(self._text(parsed_args.words))
+
+    def _text(self, words: list[str]) -> str:
+        manager = self.app.command_manager
+        if not words:
+            nouns = "\n".join(f"  {noun:<10}{summary}" for noun, summary in NOUNS.items())
+            tail = (
+                "'ovstool help NOUN' lists its commands, 'ovstool help NOUN VERB' explains one. Without a switch: 'ovstool sandbox start'."
+            )
+            return f"{self.app.parser.format_help()}\nnouns:\n{nouns}\n\n{tail}\n"
+        verbs = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
+        if verbs and " ".join(words[:2]) not in COMMANDS:
+            if len(words) > 1:
+                manager.find_command(words)  # raises, with the verbs that there are
+            lines = [f"  {name:<16}{summary(manager.commands[name].load())}" for name in verbs]
+            return f"{words[0]}: {NOUNS[words[0]]}\n\n" + "\n".join(lines) + "\n"
+        command_class, name, _ = manager.find_command(words)
+        return command_class(self.app, None, name).get_parser(f"ovstool {name}").format_help()
+
+
+class Version(Command):
+    """Show the version of ovstool"""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        from importlib.metadata import version
+
+        self.app.stdout.write(f"ovstool {version('ovstool')}\n")
+
+
+class Shell(Command):
+    """Type commands one after the other, without 'ovstool' in front
+
+    The common options given to 'ovstool shell' hold for all of them. 'quit' or Ctrl-D ends it.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from cliff.interactive import InteractiveApp
+
+        self.app.options = parsed_args
+        self.app.interactive_mode = True
+        InteractiveApp(self.app, self.app.command_manager, self.app.stdin, self.app.stdout).cmdloop()
+        return 0
+
+
+class Complete(Command):
+    """Print the completion script for bash
+
+    Example:
+      ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("shell", metavar="SHELL", nargs="?", default="bash", help="the shell to complete in: bash")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        from ovstool import completion
+
+        if parsed_args.shell != "bash":
+            raise UsageError(quote(parsed_args.shell), "there is no completion for this shell", "ovstool complete bash")
+        self.app.stdout.write(completion.bash(self.app))
+
+
+def summary(command_class: type[Any]) -> str:
+    """The first line of a command's docstring, which is its help."""
+    return (inspect.getdoc(command_class) or "").partition("\n")[0]

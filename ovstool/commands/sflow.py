@@ -1,0 +1,79 @@
+"""ovstool sflow"""
+
+import argparse
+from typing import Any
+
+from ovstool.command import SwitchLister, SwitchWriter
+from ovstool.commands.options import number, word
+from ovstool.errors import UsageError
+from ovstool.switch import Switch, sflow
+
+
+class SflowEnable(SwitchWriter):
+    """Export sFlow samples of bridges to collectors
+
+    What is given is the bridge's whole sFlow; what is left out is as Open vSwitch has it by default. The agent is an
+    interface whose address tells collectors which switch this is; it is not what is sampled. An agent without an address
+    is refused, because ovs-vswitchd would say nothing and send nothing.
+
+    Examples:
+      ovstool sflow enable br0 --collector 10.0.0.5
+      ovstool sflow enable --collector 10.0.0.5 --collector [2001:db8::5]:6344 --sampling 64 --polling 10
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="bridge to sample; may be left out when the switch has one")
+        parser.add_argument(
+            "--collector", metavar="HOST[:PORT]", action="append", type=_collector, help="where samples go (port 6343); repeatable"
+        )
+        parser.add_argument(
+            "--agent", metavar="IFACE", type=word, help="interface that identifies the switch (default: the one on the route)"
+        )
+        parser.add_argument("--sampling", metavar="N", type=number(1, 2**32 - 1), help="sample one packet in N (default: 400)")
+        parser.add_argument("--polling", metavar="S", type=number(1, 2**31 - 1), help="send counters every S seconds (default: 30)")
+        parser.add_argument("--header", metavar="BYTES", type=number(1, 65535), help="bytes of each sampled packet (default: 128)")
+        parser.add_argument("--force", action="store_true", help="do not check the agent and the route")
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        if not args.collector:
+            raise UsageError("sflow enable", "a collector is missing", "--collector 10.0.0.5")
+        wish = sflow.Wish(tuple(args.collector), args.agent, args.sampling, args.polling, args.header, args.force)
+        return sflow.enable(switch, args.bridges, wish)
+
+
+class SflowDisable(SwitchWriter):
+    """Stop exporting sFlow samples of bridges
+
+    Example:
+      ovstool sflow disable br0
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="bridge; may be left out when the switch has one")
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return sflow.disable(switch, args.bridges)
+
+
+class SflowList(SwitchLister):
+    """List the bridges that export sFlow samples
+
+    Example:
+      ovstool sflow list
+    """
+
+    columns = ("bridge", "agent", "targets", "sampling", "polling", "header")
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return sflow.list_all(switch)
+
+
+def _collector(text: str) -> sflow.Collector:
+    try:
+        return sflow.parse_collector(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,64 @@
+"""The completion script for bash, made from the parsers."""
+
+from typing import Any
+
+from ovstool.commands import COMMANDS, NOUNS
+
+_SCRIPT = """\
+# bash completion for ovstool; made by 'ovstool complete', not to be edited
+_ovstool() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} noun='' verb='' word index
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${{COMP_WORDS[index]}}
+        case $word in
+            -*) ;;
+            *) if [[ -z $noun ]]; then noun=$word; elif [[ -z $verb ]]; then verb=$word; fi ;;
+        esac
+    done
+    case $previous in
+{values}
+    esac
+    local words
+    case "$noun $verb" in
+{commands}
+    esac
+    [[ -n $words ]] || case "$noun" in
+{nouns}
+        *) words="{all_nouns} {common}" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}}
+complete -o default -F _ovstool ovstool
+"""
+
+
+def bash(app: Any) -> str:
+    """The script. ``app`` is the application whose commands are completed."""
+    commands, values = [], {}
+    for name in COMMANDS:
+        options = []
+        command_class, _, _ = app.command_manager.find_command(name.split())
+        for action in command_class(app, None, name).get_parser(f"ovstool {name}")._actions:
+            options += action.option_strings
+            if action.choices and action.option_strings:
+                values["|".join(action.option_strings)] = " ".join(map(str, action.choices))
+        if " " in name:
+            commands.append(f'        "{name}") words="{" ".join(options)}" ;;')
+        else:
+            commands.append(f'        "{name} "*) words="{" ".join(options)}" ;;')
+    nouns = []
+    for noun in NOUNS:
+        verbs = " ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{noun} "))
+        if verbs:
+            nouns.append(f'        {noun}) words="{verbs}" ;;')
+    common = [option for action in app.parser._actions for option in action.option_strings]
+    return _SCRIPT.format(
+        values="\n".join(
+            f'        {options}) mapfile -t COMPREPLY < <(compgen -W "{words}" -- "$current"); return ;;'
+            for options, words in sorted(values.items())
+        ),
+        commands="\n".join(commands),
+        nouns="\n".join(nouns),
+        all_nouns=" ".join(NOUNS),
+        common=" ".join(common),
+    )

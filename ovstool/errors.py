@@ -1,0 +1,107 @@
+"""Every way in which ovstool can fail, each with its exit code.
+
+An error is raised once, where the cause is known, and reported once, by ``command.py``. Its text is one line:
+``WHAT: WHY``, and ``; try: HINT`` where there is something to try.
+"""
+
+from enum import IntEnum
+
+_SHOWN = 64  # characters of a hostile name that are worth showing
+
+
+class Exit(IntEnum):
+    """Exit codes; scripts rely on these numbers."""
+
+    OK = 0
+    NO = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    UNREACHABLE = 5
+    REFUSED = 6
+    TIMEOUT = 7
+    SOME_FAILED = 8
+    BUG = 70
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class OvstoolError(Exception):
+    """Base of all expected failures.
+
+    ``what`` names the thing that failed, ``why`` the reason, ``hint`` something the reader can type or do next.
+    """
+
+    exit_code = Exit.BUG
+
+    def __init__(self, what: str, why: str, hint: str | None = None):
+        super().__init__(what, why, hint)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.what}: {self.why}"
+        if self.hint:
+            text += f"; try: {self.hint}"
+        return one_line(text)
+
+
+class UsageError(OvstoolError):
+    """An unknown command or option, or a value that cannot be meant."""
+
+    exit_code = Exit.USAGE
+
+
+class NotFound(OvstoolError):
+    """No such bridge, port, queue or group."""
+
+    exit_code = Exit.NOT_FOUND
+
+
+class Conflict(OvstoolError):
+    """It exists already and differs, several things fit, or someone else kept changing it."""
+
+    exit_code = Exit.CONFLICT
+
+
+class Unreachable(OvstoolError):
+    """Nobody who speaks the protocol could be reached at that address."""
+
+    exit_code = Exit.UNREACHABLE
+
+
+class Refused(OvstoolError):
+    """The switch refused the change or could not apply it."""
+
+    exit_code = Exit.REFUSED
+
+
+class TimedOut(OvstoolError):
+    """The answer did not come within the time allowed."""
+
+    exit_code = Exit.TIMEOUT
+
+
+def quote(name: str) -> str:
+    """Show a name in a message: as it is when plain, else quoted, escaped and cut to a readable length."""
+    shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
+    if not name or any(not c.isprintable() or c.isspace() or c in "'\"\\" for c in shown):
+        shown = '"' + escape(shown).replace('"', '\\"') + '"'
+    return shown if len(name) <= _SHOWN else f"{shown} ({len(name)} characters)"
+
+
+def one_line(text: str) -> str:
+    """Escape what would end the line or steer the terminal; text from a peer may hold anything."""
+    return text if text.isprintable() else escape(text, keep="\\")
+
+
+def escape(text: str, keep: str = "") -> str:
+    """Write unprintable characters as ``\\n``, ``\\x1b`` and so on, and a backslash (unless kept) as two."""
+    out = []
+    for c in text:
+        if c in keep or (c.isprintable() and c != "\\"):
+            out.append(c)
+        else:
+            out.append(c.encode("unicode_escape").decode("ascii"))
+    return "".join(out)

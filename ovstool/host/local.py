@@ -1,0 +1,107 @@
+"""This machine as a host: its sockets and its programs."""
+
+import os
+import socket
+from collections.abc import Sequence
+
+from ovstool.errors import NotFound, TimedOut, Unreachable, UsageError, quote
+from ovstool.host import Finished, Tls
+
+_UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
+
+
+def open(address: str, timeout_s: float, tls: Tls = Tls()) -> socket.socket:
+    """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream.
+
+    Raises UsageError for an address of another form, Unreachable when nobody answers there, TimedOut.
+    """
+    kind, _, where = address.partition(":")
+    try:
+        if kind == "unix" and where:
+            return _open_unix(where, timeout_s)
+        if kind in ("tcp", "ssl"):
+            host, port = _host_and_port(address, where)
+            stream = socket.create_connection((host, port), timeout_s)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return stream if kind == "tcp" else _secure(stream, address, host, tls)
+    except TimeoutError as error:
+        raise TimedOut(address, f"no connection within {timeout_s:.3g} s") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
+        raise Unreachable(address, getattr(error, "strerror", None) or str(error)) from error
+    raise UsageError(quote(address), "not an address of an OVSDB server", "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
+
+
+def run(argv: Sequence[str], timeout_s: float) -> Finished:
+    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut."""
+    import subprocess
+
+    environ = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{_SBIN}", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environ, check=False)
+    except FileNotFoundError as error:
+        raise NotFound(argv[0], "not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s") from error
+    return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def _open_unix(path: str, timeout_s: float) -> socket.socket:
+    if len(os.fsencode(path)) > _UNIX_PATH_MAX:
+        raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {_UNIX_PATH_MAX} bytes")
+    stream = socket.socket(socket.AF_UNIX)
+    try:
+        stream.settimeout(timeout_s)
+        stream.connect(path)
+    except BaseException as error:
+        stream.close()
+        what = f"unix:{quote(path)}"
+        if isinstance(error, FileNotFoundError):
+            raise Unreachable(
+                what,
+                "no such socket, so no Open vSwitch runs here",
+                "--db TARGET, or 'ovstool sandbox start' for a switch to try things on",
+            ) from error
+        if isinstance(error, PermissionError):
+            raise Unreachable(what, "permission denied", "sudo ovstool, or a user who may open the socket") from error
+        if isinstance(error, ConnectionRefusedError):
+            raise Unreachable(what, "connection refused: the socket is there, but ovsdb-server does not listen on it") from error
+        raise
+    return stream
+
+
+def _host_and_port(address: str, where: str) -> tuple[str, int]:
+    host, _, port = where.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise UsageError(quote(address), "needs a host and a port from 1 to 65535", "tcp:192.0.2.1:6640 or tcp:[2001:db8::1]:6640")
+    return host, int(port)
+
+
+def _secure(stream: socket.socket, address: str, host: str, tls: Tls) -> socket.socket:
+    """Speak TLS on the stream. Like Open vSwitch, trust ``ca_cert`` alone and compare no host name: switches are known by their CA."""
+    import ssl
+
+    if not (tls.private_key and tls.certificate and tls.ca_cert):
+        stream.close()
+        raise UsageError(
+            address, "ssl needs a private key, a certificate and a CA certificate", "--private-key FILE --certificate FILE --ca-cert FILE"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    try:
+        context.load_verify_locations(tls.ca_cert)
+        context.load_cert_chain(tls.certificate, tls.private_key, password=_no_passphrase)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        stream.close()
+        raise UsageError(f"{tls.private_key}, {tls.certificate}, {tls.ca_cert}", f"cannot be used for TLS: {error}") from error
+    try:
+        return context.wrap_socket(stream, server_hostname=host)
+    except ssl.SSLError as error:
+        stream.close()
+        raise Unreachable(address, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}") from error
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the private key has a passphrase")

@@ -1,0 +1,177 @@
+"""OVSDB's JSON-RPC (RFC 7047, section 4) over a stream, one request at a time, with the standard library's json.
+
+The peer is not trusted: what it sends is bounded in size, and everything is bounded in time.
+"""
+
+import json
+import time
+from typing import Any, Protocol
+
+from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, one_line
+from ovstool.ovsdb import DATABASE
+from ovstool.ovsdb.values import Json, malformed
+
+_MAX_REPLY = 512 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
+_CHUNK = 2**18
+_SHOWN = 300  # characters of a peer's own words worth repeating
+
+
+class Stream(Protocol):
+    """What a host's ``open`` returns: the part of a socket that is used here."""
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def sendall(self, data: bytes, /) -> Any: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class OperationFailed(Exception):
+    """An operation of a transaction failed and the server changed nothing (RFC 7047, section 4.1.3).
+
+    ``index`` is the operation's place in the request, or the number of operations when the commit as a whole failed.
+    """
+
+    def __init__(self, error: str, details: str, index: int):
+        super().__init__(f"{error}: {details}" if details else error)
+        self.error = error
+        self.index = index
+
+
+class Client:
+    """A connection to the Open_vSwitch database of one server; ``deadline`` is on the monotonic clock."""
+
+    def __init__(self, stream: Stream, address: str, deadline: float):
+        self._stream = stream
+        self._address = address
+        self._deadline = deadline
+        self._buffer = bytearray()
+        self._last_id = 0
+        self._closed = False
+
+    def transact(self, operations: list[dict]) -> list[dict]:
+        """Run operations as one transaction and return a result for each.
+
+        Raises OperationFailed when the server did not commit it, Refused when it may not be asked.
+        """
+        results = self._call("transact", [DATABASE, *operations])
+        if type(results) is not list or len(results) < len(operations):
+            raise malformed("a transaction without results")
+        for index, result in enumerate(results):
+            if type(result) is dict and "error" in result:
+                raise OperationFailed(str(result["error"]), str(result.get("details", "")), index)
+            if type(result) is not dict and result is not None:
+                raise malformed("a result that is not an object")
+        return results
+
+    def get_schema(self) -> dict:
+        """The server's schema of the database (RFC 7047, section 3.2), as JSON."""
+        schema = self._call("get_schema", [DATABASE])
+        if type(schema) is not dict or type(schema.get("tables")) is not dict:
+            raise malformed("a schema without tables")
+        return schema
+
+    def close(self) -> None:
+        self._closed = True
+        self._stream.close()
+
+    def _call(self, method: str, params: list) -> Json:
+        if self._closed:
+            raise Unreachable(self._address, "the connection is closed")
+        self._last_id += 1
+        self._send({"id": self._last_id, "method": method, "params": params})
+        while True:
+            message = self._receive()
+            if message.get("method") == "echo":
+                self._send({"id": message.get("id"), "result": message.get("params"), "error": None})
+            elif message.get("id") == self._last_id and "result" in message:
+                break
+        error = message.get("error")
+        if error is None:
+            return message["result"]
+        text = error.get("error") or error.get("details") if type(error) is dict else error
+        if text == "unknown database":
+            raise Unreachable(self._address, f"this OVSDB server has no database {DATABASE}, so it is not a switch's")
+        raise self._refusal(error)
+
+    def _refusal(self, error: Json) -> OvstoolError:
+        if type(error) is dict:
+            words = ": ".join(str(error[key]) for key in ("error", "details") if error.get(key))
+        else:
+            words = str(error)
+        return Refused("ovsdb-server", one_line(words)[:_SHOWN])
+
+    def _send(self, message: dict) -> None:
+        data = json.dumps(message, separators=(",", ":")).encode()
+        try:
+            self._stream.settimeout(self._remaining())
+            self._stream.sendall(data)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+
+    def _receive(self) -> dict:
+        """Read one message. Nothing marks its end but the brace that closes it, so parsing is tried when the text ends in one."""
+        decoder = json.JSONDecoder()
+        while True:
+            text = bytes(self._buffer).lstrip()
+            if text.endswith(b"}") or (text and not text.startswith(b"{")):
+                message = self._parse(decoder, text)
+                if message is not None:
+                    return message
+            self._fill()
+
+    def _fill(self) -> None:
+        """Read until the buffer ends in what may be the end of a message."""
+        while True:
+            try:
+                self._stream.settimeout(self._remaining())
+                data = self._stream.recv(_CHUNK)
+            except TimeoutError as error:
+                raise self._timed_out() from error
+            except OSError as error:
+                raise self._lost(error.strerror or str(error)) from error
+            if not data:
+                raise self._lost("closed by the server before its answer was complete")
+            first = not self._buffer
+            self._buffer += data
+            if len(self._buffer) > _MAX_REPLY:
+                raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
+            if first or data.rstrip().endswith(b"}"):
+                return
+
+    def _parse(self, decoder: json.JSONDecoder, data: bytes) -> dict | None:
+        """The first message of the data, or None when it is not complete yet; the rest stays in the buffer."""
+        try:
+            text = data.decode()
+            message, end = decoder.raw_decode(text)
+        except json.JSONDecodeError as error:
+            if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+                return None
+            raise self._broken("no JSON") from error
+        except UnicodeDecodeError as error:
+            raise self._broken("no UTF-8") from error
+        except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
+            raise self._broken("JSON that nobody means") from error
+        if type(message) is not dict:
+            raise self._broken("no JSON-RPC")
+        self._buffer = bytearray(text[end:].encode()) if end < len(text) else bytearray()
+        return message
+
+    def _remaining(self) -> float:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise self._timed_out()
+        return remaining
+
+    def _timed_out(self) -> TimedOut:
+        self.close()
+        return TimedOut(self._address, "no answer in time", "a longer --timeout, or see what ovsdb-server is doing")
+
+    def _lost(self, why: str) -> Unreachable:
+        self.close()
+        return Unreachable(self._address, f"connection lost: {why}", "again (every command is safe to repeat)")
+
+    def _broken(self, what: str) -> Unreachable:
+        self.close()
+        return Unreachable(self._address, f"this is not an OVSDB server: it sent {what}")

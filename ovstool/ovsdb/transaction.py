@@ -1,0 +1,165 @@
+"""A transaction that is built from what was read, and commits only if all of that still holds.
+
+Each row that is read becomes a ``wait`` operation of timeout 0 (RFC 7047, section 5.2.6) in front of the writes, so two
+programs that change the same thing at once cannot mix their changes: the later one fails, reads again and tries again.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ovstool.ovsdb import schema
+from ovstool.ovsdb.client import Client, OperationFailed
+from ovstool.ovsdb.values import Json, malformed, uuid
+
+Row = dict[str, Json]
+
+
+class Query(NamedTuple):
+    """Rows of a table and the columns wanted of them; ``where`` holds conditions (RFC 7047, section 5.1), all of which must hold."""
+
+    table: str
+    where: list[list]
+    columns: Sequence[str]
+
+
+class Stale(Exception):
+    """What was read has changed since, so nothing was written."""
+
+
+class Transaction:
+    """Reads now, writes at ``commit``.
+
+    ``thorough`` asks the builder to look for references in whole tables: it is set after the server has refused a
+    deletion because of a reference that the builder could not know of.
+    """
+
+    def __init__(self, client: Client, thorough: bool = False):
+        self.thorough = thorough
+        self.interfaces: list[Query] = []
+        self._client = client
+        self._guards: list[dict] = []
+        self._writes: list[dict] = []
+
+    def read(self, query: Query) -> list[Row]:
+        """Read rows without holding them; ``hold`` what the change relies on."""
+        return self.read_all([query])[0]
+
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The same for several queries, in one round trip."""
+        return select(self._client, queries)
+
+    def held(self, query: Query) -> list[Row]:
+        """Read rows and hold them: the commit fails if by then the same query has another answer."""
+        rows = self.read(query)
+        self.hold(query, rows)
+        return rows
+
+    def hold(self, query: Query, rows: Iterable[Row]) -> None:
+        """Let the commit fail unless the query still gives these rows. A column that this OVS lacks holds by itself."""
+        rows = list(rows)
+        columns = [c for c in query.columns if rows[0][c] is not None] if rows else ["_uuid"]
+        held = [{column: row[column] for column in columns} for row in rows]
+        self._guards.append(
+            {"op": "wait", "timeout": 0, "table": query.table, "where": query.where, "columns": columns, "until": "==", "rows": held}
+        )
+
+    def insert(self, table: str, row: Row) -> Json:
+        """Add a row; returns the reference to it that other rows of this transaction can hold."""
+        name = f"row{len(self._writes)}"
+        self._writes.append({"op": "insert", "table": table, "uuid-name": name, "row": row})
+        return ["named-uuid", name]
+
+    def update(self, table: str, row_uuid: str, row: Row) -> None:
+        """Give columns of a row new values."""
+        self._writes.append({"op": "update", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]], "row": row})
+
+    def mutate(self, table: str, row_uuid: str, mutations: list[list]) -> None:
+        """Change a column by what is added or taken, so that its other members need neither be read nor sent."""
+        self._writes.append({"op": "mutate", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]], "mutations": mutations})
+
+    def delete(self, table: str, row_uuid: str) -> None:
+        """Delete a row. If something still refers to it then, the server refuses the whole transaction."""
+        self._writes.append({"op": "delete", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]]})
+
+    def watch(self, query: Query) -> None:
+        """Look at these Interface rows once ovs-vswitchd has applied the change: it writes there what it could not do."""
+        self.interfaces.append(query)
+
+    def operations(self, wait: bool) -> list[dict]:
+        """All that would be sent; empty when there is nothing to change. ``wait`` adds the request for an answer in cur_cfg."""
+        if not self._writes:
+            return []
+        return self._guards + self._writes + (_BUMP if wait else [])
+
+    def commit(self, wait: bool) -> int | None:
+        """Send it. Returns the next_cfg that tells when ovs-vswitchd has applied it, with ``wait``, else None.
+
+        Raises Stale when something held has changed, OperationFailed when the server refused it for another reason.
+        """
+        operations = self.operations(wait)
+        if not operations:
+            return None
+        try:
+            results = self._client.transact(operations)
+        except OperationFailed as failure:
+            if failure.index < len(self._guards) and failure.error == "timed out":
+                raise Stale from failure
+            raise
+        if not wait:
+            return None
+        match results[len(operations) - 1]:
+            case {"rows": [{"next_cfg": int(next_cfg)}, *_]}:
+                return next_cfg
+        raise malformed("a switch without next_cfg")
+
+    def check(self, server_schema: Json) -> None:
+        """Hold the writes against the server's schema; raises Refused."""
+        schema.check(server_schema, self._writes)
+
+
+_BUMP: list[dict] = [
+    {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
+    {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]},
+]
+
+
+def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
+    """Read rows, all as of one moment.
+
+    A column that this OVS does not have is None in every row, and a condition on one fits no row.
+    Raises OperationFailed for a table that it does not have.
+    """
+    try:
+        return _select(client, queries, [list(query.columns) for query in queries])
+    except OperationFailed as failure:
+        if failure.error not in ("syntax error", "unknown column"):
+            raise
+    server_schema = client.get_schema()
+    known: dict[int, list[str]] = {}
+    for index, query in enumerate(queries):
+        names = schema.columns(server_schema, query.table) | {"_uuid"}
+        if all(condition[0] in names for condition in query.where):
+            known[index] = [column for column in query.columns if column in names]
+    answers = _select(client, [queries[index] for index in known], list(known.values()))
+    found = dict(zip(known, answers, strict=True))
+    return [found.get(index, []) for index in range(len(queries))]
+
+
+def _select(client: Client, queries: Sequence[Query], known: list[list[str]]) -> list[list[Row]]:
+    if not queries:
+        return []
+    results = client.transact(
+        [{"op": "select", "table": q.table, "where": q.where, "columns": columns} for q, columns in zip(queries, known, strict=True)]
+    )
+    answers = []
+    for query, columns, result in zip(queries, known, results, strict=False):
+        rows = result.get("rows") if result else None
+        if type(rows) is not list:
+            raise malformed("a select without rows")
+        if not all(type(row) is dict and row.keys() >= set(columns) for row in rows):
+            raise malformed("a row without the columns asked for")
+        missing = [column for column in query.columns if column not in columns]
+        for row in rows if missing else ():
+            row.update(dict.fromkeys(missing))
+        answers.append(rows)
+    return answers

@@ -1,0 +1,82 @@
+"""OVSDB values (RFC 7047, section 5.1): JSON as it is on the wire, to and from Python. Pure.
+
+A set of one element may be written as the element alone, so a column is read by what it is meant to hold: ``one``, ``many``
+or ``mapping``. A UUID is a string in Python and ``["uuid", ...]`` on the wire; who writes one knows that it is one.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ovstool.errors import Unreachable
+
+Json = Any
+
+
+def one(value: Json) -> Any:
+    """The value of a column that holds at most one atom; None when it is empty, or when this OVS has no such column."""
+    if type(value) is not list:
+        return value
+    atoms = many(value)
+    if len(atoms) > 1:
+        raise malformed("several values where at most one can be")
+    return atoms[0] if atoms else None
+
+
+def many(value: Json) -> list:
+    """The atoms of a set, as a list in the order in which the server wrote them."""
+    match value:
+        case ["set", [*atoms]]:
+            return [_atom(atom) for atom in atoms]
+        case None:
+            return []
+        case _:
+            return [_atom(value)]
+
+
+def mapping(value: Json) -> dict:
+    """A map as a dict."""
+    match value:
+        case ["map", [*pairs]]:
+            try:
+                return {_atom(key): _atom(item) for key, item in pairs}
+            except (TypeError, ValueError) as error:
+                raise malformed("a map that is not a list of pairs") from error
+        case None:
+            return {}
+        case _:
+            raise malformed("something else where a map belongs")
+
+
+def uuid(value: str) -> Json:
+    """A reference to an existing row."""
+    return ["uuid", value]
+
+
+def uuids(values: Iterable[str]) -> Json:
+    """A set of references to existing rows."""
+    return ["set", [["uuid", value] for value in values]]
+
+
+def to_set(atoms: Iterable[Any]) -> Json:
+    """A set of atoms that are no UUIDs; an optional value is ``to_set([])`` or the value itself."""
+    return ["set", list(atoms)]
+
+
+def to_map(pairs: Mapping) -> Json:
+    """A map whose keys and values are no UUIDs."""
+    return ["map", [[key, item] for key, item in pairs.items()]]
+
+
+def malformed(why: str) -> Unreachable:
+    """The error for an answer that no OVSDB server gives."""
+    return Unreachable("the database", f"the answer is not OVSDB: {why}")
+
+
+def _atom(value: Json) -> Any:
+    match value:
+        case ["uuid" | "named-uuid", str(name)]:
+            return name
+        case str() | int() | float():  # bool is an int
+            return value
+        case _:
+            raise malformed("something else where an atom belongs")

@@ -1,0 +1,268 @@
+"""Rows and objects to text: the formatters behind ``-f``, and how a value is written for people.
+
+All are cliff formatters. JSON and YAML carry the values as they are, a table shows them in units, and the flat formats (csv,
+value, shell, lines) write each value as one word that a script can split on.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from itertools import chain, islice
+from typing import Any, TextIO
+
+from cliff.formatters import base
+
+from ovstool.errors import escape
+
+Columns = Sequence[str]
+Rows = Iterable[Sequence[Any]]
+
+# tabulate's own names, so that parsing a command line need not import it; a test holds the two together.
+TABLE_STYLES = tuple(
+    "asciidoc colon_grid double_grid double_outline fancy_grid fancy_outline github grid heavy_grid heavy_outline html jira latex "
+    "latex_booktabs latex_longtable latex_raw mediawiki mixed_grid mixed_outline moinmoin orgtbl outline pipe plain presto pretty psql "
+    "rounded_grid rounded_outline rst simple simple_grid simple_outline textile tsv unsafehtml youtrack".split()
+)
+_FORMATTERS = {
+    "csv": "ovstool.render:CsvFormatter",
+    "json": "ovstool.render:JsonFormatter",
+    "lines": "ovstool.render:LinesFormatter",
+    "shell": "ovstool.render:ShellFormatter",
+    "table": "ovstool.render:TableFormatter",
+    "value": "ovstool.render:ValueFormatter",
+    "yaml": "cliff.formatters.yaml_format:YAMLFormatter",
+} | dict.fromkeys(TABLE_STYLES, "ovstool.render:TableFormatter")
+
+_RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "rx_bps", "tx_bps"])
+_SIZES = frozenset(["burst"])
+_MIN_WIDTH = 8  # characters; a narrower column is worse than a line that wraps
+
+
+class Formatters(Mapping[str, Any]):
+    """The formatters by name, each imported when it is asked for; cliff would import them all at every start."""
+
+    class Plugin:
+        def __init__(self, name: str):
+            module, _, attribute = _FORMATTERS[name].partition(":")
+            self.obj = getattr(import_module(module), attribute)()
+
+    def __getitem__(self, name: str) -> Plugin:
+        return self.Plugin(name)
+
+    def __iter__(self):
+        return iter(_FORMATTERS)
+
+    def __len__(self) -> int:
+        return len(_FORMATTERS)
+
+
+class _Formatter(base.ListFormatter, base.SingleFormatter):
+    """The options of all formatters are added by ``command.py``, so none adds its own."""
+
+    def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
+        pass
+
+
+class JsonFormatter(_Formatter):
+    """A list with one object on each line, or one object; an object a line is quick to write and easy to grep and diff."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        objects = (json.dumps(dict(zip(column_names, row, strict=True))) for row in data)
+        if parsed_args.noindent:
+            stdout.write(f"[{', '.join(objects)}]\n")
+            return
+        first = next(objects, None)
+        if first is None:
+            stdout.write("[]\n")
+            return
+        stdout.write(f"[\n  {first}")
+        while chunk := list(islice(objects, 1000)):
+            stdout.write(",\n  " + ",\n  ".join(chunk))
+        stdout.write("\n]\n")
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        json.dump(dict(zip(column_names, data, strict=True)), stdout, indent=None if parsed_args.noindent else 2)
+        stdout.write("\n")
+
+
+class ValueFormatter(_Formatter):
+    """Values alone: a row a line, separated by spaces; ``-`` stands for nothing, so that columns keep their places."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        for row in data:
+            stdout.write(" ".join(flat(value) for value in row) + "\n")
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        for value in data:
+            stdout.write(flat(value) + "\n")
+
+
+class CsvFormatter(_Formatter):
+    """RFC 4180 with a header; nothing is an empty field."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        import csv
+
+        quoting = getattr(csv, f"QUOTE_{parsed_args.quote_mode.upper()}")
+        writer = csv.writer(stdout, quoting=quoting, lineterminator="\n", escapechar="\\")
+        writer.writerow(column_names)
+        for row in data:
+            writer.writerow([value if isinstance(value, int | float) and not isinstance(value, bool) else flat(value, "") for value in row])
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        self.emit_list(column_names, [data], stdout, parsed_args)
+
+
+class ShellFormatter(_Formatter):
+    """Assignments that a shell can ``eval``. Values are quoted, because a database may hold ``$(reboot)``."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        for row in data:
+            stdout.write(" ".join(self._assignments(column_names, row, parsed_args)) + "\n")
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        for assignment in self._assignments(column_names, data, parsed_args):
+            stdout.write(assignment + "\n")
+
+    def _assignments(self, column_names: Columns, row: Sequence[Any], parsed_args: argparse.Namespace) -> list[str]:
+        pairs = zip(column_names, row, strict=True)
+        return [f"{parsed_args.prefix}{name.replace('-', '_')}={shlex.quote(flat(value, ''))}" for name, value in pairs]
+
+
+class LinesFormatter(_Formatter):
+    """A line for each object: ``eth1: created`` for a change, ``eth1: rx_packets=3 ...`` for anything else."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        if column_names[-1] == "change":
+            for row in data:
+                *what, change = map(flat, row)
+                stdout.write(f"{' '.join(what)}: {change}\n" if what else f"{change}\n")
+            return
+        names = 2 if column_names[0] == "host" else 1
+        for row in data:
+            names_of, rest = " ".join(map(flat, row[:names])), zip(column_names[names:], row[names:], strict=True)
+            stdout.write(f"{names_of}: {' '.join(f'{name}={flat(value)}' for name, value in rest)}\n")
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        for name, value in zip(column_names, data, strict=True):
+            stdout.write(f"{name}: {flat(value)}\n")
+
+
+class TableFormatter(_Formatter):
+    """A table for people, by tabulate, in the style named by ``-f`` (``table`` is tabulate's ``simple``)."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        rows = [[human(name, value) for name, value in zip(column_names, row, strict=True)] for row in data]
+        if not rows and not parsed_args.print_empty:
+            return
+        align = ["right" if _is_number_column(rows, i) else "left" for i in range(len(column_names))]
+        self._write(list(column_names), rows, align, stdout, parsed_args)
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        rows = []
+        for name, value in zip(column_names, data, strict=True):
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                rows += [[name if i == 0 else "", "  ".join(f"{k} {human(k, v)}" for k, v in item.items())] for i, item in enumerate(value)]
+            else:
+                rows.append([name, human(name, value)])
+        self._write(["field", "value"], rows, ["left", "left"], stdout, parsed_args)
+
+    def _write(self, headers: list[str], rows: list[list[str]], align: list[str], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        tabulate = _import_tabulate(wide=not all(cell.isascii() for cell in chain(headers, *rows)))
+        style = "simple" if parsed_args.formatter == "table" else parsed_args.formatter
+        widths = _fit([list(headers), *rows], _width_wanted(stdout, parsed_args))
+        # Numbers are text already: tabulate would print 10,000 as 1e+04 and guess at MAC addresses.
+        text = tabulate.tabulate(
+            rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True, maxcolwidths=widths
+        )
+        stdout.write(text + "\n")
+
+
+def flat(value: Any, nothing: str = "-") -> str:
+    """One word for a script: lists with commas, maps as ``key=value``, what would break the line escaped."""
+    match value:
+        case str():
+            return value if value.isprintable() else escape(value)
+        case bool():
+            return "true" if value else "false"
+        case None | []:
+            return nothing
+        case list() if isinstance(value[0], dict):
+            return json.dumps(value, separators=(",", ":"))
+        case list():
+            return ",".join(flat(item) for item in value)
+        case dict():
+            return ",".join(f"{flat(key)}={flat(item)}" for key, item in value.items()) or nothing
+        case _:
+            return str(value)
+
+
+def human(column: str, value: Any) -> str:
+    """The same value for people; ``column`` tells its unit."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | float() if column in _RATES or column in _SIZES:
+            return _units(column)(value)
+        case _:
+            return flat(value)
+
+
+def _units(column: str) -> Callable[[int | float], str]:
+    from ovstool import units
+
+    return units.human_rate if column in _RATES else units.human_size
+
+
+def _is_number_column(rows: list[list[str]], index: int) -> bool:
+    return all(row[index] == "-" or row[index].replace(".", "", 1).isdecimal() for row in rows)
+
+
+def _import_tabulate(wide: bool) -> Any:
+    """tabulate, without wcwidth (15 of its 22 ms) unless some text is not ASCII and its width has to be looked up."""
+    if not wide and "tabulate" not in sys.modules:
+        sys.modules["wcwidth"] = None  # type: ignore[assignment]
+        try:
+            import tabulate
+        finally:
+            del sys.modules["wcwidth"]
+        return tabulate
+    import tabulate
+
+    if wide and tabulate.WIDE_CHARS_MODE is False:
+        try:
+            import wcwidth
+        except ImportError:
+            return tabulate
+        tabulate.wcwidth = wcwidth  # type: ignore[attr-defined]
+        tabulate.WIDE_CHARS_MODE = True
+    return tabulate
+
+
+def _width_wanted(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
+    """The display width a table has to fit, in characters; 0 when it may be as wide as it is."""
+    if parsed_args.max_width > 0:
+        return parsed_args.max_width
+    if parsed_args.fit_width or stdout.isatty():
+        try:
+            return os.get_terminal_size(stdout.fileno()).columns
+        except (OSError, ValueError):
+            return int(os.environ.get("COLUMNS", "0") or 0) if os.environ.get("COLUMNS", "0").isdecimal() else 0
+    return 0
+
+
+def _fit(table: list[list[str]], total: int) -> list[int | None] | None:
+    """The widths at which columns have to wrap so that the table fits ``total``: the widest give way first."""
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    room = total - 3 * len(widths)
+    if not total or sum(widths) <= room:
+        return None
+    fitted = list(widths)
+    while sum(fitted) > room and max(fitted) > _MIN_WIDTH:
+        widest = fitted.index(max(fitted))
+        fitted[widest] -= 1
+    return [new if new < old else None for new, old in zip(fitted, widths, strict=True)]

@@ -1,0 +1,158 @@
+"""One Open vSwitch: how it is reached, read and changed. What the nouns mean is in the modules beside this one."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+from ovstool.errors import Conflict, Refused, TimedOut, Unreachable, one_line
+from ovstool.host import Finished, Tls, local
+from ovstool.ovsdb import transaction
+from ovstool.ovsdb.client import Client, OperationFailed
+from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
+from ovstool.ovsdb.values import one
+
+Built = TypeVar("Built")
+
+_ATTEMPTS = 64  # somebody's change wins every time ours loses, so this many losses mean a fight, not bad luck
+_PACKAGED_RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
+
+
+class Change(NamedTuple):
+    """What happened to what the noun manages of an object: created, updated, deleted or unchanged."""
+
+    object: str
+    change: str
+
+
+@dataclass
+class Switch:
+    """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send."""
+
+    db: str | None = None
+    tls: Tls = Tls()
+    timeout_s: float = 30
+    wait: bool = True
+    dry_run: bool = False
+    planned: list[dict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.timeout_s
+
+    @property
+    def address(self) -> str:
+        """Where the database listens: what was asked for, else the socket in the run directory."""
+        return self.db or f"unix:{default_rundir()}/db.sock"
+
+    @property
+    def rundir(self) -> str:
+        """The directory of the sockets and pid files of the switch's daemons."""
+        return os.path.dirname(self.address[5:]) if self.address.startswith("unix:") else default_rundir()
+
+    @cached_property
+    def client(self) -> Client:
+        return Client(local.open(self.address, self.remaining_s(), self.tls), self.address, self.deadline)
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
+    def remaining_s(self) -> float:
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    def run(self, argv: Sequence[str]) -> Finished:
+        """Run a program on the switch's host. Raises NotFound when it is not installed, TimedOut."""
+        return local.run(argv, self.remaining_s())
+
+    def read(self, query: Query) -> list[Row]:
+        """Read the rows and columns that are needed. A column that this OVS does not have is None."""
+        return self.read_all([query])[0]
+
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The same for several queries, answered as of one moment in one round trip."""
+        try:
+            return transaction.select(self.client, queries)
+        except OperationFailed as failure:
+            raise _refused(failure) from failure
+
+    def write(self, build: Callable[[Transaction], Built]) -> Built:
+        """Change the switch in one transaction, or not at all.
+
+        ``build`` reads through the transaction and adds writes to it. If what it read has changed when the transaction
+        arrives, nothing is written and it is called again. Then ovs-vswitchd's answer is waited for.
+        Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
+        """
+        thorough = False
+        for attempt in range(_ATTEMPTS):
+            txn = Transaction(self.client, thorough)
+            try:
+                built = build(txn)
+                if not txn.operations(self.wait):
+                    return built
+                txn.check(self.client.get_schema())
+                if self.dry_run:
+                    self.planned += txn.operations(self.wait)
+                    return built
+                next_cfg = txn.commit(self.wait)
+            except Stale:
+                pass
+            except OperationFailed as failure:
+                if failure.error != "referential integrity violation":
+                    raise _refused(failure) from failure
+                thorough = True
+            else:
+                self._await(next_cfg, txn.interfaces)
+                return built
+            time.sleep(min(random.uniform(0, 0.002 * (attempt + 1)), self.remaining_s()))
+        raise Conflict("the database", f"someone else kept changing the same rows ({_ATTEMPTS} attempts), so nothing was changed", "again")
+
+    def _await(self, next_cfg: int | None, interfaces: list[Query]) -> None:
+        """Wait until ovs-vswitchd has applied the change (cur_cfg, ovs-vswitchd.conf.db(5)), then look for what it could not do."""
+        if next_cfg is None:
+            return
+        wait = {
+            "op": "wait", "timeout": int(self.remaining_s() * 1000), "table": "Open_vSwitch",
+            "where": [["cur_cfg", ">=", next_cfg]], "columns": ["_uuid"], "until": "!=", "rows": [],
+        }  # fmt: skip
+        try:
+            self.client.transact([wait])
+        except (OperationFailed, TimedOut) as error:
+            if isinstance(error, OperationFailed) and error.error != "timed out":
+                raise _refused(error) from error
+            raise TimedOut(
+                "ovs-vswitchd",
+                f"did not apply the change within {self.timeout_s:g} s; the database holds it",
+                "is it running? --no-wait does not wait for it",
+            ) from error
+        problems = []
+        for rows in self.read_all(interfaces):
+            for row in rows:
+                name, words, ofport = one(row["name"]), one(row["error"]), one(row["ofport"])
+                if ofport is not None and ofport > 0 and words and one(row["type"]) == "patch":
+                    self.notes.append(f"{name}: {words}")  # the first half of a patch pair always starts like this
+                elif words or ofport is None or ofport < 0:
+                    problems.append(one_line(f"{name}: {words or 'ovs-vswitchd gave it no OpenFlow port'}"))
+        if problems:
+            raise Refused("ovs-vswitchd", "; ".join(problems[:10]) + (f"; and {len(problems) - 10} more" if len(problems) > 10 else ""))
+
+
+def interface_health(name: str) -> Query:
+    """The columns by which ovs-vswitchd tells how it fared with an interface."""
+    return Query("Interface", [["name", "==", name]], ("name", "type", "ofport", "error"))
+
+
+def default_rundir() -> str:
+    """$OVS_RUNDIR, else the run directory of the packages, else the one of a plain ``make install``."""
+    if rundir := os.environ.get("OVS_RUNDIR"):
+        return rundir
+    return next((path for path in _PACKAGED_RUNDIRS if os.path.exists(f"{path}/db.sock")), _PACKAGED_RUNDIRS[0])
+
+
+def _refused(failure: OperationFailed) -> Refused | Unreachable:
+    if failure.error == "syntax error":
+        return Unreachable("the database", f"its schema is not Open vSwitch's ({one_line(str(failure))})")
+    return Refused("ovsdb-server", one_line(str(failure)))

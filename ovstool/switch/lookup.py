@@ -1,0 +1,172 @@
+"""From what people name to rows: names, and the selectors ``iface-id:``, ``mac:`` and ``ofport:``."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from ovstool.errors import Conflict, NotFound, UsageError, quote
+from ovstool.ovsdb.transaction import Query, Row
+from ovstool.ovsdb.values import many, one, uuid
+
+Item = TypeVar("Item")
+
+_MANY = 20  # names; from here on one pass over the table is cheaper than one for each name
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
+SELECTORS = ("iface-id:", "mac:", "ofport:")
+_LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
+
+
+class Reader(Protocol):
+    """A Switch or a Transaction: both read."""
+
+    def read(self, query: Query) -> list[Row]: ...
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]: ...
+
+
+class Named(NamedTuple):
+    """What was named, and the rows that it stands for."""
+
+    name: str
+    rows: list[Row]
+
+
+def interfaces(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Named]:
+    """The Interface rows of each port named: one, or all members of a bond named by its own name.
+
+    Raises NotFound, and Conflict when a selector fits several.
+    """
+    names = unique(names)
+    selected = {name: _select(reader, name) for name in names if name.startswith(SELECTORS)}
+    wanted = [selected.get(name, name) for name in names]
+    found = {name: [row] for name, row in by_name(reader, "Interface", wanted, columns).items()}
+    bonds = by_name(reader, "Port", [name for name in wanted if name not in found], ("interfaces",))
+    members = by_uuid(reader, "Interface", [u for bond in bonds.values() for u in many(bond["interfaces"])], ("name", *columns))
+    for name, bond in bonds.items():
+        found[name] = sorted((members[u] for u in many(bond["interfaces"]) if u in members), key=lambda row: str(row["name"]))
+    _require_all(reader, wanted, found)
+    return [Named(name, found[interface]) for name, interface in zip(names, wanted, strict=True)]
+
+
+def ports(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Named]:
+    """The Port row of each port named; for a member of a bond the bond's.
+
+    Raises NotFound, and Conflict when a selector fits several.
+    """
+    names = unique(names)
+    selected = {name: _select(reader, name) for name in names if name.startswith(SELECTORS)}
+    wanted = [selected.get(name, name) for name in names]
+    found = by_name(reader, "Port", wanted, columns)
+    members = by_name(reader, "Interface", [name for name in wanted if name not in found], ())
+    for name, member in members.items():
+        bond = reader.read(Query("Port", [["interfaces", "includes", member["_uuid"]]], ("_uuid", "name", *columns)))
+        if bond:
+            found[name] = bond[0]
+    _require_all(reader, wanted, found)
+    return [Named(name, [found[port]]) for name, port in zip(names, wanted, strict=True)]
+
+
+def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Row]:
+    """The rows of the bridges named, or of all bridges by name when none is. Raises NotFound."""
+    if not names:
+        return sorted(reader.read(Query("Bridge", [], ("_uuid", "name", *columns))), key=lambda row: str(row["name"]))
+    found = by_name(reader, "Bridge", unique(names), columns)
+    for name in names:
+        if name not in found:
+            raise NotFound(f"bridge {quote(name)}", "no such bridge", _similar(reader, "Bridge", name))
+    return [found[name] for name in unique(names)]
+
+
+def by_name(reader: Reader, table: str, names: Sequence[str], columns: Sequence[str]) -> dict[str, Row]:
+    """Rows of Bridge, Port or Interface by their unique names; absent ones are left out."""
+    wanted = dict.fromkeys(("_uuid", "name", *columns))
+    if not names:
+        return {}
+    if len(names) > _MANY:
+        every = reader.read(Query(table, [], tuple(wanted)))
+        asked = set(names)
+        return {row["name"]: row for row in every if row["name"] in asked}
+    answers = reader.read_all([Query(table, [["name", "==", name]], tuple(wanted)) for name in names])
+    return {name: rows[0] for name, rows in zip(names, answers, strict=True) if rows}
+
+
+def by_uuid(reader: Reader, table: str, uuids: Iterable[str], columns: Sequence[str]) -> dict[str, Row]:
+    """Rows by UUID, which the server has an index of; absent ones are left out."""
+    uuids = unique(uuids)
+    answers = reader.read_all([Query(table, [["_uuid", "==", uuid(u)]], tuple(dict.fromkeys(("_uuid", *columns)))) for u in uuids])
+    return {u: rows[0] for u, rows in zip(uuids, answers, strict=True) if rows}
+
+
+def unique(items: Iterable[Item]) -> list[Item]:
+    """Without repetitions, in the order given."""
+    return list(dict.fromkeys(items))
+
+
+def new_name(name: str, what: str) -> str:
+    """Refuse a name that no device and no script could live with. Raises UsageError."""
+    if not name or len(name.encode()) > 255:
+        raise UsageError(f"{what} {quote(name)}", "a name has 1 to 255 bytes")
+    if any(c.isspace() or not c.isprintable() or c == "/" for c in name) or name in (".", "..") or name.startswith(SELECTORS):
+        raise UsageError(f"{what} {quote(name)}", "a name has no spaces, slashes or control characters, and does not begin like a selector")
+    return name
+
+
+def _select(reader: Reader, selector: str) -> str:
+    """The name of the one interface that a selector fits."""
+    kind, _, value = selector.partition(":")
+    rows = {one(row["_uuid"]): row for row in _fitting(reader, kind, value, selector)}
+    if kind == "mac" and len(rows) > 1:
+        # A bridge's local port takes the address of one of the bridge's ports, which is the one that is meant.
+        others = {u: row for u, row in rows.items() if not reader.read(Query("Bridge", [["name", "==", row["name"]]], ("_uuid",)))}
+        rows = others or rows
+    if not rows:
+        raise NotFound(f"port {quote(selector)}", f"no interface has this {kind}")
+    if len(rows) > 1:
+        names = ", ".join(quote(str(row["name"])) for row in sorted(rows.values(), key=lambda row: str(row["name"])))
+        raise Conflict(f"port {quote(selector)}", f"fits several interfaces: {names}", "the name of one of them")
+    return next(iter(rows.values()))["name"]
+
+
+def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[Row]:
+    columns = ("_uuid", "name")
+    if kind == "iface-id":
+        if not value:
+            raise UsageError(f"port {quote(selector)}", "an iface-id is missing", "iface-id:ID")
+        yield from reader.read(Query("Interface", [["external_ids", "includes", ["map", [["iface-id", value]]]]], columns))
+    elif kind == "mac":
+        if not _MAC.fullmatch(value):
+            raise UsageError(f"port {quote(selector)}", "not a MAC address", "mac:52:54:00:12:34:56")
+        for written in unique((value.lower(), value.upper(), value)):
+            conditions = (
+                ["mac_in_use", "==", written],
+                ["mac", "==", written],
+                ["external_ids", "includes", ["map", [["attached-mac", written]]]],
+            )
+            for rows in reader.read_all([Query("Interface", [condition], columns) for condition in conditions]):
+                yield from rows
+    else:
+        bridge, slash, number = value.rpartition("/")
+        if not bridge or not slash or not (number == "LOCAL" or (number.isascii() and number.isdigit() and 0 < int(number) <= _LOCAL)):
+            raise UsageError(f"port {quote(selector)}", "not an OpenFlow port of a bridge", "ofport:br0/1")
+        bridges(reader, [bridge], ())
+        ofport = _LOCAL if number == "LOCAL" else int(number)
+        for row in reader.read(Query("Interface", [["ofport", "==", ofport]], columns)):
+            for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]], ("_uuid",))):
+                if reader.read(Query("Bridge", [["name", "==", bridge], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
+                    yield row
+
+
+def _require_all(reader: Reader, names: Sequence[str], found: dict) -> None:
+    for name in names:
+        if name not in found:
+            raise NotFound(f"port {quote(name)}", "no such port", _similar(reader, "Port", name))
+
+
+def _similar(reader: Reader, table: str, name: str) -> str | None:
+    """A name that may have been meant; looked for only once the command has failed."""
+    from difflib import get_close_matches
+
+    names = [str(row["name"]) for row in reader.read(Query(table, [], ("name",)))]
+    near = get_close_matches(name[:64], names[:2000], 3, 0.6)
+    if near:
+        return " or ".join(quote(n) for n in near)
+    return f"ovstool {'bridge' if table == 'Bridge' else 'port'} list"

@@ -1,0 +1,284 @@
+"""Ports: VLANs, bonds, patch and tunnel ports, and the interfaces that make them up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ovstool.errors import Conflict, UsageError, quote
+from ovstool.ovsdb.transaction import Query, Row, Transaction
+from ovstool.ovsdb.values import many, mapping, one, to_map, to_set, uuids
+from ovstool.switch import Change, Switch, interface_health, lookup, qos
+
+_PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "bond_mode", "lacp")
+_INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
+_LISTED = ("_uuid", "name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
+_OF_PORT = ("tag", "trunks", "bond_mode", "lacp")
+UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a port; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
+
+    type: str | None = None
+    tag: int | None = None
+    trunks: tuple[int, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    external_ids: dict[str, str] = field(default_factory=dict)
+    bond: tuple[str, ...] = ()
+    bond_mode: str | None = None
+    lacp: str | None = None
+    unset: tuple[tuple[str, str | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A row of ``port list``. For a bond ``type`` is ``bond``, it is up when a member is, and ``ofport`` is None: each member has one."""
+
+    bridge: str
+    port: str
+    type: str
+    ofport: int | None
+    tag: int | None
+    trunks: list[int]
+    admin_state: str | None
+    link_state: str | None
+    mac: str | None
+    iface_id: str | None
+    error: str | None
+
+
+def list_all(switch: Switch, bridges: Sequence[str]) -> list[Listed]:
+    """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
+    rows = lookup.bridges(switch, bridges, ("ports",))
+    if bridges:
+        ports = lookup.by_uuid(switch, "Port", [u for row in rows for u in many(row["ports"])], ("name", "interfaces", "tag", "trunks"))
+        members = lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
+    else:
+        port_rows, interface_rows = switch.read_all([Query("Port", [], _PORT), Query("Interface", [], _LISTED)])
+        ports = {one(row["_uuid"]): row for row in port_rows}
+        members = {one(row["_uuid"]): row for row in interface_rows}
+    listed = []
+    for row in rows:
+        inside = sorted((ports[u] for u in many(row["ports"]) if u in ports), key=lambda port: port["name"])
+        listed += [_listed(row["name"], port, [members[u] for u in many(port["interfaces"]) if u in members]) for port in inside]
+    return listed
+
+
+def show(switch: Switch, name: str) -> dict:
+    """Everything about one port. Raises NotFound."""
+    columns = (*_PORT, "vlan_mode", "bond_active_slave", "qos", "other_config")
+    port = lookup.ports(switch, [name], columns)[0].rows[0]
+    bridge = switch.read(Query("Bridge", [["ports", "includes", port["_uuid"]]], ("name",)))
+    more = (*_LISTED, "options", "link_speed", "mtu", "ingress_policing_rate", "ingress_policing_burst")
+    members = sorted(lookup.by_uuid(switch, "Interface", many(port["interfaces"]), more).values(), key=lambda row: row["name"])
+    shaped = lookup.by_uuid(switch, "QoS", many(port["qos"]), ("type",))
+    listed = _listed(bridge[0]["name"] if bridge else "", port, members)
+    return vars(listed) | {
+        "vlan_mode": one(port["vlan_mode"]),
+        "bond_mode": one(port["bond_mode"]),
+        "bond_active": one(port["bond_active_slave"]),
+        "lacp": one(port["lacp"]),
+        "qos": next((str(row["type"]) for row in shaped.values()), None),
+        "interfaces": [
+            {
+                "name": row["name"],
+                "type": one(row["type"]) or "system",
+                "ofport": one(row["ofport"]),
+                "link_state": one(row["link_state"]),
+                "link_speed": one(row["link_speed"]),
+                "mtu": one(row["mtu"]),
+                "options": mapping(row["options"]),
+                "external_ids": mapping(row["external_ids"]),
+                "error": one(row["error"]),
+            }
+            for row in members
+        ],
+        "other_config": mapping(port["other_config"]),
+    }
+
+
+def add(switch: Switch, bridge: str, name: str, wish: Wish) -> list[Change]:
+    """Add a port to a bridge. One that is there as asked is left alone.
+
+    Raises NotFound without the bridge, Conflict when the port is there and differs, and Refused when ovs-vswitchd cannot
+    open the device: the row stays then, so that the port comes up when the device does.
+    """
+    for new in (name, *wish.bond):
+        lookup.new_name(new, "port")
+    return switch.write(lambda txn: _add(txn, bridge, name, wish))
+
+
+def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
+    """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises NotFound."""
+    return switch.write(lambda txn: _set(txn, name, wish))
+
+
+def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
+    """Delete ports and the QoS and Queue rows that only they used; all or none.
+
+    Raises NotFound, and UsageError for a bridge's local port or a member of a bond, which do not go by themselves.
+    """
+    return switch.write(lambda txn: _delete(txn, names, if_exists))
+
+
+def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
+    into = lookup.bridges(txn, [bridge], ())[0]
+    existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
+    if existing:
+        _require_same(txn, into, existing[0], wish)
+        return [Change(name, "unchanged")]
+    txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
+    members = wish.bond or (name,)
+    for member in members:
+        if txn.held(Query("Interface", [["name", "==", member]], ("_uuid",))):
+            raise Conflict(
+                f"port {quote(name)}", f"interface {quote(member)} belongs to another port", f"ovstool port show {quote(member)}"
+            )
+        txn.watch(interface_health(member))
+    interfaces = [txn.insert("Interface", {"name": member} | _interface_columns(None, wish)) for member in members]
+    port = txn.insert("Port", {"name": name, "interfaces": to_set(interfaces)} | _port_columns(wish))
+    txn.mutate("Bridge", one(into["_uuid"]), [["ports", "insert", to_set([port])]])
+    return [Change(name, "created")]
+
+
+def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
+    port = lookup.ports(txn, [name], _PORT)[0].rows[0]
+    members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
+    if len(members) > 1 and (wish.type or wish.options or any(column in ("type", "options") for column, _ in wish.unset)):
+        raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
+    updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, _changed(port, _unset_port(wish) | _port_columns(wish)))]
+    for row in members.values():
+        updates.append(("Interface", row, _INTERFACE, _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))))
+    change = "unchanged"
+    for table, row, columns, values in updates:
+        if values:
+            txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
+            txn.update(table, one(row["_uuid"]), values)
+            change = "updated"
+    for row in members.values():
+        txn.watch(interface_health(row["name"]))
+    return [Change(name, change)]
+
+
+def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> list[Change]:
+    names = lookup.unique(names)
+    absent = _absent(txn, names) if if_exists else []
+    named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces"))
+    rows = {one(row["_uuid"]): row for _, (row,) in named}
+    ports_of: dict[str, list[str]] = {}
+    for name, (row,) in named:
+        for bridge in txn.read(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name"))):
+            if bridge["name"] == row["name"]:
+                raise UsageError(
+                    f"port {quote(name)}", "the local port of a bridge goes with the bridge", f"ovstool bridge del {quote(name)}"
+                )
+            if one(row["_uuid"]) not in ports_of.setdefault(one(bridge["_uuid"]), []):
+                ports_of[one(bridge["_uuid"])].append(one(row["_uuid"]))
+        if name != row["name"] and len(many(row["interfaces"])) > 1:
+            raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
+    for row in rows.values():
+        txn.hold(Query("Port", [["_uuid", "==", row["_uuid"]]], ("qos",)), [row])
+    qos.release(txn, list(rows.values()))
+    for bridge_uuid, port_uuids in ports_of.items():
+        txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(port_uuids)]])
+    present = {name for name, _ in named}
+    return [Change(name, "deleted" if name in present else "unchanged") for name in names]
+
+
+def _absent(txn: Transaction, names: Sequence[str]) -> list[str]:
+    ports = lookup.by_name(txn, "Port", names, ())
+    interfaces = lookup.by_name(txn, "Interface", [name for name in names if name not in ports], ())
+    return [name for name in names if name not in ports and name not in interfaces and not name.startswith(lookup.SELECTORS)]
+
+
+def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:
+    """Raise Conflict unless an existing port is as asked; what was not asked for may be anything."""
+    name = port["name"]
+    if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
+        raise Conflict(f"port {quote(name)}", "exists on another bridge", f"ovstool port show {quote(name)}")
+    members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
+    differing = list(_changed(port, _port_columns(wish)))
+    differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, wish))}
+    if wish.bond and sorted(wish.bond) != sorted(row["name"] for row in members.values()):
+        differing.append("interfaces")
+    if differing:
+        raise Conflict(f"port {quote(name)}", f"exists and differs in {', '.join(differing)}", f"ovstool port set {quote(name)}")
+
+
+def _port_columns(wish: Wish) -> Row:
+    columns: Row = {}
+    if wish.tag is not None:
+        columns["tag"] = wish.tag
+    if wish.trunks:
+        columns["trunks"] = to_set(sorted(wish.trunks))
+    if wish.bond_mode is not None:
+        columns["bond_mode"] = wish.bond_mode
+    if wish.lacp is not None:
+        columns["lacp"] = wish.lacp
+    return columns
+
+
+def _interface_columns(row: Row | None, wish: Wish) -> Row:
+    columns: Row = {}
+    if wish.type is not None:
+        columns["type"] = "" if wish.type == "system" else wish.type
+    for column in ("options", "external_ids"):
+        wanted = getattr(wish, column)
+        if wanted:
+            columns[column] = to_map((_without(row, column, wish) if row else {}) | wanted)
+    return columns
+
+
+def _unset_port(wish: Wish) -> Row:
+    for column, key in wish.unset:
+        if key is not None and column in (*_OF_PORT, "type"):
+            raise UsageError(f"--unset {column}:{quote(key)}", "this column has no keys", f"--unset {column}")
+    return {column: to_set([]) for column, _ in wish.unset if column in _OF_PORT}
+
+
+def _unset_interface(row: Row, wish: Wish) -> Row:
+    columns: Row = {column: to_map(_without(row, column, wish)) for column, _ in wish.unset if column in ("options", "external_ids")}
+    return columns | ({"type": ""} if ("type", None) in wish.unset else {})
+
+
+def _without(row: Row, column: str, wish: Wish) -> dict:
+    if (column, None) in wish.unset:
+        return {}
+    return {key: value for key, value in mapping(row[column]).items() if (column, key) not in wish.unset}
+
+
+def _changed(row: Row, columns: Row) -> Row:
+    """Those of the columns whose values differ from the row's."""
+    return {column: value for column, value in columns.items() if _canonical(value) != _canonical(row[column])}
+
+
+def _canonical(value):
+    match value:
+        case ["map", _]:
+            return mapping(value)
+        case _:
+            return sorted(many(value), key=str)
+
+
+def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
+    bond = len(members) > 1
+    first = members[0] if members else dict.fromkeys(_LISTED)
+
+    def of_any(column: str) -> str | None:
+        states = [one(row[column]) for row in members]
+        return "up" if "up" in states else next((state for state in states if state), None)
+
+    errors = [f"{row['name']}: {one(row['error'])}" if bond else one(row["error"]) for row in members if one(row["error"])]
+    return Listed(
+        bridge=bridge,
+        port=port["name"],
+        type="bond" if bond else one(first["type"]) or "system",
+        ofport=None if bond else one(first["ofport"]),
+        tag=one(port["tag"]),
+        trunks=sorted(many(port["trunks"])),
+        admin_state=of_any("admin_state"),
+        link_state=of_any("link_state"),
+        mac=one(first["mac_in_use"]),
+        iface_id=next((ids["iface-id"] for ids in (mapping(row["external_ids"]) for row in members) if "iface-id" in ids), None),
+        error="; ".join(errors) or None,
+    )

@@ -1,0 +1,316 @@
+"""QoS of ports: what a port may send, and its queues (egress; ovs-vswitchd.conf.db(5), tables QoS and Queue).
+
+QoS and Queue are root tables: no row of theirs goes away by itself, so whoever takes the last reference away deletes the row.
+A row is changed only while this port alone refers to it; otherwise the port gets a row of its own. A Queue row is never
+changed but replaced, because nothing but reading all of QoS tells who else refers to it; and should somebody do so, the
+server refuses its deletion and the transaction is built again with all of QoS in view (``Transaction.thorough``).
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ovstool.errors import UsageError
+from ovstool.ovsdb.transaction import Query, Row, Transaction
+from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
+from ovstool.switch import Change, Switch, lookup
+
+DEFAULT_TYPE = "linux-htb"
+_QOS = ("_uuid", "type", "other_config", "queues")
+_QUEUE = ("_uuid", "other_config", "dscp")
+_MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
+
+
+@dataclass(frozen=True)
+class QueueWish:
+    """What is asked of a queue, in the words of the Queue table: other_config (bit/s and bits as integers) and DSCP."""
+
+    other_config: dict[str, str] = field(default_factory=dict)
+    dscp: int | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb."""
+
+    type: str | None = None
+    other_config: dict[str, str] = field(default_factory=dict)
+    queues: dict[int, QueueWish] = field(default_factory=dict)
+    merge: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A row of ``qos list``; ``max_rate`` in bit/s, None where none is set, ``queues`` a count."""
+
+    port: str
+    type: str
+    max_rate: int | None
+    queues: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when nobody can tell them."""
+
+    queue: int
+    min_rate: int | None
+    max_rate: int | None
+    burst: int | None
+    priority: int | None
+    dscp: int | None
+    tx_packets: int | None = None
+    tx_bytes: int | None = None
+    tx_errors: int | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The QoS of one port; ``type`` None when it has none."""
+
+    port: str
+    type: str | None
+    max_rate: int | None
+    other_config: dict[str, str]
+    queues: list[Queue]
+
+
+def list_all(switch: Switch) -> list[Listed]:
+    """The ports that have a QoS, by name."""
+    ports, rows = switch.read_all([Query("Port", [["qos", "!=", ["set", []]]], ("name", "qos")), Query("QoS", [], _QOS)])
+    by_uuid = {one(row["_uuid"]): row for row in rows}
+    listed = []
+    for port in sorted(ports, key=lambda row: row["name"]):
+        row = by_uuid.get(one(port["qos"]))
+        if row:
+            listed.append(
+                Listed(port["name"], str(row["type"]), _number(mapping(row["other_config"]), "max-rate"), len(mapping(row["queues"])))
+            )
+    return listed
+
+
+def show(switch: Switch, port: str) -> Shown:
+    """The QoS of one port. Raises NotFound."""
+    named = lookup.ports(switch, [port], ("qos",))[0].rows[0]
+    found = lookup.by_uuid(switch, "QoS", many(named["qos"]), _QOS)
+    if not found:
+        return Shown(named["name"], None, None, {}, [])
+    row = next(iter(found.values()))
+    rows = lookup.by_uuid(switch, "Queue", mapping(row["queues"]).values(), _QUEUE)
+    queues = [_shown_queue(number, rows[u]) for number, u in sorted(mapping(row["queues"]).items()) if u in rows]
+    config = mapping(row["other_config"])
+    return Shown(named["name"], str(row["type"]), _number(config, "max-rate"), config, queues)
+
+
+def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
+    """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
+    return switch.write(lambda txn: _set(txn, ports, wish))
+
+
+def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
+    """Detach the QoS of each port and delete the rows nobody else refers to; all ports in one transaction. Raises NotFound."""
+    return switch.write(lambda txn: _clear(txn, ports))
+
+
+def collect(switch: Switch) -> list[tuple[str, str, str]]:
+    """Delete the QoS rows that no port refers to and the Queue rows that no QoS refers to: (table, uuid, change)."""
+    return switch.write(_collect)
+
+
+def release(txn: Transaction, port_rows: Sequence[Row]) -> None:
+    """Delete what only these ports, which are about to go, refer to. The rows hold ``_uuid`` and ``qos``."""
+    owned = _References(txn, port_rows)
+    for row in port_rows:
+        if many(row["qos"]):
+            txn.update("Port", one(row["_uuid"]), {"qos": to_set([])})
+            owned.detach(one(row["_uuid"]), one(row["qos"]))
+    owned.delete_unreferenced()
+
+
+class _References:
+    """Who refers to the QoS rows of some ports and to their queues, kept up to date while a transaction is built."""
+
+    def __init__(self, txn: Transaction, port_rows: Sequence[Row]):
+        self._txn = txn
+        wanted = lookup.unique(u for row in port_rows for u in many(row["qos"]))
+        every_qos = txn.thorough or len(wanted) > _MANY
+        self.rows = _all(txn, "QoS", _QOS) if every_qos else lookup.by_uuid(txn, "QoS", wanted, _QOS)
+        self._referrers = self._ports_of(wanted)
+        self.ports = {u: {one(row["_uuid"]) for row in rows} for u, rows in self._referrers.items()}
+        self._queues: dict[str, dict[int, str]] = {u: mapping(row["queues"]) for u, row in self.rows.items()}
+        self._held: dict[str, None] = {}
+        self._dropped: dict[str, None] = {}
+
+    def detach(self, port: str, qos: str) -> None:
+        """``port`` refers to ``qos`` no more; when nobody does, the row goes and its queues with it."""
+        self.hold(qos)
+        self.ports[qos].discard(port)
+        if not self.ports[qos] and qos in self.rows:
+            self._txn.delete("QoS", qos)
+            self.replace_queues(qos, {})
+
+    def replace_queues(self, qos: str, kept: dict[int, str]) -> None:
+        """``qos`` refers to no other rows than ``kept`` from now on (new ones do not count)."""
+        self._dropped |= dict.fromkeys(self._queues[qos].values())
+        self._queues[qos] = kept
+
+    def delete_unreferenced(self) -> None:
+        """Delete each Queue row that was dropped and that no QoS in view refers to."""
+        users = defaultdict(list)
+        for qos, queues in self._queues.items():
+            for queue in queues.values():
+                users[queue].append(qos)
+        for queue in self._dropped:
+            if queue not in users:
+                self._txn.delete("Queue", queue)
+        for qos in {users[queue][0] for queue in self._dropped if queue in users}:
+            # The queue stays because of this row, which must not let go of it meanwhile.
+            self._hold_row(qos)
+
+    def hold(self, qos: str) -> None:
+        """Let the commit fail if by then other ports refer to ``qos`` than those that were read, or it has changed."""
+        if qos not in self._held:
+            self._held[qos] = None
+            self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]], ("_uuid",)), self._referrers[qos])
+            self._hold_row(qos)
+
+    def _hold_row(self, qos: str) -> None:
+        if qos in self.rows:
+            self._txn.hold(Query("QoS", [["_uuid", "==", uuid(qos)]], _QOS), [self.rows[qos]])
+
+    def _ports_of(self, wanted: list[str]) -> dict[str, list[Row]]:
+        if len(wanted) <= _MANY:
+            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",)) for u in wanted])
+            return dict(zip(wanted, answers, strict=True))
+        found: dict[str, list[Row]] = {u: [] for u in wanted}
+        for row in self._txn.read(Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))):
+            if one(row["qos"]) in found:
+                found[one(row["qos"])].append({"_uuid": row["_uuid"]})
+        return found
+
+
+def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> list[Change]:
+    named = lookup.ports(txn, names, ("qos",))
+    owned = _References(txn, [port.rows[0] for port in named])
+    queue_rows = _queue_rows(txn, owned, named)
+    changes, seen = [], {}
+    for name, (row,) in named:
+        port = one(row["_uuid"])
+        if port not in seen:  # a port that is named in two ways is set once
+            seen[port] = _set_one(txn, owned, queue_rows, row, wish)
+        changes.append(Change(name, seen[port]))
+    owned.delete_unreferenced()
+    return changes
+
+
+def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish) -> str:
+    port, qos = one(port_row["_uuid"]), one(port_row["qos"])
+    row = owned.rows.get(qos)
+    present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
+    kind, config, queues = _wanted(row, present, wish)
+    if row and kind == row["type"] and config == mapping(row["other_config"]) and _same_queues(queues, present):
+        return "unchanged"
+    txn.hold(Query("Port", [["_uuid", "==", uuid(port)]], ("qos",)), [{"qos": port_row["qos"]}])
+    if row and owned.ports[qos] == {port}:
+        owned.hold(qos)
+        kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _same(queues.get(number), queue)}
+        for number in kept:
+            txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
+        txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept)})
+        owned.replace_queues(qos, kept)
+        return "updated"
+    new = txn.insert("QoS", {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {})})
+    txn.update("Port", port, {"qos": new})
+    if row:
+        owned.detach(port, qos)
+    return "updated" if row else "created"
+
+
+def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
+    named = lookup.ports(txn, names, ("qos",))
+    rows = {one(row["_uuid"]): row for _, (row,) in named}
+    shaped = [row for row in rows.values() if many(row["qos"])]
+    for row in shaped:
+        txn.hold(Query("Port", [["_uuid", "==", row["_uuid"]]], ("qos",)), [{"qos": row["qos"]}])
+    release(txn, shaped)
+    return [Change(name, "deleted" if many(row["qos"]) else "unchanged") for name, (row,) in named]
+
+
+def _collect(txn: Transaction) -> list[tuple[str, str, str]]:
+    ports, qos_rows, queue_rows = txn.read_all(
+        [Query("Port", [["qos", "!=", ["set", []]]], ("qos",)), Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",))]
+    )
+    attached = {one(port["qos"]) for port in ports}
+    kept_queues, gone = {u for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}, []
+    for row in qos_rows:
+        if one(row["_uuid"]) not in attached:
+            # A port that takes it up meanwhile makes the server refuse the deletion; the queues it has by then must be these.
+            txn.hold(Query("QoS", [["_uuid", "==", row["_uuid"]]], ("_uuid", "queues")), [row])
+            txn.delete("QoS", one(row["_uuid"]))
+            gone.append(("QoS", one(row["_uuid"]), "deleted"))
+    for row in queue_rows:
+        if one(row["_uuid"]) not in kept_queues:
+            txn.delete("Queue", one(row["_uuid"]))
+            gone.append(("Queue", one(row["_uuid"]), "deleted"))
+    return gone
+
+
+def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> tuple[str, dict, dict[int, QueueWish]]:
+    """The type, other_config and queues that the port is to end up with."""
+    if not (wish.merge and row):
+        queues = dict(wish.queues)
+        kind, config = wish.type or DEFAULT_TYPE, dict(wish.other_config)
+    else:
+        queues = {number: QueueWish(mapping(queue["other_config"]), one(queue["dscp"])) for number, queue in present.items()}
+        for number, asked in wish.queues.items():
+            old = queues.get(number, QueueWish())
+            queues[number] = QueueWish(old.other_config | asked.other_config, old.dscp if asked.dscp is None else asked.dscp)
+        kind, config = wish.type or str(row["type"]), mapping(row["other_config"]) | wish.other_config
+    for number, queue in queues.items():
+        low, high = _number(queue.other_config, "min-rate"), _number(queue.other_config, "max-rate")
+        if low and high and low > high:
+            raise UsageError(f"queue {number}", "its min is above its max")
+    return kind, config, queues
+
+
+def _insert_queues(txn: Transaction, queues: dict[int, QueueWish], kept: dict[int, str]) -> Json:
+    """The value of QoS.queues: rows that are kept, and new ones for the others."""
+    pairs = []
+    for number, queue in sorted(queues.items()):
+        if number in kept:
+            pairs.append([number, uuid(kept[number])])
+        else:
+            row: Row = {"other_config": to_map(queue.other_config)}
+            if queue.dscp is not None:
+                row["dscp"] = queue.dscp
+            pairs.append([number, txn.insert("Queue", row)])
+    return ["map", pairs]
+
+
+def _queue_rows(txn: Transaction, owned: _References, named: list[lookup.Named]) -> dict[str, Row]:
+    rows = [owned.rows[u] for port in named for u in many(port.rows[0]["qos"]) if u in owned.rows]
+    return lookup.by_uuid(txn, "Queue", [u for row in rows for u in mapping(row["queues"]).values()], _QUEUE)
+
+
+def _same_queues(queues: dict[int, QueueWish], present: dict[int, Row]) -> bool:
+    return queues.keys() == present.keys() and all(_same(queue, present[number]) for number, queue in queues.items())
+
+
+def _same(wish: QueueWish | None, row: Row) -> bool:
+    return wish is not None and wish.other_config == mapping(row["other_config"]) and wish.dscp == one(row["dscp"])
+
+
+def _all(txn: Transaction, table: str, columns: tuple[str, ...]) -> dict[str, Row]:
+    return {one(row["_uuid"]): row for row in txn.read(Query(table, [], columns))}
+
+
+def _shown_queue(number: int, row: Row) -> Queue:
+    config = mapping(row["other_config"])
+    low, high, burst, priority = (_number(config, key) for key in ("min-rate", "max-rate", "burst", "priority"))
+    return Queue(number, low, high, burst, priority, one(row["dscp"]))
+
+
+def _number(config: dict[str, str], key: str) -> int | None:
+    """A number from a map of strings; None for what ovs-vswitchd would not read as an integer either."""
+    text = str(config.get(key, ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

@@ -1,0 +1,218 @@
+"""sFlow: samples of the packets of a bridge, sent to collectors (sFlow version 5; ovs-vswitchd.conf.db(5), table sFlow)."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ovstool.errors import NotFound, Refused, UsageError, quote
+from ovstool.ovsdb.transaction import Query, Row, Transaction
+from ovstool.ovsdb.values import many, one, to_set
+from ovstool.switch import Change, Switch, lookup
+
+PORT = 6343  # IANA's port for sFlow
+SAMPLING = 400  # ovs-vswitchd's defaults, for columns that are empty
+POLLING_S = 30
+HEADER = 128
+_HOST_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,252}", re.IGNORECASE)
+_COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header")
+
+
+@dataclass(frozen=True)
+class Collector:
+    """Where samples go: an IP address or a host name, and a UDP port."""
+
+    host: str
+    port: int = PORT
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of sFlow: one packet in ``sampling``, counters every ``polling_s`` seconds, ``header`` bytes of each packet.
+
+    ``agent`` None: the interface on the route to the first collector. ``force`` skips the checks of agent and route.
+    """
+
+    collectors: tuple[Collector, ...]
+    agent: str | None = None
+    sampling: int | None = None
+    polling_s: int | None = None
+    header: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A row of ``sflow list``: what is in effect, defaults included; ``polling`` in seconds, ``header`` in bytes."""
+
+    bridge: str
+    agent: str | None
+    targets: list[str]
+    sampling: int
+    polling: int
+    header: int
+
+
+def parse_collector(text: str) -> Collector:
+    """Read ``HOST``, ``HOST:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``. Raises UsageError."""
+    wrong = UsageError(
+        f"collector {quote(text)}", "not HOST or HOST:PORT with a port from 1 to 65535", "10.0.0.5, 10.0.0.5:6343 or [2001:db8::5]:6343"
+    )
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or not _is_ip(host, 6) or (rest and not rest.startswith(":")):
+            raise wrong
+        port = rest[1:] if rest else str(PORT)
+    elif text.count(":") > 1:
+        if not _is_ip(text, 6):
+            raise wrong
+        host, port = text, str(PORT)
+    else:
+        host, colon, port = text.partition(":")
+        port = port if colon else str(PORT)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise wrong
+    # A name of digits and dots is a mistyped address, not a host.
+    if not _is_ip(host) and (not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit()):
+        raise wrong
+    return Collector(host, int(port))
+
+
+def list_all(switch: Switch) -> list[Listed]:
+    """The bridges that export sFlow, by name."""
+    bridges, rows = switch.read_all([Query("Bridge", [["sflow", "!=", ["set", []]]], ("name", "sflow")), Query("sFlow", [], _COLUMNS)])
+    by_uuid = {one(row["_uuid"]): row for row in rows}
+    listed = []
+    for bridge in sorted(bridges, key=lambda row: row["name"]):
+        row = by_uuid.get(one(bridge["sflow"]))
+        if row:
+            numbers = [
+                one(row[column]) or default for column, default in (("sampling", SAMPLING), ("polling", POLLING_S), ("header", HEADER))
+            ]
+            listed.append(Listed(bridge["name"], one(row["agent"]), many(row["targets"]), *numbers))
+    return listed
+
+
+def enable(switch: Switch, bridges: Sequence[str], wish: Wish) -> list[Change]:
+    """Export samples of each bridge as asked, and in no other way; all bridges in one transaction.
+
+    Raises NotFound, UsageError when no bridge is named and there are several, Refused for an agent without an address.
+    """
+    addresses = [_address(switch, collector) for collector in wish.collectors]
+    agent = _agent(switch, wish, addresses[0])
+    row: Row = {"targets": to_set(_target(*address) for address in lookup.unique(addresses))}
+    if agent is not None:
+        row["agent"] = agent
+    for column, value in (("sampling", wish.sampling), ("polling", wish.polling_s), ("header", wish.header)):
+        if value is not None:
+            row[column] = value
+    return switch.write(lambda txn: _enable(txn, bridges, row))
+
+
+def disable(switch: Switch, bridges: Sequence[str]) -> list[Change]:
+    """Stop exporting samples of each bridge. Raises NotFound, UsageError when no bridge is named and there are several."""
+    return switch.write(lambda txn: _disable(txn, bridges))
+
+
+def _enable(txn: Transaction, names: Sequence[str], wanted: Row) -> list[Change]:
+    changes = []
+    for bridge in _bridges(txn, names):
+        present = list(lookup.by_uuid(txn, "sFlow", many(bridge["sflow"]), _COLUMNS).values())
+        if present and _same(present[0], wanted):
+            changes.append(Change(bridge["name"], "unchanged"))
+            continue
+        # A new row each time: an old one that no other bridge uses goes by itself, one that is shared stays as it is.
+        txn.hold(Query("Bridge", [["_uuid", "==", bridge["_uuid"]]], ("sflow",)), [bridge])
+        txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", wanted)})
+        changes.append(Change(bridge["name"], "updated" if present else "created"))
+    return changes
+
+
+def _disable(txn: Transaction, names: Sequence[str]) -> list[Change]:
+    changes = []
+    for bridge in _bridges(txn, names):
+        enabled = bool(many(bridge["sflow"]))
+        if enabled:
+            txn.hold(Query("Bridge", [["_uuid", "==", bridge["_uuid"]]], ("sflow",)), [bridge])
+            txn.update("Bridge", one(bridge["_uuid"]), {"sflow": to_set([])})
+        changes.append(Change(bridge["name"], "deleted" if enabled else "unchanged"))
+    return changes
+
+
+def _bridges(txn: Transaction, names: Sequence[str]) -> list[Row]:
+    rows = lookup.bridges(txn, names, ("sflow",))
+    if not names and len(rows) != 1:
+        if not rows:
+            raise NotFound("bridge", "there is none on this switch", "ovstool bridge add br0")
+        raise UsageError(
+            "BRIDGE", f"there are {len(rows)} bridges, so name the ones that are meant", ", ".join(quote(row["name"]) for row in rows[:5])
+        )
+    return rows
+
+
+def _same(row: Row, wanted: Row) -> bool:
+    if sorted(many(row["targets"])) != sorted(many(wanted["targets"])):
+        return False
+    return all(one(row[column]) == wanted.get(column) for column in ("agent", "sampling", "polling", "header"))
+
+
+def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None:
+    """The interface whose address is to identify the switch; asked of ``ip`` on the switch's host."""
+    if wish.agent is not None:
+        if not wish.force and not _addresses(switch, wish.agent):
+            why = "has no IP address, so ovs-vswitchd would take another interface or send nothing"
+            raise Refused(f"agent {quote(wish.agent)}", why, "an interface with an address, or --force")
+        return wish.agent
+    finished = switch.run(["ip", "-j", "route", "get", collector[0]])
+    routes = _json(finished.stdout)
+    device = routes[0].get("dev") if finished.status == 0 and routes else None
+    if isinstance(device, str):
+        return device
+    if wish.force:
+        return None
+    raise Refused(f"collector {collector[0]}", "there is no route to it, so no agent can be chosen", "--agent IFACE, or --force")
+
+
+def _addresses(switch: Switch, device: str) -> list[str]:
+    """The addresses of an interface that identify it: the global ones (ip-address(8))."""
+    finished = switch.run(["ip", "-j", "address", "show", "dev", device])
+    if finished.status != 0:
+        return []
+    return [
+        info["local"]
+        for link in _json(finished.stdout)
+        for info in link.get("addr_info", [])
+        if info.get("scope") != "link" and "local" in info
+    ]
+
+
+def _json(text: str) -> list[dict]:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return []
+    return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
+
+
+def _address(switch: Switch, collector: Collector) -> tuple[str, int]:
+    """The collector's IP address; ovs-vswitchd resolves no names, so one is resolved on the switch's host."""
+    if _is_ip(collector.host):
+        return collector.host, collector.port
+    finished = switch.run(["getent", "ahosts", collector.host])
+    first = finished.stdout.split()
+    if finished.status != 0 or not first or not _is_ip(first[0]):
+        raise NotFound(f"collector {quote(collector.host)}", "its name has no address", "an IP address")
+    switch.notes.append(f"collector {collector.host} is {first[0]}; ovs-vswitchd resolves no names, so the address is stored")
+    return first[0], collector.port
+
+
+def _target(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _is_ip(text: str, version: int | None = None) -> bool:
+    try:
+        return version in (None, ipaddress.ip_address(text).version)
+    except ValueError:
+        return False

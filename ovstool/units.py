@@ -1,0 +1,133 @@
+"""Rates and sizes: text to a whole number of bits and back.
+
+A rate is in bit/s, a size (a burst) in bits. Nothing is rounded: what is not a whole number of bits, or does not fit the
+column that has to hold it, is refused with the values that would do.
+"""
+
+import re
+from fractions import Fraction
+
+from ovstool.errors import UsageError, quote
+
+MAX = 2**63 - 1  # what an OVSDB integer holds (RFC 7047, section 3.1)
+
+_NUMBER = re.compile(r"([+-]?[0-9]*(?:\.[0-9]*)?) ?(.*)", re.DOTALL)
+_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_PREFIXES = _DECIMAL | _BINARY
+_BIT_UNITS = {f"{prefix}bit": factor for prefix, factor in _PREFIXES.items()}
+_RATE_UNITS = _DECIMAL | _BIT_UNITS | {f"{unit}/s": factor for unit, factor in _BIT_UNITS.items()}
+_SIZE_UNITS = {"": 1} | _BIT_UNITS
+_BYTE_UNITS = {"B": 8, "kB": 8 * 10**3, "MB": 8 * 10**6, "KiB": 8 * 2**10, "MiB": 8 * 2**20}
+_BYTE_LIKE = re.compile(r"([kmgt]i?)?(?:bps|b|b/s|byte|bytes|byte/s|bytes/s|)", re.IGNORECASE)
+_SPOKEN = {"": "", "k": "kilo", "m": "mega", "g": "giga", "t": "tera", "ki": "kibi", "mi": "mebi", "gi": "gibi", "ti": "tebi"}
+_WRITTEN = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
+
+
+def parse_rate(text: str) -> int:
+    """Read a RATE, such as ``200mbit``, ``1.5Gbit/s``, ``10m`` or ``64000``, as bit/s.
+
+    Raises UsageError for anything else; for ``mbps`` and the byte units the message gives both readings.
+    """
+    number, unit = _split(text, "rate", "200mbit")
+    factor = _RATE_UNITS.get(unit.lower())
+    if factor is None:
+        raise _wrong_unit(text, number, unit, "rate", "bit, kbit, mbit, gbit or tbit (1000s), kibit, mibit, gibit or tibit (1024s)")
+    return _whole(text, number * factor, "rate")
+
+
+def parse_size(text: str) -> int:
+    """Read a SIZE, such as ``80kbit`` or ``64KiB``, as bits.
+
+    Byte units count only in the exact case ``B``, ``kB``, ``MB``, ``KiB``, ``MiB``. Raises UsageError for anything else.
+    """
+    number, unit = _split(text, "size", "80kbit or 10kB")
+    factor = _BYTE_UNITS.get(unit) or _SIZE_UNITS.get(unit.lower())
+    if factor is None:
+        raise _wrong_unit(
+            text, number, unit, "size", "bit, kbit, mbit, gbit, kibit, mibit, or bytes as B, kB, MB, KiB, MiB in exactly that case"
+        )
+    return _whole(text, number * factor, "size")
+
+
+def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell) -> int:
+    """Express ``bits`` in a column's own unit (1000 for kbit/s), at most ``maximum`` of them.
+
+    ``what`` names the column and its unit for the message, ``spell`` writes a value as the user would.
+    Raises UsageError naming the nearest values that the column can hold.
+    """
+    count, rest = divmod(bits, unit)
+    if count > maximum or (rest and count == maximum):
+        raise UsageError(spell(bits), f"{what} holds at most {spell(maximum * unit)}")
+    if rest:
+        near = " or ".join(spell(n * unit) for n in (count, count + 1) if n > 0)
+        raise UsageError(spell(bits), f"{what}, so this cannot be held exactly", near)
+    return count
+
+
+def spell(bits: int) -> str:
+    """Write bits, or bit/s, as a user would type it: ``200mbit``, ``1.5gbit``, ``1234.567kbit``."""
+    number, prefix = _scale(bits)
+    return f"{number}{prefix.lower()}bit"
+
+
+def human_rate(bps: int | float) -> str:
+    """Write a rate for people: ``200 Mbit/s``. A whole number is exact; a measured one has four digits."""
+    return f"{human_size(bps)}/s"
+
+
+def human_size(bits: int | float) -> str:
+    """Write a size for people: ``80 kbit``. A whole number is exact; a measured one has four digits."""
+    if isinstance(bits, int):
+        number, prefix = _scale(bits)
+        return f"{number} {prefix}bit"
+    factor, prefix = next((pair for pair in _WRITTEN if abs(bits) >= pair[0]), _WRITTEN[-1])
+    return f"{bits / factor:.4g} {prefix}bit"
+
+
+def _scale(bits: int) -> tuple[str, str]:
+    """The largest unit in which the number needs no more than three decimals, so that no digit is lost."""
+    for factor, prefix in _WRITTEN:
+        if bits >= factor and bits * 1000 % factor == 0:
+            return _plain(Fraction(bits, factor)), prefix
+    return str(bits), ""
+
+
+def _split(text: str, what: str, example: str) -> tuple[Fraction, str]:
+    match = _NUMBER.fullmatch(text.strip())
+    digits = match[1] if match else ""
+    if not any(c.isdigit() for c in digits) or len(digits) > 40:
+        raise UsageError(quote(text), f"not a {what}", example)
+    if digits[0] == "-" or not digits.strip("+0."):
+        raise UsageError(quote(text), f"a {what} is more than zero", example)
+    assert match
+    return Fraction(digits if digits[-1] != "." else digits[:-1]), match[2]
+
+
+def _whole(text: str, bits: Fraction, what: str) -> int:
+    if bits > MAX:
+        raise UsageError(quote(text), f"a {what} is at most {MAX} (2^63-1) {'bit/s' if what == 'rate' else 'bits'}")
+    if bits.denominator != 1:
+        low = bits.numerator // bits.denominator
+        near = " or ".join(f"{n}bit" for n in (low, low + 1) if n > 0)
+        raise UsageError(quote(text), f"not a whole number of {'bit/s' if what == 'rate' else 'bits'}", near)
+    return int(bits)
+
+
+def _wrong_unit(text: str, number: Fraction, unit: str, what: str, hint: str) -> UsageError:
+    byte_like = _BYTE_LIKE.fullmatch(unit)
+    if not byte_like:
+        return UsageError(quote(text), f"no such unit of a {what}: {quote(unit)}", hint)
+    prefix = (byte_like[1] or "").lower()
+    spoken, plain = _SPOKEN[prefix], _plain(number)
+    as_tc = ", as tc reads it," if unit.lower().endswith("bps") else ""
+    return UsageError(
+        quote(text), f"{plain} {spoken}bits is {plain}{prefix}bit; {plain} {spoken}bytes{as_tc} is {_plain(number * 8)}{prefix}bit"
+    )
+
+
+def _plain(number: Fraction) -> str:
+    """A decimal without an exponent; up to twelve decimals, which every number scaled here fits in."""
+    whole, rest = divmod(number.numerator, number.denominator)
+    decimals = f"{rest * 10**12 // number.denominator:012d}".rstrip("0")
+    return f"{whole}.{decimals}" if decimals else str(whole)

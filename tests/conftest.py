@@ -1,0 +1,108 @@
+"""The switch that tests work on: private daemons, for each test its own, judged by Open vSwitch's own tools."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ovstool import sandbox
+
+_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed and how it ended."""
+
+    stdout: str
+    stderr: str
+    code: int
+
+    @property
+    def json(self):
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A running sandbox with bridge br0 and ports eth1, eth2, and the peers' tools to look at it."""
+
+    box: sandbox.Sandbox
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {key: value for key, value in os.environ.items() if not key.startswith(("OVS", "CLIFF"))} | self.box.environ
+
+    def ovstool(self, command: str | list[str], **environ: str) -> Result:
+        """Run ovstool as a user does, in a process of its own."""
+        words = shlex.split(command) if isinstance(command, str) else command
+        done = subprocess.run(
+            [sys.executable, "-m", "ovstool", *words],
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+        return Result(done.stdout.decode(), done.stderr.decode(), done.returncode)
+
+    def tool(self, *argv: str) -> str:
+        """Run one of Open vSwitch's own tools on this switch and return what it prints."""
+        done = subprocess.run(argv, env=self.environ, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def vsctl(self, command: str) -> str:
+        return self.tool("ovs-vsctl", "--timeout=20", *shlex.split(command))
+
+    def rows(self, table: str, *columns: str) -> list[dict]:
+        """Rows of a table as ovs-vsctl tells them, in OVSDB's JSON."""
+        out = json.loads(self.vsctl(f"--format=json {'--columns=' + ','.join(columns) if columns else ''} list {table}"))
+        return [dict(zip(out["headings"], row, strict=True)) for row in out["data"]]
+
+    def dump(self) -> str:
+        """The configuration as one text, without what ovs-vswitchd counts by itself; equal before and after means nothing changed."""
+        tables = {
+            "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config", "external_ids", "sflow", "datapath_type"),
+            "Port": ("name", "interfaces", "tag", "trunks", "qos", "bond_mode", "lacp"),
+            "Interface": ("name", "type", "options", "external_ids", "ingress_policing_rate", "ingress_policing_burst"),
+            "QoS": ("_uuid", "type", "other_config", "queues", "external_ids"),
+            "Queue": ("_uuid", "other_config", "dscp", "external_ids"),
+            "sFlow": ("agent", "targets", "sampling", "polling", "header"),
+            "Controller": ("target",),
+        }
+        return "\n".join(
+            sorted(f"{table} {json.dumps(row, sort_keys=True)}" for table, columns in tables.items() for row in self.rows(table, *columns))
+        )
+
+    def orphans(self) -> list[str]:
+        """The QoS and Queue rows that nothing refers to."""
+        attached = {json.dumps(row["qos"]) for row in self.rows("Port", "qos")}
+        qos = self.rows("QoS", "_uuid", "queues")
+        queued = {json.dumps(queue) for row in qos for _, queue in row["queues"][1]}
+        orphans = [f"QoS {row['_uuid'][1]}" for row in qos if json.dumps(row["_uuid"]) not in attached]
+        return orphans + [f"Queue {row['_uuid'][1]}" for row in self.rows("Queue", "_uuid") if json.dumps(row["_uuid"]) not in queued]
+
+
+@pytest.fixture
+def switch() -> Iterator[Switch]:
+    """A switch of the test's own, on the dummy datapath; pytest's own tmp_path may be too long for a socket."""
+    with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory:
+        box, _ = sandbox.start(Path(directory), "dummy")
+        try:
+            yield Switch(box)
+        finally:
+            sandbox.stop(Path(directory))
+
+
+@pytest.fixture
+def ovstool(switch: Switch):
+    """``ovstool("qos clear eth1")``: run a command on the test's switch."""
+    return switch.ovstool

@@ -1,0 +1,476 @@
+"""The sandbox, with real daemons: the dummy datapath for everyone, the userspace one where it works (root).
+
+What is left behind is looked for by means of its own: /proc, ``ip netns``, the file system.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from ovstool import sandbox
+from ovstool.errors import Conflict, Exit, Refused, Unreachable, UsageError
+
+NETDEV_PROBLEM = sandbox._netdev_problem()
+DATAPATHS = [
+    "dummy",
+    pytest.param("netdev", marks=pytest.mark.skipif(bool(NETDEV_PROBLEM), reason=f"netdev {NETDEV_PROBLEM}")),
+]
+needs_netdev = pytest.mark.skipif(bool(NETDEV_PROBLEM), reason=f"the netdev datapath {NETDEV_PROBLEM}")
+
+
+@pytest.fixture
+def place():
+    """A short name for a sandbox's directory; whatever a failed test leaves there is ended."""
+    path = Path(f"/tmp/ovstool-test-{secrets.token_hex(3)}")
+    yield path
+    for directory in (path, Path(f"{path}-2")):
+        if (directory / "sandbox.json").exists():
+            sandbox.stop(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def second(place):
+    return Path(f"{place}-2")
+
+
+def ovstool(*argv, **options):
+    command = [sys.executable, "-m", "ovstool", *map(str, argv)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **options)
+
+
+def output(box, *argv):
+    """What a command prints when it is run in the sandbox's namespace and environment."""
+    where = ["ip", "netns", "exec", box.namespace] if box.namespace else []
+    env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", **box.environ}
+    return subprocess.run([*where, *argv], env=env, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def pid_of(directory, daemon):
+    return int((directory / f"{daemon}.pid").read_text())
+
+
+def processes_of(text):
+    """The processes whose command line holds the text."""
+    found = []
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text.encode() in cmdline.read_bytes():
+                found.append(int(cmdline.parent.name))
+        except OSError:
+            pass
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def namespaces():
+    return set(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else set()
+
+
+def namespaces_of(box):
+    return namespaces() & {box.namespace, *box.hosts}
+
+
+def temporary_ones():
+    return {str(p) for p in Path("/tmp").glob("ovstool-*/sandbox.json")}
+
+
+def wait_until(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come true in 10 s")
+
+
+# --- start and stop
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_start_and_stop_each_twice(place, datapath):
+    box, created = sandbox.start(place, datapath)
+    pids = [pid_of(place, d) for d in ("ovs-vswitchd", "ovsdb-server")]
+    assert created
+    assert box.datapath == datapath
+    assert place.stat().st_mode & 0o777 == 0o700
+    assert sandbox.start(place, datapath) == (box, False)
+    assert sandbox.start(place) == (box, False)
+    assert sandbox.find(place) == box
+    assert pids == [pid_of(place, d) for d in ("ovs-vswitchd", "ovsdb-server")]
+
+    assert sandbox.stop(place) is True
+    assert sandbox.stop(place) is False
+    assert sandbox.find(place) is None
+    assert not place.exists()
+    assert processes_of(str(place)) == []
+    assert namespaces_of(box) == set()
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_the_bridge_and_its_ports_are_up_in_it(place, datapath):
+    box, _ = sandbox.start(place, datapath)
+    assert output(box, "ovs-vsctl", "list-br") == "br0\n"
+    assert sorted(output(box, "ovs-vsctl", "list-ports", "br0").split()) == ["eth1", "eth2"]
+    assert output(box, "ovs-vsctl", "get", "bridge", "br0", "datapath_type") == f"{datapath}\n"
+    errors = output(box, "ovs-vsctl", "--bare", "--columns=error", "list", "interface")
+    assert errors.strip() == ""
+    # Each of the other programs finds this switch through the environment alone.
+    assert "eth1" in output(box, "ovs-ofctl", "show", "br0")
+    assert "br0" in output(box, "ovs-appctl", "dpif/show")
+
+
+def test_another_datapath_than_the_running_one_is_a_conflict(place):
+    sandbox.start(place, "dummy")
+    if NETDEV_PROBLEM:
+        with pytest.raises(Refused, match="netdev datapath"):
+            sandbox.start(place, "netdev")
+    else:
+        with pytest.raises(Conflict, match="datapath dummy is running there"):
+            sandbox.start(place, "netdev")
+    assert sandbox.find(place)
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_a_second_one_beside_it(place, second, datapath):
+    first_box, _ = sandbox.start(place, datapath)
+    second_box, _ = sandbox.start(second, datapath)
+    output(second_box, "ovs-vsctl", "del-br", "br0")
+    assert output(first_box, "ovs-vsctl", "list-br") == "br0\n"
+    assert output(second_box, "ovs-vsctl", "list-br") == ""
+    sandbox.stop(second)
+    assert sandbox.find(place) == first_box
+    assert "eth1" in output(first_box, "ovs-ofctl", "show", "br0")
+
+
+def test_ports_and_bridge_can_be_named(place):
+    box, _ = sandbox.start(place, "dummy", ports=["a", "b", "c"], bridge="br-int")
+    assert sorted(output(box, "ovs-vsctl", "list-ports", "br-int").split()) == ["a", "b", "c"]
+
+
+# --- what was killed
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+@pytest.mark.parametrize("killed", [["ovs-vswitchd"], ["ovsdb-server"], ["ovs-vswitchd", "ovsdb-server"]])
+def test_what_kill_9_left_is_cleared_by_start(place, datapath, killed):
+    dead, _ = sandbox.start(place, datapath)
+    for daemon in killed:
+        os.kill(pid_of(place, daemon), signal.SIGKILL)
+    wait_until(lambda: sandbox.find(place) is None)
+
+    box, created = sandbox.start(place, datapath)
+    assert created
+    assert len(processes_of(f"{place}/ovs")) == 2
+    assert namespaces_of(dead) == set()
+    assert "eth1" in output(box, "ovs-ofctl", "show", "br0")
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_what_kill_9_left_is_cleared_by_stop(place, datapath):
+    dead, _ = sandbox.start(place, datapath)
+    os.kill(pid_of(place, "ovs-vswitchd"), signal.SIGKILL)
+    assert sandbox.stop(place) is True
+    assert not place.exists()
+    assert processes_of(str(place)) == []
+    assert namespaces_of(dead) == set()
+
+
+def test_a_hanging_daemon_is_killed(place, monkeypatch):
+    monkeypatch.setattr(sandbox, "_END_S", 1)
+    sandbox.start(place, "dummy")
+    os.kill(pid_of(place, "ovs-vswitchd"), signal.SIGSTOP)
+    assert sandbox.stop(place) is True
+    assert processes_of(str(place)) == []
+
+
+def test_a_pid_that_someone_else_has_by_now_is_left_alone(place):
+    sandbox.start(place, "dummy")
+    for daemon in ("ovs-vswitchd", "ovsdb-server"):
+        os.kill(pid_of(place, daemon), signal.SIGKILL)
+    wait_until(lambda: processes_of(f"{place}/ovs") == [])
+    with subprocess.Popen(["sleep", "60"]) as someone:
+        for daemon in ("ovs-vswitchd", "ovsdb-server"):
+            (place / f"{daemon}.pid").write_text(f"{someone.pid}\n")
+        assert sandbox.find(place) is None
+        assert sandbox.stop(place) is True
+        assert someone.poll() is None
+        someone.kill()
+
+
+def test_daemons_are_ended_without_their_pid_files(place):
+    sandbox.start(place, "dummy")
+    for daemon in ("ovs-vswitchd", "ovsdb-server"):
+        (place / f"{daemon}.pid").unlink()
+    assert sandbox.stop(place) is True
+    assert processes_of(str(place)) == []
+
+
+# --- refusals
+
+
+def test_a_directory_with_something_else_in_it_is_left_alone(place):
+    place.mkdir(mode=0o755)
+    (place / "thesis.txt").write_text("years of work")
+    with pytest.raises(Refused, match="in use for something else"):
+        sandbox.start(place, "dummy")
+    with pytest.raises(Refused, match="not a sandbox"):
+        sandbox.stop(place)
+    assert (place / "thesis.txt").read_text() == "years of work"
+    assert place.stat().st_mode & 0o777 == 0o755
+
+
+def test_an_empty_directory_that_was_there_stays(place):
+    place.mkdir(mode=0o700)
+    sandbox.start(place, "dummy")
+    sandbox.stop(place)
+    assert list(place.iterdir()) == []
+
+
+def test_a_link_is_not_followed(place, second):
+    second.mkdir()
+    place.symlink_to(second)
+    try:
+        with pytest.raises(Refused, match="links are not followed"):
+            sandbox.start(place, "dummy")
+        assert list(second.iterdir()) == []
+    finally:
+        place.unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_the_directory_of_another_user_is_not_used(place):
+    place.mkdir(mode=0o777)
+    os.chown(place, 65534, 65534)
+    for verb in (sandbox.start, sandbox.stop, sandbox.find):
+        with pytest.raises(Refused, match="belongs to another user"):
+            verb(place)
+
+
+def test_a_path_too_long_for_a_socket(place):
+    with pytest.raises(UsageError, match="too long for a Unix socket"):
+        sandbox.start(Path("/tmp") / ("x" * 90), "dummy")
+    longest = place.parent / (place.name + "x" * (82 - len(str(place))))
+    try:
+        box, _ = sandbox.start(longest, "dummy")
+        assert "br0" in output(box, "ovs-appctl", "dpif/show")
+    finally:
+        sandbox.stop(longest)
+
+
+def test_missing_programs(place, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(sandbox, "_SBIN", "/nonexistent")
+    with pytest.raises(Unreachable, match="ovs-vswitchd is not installed; try: .*openvswitch-switch"):
+        sandbox.start(place, "dummy")
+    assert not place.exists()
+
+
+def test_daemons_are_found_without_sbin_in_the_path(place, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert sandbox.start(place, "dummy")[1]
+
+
+def test_netdev_without_root_is_refused(place, monkeypatch):
+    monkeypatch.setattr(sandbox, "_netdev_problem", lambda: "needs root")
+    with pytest.raises(Refused, match="netdev datapath needs root; try: --datapath dummy"):
+        sandbox.start(place, "netdev")
+    assert sandbox.start(place)[0].datapath == "dummy"
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_a_start_that_fails_is_undone(place, datapath, tmp_path, monkeypatch):
+    before = namespaces()
+    # An ovs-vswitchd that fails as a real one does: with words on stderr, after ovsdb-server is up.
+    fake = tmp_path / "ovs-vswitchd"
+    fake.write_text("#!/bin/sh\necho 'ovs-vswitchd: no memory for that' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(Refused, match="^sandbox: ovs-vswitchd: no memory for that$"):
+        sandbox.start(place, datapath)
+    assert not place.exists()
+    assert processes_of(str(place)) == []
+    assert {n for n in namespaces() - before if (place.name in n)} == set()
+    assert namespaces() <= before
+
+
+def test_the_machines_own_switch_is_not_touched(place):
+    def state():
+        folders = ["/var/run/openvswitch", "/etc/openvswitch", "/var/log/openvswitch", "/var/lib/openvswitch"]
+        files = [p for folder in folders for p in sorted(Path(folder).glob("*"))]
+        return [(str(p), p.lstat().st_mtime_ns) for p in files if p.suffix != ".log"]
+
+    before = state()
+    box, _ = sandbox.start(place)
+    output(box, "ovs-vsctl", "add-port", "br0", "p3")
+    sandbox.stop(place)
+    assert state() == before
+
+
+# --- real traffic
+
+
+@needs_netdev
+def test_tcp_flows_between_the_hosts_and_htb_holds_it_back(place):
+    if not shutil.which("iperf3"):
+        pytest.skip("needs iperf3")
+    box, _ = sandbox.start(place, "netdev")
+    assert " dev br0 " in output(box, "ip", "route", "get", "10.0.0.5")
+    assert " dev br0 " in output(box, "ip", "route", "get", "192.0.2.1")
+    unshaped = measured_mbps(box, 1)
+    assert unshaped > 50
+    words = "set port eth2 qos=@q -- --id=@q create qos type=linux-htb other-config:max-rate=10000000"
+    output(box, "ovs-vsctl", *words.split())
+    assert "htb" in output(box, "tc", "qdisc", "show", "dev", "eth2")
+    assert 8.5 <= measured_mbps(box, 4) <= 10.5
+
+
+def measured_mbps(box, seconds):
+    """One TCP flow from the first host to the second, as the receiver counted it."""
+    (client, _), (server, address) = box.hosts.items()
+    listener = subprocess.Popen(["ip", "netns", "exec", server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
+    try:
+        listening = ["ip", "netns", "exec", server, "ss", "-Hltn", "sport = :5201"]
+        wait_until(lambda: subprocess.run(listening, check=False, capture_output=True).stdout)
+        flow = ["ip", "netns", "exec", client, "iperf3", "-J", "-c", address, "-t", str(seconds)]
+        done = subprocess.run(flow, check=True, capture_output=True, text=True, timeout=seconds + 30)
+    finally:
+        listener.kill()
+        listener.wait()
+    return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e6
+
+
+# --- the commands
+
+
+def test_start_and_stop_commands(place):
+    first = ovstool("sandbox", "start", "--dir", place, "--datapath", "dummy")
+    assert (first.returncode, first.stdout) == (0, f"{place}: created\n")
+    assert re.search(rf"^export OVSTOOL_DB=unix:{place}/db.sock ", first.stderr, re.MULTILINE)
+    again = ovstool("sandbox", "start", "--dir", place)
+    assert (again.returncode, again.stdout) == (0, f"{place}: unchanged\n")
+    stopped = ovstool("sandbox", "stop", "--dir", place)
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, f"{place}: deleted\n", "")
+    again = ovstool("sandbox", "stop", "--dir", place)
+    assert (again.returncode, again.stdout, again.stderr) == (0, f"{place}: unchanged\n", "")
+
+
+@needs_netdev
+def test_start_tells_where_the_hosts_are(place):
+    done = ovstool("sandbox", "start", "--dir", place, "--datapath", "netdev")
+    box = sandbox.find(place)
+    for host, address in box.hosts.items():
+        assert f"# host {address}: ip netns exec {host} " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command, code",
+    [
+        (["true"], 0),
+        (["sh", "-c", "exit 3"], 3),
+        (["sh", "-c", "kill -TERM $$"], 143),
+        (["no-such-command"], 127),
+        (["/etc/passwd"], 126),
+    ],
+)
+def test_run_ends_with_the_commands_exit_code(place, command, code):
+    before = temporary_ones()
+    done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "--", *command)
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == (code in (126, 127))
+    assert temporary_ones() <= before
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_run_starts_a_temporary_one_and_leaves_nothing(place, datapath):
+    script = "echo $OVS_RUNDIR; ovs-vsctl list-br; cat $OVS_RUNDIR/sandbox.json"
+    done = ovstool("sandbox", "run", "--dir", place, "--datapath", datapath, "--", "sh", "-c", script)
+    directory, bridge, settings = done.stdout.split("\n", 2)
+    namespace = json.loads(settings)["namespace"]
+    assert (done.returncode, bridge) == (0, "br0")
+    assert not place.exists() and not Path(directory).exists()
+    assert processes_of(directory) == []
+    assert [n for n in namespaces() if namespace and n.startswith(namespace)] == []
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_run_uses_the_one_that_is_running(place, datapath):
+    box, _ = sandbox.start(place, datapath)
+    script = "echo $OVSTOOL_DB $OVSTOOL_HOST; ls /sys/class/net"
+    env = {**os.environ, "OVSTOOL_HOST": "elsewhere"}
+    done = ovstool("sandbox", "run", "--dir", place, "--", "sh", "-c", script, env=env)
+    assert done.stdout.splitlines()[0] == f"unix:{place}/db.sock"
+    if box.namespace:
+        assert {"eth1", "eth2", "br0"} <= set(done.stdout.split())
+    assert sandbox.find(place) == box
+
+
+def test_run_without_a_command_is_wrong_usage(place):
+    done = ovstool("sandbox", "run", "--dir", place)
+    assert done.returncode == Exit.USAGE
+    assert "no command is given" in done.stderr
+
+
+@pytest.mark.parametrize("signum, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_run_cleans_up_when_it_is_told_to_end(place, tmp_path, signum, code):
+    told = tmp_path / "told"
+    script = f"echo $$ $OVS_RUNDIR > {told}.new; mv {told}.new {told}; exec sleep 60"
+    argv = ["sandbox", "run", "--dir", str(place), "--datapath", "dummy", "--", "sh", "-c", script]
+    with subprocess.Popen([sys.executable, "-m", "ovstool", *argv], stdin=subprocess.DEVNULL) as process:
+        wait_until(told.exists)
+        pid, directory = told.read_text().split()
+        process.send_signal(signum)
+        assert process.wait(timeout=30) == code
+    assert not Path(f"/proc/{pid}").exists()
+    assert not Path(directory).exists()
+    assert processes_of(directory) == []
+
+
+def test_run_cleans_up_after_ctrl_c(place, tmp_path):
+    told = tmp_path / "told"
+    script = f"echo $OVS_RUNDIR > {told}.new; mv {told}.new {told}; exec sleep 60"
+    argv = ["sandbox", "run", "--dir", str(place), "--datapath", "dummy", "--", "sh", "-c", script]
+    command = [sys.executable, "-m", "ovstool", *argv]
+    # A terminal sends it to the whole process group.
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:
+        wait_until(told.exists)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=30) == Exit.INTERRUPTED
+    directory = told.read_text().strip()
+    assert not Path(directory).exists()
+    assert processes_of(directory) == []
+
+
+def test_shell_talks_to_the_sandbox(place):
+    command = [sys.executable, "-m", "ovstool", "sandbox", "shell", "--dir", str(place), "--datapath", "dummy"]
+    env = {**os.environ, "SHELL": "/bin/sh"}
+    done = subprocess.run(command, check=False, input="ovs-vsctl list-br\nexit 4\n", capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (4, "br0\n")
+
+
+def test_refusals_are_one_line_and_an_exit_code(place):
+    place.mkdir()
+    (place / "thesis.txt").touch()
+    done = ovstool("sandbox", "start", "--dir", place, "--datapath", "dummy")
+    assert (done.returncode, done.stdout) == (Exit.REFUSED, "")
+    assert len(done.stderr.splitlines()) == 1
+    done = ovstool("sandbox", "start", "--dir", "/tmp/" + "x" * 100)
+    assert done.returncode == Exit.USAGE
+
+
+def test_the_default_directory(monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as mine:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", mine)
+        assert sandbox.default_directory() == Path(mine) / "ovstool-sandbox"
+        monkeypatch.setenv("XDG_RUNTIME_DIR", mine + "/gone")
+        assert sandbox.default_directory() == Path(f"/tmp/ovstool-sandbox-{os.geteuid()}")
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert sandbox.default_directory() == Path(f"/tmp/ovstool-sandbox-{os.geteuid()}")
