@@ -1,9 +1,10 @@
 # bash completion for ovstool; made by 'ovstool complete', not to be edited
 _ovstool() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} noun= verb= word index
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} noun='' verb='' word index
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${COMP_WORDS[index]}
         case $word in
+            --ca-cert|--certificate|--db|--private-key|--timeout|-t) ((index++)) ;;
             -*) ;;
             *) if [[ -z $noun ]]; then noun=$word; elif [[ -z $verb ]]; then verb=$word; fi ;;
         esac
@@ -16,7 +17,7 @@ _ovstool() {
         --quote) mapfile -t COMPREPLY < <(compgen -W "all minimal none nonnumeric" -- "$current"); return ;;
         --source) mapfile -t COMPREPLY < <(compgen -W "auto ovsdb" -- "$current"); return ;;
     esac
-    local words
+    local words=''
     case "$noun $verb" in
         "show "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix" ;;
         "bridge list") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending" ;;

@@ -11,6 +11,7 @@ _ovstool() {{
     for ((index = 1; index < COMP_CWORD; index++)); do
         word=${{COMP_WORDS[index]}}
         case $word in
+            {with_value}) ((index++)) ;;
             -*) ;;
             *) if [[ -z $noun ]]; then noun=$word; elif [[ -z $verb ]]; then verb=$word; fi ;;
         esac
@@ -18,7 +19,7 @@ _ovstool() {{
     case $previous in
 {values}
     esac
-    local words
+    local words=''
     case "$noun $verb" in
 {commands}
     esac
@@ -51,6 +52,7 @@ def bash(app: Any) -> str:
         verbs = " ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{noun} "))
         if verbs:
             nouns.append(f'        {noun}) words="{verbs}" ;;')
+    with_value = sorted(option for action in app.parser._actions if action.nargs is None for option in action.option_strings)
     common = [option for action in app.parser._actions for option in action.option_strings]
     return _SCRIPT.format(
         values="\n".join(
@@ -59,6 +61,7 @@ def bash(app: Any) -> str:
         ),
         commands="\n".join(commands),
         nouns="\n".join(nouns),
+        with_value="|".join(with_value),
         all_nouns=" ".join(NOUNS),
         common=" ".join(common),
     )

@@ -337,7 +337,7 @@ def _launch(sandbox: Sandbox) -> None:
     if sandbox.namespace:
         _make_hosts(sandbox)
     # Without the kernel's datapath its module is not even asked for.
-    kind = ["--disable-system"] if sandbox.namespace else ["--disable-system", "--enable-dummy=override"]
+    kind = ["--disable-system"] if sandbox.namespace else ["--enable-dummy=override", "--disable-system"]
     switch = ["ovs-vswitchd", sandbox.db, *kind, *_daemon_options(sandbox, "ovs-vswitchd")]
     _call(sandbox, *_in_namespace(sandbox), *switch, daemon="ovs-vswitchd")
     words = ["add-br", sandbox.bridge, "--", "set", "bridge", sandbox.bridge, f"datapath_type={sandbox.datapath}"]

@@ -78,9 +78,9 @@ class Switch:
             "sFlow": ("agent", "targets", "sampling", "polling", "header"),
             "Controller": ("target",),
         }
-        return "\n".join(
-            sorted(f"{table} {json.dumps(row, sort_keys=True)}" for table, columns in tables.items() for row in self.rows(table, *columns))
-        )
+        lists = " -- ".join(f"--columns={','.join(columns)} list {table}" for table, columns in tables.items())
+        answers = zip(tables, self.vsctl(f"--format=json -- {lists}").splitlines(), strict=True)
+        return "\n".join(sorted(f"{table} {json.dumps(row)}" for table, answer in answers for row in json.loads(answer)["data"]))
 
     def orphans(self) -> list[str]:
         """The QoS and Queue rows that nothing refers to."""
@@ -106,3 +106,20 @@ def switch() -> Iterator[Switch]:
 def ovstool(switch: Switch):
     """``ovstool("qos clear eth1")``: run a command on the test's switch."""
     return switch.ovstool
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return _never_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _never_skipped((yield))
+
+
+def _never_skipped(report):
+    """In CI a test that would be skipped fails: what it needs has to be installed there."""
+    if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped, which nothing may be in CI: {report.longrepr}"
+    return report

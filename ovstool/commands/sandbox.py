@@ -1,7 +1,9 @@
-"""sandbox start, stop, run and shell."""
+"""ovstool sandbox"""
 
+import argparse
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from ovstool import sandbox
@@ -12,21 +14,26 @@ from ovstool.errors import UsageError
 class _OnDirectory(Command):
     """What the sandbox commands have in common: the directory it is in"""
 
-    def get_parser(self, prog_name):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--dir",
             type=Path,
             default=sandbox.default_directory(),
-            help="Directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID)",
+            help="directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID)",
         )
         return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.dry_run:
+            raise UsageError("--dry-run", "a sandbox cannot tell beforehand what it does")
+        return super().run(parsed_args)
 
 
 class _WithDatapath(_OnDirectory):
     """The sandbox commands that may have to start one"""
 
-    def get_parser(self, prog_name):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--datapath",
@@ -36,7 +43,7 @@ class _WithDatapath(_OnDirectory):
         return parser
 
 
-def _how_to_use(started):
+def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
     """Lines that a shell can take as they are"""
     assignments = [f"{name}={shlex.quote(value)}" for name, value in started.environ.items()]
     yield f"export {' '.join(assignments)}"
@@ -55,17 +62,16 @@ class SandboxStart(_WithDatapath):
     With --datapath netdev there is a network namespace for the switch, and one for a host on each port, with the
     addresses 10.0.0.1 and 10.0.0.2; the switch has 10.0.0.254. How to use them is told on stderr.
 
-    Example:
-
-        ovstool sandbox start
-        ovstool sandbox run -- ovs-vsctl show
-        ovstool sandbox stop
+    Examples:
+      ovstool sandbox start
+      ovstool sandbox run -- ovs-vsctl show
+      ovstool sandbox stop
     """
 
-    def take_action(self, args):
-        started, created = sandbox.start(args.dir, args.datapath)
-        print(f"{args.dir}: {'created' if created else 'unchanged'}", file=self.app.stdout, flush=True)
-        if args.verbose_level > 0:
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        started, created = sandbox.start(parsed_args.dir, parsed_args.datapath)
+        print(f"{parsed_args.dir}: {'created' if created else 'unchanged'}", file=self.app.stdout, flush=True)
+        if parsed_args.verbose_level > 0:
             for line in _how_to_use(started):
                 print(line, file=self.app.stderr)
         return 0
@@ -75,13 +81,12 @@ class SandboxStop(_OnDirectory):
     """Stop the private switch and remove everything that it made
 
     Example:
-
-        ovstool sandbox stop
+      ovstool sandbox stop
     """
 
-    def take_action(self, args):
-        stopped = sandbox.stop(args.dir)
-        print(f"{args.dir}: {'deleted' if stopped else 'unchanged'}", file=self.app.stdout)
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        stopped = sandbox.stop(parsed_args.dir)
+        print(f"{parsed_args.dir}: {'deleted' if stopped else 'unchanged'}", file=self.app.stdout)
         return 0
 
 
@@ -92,22 +97,21 @@ class SandboxRun(_WithDatapath):
     Open vSwitch's own programs talk to the sandbox; with the netdev datapath the command runs in the namespace of
     the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 name those of the hosts. The exit code is the command's.
 
-    Example:
-
-        ovstool sandbox run -- ovs-vsctl show
-        ovstool sandbox run -- sh -c 'ip netns exec $OVSTOOL_H1 ping -c 3 10.0.0.2'
+    Examples:
+      ovstool sandbox run -- ovs-vsctl show
+      ovstool sandbox run -- sh -c 'ip netns exec $OVSTOOL_H1 ping -c 3 10.0.0.2'
     """
 
-    def get_parser(self, prog_name):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("command", metavar="COMMAND", nargs="*", help="Command and its arguments, after --")
+        parser.add_argument("command", metavar="COMMAND", nargs="*", help="command and its arguments, after --")
         return parser
 
-    def take_action(self, args):
-        if not args.command:
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        if not parsed_args.command:
             raise UsageError("sandbox run", "no command is given", "ovstool sandbox run -- ovs-vsctl show")
-        with sandbox.borrowed(args.dir, args.datapath) as borrowed:
-            return sandbox.run(borrowed, args.command)
+        with sandbox.borrowed(parsed_args.dir, parsed_args.datapath) as borrowed:
+            return sandbox.run(borrowed, parsed_args.command)
 
 
 class SandboxShell(_WithDatapath):
@@ -116,14 +120,13 @@ class SandboxShell(_WithDatapath):
     If none is running, one is started for the shell and stopped after it. The shell is $SHELL, else /bin/sh.
 
     Example:
-
-        ovstool sandbox shell
-        ovs-vsctl show
-        exit
+      ovstool sandbox shell
+      ovs-vsctl show
+      exit
     """
 
-    def take_action(self, args):
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
         # Shells that set a prompt of their own in a start-up file keep that.
         extra = {"PS1": "(sandbox) $ "}
-        with sandbox.borrowed(args.dir, args.datapath) as borrowed:
+        with sandbox.borrowed(parsed_args.dir, parsed_args.datapath) as borrowed:
             return sandbox.run(borrowed, [os.environ.get("SHELL") or "/bin/sh"], extra)

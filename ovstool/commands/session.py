@@ -1,12 +1,19 @@
 """Commands about ovstool itself: help, version, completion, the interactive shell."""
 
 import argparse
+import cmd
 import inspect
+import shlex
+import sys
 from typing import Any
 
-from ovstool.command import Command
+from ovstool.command import Command, report
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import UsageError, quote
+
+_MORE = """\
+'ovstool help NOUN' lists its commands, 'ovstool help NOUN VERB' explains one, 'ovstool --help' the options of all.
+No switch at hand? 'ovstool sandbox start' makes one to try things on."""
 
 
 class Help(Command):
@@ -28,12 +35,11 @@ class Help(Command):
 
     def _text(self, words: list[str]) -> str:
         manager = self.app.command_manager
+        if not words and self.app.options.help:
+            return self.app.parser.format_help()
         if not words:
             nouns = "\n".join(f"  {noun:<10}{summary}" for noun, summary in NOUNS.items())
-            tail = (
-                "'ovstool help NOUN' lists its commands, 'ovstool help NOUN VERB' explains one. Without a switch: 'ovstool sandbox start'."
-            )
-            return f"{self.app.parser.format_help()}\nnouns:\n{nouns}\n\n{tail}\n"
+            return f"{self.app.parser.format_usage()}\n{self.app.parser.description}\n\nnouns:\n{nouns}\n\n{_MORE}\n"
         verbs = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
         if verbs and " ".join(words[:2]) not in COMMANDS:
             if len(words) > 1:
@@ -60,12 +66,49 @@ class Shell(Command):
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from cliff.interactive import InteractiveApp
-
         self.app.options = parsed_args
-        self.app.interactive_mode = True
-        InteractiveApp(self.app, self.app.command_manager, self.app.stdin, self.app.stdout).cmdloop()
-        return 0
+        prompt = _Prompt(self.app)
+        prompt.cmdloop()
+        return prompt.code
+
+
+class _Prompt(cmd.Cmd):
+    """The standard library's command loop; cliff's own is cmd2, with whose releases its completion breaks."""
+
+    def __init__(self, app: Any):
+        super().__init__(stdout=app.stdout)
+        self.app = app
+        self.code = 0
+        self.prompt = "ovstool> " if sys.stdin.isatty() else ""
+
+    def onecmd(self, line: str) -> bool:
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            self.code = report(UsageError(quote(line), str(error).lower()), False, self.app.stderr)
+            return False
+        if words in (["quit"], ["exit"], ["EOF"]):
+            return True
+        if words and words != ["shell"]:
+            self.code = self.app.run_subcommand(words)
+        return False
+
+    def cmdloop(self, intro: Any = None) -> None:
+        while True:
+            try:
+                super().cmdloop(intro)
+                break
+            except KeyboardInterrupt:  # a new line, as in any shell; a command that runs handles its own
+                self.app.stdout.write("\n")
+        if self.prompt:
+            self.app.stdout.write("\n")
+
+    def completenames(self, text: str, *ignored: Any) -> list[str]:
+        return [f"{noun} " for noun in [*NOUNS, "quit"] if noun.startswith(text)]
+
+    def completedefault(self, text: str, line: str, begidx: int, endidx: int) -> list[str]:
+        before = line[:begidx].split()
+        return [f"{name.split()[1]} " for name in COMMANDS if name.split()[:-1] == before and name.split()[-1].startswith(text)]
 
 
 class Complete(Command):

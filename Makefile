@@ -1,0 +1,68 @@
+# The tool is installed into .venv, and what is missing on the machine with apt. PYTHON=python3.12 chooses another Python.
+
+ifndef PYTHON
+PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11 python3.10,\
+	$(shell $(python) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(python))))
+endif
+VENV ?= .venv
+READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
+BIN := $(abspath $(VENV))/bin
+SCRIPTS := .ci/run .ci/demo .ci/need completions/ovstool.bash
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help demo test bench lint generated check-generated clean
+
+help:
+	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
+	@echo 'make test             run every test (ARGS="-k qos" for some)'
+	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
+	@echo 'make lint             ruff, mypy, shellcheck'
+	@echo 'make generated        write man pages and completions anew'
+	@echo 'make check-generated  fail when they are not up to date'
+	@echo 'make clean            remove what these targets made here'
+
+# Rebuilt when the dependencies or the Python change.
+$(READY): setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'make: ovstool needs Python 3.10 or newer; name one with PYTHON=...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		.ci/need "$$($(PYTHON) -c 'import sys; print("+python%d.%d-venv" % sys.version_info[:2])')"
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+demo: $(READY)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3
+	@PATH="$(BIN):$$PATH" .ci/demo
+
+test: $(READY)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 openssl=openssl mandoc=mandoc jq=jq
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2
+	@PATH="$(BIN):$$PATH" bench/run
+
+$(READY).lint: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[lint]'
+	@touch $@
+
+lint: $(READY).lint
+	@.ci/need shellcheck=shellcheck
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	shellcheck --severity=warning $(SCRIPTS)
+
+generated: $(READY)
+	$(BIN)/python man/generate.py man
+	$(BIN)/ovstool complete > completions/ovstool.bash
+
+check-generated: $(READY)
+	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +

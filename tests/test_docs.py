@@ -1,0 +1,175 @@
+"""The documents hold what they say: README's commands run and print what it shows, and pages and completions are complete and fresh."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ovstool import sandbox
+from ovstool.commands import COMMANDS, NOUNS
+from ovstool.shell import App
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = sorted((ROOT / "man").glob("*.1"))
+SCRIPT = ROOT / "completions" / "ovstool.bash"
+
+# What may differ from one run to the next; the rest is compared word by word.
+VARIES = [
+    (r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
+    (r"\bofport \d{1,3}\b", "ofport N"),
+    (r"\b(?:netdev|dummy)\b", "DATAPATH"),
+    (r"^Open vSwitch.*", "Open vSwitch"),
+    (r"-{3,}", "---"),
+    (r" +", " "),
+]
+COUNTERS = re.compile(r"\b\d+\b|(?<= )-(?=\s)")  # the dummy datapath lacks some
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """A PATH whose ovstool is the one under test."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "ovstool").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ovstool "$@"\n')
+    (folder / "ovstool").chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin"
+
+
+@pytest.fixture
+def new_sandbox():
+    """Starts sandboxes on a datapath, the best one if none is named; they end with the test."""
+    started = []
+
+    def start(datapath=None):
+        box, _ = sandbox.start(Path(f"/tmp/ovstool-docs-{secrets.token_hex(3)}"), datapath)
+        started.append(box)
+        return box
+
+    yield start
+    for box in started:
+        sandbox.stop(box.directory)
+
+
+def type_in(box, command, path):
+    """What a command typed into ``ovstool sandbox shell`` shows, when it succeeds."""
+    argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", command]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "CLIFF"))} | {"PATH": path}
+    done = subprocess.run(argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+# --- README
+
+
+def shown_commands():
+    """Each command of the console blocks, and what is shown under it."""
+    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        for entry in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = entry.partition("\n")
+            yield command, output
+
+
+def comparable(command, text):
+    for pattern, word in VARIES:
+        text = re.sub(pattern, word, text, flags=re.MULTILINE)
+    return COUNTERS.sub("N", text) if command.startswith("ovstool stats") else text
+
+
+def test_the_tour_of_the_readme_runs_as_written(new_sandbox, programs):
+    box = new_sandbox()
+    commands = list(shown_commands())
+    assert len(commands) > 20
+    for command, shown in commands:
+        printed = type_in(box, command, programs)
+        # A line of three dots stands for any lines.
+        pattern = re.escape(comparable(command, shown)).replace(r"\.\.\.\n", r"(?:.*\n)*?")
+        assert re.fullmatch(pattern, comparable(command, printed)), f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}"
+
+
+def test_both_columns_of_the_readme_do_the_same(new_sandbox, programs):
+    rows = re.findall(r"^\| `(ovs-vsctl [^`]*)`.* \| `(ovstool [^`]*)` \|$", README, re.MULTILINE)
+    assert len(rows) > 10
+    columns = {
+        "Bridge": "name",
+        "Port": "name,tag,trunks,bond_mode,lacp",
+        "Interface": "name,type,options,ingress_policing_rate,ingress_policing_burst",
+        "QoS": "type,other_config",
+        "Queue": "other_config",
+        "sFlow": "targets,sampling,polling",
+    }
+    theirs, ours = new_sandbox("dummy"), new_sandbox("dummy")
+    for incantation, command in rows:
+        states = []
+        for box, words in ((theirs, incantation), (ours, command)):
+            type_in(box, words, programs)
+            lists = " -- ".join(f"--columns={names} list {table}" for table, names in columns.items())
+            states.append(sorted(type_in(box, f"ovs-vsctl -f csv --no-heading {lists}", programs).splitlines()))
+        # ovs-vsctl leaves QoS and Queue rows behind, which the row after this one is about.
+        if "del-br" not in incantation:
+            assert states[0] == states[1], f"{incantation}\n{command}"
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_noun_is_in_the_readme(noun):
+    assert re.search(rf"ovstool {noun}\b", README)
+
+
+# --- manual pages and completion
+
+
+def parser_of(name):
+    app = App()
+    return app.command_manager.find_command(name.split())[0](app, None, name).get_parser(f"ovstool {name}")
+
+
+def plain_text(page):
+    text = (ROOT / "man" / f"{page}.1").read_text()
+    return re.sub(r"\\f[BIPR]", "", text).replace(r"\-", "-")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_in_the_manual(name):
+    noun, overview = plain_text(f"ovstool-{name.split()[0]}"), plain_text("ovstool")
+    assert f"ovstool {name}" in noun
+    options = {option for action in parser_of(name)._actions for option in action.option_strings}
+    assert {option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", noun + overview)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_manual_pages_are_clean(page):
+    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_manual_pages_are_fresh(tmp_path):
+    subprocess.run([sys.executable, ROOT / "man" / "generate.py", tmp_path], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    fresh = {page.name: page.read_text() for page in tmp_path.iterdir()}
+    assert {page.name: page.read_text() for page in PAGES} == fresh, "run 'make generated'"
+
+
+def test_completion_is_fresh(programs):
+    done = subprocess.run(["ovstool", "complete"], env=os.environ | {"PATH": programs}, capture_output=True, text=True, check=True)
+    assert SCRIPT.read_text() == done.stdout, "run 'make generated'"
+
+
+def complete(*words):
+    """What bash offers after these words; the last is the one that is being typed."""
+    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ovstool; echo "${COMPREPLY[@]}"'
+    argv = ["bash", "-euc", script, "bash", str(SCRIPT), "ovstool", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+def test_bash_completes_words_and_options():
+    assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0
+    assert complete("qos", "s") == ["set", "show"]
+    assert complete("br") == ["bridge"]
+    assert complete("qos", "set", "eth1", "--ma") == ["--max-width", "--max-rate"]
+    assert complete("bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]
+    assert complete("nonsense", "x") == []
