@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ovstool.ovsdb import schema
 from ovstool.ovsdb.client import Client, OperationFailed
-from ovstool.ovsdb.values import Json, malformed, uuid
+from ovstool.ovsdb.values import Json, malformed, one, uuid
 
 Row = dict[str, Json]
 
@@ -94,9 +94,11 @@ class Transaction:
     def commit(self, wait: bool) -> int | None:
         """Send it. Returns the next_cfg that tells when ovs-vswitchd has applied it, with ``wait``, else None.
 
+        Without writes it asks only whether what is held still holds: that was read in several steps, and there must have been
+        a moment at which there was nothing to change.
         Raises Stale when something held has changed, OperationFailed when the server refused it for another reason.
         """
-        operations = self.operations(wait)
+        operations = self.operations(wait) or self._guards
         if not operations:
             return None
         try:
@@ -105,7 +107,7 @@ class Transaction:
             if failure.index < len(self._guards) and failure.error == "timed out":
                 raise Stale from failure
             raise
-        if not wait:
+        if not (wait and self._writes):
             return None
         match results[len(operations) - 1]:
             case {"rows": [{"next_cfg": int(next_cfg)}, *_]}:
@@ -130,16 +132,18 @@ def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
     Raises OperationFailed for a table that it does not have.
     """
     try:
-        return _select(client, queries, [list(query.columns) for query in queries])
+        return _select(client, queries, [list(dict.fromkeys(query.columns)) for query in queries])
     except OperationFailed as failure:
         if failure.error not in ("syntax error", "unknown column"):
             raise
-    server_schema = client.get_schema()
+        server_schema = client.get_schema()
+        if not all(schema.columns(server_schema, query.table) for query in queries):
+            raise
     known: dict[int, list[str]] = {}
     for index, query in enumerate(queries):
         names = schema.columns(server_schema, query.table) | {"_uuid"}
         if all(condition[0] in names for condition in query.where):
-            known[index] = [column for column in query.columns if column in names]
+            known[index] = [column for column in dict.fromkeys(query.columns) if column in names]
     answers = _select(client, [queries[index] for index in known], list(known.values()))
     found = dict(zip(known, answers, strict=True))
     return [found.get(index, []) for index in range(len(queries))]
@@ -158,6 +162,10 @@ def _select(client: Client, queries: Sequence[Query], known: list[list[str]]) ->
             raise malformed("a select without rows")
         if not all(type(row) is dict and row.keys() >= set(columns) for row in rows):
             raise malformed("a row without the columns asked for")
+        if "name" in columns and not all(type(row["name"]) is str for row in rows):
+            raise malformed("a name that is not a string")
+        if "_uuid" in columns and not all(type(one(row["_uuid"])) is str for row in rows):
+            raise malformed("a row without a UUID")
         missing = [column for column in query.columns if column not in columns]
         for row in rows if missing else ():
             row.update(dict.fromkeys(missing))

@@ -95,14 +95,15 @@ def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
 
 def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb: str) -> list[Change]:
     changes = []
-    written = {}  # a port that is named in two ways is written once
+    written: dict[str, None] = {}  # a port that is named in two ways is written once
     for name, rows in lookup.interfaces(txn, ports, ("_uuid", *_COLUMNS)):
         limited = any(row[column] for row in rows for column in _COLUMNS)
         differing = [row for row in rows if any((row[column] or 0) != value for column, value in columns.items())]
+        for row in rows:
+            txn.hold(Query("Interface", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
         for row in differing:
             if row["name"] not in written:
-                written[row["name"]] = row
-                txn.hold(Query("Interface", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
+                written[row["name"]] = None
                 # A column that this OVS lacks stays out when it would be 0 anyway; otherwise the schema check names it.
                 txn.update("Interface", one(row["_uuid"]), {c: v for c, v in columns.items() if v or row[c] is not None})
         changes.append(Change(name, "unchanged" if not differing else verb if limited else "created"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, mapping, one, to_map, to_set, uuids
+from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
 from ovstool.switch import Change, Switch, interface_health, lookup, qos
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "bond_mode", "lacp")
@@ -151,8 +151,8 @@ def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
         updates.append(("Interface", row, _INTERFACE, _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))))
     change = "unchanged"
     for table, row, columns, values in updates:
+        txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
         if values:
-            txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
             txn.update(table, one(row["_uuid"]), values)
             change = "updated"
     for row in members.values():
@@ -249,15 +249,7 @@ def _without(row: Row, column: str, wish: Wish) -> dict:
 
 def _changed(row: Row, columns: Row) -> Row:
     """Those of the columns whose values differ from the row's."""
-    return {column: value for column, value in columns.items() if _canonical(value) != _canonical(row[column])}
-
-
-def _canonical(value):
-    match value:
-        case ["map", _]:
-            return mapping(value)
-        case _:
-            return sorted(many(value), key=str)
+    return {column: value for column, value in columns.items() if not same(value, row[column])}
 
 
 def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:

@@ -4,6 +4,7 @@ QoS and Queue are root tables: no row of theirs goes away by itself, so whoever 
 A row is changed only while this port alone refers to it; otherwise the port gets a row of its own. A Queue row is never
 changed but replaced, because nothing but reading all of QoS tells who else refers to it; and should somebody do so, the
 server refuses its deletion and the transaction is built again with all of QoS in view (``Transaction.thorough``).
+What decides that a port stays as it is is held like what decides that it changes: commands on several ports would mix otherwise.
 """
 
 from collections import defaultdict
@@ -17,7 +18,8 @@ from ovstool.switch import Change, Switch, lookup
 
 DEFAULT_TYPE = "linux-htb"
 _QOS = ("_uuid", "type", "other_config", "queues")
-_QUEUE = ("_uuid", "other_config", "dscp")
+_QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
+_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))
 _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
 
 
@@ -135,17 +137,23 @@ class _References:
         wanted = lookup.unique(u for row in port_rows for u in many(row["qos"]))
         every_qos = txn.thorough or len(wanted) > _MANY
         self.rows = _all(txn, "QoS", _QOS) if every_qos else lookup.by_uuid(txn, "QoS", wanted, _QOS)
+        self._shaped: list[Row] | None = None
+        self._shaped_held = False
         self._referrers = self._ports_of(wanted)
         self.ports = {u: {one(row["_uuid"]) for row in rows} for u, rows in self._referrers.items()}
         self._queues: dict[str, dict[int, str]] = {u: mapping(row["queues"]) for u, row in self.rows.items()}
+        self._left: dict[str, None] = {}
         self._held: dict[str, None] = {}
         self._dropped: dict[str, None] = {}
 
     def detach(self, port: str, qos: str) -> None:
         """``port`` refers to ``qos`` no more; when nobody does, the row goes and its queues with it."""
-        self.hold(qos)
+        self.hold_row(qos)
         self.ports[qos].discard(port)
-        if not self.ports[qos] and qos in self.rows:
+        if self.ports[qos]:
+            self._left[qos] = None
+        elif qos in self.rows:
+            # A port that takes it up meanwhile makes the server refuse the deletion.
             self._txn.delete("QoS", qos)
             self.replace_queues(qos, {})
 
@@ -155,7 +163,7 @@ class _References:
         self._queues[qos] = kept
 
     def delete_unreferenced(self) -> None:
-        """Delete each Queue row that was dropped and that no QoS in view refers to."""
+        """Delete each Queue row that was dropped and that no QoS in view refers to; call it last."""
         users = defaultdict(list)
         for qos, queues in self._queues.items():
             for queue in queues.values():
@@ -163,29 +171,36 @@ class _References:
         for queue in self._dropped:
             if queue not in users:
                 self._txn.delete("Queue", queue)
+        # What stays does so because of one row, which must not let go of it meanwhile.
         for qos in {users[queue][0] for queue in self._dropped if queue in users}:
-            # The queue stays because of this row, which must not let go of it meanwhile.
-            self._hold_row(qos)
+            self.hold_row(qos)
+        for qos in self._left:
+            for port in sorted(self.ports[qos])[:1]:
+                _hold_port(self._txn, port, uuid(qos))
 
-    def hold(self, qos: str) -> None:
-        """Let the commit fail if by then other ports refer to ``qos`` than those that were read, or it has changed."""
-        if qos not in self._held:
+    def hold_row(self, qos: str) -> None:
+        """Let the commit fail if the row has changed by then."""
+        if qos in self.rows and qos not in self._held:
             self._held[qos] = None
-            self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]], ("_uuid",)), self._referrers[qos])
-            self._hold_row(qos)
-
-    def _hold_row(self, qos: str) -> None:
-        if qos in self.rows:
             self._txn.hold(Query("QoS", [["_uuid", "==", uuid(qos)]], _QOS), [self.rows[qos]])
+
+    def hold_referrers(self, qos: str) -> None:
+        """Let the commit fail if other ports refer to ``qos`` by then. The server looks through all ports for it, so with many once."""
+        if self._shaped is None:
+            self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]], ("_uuid",)), self._referrers[qos])
+        elif not self._shaped_held:
+            self._shaped_held = True
+            self._txn.hold(_SHAPED, self._shaped)
 
     def _ports_of(self, wanted: list[str]) -> dict[str, list[Row]]:
         if len(wanted) <= _MANY:
             answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",)) for u in wanted])
             return dict(zip(wanted, answers, strict=True))
+        self._shaped = self._txn.read(_SHAPED)
         found: dict[str, list[Row]] = {u: [] for u in wanted}
-        for row in self._txn.read(Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))):
+        for row in self._shaped:
             if one(row["qos"]) in found:
-                found[one(row["qos"])].append({"_uuid": row["_uuid"]})
+                found[one(row["qos"])].append(row)
         return found
 
 
@@ -208,18 +223,19 @@ def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], p
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
     kind, config, queues = _wanted(row, present, wish)
-    if row and kind == row["type"] and config == mapping(row["other_config"]) and _same_queues(queues, present):
+    kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _same(queues.get(number), queue)}
+    _hold_port(txn, port, port_row["qos"])
+    owned.hold_row(qos)
+    for number in present if wish.merge else kept:
+        txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
+    if row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys():
         return "unchanged"
-    txn.hold(Query("Port", [["_uuid", "==", uuid(port)]], ("qos",)), [{"qos": port_row["qos"]}])
     if row and owned.ports[qos] == {port}:
-        owned.hold(qos)
-        kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _same(queues.get(number), queue)}
-        for number in kept:
-            txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
-        txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept)})
+        owned.hold_referrers(qos)
+        txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
         return "updated"
-    new = txn.insert("QoS", {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {})})
+    new = txn.insert("QoS", {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, {})})
     txn.update("Port", port, {"qos": new})
     if row:
         owned.detach(port, qos)
@@ -229,10 +245,9 @@ def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], p
 def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
     named = lookup.ports(txn, names, ("qos",))
     rows = {one(row["_uuid"]): row for _, (row,) in named}
-    shaped = [row for row in rows.values() if many(row["qos"])]
-    for row in shaped:
-        txn.hold(Query("Port", [["_uuid", "==", row["_uuid"]]], ("qos",)), [{"qos": row["qos"]}])
-    release(txn, shaped)
+    for port, row in rows.items():
+        _hold_port(txn, port, row["qos"])
+    release(txn, list(rows.values()))
     return [Change(name, "deleted" if many(row["qos"]) else "unchanged") for name, (row,) in named]
 
 
@@ -241,15 +256,19 @@ def _collect(txn: Transaction) -> list[tuple[str, str, str]]:
         [Query("Port", [["qos", "!=", ["set", []]]], ("qos",)), Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",))]
     )
     attached = {one(port["qos"]) for port in ports}
-    kept_queues, gone = {u for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}, []
+    keepers = {u: row for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}
+    gone = []
     for row in qos_rows:
         if one(row["_uuid"]) not in attached:
             # A port that takes it up meanwhile makes the server refuse the deletion; the queues it has by then must be these.
-            txn.hold(Query("QoS", [["_uuid", "==", row["_uuid"]]], ("_uuid", "queues")), [row])
+            _hold_queues(txn, row)
             txn.delete("QoS", one(row["_uuid"]))
             gone.append(("QoS", one(row["_uuid"]), "deleted"))
+            for u in mapping(row["queues"]).values():
+                if u in keepers:  # which must not let go of the queue meanwhile
+                    _hold_queues(txn, keepers[u])
     for row in queue_rows:
-        if one(row["_uuid"]) not in kept_queues:
+        if one(row["_uuid"]) not in keepers:
             txn.delete("Queue", one(row["_uuid"]))
             gone.append(("Queue", one(row["_uuid"]), "deleted"))
     return gone
@@ -266,15 +285,16 @@ def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> tuple[str, 
             old = queues.get(number, QueueWish())
             queues[number] = QueueWish(old.other_config | asked.other_config, old.dscp if asked.dscp is None else asked.dscp)
         kind, config = wish.type or str(row["type"]), mapping(row["other_config"]) | wish.other_config
-    for number, queue in queues.items():
+    for number in wish.queues:
+        queue = queues[number]
         low, high = _number(queue.other_config, "min-rate"), _number(queue.other_config, "max-rate")
         if low and high and low > high:
             raise UsageError(f"queue {number}", "its min is above its max")
     return kind, config, queues
 
 
-def _insert_queues(txn: Transaction, queues: dict[int, QueueWish], kept: dict[int, str]) -> Json:
-    """The value of QoS.queues: rows that are kept, and new ones for the others."""
+def _insert_queues(txn: Transaction, queues: dict[int, QueueWish], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
+    """The value of QoS.queues: rows that are kept, and new ones for the others, which take on the marks of those they replace."""
     pairs = []
     for number, queue in sorted(queues.items()):
         if number in kept:
@@ -283,6 +303,8 @@ def _insert_queues(txn: Transaction, queues: dict[int, QueueWish], kept: dict[in
             row: Row = {"other_config": to_map(queue.other_config)}
             if queue.dscp is not None:
                 row["dscp"] = queue.dscp
+            if number in replaced:
+                row["external_ids"] = replaced[number]["external_ids"]
             pairs.append([number, txn.insert("Queue", row)])
     return ["map", pairs]
 
@@ -292,12 +314,16 @@ def _queue_rows(txn: Transaction, owned: _References, named: list[lookup.Named])
     return lookup.by_uuid(txn, "Queue", [u for row in rows for u in mapping(row["queues"]).values()], _QUEUE)
 
 
-def _same_queues(queues: dict[int, QueueWish], present: dict[int, Row]) -> bool:
-    return queues.keys() == present.keys() and all(_same(queue, present[number]) for number, queue in queues.items())
-
-
 def _same(wish: QueueWish | None, row: Row) -> bool:
     return wish is not None and wish.other_config == mapping(row["other_config"]) and wish.dscp == one(row["dscp"])
+
+
+def _hold_queues(txn: Transaction, row: Row) -> None:
+    txn.hold(Query("QoS", [["_uuid", "==", row["_uuid"]]], ("_uuid", "queues")), [row])
+
+
+def _hold_port(txn: Transaction, port: str, qos: Json) -> None:
+    txn.hold(Query("Port", [["_uuid", "==", uuid(port)]], ("qos",)), [{"qos": qos}])
 
 
 def _all(txn: Transaction, table: str, columns: tuple[str, ...]) -> dict[str, Row]:

@@ -119,11 +119,11 @@ def _enable(txn: Transaction, names: Sequence[str], wanted: Row) -> list[Change]
     changes = []
     for bridge in _bridges(txn, names):
         present = list(lookup.by_uuid(txn, "sFlow", many(bridge["sflow"]), _COLUMNS).values())
+        _hold(txn, bridge)
         if present and _same(present[0], wanted):
             changes.append(Change(bridge["name"], "unchanged"))
             continue
         # A new row each time: an old one that no other bridge uses goes by itself, one that is shared stays as it is.
-        txn.hold(Query("Bridge", [["_uuid", "==", bridge["_uuid"]]], ("sflow",)), [bridge])
         txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", wanted)})
         changes.append(Change(bridge["name"], "updated" if present else "created"))
     return changes
@@ -133,8 +133,8 @@ def _disable(txn: Transaction, names: Sequence[str]) -> list[Change]:
     changes = []
     for bridge in _bridges(txn, names):
         enabled = bool(many(bridge["sflow"]))
+        _hold(txn, bridge)
         if enabled:
-            txn.hold(Query("Bridge", [["_uuid", "==", bridge["_uuid"]]], ("sflow",)), [bridge])
             txn.update("Bridge", one(bridge["_uuid"]), {"sflow": to_set([])})
         changes.append(Change(bridge["name"], "deleted" if enabled else "unchanged"))
     return changes
@@ -149,6 +149,10 @@ def _bridges(txn: Transaction, names: Sequence[str]) -> list[Row]:
             "BRIDGE", f"there are {len(rows)} bridges, so name the ones that are meant", ", ".join(quote(row["name"]) for row in rows[:5])
         )
     return rows
+
+
+def _hold(txn: Transaction, bridge: Row) -> None:
+    txn.hold(Query("Bridge", [["_uuid", "==", bridge["_uuid"]]], ("sflow",)), [bridge])
 
 
 def _same(row: Row, wanted: Row) -> bool:
