@@ -22,6 +22,8 @@ from ovstool.switch import Change, Switch
 
 _COMMON = "common options (before or after the command words)"
 _OUTPUT = "output options"
+_LONGEST_S = 10**6
+_LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
 class _HelpFormatter(argparse.HelpFormatter):
@@ -52,6 +54,7 @@ class Parser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
+        message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
         words = self.prog.removeprefix("ovstool").strip()
         help_command = f"ovstool help {words}".strip()
         raise UsageError(words or "command line", message.removeprefix("argument "), help_command)
@@ -75,7 +78,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add("-t", "--timeout", metavar="S", type=seconds, help="seconds for the whole command (default: $OVS_CTL_TIMEOUT, else 30)")
     add("--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
     add("-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
-    add("-v", "--verbose", dest="verbose_level", action="count", help="say more on stderr")
+    add("-v", "--verbose", dest="verbose_level", action="count", help="say on stderr what is asked of the switch")
     add("-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
     add("--debug", action="store_true", help="show a traceback when something fails")
     add("-h", "--help", action="store_true", dest="help", help="show this help and exit")
@@ -103,7 +106,7 @@ def seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0
-    if not 0 < value <= 10**6:
+    if not 0 < value <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{quote(text)}: not a number of seconds above 0")
     return value
 
@@ -142,9 +145,7 @@ class Command(cliff.command.Command):
             result = self.take_action(parsed_args)
             self.app.stdout.flush()
             return result or Exit.OK
-        except (OvstoolError, OSError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise
+        except OvstoolError as error:
             return report(error, parsed_args.debug, self.app.stderr)
 
     def note(self, text: str, parsed_args: argparse.Namespace) -> None:
@@ -193,7 +194,7 @@ class _Output(Command):
         """Print through cliff, once the columns asked for are known to exist; cliff would pass over a misspelt one."""
         known = dict.fromkeys(columns)
         for wanted in [*parsed_args.columns, *getattr(parsed_args, "sort_columns", [])]:
-            if self._normalize_column_name(wanted) not in known:  # type: ignore[attr-defined]
+            if wanted.lower().strip().replace(" ", "_") not in known:
                 raise UsageError(f"column {quote(wanted)}", "there is no such column", ", ".join(columns))
         self.formatter = self._formatter_plugins[parsed_args.formatter].obj  # type: ignore[attr-defined]
         self.produce_output(parsed_args, columns, data)  # type: ignore[attr-defined]
@@ -207,6 +208,8 @@ class _Switched(_Output):
 
     def ask(self, args: argparse.Namespace) -> Any:
         """What ``on_switch`` returned, with its notes printed."""
+        if os.environ.get("OVSTOOL_HOST"):
+            raise UsageError("OVSTOOL_HOST", "this version of ovstool reaches no other host", "ssh HOST ovstool, or unset OVSTOOL_HOST")
         self.switch = switch = Switch(
             db=args.db,
             tls=Tls(args.private_key, args.certificate, args.ca_cert),
@@ -304,6 +307,8 @@ def _environment_timeout() -> float:
     text = os.environ.get("OVS_CTL_TIMEOUT")
     if not text:
         return 30
+    if text == "0":  # Open vSwitch's own tools wait without end then
+        return _LONGEST_S
     try:
         return seconds(text)
     except argparse.ArgumentTypeError as error:

@@ -7,7 +7,6 @@ value, shell, lines) write each value as one word that a script can split on.
 import argparse
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -129,6 +128,8 @@ class ShellFormatter(_Formatter):
             stdout.write(assignment + "\n")
 
     def _assignments(self, column_names: Columns, row: Sequence[Any], parsed_args: argparse.Namespace) -> list[str]:
+        import shlex
+
         pairs = zip(column_names, row, strict=True)
         return [f"{parsed_args.prefix}{name.replace('-', '_')}={shlex.quote(flat(value, ''))}" for name, value in pairs]
 
@@ -166,7 +167,10 @@ class TableFormatter(_Formatter):
         rows = []
         for name, value in zip(column_names, data, strict=True):
             if isinstance(value, list) and value and isinstance(value[0], dict):
-                rows += [[name if i == 0 else "", "  ".join(f"{k} {human(k, v)}" for k, v in item.items())] for i, item in enumerate(value)]
+                rows += [
+                    [name if i == 0 else "", "  ".join(f"{k} {human(k, v)}" for k, v in item.items() if v is not None)]
+                    for i, item in enumerate(value)
+                ]
             else:
                 rows.append([name, human(name, value)])
         self._write(["field", "value"], rows, ["left", "left"], stdout, parsed_args)
@@ -175,10 +179,12 @@ class TableFormatter(_Formatter):
         tabulate = _import_tabulate(wide=not all(cell.isascii() for cell in chain(headers, *rows)))
         style = "simple" if parsed_args.formatter == "table" else parsed_args.formatter
         widths = _fit([list(headers), *rows], _width_wanted(stdout, parsed_args))
+        tabulate.MIN_PADDING = 0  # it makes each column two wider than its header
         # Numbers are text already: tabulate would print 10,000 as 1e+04 and guess at MAC addresses.
         text = tabulate.tabulate(
-            rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True, maxcolwidths=widths
-        )
+            rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True,
+            maxcolwidths=widths, maxheadercolwidths=widths,
+        )  # fmt: skip
         stdout.write(text + "\n")
 
 
@@ -219,7 +225,8 @@ def _units(column: str) -> Callable[[int | float], str]:
 
 
 def _is_number_column(rows: list[list[str]], index: int) -> bool:
-    return all(row[index] == "-" or row[index].replace(".", "", 1).isdecimal() for row in rows)
+    cells = [row[index] for row in rows if row[index] != "-"]
+    return bool(cells) and all(cell.replace(".", "", 1).isdecimal() for cell in cells)
 
 
 def _import_tabulate(wide: bool) -> Any:
@@ -258,7 +265,7 @@ def _width_wanted(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
 def _fit(table: list[list[str]], total: int) -> list[int | None] | None:
     """The widths at which columns have to wrap so that the table fits ``total``: the widest give way first."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    room = total - 3 * len(widths)
+    room = total - 3 * len(widths) - 1  # the borders of a grid
     if not total or sum(widths) <= room:
         return None
     fitted = list(widths)

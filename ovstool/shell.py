@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, TextIO
 
 import cliff.app
@@ -31,7 +32,7 @@ class Commands(CommandManager):
     def find_command(self, argv: list[str]) -> tuple[Any, str, list[str]]:
         for count in (2, 1):
             name = " ".join(argv[:count])
-            if name in self.commands and len(argv) >= count:
+            if name in self.commands and name.split() == argv[:count]:  # not one word with a space in it
                 return self.commands[name].load(), name, argv[count:]
         raise _unknown(argv)
 
@@ -66,7 +67,6 @@ class App(cliff.app.App):
         try:
             count = _leading_options(self.parser, argv)
             self.options = self.parser.parse_args(argv[:count], self.options)
-            logging.basicConfig(level=logging.DEBUG if self.options.debug else logging.CRITICAL, stream=self.stderr)
             words = argv[count:]
             if self.options.version or self.options.help or not words:
                 words = ["version"] if self.options.version else ["help", *words]
@@ -79,16 +79,19 @@ class App(cliff.app.App):
         try:
             _require_utf8(argv)
             if {"-h", "--help"} & set(_before_double_dash(argv)):
-                argv = ["help", *(word for word in _before_double_dash(argv) if not word.startswith("-"))]
+                argv = ["help", *takewhile(lambda word: not word.startswith("-"), argv)]
             command_class, name, rest = self.command_manager.find_command(argv)
             command = command_class(self, self.options, cmd_name=name)
             parser = command.get_parser(f"{self.NAME} {name}")
             args = _parse(parser, rest, copy.copy(self.options))
+            _log(args.verbose_level, self.stderr)
             return command.run(args)
-        except BrokenPipeError:
-            # What is still in the buffer has no reader either; without this the interpreter would complain at its end.
+        except OSError as error:
+            # What is still in the buffer cannot be written either; without this the interpreter would complain at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.BROKEN_PIPE
+            if isinstance(error, BrokenPipeError):
+                return Exit.BROKEN_PIPE
+            return report(error, self.options.debug or "--debug" in argv, self.stderr)
         except KeyboardInterrupt:
             return Exit.INTERRUPTED
         except Exception as error:
@@ -97,8 +100,20 @@ class App(cliff.app.App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name in a terminal that cannot show it
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:  # closed by the caller; a socket must not get its number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, name, open(number, "w", closefd=False))
+    # Buffered even with PYTHONUNBUFFERED, where Python drops the rest of a partial write without a word; and a name that the
+    # terminal's encoding cannot show is escaped.
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False)
     return App().run(list(sys.argv[1:] if argv is None else argv))
+
+
+def _log(verbose_level: int, stderr: TextIO) -> None:
+    """With -v say what is asked of the switch. Other libraries' loggers stay as they are: quiet below a warning."""
+    logging.basicConfig(format="ovstool: %(message)s", stream=stderr)
+    logging.getLogger("ovstool").setLevel(logging.INFO if verbose_level > 1 else logging.WARNING)
 
 
 def _leading_options(parser: argparse.ArgumentParser, argv: list[str]) -> int:
@@ -146,6 +161,6 @@ def _unknown(words: list[str]) -> UsageError:
     from difflib import get_close_matches
 
     prefixed = [name for name in COMMANDS if all(full.startswith(word) for full, word in zip(name.split(), words, strict=False))]
-    near = prefixed or get_close_matches(typed, COMMANDS, 3, 0.5) or get_close_matches(words[0], NOUNS, 2, 0.5)
+    near = prefixed or get_close_matches(typed, COMMANDS, 3, 0.5) or get_close_matches(words[0], NOUNS, 2, 0.6)
     hint = " or ".join(f"ovstool {name}" for name in near[:3]) or "ovstool help"
     return UsageError(quote(typed), "unknown command", hint)

@@ -15,6 +15,7 @@ import pytest
 from ovstool import sandbox
 
 _TIMEOUT_S = 60
+POLICING = tuple(f"ingress_policing_{name}" for name in ("rate", "burst", "kpkts_rate", "kpkts_burst"))
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Switch:
         tables = {
             "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config", "external_ids", "sflow", "datapath_type"),
             "Port": ("name", "interfaces", "tag", "trunks", "qos", "bond_mode", "lacp"),
-            "Interface": ("name", "type", "options", "external_ids", "ingress_policing_rate", "ingress_policing_burst"),
+            "Interface": ("name", "type", "options", "external_ids", *POLICING),
             "QoS": ("_uuid", "type", "other_config", "queues", "external_ids"),
             "Queue": ("_uuid", "other_config", "dscp", "external_ids"),
             "sFlow": ("agent", "targets", "sampling", "polling", "header"),

@@ -9,8 +9,6 @@ from ovstool.commands.options import as_dict, column_and_key, comma_list, flatte
 from ovstool.errors import quote
 from ovstool.switch import Switch, bridge
 
-_UNSET = tuple("controllers" if column == "controller" else column for column in bridge.UNSETTABLE)
-
 
 class BridgeList(SwitchLister):
     """List the bridges of the switch
@@ -82,8 +80,8 @@ class BridgeSet(SwitchWriter):
             "--unset",
             metavar="COLUMN[:KEY]",
             action="append",
-            type=column_and_key(_UNSET),
-            help=f"back to the default: {', '.join(_UNSET)}; repeatable",
+            type=column_and_key(bridge.UNSETTABLE),
+            help=f"back to the default: {', '.join(bridge.UNSETTABLE)}; repeatable",
         )
         return parser
 
@@ -126,7 +124,6 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
 
 
 def _wish(args: argparse.Namespace) -> bridge.Wish:
-    unset = tuple(("controller" if column == "controllers" else column, key) for column, key in getattr(args, "unset", None) or ())
     return bridge.Wish(
         datapath_type=args.datapath_type,
         fail_mode=args.fail_mode,
@@ -134,7 +131,7 @@ def _wish(args: argparse.Namespace) -> bridge.Wish:
         controllers=tuple(dict.fromkeys(args.controller or ())),
         external_ids=as_dict(args.external_id, "--external-id"),
         other_config=as_dict(args.other_config, "--other-config"),
-        unset=unset,
+        unset=tuple(getattr(args, "unset", None) or ()),
     )
 
 

@@ -3,9 +3,13 @@
 import os
 import socket
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ovstool.errors import NotFound, TimedOut, Unreachable, UsageError, quote
 from ovstool.host import Finished, Tls
+
+if TYPE_CHECKING:
+    import ssl
 
 _UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
@@ -22,9 +26,10 @@ def open(address: str, timeout_s: float, tls: Tls = Tls()) -> socket.socket:
             return _open_unix(where, timeout_s)
         if kind in ("tcp", "ssl"):
             host, port = _host_and_port(address, where)
+            context = _tls_context(address, tls) if kind == "ssl" else None
             stream = socket.create_connection((host, port), timeout_s)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return stream if kind == "tcp" else _secure(stream, address, host, tls)
+            return _secure(stream, address, host, context) if context else stream
     except TimeoutError as error:
         raise TimedOut(address, f"no connection within {timeout_s:.3g} s") from error
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
@@ -79,12 +84,11 @@ def _host_and_port(address: str, where: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _secure(stream: socket.socket, address: str, host: str, tls: Tls) -> socket.socket:
-    """Speak TLS on the stream. Like Open vSwitch, trust ``ca_cert`` alone and compare no host name: switches are known by their CA."""
+def _tls_context(address: str, tls: Tls) -> "ssl.SSLContext":
+    """Like Open vSwitch, trust ``ca_cert`` alone and compare no host name: switches are known by their CA."""
     import ssl
 
     if not (tls.private_key and tls.certificate and tls.ca_cert):
-        stream.close()
         raise UsageError(
             address, "ssl needs a private key, a certificate and a CA certificate", "--private-key FILE --certificate FILE --ca-cert FILE"
         )
@@ -94,8 +98,14 @@ def _secure(stream: socket.socket, address: str, host: str, tls: Tls) -> socket.
         context.load_verify_locations(tls.ca_cert)
         context.load_cert_chain(tls.certificate, tls.private_key, password=_no_passphrase)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        stream.close()
         raise UsageError(f"{tls.private_key}, {tls.certificate}, {tls.ca_cert}", f"cannot be used for TLS: {error}") from error
+    return context
+
+
+def _secure(stream: socket.socket, address: str, host: str, context: "ssl.SSLContext") -> socket.socket:
+    """Speak TLS on the stream."""
+    import ssl
+
     try:
         return context.wrap_socket(stream, server_hostname=host)
     except ssl.SSLError as error:

@@ -4,12 +4,15 @@ The peer is not trusted: what it sends is bounded in size, and everything is bou
 """
 
 import json
+import logging
 import time
 from typing import Any, Protocol
 
 from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, one_line
 from ovstool.ovsdb import DATABASE
 from ovstool.ovsdb.values import Json, malformed
+
+LOG = logging.getLogger(__name__)
 
 _MAX_REPLY = 512 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
 _CHUNK = 2**18
@@ -78,15 +81,21 @@ class Client:
         if self._closed:
             raise Unreachable(self._address, "the connection is closed")
         self._last_id += 1
+        if LOG.isEnabledFor(logging.INFO):
+            operations = (f"{op['op']} {op['table']}" for op in params[1:])
+            LOG.info("%s: %s", self._address, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
         self._send({"id": self._last_id, "method": method, "params": params})
         while True:
             message = self._receive()
             if message.get("method") == "echo":
                 self._send({"id": message.get("id"), "result": message.get("params"), "error": None})
-            elif message.get("id") == self._last_id and "result" in message:
+            elif message.get("id") == self._last_id and "method" not in message:
                 break
+            self._remaining()  # messages that nobody asked for do not extend the time
         error = message.get("error")
         if error is None:
+            if "result" not in message:
+                raise self._broken("an answer without a result")
             return message["result"]
         text = error.get("error") or error.get("details") if type(error) is dict else error
         if text == "unknown database":
@@ -114,7 +123,7 @@ class Client:
         """Read one message. Nothing marks its end but the brace that closes it, so parsing is tried when the text ends in one."""
         decoder = json.JSONDecoder()
         while True:
-            text = bytes(self._buffer).lstrip()
+            text = bytes(self._buffer).strip()
             if text.endswith(b"}") or (text and not text.startswith(b"{")):
                 message = self._parse(decoder, text)
                 if message is not None:

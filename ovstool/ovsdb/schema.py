@@ -1,10 +1,8 @@
-"""Hold a transaction against the server's own schema before it is sent, with the types of the ovs package.
+"""Hold a transaction against the server's own schema, with the types of the ovs package.
 
-So a column that this Open vSwitch does not have, or a value that it would not take, is a sentence and not a failed transaction.
-The ovs modules cost 12 ms to import, which only a write pays.
+So a column that this Open vSwitch does not have, or a value that it does not take, is a sentence and not a failed transaction.
+The ovs modules cost 12 ms to import and some 10 µs for each value, which only a dry run and a refused change pay.
 """
-
-from uuid import UUID
 
 from ovstool.errors import Refused, one_line
 from ovstool.ovsdb.values import Json, malformed
@@ -20,6 +18,8 @@ def columns(schema: Json, table: str) -> frozenset[str]:
 
 def check(schema: Json, operations: list[dict]) -> None:
     """Raise Refused when an operation names a table or column that is not there, or a value it cannot hold."""
+    from uuid import UUID
+
     from ovs.db import data, error
     from ovs.db import schema as ovs_schema
 

@@ -5,16 +5,21 @@ or ``mapping``. A UUID is a string in Python and ``["uuid", ...]`` on the wire; 
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from ovstool.errors import Unreachable
 
 Json = Any
 
+_SCALARS = frozenset([str, int, float, bool])
+
 
 def one(value: Json) -> Any:
     """The value of a column that holds at most one atom; None when it is empty, or when this OVS has no such column."""
     if type(value) is not list:
+        if type(value) is dict:
+            raise malformed("an object where an atom belongs")
         return value
     atoms = many(value)
     if len(atoms) > 1:
@@ -38,6 +43,8 @@ def mapping(value: Json) -> dict:
     match value:
         case ["map", [*pairs]]:
             try:
+                if _SCALARS.issuperset(map(type, chain.from_iterable(pairs))):
+                    return dict(pairs)  # the counters of 10,000 ports are 130,000 pairs
                 return {_atom(key): _atom(item) for key, item in pairs}
             except (TypeError, ValueError) as error:
                 raise malformed("a map that is not a list of pairs") from error
@@ -45,6 +52,11 @@ def mapping(value: Json) -> dict:
             return {}
         case _:
             raise malformed("something else where a map belongs")
+
+
+def same(value: Json, other: Json) -> bool:
+    """Whether two values of a column mean the same; sets and maps have no order."""
+    return _canonical(value) == _canonical(other)
 
 
 def uuid(value: str) -> Json:
@@ -72,11 +84,19 @@ def malformed(why: str) -> Unreachable:
     return Unreachable("the database", f"the answer is not OVSDB: {why}")
 
 
+def _canonical(value: Json) -> dict | list:
+    match value:
+        case ["map", _]:
+            return mapping(value)
+        case _:
+            return sorted(many(value), key=str)
+
+
 def _atom(value: Json) -> Any:
     match value:
-        case ["uuid" | "named-uuid", str(name)]:
-            return name
         case str() | int() | float():  # bool is an int
             return value
+        case ["uuid" | "named-uuid", str(name)]:
+            return name
         case _:
             raise malformed("something else where an atom belongs")

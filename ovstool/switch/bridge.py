@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, mapping, one, to_map, to_set, uuid, uuids
+from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
 from ovstool.switch import Change, Switch, interface_health, lookup, qos
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
@@ -126,11 +126,13 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
 def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     row = lookup.bridges(txn, [name], _COLUMNS)[0]
     txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
-    if not _differing(txn, row, wish) and not _unset(row, wish):
+    asked = _unset(row, wish) | _columns(txn, row, wish)
+    columns = {column: value for column, value in asked.items() if not same(value, row[column])}
+    if not columns:
         return [Change(name, "unchanged")]
     if wish.datapath_type:
         _require_datapath(_root(txn), wish)
-    txn.update("Bridge", one(row["_uuid"]), _unset(row, wish) | _columns(txn, row, wish))
+    txn.update("Bridge", one(row["_uuid"]), columns)
     txn.watch(interface_health(name))
     return [Change(name, "updated")]
 
@@ -229,7 +231,10 @@ def _root(txn: Transaction) -> Row:
 
 def _require_datapath(root: Row, wish: Wish) -> None:
     supported = many(root["datapath_types"])
-    if wish.datapath_type is not None and supported and wish.datapath_type not in supported:
+    kind = wish.datapath_type or "system"
+    if supported and kind not in supported:
         raise Refused(
-            f"--datapath-type {quote(wish.datapath_type)}", "this Open vSwitch has no such datapath", ", ".join(sorted(map(str, supported)))
+            f"datapath type {quote(kind)}",
+            "this Open vSwitch has no such datapath",
+            "--datapath-type " + " or ".join(sorted(map(str, supported))),
         )

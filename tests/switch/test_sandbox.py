@@ -269,7 +269,7 @@ def test_a_path_too_long_for_a_socket(place):
 def test_missing_programs(place, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(sandbox, "_SBIN", "/nonexistent")
-    with pytest.raises(Unreachable, match="ovs-vswitchd is not installed; try: .*openvswitch-switch"):
+    with pytest.raises(Unreachable, match=r"ovs-vswitchd is not installed; try: .*openvswitch-switch"):
         sandbox.start(place, "dummy")
     assert not place.exists()
 
@@ -294,7 +294,7 @@ def test_a_start_that_fails_is_undone(place, datapath, tmp_path, monkeypatch):
     fake.write_text("#!/bin/sh\necho 'ovs-vswitchd: no memory for that' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(Refused, match="^sandbox: ovs-vswitchd: no memory for that$"):
+    with pytest.raises(Refused, match=r"^sandbox: ovs-vswitchd: no memory for that$"):
         sandbox.start(place, datapath)
     assert not place.exists()
     assert processes_of(str(place)) == []

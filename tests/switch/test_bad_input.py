@@ -1,0 +1,260 @@
+"""Input that cannot be meant, or that names what is not there: one line on stderr, the exit code of the contract, and nothing changed."""
+
+import pytest
+
+USAGE, NOT_FOUND, CONFLICT, REFUSED = 2, 3, 4, 6
+ESC = "\x1b[31mred\x1b[0m"
+HOSTILE = [
+    "",
+    " ",
+    "two words",
+    "it's",
+    'a"b',
+    "a\nb",
+    "a\r\nb",
+    "a\tb",
+    ESC,
+    "\x7f",
+    "x" * 10_000,
+    "\n" * 10_000,
+    "../../etc/passwd",
+    "$(id)",
+    "\u202ename",
+    "%s",
+    "{0}",
+    "\\",
+    "é",
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        # what is not there
+        ("bridge show nosuch", NOT_FOUND),
+        ("bridge set nosuch --fail-mode secure", NOT_FOUND),
+        ("bridge del br0 nosuch", NOT_FOUND),
+        ("port show nosuch", NOT_FOUND),
+        ("port list nosuch", NOT_FOUND),
+        ("port list br0 nosuch", NOT_FOUND),
+        ("port set nosuch --tag 5", NOT_FOUND),
+        ("port del eth1 nosuch", NOT_FOUND),
+        ("port add nosuch eth9", NOT_FOUND),
+        ("show nosuch", NOT_FOUND),
+        ("stats nosuch", NOT_FOUND),
+        ("stats eth1 nosuch", NOT_FOUND),
+        ("stats --bridge nosuch", NOT_FOUND),
+        ("police set eth1 nosuch --rate 1mbit", NOT_FOUND),
+        ("police clear nosuch", NOT_FOUND),
+        ("qos set eth1 nosuch --max-rate 1mbit", NOT_FOUND),
+        ("qos clear nosuch", NOT_FOUND),
+        ("qos show nosuch", NOT_FOUND),
+        ("sflow enable nosuch --collector 127.0.0.1 --force", NOT_FOUND),
+        ("sflow disable nosuch", NOT_FOUND),
+        # selectors
+        ("port show iface-id:nosuch", NOT_FOUND),
+        ("port show mac:02:00:00:00:00:99", NOT_FOUND),
+        ("port show ofport:br0/999", NOT_FOUND),
+        ("port show ofport:nosuch/1", NOT_FOUND),
+        ("port show iface-id:", USAGE),
+        ("port show mac:02:00", USAGE),
+        ("port show mac:", USAGE),
+        ("port show ofport:br0", USAGE),
+        ("port show ofport:br0/", USAGE),
+        ("port show ofport:br0/x", USAGE),
+        ("port show ofport:br0/-1", USAGE),
+        ("port show ofport:br0/99999", USAGE),
+        # what exists and differs, or belongs to something else
+        ("bridge add br0 --fail-mode secure", CONFLICT),
+        ("bridge add br0 --datapath-type netdev", CONFLICT),
+        ("bridge add br0 --external-id a=b", CONFLICT),
+        ("bridge add eth1", CONFLICT),
+        ("port add br0 eth1 --tag 5", CONFLICT),
+        ("port add br0 eth1 --type internal", CONFLICT),
+        ("port add br0 bond0 --bond eth1,eth9", CONFLICT),
+        ("port del br0", USAGE),
+        ("port del eth1 br0", USAGE),
+        # rates and sizes
+        ("police set eth1", USAGE),
+        ("police set eth1 --rate 10mbps", USAGE),
+        ("police set eth1 --rate 10MB", USAGE),
+        ("police set eth1 --rate 0", USAGE),
+        ("police set eth1 --rate -1", USAGE),
+        ("police set eth1 --rate=-1mbit", USAGE),
+        ("police set eth1 --rate nan", USAGE),
+        ("police set eth1 --rate inf", USAGE),
+        ("police set eth1 --rate ''", USAGE),
+        ("police set eth1 --rate 9999999tbit", USAGE),
+        ("police set eth1 --rate 1500bit", USAGE),
+        ("police set eth1 --rate 5tbit", USAGE),
+        ("police set eth1 --rate 1mbit --burst 10k", USAGE),
+        ("police set eth1 --rate 1mbit --burst 10kb", USAGE),
+        ("police set eth1 --rate 1mbit --burst 0", USAGE),
+        ("police set eth1 --rate 1mbit --burst 1234bit", USAGE),
+        ("police set eth1 --burst 10kbit", USAGE),
+        ("police set eth1 --packet-rate 1500", USAGE),
+        ("police set eth1 --packet-rate 1kpps", USAGE),
+        ("police set eth1 --packet-burst 1000", USAGE),
+        ("police set eth1 --packet-rate 1000 --packet-burst -1", USAGE),
+        ("police set --rate 1mbit", USAGE),
+        ("police clear", USAGE),
+        # QoS
+        ("qos set eth1", USAGE),
+        ("qos set eth1 --merge", USAGE),
+        ("qos set --max-rate 1mbit", USAGE),
+        ("qos set eth1 --max-rate 1mbps", USAGE),
+        ("qos set eth1 --type ''", USAGE),
+        ("qos set eth1 --max-rate 1mbit --other-config max-rate=5", USAGE),
+        ("qos set eth1 --other-config novalue", USAGE),
+        ("qos set eth1 --other-config a=1 --other-config a=2", USAGE),
+        *((f"qos set eth1 --queue {queue}", USAGE) for queue in (
+            "x", "-1", "4294967295", "1.5", "1:", "1:min", "1:min=", "1:min=10mbps", "1:min=2mbit,max=1mbit", "1:mim=1mbit", "1:min=1mbit,min=2mbit",
+            "1:dscp=64", "1:dscp=-1", "1:dscp=x", "1:priority=-1", "1:priority=x", "1:burst=10k", "1:min-rate=5", "1:min=1mbit,", "0x1", "''", ":",
+        )),
+        ("qos set eth1 --queue 1:min=1mbit --queue 1:max=2mbit", USAGE),
+        # bridges and ports
+        ("bridge set br0 --fail-mode maybe", USAGE),
+        ("bridge set br0 --protocols OpenFlow9", USAGE),
+        ("bridge set br0 --protocols ''", USAGE),
+        ("bridge set br0 --controller nosuch", USAGE),
+        ("bridge set br0 --external-id novalue", USAGE),
+        ("bridge set br0 --unset name", USAGE),
+        ("bridge set br0 --unset fail_mode:x", USAGE),
+        ("bridge add br1 --datapath-type ''", USAGE),
+        ("bridge add br1 --protocols OpenFlow17", REFUSED),
+        ("bridge del", USAGE),
+        ("port add br0 p1 --tag 4096", USAGE),
+        ("port add br0 p1 --tag -1", USAGE),
+        ("port add br0 p1 --tag x", USAGE),
+        ("port add br0 p1 --trunk 1,,2", USAGE),
+        ("port add br0 p1 --trunk 1,4096", USAGE),
+        ("port add br0 p1 --peer p2 --type vxlan", USAGE),
+        ("port add br0 p1 --remote-ip 192.0.2.1", USAGE),
+        ("port add br0 p1 --bond p2", USAGE),
+        ("port add br0 p1 --bond p2,p2", USAGE),
+        ("port add br0 p1 --bond p2,p3 --bond-mode nosuch", USAGE),
+        ("port add br0 p1 --bond-mode active-backup", USAGE),
+        ("port add br0 p1 --bond p2,p3 --type internal", USAGE),
+        ("port set eth1 --unset nosuch", USAGE),
+        ("port set eth1 --unset tag:5", USAGE),
+        ("port set eth1 --option key", USAGE),
+        ("stats --source wind", USAGE),
+        # sFlow
+        ("sflow enable br0", USAGE),
+        *((f"sflow enable br0 --force --collector {collector}", USAGE) for collector in (
+            "''", "10.0.0.5:0", "10.0.0.5:65536", "10.0.0.5:x", "10.0.0.5:", "10.0.0", "10.0.0.256", "[::1", "[::1]6343", "[10.0.0.5]", "1:2:3", "a_b!", "'a b'", "udp:10.0.0.5",
+        )),
+        *((f"sflow enable br0 --force --collector 127.0.0.1 {option}", USAGE) for option in (
+            "--sampling 0", "--sampling -1", "--sampling 1.5", "--polling 0", "--polling x", "--header 0", "--header 99999999999999999999", "--agent ''",
+        )),
+        ("sflow enable br0 --collector 127.0.0.1 --agent nosuch", REFUSED),
+        ("sflow enable br0 --collector 127.0.0.1 --agent br0", REFUSED),
+        ("sflow enable br0 --collector nosuch.invalid", NOT_FOUND),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant(refused, command, code):
+    refused(command, code)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_not_found(refused, name):
+    for words in (["port", "show", name], ["bridge", "show", name], ["police", "clear", "eth1", name]):
+        assert len(refused(words, NOT_FOUND)) < 500
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in ("it's", 'a"b', "$(id)", "%s", "{0}", "\\", "é")])
+def test_a_hostile_name_is_not_created(refused, name):
+    for words in (["port", "add", "br0", name], ["bridge", "add", name]):
+        assert len(refused(words, USAGE)) < 500
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_value_is_refused(refused, name):
+    for option in ("--rate", "--burst", "--packet-rate", "--format", "--nosuch"):
+        assert len(refused(["police", "set", "eth1", f"{option}={name}"], USAGE)) < 3000
+    refused(["port", "show", f"ofport:{name}/1"], USAGE if not name else NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"\xff"],
+        [b"port", b"show", b"\xff\xfe"],
+        [b"port", b"show", b"iface-id:\xc3"],
+        [b"port", b"list", b"-f\xff"],
+        [b"port", b"list", b"-h", b"\xff"],
+        [b"qos", b"set", b"eth1", b"--other-config", b"a=\xff"],
+    ],
+)
+def test_what_is_no_utf8(refused, words):
+    refused(words, USAGE)
+
+
+def test_the_messages_of_the_contract(refused):
+    assert "10mbps: 10 megabits is 10mbit; 10 megabytes, as tc reads it, is 80mbit" in refused("police set eth1 --rate 10mbps", USAGE)
+    line = refused("police set eth1 --rate 10500500bit", USAGE)
+    assert "10.5mbit" in line and "10.501mbit" in line
+    assert "ovstool bridge del br0" in refused("port del br0", USAGE)
+    assert "tag" in refused("port add br0 eth1 --tag 5", CONFLICT)
+    assert "eth1" in refused("port show eht1", NOT_FOUND).partition("; try: ")[2]
+
+
+@pytest.mark.parametrize("selector", ["iface-id:vif", "mac:02:00:00:00:00:07"])
+def test_a_selector_that_fits_several_names_them(switch, refused, selector):
+    for port in ("eth1", "eth2"):
+        switch.vsctl(f"set interface {port} external_ids:iface-id=vif external_ids:attached-mac='\"02:00:00:00:00:07\"'")
+    for command in (
+        f"port show {selector}",
+        f"police set {selector} --rate 1mbit",
+        f"port del {selector}",
+        f"qos set eth1 {selector} --max-rate 1mbit",
+    ):
+        line = refused(command, CONFLICT)
+        assert "eth1" in line and "eth2" in line
+
+
+def test_several_bridges_need_a_name(switch, refused):
+    switch.vsctl("--no-wait add-br br1")
+    for command in ("sflow enable --collector 127.0.0.1 --force", "sflow disable"):
+        line = refused(command, USAGE)
+        assert "br0" in line and "br1" in line
+
+
+def test_no_bridge_at_all(switch, refused):
+    switch.vsctl("del-br br0")
+    refused("sflow disable", NOT_FOUND)
+
+
+def test_a_port_of_another_bridge(switch, refused):
+    switch.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy")
+    refused("port add br1 eth1", CONFLICT)
+    refused("stats eth1 --bridge br1", NOT_FOUND)
+    refused("bridge add eth2", CONFLICT)
+
+
+def test_a_member_of_a_bond_does_not_go_alone(switch, refused):
+    switch.vsctl("add-bond br0 bond0 eth8 eth9")
+    assert "bond0" in refused("port del eth8", USAGE)
+    refused("port add br0 eth8", CONFLICT)
+    refused("port set bond0 --type internal", USAGE)
+    refused("port add br0 bond0 --bond eth8,eth7", CONFLICT)
+
+
+@pytest.mark.parametrize(
+    "command", ["port list", "show", "bridge show br0", "port show eth1", "qos show eth1", "sflow list", "qos list", "stats", "police list"]
+)
+def test_what_others_wrote_does_not_steer_the_terminal(switch, ovstool, command):
+    evil = '\\033[31mred\\nline\\"'
+    switch.tool("ovsdb-client", "transact", (
+        '["Open_vSwitch",'
+        '{"op":"update","table":"Interface","where":[["name","==","eth1"]],"row":{"external_ids":["map",[["iface-id","%s"],["%s","x"]]]}},'
+        '{"op":"update","table":"Bridge","where":[],"row":{"external_ids":["map",[["%s","%s"]]],"sflow":["named-uuid","s"]}},'
+        '{"op":"insert","table":"sFlow","uuid-name":"s","row":{"agent":"%s","targets":"%s"}},'
+        '{"op":"insert","table":"QoS","uuid-name":"q","row":{"type":"%s","other_config":["map",[["max-rate","%s"]]]}},'
+        '{"op":"update","table":"Port","where":[["name","==","eth1"]],"row":{"qos":["named-uuid","q"]}}]'
+    ).replace("%s", evil.replace("\\033", "\\u001b")))  # fmt: skip
+    for style in ("table", "value", "csv", "lines", "shell", "github"):
+        result = ovstool(f"{command} -f {style}")
+        assert result.code == 0, result
+        assert "\x1b" not in result.stdout
+        assert "\nline" not in result.stdout

@@ -1,0 +1,137 @@
+"""Formatters: what they write is read back by the program it is meant for."""
+
+import argparse
+import csv
+import io
+import json
+import subprocess
+
+import pytest
+import tabulate
+import yaml
+
+from ovstool.render import TABLE_STYLES, Formatters, flat, human
+
+COLUMNS = ("port", "rate", "tags", "other-config")
+HOSTILE = [
+    "",
+    " ",
+    "a b",
+    "a\nb",
+    "\x1b[31m",
+    "$(touch /tmp/ovstool-was-here)",
+    "`id`",
+    "';id;'",
+    'a"b',
+    "a,b",
+    "a\\b",
+    "\\n",
+    "é中\U0001f600",
+    "-n",
+    "|",
+]
+ROWS = [[name, 200_000_000, [1, 2], {"k": name}] for name in HOSTILE] + [["none", None, [], {}]]
+
+
+def emit(style: str, columns, data, single: bool = False, **options) -> str:
+    given = {"noindent": False, "quote_mode": "nonnumeric", "prefix": "", "print_empty": False, "max_width": 0, "fit_width": False}
+    out = io.StringIO()
+    formatter = Formatters()[style].obj
+    (formatter.emit_one if single else formatter.emit_list)(columns, data, out, argparse.Namespace(formatter=style, **given | options))
+    return out.getvalue()
+
+
+def test_the_table_styles_are_those_of_tabulate():
+    # colon_grid came with tabulate 0.10; an older one has all the others.
+    assert set(TABLE_STYLES) - {"colon_grid"} == set(tabulate.tabulate_formats) - {"colon_grid"}
+
+
+@pytest.mark.parametrize("style", Formatters())
+@pytest.mark.parametrize("data", [ROWS, ROWS[-1:], []])
+def test_every_style_takes_any_row(style, data):
+    if style == "colon_grid" and style not in tabulate.tabulate_formats:
+        return
+    text = emit(style, COLUMNS, data)
+    assert not text or text.endswith("\n")
+    assert "\x1b" not in text
+    emit(style, COLUMNS, ROWS[0], single=True)
+
+
+@pytest.mark.parametrize("noindent", [True, False])
+def test_json(noindent):
+    wanted = [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
+    assert json.loads(emit("json", COLUMNS, ROWS, noindent=noindent)) == wanted
+    assert json.loads(emit("json", COLUMNS, ROWS[0], single=True, noindent=noindent)) == wanted[0]
+    assert json.loads(emit("json", COLUMNS, [], noindent=noindent)) == []
+    assert len(emit("json", COLUMNS, ROWS, noindent=True).splitlines()) == 1
+
+
+def test_json_of_many_rows():
+    rows = [[str(i), i] for i in range(2500)]
+    assert json.loads(emit("json", ("a", "b"), rows)) == [{"a": a, "b": b} for a, b in rows]
+
+
+def test_yaml():
+    assert yaml.safe_load(emit("yaml", COLUMNS, ROWS)) == [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
+
+
+@pytest.mark.parametrize("quoting", ["all", "minimal", "none", "nonnumeric"])
+def test_csv(quoting):
+    text = emit("csv", ("name", "n"), [["a,b", 5], ["plain", None], ['q"q', 0]], quote_mode=quoting)
+    options = {"quoting": csv.QUOTE_NONE, "escapechar": "\\"} if quoting == "none" else {}
+    assert list(csv.reader(io.StringIO(text), **options)) == [["name", "n"], ["a,b", "5"], ["plain", ""], ['q"q', "0"]]
+
+
+def test_csv_is_a_line_for_each_row():
+    assert len(emit("csv", COLUMNS, ROWS).splitlines()) == 1 + len(ROWS)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_shell_takes_each_value_as_it_is(name, tmp_path):
+    text = emit("shell", ("port", "other-config"), [name, {"k": name}], single=True, prefix="x_")
+    done = subprocess.run(
+        ["sh", "-c", f'{text}printf "%s\\0%s" "$x_port" "$x_other_config"'], capture_output=True, cwd=tmp_path, check=True
+    )
+    assert done.stderr == b""
+    assert done.stdout.decode().split("\0") == [flat(name, ""), "k=" + flat(name)]
+
+
+@pytest.mark.parametrize("style", ["value", "lines"])
+def test_each_row_is_one_line(style):
+    assert len(emit(style, COLUMNS, ROWS).split("\n")) == len(ROWS) + 1
+
+
+@pytest.mark.parametrize("style", TABLE_STYLES)
+def test_a_table_shows_units_and_dashes(style):
+    if style in tabulate.tabulate_formats:
+        text = emit(style, ("port", "rate", "n"), [["eth1", 200_000_000, 10_000], ["eth2", None, 7]])
+        assert "200 Mbit/s" in text and "10000" in text
+
+
+@pytest.mark.parametrize("style", ["table", "github", "grid"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_table_fits_the_width_asked_for(style, width):
+    text = emit(style, COLUMNS, [["word " * 20, 1, [1], {"k": "v " * 30}]], max_width=width)
+    assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"), ([], "-"), ({}, "-"), (True, "true"), (False, "false"), (0, "0"), (1.5, "1.5"), ("a b", "a b"), ("a\nb", "a\\nb"),
+        ([1, 2], "1,2"), ({"a": 1, "b": None}, "a=1,b=-"), ([{"a": 1}], '[{"a":1}]'),
+    ],
+)  # fmt: skip
+def test_flat(value, text):
+    assert flat(value) == text
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("rate", 10_000_000, "10 Mbit/s"), ("burst", 80_000, "80 kbit"), ("rx_bytes", 10_000_000, "10000000"), ("max_rate", None, "-"),
+        ("enabled", True, "yes"), ("enabled", False, "no"), ("rx_bps", 1234.5678, "1.235 kbit/s"), ("packet_rate", 5000, "5000"),
+    ],
+)  # fmt: skip
+def test_human(column, value, text):
+    assert human(column, value) == text

@@ -1,0 +1,175 @@
+"""Rates and sizes, by the table in the contract."""
+
+import random
+
+import pytest
+
+from ovstool import units
+from ovstool.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "bps"),
+    [
+        ("1", 1),
+        ("64000", 64_000),
+        ("1bit", 1),
+        ("200mbit", 200_000_000),
+        ("200Mbit", 200_000_000),
+        ("200MBIT/S", 200_000_000),
+        ("200 Mbit/s", 200_000_000),
+        (" 200mbit ", 200_000_000),
+        ("+5k", 5_000),
+        ("1.5gbit", 1_500_000_000),
+        ("2.5k", 2_500),
+        (".5k", 500),
+        ("5.k", 5_000),
+        ("0.001kbit", 1),
+        ("10m", 10_000_000),
+        ("1G", 1_000_000_000),
+        ("2t", 2_000_000_000_000),
+        ("3tbit", 3_000_000_000_000),
+        ("1kibit", 1024),
+        ("1Mibit/s", 1024**2),
+        ("1gibit", 1024**3),
+        ("0.5tibit", 1024**4 // 2),
+        ("9223372036854775807", 2**63 - 1),
+        ("9.223372036854775807e", None),
+    ],
+)
+def test_a_rate_is_bits_per_second(text, bps):
+    if bps is None:
+        with pytest.raises(UsageError):
+            units.parse_rate(text)
+    else:
+        assert units.parse_rate(text) == bps
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        ("1", 1),
+        ("80kbit", 80_000),
+        ("80KBIT", 80_000),
+        ("1.5Mibit", 1536 * 1024),
+        ("3B", 24),
+        ("10kB", 80_000),
+        ("1MB", 8_000_000),
+        ("64KiB", 64 * 1024 * 8),
+        ("1MiB", 8 * 1024**2),
+        ("0.5kB", 4_000),
+    ],
+)
+def test_a_size_is_bits(text, bits):
+    assert units.parse_size(text) == bits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "-",
+        "+",
+        ".",
+        "0",
+        "0.0",
+        "+0",
+        "-1",
+        "-5mbit",
+        "nan",
+        "inf",
+        "-inf",
+        "infinity",
+        "1e9",
+        "1e400",
+        "0x10",
+        "1_000",
+        "1,000",
+        "mbit",
+        "10 0",
+        "10mbits",
+        "10xbit",
+        "10 m bit",
+        "10m\n20",
+        "\u0661\u0660",
+        "\uff11",
+        "1\x00",
+        "9223372036854775808",
+        "9" * 10000,
+        "1.5",
+        "0.0001kbit",
+        "0.5bit",
+        "1/3",
+        "10mbit/",
+        "10mbit/s/s",
+        "10tbit" + "\x1b[31m",
+        "\u00bd",
+    ],
+)
+@pytest.mark.parametrize("parse", [units.parse_rate, units.parse_size])
+def test_anything_else_is_refused_in_one_printable_line(parse, text):
+    with pytest.raises(UsageError) as failure:
+        parse(text)
+    assert str(failure.value).isprintable()
+    assert len(str(failure.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "unit", ["bps", "kbps", "mbps", "gbps", "Mbps", "b", "B", "kb", "kB", "KB", "mb", "MB", "MiB", "kbyte", "MB/s", "gb/s"]
+)
+def test_byte_like_units_of_a_rate_are_refused_with_both_readings(unit):
+    with pytest.raises(UsageError, match=r"bits is 10[kmg]?i?bit; 10 .*bytes.* is 80[kmg]?i?bit"):
+        units.parse_rate(f"10{unit}")
+
+
+@pytest.mark.parametrize("unit", ["k", "m", "g", "K", "kb", "KB", "Kb", "mb", "Mb", "b", "GB", "gib", "mib", "MIB", "kbps", "kib"])
+def test_ambiguous_units_of_a_size_are_refused(unit):
+    with pytest.raises(UsageError):
+        units.parse_size(f"10{unit}")
+
+
+@pytest.mark.parametrize("unit", ["kbit/s", "mbit/s", "bit/s"])
+def test_a_size_is_not_per_second(unit):
+    with pytest.raises(UsageError):
+        units.parse_size(f"10{unit}")
+
+
+def test_the_message_of_the_contract():
+    with pytest.raises(UsageError) as failure:
+        units.parse_rate("10mbps")
+    assert str(failure.value) == "10mbps: 10 megabits is 10mbit; 10 megabytes, as tc reads it, is 80mbit"
+
+
+def test_what_is_written_reads_back_as_the_same_number():
+    source = random.Random(1)
+    numbers = [1, 999, 1000, 1001, 1234567, 2**63 - 1, *(source.randrange(1, 10 ** source.randint(1, 18)) for _ in range(500))]
+    for number in numbers:
+        assert units.parse_rate(units.spell(number)) == number
+        assert units.parse_rate(units.human_rate(number)) == number
+        assert units.parse_size(units.human_size(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(200_000_000, "200 Mbit/s"), (1, "1 bit/s"), (1234, "1.234 kbit/s"), (0, "0 bit/s"), (1234.5, "1.234 kbit/s"), (0.0, "0 bit/s"),
+     (2_500_000_000, "2.5 Gbit/s"), (1_234_567, "1234.567 kbit/s"), (10**13, "10 Tbit/s"), (9.87654e9, "9.877 Gbit/s")],
+)  # fmt: skip
+def test_rates_for_people(value, text):
+    assert units.human_rate(value) == text
+
+
+@pytest.mark.parametrize(
+    ("bits", "kbit"),
+    [(1000, 1), (10_000_000, 10_000), (1500, "1kbit or 2kbit"), (1, "1kbit"), (11_000, "at most 10kbit"), (10_001, "at most 10kbit")],
+)
+def test_what_a_column_cannot_hold_is_refused_with_the_nearest_values(bits, kbit):
+    def held():
+        return units.in_units_of(bits, 1000, 10 if bits < 10**6 else 10**6, what="policing is in kbit/s", spell=units.spell)
+
+    if isinstance(kbit, int):
+        assert held() == kbit
+    else:
+        with pytest.raises(UsageError) as failure:
+            held()
+        assert str(failure.value).endswith(kbit)
