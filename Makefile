@@ -30,7 +30,7 @@ $(READY): setup.cfg pyproject.toml
 		.ci/need "$$($(PYTHON) -c 'import sys; print("+python%d.%d-venv" % sys.version_info[:2])')"
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[test]'
 	@touch $@
 
 demo: $(READY)

@@ -5,7 +5,7 @@ column that has to hold it, is refused with the values that would do.
 """
 
 import re
-from fractions import Fraction
+from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
 
@@ -24,6 +24,13 @@ _SPOKEN = {"": "", "k": "kilo", "m": "mega", "g": "giga", "t": "tera", "ki": "ki
 _WRITTEN = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 
 
+class _Number(NamedTuple):
+    """A decimal number, exactly: ``digits`` units of 10 to the power of minus ``decimals``."""
+
+    digits: int
+    decimals: int
+
+
 def parse_rate(text: str) -> int:
     """Read a RATE, such as ``200mbit``, ``1.5Gbit/s``, ``10m`` or ``64000``, as bit/s.
 
@@ -33,7 +40,7 @@ def parse_rate(text: str) -> int:
     factor = _RATE_UNITS.get(unit.lower())
     if factor is None:
         raise _wrong_unit(text, number, unit, "rate", "bit, kbit, mbit, gbit or tbit (1000s), kibit, mibit, gibit or tibit (1024s)")
-    return _whole(text, number * factor, "rate")
+    return _whole(text, number, factor, "rate")
 
 
 def parse_size(text: str) -> int:
@@ -47,7 +54,7 @@ def parse_size(text: str) -> int:
         raise _wrong_unit(
             text, number, unit, "size", "bit, kbit, mbit, gbit, kibit, mibit, or bytes as B, kB, MB, KiB, MiB in exactly that case"
         )
-    return _whole(text, number * factor, "size")
+    return _whole(text, number, factor, "size")
 
 
 def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell) -> int:
@@ -89,11 +96,11 @@ def _scale(bits: int) -> tuple[str, str]:
     """The largest unit in which the number needs no more than three decimals, so that no digit is lost."""
     for factor, prefix in _WRITTEN:
         if bits >= factor and bits * 1000 % factor == 0:
-            return _plain(Fraction(bits, factor)), prefix
+            return _plain(_Number(bits * 1000 // factor, 3)), prefix
     return str(bits), ""
 
 
-def _split(text: str, what: str, example: str) -> tuple[Fraction, str]:
+def _split(text: str, what: str, example: str) -> tuple[_Number, str]:
     match = _NUMBER.fullmatch(text.strip())
     digits = match[1] if match else ""
     if not any(c.isdigit() for c in digits) or len(digits) > 40:
@@ -101,20 +108,21 @@ def _split(text: str, what: str, example: str) -> tuple[Fraction, str]:
     if digits[0] == "-" or not digits.strip("+0."):
         raise UsageError(quote(text), f"a {what} is more than zero", example)
     assert match
-    return Fraction(digits if digits[-1] != "." else digits[:-1]), match[2]
+    whole, _, rest = digits.lstrip("+").partition(".")
+    return _Number(int(whole + rest), len(rest)), match[2]
 
 
-def _whole(text: str, bits: Fraction, what: str) -> int:
-    if bits > MAX:
+def _whole(text: str, number: _Number, factor: int, what: str) -> int:
+    bits, rest = divmod(number.digits * factor, 10**number.decimals)
+    if bits > MAX or (rest and bits == MAX):
         raise UsageError(quote(text), f"a {what} is at most {MAX} (2^63-1) {'bit/s' if what == 'rate' else 'bits'}")
-    if bits.denominator != 1:
-        low = bits.numerator // bits.denominator
-        near = " or ".join(f"{n}bit" for n in (low, low + 1) if n > 0)
+    if rest:
+        near = " or ".join(f"{n}bit" for n in (bits, bits + 1) if n > 0)
         raise UsageError(quote(text), f"not a whole number of {'bit/s' if what == 'rate' else 'bits'}", near)
-    return int(bits)
+    return bits
 
 
-def _wrong_unit(text: str, number: Fraction, unit: str, what: str, hint: str) -> UsageError:
+def _wrong_unit(text: str, number: _Number, unit: str, what: str, hint: str) -> UsageError:
     byte_like = _BYTE_LIKE.fullmatch(unit)
     if not byte_like:
         return UsageError(quote(text), f"no such unit of a {what}: {quote(unit)}", hint)
@@ -122,12 +130,13 @@ def _wrong_unit(text: str, number: Fraction, unit: str, what: str, hint: str) ->
     spoken, plain = _SPOKEN[prefix], _plain(number)
     as_tc = ", as tc reads it," if unit.lower().endswith("bps") else ""
     return UsageError(
-        quote(text), f"{plain} {spoken}bits is {plain}{prefix}bit; {plain} {spoken}bytes{as_tc} is {_plain(number * 8)}{prefix}bit"
+        quote(text),
+        f"{plain} {spoken}bits is {plain}{prefix}bit; {plain} {spoken}bytes{as_tc} is {_plain(number._replace(digits=number.digits * 8))}{prefix}bit",
     )
 
 
-def _plain(number: Fraction) -> str:
-    """A decimal without an exponent; up to twelve decimals, which every number scaled here fits in."""
-    whole, rest = divmod(number.numerator, number.denominator)
-    decimals = f"{rest * 10**12 // number.denominator:012d}".rstrip("0")
+def _plain(number: _Number) -> str:
+    """Written without an exponent or trailing zeros."""
+    whole, rest = divmod(number.digits, 10**number.decimals)
+    decimals = str(rest).zfill(number.decimals).rstrip("0") if rest else ""
     return f"{whole}.{decimals}" if decimals else str(whole)

@@ -1,10 +1,9 @@
 """Where a switch lives. A host can do two things: ``open`` a socket there and ``run`` a program there."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Tls:
+class Tls(NamedTuple):
     """What an ``ssl:`` address needs: paths of PEM files; the peer is always verified against ``ca_cert``."""
 
     private_key: str | None = None
@@ -12,8 +11,7 @@ class Tls:
     ca_cert: str | None = None
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """A program that ended: its exit status and the text it wrote."""
 
     status: int

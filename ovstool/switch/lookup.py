@@ -11,7 +11,7 @@ from ovstool.ovsdb.values import many, one, uuid
 Item = TypeVar("Item")
 
 _MANY = 20  # names; from here on one pass over the table is cheaper than one for each name
-_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
+_MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 SELECTORS = ("iface-id:", "mac:", "ofport:")
 _LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
 
@@ -133,7 +133,7 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
             raise UsageError(f"port {quote(selector)}", "an iface-id is missing", "iface-id:ID")
         yield from reader.read(Query("Interface", [["external_ids", "includes", ["map", [["iface-id", value]]]]], columns))
     elif kind == "mac":
-        if not _MAC.fullmatch(value):
+        if not re.fullmatch(_MAC, value):
             raise UsageError(f"port {quote(selector)}", "not a MAC address", "mac:52:54:00:12:34:56")
         for written in unique((value.lower(), value.upper(), value)):
             conditions = (

@@ -1,0 +1,98 @@
+"""Commands measured side by side: whole processes, one after the other (A B A B ...), compared within each round.
+
+A machine that is busy for a while is so for A and B alike, so a ratio within a round means something where a time does not.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process and the children it waited for took: seconds of wall clock and of CPU, and the largest one's bytes."""
+
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+
+    def times(self, count: int) -> "Cost":
+        """What that many such processes would take, one after the other."""
+        return Cost(self.wall_s * count, self.cpu_s * count, self.peak_bytes)
+
+
+Runs = Mapping[str, Sequence[Cost]]
+
+
+def alternate(
+    commands: Mapping[str, Sequence[str]], rounds: int, environ: Mapping[str, str], before: Callable[[], None] = lambda: None
+) -> dict[str, list[Cost]]:
+    """Run each command once in every round; a first round, which fills caches, does not count. ``before`` precedes every run."""
+    runs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for index in range(rounds + 1):
+        for name, argv in commands.items():
+            before()
+            cost = run(argv, environ)
+            if index:
+                runs[name].append(cost)
+    return runs
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str]) -> Cost:
+    """Run a command, which must succeed, and return what it took."""
+    started = time.perf_counter()
+    # Nothing here bounds the time: ovstool has its own limit, and ovs-vsctl is given one.
+    child = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        _, status, usage = os.wait4(child.pid, 0)
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    wall_s = time.perf_counter() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"bench: {' '.join(argv)[:200]}: exit code {child.returncode}")
+    return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def ratios(ours: Sequence[Cost], theirs: Sequence[Cost], field: str) -> list[float]:
+    """The ratio in each round."""
+    return [getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True)]
+
+
+def line(what: str, ours: Sequence[Cost], theirs: Sequence[Cost], target: float | None) -> str:
+    """One comparison for people; the median of the ratios of wall clock time is what is held against the target."""
+    wall, cpu = ratios(ours, theirs, "wall_s"), ratios(ours, theirs, "cpu_s")
+    reached = "" if target is None else _verdict(statistics.median(wall) <= target, f"<= {target:.3g}")
+    times = f"{_ms(ours):>6} / {_ms(theirs):<6}"
+    return f"  {what:<44}{_spread(wall)}   {_spread(cpu)}   {times} {mib(ours):>6.1f} / {mib(theirs):<6.1f} {reached}".rstrip()
+
+
+def memory_line(what: str, runs: Sequence[Cost], target_mib: float) -> str:
+    """The peak memory of a command against a target in MiB."""
+    return f"  {what:<44}{mib(runs):5.1f} MiB  {_verdict(mib(runs) <= target_mib, f'<= {target_mib:g} MiB')}"
+
+
+HEAD = f"  {'':<44}{'time, min/median/max':<20}   {'CPU, min/median/max':<20}   {'ms, medians':<15} {'peak MiB':<15} target"
+
+
+def mib(runs: Sequence[Cost]) -> float:
+    """The largest peak of the runs, in MiB."""
+    return max(cost.peak_bytes for cost in runs) / 2**20
+
+
+def _verdict(reached: bool, target: str) -> str:
+    return f"{target} {'reached' if reached else 'NOT REACHED'}"
+
+
+def _ms(runs: Sequence[Cost]) -> str:
+    return f"{statistics.median(cost.wall_s for cost in runs) * 1000:.0f}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    return " ".join(f"{value:<6.3f}" for value in (min(values), statistics.median(values), max(values)))

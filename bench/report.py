@@ -1,0 +1,268 @@
+"""ovstool beside the tools it stands in for: ratios of whole processes measured in one run, and whether the targets are reached.
+
+It is a report and not a test: the exit code is 0 whatever the figures are. All switches are private, in a temporary directory.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pairs
+
+from ovstool import sandbox
+from ovstool.host import local
+from ovstool.ovsdb.client import Client
+
+SIZES = (10, 1_000, 10_000)
+SHAPED = 1_000  # ports that `qos set` is measured on
+CALLED = 100  # of them, with a call each and ovs-vswitchd applying each; ten times their time stands for all
+PEAK_MIB = 40
+_CHUNK = 250  # ports in one transaction; this process stays small, for its peak would be its children's (getrusage(2))
+_TIMEOUT_S = 120
+_STARTED_S = 15
+
+OVSTOOL = [shutil.which("ovstool", path=os.path.dirname(sys.executable)) or sys.exit("bench: ovstool is not installed beside this Python")]
+CLIFF = [sys.executable, "-c", "import cliff.app, cliff.lister"]
+_DECIDING = ("OVS", "CLIFF", "PYTHON")  # settings of the caller's with such names may not decide what is measured
+ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(_DECIDING)}
+
+
+def main() -> None:
+    missing = [program for program in ("ovs-vsctl", "ovsdb-server", "ovs-vswitchd", "ovsdb-tool") if not find(program)]
+    if missing:
+        sys.exit(f"bench: {', '.join(missing)} not installed; try: sudo apt-get install openvswitch-switch")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
+    started = time.monotonic()
+    with ExitStack() as stack:
+        # Directly in /tmp: the path of a socket has to stay short.
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
+        databases = {size: stack.enter_context(database(directory, size)) for size in SIZES}
+        one_port(databases)
+        every_port(databases[max(SIZES)])
+        start_up(databases[min(SIZES)])
+        shape(directory)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
+
+
+def one_port(databases: dict[int, str]) -> None:
+    """(a) The counters of one port."""
+    commands = {}
+    for size, db in databases.items():
+        port = f"p{size // 2}"
+        commands[f"ovstool {size}"] = [*OVSTOOL, f"--db={db}", "stats", port, "-f", "value"]
+        commands[f"ovs-vsctl {size}"] = vsctl(db, "get", "Interface", port, "statistics")
+    runs = pairs.alternate(commands, 31, ENVIRON)
+    head("(a) ovstool stats PORT -f value / ovs-vsctl get Interface PORT statistics")
+    most, least = max(SIZES), min(SIZES)
+    for size in SIZES:
+        target = 0.18 if size == most else None
+        print(pairs.line(f"{size:,} ports", runs[f"ovstool {size}"], runs[f"ovs-vsctl {size}"], target))
+    print(pairs.line(f"ovstool, {most:,} ports / {least} ports", runs[f"ovstool {most}"], runs[f"ovstool {least}"], 1.05))
+    print(pairs.memory_line("peak memory of ovstool", [cost for size in SIZES for cost in runs[f"ovstool {size}"]], PEAK_MIB))
+
+
+def every_port(db: str) -> None:
+    """(b) The counters of all ports."""
+    commands = {
+        "ours": [*OVSTOOL, f"--db={db}", "stats", "-f", "json"],
+        "theirs": vsctl(db, "-f", "json", "--columns=name,statistics", "list", "Interface"),
+    }
+    runs = pairs.alternate(commands, 11, ENVIRON)
+    head("(b) ovstool stats -f json / ovs-vsctl -f json --columns=name,statistics list Interface")
+    print(pairs.line(f"{max(SIZES):,} ports", runs["ours"], runs["theirs"], 0.9))
+
+
+def start_up(db: str) -> None:
+    """(c) How long a command takes to start, on a switch with one bridge."""
+    prepare = [["qos", "set", "p1", "--max-rate", "10mbit"], ["police", "set", "p2", "--rate", "1mbit"]]
+    for words in prepare:
+        pairs.run([*OVSTOOL, f"--db={db}", "--no-wait", *words], ENVIRON)
+    commands = {
+        "ovstool": OVSTOOL,
+        "ovstool version": [*OVSTOOL, "version"],
+        "python -m ovstool version": [sys.executable, "-m", "ovstool", "version"],
+    }
+    for words in (
+        "help qos set",
+        "bridge list",
+        "stats br0 -f value",
+        "qos list -f json",
+        "police list -f csv",
+        "qos set p1 --max-rate 10mbit",
+    ):
+        commands[f"ovstool {words}"] = [*OVSTOOL, f"--db={db}", *words.split()]
+    head('(c) start: COMMAND / python -c "import cliff.app, cliff.lister"')
+    for name, argv in commands.items():
+        runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, ENVIRON)
+        print(pairs.line(name, runs["ours"], runs["cliff"], 1.25))
+
+
+def shape(directory: Path) -> None:
+    """(d) A rate and two queues on many ports, from no QoS at all each time.
+
+    Both ways: with ovs-vswitchd on the dummy datapath, which has to apply it, and with --no-wait, which is the database alone.
+    """
+    ports = [f"p{index}" for index in range(1, SHAPED + 1)]
+    box, _ = sandbox.start(directory / "dummy", "dummy", ports)
+    try:
+        for title, options, called in (("ovs-vswitchd applying it", [], CALLED), ("--no-wait", ["--no-wait"], SHAPED)):
+            wish = ["--max-rate", "10mbit", "--queue", "0:min=2mbit", "--queue", "1:min=1mbit,max=5mbit"]
+            ours = [*OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
+            chained = vsctl(box.db, *options, *(word for port in ports for word in ["--", *vsctl_wish(port)]))
+            script = directory / "calls.sh"
+            script.write_text("".join(f"{' '.join(vsctl(box.db, *options, *vsctl_wish(port)))}\n" for port in ports[:called]))
+            calls = ["/bin/sh", "-e", str(script)]
+            few = pairs.alternate({"ours": ours, "calls": calls}, 2 if called < SHAPED else 1, ENVIRON, before=lambda: unshape(box.db))
+            many = pairs.alternate({"ours": ours, "chained": chained}, 15, ENVIRON, before=lambda: unshape(box.db))
+            head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
+            each = [cost.times(SHAPED // called) for cost in few["calls"]]
+            measured = "" if called == SHAPED else f" ({called} x {SHAPED // called})"
+            print(pairs.line(f"/ {SHAPED:,} ovs-vsctl calls{measured}", few["ours"], each, 1 / 20))
+            print(pairs.line("/ one chained ovs-vsctl call", many["ours"], many["chained"], 1.0))
+    finally:
+        sandbox.stop(directory / "dummy")
+
+
+def vsctl(db: str, *words: str) -> list[str]:
+    return [find("ovs-vsctl") or "ovs-vsctl", f"--db={db}", f"--timeout={_TIMEOUT_S}", *words]
+
+
+def vsctl_wish(port: str) -> list[str]:
+    """What ``qos set`` of ``shape`` asks for, in ovs-vsctl's words."""
+    qos = f"--id=@{port} create QoS type=linux-htb other_config:max-rate=10000000 queues:0=@{port}a queues:1=@{port}b"
+    first = f"--id=@{port}a create Queue other_config:min-rate=2000000"
+    second = f"--id=@{port}b create Queue other_config:min-rate=1000000 other_config:max-rate=5000000"
+    return f"set Port {port} qos=@{port} -- {qos} -- {first} -- {second}".split()
+
+
+def unshape(db: str) -> None:
+    """Take the QoS of all ports away, and wait until ovs-vswitchd has done so. What is there must be all or nothing."""
+    with connected(db) as client:
+        found = [len(result["rows"]) for result in client.transact([select("QoS", "_uuid"), select("Queue", "_uuid")])]
+        if found not in ([0, 0], [CALLED, 2 * CALLED], [SHAPED, 2 * SHAPED]):
+            sys.exit(f"bench: {found[0]} QoS and {found[1]} Queue rows instead of {SHAPED} and {2 * SHAPED}")
+        no_qos = {"op": "update", "table": "Port", "where": [], "row": {"qos": ["set", []]}}
+        ask = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
+        results = client.transact([no_qos, delete("QoS"), delete("Queue"), ask, select("Open_vSwitch", "next_cfg")])
+        applied = {
+            "op": "wait", "timeout": _TIMEOUT_S * 1000, "table": "Open_vSwitch", "columns": ["_uuid"], "until": "!=", "rows": [],
+            "where": [["cur_cfg", ">=", results[-1]["rows"][0]["next_cfg"]]],
+        }  # fmt: skip
+        client.transact([applied])
+
+
+@contextmanager
+def database(directory: Path, size: int) -> Iterator[str]:
+    """An ovsdb-server of a switch with one bridge and that many ports, as ovs-vswitchd and Neutron would have filled it in."""
+    file, socket = directory / f"{size}.db", directory / f"{size}.sock"
+    subprocess.run([find("ovsdb-tool"), "create", file, sandbox._schema()], check=True)
+    argv = [find("ovsdb-server"), f"--remote=punix:{socket}", f"--unixctl={directory / f'{size}.ctl'}", "-vconsole:off", str(file)]
+    server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + _STARTED_S
+        while not socket.exists():
+            if server.poll() is not None or time.monotonic() > deadline:
+                sys.exit("bench: ovsdb-server does not start")
+            time.sleep(0.01)
+        db = f"unix:{socket}"
+        with connected(db) as client:
+            client.transact(bridge())
+            for first in range(1, size, _CHUNK):
+                client.transact(port_rows(range(first, min(first + _CHUNK, size))))
+        yield db
+    finally:
+        server.terminate()
+        try:
+            server.wait(_STARTED_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def bridge() -> list[dict]:
+    """Operations that make bridge br0 with its local port."""
+    return [
+        insert("Interface", "interface", interface("br0", 0)),
+        insert("Port", "port", {"name": "br0", "interfaces": ["named-uuid", "interface"]}),
+        insert("Bridge", "bridge", {"name": "br0", "ports": ["named-uuid", "port"]}),
+        insert("Open_vSwitch", "switch", {"bridges": ["named-uuid", "bridge"], "ovs_version": "3.1.0"}),
+    ]
+
+
+def port_rows(indices: Sequence[int]) -> list[dict]:
+    """Operations that add ports to br0."""
+    operations = []
+    for index in indices:
+        operations.append(insert("Interface", f"interface{index}", interface(f"p{index}", index)))
+        operations.append(insert("Port", f"port{index}", {"name": f"p{index}", "interfaces": ["named-uuid", f"interface{index}"]}))
+    added = ["set", [["named-uuid", f"port{index}"] for index in indices]]
+    operations.append({"op": "mutate", "table": "Bridge", "where": [], "mutations": [["ports", "insert", added]]})
+    return operations
+
+
+def interface(name: str, index: int) -> dict:
+    """An Interface row of a tap device that carries traffic: the counters that ovs-vswitchd writes for one, and the usual rest."""
+    mac = f"fa:16:3e:{index >> 16:02x}:{index >> 8 & 255:02x}:{index & 255:02x}"
+    names = ("collisions", "rx_bytes", "rx_crc_err", "rx_dropped", "rx_errors", "rx_frame_err", "rx_over_err", "rx_packets")
+    names += ("rx_missed_errors", "tx_bytes", "tx_dropped", "tx_errors", "tx_packets")
+    counters = {counter: 0 if "err" in counter or counter == "collisions" else 1_234_567 * (index + 1) for counter in names}
+    return {
+        "name": name,
+        "ofport": index + 1 if index else 65534,
+        "mac_in_use": mac,
+        "admin_state": "up",
+        "link_state": "up",
+        "mtu": 1500,
+        "ifindex": index + 2,
+        "link_speed": 10_000_000_000,
+        "external_ids": as_map({"attached-mac": mac, "iface-id": f"6ba7b810-9dad-11d1-80b4-{index:012x}", "iface-status": "active"}),
+        "status": as_map({"driver_name": "tun", "driver_version": "1.6", "firmware_version": ""}),
+        "statistics": as_map(counters),
+    }
+
+
+@contextmanager
+def connected(db: str) -> Iterator[Client]:
+    client = Client(local.open(db, _TIMEOUT_S), db, time.monotonic() + _TIMEOUT_S)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def insert(table: str, name: str, row: dict) -> dict:
+    return {"op": "insert", "table": table, "uuid-name": name, "row": row}
+
+
+def delete(table: str) -> dict:
+    return {"op": "delete", "table": table, "where": []}
+
+
+def select(table: str, column: str) -> dict:
+    return {"op": "select", "table": table, "where": [], "columns": [column]}
+
+
+def as_map(pairs_: dict) -> list:
+    return ["map", [[key, value] for key, value in pairs_.items()]]
+
+
+def find(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def head(title: str) -> None:
+    print(f"\n{title}\n{pairs.HEAD}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
