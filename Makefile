@@ -34,7 +34,7 @@ $(READY): setup.cfg pyproject.toml
 	@touch $@
 
 demo: $(READY)
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping jq=jq
 	@PATH="$(BIN):$$PATH" .ci/demo
 
 test: $(READY)

@@ -16,6 +16,7 @@ _ovstool() {
         --lacp) mapfile -t COMPREPLY < <(compgen -W "active passive off" -- "$current"); return ;;
         --quote) mapfile -t COMPREPLY < <(compgen -W "all minimal none nonnumeric" -- "$current"); return ;;
         --source) mapfile -t COMPREPLY < <(compgen -W "auto ovsdb" -- "$current"); return ;;
+        --type) mapfile -t COMPREPLY < <(compgen -W "linux-htb linux-hfsc linux-sfq linux-codel linux-fq_codel linux-netem linux-noop egress-policer trtcm-policer" -- "$current"); return ;;
     esac
     local words=''
     case "$noun $verb" in
@@ -42,8 +43,8 @@ _ovstool() {
         "sflow enable") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --collector --agent --sampling --polling --header --force" ;;
         "sflow disable") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending" ;;
         "sflow list") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending" ;;
-        "sandbox start") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --dir --datapath" ;;
-        "sandbox stop") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --dir" ;;
+        "sandbox start") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --dir --datapath" ;;
+        "sandbox stop") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --dir" ;;
         "sandbox run") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --dir --datapath" ;;
         "sandbox shell") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --dir --datapath" ;;
         "shell "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help" ;;

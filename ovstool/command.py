@@ -57,7 +57,13 @@ class Parser(argparse.ArgumentParser):
         message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
         words = self.prog.removeprefix("ovstool").strip()
         help_command = f"ovstool help {words}".strip()
-        raise UsageError(words or "command line", message.removeprefix("argument "), help_command)
+        if message.startswith("unrecognized arguments: "):
+            from difflib import get_close_matches
+
+            near = get_close_matches(message.split()[2].partition("=")[0], self._option_string_actions, 1, 0.5)
+            help_command = " or ".join([*near, help_command])
+        # What is wrong with a value often comes with something to try already.
+        raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +76,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--db",
         metavar="TARGET",
+        type=_address,
         help="the switch's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (default: $OVSTOOL_DB, else db.sock in $OVS_RUNDIR)",
     )
     add("--private-key", metavar="FILE", help="PEM file of the private key for ssl:")
@@ -98,6 +105,13 @@ def common_defaults() -> argparse.Namespace:
         debug=False,
         help=False,
     )
+
+
+def _address(text: str) -> str:
+    """argparse type: anything but nothing, which is what a script's unset variable gives; it must not mean the default switch."""
+    if not text:
+        raise argparse.ArgumentTypeError("empty; try: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
+    return text
 
 
 def seconds(text: str) -> float:

@@ -1,7 +1,7 @@
 """Rows and objects to text: the formatters behind ``-f``, and how a value is written for people.
 
 All are cliff formatters. JSON and YAML carry the values as they are, a table shows them in units, and the flat formats (csv,
-value, shell, lines) write each value as one word that a script can split on.
+value, shell, lines) write each value on one line.
 """
 
 import argparse
@@ -107,7 +107,7 @@ class CsvFormatter(_Formatter):
         import csv
 
         quoting = getattr(csv, f"QUOTE_{parsed_args.quote_mode.upper()}")
-        writer = csv.writer(stdout, quoting=quoting, lineterminator="\n", escapechar="\\")
+        writer = csv.writer(stdout, quoting=quoting, lineterminator="\n", escapechar="\\" if parsed_args.quote_mode == "none" else None)
         writer.writerow(column_names)
         for row in data:
             writer.writerow([value if isinstance(value, int | float) and not isinstance(value, bool) else flat(value, "") for value in row])
@@ -140,13 +140,14 @@ class LinesFormatter(_Formatter):
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         if column_names[-1] == "change":
             for row in data:
-                *what, change = map(flat, row)
-                stdout.write(f"{' '.join(what)}: {change}\n" if what else f"{change}\n")
+                *objects, change = map(flat, row)
+                stdout.write(f"{' '.join(objects)}: {change}\n" if objects else f"{change}\n")
             return
         names = 2 if column_names[0] == "host" else 1
         for row in data:
-            names_of, rest = " ".join(map(flat, row[:names])), zip(column_names[names:], row[names:], strict=True)
-            stdout.write(f"{names_of}: {' '.join(f'{name}={flat(value)}' for name, value in rest)}\n")
+            what = " ".join(map(flat, row[:names]))
+            rest = [f"{name}={flat(value)}" for name, value in zip(column_names[names:], row[names:], strict=True)]
+            stdout.write(f"{what}: {' '.join(rest)}\n" if rest else f"{what}\n")
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         for name, value in zip(column_names, data, strict=True):
@@ -178,7 +179,7 @@ class TableFormatter(_Formatter):
     def _write(self, headers: list[str], rows: list[list[str]], align: list[str], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         tabulate = _import_tabulate(wide=not all(cell.isascii() for cell in chain(headers, *rows)))
         style = "simple" if parsed_args.formatter == "table" else parsed_args.formatter
-        widths = _fit([list(headers), *rows], _width_wanted(stdout, parsed_args))
+        widths = _fit([list(headers), *rows], _width_wanted(stdout, parsed_args), [side == "right" for side in align])
         tabulate.MIN_PADDING = 0  # it makes each column two wider than its header
         # Numbers are text already: tabulate would print 10,000 as 1e+04 and guess at MAC addresses.
         text = tabulate.tabulate(
@@ -189,7 +190,7 @@ class TableFormatter(_Formatter):
 
 
 def flat(value: Any, nothing: str = "-") -> str:
-    """One word for a script: lists with commas, maps as ``key=value``, what would break the line escaped."""
+    """One line for a script: lists with commas, maps as ``key=value``, what would break the line escaped."""
     match value:
         case str():
             return value if value.isprintable() else escape(value)
@@ -262,14 +263,19 @@ def _width_wanted(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
     return 0
 
 
-def _fit(table: list[list[str]], total: int) -> list[int | None] | None:
-    """The widths at which columns have to wrap so that the table fits ``total``: the widest give way first."""
+def _fit(table: list[list[str]], total: int, whole: list[bool]) -> list[int | None] | None:
+    """The widths at which columns have to wrap so that the table fits ``total``: the widest give way first.
+
+    Those that are to stay ``whole``, numbers, do not: half a number would be another number.
+    """
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     room = total - 3 * len(widths) - 1  # the borders of a grid
     if not total or sum(widths) <= room:
         return None
     fitted = list(widths)
-    while sum(fitted) > room and max(fitted) > _MIN_WIDTH:
-        widest = fitted.index(max(fitted))
+    while sum(fitted) > room:
+        widest = max((i for i in range(len(fitted)) if not whole[i]), key=fitted.__getitem__, default=None)
+        if widest is None or fitted[widest] <= _MIN_WIDTH:
+            break
         fitted[widest] -= 1
     return [new if new < old else None for new, old in zip(fitted, widths, strict=True)]

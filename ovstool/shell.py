@@ -69,7 +69,7 @@ class App(cliff.app.App):
             self.options = self.parser.parse_args(argv[:count], self.options)
             words = argv[count:]
             if self.options.version or self.options.help or not words:
-                words = ["version"] if self.options.version else ["help", *words]
+                words = ["version"] if self.options.version else ["help", *_words_of(words)]
             return self.run_subcommand(words)
         except UsageError as error:
             return report(error, self.options.debug, self.stderr)
@@ -79,7 +79,7 @@ class App(cliff.app.App):
         try:
             _require_utf8(argv)
             if {"-h", "--help"} & set(_before_double_dash(argv)):
-                argv = ["help", *takewhile(lambda word: not word.startswith("-"), argv)]
+                argv = ["help", *_words_of(argv)]
             command_class, name, rest = self.command_manager.find_command(argv)
             command = command_class(self, self.options, cmd_name=name)
             parser = command.get_parser(f"{self.NAME} {name}")
@@ -100,6 +100,8 @@ class App(cliff.app.App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit code."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:  # closed by the caller; a socket must not get its number
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
@@ -141,6 +143,11 @@ def _parse(parser: argparse.ArgumentParser, words: list[str], defaults: argparse
     return args
 
 
+def _words_of(argv: list[str]) -> list[str]:
+    """The command words, which end at the first option."""
+    return list(takewhile(lambda word: not word.startswith("-"), argv))
+
+
 def _before_double_dash(words: list[str]) -> list[str]:
     return words[: words.index("--")] if "--" in words else words
 
@@ -149,6 +156,8 @@ def _require_utf8(words: list[str]) -> None:
     for word in words:
         if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word):
             raise UsageError(quote(word), "not valid UTF-8")
+        if "\0" in word:
+            raise UsageError(quote(word), "a NUL character cannot be meant")
 
 
 def _unknown(words: list[str]) -> UsageError:
@@ -157,7 +166,7 @@ def _unknown(words: list[str]) -> UsageError:
         verbs = ", ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{words[0]} "))
         if len(words) == 1 or words[1].startswith("-"):
             return UsageError(words[0], "a verb is missing", f"ovstool {words[0]} and one of {verbs}")
-        return UsageError(quote(typed), "unknown command", f"ovstool {words[0]} and one of {verbs}")
+        return UsageError(words[0], f"{quote(words[1])} is none of its verbs", f"ovstool {words[0]} and one of {verbs}")
     from difflib import get_close_matches
 
     prefixed = [name for name in COMMANDS if all(full.startswith(word) for full, word in zip(name.split(), words, strict=False))]

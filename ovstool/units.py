@@ -65,7 +65,7 @@ def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell) -> int:
     """
     count, rest = divmod(bits, unit)
     if count > maximum or (rest and count == maximum):
-        raise UsageError(spell(bits), f"{what} holds at most {spell(maximum * unit)}")
+        raise UsageError(spell(bits), f"{what}, at most {spell(maximum * unit)}")
     if rest:
         near = " or ".join(spell(n * unit) for n in (count, count + 1) if n > 0)
         raise UsageError(spell(bits), f"{what}, so this cannot be held exactly", near)

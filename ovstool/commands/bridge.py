@@ -6,7 +6,7 @@ from typing import Any
 
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, word
-from ovstool.errors import quote
+from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, bridge
 
 
@@ -86,7 +86,10 @@ class BridgeSet(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return bridge.set(switch, args.bridge, _wish(args))
+        wish = _wish(args)
+        if wish == bridge.Wish():
+            raise UsageError("bridge set", "nothing to change", "--fail-mode secure, or see 'ovstool help bridge set'")
+        return bridge.set(switch, args.bridge, wish)
 
 
 class BridgeDel(SwitchWriter):
@@ -143,6 +146,6 @@ def _protocol(text: str) -> str:
 
 def _target(text: str) -> str:
     """A controller's address, in the forms of ovs-vswitchd.conf.db(5), table Controller."""
-    if not re.fullmatch(r"p?(tcp|ssl):[^\s]+|p?tcp:|p?ssl:|unix:[^\s]+|punix:[^\s]+", text) or not text.isprintable():
+    if not re.fullmatch(r"(?:tcp|ssl):[^\s]+|p(?:tcp|ssl):[^\s]*|p?unix:[^\s]+", text) or not text.isprintable():
         raise argparse.ArgumentTypeError(f"{quote(text)}: not a controller's address such as tcp:192.0.2.1:6653")
     return text

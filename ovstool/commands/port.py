@@ -103,7 +103,10 @@ class PortSet(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return port.set(switch, args.port, _wish(args, ()))
+        wish = _wish(args, ())
+        if wish == port.Wish():
+            raise UsageError("port set", "nothing to change", "--tag 20, or see 'ovstool help port set'")
+        return port.set(switch, args.port, wish)
 
 
 class PortDel(SwitchWriter):
@@ -147,8 +150,12 @@ def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
             raise UsageError(f"--{name.replace('_', '-')}", f"contradicts --option {name}")
     if args.peer and kind != "patch":
         raise UsageError("--peer", f"goes with patch ports, not with --type {kind}")
-    if hasattr(args, "bridge") and (args.remote_ip or args.key) and kind is None:
+    if hasattr(args, "bridge") and (args.remote_ip or args.key) and kind in (None, "system", "internal", "patch"):
         raise UsageError("--remote-ip" if args.remote_ip else "--key", "goes with a tunnel", "--type vxlan, geneve or gre")
+    unset = tuple(getattr(args, "unset", None) or ())
+    for column, value in (("tag", args.tag), ("trunks", args.trunk), ("type", kind), ("bond_mode", args.bond_mode), ("lacp", args.lacp)):
+        if value is not None and (column, None) in unset:
+            raise UsageError(f"--unset {column}", "contradicts the option that sets it")
     return port.Wish(
         type=kind,
         tag=args.tag,
@@ -158,5 +165,5 @@ def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
         bond=members,
         bond_mode=args.bond_mode,
         lacp=args.lacp,
-        unset=tuple(getattr(args, "unset", None) or ()),
+        unset=unset,
     )

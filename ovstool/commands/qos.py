@@ -5,7 +5,7 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
-from ovstool.commands.options import as_dict, key_value, number, quantity, word
+from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, qos
 
@@ -31,7 +31,7 @@ class QosSet(SwitchWriter):
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
         parser.add_argument(
-            "--type", metavar="TYPE", type=word, help=f"how to shape: linux-htb, linux-hfsc, ... (default: {qos.DEFAULT_TYPE})"
+            "--type", metavar="TYPE", choices=qos.TYPES, help=f"how to shape: {', '.join(qos.TYPES)} (default: {qos.DEFAULT_TYPE})"
         )
         parser.add_argument("--max-rate", metavar="RATE", type=quantity(units.parse_rate), help="what all queues share, such as 200mbit")
         parser.add_argument(
@@ -52,6 +52,10 @@ class QosSet(SwitchWriter):
         if args.max_rate is not None:
             if config.setdefault("max-rate", str(args.max_rate)) != str(args.max_rate):
                 raise UsageError("--max-rate", "contradicts --other-config max-rate")
+        if not config.get("max-rate", "1").isdecimal():
+            raise UsageError(
+                "--other-config max-rate", "not a whole number of bit/s, so ovs-vswitchd would ignore it", "--max-rate 200mbit"
+            )
         queues: dict[int, qos.QueueWish] = {}
         for queue, wish in args.queue or ():
             if queue in queues:
@@ -131,6 +135,8 @@ def _queue(text: str) -> tuple[int, qos.QueueWish]:
     """argparse type: ``ID[:KEY=VALUE,...]``."""
     ident, colon, rest = text.partition(":")
     try:
+        if "=" in ident:
+            raise UsageError("its ID is missing", "it comes first", f"0:{text}")
         queue = number(0, _MAX_QUEUE - 1)(ident)
         config: dict[str, str] = {}
         dscp = None

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ovstool import sandbox
-from ovstool.command import Command
+from ovstool.command import Command, SwitchWriter
 from ovstool.errors import UsageError
+from ovstool.switch import Change
 
 
 class _OnDirectory(Command):
@@ -18,7 +19,7 @@ class _OnDirectory(Command):
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--dir",
-            type=Path,
+            type=_directory,
             default=sandbox.default_directory(),
             help="directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID)",
         )
@@ -43,9 +44,17 @@ class _WithDatapath(_OnDirectory):
         return parser
 
 
+def _directory(text: str) -> Path:
+    """argparse type: a path; an empty one, as of a script's unset variable, is not the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("empty")
+    return Path(text)
+
+
 def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
     """Lines that a shell can take as they are"""
     assignments = [f"{name}={shlex.quote(value)}" for name, value in started.environ.items()]
+    yield f"# to use it: 'ovstool sandbox shell --dir {shlex.quote(str(started.directory))}', or in any shell:"
     yield f"export {' '.join(assignments)}"
     if started.namespace:
         yield f"# switch {started.namespace}: ip netns exec {started.namespace} tc qdisc"
@@ -53,7 +62,7 @@ def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
         yield f"# host {address}: ip netns exec {host} ping 10.0.0.254"
 
 
-class SandboxStart(_WithDatapath):
+class SandboxStart(_WithDatapath, SwitchWriter):
     """Start a private switch to try things on
 
     It has an ovsdb-server and an ovs-vswitchd of its own, and a bridge br0 with the ports eth1 and eth2. The machine's
@@ -68,26 +77,24 @@ class SandboxStart(_WithDatapath):
       ovstool sandbox stop
     """
 
-    def take_action(self, parsed_args: argparse.Namespace) -> int:
+    def ask(self, parsed_args: argparse.Namespace) -> list[Change]:
         started, created = sandbox.start(parsed_args.dir, parsed_args.datapath)
-        print(f"{parsed_args.dir}: {'created' if created else 'unchanged'}", file=self.app.stdout, flush=True)
         if parsed_args.verbose_level > 0:
             for line in _how_to_use(started):
                 print(line, file=self.app.stderr)
-        return 0
+        return [Change(str(parsed_args.dir), "created" if created else "unchanged")]
 
 
-class SandboxStop(_OnDirectory):
+class SandboxStop(_OnDirectory, SwitchWriter):
     """Stop the private switch and remove everything that it made
 
     Example:
       ovstool sandbox stop
     """
 
-    def take_action(self, parsed_args: argparse.Namespace) -> int:
+    def ask(self, parsed_args: argparse.Namespace) -> list[Change]:
         stopped = sandbox.stop(parsed_args.dir)
-        print(f"{parsed_args.dir}: {'deleted' if stopped else 'unchanged'}", file=self.app.stdout)
-        return 0
+        return [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")]
 
 
 class SandboxRun(_WithDatapath):
@@ -129,4 +136,6 @@ class SandboxShell(_WithDatapath):
         # Shells that set a prompt of their own in a start-up file keep that.
         extra = {"PS1": "(sandbox) $ "}
         with sandbox.borrowed(parsed_args.dir, parsed_args.datapath) as borrowed:
+            hosts = ", ".join(f"$OVSTOOL_H{i} ({address})" for i, address in enumerate(borrowed.hosts.values(), 1))
+            self.note(f"every command here talks to a private switch{hosts and f'; its hosts are the namespaces {hosts}'}", parsed_args)
             return sandbox.run(borrowed, [os.environ.get("SHELL") or "/bin/sh"], extra)

@@ -83,10 +83,12 @@ class _Prompt(cmd.Cmd):
 
     def onecmd(self, line: str) -> bool:
         try:
-            words = shlex.split(line)
+            words = shlex.split(line, comments=True)
         except ValueError as error:
             self.code = report(UsageError(quote(line), str(error).lower()), False, self.app.stderr)
             return False
+        if words[:1] == ["ovstool"]:  # as a hint or the README has it
+            words = words[1:]
         if words in (["quit"], ["exit"], ["EOF"]):
             return True
         if words and words != ["shell"]:

@@ -31,7 +31,9 @@ class SflowEnable(SwitchWriter):
             "--agent", metavar="IFACE", type=word, help="interface that identifies the switch (default: the one on the route)"
         )
         parser.add_argument("--sampling", metavar="N", type=number(1, 2**32 - 1), help="sample one packet in N (default: 400)")
-        parser.add_argument("--polling", metavar="S", type=number(1, 2**31 - 1), help="send counters every S seconds (default: 30)")
+        parser.add_argument(
+            "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
+        )
         parser.add_argument("--header", metavar="BYTES", type=number(1, 65535), help="bytes of each sampled packet (default: 128)")
         parser.add_argument("--force", action="store_true", help="do not check the agent and the route")
         return parser

@@ -2,10 +2,11 @@
 
 import os
 import socket
+import stat
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ovstool.errors import NotFound, TimedOut, Unreachable, UsageError, quote
+from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, UsageError, quote
 from ovstool.host import Finished, Tls
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def run(argv: Sequence[str], timeout_s: float) -> Finished:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environ, check=False)
     except FileNotFoundError as error:
         raise NotFound(argv[0], "not installed") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in a word
+        raise Refused(argv[0], f"cannot be run: {error}") from error
     except subprocess.TimeoutExpired as error:
         raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s") from error
     return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
@@ -64,13 +67,16 @@ def _open_unix(path: str, timeout_s: float) -> socket.socket:
         if isinstance(error, FileNotFoundError):
             raise Unreachable(
                 what,
-                "no such socket, so no Open vSwitch runs here",
+                "no such socket; is ovsdb-server running?",
                 "--db TARGET, or 'ovstool sandbox start' for a switch to try things on",
             ) from error
         if isinstance(error, PermissionError):
             raise Unreachable(what, "permission denied", "sudo ovstool, or a user who may open the socket") from error
         if isinstance(error, ConnectionRefusedError):
-            raise Unreachable(what, "connection refused: the socket is there, but ovsdb-server does not listen on it") from error
+            listening = (
+                "the socket is there, but ovsdb-server does not listen on it" if stat.S_ISSOCK(os.stat(path).st_mode) else "not a socket"
+            )
+            raise Unreachable(what, f"connection refused: {listening}") from error
         raise
     return stream
 
@@ -79,7 +85,7 @@ def _host_and_port(address: str, where: str) -> tuple[str, int]:
     host, _, port = where.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not host or not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise UsageError(quote(address), "needs a host and a port from 1 to 65535", "tcp:192.0.2.1:6640 or tcp:[2001:db8::1]:6640")
     return host, int(port)
 

@@ -65,8 +65,19 @@ class Switch:
         return max(self.deadline - time.monotonic(), 0.001)
 
     def run(self, argv: Sequence[str]) -> Finished:
-        """Run a program on the switch's host. Raises NotFound when it is not installed, TimedOut."""
-        return local.run(argv, self.remaining_s())
+        """Run a program on the switch's host, in the network namespace of ovs-vswitchd. Raises NotFound when it is not installed, TimedOut."""
+        return local.run([*self._in_its_namespace(), *argv], self.remaining_s())
+
+    def _in_its_namespace(self) -> list[str]:
+        """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
+        try:
+            with open(f"{self.rundir}/ovs-vswitchd.pid") as file:
+                theirs = f"/proc/{int(file.read())}/ns/net"
+            if os.path.samefile(theirs, "/proc/self/ns/net"):
+                return []
+        except (OSError, ValueError):
+            return []  # not running, or not ours to look at
+        return ["nsenter", f"--net={theirs}", "--"]
 
     def read(self, query: Query) -> list[Row]:
         """Read the rows and columns that are needed. A column that this OVS does not have is None."""
@@ -105,15 +116,19 @@ class Switch:
                     raise _refused(failure) from failure
                 thorough = True
             else:
-                self._await(next_cfg, txn.interfaces)
+                if self.wait and not self.dry_run:
+                    self._await(self._next_cfg() if next_cfg is None else next_cfg, txn.interfaces)
                 return built
             time.sleep(min(random.uniform(0, 0.002 * (attempt + 1)), self.remaining_s()))
         raise Conflict("the database", f"someone else kept changing the same rows ({_ATTEMPTS} attempts), so nothing was changed", "again")
 
-    def _await(self, next_cfg: int | None, interfaces: list[Query]) -> None:
+    def _next_cfg(self) -> int:
+        """What cur_cfg reaches when all that is in the database is applied: nothing had to be written, but that may be pending."""
+        rows = self.read(Query("Open_vSwitch", [], ("next_cfg",)))
+        return one(rows[0]["next_cfg"]) if rows else 0
+
+    def _await(self, next_cfg: int, interfaces: list[Query]) -> None:
         """Wait until ovs-vswitchd has applied the change (cur_cfg, ovs-vswitchd.conf.db(5)), then look for what it could not do."""
-        if next_cfg is None:
-            return
         wait = {
             "op": "wait", "timeout": int(self.remaining_s() * 1000), "table": "Open_vSwitch",
             "where": [["cur_cfg", ">=", next_cfg]], "columns": ["_uuid"], "until": "!=", "rows": [],
@@ -132,9 +147,9 @@ class Switch:
         for rows in self.read_all(interfaces):
             for row in rows:
                 name, words, ofport = one(row["name"]), one(row["error"]), one(row["ofport"])
-                if ofport is not None and ofport > 0 and words and one(row["type"]) == "patch":
+                if isinstance(ofport, int) and ofport > 0 and words and one(row["type"]) == "patch":
                     self.notes.append(f"{name}: {words}")  # the first half of a patch pair always starts like this
-                elif words or ofport is None or ofport < 0:
+                elif words or not isinstance(ofport, int) or ofport < 0:
                     words = str(words or "was not brought up; its log says why").removeprefix(f"{name}: ")
                     problems.append(one_line(f"{name}: {words}"))
         if problems:

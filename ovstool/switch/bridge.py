@@ -106,7 +106,12 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     if existing:
         differing = _differing(txn, existing[0], wish)
         if differing:
-            raise Conflict(f"bridge {quote(name)}", f"exists and differs in {', '.join(differing)}", f"ovstool bridge set {quote(name)}")
+            raise Conflict(
+                f"bridge {quote(name)}",
+                f"exists and differs in {', '.join(differing)}",
+                f"ovstool bridge set {quote(name)}, with these options",
+            )
+        txn.watch(interface_health(name))
         return [Change(name, "unchanged")]
     for table in ("Port", "Interface"):
         if txn.held(Query(table, [["name", "==", name]], ("_uuid",))):

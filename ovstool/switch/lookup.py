@@ -145,7 +145,11 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
                 yield from rows
     else:
         bridge, slash, number = value.rpartition("/")
-        if not bridge or not slash or not (number == "LOCAL" or (number.isascii() and number.isdigit() and 0 < int(number) <= _LOCAL)):
+        if (
+            not bridge
+            or not slash
+            or not (number == "LOCAL" or (number.isascii() and number.isdigit() and len(number) <= 5 and 0 < int(number) <= _LOCAL))
+        ):
             raise UsageError(f"port {quote(selector)}", "not an OpenFlow port of a bridge", "ofport:br0/1")
         bridges(reader, [bridge], ())
         ofport = _LOCAL if number == "LOCAL" else int(number)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ovstool.errors import Conflict, UsageError, quote
+from ovstool.errors import Conflict, NotFound, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
 from ovstool.switch import Change, Switch, interface_health, lookup, qos
 
-_PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "bond_mode", "lacp")
+_PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
 _LISTED = ("_uuid", "name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
 _OF_PORT = ("tag", "trunks", "bond_mode", "lacp")
@@ -66,10 +66,10 @@ def list_all(switch: Switch, bridges: Sequence[str]) -> list[Listed]:
 
 def show(switch: Switch, name: str) -> dict:
     """Everything about one port. Raises NotFound."""
-    columns = (*_PORT, "vlan_mode", "bond_active_slave", "qos", "other_config")
+    columns = (*_PORT, "bond_active_slave", "qos", "other_config")
     port = lookup.ports(switch, [name], columns)[0].rows[0]
     bridge = switch.read(Query("Bridge", [["ports", "includes", port["_uuid"]]], ("name",)))
-    more = (*_LISTED, "options", "link_speed", "mtu", "ingress_policing_rate", "ingress_policing_burst")
+    more = (*_LISTED, "options", "link_speed", "mtu", "ingress_policing_rate", "ingress_policing_kpkts_rate")
     members = sorted(lookup.by_uuid(switch, "Interface", many(port["interfaces"]), more).values(), key=lambda row: row["name"])
     shaped = lookup.by_uuid(switch, "QoS", many(port["qos"]), ("type",))
     listed = _listed(bridge[0]["name"] if bridge else "", port, members)
@@ -83,12 +83,14 @@ def show(switch: Switch, name: str) -> dict:
             {
                 "name": row["name"],
                 "type": one(row["type"]) or "system",
-                "ofport": one(row["ofport"]),
+                "ofport": ofport(row),
                 "link_state": one(row["link_state"]),
                 "link_speed": one(row["link_speed"]),
                 "mtu": one(row["mtu"]),
                 "options": mapping(row["options"]),
                 "external_ids": mapping(row["external_ids"]),
+                "police_rate": (one(row["ingress_policing_rate"]) or 0) * 1000 or None,
+                "police_packet_rate": (one(row["ingress_policing_kpkts_rate"]) or 0) * 1000 or None,
                 "error": one(row["error"]),
             }
             for row in members
@@ -128,6 +130,7 @@ def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
         _require_same(txn, into, existing[0], wish)
         return [Change(name, "unchanged")]
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
+    _require_one_vlan_mode(name, {"tag": None, "trunks": None, "vlan_mode": None} | _port_columns(wish))
     members = wish.bond or (name,)
     for member in members:
         if txn.held(Query("Interface", [["name", "==", member]], ("_uuid",))):
@@ -146,9 +149,12 @@ def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
     if len(members) > 1 and (wish.type or wish.options or any(column in ("type", "options") for column, _ in wish.unset)):
         raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
+    if len(members) == 1 and (wish.bond_mode or wish.lacp):
+        raise UsageError(f"port {quote(name)}", "is no bond, so it has neither a bond mode nor LACP")
     updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, _changed(port, _unset_port(wish) | _port_columns(wish)))]
     for row in members.values():
         updates.append(("Interface", row, _INTERFACE, _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))))
+    _require_one_vlan_mode(name, port | updates[0][3])
     change = "unchanged"
     for table, row, columns, values in updates:
         txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
@@ -186,9 +192,13 @@ def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> list[Cha
 
 
 def _absent(txn: Transaction, names: Sequence[str]) -> list[str]:
-    ports = lookup.by_name(txn, "Port", names, ())
-    interfaces = lookup.by_name(txn, "Interface", [name for name in names if name not in ports], ())
-    return [name for name in names if name not in ports and name not in interfaces and not name.startswith(lookup.SELECTORS)]
+    absent = []
+    for name in names:
+        try:
+            lookup.ports(txn, [name], ())
+        except NotFound:
+            absent.append(name)
+    return absent
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:
@@ -197,12 +207,30 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:
     if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
         raise Conflict(f"port {quote(name)}", "exists on another bridge", f"ovstool port show {quote(name)}")
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
+    for row in members.values():
+        txn.watch(interface_health(row["name"]))
     differing = list(_changed(port, _port_columns(wish)))
     differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, wish))}
     if wish.bond and sorted(wish.bond) != sorted(row["name"] for row in members.values()):
         differing.append("interfaces")
     if differing:
-        raise Conflict(f"port {quote(name)}", f"exists and differs in {', '.join(differing)}", f"ovstool port set {quote(name)}")
+        raise Conflict(
+            f"port {quote(name)}",
+            f"exists and differs in {', '.join(differing)}",
+            f"ovstool port del {quote(name)}, then add it"
+            if "interfaces" in differing
+            else f"ovstool port set {quote(name)}, with these options",
+        )
+
+
+def _require_one_vlan_mode(name: str, port: Row) -> None:
+    """Raise UsageError for a tag and trunks without a vlan_mode: ovs-vswitchd would ignore the trunks (ovs-vswitchd.conf.db(5))."""
+    if one(port["tag"]) is not None and many(port["trunks"]) and one(port["vlan_mode"]) is None:
+        raise UsageError(
+            f"port {quote(name)}",
+            "has a tag, with which Open vSwitch ignores trunks",
+            "--trunk with --unset tag, or --tag with --unset trunks",
+        )
 
 
 def _port_columns(wish: Wish) -> Row:
@@ -252,6 +280,12 @@ def _changed(row: Row, columns: Row) -> Row:
     return {column: value for column, value in columns.items() if not same(value, row[column])}
 
 
+def ofport(row: Row) -> int | None:
+    """The OpenFlow port of an Interface row; None for a device that could not be opened, which the database has as -1."""
+    number = one(row["ofport"])
+    return number if isinstance(number, int) and number > 0 else None
+
+
 def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
     bond = len(members) > 1
     first = members[0] if members else dict.fromkeys(_LISTED)
@@ -265,7 +299,7 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
         bridge=bridge,
         port=port["name"],
         type="bond" if bond else one(first["type"]) or "system",
-        ofport=None if bond else one(first["ofport"]),
+        ofport=None if bond else ofport(first),
         tag=one(port["tag"]),
         trunks=sorted(many(port["trunks"])),
         admin_state=of_any("admin_state"),

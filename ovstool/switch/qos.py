@@ -17,6 +17,11 @@ from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
 from ovstool.switch import Change, Switch, lookup
 
 DEFAULT_TYPE = "linux-htb"
+TYPES = (
+    "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel", "linux-netem", "linux-noop",
+    "egress-policer", "trtcm-policer",
+)  # fmt: skip
+_LAST_CLASS = {"linux-htb": 61439, "linux-hfsc": 61439}  # queue N is tc class N+1, and 0xf000 is the last one OVS uses
 _QOS = ("_uuid", "type", "other_config", "queues")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 _SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))
@@ -287,6 +292,8 @@ def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> tuple[str, 
         kind, config = wish.type or str(row["type"]), mapping(row["other_config"]) | wish.other_config
     for number in wish.queues:
         queue = queues[number]
+        if number > _LAST_CLASS.get(kind, number):
+            raise UsageError(f"queue {number}", f"{kind} has queues 0 to {_LAST_CLASS[kind]}")
         low, high = _number(queue.other_config, "min-rate"), _number(queue.other_config, "max-rate")
         if low and high and low > high:
             raise UsageError(f"queue {number}", "its min is above its max")

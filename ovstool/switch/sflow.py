@@ -64,14 +64,10 @@ def parse_collector(text: str) -> Collector:
         if not bracket or not _is_ip(host, 6) or (rest and not rest.startswith(":")):
             raise wrong
         port = rest[1:] if rest else str(PORT)
-    elif text.count(":") > 1:
-        if not _is_ip(text, 6):
-            raise wrong
-        host, port = text, str(PORT)
     else:
         host, colon, port = text.partition(":")
         port = port if colon else str(PORT)
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise wrong
     # A name of digits and dots is a mistyped address, not a host.
     if not _is_ip(host) and (not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit()):
@@ -88,7 +84,8 @@ def list_all(switch: Switch) -> list[Listed]:
         row = by_uuid.get(one(bridge["sflow"]))
         if row:
             numbers = [
-                one(row[column]) or default for column, default in (("sampling", SAMPLING), ("polling", POLLING_S), ("header", HEADER))
+                default if one(row[column]) is None else one(row[column])
+                for column, default in (("sampling", SAMPLING), ("polling", POLLING_S), ("header", HEADER))
             ]
             listed.append(Listed(bridge["name"], one(row["agent"]), many(row["targets"]), *numbers))
     return listed
@@ -99,6 +96,9 @@ def enable(switch: Switch, bridges: Sequence[str], wish: Wish) -> list[Change]:
 
     Raises NotFound, UsageError when no bridge is named and there are several, Refused for an agent without an address.
     """
+    if not switch.address.startswith("unix:") and (wish.agent is None or not all(_is_ip(collector.host) for collector in wish.collectors)):
+        why = "its routes, addresses and names cannot be looked up through the database alone"
+        raise UsageError(switch.address, why, "--agent IFACE and the IP addresses of collectors")
     addresses = [_address(switch, collector) for collector in wish.collectors]
     agent = _agent(switch, wish, addresses[0])
     row: Row = {"targets": to_set(_target(*address) for address in lookup.unique(addresses))}
@@ -164,7 +164,8 @@ def _same(row: Row, wanted: Row) -> bool:
 def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None:
     """The interface whose address is to identify the switch; asked of ``ip`` on the switch's host."""
     if wish.agent is not None:
-        if not wish.force and not _addresses(switch, wish.agent):
+        local = switch.address.startswith("unix:")
+        if local and not wish.force and not _addresses(switch, wish.agent):
             why = "has no IP address, so ovs-vswitchd would take another interface or send nothing"
             raise Refused(f"agent {quote(wish.agent)}", why, "an interface with an address, or --force")
         return wish.agent

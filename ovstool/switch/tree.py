@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import Switch, lookup
+from ovstool.switch import Switch, lookup, port
 
 _BRIDGE = ("datapath_type", "fail_mode", "controller", "ports", "sflow")
 _PORT = ("_uuid", "name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos")
@@ -24,7 +24,7 @@ def read(switch: Switch, bridges: Sequence[str]) -> dict:
     controllers = _referenced(switch, "Controller", rows, "controller", ("target", "is_connected"))
     sflow = _referenced(switch, "sFlow", rows, "sflow", ("agent", "targets"))
 
-    def port(row: Row) -> dict:
+    def shown(row: Row) -> dict:
         members = sorted((interfaces[u] for u in many(row["interfaces"]) if u in interfaces), key=lambda r: r["name"])
         shaped = qos.get(one(row["qos"]))
         return {
@@ -53,7 +53,7 @@ def read(switch: Switch, bridges: Sequence[str]) -> dict:
                     ({"agent": one(s["agent"]), "targets": many(s["targets"])} for u, s in sflow.items() if u == one(row["sflow"])), None
                 ),
                 "ports": [
-                    port(ports[u]) for u in sorted(many(row["ports"]), key=lambda u: ports[u]["name"] if u in ports else "") if u in ports
+                    shown(ports[u]) for u in sorted(many(row["ports"]), key=lambda u: ports[u]["name"] if u in ports else "") if u in ports
                 ],
             }
             for row in rows
@@ -78,7 +78,7 @@ def _interface(row: Row) -> dict:
     return {
         "name": row["name"],
         "type": one(row["type"]) or "system",
-        "ofport": one(row["ofport"]),
+        "ofport": port.ofport(row),
         "admin_state": one(row["admin_state"]),
         "link_state": one(row["link_state"]),
         "options": mapping(row["options"]),

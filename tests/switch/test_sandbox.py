@@ -474,3 +474,13 @@ def test_the_default_directory(monkeypatch):
         assert sandbox.default_directory() == Path(f"/tmp/ovstool-sandbox-{os.geteuid()}")
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert sandbox.default_directory() == Path(f"/tmp/ovstool-sandbox-{os.geteuid()}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_programs_run_where_ovs_vswitchd_is(place):
+    """The route to a collector is the switch's, also for one who types outside its namespace."""
+    box, _ = sandbox.start(place, "netdev")
+    command = [sys.executable, "-m", "ovstool", "--db", box.db, "sflow"]
+    subprocess.run([*command, "enable", "--collector", "10.0.0.1"], check=True)
+    agent = subprocess.run([*command, "list", "-f", "value", "-c", "agent"], check=True, capture_output=True, text=True)
+    assert agent.stdout == "br0\n"

@@ -35,7 +35,6 @@ def test_the_same_row_as_ovs_vsctl(two, ovstool):
     [
         (["10.0.0.5"], ["10.0.0.5:6343"]),
         (["10.0.0.5:1234"], ["10.0.0.5:1234"]),
-        (["2001:db8::5"], ["[2001:db8::5]:6343"]),
         (["[2001:db8::5]"], ["[2001:db8::5]:6343"]),
         (["[2001:db8::5]:1234"], ["[2001:db8::5]:1234"]),
         (["10.0.0.5", "10.0.0.6:7"], ["10.0.0.5:6343", "10.0.0.6:7"]),
@@ -88,3 +87,15 @@ def test_a_row_that_two_bridges_share_is_not_changed_under_one(two, ovstool):
     assert ovstool("sflow disable br0 br1").stdout == "br0: deleted\nbr1: deleted\n"
     assert two.rows("sFlow") == []
     assert ovstool("sflow disable br0").stdout == "br0: unchanged\n"
+
+
+def test_zero_is_not_the_default(switch, ovstool):
+    assert ovstool("sflow enable --agent lo --force --collector 127.0.0.1 --polling 0").stdout == "br0: created\n"
+    assert switch.vsctl("--bare --columns=polling list sflow") == "0"
+    assert ovstool("sflow list -f json").json[0]["polling"] == 0
+
+
+@pytest.mark.parametrize("options", ["--collector 10.0.0.5", "--collector 10.0.0.5 --force", "--agent lo --collector localhost"])
+def test_another_hosts_routes_and_names_are_not_taken_from_here(refused, options):
+    assert "--agent" in refused(f"--db tcp:127.0.0.1:1 sflow enable {options}", 2)
+    assert refused("--db tcp:127.0.0.1:1 sflow enable --agent eth0 --collector 10.0.0.5", 5)
