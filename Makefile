@@ -46,7 +46,7 @@ bench: $(READY)
 	@PATH="$(BIN):$$PATH" bench/run
 
 $(READY).lint: $(READY)
-	$(BIN)/python -m pip install --quiet --editable '.[lint]'
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[lint]'
 	@touch $@
 
 lint: $(READY).lint

@@ -57,10 +57,11 @@ class Parser(argparse.ArgumentParser):
         message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
         words = self.prog.removeprefix("ovstool").strip()
         help_command = f"ovstool help {words}".strip()
-        if message.startswith("unrecognized arguments: "):
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
             from difflib import get_close_matches
 
-            near = get_close_matches(message.split()[2].partition("=")[0], self._option_string_actions, 1, 0.5)
+            near = get_close_matches(unknown.partition(" ")[0].partition("=")[0], self._option_string_actions, 1, 0.5)
             help_command = " or ".join([*near, help_command])
         # What is wrong with a value often comes with something to try already.
         raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)
@@ -92,7 +93,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def common_defaults() -> argparse.Namespace:
-    """What the common options are when nobody sets them; the environment is read here and nowhere else."""
+    """What the common options are when nobody sets them."""
     return argparse.Namespace(
         db=os.environ.get("OVSTOOL_DB") or None,
         private_key=None,

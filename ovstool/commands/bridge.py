@@ -111,7 +111,10 @@ class BridgeDel(SwitchWriter):
 
 def _add_wish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--datapath-type", metavar="T", type=word, help="system (the kernel's, default), netdev (userspace) or another this OVS has"
+        "--datapath-type",
+        metavar="T",
+        type=word,
+        help="system (the kernel's), netdev (userspace) or another this OVS has (default: system where there is one)",
     )
     parser.add_argument(
         "--fail-mode", choices=("standalone", "secure"), help="what to do without a controller: switch as it can, or nothing"

@@ -1,7 +1,7 @@
 """Bridges."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
@@ -120,9 +120,10 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
             )
     interface = txn.insert("Interface", {"name": name, "type": "internal"})
     port = txn.insert("Port", {"name": name, "interfaces": interface})
-    bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, wish))
     root = _root(txn)
+    wish = _with_datapath(root, wish)
     _require_datapath(root, wish)
+    bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, wish))
     txn.mutate("Open_vSwitch", one(root["_uuid"]), [["bridges", "insert", ["set", [bridge]]]])
     txn.watch(interface_health(name))
     return [Change(name, "created")]
@@ -232,6 +233,14 @@ def _root(txn: Transaction) -> Row:
     if not rows:
         raise NotFound("table Open_vSwitch", "the database is empty", "ovs-vsctl --no-wait init")
     return rows[0]
+
+
+def _with_datapath(root: Row, wish: Wish) -> Wish:
+    """With no datapath type asked for: system, as in the database, but netdev on an Open vSwitch that says it has no system datapath."""
+    supported = many(root["datapath_types"])
+    if wish.datapath_type is None and "netdev" in supported and "system" not in supported:
+        return replace(wish, datapath_type="netdev")
+    return wish
 
 
 def _require_datapath(root: Row, wish: Wish) -> None:

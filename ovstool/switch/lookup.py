@@ -121,6 +121,13 @@ def _select(reader: Reader, selector: str) -> str:
     if not rows:
         raise NotFound(f"port {quote(selector)}", f"no interface has this {kind}")
     if len(rows) > 1:
+        owners = {
+            port["name"]
+            for row in rows.values()
+            for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]], ("name",)))
+        }
+        if len(owners) == 1:  # all members of one bond, whose name stands for them
+            return owners.pop()
         names = ", ".join(quote(str(row["name"])) for row in sorted(rows.values(), key=lambda row: str(row["name"])))
         raise Conflict(f"port {quote(selector)}", f"fits several interfaces: {names}", "the name of one of them")
     return next(iter(rows.values()))["name"]

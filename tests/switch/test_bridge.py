@@ -81,3 +81,16 @@ def test_show(switch, ovstool):
 def test_a_datapath_that_this_switch_does_not_have(switch, refused):
     refused("bridge add br1 --datapath-type nosuch", 6)
     refused("bridge set br0 --datapath-type nosuch", 6)
+
+
+def test_a_bridge_gets_a_datapath_that_this_open_vswitch_has(switch, ovstool):
+    assert "system" in switch.vsctl("get open_vswitch . datapath_types")
+    assert ovstool("bridge add br1").stdout == "br1: created\n"
+    assert switch.vsctl("get bridge br1 datapath_type") == '""'
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
+    switch.vsctl("--no-wait set open_vswitch . datapath_types=dummy,netdev")
+    assert ovstool("--no-wait bridge add br2").stdout == "br2: created\n"
+    assert switch.vsctl("get bridge br2 datapath_type") == "netdev"
+    switch.vsctl("--no-wait set open_vswitch . datapath_types=dummy")
+    assert ovstool("--no-wait bridge add br3").code == 6
+    assert switch.vsctl("br-exists br2") == ""

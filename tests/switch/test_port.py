@@ -110,3 +110,10 @@ def test_selectors(switch, ovstool, selector):
     assert ovstool(f"port show {name} -f json").json["port"] == "eth1"
     assert ovstool(f"port del {name}").stdout == f"{name}: deleted\n"
     assert switch.vsctl("list-ports br0") == "eth2"
+
+
+def test_a_selector_that_fits_all_members_of_a_bond_means_the_bond(switch, ovstool):
+    assert ovstool("port add br0 bond0 --bond eth8,eth9 --external-id iface-id=vif-1").code == 0
+    assert ovstool("port show iface-id:vif-1 -f json").json["port"] == "bond0"
+    assert ovstool("police set iface-id:vif-1 --rate 1mbit").stdout == "iface-id:vif-1: created\n"
+    assert [row["port"] for row in ovstool("police list -f json").json] == ["eth8", "eth9"]
