@@ -31,6 +31,8 @@ $(READY): setup.cfg pyproject.toml
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[test]'
+	@# Where PYTHONDONTWRITEBYTECODE is set, ovstool would be compiled anew at every start.
+	@$(BIN)/python -m compileall -q ovstool
 	@touch $@
 
 demo: $(READY)
