@@ -31,6 +31,12 @@ class _Number(NamedTuple):
     decimals: int
 
 
+def whole_number(text: str, low: int, high: int) -> int | None:
+    """A whole number from ``low`` to ``high`` in plain digits, else None; text of any length and script may be asked about."""
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX))
+    return int(text) if digits and low <= int(text) <= high else None
+
+
 def parse_rate(text: str) -> int:
     """Read a RATE, such as ``200mbit``, ``1.5Gbit/s``, ``10m`` or ``64000``, as bit/s.
 

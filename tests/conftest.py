@@ -63,6 +63,12 @@ class Switch:
     def vsctl(self, command: str) -> str:
         return self.tool("ovs-vsctl", "--timeout=20", *shlex.split(command))
 
+    def wait_for_bridge(self, name: str) -> None:
+        """Until the database has it, which is before ovs-vswitchd has made it."""
+        wait = {"op": "wait", "timeout": 20_000, "table": "Bridge", "where": [["name", "==", name]]}
+        wait |= {"columns": ["name"], "until": "==", "rows": [{"name": name}]}
+        assert self.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", wait])) == "[{}]"
+
     def rows(self, table: str, *columns: str) -> list[dict]:
         """Rows of a table as ovs-vsctl tells them, in OVSDB's JSON."""
         out = json.loads(self.vsctl(f"--format=json {'--columns=' + ','.join(columns) if columns else ''} list {table}"))

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from ovstool import units
 from ovstool.errors import UsageError, quote
 
 Value = TypeVar("Value")
@@ -30,9 +31,10 @@ def number(low: int, high: int) -> Callable[[str], int]:
     """argparse type: a whole number from ``low`` to ``high``."""
 
     def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+        value = units.whole_number(text, low, high)
+        if value is None:
             raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from {low} to {high}")
-        return int(text)
+        return value
 
     return parse
 

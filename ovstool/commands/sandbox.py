@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ovstool import sandbox
 from ovstool.command import Command, SwitchWriter
+from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.switch import Change
 
@@ -46,9 +47,7 @@ class _WithDatapath(_OnDirectory):
 
 def _directory(text: str) -> Path:
     """argparse type: a path; an empty one, as of a script's unset variable, is not the working directory."""
-    if not text:
-        raise argparse.ArgumentTypeError("empty")
-    return Path(text)
+    return Path(word(text))
 
 
 def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:

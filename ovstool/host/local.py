@@ -82,12 +82,15 @@ def _open_unix(path: str, timeout_s: float) -> socket.socket:
 
 
 def _host_and_port(address: str, where: str) -> tuple[str, int]:
+    from ovstool import units  # a unix socket, which is the rule, does without
+
     host, _, port = where.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-    if not host or not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
+    number = units.whole_number(port, 1, 65535)
+    if not host or number is None:
         raise UsageError(quote(address), "needs a host and a port from 1 to 65535", "tcp:192.0.2.1:6640 or tcp:[2001:db8::1]:6640")
-    return host, int(port)
+    return host, number
 
 
 def _tls_context(address: str, tls: Tls) -> "ssl.SSLContext":

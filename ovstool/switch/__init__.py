@@ -49,9 +49,14 @@ class Switch:
         return self.db or f"unix:{default_rundir()}/db.sock"
 
     @property
+    def host_is_known(self) -> bool:
+        """Whether programs can be run where the switch is; behind ``tcp:`` and ``ssl:`` it may be anywhere."""
+        return self.address.startswith("unix:")
+
+    @property
     def rundir(self) -> str:
         """The directory of the sockets and pid files of the switch's daemons."""
-        return os.path.dirname(self.address[5:]) if self.address.startswith("unix:") else default_rundir()
+        return os.path.dirname(self.address.removeprefix("unix:")) if self.host_is_known else default_rundir()
 
     @cached_property
     def client(self) -> Client:

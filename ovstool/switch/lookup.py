@@ -151,15 +151,13 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
             for rows in reader.read_all([Query("Interface", [condition], columns) for condition in conditions]):
                 yield from rows
     else:
+        from ovstool import units  # every other port does without
+
         bridge, slash, number = value.rpartition("/")
-        if (
-            not bridge
-            or not slash
-            or not (number == "LOCAL" or (number.isascii() and number.isdigit() and len(number) <= 5 and 0 < int(number) <= _LOCAL))
-        ):
+        ofport = _LOCAL if number == "LOCAL" else units.whole_number(number, 1, _LOCAL)
+        if not bridge or not slash or ofport is None:
             raise UsageError(f"port {quote(selector)}", "not an OpenFlow port of a bridge", "ofport:br0/1")
         bridges(reader, [bridge], ())
-        ofport = _LOCAL if number == "LOCAL" else int(number)
         for row in reader.read(Query("Interface", [["ofport", "==", ofport]], columns)):
             for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]], ("_uuid",))):
                 if reader.read(Query("Bridge", [["name", "==", bridge], ["ports", "includes", port["_uuid"]]], ("_uuid",))):

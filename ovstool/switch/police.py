@@ -78,6 +78,12 @@ def list_all(switch: Switch) -> list[Policed]:
     return [_policed(rows[name]) for name in sorted(rows)]
 
 
+def rates(row: Row) -> dict[str, int | None]:
+    """The limits of an Interface row in bit/s and packets/s, as the nouns that show interfaces name them; None where there is none."""
+    names = {"police_rate": "ingress_policing_rate", "police_packet_rate": "ingress_policing_kpkts_rate"}
+    return {name: (one(row[column]) or 0) * 1000 or None for name, column in names.items()}
+
+
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Police each port, all members of a bond; all ports in one transaction. Raises NotFound, Refused."""
     columns: dict[str, int] = {}

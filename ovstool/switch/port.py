@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ovstool.errors import Conflict, NotFound, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Switch, interface_health, lookup, qos
+from ovstool.switch import Change, Switch, interface_health, lookup, police, qos
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
@@ -89,8 +89,7 @@ def show(switch: Switch, name: str) -> dict:
                 "mtu": one(row["mtu"]),
                 "options": mapping(row["options"]),
                 "external_ids": mapping(row["external_ids"]),
-                "police_rate": (one(row["ingress_policing_rate"]) or 0) * 1000 or None,
-                "police_packet_rate": (one(row["ingress_policing_kpkts_rate"]) or 0) * 1000 or None,
+                **police.rates(row),
                 "error": one(row["error"]),
             }
             for row in members
@@ -151,10 +150,11 @@ def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
         raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
     if len(members) == 1 and (wish.bond_mode or wish.lacp):
         raise UsageError(f"port {quote(name)}", "is no bond, so it has neither a bond mode nor LACP")
-    updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, _changed(port, _unset_port(wish) | _port_columns(wish)))]
+    asked = _changed(port, _unset_port(wish) | _port_columns(wish))
+    updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, asked)]
     for row in members.values():
         updates.append(("Interface", row, _INTERFACE, _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))))
-    _require_one_vlan_mode(name, port | updates[0][3])
+    _require_one_vlan_mode(name, port | asked)
     change = "unchanged"
     for table, row, columns, values in updates:
         txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
@@ -192,13 +192,18 @@ def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> list[Cha
 
 
 def _absent(txn: Transaction, names: Sequence[str]) -> list[str]:
-    absent = []
-    for name in names:
-        try:
-            lookup.ports(txn, [name], ())
-        except NotFound:
-            absent.append(name)
-    return absent
+    plain = [name for name in names if not name.startswith(lookup.SELECTORS)]
+    there = lookup.by_name(txn, "Port", plain, ())
+    there |= lookup.by_name(txn, "Interface", [name for name in plain if name not in there], ())
+    return [name for name in names if name not in there and (name in plain or _fits_none(txn, name))]
+
+
+def _fits_none(txn: Transaction, selector: str) -> bool:
+    try:
+        lookup.ports(txn, [selector], ())
+    except NotFound:
+        return True
+    return False
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:

@@ -90,9 +90,7 @@ def list_all(switch: Switch) -> list[Listed]:
     for port in sorted(ports, key=lambda row: row["name"]):
         row = by_uuid.get(one(port["qos"]))
         if row:
-            listed.append(
-                Listed(port["name"], str(row["type"]), _number(mapping(row["other_config"]), "max-rate"), len(mapping(row["queues"])))
-            )
+            listed.append(Listed(port["name"], str(row["type"]), max_rate(row), len(mapping(row["queues"]))))
     return listed
 
 
@@ -106,7 +104,12 @@ def show(switch: Switch, port: str) -> Shown:
     rows = lookup.by_uuid(switch, "Queue", mapping(row["queues"]).values(), _QUEUE)
     queues = [_shown_queue(number, rows[u]) for number, u in sorted(mapping(row["queues"]).items()) if u in rows]
     config = mapping(row["other_config"])
-    return Shown(named["name"], str(row["type"]), _number(config, "max-rate"), config, queues)
+    return Shown(named["name"], str(row["type"]), max_rate(row), config, queues)
+
+
+def max_rate(row: Row) -> int | None:
+    """The rate that all queues of a QoS row share, in bit/s; None without one that ovs-vswitchd would read."""
+    return _number(mapping(row["other_config"]), "max-rate")
 
 
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:

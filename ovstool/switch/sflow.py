@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ovstool import units
 from ovstool.errors import NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, one, to_set
@@ -67,12 +68,13 @@ def parse_collector(text: str) -> Collector:
     else:
         host, colon, port = text.partition(":")
         port = port if colon else str(PORT)
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
+    number = units.whole_number(port, 1, 65535)
+    if number is None:
         raise wrong
     # A name of digits and dots is a mistyped address, not a host.
     if not _is_ip(host) and (not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit()):
         raise wrong
-    return Collector(host, int(port))
+    return Collector(host, number)
 
 
 def list_all(switch: Switch) -> list[Listed]:
@@ -96,7 +98,7 @@ def enable(switch: Switch, bridges: Sequence[str], wish: Wish) -> list[Change]:
 
     Raises NotFound, UsageError when no bridge is named and there are several, Refused for an agent without an address.
     """
-    if not switch.address.startswith("unix:") and (wish.agent is None or not all(_is_ip(collector.host) for collector in wish.collectors)):
+    if not switch.host_is_known and (wish.agent is None or not all(_is_ip(collector.host) for collector in wish.collectors)):
         why = "its routes, addresses and names cannot be looked up through the database alone"
         raise UsageError(switch.address, why, "--agent IFACE and the IP addresses of collectors")
     addresses = [_address(switch, collector) for collector in wish.collectors]
@@ -164,8 +166,7 @@ def _same(row: Row, wanted: Row) -> bool:
 def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None:
     """The interface whose address is to identify the switch; asked of ``ip`` on the switch's host."""
     if wish.agent is not None:
-        local = switch.address.startswith("unix:")
-        if local and not wish.force and not _addresses(switch, wish.agent):
+        if switch.host_is_known and not wish.force and not _addresses(switch, wish.agent):
             why = "has no IP address, so ovs-vswitchd would take another interface or send nothing"
             raise Refused(f"agent {quote(wish.agent)}", why, "an interface with an address, or --force")
         return wish.agent

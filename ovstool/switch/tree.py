@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import Switch, lookup, port
+from ovstool.switch import Switch, lookup, police, port, qos
 
 _BRIDGE = ("datapath_type", "fail_mode", "controller", "ports", "sflow")
 _PORT = ("_uuid", "name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos")
@@ -20,20 +20,20 @@ def read(switch: Switch, bridges: Sequence[str]) -> dict:
     root = switch.read(Query("Open_vSwitch", [], ("ovs_version", "db_version", "system_type", "system_version")))
     ports = _referenced(switch, "Port", rows, "ports", _PORT, not bridges)
     interfaces = _referenced(switch, "Interface", ports.values(), "interfaces", _INTERFACE, not bridges)
-    qos = _referenced(switch, "QoS", ports.values(), "qos", ("_uuid", "type", "other_config", "queues"), not bridges)
+    shapers = _referenced(switch, "QoS", ports.values(), "qos", ("_uuid", "type", "other_config", "queues"), not bridges)
     controllers = _referenced(switch, "Controller", rows, "controller", ("target", "is_connected"))
     sflow = _referenced(switch, "sFlow", rows, "sflow", ("agent", "targets"))
 
     def shown(row: Row) -> dict:
         members = sorted((interfaces[u] for u in many(row["interfaces"]) if u in interfaces), key=lambda r: r["name"])
-        shaped = qos.get(one(row["qos"]))
+        shaped = shapers.get(one(row["qos"]))
         return {
             "port": row["name"],
             "tag": one(row["tag"]),
             "trunks": sorted(many(row["trunks"])),
             "bond_mode": one(row["bond_mode"]),
             "lacp": one(row["lacp"]),
-            "qos": _qos(shaped) if shaped else None,
+            "qos": {"type": shaped["type"], "max_rate": qos.max_rate(shaped), "queues": len(mapping(shaped["queues"]))} if shaped else None,
             "interfaces": [_interface(member) for member in members],
         }
 
@@ -68,12 +68,6 @@ def _referenced(switch: Switch, table: str, rows, column: str, columns: tuple[st
     return lookup.by_uuid(switch, table, [u for row in rows for u in many(row[column])], columns)
 
 
-def _qos(row: Row) -> dict:
-    text = str(mapping(row["other_config"]).get("max-rate", ""))
-    max_rate = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-    return {"type": row["type"], "max_rate": max_rate, "queues": len(mapping(row["queues"]))}
-
-
 def _interface(row: Row) -> dict:
     return {
         "name": row["name"],
@@ -82,7 +76,6 @@ def _interface(row: Row) -> dict:
         "admin_state": one(row["admin_state"]),
         "link_state": one(row["link_state"]),
         "options": mapping(row["options"]),
-        "police_rate": (one(row["ingress_policing_rate"]) or 0) * 1000 or None,
-        "police_packet_rate": (one(row["ingress_policing_kpkts_rate"]) or 0) * 1000 or None,
+        **police.rates(row),
         "error": one(row["error"]),
     }

@@ -353,23 +353,10 @@ def start(switch, *words: str) -> subprocess.Popen:
     )
 
 
-def wait_for_bridge(switch, name: str) -> None:
-    condition = {
-        "op": "wait",
-        "timeout": 20000,
-        "table": "Bridge",
-        "where": [["name", "==", name]],
-        "columns": ["name"],
-        "until": "==",
-        "rows": [{"name": name}],
-    }
-    assert switch.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", condition])) == "[{}]"
-
-
 def test_ovsdb_server_ends_while_the_switch_is_waited_for(switch):
     os.kill(pid_of(switch, "ovs-vswitchd"), signal.SIGKILL)
     process = start(switch, "bridge", "add", "br7", "--datapath-type=dummy")
-    wait_for_bridge(switch, "br7")
+    switch.wait_for_bridge("br7")
     os.kill(pid_of(switch, "ovsdb-server"), signal.SIGKILL)
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (UNREACHABLE, "")

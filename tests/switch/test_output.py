@@ -177,25 +177,12 @@ def test_ctrl_c_while_ovs_vswitchd_is_waited_for(switch):
     os.kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGSTOP)
     process = start(switch, "bridge", "add", "br7", "--datapath-type=dummy", stdout=subprocess.PIPE)
     try:
-        _wait_for_bridge(switch, "br7")
+        switch.wait_for_bridge("br7")
         process.send_signal(signal.SIGINT)
         assert process.communicate() == (b"", b"")
         assert process.returncode == 130
     finally:
         os.kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGCONT)
-
-
-def _wait_for_bridge(switch, name: str) -> None:
-    condition = {
-        "op": "wait",
-        "timeout": 20000,
-        "table": "Bridge",
-        "where": [["name", "==", name]],
-        "columns": ["name"],
-        "until": "==",
-        "rows": [{"name": name}],
-    }
-    assert switch.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", condition])) == "[{}]"
 
 
 @pytest.mark.parametrize(
