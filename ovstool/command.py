@@ -7,7 +7,8 @@ line on stderr and an exit code.
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any, NoReturn
 
@@ -221,8 +222,9 @@ class _Switched(_Output):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         raise NotImplementedError
 
-    def ask(self, args: argparse.Namespace) -> Any:
-        """What ``on_switch`` returned, with its notes printed."""
+    @contextmanager
+    def switched(self, args: argparse.Namespace) -> Iterator[Any]:
+        """What ``on_switch`` returns, and the switch for as long as rows are taken from that; then its notes are printed."""
         if os.environ.get("OVSTOOL_HOST"):
             raise UsageError("OVSTOOL_HOST", "this version of ovstool reaches no other host", "ssh HOST ovstool, or unset OVSTOOL_HOST")
         self.switch = switch = Switch(
@@ -233,7 +235,7 @@ class _Switched(_Output):
             dry_run=args.dry_run,
         )
         try:
-            return self.on_switch(switch, args)
+            yield self.on_switch(switch, args)
         finally:
             switch.close()
             for text in switch.notes:
@@ -241,7 +243,7 @@ class _Switched(_Output):
 
 
 class SwitchLister(_Switched, Lister):
-    """A command that lists: ``on_switch`` returns rows, each a dataclass or a tuple, in the order of ``columns``."""
+    """A command that lists: ``on_switch`` returns or yields rows, each a dataclass or a tuple, in the order of ``columns``."""
 
     columns: Sequence[str] = ()
 
@@ -257,18 +259,18 @@ class SwitchLister(_Switched, Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        rows = self.ask(parsed_args)
-        self._emit(parsed_args, self.columns, [_cells(row) for row in rows])
+        with self.switched(parsed_args) as rows:
+            self._emit(parsed_args, self.columns, map(_cells, rows))
 
 
 class SwitchShow(_Switched, ShowOne):
     """A command that shows one thing: ``on_switch`` returns a dataclass or a dict."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        shown = self.ask(parsed_args)
-        if is_dataclass(shown):
-            shown = {f.name: getattr(shown, f.name) for f in fields(shown)}
-        self._emit(parsed_args, list(shown), [plain(value) for value in shown.values()])
+        with self.switched(parsed_args) as shown:
+            if is_dataclass(shown):
+                shown = {f.name: getattr(shown, f.name) for f in fields(shown)}
+            self._emit(parsed_args, list(shown), [plain(value) for value in shown.values()])
 
 
 class SwitchWriter(SwitchLister):
@@ -278,14 +280,14 @@ class SwitchWriter(SwitchLister):
     formatter_default = "lines"
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        changes = self.ask(parsed_args)
-        if not parsed_args.dry_run:
-            self._emit(parsed_args, self.columns, [_cells(row) for row in changes])
-            return
-        json.dump(["Open_vSwitch", *self.switch.planned], self.app.stdout)
-        self.app.stdout.write("\n")
-        for *what, change in changes:
-            self.note(f"{' '.join(what)}: would be {change}", parsed_args)
+        with self.switched(parsed_args) as changes:
+            if not parsed_args.dry_run:
+                self._emit(parsed_args, self.columns, map(_cells, changes))
+                return
+            json.dump(["Open_vSwitch", *self.switch.planned], self.app.stdout)
+            self.app.stdout.write("\n")
+            for *what, change in changes:
+                self.note(f"{' '.join(what)}: would be {change}", parsed_args)
 
 
 def plain(value: Any) -> Any:

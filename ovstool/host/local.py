@@ -3,28 +3,31 @@
 import os
 import socket
 import stat
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, UsageError, quote
 from ovstool.host import Finished, Tls
 
 if TYPE_CHECKING:
     import ssl
+    import subprocess
 
 _UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
+_CHUNK = 2**18  # bytes
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
 
 
-def open(address: str, timeout_s: float, tls: Tls = Tls()) -> socket.socket:
-    """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream.
+def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> socket.socket:
+    """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream; ``server`` should be listening there.
 
     Raises UsageError for an address of another form, Unreachable when nobody answers there, TimedOut.
     """
     kind, _, where = address.partition(":")
     try:
         if kind == "unix" and where:
-            return _open_unix(where, timeout_s)
+            return _open_unix(where, timeout_s, server)
         if kind in ("tcp", "ssl"):
             host, port = _host_and_port(address, where)
             context = _tls_context(address, tls) if kind == "ssl" else None
@@ -38,23 +41,60 @@ def open(address: str, timeout_s: float, tls: Tls = Tls()) -> socket.socket:
     raise UsageError(quote(address), "not an address of an OVSDB server", "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
 
 
-def run(argv: Sequence[str], timeout_s: float) -> Finished:
+def run(argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Finished:
     """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut."""
+    import subprocess
+
+    with _start(argv, subprocess.PIPE) as program:
+        try:
+            stdout, stderr = program.communicate(stdin, timeout_s)
+        except subprocess.TimeoutExpired as error:
+            program.kill()
+            raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s") from error
+        except BaseException:
+            program.kill()
+            raise
+    return Finished(program.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+def stream(argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Finished]:
+    """Run a program and yield what it writes to stdout as it comes; the generator returns how it ended. Raises NotFound, TimedOut.
+
+    The program is ended when the caller stops asking.
+    """
+    import selectors
+    import subprocess
+    import tempfile
+
+    deadline = time.monotonic() + timeout_s
+    with tempfile.TemporaryFile() as words, _start(argv, subprocess.DEVNULL, words) as program, selectors.DefaultSelector() as selector:
+        assert program.stdout
+        selector.register(program.stdout, selectors.EVENT_READ)
+        try:
+            while chunk := os.read(program.stdout.fileno(), _CHUNK) if selector.select(max(deadline - time.monotonic(), 0)) else None:
+                yield chunk
+            if chunk is None:
+                raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s")
+            program.wait(max(deadline - time.monotonic(), 1))
+        finally:
+            program.kill()
+        words.seek(0)
+        return Finished(program.returncode, "", words.read(_CHUNK).decode(errors="replace"))
+
+
+def _start(argv: Sequence[str], stdin: int, stderr: Any = -1) -> "subprocess.Popen[bytes]":
     import subprocess
 
     environ = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{_SBIN}", "LC_ALL": "C"}
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environ, check=False)
+        return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environ)
     except FileNotFoundError as error:
         raise NotFound(argv[0], "not installed") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in a word
         raise Refused(argv[0], f"cannot be run: {error}") from error
-    except subprocess.TimeoutExpired as error:
-        raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s") from error
-    return Finished(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
-def _open_unix(path: str, timeout_s: float) -> socket.socket:
+def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
     if len(os.fsencode(path)) > _UNIX_PATH_MAX:
         raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {_UNIX_PATH_MAX} bytes")
     stream = socket.socket(socket.AF_UNIX)
@@ -67,14 +107,14 @@ def _open_unix(path: str, timeout_s: float) -> socket.socket:
         if isinstance(error, FileNotFoundError):
             raise Unreachable(
                 what,
-                "no such socket; is ovsdb-server running?",
+                f"no such socket; is {server} running?",
                 "--db TARGET, or 'ovstool sandbox start' for a switch to try things on",
             ) from error
         if isinstance(error, PermissionError):
             raise Unreachable(what, "permission denied", "sudo ovstool, or a user who may open the socket") from error
         if isinstance(error, ConnectionRefusedError):
             listening = (
-                "the socket is there, but ovsdb-server does not listen on it" if stat.S_ISSOCK(os.stat(path).st_mode) else "not a socket"
+                f"the socket is there, but {server} does not listen on it" if stat.S_ISSOCK(os.stat(path).st_mode) else "not a socket"
             )
             raise Unreachable(what, f"connection refused: {listening}") from error
         raise

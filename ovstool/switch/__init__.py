@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, TypeVar
@@ -69,11 +69,29 @@ class Switch:
     def remaining_s(self) -> float:
         return max(self.deadline - time.monotonic(), 0.001)
 
-    def run(self, argv: Sequence[str]) -> Finished:
-        """Run a program on the switch's host, in the network namespace of ovs-vswitchd. Raises NotFound when it is not installed, TimedOut."""
-        return local.run([*self._in_its_namespace(), *argv], self.remaining_s())
+    def run(self, argv: Sequence[str], stdin: bytes = b"") -> Finished:
+        """Run a program on the switch's host. Raises NotFound when it is not installed, TimedOut."""
+        self._require_host(argv[0])
+        return local.run(argv, self.remaining_s(), stdin)
 
-    def _in_its_namespace(self) -> list[str]:
+    def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
+        """The same for a program that writes much: yields its stdout as it comes."""
+        self._require_host(argv[0])
+        return local.stream(argv, self.remaining_s())
+
+    def management_socket(self, bridge: str) -> str:
+        """Where ovs-vswitchd answers OpenFlow requests about a bridge, in the form that Open vSwitch's own tools take."""
+        self._require_host("OpenFlow")
+        return f"unix:{self.rundir}/{bridge}.mgmt"
+
+    def _require_host(self, what: str) -> None:
+        if not self.host_is_known:
+            raise Unreachable(
+                what, f"needs the host that the switch runs on, and {self.address} reaches its database alone", "ovstool there"
+            )
+
+    @property
+    def in_its_network(self) -> list[str]:
         """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
         try:
             with open(f"{self.rundir}/ovs-vswitchd.pid") as file:

@@ -170,7 +170,7 @@ def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None
             why = "has no IP address, so ovs-vswitchd would take another interface or send nothing"
             raise Refused(f"agent {quote(wish.agent)}", why, "an interface with an address, or --force")
         return wish.agent
-    finished = switch.run(["ip", "-j", "route", "get", collector[0]])
+    finished = switch.run([*switch.in_its_network, "ip", "-j", "route", "get", collector[0]])
     routes = _json(finished.stdout)
     device = routes[0].get("dev") if finished.status == 0 and routes else None
     if isinstance(device, str):
@@ -182,7 +182,7 @@ def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None
 
 def _addresses(switch: Switch, device: str) -> list[str]:
     """The addresses of an interface that identify it: the global ones (ip-address(8))."""
-    finished = switch.run(["ip", "-j", "address", "show", "dev", device])
+    finished = switch.run([*switch.in_its_network, "ip", "-j", "address", "show", "dev", device])
     if finished.status != 0:
         return []
     return [
@@ -205,7 +205,7 @@ def _address(switch: Switch, collector: Collector) -> tuple[str, int]:
     """The collector's IP address; ovs-vswitchd resolves no names, so one is resolved on the switch's host."""
     if _is_ip(collector.host):
         return collector.host, collector.port
-    finished = switch.run(["getent", "ahosts", collector.host])
+    finished = switch.run([*switch.in_its_network, "getent", "ahosts", collector.host])
     first = finished.stdout.split()
     if finished.status != 0 or not first or not _is_ip(first[0]):
         raise NotFound(f"collector {quote(collector.host)}", "its name has no address", "an IP address")
