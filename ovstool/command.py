@@ -7,7 +7,7 @@ line on stderr and an exit code.
 import argparse
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any, NoReturn
@@ -206,18 +206,25 @@ class _Output(Command):
         self._formatter_group = group
         return parser
 
+    def _known_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> list[str]:
+        """The columns to show, once all that were asked for are known to exist; cliff would pass over a misspelt one."""
+        for name in ("columns", "sort_columns"):
+            wanted = [column.lower().strip().replace(" ", "_") for column in getattr(parsed_args, name, [])]
+            for column in wanted:
+                if column not in columns:
+                    raise UsageError(f"column {quote(column)}", "there is no such column", ", ".join(columns))
+            setattr(parsed_args, name, wanted)
+        return [column for column in columns if column in parsed_args.columns] or list(columns)
+
     def _emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any) -> None:
-        """Print through cliff, once the columns asked for are known to exist; cliff would pass over a misspelt one."""
-        known = dict.fromkeys(columns)
-        for wanted in [*parsed_args.columns, *getattr(parsed_args, "sort_columns", [])]:
-            if wanted.lower().strip().replace(" ", "_") not in known:
-                raise UsageError(f"column {quote(wanted)}", "there is no such column", ", ".join(columns))
+        """Print through cliff."""
+        self._known_columns(parsed_args, columns)
         self.formatter = self._formatter_plugins[parsed_args.formatter].obj  # type: ignore[attr-defined]
         self.produce_output(parsed_args, columns, data)  # type: ignore[attr-defined]
 
 
-class _Switched(_Output):
-    """Calls ``on_switch`` for the switch that was named."""
+class SwitchCommand(Command):
+    """A command on the switch that was named. One that prints no rows derives from this and has a ``take_action`` of its own."""
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         raise NotImplementedError
@@ -238,11 +245,15 @@ class _Switched(_Output):
             yield self.on_switch(switch, args)
         finally:
             switch.close()
-            for text in switch.notes:
-                self.note(text, args)
+            self._print_notes(args)
+
+    def _print_notes(self, args: argparse.Namespace) -> None:
+        for text in self.switch.notes:
+            self.note(text, args)
+        self.switch.notes.clear()
 
 
-class SwitchLister(_Switched, Lister):
+class SwitchLister(SwitchCommand, _Output, Lister):
     """A command that lists: ``on_switch`` returns or yields rows, each a dataclass or a tuple, in the order of ``columns``."""
 
     columns: Sequence[str] = ()
@@ -263,7 +274,50 @@ class SwitchLister(_Switched, Lister):
             self._emit(parsed_args, self.columns, map(_cells, rows))
 
 
-class SwitchShow(_Switched, ShowOne):
+class SwitchStream(SwitchLister):
+    """A command that lists, or when it ``streams`` yields a list of rows again and again, each of which is printed at once.
+
+    On a terminal ``--watch`` shows them as one live table. ``row_class`` is that of the rows, ``link_speeds`` those of ports in bit/s.
+    """
+
+    row_class: Any
+    link_speeds: Mapping[str, int] = {}
+
+    def streams(self, args: argparse.Namespace) -> bool:
+        raise NotImplementedError
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        if not self.streams(parsed_args):
+            return super().take_action(parsed_args)
+        with self.switched(parsed_args) as beats:
+            columns = self._known_columns(parsed_args, self.columns)
+            if self.is_live(parsed_args):
+                return self._show_live(beats, parsed_args)
+            stream = render.Stream(columns, parsed_args, self.app.stdout)
+            for rows in beats:
+                self._print_notes(parsed_args)
+                stream.write([dict(zip(self.columns, _cells(row), strict=True)) for row in rows])
+
+    def is_live(self, args: argparse.Namespace) -> bool:
+        """Whether to show a table that stays in place: there is a terminal to show it on, and nothing else was asked for."""
+        plain = args.formatter != "table" or args.columns or os.environ.get("TERM", "dumb") == "dumb"
+        return args.watch and not plain and self.app.stdout.isatty()
+
+    def _show_live(self, beats: Any, args: argparse.Namespace) -> None:
+        from ovstool.live import Table
+
+        sort = args.sort_columns[0] if args.sort_columns else None
+        told = 0
+        with Table(self.row_class, self.link_speeds.get, sort, args.sort_direction != "asc", title=self.switch.address) as table:
+            for rows in beats:
+                if len(self.switch.notes) > told:  # all of them are printed at the end
+                    told = len(self.switch.notes)
+                    table.note(self.switch.notes[-1])
+                if not table.show(rows):
+                    break
+
+
+class SwitchShow(SwitchCommand, _Output, ShowOne):
     """A command that shows one thing: ``on_switch`` returns a dataclass or a dict."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:

@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from itertools import chain, islice
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 
 from cliff.formatters import base
 
-from ovstool.errors import escape
+from ovstool.errors import UsageError, escape
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -36,7 +37,7 @@ _FORMATTERS = {
     "yaml": "cliff.formatters.yaml_format:YAMLFormatter",
 } | dict.fromkeys(TABLE_STYLES, "ovstool.render:TableFormatter")
 
-_RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "rx_bps", "tx_bps"])
+_RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "bps"])  # and all that end in _bps
 _SIZES = frozenset(["burst"])
 _MIN_WIDTH = 8  # characters; a narrower column is worse than a line that wraps
 
@@ -65,6 +66,10 @@ class _Formatter(base.ListFormatter, base.SingleFormatter):
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         pass
 
+    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
+        """Print further rows of a stream; in most formats a row is a line, whatever came before it."""
+        self.emit_list(column_names, data, stdout, parsed_args)
+
 
 class JsonFormatter(_Formatter):
     """A list with one object on each line, or one object; an object a line is quick to write and easy to grep and diff."""
@@ -87,6 +92,9 @@ class JsonFormatter(_Formatter):
         json.dump(dict(zip(column_names, data, strict=True)), stdout, indent=None if parsed_args.noindent else 2)
         stdout.write("\n")
 
+    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
+        stdout.writelines(json.dumps(dict(zip(column_names, row, strict=True))) + "\n" for row in data)
+
 
 class ValueFormatter(_Formatter):
     """Values alone: a row a line, separated by spaces; ``-`` stands for nothing, so that columns keep their places."""
@@ -104,11 +112,15 @@ class CsvFormatter(_Formatter):
     """RFC 4180 with a header; nothing is an empty field."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        self.emit_more(column_names, data, stdout, parsed_args, True)
+
+    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
         import csv
 
         quoting = getattr(csv, f"QUOTE_{parsed_args.quote_mode.upper()}")
         writer = csv.writer(stdout, quoting=quoting, lineterminator="\n", escapechar="\\" if parsed_args.quote_mode == "none" else None)
-        writer.writerow(column_names)
+        if first:
+            writer.writerow(column_names)
         for row in data:
             writer.writerow([value if isinstance(value, int | float) and not isinstance(value, bool) else flat(value, "") for value in row])
 
@@ -164,6 +176,14 @@ class TableFormatter(_Formatter):
         align = ["right" if _is_number_column(rows, i) else "left" for i in range(len(column_names))]
         self._write(list(column_names), rows, align, stdout, parsed_args)
 
+    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
+        """Columns of a fixed width, because nobody knows what is still to come."""
+        if first:
+            stdout.write(" ".join(f"{name:>{_stream_width(name)}}" for name in column_names).rstrip() + "\n")
+        for row in data:
+            cells = (f"{human(name, value):>{_stream_width(name)}}" for name, value in zip(column_names, row, strict=True))
+            stdout.write(" ".join(cells) + "\n")
+
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         rows = []
         for name, value in zip(column_names, data, strict=True):
@@ -187,6 +207,32 @@ class TableFormatter(_Formatter):
             maxcolwidths=widths, maxheadercolwidths=widths,
         )  # fmt: skip
         stdout.write(text + "\n")
+
+
+class Stream:
+    """Rows that are printed as they come, in the format named by ``-f``: a JSON object a line, a line of csv, and so on.
+
+    Each ``write`` is what was measured at one moment; it is sorted by itself, and reaches the reader at once.
+    """
+
+    def __init__(self, columns: Sequence[str], parsed_args: argparse.Namespace, stdout: TextIO):
+        self._columns = columns
+        self._args = parsed_args
+        self._stdout = stdout
+        self._formatter = Formatters()[parsed_args.formatter].obj
+        if not hasattr(self._formatter, "emit_more"):
+            raise UsageError(f"-f {parsed_args.formatter}", "cannot be printed row by row", "-f json, csv, value, lines or table")
+        self._first = True
+
+    def write(self, rows: Sequence[dict[str, Any]]) -> None:
+        for column in reversed(self._args.sort_columns):
+            descending = self._args.sort_direction == "desc"
+            rows = sorted(rows, key=lambda row: (row[column] is None, row[column] or 0), reverse=descending)
+        cells = [[row[column] for column in self._columns] for row in rows]
+        if cells:
+            self._formatter.emit_more(self._columns, cells, self._stdout, self._args, self._first)
+            self._first = False
+        self._stdout.flush()
 
 
 def flat(value: Any, nothing: str = "-") -> str:
@@ -213,16 +259,24 @@ def human(column: str, value: Any) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
-        case int() | float() if column in _RATES or column in _SIZES:
+        case int() | float() if column in _RATES or column in _SIZES or column.endswith("_bps"):
             return _units(column)(value)
+        case int() | float() if column == "time":
+            return f"{time.strftime('%H:%M:%S', time.localtime(value))}.{int(value % 1 * 1000):03}"
+        case float():
+            return f"{value:.6g}"
         case _:
             return flat(value)
+
+
+def _stream_width(column: str) -> int:
+    return max(len(column), 15 if column == "port" else 12)
 
 
 def _units(column: str) -> Callable[[int | float], str]:
     from ovstool import units
 
-    return units.human_rate if column in _RATES else units.human_size
+    return units.human_size if column in _SIZES else units.human_rate
 
 
 def _is_number_column(rows: list[list[str]], index: int) -> bool:

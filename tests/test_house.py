@@ -20,18 +20,25 @@ WORDS = ("shell", "commands/", "completion", "__main__")  # who reads argv
 MAY_IMPORT = {
     "ovstool.errors": ("",),
     "ovstool.units": ("",),
+    "ovstool.rates": ("",),
     "ovstool.host": ("host/", "ovsdb/", "openflow/", "sflow/", "switch/", "command"),
     "ovstool.ovsdb": ("ovsdb/", "switch/"),
     "ovstool.openflow": ("openflow/", "switch/"),
     "ovstool.sflow": ("sflow/", "switch/"),
     "ovstool.switch": ("switch/", "command"),
     "ovstool.render": ("command",),
+    "ovstool.live": ("command",),
+    "ovstool.recording": ("plot",),
+    "ovstool.plot": (),
     "ovstool.command": (),
     "argparse": ("render", "command"),
     "cliff": ("render", "command"),
     "paramiko": ("host/ssh",),
+    "rich": ("live",),
+    "matplotlib": ("plot",),
+    "ovs.flow": ("openflow/",),
 }
-NOT_BY_WORDS = ("ovstool.ovsdb", "ovstool.openflow", "ovstool.sflow", "ovstool.host", "paramiko")
+NOT_BY_WORDS = ("ovstool.ovsdb", "ovstool.openflow", "ovstool.sflow", "ovstool.host", "paramiko", "rich", "matplotlib", "ovs.flow")
 
 
 def imports(path: Path):

@@ -98,7 +98,7 @@ class QosList(SwitchLister):
 class QosShow(SwitchShow):
     """Show the QoS of a port and its queues
 
-    Rates in bit/s, burst in bits. The counters of queues are null until ovstool reads them over OpenFlow.
+    Rates in bit/s, burst in bits. What each queue has sent is read live over OpenFlow; null where that cannot be done.
 
     Examples:
       ovstool qos show eth1

@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ovstool import sandbox
@@ -76,12 +77,13 @@ class SandboxStart(_WithDatapath, SwitchWriter):
       ovstool sandbox stop
     """
 
-    def ask(self, parsed_args: argparse.Namespace) -> list[Change]:
+    @contextmanager
+    def switched(self, parsed_args: argparse.Namespace) -> Iterator[list[Change]]:
         started, created = sandbox.start(parsed_args.dir, parsed_args.datapath)
         if parsed_args.verbose_level > 0:
             for line in _how_to_use(started):
                 print(line, file=self.app.stderr)
-        return [Change(str(parsed_args.dir), "created" if created else "unchanged")]
+        yield [Change(str(parsed_args.dir), "created" if created else "unchanged")]
 
 
 class SandboxStop(_OnDirectory, SwitchWriter):
@@ -91,9 +93,10 @@ class SandboxStop(_OnDirectory, SwitchWriter):
       ovstool sandbox stop
     """
 
-    def ask(self, parsed_args: argparse.Namespace) -> list[Change]:
+    @contextmanager
+    def switched(self, parsed_args: argparse.Namespace) -> Iterator[list[Change]]:
         stopped = sandbox.stop(parsed_args.dir)
-        return [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")]
+        yield [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")]
 
 
 class SandboxRun(_WithDatapath):

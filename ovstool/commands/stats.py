@@ -1,38 +1,143 @@
-"""ovstool stats"""
+"""ovstool stats: counters, rates and bursts"""
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
-from ovstool.command import SwitchLister
+from ovstool.command import SwitchStream, seconds
+from ovstool.commands.options import number
+from ovstool.errors import UsageError
+from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.switch import Switch, stats
 
+_PORTS = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
+_MOST = 10**9  # rows of --count
+_BURSTS_S = 0.01  # the window of --bursts
+_BURSTS_FOR_S = 10.0
 
-class Stats(SwitchLister):
-    """Show the counters of ports
 
-    Packets and bytes since the port was added. Without PORT all of them; a bond has a row for each member. The counters
-    are those of the database, which ovs-vswitchd refreshes every 5 seconds. A counter that the device lacks is null.
+class Stats(SwitchStream):
+    """Show the counters of ports, their rates and bursts
+
+    Packets and bytes since the port was added. Without PORT all of them; a bond has a row for each member. A counter that the device
+    lacks is null. The counters are read live over OpenFlow; where that cannot be done they are those of the database, which
+    ovs-vswitchd refreshes every 5 seconds, and a note says so.
+
+    With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured. A counter that went
+    backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
+    -f json an object a line; on a terminal --watch shows a table that stays in place: s chooses the column to sort by, r reverses, q quits.
+
+    With --bursts, the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
+    and the longest time above 95% of the link's speed or the QoS's max-rate.
+
+    A port named record or plot stands behind '--'.
 
     Examples:
       ovstool stats eth1
-      ovstool stats --bridge br0 --long
-      ovstool stats -f json | jq '.[] | select(.rx_errors > 0)'
+      ovstool stats eth1 --rate --interval 0.1
+      ovstool stats --bridge br0 --rate --watch
+      ovstool stats eth1 --queues --rate --count 10 -f json | jq .tx_bps
+      ovstool stats eth1 --bursts --for 5
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="*", help="port to show: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N")
-        parser.add_argument("--bridge", metavar="B", help="only ports of this bridge")
+        add_source_options(parser)
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to show: {_PORTS}")
         parser.add_argument("--long", action="store_true", help="every counter that the switch has")
-        parser.add_argument(
-            "--source", choices=("auto", "ovsdb"), default="auto", help="where to read: ovsdb, at most 5 s old (default: auto)"
-        )
+        parser.add_argument("--queues", action="store_true", help="what the queues of ports sent")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--rate", action="store_true", help="bits and packets a second, over --interval")
+        what.add_argument("--bursts", action="store_true", help="the distribution of rates over short windows")
+        parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings, 0.005 or more (default: 1)")
+        parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to measure bursts for (default: 10)")
+        end = parser.add_mutually_exclusive_group()
+        end.add_argument("--count", metavar="N", type=number(1, _MOST), help="as many rates of each port, one after the other")
+        end.add_argument("--watch", action="store_true", help="rates until Ctrl-C")
         return parser
 
+    def streams(self, args: argparse.Namespace) -> bool:
+        return args.rate and bool(args.count or args.watch)
+
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        read = stats.counters(switch, args.ports, args.bridge)
-        names = list(stats.COUNTERS)
+        _require_sense(args)
+        if args.bursts:
+            self.columns = Burst._fields
+            return _bursts(switch, args)
+        if args.rate:
+            self.row_class = QueueRate if args.queues else Rate
+            self.columns = self.row_class._fields
+            if self.is_live(args):
+                self.link_speeds = stats.link_speeds(switch, args.ports, args.bridge)
+            beats = _rates(switch, args)
+            return beats if self.streams(args) else next(beats)
+        if args.queues:
+            self.columns = ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")
+            read = stats.queues(switch, args.ports, args.bridge, args.source)
+            return [(r.port, r.queue, *map(r.counters.get, self.columns[2:])) for r in read]
+        read = stats.counters(switch, args.ports, args.bridge, args.source)
+        names = list(COUNTERS)
         if args.long:
-            names += sorted({name for _, counters in read for name in counters}.difference(names))
+            names += sorted({name for reading in read for name in reading.counters}.difference(names))
         self.columns = ("port", *names)
-        return [(port, *map(counters.get, names)) for port, counters in read]
+        return [(reading.port, *map(reading.counters.get, names)) for reading in read]
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which counters are read, and how."""
+    parser.add_argument("--bridge", metavar="B", help="only ports of this bridge")
+    parser.add_argument(
+        "--source",
+        choices=stats.SOURCES,
+        default="auto",
+        help="where to read: openflow, live; ovsdb, at most 5 s old; auto, openflow if it can be had (default)",
+    )
+
+
+def interval(text: str) -> float:
+    """argparse type: seconds between two readings."""
+    value = seconds(text)
+    if value < stats.SHORTEST_S:
+        raise argparse.ArgumentTypeError(f"{text}: shorter than {stats.SHORTEST_S:g} s, the shortest time between two readings")
+    return value
+
+
+def _require_sense(args: argparse.Namespace) -> None:
+    """Refuse combinations that cannot be meant."""
+    for option, value in (("--count", args.count), ("--watch", args.watch)):
+        if value and not args.rate:
+            raise UsageError(option, "goes with --rate", f"--rate {option}{'' if value is True else f' {value}'}")
+    if args.interval and not (args.rate or args.bursts):
+        raise UsageError("--interval", "counters are read once", f"--rate --interval {args.interval:g}")
+    if args.for_s and not args.bursts:
+        raise UsageError("--for", "goes with --bursts", f"--bursts --for {args.for_s:g}")
+    if args.queues and (args.bursts or args.long):
+        raise UsageError("--queues", f"cannot be had with {'--bursts' if args.bursts else '--long'}")
+    if args.long and (args.rate or args.bursts):
+        raise UsageError("--long", "shows counters, not rates")
+    if args.queues and args.source == "ovsdb":
+        raise UsageError("--queues", "the database has no counters of queues", "--source openflow")
+
+
+def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
+    count = None if args.watch else (args.count or 1) + 1
+    beats = stats.readings(switch, args.ports, args.bridge, args.source, args.interval or 1.0, count, args.queues)
+    return stats.queue_rates(beats) if args.queues else stats.rates(beats)
+
+
+def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
+    from ovstool.switch import qos  # counters and rates do without
+
+    interval_s = args.interval or _BURSTS_S
+    for_s = args.for_s or _BURSTS_FOR_S
+    if for_s < interval_s:
+        raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
+    speeds = stats.link_speeds(switch, args.ports, args.bridge)
+    shaped = qos.max_rates(switch)
+    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s)
+
+    def limit(port: str, direction: str) -> int | None:
+        known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]
+        return min((bps for bps in known if bps), default=None)
+
+    return stats.bursts(beats, limit)

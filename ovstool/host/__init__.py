@@ -1,6 +1,15 @@
 """Where a switch lives. A host can do two things: ``open`` a socket there and ``run`` a program there."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+
+class Stream(Protocol):
+    """What ``open`` returns: the part of a socket that is used here."""
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def sendall(self, data: bytes, /) -> Any: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
 
 
 class Tls(NamedTuple):

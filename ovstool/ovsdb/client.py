@@ -6,9 +6,9 @@ The peer is not trusted: what it sends is bounded in size, and everything is bou
 import json
 import logging
 import time
-from typing import Any, Protocol
 
 from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, one_line
+from ovstool.host import Stream
 from ovstool.ovsdb import DATABASE
 from ovstool.ovsdb.values import Json, malformed
 
@@ -17,15 +17,6 @@ LOG = logging.getLogger(__name__)
 _MAX_REPLY = 512 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
 _CHUNK = 2**18
 _SHOWN = 300  # characters of a peer's own words worth repeating
-
-
-class Stream(Protocol):
-    """What a host's ``open`` returns: the part of a socket that is used here."""
-
-    def settimeout(self, seconds: float | None, /) -> None: ...
-    def sendall(self, data: bytes, /) -> Any: ...
-    def recv(self, size: int, /) -> bytes: ...
-    def close(self) -> None: ...
 
 
 class OperationFailed(Exception):
@@ -41,12 +32,12 @@ class OperationFailed(Exception):
 
 
 class Client:
-    """A connection to the Open_vSwitch database of one server; ``deadline`` is on the monotonic clock."""
+    """A connection to the Open_vSwitch database of one server; ``deadline``, on the monotonic clock, may be set anew before each question."""
 
     def __init__(self, stream: Stream, address: str, deadline: float):
         self._stream = stream
         self._address = address
-        self._deadline = deadline
+        self.deadline = deadline
         self._buffer = bytearray()
         self._last_id = 0
         self._closed = False
@@ -168,7 +159,7 @@ class Client:
         return message
 
     def _remaining(self) -> float:
-        remaining = self._deadline - time.monotonic()
+        remaining = self.deadline - time.monotonic()
         if remaining <= 0:
             raise self._timed_out()
         return remaining

@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ovstool.errors import Conflict, Refused, TimedOut, Unreachable, one_line
+from ovstool.errors import Conflict, Refused, TimedOut, Unreachable, one_line, quote
 from ovstool.host import Finished, Tls, local
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
 from ovstool.ovsdb.values import one
+
+if TYPE_CHECKING:
+    from ovstool.openflow import client as openflow
 
 Built = TypeVar("Built")
 
@@ -62,9 +65,25 @@ class Switch:
     def client(self) -> Client:
         return Client(local.open(self.address, self.remaining_s(), self.tls), self.address, self.deadline)
 
+    def openflow(self, bridge: str) -> "openflow.Client":
+        """A connection to a bridge, which the caller closes. Raises Unreachable, Refused, TimedOut."""
+        from ovstool.openflow import client as openflow  # most commands do without
+
+        address = self.management_socket(bridge)
+        stream = local.open(address, self.remaining_s(), server="ovs-vswitchd")
+        return openflow.Client(stream, f"bridge {quote(bridge)}", self.deadline)
+
     def close(self) -> None:
+        """Close the connection to the database; the next question opens a new one."""
         if "client" in self.__dict__:
             self.client.close()
+            del self.client
+
+    def rearm(self) -> None:
+        """Begin the time allowed anew, for a command that goes on for as long as it was asked to."""
+        self.deadline = time.monotonic() + self.timeout_s
+        if "client" in self.__dict__:
+            self.client.deadline = self.deadline
 
     def remaining_s(self) -> float:
         return max(self.deadline - time.monotonic(), 0.001)

@@ -65,6 +65,22 @@ def ports(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[
     return [Named(name, [found[port]]) for name, port in zip(names, wanted, strict=True)]
 
 
+def bridges_of(reader: Reader, interface_rows: Sequence[Row]) -> dict[str, str]:
+    """The name of the bridge that each interface belongs to, by the interface's UUID; the rows hold ``_uuid``."""
+    wanted = [str(one(row["_uuid"])) for row in interface_rows]
+    every = reader.read(Query("Bridge", [], ("name",)))
+    if len(every) == 1:
+        return dict.fromkeys(wanted, str(every[0]["name"]))
+    if len(wanted) <= _MANY:
+        ports = reader.read_all([Query("Port", [["interfaces", "includes", uuid(u)]], ("_uuid",)) for u in wanted])
+        owners = reader.read_all([Query("Bridge", [["ports", "includes", row["_uuid"]]], ("name",)) for rows in ports for row in rows[:1]])
+        found = [u for u, rows in zip(wanted, ports, strict=True) if rows]
+        return {u: rows[0]["name"] for u, rows in zip(found, owners, strict=True) if rows}
+    port_rows, every = reader.read_all([Query("Port", [], ("_uuid", "interfaces")), Query("Bridge", [], ("name", "ports"))])
+    members = {one(port["_uuid"]): many(port["interfaces"]) for port in port_rows}
+    return {str(u): bridge["name"] for bridge in every for port in many(bridge["ports"]) for u in members.get(port, ())}
+
+
 def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Row]:
     """The rows of the bridges named, or of all bridges by name when none is. Raises NotFound."""
     if not names:

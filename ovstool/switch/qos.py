@@ -9,12 +9,12 @@ What decides that a port stays as it is is held like what decides that it change
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ovstool.errors import UsageError
+from ovstool.errors import OvstoolError, UsageError
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
-from ovstool.switch import Change, Switch, lookup
+from ovstool.switch import Change, Switch, lookup, stats
 
 DEFAULT_TYPE = "linux-htb"
 TYPES = (
@@ -103,6 +103,8 @@ def show(switch: Switch, port: str) -> Shown:
     row = next(iter(found.values()))
     rows = lookup.by_uuid(switch, "Queue", mapping(row["queues"]).values(), _QUEUE)
     queues = [_shown_queue(number, rows[u]) for number, u in sorted(mapping(row["queues"]).items()) if u in rows]
+    if queues:
+        queues = _with_counters(switch, named["name"], queues)
     config = mapping(row["other_config"])
     return Shown(named["name"], str(row["type"]), max_rate(row), config, queues)
 
@@ -110,6 +112,14 @@ def show(switch: Switch, port: str) -> Shown:
 def max_rate(row: Row) -> int | None:
     """The rate that all queues of a QoS row share, in bit/s; None without one that ovs-vswitchd would read."""
     return _number(mapping(row["other_config"]), "max-rate")
+
+
+def max_rates(switch: Switch) -> dict[str, int]:
+    """The rate that the queues of an interface share, in bit/s, for each interface that has one; a bond's QoS is that of each member."""
+    ports, rows = switch.read_all([Query("Port", [["qos", "!=", ["set", []]]], ("interfaces", "qos")), Query("QoS", [], _QOS)])
+    rates = {one(row["_uuid"]): max_rate(row) for row in rows}
+    found = {u: rate for port in ports for u in many(port["interfaces"]) if (rate := rates.get(one(port["qos"])))}
+    return {row["name"]: found[u] for u, row in lookup.by_uuid(switch, "Interface", found, ("name",)).items()}
 
 
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
@@ -344,6 +354,20 @@ def _shown_queue(number: int, row: Row) -> Queue:
     config = mapping(row["other_config"])
     low, high, burst, priority = (_number(config, key) for key in ("min-rate", "max-rate", "burst", "priority"))
     return Queue(number, low, high, burst, priority, one(row["dscp"]))
+
+
+def _with_counters(switch: Switch, port: str, queues: list[Queue]) -> list[Queue]:
+    """The same queues with what they sent, by all members of a bond together; without that, and a note, when OpenFlow cannot be had."""
+    try:
+        read = stats.queues(switch, [port], None)
+    except OvstoolError as error:
+        switch.notes.append(f"{error.what}: {error.why}; the counters of queues are not known")
+        return queues
+    sent: dict[int, dict[str, int]] = defaultdict(dict)
+    for reading in read:
+        counted = sent[reading.queue or 0]
+        counted.update({name: counted.get(name, 0) + value for name, value in reading.counters.items()})
+    return [replace(queue, **sent[queue.queue]) for queue in queues]
 
 
 def _number(config: dict[str, str], key: str) -> int | None:

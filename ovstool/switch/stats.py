@@ -1,31 +1,339 @@
-"""Counters of interfaces."""
+"""Counters of interfaces and of queues: live over OpenFlow, or as the database has them.
 
-from collections.abc import Sequence
+Over OpenFlow they are what the datapath says at that moment. ovs-vswitchd copies them to the database every
+``other_config:stats-update-interval`` milliseconds, at least 5000 (ovs-vswitchd.conf.db(5)).
+"""
 
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row
-from ovstool.ovsdb.values import many, mapping
+from ovstool.ovsdb.values import many, mapping, one
+from ovstool.rates import Burst, QueueRate, Rate, Reading, between, burst, of_queue
 from ovstool.switch import Switch, lookup
 
-COUNTERS = ("rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "tx_bytes", "tx_dropped", "tx_errors")
+if TYPE_CHECKING:
+    from ovstool.openflow.client import Client
+
+SOURCES = ("auto", "openflow", "ovsdb")
+SHORTEST_S = 0.005  # the shortest interval; a reading takes some 0.1 ms
+
+_UPDATED_S = 5  # ovs-vswitchd's shortest and usual time between two updates of the database
+_PATIENCE_S = 5  # how long "auto" waits for OpenFlow before it takes the database
+_AGAIN_S = 0.5  # between two looks for what is gone
+_EXACT = 0.01  # of an interval: how long a reading may take, so that the rate is as exact
+_PATIENT = 0.2  # of an interval: how long that is tried
+_QUICK_S = 0.0003  # a reading that need not be quicker
+_ABSENT = (Unreachable, Refused, TimedOut)
 
 
-def counters(switch: Switch, ports: Sequence[str], bridge: str | None) -> list[tuple[str, dict[str, int]]]:
-    """Each interface's name and counters, as ovs-vswitchd last wrote them to Interface.statistics: at most 5 s ago by default.
+class Place(NamedTuple):
+    """Where an interface is; ``ofport`` is its OpenFlow port number, None while ovs-vswitchd has not opened the device."""
 
-    ``ports`` empty: all interfaces, of ``bridge`` if one is given. A counter that the device does not have is missing.
-    Packets and bytes since the interface was added (ovs-vswitchd.conf.db(5)). Raises NotFound.
+    bridge: str
+    port: str
+    ofport: int | None
+
+
+def counters(switch: Switch, ports: Sequence[str], bridge: str | None, source: str = "auto") -> list[Reading]:
+    """The counters of each interface now; without names those of all interfaces, of ``bridge`` if one is given.
+
+    ``source`` is one of SOURCES; ``auto`` takes the database's when OpenFlow cannot be had, and notes it. Packets and bytes since the
+    interface was added. Raises NotFound; Unreachable, Refused and TimedOut with ``openflow``.
     """
-    columns = ("name", "statistics")
+    places = _places(switch, ports, bridge)
+    meter = _Meter(switch, ports, bridge, places, source)
+    try:
+        found = {reading.port: reading for reading in meter.read()}
+    finally:
+        meter.close()
+    return [found.get(place.port) or Reading(time.time(), place.bridge, place.port, None, {}) for place in places]
+
+
+def queues(switch: Switch, ports: Sequence[str], bridge: str | None, source: str = "auto") -> list[Reading]:
+    """The counters of each queue now. Only OpenFlow has them; ``auto`` gives up sooner. Raises NotFound, Unreachable, Refused, TimedOut."""
+    meter = _Meter(switch, ports, bridge, _places(switch, ports, bridge), source, queues=True)
+    try:
+        return meter.read()
+    finally:
+        meter.close()
+
+
+def readings(
+    switch: Switch,
+    ports: Sequence[str],
+    bridge: str | None,
+    source: str = "auto",
+    interval_s: float = 1.0,
+    count: int | None = None,
+    queues: bool = False,
+    for_s: float | None = None,
+) -> Iterator[list[Reading]]:
+    """Read the counters every ``interval_s`` seconds, ``count`` times, for ``for_s`` seconds, or without end: the first at once.
+
+    A beat that cannot be kept is left out. An interface or a bridge that is gone has no readings until it is back, which is noted; the
+    first one after that has ``gap`` set. Each reading has the switch's whole timeout.
+    Raises UsageError for an interval in which the database's counters do not change.
+    """
+    if source == "ovsdb":
+        _require_updates(switch, interval_s)
+    meter = _Meter(switch, ports, bridge, _places(switch, ports, bridge), source, queues, interval_s)
+    try:
+        found = meter.read()
+        begin = time.monotonic()
+        beat = 0
+        while True:
+            yield found
+            if count is not None:
+                count -= 1
+                if count <= 0:
+                    return
+            beat = max(beat + 1, int((time.monotonic() - begin) / interval_s) + 1)
+            if for_s is not None and beat * interval_s > for_s * (1 + 1e-9):
+                return
+            time.sleep(max(begin + beat * interval_s - time.monotonic(), 0))
+            switch.rearm()
+            found = meter.read_on()
+    finally:
+        meter.close()
+
+
+def rates(beats: Iterable[list[Reading]]) -> Iterator[list[Rate]]:
+    """The rates of ports between each reading and the one before; nothing for the first."""
+    return _pairs(beats, between)
+
+
+def queue_rates(beats: Iterable[list[Reading]]) -> Iterator[list[QueueRate]]:
+    """The rates of queues between each reading and the one before; nothing for the first."""
+    return _pairs(beats, of_queue)
+
+
+def bursts(beats: Iterable[list[Reading]], limit_bps: Callable[[str, str], int | None]) -> list[Burst]:
+    """How evenly each port received and sent; ``limit_bps`` tells the limit of a port's direction (rx, tx)."""
+    measured: dict[str, list[Rate]] = {}
+    for beat in rates(beats):
+        for rate in beat:
+            measured.setdefault(rate.port, []).append(rate)
+    return [burst(port, way, windows, limit_bps(port, way)) for port, windows in measured.items() for way in ("rx", "tx")]
+
+
+def link_speeds(switch: Switch, ports: Sequence[str], bridge: str | None) -> dict[str, int]:
+    """The speed of the link of each interface in bit/s, for those that have one (ovs-vswitchd.conf.db(5), Interface.link_speed)."""
+    rows = _interfaces(switch, ports, bridge, ("name", "link_speed"))
+    return {row["name"]: one(row["link_speed"]) for row in rows if one(row["link_speed"])}
+
+
+def _pairs(beats: Iterable[list[Reading]], difference: Callable) -> Iterator[list]:
+    before: dict[tuple, Reading] = {}
+    for number, beat in enumerate(beats):
+        rows = [difference(before[key], reading) for reading in beat if (key := (reading.port, reading.queue)) in before]
+        before |= {(reading.port, reading.queue): reading for reading in beat}
+        if number:
+            yield rows
+
+
+class _Meter:
+    """Reads the counters of some interfaces again and again, over one connection to each bridge."""
+
+    def __init__(
+        self, switch: Switch, ports: Sequence[str], bridge: str | None, places: list[Place], source: str,
+        queues: bool = False, interval_s: float | None = None,
+    ):  # fmt: skip
+        self._switch = switch
+        self._asked = (ports, bridge)
+        self._places = places
+        self._source = source
+        self._queues = queues
+        self._interval_s = interval_s
+        self._clients: dict[str, Client] = {}
+        self._stored: set[str] = set()  # bridges whose counters come from the database
+        self._gone: set[str] = set()  # ports without a reading since the last one
+        self._ages: dict[str, float] = {}
+        self._looked = 0.0
+        self._epoch = time.time() - time.monotonic()
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def read(self) -> list[Reading]:
+        """The first reading: what cannot be had now is an error, or with ``auto`` comes from the database."""
+        found = []
+        for bridge, places in self._by_bridge().items():
+            try:
+                if self._source == "ovsdb":
+                    self._stored.add(bridge)
+                found += self._of_bridge(bridge, places)
+            except _ABSENT as error:
+                if self._source != "auto" or self._queues:
+                    raise
+                self._take_the_database(bridge, error)
+                found += self._of_bridge(bridge, places)
+        self._note_gone(found)
+        return found
+
+    def read_on(self) -> list[Reading]:
+        """A later reading: what cannot be had now is left out, and looked for until it is back."""
+        if self._gone and time.monotonic() - self._looked > _AGAIN_S:
+            self._look_again()
+        found: list[Reading] = []
+        for bridge, places in self._by_bridge().items():
+            if bridge not in self._stored and bridge not in self._clients and self._gone.issuperset(place.port for place in places):
+                continue  # not back yet
+            try:
+                found += self._of_bridge(bridge, places)
+            except _ABSENT as error:
+                self._drop(bridge)
+                self._switch.notes.append(f"{error.what}: {error.why}; waiting for it")
+                self._gone.update(place.port for place in places)
+        if self._began_anew(found):
+            # The number may belong to another port by now.
+            before = self._places
+            self._look_again()
+            found = [reading for reading in found if self._places == before or reading.port not in self._gone]
+        self._note_gone(found)
+        back = self._gone & {reading.port for reading in found}
+        if back:
+            self._gone -= back
+            self._switch.notes.append(f"{_names(back)}: back")
+        return [reading._replace(gap=True) if reading.port in back else reading for reading in found]
+
+    def _of_bridge(self, bridge: str, places: list[Place]) -> list[Reading]:
+        if bridge in self._stored:
+            return self._from_database(places)
+        if bridge not in self._clients:
+            self._clients[bridge] = self._connect(bridge)
+        client = self._clients[bridge]
+        names = {place.ofport: place.port for place in places if place.ofport is not None}
+        asked = list(names) if self._asked[0] else None
+        client.deadline = self._switch.deadline
+        moment, counted = self._quickest(client.queue_stats if self._queues else client.port_stats, asked)
+        order = {place.port: index for index, place in enumerate(places)}
+        found = [Reading(moment, bridge, names[c.port], c.duration_s, c.counters, c.queue) for c in counted if c.port in names]
+        if len(found) < len(counted) and time.monotonic() - self._looked > _AGAIN_S:
+            self._look_again()  # ports that were added meanwhile
+        return sorted(found, key=lambda reading: (order[reading.port], reading.queue or 0))
+
+    def _quickest(self, ask: Callable, asked: list[int] | None) -> tuple[float, list]:
+        """The counters, and when they were read: in the middle of the question, give or take half of what it took.
+
+        Where that is too long for an interval to be known, because the processor was busy, it is asked again and the best is taken.
+        """
+        interval_s = self._interval_s or 0
+        best_s, until = float("inf"), time.monotonic() + _PATIENT * interval_s
+        while True:
+            begin = time.monotonic()
+            counted = ask(asked)
+            took_s = time.monotonic() - begin
+            if took_s < best_s:
+                best_s, best = took_s, (self._epoch + begin + took_s / 2, counted)
+            if took_s < max(_EXACT * interval_s, _QUICK_S) or time.monotonic() + took_s > until:
+                return best
+
+    def _from_database(self, places: list[Place]) -> list[Reading]:
+        moment = self._epoch + time.monotonic()
+        rows = lookup.by_name(self._switch, "Interface", [place.port for place in places], ("statistics",))
+        return [Reading(moment, p.bridge, p.port, None, mapping(rows[p.port]["statistics"])) for p in places if p.port in rows]
+
+    def _connect(self, bridge: str) -> "Client":
+        deadline = self._switch.deadline
+        if self._source == "auto":  # time must be left for the database
+            self._switch.deadline = min(deadline, time.monotonic() + min(_PATIENCE_S, self._switch.remaining_s() / 2))
+        try:
+            return self._switch.openflow(bridge)
+        finally:
+            self._switch.deadline = deadline
+
+    def _take_the_database(self, bridge: str, error: OvstoolError) -> None:
+        self._drop(bridge)
+        if self._interval_s is not None and self._interval_s < _updated_s(self._switch):
+            why = f"{error.why}; the counters of the database are too old for this interval"
+            raise type(error)(error.what, why, f"--source ovsdb --interval {2 * _updated_s(self._switch):g}") from error
+        self._stored.add(bridge)
+        self._switch.notes.append(f"{error.what}: {error.why}; these counters are the database's, up to {_updated_s(self._switch):g} s old")
+
+    def _drop(self, bridge: str) -> None:
+        if bridge in self._clients:
+            self._clients.pop(bridge).close()
+
+    def _look_again(self) -> None:
+        """Ask the database anew where the interfaces are; without names, also which there are."""
+        self._looked = time.monotonic()
+        ports, bridge = self._asked
+        try:
+            if not ports:
+                self._places = _places(self._switch, ports, bridge)
+                self._gone &= {place.port for place in self._places}
+            else:
+                rows = lookup.by_name(self._switch, "Interface", [place.port for place in self._places], ("ofport",))
+                bridges = lookup.bridges_of(self._switch, list(rows.values()))
+                self._places = [
+                    _place(rows[p.port], bridges.get(one(rows[p.port]["_uuid"]), p.bridge)) if p.port in rows else p._replace(ofport=None)
+                    for p in self._places
+                ]
+        except OvstoolError:
+            self._switch.close()  # ovsdb-server may be starting too
+            return
+        for name in {place.bridge for place in self._places} - self._clients.keys() - self._stored:
+            try:
+                self._clients[name] = self._connect(name)
+            except _ABSENT:
+                pass
+
+    def _began_anew(self, found: list[Reading]) -> bool:
+        ages = {reading.port: reading.duration_s for reading in found if reading.duration_s is not None}
+        younger = any(age < self._ages.get(port, 0) for port, age in ages.items())
+        self._ages |= ages
+        return younger
+
+    def _note_gone(self, found: list[Reading]) -> None:
+        """Notice ports without a reading. A port may well have no queues."""
+        if self._queues:
+            return
+        read = {reading.port for reading in found}
+        gone = [place.port for place in self._places if place.port not in read and place.port not in self._gone]
+        if gone and self._interval_s is not None:
+            self._gone.update(gone)
+            self._switch.notes.append(f"{_names(gone)}: gone, or not open; waiting for it")
+
+    def _by_bridge(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for place in self._places:
+            found.setdefault(place.bridge, []).append(place)
+        return found
+
+
+def _names(ports: Iterable[str]) -> str:
+    names = sorted(ports)
+    return ", ".join(quote(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _places(switch: Switch, ports: Sequence[str], bridge: str | None) -> list[Place]:
+    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport"))
+    if bridge:
+        return [_place(row, bridge) for row in rows]
+    bridges = lookup.bridges_of(switch, rows)
+    return [_place(row, bridges.get(one(row["_uuid"]), "")) for row in rows]
+
+
+def _place(row: Row, bridge: str) -> Place:
+    ofport = one(row["ofport"])
+    return Place(bridge, row["name"], ofport if isinstance(ofport, int) and ofport > 0 else None)
+
+
+def _interfaces(switch: Switch, ports: Sequence[str], bridge: str | None, columns: tuple[str, ...]) -> list[Row]:
+    """The rows of the interfaces named, or of all by name. Raises NotFound."""
     if ports:
         rows = [row for named in lookup.interfaces(switch, ports, columns) for row in named.rows]
         if bridge:
-            inside = {row["name"] for row in _of_bridge(switch, bridge, ("name",))}
-            _require_inside(rows, inside, bridge)
+            _require_inside(rows, {row["name"] for row in _of_bridge(switch, bridge, ("name",))}, bridge)
     elif bridge:
         rows = _of_bridge(switch, bridge, columns)
     else:
         rows = sorted(switch.read(Query("Interface", [], columns)), key=lambda row: row["name"])
-    return [(row["name"], mapping(row["statistics"])) for row in {row["name"]: row for row in rows}.values()]
+    return list({row["name"]: row for row in rows}.values())
 
 
 def _of_bridge(switch: Switch, bridge: str, columns: tuple[str, ...]) -> list[Row]:
@@ -36,8 +344,20 @@ def _of_bridge(switch: Switch, bridge: str, columns: tuple[str, ...]) -> list[Ro
 
 
 def _require_inside(rows: list[Row], inside: set[str], bridge: str) -> None:
-    from ovstool.errors import NotFound, quote
-
     for row in rows:
         if row["name"] not in inside:
             raise NotFound(f"port {quote(row['name'])}", f"not a port of bridge {quote(bridge)}")
+
+
+def _updated_s(switch: Switch) -> float:
+    """How often ovs-vswitchd writes counters to the database, in seconds."""
+    rows = switch.read(Query("Open_vSwitch", [], ("other_config",)))
+    text = mapping(rows[0]["other_config"]).get("stats-update-interval", "") if rows else ""
+    return max(int(text) / 1000, _UPDATED_S) if text.isascii() and text.isdigit() and len(text) < 10 else _UPDATED_S
+
+
+def _require_updates(switch: Switch, interval_s: float) -> None:
+    updated_s = _updated_s(switch)
+    if interval_s < updated_s:
+        why = f"the counters of the database change every {updated_s:g} s"
+        raise UsageError(f"--interval {interval_s:g}", why, f"--interval {2 * updated_s:g}, or --source openflow")

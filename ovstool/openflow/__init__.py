@@ -1,0 +1,1 @@
+"""OpenFlow: counters over a bridge's management socket, and the text of flows."""

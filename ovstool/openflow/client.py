@@ -1,0 +1,189 @@
+"""A conversation in OpenFlow with a bridge, over a stream to its management socket: one question at a time, or several at once.
+
+The peer is not trusted: what it sends is bounded in size, and everything is bounded in time.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, one_line
+from ovstool.host import Stream
+from ovstool.openflow import messages
+from ovstool.openflow.messages import Counted, Described, Malformed, Part
+
+LOG = logging.getLogger(__name__)
+
+_MAX_ANSWER = 64 * 2**20  # bytes; the counters of 65,000 ports with all properties are some 30 MB
+_PART = 256  # bytes that a part costs here even when it is empty
+_CHUNK = 2**17
+_AT_ONCE = 128  # requests; more could fill both ends' buffers while each waits for the other
+
+
+class Client:
+    """A connection to one bridge. ``deadline`` (on the monotonic clock) may be set anew before each question; ``what`` names the bridge."""
+
+    def __init__(self, stream: Stream, what: str, deadline: float):
+        self.deadline = deadline
+        self._stream = stream
+        self._what = what
+        self._buffer = bytearray()
+        self._last_xid = 0
+        self.version = max(messages.VERSIONS)
+        try:
+            self.version = self._negotiated()
+        except BaseException:
+            self.close()
+            raise
+
+    def port_stats(self, ports: Sequence[int] | None = None) -> list[Counted]:
+        """The counters of these ports, by OpenFlow port number, or of all ports. A port that the bridge does not have is left out."""
+        return self._counted(messages.port_stats_request, ports)
+
+    def queue_stats(self, ports: Sequence[int] | None = None) -> list[Counted]:
+        """The counters of all queues of these ports, or of all ports. A port that the bridge does not have is left out."""
+        return self._counted(messages.queue_stats_request, ports)
+
+    def descriptions(self) -> list[Described]:
+        """Names and link speeds of all ports."""
+        return self._parsed(messages.described, self._ask([messages.descriptions_request(self.version, self._xid())]))
+
+    def barrier(self) -> None:
+        """Wait until the bridge has done all that was asked before."""
+        self._ask([messages.barrier_request(self.version, self._xid())])
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
+        wanted: Sequence[int | None] = [None] if ports is None else ports
+        found = []
+        for first in range(0, len(wanted), _AT_ONCE):
+            requests = [request(self.version, self._xid(), port) for port in wanted[first : first + _AT_ONCE]]
+            found += self._parsed(messages.counted, self._ask(requests))
+        return found
+
+    def _parsed(self, parse: Callable, parts: list[Part]) -> list:
+        try:
+            return list(parse(self.version, parts))
+        except Malformed as error:
+            raise self._broken(str(error)) from error
+
+    def _ask(self, requests: Sequence[bytes]) -> list[Part]:
+        """Send requests and gather the parts of their answers, in whatever order those come."""
+        waiting = {messages.HEADER.unpack_from(request)[3] for request in requests}
+        LOG.info("%s: %d OpenFlow requests", self._what, len(waiting))
+        self._send(b"".join(requests))
+        parts: list[Part] = []
+        size = 0
+        while waiting:
+            kind, xid, body = self._receive()
+            if xid not in waiting:
+                continue
+            size += len(body) + _PART
+            if size > _MAX_ANSWER:
+                raise self._broken(f"an answer of more than {_MAX_ANSWER >> 20} MiB")
+            if kind == messages.ERROR:
+                if not self._checked(messages.is_bad_port, self.version, body):
+                    raise Refused(self._what, one_line(self._checked(messages.explained, self.version, body)))
+            elif not messages.is_barrier_reply(self.version, kind):
+                part = self._checked(messages.part, self.version, kind, body)
+                if part is None:
+                    continue
+                parts.append(part)
+                if part.more:
+                    continue
+            waiting.discard(xid)
+        return parts
+
+    def _negotiated(self) -> int:
+        """Say hello, and settle on the highest version that both speak (OpenFlow 1.5.1, section 6.3.2)."""
+        self._send(messages.hello(self._xid()))
+        while True:
+            version, kind, _, body = self._receive_any()
+            if kind == messages.HELLO:
+                common = self._checked(messages.versions, version, body)
+                if common:
+                    return common[-1]
+            elif kind != messages.ERROR:
+                continue
+            ours = ", ".join(messages.VERSIONS.values())
+            raise Refused(
+                self._what,
+                f"the bridge speaks none of the OpenFlow versions known here ({ours})",
+                "one of them in 'ovstool bridge set BRIDGE --protocols'",
+            )
+
+    def _receive(self) -> tuple[int, int, bytes]:
+        """The next message of the version agreed upon, as type, xid, body."""
+        while True:
+            version, kind, xid, body = self._receive_any()
+            if kind == messages.ECHO_REQUEST:
+                self._send(messages.message(version, messages.ECHO_REPLY, xid, body))
+            elif version == self.version:
+                return kind, xid, body
+            elif kind not in (messages.HELLO, messages.ERROR):
+                raise self._broken("a message of another OpenFlow version")
+
+    def _receive_any(self) -> tuple[int, int, int, bytes]:
+        header = messages.HEADER
+        while len(self._buffer) < header.size:
+            self._fill()
+        version, kind, length, xid = header.unpack_from(self._buffer)
+        if length < header.size:
+            raise self._broken("a message shorter than its header")
+        while len(self._buffer) < length:
+            self._fill()
+        body = bytes(memoryview(self._buffer)[header.size : length])
+        del self._buffer[:length]
+        return version, kind, xid, body
+
+    def _fill(self) -> None:
+        try:
+            self._stream.settimeout(self._remaining())
+            data = self._stream.recv(_CHUNK)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+        if not data:
+            raise self._lost("closed by ovs-vswitchd")
+        self._buffer += data
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._stream.settimeout(self._remaining())
+            self._stream.sendall(data)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+
+    def _checked(self, parse: Callable, *what) -> Any:
+        try:
+            return parse(*what)
+        except Malformed as error:
+            raise self._broken(str(error)) from error
+
+    def _xid(self) -> int:
+        self._last_xid = self._last_xid % 0xFFFFFFFF + 1
+        return self._last_xid
+
+    def _remaining(self) -> float:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise self._timed_out()
+        return remaining
+
+    def _timed_out(self) -> TimedOut:
+        self.close()
+        return TimedOut(self._what, "no answer in time", "a longer --timeout, or see what ovs-vswitchd is doing")
+
+    def _lost(self, why: str) -> Unreachable:
+        self.close()
+        return Unreachable(self._what, f"connection lost: {why}", "again (every command is safe to repeat)")
+
+    def _broken(self, what: str) -> OvstoolError:
+        self.close()
+        return Unreachable(self._what, f"this is not an OpenFlow switch: it sent {what}")

@@ -1,0 +1,342 @@
+"""OpenFlow messages to bytes and back, of versions 1.0, 1.3, 1.4 and 1.5: what reading counters takes (pure).
+
+Section numbers are those of the OpenFlow Switch Specification 1.5.1; 1.0's layouts are in its section 5.3. All numbers are
+big-endian. A counter that is not supported is 2^64-1 on the wire and missing in what is returned.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+VERSIONS = {1: "OpenFlow10", 4: "OpenFlow13", 5: "OpenFlow14", 6: "OpenFlow15"}  # as in the column Bridge.protocols
+
+HEADER = struct.Struct("!BBHI")  # version, type, length, xid (7.1.1)
+HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY = 0, 1, 2, 3  # the same in all versions
+
+LOCAL = 65534  # the bridge's own port, as the database shows it; OFPP_LOCAL is longer from 1.1 on
+_LOCAL_32 = 0xFFFFFFFE
+_ANY_32 = 0xFFFFFFFF  # OFPP_ANY, and OFPQ_ALL
+_NONE_16 = 0xFFFF  # OFPP_NONE of 1.0: all ports, for port statistics
+_ALL_16 = 0xFFFC  # OFPP_ALL of 1.0: all ports, for queue statistics
+
+_PORT, _QUEUE, _PORT_DESC = 4, 5, 13  # multipart types (7.3.5.6, 7.3.5.8, 7.3.5.7)
+_MORE = 1  # OFPMPF_REPLY_MORE
+_NEVER = 2**64 - 1  # a counter that is not supported
+
+_PORT_10 = struct.Struct("!H6x12Q")
+_PORT_13 = struct.Struct("!I4x12QII")
+_PORT_14 = struct.Struct("!H2xIII8Q")
+_QUEUE_10 = struct.Struct("!H2xI3Q")
+_QUEUE_13 = struct.Struct("!II3QII")
+_QUEUE_14 = struct.Struct("!H6xII3QII")
+_FEATURES_10 = struct.Struct("!QIB3xII")  # 1.0 describes ports in its features reply
+_DESCRIPTION_10 = struct.Struct("!H6s16s6I")
+_DESCRIPTION_13 = struct.Struct("!I4x6s2x16s8I")
+_DESCRIPTION_14 = struct.Struct("!IH2x6s2x16sII")
+_PROPERTY = struct.Struct("!HH")
+_EXPERIMENTER = struct.Struct("!II")
+
+_SPEEDS = (10**7, 10**7, 10**8, 10**8, 10**9, 10**9, 10**10)  # bit/s; the bits of ofp_port_features in 1.0, half and full duplex
+
+# The names of Interface.statistics, in the order of the messages.
+_PORT_COUNTERS = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped", "rx_errors", "tx_errors")
+_ETHERNET = ("rx_frame_err", "rx_over_err", "rx_crc_err", "collisions")
+_QUEUE_COUNTERS = ("tx_bytes", "tx_packets", "tx_errors")
+_SIZES = ("1_to_64", "65_to_127", "128_to_255", "256_to_511", "512_to_1023", "1024_to_1522", "1523_to_max")
+_RFC2819 = (
+    *(f"{direction}_{size}_packets" for direction in ("rx", "tx") for size in _SIZES),
+    *("tx_multicast_packets", "rx_broadcast_packets", "tx_broadcast_packets"),
+    *("rx_undersized_errors", "rx_oversize_errors", "rx_fragmented_errors", "rx_jabber_errors"),
+)
+_ETHERNET_PROPERTY, _EXPERIMENTER_PROPERTY = 0, 0xFFFF
+_INTEL = 0x0000AA01  # whose extension Open vSwitch uses for the counters of RFC 2819 and those that only a driver knows
+_INTEL_RFC2819, _INTEL_CUSTOM = 1, 2
+
+_BAD_REQUEST = (
+    "wrong version", "unknown message type", "unknown statistics type", "unknown experimenter", "unknown experimenter type",
+    "permission denied", "wrong length", "empty buffer", "unknown buffer", "bad table", "this connection is a slave",
+    "bad port", "bad packet", "the buffer overflowed",
+)  # fmt: skip
+_QUEUE_ERRORS = ("no such port", "no such queue", "permission denied")
+_HELLO_FAILED, _REQUEST_FAILED = 0, 1  # OFPET_HELLO_FAILED, OFPET_BAD_REQUEST
+
+
+class Malformed(Exception):
+    """The peer sent what no OpenFlow switch sends."""
+
+
+class Counted(NamedTuple):
+    """The counters of a port (``queue`` None) or of a queue; ``duration_s`` is its age, None in OpenFlow 1.0."""
+
+    port: int
+    queue: int | None
+    duration_s: float | None
+    counters: dict[str, int]
+
+
+class Described(NamedTuple):
+    """A port: its name, of which OpenFlow has room for 15 characters, and the speed of its link in bit/s (None: unknown)."""
+
+    port: int
+    name: str
+    speed_bps: int | None
+
+
+class Part(NamedTuple):
+    """A part of an answer in parts; ``more`` when it is not the last."""
+
+    kind: int
+    more: bool
+    body: memoryview
+
+
+def message(version: int, kind: int, xid: int, body: bytes = b"") -> bytes:
+    """One message with its header."""
+    return HEADER.pack(version, kind, HEADER.size + len(body), xid) + body
+
+
+def hello(xid: int) -> bytes:
+    """The first message of a connection, with the versions that are known here as a bitmap (7.5.1)."""
+    bitmap = sum(1 << version for version in VERSIONS)
+    return message(max(VERSIONS), HELLO, xid, struct.pack("!HHI", 1, 8, bitmap))
+
+
+def versions(version: int, body: bytes) -> list[int]:
+    """The versions that a peer's hello offers and that are known here, in ascending order. Raises Malformed.
+
+    A hello without a bitmap offers all versions up to its own.
+    """
+    offset = 0
+    while offset < len(body):
+        try:
+            kind, length = _PROPERTY.unpack_from(body, offset)
+        except struct.error as error:
+            raise Malformed("a hello cut short") from error
+        if length < _PROPERTY.size or offset + length > len(body):
+            raise Malformed("a hello with an element of the wrong length")
+        if kind == 1 and length >= 8:
+            (bitmap,) = struct.unpack_from("!I", body, offset + 4)
+            return [known for known in VERSIONS if bitmap >> known & 1]
+        offset += (length + 7) // 8 * 8
+    return [known for known in VERSIONS if known <= version]
+
+
+def barrier_request(version: int, xid: int) -> bytes:
+    """Ask to be told when all that was sent before is done (7.3.7)."""
+    return message(version, 18 if version == 1 else 20, xid)
+
+
+def is_barrier_reply(version: int, kind: int) -> bool:
+    return kind == (19 if version == 1 else 21)
+
+
+def port_stats_request(version: int, xid: int, port: int | None) -> bytes:
+    """Ask for the counters of a port, or of all (7.3.5.6)."""
+    if version == 1:
+        return _multipart(version, xid, _PORT, struct.pack("!H6x", _NONE_16 if port is None else port))
+    return _multipart(version, xid, _PORT, struct.pack("!I4x", _wide(port)))
+
+
+def queue_stats_request(version: int, xid: int, port: int | None) -> bytes:
+    """Ask for the counters of all queues of a port, or of all ports (7.3.5.8)."""
+    if version == 1:
+        return _multipart(version, xid, _QUEUE, struct.pack("!H2xI", _ALL_16 if port is None else port, _ANY_32))
+    return _multipart(version, xid, _QUEUE, struct.pack("!II", _wide(port), _ANY_32))
+
+
+def descriptions_request(version: int, xid: int) -> bytes:
+    """Ask for the descriptions of all ports (7.3.5.7; in 1.0 they are in the features, 5.3.1)."""
+    if version == 1:
+        return message(version, 5, xid)
+    return _multipart(version, xid, _PORT_DESC, struct.pack("!I4x", _ANY_32) if version == 6 else b"")
+
+
+def part(version: int, kind: int, body: bytes) -> Part | None:
+    """A part of a statistics answer (7.3.5.1), or None for another message. Raises Malformed."""
+    if version == 1 and kind == 6:
+        return Part(_PORT_DESC, False, memoryview(body))
+    if kind != (17 if version == 1 else 19):
+        return None
+    fixed = struct.Struct("!HH") if version == 1 else struct.Struct("!HH4x")
+    if len(body) < fixed.size:
+        raise Malformed("an answer without its header")
+    multipart_kind, flags = fixed.unpack_from(body)
+    return Part(multipart_kind, bool(flags & _MORE), memoryview(body)[fixed.size :])
+
+
+def counted(version: int, parts: Sequence[Part]) -> Iterator[Counted]:
+    """The ports or queues in an answer, in its order. Raises Malformed."""
+    try:
+        for kind, _, body in parts:
+            if kind == _PORT:
+                yield from _ports_14(body) if version >= 5 else _ports(version, body)
+            elif kind == _QUEUE:
+                yield from _queues_14(body) if version >= 5 else _queues(version, body)
+            else:
+                raise Malformed("another answer than the one that was asked for")
+    except struct.error as error:
+        raise Malformed("counters cut short") from error
+
+
+def described(version: int, parts: Sequence[Part]) -> Iterator[Described]:
+    """The ports in an answer to ``descriptions_request``. Raises Malformed."""
+    try:
+        for kind, _, body in parts:
+            if kind != _PORT_DESC:
+                raise Malformed("another answer than the one that was asked for")
+            if version == 1:
+                for port, _, name, _, _, current, *_ in _DESCRIPTION_10.iter_unpack(body[_FEATURES_10.size :]):
+                    speeds = [speed for bit, speed in enumerate(_SPEEDS) if current >> bit & 1]
+                    yield Described(port, _name(name), max(speeds, default=None))
+            elif version == 4:
+                for port, _, name, *_, kbps, _ in _DESCRIPTION_13.iter_unpack(body):
+                    yield Described(_narrow(port), _name(name), kbps * 1000 or None)
+            else:
+                yield from _described_14(body)
+    except struct.error as error:
+        raise Malformed("descriptions of ports cut short") from error
+
+
+def explained(version: int, body: bytes) -> str:
+    """An error message in words (7.5.4)."""
+    kind, code = _error(body)
+    if kind == _HELLO_FAILED:
+        # Open vSwitch says in the data which versions it speaks.
+        return bytes(body[4:]).decode("ascii", "replace").strip("\0 ") or "the versions do not fit"
+    if kind == _REQUEST_FAILED and code < len(_BAD_REQUEST):
+        return f"bad request: {_BAD_REQUEST[code]} (OFPET_BAD_REQUEST, code {code})"
+    if kind == _queue_failed(version) and code < len(_QUEUE_ERRORS):
+        return f"{_QUEUE_ERRORS[code]} (OFPET_QUEUE_OP_FAILED, code {code})"
+    return f"OpenFlow error type {kind}, code {code}"
+
+
+def is_bad_port(version: int, body: bytes) -> bool:
+    """Whether the error says that there is no such port, as after it has been deleted."""
+    return _error(body) in ((_queue_failed(version), 0), (_REQUEST_FAILED, 11))
+
+
+def _error(body: bytes) -> tuple[int, int]:
+    if len(body) < 4:
+        raise Malformed("an error without a type")
+    kind, code = struct.unpack_from("!HH", body)
+    return kind, code
+
+
+def _queue_failed(version: int) -> int:
+    """OFPET_QUEUE_OP_FAILED."""
+    return 5 if version == 1 else 9
+
+
+def _multipart(version: int, xid: int, kind: int, body: bytes) -> bytes:
+    if version == 1:
+        return message(version, 16, xid, struct.pack("!HH", kind, 0) + body)
+    return message(version, 18, xid, struct.pack("!HH4x", kind, 0) + body)
+
+
+def _wide(port: int | None) -> int:
+    return _ANY_32 if port is None else _LOCAL_32 if port == LOCAL else port
+
+
+def _narrow(port: int) -> int:
+    return LOCAL if port == _LOCAL_32 else port
+
+
+def _supported(names: Iterable[str], values: Iterable[int]) -> dict[str, int]:
+    return {name: value for name, value in zip(names, values, strict=True) if value != _NEVER}
+
+
+def _age(seconds: int, nanoseconds: int) -> float | None:
+    return None if seconds == 0xFFFFFFFF else seconds + nanoseconds / 1e9
+
+
+def _ports(version: int, body: memoryview) -> Iterator[Counted]:
+    names = (*_PORT_COUNTERS, *_ETHERNET)
+    if version == 1:
+        for port, *values in _PORT_10.iter_unpack(body):
+            yield Counted(port, None, None, _supported(names, values))
+        return
+    for port, *values, seconds, nanoseconds in _PORT_13.iter_unpack(body):
+        yield Counted(_narrow(port), None, _age(seconds, nanoseconds), _supported(names, values))
+
+
+def _queues(version: int, body: memoryview) -> Iterator[Counted]:
+    if version == 1:
+        for port, queue, *values in _QUEUE_10.iter_unpack(body):
+            yield Counted(port, queue, None, _supported(_QUEUE_COUNTERS, values))
+        return
+    for port, queue, *values, seconds, nanoseconds in _QUEUE_13.iter_unpack(body):
+        yield Counted(_narrow(port), queue, _age(seconds, nanoseconds), _supported(_QUEUE_COUNTERS, values))
+
+
+def _ports_14(body: memoryview) -> Iterator[Counted]:
+    for entry in _entries(body, _PORT_14.size):
+        _, port, seconds, nanoseconds, *values = _PORT_14.unpack_from(entry)
+        counters = _supported(_PORT_COUNTERS, values)
+        for kind, value in _properties(entry[_PORT_14.size :]):
+            if kind == _ETHERNET_PROPERTY:
+                counters |= _supported(_ETHERNET, struct.unpack_from("!4x4Q", value))
+            elif kind == _EXPERIMENTER_PROPERTY:
+                counters |= _extension(value)
+        yield Counted(_narrow(port), None, _age(seconds, nanoseconds), counters)
+
+
+def _queues_14(body: memoryview) -> Iterator[Counted]:
+    for entry in _entries(body, _QUEUE_14.size):
+        _, port, queue, *values, seconds, nanoseconds = _QUEUE_14.unpack_from(entry)
+        yield Counted(_narrow(port), queue, _age(seconds, nanoseconds), _supported(_QUEUE_COUNTERS, values))
+
+
+def _described_14(body: memoryview) -> Iterator[Described]:
+    while body:
+        port, length, _, name, _, _ = _DESCRIPTION_14.unpack_from(body)
+        if not _DESCRIPTION_14.size <= length <= len(body):
+            raise Malformed("a description of the wrong length")
+        kbps = 0
+        for kind, value in _properties(body[_DESCRIPTION_14.size : length]):
+            if kind == _ETHERNET_PROPERTY:
+                *_, kbps, _ = struct.unpack_from("!4x6I", value)
+        yield Described(_narrow(port), _name(name), kbps * 1000 or None)
+        body = body[length:]
+
+
+def _name(raw: bytes) -> str:
+    return raw.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _entries(body: memoryview, least: int) -> Iterator[memoryview]:
+    """Entries that begin with their length (1.4 and later)."""
+    while body:
+        (length,) = struct.unpack_from("!H", body)
+        if not least <= length <= len(body):
+            raise Malformed("an entry of the wrong length")
+        yield body[:length]
+        body = body[length:]
+
+
+def _properties(body: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Properties without their headers: each is type, length (the header's four bytes included), value, and padding to 8 bytes."""
+    while body:
+        kind, length = _PROPERTY.unpack_from(body)
+        if not _PROPERTY.size <= length <= len(body):
+            raise Malformed("a property of the wrong length")
+        yield kind, body[_PROPERTY.size : length]
+        body = body[(length + 7) // 8 * 8 :]
+
+
+def _extension(value: memoryview) -> dict[str, int]:
+    """Counters in Open vSwitch's extension; those of anybody else are passed over."""
+    experimenter, kind = _EXPERIMENTER.unpack_from(value)
+    if (experimenter, kind) == (_INTEL, _INTEL_RFC2819):
+        return _supported(_RFC2819, struct.unpack_from(f"!4x{len(_RFC2819)}Q", value, _EXPERIMENTER.size))
+    if (experimenter, kind) != (_INTEL, _INTEL_CUSTOM):
+        return {}
+    (count,) = struct.unpack_from("!2xH", value, _EXPERIMENTER.size)
+    offset = _EXPERIMENTER.size + 4
+    custom = {}
+    for _ in range(count):
+        (size,) = struct.unpack_from("!B", value, offset)
+        name, number = struct.unpack_from(f"!{size}sQ", value, offset + 1)
+        offset += 1 + size + 8
+        if number != _NEVER:
+            custom[name.decode("utf-8", "replace")] = number
+    return custom

@@ -1,0 +1,388 @@
+"""The live table, in a process of its own on a pseudo-terminal; pyte says what a person would see."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pyte
+import pytest
+
+_TIMEOUT_S = 30
+_ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
+_COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
+_BEGIN = """
+import sys, time
+from ovstool.live import Table
+from ovstool.rates import QueueRate, Rate
+
+def rate(port, rx=0.0, tx=0.0, reset=False, dropped=0.0, pps=0.0):
+    return Rate(1e9, port, 0.25, rx, tx, pps, pps, dropped, 0.0, 0.0, 0.0, reset)
+
+def unknown(port, reset=False):
+    return Rate(1e9, port, 0.25, *[None] * 8, reset)
+
+def watch(rows, speeds={}, rate_class=Rate, **how):
+    with Table(rate_class, speeds.get, **how) as table:
+        while table.show(rows):
+            time.sleep(0.02)
+    print("ended", flush=True)
+"""
+
+
+class Terminal:
+    """A terminal of this size and the program in it, which may use ``rate``, ``unknown`` and ``watch``."""
+
+    def __init__(self, program: str, columns: int = 100, lines: int = 30, wrap=lambda argv: argv, **environ: str):
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.master, slave = pty.openpty()
+        self.resize(columns, lines)
+        self.modes = termios.tcgetattr(self.master)
+        clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+        code = f"import fcntl, os, termios\nif os.getpid() == os.getsid(0): fcntl.ioctl(2, termios.TIOCSCTTY, 0)\n{_BEGIN}\n{program}"
+        self.process = subprocess.Popen(
+            wrap([sys.executable, "-c", code]),
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env=clean | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLUMNS": "33", "LINES": "7"} | environ,
+        )  # fmt: skip
+        os.close(slave)
+
+    def resize(self, columns: int, lines: int) -> None:
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def read(self) -> bool:
+        """Take what the program has written; False when there will be no more."""
+        if not select.select([self.master], [], [], 0.05)[0]:
+            return True
+        try:
+            data = os.read(self.master, 1 << 16)
+        except OSError:  # Linux says so when the last one has closed the terminal
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return bool(data)
+
+    def until(self, text: str) -> list[str]:
+        """Wait for a screen on which this pattern is found; its lines."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while time.monotonic() < deadline:
+            more = self.read()
+            if self._whole() and re.search(text, "\n".join(self.screen.display)):
+                return [line.rstrip() for line in self.screen.display]
+            if not more:
+                break
+        pytest.fail(f"never saw {text!r} but\n" + "\n".join(self.screen.display))
+
+    def _whole(self) -> bool:
+        """Whether no screen is half written."""
+        frame = self.raw.decode(errors="replace").split("\x1b[H")[-1]
+        lines = _ESCAPE.sub("", frame).replace("\r", "").split("\n")
+        return (len(lines) == self.screen.lines and len(lines[-1]) == self.screen.columns) or "\x1b[?1049l" in frame
+
+    def end(self) -> int:
+        """Wait for the end and check that the terminal is as it was; the exit code."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.read()
+        assert termios.tcgetattr(self.master) == self.modes
+        while self.read() and select.select([self.master], [], [], 0)[0]:
+            pass
+        code = self.process.wait(timeout=1)
+        after = self.raw.rpartition(b"\x1b[?1049l")
+        assert b"\x1b[?25h" in self.raw and b"\x1b[?7h" in self.raw and b"\x1b[H" not in after[2]
+        return code
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def frame(self) -> list[str]:
+        """The last whole screen as it was written, with its lines as long as they were."""
+        *_, last, _unfinished = self.raw.decode().split("\x1b[H")
+        return _ESCAPE.sub("", last).replace("\r", "").split("\n")
+
+
+@pytest.fixture
+def terminal():
+    opened = []
+
+    def run(program: str, *size: int, **how) -> Terminal:
+        opened.append(Terminal(program, *size, **how))
+        return opened[-1]
+
+    yield run
+    for each in opened:
+        each.close()
+
+
+def ports(lines: list[str]) -> list[str]:
+    return [line.split()[0] for line in lines if re.match(r"eth\d", line)]
+
+
+def many(count: int) -> str:
+    return f"[rate(f'eth{{i}}', rx=i * 1e6, tx=5e5, pps=1e7) for i in range({count})]"
+
+
+@pytest.mark.parametrize("count", [3, 100])
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (40, 10), (200, 50), (24, 6), (5, 3), (1, 1)])
+def test_fits_the_screen(terminal, columns, lines, count):
+    shown = terminal(f"watch({many(count)}, dict.fromkeys(['eth1', 'eth2'], 10**9))", columns, lines)
+    if columns >= 40:
+        seen = shown.until(f"eth{count - 1} ")
+        assert ports(seen) == [f"eth{i}" for i in range(count - 1, -1, -1)][: len(ports(seen))]
+        assert len(ports(seen)) == count or f"{count - len(ports(seen))} more" in seen
+        assert (f"{count - 1} M" in seen[2]) and "500 k" in seen[2]
+        assert any("history" in line for line in seen) == (columns > 40) and ("rx pkt/s" in seen[1]) == (columns > 100)
+    while shown.raw.count(b"\x1b[H") < 3:
+        assert shown.read()
+        shown.press("x")
+    frame = shown.frame()
+    assert [len(line) for line in frame] == [columns] * lines
+    shown.press("q")
+    assert shown.end() == 0
+
+
+def test_follows_the_size_of_the_window(terminal):
+    shown = terminal(f"watch({many(100)})", 80, 24)
+    shown.until("81 more")
+    shown.resize(40, 10)
+    shown.until("94 more")
+    shown.resize(120, 60)
+    lines = shown.until("45 more")
+    assert len(ports(lines)) == 55 and lines[-1].startswith("q quit")
+
+
+THREE = "[rate('eth1', rx=3e6, tx=1e6), rate('eth2', rx=1e6, tx=2e6), unknown('eth3'), rate('eth4', rx=2e6, tx=5e6)]"
+
+
+@pytest.mark.parametrize(
+    ("how", "order"),
+    [
+        ("", "4 1 2 3"),
+        ("sort='tx_bps'", "4 2 1 3"),
+        ("sort='rx_bps'", "1 4 2 3"),
+        ("sort='rx_bps', descending=False", "2 4 1 3"),
+        ("sort='port'", "4 3 2 1"),
+        ("sort='interval_s'", "1 2 3 4"),
+    ],
+)
+def test_sorted_as_asked(terminal, how, order):
+    assert ports(terminal(f"watch({THREE}, {how})").until("eth1")) == [f"eth{i}" for i in order.split()]
+
+
+def test_keys(terminal):
+    shown = terminal(f"watch({THREE}, title='br0')")
+    assert "br0  " in shown.until(r"by rx\+tx, descending")[0]
+    for keys, seen, order in [
+        ("s", "by port, descending", "4 3 2 1"),
+        ("r", "by port, ascending", "1 2 3 4"),
+        ("\x1b[C", "by rx_bps, ascending", "2 4 1 3"),
+        ("\x1bOC", "by tx_bps, ascending", "1 2 4 3"),
+        ("\x1b[D\x1b[D\x1b[D", r"by rx\+tx, ascending", "2 1 4 3"),
+        ("\x1b[D", "by reset, ascending", "1 2 3 4"),
+        ("\x1b[1;5Cx\x1bs", r"by rx\+tx, ascending", "2 1 4 3"),
+    ]:
+        shown.press(keys)
+        assert ports(shown.until(seen)) == [f"eth{i}" for i in order.split()]
+    shown.press("q")
+    assert shown.end() == 0
+    assert shown.raw.endswith(b"ended\r\n")
+
+
+def test_pause_keeps_what_is_shown(terminal, tmp_path):
+    other = tmp_path / "other"
+    shown = terminal(
+        "import os\nwith Table(Rate, {}.get) as table:\n"
+        f"    while table.show([rate('eth2' if os.path.exists({str(other)!r}) else 'eth1')]): time.sleep(0.02)"
+    )
+    shown.until("eth1")
+    shown.press(" ")
+    shown.until("PAUSED")
+    other.touch()
+    shown.press("s")
+    assert ports(shown.until("by port")) == ["eth1"]
+    shown.press(" ")
+    assert "PAUSED" not in shown.until("eth2")[0]
+
+
+def test_q_does_not_wait_for_the_next_reading(terminal):
+    shown = terminal("with Table(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(1000)\nprint('ended')")
+    shown.until("eth1")
+    shown.press("q")
+    assert shown.end() == 0
+    assert shown.raw.endswith(b"ended\r\n")
+
+
+def test_ctrl_c_is_the_callers(terminal):
+    shown = terminal(f"try: watch({THREE})\nexcept KeyboardInterrupt: print('interrupted')")
+    shown.until("eth1")
+    shown.press("\x03\x03")
+    assert shown.end() == 0
+    assert shown.raw.endswith(b"interrupted\r\n")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_killed(terminal, signum):
+    shown = terminal(f"watch({THREE})")
+    shown.until("eth1")
+    shown.process.send_signal(signum)
+    assert shown.end() == 128 + signum
+
+
+def test_ctrl_c_while_the_terminal_takes_nothing(terminal):
+    shown = terminal(f"watch({many(99)})", 200, 99)
+    shown.until("eth98")
+    before = -1
+    while before != (before := fcntl.ioctl(shown.master, termios.FIONREAD, b"....")):  # until it is full
+        time.sleep(0.5)
+    deadline = time.monotonic() + _TIMEOUT_S
+    while shown.process.poll() is None and time.monotonic() < deadline:
+        shown.press("\x03")  # the first leaves the table, a later one does not wait for the terminal
+        time.sleep(0.2)
+    assert shown.process.poll() == -signal.SIGINT
+    assert termios.tcgetattr(shown.master) == shown.modes
+
+
+def test_an_exception(terminal):
+    shown = terminal("with Table(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(0.3)\n    1 / 0")
+    assert shown.end() == 1
+    assert b"ZeroDivisionError" in shown.raw.rpartition(b"\x1b[?1049l")[2]
+
+
+def test_a_failure_of_drawing_is_raised(terminal):
+    shown = terminal(f"watch({THREE}, sort='nonsense')")
+    assert shown.end() == 1
+    assert b"AttributeError" in shown.raw.rpartition(b"\x1b[?1049l")[2]
+
+
+def test_stopped_and_continued(terminal):
+    def in_a_shell(argv):
+        take = "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+        shell = ["bash", "-c", 'set -m; "$@"; echo "stopped $?"; stty -a; read; fg', "bash", *argv]
+        return [sys.executable, "-c", take, *shell]
+
+    shown = terminal(f"watch({THREE})", wrap=in_a_shell)
+    shown.until("eth1")
+    shown.press("\x1a")
+    shown.until("stopped 148(.|\n)* icanon(.|\n)* echo ")
+    shown.press("\n")
+    shown.until(r"by rx\+tx(.|\n)*eth1(.|\n)*q quit")
+    shown.press("s")
+    shown.until("by port")
+    shown.press("q")
+    assert shown.end() == 0
+
+
+HOSTILE = [
+    "\x1b[2J\x1b[31mred",
+    "a\nb\rc",
+    "[bold]x[/]",
+    "\x9b31m",
+    "\u202eltr",
+    ":smile:",
+    "中" * 30,
+    "e" + "\u0301" * 40,
+    "x" * 300,
+    "\x07\x0e\x08",
+]
+
+
+def test_hostile_names_steer_nothing(terminal):
+    rows = f"[rate(name) for name in {HOSTILE!r}]"
+    program = f"with Table(Rate, {{}}.get, title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
+    shown = terminal(program, 80, 24)
+    lines = shown.until(":smile:")
+    assert r"\x1b[2J\x1b[31mred" in lines[0] and any(re.search(r"^\d\d:\d\d:\d\d a\\nb\\rc$", line) for line in lines)
+    assert any(line.startswith("[bold]x[/] ") for line in lines) and any(line.startswith(r"a\nb\rc ") for line in lines)
+    assert len([line for line in lines if re.search(" 0 +▁", line)]) == len(HOSTILE)
+    shown.press("q")
+    shown.end()
+    raw = shown.raw.decode()
+    assert not [text for text in ("\x1b[2J", "\x1b[31mred", "\x9b", "\u202e", "\x07", "\x0e", "\x08", "a\nb") if text in raw]
+
+
+def test_names_that_the_terminal_cannot_show(terminal):
+    shown = terminal("watch([rate('nätz', rx=1.0), rate('eth2', rx=9.0)])", 80, 10, PYTHONIOENCODING="ascii:backslashreplace")
+    shown.until(r"n\\xe4tz +1 +#+ ")
+    shown.press("q")
+    shown.end()
+    assert shown.raw.isascii() and all(len(line) == 80 for line in shown.frame())
+
+
+@pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}])
+def test_no_color(terminal, environ):
+    shown = terminal("watch([rate('eth1', rx=9e8, dropped=1.0), unknown('eth2', True)], {'eth1': 10**9})", **environ)
+    shown.until("eth1")
+    shown.press("q")
+    shown.end()
+    assert bool(_COLOUR.search(shown.raw.decode())) != bool(environ)
+
+
+def test_what_is_not_known(terminal):
+    shown = terminal("watch([unknown('eth1'), unknown('eth2', reset=True), rate('eth3')], {'eth1': 10**9, 'eth2': 10**9})", 160)
+    lines = shown.until("eth1")
+    assert [line.replace("▁", "").split() for line in lines[2:5]] == [
+        ["eth3", "0", "-", "0", "-", *"0000"],
+        ["eth1", *"--------"],
+        ["eth2", "reset", *"--------"],
+    ]
+
+
+def test_a_reset_is_marked_where_there_is_no_room(terminal):
+    terminal(f"watch([unknown({'x' * 30!r}, reset=True)])", 40, 10).until("x…! ")
+
+
+def test_utilisation(terminal):
+    rows = "[rate('eth1', rx=250e6, tx=1e6), rate('eth2', rx=2e9, tx=1e9), rate('eth3', rx=1e6)]"
+    lines = terminal(f"watch({rows}, {{'eth1': 10**9, 'eth2': 10**9}})", 100).until("eth1")
+    eth2, eth1, eth3 = lines[2:5]
+    assert re.search(r"250 M .*█ █▌ +25% +1 M .*█ ▏ +<1% ", eth1)
+    assert re.search(r"2 G .*█ █{6} 200% +1 G .*█ █{6} 100% ", eth2)
+    assert re.search(r"1 M [ █]+ - +0 ", eth3)
+
+
+def test_readings_between_two_redraws(terminal):
+    shown = terminal(
+        "with Table(Rate, {}.get) as table:\n    n = 0\n    while table.show([rate('eth1', rx=200e6 * (n % 2))]):\n        n += 1; time.sleep(0.002)"
+    )
+    lines = shown.until(r"eth1 +(9\d\.?\d*|10\d\.?\d*) M +█████")
+    assert any(re.match(r"rates: mean of \d+ readings, .* highest of them$", line) for line in lines)
+
+
+def test_a_port_that_is_gone(terminal):
+    shown = terminal(
+        "with Table(Rate, {}.get) as table:\n    n = 0\n"
+        "    while table.show([rate('eth1'), rate('eth2')] if n < 20 else [rate('eth1')]):\n        n += 1; time.sleep(0.02)"
+    )
+    shown.until("2 ports")
+    assert ports(shown.until("1 ports")) == ["eth1"]
+
+
+def test_queues(terminal):
+    rows = "[QueueRate(1e9, 'eth1', queue, 0.25, queue * 1e6, 2.0, queue == 3) for queue in (10, 2, 3)]"
+    lines = terminal(f"watch({rows}, rate_class=QueueRate)").until("eth1")
+    assert [line.split()[:2] for line in lines[2:5]] == [["eth1", "10"], ["eth1", "reset"], ["eth1", "2"]]
+    assert lines[1].split() == ["port", "queue", "tx", "bit/s", "history", "tx", "pkt/s"] and "by tx_bps" in lines[0]
+
+
+def test_without_a_keyboard(terminal):
+    shown = terminal(f"watch({THREE}, stdin=open('/dev/null'))")
+    lines = shown.until("eth1")
+    assert not any("quit" in line for line in lines)
+    assert termios.tcgetattr(shown.master) == shown.modes
+    shown.process.send_signal(signal.SIGINT)
+    assert shown.end() != 0
