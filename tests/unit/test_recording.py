@@ -1,0 +1,258 @@
+"""Recordings: what is read is what was written, whatever is in the file besides."""
+
+import csv
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from ovstool import recording
+from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError
+from ovstool.rates import COUNTERS, Reading
+
+FULL = {counter: 10**6 * number for number, counter in enumerate(COUNTERS)}
+HEADER = "time,host,bridge,port,duration_s,rx_packets,rx_bytes,rx_dropped,rx_errors,tx_packets,tx_bytes,tx_dropped,tx_errors"
+LINE = "1795190400.300000,,br0,eth1,12.500000,0,1,2,3,4,5,6,7"
+BOTH = pytest.mark.parametrize("name", ["rec.csv", "rec.db"])
+
+
+def reading(moment: float = 1795190400.3, port: str = "eth1", **changes) -> Reading:
+    return Reading(moment, "br0", port, 12.5, FULL)._replace(**changes)
+
+
+def append(path, *beats) -> list[str]:
+    notes: list[str] = []
+    with recording.append(str(path), notes.append) as recorder:
+        for beat in beats:
+            recorder.add(beat)
+    return notes
+
+
+def read(path) -> tuple[list[Reading], list[str]]:
+    notes: list[str] = []
+    return [found for _, found in recording.read(str(path), notes.append)], notes
+
+
+@BOTH
+def test_what_is_written_is_read(tmp_path, name):
+    beats = [
+        [reading(), reading(port='a,"b"'), reading(port="größe")],
+        [],
+        [reading(1795190401.3, duration_s=None), reading(1795190401.3, port="br0", counters={"tx_bytes": 2**63 - 1})],
+    ]
+    path = tmp_path / name
+    assert append(path, *beats[:2]) == append(path, *beats[2:]) == []
+    assert read(path) == ([found for beat in beats for found in beat], [])
+
+
+@BOTH
+def test_a_name_that_would_break_a_line_is_escaped(tmp_path, name):
+    append(tmp_path / name, [reading(port="a\nb"), reading(port="\ud800"), reading()])
+    assert [found.port for found in read(tmp_path / name)[0]] == ["a\\nb", "\\ud800", "eth1"]
+
+
+def test_other_tools_read_the_csv(tmp_path):
+    append(tmp_path / "rec.csv", [reading(), reading(port='a,"b"', counters={"rx_bytes": 2**64 - 1})])
+    with open(tmp_path / "rec.csv", newline="", encoding="utf-8") as file:
+        first, second = csv.DictReader(file)
+    assert first == {"time": "1795190400.300000", "host": "", "bridge": "br0", "port": "eth1", "duration_s": "12.500000"} | {
+        counter: str(value) for counter, value in FULL.items()
+    }
+    assert (second["port"], second["rx_bytes"], second["tx_bytes"]) == ('a,"b"', str(2**64 - 1), "")
+
+
+def test_other_tools_read_the_database_while_it_is_written(tmp_path):
+    with recording.append(str(tmp_path / "rec.sqlite3"), print) as recorder:
+        recorder.add([reading(counters={"rx_bytes": 5})])
+        with sqlite3.connect(tmp_path / "rec.sqlite3") as db:
+            assert db.execute("SELECT host, port, rx_bytes, tx_bytes FROM readings").fetchall() == [(None, "eth1", 5, None)]
+        db.close()
+    assert os.listdir(tmp_path) == ["rec.sqlite3"]  # no log beside it
+
+
+@BOTH
+def test_a_new_recording_without_readings_leaves_no_file(tmp_path, name):
+    append(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+    (tmp_path / name).touch()
+    append(tmp_path / name)
+    assert (tmp_path / name).exists() and read(tmp_path / name) == ([], [])
+
+
+def test_a_torn_last_line(tmp_path):
+    path = tmp_path / "rec.csv"
+    for end in range(len(HEADER) + 1, len(HEADER) + len(LINE) + 1):
+        whole = f"{HEADER}\n{LINE}\n"
+        path.write_text(whole + whole[len(HEADER) + 1 : end])
+        found, notes = read(path)
+        assert len(found) == 1
+        torn = end > len(HEADER) + 1
+        assert ["torn" in note for note in notes] == ["torn" in note for note in append(path, [reading()])] == [True] * torn
+        assert path.read_text().splitlines()[:2] == [HEADER, LINE] and len(read(path)[0]) == 2
+    for end in range(len(HEADER) + 1):
+        path.write_text(HEADER[:end])
+        assert read(path)[0] == []
+        append(path, [reading()])
+        assert len(read(path)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "garbage",
+        LINE[:40],
+        f"{LINE},8",
+        LINE.replace("1795190400.300000", ""),
+        LINE.replace("1795190400.300000", "nan"),
+        LINE.replace("1795190400.300000", "inf"),
+        LINE.replace("1795190400.300000", "-1"),
+        LINE.replace("1795190400.300000", "1e9"),
+        LINE.replace("1795190400.300000", "9" * 400),
+        LINE.replace("12.500000", "nan"),
+        LINE.replace(",7", ",7.5"),
+        LINE.replace(",7", ",-7"),
+        LINE.replace(",7", ",1_0"),
+        LINE.replace(",7", f",{2**64}"),
+        LINE.replace(",7", "," + "9" * 5000),
+        LINE.replace(",7", ",\u0667"),
+        LINE.replace("eth1", '"eth1'),
+        LINE.replace("eth1", "et\0h1") + ",",
+        LINE.replace("eth1", "\udcff"),
+        "9" * 200_000,
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "rec.csv"
+    path.write_bytes(f"{HEADER}\n{LINE}\n{line}\n{LINE}\n".encode(errors="surrogateescape"))
+    with pytest.raises(Conflict, match="line 3"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,b\n1,2\n", b"\x7fELF" * 100, HEADER.upper().encode() + b"\n", b"\0" * 5000, HEADER.encode() + b"x"]
+)
+@BOTH
+def test_a_file_that_is_something_else_is_left_alone(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    for use in (append, read):
+        with pytest.raises(Conflict, match="not a recording of ovstool"):
+            use(path)
+    assert path.read_bytes() == content and os.listdir(tmp_path) == [name]
+
+
+def test_a_database_of_somebody_else_is_left_alone(tmp_path):
+    path = tmp_path / "rec.db"
+    for table in ("readings (time, value)", "other (a)"):
+        path.unlink(missing_ok=True)
+        with sqlite3.connect(path) as db:
+            db.execute(f"CREATE TABLE {table}")
+        db.close()
+        before = path.read_bytes()
+        for use in (append, read):
+            with pytest.raises(Conflict, match="not a recording of ovstool"):
+                use(path)
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("time", "'x'"), ("time", "9e999"), ("time", "-1"), ("port", "x'ff'"), ("rx_bytes", "1.5"), ("tx_bytes", "-1"), ("duration_s", "'x'")],
+)
+def test_a_damaged_row_is_named(tmp_path, column, value):
+    path = tmp_path / "rec.db"
+    append(path, [reading(), reading()])
+    with sqlite3.connect(path) as db:
+        db.execute(f"UPDATE readings SET {column} = {value} WHERE rowid = 2")
+    db.close()
+    with pytest.raises(Conflict, match="row 2"):
+        read(path)
+
+
+def test_a_damaged_database_is_an_error(tmp_path):
+    path = tmp_path / "rec.db"
+    append(path, *[[reading()]] * 2000)
+    content = bytearray(path.read_bytes())
+    content[5000:60000] = b"\xa5" * 55000
+    path.write_bytes(content)
+    with pytest.raises((Conflict, Refused)):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["rec", "rec.txt", "rec.csv.gz", "", ".csv"])
+def test_an_unknown_ending(name):
+    for use in (append, read):
+        with pytest.raises(UsageError, match="ends in"):
+            use(name)
+
+
+@BOTH
+def test_what_is_no_file(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    (tmp_path / "folder" / name).mkdir(parents=True)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / name).symlink_to("/dev/full")
+    for path, error in (
+        (tmp_path / name, UsageError),
+        (tmp_path / "folder" / name, UsageError),
+        (tmp_path / "link" / name, UsageError),
+        (tmp_path / "nosuch" / name, NotFound),
+    ):
+        for use in (append, read):
+            with pytest.raises(error):
+                use(path)
+    with pytest.raises(Refused):  # of the kernel; nobody, not even root, makes files there
+        append(f"/sys/{name}")
+
+
+@BOTH
+def test_one_recorder_at_a_time(tmp_path, name):
+    with recording.append(str(tmp_path / name), print) as recorder:
+        with pytest.raises(Conflict, match="another"):
+            append(tmp_path / name, [reading()])
+        recorder.add([reading()])
+    append(tmp_path / name, [reading()])
+    assert len(read(tmp_path / name)[0]) == 2
+
+
+def test_a_file_that_others_empty_or_remove(tmp_path):
+    path = tmp_path / "rec.csv"
+    with recording.append(str(path), print) as recorder:
+        recorder.add([reading()])
+        os.truncate(path, 0)  # logrotate's copytruncate
+        recorder.add([reading()])
+        assert len(read(path)[0]) == 1
+        path.unlink()
+        with pytest.raises(Refused, match="removed"):
+            recorder.add([reading()])
+
+
+def test_no_part_of_a_beat_when_the_file_may_not_grow(tmp_path):
+    """In another process, whose files may have 10,000 bytes (RLIMIT_FSIZE)."""
+    path = tmp_path / "rec.csv"
+    code = (
+        "import sys; from ovstool import recording; from ovstool.rates import Reading\n"
+        "with recording.append(sys.argv[1], print) as recorder:\n"
+        "    for i in range(1000): recorder.add([Reading(float(i), 'br0', f'eth{n}', None, {'rx_bytes': i}) for n in range(7)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Refused" in done.stderr and "too large" in done.stderr
+    found, notes = read(path)
+    assert notes == [] and len(found) % 7 == 0 and 9_000 < path.stat().st_size <= 10_000
+    assert append(path, [reading()]) == []
+
+
+def test_errors_are_one_line(tmp_path):
+    path = tmp_path / "a\nb.csv"
+    path.write_text("x")
+    with pytest.raises(OvstoolError) as caught:
+        append(path)
+    assert str(caught.value).isprintable()
