@@ -1,0 +1,131 @@
+"""Flow tables: ovstool beside ovs-ofctl, and beside ovs-flowviz, which parses flows with the same library.
+
+Called by report.py; on its own it is ``python3 bench/flows.py``, with the Python that ovstool is installed for.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pairs
+
+from ovstool import sandbox
+
+FLOWS = 100_000
+PEAK_MIB = 150
+_VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+_TIMEOUT_S = 120
+_FLOWVIZ = "ovs[flowviz]"
+
+OVSTOOL = [sys.executable, "-m", "ovstool"]
+ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(("OVS", "CLIFF", "PYTHON"))}
+
+# How long the parser of ovs.flow takes of all the work on a dump that is there already; both in one process, in seconds.
+_SHARE = """
+import json, sys, time
+from ovstool.openflow import text
+decode, spent = text._decoded, 0
+def timed(*args):
+    global spent
+    started = time.perf_counter()
+    try:
+        return decode(*args)
+    finally:
+        spent += time.perf_counter() - started
+text._decoded = timed
+started = time.perf_counter()
+with open(sys.argv[1], "rb") as file:
+    for row in text.parsed(text.flows(text.lines(iter(lambda: file.read(2**18), b"")))):
+        json.dumps(dict(zip(text.COLUMNS, row)))
+print(spent / (time.perf_counter() - started))
+"""
+
+
+def report() -> None:
+    """(e) Listing the flows of a large table, as text and as objects."""
+    with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
+        directory = Path(name)
+        box, _ = sandbox.start(directory / "box", "dummy")
+        try:
+            socket = f"unix:{box.directory}/br0.mgmt"
+            given = directory / "flows"
+            with given.open("w") as file:
+                file.writelines(map(flow, range(FLOWS)))
+            ofctl = [find("ovs-ofctl") or "ovs-ofctl", "-O", _VERSIONS]
+            subprocess.run([*ofctl, "--bundle", "add-flows", socket, given], check=True, timeout=_TIMEOUT_S)
+            lists = [*OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", "flow", "list", "br0", "-f", "json"]
+            text(lists, [*ofctl, "dump-flows", socket])
+            dump = directory / "dump"
+            with dump.open("wb") as out:
+                subprocess.run([*ofctl, "dump-flows", socket], stdout=out, check=True, timeout=_TIMEOUT_S)
+            objects([*lists, "--parsed"], dump, directory)
+        finally:
+            sandbox.stop(directory / "box")
+
+
+def text(ours: list[str], theirs: list[str]) -> None:
+    runs = pairs.alternate({"ours": ours, "theirs": theirs}, 7, ENVIRON)
+    head("(e) ovstool flow list -f json / ovs-ofctl dump-flows")
+    print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 3.0))
+    print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
+
+
+def objects(ours: list[str], dump: Path, directory: Path) -> None:
+    head("(e) ovstool flow list --parsed -f json / ovs-flowviz openflow json, which is given the dump in a file")
+    flowviz = find("ovs-flowviz") or installed(directory)
+    runs: dict[str, list[pairs.Cost]] = {"ours": [], "theirs": []}
+    for _ in range(2):
+        runs["ours"].append(pairs.run(ours, ENVIRON))
+        if flowviz:
+            runs["theirs"].append(pairs.run([flowviz, "-i", str(dump), "openflow", "json"], ENVIRON))
+    if flowviz:
+        print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 0.5))
+    else:
+        print(f"  ovs-flowviz is not here, and pip cannot install {_FLOWVIZ}: not compared")
+    print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
+    share = subprocess.run(
+        [sys.executable, "-c", _SHARE, dump], env=ENVIRON, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
+    )
+    print(f"  {'share of ovs.flow in the time of parsing':<44}{float(share.stdout):5.0%}")
+
+
+def installed(directory: Path) -> str | None:
+    """ovs-flowviz in an environment of its own; None where pip has no way to get it."""
+    venv = directory / "venv"
+    try:
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True, timeout=_TIMEOUT_S)
+        subprocess.run([venv / "bin/pip", "install", "-q", _FLOWVIZ], check=True, capture_output=True, timeout=_TIMEOUT_S)
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return str(venv / "bin/ovs-flowviz")
+
+
+def flow(index: int) -> str:
+    """A line of a table such as a virtual network has: nearly every match is another, and so are most of the actions."""
+    high, middle, low = index >> 16 & 255, index >> 8 & 255, index & 255
+    address, mac = f"10.{high}.{middle}.{low}", f"02:00:00:{high:02x}:{middle:02x}:{low:02x}"
+    table, port = index % 20, 1 + index % 2
+    forms = (
+        f"ip,in_port={port},nw_src={address},nw_dst=192.168.{low}.0/24 actions=mod_dl_dst:{mac},output:{port}",
+        f"tcp,in_port=1,nw_dst={address},tp_dst={index % 60000 + 1} actions=set_field:{mac}->eth_dst,set_field:{index}->reg0,resubmit(,{table + 1})",
+        f"dl_dst={mac},dl_vlan={index % 4000 + 1} actions=pop_vlan,output:{port}",
+        f"udp,nw_src={address},reg1={index:#x} actions=ct(commit,zone={index % 1000},exec(set_field:{index}->ct_mark)),resubmit(,{table + 1})",
+        f"arp,arp_tpa={address} actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:{mac}->eth_src,load:0x2->NXM_OF_ARP_OP[],in_port",
+    )
+    return f"table={table},priority={100 + index % 50},cookie={index % 64:#x},{forms[index % len(forms)]}\n"
+
+
+def find(program: str) -> str | None:
+    beside = os.path.dirname(sys.executable)
+    return shutil.which(program, path=f"{beside}:{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def head(title: str) -> None:
+    print(f"\n{title}\n{pairs.HEAD}", flush=True)
+
+
+if __name__ == "__main__":
+    report()

@@ -1,0 +1,280 @@
+"""ovs-ofctl's text: dumped flows to fields, differences of flow tables, match and actions to objects (pure).
+
+The syntax is that of ovs-ofctl(8), ovs-fields(7) and ovs-actions(7). Objects are those of ``ovs.flow``, Open vSwitch's own parser.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from ovstool.errors import NotFound, Refused, quote
+
+COLUMNS = ("table", "priority", "cookie", "packets", "bytes", "duration_s", "match", "actions")
+FLAGS = ("send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts")
+KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the others are requests, done when the flow is added
+
+_LONGEST_LINE = 2**20  # characters; a real flow has some hundred
+_PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
+_CACHED = 2**13  # matches and actions kept parsed; more would only cost memory where nearly all flows differ
+_PORT_NAME = r'"(?:[^"\\]|\\.)*"|[^\s,:()"]+'
+
+# What stands between the counters and the match (ofputil_flow_stats_format of ofp-flow.c): `key=value, ` and flags. A match has no
+# comma followed by a space.
+_FLOW = re.compile(
+    r" cookie=(0x[0-9a-f]+), duration=([0-9.]+)s, table=([^, ]+|\"[^\"]*\"), (?:n_packets=(\d+), )?(?:n_bytes=(\d+), )?"
+    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=(\d+),?)?(.*?) ?actions=(.*)"
+)
+_AFTER_MATCH = re.compile(r"(?:^| )(?:cookie|idle_timeout|hard_timeout|importance)=\w+ ")
+_PLACE = re.compile(r"(?:table=\w+ )?(?:priority=\d+)?")
+_SENT = re.compile(r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)")
+_SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
+_PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})")
+_IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
+_PLAIN_NAME = re.compile(r"\d+|[A-Za-z][A-Za-z0-9]*")  # ovs-ofctl quotes all others
+_MEMBERS = re.compile(rf"(?<=members:)(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
+_SHOWN_PORT = re.compile(r" (\d+|LOCAL)\((.*)\): addr:")
+
+Row = tuple[int | str, int, str, int | None, int | None, float, str, str]
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a text that comes in chunks. Raises Refused when one is longer than any flow is."""
+    rest = b""
+    for chunk in chunks:
+        whole, newline, chunk = chunk.rpartition(b"\n")
+        if newline:
+            yield from (rest + whole).decode(errors="replace").split("\n")
+            rest = b""
+        rest += chunk
+        if len(rest) > _LONGEST_LINE:
+            raise Refused("ovs-ofctl", f"a line is longer than {_LONGEST_LINE} bytes")
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def flows(dumped: Iterable[str]) -> Iterator[Row]:
+    """The flows of ``ovs-ofctl dump-flows``, each a tuple of ``COLUMNS``, as they come.
+
+    Counters in packets and bytes, None where the switch has none. A table that has a name has that, when names are shown.
+    The header lines, of which a long dump has some in the middle, are left out. Raises Refused for a line that is not a flow.
+    """
+    parse = _FLOW.fullmatch
+    for line in dumped:
+        found = parse(line)
+        if found:
+            cookie, duration, table, packets, octets, priority, match, actions = found.groups()
+            yield (
+                int(table) if table.isdecimal() else table,
+                int(priority) if priority else _PRIORITY,
+                cookie,
+                None if packets is None else int(packets),
+                None if octets is None else int(octets),
+                float(duration),
+                match,
+                actions,
+            )
+        elif line.startswith(" ") or not (" reply" in line or not line):
+            raise Refused("ovs-ofctl", f"not a flow as this version of ovstool knows them: {quote(line)}")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Flows as ``ovs-ofctl diff-flows`` prints them, without the sign: only on the switch, and only in the file."""
+
+    minus: Sequence[str]
+    plus: Sequence[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.minus or self.plus)
+
+    @cached_property
+    def updated(self) -> int:
+        """How many flows are in both, with other actions, another cookie or other timeouts."""
+        theirs = set(map(head, self.minus))
+        return sum(head(flow) in theirs for flow in self.plus)
+
+
+def difference(text: str) -> Difference:
+    """Read what ``ovs-ofctl diff-flows`` prints."""
+    lines = text.split("\n")
+    return Difference(*([_tidy(line[1:]) for line in lines if line.startswith(sign)] for sign in "-+"))
+
+
+def _tidy(flow: str) -> str:
+    return flow.replace("  actions=", " actions=", 1).lstrip()
+
+
+def head(flow: str) -> str:
+    """The part of a flow of a difference that tells it from others: table, priority and match."""
+    before = flow.partition("actions=")[0]
+    found = _AFTER_MATCH.search(before)
+    before = (before[: found.start()] if found else before).rstrip()
+    return before if before.startswith("table=") else f"table=0 {before}".rstrip()
+
+
+def place(flow: str) -> str:
+    """Its table and priority alone."""
+    found = _PLACE.match(flow)
+    return found[0] if found else ""
+
+
+def head_of(row: Row) -> str:
+    """The same of a dumped flow."""
+    table, priority, match = row[0], row[1], row[6]
+    return f"table={table} {','.join(filter(None, (f'priority={priority}' * (priority != _PRIORITY), match)))}".rstrip()
+
+
+def line_of(row: Row) -> str:
+    """A dumped flow as a line of a difference."""
+    cookie = "" if row[2] == "0x0" else f" cookie={row[2]}"
+    return f"{head_of(row)}{cookie} actions={row[7]}".removeprefix("table=0 ")
+
+
+def ports(shown: str) -> dict[str, str]:
+    """Port names and numbers from ``ovs-ofctl show``."""
+    found = map(_SHOWN_PORT.match, shown.splitlines())
+    return {match[2]: match[1] for match in found if match}
+
+
+def version(shown: str) -> str:
+    """The OpenFlow version of a reply, such as ``1.5``."""
+    found = re.search(r" \(OF(1\.\d)\)", shown[:200])
+    return found[1] if found else "1.0"
+
+
+def renamed(flow: str, names: Mapping[str, str]) -> str:
+    """A flow, match or actions as ovs-ofctl prints them with other names for the ports: numbers for names, or names for numbers."""
+
+    def other(name: str) -> str:
+        plain = name
+        if name.startswith('"'):
+            try:
+                plain = json.loads(name)
+            except ValueError:
+                return name
+        new = names.get(plain)
+        if new is None:
+            return name
+        return new if _PLAIN_NAME.fullmatch(new) else json.dumps(new)
+
+    flow = _PORT.sub(lambda found: found[1] + other(found[2]), flow)
+    flow = _MEMBERS.sub(lambda found: re.sub(_PORT_NAME, lambda name: other(name[0]), found[0]), flow)
+    return _IN_PORT.sub(lambda found: other(found[0]), flow)
+
+
+def probe(flow: str, cookie: int) -> str:
+    """A flow with the same table, priority and match, that has this cookie and no flags."""
+    words = re.split(r"[,\s]+", re.split(r"\bactions?=", flow.partition("#")[0])[0].strip())
+    return ",".join([word for word in words if word and word not in FLAGS and not word.startswith("cookie=")] + [f"cookie={cookie}"]) + (
+        ",actions=drop"
+    )
+
+
+def sent(printed: str) -> list[str]:
+    """The flows that ``ovs-ofctl parse-flows`` prints, as it would send them, in the syntax that ovs-ofctl takes."""
+    result = []
+    for line in printed.splitlines():
+        if found := _SENT.match(line):
+            before, actions, after = found[1].partition("actions=")
+            result.append(" ".join(map(_sent_word, before.split())) + f" {actions}{after}")
+    return result
+
+
+def _sent_word(word: str) -> str:
+    name, colon, value = word.partition(":")
+    if name == "importance" and colon:
+        return f"importance={value}"
+    return f"{_SENT_WORDS[name]}={value}" if colon and name in _SENT_WORDS else word
+
+
+def flags(flow: str) -> set[str]:
+    """The flags that a flow is given with; ovs-ofctl does not compare them."""
+    words = re.split(r"[,\s]+", flow.partition("action")[0])
+    return set(words).intersection(FLAGS)
+
+
+def parsed(rows: Iterable[Row]) -> Iterator[tuple]:
+    """The same rows with match and actions as objects."""
+    for row in rows:
+        yield (*row[:6], match_object(row[6]), actions_object(row[7]))
+
+
+def match_object(match: str) -> dict[str, Any]:
+    """A match as ``ovs.flow.ofp.OFPFlow.match`` has it, in values that JSON knows, without the priority. Raises Refused."""
+    if "(" in match or '"' in match:
+        return dict(_match_item(match))
+    result: dict[str, Any] = {}
+    for item in match.split(",") if match else ():
+        result.update(_match_item(item))
+    return result
+
+
+@lru_cache(_CACHED)
+def actions_object(actions: str) -> list[dict[str, Any]]:
+    """Actions as ``ovs.flow.ofp.OFPFlow.actions`` has them, in values that JSON knows. Raises Refused."""
+    return [{key: value} for action in _top_level(actions) for key, value in _action(action)]
+
+
+def _top_level(actions: str) -> Sequence[str]:
+    """Split at the commas that are in no parentheses."""
+    if "(" not in actions:
+        return actions.split(",")
+    result, depth, start = [], 0, 0
+    for found in re.finditer("[(),]", actions):
+        if found[0] == ",":
+            if not depth:
+                result.append(actions[start : found.start()])
+                start = found.end()
+        else:
+            depth += 1 if found[0] == "(" else -1
+    return [*result, actions[start:]]
+
+
+@lru_cache(_CACHED)
+def _match_item(item: str) -> Sequence[tuple[str, Any]]:
+    return _decoded(item, _decoders()[0])
+
+
+@lru_cache(_CACHED)
+def _action(action: str) -> Sequence[tuple[str, Any]]:
+    return _decoded(action, _decoders()[1])
+
+
+def _decoded(text: str, decoders: Any) -> Sequence[tuple[str, Any]]:
+    from ovs.flow.kv import KVParser, ParseError
+
+    parser = KVParser(text, decoders)
+    try:
+        parser.parse()
+    except (ParseError, ValueError, KeyError, IndexError) as error:
+        raise Refused("ovs.flow", f"does not know how to parse {quote(text)}", "without --parsed") from error
+    return [(pair.key, _plain(pair.value)) for pair in parser.kv()]
+
+
+@lru_cache(1)
+def _decoders() -> tuple[Any, Any]:
+    try:
+        from ovs.flow.ofp import OFPFlow
+    except ImportError as error:
+        raise NotFound("ovs.flow", "a library that it needs is not installed", "pip install 'ovs[flow]', or without --parsed") from error
+    return OFPFlow.match_decoders(), OFPFlow.action_decoders()
+
+
+def _plain(value: Any) -> Any:
+    """As ovs.flow's own JSON encoder writes it, addresses and masks as text; but MAC addresses as all the world does, with two digits."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    shown = value.to_json() if hasattr(value, "to_json") else str(value)
+    return "/".join(_padded(part) for part in shown.split("/")) if isinstance(shown, str) and shown.count(":") in (5, 10) else shown
+
+
+def _padded(address: str) -> str:
+    digits = address.split(":")
+    return ":".join(pair.zfill(2) for pair in digits) if len(digits) == 6 and all(0 < len(pair) <= 2 for pair in digits) else address

@@ -1,0 +1,257 @@
+"""What ``ofproto/trace`` (ovs-vswitchd(8)) prints, to steps and to a verdict of one sentence (pure)."""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from ovstool.errors import Refused, quote
+
+_BRIDGE = re.compile(r"bridge\(\"(.*)\"\)")
+_STEP = re.compile(r"( *)(\d+)\. (.*)")
+_MATCHED = re.compile(r"(?:(.*), )?priority (\d+)(?:, cookie (0x[0-9a-f]+))?")
+_FAILED = re.compile(r"Translation failed \((.*)\), packet is dropped\.")
+_TUNNEL = re.compile(r"(?:\btunnel\(|\bipv[46]\()[^()]*?\bdst=([^,()]+)")
+_CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
+_RESUMED = re.compile(r"recirc\(0x[0-9a-f]+\) - resume (\w+)")
+_OUTPUT = re.compile(r"output:(.+)")
+# In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
+_NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "recirc", "push_eth", "dec_ttl"}
+_TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|bareudp|srv6)_sys(?:_\d+)?")
+
+
+@dataclass
+class Step:
+    """A flow that a packet met, or the flow table in which it met none (``priority`` None)."""
+
+    bridge: str
+    table: int
+    depth: int
+    priority: int | None
+    match: str | None
+    cookie: str | None
+    actions: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Trace:
+    """What becomes of a packet. ``lines`` is the way it takes for people, what the switch remarks on begins with ``->`` there."""
+
+    verdict: str = ""
+    outputs: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    flow: str = ""
+    final_flow: str = ""
+    megaflow: str = ""
+    datapath_actions: str = ""
+    lines: list[str] = field(default_factory=list)
+
+
+def parse(text: str) -> Trace:
+    """Read a trace that was made with ``--names``. Raises Refused when it is none.
+
+    A packet that goes through connection tracking is traced in several passes: ``final_flow`` and ``megaflow`` are those of the
+    last, ``datapath_actions`` those of all, one pass a line.
+    """
+    trace = Trace()
+    failed = resumed = ""
+    passes: list[str] = []
+    bridge = ""
+    open_steps: list[tuple[int, Step]] = []  # with the column in which each began; the innermost last
+    for line in text.splitlines():
+        words = line.strip()
+        name, colon, value = line.partition(": ")
+        if not words or not words.strip("-="):
+            continue
+        if colon and name in ("Flow", "Final flow", "Megaflow", "Datapath actions"):
+            match name:
+                case "Flow":
+                    trace.flow = trace.flow or value
+                case "Final flow":
+                    trace.final_flow = value
+                case "Megaflow":
+                    trace.megaflow = value
+                case _:
+                    passes.append(value)
+        elif found := _BRIDGE.fullmatch(line):
+            bridge, open_steps = found[1], []
+            trace.lines.append(f"bridge {bridge}")
+        elif found := _FAILED.match(line):
+            failed = found[1]
+        elif found := _RESUMED.match(line):
+            resumed = found[1]
+            trace.lines.append(line)
+        elif found := _STEP.fullmatch(line):
+            column = len(found[1]) + len(found[2]) - 2  # the number is aligned to the right
+            step = _step(bridge, int(found[2]), max(column, 0) // 4, found[3])
+            open_steps = [(at, opened) for at, opened in open_steps if at < column] + [(column, step)]
+            trace.steps.append(step)
+            trace.lines.append(f"{'    ' * step.depth}  {_title(step)}")
+        elif line.startswith(" "):
+            column = len(line) - len(line.lstrip())
+            while len(open_steps) > 1 and open_steps[-1][0] >= column:
+                open_steps.pop()
+            remark = words.startswith(("->", ">>"))
+            words = words.strip("<>- ") if remark else words
+            depth = open_steps[-1][1].depth if open_steps else 0
+            trace.lines.append(f"{'    ' * depth}{'      -> ' if remark else '    '}{words}")
+            if open_steps and words != "thaw":
+                step = open_steps[-1][1]
+                (step.notes if remark else step.actions).append(words)
+        else:
+            trace.lines.append(words)
+    if not passes:
+        raise Refused("ofproto/trace", f"its answer is not a trace: {quote(text)}")
+    trace.datapath_actions = "\n".join(passes)
+    trace.outputs = _outputs(trace)
+    trace.verdict = _verdict(trace, failed, resumed)
+    return trace
+
+
+def _step(bridge: str, table: int, depth: int, text: str) -> Step:
+    found = _MATCHED.match(text)
+    if found:
+        return Step(bridge, table, depth, int(found[2]), found[1] or "", found[3] or "0x0")
+    return Step(bridge, table, depth, None, None, None, notes=[] if text == "No match." else [text.rstrip(".")])
+
+
+def _title(step: Step) -> str:
+    if step.priority is None:
+        return f"table {step.table}: {step.notes[0] if step.notes else 'no flow matches'}"
+    cookie = "" if step.cookie == "0x0" else f", cookie {step.cookie}"
+    return f"table {step.table}, priority {step.priority}{cookie}{': ' * bool(step.match)}{step.match}"
+
+
+def _outputs(trace: Trace) -> list[str]:
+    """The names of the ports that the packet leaves through, in that order."""
+    names: dict[str, None] = {}
+    for item in _datapath_ports(trace.datapath_actions):
+        if not _TUNNEL_PORT.fullmatch(item):
+            names[item] = None
+    if _TUNNEL.search(trace.datapath_actions):
+        # The datapath has one port for all tunnels of a kind; the flow names the one that was meant.
+        for step in trace.steps:
+            for index, action in enumerate(step.actions):
+                found = _OUTPUT.fullmatch(action)
+                if found and not _skipped(step, index):
+                    names[_unquoted(found[1])] = None
+    return list(names)
+
+
+def _skipped(step: Step, index: int) -> bool:
+    return len(step.notes) == 1 and step.notes[0].startswith(("skipping", "Nonexistent")) and index == len(step.actions) - 1
+
+
+def _datapath_ports(actions: str) -> list[str]:
+    """The ports among the actions of a datapath, also those in a clone or in one of two branches."""
+    result = []
+    for item in _items(actions):
+        name, parenthesis, inner = item.partition("(")
+        if not parenthesis:
+            if item not in _NO_PORT and not item.isdecimal() and item:
+                result.append(_unquoted(item))
+        elif name in ("clone", "check_pkt_len", "gt", "le", "actions"):
+            result += _datapath_ports(inner.removesuffix(")"))
+        elif name == "sample" and "userspace(" not in inner:  # else it is sFlow or IPFIX
+            result += _datapath_ports(inner.removesuffix(")"))
+        elif name == "tnl_push" and "out_port(" in inner:
+            result.append(_unquoted(inner.rpartition("out_port(")[2].partition(")")[0]))
+    return [port for port in result if "=" not in port]
+
+
+def _items(text: str) -> list[str]:
+    items, depth, item, quoted = [], 0, "", False
+    for c in text:
+        quoted ^= c == '"'
+        depth += 0 if quoted else (c == "(") - (c == ")")
+        if c in ",\n" and not depth and not quoted:
+            items.append(item)
+            item = ""
+        else:
+            item += c
+    return [*items, item]
+
+
+def _unquoted(name: str) -> str:
+    if name.startswith('"'):
+        try:
+            return json.loads(name)
+        except ValueError:
+            pass
+    return name
+
+
+def _verdict(trace: Trace, failed: str, resumed: str) -> str:
+    parts = []
+    actions = trace.datapath_actions
+    if failed:
+        remarks = [note for step in trace.steps for note in step.notes]
+        return f"dropped: {remarks[-1] if remarks else failed}"
+    if trace.outputs:
+        parts.append(f"{'flooded to' if _is_flooded(trace) else 'forwarded out of'} {_listed(trace)}")
+    if re.search(r"\buserspace\([^\n]*?\bcontroller\b", actions):
+        parts.append("sent to the controller")
+    verdict = " and ".join(parts) or _why_dropped(trace)
+    if resumed == "conntrack":
+        zone = _CT_ZONE.search(actions)
+        verdict += f", after connection tracking{f' in zone {zone[1]}' if zone else ''}"
+    elif resumed:
+        verdict += f", after a recirculation ({resumed})"
+    return verdict
+
+
+def _is_flooded(trace: Trace) -> bool:
+    return any("FLOOD" in step.actions or "ALL" in step.actions or any("flooding" in note for note in step.notes) for step in trace.steps)
+
+
+def _listed(trace: Trace) -> str:
+    """The outputs, with the queue and the tunnel of each."""
+    queues = _queues(trace)
+    remote = _TUNNEL.search(trace.datapath_actions)
+    explicit = {_unquoted(found[1]) for step in trace.steps for action in step.actions if (found := _OUTPUT.fullmatch(action))}
+    plain = set(_datapath_ports(trace.datapath_actions))
+    names = []
+    for name in trace.outputs:
+        extra = [f"queue {queues[name]}"] if name in queues else []
+        if remote and name in explicit and name not in plain:
+            extra.append(f"tunnel to {remote[1]}")
+        names.append(f"{name} ({', '.join(extra)})" if extra else name)
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _queues(trace: Trace) -> dict[str, str]:
+    """The queue of each port that was output to by name after a ``set_queue``; for the rest nobody can say."""
+    queues, queue = {}, ""
+    for step in trace.steps:
+        for action in step.actions:
+            if action.startswith("set_queue:"):
+                queue = action.removeprefix("set_queue:")
+            elif action == "pop_queue":
+                queue = ""
+            elif action.startswith("enqueue:"):
+                port, _, number = action.removeprefix("enqueue:").rpartition(":")
+                queues[_unquoted(port)] = number
+            elif queue and (found := _OUTPUT.fullmatch(action)):
+                queues[_unquoted(found[1])] = queue
+            elif queue and action in ("NORMAL", "FLOOD", "ALL"):
+                queues |= dict.fromkeys(trace.outputs, queue)
+    return queues
+
+
+def _why_dropped(trace: Trace) -> str:
+    """The last thing that happened to the packet is why it went nowhere."""
+    if not trace.steps:
+        return "dropped"
+    step = trace.steps[-1]
+    where = f"table {step.table}" + (f" of bridge {step.bridge}" if step.bridge != trace.steps[0].bridge else "")
+    if step.priority is None:
+        return f"dropped: {step.notes[0]}" if step.notes else f"dropped: no flow in {where} matches"
+    by = f"{where}, priority {step.priority}"
+    if step.actions[-1:] == ["drop"] and not step.notes:
+        return f"dropped by {by}{f': {step.match}' if step.match else ''}"
+    if any("no input bundle" in note for note in step.notes):
+        return f"dropped by {by}: NORMAL has to know the port it came in by (in_port=PORT)"
+    reasons = [note for note in step.notes if re.search("skipping|[Dd]rop|[Nn]onexistent|not |no live|[Cc]an't|failed|exce", note)]
+    if reasons:
+        return f"dropped by {by}: {reasons[-1]}"
+    return f"dropped by {by}: none of its actions sends it anywhere"

@@ -1,0 +1,474 @@
+"""The OpenFlow flows of a bridge, through ovs-ofctl(8) on the switch's host: the syntax of flows is Open vSwitch's own."""
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from dataclasses import replace as replace_
+from typing import Any, NamedTuple
+
+from ovstool.errors import OvstoolError, Refused, Unreachable, UsageError, one_line, quote
+from ovstool.host import Finished
+from ovstool.openflow import text, trace
+from ovstool.ovsdb.values import many
+from ovstool.switch import Change, Switch, lookup
+
+COLUMNS = text.COLUMNS
+
+_VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+_WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
+# What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
+_FORMATS = {"1.0": "NXM+table_id", "1.1": "OpenFlow11", **{f"1.{minor}": f"OXM-OpenFlow1{minor}" for minor in (2, 3, 4, 5)}}
+_COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
+_STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
+_LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
+_AT_LINE = re.compile(rf"(?:-|<stdin>|{_STDIN}):(\d+): (.*)", re.DOTALL)
+_FLOW_ERROR = re.compile(r"Error (OFP\w+) for: (?:OFPT_FLOW_MOD .*?: (?:\w+ )?(.*))?")
+_PLAIN_ERROR = re.compile(r"OFPT_ERROR .*?: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?")
+# enum ofperr of ofp-errors.h, the ones that a flow meets
+_WORDS = {
+    "OFPBAC_BAD_OUT_GROUP": "there is no such group",
+    "OFPBAC_BAD_OUT_PORT": "there is no such port",
+    "OFPBAC_BAD_QUEUE": "there is no such queue",
+    "OFPBAC_MATCH_INCONSISTENT": "an action does not fit the match",
+    "OFPBAC_TOO_MANY": "it has too many actions",
+    "OFPBIC_BAD_TABLE_ID": "it goes to a table that does not exist or comes before its own",
+    "OFPBMC_BAD_PREREQ": "a field needs another one that the match lacks",
+    "OFPBRC_BAD_TABLE_ID": "there is no such table",
+    "OFPBRC_EPERM": "the switch does not permit it",
+    "OFPFMFC_BAD_COMMAND": "the switch does not know the command",
+    "OFPFMFC_EPERM": "the switch does not permit it",
+    "OFPFMFC_BAD_TABLE_ID": "there is no such table",
+    "OFPFMFC_OVERLAP": "it overlaps another flow of the same priority",
+    "OFPFMFC_TABLE_FULL": "the table is full",
+    "OFPMMFC_INVALID_METER": "there is no such meter",
+    "OFPMMFC_UNKNOWN_METER": "there is no such meter",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """Flows that the user gave: the text, a flow a line, and what it is called in messages; a file's name, else None."""
+
+    lines: Sequence[str]
+    file: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(f"{line}\n" for line in self.lines)
+
+    def place(self, number: int) -> str:
+        if self.file is None:
+            return f"flow {quote(self.lines[number - 1]) if 0 < number <= len(self.lines) else number}"
+        return f"{self.file}:{number}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What happened, and the flows that differ as lines of ``flow diff``."""
+
+    changes: list[Change]
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Top:
+    """A row of ``flow top``: bit/s and packets/s over ``interval_s``."""
+
+    table: int | str
+    priority: int
+    cookie: str
+    match: str
+    actions: str
+    bps: float
+    pps: float
+    interval_s: float
+
+
+def given(lines: Sequence[str], file: str | None = None) -> Given:
+    """Check what of the syntax is ours to check; ovs-ofctl checks the rest.
+
+    Of the commands that a line may begin with for ``ovs-ofctl add-flows``, ``add`` is what happens anyway, and the others would do
+    something else than was asked for. Raises UsageError, also when there is no flow at all.
+    """
+    checked = []
+    found = Given(lines, file)
+    for number, line in enumerate(lines, 1):
+        flow = line.partition("#")[0].strip()
+        if file is None and (not flow or len(line.splitlines()) > 1):
+            raise UsageError(found.place(number), "not one flow")
+        command = re.split(r"[,\s]", flow, maxsplit=1)[0]
+        if command in _COMMANDS and command != "add":
+            raise UsageError(found.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
+        checked.append(flow[3:].lstrip(", \t") if command == "add" else line)
+    if not any(line.partition("#")[0].strip() for line in checked):
+        raise UsageError(quote(file or "flow"), "holds no flow")
+    return Given(checked, file)
+
+
+def list_all(switch: Switch, bridge: str, match: str | None, table: int | None, names: bool, parsed: bool) -> Iterator[tuple]:
+    """The flows as tuples of ``COLUMNS``, as the switch sends them; none is held. Raises as soon as the first is asked for.
+
+    ``names``: ports and tables by name. ``parsed``: match and actions as objects, as ``ovs.flow`` has them.
+    Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take.
+    """
+    connection = _Connection.of(switch, bridge)
+    rows = connection.flows(_match(match, table), names)
+    return text.parsed(rows) if parsed else rows
+
+
+def add(switch: Switch, bridge: str, flows: Given) -> Written:
+    """Add flows, all or none (one bundle). Those that are there already are not sent when they are given one by one.
+
+    Raises NotFound, UsageError with the line, Refused with the flow.
+    """
+    connection = _Connection.of(switch, bridge)
+    connection.require_bundles()
+    found = connection.difference(flows)
+    if flows.file is None:
+        alone = len(flows.lines) == 1 or not found.plus  # then what was found is so for each
+        one = [Given([line]) for line in flows.lines]
+        changes = [Change(flow.lines[0], connection.status(flow, found if alone else connection.difference(flow))) for flow in one]
+        sent = Given([change.object for change in changes if change.change != "unchanged"])
+    else:
+        changes = [Change(bridge, connection.status(flows, found))]
+        sent = flows
+        switch.notes.append(f"flows: {len(found.plus) - found.updated} new, {found.updated} with other actions, cookie or timeouts")
+    if any(change.change != "unchanged" for change in changes) and not switch.dry_run:
+        connection.change("add-flows", sent)
+    return Written(changes, _signed(found, added_only=True) if switch.dry_run else [])
+
+
+def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Written:
+    """Delete the flows that a match covers, or all; ``strict``: the one with exactly this match and priority. Raises NotFound, UsageError."""
+    connection = _Connection.of(switch, bridge)
+    match = _match(match, None)
+    # With names ovs-ofctl holds all flows in memory; to count them it need not.
+    rows = connection.matching_exactly(match) if strict else connection.flows(match, names=switch.dry_run)
+    lines = []
+    count = 0
+    for row in rows:
+        count += 1
+        if switch.dry_run:
+            lines.append(f"-{text.line_of(row)}")
+    if count and not switch.dry_run:
+        options = ["--strict"] if strict else []
+        connection.run(*options, "del-flows", "--", connection.socket, *([match] if match else []), match=match)
+    switch.notes.append(f"{count} flow{'s' * (count != 1)}{'' if switch.dry_run else ' deleted'}")
+    return Written([Change(bridge, "deleted" if count else "unchanged")], lines)
+
+
+def replace(switch: Switch, bridge: str, flows: Given) -> Written:
+    """Make the bridge have these flows and no others, in one bundle. Flows that stay keep their counters. Raises as ``add``."""
+    connection = _Connection.of(switch, bridge)
+    connection.require_bundles()
+    found = connection.difference(flows)
+    if found and not switch.dry_run:
+        connection.change("replace-flows", flows)
+    new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
+    switch.notes.append(f"flows: {new} new, {found.updated} with other actions, cookie or timeouts, {gone} deleted")
+    return Written([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
+
+
+def diff(switch: Switch, bridge: str, flows: Given) -> list[tuple[str, str]]:
+    """What differs: ``+`` and a flow that only the file has, ``-`` and one that only the switch has. Raises as ``add``."""
+    return [(line[0], line[1:]) for line in _signed(_Connection.of(switch, bridge).difference(flows))]
+
+
+def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
+    """What ovs-vswitchd would do with a packet (``ofproto/trace``, ovs-vswitchd(8)). Raises NotFound, UsageError, Unreachable."""
+    _Connection.of(switch, bridge)
+    if not flow.strip() or flow.lstrip().startswith("-"):
+        raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
+    done = switch.run(["ovs-appctl", "-t", _control_socket(switch), "ofproto/trace", "--names", bridge, flow])
+    if done.status:
+        words = _words(done.stderr)
+        if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", words):
+            raise UsageError(f"flow {quote(flow)}", words.partition(f"syntax: {one_line(flow)}: ")[2] or words)
+        if "cannot connect" in words:
+            raise Unreachable("ovs-vswitchd", words, "is it running?")
+        raise Refused("ofproto/trace", words)
+    return trace.parse(done.stdout)
+
+
+def as_object(bridge: str, flow: str, traced: trace.Trace) -> dict[str, Any]:
+    """A trace as JSON has it."""
+    names = ("verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions")
+    return {"bridge": bridge, "flow": flow} | {name: value for name, value in asdict(traced).items() if name in names}
+
+
+def explained(traced: trace.Trace) -> list[str]:
+    """A trace for people, the verdict first."""
+    tail = [("final flow", traced.final_flow), ("megaflow", traced.megaflow)]
+    tail += [("datapath actions", actions) for actions in traced.datapath_actions.splitlines()]
+    return [one_line(line) for line in (traced.verdict, "", *traced.lines, "", *(f"{name}: {value}" for name, value in tail))]
+
+
+class _Counted(NamedTuple):
+    packets: int
+    bytes: int
+    duration_s: float
+
+
+def top(switch: Switch, bridge: str, match: str | None, table: int | None, interval_s: float, by: str, limit: int) -> list[Top]:
+    """The flows with the most traffic in an interval, ``by`` bytes or packets. Raises NotFound, UsageError, TimedOut.
+
+    The time of each flow is taken from the switch's clock. A flow that is new, or whose counters began anew, counts from then.
+    """
+    connection = _Connection.of(switch, bridge)
+    match = _match(match, table)
+    if interval_s >= switch.remaining_s():
+        raise UsageError(f"--interval {interval_s:g}", f"longer than the time allowed ({switch.timeout_s:g} s)", f"-t {interval_s + 30:g}")
+    before, started = {}, time.monotonic()
+    for row in connection.flows(match, names=False):
+        before[row[0], row[1], row[6]] = _Counted(row[3] or 0, row[4] or 0, row[5])
+    time.sleep(max(started + interval_s - time.monotonic(), 0))
+    elapsed_s = time.monotonic() - started
+    rates = []
+    for row in connection.flows(match, names=False):
+        now = _Counted(row[3] or 0, row[4] or 0, row[5])
+        packets, octets, seconds = _between(before.get((row[0], row[1], row[6])), now, elapsed_s)
+        if packets or octets:
+            table_, priority, cookie, *_, shown, actions = row
+            bps, pps = round(octets * 8 / seconds, 3), round(packets / seconds, 3)
+            rates.append(Top(table_, priority, cookie, shown, actions, bps, pps, round(seconds, 3)))
+    rates.sort(key=lambda rate: rate.bps if by == "bytes" else rate.pps, reverse=True)
+    return connection.named(rates[:limit])
+
+
+def _between(before: _Counted | None, now: _Counted, elapsed_s: float) -> tuple[int, int, float]:
+    """Packets, bytes and seconds from one reading to the next."""
+    if before is None or now.packets < before.packets or now.bytes < before.bytes:
+        return now.packets, now.bytes, max(now.duration_s, 0.001)
+    # A flow that was added again keeps its counters, and its age begins anew.
+    seconds = now.duration_s - before.duration_s
+    return now.packets - before.packets, now.bytes - before.bytes, seconds if seconds > 0 else elapsed_s
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """How ovs-ofctl reaches a bridge."""
+
+    switch: Switch
+    bridge: str
+    socket: str
+    protocols: tuple[str, ...]  # the OpenFlow versions that the bridge allows; none named: what its Open vSwitch does by default
+
+    @classmethod
+    def of(cls, switch: Switch, bridge: str) -> "_Connection":
+        """Raises NotFound, and Unreachable when programs cannot be run where the switch is."""
+        socket = switch.management_socket(bridge)
+        row = lookup.bridges(switch, [bridge], ("protocols",))[0]
+        return cls(switch, bridge, socket, tuple(many(row["protocols"])))
+
+    def flows(self, match: str, names: bool) -> Iterator[text.Row]:
+        """Dump flows, each parsed as it comes."""
+        return text.flows(text.lines(self._dumped(match, names)))
+
+    def _dumped(self, match: str, names: bool) -> Iterator[bytes]:
+        # Never --no-names: with that ovs-ofctl does not take names in the match either.
+        options = ["--names"] if names else []
+        words = [match] if match else []
+        done = yield from self.switch.stream([*self._argv, *options, "dump-flows", "--", self.socket, *words])
+        self._check(done, match=match)
+
+    def matching_exactly(self, match: str) -> list[text.Row]:
+        """The flows that a strict deletion takes: one, or one in each table when the match names none."""
+        if not match:
+            raise UsageError("--strict", "needs a match", "ovstool flow del BRIDGE table=0,priority=5,ip --strict")
+        loose = ",".join(word for word in re.split(r"[,\s]+", match) if not word.startswith("priority="))
+        exact = ",".join(word for word in re.split(r"[,\s]+", match) if not re.match(r"cookie=|out_port=|out_group=", word))
+        probe = self.difference(Given([text.probe(exact, _nobodys_cookie())]), match=match)
+        wanted = text.head(probe.plus[0]) if probe.plus else ""
+        if "table=" not in match:
+            return [row for row in self.flows(loose, names=True) if text.head_of(row).partition(" ")[2] == wanted.partition(" ")[2]]
+        return [row for row in self.flows(loose, names=True) if text.head_of(row) == wanted]
+
+    def named(self, rates: Sequence[Top]) -> list[Top]:
+        """With port names in place of numbers."""
+        if not rates:
+            return []
+        names = {number: name for name, number in text.ports(self.run("show", "--", self.socket).stdout).items()}
+        return [replace_(rate, match=text.renamed(rate.match, names), actions=text.renamed(rate.actions, names)) for rate in rates]
+
+    def require_bundles(self) -> None:
+        """Raises Refused when the bridge allows only versions that cannot change flows as a whole."""
+        if self.protocols and not _WITH_BUNDLES.intersection(self.protocols):
+            raise Refused(
+                f"bridge {quote(self.bridge)}",
+                f"all flows or none needs OpenFlow 1.3 or newer, and its protocols are {', '.join(self.protocols)}",
+                f"ovstool bridge set {quote(self.bridge)} --protocols {','.join([*self.protocols, 'OpenFlow14'])}",
+            )
+
+    def change(self, command: str, flows: Given) -> None:
+        """Send flows in one bundle."""
+        self.run("--bundle", command, "--", self.socket, "-", flows=flows)
+
+    def status(self, flows: Given, found: text.Difference) -> str:
+        """What adding flows does, when that is how they differ from those of the bridge."""
+        if found.plus:
+            return "updated" if found.updated else "created"
+        return "updated" if self._flags_differ(flows) else "unchanged"
+
+    def _flags_differ(self, flows: Given) -> bool:
+        """Whether flows that the bridge has are given with other flags, which ovs-ofctl does not compare, or counters are to be reset."""
+        wanted: dict[frozenset[str], list[str]] = {}
+        for line in flows.lines:
+            if flags := text.flags(line):
+                wanted.setdefault(frozenset(flags & text.KEPT_FLAGS), []).append(text.probe(line, _nobodys_cookie()))
+                if "reset_counts" in flags:
+                    return True
+        if not wanted:
+            return False
+        flagged = (line for line in text.lines(self._dumped("", names=True)) if text.flags(line))
+        theirs = {text.head_of(row): text.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.flows([line])}
+        return any(
+            theirs.get(text.head(flow), set()) != flags for flags, probes in wanted.items() for flow in self.difference(Given(probes)).plus
+        )
+
+    def difference(self, flows: Given, match: str = "") -> text.Difference:
+        """How the flows given differ from those of the bridge.
+
+        ovs-ofctl compares what is written, and a switch writes some things differently (``mod_dl_dst``, ``load``, ``note``). So
+        what seems to be missing is compared again in the form in which ovs-ofctl would send it and read it back.
+        """
+        found = self._diff(flows, match)
+        places = set(map(text.place, found.minus))  # a flow in no such place is new however it is written
+        doubtful = [flow for flow in found.plus if text.place(flow) in places]
+        as_sent = self._as_sent(doubtful) if doubtful else None
+        if as_sent is None:
+            return found
+        again = self._diff(Given(as_sent), match)
+        theirs = set(again.minus)
+        new = [flow for flow in found.plus if text.place(flow) not in places]
+        return text.Difference([flow for flow in found.minus if flow in theirs], [*new, *again.plus])
+
+    def _diff(self, flows: Given, match: str) -> text.Difference:
+        argv = [*self._argv, "--names", "diff-flows", "--", self.socket, _STDIN]
+        done = self.switch.run(argv, flows.text.encode())
+        if done.status == 2:  # they differ
+            self._take_notes(done.stderr)
+        else:
+            self._check(done, flows, match)
+        return text.difference(done.stdout)
+
+    def _as_sent(self, flows: Sequence[str]) -> list[str] | None:
+        """Flows of a difference as they would go over the wire; None when this ovs-ofctl cannot tell."""
+        shown = self.run("show", "--", self.socket).stdout
+        form = _FORMATS.get(text.version(shown), "any")
+        numbers = text.ports(shown)
+        lines = "".join(f"{text.renamed(flow, numbers)}\n" for flow in flows)
+        # parse-flows is in no manual. It has been in every ovs-ofctl since 2010, and without it nothing but a needless write is lost.
+        done = self.switch.run(["ovs-ofctl", "-O", _VERSIONS, "-F", form, "parse-flows", "--", _STDIN], lines.encode())
+        as_sent = text.sent(done.stdout)
+        return as_sent if not done.status and len(as_sent) == len(flows) else None
+
+    def run(self, *words: str, flows: Given | None = None, match: str = "") -> Finished:
+        """Run ovs-ofctl, with flows on its standard input. Raises what its words mean."""
+        done = self.switch.run([*self._argv, *words], flows.text.encode() if flows else b"")
+        self._check(done, flows, match)
+        return done
+
+    @property
+    def _argv(self) -> list[str]:
+        return ["ovs-ofctl", "-O", _VERSIONS]
+
+    def _check(self, done: Finished, flows: Given | None = None, match: str = "") -> None:
+        if done.status:
+            raise self._error(done.stderr, flows, match)
+        self._take_notes(done.stderr)
+
+    def _take_notes(self, stderr: str) -> None:
+        """Open vSwitch drops what a match says without saying what it needs, and only logs that."""
+        logged = list(map(_LOG_LINE.match, stderr.splitlines()))
+        for first, before, after in zip(logged, logged[1:], logged[2:], strict=False):
+            if first and before and after and "normalization changed" in first[2]:
+                was, now = (line[2].partition(":")[2].strip() for line in (before, after))
+                said = f"{quote(was)} was taken as {quote(now)}: a field needs the protocol that has it, such as tcp (ovs-fields(7))"
+                if said not in self.switch.notes:
+                    self.switch.notes.append(said)
+
+    def _error(self, stderr: str, flows: Given | None, match: str) -> OvstoolError:
+        words = _words(stderr)
+        bridge = f"bridge {quote(self.bridge)}"
+        if "version negotiation failed" in stderr:
+            allowed = f"; its protocols are {', '.join(self.protocols)}" if self.protocols else ""
+            return Refused(
+                bridge, f"no OpenFlow version in common{allowed}", f"ovstool bridge set {quote(self.bridge)} --protocols OpenFlow13"
+            )
+        if found := _FLOW_ERROR.search(stderr) or _PLAIN_ERROR.search(stderr):
+            name, flow = found.groups()
+            return Refused(
+                f"flow {_shown(flow)}" if flow else bridge, f"{_WORDS.get(name, 'the switch refused it')} ({name}); nothing was changed"
+            )
+        if found := _AT_LINE.match(words):
+            number, why = int(found[1]), one_line(found[2])
+            if flows is None or flows.file is None:
+                return UsageError(f"match {quote(match)}" if match else flows.place(number) if flows else bridge, why)
+            return UsageError(flows.place(number), why)
+        if "usable flow formats" in words:
+            what = quote(flows.file or "flows") if flows else f"match {quote(match)}"
+            allowed = f", of those that the bridge allows ({', '.join(self.protocols)})" if self.protocols else ""
+            hint = "a match on the protocol whose fields an action changes, such as ip" if flows else None
+            return Refused(what, f"no version of OpenFlow from 1.3 on{allowed} can say all of this; nothing was changed", hint)
+        if re.search(r"connect|not a bridge or a socket|Connection (?:refused|reset)|Broken pipe|End of file", words):
+            if "ermission denied" in words:
+                return Unreachable(bridge, "permission denied", "sudo ovstool, or a user who may open the socket")
+            why = "its management socket does not answer" + (f" ({found[1]})" if (found := re.search(r"\(([^()]*)\)$", words)) else "")
+            return Unreachable(bridge, why, "is ovs-vswitchd running?")
+        if match:
+            return UsageError(f"match {quote(match)}", words)
+        return Refused("ovs-ofctl", words or "failed without a word")
+
+
+def _match(match: str | None, table: int | None) -> str:
+    """A match for ovs-ofctl. Raises UsageError for one that is empty, which a script's unset variable is, or names another table."""
+    if match is None:
+        return "" if table is None else f"table={table}"
+    if not match.strip(", \t\n") or match.strip() == "-":
+        raise UsageError(f"match {quote(match)}", "says nothing to match", "no MATCH at all for all flows")
+    if table is None:
+        return match
+    if re.search(r"(?:^|[,\s])table=", match):
+        raise UsageError(f"--table {table}", "the match names a table too")
+    return f"table={table},{match}"
+
+
+def _control_socket(switch: Switch) -> str:
+    try:
+        with open(f"{switch.rundir}/ovs-vswitchd.pid") as file:
+            return f"{switch.rundir}/ovs-vswitchd.{int(file.read())}.ctl"
+    except (OSError, ValueError) as error:
+        why = f"no process id in {switch.rundir}/ovs-vswitchd.pid ({getattr(error, 'strerror', None) or error})"
+        raise Unreachable("ovs-vswitchd", why, "is it running?") from error
+
+
+def _words(stderr: str) -> str:
+    """What a tool of Open vSwitch says, without its name and what it logs."""
+    lines = [line for line in stderr.splitlines() if not _LOG_LINE.match(line) and not line.endswith("server returned an error")]
+    return one_line(" ".join(line.removeprefix("ovs-ofctl: ").removeprefix("ovs-appctl: ").strip() for line in lines))
+
+
+def _shown(flow: str) -> str:
+    """A flow that OVS prints, which may be long; it is printed whole up to a width that is still a line."""
+    flow = one_line(flow.strip())
+    return flow if len(flow) <= 200 else f"{flow[:200]}..."
+
+
+def _nobodys_cookie() -> int:
+    """With such a cookie a flow differs from any that is there, so that it is printed as Open vSwitch writes it."""
+    return secrets.randbits(63) | 1
+
+
+def _signed(found: text.Difference, added_only: bool = False) -> list[str]:
+    """Lines of a difference: a flow that changed is a line with ``-`` and one with ``+`` after it."""
+    new = {text.head(flow): flow for flow in found.plus}
+    lines = []
+    for flow in found.minus:
+        changed = new.pop(text.head(flow), None)
+        if changed:
+            lines += [f"-{flow}", f"+{changed}"]
+        elif not added_only:
+            lines.append(f"-{flow}")
+    return lines + [f"+{flow}" for flow in new.values()]

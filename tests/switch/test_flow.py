@@ -1,0 +1,391 @@
+"""Flows, compared with what ovs-ofctl reads and writes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+FRAME = "ffffffffffff0200000000010800" + "00" * 46
+VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+NORMAL = "priority=0 actions=NORMAL"
+
+# Written in ways that the switch writes differently, and with ports by name.
+SPELLED = """\
+# a comment
+
+table=0,priority=0 actions=normal
+add table=1, priority=10, in_port=eth1, dl_type=0x800, nw_proto=6, tp_dst=80, actions=mod_dl_dst:02:00:00:00:00:01,mod_nw_tos:16,eth2
+table=1,priority=9,udp,cookie=0x5,idle_timeout=600,hard_timeout=900,importance=7 actions=load:5->NXM_NX_REG0[],set_tunnel:7,resubmit(eth2,2)
+table=1,priority=8,dl_vlan=0xffff actions=note:01.02,output:"eth1"   # and another
+table=1,priority=7,ipv6 actions=push_vlan:0x8100,set_field:4101->vlan_vid,bundle(eth_src,0,hrw,ofport,members:eth1,eth2)
+table=2 actions=learn(table=3,hard_timeout=300,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),local
+"""
+
+
+def ofctl(switch, *words: str, bridge: str = "br0") -> list[str]:
+    """What ovs-ofctl dumps, a flow a line, without what changes by itself."""
+    out = switch.tool("ovs-ofctl", "-O", VERSIONS, "--no-stats", *words, "dump-flows", f"unix:{switch.box.directory}/{bridge}.mgmt")
+    return sorted(line.strip() for line in out.splitlines() if "reply" not in line)
+
+
+def file(switch, text: str | bytes) -> str:
+    path = switch.box.directory / "given.flows"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return str(path)
+
+
+@pytest.fixture
+def unmoved(switch, refused):
+    """``refused``, for commands that must not touch the flows either."""
+
+    def run(command: str | list, code: int) -> str:
+        before = ofctl(switch)
+        message = refused(command, code)
+        assert ofctl(switch) == before
+        return message
+
+    return run
+
+
+def pipe(switch, words: list[str], text: str) -> subprocess.CompletedProcess:
+    argv = [sys.executable, "-m", "ovstool", *words]
+    return subprocess.run(argv, input=text, env=switch.environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_list_is_what_ovs_ofctl_dumps(switch, ovstool):
+    assert ovstool(["flow", "add", "br0", "--file", file(switch, SPELLED)]).code == 0
+    for words, options in (("", "--no-names"), ("--no-names", "--no-names"), ("--names", "--names")):
+        rows = ovstool(f"flow list br0 -f json {words}").json
+        lines = []
+        for row in rows:
+            head = [f"cookie={row['cookie']}, "] if row["cookie"] != "0x0" else []
+            head += [f"table={row['table']}, "] if row["table"] else []
+            match = ",".join(filter(None, ([f"priority={row['priority']}"] if row["priority"] != 32768 else []) + [row["match"]]))
+            lines.append(f"{''.join(head)}{match}{' ' if match else ''}actions={row['actions']}")
+        expected = ofctl(switch, options)
+        assert sorted(lines) == sorted(line.replace("idle_timeout=600, hard_timeout=900, importance=7, ", "") for line in expected)
+        assert all(row["packets"] == row["bytes"] == 0 and isinstance(row["duration_s"], float) for row in rows)
+    assert [row["table"] for row in ovstool("flow list br0 --table 1 -f json").json] == [1] * 4
+    assert [row["priority"] for row in ovstool("flow list br0 tcp,in_port=eth1 --table 1 -f json").json] == [10]
+    assert ovstool("flow list br0 cookie=0x5/-1 -f value -c match --names").stdout == "udp\n"
+    assert ovstool("flow list br0 --table 99 -f json").json == []
+
+
+def test_parsed_flows_are_objects(switch, ovstool):
+    ovstool(["flow", "add", "br0", "table=1,priority=10,tcp,in_port=eth1,nw_dst=10.0.0.0/8 actions=set_field:5->reg0,output:eth2"])
+    row = ovstool("flow list br0 --table 1 --parsed --names -f json").json[0]
+    assert row["match"] == {"tcp": True, "in_port": "eth1", "nw_dst": "10.0.0.0/8"}
+    assert row["actions"] == [
+        {"set_field": {"value": {"reg0": {"value": 5, "mask": 2**32 - 1}}, "dst": {"field": "reg0"}}},
+        {"output": {"port": "eth2"}},
+    ]
+    assert "nw_dst=10.0.0.0/8" in ovstool("flow list br0 --table 1 --parsed").stdout
+
+
+def test_thousands_of_flows(switch, ovstool):
+    lines = [f"table=1,priority={1 + i % 9},ip,nw_dst=10.0.{i >> 8}.{i & 255} actions=output:{1 + i % 2}" for i in range(5_000)]
+    name = file(switch, "\n".join(lines))
+    result = ovstool(["flow", "add", "br0", "--file", name])
+    assert (result.stdout, result.code) == ("br0: created\n", 0) and "5000 new" in result.stderr
+    dumped = switch.tool("ovs-ofctl", "dump-flows", f"unix:{switch.box.directory}/br0.mgmt")
+    assert dumped.count("flags=[more]") > 1
+    rows = ovstool("flow list br0 --table 1 -f json").json
+    assert {row["match"] for row in rows} == {f"ip,nw_dst=10.0.{i >> 8}.{i & 255}" for i in range(5_000)}
+    assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: unchanged\n"
+    assert ovstool("flow del br0 table=1").stdout == "br0: deleted\n"
+
+
+def test_adding_twice_changes_nothing_however_it_is_written(switch, ovstool):
+    name = file(switch, SPELLED)
+    assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: created\n"
+    time.sleep(1.1)
+    result = ovstool(["flow", "add", "br0", "--file", name])
+    assert result.stdout == "br0: unchanged\n" and "0 new" in result.stderr
+    assert all(row["duration_s"] > 1 for row in ovstool("flow list br0 -f json").json)
+    assert ovstool(["flow", "replace", "br0", "--file", name]).stdout == "br0: unchanged\n"
+    result = ovstool(["flow", "diff", "br0", "--file", name])
+    assert (result.stdout, result.code) == ("", 0)
+    for line in SPELLED.splitlines():
+        if "actions" in line:
+            flow = line.partition("#")[0].strip()
+            assert ovstool(["flow", "add", "br0", flow]).stdout.endswith(": unchanged\n"), flow
+
+
+@pytest.mark.parametrize("protocols", ["OpenFlow13", "OpenFlow14", "OpenFlow10,OpenFlow13", "OpenFlow15"])
+def test_any_protocols_with_bundles(switch, ovstool, protocols):
+    switch.vsctl(f"set bridge br0 protocols={protocols}")
+    spelled = SPELLED.replace("importance=7", "") if "15" not in protocols and "14" not in protocols else SPELLED
+    name = file(switch, spelled)
+    assert ovstool(["flow", "replace", "br0", "--file", name]).stdout == "br0: updated\n"
+    assert ovstool(["flow", "replace", "br0", "--file", name]).stdout == "br0: unchanged\n"
+    assert len(ovstool("flow list br0 -f json").json) == 6
+
+
+@pytest.mark.parametrize("protocols", ["OpenFlow10", "OpenFlow11", "OpenFlow12"])
+def test_protocols_without_bundles(switch, ovstool, unmoved, protocols):
+    switch.vsctl(f"set bridge br0 protocols={protocols}")
+    message = unmoved(["flow", "add", "br0", "ip actions=drop"], 6)
+    assert protocols in message and f"try: ovstool bridge set br0 --protocols {protocols},OpenFlow14" in message
+    assert unmoved(["flow", "replace", "br0", "--file", file(switch, NORMAL)], 6) == message
+    switch.tool(
+        "ovs-ofctl", "-O", VERSIONS, "add-flow", f"unix:{switch.box.directory}/br0.mgmt", "priority=3,ip actions=mod_nw_src:1.2.3.4"
+    )
+    result = ovstool(["flow", "diff", "br0", "--file", file(switch, "priority=3,ip actions=mod_nw_src:1.2.3.4")])
+    assert (result.stdout, result.code) == ("- priority=0 actions=NORMAL\n", 1)
+    assert len(ovstool("flow list br0 -f json").json) == 2
+    assert ovstool("flow del br0 ip").stdout == "br0: deleted\n"
+
+
+def test_what_became_of_each_flow(switch, ovstool):
+    first, second = "table=1,priority=5,ip actions=drop", "table=1,priority=6,ip actions=drop"
+    assert ovstool(["flow", "add", "br0", first]).stdout == f"{first}: created\n"
+    changed = first.replace("drop", "output:eth1")
+    rows = ovstool(["flow", "add", "br0", "-f", "json", changed, second]).json
+    assert rows == [{"object": changed, "change": "updated"}, {"object": second, "change": "created"}]
+    assert ovstool(["flow", "add", "br0", changed, second]).stdout == f"{changed}: unchanged\n{second}: unchanged\n"
+    assert ovstool(["flow", "add", "br0", f"cookie=7,{second}"]).stdout.endswith(": updated\n")
+    assert ovstool(["flow", "add", "br0", f"hard_timeout=7,cookie=7,{second}"]).stdout.endswith(": updated\n")
+    assert "table=1, priority=5,ip actions=output:eth1" in ofctl(switch, "--names")
+
+
+def test_flags(switch, ovstool):
+    flow = "table=1,send_flow_rem,ip,in_port=eth1 actions=drop"
+    assert ovstool(["flow", "add", "br0", flow]).stdout == f"{flow}: created\n"
+    assert ovstool(["flow", "add", "br0", flow]).stdout == f"{flow}: unchanged\n"
+    more = flow.replace("ip,", "ip,no_byte_counts,")
+    assert ovstool(["flow", "add", "br0", more]).stdout == f"{more}: updated\n"
+    assert "send_flow_rem no_byte_counts" in "".join(ofctl(switch))
+    reset = flow.replace("ip,", "ip,reset_counts,")
+    assert ovstool(["flow", "add", "br0", reset]).stdout == f"{reset}: updated\n"
+
+
+def test_delete(switch, ovstool):
+    ovstool(
+        ["flow", "add", "br0", *(f"table=1,priority={i},tcp,in_port=eth1 actions=drop" for i in (1, 2)), "table=1,cookie=5,ip actions=drop"]
+    )
+    result = ovstool("flow del br0 table=1,priority=2,tcp,in_port=eth1 --strict")
+    assert (result.stdout, result.stderr) == ("br0: deleted\n", "ovstool: note: 1 flow deleted\n")
+    assert ovstool("flow del br0 table=1,priority=2,tcp,in_port=eth1 --strict").stdout == "br0: unchanged\n"
+    assert ovstool("flow del br0 table=1,priority=1,tcp --strict").stdout == "br0: unchanged\n"
+    assert len(ofctl(switch)) == 3
+    assert ovstool("flow del br0 cookie=5/-1").stdout == "br0: deleted\n"
+    assert ovstool("flow del br0 table=1,udp").stdout == "br0: unchanged\n"
+    assert ovstool("flow del br0 out_port=eth2").stdout == "br0: unchanged\n"
+    assert ovstool("flow del br0 tcp,in_port=eth1").stdout == "br0: deleted\n"
+    assert ofctl(switch) == [NORMAL]
+    result = ovstool("flow del br0")
+    assert (result.stdout, result.stderr) == ("br0: deleted\n", "ovstool: note: 1 flow deleted\n")
+    assert ovstool("flow del br0").stdout == "br0: unchanged\n"
+
+
+def test_replace_and_diff(switch, ovstool):
+    ovstool(["flow", "add", "br0", "table=1,priority=5,ip actions=drop", "table=1,priority=6,ip actions=drop"])
+    name = file(switch, f"{NORMAL}\ntable=1,priority=5,ip actions=eth1\ntable=1,priority=7,ip actions=drop\n")
+    result = ovstool(["flow", "diff", "br0", "--file", name])
+    assert sorted(result.stdout.splitlines()) == [
+        "+ table=1 priority=5,ip actions=output:eth1", "+ table=1 priority=7,ip actions=drop",
+        "- table=1 priority=5,ip actions=drop", "- table=1 priority=6,ip actions=drop",
+    ]  # fmt: skip
+    assert result.code == 1
+    assert {row["diff"] for row in ovstool(["flow", "diff", "br0", "--file", name, "-f", "json"]).json} == {"+", "-"}
+    result = ovstool(["flow", "replace", "br0", "--file", name])
+    assert result.stdout == "br0: updated\n" and "1 new, 1 with other actions, cookie or timeouts, 1 deleted" in result.stderr
+    expected = [NORMAL, "table=1, priority=5,ip actions=output:eth1", "table=1, priority=7,ip actions=drop"]
+    assert ofctl(switch, "--names") == expected
+
+
+def test_standard_input(switch, ovstool):
+    done = pipe(switch, ["flow", "add", "br0", "--file", "-"], "table=1 actions=drop\r\n")
+    assert done.stdout == "br0: created\n" and "table=1, actions=drop" in ofctl(switch)
+    done = pipe(switch, ["flow", "diff", "br0", "--file", "-"], "table=1 actions=drop\nnonsense\n")
+    assert (done.returncode, done.stderr) == (2, "ovstool: -:2: must specify an action\n")
+
+
+def test_dry_run(switch, ovstool):
+    ovstool(["flow", "add", "br0", "table=1,ip actions=drop"])
+    before = ofctl(switch)
+    result = ovstool(["flow", "add", "br0", "-n", "table=1,ip actions=mod_dl_dst:02:00:00:00:00:01,eth1", "table=2,ip actions=drop"])
+    lines = ["+table=1 ip actions=set_field:02:00:00:00:00:01->eth_dst,output:eth1", "+table=2 ip actions=drop", "-table=1 ip actions=drop"]
+    assert sorted(result.stdout.splitlines()) == lines and "would be updated" in result.stderr and result.code == 0
+    result = ovstool(["flow", "replace", "br0", "-n", "--file", file(switch, NORMAL)])
+    assert result.stdout == "-table=1 ip actions=drop\n"
+    assert ovstool("flow del br0 ip -n").stdout == "-table=1 ip actions=drop\n"
+    assert sorted(ovstool("flow del br0 -n").stdout.splitlines()) == [f"-{NORMAL}", "-table=1 ip actions=drop"]
+    assert ofctl(switch) == before
+
+
+def test_an_error_in_a_file_installs_nothing(switch, unmoved):
+    lines = [f"table=9,priority={i},ip actions=drop" for i in range(1, 1203)] + ["table=9,foo=3,actions=drop", "table=9 actions=drop"]
+    name = file(switch, "\n".join(lines))
+    for verb in ("add", "replace", "diff"):
+        assert unmoved(["flow", verb, "br0", "--file", name], 2) == f"{name}:1203: unknown keyword foo"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "holds no flow"),
+        (b"\n# nothing\n\n", "holds no flow"),
+        (b"actions=drop\nip actions=\xff\n", ":2: not UTF-8"),
+        (b"actions=drop\nip actions=\0\n", ":2: holds a NUL"),
+        (b"table=1 actions=drop\ndelete table=2\n", ":2: delete is not a flow to add"),
+        (b"modify_strict table=2 actions=drop\n", ":1: modify_strict is not a flow to add"),
+        (b"ip\n", ":1: must specify an action"),
+        (b"actions=output:eth99\n", ":1: eth99: output to unknown port"),
+        (b"in_port=eth99 actions=drop\n", ":1: eth99: invalid or unknown port for in_port"),
+        (b"actions=\x1b[31m\n", ":1: "),
+    ],
+)
+def test_bad_files(switch, unmoved, data, words):
+    for verb in ("add", "replace", "diff"):
+        assert words in unmoved(["flow", verb, "br0", "--file", file(switch, data)], 2)
+
+
+def test_bad_usage(switch, unmoved):
+    assert "No such file" in unmoved("flow add br0 --file nosuch", 2)
+    assert "Is a directory" in unmoved("flow add br0 --file /", 2)
+    assert "either flows or a file" in unmoved("flow add br0", 2)
+    assert "either flows or a file" in unmoved("flow add br0 ip,actions=drop --file x", 2)
+    assert "delete is not a flow" in unmoved(["flow", "add", "br0", "delete ip"], 2)
+    assert "not one flow" in unmoved(["flow", "add", "br0", "ip actions=drop\nip actions=normal"], 2)
+    assert "not one flow" in unmoved(["flow", "add", "br0", ""], 2)
+    assert "flow nonsense: must specify an action" in unmoved(["flow", "add", "br0", "ip actions=drop", "nonsense"], 2)
+    assert "foo" in unmoved("flow list br0 foo=1", 2)
+    assert "unknown port" in unmoved("flow list br0 in_port=eth99", 2)
+    assert "unknown keyword actions" in unmoved("flow del br0 ip,actions=drop", 2)
+    assert "needs a match" in unmoved("flow del br0 --strict", 2)
+    for match in ("", " ", ",", "-"):
+        assert "says nothing to match" in unmoved(["flow", "del", "br0", "--", match], 2)
+    assert "-x" in unmoved(["flow", "del", "br0", "--", "-x"], 2)
+    assert "names a table too" in unmoved("flow list br0 table=3 --table 4", 2)
+    assert "from 0 to 254" in unmoved("flow list br0 --table 255", 2)
+    assert "longer than the time allowed" in unmoved("flow top br0 --interval 40", 2)
+
+
+@pytest.mark.parametrize("words", ["list", "add -- actions=drop", "del", "replace --file FILE", "diff --file FILE", "trace ip", "top"])
+def test_no_such_bridge(switch, refused, words):
+    verb, *rest = words.replace("FILE", file(switch, NORMAL)).split()
+    rest = [word for word in rest if word != "--"]
+    assert refused(["flow", verb, "br00", *rest], 3) == "bridge br00: no such bridge; try: br0"
+    assert "needs the host" in refused(["--db", "tcp:127.0.0.1:9", "flow", verb, "br0", *rest], 5)
+
+
+def test_what_the_switch_refuses(switch, unmoved):
+    message = unmoved(["flow", "add", "br0", "table=1,ip actions=drop", "table=1,priority=5,tcp actions=group:77"], 6)
+    assert message == "flow table:1 priority=5,tcp actions=group:77: there is no such group (OFPBAC_BAD_OUT_GROUP); nothing was changed"
+    name = file(switch, "table=1,ip actions=drop\nip actions=meter:5\n")
+    assert "there is no such meter" in unmoved(["flow", "replace", "br0", "--file", name], 6)
+    message = unmoved(["flow", "add", "br0", "actions=mod_nw_src:1.2.3.4"], 6)
+    assert "can say all of this" in message and "such as ip" in message
+    switch.vsctl("set bridge br0 flow_tables:0=@a -- --id=@a create flow_table flow_limit=3 overflow_policy=refuse")
+    flows = [f"table=0,priority={i},ip actions=drop" for i in range(1, 9)]
+    assert "the table is full" in unmoved(["flow", "add", "br0", *flows], 6)
+
+
+def test_a_match_that_is_dropped_is_told(switch, ovstool):
+    result = ovstool(["flow", "add", "br0", "table=1,tcp_dst=80 actions=drop"])
+    assert result.code == 0 and 'tp_dst=80 was taken as ""' in result.stderr
+
+
+def test_no_ovs_vswitchd(switch, ovstool, refused):
+    (switch.box.directory / "br0.mgmt").rename(switch.box.directory / "elsewhere")
+    name = file(switch, NORMAL)
+    for words in ("list br0", "add br0 actions=drop", "del br0", f"replace br0 --file {name}", f"diff br0 --file {name}", "top br0"):
+        assert "does not answer (No such file or directory)" in refused(f"flow {words}", 5)
+    (switch.box.directory / "elsewhere").rename(switch.box.directory / "br0.mgmt")
+    os.kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGKILL)
+    for words in ("list br0", "trace br0 ip"):
+        assert "is ovs-vswitchd running" in refused(f"flow {words}", 5) or "is it running" in refused(f"flow {words}", 5)
+
+
+TRACED = """\
+priority=0 actions=NORMAL
+priority=10,ip,nw_dst=10.0.0.2 actions=resubmit(,1)
+priority=10,ip,nw_dst=10.0.0.3 actions=resubmit(,2)
+priority=10,ip,nw_dst=10.0.0.4 actions=resubmit(,3)
+priority=10,ip,nw_dst=10.0.0.5 actions=controller
+priority=10,ip,nw_dst=10.0.0.6 actions=eth1
+priority=10,ip,nw_dst=10.0.0.7 actions=ct(table=1,zone=5)
+priority=10,ip,nw_dst=10.0.0.8 actions=set_queue:3,eth2
+priority=10,ip,nw_dst=10.0.0.9 actions=flood
+priority=10,ip,nw_dst=10.0.0.10 actions=resubmit(,0)
+priority=10,ip,nw_dst=10.0.0.11 actions=output:77
+table=1,priority=5,cookie=0x7 actions=mod_dl_dst:00:00:00:00:00:09,output:eth2
+table=3,priority=5,ip actions=drop
+"""
+
+
+@pytest.mark.parametrize(
+    ("packet", "verdict", "outputs"),
+    [
+        ("ip,nw_dst=10.0.0.2", "forwarded out of eth2", ["eth2"]),
+        ("ip,nw_dst=10.0.0.3", "dropped: no flow in table 2 matches", []),
+        ("ip,nw_dst=10.0.0.4", "dropped by table 3, priority 5: ip", []),
+        ("ip,nw_dst=10.0.0.5", "sent to the controller", []),
+        ("ip,nw_dst=10.0.0.6", "dropped by table 0, priority 10: skipping output to input port", []),
+        ("ip,nw_dst=10.0.0.7", "forwarded out of eth2, after connection tracking in zone 5", ["eth2"]),
+        ("ip,nw_dst=10.0.0.8", "forwarded out of eth2 (queue 3)", ["eth2"]),
+        ("ip,nw_dst=10.0.0.10", "dropped: over max translation depth 64", []),
+        ("ip,nw_dst=10.0.0.11", "dropped by table 0, priority 10: Nonexistent output port", []),
+        ("dl_dst=01:80:c2:00:00:00", "dropped by table 0, priority 0: packet has reserved destination MAC, dropping", []),
+    ],
+)
+def test_trace(switch, ovstool, packet, verdict, outputs):
+    ovstool(["flow", "replace", "br0", "--file", file(switch, TRACED)])
+    found = ovstool(f"flow trace br0 in_port=eth1,{packet} -f json").json
+    assert (found["verdict"], found["outputs"]) == (verdict, outputs)
+    lines = ovstool(f"flow trace br0 in_port=eth1,{packet}").stdout.splitlines()
+    assert lines[0] == verdict and lines[-1].startswith("datapath actions: ")
+
+
+def test_trace_of_steps(switch, ovstool):
+    ovstool(["flow", "replace", "br0", "--file", file(switch, TRACED)])
+    found = ovstool("flow trace br0 in_port=eth1,ip,nw_dst=10.0.0.2 -f json").json
+    assert list(found) == ["bridge", "flow", "verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions"]
+    steps = [(step["table"], step["priority"], step["match"], step["cookie"], step["actions"]) for step in found["steps"]]
+    assert steps == [
+        (0, 10, "ip,nw_dst=10.0.0.2", "0x0", ["resubmit(,1)"]),
+        (1, 5, "", "0x7", ["set_field:00:00:00:00:00:09->eth_dst", "output:eth2"]),
+    ]
+    flooded = ovstool("flow trace br0 in_port=eth1,ip,nw_dst=10.0.0.9 -f json").json
+    assert flooded["verdict"].startswith("flooded to ") and sorted(flooded["outputs"]) == ["br0", "eth2"]
+
+
+def test_trace_on_a_secure_bridge(switch, ovstool, refused):
+    switch.vsctl("set-fail-mode br0 secure")
+    ovstool("flow del br0")
+    assert ovstool("flow trace br0 in_port=eth1,ip -f value -c verdict").stdout == "dropped: no flow in table 0 matches\n"
+    assert ovstool("flow trace br0 ip -f value -c verdict").stdout == "dropped: no flow in table 0 matches\n"
+    assert "bad value for tcp_dst" in refused("flow trace br0 tcp,tcp_dst=x", 2)
+    assert "unknown field foo" in refused("flow trace br0 foo", 2)
+    assert "not a flow" in refused("flow trace br0 -- -generate", 2)
+    assert "not a flow" in refused(["flow", "trace", "br0", ""], 2)
+
+
+def test_top(switch, ovstool):
+    control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
+    ovstool(["flow", "add", "br0", "priority=9,ip,in_port=eth1 actions=output:eth2", "priority=8,arp actions=drop"])
+    assert ovstool("flow top br0 --interval 0.2 -f json").json == []
+    argv = [sys.executable, "-m", "ovstool", "flow", "top", "br0", "ip", "--interval", "4", "-f", "json"]
+    with subprocess.Popen(argv, env=switch.environ, stdout=subprocess.PIPE, text=True) as running:
+        for _ in range(10):
+            switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", "eth1", FRAME)
+            time.sleep(0.2)
+        rows = json.loads(running.communicate(timeout=60)[0])
+    row = rows[0]
+    assert len(rows) == 1 and (row["table"], row["priority"], row["cookie"]) == (0, 9, "0x0")
+    assert (row["match"], row["actions"]) == ("ip,in_port=eth1", "output:eth2")
+    packets = row["pps"] * row["interval_s"]
+    assert 1 <= round(packets, 1) <= 10 and abs(row["bps"] - row["pps"] * 60 * 8) < 1
+    assert list(row) == ["table", "priority", "cookie", "match", "actions", "bps", "pps", "interval_s"]
+
+
+def test_reading_flows_writes_nothing(switch, ovstool):
+    before = (switch.dump(), ofctl(switch))
+    for words in ("list br0", "list br0 --parsed", "trace br0 in_port=eth1", "top br0 --interval 0.1"):
+        assert ovstool(f"flow {words}").code == 0
+    assert (switch.dump(), ofctl(switch)) == before

@@ -1,0 +1,287 @@
+"""ovs-ofctl's text, as captured from Open vSwitch 3.1, and its parsing, compared with that of ovs.flow."""
+
+import json
+import re
+
+import pytest
+
+from ovstool.errors import Refused
+from ovstool.openflow import text, trace
+
+DUMP = """\
+OFPST_FLOW reply (OF1.5) (xid=0x2): flags=[more]
+ cookie=0x0, duration=0.038s, table=0, n_packets=0, n_bytes=0, idle_age=0, priority=0 actions=NORMAL
+ cookie=0x5, duration=12s, table=3, n_packets=7, n_bytes=420, idle_timeout=10, hard_timeout=9, send_flow_rem importance=5, idle_age=0, \
+hard_age=4, dl_vlan=5 actions=output:2
+NXST_FLOW reply (xid=0x4):
+ cookie=0x0, duration=0.004s, table=1, n_packets=0, n_bytes=0, reset_counts check_overlap idle_age=0, priority=5,ip,in_port=2 actions=output:1
+ cookie=0x0, duration=0.004s, table=2, n_packets=0, n_bytes=0, actions=drop
+ cookie=0x0, duration=0.004s, table=2, n_packets=0, n_bytes=0, something_new=5, tcp actions=drop
+ cookie=0xffffffffffffffff, duration=0.004s, table=uplink, actions=learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[])
+"""
+ROWS = [
+    (0, 0, "0x0", 0, 0, 0.038, "", "NORMAL"),
+    (3, 32768, "0x5", 7, 420, 12.0, "dl_vlan=5", "output:2"),
+    (1, 5, "0x0", 0, 0, 0.004, "ip,in_port=2", "output:1"),
+    (2, 32768, "0x0", 0, 0, 0.004, "", "drop"),
+    (2, 32768, "0x0", 0, 0, 0.004, "tcp", "drop"),
+    ("uplink", 32768, "0xffffffffffffffff", None, None, 0.004, "", "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[])"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_dumped_flows_in_chunks_of_any_size(size):
+    data = DUMP.encode()
+    chunks = (data[at : at + size] for at in range(0, len(data), size))
+    assert list(text.flows(text.lines(chunks))) == ROWS
+
+
+def test_a_text_without_an_end_of_line():
+    assert list(text.lines([b"a\nb", b"c"])) == ["a", "bc"]
+
+
+def test_what_is_not_a_flow_is_not_passed_over():
+    with pytest.raises(Refused, match="not a flow"):
+        list(text.flows([" cookie=0x0, nonsense"]))
+
+
+def test_a_line_without_end_is_not_gathered():
+    with pytest.raises(Refused, match="longer than"):
+        list(text.lines([b"x" * 2**18] * 10_000))
+
+
+MATCHES = [
+    "", "ip", "in_port=1", "in_port=eth1", 'in_port="eth-1"', "tcp,in_port=LOCAL,nw_src=10.0.0.0/8,nw_dst=10.0.0.1,tp_dst=80",
+    "tcp6,ipv6_src=fe80::1,ipv6_dst=2001:db8::/32,tp_src=0x50/0xfff0", "dl_src=02:00:00:00:00:01,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00",
+    "dl_vlan=5,dl_vlan_pcp=3", "vlan_tci=0x1000/0x1000", "vlan_tci=0x0000/0x1fff", "ct_state=+trk-new,ct_zone=5,ip", "ct_mark=0x1/0xf,ip",
+    "ct_label=0x1/0xff,ip", "reg0=0x5,reg1=0x1/0xffff,xreg2=0x7", "metadata=0x5/0xff", "tun_id=0x5,tun_src=10.0.0.1", "arp,arp_tpa=10.0.0.1,arp_op=1",
+    "icmp,icmp_type=8", "icmp6,icmp_type=135,nd_target=fe80::1", "mpls,mpls_label=5", "conj_id=3,ip", "tcp,tcp_flags=+syn-ack",
+    "udp,nw_tos=16,nw_ttl=64,nw_frag=later", "dl_type=0x88cc", "pkt_mark=0x5,recirc_id=0x1", "tun_metadata0=0x5", "sctp,tp_dst=5", "rarp",
+]  # fmt: skip
+ACTIONS = [
+    "drop", "NORMAL", "LOCAL", "IN_PORT", "output:1", "output:eth1", 'output:"eth-1"', "output:NXM_NX_REG0[0..15]", "output:1,output:2,eth1",
+    "output(port=2,max_len=100)", "CONTROLLER:65535", "CONTROLLER:128", "controller(reason=action,max_len=128,id=5)",
+    "controller(userdata=00.01.02,pause)", "enqueue:eth1:3", "enqueue:1:3", "set_queue:3,output:1,pop_queue", "group:5", "meter:3,output:1",
+    "resubmit:1", "resubmit(,5)", "resubmit(eth1,5),resubmit(,6)", "resubmit(1,5,ct)", "goto_table:5", "write_metadata:0x5/0xff,goto_table:3",
+    "mod_dl_dst:02:00:00:00:00:01,mod_dl_src:02:00:00:00:00:02", "mod_nw_src:10.0.0.1,mod_nw_dst:10.0.0.2,mod_nw_tos:16,mod_nw_ttl:5",
+    "mod_tp_src:80,mod_tp_dst:81", "mod_vlan_vid:5,mod_vlan_pcp:3,strip_vlan", "push_vlan:0x8100,set_field:4101->vlan_vid,pop_vlan",
+    "push_mpls:0x8847,set_mpls_label:5,pop_mpls:0x0800", "set_field:02:00:00:00:00:01->eth_dst", "set_field:10.0.0.1->ip_dst",
+    "set_field:0x5/0xff->reg0", "set_field:fe80::1->ipv6_dst", "load:0x5->NXM_NX_REG0[]", "load:0x1->NXM_NX_REG1[0..15]",
+    "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]", "move:NXM_NX_REG0[0..15]->NXM_NX_REG1[16..31]", "dec_ttl", "dec_ttl(1,2)", "set_tunnel:0x5",
+    "note:01.02.00.00.00.00", "push:NXM_NX_REG2[],pop:NXM_NX_REG3[]", "ct", "ct(commit)", "ct(table=5,zone=NXM_NX_REG0[0..15])",
+    "ct(commit,zone=5,nat(src=10.0.0.1-10.0.0.9:1000-2000,random),exec(load:0x1->NXM_NX_CT_MARK[]))", "ct(commit,force,alg=ftp,exec(set_field:0x1->ct_mark))",
+    "ct_clear", "learn(table=1,hard_timeout=300,priority=5,NXM_OF_VLAN_TCI[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[])",
+    "learn(table=2,idle_timeout=10,eth_type=0x800,nw_proto=6,load:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15]),resubmit(,2)",
+    "multipath(eth_src,50,modulo_n,2,0,NXM_NX_REG0[])", "bundle(eth_src,0,hrw,ofport,members:1,2)", "conjunction(1,1/2),conjunction(2,2/2)",
+    "write_actions(output:1,set_field:0x5->reg0)", "clone(set_field:02:00:00:00:00:01->eth_dst,output:1),output:2", "clear_actions",
+    "sample(probability=100,collector_set_id=1,obs_domain_id=2,obs_point_id=3)", "check_pkt_larger(1500)->NXM_NX_REG0[1],output:1",
+    "encap(nsh(md_type=2,tlv(0x1000,10,0x12345678)))", "decap()", "fin_timeout(idle_timeout=5,hard_timeout=6)", "exit", "delete_field:tun_metadata0",
+]  # fmt: skip
+
+
+def theirs(match: str, actions: str) -> tuple[dict, list]:
+    """What OFPFlow makes of a flow, through its own JSON encoder."""
+    from ovs.flow.decoders import FlowEncoder
+    from ovs.flow.ofp import OFPFlow
+
+    flow = OFPFlow(f"cookie=0x0, duration=1s, table=0, n_packets=0, n_bytes=0, idle_age=0, {match or 'priority=32768'} actions={actions}")
+    written = json.dumps([flow.match, flow.actions], cls=FlowEncoder)
+    # It leaves leading zeros of MAC addresses out.
+    written = re.sub(r"\b(?:[0-9a-f]{1,2}:){5}[0-9a-f]{1,2}\b", lambda mac: ":".join(x.zfill(2) for x in mac[0].split(":")), written)
+    parsed = json.loads(written)
+    parsed[0].pop("priority", None)
+    return tuple(parsed)
+
+
+@pytest.mark.parametrize("match", MATCHES)
+def test_a_match_is_what_ovs_flow_makes_of_it(match):
+    ours = text.match_object(match)
+    assert json.loads(json.dumps(ours)) == ours == theirs(match, "drop")[0]
+    assert match == "" or ours
+
+
+@pytest.mark.parametrize("actions", ACTIONS)
+def test_actions_are_what_ovs_flow_makes_of_them(actions):
+    ours = text.actions_object(actions)
+    assert json.loads(json.dumps(ours)) == ours == theirs("ip", actions)[1]
+    assert ours
+
+
+def test_what_ovs_flow_cannot_parse():
+    with pytest.raises(Refused, match="does not know how to parse"):
+        text.match_object("new_field=5")
+    with pytest.raises(Refused, match="does not know how to parse"):
+        text.actions_object("ct(commit")
+
+
+def test_a_difference():
+    found = text.difference(
+        "-priority=0 actions=NORMAL\n-table=5 priority=1,ip actions=drop\n+table=5 priority=1,ip cookie=0x3 actions=output:eth1\n"
+    )
+    assert found.minus == ["priority=0 actions=NORMAL", "table=5 priority=1,ip actions=drop"]
+    assert found.plus == ["table=5 priority=1,ip cookie=0x3 actions=output:eth1"] and found.updated == 1
+    assert text.difference("-table=2  actions=drop\n").minus == ["table=2 actions=drop"]
+    assert not text.difference("")
+
+
+@pytest.mark.parametrize(
+    ("flow", "head"),
+    [
+        ("actions=drop", "table=0"),
+        ("priority=5,ip actions=drop", "table=0 priority=5,ip"),
+        ("table=2 actions=drop", "table=2"),
+        ("table=2 tcp cookie=0x1 idle_timeout=5 hard_timeout=6 importance=7 actions=drop", "table=2 tcp"),
+    ],
+)
+def test_what_tells_one_flow_from_another(flow, head):
+    assert text.head(flow) == head
+
+
+def test_dumped_flows_and_those_of_a_difference_are_told_apart_alike():
+    lines = [text.line_of(row) for row in ROWS]
+    assert lines[:3] == [
+        "priority=0 actions=NORMAL",
+        "table=3 dl_vlan=5 cookie=0x5 actions=output:2",
+        "table=1 priority=5,ip,in_port=2 actions=output:1",
+    ]
+    assert [text.head(line) for line in lines] == [text.head_of(row) for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        ("in_port=eth1,ip actions=output:eth2", "in_port=1,ip actions=output:2"),
+        ("ip actions=resubmit(eth1,5),resubmit:eth2,resubmit(,6)", "ip actions=resubmit(1,5),resubmit:2,resubmit(,6)"),
+        ("actions=enqueue:eth1:3,output(port=eth2,max_len=5)", "actions=enqueue:1:3,output(port=2,max_len=5)"),
+        ("actions=bundle(eth_src,0,hrw,ofport,members:eth1,eth2)", "actions=bundle(eth_src,0,hrw,ofport,members:1,2)"),
+        ("actions=set_field:eth1->in_port,output:LOCAL", "actions=set_field:1->in_port,output:LOCAL"),
+        ('in_port="a b" actions=output:"x-y"', "in_port=3 actions=output:4"),
+        ("reg0=0x1,ip actions=set_field:1->reg0,output:NXM_NX_REG0[]", "reg0=0x1,ip actions=set_field:1->reg0,output:NXM_NX_REG0[]"),
+    ],
+)
+def test_ports_by_number_and_by_name(names, numbers):
+    ports = text.ports(" 1(eth1): addr:aa:55:aa:55:00:0f\n     config:     0\n 2(eth2): addr:x\n 3(a b): addr:x\n 4(x-y): addr:y\n")
+    assert text.renamed(names, ports) == numbers
+    assert text.renamed(numbers, {number: name for name, number in ports.items()}) == names
+
+
+def test_flows_as_they_are_sent():
+    printed = (
+        "usable protocols: any\nchosen protocol: OXM-OpenFlow15\n"
+        "OFPT_FLOW_MOD (OF1.5) (xid=0x1): ADD table:5 priority=1,ipv6,ipv6_src=fe80::1 cookie:0x3 idle:7 hard:100 importance:5 send_flow_rem "
+        "actions=set_field:02:00:00:00:00:01->eth_dst\nOFPT_FLOW_MOD (OF1.5) (xid=0x5): ADD actions=drop\n"
+    )
+    assert text.sent(printed) == [
+        "table=5 priority=1,ipv6,ipv6_src=fe80::1 cookie=0x3 idle_timeout=7 hard_timeout=100 importance=5 send_flow_rem "
+        "actions=set_field:02:00:00:00:00:01->eth_dst",
+        " actions=drop",
+    ]
+
+
+def traced(steps: str, datapath: str, rest: str = "") -> trace.Trace:
+    return trace.parse(
+        'Flow: ip,in_port=eth1\n\nbridge("br0")\n-------------\n'
+        f"{steps}\nFinal flow: unchanged\nMegaflow: recirc_id=0,eth,ip,in_port=eth1,nw_frag=no\nDatapath actions: {datapath}\n{rest}"
+    )
+
+
+VERDICTS = [
+    (" 0. No match.\n    drop\n", "drop", "dropped: no flow in table 0 matches"),
+    (' 0. No match, and a "packet-in" is called for.\n', "drop", 'dropped: No match, and a "packet-in" is called for'),
+    (" 0. ip, priority 10\n    resubmit(,2)\n 2. No match.\n    drop\n", "drop", "dropped: no flow in table 2 matches"),
+    (" 3. ip,in_port=eth1, priority 10, cookie 0x7\n    drop\n", "drop", "dropped by table 3, priority 10: ip,in_port=eth1"),
+    (" 3. priority 5\n    drop\n", "drop", "dropped by table 3, priority 5"),
+    (" 0. priority 5\n    set_field:0x1->reg0\n", "drop", "dropped by table 0, priority 5: none of its actions sends it anywhere"),
+    (
+        " 0. ip, priority 10\n    output:eth1\n     >> skipping output to input port\n",
+        "drop",
+        "dropped by table 0, priority 10: skipping output to input port",
+    ),
+    (
+        " 0. priority 10\n    output:77\n     >> Nonexistent output port\n",
+        "drop",
+        "dropped by table 0, priority 10: Nonexistent output port",
+    ),
+    (
+        " 0. priority 0\n    NORMAL\n     >> no input bundle, dropping\n",
+        "drop",
+        "dropped by table 0, priority 0: NORMAL has to know the port it came in by (in_port=PORT)",
+    ),
+    (" 0. priority 0\n    output:eth2\n", "eth2", "forwarded out of eth2"),
+    (" 0. priority 0\n    NORMAL\n     -> forwarding to learned port\n", "push_vlan(vid=5,pcp=0),eth2", "forwarded out of eth2"),
+    (" 0. priority 0\n    NORMAL\n     -> no learned MAC for destination, flooding\n", "br0,eth2", "flooded to br0 and eth2"),
+    (" 0. priority 0\n    FLOOD\n", "br0,eth2,eth3", "flooded to br0, eth2 and eth3"),
+    (
+        " 0. priority 0\n    set_queue:3\n    output:eth2\n    pop_queue\n    output:eth3\n",
+        "set(skb_priority(0x3)),eth2,set(skb_priority(0)),eth3",
+        "forwarded out of eth2 (queue 3) and eth3",
+    ),
+    (
+        " 0. priority 0\n    output:vx1\n     -> output to kernel tunnel\n",
+        "set(tunnel(tun_id=0x5,dst=10.9.9.9,ttl=64,tp_dst=4789,flags(df|key))),vxlan_sys_4789",
+        "forwarded out of vx1 (tunnel to 10.9.9.9)",
+    ),
+    (
+        " 0. priority 0\n    CONTROLLER:65535\n",
+        "userspace(pid=0,controller(reason=1,dont_send=1,continuation=0,recirc_id=1,rule_cookie=0,controller_id=0,max_len=65535))",
+        "sent to the controller",
+    ),
+    (
+        " 0. priority 0\n    output:eth2\n",
+        "sample(sample=1.6%,actions(userspace(pid=1,sFlow(vid=0,pcp=0,output=1),actions))),eth2",
+        "forwarded out of eth2",
+    ),
+    (" 0. priority 0\n    clone(output:eth2)\n", "clone(set(eth(dst=02:00:00:00:00:01)),eth2),br0", "forwarded out of eth2 and br0"),
+    (" 0. priority 0\n    check\n", "check_pkt_len(size=1500,gt(eth3),le(eth2))", "forwarded out of eth3 and eth2"),
+    (' 0. priority 0\n    output:"a,b"\n', '"a,b"', "forwarded out of a,b"),
+]
+
+
+@pytest.mark.parametrize(("steps", "datapath", "verdict"), VERDICTS)
+def test_a_verdict(steps, datapath, verdict):
+    found = traced(steps, datapath)
+    assert found.verdict == verdict
+    assert (found.final_flow, found.datapath_actions) == ("unchanged", datapath)
+    assert bool(found.outputs) == verdict.startswith(("forwarded", "flooded"))
+
+
+def test_a_loop():
+    loop = " 0. priority 0\n    resubmit(,0)\n" * 3 + "     >>>> over max translation depth 64 <<<<\n"
+    assert (
+        traced(loop, "drop", "Translation failed (Recursion too deep), packet is dropped.\n").verdict
+        == "dropped: over max translation depth 64"
+    )
+
+
+def test_nested_steps_keep_their_actions():
+    found = traced(
+        " 0. ip, priority 10\n    resubmit(,1)\n     1. priority 5, cookie 0x7\n            output:eth2\n    resubmit(,4)\n"
+        "     4. ip, priority 6\n            goto_table:5\n         5. priority 6\n            write_actions(LOCAL)\n             -> action set is: LOCAL\n"
+        "--. Executing action set:\n    LOCAL\n",
+        "eth2,br0",
+    )
+    assert [(step.table, step.priority, step.match, step.cookie, step.depth) for step in found.steps] == [
+        (0, 10, "ip", "0x0", 0), (1, 5, "", "0x7", 1), (4, 6, "ip", "0x0", 1), (5, 6, "", "0x0", 2),
+    ]  # fmt: skip
+    assert [step.actions for step in found.steps] == [
+        ["resubmit(,1)", "resubmit(,4)", "LOCAL"],
+        ["output:eth2"],
+        ["goto_table:5"],
+        ["write_actions(LOCAL)"],
+    ]
+    assert found.steps[3].notes == ["action set is: LOCAL"]
+
+
+def test_connection_tracking_is_followed():
+    rest = (
+        '\n====\nrecirc(0x2) - resume conntrack with default ct_state=trk|new (use --ct-next to customize)\n====\n\nFlow: recirc_id=0x2\n\nbridge("br0")\n'
+        "-------------\n    thaw\n        Resuming from table 1\n 1. priority 5\n    output:eth2\n\nFinal flow: unchanged\nMegaflow: x\nDatapath actions: eth2\n"
+    )
+    found = traced(" 0. priority 1\n    ct(table=1,zone=5)\n    drop\n", "ct(zone=5),recirc(0x2)", rest)
+    assert found.verdict == "forwarded out of eth2, after connection tracking in zone 5"
+    assert found.datapath_actions == "ct(zone=5),recirc(0x2)\neth2" and [step.table for step in found.steps] == [0, 1]
+
+
+def test_what_is_not_a_trace():
+    with pytest.raises(Refused):
+        trace.parse("hello\x1b[31m")
