@@ -1,15 +1,31 @@
-"""Counters, compared with those of ovs-vsctl; packets are put into the dummy devices."""
+"""Counters and rates, compared with those of ovs-vsctl and ovs-ofctl; packets are put into the dummy devices."""
 
+import csv
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
 
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
 COUNTERS = ["rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "tx_bytes", "tx_dropped", "tx_errors"]
 
 
-def receive(switch, port: str, count: int) -> None:
-    """Let a port receive frames, and wait until ovs-vswitchd has written that into the database."""
+def inject(switch, port: str, count: int) -> None:
+    """Let a port receive frames of 60 bytes."""
+    control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
     for _ in range(count):
-        switch.tool("ovs-appctl", "-t", str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl"))), "netdev-dummy/receive", port, FRAME)
+        switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", port, FRAME)
+
+
+def receive(switch, port: str, count: int) -> None:
+    """The same, until ovs-vswitchd has written that into the database."""
+    inject(switch, port, count)
     condition = {"op": "wait", "timeout": 20000, "table": "Interface", "where": [["name", "==", port]], "columns": ["statistics"],
                  "until": "!=", "rows": [{"statistics": statistics(switch, port)}]}  # fmt: skip
     switch.vsctl("set open_vswitch . other_config:stats-update-interval=5000")
@@ -56,3 +72,231 @@ def test_what_a_device_does_not_count_is_null(switch, ovstool):
     theirs = dict(statistics(switch, "eth1")[1])
     assert [name for name in COUNTERS if row[name] is None] == [name for name in COUNTERS if name not in theirs] != []
     assert "-" in ovstool("stats eth1").stdout.split()
+
+
+@contextmanager
+def watching(switch, words: str):
+    """``stats`` in the background; ``rows()`` takes what it has printed since the last time, after ``wait`` has given it something."""
+    argv = [sys.executable, "-m", "ovstool", "stats", *words.split(), "-f", "json"]
+    with subprocess.Popen(
+        argv, env=switch.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def rows_until(process, wanted) -> list[dict]:
+    """Rows as they come, up to and with the first that is wanted."""
+    rows = []
+    for line in process.stdout:
+        rows.append(json.loads(line))
+        if wanted(rows[-1]):
+            return rows
+    raise AssertionError(f"it ended: {rows[-3:]} {process.stderr.read()}")
+
+
+def stop_vswitchd(switch) -> None:
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while (switch.box.directory / "ovs-vswitchd.pid").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start_vswitchd(switch) -> None:
+    folder = switch.box.directory
+    options = [f"--pidfile={folder}/ovs-vswitchd.pid", "--detach", "--enable-dummy=override", "--disable-system", "-vconsole:off"]
+    switch.tool("ovs-vswitchd", switch.box.db, *options, f"--log-file={folder}/ovs-vswitchd.log")
+
+
+def test_live_counters_are_not_five_seconds_old(switch, ovstool):
+    inject(switch, "eth1", 5)
+    assert ovstool("stats eth1 -f json --source openflow").json[0]["rx_packets"] == 5
+    assert ovstool("stats eth1 -f json").json[0]["rx_packets"] == 5
+    assert "rx pkts=5," in switch.tool("ovs-ofctl", "dump-ports", "br0", "eth1")
+
+
+def test_rates_add_up_to_what_was_received(switch, ovstool):
+    with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
+        rows_until(process, lambda row: True)
+        inject(switch, "eth1", 7)
+        rows = rows_until(process, lambda row: row["rx_pps"] > 0)
+        while sum(row["rx_pps"] * row["interval_s"] for row in rows) < 6.9:
+            rows += rows_until(process, lambda row: True)
+        assert sum(row["rx_bps"] * row["interval_s"] for row in rows) == pytest.approx(7 * 60 * 8, rel=1e-3)
+        assert not any(row["reset"] for row in rows)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr.read() == ""
+
+
+def test_a_rate_is_one_row_for_each_port(switch, ovstool):
+    rows = ovstool("stats --rate --interval 0.05 -f json").json
+    assert [row["port"] for row in rows] == ["br0", "eth1", "eth2"]
+    assert list(rows[0]) == (
+        "time port interval_s rx_bps tx_bps rx_pps tx_pps rx_dropped_ps tx_dropped_ps rx_errors_ps tx_errors_ps reset".split()
+    )
+    assert all(0.02 < row["interval_s"] < 5 and row["rx_bps"] == 0 and row["rx_errors_ps"] is None for row in rows)
+    assert abs(rows[0]["time"] - time.time()) < 60
+
+
+def test_streams(switch, ovstool):
+    words = "stats eth1 eth2 --rate --interval 0.02 --count 3"
+    lines = [json.loads(line) for line in ovstool(f"{words} -f json").stdout.splitlines()]
+    assert [row["port"] for row in lines] == ["eth1", "eth2"] * 3
+    assert sorted({row["time"] for row in lines}) == [row["time"] for row in lines[::2]], "both are read at once"
+    header, *rest = csv.reader(ovstool(f"{words} -f csv -c time -c port -c rx_bps").stdout.splitlines())
+    assert header == ["time", "port", "rx_bps"] and len(rest) == 6
+    assert ovstool(f"{words} -f value -c port -c tx_bps").stdout == "eth1 0.0\neth2 0.0\n" * 3
+    assert ovstool(f"{words} -f value -c port --sort-column port --sort-descending").stdout == "eth2\neth1\n" * 3
+    head, *table = ovstool(f"{words} -c port -c rx_bps").stdout.splitlines()
+    assert head.split() == ["port", "rx_bps"] and [line.split() for line in table] == [["eth1", "0", "bit/s"], ["eth2", "0", "bit/s"]] * 3
+    assert ovstool(f"{words} -f lines -c port -c reset").stdout == "eth1: reset=false\neth2: reset=false\n" * 3
+    assert ovstool(f"{words} -f yaml").code == 2
+
+
+def test_a_reader_that_goes_away_ends_it(switch):
+    command = f"{sys.executable} -m ovstool stats --rate --watch --interval 0.01 -f json | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], env=switch.environ, capture_output=True, text=True, timeout=60, check=True)
+    row, code = done.stdout.splitlines()
+    assert (json.loads(row)["port"], code, done.stderr) == ("br0", "141", "")
+
+
+def test_a_port_that_is_deleted_and_made_anew_is_marked(switch):
+    with watching(switch, "eth1 eth2 --rate --interval 0.05 --watch") as process:
+        rows_until(process, lambda row: row["port"] == "eth2")
+        switch.vsctl("del-port eth1")
+        inject(switch, "eth2", 3)
+        rows_until(process, lambda row: row["port"] == "eth2" and row["rx_pps"] > 0)
+        switch.vsctl("add-port br0 eth1")
+        rows = rows_until(process, lambda row: row["port"] == "eth1" and row["reset"])
+        assert rows[-1]["rx_bps"] is None and rows[-1]["interval_s"] > 0.05
+        after = rows_until(process, lambda row: row["port"] == "eth1")
+        assert after[-1]["rx_bps"] == 0 and not after[-1]["reset"]
+        assert not any(row["reset"] for row in rows if row["port"] == "eth2")
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        notes = process.stderr.read().splitlines()
+    assert notes == ["ovstool: note: eth1: gone, or not open; waiting for it", "ovstool: note: eth1: back"]
+
+
+def test_a_restart_of_ovs_vswitchd_is_marked(switch):
+    with watching(switch, "eth1 --rate --interval 0.05 --watch") as process:
+        rows_until(process, lambda row: True)
+        stop_vswitchd(switch)
+        start_vswitchd(switch)
+        rows = rows_until(process, lambda row: row["reset"])
+        assert rows[-1]["rx_bps"] is None
+        assert not rows_until(process, lambda row: True)[-1]["reset"]
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        notes = process.stderr.read()
+    assert "bridge br0: connection lost" in notes and "eth1: back" in notes
+
+
+def test_new_ports_are_seen_when_none_is_named(switch):
+    with watching(switch, "--rate --interval 0.05 --watch") as process:
+        rows_until(process, lambda row: True)
+        switch.vsctl("add-port br0 eth7")
+        rows_until(process, lambda row: row["port"] == "eth7")
+        switch.vsctl("add-br br7 -- set bridge br7 datapath_type=dummy")
+        switch.vsctl("del-port eth7")
+        inject(switch, "eth1", 1)
+        rows_until(process, lambda row: row["port"] == "eth1" and row["rx_pps"] > 0)
+
+
+def test_without_ovs_vswitchd_the_database_has_the_answer(switch, ovstool):
+    theirs = dict(statistics(switch, "eth1")[1])
+    stop_vswitchd(switch)
+    fallen = ovstool("stats eth1 -f json")
+    assert fallen.json[0]["rx_packets"] == theirs["rx_packets"]
+    assert fallen.stderr.startswith("ovstool: note: ") and "the database's, up to 5 s old" in fallen.stderr
+    assert ovstool("stats eth1 -f json -q").stderr == ""
+    live = ovstool("stats eth1 --source openflow")
+    assert (live.code, live.stdout) == (5, "") and "is ovs-vswitchd running?" in live.stderr
+    rate = ovstool("stats eth1 --rate --interval 1")
+    assert (rate.code, rate.stdout) == (5, "") and "--source ovsdb --interval 10" in rate.stderr
+    assert ovstool("stats eth1 --queues").code == 5
+
+
+def test_rates_of_the_database(switch, ovstool):
+    inject(switch, "eth1", 4)
+    result = ovstool("stats eth1 --rate --source ovsdb --interval 6 -f json")
+    assert result.json[0]["rx_pps"] == pytest.approx(4 / result.json[0]["interval_s"], abs=0.001)
+
+
+def test_another_update_interval_is_respected(switch, ovstool):
+    switch.vsctl("set open_vswitch . other_config:stats-update-interval=20000")
+    assert "change every 20 s" in ovstool("stats --rate --source ovsdb --interval 6").stderr
+
+
+def test_counters_of_a_device_that_is_not_open_are_null(switch, ovstool):
+    switch.vsctl("--no-wait -- add-port br0 nodev -- set interface nodev type=nosuchtype")
+    for source in ("openflow", "auto", "ovsdb"):
+        row = ovstool(f"stats nodev -f json --source {source}").json[0]
+        assert row == {"port": "nodev"} | dict.fromkeys(COUNTERS)
+
+
+def test_several_bridges_and_a_bond(switch, ovstool):
+    switch.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-bond br1 bond0 eth8 eth9")
+    inject(switch, "eth9", 2)
+    assert [(row["port"], row["rx_packets"]) for row in ovstool("stats bond0 eth1 -f json").json] == [("eth8", 0), ("eth9", 2), ("eth1", 0)]
+    rows = [json.loads(line) for line in ovstool("stats bond0 eth1 --rate --count 2 --interval 0.05 -f json").stdout.splitlines()]
+    assert sorted(row["port"] for row in rows) == ["eth1", "eth1", "eth8", "eth8", "eth9", "eth9"]
+
+
+def test_a_switch_without_bridges(switch, ovstool):
+    switch.vsctl("del-br br0")
+    assert ovstool("stats -f json").json == []
+    assert ovstool("stats --rate --interval 0.01 -f json").json == []
+
+
+BAD = {
+    "--count 3": "--count: goes with --rate",
+    "--watch": "--watch: goes with --rate",
+    "--interval 1": "--interval: counters are read once",
+    "--for 3": "--for: goes with --bursts",
+    "--rate --interval 0.0049": "shorter than 0.005 s",
+    "--rate --interval 0": "not a number of seconds",
+    "--rate --interval nan": "not a number of seconds",
+    "--rate --interval 1e9": "not a number of seconds",
+    "--rate --count 0": "not a whole number",
+    "--rate --count 2 --watch": "not allowed with",
+    "--rate --bursts": "not allowed with",
+    "--bursts --for 0.001": "shorter than one window",
+    "--queues --bursts": "cannot be had with --bursts",
+    "--queues --long": "cannot be had with --long",
+    "--queues --source ovsdb": "no counters of queues",
+    "--long --rate": "shows counters, not rates",
+    "--rate --source ovsdb": "change every 5 s",
+    "--rate --count 2 -c nosuch": "there is no such column",
+    "--rate --count 2 --sort-column nosuch": "there is no such column",
+    "--source sflow": "invalid choice",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_what_cannot_be_meant(refused, words):
+    assert BAD[words] in refused(f"stats {words}", 2)
+
+
+def test_no_such_port_or_bridge(refused):
+    assert "no such port" in refused("stats nosuch --rate", 3)
+    assert "no such bridge" in refused("stats --bridge nosuch --rate --watch", 3)
+    refused("stats eth1 --bursts --bridge nosuch", 3)
+
+
+def test_far_counters_are_those_of_the_database(switch, ovstool):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        remote = f"tcp:127.0.0.1:{free.getsockname()[1]}"
+    control = str(next(switch.box.directory.glob("ovsdb-server.*.ctl")))
+    host, port = remote.split(":")[1:]
+    switch.tool("ovs-appctl", "-t", control, "ovsdb-server/add-remote", f"ptcp:{port}:{host}")
+    result = ovstool(f"--db {remote} stats eth1 -f json")
+    assert (result.code, result.json[0]["port"]) == (0, "eth1") and "reaches its database alone" in result.stderr
+    live = ovstool(f"--db {remote} stats eth1 --source openflow")
+    assert live.code == 5 and "needs the host" in live.stderr
