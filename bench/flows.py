@@ -3,8 +3,6 @@
 Called by report.py; on its own it is ``python3 bench/flows.py``, with the Python that ovstool is installed for.
 """
 
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,9 +17,6 @@ PEAK_MIB = 150
 _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _TIMEOUT_S = 120
 _FLOWVIZ = "ovs[flowviz]"
-
-OVSTOOL = [sys.executable, "-m", "ovstool"]
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(("OVS", "CLIFF", "PYTHON"))}
 
 # How long the parser of ovs.flow takes of all the work on a dump that is there already; both in one process, in seconds.
 _SHARE = """
@@ -54,9 +49,9 @@ def report() -> None:
             given = directory / "flows"
             with given.open("w") as file:
                 file.writelines(map(flow, range(FLOWS)))
-            ofctl = [find("ovs-ofctl") or "ovs-ofctl", "-O", _VERSIONS]
+            ofctl = [pairs.find("ovs-ofctl") or "ovs-ofctl", "-O", _VERSIONS]
             subprocess.run([*ofctl, "--bundle", "add-flows", socket, given], check=True, timeout=_TIMEOUT_S)
-            lists = [*OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", "flow", "list", "br0", "-f", "json"]
+            lists = [*pairs.OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", "flow", "list", "br0", "-f", "json"]
             text(lists, [*ofctl, "dump-flows", socket])
             dump = directory / "dump"
             with dump.open("wb") as out:
@@ -67,27 +62,27 @@ def report() -> None:
 
 
 def text(ours: list[str], theirs: list[str]) -> None:
-    runs = pairs.alternate({"ours": ours, "theirs": theirs}, 7, ENVIRON)
-    head("(e) ovstool flow list -f json / ovs-ofctl dump-flows")
+    runs = pairs.alternate({"ours": ours, "theirs": theirs}, 7, pairs.ENVIRON)
+    pairs.head("(e) ovstool flow list -f json / ovs-ofctl dump-flows")
     print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 3.0))
     print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
 
 
 def objects(ours: list[str], dump: Path, directory: Path) -> None:
-    head("(e) ovstool flow list --parsed -f json / ovs-flowviz openflow json, which is given the dump in a file")
-    flowviz = find("ovs-flowviz") or installed(directory)
+    pairs.head("(e) ovstool flow list --parsed -f json / ovs-flowviz openflow json, which is given the dump in a file")
+    flowviz = pairs.find("ovs-flowviz") or installed(directory)
     runs: dict[str, list[pairs.Cost]] = {"ours": [], "theirs": []}
     for _ in range(2):
-        runs["ours"].append(pairs.run(ours, ENVIRON))
+        runs["ours"].append(pairs.run(ours, pairs.ENVIRON))
         if flowviz:
-            runs["theirs"].append(pairs.run([flowviz, "-i", str(dump), "openflow", "json"], ENVIRON))
+            runs["theirs"].append(pairs.run([flowviz, "-i", str(dump), "openflow", "json"], pairs.ENVIRON))
     if flowviz:
         print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 0.5))
     else:
         print(f"  ovs-flowviz is not here, and pip cannot install {_FLOWVIZ}: not compared")
     print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
     share = subprocess.run(
-        [sys.executable, "-c", _SHARE, dump], env=ENVIRON, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
+        [sys.executable, "-c", _SHARE, dump], env=pairs.ENVIRON, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
     )
     print(f"  {'share of ovs.flow in the time of parsing':<44}{float(share.stdout):5.0%}")
 
@@ -116,15 +111,6 @@ def flow(index: int) -> str:
         f"arp,arp_tpa={address} actions=move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[],set_field:{mac}->eth_src,load:0x2->NXM_OF_ARP_OP[],in_port",
     )
     return f"table={table},priority={100 + index % 50},cookie={index % 64:#x},{forms[index % len(forms)]}\n"
-
-
-def find(program: str) -> str | None:
-    beside = os.path.dirname(sys.executable)
-    return shutil.which(program, path=f"{beside}:{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
-
-
-def head(title: str) -> None:
-    print(f"\n{title}\n{pairs.HEAD}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ A machine that is busy for a while is so for A and B alike, so a ratio within a 
 """
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Cost:
         """What that many such processes would take, one after the other."""
         return Cost(self.wall_s * count, self.cpu_s * count, self.peak_bytes)
 
+
+OVSTOOL = [shutil.which("ovstool", path=os.path.dirname(sys.executable)) or sys.exit("bench: ovstool is not installed beside this Python")]
+_DECIDING = ("OVS", "CLIFF", "PYTHON")  # settings of the caller's with such names may not decide what is measured
+ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(_DECIDING)}
 
 Runs = Mapping[str, Sequence[Cost]]
 
@@ -42,11 +48,11 @@ def alternate(
     return runs
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str]) -> Cost:
+def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subprocess.DEVNULL) -> Cost:
     """Run a command, which must succeed, and return what it took."""
     started = time.perf_counter()
     # Nothing here bounds the time: ovstool has its own limit, and ovs-vsctl is given one.
-    child = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=stdout)
     try:
         _, status, usage = os.wait4(child.pid, 0)
     except BaseException:
@@ -79,6 +85,16 @@ def memory_line(what: str, runs: Sequence[Cost], target_mib: float) -> str:
 
 
 HEAD = f"  {'':<44}{'time, min/median/max':<20}   {'CPU, min/median/max':<20}   {'ms, medians':<15} {'peak MiB':<15} target"
+
+
+def head(title: str) -> None:
+    print(f"\n{title}\n{HEAD}", flush=True)
+
+
+def find(program: str) -> str | None:
+    """Where a program is: beside this Python, in PATH, or where daemons are."""
+    beside = os.path.dirname(sys.executable)
+    return shutil.which(program, path=f"{beside}:{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
 
 
 def mib(runs: Sequence[Cost]) -> float:

@@ -3,9 +3,7 @@
 It is a report and not a test: the exit code is 0 whatever the figures are. All switches are private, in a temporary directory.
 """
 
-import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import flows
 import pairs
+import readings
 
 from ovstool import sandbox
 from ovstool.host import local
@@ -29,14 +29,11 @@ _CHUNK = 250  # ports in one transaction; this process stays small, for its peak
 _TIMEOUT_S = 120
 _STARTED_S = 15
 
-OVSTOOL = [shutil.which("ovstool", path=os.path.dirname(sys.executable)) or sys.exit("bench: ovstool is not installed beside this Python")]
 CLIFF = [sys.executable, "-c", "import cliff.app, cliff.lister"]
-_DECIDING = ("OVS", "CLIFF", "PYTHON")  # settings of the caller's with such names may not decide what is measured
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(_DECIDING)}
 
 
 def main() -> None:
-    missing = [program for program in ("ovs-vsctl", "ovsdb-server", "ovs-vswitchd", "ovsdb-tool") if not find(program)]
+    missing = [program for program in ("ovs-vsctl", "ovsdb-server", "ovs-vswitchd", "ovsdb-tool") if not pairs.find(program)]
     if missing:
         sys.exit(f"bench: {', '.join(missing)} not installed; try: sudo apt-get install openvswitch-switch")
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -50,19 +47,21 @@ def main() -> None:
         every_port(databases[max(SIZES)])
         start_up(databases[min(SIZES)])
         shape(directory)
+    readings.report()
+    flows.report()
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
 
 
 def one_port(databases: dict[int, str]) -> None:
-    """(a) The counters of one port."""
+    """(a) The counters of one port, as the database has them: this is what ovs-vsctl shows too."""
     commands = {}
     for size, db in databases.items():
         port = f"p{size // 2}"
-        commands[f"ovstool {size}"] = [*OVSTOOL, f"--db={db}", "stats", port, "-f", "value"]
+        commands[f"ovstool {size}"] = [*pairs.OVSTOOL, f"--db={db}", "stats", port, "--source", "ovsdb", "-f", "value"]
         commands[f"ovs-vsctl {size}"] = vsctl(db, "get", "Interface", port, "statistics")
-    runs = pairs.alternate(commands, 31, ENVIRON)
-    head("(a) ovstool stats PORT -f value / ovs-vsctl get Interface PORT statistics")
+    runs = pairs.alternate(commands, 31, pairs.ENVIRON)
+    pairs.head("(a) ovstool stats PORT --source ovsdb -f value / ovs-vsctl get Interface PORT statistics")
     most, least = max(SIZES), min(SIZES)
     for size in SIZES:
         target = 0.18 if size == most else None
@@ -72,13 +71,13 @@ def one_port(databases: dict[int, str]) -> None:
 
 
 def every_port(db: str) -> None:
-    """(b) The counters of all ports."""
+    """(b) The counters of all ports, as the database has them."""
     commands = {
-        "ours": [*OVSTOOL, f"--db={db}", "stats", "-f", "json"],
+        "ours": [*pairs.OVSTOOL, f"--db={db}", "stats", "--source", "ovsdb", "-f", "json"],
         "theirs": vsctl(db, "-f", "json", "--columns=name,statistics", "list", "Interface"),
     }
-    runs = pairs.alternate(commands, 11, ENVIRON)
-    head("(b) ovstool stats -f json / ovs-vsctl -f json --columns=name,statistics list Interface")
+    runs = pairs.alternate(commands, 11, pairs.ENVIRON)
+    pairs.head("(b) ovstool stats --source ovsdb -f json / ovs-vsctl -f json --columns=name,statistics list Interface")
     print(pairs.line(f"{max(SIZES):,} ports", runs["ours"], runs["theirs"], 0.9))
 
 
@@ -86,10 +85,10 @@ def start_up(db: str) -> None:
     """(c) How long a command takes to start, on a switch with one bridge."""
     prepare = [["qos", "set", "p1", "--max-rate", "10mbit"], ["police", "set", "p2", "--rate", "1mbit"]]
     for words in prepare:
-        pairs.run([*OVSTOOL, f"--db={db}", "--no-wait", *words], ENVIRON)
+        pairs.run([*pairs.OVSTOOL, f"--db={db}", "--no-wait", *words], pairs.ENVIRON)
     commands = {
-        "ovstool": OVSTOOL,
-        "ovstool version": [*OVSTOOL, "version"],
+        "ovstool": pairs.OVSTOOL,
+        "ovstool version": [*pairs.OVSTOOL, "version"],
         "python -m ovstool version": [sys.executable, "-m", "ovstool", "version"],
     }
     for words in (
@@ -100,10 +99,10 @@ def start_up(db: str) -> None:
         "police list -f csv",
         "qos set p1 --max-rate 10mbit",
     ):
-        commands[f"ovstool {words}"] = [*OVSTOOL, f"--db={db}", *words.split()]
-    head('(c) start: COMMAND / python -c "import cliff.app, cliff.lister"')
+        commands[f"ovstool {words}"] = [*pairs.OVSTOOL, f"--db={db}", *words.split()]
+    pairs.head('(c) start: COMMAND / python -c "import cliff.app, cliff.lister"')
     for name, argv in commands.items():
-        runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, ENVIRON)
+        runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, pairs.ENVIRON)
         print(pairs.line(name, runs["ours"], runs["cliff"], 1.25))
 
 
@@ -117,14 +116,16 @@ def shape(directory: Path) -> None:
     try:
         for title, options, called in (("ovs-vswitchd applying it", [], CALLED), ("--no-wait", ["--no-wait"], SHAPED)):
             wish = ["--max-rate", "10mbit", "--queue", "0:min=2mbit", "--queue", "1:min=1mbit,max=5mbit"]
-            ours = [*OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
+            ours = [*pairs.OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
             chained = vsctl(box.db, *options, *(word for port in ports for word in ["--", *vsctl_wish(port)]))
             script = directory / "calls.sh"
             script.write_text("".join(f"{' '.join(vsctl(box.db, *options, *vsctl_wish(port)))}\n" for port in ports[:called]))
             calls = ["/bin/sh", "-e", str(script)]
-            few = pairs.alternate({"ours": ours, "calls": calls}, 2 if called < SHAPED else 1, ENVIRON, before=lambda: unshape(box.db))
-            many = pairs.alternate({"ours": ours, "chained": chained}, 15, ENVIRON, before=lambda: unshape(box.db))
-            head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
+            few = pairs.alternate(
+                {"ours": ours, "calls": calls}, 2 if called < SHAPED else 1, pairs.ENVIRON, before=lambda: unshape(box.db)
+            )
+            many = pairs.alternate({"ours": ours, "chained": chained}, 15, pairs.ENVIRON, before=lambda: unshape(box.db))
+            pairs.head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
             each = [cost.times(SHAPED // called) for cost in few["calls"]]
             measured = "" if called == SHAPED else f" ({called} x {SHAPED // called})"
             print(pairs.line(f"/ {SHAPED:,} ovs-vsctl calls{measured}", few["ours"], each, 1 / 20))
@@ -134,7 +135,7 @@ def shape(directory: Path) -> None:
 
 
 def vsctl(db: str, *words: str) -> list[str]:
-    return [find("ovs-vsctl") or "ovs-vsctl", f"--db={db}", f"--timeout={_TIMEOUT_S}", *words]
+    return [pairs.find("ovs-vsctl") or "ovs-vsctl", f"--db={db}", f"--timeout={_TIMEOUT_S}", *words]
 
 
 def vsctl_wish(port: str) -> list[str]:
@@ -165,8 +166,8 @@ def unshape(db: str) -> None:
 def database(directory: Path, size: int) -> Iterator[str]:
     """An ovsdb-server of a switch with one bridge and that many ports, as ovs-vswitchd and Neutron would have filled it in."""
     file, socket = directory / f"{size}.db", directory / f"{size}.sock"
-    subprocess.run([find("ovsdb-tool"), "create", file, sandbox._schema()], check=True)
-    argv = [find("ovsdb-server"), f"--remote=punix:{socket}", f"--unixctl={directory / f'{size}.ctl'}", "-vconsole:off", str(file)]
+    subprocess.run([pairs.find("ovsdb-tool"), "create", file, sandbox._schema()], check=True)
+    argv = [pairs.find("ovsdb-server"), f"--remote=punix:{socket}", f"--unixctl={directory / f'{size}.ctl'}", "-vconsole:off", str(file)]
     server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _STARTED_S
@@ -254,14 +255,6 @@ def select(table: str, column: str) -> dict:
 
 def as_map(pairs_: dict) -> list:
     return ["map", [[key, value] for key, value in pairs_.items()]]
-
-
-def find(program: str) -> str | None:
-    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
-
-
-def head(title: str) -> None:
-    print(f"\n{title}\n{pairs.HEAD}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ _ovstool() {
     done
     case $previous in
         --bond-mode) mapfile -t COMPREPLY < <(compgen -W "active-backup balance-slb balance-tcp" -- "$current"); return ;;
+        --by) mapfile -t COMPREPLY < <(compgen -W "bytes packets" -- "$current"); return ;;
         --datapath) mapfile -t COMPREPLY < <(compgen -W "dummy netdev" -- "$current"); return ;;
         --fail-mode) mapfile -t COMPREPLY < <(compgen -W "standalone secure" -- "$current"); return ;;
         --lacp) mapfile -t COMPREPLY < <(compgen -W "active passive off" -- "$current"); return ;;
         --quote) mapfile -t COMPREPLY < <(compgen -W "all minimal none nonnumeric" -- "$current"); return ;;
-        --source) mapfile -t COMPREPLY < <(compgen -W "auto ovsdb" -- "$current"); return ;;
+        --source) mapfile -t COMPREPLY < <(compgen -W "auto openflow ovsdb" -- "$current"); return ;;
+        --style) mapfile -t COMPREPLY < <(compgen -W "step line" -- "$current"); return ;;
         --type) mapfile -t COMPREPLY < <(compgen -W "linux-htb linux-hfsc linux-sfq linux-codel linux-fq_codel linux-netem linux-noop egress-policer trtcm-policer" -- "$current"); return ;;
     esac
     local words=''
@@ -31,7 +33,16 @@ _ovstool() {
         "port add") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --bond --type --tag --trunk --peer --remote-ip --key --option --external-id --bond-mode --lacp" ;;
         "port set") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --type --tag --trunk --peer --remote-ip --key --option --external-id --bond-mode --lacp --unset" ;;
         "port del") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --if-exists" ;;
-        "stats "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --bridge --long --source" ;;
+        "stats "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --bridge --source --long --queues --rate --bursts --interval --for --count --watch" ;;
+        "stats record") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --bridge --source --interval --count --for" ;;
+        "stats plot") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -o --output --style --packets" ;;
+        "flow list") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --table --names --no-names --parsed" ;;
+        "flow add") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --file" ;;
+        "flow del") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --strict" ;;
+        "flow replace") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --file" ;;
+        "flow diff") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --file" ;;
+        "flow trace") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix" ;;
+        "flow top") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --table --interval --by --limit" ;;
         "police set") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --rate --burst --packet-rate --packet-burst" ;;
         "police clear") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending" ;;
         "police list") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending" ;;
@@ -55,11 +66,13 @@ _ovstool() {
     [[ -n $words ]] || case "$noun" in
         bridge) words="list show add set del" ;;
         port) words="list show add set del" ;;
+        stats) words="record plot" ;;
+        flow) words="list add del replace diff trace top" ;;
         police) words="set clear list" ;;
         qos) words="set clear list show gc" ;;
         sflow) words="enable disable list" ;;
         sandbox) words="start stop run shell" ;;
-        *) words="show bridge port stats police qos sflow sandbox shell complete help version --version --db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help" ;;
+        *) words="show bridge port stats flow police qos sflow sandbox shell complete help version --version --db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -109,6 +109,19 @@ def switch() -> Iterator[Switch]:
             sandbox.stop(Path(directory))
 
 
+@pytest.fixture(scope="module")
+def forwarding() -> Iterator[Switch]:
+    """A switch that forwards between two hosts, each a network namespace; the tests of a module share it and tidy up."""
+    if problem := sandbox._netdev_problem():
+        pytest.skip(f"the netdev datapath {problem}")
+    with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory:
+        box, _ = sandbox.start(Path(directory), "netdev")
+        try:
+            yield Switch(box)
+        finally:
+            sandbox.stop(Path(directory))
+
+
 @pytest.fixture
 def ovstool(switch: Switch):
     """``ovstool("qos clear eth1")``: run a command on the test's switch."""

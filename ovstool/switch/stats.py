@@ -30,11 +30,15 @@ _ABSENT = (Unreachable, Refused, TimedOut)
 
 
 class Place(NamedTuple):
-    """Where an interface is; ``ofport`` is its OpenFlow port number, None while ovs-vswitchd has not opened the device."""
+    """Where an interface is; ``ofport`` is its OpenFlow port number, None while ovs-vswitchd has not opened the device.
+
+    ``stored`` are its counters in the database when they were asked for along with the rest, which costs little for a few.
+    """
 
     bridge: str
     port: str
     ofport: int | None
+    stored: dict[str, int] | None = None
 
 
 def counters(switch: Switch, ports: Sequence[str], bridge: str | None, source: str = "auto") -> list[Reading]:
@@ -190,9 +194,10 @@ class _Meter:
                 self._gone.update(place.port for place in places)
         if self._began_anew(found):
             # The number may belong to another port by now.
-            before = self._places
+            numbers = {place.port: place.ofport for place in self._places}
             self._look_again()
-            found = [reading for reading in found if self._places == before or reading.port not in self._gone]
+            still = {(place.port, place.ofport) for place in self._places}
+            found = [reading for reading in found if (reading.port, numbers.get(reading.port)) in still]
         self._note_gone(found)
         back = self._gone & {reading.port for reading in found}
         if back:
@@ -234,6 +239,8 @@ class _Meter:
 
     def _from_database(self, places: list[Place]) -> list[Reading]:
         moment = self._epoch + time.monotonic()
+        if self._interval_s is None and all(place.stored is not None for place in places):
+            return [Reading(moment, place.bridge, place.port, None, place.stored or {}) for place in places]
         rows = lookup.by_name(self._switch, "Interface", [place.port for place in places], ("statistics",))
         return [Reading(moment, p.bridge, p.port, None, mapping(rows[p.port]["statistics"])) for p in places if p.port in rows]
 
@@ -311,7 +318,7 @@ def _names(ports: Iterable[str]) -> str:
 
 
 def _places(switch: Switch, ports: Sequence[str], bridge: str | None) -> list[Place]:
-    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport"))
+    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport", *(("statistics",) if ports else ())))
     if bridge:
         return [_place(row, bridge) for row in rows]
     bridges = lookup.bridges_of(switch, rows)
@@ -320,7 +327,8 @@ def _places(switch: Switch, ports: Sequence[str], bridge: str | None) -> list[Pl
 
 def _place(row: Row, bridge: str) -> Place:
     ofport = one(row["ofport"])
-    return Place(bridge, row["name"], ofport if isinstance(ofport, int) and ofport > 0 else None)
+    stored = mapping(row["statistics"]) if "statistics" in row else None
+    return Place(bridge, row["name"], ofport if isinstance(ofport, int) and ofport > 0 else None, stored)
 
 
 def _interfaces(switch: Switch, ports: Sequence[str], bridge: str | None, columns: tuple[str, ...]) -> list[Row]:

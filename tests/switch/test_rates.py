@@ -7,38 +7,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from statistics import median
 
 import pytest
 
-from ovstool import sandbox
-from tests.conftest import Switch
-
-NETDEV_PROBLEM = sandbox._netdev_problem()
-pytestmark = pytest.mark.skipif(bool(NETDEV_PROBLEM), reason=f"the netdev datapath {NETDEV_PROBLEM}")
-
-
-@pytest.fixture(scope="module")
-def switch():
-    """A switch that forwards between two hosts, each a network namespace."""
-    with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory:
-        box, _ = sandbox.start(Path(directory), "netdev")
-        try:
-            yield Switch(box)
-        finally:
-            sandbox.stop(Path(directory))
-
 
 @pytest.fixture
-def ovstool(switch):
-    return switch.ovstool
+def switch(forwarding):
+    return forwarding
 
 
 class Traffic:
     """iperf3 from the first host to the second, for as long as the block lasts and ``for_s`` seconds at most."""
 
-    def __init__(self, switch: Switch, *words: str, for_s: int = 30):
+    def __init__(self, switch, *words: str, for_s: int = 30):
         self.hosts, self.words, self.for_s = list(switch.box.hosts), words, for_s
 
     def __enter__(self):
@@ -74,7 +56,7 @@ while os.getppid() == int(sys.argv[2]):
     time.sleep(0.0005)
 """
 
-    def __init__(self, switch: Switch, port: str):
+    def __init__(self, switch, port: str):
         self.switch, self.port = switch, port
 
     def during(self, words: str) -> list[dict]:
