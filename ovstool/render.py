@@ -120,7 +120,7 @@ class CsvFormatter(_Formatter):
         quoting = getattr(csv, f"QUOTE_{parsed_args.quote_mode.upper()}")
         writer = csv.writer(stdout, quoting=quoting, lineterminator="\n", escapechar="\\" if parsed_args.quote_mode == "none" else None)
         if first:
-            writer.writerow(column_names)
+            writer.writerow(map(flat, column_names))
         for row in data:
             writer.writerow([value if isinstance(value, int | float) and not isinstance(value, bool) else flat(value, "") for value in row])
 
@@ -143,7 +143,7 @@ class ShellFormatter(_Formatter):
         import shlex
 
         pairs = zip(column_names, row, strict=True)
-        return [f"{parsed_args.prefix}{name.replace('-', '_')}={shlex.quote(flat(value, ''))}" for name, value in pairs]
+        return [f"{_variable(parsed_args.prefix + name)}={shlex.quote(flat(value, ''))}" for name, value in pairs]
 
 
 class LinesFormatter(_Formatter):
@@ -158,12 +158,12 @@ class LinesFormatter(_Formatter):
         names = 2 if column_names[0] == "host" else 1
         for row in data:
             what = " ".join(map(flat, row[:names]))
-            rest = [f"{name}={flat(value)}" for name, value in zip(column_names[names:], row[names:], strict=True)]
+            rest = [f"{flat(name)}={flat(value)}" for name, value in zip(column_names[names:], row[names:], strict=True)]
             stdout.write(f"{what}: {' '.join(rest)}\n" if rest else f"{what}\n")
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         for name, value in zip(column_names, data, strict=True):
-            stdout.write(f"{name}: {flat(value)}\n")
+            stdout.write(f"{flat(name)}: {flat(value)}\n")
 
 
 class TableFormatter(_Formatter):
@@ -174,7 +174,7 @@ class TableFormatter(_Formatter):
         if not rows and not parsed_args.print_empty:
             return
         align = ["right" if _is_number_column(rows, i) else "left" for i in range(len(column_names))]
-        self._write(list(column_names), rows, align, stdout, parsed_args)
+        self._write([flat(name) for name in column_names], rows, align, stdout, parsed_args)
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
         """Columns of a fixed width, because nobody knows what is still to come."""
@@ -252,6 +252,12 @@ def flat(value: Any, nothing: str = "-") -> str:
             return ",".join(f"{flat(key)}={flat(item)}" for key, item in value.items()) or nothing
         case _:
             return str(value)
+
+
+def _variable(name: str) -> str:
+    """A name for a shell's variable; a peer's may hold ``$(reboot)`` too."""
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    return f"_{name}" if not name or name[0].isdigit() else name
 
 
 def human(column: str, value: Any) -> str:

@@ -78,7 +78,7 @@ class Stats(SwitchStream):
         read = stats.counters(switch, args.ports, args.bridge, args.source)
         names = list(COUNTERS)
         if args.long:
-            names += sorted({name for reading in read for name in reading.counters}.difference(names))
+            names += sorted({name for reading in read for name in reading.counters}.difference(("port", *names)))
         self.columns = ("port", *names)
         return [(reading.port, *map(reading.counters.get, names)) for reading in read]
 

@@ -15,7 +15,7 @@ from ovstool.openflow.messages import Counted, Described, Malformed, Part
 
 LOG = logging.getLogger(__name__)
 
-_MAX_ANSWER = 64 * 2**20  # bytes; the counters of 65,000 ports with all properties are some 30 MB
+_MAX_ANSWER = 32 * 2**20  # bytes; the counters of 65,000 ports with all properties are some 30 MB
 _PART = 256  # bytes that a part costs here even when it is empty
 _CHUNK = 2**17
 _AT_ONCE = 128  # requests; more could fill both ends' buffers while each waits for the other
@@ -100,44 +100,50 @@ class Client:
     def _negotiated(self) -> int:
         """Say hello, and settle on the highest version that both speak (OpenFlow 1.5.1, section 6.3.2)."""
         self._send(messages.hello(self._xid()))
-        while True:
-            version, kind, _, body = self._receive_any()
-            if kind == messages.HELLO:
-                common = self._checked(messages.versions, version, body)
-                if common:
-                    return common[-1]
-            elif kind != messages.ERROR:
-                continue
-            ours = ", ".join(messages.VERSIONS.values())
-            raise Refused(
-                self._what,
-                f"the bridge speaks none of the OpenFlow versions known here ({ours})",
-                "one of them in 'ovstool bridge set BRIDGE --protocols'",
-            )
+        version, kind, length, _ = self._header()
+        if kind not in (messages.HELLO, messages.ERROR):
+            raise self._broken("something before its hello")
+        body = self._body(length)
+        if kind == messages.HELLO:
+            common = self._checked(messages.versions, version, body)
+            if common:
+                return common[-1]
+        ours = ", ".join(messages.VERSIONS.values())
+        raise Refused(
+            self._what,
+            f"the bridge speaks none of the OpenFlow versions known here ({ours})",
+            "one of them in 'ovstool bridge set BRIDGE --protocols'",
+        )
 
     def _receive(self) -> tuple[int, int, bytes]:
         """The next message of the version agreed upon, as type, xid, body."""
         while True:
-            version, kind, xid, body = self._receive_any()
+            version, kind, length, xid = self._header()
+            if version != self.version and kind not in (messages.HELLO, messages.ERROR, messages.ECHO_REQUEST):
+                raise self._broken("a message of another OpenFlow version")
+            body = self._body(length)
             if kind == messages.ECHO_REQUEST:
                 self._send(messages.message(version, messages.ECHO_REPLY, xid, body))
             elif version == self.version:
                 return kind, xid, body
-            elif kind not in (messages.HELLO, messages.ERROR):
-                raise self._broken("a message of another OpenFlow version")
 
-    def _receive_any(self) -> tuple[int, int, int, bytes]:
+    def _header(self) -> tuple[int, int, int, int]:
+        """The header of the next message, as version, type, length, xid. It can be judged before the rest has come."""
         header = messages.HEADER
         while len(self._buffer) < header.size:
             self._fill()
         version, kind, length, xid = header.unpack_from(self._buffer)
         if length < header.size:
             raise self._broken("a message shorter than its header")
+        return version, kind, length, xid
+
+    def _body(self, length: int) -> bytes:
+        """What follows the header of the next message, which is taken away with it."""
         while len(self._buffer) < length:
             self._fill()
-        body = bytes(memoryview(self._buffer)[header.size : length])
+        body = bytes(memoryview(self._buffer)[messages.HEADER.size : length])
         del self._buffer[:length]
-        return version, kind, xid, body
+        return body
 
     def _fill(self) -> None:
         try:

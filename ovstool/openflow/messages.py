@@ -59,6 +59,7 @@ _BAD_REQUEST = (
 )  # fmt: skip
 _QUEUE_ERRORS = ("no such port", "no such queue", "permission denied")
 _HELLO_FAILED, _REQUEST_FAILED = 0, 1  # OFPET_HELLO_FAILED, OFPET_BAD_REQUEST
+_SHOWN = 200  # characters of a peer's own words; Open vSwitch's are some 100
 
 
 class Malformed(Exception):
@@ -185,6 +186,8 @@ def described(version: int, parts: Sequence[Part]) -> Iterator[Described]:
             if kind != _PORT_DESC:
                 raise Malformed("another answer than the one that was asked for")
             if version == 1:
+                if len(body) < _FEATURES_10.size:
+                    raise Malformed("features cut short")
                 for port, _, name, _, _, current, *_ in _DESCRIPTION_10.iter_unpack(body[_FEATURES_10.size :]):
                     speeds = [speed for bit, speed in enumerate(_SPEEDS) if current >> bit & 1]
                     yield Described(port, _name(name), max(speeds, default=None))
@@ -202,7 +205,8 @@ def explained(version: int, body: bytes) -> str:
     kind, code = _error(body)
     if kind == _HELLO_FAILED:
         # Open vSwitch says in the data which versions it speaks.
-        return bytes(body[4:]).decode("ascii", "replace").strip("\0 ") or "the versions do not fit"
+        words = bytes(body[4:]).decode("ascii", "replace").strip("\0 ")
+        return (words if len(words) <= _SHOWN else f"{words[:_SHOWN]}...") or "the versions do not fit"
     if kind == _REQUEST_FAILED and code < len(_BAD_REQUEST):
         return f"bad request: {_BAD_REQUEST[code]} (OFPET_BAD_REQUEST, code {code})"
     if kind == _queue_failed(version) and code < len(_QUEUE_ERRORS):
@@ -276,7 +280,8 @@ def _ports_14(body: memoryview) -> Iterator[Counted]:
             if kind == _ETHERNET_PROPERTY:
                 counters |= _supported(_ETHERNET, struct.unpack_from("!4x4Q", value))
             elif kind == _EXPERIMENTER_PROPERTY:
-                counters |= _extension(value)
+                for name, number in _extension(value).items():
+                    counters.setdefault(name, number)  # a driver may call its own counters as it likes
         yield Counted(_narrow(port), None, _age(seconds, nanoseconds), counters)
 
 

@@ -156,6 +156,7 @@ class _Meter:
         self._gone: set[str] = set()  # ports without a reading since the last one
         self._ages: dict[str, float] = {}
         self._looked = 0.0
+        self._begun = False  # while it has not, what cannot be had over OpenFlow may come from the database
         self._epoch = time.time() - time.monotonic()
 
     def close(self) -> None:
@@ -176,6 +177,7 @@ class _Meter:
                 self._take_the_database(bridge, error)
                 found += self._of_bridge(bridge, places)
         self._note_gone(found)
+        self._begun = True
         return found
 
     def read_on(self) -> list[Reading]:
@@ -213,7 +215,7 @@ class _Meter:
         client = self._clients[bridge]
         names = {place.ofport: place.port for place in places if place.ofport is not None}
         asked = list(names) if self._asked[0] else None
-        client.deadline = self._switch.deadline
+        client.deadline = self._switch.deadline if self._begun else self._patience()
         moment, counted = self._quickest(client.queue_stats if self._queues else client.port_stats, asked)
         order = {place.port: index for index, place in enumerate(places)}
         found = [Reading(moment, bridge, names[c.port], c.duration_s, c.counters, c.queue) for c in counted if c.port in names]
@@ -246,12 +248,17 @@ class _Meter:
 
     def _connect(self, bridge: str) -> "Client":
         deadline = self._switch.deadline
-        if self._source == "auto":  # time must be left for the database
-            self._switch.deadline = min(deadline, time.monotonic() + min(_PATIENCE_S, self._switch.remaining_s() / 2))
+        self._switch.deadline = self._patience()
         try:
             return self._switch.openflow(bridge)
         finally:
             self._switch.deadline = deadline
+
+    def _patience(self) -> float:
+        """Until when OpenFlow is waited for: with ``auto`` time must be left for the database."""
+        if self._source != "auto":
+            return self._switch.deadline
+        return min(self._switch.deadline, time.monotonic() + min(_PATIENCE_S, self._switch.remaining_s() / 2))
 
     def _take_the_database(self, bridge: str, error: OvstoolError) -> None:
         self._drop(bridge)

@@ -1,0 +1,548 @@
+"""OpenFlow messages, on bytes of a real ovs-vswitchd and what ovs-ofctl made of them; and the client, on a peer that sends them."""
+
+import base64
+import random
+import socket
+import struct
+import threading
+import time
+import zlib
+
+import ofctl
+import pytest
+from openflow_captures import (
+    BARRIERS,
+    CAPTURES,
+    HELLO_FAILED,
+    HELLO_OF_ALL,
+    HELLO_OF_OTHERS,
+    HELLOS,
+    IN_PARTS,
+    UNKNOWN_STATISTICS,
+    UNKNOWN_TYPE,
+    Capture,
+)
+
+from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable
+from ovstool.openflow import client as openflow
+from ovstool.openflow import messages
+from ovstool.openflow.client import Client
+from ovstool.openflow.messages import HEADER, Malformed
+
+VERSIONS = list(messages.VERSIONS)
+ANSWERS = [capture for capture in CAPTURES if " " not in capture.what]
+ERRORS = [capture for capture in CAPTURES if " " in capture.what]
+XID = 2  # of a client's first request, and of all captures
+
+
+def name(value: object) -> str | None:
+    return f"{value.version} {value.datapath} {value.what}" if isinstance(value, Capture) else None
+
+
+def split(data: bytes) -> list[bytes]:
+    """A stream cut into its messages; the last may have to be continued."""
+    found = []
+    while len(data) >= HEADER.size:
+        length = HEADER.unpack_from(data)[2]
+        found.append(data[:length])
+        data = data[length:]
+    return found
+
+
+def parsed(*answers: bytes) -> list:
+    """What is made of the messages of one answer."""
+    version, parts = answers[0][0], []
+    for answer in answers:
+        part = messages.part(version, answer[1], answer[HEADER.size :])
+        if part is None:
+            raise Malformed("no answer to a statistics request")
+        parts.append(part)
+    return list((messages.described if parts[0].kind == 13 else messages.counted)(version, parts))
+
+
+def body(message: bytes) -> bytes:
+    return message[HEADER.size :]
+
+
+# --- as ovs-ofctl understands them
+
+
+@pytest.mark.parametrize("capture", [c for c in ANSWERS if c.what == "dump-ports"], ids=name)
+def test_port_counters(capture):
+    theirs = ofctl.port_stats(capture.text)
+    ours = parsed(capture.answer)
+    assert [port.port for port in ours] == list(theirs) and len(ours) == 3
+    for port in ours:
+        assert port.queue is None
+        assert port.counters == ofctl.known(theirs[port.port])
+        assert port.duration_s == pytest.approx(theirs[port.port].get("duration"), abs=0.0005)
+    assert any(port.counters["rx_packets"] and port.counters["tx_bytes"] for port in ours)
+    if capture.version >= 5 and capture.datapath == "dummy":
+        assert "rx_custom_packets_1" in ours[0].counters
+
+
+@pytest.mark.parametrize("capture", [c for c in ANSWERS if c.what == "queue-stats"], ids=name)
+def test_queue_counters(capture):
+    theirs = ofctl.queue_stats(capture.text)
+    ours = parsed(capture.answer)
+    assert [(queue.port, queue.queue) for queue in ours] == list(theirs)
+    for queue in ours:
+        row = theirs[queue.port, queue.queue]
+        assert queue.counters == ofctl.known(row)
+        assert queue.duration_s == pytest.approx(row["duration"], abs=0.0005)
+
+
+@pytest.mark.parametrize("capture", [c for c in ANSWERS if c.what == "dump-ports-desc"], ids=name)
+def test_descriptions(capture):
+    ours = {port.port: (port.name, port.speed_bps) for port in parsed(capture.answer)}
+    assert ours == ofctl.ports_desc(capture.text) and len(ours) == 3
+    assert {speed for _, speed in ours.values()} == {10**10 if capture.datapath == "netdev" else None}
+
+
+@pytest.mark.parametrize("capture", ERRORS, ids=name)
+def test_errors_of_queues(capture):
+    assert messages.is_bad_port(capture.version, body(capture.answer)) == ("BAD_PORT" in capture.text)
+    words = "no such port" if "BAD_PORT" in capture.text else "no such queue"
+    assert words in messages.explained(capture.version, body(capture.answer))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_errors_of_requests(version):
+    for error, words in ((UNKNOWN_TYPE, "unknown message type"), (UNKNOWN_STATISTICS, "unknown statistics type")):
+        assert words in messages.explained(version, body(error[version]))
+        assert not messages.is_bad_port(version, body(error[version]))
+
+
+def test_versions_that_do_not_fit_are_told_in_the_words_of_open_vswitch():
+    words = "We support versions 0x02, 0x03, you support versions 0x01, 0x04, 0x05, 0x06, no common versions."
+    assert messages.explained(6, body(HELLO_FAILED)) == words
+    assert messages.explained(6, bytes(4)) == "the versions do not fit"
+
+
+def test_errors_that_are_not_known_here_have_their_numbers():
+    assert messages.explained(6, struct.pack("!HH", 77, 8)) == "OpenFlow error type 77, code 8"
+    assert messages.explained(6, struct.pack("!HH", 1, 99)) == "OpenFlow error type 1, code 99"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_hello_of_one_version(version):
+    assert HELLOS[version][0] == version
+    offered = messages.versions(version, body(HELLOS[version]))
+    assert offered[-1] == version
+    assert offered == [version] or version == 1
+
+
+def test_hellos_of_several_versions():
+    assert messages.versions(HELLO_OF_ALL[0], body(HELLO_OF_ALL)) == VERSIONS
+    assert messages.versions(HELLO_OF_OTHERS[0], body(HELLO_OF_OTHERS)) == []
+    ours = messages.hello(1)
+    assert messages.versions(ours[0], body(ours)) == VERSIONS
+    unknown = struct.pack("!HHI", 9, 5, 0)  # padded to 8 bytes
+    assert messages.versions(1, unknown + struct.pack("!HHII", 1, 12, 1 << 4 | 1 << 30, 7)) == [4]
+    assert messages.versions(99, unknown) == VERSIONS
+    assert messages.versions(0, b"") == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_barrier(version):
+    assert messages.is_barrier_reply(version, BARRIERS[version][1])
+    assert not any(messages.is_barrier_reply(c.version, c.answer[1]) for c in CAPTURES)
+    assert messages.barrier_request(version, 7)[1] == BARRIERS[version][1] - 1
+
+
+def test_an_answer_in_parts():
+    first, last = split(zlib.decompress(base64.b64decode(IN_PARTS)))
+    assert [messages.part(5, 19, body(part)).more for part in (first, last)] == [True, False]
+    ports = parsed(first, last)
+    assert sorted(port.port for port in ports) == [*range(1, 151), messages.LOCAL]
+    assert {port.counters["tx_q0_packets"] for port in ports} == {0}
+
+
+# --- what that switch does not have
+
+
+def entry(*properties: bytes, port: int = 1) -> bytes:
+    """Port counters of OpenFlow 1.5 as one part."""
+    inner = struct.pack("!2xIII8Q", port, 1, 500_000_000, *range(8)) + b"".join(properties)
+    return messages.message(6, 19, XID, struct.pack("!HH4x", 4, 0) + struct.pack("!H", 2 + len(inner)) + inner)
+
+
+def experimenter(kind: int, data: bytes, who: int = 0xAA01) -> bytes:
+    """A property of somebody's own, padded."""
+    data = struct.pack("!HHII", 0xFFFF, 12 + len(data), who, kind) + data
+    return data + bytes(-len(data) % 8)
+
+
+def custom(counters: dict[bytes, int], count: int | None = None) -> bytes:
+    listed = b"".join(struct.pack(f"!B{len(name)}sQ", len(name), name, value) for name, value in counters.items())
+    return experimenter(2, struct.pack("!2xH", len(counters) if count is None else count) + listed)
+
+
+SIZES = ["1_to_64", "65_to_127", "128_to_255", "256_to_511", "512_to_1023", "1024_to_1522", "1523_to_max"]
+RFC2819 = [
+    *(f"rx_{size}_packets" for size in SIZES), *(f"tx_{size}_packets" for size in SIZES), "tx_multicast_packets", "rx_broadcast_packets",
+    "tx_broadcast_packets", "rx_undersized_errors", "rx_oversize_errors", "rx_fragmented_errors", "rx_jabber_errors",
+]  # fmt: skip  # struct intel_port_stats_rfc2819
+
+
+def test_the_counters_of_rfc_2819():
+    values = [*range(100, 120), 2**64 - 1]
+    (port,) = parsed(entry(experimenter(1, struct.pack("!4x21Q", *values)), custom({b"x": 2**63})))
+    assert port.duration_s == 1.5
+    assert port.counters["tx_errors"] == 7
+    assert {name: value for name, value in port.counters.items() if value >= 100} == dict(zip(RFC2819[:-1], values, strict=False)) | {
+        "x": 2**63
+    }
+
+
+def test_properties_of_others_are_passed_over():
+    (port,) = parsed(entry(experimenter(1, bytes(172), who=0xBEEF), experimenter(9, b""), struct.pack("!HHI", 7, 8, 0), custom({b"y": 1})))
+    assert port.counters == parsed(entry())[0].counters | {"y": 1}
+
+
+def test_a_custom_counter_takes_no_other_ones_place():
+    (port,) = parsed(entry(custom({b"rx_packets": 999, b"tx_bytes": 999, b"z": 1})))
+    assert (port.counters["rx_packets"], port.counters["tx_bytes"], port.counters["z"]) == (0, 3, 1)
+
+
+def test_custom_names_may_be_anything():
+    (port,) = parsed(entry(custom({b"": 1, b"\xff\xfe": 2, b"\x1b[31m": 3, b"n" * 255: 4})))
+    assert {"", "\ufffd\ufffd", "\x1b[31m", "n" * 255} <= set(port.counters)
+
+
+def test_more_custom_counters_are_claimed_than_there_are():
+    for count in (2, 65535):
+        with pytest.raises(Malformed):
+            parsed(entry(custom({b"x": 1}, count)))
+
+
+def test_custom_counters_that_are_not_supported_are_left_out():
+    (port,) = parsed(entry(custom({b"x": 2**64 - 1, b"y": 2**64 - 2})))
+    assert "x" not in port.counters and port.counters["y"] == 2**64 - 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_counter_of_a_port_has_its_place(version):
+    """Those of real devices here are too often equal. In the order of struct ofp10_port_stats, and ofp14_port_stats with its property."""
+    names = ["rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped", "rx_errors", "tx_errors"]
+    names += ["rx_frame_err", "rx_over_err", "rx_crc_err", "collisions"]
+    values = range(2**40, 2**40 + 12)
+    if version == 1:
+        answer = messages.message(1, 17, XID, struct.pack("!HHH6x12Q", 4, 0, 65534, *values))
+    elif version == 4:
+        answer = messages.message(4, 19, XID, struct.pack("!HH4xI4x12QII", 4, 0, 0xFFFFFFFE, *values, 9, 0))
+    else:
+        port = struct.pack("!HH4xH2xIII8QHH4x4Q", 4, 0, 120, 0xFFFFFFFE, 9, 0, *values[:8], 0, 40, *values[8:])
+        answer = messages.message(version, 19, XID, port)
+    assert parsed(answer) == [(65534, None, None if version == 1 else 9, dict(zip(names, values, strict=True)))]
+
+
+def test_questions():
+    """Byte for byte those of ovs-ofctl; all ports are another number in queue statistics of OpenFlow 1.0."""
+    asked = {
+        messages.port_stats_request: ["01100014000000020004 0000 ffff 000000000000", "04120018000000020004 000000000000 ffffffff 00000000"],
+        messages.queue_stats_request: [
+            "01100014000000020005 0000 fffc 0000 ffffffff",
+            "04120018000000020005 000000000000 ffffffff ffffffff",
+        ],
+    }
+    for request, (first, later) in asked.items():
+        assert request(1, XID, None) == bytes.fromhex(first)
+        for version in VERSIONS[1:]:
+            assert request(version, XID, None) == bytes([version]) + bytes.fromhex(later)[1:]
+            assert request(version, XID, 65534)[16:20] == b"\xff\xff\xff\xfe"
+            assert request(version, XID, 7)[16:20] == b"\0\0\0\7"
+        assert request(1, XID, 65534)[12:14] == b"\xff\xfe"
+
+
+# --- malformed ones
+
+
+@pytest.mark.parametrize("capture", ANSWERS, ids=name)
+def test_an_answer_cut_short_is_malformed_or_shorter(capture):
+    """Wherever it is cut: of what came before the cut, all or nothing."""
+    whole = parsed(capture.answer)
+    shorter = 0
+    for end in range(HEADER.size, len(capture.answer)):
+        try:
+            found = parsed(capture.answer[:end])
+        except Malformed:
+            continue
+        shorter += 1
+        assert found == whole[: len(found)] and len(found) < len(whole)
+    assert shorter == len(whole)
+
+
+def test_a_hello_or_an_error_cut_short():
+    for error in (HELLO_FAILED, *UNKNOWN_TYPE.values(), *(capture.answer for capture in ERRORS)):
+        for end in range(HEADER.size, len(error)):
+            if end < HEADER.size + 4:
+                with pytest.raises(Malformed):
+                    messages.explained(error[0], error[HEADER.size : end])
+                with pytest.raises(Malformed):
+                    messages.is_bad_port(error[0], error[HEADER.size : end])
+            else:
+                assert messages.explained(error[0], error[HEADER.size : end])
+    for hello in (*HELLOS.values(), HELLO_OF_OTHERS):
+        for end in range(HEADER.size + 1, len(hello)):
+            with pytest.raises(Malformed):
+                messages.versions(hello[0], hello[HEADER.size : end])
+
+
+@pytest.mark.parametrize("length", [0, 3, 71, 73, 65535])
+def test_entries_and_properties_of_impossible_lengths(length):
+    for capture in ANSWERS:
+        if capture.version >= 5:
+            answer = bytearray(capture.answer)
+            at = HEADER.size + 8 + (4 if capture.what == "dump-ports-desc" else 0)
+            answer[at : at + 2] = struct.pack("!H", length)
+            with pytest.raises(Malformed):
+                parsed(bytes(answer))
+    with pytest.raises(Malformed):
+        parsed(entry(struct.pack("!HHI", 0xFFFF, length, 0)))
+
+
+@pytest.mark.parametrize("kind", [0, 1, 13, 65535])
+def test_another_kind_of_statistics_is_malformed(kind):
+    for capture in ANSWERS:
+        answer = bytearray(capture.answer)
+        if answer[1] != 6:
+            answer[HEADER.size : HEADER.size + 2] = struct.pack("!H", kind)
+            part = messages.part(capture.version, answer[1], body(bytes(answer)))
+            with pytest.raises(Malformed):
+                list(messages.counted(capture.version, [part]))
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=name)
+def test_flipped_bytes_are_malformed_or_mean_something_else(capture):
+    dice = random.Random(name(capture))
+    for _ in range(150):
+        answer = bytearray(capture.answer)
+        for _ in range(dice.choice((1, 1, 2, 8))):
+            answer[dice.randrange(HEADER.size, len(answer))] = dice.choice((0, 1, 4, 0x7F, 0xFF, dice.randrange(256)))
+        if dice.random() < 0.2:
+            del answer[dice.randrange(HEADER.size, len(answer)) :]
+        for version in {capture.version, dice.choice(VERSIONS)}:
+            for parse in (
+                lambda v, a: parsed(bytes([v]) + a[1:]),
+                lambda v, a: messages.explained(v, body(a)),
+                lambda v, a: messages.is_bad_port(v, body(a)),
+                lambda v, a: messages.versions(v, body(a)),
+            ):
+                try:
+                    parse(version, bytes(answer))
+                except Malformed as error:
+                    assert str(error).isprintable()
+
+
+# --- the client
+
+
+def talk(ask, *chunks: bytes, close: bool = False, seconds: float = 20):
+    """What ``ask(client)`` makes of a peer that sends these chunks, whatever it is asked."""
+    ours, theirs = socket.socketpair()
+
+    def peer() -> None:
+        try:
+            for chunk in chunks:
+                theirs.sendall(chunk)
+            if close:
+                theirs.shutdown(socket.SHUT_WR)
+            while theirs.recv(1 << 16):
+                pass
+        except OSError:
+            pass
+
+    thread = threading.Thread(target=peer, daemon=True)
+    thread.start()
+    try:
+        client = Client(ours, "bridge br0", time.monotonic() + seconds)
+        try:
+            return ask(client)
+        finally:
+            client.close()
+    finally:
+        ours.close()
+        thread.join()
+        theirs.close()
+
+
+ASK = {"dump-ports": Client.port_stats, "queue-stats": Client.queue_stats, "dump-ports-desc": Client.descriptions}
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("capture", ANSWERS, ids=name)
+def test_the_captured_answer_may_be_cut_anywhere(capture, size):
+    data = HELLOS[capture.version] + capture.answer
+    assert talk(ASK[capture.what], *(data[i : i + size] for i in range(0, len(data), size))) == parsed(capture.answer)
+
+
+def test_parts_may_stand_between_other_messages():
+    first, last = split(zlib.decompress(base64.b64decode(IN_PARTS)))
+    echo = messages.message(5, messages.ECHO_REQUEST, 99, b"data")
+    others = [messages.message(5, 12, 0, bytes(72)), messages.message(5, 19, 77, bytes(8)), messages.message(5, 33, XID), BARRIERS[5]]
+    assert talk(Client.port_stats, HELLOS[5], *others, first, echo, *others, last) == parsed(first, last)
+
+
+def test_an_echo_request_is_answered():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        capture = ANSWERS[0]
+        theirs.sendall(HELLOS[1] + messages.message(1, messages.ECHO_REQUEST, 99, b"data") + capture.answer)
+        Client(ours, "bridge br0", time.monotonic() + 20).port_stats()
+        hello, request, reply = split(theirs.recv(1 << 16))
+        assert hello == messages.hello(1)
+        assert request == messages.port_stats_request(1, XID, None)
+        assert reply == messages.message(1, messages.ECHO_REPLY, 99, b"data")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_barrier_is_waited_for(version):
+    reply = BARRIERS[version][:4] + struct.pack("!I", XID)
+    assert talk(Client.barrier, HELLOS[version], BARRIERS[version], reply) is None
+    with pytest.raises(TimedOut):
+        talk(Client.barrier, HELLOS[version], BARRIERS[version], seconds=0.2)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_many_questions_at_once_and_answers_in_another_order(version):
+    """300 ports in three batches; one of ten is gone, of which the bridge says nothing or that it is a bad port."""
+    ours, theirs = socket.socketpair()
+
+    def answer(request: bytes) -> bytes:
+        xid, port = struct.unpack_from("!I", request, 4)[0], int.from_bytes(request[12:14] if version == 1 else request[16:20], "big")
+        if port % 10 == 0:
+            return messages.message(version, messages.ERROR, xid, struct.pack("!HH", 5 if version == 1 else 9, 0) + request)
+        entry = messages._QUEUE_10.pack(port, 1, port, 2, 3) if version == 1 else struct.pack("!II3QII", port, 1, port, 2, 3, 4, 5)
+        if version >= 5:
+            entry = struct.pack("!H6x", 8 + len(entry)) + entry
+        fixed = struct.pack("!HH", 5, 0) + bytes(0 if version == 1 else 4)
+        return messages.message(version, 17 if version == 1 else 19, xid, fixed + entry)
+
+    def peer() -> None:
+        theirs.sendall(HELLOS[version])
+        pending = b""
+        while data := theirs.recv(1 << 16):
+            pending += data
+            requests = split(pending)
+            if all(len(request) == HEADER.unpack_from(request)[2] for request in requests) and sum(map(len, requests)) == len(pending):
+                for request in reversed(requests):
+                    if request[1] != messages.HELLO:
+                        theirs.sendall(answer(request))
+                pending = b""
+
+    thread = threading.Thread(target=peer, daemon=True)
+    thread.start()
+    with theirs:
+        client = Client(ours, "bridge br0", time.monotonic() + 20)
+        found = client.queue_stats(range(1, 301))
+        client.close()
+        thread.join()
+    assert sorted(queue.port for queue in found) == [port for port in range(1, 301) if port % 10]
+    assert all(queue.counters == {"tx_bytes": queue.port, "tx_packets": 2, "tx_errors": 3} for queue in found)
+
+
+def test_the_highest_common_version_is_spoken():
+    for hello, version in ((HELLO_OF_ALL, 6), (messages.message(3, messages.HELLO, 1), 1), *((HELLOS[v], v) for v in VERSIONS)):
+        assert talk(lambda client: client.version, hello) == version
+
+
+@pytest.mark.parametrize("hello", [HELLO_OF_OTHERS, HELLO_FAILED, messages.message(0, messages.HELLO, 1)], ids=["hello", "error", "0"])
+def test_a_bridge_of_other_versions(hello):
+    with pytest.raises(Refused, match=r"speaks none of the OpenFlow versions.*OpenFlow10.*; try: .*--protocols"):
+        talk(Client.port_stats, hello)
+
+
+@pytest.mark.parametrize("capture", ERRORS, ids=name)
+def test_an_error_is_the_bridges_refusal(capture):
+    if "BAD_PORT" in capture.text:
+        assert talk(Client.queue_stats, HELLOS[capture.version], capture.answer) == []
+    else:
+        with pytest.raises(Refused, match="no such queue"):
+            talk(Client.queue_stats, HELLOS[capture.version], capture.answer)
+
+
+def test_the_words_of_an_error_are_shown_on_one_line_and_not_for_ever():
+    words = b"\x1b[31mred\n\xff" + b"long " * 10_000
+    with pytest.raises(Refused) as failure:
+        talk(Client.port_stats, HELLOS[6], messages.message(6, messages.ERROR, XID, bytes(4) + words))
+    assert str(failure.value).isprintable() and "red" in str(failure.value) and len(str(failure.value)) < 500
+
+
+GARBAGE = [
+    b"", b"\0", b"\x06\x00\x00", bytes(8), bytes(1000), b"\xff" * 70_000, b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n",
+    b'{"id":1,"result":[]}',
+    bytes.fromhex("0600000700000001"), bytes.fromhex("0600000900000001ff"), bytes.fromhex("0600000cffffffff00010003"),
+    bytes.fromhex("0600001000000001000100ff00000000"), bytes.fromhex("0601000800000001"), bytes.fromhex("0601000a000000010000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data[:30]))
+def test_what_is_no_openflow(data):
+    for hello in (b"", HELLOS[6]):
+        with pytest.raises((Unreachable, Refused)) as failure:
+            talk(Client.port_stats, hello, data, close=True)
+        assert str(failure.value).isprintable() and len(str(failure.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "chunks", [[], [b"\x06"], [HELLOS[6]], [HELLOS[6], b"\x06\x13\xff\xff"], [HELLOS[6] * 2000], [HELLOS[6] + BARRIERS[6] * 2000]]
+)
+def test_silence_ends_with_the_deadline(chunks):
+    with pytest.raises(TimedOut):
+        talk(Client.port_stats, *chunks, seconds=0.2)
+
+
+ENDLESS = {
+    "parts with more": messages.message(6, 19, XID, struct.pack("!HH4x", 4, 1)),
+    "large parts with more": messages.message(6, 19, XID, struct.pack("!HH4x", 4, 1) + bytes(65_000)),
+}
+
+
+@pytest.mark.parametrize("message", ENDLESS.values(), ids=ENDLESS)
+def test_an_endless_answer_is_given_up(message, monkeypatch):
+    monkeypatch.setattr(openflow, "_MAX_ANSWER", 2**22)
+    with pytest.raises(Unreachable, match="an answer of more than 4 MiB"):
+        talk(Client.port_stats, HELLOS[6], *([message * 10] * 10_000))
+
+
+def test_a_peer_that_speaks_something_else_is_not_waited_for():
+    """What it takes for a length may be more than it will ever send."""
+    for hello in (b"", HELLOS[6]):
+        with pytest.raises(Unreachable, match="this is not an OpenFlow switch: it sent"):
+            talk(Client.port_stats, hello, b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+def test_an_answer_of_another_version_or_kind():
+    answers = {capture.version: capture.answer for capture in ANSWERS if capture.what == "dump-ports"}
+    with pytest.raises(Unreachable, match="another OpenFlow version"):
+        talk(Client.port_stats, HELLOS[6], answers[5])
+    with pytest.raises(Unreachable, match="another answer"):
+        talk(Client.descriptions, HELLOS[5], answers[5])
+
+
+def test_a_client_that_failed_stays_closed():
+    def twice(client):
+        for _ in range(2):
+            with pytest.raises(OvstoolError):
+                client.port_stats()
+
+    talk(twice, HELLOS[6], b"garbage!")
+
+
+def test_damaged_answers_never_surprise_the_client():
+    """Bytes flipped anywhere in a conversation: an answer or one of the failures that a command knows."""
+    dice = random.Random(1)
+    outcomes = set()
+    for capture in dice.choices([c for c in ANSWERS if c.what != "dump-ports-desc"], k=400):
+        data = bytearray(HELLOS[capture.version] + capture.answer)
+        for _ in range(dice.choice((1, 1, 3))):
+            data[dice.randrange(len(data))] = dice.choice((0, 1, 0xFF, dice.randrange(256)))
+        ask = Client.port_stats if capture.what == "dump-ports" else Client.queue_stats
+        try:
+            talk(ask, bytes(data), close=True)
+            outcomes.add("an answer")
+        except OvstoolError as error:
+            assert str(error).isprintable() and len(str(error)) < 500
+            outcomes.add(type(error).__name__)
+    assert {"an answer", "Unreachable", "Refused"} == outcomes
