@@ -22,7 +22,6 @@ _ovstool() {
     esac
     local words=''
     case "$noun $verb" in
-        "show "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix" ;;
         "bridge list") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending" ;;
         "bridge show") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix" ;;
         "bridge add") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --datapath-type --fail-mode --protocols --controller --external-id --other-config" ;;
@@ -33,7 +32,6 @@ _ovstool() {
         "port add") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --bond --type --tag --trunk --peer --remote-ip --key --option --external-id --bond-mode --lacp" ;;
         "port set") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --type --tag --trunk --peer --remote-ip --key --option --external-id --bond-mode --lacp --unset" ;;
         "port del") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --if-exists" ;;
-        "stats "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --bridge --source --long --queues --rate --bursts --interval --for --count --watch" ;;
         "stats record") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --bridge --source --interval --count --for" ;;
         "stats plot") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -o --output --style --packets" ;;
         "flow list") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --table --names --no-names --parsed" ;;
@@ -58,6 +56,8 @@ _ovstool() {
         "sandbox stop") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --dir" ;;
         "sandbox run") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --dir --datapath" ;;
         "sandbox shell") words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help --dir --datapath" ;;
+        "show "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix" ;;
+        "stats "*) words="record plot --db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help -f --format -c --column --noindent --max-width --fit-width --print-empty --quote --prefix --sort-column --sort-ascending --sort-descending --bridge --source --long --queues --rate --bursts --interval --for --count --watch" ;;
         "shell "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help" ;;
         "complete "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help" ;;
         "help "*) words="--db --private-key --certificate --ca-cert -t --timeout --no-wait -n --dry-run -v --verbose -q --quiet --debug -h --help" ;;
@@ -66,7 +66,6 @@ _ovstool() {
     [[ -n $words ]] || case "$noun" in
         bridge) words="list show add set del" ;;
         port) words="list show add set del" ;;
-        stats) words="record plot" ;;
         flow) words="list add del replace diff trace top" ;;
         police) words="set clear list" ;;
         qos) words="set clear list show gc" ;;

@@ -308,7 +308,8 @@ class SwitchStream(SwitchLister):
 
         sort = args.sort_columns[0] if args.sort_columns else None
         told = 0
-        with Table(self.row_class, self.link_speeds.get, sort, args.sort_direction != "asc", title=self.switch.address) as table:
+        descending = args.sort_direction == "desc" or not (sort or args.sort_direction)
+        with Table(self.row_class, self.link_speeds.get, sort, descending, title=self.switch.address) as table:
             for rows in beats:
                 if len(self.switch.notes) > told:  # all of them are printed at the end
                     told = len(self.switch.notes)

@@ -36,8 +36,8 @@ complete -o default -F _ovstool ovstool
 def bash(app: Any) -> str:
     """The script. ``app`` is the application whose commands are completed."""
     commands, values = [], {}
-    for name in COMMANDS:
-        options = []
+    for name in sorted(COMMANDS, key=lambda name: " " not in name):  # "stats record" before "stats" with anything after it
+        options = [other.split()[1] for other in COMMANDS if other.startswith(f"{name} ")]
         command_class, _, _ = app.command_manager.find_command(name.split())
         for action in command_class(app, None, name).get_parser(f"ovstool {name}")._actions:
             options += action.option_strings
@@ -50,7 +50,7 @@ def bash(app: Any) -> str:
     nouns = []
     for noun in NOUNS:
         verbs = " ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{noun} "))
-        if verbs:
+        if verbs and noun not in COMMANDS:
             nouns.append(f'        {noun}) words="{verbs}" ;;')
     with_value = sorted(option for action in app.parser._actions if action.nargs is None for option in action.option_strings)
     common = [option for action in app.parser._actions for option in action.option_strings]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 COUNTERS = ("rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "tx_bytes", "tx_dropped", "tx_errors")
 
 _WRAP = 2**32
+_SMALLEST, _LARGEST = 14, 2**16 + 2**8  # bytes of a packet: an Ethernet header alone, and the most that offloading makes of many
 _FULL = 0.95  # of its limit: a link in use
 _AGE_SLACK_S = 0.05  # ages come from a clock that ovs-vswitchd reads now and then
 _BUSY_S = 1.0  # for so long a busy ovs-vswitchd may not have read it
@@ -95,10 +96,10 @@ def of_queue(before: Reading, after: Reading) -> QueueRate:
 
 
 def differences(before: Reading, after: Reading) -> dict[str, int] | None:
-    """How much each counter went up; None when they began anew, or may have.
+    """How much each of COUNTERS went up; None when they began anew, or may have.
 
-    A 32-bit counter that went past its end is put right. It looks like a reset, but in a reset packets and bytes of both directions
-    go back together, and not all of them from the upper half of 32 bits.
+    A 32-bit counter that went past its end is put right where that makes sense: with packets of a size that there is. Else a counter
+    that went back means a reset. What else a device counts may go up and down as it likes.
     """
     if after.gap:
         return None
@@ -107,16 +108,24 @@ def differences(before: Reading, after: Reading) -> dict[str, int] | None:
         if aged_s < max(after.time - before.time - _BUSY_S, 0) - _AGE_SLACK_S:
             return None
     deltas = {}
-    for name, value in after.counters.items():
-        old = before.counters.get(name)
-        if old is None:
+    wrapped = set()
+    for name in COUNTERS:
+        old, new = before.counters.get(name), after.counters.get(name)
+        if old is None or new is None:
             continue
-        if value < old:
-            if not _WRAP // 2 <= old < _WRAP or value >= _WRAP // 2:
+        if new < old:
+            if old >= _WRAP or not name.endswith(("bytes", "packets")):
                 return None
-            value += _WRAP
-        deltas[name] = value - old
-    return deltas
+            new += _WRAP
+            wrapped.add(name[:2])
+        deltas[name] = new - old
+    return deltas if all(_is_traffic(deltas, way) for way in wrapped) else None
+
+
+def _is_traffic(deltas: Mapping[str, int], way: str) -> bool:
+    """Whether so many bytes can have been so many packets."""
+    octets, packets = deltas.get(f"{way}_bytes"), deltas.get(f"{way}_packets")
+    return octets is not None and packets is not None and _SMALLEST * packets <= octets <= _LARGEST * packets
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:

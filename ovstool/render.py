@@ -220,7 +220,8 @@ class Stream:
         self._args = parsed_args
         self._stdout = stdout
         self._formatter = Formatters()[parsed_args.formatter].obj
-        if not hasattr(self._formatter, "emit_more"):
+        # The other styles of tables have a width, which nobody knows while rows are still to come.
+        if not hasattr(self._formatter, "emit_more") or (parsed_args.formatter in TABLE_STYLES and parsed_args.formatter != "plain"):
             raise UsageError(f"-f {parsed_args.formatter}", "cannot be printed row by row", "-f json, csv, value, lines or table")
         self._first = True
 

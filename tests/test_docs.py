@@ -173,4 +173,7 @@ def test_bash_completes_words_and_options():
     assert complete("br") == ["bridge"]
     assert complete("qos", "set", "eth1", "--ma") == ["--max-width", "--max-rate"]
     assert complete("bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]
+    assert complete("stats", "pl") == ["plot"]
+    assert complete("stats", "record", "f.csv", "--fo") == ["--for"]
+    assert complete("stats", "eth1", "--bur") == ["--bursts"]
     assert complete("nonsense", "x") == []

@@ -13,23 +13,27 @@ _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 action
 _MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
 _FILE = "file with a flow on each line, comments after #; - for standard input"
 
+_MAX_FILE = 2**28  # bytes; a million flows
+
 
 def _given(file: str) -> flow.Given:
     """The flows in a file. Raises UsageError."""
     name = "standard input" if file == "-" else file
     try:
         if file == "-":
-            data = sys.stdin.buffer.read()
+            data = sys.stdin.buffer.read(_MAX_FILE + 1)
         else:
             with open(file, "rb") as opened:
-                data = opened.read()
+                data = opened.read(_MAX_FILE + 1)
     except (OSError, ValueError) as error:
         raise UsageError(quote(name), getattr(error, "strerror", None) or str(error)) from error
+    if len(data) > _MAX_FILE:
+        raise UsageError(quote(name), f"longer than {_MAX_FILE >> 20} MiB")
     shown = "-" if file == "-" else file
     for what, at in (("not UTF-8", _not_utf8(data)), ("holds a NUL, so it is not text", data.find(b"\0"))):
         if at >= 0:
             raise UsageError(f"{shown}:{data.count(10, 0, at) + 1}", what)
-    return flow.given(data.decode().replace("\r\n", "\n").split("\n"), shown)
+    return flow.given(data.decode("utf-8-sig").replace("\r\n", "\n").split("\n"), shown)
 
 
 def _not_utf8(data: bytes) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovstool.command import SwitchStream, seconds
-from ovstool.commands.options import number
+from ovstool.commands.options import number, word
 from ovstool.errors import UsageError
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.switch import Switch, stats
@@ -63,14 +63,16 @@ class Stats(SwitchStream):
         _require_sense(args)
         if args.bursts:
             self.columns = Burst._fields
+            self._known_columns(args, self.columns)
             return _bursts(switch, args)
         if args.rate:
             self.row_class = QueueRate if args.queues else Rate
             self.columns = self.row_class._fields
+            self._known_columns(args, self.columns)
             if self.is_live(args):
                 self.link_speeds = stats.link_speeds(switch, args.ports, args.bridge)
             beats = _rates(switch, args)
-            return beats if self.streams(args) else next(beats)
+            return beats if self.streams(args) else list(beats)[-1]
         if args.queues:
             self.columns = ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")
             read = stats.queues(switch, args.ports, args.bridge, args.source)
@@ -85,7 +87,7 @@ class Stats(SwitchStream):
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """The options that say which counters are read, and how."""
-    parser.add_argument("--bridge", metavar="B", help="only ports of this bridge")
+    parser.add_argument("--bridge", metavar="B", type=word, help="only ports of this bridge")
     parser.add_argument(
         "--source",
         choices=stats.SOURCES,

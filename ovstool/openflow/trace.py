@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from ovstool.errors import Refused, quote
+from ovstool.errors import Refused, one_line, quote
 
 _BRIDGE = re.compile(r"bridge\(\"(.*)\"\)")
 _STEP = re.compile(r"( *)(\d+)\. (.*)")
@@ -15,7 +15,7 @@ _CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
 _RESUMED = re.compile(r"recirc\(0x[0-9a-f]+\) - resume (\w+)")
 _OUTPUT = re.compile(r"output:(.+)")
 # In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
-_NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "recirc", "push_eth", "dec_ttl"}
+_NO_PORT = {"pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
 _TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|bareudp|srv6)_sys(?:_\d+)?")
 
 
@@ -145,10 +145,10 @@ def _skipped(step: Step, index: int) -> bool:
 def _datapath_ports(actions: str) -> list[str]:
     """The ports among the actions of a datapath, also those in a clone or in one of two branches."""
     result = []
-    for item in _items(actions):
+    for item in _items(actions) if actions.strip() != "drop" else ():
         name, parenthesis, inner = item.partition("(")
         if not parenthesis:
-            if item not in _NO_PORT and not item.isdecimal() and item:
+            if item not in _NO_PORT and item:
                 result.append(_unquoted(item))
         elif name in ("clone", "check_pkt_len", "gt", "le", "actions"):
             result += _datapath_ports(inner.removesuffix(")"))
@@ -191,13 +191,21 @@ def _verdict(trace: Trace, failed: str, resumed: str) -> str:
         parts.append(f"{'flooded to' if _is_flooded(trace) else 'forwarded out of'} {_listed(trace)}")
     if re.search(r"\buserspace\([^\n]*?\bcontroller\b", actions):
         parts.append("sent to the controller")
-    verdict = " and ".join(parts) or _why_dropped(trace)
+    verdict = " and ".join(parts) or _unfinished(actions, resumed) or _why_dropped(trace)
     if resumed == "conntrack":
         zone = _CT_ZONE.search(actions)
         verdict += f", after connection tracking{f' in zone {zone[1]}' if zone else ''}"
     elif resumed:
         verdict += f", after a recirculation ({resumed})"
     return verdict
+
+
+def _unfinished(actions: str, resumed: str) -> str:
+    """What is said of a packet that goes on where ofproto/trace does not follow it, such as after the hash of a select group."""
+    if resumed or not re.search(r"\brecirc\(", actions):
+        return ""
+    by = "the hash of a select group decides" if re.search(r"\bhash\(", actions) else "it is processed again"
+    return f"not followed to its end: {by} ({one_line(actions)})"
 
 
 def _is_flooded(trace: Trace) -> bool:

@@ -41,6 +41,7 @@ class Client:
         self._buffer = bytearray()
         self._last_id = 0
         self._closed = False
+        self._told = False  # of a change that is watched for
 
     def transact(self, operations: list[dict]) -> list[dict]:
         """Run operations as one transaction and return a result for each.
@@ -64,6 +65,31 @@ class Client:
             raise malformed("a schema without tables")
         return schema
 
+    def watch(self, table: str, columns: list[str]) -> None:
+        """Have the server tell when these columns of any row change, or rows come and go (RFC 7047, section 4.1.5)."""
+        select = {"initial": False, "insert": True, "delete": True, "modify": True}
+        self._call("monitor", [DATABASE, None, {table: {"columns": columns, "select": select}}])
+
+    def changed(self) -> bool:
+        """Whether the server has told of a change since the last time; waits for nothing. Raises Unreachable."""
+        while not self._closed:
+            try:
+                self._stream.settimeout(0)
+                data = self._stream.recv(_CHUNK)
+            except (BlockingIOError, TimeoutError):
+                break
+            except OSError as error:
+                raise self._lost(error.strerror or str(error)) from error
+            if not data:
+                raise self._lost("closed by the server")
+            self._buffer += data
+            if len(self._buffer) > _MAX_REPLY:
+                raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
+        while (message := self._next()) is not None:
+            self._take(message)
+        told, self._told = self._told, False
+        return told
+
     def close(self) -> None:
         self._closed = True
         self._stream.close()
@@ -73,15 +99,14 @@ class Client:
             raise Unreachable(self._address, "the connection is closed")
         self._last_id += 1
         if LOG.isEnabledFor(logging.INFO):
-            operations = (f"{op['op']} {op['table']}" for op in params[1:])
+            operations = (f"{op['op']} {op['table']}" for op in params[1:] if op and "op" in op)
             LOG.info("%s: %s", self._address, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
         self._send({"id": self._last_id, "method": method, "params": params})
         while True:
             message = self._receive()
-            if message.get("method") == "echo":
-                self._send({"id": message.get("id"), "result": message.get("params"), "error": None})
-            elif message.get("id") == self._last_id and "method" not in message:
+            if message.get("id") == self._last_id and "method" not in message:
                 break
+            self._take(message)
             self._remaining()  # messages that nobody asked for do not extend the time
         error = message.get("error")
         if error is None:
@@ -92,6 +117,13 @@ class Client:
         if text == "unknown database":
             raise Unreachable(self._address, f"this OVSDB server has no database {DATABASE}, so it is not a switch's")
         raise self._refusal(error)
+
+    def _take(self, message: dict) -> None:
+        """A message that is no answer."""
+        if message.get("method") == "echo":
+            self._send({"id": message.get("id"), "result": message.get("params"), "error": None})
+        elif message.get("method") == "update":
+            self._told = True
 
     def _refusal(self, error: Json) -> OvstoolError:
         if type(error) is dict:
@@ -112,14 +144,16 @@ class Client:
 
     def _receive(self) -> dict:
         """Read one message. Nothing marks its end but the brace that closes it, so parsing is tried when the text ends in one."""
-        decoder = json.JSONDecoder()
-        while True:
-            text = bytes(self._buffer).strip()
-            if text.endswith(b"}") or (text and not text.startswith(b"{")):
-                message = self._parse(decoder, text)
-                if message is not None:
-                    return message
+        while (message := self._next()) is None:
             self._fill()
+        return message
+
+    def _next(self) -> dict | None:
+        """The first message in the buffer, None when it is not complete."""
+        text = bytes(self._buffer).strip()
+        if text.endswith(b"}") or (text and not text.startswith(b"{")):
+            return self._parse(json.JSONDecoder(), text)
+        return None
 
     def _fill(self) -> None:
         """Read until the buffer ends in what may be the end of a message."""

@@ -125,6 +125,8 @@ def add(switch: Switch, bridge: str, flows: Given) -> Written:
     """
     connection = _Connection.of(switch, bridge)
     connection.require_bundles()
+    if flows.file is None:
+        _require_different(flows)
     found = connection.difference(flows)
     if flows.file is None:
         alone = len(flows.lines) == 1 or not found.plus  # then what was found is so for each
@@ -138,6 +140,16 @@ def add(switch: Switch, bridge: str, flows: Given) -> Written:
     if any(change.change != "unchanged" for change in changes) and not switch.dry_run:
         connection.change("add-flows", sent)
     return Written(changes, _signed(found, added_only=True) if switch.dry_run else [])
+
+
+def _require_different(flows: Given) -> None:
+    """Raise UsageError when two flows have one match: the later one would replace the earlier, which nobody means."""
+    seen: dict[frozenset[str], str] = {}
+    for line in flows.lines:
+        head = frozenset(word for word in text.probe(line, 0).split(",") if not re.match(r"(idle|hard)_timeout=|importance=", word))
+        if head in seen:
+            raise UsageError(f"flow {quote(line)}", f"has the match of another one, {quote(seen[head])}", "one of them")
+        seen[head] = line
 
 
 def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Written:

@@ -24,7 +24,7 @@ _UPDATED_S = 5  # ovs-vswitchd's shortest and usual time between two updates of 
 _PATIENCE_S = 5  # how long "auto" waits for OpenFlow before it takes the database
 _AGAIN_S = 0.5  # between two looks for what is gone
 _EXACT = 0.01  # of an interval: how long a reading may take, so that the rate is as exact
-_PATIENT = 0.2  # of an interval: how long that is tried
+_PATIENT = 0.2  # of an interval: how long a quicker answer is hoped for
 _QUICK_S = 0.0003  # a reading that need not be quicker
 _ABSENT = (Unreachable, Refused, TimedOut)
 
@@ -37,6 +37,7 @@ class Place(NamedTuple):
 
     bridge: str
     port: str
+    uuid: str  # of the Interface row: another port of the same name has another
     ofport: int | None
     stored: dict[str, int] | None = None
 
@@ -93,9 +94,11 @@ def readings(
             if count is not None:
                 count -= 1
                 if count <= 0:
+                    _require_present(meter)
                     return
             beat = max(beat + 1, int((time.monotonic() - begin) / interval_s) + 1)
             if for_s is not None and beat * interval_s > for_s * (1 + 1e-9):
+                _require_present(meter)
                 return
             time.sleep(max(begin + beat * interval_s - time.monotonic(), 0))
             switch.rearm()
@@ -139,7 +142,10 @@ def _pairs(beats: Iterable[list[Reading]], difference: Callable) -> Iterator[lis
 
 
 class _Meter:
-    """Reads the counters of some interfaces again and again, over one connection to each bridge."""
+    """Reads the counters of some interfaces again and again, over one connection to each bridge.
+
+    Which OpenFlow port is which interface is asked of the database, and again when that tells of a change.
+    """
 
     def __init__(
         self, switch: Switch, ports: Sequence[str], bridge: str | None, places: list[Place], source: str,
@@ -153,10 +159,13 @@ class _Meter:
         self._interval_s = interval_s
         self._clients: dict[str, Client] = {}
         self._stored: set[str] = set()  # bridges whose counters come from the database
-        self._gone: set[str] = set()  # ports without a reading since the last one
-        self._ages: dict[str, float] = {}
-        self._looked = 0.0
+        self._lost: set[str] = set()  # bridges without a connection
+        self._away: set[str] = set()  # ports without a reading, since they had one or were asked for
+        self._other: set[str] = set()  # ports that are not what they were at the reading before
+        self._usual_s: dict[str, float] = {}  # how long a reading takes, by bridge
         self._begun = False  # while it has not, what cannot be had over OpenFlow may come from the database
+        self._watched = False
+        self._looked = 0.0
         self._epoch = time.time() - time.monotonic()
 
     def close(self) -> None:
@@ -165,47 +174,66 @@ class _Meter:
 
     def read(self) -> list[Reading]:
         """The first reading: what cannot be had now is an error, or with ``auto`` comes from the database."""
-        found = []
+        self._watch()
+        found: list[Reading] = []
         for bridge, places in self._by_bridge().items():
+            if self._source == "ovsdb":
+                self._stored.add(bridge)
             try:
-                if self._source == "ovsdb":
-                    self._stored.add(bridge)
                 found += self._of_bridge(bridge, places)
             except _ABSENT as error:
                 if self._source != "auto" or self._queues:
                     raise
                 self._take_the_database(bridge, error)
                 found += self._of_bridge(bridge, places)
-        self._note_gone(found)
         self._begun = True
-        return found
+        return self._told(found)
 
     def read_on(self) -> list[Reading]:
         """A later reading: what cannot be had now is left out, and looked for until it is back."""
-        if self._gone and time.monotonic() - self._looked > _AGAIN_S:
+        waiting = self._lost or not self._watched or (self._away and not self._queues)
+        if self._has_changed() or (waiting and time.monotonic() - self._looked > _AGAIN_S):
             self._look_again()
         found: list[Reading] = []
         for bridge, places in self._by_bridge().items():
-            if bridge not in self._stored and bridge not in self._clients and self._gone.issuperset(place.port for place in places):
-                continue  # not back yet
+            if bridge in self._lost:
+                continue
             try:
                 found += self._of_bridge(bridge, places)
             except _ABSENT as error:
                 self._drop(bridge)
+                self._lost.add(bridge)
+                self._looked = time.monotonic()
                 self._switch.notes.append(f"{error.what}: {error.why}; waiting for it")
-                self._gone.update(place.port for place in places)
-        if self._began_anew(found):
-            # The number may belong to another port by now.
-            numbers = {place.port: place.ofport for place in self._places}
+        if self._has_changed():
+            # The change may have come before the reading, and a number may belong to another port by now.
+            numbers = {(place.port, place.uuid, place.ofport) for place in self._places}
             self._look_again()
-            still = {(place.port, place.ofport) for place in self._places}
-            found = [reading for reading in found if (reading.port, numbers.get(reading.port)) in still]
-        self._note_gone(found)
-        back = self._gone & {reading.port for reading in found}
-        if back:
-            self._gone -= back
-            self._switch.notes.append(f"{_names(back)}: back")
-        return [reading._replace(gap=True) if reading.port in back else reading for reading in found]
+            same = {place.port for place in self._places if (place.port, place.uuid, place.ofport) in numbers}
+            found = [reading for reading in found if reading.port in same]
+        return self._told(found)
+
+    def absent(self) -> list[str]:
+        """The ports that were asked for and have no reading now."""
+        return sorted(self._away)
+
+    def _told(self, found: list[Reading]) -> list[Reading]:
+        """The readings, those after a gap marked, once it is noted which ports are gone and which are back."""
+        read = {reading.port for reading in found}
+        # A port may well have no queues.
+        here = {p.port for p in self._places if p.ofport is not None and p.bridge not in self._lost} if self._queues else read
+        away = {place.port for place in self._places} - here
+        gone, back = away - self._away, self._away & here
+        if self._interval_s is not None:
+            if alone := {p.port for p in self._places if p.port in gone and p.bridge not in self._lost}:
+                self._switch.notes.append(f"{_names(alone)}: gone, or not open; waiting for it")
+            if back:
+                self._switch.notes.append(f"{_names(back)}: back")
+        self._away = away
+        self._other |= back
+        marked = [reading._replace(gap=True) if reading.port in self._other else reading for reading in found]
+        self._other -= read
+        return marked
 
     def _of_bridge(self, bridge: str, places: list[Place]) -> list[Reading]:
         if bridge in self._stored:
@@ -214,29 +242,33 @@ class _Meter:
             self._clients[bridge] = self._connect(bridge)
         client = self._clients[bridge]
         names = {place.ofport: place.port for place in places if place.ofport is not None}
-        asked = list(names) if self._asked[0] else None
         client.deadline = self._switch.deadline if self._begun else self._patience()
-        moment, counted = self._quickest(client.queue_stats if self._queues else client.port_stats, asked)
+        moment, counted = self._quickest(bridge, client, list(names) if self._asked[0] else None)
         order = {place.port: index for index, place in enumerate(places)}
         found = [Reading(moment, bridge, names[c.port], c.duration_s, c.counters, c.queue) for c in counted if c.port in names]
-        if len(found) < len(counted) and time.monotonic() - self._looked > _AGAIN_S:
-            self._look_again()  # ports that were added meanwhile
         return sorted(found, key=lambda reading: (order[reading.port], reading.queue or 0))
 
-    def _quickest(self, ask: Callable, asked: list[int] | None) -> tuple[float, list]:
+    def _quickest(self, bridge: str, client: "Client", ports: list[int] | None) -> tuple[float, list]:
         """The counters, and when they were read: in the middle of the question, give or take half of what it took.
 
-        Where that is too long for an interval to be known, because the processor was busy, it is asked again and the best is taken.
+        Where that is too long for the interval to be known, because ovs-vswitchd or we had to wait, it is asked again, and the
+        quickest answer is taken.
         """
+        ask = client.queue_stats if self._queues else client.port_stats
         interval_s = self._interval_s or 0
-        best_s, until = float("inf"), time.monotonic() + _PATIENT * interval_s
+        until = time.monotonic() + _PATIENT * interval_s
+        best_s, tries = float("inf"), 0
         while True:
             begin = time.monotonic()
-            counted = ask(asked)
+            counted = ask(ports)
             took_s = time.monotonic() - begin
+            tries += 1
             if took_s < best_s:
                 best_s, best = took_s, (self._epoch + begin + took_s / 2, counted)
-            if took_s < max(_EXACT * interval_s, _QUICK_S) or time.monotonic() + took_s > until:
+            # A large switch always takes its time, and asking it twice would not help.
+            good_s = max(_EXACT * interval_s, _QUICK_S, 2 * self._usual_s.get(bridge, 0))
+            if best_s <= good_s or not interval_s or (tries > 1 and time.monotonic() + took_s > until):
+                self._usual_s[bridge] = min(best_s, self._usual_s.get(bridge, best_s))
                 return best
 
     def _from_database(self, places: list[Place]) -> list[Reading]:
@@ -262,61 +294,79 @@ class _Meter:
 
     def _take_the_database(self, bridge: str, error: OvstoolError) -> None:
         self._drop(bridge)
-        if self._interval_s is not None and self._interval_s < _updated_s(self._switch):
+        updated_s = _updated_s(self._switch)
+        if self._interval_s is not None and self._interval_s < updated_s:
             why = f"{error.why}; the counters of the database are too old for this interval"
-            raise type(error)(error.what, why, f"--source ovsdb --interval {2 * _updated_s(self._switch):g}") from error
-        self._stored.add(bridge)
-        self._switch.notes.append(f"{error.what}: {error.why}; these counters are the database's, up to {_updated_s(self._switch):g} s old")
+            raise type(error)(error.what, why, f"--source ovsdb --interval {2 * updated_s:g}") from error
+        # One ovs-vswitchd has all bridges: when it hangs, the others need not be waited for too.
+        self._stored |= {place.bridge for place in self._places} if isinstance(error, TimedOut) else {bridge}
+        self._switch.notes.append(f"{error.what}: {error.why}; these counters are the database's, up to {updated_s:g} s old")
 
     def _drop(self, bridge: str) -> None:
         if bridge in self._clients:
             self._clients.pop(bridge).close()
 
-    def _look_again(self) -> None:
-        """Ask the database anew where the interfaces are; without names, also which there are."""
-        self._looked = time.monotonic()
-        ports, bridge = self._asked
+    def _watch(self) -> None:
+        """Have the database tell when a port gets another number, comes or goes. What was read before that may have changed already."""
+        if self._interval_s is None or self._watched:
+            return
+        self._switch.client.watch("Interface", ["name", "ofport"])
+        self._watched = True
+        self._locate()
+
+    def _has_changed(self) -> bool:
         try:
-            if not ports:
-                self._places = _places(self._switch, ports, bridge)
-                self._gone &= {place.port for place in self._places}
-            else:
-                rows = lookup.by_name(self._switch, "Interface", [place.port for place in self._places], ("ofport",))
-                bridges = lookup.bridges_of(self._switch, list(rows.values()))
-                self._places = [
-                    _place(rows[p.port], bridges.get(one(rows[p.port]["_uuid"]), p.bridge)) if p.port in rows else p._replace(ofport=None)
-                    for p in self._places
-                ]
+            return self._watched and self._switch.client.changed()
         except OvstoolError:
-            self._switch.close()  # ovsdb-server may be starting too
+            self._leave_the_database()
+            return False
+
+    def _leave_the_database(self) -> None:
+        self._switch.close()
+        self._watched = False
+
+    def _look_again(self) -> None:
+        """Ask the database anew where the interfaces are; without names, also which there are. Then for bridges that were lost."""
+        self._looked = time.monotonic()
+        try:
+            self._watch()
+            self._locate()
+        except OvstoolError:
+            self._leave_the_database()  # ovsdb-server may be starting too
             return
-        for name in {place.bridge for place in self._places} - self._clients.keys() - self._stored:
+        for bridge in self._lost.copy():
             try:
-                self._clients[name] = self._connect(name)
+                self._clients[bridge] = self._connect(bridge)
             except _ABSENT:
-                pass
+                continue
+            self._lost.discard(bridge)
+            self._other.update(place.port for place in self._places if place.bridge == bridge)
 
-    def _began_anew(self, found: list[Reading]) -> bool:
-        ages = {reading.port: reading.duration_s for reading in found if reading.duration_s is not None}
-        younger = any(age < self._ages.get(port, 0) for port, age in ages.items())
-        self._ages |= ages
-        return younger
-
-    def _note_gone(self, found: list[Reading]) -> None:
-        """Notice ports without a reading. A port may well have no queues."""
-        if self._queues:
-            return
-        read = {reading.port for reading in found}
-        gone = [place.port for place in self._places if place.port not in read and place.port not in self._gone]
-        if gone and self._interval_s is not None:
-            self._gone.update(gone)
-            self._switch.notes.append(f"{_names(gone)}: gone, or not open; waiting for it")
+    def _locate(self) -> None:
+        ports, bridge = self._asked
+        before = {place.port: place.uuid for place in self._places}
+        if not ports:
+            self._places = _places(self._switch, ports, bridge)
+        else:
+            rows = lookup.by_name(self._switch, "Interface", [place.port for place in self._places], ("ofport",))
+            bridges = lookup.bridges_of(self._switch, list(rows.values()))
+            self._places = [
+                _place(rows[p.port], bridges.get(str(one(rows[p.port]["_uuid"])), p.bridge)) if p.port in rows else p._replace(ofport=None)
+                for p in self._places
+            ]
+        self._other.update(place.port for place in self._places if before.get(place.port, place.uuid) != place.uuid)
 
     def _by_bridge(self) -> dict[str, list[Place]]:
         found: dict[str, list[Place]] = {}
         for place in self._places:
             found.setdefault(place.bridge, []).append(place)
         return found
+
+
+def _require_present(meter: _Meter) -> None:
+    """Raise Unreachable when what was to be measured is not there at the end: a script must not take silence for no traffic."""
+    if absent := meter.absent():
+        raise Unreachable(_names(absent), "there was nothing to read at the end", "ovstool show")
 
 
 def _names(ports: Iterable[str]) -> str:
@@ -335,7 +385,7 @@ def _places(switch: Switch, ports: Sequence[str], bridge: str | None) -> list[Pl
 def _place(row: Row, bridge: str) -> Place:
     ofport = one(row["ofport"])
     stored = mapping(row["statistics"]) if "statistics" in row else None
-    return Place(bridge, row["name"], ofport if isinstance(ofport, int) and ofport > 0 else None, stored)
+    return Place(bridge, row["name"], str(one(row["_uuid"])), ofport if isinstance(ofport, int) and ofport > 0 else None, stored)
 
 
 def _interfaces(switch: Switch, ports: Sequence[str], bridge: str | None, columns: tuple[str, ...]) -> list[Row]:
@@ -372,7 +422,11 @@ def _updated_s(switch: Switch) -> float:
 
 
 def _require_updates(switch: Switch, interval_s: float) -> None:
+    """Raises UsageError for an interval in which the database's counters may not change at all; notes how exact others are."""
     updated_s = _updated_s(switch)
     if interval_s < updated_s:
         why = f"the counters of the database change every {updated_s:g} s"
         raise UsageError(f"--interval {interval_s:g}", why, f"--interval {2 * updated_s:g}, or --source openflow")
+    switch.notes.append(
+        f"the counters of the database change every {updated_s:g} s, so these rates may be off by {updated_s / interval_s:.0%}"
+    )

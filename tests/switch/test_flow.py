@@ -389,3 +389,26 @@ def test_reading_flows_writes_nothing(switch, ovstool):
     for words in ("list br0", "list br0 --parsed", "trace br0 in_port=eth1", "top br0 --interval 0.1"):
         assert ovstool(f"flow {words}").code == 0
     assert (switch.dump(), ofctl(switch)) == before
+
+
+def test_two_flows_of_one_match_are_not_one_command(refused):
+    one, other = "priority=1,ip actions=drop", "ip,priority=1,cookie=0x5 actions=output:1"
+    assert "has the match of another one" in refused(["flow", "add", "br0", one, other], 2)
+
+
+def test_a_trace_knows_ports_with_the_names_of_actions(switch, ovstool):
+    for port in ("10", "recirc"):
+        switch.vsctl(f"add-port br0 {port}")
+        assert ovstool(["flow", "add", "br0", f'in_port=eth1 actions="{port}"']).code == 0
+        assert ovstool("flow trace br0 in_port=eth1 -f value -c verdict").stdout == f"forwarded out of {port}\n"
+
+
+def test_a_trace_that_ends_at_a_hash_says_so(switch, ovstool):
+    switch.tool("ovs-ofctl", "-O", "OpenFlow15", "add-group", "br0", "group_id=1,type=select,bucket=output:1,bucket=output:2")
+    assert ovstool(["flow", "add", "br0", "in_port=LOCAL,actions=group:1"]).code == 0
+    verdict = ovstool("flow trace br0 in_port=LOCAL,ip -f value -c verdict").stdout
+    assert "dropped" not in verdict
+
+
+def test_a_file_without_an_end_is_refused(refused):
+    assert "longer than 256 MiB" in refused("flow diff br0 --file /dev/zero", 2)

@@ -300,3 +300,102 @@ def test_far_counters_are_those_of_the_database(switch, ovstool):
     assert (result.code, result.json[0]["port"]) == (0, "eth1") and "reaches its database alone" in result.stderr
     live = ovstool(f"--db {remote} stats eth1 --source openflow")
     assert live.code == 5 and "needs the host" in live.stderr
+
+
+@pytest.mark.parametrize("protocols", ["[]", "OpenFlow10"])
+def test_another_port_with_the_same_number_is_another_port(switch, protocols):
+    switch.vsctl(f"set bridge br0 protocols={protocols} -- add-port br0 pa -- set interface pa ofport_request=50")
+    with watching(switch, "pa eth1 --rate --interval 0.1 --watch") as process:
+        rows_until(process, lambda row: row["port"] == "pa")
+        switch.vsctl("del-port pa")
+        switch.vsctl("add-port br0 pb -- set interface pb ofport_request=50")
+        assert switch.vsctl("get interface pb ofport") == "50"
+        inject(switch, "pb", 3)
+        inject(switch, "eth1", 1)
+        rows = rows_until(process, lambda row: row["port"] == "eth1" and row["rx_pps"] > 0)
+        assert not any(row["rx_bps"] for row in rows if row["port"] == "pa")
+        assert rows_until(process, lambda row: True)[-1]["port"] == "eth1"
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        assert "pa: gone" in process.stderr.read()
+
+
+@pytest.mark.parametrize("protocols", ["[]", "OpenFlow10"])
+def test_ports_that_swap_their_numbers_keep_their_names(switch, protocols):
+    switch.vsctl(f"set bridge br0 protocols={protocols}")
+    switch.vsctl("set interface eth1 ofport_request=12 -- set interface eth2 ofport_request=11")
+    with watching(switch, "eth1 eth2 --rate --interval 0.1 --watch") as process:
+        rows_until(process, lambda row: row["port"] == "eth2")
+        switch.vsctl("set interface eth1 ofport_request=13")
+        switch.vsctl("set interface eth2 ofport_request=12 -- set interface eth1 ofport_request=11")
+        assert switch.vsctl("get interface eth2 ofport") == "12"
+        rows_until(process, lambda row: row["port"] == "eth2" and not row["reset"])
+        inject(switch, "eth2", 4)
+        rows = rows_until(process, lambda row: row["port"] == "eth2" and bool(row["rx_pps"]))
+        assert not any(row["rx_bps"] for row in rows if row["port"] == "eth1")
+
+
+def test_queues_of_a_port_that_comes_back_with_another_number(switch):
+    switch.vsctl("add-port br0 qa -- set interface qa ofport_request=60")
+    with watching(switch, "qa --queues --rate --interval 0.1 --watch") as process:
+        rows_until(process, lambda row: True)
+        switch.vsctl("del-port qa")
+        switch.vsctl("add-port br0 qa -- set interface qa ofport_request=61")
+        assert rows_until(process, lambda row: row["reset"])[-1]["port"] == "qa"
+        assert not rows_until(process, lambda row: True)[-1]["reset"]
+
+
+def test_a_stalled_ovs_vswitchd_is_a_longer_interval_and_no_reset(switch):
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
+        rows_until(process, lambda row: True)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.kill(pid, signal.SIGCONT)
+        rows = rows_until(process, lambda row: row["interval_s"] > 2.4)
+        rows += [rows_until(process, lambda row: True)[-1] for _ in range(5)]
+        assert not any(row["reset"] for row in rows)
+        assert sum(row["interval_s"] for row in rows[1:]) == pytest.approx(rows[-1]["time"] - rows[0]["time"], abs=1e-3)
+        after = [row["interval_s"] for row in rows if row["time"] > rows[-6]["time"]]
+        assert max(after) < 1, "the stall is all in one interval"
+
+
+def test_what_was_to_be_counted_and_is_gone_is_a_failure(switch):
+    with watching(switch, "eth1 --rate --interval 0.2 --count 15") as process:
+        rows_until(process, lambda row: True)
+        switch.vsctl("del-port eth1")
+        assert process.wait(30) == 5
+        assert "eth1: there was nothing to read at the end" in process.stderr.read()
+
+
+def test_ovsdb_server_may_be_restarted_too(switch):
+    folder = switch.box.directory
+    with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
+        rows_until(process, lambda row: True)
+        switch.tool("ovs-appctl", "-t", str(next(folder.glob("ovsdb-server.*.ctl"))), "exit")
+        options = [f"--pidfile={folder}/ovsdb-server.pid", "--detach", "-vconsole:off", f"--remote=punix:{folder}/db.sock"]
+        switch.tool("ovsdb-server", f"{folder}/conf.db", *options)
+        rows_until(process, lambda row: True)
+        switch.vsctl("del-port eth1")
+        switch.vsctl("add-port br0 eth1")
+        rows_until(process, lambda row: row["reset"])
+        assert not rows_until(process, lambda row: True)[-1]["reset"]
+
+
+def test_a_hung_ovs_vswitchd_is_waited_for_once(switch, ovstool):
+    switch.vsctl(" -- ".join(f"add-br br{n} -- set bridge br{n} datapath_type=dummy" for n in range(1, 6)))
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        result = ovstool("stats -t 6 -f json")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert result.code == 0 and len(result.json) == 8
+    assert result.stderr.count("the database's, up to 5 s old") == 1
+
+
+def test_a_column_that_does_not_exist_is_told_before_anything_is_measured(refused):
+    refused("stats --bursts --for 600 -c nosuch", 2)
+    refused("stats --rate --interval 600 --sort-column nosuch", 2)
+    assert "--bridge" in refused(["stats", "--bridge", ""], 2)
+    assert "row by row" in refused("stats --rate --count 2 -f github", 2)

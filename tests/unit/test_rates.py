@@ -38,6 +38,16 @@ RESETS = {
         reading(1.0, rx_bytes=3 * 2**30, rx_packets=2_000_000),
         reading(2.0, rx_bytes=60, rx_packets=1),
     ),
+    # The device counted large packets before and small ones since, so packets have caught up already.
+    "packets have caught up": (
+        reading(1.0, rx_bytes=3 * 10**9, rx_packets=10_000),
+        reading(2.0, rx_bytes=6 * 10**6, rx_packets=12_000),
+    ),
+    "bytes and packets in the upper half": (
+        reading(1.0, rx_bytes=3 * 10**9, rx_packets=3 * 10**9),
+        reading(2.0, rx_bytes=0, rx_packets=0),
+    ),
+    "errors went back": (reading(1.0, rx_errors=2**32 - 1), reading(2.0, rx_errors=1)),
     "a 64-bit counter went back": (reading(1.0, rx_bytes=2**32 + 5), reading(2.0, rx_bytes=4)),
 }
 
@@ -53,6 +63,11 @@ def test_a_32_bit_counter_that_wraps_is_put_right():
     before = reading(1.0, rx_bytes=2**32 - 100, rx_packets=50, tx_packets=7)
     rate = rates.between(before, reading(2.0, rx_bytes=150, rx_packets=52, tx_packets=7))
     assert (rate.rx_bps, rate.rx_pps, rate.tx_pps, rate.reset) == (8 * 250, 2, 0, False)
+
+
+def test_what_a_driver_counts_besides_may_go_down():
+    rate = rates.between(reading(1.0, rx_bytes=1, custom_gauge=50), reading(2.0, rx_bytes=2, custom_gauge=40))
+    assert (rate.rx_bps, rate.reset) == (8, False)
 
 
 def test_an_age_that_ovs_vswitchd_rounds_is_no_reset():
