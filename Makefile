@@ -41,10 +41,12 @@ demo: $(READY)
 
 test: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 openssl=openssl mandoc=mandoc jq=jq
+	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2
+	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd
 	@PATH="$(BIN):$$PATH" bench/run
 
 $(READY).lint: $(READY)

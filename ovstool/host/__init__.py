@@ -1,5 +1,6 @@
 """Where a switch lives. A host can do two things: ``open`` a socket there and ``run`` a program there."""
 
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
@@ -9,6 +10,21 @@ class Stream(Protocol):
     def settimeout(self, seconds: float | None, /) -> None: ...
     def sendall(self, data: bytes, /) -> Any: ...
     def recv(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Host(Protocol):
+    """A machine that a switch lives on. Its times are bounds on each call, in seconds.
+
+    ``open`` connects to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` as seen from there; ``server`` should be listening.
+    It raises UsageError for an address of another form, Unreachable when nobody answers, TimedOut.
+    ``run`` runs a program without a shell; ``stream`` yields its stdout as it comes and returns how it ended, and ends it when the
+    caller stops asking. They raise NotFound when it is not installed, TimedOut, Unreachable.
+    """
+
+    def open(self, address: str, timeout_s: float, tls: "Tls", server: str) -> Stream: ...
+    def run(self, argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> "Finished": ...
+    def stream(self, argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, "Finished"]: ...
     def close(self) -> None: ...
 
 

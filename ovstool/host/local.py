@@ -82,6 +82,10 @@ def stream(argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Fini
         return Finished(program.returncode, "", words.read(_CHUNK).decode(errors="replace"))
 
 
+def close() -> None:
+    """Nothing is kept open for this machine."""
+
+
 def _start(argv: Sequence[str], stdin: int, stderr: Any = -1) -> "subprocess.Popen[bytes]":
     import subprocess
 

@@ -1,0 +1,115 @@
+"""Hosts as they are written: ``[USER@]HOST[:PORT]``, comma lists, and ranges such as ``leaf[01-32]``.
+
+What comes out of here goes to SSH, so a name that is not plainly a host's is refused.
+"""
+
+import itertools
+import math
+import re
+import socket
+from typing import NamedTuple
+
+from ovstool.errors import UsageError, quote
+
+MAX_HOSTS = 10_000
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"  # never begins with "-", which a program would take for an option
+_ADDRESS = re.compile(rf"(?:({_NAME})@)?({_NAME}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9][A-Za-z0-9._-]*)?\])(?::([1-9][0-9]{{0,4}}))?")
+_COMMA = re.compile(r",(?![^\[]*\])")  # not one within brackets
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_SPAN = re.compile(r"([0-9]{1,18}|[a-z]|[A-Z])[-:]([0-9]{1,18}|[a-z]|[A-Z])(?::([1-9][0-9]{0,17}))?")
+
+
+class Address(NamedTuple):
+    """The parts of an address; ``host`` is without the brackets of IPv6."""
+
+    user: str | None
+    host: str
+    port: int | None
+
+
+def parse(text: str) -> Address:
+    """Read ``[USER@]HOST[:PORT]``. Raises UsageError for anything that is not plainly that."""
+    match = _ADDRESS.fullmatch(text)
+    if not match:
+        if "{{" in text:
+            raise UsageError(quote(text), "a template, which only Ansible can fill in")
+        if is_ipv6(text):
+            raise UsageError(quote(text), "an IPv6 address needs brackets", f"[{text}]")
+        raise UsageError(quote(text), "not of the form [USER@]HOST[:PORT]", "admin@leaf01, leaf01:2222, [2001:db8::1]:22 or leaf[01-32]")
+    user, host, port = match.groups()
+    if host.startswith("[") and not is_ipv6(host[1:-1]):
+        raise UsageError(quote(text), "not an IPv6 address", "[2001:db8::1]:22")
+    if port and int(port) > 65535:
+        raise UsageError(quote(text), "a port is at most 65535")
+    return Address(user, unbracketed(host), int(port) if port else None)
+
+
+def is_ipv6(text: str) -> bool:
+    """Whether it is an IPv6 address without brackets, perhaps with a scope."""
+    try:
+        return bool(socket.inet_pton(socket.AF_INET6, text.partition("%")[0]))
+    except (OSError, ValueError):
+        return False
+
+
+def bracketed(host: str) -> str:
+    """A host as an address has it: IPv6 in brackets."""
+    return f"[{host}]" if is_ipv6(host) else host
+
+
+def unbracketed(host: str) -> str:
+    """IPv6 without its brackets, anything else as it is."""
+    return host[1:-1] if host.startswith("[") and is_ipv6(host[1:-1]) else host
+
+
+def split(text: str) -> list[str]:
+    """The words of a comma list. Raises UsageError for an empty one: a script's unset variable must not mean other hosts."""
+    words = [word.strip(" ") for word in _COMMA.split(text)]
+    if "" in words or "@" in words:
+        raise UsageError(quote(text), "a host's name is missing" if "" in words else "a group's name is missing")
+    return words
+
+
+def expand(word: str) -> list[str]:
+    """Replace ``[01-32]``, ``[a-d]``, ``[1,3,5-7]``, and Ansible's ``[01:32]`` and ``[1:10:2]``, by all that they stand for.
+
+    Raises UsageError for what is no range, and for more than ``MAX_HOSTS``.
+    """
+    user, at, rest = word.rpartition("@")
+    first = _BRACKETS.match(rest)
+    if "[" not in rest or (first and is_ipv6(first[1])):
+        return [word]
+    choices = [_choices(text, word) if index % 2 else [text] for index, text in enumerate(_BRACKETS.split(rest))]
+    if math.prod(map(len, choices)) > MAX_HOSTS:
+        raise _too_many(word)
+    return [user + at + "".join(parts) for parts in itertools.product(*choices)]
+
+
+def _choices(text: str, word: str) -> list[str]:
+    result: list[str] = []
+    for item in text.split(","):
+        span = _SPAN.fullmatch(item)
+        if not span and item.isascii() and item.isalnum():
+            result.append(item)
+            continue
+        kinds = [(part.isdigit(), part.isupper()) for part in span.groups()[:2]] if span else []
+        if not span or kinds[0] != kinds[1]:
+            raise UsageError(quote(word), f"[{text}] is no range", "leaf[01-32], leaf[01-03,07] or pod[a-d]")
+        begin, end, step = span[1], span[2], int(span[3] or 1)
+        width = max(len(begin), len(end)) if any(len(part) > 1 and part[0] == "0" for part in (begin, end)) else 0
+        if width and len(begin) != len(end):
+            hint = f"[{begin.zfill(width)}-{end.zfill(width)}]"
+            raise UsageError(quote(word), f"[{item}] is zero-padded to different widths", hint)
+        number, name = (int, str) if begin.isdigit() else (ord, chr)
+        numbers = range(number(begin), number(end) + 1, step)
+        if not numbers:
+            raise UsageError(quote(word), f"[{item}] ends before it begins", f"[{end}-{begin}]")
+        if len(numbers) + len(result) > MAX_HOSTS:
+            raise _too_many(word)
+        result += [name(n).zfill(width) for n in numbers]
+    return result
+
+
+def _too_many(word: str) -> UsageError:
+    return UsageError(quote(word), f"more than {MAX_HOSTS} hosts")
