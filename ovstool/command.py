@@ -5,12 +5,14 @@ line on stderr and an exit code.
 """
 
 import argparse
+import copy
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import cliff.command
 from cliff.lister import Lister
@@ -18,12 +20,18 @@ from cliff.show import ShowOne
 
 from ovstool import render
 from ovstool.errors import Exit, OvstoolError, UsageError, quote
-from ovstool.host import Tls
+from ovstool.host import Host, Tls, local
 from ovstool.switch import Change, Switch
+
+if TYPE_CHECKING:
+    from ovstool.fleet import Outcome
+    from ovstool.host.inventory import Target
 
 _COMMON = "common options (before or after the command words)"
 _OUTPUT = "output options"
 _LONGEST_S = 10**6
+_PARALLEL = 16
+_NOTES = 20  # of a live table, printed when it ends
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
@@ -81,6 +89,20 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         type=_address,
         help="the switch's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (default: $OVSTOOL_DB, else db.sock in $OVS_RUNDIR)",
     )
+    add(
+        "-H",
+        "--host",
+        metavar="HOST",
+        dest="hosts",
+        action="append",
+        help="reach the switch over SSH: [USER@]HOST[:PORT], leaf[01-32], @GROUP, and lists of those with commas; repeatable "
+        "(default: $OVSTOOL_HOST, else this machine)",
+    )
+    add("--inventory", metavar="FILE", help="where groups of hosts are: YAML, or Ansible's INI or YAML (default: see ovstool(1))")
+    add("--sudo", action="store_true", help="on the far host, run as root through 'sudo -n'")
+    add("--parallel", metavar="N", type=_parallel, help="hosts worked on at once (default: 16)")
+    add("--fail-fast", action="store_true", help="begin no further host once one has failed")
+    add("--accept-new-host-key", action="store_true", help="trust a host that known_hosts does not have, and write its key down")
     add("--private-key", metavar="FILE", help="PEM file of the private key for ssl:")
     add("--certificate", metavar="FILE", help="PEM file of the certificate that goes with it")
     add("--ca-cert", metavar="FILE", help="PEM file of the CA that signed the switch's certificate")
@@ -97,6 +119,12 @@ def common_defaults() -> argparse.Namespace:
     """What the common options are when nobody sets them."""
     return argparse.Namespace(
         db=os.environ.get("OVSTOOL_DB") or None,
+        hosts=None,
+        inventory=None,
+        sudo=False,
+        parallel=_PARALLEL,
+        fail_fast=False,
+        accept_new_host_key=False,
         private_key=None,
         certificate=None,
         ca_cert=None,
@@ -127,20 +155,31 @@ def seconds(text: str) -> float:
     return value
 
 
-def report(error: BaseException, debug: bool, stderr: Any) -> Exit:
-    """Print the one line that a failure is, and return its exit code."""
+def _parallel(text: str) -> int:
+    """argparse type: how many hosts at once."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= 1000):
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from 1 to 1000")
+    return int(text)
+
+
+def report(error: BaseException, debug: bool, stderr: Any, host: str | None = None) -> Exit:
+    """Print the one line that a failure is, of ``host`` when there are several, and return its exit code."""
     if debug:
         import traceback
 
         traceback.print_exception(error, file=stderr)
     if isinstance(error, OvstoolError):
-        print(f"ovstool: {error}", file=stderr)
+        where = f"{host}: " if host and not str(error).startswith(f"{host}: ") else ""
+        print(f"ovstool: {where}{error}", file=stderr)
         return error.exit_code
     if isinstance(error, OSError) and error.filename is None:
         print(f"ovstool: standard output: {error.strerror or error}", file=stderr)
         return Exit.REFUSED
     words = " ".join(str(error).split())[:200]
-    print(f"ovstool: a bug in ovstool: {type(error).__name__}: {words}; try: again with --debug, and report what it prints", file=stderr)
+    print(
+        f"ovstool: {f'{host}: ' if host else ''}a bug in ovstool: {type(error).__name__}: {words}; try: again with --debug, and report what it prints",
+        file=stderr,
+    )
     return Exit.BUG
 
 
@@ -172,6 +211,8 @@ class Command(cliff.command.Command):
 
 class _Output(Command):
     """The output options, which are cliff's with tabulate's styles."""
+
+    label: str | None = None
 
     formatter_default = "table"
 
@@ -206,51 +247,168 @@ class _Output(Command):
         self._formatter_group = group
         return parser
 
-    def _known_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> list[str]:
-        """The columns to show, once all that were asked for are known to exist; cliff would pass over a misspelt one."""
+    def check_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> None:
+        """Raise UsageError for a column that was asked for and does not exist; before something is measured for an hour."""
         for name in ("columns", "sort_columns"):
             wanted = [column.lower().strip().replace(" ", "_") for column in getattr(parsed_args, name, [])]
             for column in wanted:
-                if column not in columns:
+                if column not in columns and not (self.label and column == "host"):
                     raise UsageError(f"column {quote(column)}", "there is no such column", ", ".join(columns))
             setattr(parsed_args, name, wanted)
+
+    def _known_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> list[str]:
+        """The columns to show, once all that were asked for are known to exist; cliff would pass over a misspelt one."""
+        self.check_columns(parsed_args, columns)
+        if parsed_args.columns and "host" in columns:
+            parsed_args.columns = ["host", *parsed_args.columns]  # without it nobody could tell one host's rows from another's
         return [column for column in columns if column in parsed_args.columns] or list(columns)
 
-    def _emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any) -> None:
-        """Print through cliff."""
+    def _emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
+        """Print through cliff; ``many``: rows, where a command shows one object otherwise."""
         self._known_columns(parsed_args, columns)
         self.formatter = self._formatter_plugins[parsed_args.formatter].obj  # type: ignore[attr-defined]
-        self.produce_output(parsed_args, columns, data)  # type: ignore[attr-defined]
+        if not many:
+            self.produce_output(parsed_args, columns, data)  # type: ignore[attr-defined]
+            return
+        kept = self._known_columns(parsed_args, columns)
+        places = [columns.index(column) for column in kept]
+        self.formatter.emit_list(kept, [[row[place] for place in places] for row in data], self.app.stdout, parsed_args)
+
+
+class Answer(NamedTuple):
+    """What the switch on one host answered, and the command that asked it; ``host`` None: the only one that was asked."""
+
+    host: str | None
+    command: Any
+    result: Any
 
 
 class SwitchCommand(Command):
-    """A command on the switch that was named. One that prints no rows derives from this and has a ``take_action`` of its own."""
+    """Calls ``on_switch`` for each switch that was named: here, on one host, or on many at once."""
+
+    exit_code = Exit.OK  # what the failures of hosts amount to
+    label: str | None = None  # the host that this copy asks, when several are asked
+    switch: Switch
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         raise NotImplementedError
 
+    def prepare(self, args: argparse.Namespace) -> None:
+        """What is done once and not for each host: reading a file, refusing what cannot be meant."""
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        return super().run(parsed_args) or self.exit_code
+
     @contextmanager
-    def switched(self, args: argparse.Namespace) -> Iterator[Any]:
-        """What ``on_switch`` returns, and the switch for as long as rows are taken from that; then its notes are printed."""
-        if os.environ.get("OVSTOOL_HOST"):
-            raise UsageError("OVSTOOL_HOST", "this version of ovstool reaches no other host", "ssh HOST ovstool, or unset OVSTOOL_HOST")
-        self.switch = switch = Switch(
+    def answers(self, args: argparse.Namespace) -> Iterator[list[Answer]]:
+        """What ``on_switch`` returns for each switch, in the order named; then their notes and failures are printed.
+
+        From one switch alone rows may still be coming while they are printed. Of many, what has come is held until all have answered.
+        """
+        self.prepare(args)
+        targets = self._targets(args)
+        if len(targets) <= 1:
+            with self._asked(args, targets[0] if targets else None) as command:
+                yield [Answer(None, command, command.on_switch(command.switch, args))]
+            return
+
+        from ovstool import fleet
+
+        def ask(target: "Target") -> Answer:
+            with self._asked(args, target, target.name) as command:
+                result = command.on_switch(command.switch, args)
+                return Answer(target.name, command, list(result) if isinstance(result, Iterator) else result)
+
+        try:
+            with render.progress(self.app.stderr, len(targets)) as progress:
+                done = fleet.each(ask, targets, args.parallel, args.fail_fast, progress)
+        except fleet.Interrupted as interrupted:
+            self._print_interrupted(interrupted.outcomes, args)
+            raise
+        try:
+            yield [outcome.result for outcome in done if outcome.result]
+        finally:
+            self.report_hosts([(outcome.host, outcome.error) for outcome in done if outcome.error], len(targets), args)
+            skipped = [outcome.host.name for outcome in done if not outcome.finished]
+            if skipped:
+                self.note(f"not begun after the failure: {', '.join(skipped)}", args)
+
+    @contextmanager
+    def beats(self, args: argparse.Namespace) -> Iterator[Iterator[Answer]]:
+        """What ``on_switch`` yields, as an Answer each, from all hosts at once in the order in which it comes."""
+        self.prepare(args)
+        targets = self._targets(args)
+        if len(targets) <= 1:
+            with self._asked(args, targets[0] if targets else None) as command:
+                yield (Answer(None, command, rows) for rows in command.on_switch(command.switch, args))
+            return
+
+        from ovstool import fleet
+
+        def ask(target: "Target") -> Iterator[Answer]:
+            with self._asked(args, target, target.name) as command:
+                for rows in command.on_switch(command.switch, args):
+                    yield Answer(target.name, command, rows)
+
+        merged = fleet.Merged(ask, targets)
+        try:
+            yield (answer for _, answer in merged)
+        finally:
+            merged.stop()
+            self.report_hosts(merged.errors, len(targets), args)
+
+    def report_hosts(self, failed: "Sequence[tuple[Target, BaseException]]", count: int, args: argparse.Namespace) -> None:
+        """A line for each host that failed. When all did for one cause it is that cause's exit code, else that of some."""
+        self.app.stdout.flush()
+        codes = {report(error, args.debug, self.app.stderr, host.name) for host, error in failed}
+        if failed:
+            self.exit_code = codes.pop() if len(codes) == 1 and len(failed) == count else Exit.SOME_FAILED
+
+    def _targets(self, args: argparse.Namespace) -> "list[Target]":
+        """The hosts that were named; none: this one."""
+        words = args.hosts or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
+        if not words:
+            return []
+        from ovstool.host import inventory
+
+        return inventory.hosts(words, args.inventory)
+
+    @contextmanager
+    def _asked(self, args: argparse.Namespace, target: "Target | None" = None, label: str | None = None) -> Iterator[Any]:
+        """A copy of this command with a switch of its own, since several may be asked at once; ``label`` is put before its notes."""
+        command = copy.copy(self)
+        command.label = label
+        host: Host = local
+        if target:
+            from ovstool.host.ssh import Ssh
+
+            host = Ssh(target.address, args.sudo, args.accept_new_host_key, args.timeout or _environment_timeout())
+        command.switch = Switch(
             db=args.db,
             tls=Tls(args.private_key, args.certificate, args.ca_cert),
             timeout_s=args.timeout or _environment_timeout(),
             wait=not args.no_wait,
             dry_run=args.dry_run,
+            host=host,
         )
         try:
-            yield self.on_switch(switch, args)
+            yield command
         finally:
-            switch.close()
-            self._print_notes(args)
+            command.switch.close()
+            host.close()
+            command.print_notes(args, label)
 
-    def _print_notes(self, args: argparse.Namespace) -> None:
+    def print_notes(self, args: argparse.Namespace, host: str | None = None) -> None:
         for text in self.switch.notes:
-            self.note(text, args)
+            self.note(f"{host}: {text}" if host else text, args)
         self.switch.notes.clear()
+
+    def _print_interrupted(self, outcomes: "Sequence[Outcome]", args: argparse.Namespace) -> None:
+        """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
+        done = [outcome.host.name for outcome in outcomes if outcome.result]
+        rest = [outcome.host.name for outcome in outcomes if not outcome.finished]
+        print(f"ovstool: interrupted; done: {', '.join(done) or 'none'}; not known: {', '.join(rest) or 'none'}", file=self.app.stderr)
+        self.report_hosts([(outcome.host, outcome.error) for outcome in outcomes if outcome.error], len(outcomes), args)
 
 
 class SwitchLister(SwitchCommand, _Output, Lister):
@@ -269,19 +427,39 @@ class SwitchLister(SwitchCommand, _Output, Lister):
         order.add_argument("--sort-descending", action="store_const", dest="sort_direction", const="desc", help="largest first")
         return parser
 
+    def prepare(self, args: argparse.Namespace) -> None:
+        if self.columns:
+            self.check_columns(args, [*self.columns, "host"])
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.switched(parsed_args) as rows:
-            self._emit(parsed_args, self.columns, map(_cells, rows))
+        with self.answers(parsed_args) as answers:
+            if answers:
+                self.emit_answers(parsed_args, answers)
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        """Print the rows of all hosts as one table; a host that lacks a column of another has null there."""
+        if len(answers) == 1 and answers[0].host is None:
+            self._emit(args, answers[0].command.columns, map(_cells, answers[0].result))
+            return
+        columns = list(dict.fromkeys(column for answer in answers for column in answer.command.columns)) or list(self.columns)
+        rows = []
+        for host, command, result in answers:
+            for row in result:
+                cells = dict(zip(command.columns, _cells(row), strict=True))
+                rows.append([host, *map(cells.get, columns)])
+        self._emit(args, ["host", *columns], rows)
 
 
 class SwitchStream(SwitchLister):
     """A command that lists, or when it ``streams`` yields a list of rows again and again, each of which is printed at once.
 
-    On a terminal ``--watch`` shows them as one live table. ``row_class`` is that of the rows, ``link_speeds`` those of ports in bit/s.
+    On a terminal ``--watch`` shows them as one live table. ``row_class`` is the class of the rows, ``link_speeds`` are those of ports in bit/s.
     """
 
-    row_class: Any
     link_speeds: Mapping[str, int] = {}
+
+    def row_class(self, args: argparse.Namespace) -> Any:
+        raise NotImplementedError
 
     def streams(self, args: argparse.Namespace) -> bool:
         raise NotImplementedError
@@ -289,43 +467,79 @@ class SwitchStream(SwitchLister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         if not self.streams(parsed_args):
             return super().take_action(parsed_args)
-        with self.switched(parsed_args) as beats:
-            columns = self._known_columns(parsed_args, self.columns)
-            if self.is_live(parsed_args):
-                return self._show_live(beats, parsed_args)
-            stream = render.Stream(columns, parsed_args, self.app.stdout)
-            for rows in beats:
-                self._print_notes(parsed_args)
-                stream.write([dict(zip(self.columns, _cells(row), strict=True)) for row in rows])
+        with self.beats(parsed_args) as beats:
+            show = self._show_live if self.is_live(parsed_args) else self._print_beats
+            show(beats, parsed_args)
 
     def is_live(self, args: argparse.Namespace) -> bool:
         """Whether to show a table that stays in place: there is a terminal to show it on, and nothing else was asked for."""
         plain = args.formatter != "table" or args.columns or os.environ.get("TERM", "dumb") == "dumb"
         return args.watch and not plain and self.app.stdout.isatty()
 
-    def _show_live(self, beats: Any, args: argparse.Namespace) -> None:
+    def _print_beats(self, beats: Iterator[Answer], args: argparse.Namespace) -> None:
+        stream = None
+        for host, command, rows in beats:
+            command.print_notes(args, host)
+            columns = ["host", *command.columns] if host else command.columns
+            stream = stream or render.Stream(self._known_columns(args, columns), args, self.app.stdout)
+            stream.write([dict(zip(columns, [host, *_cells(row)] if host else _cells(row), strict=True)) for row in rows])
+
+    def _show_live(self, beats: Iterator[Answer], args: argparse.Namespace) -> None:
         from ovstool.live import Table
 
+        latest: dict[str | None, tuple[SwitchStream, list]] = {}
+        notes: deque[str] = deque(maxlen=_NOTES)
+
+        def link_speed(port: str) -> int | None:
+            host, _, name = port.rpartition(" ")
+            command, _ = latest.get(host or None, (self, []))
+            return command.link_speeds.get(name)
+
+        row_class = self.row_class(args)
+        self._known_columns(args, row_class._fields)
         sort = args.sort_columns[0] if args.sort_columns else None
-        told = 0
+        title = args.db or "Open vSwitch"
         descending = args.sort_direction == "desc" or not (sort or args.sort_direction)
-        with Table(self.row_class, self.link_speeds.get, sort, descending, title=self.switch.address) as table:
-            for rows in beats:
-                if len(self.switch.notes) > told:  # all of them are printed at the end
-                    told = len(self.switch.notes)
-                    table.note(self.switch.notes[-1])
-                if not table.show(rows):
+        with Table(row_class, link_speed, sort, descending, title=title) as table:
+            for host, command, rows in beats:
+                for text in command.switch.notes:
+                    notes.append(f"{host}: {text}" if host else text)
+                    table.note(notes[-1])
+                command.switch.notes.clear()
+                latest[host] = command, [row._replace(port=f"{host} {row.port}") for row in rows] if host else rows
+                if not table.show([row for _, shown in latest.values() for row in shown]):
                     break
+        for text in notes:
+            self.note(text, args)
 
 
 class SwitchShow(SwitchCommand, _Output, ShowOne):
     """A command that shows one thing: ``on_switch`` returns a dataclass or a dict."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.switched(parsed_args) as shown:
-            if is_dataclass(shown):
-                shown = {f.name: getattr(shown, f.name) for f in fields(shown)}
-            self._emit(parsed_args, list(shown), [plain(value) for value in shown.values()])
+        with self.answers(parsed_args) as answers:
+            if answers:
+                self.emit_answers(parsed_args, answers)
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        """Print one object, or a list of those of all hosts; for people one below the other."""
+        if args.formatter == "table" or (answers and answers[0].host is None):
+            for host, _, result in answers:
+                if host:
+                    self.app.stdout.write(f"host {host}\n")
+                self.show(args, result)
+            return
+        objects = [{"host": host} | self.as_object(result, args) for host, _, result in answers]
+        columns = list(dict.fromkeys(column for shown in objects for column in shown))
+        self._emit(args, columns, [[plain(shown.get(column)) for column in columns] for shown in objects], many=True)
+
+    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        return {f.name: getattr(shown, f.name) for f in fields(shown)} if is_dataclass(shown) else shown
+
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        """Print one object."""
+        shown = self.as_object(shown, args)
+        self._emit(args, list(shown), [plain(value) for value in shown.values()])
 
 
 class SwitchWriter(SwitchLister):
@@ -335,14 +549,20 @@ class SwitchWriter(SwitchLister):
     formatter_default = "lines"
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.switched(parsed_args) as changes:
-            if not parsed_args.dry_run:
-                self._emit(parsed_args, self.columns, map(_cells, changes))
-                return
-            json.dump(["Open_vSwitch", *self.switch.planned], self.app.stdout)
+        with self.answers(parsed_args) as answers:
+            if parsed_args.dry_run:
+                self.print_plans(parsed_args, answers)
+            elif answers:
+                self.emit_answers(parsed_args, answers)
+
+    def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        """What would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
+        for host, command, changes in answers:
+            plan = ["Open_vSwitch", *command.switch.planned]
+            json.dump({"host": host, "transact": plan} if host else plan, self.app.stdout)
             self.app.stdout.write("\n")
             for *what, change in changes:
-                self.note(f"{' '.join(what)}: would be {change}", parsed_args)
+                self.note(f"{' '.join(filter(None, (host, *what)))}: would be {change}", args)
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The live table of rates on a terminal, behind ``--watch``: drawn with rich, steered with keys.
+"""The live table of rates on a terminal, behind ``--watch``: drawn with rich, steered with keys; and a bar for a wait.
 
 A thread of its own draws it, so that neither a slow terminal nor rendering holds up the reading, and keys are answered between two
 readings that are far apart. Cells are rich Segments of a width settled before: no markup to be misread in a name, and a fraction
@@ -76,6 +76,25 @@ class _Column(NamedTuple):
     rank: int  # when the screen is too narrow, the highest ranks are left out
     cell: Callable[[_Line, int], Cell]  # of a line and the width
     sorts: Sequence[str] = ()  # the orders that are by this column
+
+
+class Bar:
+    """A bar of how many hosts are done, which leaves nothing behind."""
+
+    def __init__(self, stderr: TextIO, count: int):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        console = Console(file=stderr)
+        columns = (TextColumn("hosts"), BarColumn(), MofNCompleteColumn())
+        self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self._task = self._progress.add_task("hosts", total=count)
+        self._progress.start()
+
+    def show(self, done: int) -> None:
+        self._progress.update(self._task, completed=done)
+
+    def close(self) -> None:
+        self._progress.stop()
 
 
 class Table:

@@ -21,7 +21,7 @@ from typing import Any
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, escape, quote
 from ovstool.rates import COUNTERS, Reading
 
-COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty, the switch is one
+COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty for the only one
 
 _CSV = (".csv",)
 _SQLITE = (".db", ".sqlite", ".sqlite3")
@@ -49,16 +49,16 @@ class Recorder:
         self.ports: dict[str, None] = {}
         self.begin = self.end = 0.0
 
-    def add(self, beat: Sequence[Reading]) -> None:
-        """Append readings as one: all of them or none. Raises Refused when the disk is full."""
+    def add(self, beat: Sequence[Reading], host: str | None = None) -> None:
+        """Append readings of a host as one: all of them or none. Raises Refused when the disk is full."""
         if not beat:
             return
-        self._write(beat)
+        self._write(beat, host)
         if not self.readings:
             self.begin = beat[0].time
         self.end = beat[-1].time
         self.readings += len(beat)
-        self.ports.update(dict.fromkeys([reading.port for reading in beat]))
+        self.ports.update(dict.fromkeys([f"{host} {reading.port}" if host else reading.port for reading in beat]))
 
     def summary(self) -> str:
         """What was written, for people."""
@@ -70,7 +70,7 @@ class Recorder:
     def close(self) -> None:
         """Leave the file as other tools like to find it."""
 
-    def _write(self, beat: Sequence[Reading]) -> None:
+    def _write(self, beat: Sequence[Reading], host: str | None) -> None:
         raise NotImplementedError
 
 
@@ -114,7 +114,7 @@ class _CsvRecorder(Recorder):
     def __init__(self, path: str, fd: int, note: Callable[[str], None]):
         super().__init__(path)
         self._fd = fd
-        self._names: dict[tuple[str, str], str] = {}
+        self._names: dict[tuple[str, str, str], str] = {}
         with _os_errors(path):
             self._put_right(note)
 
@@ -133,12 +133,12 @@ class _CsvRecorder(Recorder):
             os.ftruncate(fd, size - torn)
             note(f"{shown(path)}: the last line was torn; its {torn} bytes are cut off")
 
-    def _write(self, beat: Sequence[Reading]) -> None:
+    def _write(self, beat: Sequence[Reading], host: str | None) -> None:
         state = os.fstat(self._fd)
         if not state.st_nlink:
             raise Refused(shown(self.path), "was removed while it was written")
         # The header again where others have emptied the file, as logrotate does.
-        data = (b"" if state.st_size else _HEADER) + "".join([self._line(reading) for reading in beat]).encode()
+        data = (b"" if state.st_size else _HEADER) + "".join([self._line(reading, host) for reading in beat]).encode()
         done = 0
         try:
             while done < len(data):  # a second time only on a full disk, to be told why
@@ -149,12 +149,12 @@ class _CsvRecorder(Recorder):
             if done < len(data):
                 os.ftruncate(self._fd, state.st_size)
 
-    def _line(self, reading: Reading) -> str:
+    def _line(self, reading: Reading, host: str | None) -> str:
         # csv.writer takes twice as long.
-        key = reading.bridge, reading.port
+        key = host or "", reading.bridge, reading.port
         names = self._names.get(key)
         if names is None:
-            names = self._names[key] = ",".join(["", *map(_field, key)])
+            names = self._names[key] = ",".join(map(_field, key))
         age = "" if reading.duration_s is None else f"{reading.duration_s:.6f}"
         counter = reading.counters.get
         return f"{reading.time:.6f},{names},{age},{','.join([str(counter(name, '')) for name in COUNTERS])}\n"
@@ -182,15 +182,15 @@ class _SqliteRecorder(Recorder):
             self._db.close()
             raise
 
-    def _write(self, beat: Sequence[Reading]) -> None:
+    def _write(self, beat: Sequence[Reading], host: str | None) -> None:
         with _sqlite_errors(self.path), self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(self._insert, [self._row(reading) for reading in beat])
+            self._db.executemany(self._insert, [self._row(reading, host) for reading in beat])
 
-    def _row(self, reading: Reading) -> tuple[Any, ...]:
+    def _row(self, reading: Reading, host: str | None) -> tuple[Any, ...]:
         # SQLite's integers are signed; no real counter of bytes comes near that.
         counters = [value if (value := reading.counters.get(name)) is None or value < 2**63 else None for name in COUNTERS]
-        return round(reading.time, 6), None, _printable(reading.bridge), _printable(reading.port), reading.duration_s, *counters
+        return round(reading.time, 6), host, _printable(reading.bridge), _printable(reading.port), reading.duration_s, *counters
 
     def close(self) -> None:
         import sqlite3

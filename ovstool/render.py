@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain, islice
 from typing import Any, TextIO
@@ -39,6 +40,7 @@ _FORMATTERS = {
 
 _RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "bps"])  # and all that end in _bps
 _SIZES = frozenset(["burst"])
+_SOON_S = 1.0  # a wait for which nobody needs a bar
 _MIN_WIDTH = 8  # characters; a narrower column is worse than a line that wraps
 
 
@@ -234,6 +236,30 @@ class Stream:
             self._formatter.emit_more(self._columns, cells, self._stdout, self._args, self._first)
             self._first = False
         self._stdout.flush()
+
+
+@contextmanager
+def progress(stderr: TextIO, count: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, of how many of ``count`` hosts are done, once it takes longer than a second."""
+    if not stderr.isatty():
+        yield lambda done: None
+        return
+    begun, bar = time.monotonic(), None
+
+    def show(done: int) -> None:
+        nonlocal bar
+        if bar is None and time.monotonic() - begun > _SOON_S:
+            from ovstool.live import Bar
+
+            bar = Bar(stderr, count)
+        if bar:
+            bar.show(done)
+
+    try:
+        yield show
+    finally:
+        if bar:
+            bar.close()
 
 
 def flat(value: Any, nothing: str = "-") -> str:

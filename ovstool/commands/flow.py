@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from ovstool.command import SwitchLister, SwitchShow, SwitchWriter, seconds
+from ovstool.command import Answer, SwitchLister, SwitchShow, SwitchWriter, seconds
 from ovstool.commands.options import number, word
 from ovstool.errors import Exit, UsageError, quote
 from ovstool.switch import Switch, flow
@@ -52,14 +53,14 @@ class _FlowWriter(SwitchWriter):
         parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to change")
         return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.switched(parsed_args) as written:
-            if not parsed_args.dry_run:
-                self._emit(parsed_args, self.columns, written.changes)
-                return
-            self.app.stdout.writelines(f"{line}\n" for line in written.lines)
+    def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        for host, _, written in answers:
+            self.app.stdout.writelines(f"{host}: {line}\n" if host else f"{line}\n" for line in written.lines)
             for what, change in written.changes:
-                self.note(f"{what}: would be {change}", parsed_args)
+                self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        super().emit_answers(args, [answer._replace(result=answer.result.changes) for answer in answers])
 
 
 class FlowList(SwitchLister):
@@ -115,10 +116,14 @@ class FlowAdd(_FlowWriter):
         parser.add_argument("--file", metavar="F", type=word, help=_FILE)
         return parser
 
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+    def prepare(self, args: argparse.Namespace) -> None:
+        super().prepare(args)
         if bool(args.flows) == bool(args.file):
             raise UsageError("flow add", "wants either flows or a file", "FLOW..., or --file F")
-        return flow.add(switch, args.bridge, _given(args.file) if args.file else flow.given(args.flows))
+        self.given = _given(args.file) if args.file else flow.given(args.flows)
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return flow.add(switch, args.bridge, self.given)
 
 
 class FlowDel(_FlowWriter):
@@ -161,8 +166,12 @@ class FlowReplace(_FlowWriter):
         parser.add_argument("--file", metavar="F", type=word, required=True, help=_FILE)
         return parser
 
+    def prepare(self, args: argparse.Namespace) -> None:
+        super().prepare(args)
+        self.given = _given(args.file)
+
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.replace(switch, args.bridge, _given(args.file))
+        return flow.replace(switch, args.bridge, self.given)
 
 
 class FlowDiff(SwitchLister):
@@ -186,13 +195,17 @@ class FlowDiff(SwitchLister):
         parser.add_argument("--file", metavar="F", type=word, required=True, help=_FILE)
         return parser
 
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.diff(switch, args.bridge, _given(args.file))
+    def prepare(self, args: argparse.Namespace) -> None:
+        super().prepare(args)
+        self.given = _given(args.file)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.switched(parsed_args) as differences:
-            self._emit(parsed_args, self.columns, differences)
-            return Exit.NO if differences else Exit.OK
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return flow.diff(switch, args.bridge, self.given)
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        super().emit_answers(args, answers)
+        if any(answer.result for answer in answers):
+            self.exit_code = Exit.NO
 
 
 class FlowTrace(SwitchShow):
@@ -216,13 +229,14 @@ class FlowTrace(SwitchShow):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.follow(switch, args.bridge, args.flow)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.switched(parsed_args) as traced:
-            if parsed_args.formatter == "table" and not parsed_args.columns:
-                self.app.stdout.writelines(f"{line}\n" for line in flow.explained(traced))
-                return
-            shown = flow.as_object(parsed_args.bridge, parsed_args.flow, traced)
-            self._emit(parsed_args, list(shown), list(shown.values()))
+    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        return flow.as_object(args.bridge, args.flow, shown)
+
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        if args.formatter == "table" and not args.columns:
+            self.app.stdout.writelines(f"{line}\n" for line in flow.explained(shown))
+        else:
+            super().show(args, shown)
 
 
 class FlowTop(SwitchLister):

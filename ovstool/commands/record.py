@@ -47,11 +47,11 @@ class StatsRecord(SwitchCommand):
         def note(text: str) -> None:
             self.note(text, parsed_args)
 
-        with recording.append(parsed_args.file, note) as recorder, self.switched(parsed_args) as beats:
+        with recording.append(parsed_args.file, note) as recorder, self.beats(parsed_args) as beats:
             try:
-                for beat in beats:
-                    recorder.add(beat)
-                    self._print_notes(parsed_args)
+                for host, command, beat in beats:
+                    recorder.add(beat, host)
+                    command.print_notes(parsed_args, host)
             except KeyboardInterrupt:
                 note(recorder.summary())
                 raise

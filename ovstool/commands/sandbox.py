@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ovstool import sandbox
-from ovstool.command import Command, SwitchWriter
+from ovstool.command import Answer, Command, SwitchWriter
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.switch import Change
@@ -30,6 +30,8 @@ class _OnDirectory(Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.dry_run:
             raise UsageError("--dry-run", "a sandbox cannot tell beforehand what it does")
+        if parsed_args.hosts:
+            raise UsageError("--host", "a sandbox is on this machine", "ssh HOST ovstool sandbox")
         return super().run(parsed_args)
 
 
@@ -78,12 +80,12 @@ class SandboxStart(_WithDatapath, SwitchWriter):
     """
 
     @contextmanager
-    def switched(self, parsed_args: argparse.Namespace) -> Iterator[list[Change]]:
+    def answers(self, parsed_args: argparse.Namespace) -> Iterator[list[Answer]]:
         started, created = sandbox.start(parsed_args.dir, parsed_args.datapath)
         if parsed_args.verbose_level > 0:
             for line in _how_to_use(started):
                 print(line, file=self.app.stderr)
-        yield [Change(str(parsed_args.dir), "created" if created else "unchanged")]
+        yield [Answer(None, self, [Change(str(parsed_args.dir), "created" if created else "unchanged")])]
 
 
 class SandboxStop(_OnDirectory, SwitchWriter):
@@ -94,9 +96,9 @@ class SandboxStop(_OnDirectory, SwitchWriter):
     """
 
     @contextmanager
-    def switched(self, parsed_args: argparse.Namespace) -> Iterator[list[Change]]:
+    def answers(self, parsed_args: argparse.Namespace) -> Iterator[list[Answer]]:
         stopped = sandbox.stop(parsed_args.dir)
-        yield [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")]
+        yield [Answer(None, self, [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")])]
 
 
 class SandboxRun(_WithDatapath):

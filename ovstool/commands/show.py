@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchShow
+from ovstool.command import SwitchShow, plain
 from ovstool.render import flat
 from ovstool.switch import Switch, tree
 
@@ -29,11 +29,11 @@ class Show(SwitchShow):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return tree.read(switch, args.bridges)
 
-    def _emit(self, parsed_args: argparse.Namespace, columns: Any, data: Any) -> None:
-        if parsed_args.formatter != "table" or parsed_args.columns:
-            super()._emit(parsed_args, columns, data)
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        if args.formatter != "table" or args.columns:
+            super().show(args, shown)
             return
-        shown = dict(zip(columns, data, strict=True))
+        shown = {name: plain(value) for name, value in self.as_object(shown, args).items()}
         self.app.stdout.writelines(f"{line}\n" for line in _lines(shown))
 
 

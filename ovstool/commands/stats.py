@@ -56,19 +56,23 @@ class Stats(SwitchStream):
         end.add_argument("--watch", action="store_true", help="rates until Ctrl-C")
         return parser
 
+    def row_class(self, args: argparse.Namespace) -> Any:
+        return QueueRate if args.queues else Rate
+
     def streams(self, args: argparse.Namespace) -> bool:
         return args.rate and bool(args.count or args.watch)
 
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+    def prepare(self, args: argparse.Namespace) -> None:
         _require_sense(args)
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         if args.bursts:
             self.columns = Burst._fields
-            self._known_columns(args, self.columns)
+            self.check_columns(args, self.columns)
             return _bursts(switch, args)
         if args.rate:
-            self.row_class = QueueRate if args.queues else Rate
-            self.columns = self.row_class._fields
-            self._known_columns(args, self.columns)
+            self.columns = self.row_class(args)._fields
+            self.check_columns(args, self.columns)
             if self.is_live(args):
                 self.link_speeds = stats.link_speeds(switch, args.ports, args.bridge)
             beats = _rates(switch, args)

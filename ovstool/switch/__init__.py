@@ -5,11 +5,10 @@ import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, Refused, TimedOut, Unreachable, one_line, quote
-from ovstool.host import Finished, Tls, local
+from ovstool.host import Finished, Host, Tls, local
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
 Built = TypeVar("Built")
 
 _ATTEMPTS = 64  # somebody's change wins every time ours loses, so this many losses mean a fight, not bad luck
-_PACKAGED_RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
+# Prints the process id in a file when that process has another network than we.
+_ELSEWHERE = 'pid=$(cat "$1") && net=$(readlink "/proc/$pid/ns/net") && [ "$net" != "$(readlink /proc/self/ns/net)" ] && echo "$pid"'
+_RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
 
 
 class Change(NamedTuple):
@@ -40,86 +41,110 @@ class Switch:
     timeout_s: float = 30
     wait: bool = True
     dry_run: bool = False
+    host: Host = local
     planned: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.timeout_s
+        self._far_rundir = _RUNDIRS[0]
+        self._client: Client | None = None
 
     @property
     def address(self) -> str:
-        """Where the database listens: what was asked for, else the socket in the run directory."""
-        return self.db or f"unix:{default_rundir()}/db.sock"
+        """Where the database listens, as seen from the host: what was asked for, else the socket in the run directory."""
+        return self.db or f"unix:{self._default_rundir}/db.sock"
 
     @property
     def host_is_known(self) -> bool:
         """Whether programs can be run where the switch is; behind ``tcp:`` and ``ssl:`` it may be anywhere."""
-        return self.address.startswith("unix:")
+        return self.address.startswith("unix:") or self.host is not local
 
     @property
     def rundir(self) -> str:
         """The directory of the sockets and pid files of the switch's daemons."""
-        return os.path.dirname(self.address.removeprefix("unix:")) if self.host_is_known else default_rundir()
+        return os.path.dirname(self.address.removeprefix("unix:")) if self.address.startswith("unix:") else self._default_rundir
 
-    @cached_property
+    @property
     def client(self) -> Client:
-        return Client(local.open(self.address, self.remaining_s(), self.tls), self.address, self.deadline)
+        # Not functools.cached_property: before Python 3.12 it has one lock for the clients of all switches, held while one is connected.
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    def _connect(self) -> Client:
+        try:
+            stream = self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
+        except Unreachable as error:
+            # Nearly every far host has the packages' run directory, so the other one is only looked for now.
+            if (
+                self.host is local
+                or self.db
+                or "no such socket" not in error.why
+                or self.host.run(["test", "-S", f"{_RUNDIRS[1]}/db.sock"], self.remaining_s()).status
+            ):
+                raise
+            self._far_rundir = _RUNDIRS[1]
+            stream = self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
+        return Client(stream, self.address, self.deadline)
+
+    @property
+    def _default_rundir(self) -> str:
+        """$OVS_RUNDIR, else the run directory of the packages, else the one of a plain ``make install``."""
+        if self.host is not local:
+            return self._far_rundir
+        return os.environ.get("OVS_RUNDIR") or next((path for path in _RUNDIRS if os.path.exists(f"{path}/db.sock")), _RUNDIRS[0])
 
     def openflow(self, bridge: str) -> "openflow.Client":
         """A connection to a bridge, which the caller closes. Raises Unreachable, Refused, TimedOut."""
         from ovstool.openflow import client as openflow  # most commands do without
 
         address = self.management_socket(bridge)
-        stream = local.open(address, self.remaining_s(), server="ovs-vswitchd")
+        stream = self.host.open(address, self.remaining_s(), Tls(), "ovs-vswitchd")
         return openflow.Client(stream, f"bridge {quote(bridge)}", self.deadline)
 
     def close(self) -> None:
         """Close the connection to the database; the next question opens a new one."""
-        if "client" in self.__dict__:
-            self.client.close()
-            del self.client
+        if self._client:
+            self._client.close()
+            self._client = None
 
     def rearm(self) -> None:
         """Begin the time allowed anew, for a command that goes on for as long as it was asked to."""
         self.deadline = time.monotonic() + self.timeout_s
-        if "client" in self.__dict__:
-            self.client.deadline = self.deadline
+        if self._client:
+            self._client.deadline = self.deadline
 
     def remaining_s(self) -> float:
         return max(self.deadline - time.monotonic(), 0.001)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"") -> Finished:
         """Run a program on the switch's host. Raises NotFound when it is not installed, TimedOut."""
-        self._require_host(argv[0])
-        return local.run(argv, self.remaining_s(), stdin)
+        self.require_host(argv[0])
+        return self.host.run(argv, self.remaining_s(), stdin)
 
     def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
         """The same for a program that writes much: yields its stdout as it comes."""
-        self._require_host(argv[0])
-        return local.stream(argv, self.remaining_s())
+        self.require_host(argv[0])
+        return self.host.stream(argv, self.remaining_s())
 
     def management_socket(self, bridge: str) -> str:
         """Where ovs-vswitchd answers OpenFlow requests about a bridge, in the form that Open vSwitch's own tools take."""
-        self._require_host("OpenFlow")
+        self.require_host("OpenFlow")
         return f"unix:{self.rundir}/{bridge}.mgmt"
 
-    def _require_host(self, what: str) -> None:
+    def require_host(self, what: str) -> None:
+        """Raise Unreachable when programs cannot be run where the switch is; ``what`` is what needs them."""
         if not self.host_is_known:
-            raise Unreachable(
-                what, f"needs the host that the switch runs on, and {self.address} reaches its database alone", "ovstool there"
-            )
+            raise Unreachable(what, f"needs the host that the switch runs on, and {self.address} reaches its database alone", "--host HOST")
 
     @property
     def in_its_network(self) -> list[str]:
         """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
-        try:
-            with open(f"{self.rundir}/ovs-vswitchd.pid") as file:
-                theirs = f"/proc/{int(file.read())}/ns/net"
-            if os.path.samefile(theirs, "/proc/self/ns/net"):
-                return []
-        except (OSError, ValueError):
-            return []  # not running, or not ours to look at
-        return ["nsenter", f"--net={theirs}", "--"]
+        pid_file = f"{self.rundir}/ovs-vswitchd.pid"
+        pid = self.host.run(["sh", "-c", _ELSEWHERE, "sh", pid_file], self.remaining_s()).stdout.strip()
+        # Nothing: it is here, or not running, or not ours to look at.
+        return ["nsenter", f"--net=/proc/{pid}/ns/net", "--"] if pid.isdecimal() else []
 
     def read(self, query: Query) -> list[Row]:
         """Read the rows and columns that are needed. A column that this OVS does not have is None."""
@@ -201,13 +226,6 @@ class Switch:
 def interface_health(name: str) -> Query:
     """The columns by which ovs-vswitchd tells how it fared with an interface."""
     return Query("Interface", [["name", "==", name]], ("name", "type", "ofport", "error"))
-
-
-def default_rundir() -> str:
-    """$OVS_RUNDIR, else the run directory of the packages, else the one of a plain ``make install``."""
-    if rundir := os.environ.get("OVS_RUNDIR"):
-        return rundir
-    return next((path for path in _PACKAGED_RUNDIRS if os.path.exists(f"{path}/db.sock")), _PACKAGED_RUNDIRS[0])
 
 
 def _refused(failure: OperationFailed) -> Refused | Unreachable:

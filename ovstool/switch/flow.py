@@ -9,7 +9,7 @@ from dataclasses import replace as replace_
 from typing import Any, NamedTuple
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, UsageError, one_line, quote
-from ovstool.host import Finished
+from ovstool.host import Finished, local
 from ovstool.openflow import text, trace
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
@@ -193,12 +193,12 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     _Connection.of(switch, bridge)
     if not flow.strip() or flow.lstrip().startswith("-"):
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
-    done = switch.run(["ovs-appctl", "-t", _control_socket(switch), "ofproto/trace", "--names", bridge, flow])
+    done = switch.run(["env", f"OVS_RUNDIR={switch.rundir}", "ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "--names", bridge, flow])
     if done.status:
         words = _words(done.stderr)
         if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", words):
             raise UsageError(f"flow {quote(flow)}", words.partition(f"syntax: {one_line(flow)}: ")[2] or words)
-        if "cannot connect" in words:
+        if "cannot connect" in words or "pidfile" in words:
             raise Unreachable("ovs-vswitchd", words, "is it running?")
         raise Refused("ofproto/trace", words)
     return trace.parse(done.stdout)
@@ -270,9 +270,9 @@ class _Connection:
     @classmethod
     def of(cls, switch: Switch, bridge: str) -> "_Connection":
         """Raises NotFound, and Unreachable when programs cannot be run where the switch is."""
-        socket = switch.management_socket(bridge)
+        switch.require_host("OpenFlow")
         row = lookup.bridges(switch, [bridge], ("protocols",))[0]
-        return cls(switch, bridge, socket, tuple(many(row["protocols"])))
+        return cls(switch, bridge, switch.management_socket(bridge), tuple(many(row["protocols"])))
 
     def flows(self, match: str, names: bool) -> Iterator[text.Row]:
         """Dump flows, each parsed as it comes."""
@@ -426,7 +426,8 @@ class _Connection:
             return Refused(what, f"no version of OpenFlow from 1.3 on{allowed} can say all of this; nothing was changed", hint)
         if re.search(r"connect|not a bridge or a socket|Connection (?:refused|reset)|Broken pipe|End of file", words):
             if "ermission denied" in words:
-                return Unreachable(bridge, "permission denied", "sudo ovstool, or a user who may open the socket")
+                hint = "sudo ovstool" if self.switch.host is local else "--sudo"
+                return Unreachable(bridge, "permission denied", f"{hint}, or a user who may open the socket")
             why = "its management socket does not answer" + (f" ({found[1]})" if (found := re.search(r"\(([^()]*)\)$", words)) else "")
             return Unreachable(bridge, why, "is ovs-vswitchd running?")
         if match:
@@ -445,15 +446,6 @@ def _match(match: str | None, table: int | None) -> str:
     if re.search(r"(?:^|[,\s])table=", match):
         raise UsageError(f"--table {table}", "the match names a table too")
     return f"table={table},{match}"
-
-
-def _control_socket(switch: Switch) -> str:
-    try:
-        with open(f"{switch.rundir}/ovs-vswitchd.pid") as file:
-            return f"{switch.rundir}/ovs-vswitchd.{int(file.read())}.ctl"
-    except (OSError, ValueError) as error:
-        why = f"no process id in {switch.rundir}/ovs-vswitchd.pid ({getattr(error, 'strerror', None) or error})"
-        raise Unreachable("ovs-vswitchd", why, "is it running?") from error
 
 
 def _words(stderr: str) -> str:

@@ -1,0 +1,119 @@
+"""The same work on many hosts at once: a thread for each, results in the order of the hosts, failures kept beside them."""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+Host = TypeVar("Host")
+Result = TypeVar("Result")
+
+_TICK_S = 0.1  # how often progress is told
+_WAITING = 1000  # results of streams that nobody has taken yet; then the threads wait
+
+
+class Outcome(NamedTuple, Generic[Host, Result]):
+    """What became of the work on one host: a result, an error, or neither when it was not begun or not awaited."""
+
+    host: Host
+    result: Result | None = None
+    error: BaseException | None = None
+    finished: bool = False
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while hosts were worked on; ``outcomes`` has what is known of each by then."""
+
+    def __init__(self, outcomes: Sequence[Outcome]):
+        super().__init__()
+        self.outcomes = outcomes
+
+
+def each(
+    work: Callable[[Host], Result],
+    hosts: Sequence[Host],
+    parallel: int,
+    fail_fast: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Outcome]:
+    """Work on ``parallel`` hosts at a time; returns the outcomes in the order of the hosts.
+
+    ``fail_fast``: once one has failed no further one is begun. ``progress`` is called now and then with how many are done.
+    Raises Interrupted.
+    """
+    outcomes: list[Outcome[Host, Result]] = [Outcome(host) for host in hosts]
+    turns = iter(range(len(hosts)))  # next() on it is one step for the interpreter, so each turn is taken once
+    stop, ended = threading.Event(), threading.Semaphore(0)
+
+    def run() -> None:
+        try:
+            for index in turns:
+                if stop.is_set():
+                    return
+                try:
+                    outcomes[index] = Outcome(hosts[index], work(hosts[index]), None, True)
+                except BaseException as error:
+                    outcomes[index] = Outcome(hosts[index], None, error, True)
+                    if fail_fast:
+                        stop.set()
+        finally:
+            ended.release()
+
+    # Daemons: what a host still does when we are interrupted must not keep us.
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(min(parallel, len(hosts)))]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            while not ended.acquire(timeout=_TICK_S):
+                progress(sum(outcome.finished for outcome in outcomes))
+    except KeyboardInterrupt:
+        stop.set()
+        raise Interrupted(list(outcomes)) from None
+    return outcomes
+
+
+class Merged(Generic[Host, Result]):
+    """Streams of all hosts as one, in the order in which things come; each in a thread of its own. ``errors`` holds those that ended early."""
+
+    def __init__(self, work: Callable[[Host], Iterable[Result]], hosts: Sequence[Host]):
+        self.errors: list[tuple[Host, BaseException]] = []
+        self._queue: queue.Queue[tuple[Host, Any, bool]] = queue.Queue(_WAITING)
+        self._left = len(hosts)
+        self._stopped = False
+        for host in hosts:
+            threading.Thread(target=self._run, args=(work, host), daemon=True).start()
+
+    def __iter__(self) -> Iterator[tuple[Host, Result]]:
+        while self._left:
+            host, value, last = self._queue.get()
+            if not last:
+                yield host, value
+                continue
+            self._left -= 1
+            if value is not None:
+                self.errors.append((host, value))
+
+    def stop(self) -> None:
+        """Let the threads end when they next have something."""
+        self._stopped = True
+
+    def _run(self, work: Callable[[Host], Iterable[Result]], host: Host) -> None:
+        error = None
+        try:
+            stream = work(host)
+            for value in stream:
+                while not self._stopped:
+                    try:
+                        self._queue.put((host, value, False), timeout=1)
+                        break
+                    except queue.Full:
+                        continue
+                if self._stopped:
+                    break
+            if isinstance(stream, Generator):
+                stream.close()
+        except BaseException as raised:
+            error = raised
+        if not self._stopped:
+            self._queue.put((host, error, True))

@@ -1,0 +1,574 @@
+"""``ovstool -H`` from the command line: many hosts at once, each an sshd and an Open vSwitch of its own, judged by ovs-vsctl there."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import pytest
+import yaml
+
+NO, USAGE, NOT_FOUND, CONFLICT, UNREACHABLE, REFUSED, TIMEOUT, SOME_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 8, 130
+LEAFS = [f"leaf{number:02}" for number in range(1, 17)]
+SPECIAL = {
+    "slow": {"answers_after_s": 600},
+    "drops": {"drops_after": 9_000},
+    "works": {"user": "op"},
+    "password": {"user": "op", "sudo": "password"},
+    "absent": {"user": "op", "sudo": "absent"},
+    "norelay": {"user": "op", "without": ("socat", "nc", "python3")},
+    "nosocat": {"user": "op", "without": ("socat", "nc")},
+    "full": {"full_disk": True},
+    "noforward": {"forwarding": False},
+    "banner": {"banner": "Authorised users only!\n\033[31mred\033[0m\n"},
+    "unknown": {"known": "no"},
+    "changed": {"known": "changed"},
+    "noovs": {"no_ovs": True},
+    "noovs2": {"no_ovs": True},
+    "nokey": {"authorised": False},
+}
+WAIT_S = 40
+
+
+@pytest.fixture(scope="module")
+def fleet(lab):
+    """The lab with all hosts of these tests; tests that change something each have leafs of their own."""
+    lab.start(LEAFS)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda special: lab.host(special[0], **special[1]), SPECIAL.items()))
+    lab.host("inner", behind="leaf01")
+    return lab
+
+
+def lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def hosts_of(done) -> list[str]:
+    """The hosts of the rows of a JSON answer, each once, in order."""
+    return list(dict.fromkeys(row["host"] for row in done.json))
+
+
+def wait_for(condition, what: str):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {WAIT_S} s: {what}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def on_terminal(lab, command: str):
+    """ovstool with a terminal for stdout and stderr; what it has shown so far is in ``shown``, a function."""
+    master, slave = pty.openpty()
+    argv = lab.command([sys.executable, "-m", "ovstool", *command.split()])
+    environ = {**lab.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(argv, env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    shown = bytearray()
+
+    def look() -> str:
+        with suppress(OSError):  # its side is closed
+            while select.select([master], [], [], 0)[0] and (data := os.read(master, 65536)):
+                shown.extend(data)
+        return shown.decode(errors="replace")
+
+    try:
+        yield process, look, lambda keys: os.write(master, keys)
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+        os.close(master)
+
+
+def finish(process, look) -> int:
+    """Wait for its end; somebody has to read what it writes meanwhile."""
+    wait_for(lambda: look() is not None and process.poll() is not None, "its end")
+    return process.returncode
+
+
+# --- which hosts
+
+
+def test_sixteen_hosts_in_the_order_named(fleet):
+    done = fleet.ovstool("-H leaf[09-16] -H leaf01,leaf[08-02] bridge list -f json")
+    assert done.code == 2 and "leaf[08-02]" in done.stderr  # a range goes up
+    done = fleet.ovstool("-H leaf[09-16] -H leaf01,leaf[02-08] bridge list -f json")
+    assert (done.code, done.stderr) == (0, "")
+    assert [row["host"] for row in done.json] == [*LEAFS[8:], *LEAFS[:8]]
+    assert all(next(iter(row)) == "host" and (row["name"], row["ports"]) == ("br0", 3) for row in done.json)
+    assert [line.split()[:2] for line in lines(fleet.ovstool("-H leaf[01-16] --parallel 3 bridge list -f value").stdout)] == [
+        [leaf, "br0"] for leaf in LEAFS
+    ]
+
+
+def test_write_to_sixteen_hosts(fleet):
+    fleet.vsctl("leaf03", "set port eth2 tag=9")
+    command = "port set eth2 --tag 9 -H leaf[01-16]"
+    done = fleet.ovstool(command)
+    assert (done.code, done.stderr) == (0, "")
+    assert lines(done.stdout) == [f"{leaf} eth2: {'unchanged' if leaf == 'leaf03' else 'updated'}" for leaf in LEAFS]
+    assert {fleet.vsctl(leaf, "get port eth2 tag") for leaf in LEAFS} == {"9"}
+    assert fleet.ovstool(f"{command} -f json").json == [{"host": leaf, "object": "eth2", "change": "unchanged"} for leaf in LEAFS]
+
+
+def test_one_host_has_no_host_column(fleet):
+    assert fleet.ovstool("-H leaf01 bridge list -f json").json == [
+        {"name": "br0", "datapath_type": "dummy", "fail_mode": None, "ports": 3, "controllers": [], "sflow": []}
+    ]
+    assert "host" not in fleet.ovstool("-H leaf01,leaf01 -H leaf01 port show eth1 -f json").json
+    shown = fleet.ovstool("show", OVSTOOL_HOST="leaf01").stdout
+    assert shown.startswith("Open vSwitch\n") and "leaf01" not in shown
+
+
+def test_where_hosts_are_named(fleet):
+    def hosts(command, **environ):
+        return hosts_of(fleet.ovstool(f"{command} -f json", **environ))
+
+    assert hosts("-H leaf02 bridge list -H leaf01") == ["leaf02", "leaf01"]
+    assert hosts("bridge list --host=leaf02,root@leaf01:22") == ["leaf02", "root@leaf01:22"]
+    assert hosts("bridge list", OVSTOOL_HOST="leaf02,leaf01") == ["leaf02", "leaf01"]
+    assert hosts("-H leaf[03,01] bridge list", OVSTOOL_HOST="nosuch") == ["leaf03", "leaf01"]
+
+
+def test_inventories(fleet, tmp_path):
+    own = fleet.home / ".config/ovstool/inventory.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text('groups: {rack1: ["leaf[01-02]"], rack2: [leaf03, leaf01], all: ["@rack2", "@rack1"], loop: ["@loop"], none: []}\n')
+    try:
+        assert hosts_of(fleet.ovstool("-H @all,leaf04 bridge list -f json")) == ["leaf03", "leaf01", "leaf02", "leaf04"]
+        assert hosts_of(fleet.ovstool("bridge list -f json", OVSTOOL_HOST="leaf05,@rack1")) == ["leaf05", "leaf01", "leaf02"]
+        done = fleet.ovstool("-H leaf01,@rack3 bridge list")
+        assert done.code == NOT_FOUND and done.stdout == "" and "@rack" in done.stderr.partition("try:")[2]
+        for group, code in (("loop", USAGE), ("none", NOT_FOUND)):
+            done = fleet.ovstool(f"-H @{group} bridge list")
+            assert (done.code, done.stdout, len(lines(done.stderr))) == (code, "", 1)
+    finally:
+        own.unlink()
+    assert fleet.ovstool("-H @all bridge list").code == NOT_FOUND
+
+    ini = tmp_path / "hosts.ini"
+    address = fleet["leaf02"].address
+    ini.write_text(f"lonely ansible_host=leaf04\n[edge]\nleaf[01:03:2]\nsecond ansible_host={address} ansible_user=root ansible_port=22\n")
+    fleet_by_address = fleet.ovstool(f"--inventory {ini} -H @edge,@ungrouped port list br0 -f json")
+    assert fleet_by_address.code == 0 and hosts_of(fleet_by_address) == ["leaf01", "leaf03", "second", "lonely"]
+    assert fleet.ovstool(f"--inventory {tmp_path}/nosuch -H @edge bridge list").code == USAGE
+
+
+@pytest.mark.parametrize(
+    "host", ["", "leaf01,", "leaf[", "leaf[1-]", "-oProxyCommand=id", "a b", "$(touch canary)", "leaf01;id", "leaf01:0"]
+)
+def test_hosts_that_cannot_be_meant(fleet, host):
+    done = fleet.ovstool(["bridge", "list", f"--host={host}"])
+    assert (done.code, done.stdout, len(lines(done.stderr))) == (USAGE, "", 1), done
+
+
+# --- formats and commands
+
+
+def test_formats_of_a_list(fleet):
+    def run(style):
+        done = fleet.ovstool(f"-H leaf02,leaf01 port list br0 -c port -c type -f {style}")
+        assert (done.code, done.stderr) == (0, "")
+        return done.stdout
+
+    rows = [
+        (host, port, kind) for host in ("leaf02", "leaf01") for port, kind in (("br0", "internal"), ("eth1", "system"), ("eth2", "system"))
+    ]
+    objects = [dict(zip(("host", "port", "type"), row, strict=True)) for row in rows]
+    assert json.loads(run("json")) == yaml.safe_load(run("yaml")) == list(csv.DictReader(io.StringIO(run("csv")))) == objects
+    assert [tuple(line.split()) for line in lines(run("value"))] == rows
+    assert [tuple(line.split()) for line in lines(run("table"))] == [("host", "port", "type"), ("------", "----", "--------"), *rows]
+    assert lines(run("lines")) == [f"{host} {port}: type={kind}" for host, port, kind in rows]
+    assert lines(run("shell")) == [f"host={host} port={port} type={kind}" for host, port, kind in rows]
+    done = fleet.ovstool("-H leaf02,leaf01 port list br0 -c type -f csv --sort-column host")
+    assert [row["host"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["leaf01"] * 3 + ["leaf02"] * 3
+
+
+def test_formats_of_a_show(fleet):
+    def run(style):
+        done = fleet.ovstool(f"-H leaf02,leaf01 port show eth1 -c port -c type -f {style}")
+        assert (done.code, done.stderr) == (0, "")
+        return done.stdout
+
+    objects = [{"host": host, "port": "eth1", "type": "system"} for host in ("leaf02", "leaf01")]
+    assert json.loads(run("json")) == yaml.safe_load(run("yaml")) == list(csv.DictReader(io.StringIO(run("csv")))) == objects
+    assert lines(run("value")) == ["leaf02 eth1 system", "leaf01 eth1 system"]
+    assert [line for line in lines(run("table")) if line.startswith("host ")] == ["host leaf02", "host leaf01"]
+    tree = lines(fleet.ovstool("-H leaf02,leaf01 show").stdout)
+    assert [line for line in tree if line.startswith(("host", "bridge"))] == [
+        "host leaf02",
+        "bridge br0  dummy",
+        "host leaf01",
+        "bridge br0  dummy",
+    ]
+
+
+def test_writers_and_lists_of_each_noun(fleet):
+    pair, host = "-H leaf03,leaf04", ("leaf03", "leaf04")
+
+    def twice(command, *objects, first="created"):
+        assert lines(fleet.ovstool(f"{pair} {command}").stdout) == [f"{h} {o}: {first}" for h in host for o in objects]
+        assert lines(fleet.ovstool(f"{pair} {command}").stdout) == [f"{h} {o}: unchanged" for h in host for o in objects]
+
+    twice("bridge add br1 --datapath-type dummy --fail-mode secure", "br1")
+    assert [fleet.vsctl(h, "get bridge br1 fail_mode") for h in host] == ["secure"] * 2
+    twice("qos set eth1 --max-rate 10mbit --queue 0:min=1mbit --queue 1", "eth1")
+    assert [fleet.vsctl(h, "--bare --columns=type list qos") for h in host] == ["linux-htb"] * 2
+    assert [(row["host"], row["port"], row["max_rate"], row["queues"]) for row in fleet.ovstool(f"{pair} qos list -f json").json] == [
+        (h, "eth1", 10_000_000, 2) for h in host
+    ]
+    assert [len(row["queues"]) for row in fleet.ovstool(f"{pair} qos show eth1 -f json").json] == [2, 2]
+    twice("police set eth1 --rate 10mbit", "eth1")
+    assert [fleet.vsctl(h, "get interface eth1 ingress_policing_rate") for h in host] == ["10000"] * 2
+    assert [row["rate"] for row in fleet.ovstool(f"{pair} police list -f json").json] == [10_000_000] * 2
+    twice("sflow enable br0 --collector 127.0.0.1 --agent lo --force", "br0")
+    assert [fleet.vsctl(h, "--bare --columns=targets list sflow") for h in host] == ["127.0.0.1:6343"] * 2
+    assert [row["targets"] for row in fleet.ovstool(f"{pair} sflow list -f json").json] == [["127.0.0.1:6343"]] * 2
+    queues = fleet.ovstool(f"{pair} stats eth1 --queues -f json").json
+    assert {row["host"] for row in queues} == set(host) and {row["port"] for row in queues} == {"eth1"}
+    twice("sflow disable br0", "br0", first="deleted")
+    twice("qos clear eth1", "eth1", first="deleted")
+    twice("bridge del br1 --if-exists", "br1", first="deleted")
+    assert [fleet.vsctl(h, "list-br") for h in host] == ["br0"] * 2
+    assert [fleet.vsctl(h, "--bare --columns=_uuid list queue") for h in host] == ["", ""]
+
+
+def test_dry_run_on_two_hosts(fleet):
+    done = fleet.ovstool("-H leaf05,leaf06 port set eth1 --tag 77 --dry-run")
+    plans = [json.loads(line) for line in lines(done.stdout)]
+    assert done.code == 0 and [plan["host"] for plan in plans] == ["leaf05", "leaf06"]
+    assert lines(done.stderr) == [f"ovstool: note: {host} eth1: would be updated" for host in ("leaf05", "leaf06")]
+    assert fleet.vsctl("leaf05", "get port eth1 tag") == "[]"
+    # The plan is what ovsdb-client takes.
+    sent = fleet["leaf05"].run(["ovsdb-client", "--timeout=20", "transact", json.dumps(plans[0]["transact"])])
+    assert "error" not in sent.stdout and fleet.vsctl("leaf05", "get port eth1 tag") == "77"
+    assert fleet.vsctl("leaf06", "get port eth1 tag") == "[]"
+
+
+def test_flows(fleet, tmp_path):
+    pair, host = "-H leaf07,leaf08", ("leaf07", "leaf08")
+    flow = "priority=10,ip,actions=drop"
+    assert fleet.ovstool(f"{pair} flow add br0 {flow} --dry-run").stdout == "".join(f"{h}: +priority=10,ip actions=drop\n" for h in host)
+    assert lines(fleet.ovstool(f"{pair} flow add br0 {flow}").stdout) == [f"{h} {flow}: created" for h in host]
+    assert lines(fleet.ovstool(f"{pair} flow add br0 {flow}").stdout) == [f"{h} {flow}: unchanged" for h in host]
+    assert all("priority=10,ip actions=drop" in fleet[h].run("ovs-ofctl dump-flows br0").stdout for h in host)
+    rows = fleet.ovstool(f"{pair} flow list br0 ip -f json").json
+    assert [(row["host"], row["priority"], row["actions"]) for row in rows] == [(h, 10, "drop") for h in host]
+
+    file = tmp_path / "flows"
+    file.write_text(f"priority=0,actions=NORMAL\n{flow}\n")
+    same = fleet.ovstool(f"{pair} flow diff br0 --file {file}")
+    assert (same.stdout.strip(), same.stderr, same.code) == ("", "", 0)
+    fleet["leaf08"].run(["ovs-ofctl", "add-flow", "br0", "priority=11,arp,actions=drop"])
+    other = fleet.ovstool(f"{pair} flow diff br0 --file {file}")
+    assert (lines(other.stdout), other.code) == (["leaf08 - priority=11,arp actions=drop"], NO)
+    failed = fleet.ovstool(f"-H leaf08,noovs,leaf07 flow diff br0 --file {file}")
+    assert (failed.stdout, failed.code, len(lines(failed.stderr))) == (other.stdout, SOME_FAILED, 1)
+
+    # leaf07 has no ARP flow any more to meet; the packet is dropped by leaf08's.
+    traces = fleet.ovstool(f"{pair} flow trace br0 in_port=eth1,arp -f json").json
+    assert [trace["host"] for trace in traces] == list(host)
+    assert "flooded" in traces[0]["verdict"] and traces[1]["outputs"] == []
+    assert lines(fleet.ovstool(f"{pair} flow trace br0 in_port=eth1,arp").stdout)[0] == "host leaf07"
+    assert [line.split()[0] for line in lines(fleet.ovstool(f"{pair} flow del br0 ip").stdout)] == list(host)
+    assert not any("ip actions" in fleet[h].run("ovs-ofctl dump-flows br0").stdout for h in host)
+
+
+def test_flows_from_standard_input_go_to_every_host(fleet):
+    done = fleet.ovstool("-H leaf09,leaf10 flow add br0 --file -", stdin="priority=20,ip,actions=drop\npriority=21,ip,actions=drop\n")
+    assert done.code == 0, done
+    for host in ("leaf09", "leaf10"):
+        dump = fleet[host].run("ovs-ofctl dump-flows br0").stdout
+        assert "priority=20,ip actions=drop" in dump and "priority=21,ip actions=drop" in dump
+
+
+def test_what_needs_a_host_says_so(fleet):
+    for command in ("flow list br0", "stats --source openflow", "stats eth1 --queues"):
+        done = fleet.ovstool(f"--db tcp:127.0.0.1:1 {command}")
+        assert done.code == UNREACHABLE and done.stdout == "" and len(lines(done.stderr)) == 1
+        assert "try: --host HOST" in done.stderr or "127.0.0.1:1" in done.stderr
+    assert "--host" in fleet.ovstool("--db tcp:127.0.0.1:1 flow list br0").stderr
+    assert fleet.ovstool("-H leaf01,leaf02 sandbox start").code == USAGE
+
+
+def test_database_of_a_far_host_over_tcp(fleet):
+    for host in ("leaf01", "leaf02"):
+        fleet[host].run("ovs-appctl -t ovsdb-server ovsdb-server/add-remote ptcp:16640:127.0.0.1")
+    done = fleet.ovstool("-H leaf01,leaf02 --db tcp:127.0.0.1:16640 port list -f json")
+    assert done.code == 0 and [row["host"] for row in done.json] == ["leaf01"] * 3 + ["leaf02"] * 3
+
+
+# --- counters
+
+
+def test_counters_are_live(fleet):
+    """Those of the database are up to 5 seconds old, so what comes at once was read over OpenFlow."""
+    for host, packets in (("leaf11", 3), ("leaf12", 5)):
+        for _ in range(packets):
+            fleet[host].run(
+                "ovs-appctl netdev-dummy/receive eth1 in_port(1),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x1234)"
+            )
+    done = fleet.ovstool("-H leaf11,leaf12 stats eth1 --source openflow -f json")
+    assert (done.code, done.stderr) == (0, "")
+    assert [(row["host"], row["port"], row["rx_packets"]) for row in done.json] == [("leaf11", "eth1", 3), ("leaf12", "eth1", 5)]
+    assert fleet.ovstool("-H leaf12 stats eth1 --long -f json").json[0]["rx_packets"] == 5
+
+
+def test_rates_of_two_hosts(fleet):
+    done = fleet.ovstool("-H leaf11,leaf12 stats eth1 eth2 --rate --interval 0.1 --count 3 -f json")
+    rows = [json.loads(line) for line in lines(done.stdout)]
+    assert (done.code, done.stderr) == (0, "")
+    assert sorted((row["host"], row["port"]) for row in rows) == [
+        (h, p) for h in ("leaf11", "leaf12") for p in ("eth1", "eth2") for _ in range(3)
+    ]
+    assert all(next(iter(row)) == "host" and row["rx_bps"] == 0 and not row["reset"] for row in rows)
+    for host in ("leaf11", "leaf12"):
+        times = [row["time"] for row in rows if (row["host"], row["port"]) == (host, "eth1")]
+        assert times == sorted(times)
+    bursts = fleet.ovstool("-H leaf12,leaf11 stats eth1 --bursts --for 0.2 -f json").json
+    assert [(row["host"], row["direction"]) for row in bursts] == [(h, d) for h in ("leaf12", "leaf11") for d in ("rx", "tx")]
+    once = fleet.ovstool("-H leaf12,leaf11 stats eth1 --rate --interval 0.1 -f csv").stdout
+    assert [row["host"] for row in csv.DictReader(io.StringIO(once))] == ["leaf12", "leaf11"]
+
+
+def test_rates_go_on_without_the_hosts_that_fail(fleet):
+    done = fleet.ovstool("-H leaf11,slow,noovs,leaf12 --timeout 3 stats eth1 --rate --interval 0.05 --count 30 -f json")
+    rows = [json.loads(line) for line in lines(done.stdout)]
+    assert done.code == SOME_FAILED
+    assert [sum(row["host"] == host for row in rows) for host in ("leaf11", "leaf12", "noovs")] == [30, 30, 0]
+    assert sorted(line.split(": ")[1] for line in lines(done.stderr)) == ["noovs", "slow"]
+
+
+def test_one_live_table(fleet):
+    with on_terminal(fleet, "-H leaf11,leaf12 stats eth1 --rate --watch --interval 0.2") as (process, look, press):
+        wait_for(lambda: {"leaf11 eth1", "leaf12 eth1"} <= set(re.findall(r"leaf1\d eth1", look())), "rows of both hosts")
+        press(b"q")
+        assert finish(process, look) == 0, look()
+
+
+def test_recording_of_two_hosts(fleet, tmp_path):
+    file, drawing = tmp_path / "two.csv", tmp_path / "two.svg"
+    done = fleet.ovstool(f"-H leaf11,noovs,leaf12 stats record {file} eth1 --interval 0.05 --count 4")
+    assert done.code == SOME_FAILED and "8 readings of" in done.stderr and "ovstool: noovs: " in done.stderr
+    rows = list(csv.DictReader(file.open()))
+    assert sorted((row["host"], row["bridge"], row["port"]) for row in rows) == [
+        (h, "br0", "eth1") for h in ("leaf11", "leaf12") for _ in range(4)
+    ]
+    drawn = fleet.ovstool(f"stats plot {file}")
+    assert drawn.code == 0 and "leaf11" in drawn.stdout and "leaf12" in drawn.stdout
+    assert fleet.ovstool(f"stats plot {file} -o {drawing}").code == 0 and drawing.stat().st_size > 1000
+    one = tmp_path / "one.csv"
+    assert fleet.ovstool(f"-H leaf11 stats record {one} eth1 --count 1").code == 0
+    assert [row["host"] for row in csv.DictReader(one.open())] == [""]
+
+
+# --- failures
+
+
+@pytest.mark.parametrize(
+    ("hosts", "command", "code"),
+    [
+        ("leaf01,leaf02", "port show nosuch", NOT_FOUND),
+        ("noovs,noovs2", "bridge list", UNREACHABLE),
+        ("nokey,changed,unknown", "bridge list", UNREACHABLE),
+        ("nosuch1,nosuch2", "bridge list", UNREACHABLE),
+        ("leaf01,leaf02", "bridge add br0 --fail-mode secure", CONFLICT),
+        ("leaf01,leaf02", "port set eth1 --tag 5000", USAGE),
+        ("leaf01,leaf02", "stats --count 1", USAGE),
+        ("leaf01,leaf02", "port list -c nosuch", USAGE),
+    ],
+)
+def test_all_fail_for_one_cause(fleet, hosts, command, code):
+    done = fleet.ovstool(f"-H {hosts} {command}")
+    assert (done.code, done.stdout.strip()) == (code, ""), done
+    named = [line.split(": ")[1] for line in lines(done.stderr)]
+    assert named == hosts.split(",") or (code == USAGE and len(named) == 1), done
+
+
+def test_all_fail_for_various_causes(fleet):
+    done = fleet.ovstool("-H noovs,leaf01 port show nosuch")
+    assert done.code == SOME_FAILED and [line.split(": ")[1] for line in lines(done.stderr)] == ["noovs", "leaf01"]
+
+
+def test_some_fail(fleet):
+    done = fleet.ovstool("-H leaf02,noovs,leaf01,nokey,nosuch,leaf03 bridge list -f json -c name")
+    assert done.code == SOME_FAILED
+    assert done.json == [{"host": host, "name": "br0"} for host in ("leaf02", "leaf01", "leaf03")]
+    assert [line.split(": ")[:2] for line in lines(done.stderr)] == [["ovstool", host] for host in ("noovs", "nokey", "nosuch")]
+
+
+def test_writes_go_to_all_that_can_be_reached(fleet):
+    fleet.vsctl("leaf14", "-- --if-exists del-port eth1")
+    done = fleet.ovstool("-H noovs,leaf13,leaf14,full,leaf15 port set eth1 --tag 30")
+    assert done.code == SOME_FAILED
+    assert lines(done.stdout) == ["leaf13 eth1: updated", "leaf15 eth1: updated"]
+    failed = {line.split(": ")[1]: line for line in lines(done.stderr)}
+    assert list(failed) == ["noovs", "leaf14", "full"]
+    assert "no such port" in failed["leaf14"] and "write failed" in failed["full"]
+    assert [fleet.vsctl(host, "get port eth1 tag") for host in ("leaf13", "leaf15", "full")] == ["30", "30", "[]"]
+    assert fleet.ovstool("-H leaf14 port show eth1").code == NOT_FOUND
+
+
+def test_full_disk(fleet):
+    done = fleet.ovstool("-H full port set eth2 --tag 3")
+    assert done.code == REFUSED and re.search("I/O error|No space", done.stderr) and len(lines(done.stderr)) == 1
+    assert fleet.ovstool("-H full bridge list -f value -c name").stdout == "br0\n"
+
+
+def test_fail_fast(fleet):
+    done = fleet.ovstool("-H leaf13,noovs,leaf15,leaf16 --fail-fast --parallel 1 port set eth1 --tag 31")
+    assert (done.code, done.stdout) == (SOME_FAILED, "leaf13 eth1: updated\n")
+    assert lines(done.stderr)[0].startswith("ovstool: noovs: ")
+    assert lines(done.stderr)[1:] == ["ovstool: note: not begun after the failure: leaf15, leaf16"]
+    assert fleet.vsctl("leaf16", "get port eth1 tag") == "[]"
+    assert fleet.vsctl("leaf15", "get port eth1 tag") != "31"
+
+
+def test_a_slow_host(fleet):
+    done = fleet.ovstool("-H leaf02,slow,leaf01 --timeout 4 bridge list -f json -c name")
+    assert done.code == SOME_FAILED and len(lines(done.stderr)) == 1 and lines(done.stderr)[0].startswith("ovstool: slow: ")
+    assert hosts_of(done) == ["leaf02", "leaf01"]
+
+
+def test_a_slow_host_alone(fleet):
+    assert fleet.ovstool("-H slow --timeout 1 bridge list").code == TIMEOUT
+
+
+def test_a_host_that_drops_halfway(fleet):
+    for port in range(40):  # so that its answer does not fit into what comes before it drops
+        fleet["drops"].run(["ovs-vsctl", "--no-wait", "add-port", "br0", f"extra{port}"])
+    done = fleet.ovstool("-H leaf02,drops,leaf01 port list -f json")
+    assert done.code == SOME_FAILED and hosts_of(done) == ["leaf02", "leaf01"]
+    assert len(lines(done.stderr)) == 1 and lines(done.stderr)[0].startswith("ovstool: drops: ")
+
+
+def test_interrupted(fleet):
+    with on_terminal(fleet, "-H leaf13,leaf16,slow port set eth2 --tag 41") as (process, look, _):
+        wait_for(lambda: "2/3" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", look()), "two of three hosts done")
+        process.send_signal(signal.SIGINT)
+        assert finish(process, look) == INTERRUPTED
+        assert "interrupted; done: leaf13, leaf16; not known: slow" in look()
+        assert "Traceback" not in look()
+    assert {fleet.vsctl(host, "get port eth2 tag") for host in ("leaf13", "leaf16")} == {"41"}
+
+
+def test_interrupted_while_it_streams(fleet, tmp_path):
+    file = tmp_path / "r.csv"
+    argv = fleet.command([sys.executable, "-m", "ovstool", *f"-H leaf11,leaf12 stats record {file} eth1 --interval 0.05".split()])
+    with subprocess.Popen(
+        argv, env=fleet.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        killer = threading.Timer(WAIT_S, process.kill)
+        killer.start()
+        try:
+            wait_for(
+                lambda: file.exists() and {"leaf11", "leaf12"} <= {row["host"] for row in csv.DictReader(file.open())}, "both in the file"
+            )
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate()
+        finally:
+            killer.cancel()
+    assert process.returncode == INTERRUPTED and len(lines(stderr)) == 1 and " readings of " in stderr
+
+
+# --- ways to a switch
+
+
+@pytest.mark.parametrize("host", ["works", "nosocat", "noforward", "banner", "inner"])
+def test_ways_that_work(fleet, host):
+    assert fleet.ovstool(f"-H {host} port set eth1 --tag 5").stdout == "eth1: updated\n"
+    assert fleet.vsctl(host, "get port eth1 tag") == "5"
+    done = fleet.ovstool(f"-H {host},leaf01 --sudo flow list br0 -f json -c actions")
+    assert (done.code, done.stderr) == (0, "")
+    assert {"host": host, "actions": "NORMAL"} in done.json
+    assert fleet.ovstool(f"-H {host} --sudo stats eth1 --source openflow -f value -c port").stdout == "eth1\n"
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("password", "sudo wants a password"),
+        ("absent", "sudo is not installed"),
+        ("norelay", "socat"),
+        ("nokey", "login as root refused"),
+        ("noovs", "no such socket"),
+    ],
+)
+def test_ways_that_do_not_work(fleet, host, words):
+    for options in ("", "--sudo"):
+        done = fleet.ovstool(f"-H {host} {options} port list")
+        assert (done.code, done.stdout, len(lines(done.stderr))) == (UNREACHABLE, "", 1)
+        assert done.stderr.startswith(f"ovstool: {host}: ") and words in done.stderr
+
+
+def test_host_keys(fleet):
+    known = fleet.home / ".ssh/known_hosts"
+    before = known.read_text()
+    try:
+        done = fleet.ovstool("-H unknown,leaf01 bridge list -f json")
+        assert done.code == SOME_FAILED and hosts_of(done) == ["leaf01"] and "host key is not known" in done.stderr
+        assert fleet.ovstool("-H unknown bridge list").code == UNREACHABLE and known.read_text() == before
+        for _ in range(2):
+            assert fleet.ovstool("-H unknown --accept-new-host-key bridge list -f value -c name").stdout == "br0\n"
+            added = lines(known.read_text())[len(lines(before)) :]
+            assert len(added) == 1 and (fleet.directory / "unknown/host_key.pub").read_text().split()[1] in added[0]
+        assert fleet.ovstool("-H unknown bridge list").code == 0
+        now = known.read_text()
+        for options in ("", "--accept-new-host-key"):
+            done = fleet.ovstool(f"-H changed {options} port set eth1 --tag 6")
+            assert (done.code, done.stdout) == (UNREACHABLE, "") and "ssh-keygen -R" in done.stderr
+        assert known.read_text() == now and fleet.vsctl("changed", "get port eth1 tag") == "[]"
+    finally:
+        known.write_text(before)
+
+
+# --- names that are commands
+
+CANARY = "canary"
+NAMES = [
+    "$(touch canary)",
+    "a;touch canary",
+    "`touch canary`",
+    "x' touch canary '",
+    'y" touch canary "',
+    "a b",
+    "|touch canary",
+    "-n",
+    "$HOME",
+]
+
+
+@pytest.mark.parametrize("host", ["leaf10", "works"])
+def test_names_are_not_commands(fleet, host):
+    words = [*NAMES, "$(touch /tmp/canary)", "a\ntouch canary", "x\\", "*"]
+    for name in NAMES:
+        row = {"name": name, "interfaces": ["named-uuid", "i"]}
+        insert = [
+            {"op": "insert", "table": "Interface", "uuid-name": "i", "row": {"name": name}},
+            {"op": "insert", "table": "Port", "uuid-name": "p", "row": row},
+            {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br0"]], "mutations": [["ports", "insert", ["named-uuid", "p"]]]},
+        ]
+        sent = fleet[host].run(["ovsdb-client", "--timeout=20", "transact", json.dumps(["Open_vSwitch", *insert])])
+        assert "error" not in sent.stdout, sent
+    listed = fleet.ovstool(f"-H {host} port list -f json").json
+    assert set(NAMES) <= {row["port"] for row in listed}
+    marked = fleet.ovstool(["-H", host, "--no-wait", "qos", "set", "--max-rate", "1mbit", "--", *NAMES])
+    assert marked.code == 0 and marked.stdout.count("created") == len(NAMES), marked
+    with ThreadPoolExecutor(2) as pool:
+        commands = [["flow", "list", "--", "br0", word] for word in words] + [["flow", "trace", "--", "br0", word] for word in words[:3]]
+        commands += [["flow", "list", "--", word] for word in words] + [["port", "show", "--", *words[:1]], ["stats", "--", *words[:3]]]
+        commands += [["--db", f"unix:/run/{word}/db.sock", "bridge", "list"] for word in words[:4]]
+        codes = [done.code for done in pool.map(lambda command: fleet.ovstool(["-H", host, "--sudo", *command]), commands)]
+    assert 70 not in codes
+    found = fleet[host].run(["find", "/run", "/tmp", "/var/log", "-name", CANARY])
+    assert found.stdout == "" and not os.path.exists(CANARY)

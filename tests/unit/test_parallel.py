@@ -1,0 +1,124 @@
+"""Work on many hosts at once: order, failures, interruption, and streams that become one."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from ovstool import fleet
+
+
+def test_outcomes_are_in_the_order_of_the_hosts():
+    pauses = {"a": 0.2, "b": 0.1, "c": 0.0}
+
+    def work(host: str) -> str:
+        time.sleep(pauses[host])
+        return host.upper()
+
+    done = fleet.each(work, list(pauses), parallel=3)
+    assert [(outcome.host, outcome.result, outcome.error, outcome.finished) for outcome in done] == [
+        ("a", "A", None, True), ("b", "B", None, True), ("c", "C", None, True),
+    ]  # fmt: skip
+
+
+def test_no_more_than_so_many_at_once():
+    lock, running, most = threading.Lock(), 0, 0
+
+    def work(host: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+
+    fleet.each(work, range(20), parallel=4)
+    assert most == 4
+
+
+def broken(host: int) -> int:
+    if host % 2:
+        raise ValueError(host)
+    return host
+
+
+def test_a_failure_is_kept_beside_the_results():
+    done = fleet.each(broken, range(4), parallel=2)
+    assert [outcome.result for outcome in done] == [0, None, 2, None]
+    assert [str(outcome.error) for outcome in done if outcome.error] == ["1", "3"]
+
+
+def test_fail_fast_begins_no_further_one():
+    done = fleet.each(broken, range(100), parallel=1, fail_fast=True)
+    assert [outcome.finished for outcome in done] == [True, True] + [False] * 98
+
+
+def test_progress_is_told():
+    told = []
+    fleet.each(lambda host: time.sleep(0.25), range(2), parallel=1, progress=told.append)
+    assert told and told == sorted(told) and set(told) <= {0, 1, 2}
+
+
+def test_an_interruption_tells_what_is_done():
+    code = (
+        "import sys, time\n"
+        "from ovstool import fleet\n"
+        "def work(host):\n"
+        "    if host: time.sleep(60)\n"
+        "    return 'yes'\n"
+        "try:\n"
+        "    fleet.each(work, range(3), parallel=3, progress=lambda done: done and print('ready', flush=True))\n"
+        "except fleet.Interrupted as interrupted:\n"
+        "    print([outcome.result for outcome in interrupted.outcomes])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[0].endswith("['yes', None, None]\n")
+
+
+def test_streams_become_one():
+    def work(host: str):
+        for number in range(3):
+            yield f"{host}{number}"
+        if host == "b":
+            raise ValueError("b ended early")
+
+    merged = fleet.Merged(work, ["a", "b"])
+    came = list(merged)
+    assert sorted(came) == [(host, f"{host}{number}") for host in "ab" for number in range(3)]
+    for host in "ab":
+        assert [value for of, value in came if of == host] == [f"{host}{number}" for number in range(3)]
+    assert [(host, str(error)) for host, error in merged.errors] == [("b", "b ended early")]
+
+
+def test_a_stream_that_nobody_takes_waits_and_ends(monkeypatch):
+    monkeypatch.setattr(fleet, "_WAITING", 5)
+    made, closed = [], threading.Event()
+
+    def work(host: str):
+        try:
+            while True:
+                made.append(host)
+                yield host
+        finally:
+            closed.set()
+
+    merged = fleet.Merged(work, ["a"])
+    assert next(iter(merged)) == ("a", "a")
+    assert not closed.wait(0.2) and len(made) < 20
+    merged.stop()
+    assert closed.wait(30)
+
+
+@pytest.mark.parametrize("hosts", [[], ["a"]])
+def test_few_hosts(hosts):
+    assert [outcome.result for outcome in fleet.each(str.upper, hosts, parallel=16)] == [host.upper() for host in hosts]
+    assert list(fleet.Merged(lambda host: iter([1]), hosts)) == [(host, 1) for host in hosts]
