@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import flows
+import hosts
 import pairs
 import readings
 
@@ -49,6 +50,7 @@ def main() -> None:
         shape(directory)
     readings.report()
     flows.report()
+    hosts.report()
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
 
