@@ -3,7 +3,8 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 Host = TypeVar("Host")
 Result = TypeVar("Result")
@@ -12,7 +13,8 @@ _TICK_S = 0.1  # how often progress is told
 _WAITING = 1000  # results of streams that nobody has taken yet; then the threads wait
 
 
-class Outcome(NamedTuple, Generic[Host, Result]):
+@dataclass(frozen=True)
+class Outcome(Generic[Host, Result]):
     """What became of the work on one host: a result, an error, or neither when it was not begun or not awaited."""
 
     host: Host
