@@ -48,7 +48,7 @@ def counters(switch: Switch, ports: Sequence[str], bridge: str | None, source: s
     ``source`` is one of SOURCES; ``auto`` takes the database's when OpenFlow cannot be had, and notes it. Packets and bytes since the
     interface was added. Raises NotFound; Unreachable, Refused and TimedOut with ``openflow``.
     """
-    places = _places(switch, ports, bridge)
+    places = _places(switch, ports, bridge, with_counters=bool(ports) or source == "ovsdb")
     meter = _Meter(switch, ports, bridge, places, source)
     try:
         found = {reading.port: reading for reading in meter.read()}
@@ -374,8 +374,8 @@ def _names(ports: Iterable[str]) -> str:
     return ", ".join(quote(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _places(switch: Switch, ports: Sequence[str], bridge: str | None) -> list[Place]:
-    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport", *(("statistics",) if ports else ())))
+def _places(switch: Switch, ports: Sequence[str], bridge: str | None, with_counters: bool = False) -> list[Place]:
+    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport", *(("statistics",) if with_counters else ())))
     if bridge:
         return [_place(row, bridge) for row in rows]
     bridges = lookup.bridges_of(switch, rows)
