@@ -70,7 +70,7 @@ def text(ours: list[str], theirs: list[str]) -> None:
 
 def objects(ours: list[str], dump: Path, directory: Path) -> None:
     pairs.head("(e) ovstool flow list --parsed -f json / ovs-flowviz openflow json, which is given the dump in a file")
-    flowviz = pairs.find("ovs-flowviz") or installed(directory)
+    flowviz = working(pairs.find("ovs-flowviz")) or installed(directory)
     runs: dict[str, list[pairs.Cost]] = {"ours": [], "theirs": []}
     for _ in range(2):
         runs["ours"].append(pairs.run(ours, pairs.ENVIRON))
@@ -85,6 +85,13 @@ def objects(ours: list[str], dump: Path, directory: Path) -> None:
         [sys.executable, "-c", _SHARE, dump], env=pairs.ENVIRON, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
     )
     print(f"  {'share of ovs.flow in the time of parsing':<44}{float(share.stdout):5.0%}")
+
+
+def working(program: str | None) -> str | None:
+    """The program, if it runs: the package ovs brings it along, but what it needs is an extra."""
+    if program and subprocess.run([program, "--help"], capture_output=True, timeout=_TIMEOUT_S, check=False).returncode == 0:
+        return program
+    return None
 
 
 def installed(directory: Path) -> str | None:
