@@ -48,7 +48,10 @@ def counters(switch: Switch, ports: Sequence[str], bridge: str | None, source: s
     ``source`` is one of SOURCES; ``auto`` takes the database's when OpenFlow cannot be had, and notes it. Packets and bytes since the
     interface was added. Raises NotFound; Unreachable, Refused and TimedOut with ``openflow``.
     """
-    places = _places(switch, ports, bridge, with_counters=bool(ports) or source == "ovsdb")
+    if source == "ovsdb":
+        rows, moment = _interfaces(switch, ports, bridge, ("name", "statistics")), time.time()
+        return [Reading(moment, bridge or "", row["name"], None, mapping(row["statistics"])) for row in rows]
+    places = _places(switch, ports, bridge, with_counters=bool(ports))
     meter = _Meter(switch, ports, bridge, places, source)
     try:
         found = {reading.port: reading for reading in meter.read()}
