@@ -265,12 +265,11 @@ class _Output(Command):
 
     def _emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
         """Print through cliff; ``many``: rows, where a command shows one object otherwise."""
-        self._known_columns(parsed_args, columns)
+        kept = self._known_columns(parsed_args, columns)
         self.formatter = self._formatter_plugins[parsed_args.formatter].obj  # type: ignore[attr-defined]
         if not many:
             self.produce_output(parsed_args, columns, data)  # type: ignore[attr-defined]
             return
-        kept = self._known_columns(parsed_args, columns)
         places = [columns.index(column) for column in kept]
         self.formatter.emit_list(kept, [[row[place] for place in places] for row in data], self.app.stdout, parsed_args)
 
@@ -296,8 +295,17 @@ class SwitchCommand(Command):
     def prepare(self, args: argparse.Namespace) -> None:
         """What is done once and not for each host: reading a file, refusing what cannot be meant."""
 
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        """Print what the switches answered; there is at least one."""
+        raise NotImplementedError
+
     def run(self, parsed_args: argparse.Namespace) -> int:
         return super().run(parsed_args) or self.exit_code
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        with self.answers(parsed_args) as answers:
+            if answers:
+                self.emit_answers(parsed_args, answers)
 
     @contextmanager
     def answers(self, args: argparse.Namespace) -> Iterator[list[Answer]]:
@@ -315,7 +323,7 @@ class SwitchCommand(Command):
         from ovstool import fleet
 
         def ask(target: "Target") -> Answer:
-            with self._asked(args, target, target.name) as command:
+            with self._asked(args, target, several=True) as command:
                 result = command.on_switch(command.switch, args)
                 return Answer(target.name, command, list(result) if isinstance(result, Iterator) else result)
 
@@ -346,7 +354,7 @@ class SwitchCommand(Command):
         from ovstool import fleet
 
         def ask(target: "Target") -> Iterator[Answer]:
-            with self._asked(args, target, target.name) as command:
+            with self._asked(args, target, several=True) as command:
                 for rows in command.on_switch(command.switch, args):
                     yield Answer(target.name, command, rows)
 
@@ -374,19 +382,20 @@ class SwitchCommand(Command):
         return inventory.hosts(words, args.inventory)
 
     @contextmanager
-    def _asked(self, args: argparse.Namespace, target: "Target | None" = None, label: str | None = None) -> Iterator[Any]:
-        """A copy of this command with a switch of its own, since several may be asked at once; ``label`` is put before its notes."""
+    def _asked(self, args: argparse.Namespace, target: "Target | None" = None, several: bool = False) -> Iterator[Any]:
+        """A copy of this command with a switch of its own, since several may be asked at once."""
         command = copy.copy(self)
-        command.label = label
+        command.label = target.name if target and several else None
+        timeout_s = args.timeout or _environment_timeout()
         host: Host = local
         if target:
             from ovstool.host.ssh import Ssh
 
-            host = Ssh(target.address, args.sudo, args.accept_new_host_key, args.timeout or _environment_timeout())
+            host = Ssh(target.address, args.sudo, args.accept_new_host_key, timeout_s)
         command.switch = Switch(
             db=args.db,
             tls=Tls(args.private_key, args.certificate, args.ca_cert),
-            timeout_s=args.timeout or _environment_timeout(),
+            timeout_s=timeout_s,
             wait=not args.no_wait,
             dry_run=args.dry_run,
             host=host,
@@ -396,12 +405,17 @@ class SwitchCommand(Command):
         finally:
             command.switch.close()
             host.close()
-            command.print_notes(args, label)
+            command.print_notes(args)
 
-    def print_notes(self, args: argparse.Namespace, host: str | None = None) -> None:
-        for text in self.switch.notes:
-            self.note(f"{host}: {text}" if host else text, args)
+    def taken_notes(self) -> list[str]:
+        """The switch's notes since the last time, with its host in front when there are several."""
+        taken = [f"{self.label}: {text}" if self.label else text for text in self.switch.notes]
         self.switch.notes.clear()
+        return taken
+
+    def print_notes(self, args: argparse.Namespace) -> None:
+        for text in self.taken_notes():
+            self.note(text, args)
 
     def _print_interrupted(self, outcomes: "Sequence[Outcome]", args: argparse.Namespace) -> None:
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
@@ -431,17 +445,12 @@ class SwitchLister(SwitchCommand, _Output, Lister):
         if self.columns:
             self.check_columns(args, [*self.columns, "host"])
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.answers(parsed_args) as answers:
-            if answers:
-                self.emit_answers(parsed_args, answers)
-
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         """Print the rows of all hosts as one table; a host that lacks a column of another has null there."""
-        if len(answers) == 1 and answers[0].host is None:
+        if answers[0].host is None:
             self._emit(args, answers[0].command.columns, map(_cells, answers[0].result))
             return
-        columns = list(dict.fromkeys(column for answer in answers for column in answer.command.columns)) or list(self.columns)
+        columns = list(dict.fromkeys(column for answer in answers for column in answer.command.columns))
         rows = []
         for host, command, result in answers:
             for row in result:
@@ -479,7 +488,7 @@ class SwitchStream(SwitchLister):
     def _print_beats(self, beats: Iterator[Answer], args: argparse.Namespace) -> None:
         stream = None
         for host, command, rows in beats:
-            command.print_notes(args, host)
+            command.print_notes(args)
             columns = ["host", *command.columns] if host else command.columns
             stream = stream or render.Stream(self._known_columns(args, columns), args, self.app.stdout)
             stream.write([dict(zip(columns, [host, *_cells(row)] if host else _cells(row), strict=True)) for row in rows])
@@ -502,10 +511,9 @@ class SwitchStream(SwitchLister):
         descending = args.sort_direction == "desc" or not (sort or args.sort_direction)
         with Table(row_class, link_speed, sort, descending, title=title) as table:
             for host, command, rows in beats:
-                for text in command.switch.notes:
-                    notes.append(f"{host}: {text}" if host else text)
-                    table.note(notes[-1])
-                command.switch.notes.clear()
+                for text in command.taken_notes():
+                    notes.append(text)
+                    table.note(text)
                 latest[host] = command, [row._replace(port=f"{host} {row.port}") for row in rows] if host else rows
                 if not table.show([row for _, shown in latest.values() for row in shown]):
                     break
@@ -516,14 +524,9 @@ class SwitchStream(SwitchLister):
 class SwitchShow(SwitchCommand, _Output, ShowOne):
     """A command that shows one thing: ``on_switch`` returns a dataclass or a dict."""
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        with self.answers(parsed_args) as answers:
-            if answers:
-                self.emit_answers(parsed_args, answers)
-
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         """Print one object, or a list of those of all hosts; for people one below the other."""
-        if args.formatter == "table" or (answers and answers[0].host is None):
+        if args.formatter == "table" or answers[0].host is None:
             for host, _, result in answers:
                 if host:
                     self.app.stdout.write(f"host {host}\n")

@@ -51,7 +51,7 @@ class StatsRecord(SwitchCommand):
             try:
                 for host, command, beat in beats:
                     recorder.add(beat, host)
-                    command.print_notes(parsed_args, host)
+                    command.print_notes(parsed_args)
             except KeyboardInterrupt:
                 note(recorder.summary())
                 raise

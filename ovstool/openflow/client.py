@@ -4,12 +4,12 @@ The peer is not trusted: what it sends is bounded in size, and everything is bou
 """
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, one_line
+from ovstool.errors import Refused, one_line
 from ovstool.host import Stream
+from ovstool.host.conversation import Conversation
 from ovstool.openflow import messages
 from ovstool.openflow.messages import Counted, Described, Malformed, Part
 
@@ -17,17 +17,18 @@ LOG = logging.getLogger(__name__)
 
 _MAX_ANSWER = 32 * 2**20  # bytes; the counters of 65,000 ports with all properties are some 30 MB
 _PART = 256  # bytes that a part costs here even when it is empty
-_CHUNK = 2**17
 _AT_ONCE = 128  # requests; more could fill both ends' buffers while each waits for the other
 
 
-class Client:
-    """A connection to one bridge. ``deadline`` (on the monotonic clock) may be set anew before each question; ``what`` names the bridge."""
+class Client(Conversation):
+    """A connection to one bridge."""
+
+    server = "ovs-vswitchd"
+    kind = "an OpenFlow switch"
+    chunk = 2**17
 
     def __init__(self, stream: Stream, what: str, deadline: float):
-        self.deadline = deadline
-        self._stream = stream
-        self._what = what
+        super().__init__(stream, what, deadline)
         self._buffer = bytearray()
         self._last_xid = 0
         self.version = max(messages.VERSIONS)
@@ -53,9 +54,6 @@ class Client:
         """Wait until the bridge has done all that was asked before."""
         self._ask([messages.barrier_request(self.version, self._xid())])
 
-    def close(self) -> None:
-        self._stream.close()
-
     def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
         wanted: Sequence[int | None] = [None] if ports is None else ports
         found = []
@@ -74,7 +72,7 @@ class Client:
         """Send requests and gather the parts of their answers, in whatever order those come."""
         waiting = {messages.HEADER.unpack_from(request)[3] for request in requests}
         LOG.info("%s: %d OpenFlow requests", self._what, len(waiting))
-        self._send(b"".join(requests))
+        self._send_all(b"".join(requests))
         parts: list[Part] = []
         size = 0
         while waiting:
@@ -99,7 +97,7 @@ class Client:
 
     def _negotiated(self) -> int:
         """Say hello, and settle on the highest version that both speak (OpenFlow 1.5.1, section 6.3.2)."""
-        self._send(messages.hello(self._xid()))
+        self._send_all(messages.hello(self._xid()))
         version, kind, length, _ = self._header()
         if kind not in (messages.HELLO, messages.ERROR):
             raise self._broken("something before its hello")
@@ -123,7 +121,7 @@ class Client:
                 raise self._broken("a message of another OpenFlow version")
             body = self._body(length)
             if kind == messages.ECHO_REQUEST:
-                self._send(messages.message(version, messages.ECHO_REPLY, xid, body))
+                self._send_all(messages.message(version, messages.ECHO_REPLY, xid, body))
             elif version == self.version:
                 return kind, xid, body
 
@@ -146,25 +144,7 @@ class Client:
         return body
 
     def _fill(self) -> None:
-        try:
-            self._stream.settimeout(self._remaining())
-            data = self._stream.recv(_CHUNK)
-        except TimeoutError as error:
-            raise self._timed_out() from error
-        except OSError as error:
-            raise self._lost(error.strerror or str(error)) from error
-        if not data:
-            raise self._lost("closed by ovs-vswitchd")
-        self._buffer += data
-
-    def _send(self, data: bytes) -> None:
-        try:
-            self._stream.settimeout(self._remaining())
-            self._stream.sendall(data)
-        except TimeoutError as error:
-            raise self._timed_out() from error
-        except OSError as error:
-            raise self._lost(error.strerror or str(error)) from error
+        self._buffer += self._receive_some("closed by ovs-vswitchd")
 
     def _checked(self, parse: Callable, *what) -> Any:
         try:
@@ -175,21 +155,3 @@ class Client:
     def _xid(self) -> int:
         self._last_xid = self._last_xid % 0xFFFFFFFF + 1
         return self._last_xid
-
-    def _remaining(self) -> float:
-        remaining = self.deadline - time.monotonic()
-        if remaining <= 0:
-            raise self._timed_out()
-        return remaining
-
-    def _timed_out(self) -> TimedOut:
-        self.close()
-        return TimedOut(self._what, "no answer in time", "a longer --timeout, or see what ovs-vswitchd is doing")
-
-    def _lost(self, why: str) -> Unreachable:
-        self.close()
-        return Unreachable(self._what, f"connection lost: {why}", "again (every command is safe to repeat)")
-
-    def _broken(self, what: str) -> OvstoolError:
-        self.close()
-        return Unreachable(self._what, f"this is not an OpenFlow switch: it sent {what}")

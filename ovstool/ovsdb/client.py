@@ -5,17 +5,16 @@ The peer is not trusted: what it sends is bounded in size, and everything is bou
 
 import json
 import logging
-import time
 
-from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, one_line
+from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import Stream
+from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
 from ovstool.ovsdb.values import Json, malformed
 
 LOG = logging.getLogger(__name__)
 
 _MAX_REPLY = 512 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
-_CHUNK = 2**18
 _SHOWN = 300  # characters of a peer's own words worth repeating
 
 
@@ -31,16 +30,17 @@ class OperationFailed(Exception):
         self.index = index
 
 
-class Client:
-    """A connection to the Open_vSwitch database of one server; ``deadline``, on the monotonic clock, may be set anew before each question."""
+class Client(Conversation):
+    """A connection to the Open_vSwitch database of one server, which errors name by its address."""
+
+    server = "ovsdb-server"
+    kind = "an OVSDB server"
+    chunk = 2**18
 
     def __init__(self, stream: Stream, address: str, deadline: float):
-        self._stream = stream
-        self._address = address
-        self.deadline = deadline
+        super().__init__(stream, address, deadline)
         self._buffer = bytearray()
         self._last_id = 0
-        self._closed = False
         self._told = False  # of a change that is watched for
 
     def transact(self, operations: list[dict]) -> list[dict]:
@@ -75,32 +75,26 @@ class Client:
         while not self._closed:
             try:
                 self._stream.settimeout(0)
-                data = self._stream.recv(_CHUNK)
+                data = self._stream.recv(self.chunk)
             except (BlockingIOError, TimeoutError):
                 break
             except OSError as error:
                 raise self._lost(error.strerror or str(error)) from error
             if not data:
                 raise self._lost("closed by the server")
-            self._buffer += data
-            if len(self._buffer) > _MAX_REPLY:
-                raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
+            self._keep(data)
         while (message := self._next()) is not None:
             self._take(message)
         told, self._told = self._told, False
         return told
 
-    def close(self) -> None:
-        self._closed = True
-        self._stream.close()
-
     def _call(self, method: str, params: list) -> Json:
         if self._closed:
-            raise Unreachable(self._address, "the connection is closed")
+            raise Unreachable(self._what, "the connection is closed")
         self._last_id += 1
         if LOG.isEnabledFor(logging.INFO):
             operations = (f"{op['op']} {op['table']}" for op in params[1:] if op and "op" in op)
-            LOG.info("%s: %s", self._address, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
+            LOG.info("%s: %s", self._what, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
         self._send({"id": self._last_id, "method": method, "params": params})
         while True:
             message = self._receive()
@@ -115,7 +109,7 @@ class Client:
             return message["result"]
         text = error.get("error") or error.get("details") if type(error) is dict else error
         if text == "unknown database":
-            raise Unreachable(self._address, f"this OVSDB server has no database {DATABASE}, so it is not a switch's")
+            raise Unreachable(self._what, f"this OVSDB server has no database {DATABASE}, so it is not a switch's")
         raise self._refusal(error)
 
     def _take(self, message: dict) -> None:
@@ -133,14 +127,7 @@ class Client:
         return Refused("ovsdb-server", one_line(words)[:_SHOWN])
 
     def _send(self, message: dict) -> None:
-        data = json.dumps(message, separators=(",", ":")).encode()
-        try:
-            self._stream.settimeout(self._remaining())
-            self._stream.sendall(data)
-        except TimeoutError as error:
-            raise self._timed_out() from error
-        except OSError as error:
-            raise self._lost(error.strerror or str(error)) from error
+        self._send_all(json.dumps(message, separators=(",", ":")).encode())
 
     def _receive(self) -> dict:
         """Read one message. Nothing marks its end but the brace that closes it, so parsing is tried when the text ends in one."""
@@ -158,21 +145,16 @@ class Client:
     def _fill(self) -> None:
         """Read until the buffer ends in what may be the end of a message."""
         while True:
-            try:
-                self._stream.settimeout(self._remaining())
-                data = self._stream.recv(_CHUNK)
-            except TimeoutError as error:
-                raise self._timed_out() from error
-            except OSError as error:
-                raise self._lost(error.strerror or str(error)) from error
-            if not data:
-                raise self._lost("closed by the server before its answer was complete")
+            data = self._receive_some("closed by the server before its answer was complete")
             first = not self._buffer
-            self._buffer += data
-            if len(self._buffer) > _MAX_REPLY:
-                raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
+            self._keep(data)
             if first or data.rstrip().endswith(b"}"):
                 return
+
+    def _keep(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) > _MAX_REPLY:
+            raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
 
     def _parse(self, decoder: json.JSONDecoder, data: bytes) -> dict | None:
         """The first message of the data, or None when it is not complete yet; the rest stays in the buffer."""
@@ -191,21 +173,3 @@ class Client:
             raise self._broken("no JSON-RPC")
         self._buffer = bytearray(text[end:].encode()) if end < len(text) else bytearray()
         return message
-
-    def _remaining(self) -> float:
-        remaining = self.deadline - time.monotonic()
-        if remaining <= 0:
-            raise self._timed_out()
-        return remaining
-
-    def _timed_out(self) -> TimedOut:
-        self.close()
-        return TimedOut(self._address, "no answer in time", "a longer --timeout, or see what ovsdb-server is doing")
-
-    def _lost(self, why: str) -> Unreachable:
-        self.close()
-        return Unreachable(self._address, f"connection lost: {why}", "again (every command is safe to repeat)")
-
-    def _broken(self, what: str) -> Unreachable:
-        self.close()
-        return Unreachable(self._address, f"this is not an OVSDB server: it sent {what}")

@@ -51,18 +51,17 @@ def counters(switch: Switch, ports: Sequence[str], bridge: str | None, source: s
     if source == "ovsdb":
         rows, moment = _interfaces(switch, ports, bridge, ("name", "statistics")), time.time()
         return [Reading(moment, bridge or "", row["name"], None, mapping(row["statistics"])) for row in rows]
-    places = _places(switch, ports, bridge, with_counters=bool(ports))
-    meter = _Meter(switch, ports, bridge, places, source)
+    meter = _Meter(switch, ports, bridge, source)
     try:
         found = {reading.port: reading for reading in meter.read()}
     finally:
         meter.close()
-    return [found.get(place.port) or Reading(time.time(), place.bridge, place.port, None, {}) for place in places]
+    return [found.get(place.port) or Reading(time.time(), place.bridge, place.port, None, {}) for place in meter.places]
 
 
 def queues(switch: Switch, ports: Sequence[str], bridge: str | None, source: str = "auto") -> list[Reading]:
     """The counters of each queue now. Only OpenFlow has them; ``auto`` gives up sooner. Raises NotFound, Unreachable, Refused, TimedOut."""
-    meter = _Meter(switch, ports, bridge, _places(switch, ports, bridge), source, queues=True)
+    meter = _Meter(switch, ports, bridge, source, queues=True)
     try:
         return meter.read()
     finally:
@@ -87,7 +86,7 @@ def readings(
     """
     if source == "ovsdb":
         _require_updates(switch, interval_s)
-    meter = _Meter(switch, ports, bridge, _places(switch, ports, bridge), source, queues, interval_s)
+    meter = _Meter(switch, ports, bridge, source, queues, interval_s)
     try:
         found = meter.read()
         begin = time.monotonic()
@@ -151,12 +150,10 @@ class _Meter:
     """
 
     def __init__(
-        self, switch: Switch, ports: Sequence[str], bridge: str | None, places: list[Place], source: str,
-        queues: bool = False, interval_s: float | None = None,
-    ):  # fmt: skip
+        self, switch: Switch, ports: Sequence[str], bridge: str | None, source: str, queues: bool = False, interval_s: float | None = None
+    ):
         self._switch = switch
         self._asked = (ports, bridge)
-        self._places = places
         self._source = source
         self._queues = queues
         self._interval_s = interval_s
@@ -170,6 +167,9 @@ class _Meter:
         self._watched = False
         self._looked = 0.0
         self._epoch = time.time() - time.monotonic()
+        if interval_s is not None:
+            self._watch()  # before it is read where the interfaces are, or a change in between would be missed
+        self.places = _places(switch, ports, bridge, with_counters=bool(ports) and interval_s is None)
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -177,7 +177,6 @@ class _Meter:
 
     def read(self) -> list[Reading]:
         """The first reading: what cannot be had now is an error, or with ``auto`` comes from the database."""
-        self._watch()
         found: list[Reading] = []
         for bridge, places in self._by_bridge().items():
             if self._source == "ovsdb":
@@ -210,9 +209,9 @@ class _Meter:
                 self._switch.notes.append(f"{error.what}: {error.why}; waiting for it")
         if self._has_changed():
             # The change may have come before the reading, and a number may belong to another port by now.
-            numbers = {(place.port, place.uuid, place.ofport) for place in self._places}
+            numbers = {(place.port, place.uuid, place.ofport) for place in self.places}
             self._look_again()
-            same = {place.port for place in self._places if (place.port, place.uuid, place.ofport) in numbers}
+            same = {place.port for place in self.places if (place.port, place.uuid, place.ofport) in numbers}
             found = [reading for reading in found if reading.port in same]
         return self._told(found)
 
@@ -224,11 +223,11 @@ class _Meter:
         """The readings, those after a gap marked, once it is noted which ports are gone and which are back."""
         read = {reading.port for reading in found}
         # A port may well have no queues.
-        here = {p.port for p in self._places if p.ofport is not None and p.bridge not in self._lost} if self._queues else read
-        away = {place.port for place in self._places} - here
+        here = {p.port for p in self.places if p.ofport is not None and p.bridge not in self._lost} if self._queues else read
+        away = {place.port for place in self.places} - here
         gone, back = away - self._away, self._away & here
         if self._interval_s is not None:
-            if alone := {p.port for p in self._places if p.port in gone and p.bridge not in self._lost}:
+            if alone := {p.port for p in self.places if p.port in gone and p.bridge not in self._lost}:
                 self._switch.notes.append(f"{_names(alone)}: gone, or not open; waiting for it")
             if back:
                 self._switch.notes.append(f"{_names(back)}: back")
@@ -302,7 +301,7 @@ class _Meter:
             why = f"{error.why}; the counters of the database are too old for this interval"
             raise type(error)(error.what, why, f"--source ovsdb --interval {2 * updated_s:g}") from error
         # One ovs-vswitchd has all bridges: when it hangs, the others need not be waited for too.
-        self._stored |= {place.bridge for place in self._places} if isinstance(error, TimedOut) else {bridge}
+        self._stored |= {place.bridge for place in self.places} if isinstance(error, TimedOut) else {bridge}
         self._switch.notes.append(f"{error.what}: {error.why}; these counters are the database's, up to {updated_s:g} s old")
 
     def _drop(self, bridge: str) -> None:
@@ -310,12 +309,9 @@ class _Meter:
             self._clients.pop(bridge).close()
 
     def _watch(self) -> None:
-        """Have the database tell when a port gets another number, comes or goes. What was read before that may have changed already."""
-        if self._interval_s is None or self._watched:
-            return
+        """Have the database tell when a port gets another number, comes or goes."""
         self._switch.client.watch("Interface", ["name", "ofport"])
         self._watched = True
-        self._locate()
 
     def _has_changed(self) -> bool:
         try:
@@ -332,7 +328,8 @@ class _Meter:
         """Ask the database anew where the interfaces are; without names, also which there are. Then for bridges that were lost."""
         self._looked = time.monotonic()
         try:
-            self._watch()
+            if not self._watched:
+                self._watch()
             self._locate()
         except OvstoolError:
             self._leave_the_database()  # ovsdb-server may be starting too
@@ -343,25 +340,25 @@ class _Meter:
             except _ABSENT:
                 continue
             self._lost.discard(bridge)
-            self._other.update(place.port for place in self._places if place.bridge == bridge)
+            self._other.update(place.port for place in self.places if place.bridge == bridge)
 
     def _locate(self) -> None:
         ports, bridge = self._asked
-        before = {place.port: place.uuid for place in self._places}
+        before = {place.port: place.uuid for place in self.places}
         if not ports:
-            self._places = _places(self._switch, ports, bridge)
+            self.places = _places(self._switch, ports, bridge)
         else:
-            rows = lookup.by_name(self._switch, "Interface", [place.port for place in self._places], ("ofport",))
+            rows = lookup.by_name(self._switch, "Interface", [place.port for place in self.places], ("ofport",))
             bridges = lookup.bridges_of(self._switch, list(rows.values()))
-            self._places = [
+            self.places = [
                 _place(rows[p.port], bridges.get(str(one(rows[p.port]["_uuid"])), p.bridge)) if p.port in rows else p._replace(ofport=None)
-                for p in self._places
+                for p in self.places
             ]
-        self._other.update(place.port for place in self._places if before.get(place.port, place.uuid) != place.uuid)
+        self._other.update(place.port for place in self.places if before.get(place.port, place.uuid) != place.uuid)
 
     def _by_bridge(self) -> dict[str, list[Place]]:
         found: dict[str, list[Place]] = {}
-        for place in self._places:
+        for place in self.places:
             found.setdefault(place.bridge, []).append(place)
         return found
 

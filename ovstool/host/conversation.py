@@ -1,0 +1,67 @@
+"""What a conversation over a stream is whatever the protocol: bounded in time, and ended by the first thing that goes wrong."""
+
+import time
+
+from ovstool.errors import TimedOut, Unreachable
+from ovstool.host import Stream
+
+
+class Conversation:
+    """A stream to a peer that is not trusted. ``deadline``, on the monotonic clock, may be set anew before each question.
+
+    ``what`` names the peer in errors, ``server`` is the program that it should be, and ``kind`` says what that is.
+    """
+
+    server: str
+    kind: str
+    chunk: int  # bytes to ask for at once
+
+    def __init__(self, stream: Stream, what: str, deadline: float):
+        self.deadline = deadline
+        self._stream = stream
+        self._what = what
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
+        self._stream.close()
+
+    def _send_all(self, data: bytes) -> None:
+        try:
+            self._stream.settimeout(self._remaining())
+            self._stream.sendall(data)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+
+    def _receive_some(self, at_the_end: str) -> bytes:
+        """The next bytes, one at least; ``at_the_end`` says what it means that there are no more. Raises TimedOut, Unreachable."""
+        try:
+            self._stream.settimeout(self._remaining())
+            data = self._stream.recv(self.chunk)
+        except TimeoutError as error:
+            raise self._timed_out() from error
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+        if not data:
+            raise self._lost(at_the_end)
+        return data
+
+    def _remaining(self) -> float:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise self._timed_out()
+        return remaining
+
+    def _timed_out(self) -> TimedOut:
+        self.close()
+        return TimedOut(self._what, "no answer in time", f"a longer --timeout, or see what {self.server} is doing")
+
+    def _lost(self, why: str) -> Unreachable:
+        self.close()
+        return Unreachable(self._what, f"connection lost: {why}", "again (every command is safe to repeat)")
+
+    def _broken(self, what: str) -> Unreachable:
+        self.close()
+        return Unreachable(self._what, f"this is not {self.kind}: it sent {what}")
