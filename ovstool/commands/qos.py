@@ -1,6 +1,7 @@
 """ovstool qos"""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from ovstool import units
@@ -11,6 +12,13 @@ from ovstool.switch import Switch, qos
 
 _PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 _MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
+_QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {
+    "min": ("min_rate", units.parse_rate),
+    "max": ("max_rate", units.parse_rate),
+    "burst": ("burst", units.parse_size),
+    "priority": ("priority", number(0, 2**32 - 1)),
+    "dscp": ("dscp", number(0, 63)),
+}
 
 
 class QosSet(SwitchWriter):
@@ -31,9 +39,13 @@ class QosSet(SwitchWriter):
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
         parser.add_argument(
-            "--type", metavar="TYPE", choices=qos.TYPES, help=f"how to shape: {', '.join(qos.TYPES)} (default: {qos.DEFAULT_TYPE})"
-        )
+            "--type", metavar="TYPE", choices=qos.TYPES, type=qos.full_name,
+            help=f"how to shape: {', '.join(qos.TYPES)}; linux- may be left out (default: {qos.DEFAULT_TYPE})",
+        )  # fmt: skip
         parser.add_argument("--max-rate", metavar="RATE", type=quantity(units.parse_rate), help="what all queues share, such as 200mbit")
+        parser.add_argument(
+            "--burst", metavar="SIZE", type=quantity(units.parse_size), help="for the policers: how much may be sent at once, such as 64kB"
+        )
         parser.add_argument(
             "--queue",
             metavar="ID[:KEY=VALUE,...]",
@@ -49,21 +61,14 @@ class QosSet(SwitchWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         config = as_dict(args.other_config, "--other-config")
-        if args.max_rate is not None:
-            if config.setdefault("max-rate", str(args.max_rate)) != str(args.max_rate):
-                raise UsageError("--max-rate", "contradicts --other-config max-rate")
-        if not config.get("max-rate", "1").isdecimal():
-            raise UsageError(
-                "--other-config max-rate", "not a whole number of bit/s, so ovs-vswitchd would ignore it", "--max-rate 200mbit"
-            )
         queues: dict[int, qos.QueueWish] = {}
         for queue, wish in args.queue or ():
             if queue in queues:
                 raise UsageError(f"queue {queue}", "named twice")
             queues[queue] = wish
-        if not (args.type or config or queues):
+        if not (args.type or args.max_rate or args.burst or config or queues):
             raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
-        return qos.set(switch, args.ports, qos.Wish(args.type, config, queues, args.merge))
+        return qos.set(switch, args.ports, qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge))
 
 
 class QosClear(SwitchWriter):
@@ -138,22 +143,15 @@ def _queue(text: str) -> tuple[int, qos.QueueWish]:
         if "=" in ident:
             raise UsageError("its ID is missing", "it comes first", f"0:{text}")
         queue = number(0, _MAX_QUEUE - 1)(ident)
-        config: dict[str, str] = {}
-        dscp = None
+        asked: dict[str, int] = {}
         for item in rest.split(",") if colon else ():
             key, value = key_value(item)
-            if key in config or f"{key}-rate" in config or (key == "dscp" and dscp is not None):
-                raise UsageError(key, "given twice")
-            if key == "dscp":
-                dscp = number(0, 63)(value)
-            elif key == "burst":
-                config[key] = str(units.parse_size(value))
-            elif key == "priority":
-                config[key] = str(number(0, 2**32 - 1)(value))
-            elif key in ("min", "max"):
-                config[f"{key}-rate"] = str(units.parse_rate(value))
-            else:
+            if key not in _QUEUE_KEYS:
                 raise UsageError(quote(key), "no such key", "min, max, burst, priority or dscp")
+            name, parse = _QUEUE_KEYS[key]
+            if name in asked:
+                raise UsageError(key, "given twice")
+            asked[name] = parse(value)
     except (UsageError, argparse.ArgumentTypeError) as error:
         raise argparse.ArgumentTypeError(f"{quote(text)}: {error}") from error
-    return queue, qos.QueueWish(config, dscp)
+    return queue, qos.QueueWish(**asked)

@@ -9,19 +9,17 @@ What decides that a port stays as it is is held like what decides that it change
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import NamedTuple
 
-from ovstool.errors import OvstoolError, UsageError
+from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
-from ovstool.switch import Change, Switch, lookup, stats
+from ovstool.switch import Change, Switch, lookup, qos_types, stats
 
-DEFAULT_TYPE = "linux-htb"
-TYPES = (
-    "linux-htb", "linux-hfsc", "linux-sfq", "linux-codel", "linux-fq_codel", "linux-netem", "linux-noop",
-    "egress-policer", "trtcm-policer",
-)  # fmt: skip
-_LAST_CLASS = {"linux-htb": 61439, "linux-hfsc": 61439}  # queue N is tc class N+1, and 0xf000 is the last one OVS uses
+DEFAULT_TYPE = qos_types.DEFAULT
+TYPES = qos_types.NAMES
+full_name = qos_types.full_name
 _QOS = ("_uuid", "type", "other_config", "queues")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 _SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))
@@ -29,21 +27,40 @@ _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for
 
 
 @dataclass(frozen=True)
-class QueueWish:
-    """What is asked of a queue, in the words of the Queue table: other_config (bit/s and bits as integers) and DSCP."""
+class QueueWish(qos_types.Shape):
+    """What is asked of a queue: rates in bit/s, burst in bits, whatever its type stores, and DSCP."""
 
-    other_config: dict[str, str] = field(default_factory=dict)
     dscp: int | None = None
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb."""
+    """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb.
+
+    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored.
+    """
 
     type: str | None = None
+    max_rate: int | None = None
+    burst: int | None = None
     other_config: dict[str, str] = field(default_factory=dict)
     queues: dict[int, QueueWish] = field(default_factory=dict)
     merge: bool = False
+
+
+class _Stored(NamedTuple):
+    """A queue as its row is to hold it."""
+
+    other_config: dict[str, str]
+    dscp: int | None
+
+
+class _Wanted(NamedTuple):
+    """The QoS that a port is to end up with."""
+
+    kind: str
+    config: dict[str, str]
+    queues: dict[int, _Stored]
 
 
 @dataclass(frozen=True)
@@ -102,7 +119,8 @@ def show(switch: Switch, port: str) -> Shown:
         return Shown(named["name"], None, None, {}, [])
     row = next(iter(found.values()))
     rows = lookup.by_uuid(switch, "Queue", mapping(row["queues"]).values(), _QUEUE)
-    queues = [_shown_queue(number, rows[u]) for number, u in sorted(mapping(row["queues"]).items()) if u in rows]
+    kind = qos_types.named(str(row["type"]))
+    queues = [_shown_queue(kind, number, rows[u]) for number, u in sorted(mapping(row["queues"]).items()) if u in rows]
     if queues:
         queues = _with_counters(switch, named["name"], queues)
     config = mapping(row["other_config"])
@@ -111,7 +129,7 @@ def show(switch: Switch, port: str) -> Shown:
 
 def max_rate(row: Row) -> int | None:
     """The rate that all queues of a QoS row share, in bit/s; None without one that ovs-vswitchd would read."""
-    return _number(mapping(row["other_config"]), "max-rate")
+    return qos_types.named(str(row["type"])).port_shape(mapping(row["other_config"])).max_rate
 
 
 def max_rates(switch: Switch) -> dict[str, int]:
@@ -124,7 +142,9 @@ def max_rates(switch: Switch) -> dict[str, int]:
 
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
-    return switch.write(lambda txn: _set(txn, ports, wish))
+    changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
+    switch.notes += notes
+    return changes
 
 
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
@@ -222,21 +242,24 @@ class _References:
         return found
 
 
-def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> list[Change]:
+def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> tuple[list[Change], list[str]]:
     named = lookup.ports(txn, names, ("qos",))
     owned = _References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
-    changes, seen = [], {}
+    changes: list[Change] = []
+    seen: dict[str, str] = {}
+    notes: list[str] = []
     for name, (row,) in named:
         port = one(row["_uuid"])
         if port not in seen:  # a port that is named in two ways is set once
-            seen[port] = _set_one(txn, owned, queue_rows, row, wish)
+            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, wish)
+            notes += unheeded
         changes.append(Change(name, seen[port]))
     owned.delete_unreferenced()
-    return changes
+    return changes, lookup.unique(notes)
 
 
-def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish) -> str:
+def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish) -> tuple[str, list[str]]:
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
@@ -247,17 +270,18 @@ def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], p
     for number in present if wish.merge else kept:
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
     if row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys():
-        return "unchanged"
+        return "unchanged", []
+    notes = _unheeded(row, kind, config, wish)
     if row and owned.ports[qos] == {port}:
         owned.hold_referrers(qos)
         txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
-        return "updated"
+        return "updated", notes
     new = txn.insert("QoS", {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, {})})
     txn.update("Port", port, {"qos": new})
     if row:
         owned.detach(port, qos)
-    return "updated" if row else "created"
+    return "updated" if row else "created", notes
 
 
 def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
@@ -292,28 +316,44 @@ def _collect(txn: Transaction) -> list[tuple[str, str, str]]:
     return gone
 
 
-def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> tuple[str, dict, dict[int, QueueWish]]:
-    """The type, other_config and queues that the port is to end up with."""
-    if not (wish.merge and row):
-        queues = dict(wish.queues)
-        kind, config = wish.type or DEFAULT_TYPE, dict(wish.other_config)
-    else:
-        queues = {number: QueueWish(mapping(queue["other_config"]), one(queue["dscp"])) for number, queue in present.items()}
-        for number, asked in wish.queues.items():
-            old = queues.get(number, QueueWish())
-            queues[number] = QueueWish(old.other_config | asked.other_config, old.dscp if asked.dscp is None else asked.dscp)
-        kind, config = wish.type or str(row["type"]), mapping(row["other_config"]) | wish.other_config
-    for number in wish.queues:
-        queue = queues[number]
-        if number > _LAST_CLASS.get(kind, number):
-            raise UsageError(f"queue {number}", f"{kind} has queues 0 to {_LAST_CLASS[kind]}")
-        low, high = _number(queue.other_config, "min-rate"), _number(queue.other_config, "max-rate")
-        if low and high and low > high:
-            raise UsageError(f"queue {number}", "its min is above its max")
-    return kind, config, queues
+def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> _Wanted:
+    """What the port is to end up with. Raises UsageError for what its type does not take."""
+    old = row if wish.merge else None
+    kind = qos_types.named(wish.type or (str(old["type"]) if old else DEFAULT_TYPE))
+    config = mapping(old["other_config"]) if old else {}
+    queues = {n: _Stored(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
+    if old and kind.name != old["type"]:
+        _require_fit(kind, str(old["type"]), config, queues)
+    asked = qos_types.Asked(qos_types.Shape(None, wish.max_rate, wish.burst), wish.other_config, wish.queues)
+    config, configs = qos_types.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
+    for n, queue in wish.queues.items():
+        queues[n] = _Stored(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
+    return _Wanted(kind.name, config, queues)
 
 
-def _insert_queues(txn: Transaction, queues: dict[int, QueueWish], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
+def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues: dict[int, _Stored]) -> None:
+    """Raise UsageError when a type cannot take over what a port of type ``old`` has."""
+    try:
+        for key, value in config.items():
+            kind.check_key(key, value)
+        for n, queue in queues.items():
+            kind.check_queue(n, qos_types.named(old).queue_shape(queue.other_config))
+    except UsageError as error:
+        raise UsageError(error.what, f"{error.why}, and --merge keeps what {quote(old)} has", "without --merge") from error
+
+
+def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) -> list[str]:
+    """What the user would not expect of a change that is about to be written."""
+    type_ = qos_types.named(kind)
+    if not type_.known:
+        return [f"{quote(kind)} is no type that ovstool knows, so it was not checked"]
+    if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
+        # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change nothing but what qos/show tells.
+        return [f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again"]
+    return [f"{kind} does not read --other-config {quote(key)}" for key in wish.other_config if key not in type_.keys]
+
+
+def _insert_queues(txn: Transaction, queues: dict[int, _Stored], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
     """The value of QoS.queues: rows that are kept, and new ones for the others, which take on the marks of those they replace."""
     pairs = []
     for number, queue in sorted(queues.items()):
@@ -334,8 +374,8 @@ def _queue_rows(txn: Transaction, owned: _References, named: list[lookup.Named])
     return lookup.by_uuid(txn, "Queue", [u for row in rows for u in mapping(row["queues"]).values()], _QUEUE)
 
 
-def _same(wish: QueueWish | None, row: Row) -> bool:
-    return wish is not None and wish.other_config == mapping(row["other_config"]) and wish.dscp == one(row["dscp"])
+def _same(queue: _Stored | None, row: Row) -> bool:
+    return queue == (mapping(row["other_config"]), one(row["dscp"]))
 
 
 def _hold_queues(txn: Transaction, row: Row) -> None:
@@ -350,10 +390,8 @@ def _all(txn: Transaction, table: str, columns: tuple[str, ...]) -> dict[str, Ro
     return {one(row["_uuid"]): row for row in txn.read(Query(table, [], columns))}
 
 
-def _shown_queue(number: int, row: Row) -> Queue:
-    config = mapping(row["other_config"])
-    low, high, burst, priority = (_number(config, key) for key in ("min-rate", "max-rate", "burst", "priority"))
-    return Queue(number, low, high, burst, priority, one(row["dscp"]))
+def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> Queue:
+    return Queue(number, **asdict(kind.queue_shape(mapping(row["other_config"]))), dscp=one(row["dscp"]))
 
 
 def _with_counters(switch: Switch, port: str, queues: list[Queue]) -> list[Queue]:
@@ -368,9 +406,3 @@ def _with_counters(switch: Switch, port: str, queues: list[Queue]) -> list[Queue
         counted = sent[reading.queue or 0]
         counted.update({name: counted.get(name, 0) + value for name, value in reading.counters.items()})
     return [replace(queue, **sent[queue.queue]) for queue in queues]
-
-
-def _number(config: dict[str, str], key: str) -> int | None:
-    """A number from a map of strings; None for what ovs-vswitchd would not read as an integer either."""
-    text = str(config.get(key, ""))
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

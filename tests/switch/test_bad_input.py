@@ -147,7 +147,7 @@ HOSTILE = [
         ("bridge set br0", USAGE),
         ("bridge set br0 --controller tcp:", USAGE),
         ("--db= bridge del br0", USAGE),
-        ("qos set eth1 --type htb", USAGE),
+        ("qos set eth1 --type nosuch", USAGE),
         ("qos set eth1 --max-rate 5mbit --other-config max-rate=5mbit", USAGE),
         ("qos set eth1 --other-config max-rate=5mbit", USAGE),
         ("qos set eth1 --queue 61440:max=1mbit", USAGE),

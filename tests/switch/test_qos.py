@@ -53,10 +53,10 @@ def test_what_was_written_is_shown(switch, ovstool):
 
 def test_every_key_of_a_queue(switch, ovstool):
     ovstool(
-        "qos set eth1 --type linux-hfsc --max-rate 1gbit --queue 7:min=1kbit,max=2.5mbit,burst=10kB,priority=3,dscp=46 --other-config x=y=z"
+        "qos set eth1 --type linux-htb --max-rate 1gbit --queue 7:min=1kbit,max=2.5mbit,burst=10kB,priority=3,dscp=46 --other-config x=y=z"
     )
     config = [["burst", "80000"], ["max-rate", "2500000"], ["min-rate", "1000"], ["priority", "3"]]
-    assert shape_of(switch, "eth1") == ("linux-hfsc", ["map", [["max-rate", "1000000000"], ["x", "y=z"]]], [(7, (["map", config], 46))])
+    assert shape_of(switch, "eth1") == ("linux-htb", ["map", [["max-rate", "1000000000"], ["x", "y=z"]]], [(7, (["map", config], 46))])
 
 
 @pytest.mark.parametrize(
