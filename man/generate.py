@@ -58,7 +58,8 @@ def _page(app: App, noun: str) -> Iterator[str]:
         yield f".SS {_escape(f'ovstool {name}')}"
         yield from _text(f"{summary}.")
         for paragraph in paragraphs:
-            yield from [".PP", *_text(paragraph)]
+            # As on the command line, one with an indented line is a table.
+            yield from [".PP", *([".EX", *map(_escape, paragraph.splitlines()), ".EE"] if "\n " in paragraph else _text(paragraph))]
         columns = getattr(command, "columns", ())
         if columns and columns[-1] != "change":
             yield from [".PP", *_text(f"Columns: {', '.join(columns)}.")]

@@ -29,10 +29,30 @@ class QosSet(SwitchWriter):
     such as 200mbit or 1.5gbit. A queue is ID, or ID: and any of min=RATE, max=RATE, burst=SIZE, priority=N (smaller first)
     and dscp=N. To limit what a port receives, see 'ovstool help police set'.
 
+    What the types of --type take, and which keys they read of --other-config:
+      linux-htb       --max-rate, --queue with all its keys
+      linux-hfsc      --max-rate, --queue with min, max, dscp
+      linux-sfq       perturb (s), quantum (bytes)
+      linux-codel     target and interval (microseconds), limit (packets)
+      linux-fq_codel  the same, flows, quantum (bytes)
+      linux-netem     latency and, from OVS 3.3 on, jitter (microseconds), limit (packets), loss (percent)
+      linux-noop      nothing: ovs-vswitchd leaves the port's queueing alone
+      egress-policer  --max-rate, --burst
+      trtcm-policer   --max-rate, --burst, --queue with min, max, burst, dscp
+
+    The two policers are for ports of DPDK, which drop what is too much. They count bytes of IP packets without the Ethernet
+    header, so their rates are multiples of 8 bit/s. A burst that is not given is what passes in a quarter of a second, and no
+    less than 128 kbit. With trtcm-policer a queue's min is its committed rate (cir), and max is that and its excess rate (eir)
+    together; what the port commits to is the sum of the queues' min, and they share the rest of --max-rate. Both are written as
+    the manual of Open vSwitch has it, and have not been tried on DPDK.
+
     Examples:
       ovstool qos set eth1 --max-rate 200mbit
       ovstool qos set eth1 --max-rate 200mbit --queue 0:min=100mbit --queue 1:min=50mbit,max=50mbit
       ovstool qos set eth1 --merge --queue 1:max=80mbit
+      ovstool qos set eth1 --type fq_codel --other-config target=2000
+      ovstool qos set dpdk0 --type egress-policer --max-rate 1gbit --burst 64kB
+      ovstool qos set dpdk0 --type trtcm-policer --max-rate 1gbit --queue 0 --queue 1:min=600mbit
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -55,7 +75,11 @@ class QosSet(SwitchWriter):
         )
         parser.add_argument("--merge", action="store_true", help="keep what is not named")
         parser.add_argument(
-            "--other-config", metavar="K=V", action="append", type=key_value, help="a key of QoS.other_config as it is; repeatable"
+            "--other-config",
+            metavar="K=V",
+            action="append",
+            type=key_value,
+            help="a key of QoS.other_config as it is, such as limit=1000; repeatable",
         )
         return parser
 
