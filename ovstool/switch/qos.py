@@ -348,7 +348,7 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) ->
     if not type_.known:
         return [f"{quote(kind)} is no type that ovstool knows, so it was not checked"]
     if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
-        # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change nothing but what qos/show tells.
+        # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show tells and not the qdisc; so seen with 3.1.
         return [f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again"]
     return [f"{kind} does not read --other-config {quote(key)}" for key in wish.other_config if key not in type_.keys]
 

@@ -5,7 +5,7 @@ trtcm-policer a committed and an excess rate that are independent of each other 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ovstool import units
@@ -65,7 +65,7 @@ class Type:
 
     @property
     def passes_on(self) -> bool:
-        """Whether other_config may hold anything: what it is for has options of its own, so ovstool has always written it as it is."""
+        """Whether a key of other_config that it does not read is written all the same, as ovstool 0.1 did."""
         return self.names is _BITS
 
     @property
@@ -125,14 +125,14 @@ class Type:
             raise UsageError(option, f"{self.name} has none: it {self.does}", self._instead)
         raise UsageError(option, f"{self.name} has none for the port", "--queue 0:burst=SIZE" if "burst" in (self.queue or ()) else None)
 
-    def check_queue(self, queue: int, shape: Shape | None) -> None:
+    def check_queue(self, queue: int, shape: Shape) -> None:
         """Raise UsageError when the type has no such queue, or its queues do not take all that is asked."""
         what = f"queue {queue}"
         if self.queue is None:
             raise UsageError(what, f"{self.name} has no queues: it {self.does}", self._instead)
         if queue > self.last_queue:
             raise UsageError(what, f"{self.name} has queues 0 to {self.last_queue}")
-        for part in (part for part, value in asdict(shape).items() if value is not None and part in _WORDS) if shape else ():
+        for part in (part for part in _WORDS if getattr(shape, part) is not None):
             if not self.known:
                 raise UsageError(what, f"ovstool does not know how {quote(self.name)} has its {_WORDS[part]}", "ovs-vsctl set Queue")
             if part not in self.queue:
