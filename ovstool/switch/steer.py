@@ -1,0 +1,347 @@
+"""Flows that put traffic into a queue of a port and leave to the switch where it goes.
+
+Such a flow is ``MATCH actions=set_queue:N,NORMAL`` in table 0. NORMAL forwards and learns as before (ovs-actions(7)); set_queue is for
+whatever port the packet leaves by, and takes effect where that port has a queue N. It changes no packet's way as long as NORMAL is
+what the packet would have met without it. So a steering flow has a priority just above the NORMAL flow that it stands in for, and is
+refused where another flow would have decided: one that forwards in another way, a drop that it would overrule, no flow at all.
+It is never a copy of a flow that outputs to a port, which would go on sending there after the original had changed.
+
+Its cookie is COOKIE with the CRC-32 of the port's name in the lower 32 bits. The flow does not name the port, and what else could stand
+for it changes: an OpenFlow port number is another port's once the port has been added again. The queue is in the actions. Names that
+differ in no more than four bytes on end, as eth1 and eth2 do, never have the same CRC-32.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
+from ovstool.openflow import match as matches
+from ovstool.openflow import text
+from ovstool.ovsdb.transaction import Query, Row
+from ovstool.ovsdb.values import many, mapping, one
+from ovstool.switch import Change, Switch, flow, lookup
+
+COOKIE = 0x6F767374 << 32  # "ovst"
+MASK = 0xFFFFFFFF << 32
+
+_HIGHEST = 65535  # priority
+_ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
+_LEADS_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
+# Words that ovs-ofctl takes along with a match, where they would make it another flow.
+_NO_FIELDS = (
+    "table", "priority", "cookie", "out_port", "out_group", "idle_timeout", "hard_timeout", "importance", "action", "actions",
+    "duration", "n_packets", "n_bytes", "idle_age", "hard_age", *text.FLAGS,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Steered:
+    """A steering flow, ports in its match by name. ``port`` is None when no port of the switch has the name any more."""
+
+    bridge: str
+    port: str | None
+    queue: int
+    priority: int
+    match: str
+    packets: int | None
+    bytes: int | None
+
+
+class Place(NamedTuple):
+    """A port as it was named, its own name, and the bridge that it is on."""
+
+    named: str
+    port: str
+    bridge: str
+
+
+def cookie(port: str) -> int:
+    """The cookie of the flows that steer into queues of this port, for which it has its own name."""
+    return COOKIE | zlib.crc32(port.encode())
+
+
+def list_all(switch: Switch, bridge: str) -> list[Steered]:
+    """The steering flows of a bridge. Raises NotFound, Unreachable."""
+    found = list(_rows(flow.Connection.of(switch, bridge), COOKIE, MASK))
+    names = {cookie(row["name"]): row["name"] for row in switch.read(Query("Port", [], ("name",)))} if found else {}
+    return [_steered(bridge, names.get(int(row[2], 16)), row) for row in found]
+
+
+def of_port(switch: Switch, place: Place) -> list[Steered]:
+    """The flows that steer into queues of one port. Raises Unreachable."""
+    return [_steered(place.bridge, place.port, row) for row in _rows(flow.Connection.of(switch, place.bridge), cookie(place.port), -1)]
+
+
+def places(reader: lookup.Reader, names: Sequence[str]) -> list[Place]:
+    """Where ports are; those that are on no bridge are left out. Raises NotFound, Conflict."""
+    named = lookup.ports(reader, names, ())
+    bridges = lookup.bridges_of_ports(reader, [row for _, (row,) in named])
+    return [Place(name, row["name"], bridges[u]) for name, (row,) in named if (u := str(one(row["_uuid"]))) in bridges]
+
+
+def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
+    """Put what matches into a queue of a port wherever NORMAL sends it out there.
+
+    Raises NotFound without the port or the queue, UsageError for what is no match of its own or matches everything, Conflict when the
+    match is another flow's, Refused where the flow would change what is forwarded and where to.
+    """
+    row = lookup.ports(switch, [port], ("qos",))[0].rows[0]
+    _require_queue(switch, port, row, queue)
+    bridge = switch.read(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("name", "controller", "fail_mode", "ports")))[0]
+    hint = f"set_queue:{queue} in the flow that forwards this"
+    _require_no_owner(bridge, hint)
+    connection = flow.Connection.of(switch, bridge["name"])
+    connection.require_bundles()
+    wanted = connection.written(_only_a_match(match))
+    if not wanted:
+        why = "matches everything, and for all that no flow puts elsewhere there is queue 0"
+        raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
+    table = _Table(list(connection.flows("", names=False)), connection.port_names())
+    priority = table.priority(match, wanted, hint, bridge["name"])
+    mine, beside = table.steering(match, wanted, queue, cookie(row["name"]), port)
+    _note_other_ports(switch, bridge, row, queue)
+
+    new = (0, priority, f"{cookie(row['name']):#x}", 0, 0, 0.0, wanted, f"set_queue:{queue},NORMAL")
+    stale = [old for old in mine if old[:3] != new[:3] or old[7] != new[7]]
+    if mine and not stale:
+        return flow.Written([Change(port, "unchanged")])
+    if not switch.dry_run:
+        # Should a flow have come meanwhile that it overlaps, the switch refuses.
+        flag = "" if any(other[1] == priority for other in beside) else "check_overlap,"
+        added = f"add,table=0,priority={priority},cookie={new[2]},{flag}{wanted},actions={new[7]}"
+        connection.change("add-flows", flow.Given([*(_deletion(old) for old in stale if old[1] != priority), added]))
+    lines = [*(f"-{table.shown(old)}" for old in stale), f"+{table.shown(new)}"]
+    return flow.Written([Change(port, "updated" if mine else "created")], lines if switch.dry_run else [])
+
+
+def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> flow.Written:
+    """Delete the flows that steer into queues of a port: all, or those of one queue or of exactly this match. Raises NotFound, UsageError."""
+    for place in places(switch, [port]):
+        connection = flow.Connection.of(switch, place.bridge)
+        wanted = None if match is None else text.renamed(connection.written(_only_a_match(match)), connection.port_names())
+        rows = [
+            row
+            for row in _rows(connection, cookie(place.port), -1)
+            if (queue is None or _queue(row) == queue) and (wanted is None or row[6] == wanted)
+        ]
+        if rows and not switch.dry_run:
+            _delete(connection, rows)
+        switch.notes.append(f"{_count(rows)}{'' if switch.dry_run else ' deleted'}")
+        lines = [f"-{text.line_of(row)}" for row in rows]
+        return flow.Written([Change(port, "deleted" if rows else "unchanged")], lines if switch.dry_run else [])
+    return flow.Written([Change(port, "unchanged")])
+
+
+def clear(switch: Switch, places: Sequence[Place]) -> set[str]:
+    """Delete the flows that steer into queues of these ports, whose QoS is gone; which ports had some, as they were named.
+
+    What steers where OpenFlow cannot be had stays, and is noted: the QoS is gone all the same.
+    """
+    had = set()
+    for bridge, here in _by_bridge(places).items():
+        owners = {cookie(place.port): place.named for place in here}
+        try:
+            connection = flow.Connection.of(switch, bridge)
+            rows = [row for row in _rows(connection, *_mask_for(owners)) if int(row[2], 16) in owners]
+            if rows and not switch.dry_run:
+                _delete(connection, rows)
+        except OvstoolError as error:
+            switch.notes.append(f"{error.what}: {error.why}; flows of 'qos steer' for {_names(place.named for place in here)} would stay")
+            continue
+        for row in rows:
+            switch.notes.append(f"steering flow {text.line_of(row)}: {'would be ' if switch.dry_run else ''}deleted")
+        had |= {owners[int(row[2], 16)] for row in rows}
+    return had
+
+
+def note_lost(switch: Switch, names: Sequence[str]) -> None:
+    """Note the flows that steer into queues that these ports have no more. Says nothing where OpenFlow cannot be had: it is advice."""
+    named = lookup.ports(switch, names, ("qos",))
+    queues = {name: _queues(switch, row) for name, (row,) in named}
+    for bridge, here in _by_bridge(places(switch, names)).items():
+        owners = {cookie(place.port): place.named for place in here}
+        try:
+            rows = list(_rows(flow.Connection.of(switch, bridge), *_mask_for(owners)))
+        except OvstoolError:
+            return
+        for row in rows:
+            name = owners.get(int(row[2], 16))
+            if name and _queue(row) not in queues[name]:
+                gone = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
+                switch.notes.append(f"{name}: {gone}; try: ovstool qos unsteer {quote(name)} --queue {_queue(row)}")
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The flows of a bridge, ports by number, and the names of those ports."""
+
+    rows: list[text.Row]
+    names: Mapping[str, str]
+
+    def shown(self, row: text.Row) -> str:
+        return text.renamed(text.line_of(row), self.names)
+
+    def priority(self, match: str, wanted: str, hint: str, bridge: str) -> int:
+        """The priority just above the NORMAL flow that all of ``wanted`` meets now. Raises Refused, Conflict."""
+        tables = sorted({str(row[0]) for row in self.rows} | {"0"}, key=int)
+        leading = next((row for row in self.rows if _LEADS_ON.search(row[7])), None)
+        if len(tables) > 1 or leading:
+            what = f"of several tables ({', '.join(tables[:10])})" if len(tables) > 1 or not leading else f"({self.shown(leading)})"
+            raise Refused(
+                f"bridge {quote(bridge)}", f"its flows are a pipeline {what}, in which no one flow decides where traffic goes", hint
+            )
+        asked = matches.fields(wanted)
+        others = [row for row in self.rows if _queue(row) is None]
+        for row in others:
+            if row[6] == wanted:
+                raise Conflict(f"match {quote(match)}", f"is that of a flow of someone else ({self.shown(row)})", hint)
+        met = [row for row in others if not matches.apart(matches.fields(row[6]), asked)]
+        # What has a lower priority than a flow that covers all of it is never met.
+        floor = max((row[1] for row in met if matches.covers(matches.fields(row[6]), asked)), default=None)
+        if floor is None:
+            raise Refused(f"match {quote(match)}", "no NORMAL flow forwards all of it, and the rest is dropped", hint)
+        met = [row for row in met if row[1] >= floor]
+        return self._between(match, met, hint)
+
+    def _between(self, match: str, met: Sequence[text.Row], hint: str) -> int:
+        for row in met:
+            if row[7] not in ("NORMAL", "drop"):
+                raise Refused(
+                    f"match {quote(match)}", f"where some of it goes is decided by a flow that is not NORMAL ({self.shown(row)})", hint
+                )
+        normal = max((row for row in met if row[7] == "NORMAL"), key=lambda row: row[1], default=None)
+        if normal is None:
+            raise Refused(f"match {quote(match)}", f"all of it is dropped ({self.shown(met[0])})")
+        priority = normal[1] + 1
+        drop = min((row for row in met if row[7] == "drop"), key=lambda row: row[1], default=None)
+        if priority > _HIGHEST or (drop and drop[1] <= priority):
+            over = f" and below {self.shown(drop)}, which drops some of it" if drop else ""
+            why = f"there is no priority above {self.shown(normal)}{over}"
+            raise Refused(
+                f"match {quote(match)}", why, f"a priority above {priority} for the drop" if drop and priority < _HIGHEST else hint
+            )
+        return priority
+
+    def steering(self, match: str, wanted: str, queue: int, own_cookie: int, port: str) -> tuple[list[text.Row], list[text.Row]]:
+        """The steering flows of this port with this match, and the others that some of its packets match too.
+
+        Raises Conflict when the match is another port's, or one of the others puts the packets into another queue.
+        """
+        steering = [row for row in self.rows if _queue(row) is not None]
+        mine = [row for row in steering if row[6] == wanted]
+        asked = matches.fields(wanted)
+        beside = [row for row in steering if row[6] != wanted and not matches.apart(matches.fields(row[6]), asked)]
+        for row in mine:
+            if int(row[2], 16) != own_cookie:
+                why = f"another port's steering flow has it, and is for any port with a queue {_queue(row)} ({self.shown(row)})"
+                raise Conflict(f"match {quote(match)}", why, f"the port's 'ovstool qos unsteer' before {quote(port)}'s steer")
+        for row in beside:
+            if _queue(row) != queue:
+                why = f"a steering flow takes some of it to queue {_queue(row)}, and neither comes first ({self.shown(row)})"
+                raise Conflict(f"match {quote(match)}", why, "matches that no packet has both of")
+        return mine, beside
+
+
+def _rows(connection: flow.Connection, value: int, mask: int) -> Iterator[text.Row]:
+    """The steering flows with a cookie, filtered by the switch, which may have very many others."""
+    words = f"{value:#x}/{'-1' if mask == -1 else f'{mask:#x}'}"
+    return (row for row in connection.flows(f"cookie={words}", names=True) if _queue(row) is not None)
+
+
+def _mask_for(owners: Mapping[int, str]) -> tuple[int, int]:
+    return (next(iter(owners)), -1) if len(owners) == 1 else (COOKIE, MASK)
+
+
+def _queue(row: text.Row) -> int | None:
+    """The queue that a flow steers into; None for a flow that is not ovstool's steering."""
+    found = _ACTIONS.fullmatch(row[7])
+    return int(found[1]) if found and int(row[2], 16) & MASK == COOKIE else None
+
+
+def _steered(bridge: str, port: str | None, row: text.Row) -> Steered:
+    queue = _queue(row)
+    assert queue is not None
+    return Steered(bridge, port, queue, row[1], row[6], row[3], row[4])
+
+
+def _delete(connection: flow.Connection, rows: Sequence[text.Row]) -> None:
+    # Not in a bundle, which older protocols lack; what is left of half of it goes the next time.
+    connection.run("add-flows", "--", connection.socket, "-", flows=flow.Given([_deletion(row) for row in rows]))
+
+
+def _deletion(row: text.Row) -> str:
+    """The line for ``ovs-ofctl add-flows`` that deletes a flow, unless someone else has put one in its place."""
+    return f"delete_strict,table=0,priority={row[1]},cookie={row[2]}/-1,{row[6]}"
+
+
+def _by_bridge(places: Sequence[Place]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = {}
+    for place in places:
+        found.setdefault(place.bridge, []).append(place)
+    return found
+
+
+def _only_a_match(match: str) -> str:
+    """The match on one line. Raises UsageError when it says something else too, or nothing."""
+    words = re.split(r"[,\s]+", match.strip(", \t\n"))
+    if words == [""]:
+        raise UsageError(f"match {quote(match)}", "says nothing to match", "ip,nw_dst=10.0.0.2")
+    for word in words:
+        name = re.split(r"[=:(]", word)[0]
+        if name in _NO_FIELDS:
+            raise UsageError(
+                f"match {quote(match)}", f"{name} is no field to match; table, priority, cookie and actions are ovstool's here"
+            )
+    if "#" in match:
+        raise UsageError(f"match {quote(match)}", "a # begins a comment")
+    return ",".join(words)
+
+
+def _require_queue(switch: Switch, port: str, row: Row, queue: int) -> None:
+    if not many(row["qos"]):
+        raise NotFound(f"port {quote(port)}", "has no QoS, so it has no queues", f"ovstool qos set {quote(port)} --queue {queue}:max=RATE")
+    queues = _queues(switch, row)
+    if queue not in queues:
+        there = f"has the queues {', '.join(map(str, sorted(queues)[:10]))}" if queues else "has no queues"
+        hint = f"ovstool qos set {quote(port)} --merge --queue {queue}:max=RATE"
+        raise NotFound(f"queue {queue}", f"the QoS of port {quote(port)} {there}", hint)
+
+
+def _queues(switch: Switch, port_row: Row) -> set[int]:
+    found = lookup.by_uuid(switch, "QoS", many(port_row["qos"]), ("queues",))
+    return {number for row in found.values() for number in mapping(row["queues"])}
+
+
+def _require_no_owner(bridge: Row, hint: str) -> None:
+    """Raises Refused when the flows of a bridge are somebody's."""
+    what = f"bridge {quote(bridge['name'])}"
+    if many(bridge["controller"]):
+        raise Refused(what, "a controller owns it, and would neither know this flow nor keep it", "the controller")
+    if one(bridge["fail_mode"]) == "secure":
+        raise Refused(what, "its fail_mode is secure: it forwards what somebody's flows say and nothing else", hint)
+
+
+def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) -> None:
+    """Note which other ports of the bridge have a queue of this number, because set_queue is for them too."""
+    shaped, qos_rows = switch.read_all(
+        [Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "name", "qos")), Query("QoS", [], ("_uuid", "queues"))]
+    )
+    having = {one(row["_uuid"]) for row in qos_rows if queue in mapping(row["queues"])}
+    here = set(many(bridge["ports"])) - {one(port_row["_uuid"])}
+    names = sorted(row["name"] for row in shaped if one(row["qos"]) in having and one(row["_uuid"]) in here)
+    if names:
+        switch.notes.append(
+            f"queue {queue} of {_names(names)} is for what matches and leaves there; a number that no other port has keeps it apart"
+        )
+
+
+def _names(names: Iterator[str] | Sequence[str]) -> str:
+    shown = [quote(name) for name in names]
+    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
+
+
+def _count(rows: Sequence[text.Row]) -> str:
+    return f"{len(rows)} flow{'s' * (len(rows) != 1)}"
