@@ -66,7 +66,7 @@ def cookie(port: str) -> int:
 def list_all(switch: Switch, bridge: str) -> list[Steered]:
     """The steering flows of a bridge. Raises NotFound, Unreachable."""
     found = list(_rows(flow.Connection.of(switch, bridge), COOKIE, MASK))
-    names = {cookie(row["name"]): row["name"] for row in switch.read(Query("Port", [], ("name",)))} if found else {}
+    names = _names_of_cookies(switch) if found else {}
     return [_steered(bridge, names.get(int(row[2], 16)), row) for row in found]
 
 
@@ -91,30 +91,40 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
     row = lookup.ports(switch, [port], ("qos",))[0].rows[0]
     _require_queue(switch, port, row, queue)
     bridge = switch.read(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("name", "controller", "fail_mode", "ports")))[0]
-    hint = f"set_queue:{queue} in the flow that forwards this"
-    _require_no_owner(bridge, hint)
+    _require_no_owner(bridge, queue)
     connection = flow.Connection.of(switch, bridge["name"])
     connection.require_bundles()
-    wanted = connection.written(_only_a_match(match))
-    if not wanted:
+    written = connection.written(_only_a_match(match))
+    if not written:
         why = "matches everything, and for all that no flow puts elsewhere there is queue 0"
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
-    table = _Table(list(connection.flows("", names=False)), connection.port_names())
-    priority = table.priority(match, wanted, hint, bridge["name"])
-    mine, beside = table.steering(match, wanted, queue, cookie(row["name"]), port)
+    asked = _Asked(match, written, queue, list(connection.flows("", names=False)), connection.port_names())
+    asked.require_one_table(bridge["name"])
+    new = (0, asked.priority(), f"{cookie(row['name']):#x}", 0, 0, 0.0, written, f"set_queue:{queue},NORMAL")
+    old = asked.steered()
+    for other in old:
+        if other[2] != new[2]:
+            name = _names_of_cookies(switch).get(int(other[2], 16))
+            whose = f"port {quote(name)}" if name else "a port that is gone"
+            hint = (
+                f"ovstool qos unsteer {quote(name)}"
+                if name
+                else f"ovstool flow del {bridge['name']} cookie={other[2]}/-1"
+            )
+            raise Conflict(asked.what, f"is steered for {whose}, by a flow that is for all ports ({asked.shown(other)})", hint)
+    beside = asked.steered_beside()
     _note_other_ports(switch, bridge, row, queue)
 
-    new = (0, priority, f"{cookie(row['name']):#x}", 0, 0, 0.0, wanted, f"set_queue:{queue},NORMAL")
-    stale = [old for old in mine if old[:3] != new[:3] or old[7] != new[7]]
-    if mine and not stale:
+    stale = [row for row in old if (row[1], row[7]) != (new[1], new[7])]
+    if old and not stale:
         return flow.Written([Change(port, "unchanged")])
     if not switch.dry_run:
-        # Should a flow have come meanwhile that it overlaps, the switch refuses.
-        flag = "" if any(other[1] == priority for other in beside) else "check_overlap,"
-        added = f"add,table=0,priority={priority},cookie={new[2]},{flag}{wanted},actions={new[7]}"
-        connection.change("add-flows", flow.Given([*(_deletion(old) for old in stale if old[1] != priority), added]))
-    lines = [*(f"-{table.shown(old)}" for old in stale), f"+{table.shown(new)}"]
-    return flow.Written([Change(port, "updated" if mine else "created")], lines if switch.dry_run else [])
+        # Should a flow that it overlaps have come meanwhile, the switch refuses.
+        flag = "" if any(row[1] == new[1] for row in beside) else "check_overlap,"
+        added = f"add,table=0,priority={new[1]},cookie={new[2]},{flag}{written},actions={new[7]}"
+        connection.change("add-flows", flow.Given([*(_deletion(row) for row in stale if row[1] != new[1]), added]))
+    lines = [*(f"-{asked.shown(row)}" for row in stale), f"+{asked.shown(new)}"]
+    return flow.Written([Change(port, "updated" if old else "created")], lines if switch.dry_run else [])
 
 
 def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> flow.Written:
@@ -149,7 +159,9 @@ def clear(switch: Switch, places: Sequence[Place]) -> set[str]:
             if rows and not switch.dry_run:
                 _delete(connection, rows)
         except OvstoolError as error:
-            switch.notes.append(f"{error.what}: {error.why}; flows of 'qos steer' for {_names(place.named for place in here)} would stay")
+            switch.notes.append(
+                f"{error.what}: {error.why}; flows that steer into queues of {_names([place.named for place in here])}, if any, stay"
+            )
             continue
         for row in rows:
             switch.notes.append(f"steering flow {text.line_of(row)}: {'would be ' if switch.dry_run else ''}deleted")
@@ -175,80 +187,92 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """The flows of a bridge, ports by number, and the names of those ports."""
+class _Asked:
+    """A match to steer into a queue, and the flows of the bridge, ports by number; ``names`` are those of the ports."""
 
+    match: str
+    written: str
+    queue: int
     rows: list[text.Row]
     names: Mapping[str, str]
+
+    @property
+    def what(self) -> str:
+        return f"match {quote(self.match)}"
 
     def shown(self, row: text.Row) -> str:
         return text.renamed(text.line_of(row), self.names)
 
-    def priority(self, match: str, wanted: str, hint: str, bridge: str) -> int:
-        """The priority just above the NORMAL flow that all of ``wanted`` meets now. Raises Refused, Conflict."""
-        tables = sorted({str(row[0]) for row in self.rows} | {"0"}, key=int)
-        leading = next((row for row in self.rows if _LEADS_ON.search(row[7])), None)
-        if len(tables) > 1 or leading:
-            what = f"of several tables ({', '.join(tables[:10])})" if len(tables) > 1 or not leading else f"({self.shown(leading)})"
+    def require_one_table(self, bridge: str) -> None:
+        """Raises Refused when a packet may meet more than one flow."""
+        tables = sorted({int(row[0]) for row in self.rows if row[0] != 0})
+        leading = [row for row in self.rows if _LEADS_ON.search(row[7])]
+        if tables or leading:
+            why = f"in the tables 0, {', '.join(map(str, tables[:10]))}" if tables else f"that lead on to others ({self.shown(leading[0])})"
             raise Refused(
-                f"bridge {quote(bridge)}", f"its flows are a pipeline {what}, in which no one flow decides where traffic goes", hint
+                f"bridge {quote(bridge)}", f"it has flows {why}, so not one flow alone decides where traffic goes", _hint(self.queue)
             )
-        asked = matches.fields(wanted)
-        others = [row for row in self.rows if _queue(row) is None]
-        for row in others:
-            if row[6] == wanted:
-                raise Conflict(f"match {quote(match)}", f"is that of a flow of someone else ({self.shown(row)})", hint)
-        met = [row for row in others if not matches.apart(matches.fields(row[6]), asked)]
-        # What has a lower priority than a flow that covers all of it is never met.
-        floor = max((row[1] for row in met if matches.covers(matches.fields(row[6]), asked)), default=None)
-        if floor is None:
-            raise Refused(f"match {quote(match)}", "no NORMAL flow forwards all of it, and the rest is dropped", hint)
-        met = [row for row in met if row[1] >= floor]
-        return self._between(match, met, hint)
 
-    def _between(self, match: str, met: Sequence[text.Row], hint: str) -> int:
+    def priority(self) -> int:
+        """The priority just above the NORMAL flow that all of it meets now, below the flows that drop some. Raises Refused, Conflict."""
+        met = self._met()
         for row in met:
+            if row[6] == self.written:
+                raise Conflict(self.what, f"is that of a flow of someone else ({self.shown(row)})", _hint(self.queue))
             if row[7] not in ("NORMAL", "drop"):
-                raise Refused(
-                    f"match {quote(match)}", f"where some of it goes is decided by a flow that is not NORMAL ({self.shown(row)})", hint
-                )
-        normal = max((row for row in met if row[7] == "NORMAL"), key=lambda row: row[1], default=None)
-        if normal is None:
-            raise Refused(f"match {quote(match)}", f"all of it is dropped ({self.shown(met[0])})")
+                why = f"a flow that is not NORMAL decides where some of it goes ({self.shown(row)})"
+                raise Refused(self.what, why, _hint(self.queue))
+        normals = [row for row in met if row[7] == "NORMAL"]
+        drops = [row for row in met if row[7] == "drop"]
+        if not normals:
+            raise Refused(self.what, f"all of it is dropped ({self.shown(drops[0])})")
+        normal = max(normals, key=lambda row: row[1])
         priority = normal[1] + 1
-        drop = min((row for row in met if row[7] == "drop"), key=lambda row: row[1], default=None)
-        if priority > _HIGHEST or (drop and drop[1] <= priority):
-            over = f" and below {self.shown(drop)}, which drops some of it" if drop else ""
-            why = f"there is no priority above {self.shown(normal)}{over}"
-            raise Refused(
-                f"match {quote(match)}", why, f"a priority above {priority} for the drop" if drop and priority < _HIGHEST else hint
-            )
+        if priority > _HIGHEST:
+            raise Refused(self.what, f"no priority is above that of the flow which forwards it ({self.shown(normal)})", _hint(self.queue))
+        for drop in drops:
+            if drop[1] <= priority:
+                why = f"dropped by {self.shown(drop)}, and there is no priority between that and {self.shown(normal)}"
+                raise Refused(self.what, f"some of it is {why}", f"a priority above {priority} for the flow that drops")
         return priority
 
-    def steering(self, match: str, wanted: str, queue: int, own_cookie: int, port: str) -> tuple[list[text.Row], list[text.Row]]:
-        """The steering flows of this port with this match, and the others that some of its packets match too.
+    def _met(self) -> list[text.Row]:
+        """The flows that some of it may meet, but for those of ovstool; none that all of it passes by. Raises Refused."""
+        asked = matches.fields(self.written)
+        others = [row for row in self.rows if _queue(row) is None and not matches.apart(matches.fields(row[6]), asked)]
+        floor = max((row[1] for row in others if matches.covers(matches.fields(row[6]), asked)), default=None)
+        if floor is None:
+            raise Refused(self.what, "no flow forwards all of it, and what meets no flow is dropped", _hint(self.queue))
+        return [row for row in others if row[1] >= floor]
 
-        Raises Conflict when the match is another port's, or one of the others puts the packets into another queue.
-        """
-        steering = [row for row in self.rows if _queue(row) is not None]
-        mine = [row for row in steering if row[6] == wanted]
-        asked = matches.fields(wanted)
-        beside = [row for row in steering if row[6] != wanted and not matches.apart(matches.fields(row[6]), asked)]
-        for row in mine:
-            if int(row[2], 16) != own_cookie:
-                why = f"another port's steering flow has it, and is for any port with a queue {_queue(row)} ({self.shown(row)})"
-                raise Conflict(f"match {quote(match)}", why, f"the port's 'ovstool qos unsteer' before {quote(port)}'s steer")
+    def steered(self) -> list[text.Row]:
+        """The steering flows with this match."""
+        return [row for row in self.rows if row[6] == self.written and _queue(row) is not None]
+
+    def steered_beside(self) -> list[text.Row]:
+        """The other steering flows that some of it matches too. Raises Conflict when they lead to another queue."""
+        asked = matches.fields(self.written)
+        beside = [row for row in self.rows if _queue(row) is not None and row[6] != self.written]
+        beside = [row for row in beside if not matches.apart(matches.fields(row[6]), asked)]
         for row in beside:
-            if _queue(row) != queue:
-                why = f"a steering flow takes some of it to queue {_queue(row)}, and neither comes first ({self.shown(row)})"
-                raise Conflict(f"match {quote(match)}", why, "matches that no packet has both of")
-        return mine, beside
+            if _queue(row) != self.queue:
+                why = f"some of it is steered into queue {_queue(row)}, and of two such flows neither comes first ({self.shown(row)})"
+                raise Conflict(self.what, why, "matches that no packet has both of")
+        return beside
+
+
+def _hint(queue: int) -> str:
+    return f"set_queue:{queue} in the flow that forwards this"
 
 
 def _rows(connection: flow.Connection, value: int, mask: int) -> Iterator[text.Row]:
     """The steering flows with a cookie, filtered by the switch, which may have very many others."""
     words = f"{value:#x}/{'-1' if mask == -1 else f'{mask:#x}'}"
     return (row for row in connection.flows(f"cookie={words}", names=True) if _queue(row) is not None)
+
+
+def _names_of_cookies(switch: Switch) -> dict[int, str]:
+    return {cookie(row["name"]): row["name"] for row in switch.read(Query("Port", [], ("name",)))}
 
 
 def _mask_for(owners: Mapping[int, str]) -> tuple[int, int]:
@@ -315,13 +339,15 @@ def _queues(switch: Switch, port_row: Row) -> set[int]:
     return {number for row in found.values() for number in mapping(row["queues"])}
 
 
-def _require_no_owner(bridge: Row, hint: str) -> None:
+def _require_no_owner(bridge: Row, queue: int) -> None:
     """Raises Refused when the flows of a bridge are somebody's."""
     what = f"bridge {quote(bridge['name'])}"
     if many(bridge["controller"]):
-        raise Refused(what, "a controller owns it, and would neither know this flow nor keep it", "the controller")
+        raise Refused(
+            what, "a controller owns it, and neither knows of this flow nor keeps it", f"set_queue:{queue} in the controller's flows"
+        )
     if one(bridge["fail_mode"]) == "secure":
-        raise Refused(what, "its fail_mode is secure: it forwards what somebody's flows say and nothing else", hint)
+        raise Refused(what, "its fail_mode is secure: it forwards what somebody's flows say and nothing else", _hint(queue))
 
 
 def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) -> None:
@@ -333,12 +359,13 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
     here = set(many(bridge["ports"])) - {one(port_row["_uuid"])}
     names = sorted(row["name"] for row in shaped if one(row["qos"]) in having and one(row["_uuid"]) in here)
     if names:
+        have = "has" if len(names) == 1 else "have"
         switch.notes.append(
-            f"queue {queue} of {_names(names)} is for what matches and leaves there; a number that no other port has keeps it apart"
+            f"{_names(names)} {have} a queue {queue} too, which what matches and leaves there goes through; try: a number of its own"
         )
 
 
-def _names(names: Iterator[str] | Sequence[str]) -> str:
+def _names(names: Sequence[str]) -> str:
     shown = [quote(name) for name in names]
     return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
 
