@@ -275,13 +275,13 @@ class Connection:
         row = lookup.bridges(switch, [bridge], ("protocols",))[0]
         return cls(switch, bridge, switch.management_socket(bridge), tuple(many(row["protocols"])))
 
-    def flows(self, match: str, names: bool) -> Iterator[text.Row]:
-        """Dump flows, each parsed as it comes."""
+    def flows(self, match: str, names: bool | None) -> Iterator[text.Row]:
+        """Dump flows, each parsed as it comes. ``names`` None: nor are there any in the match, which spares asking for them."""
         return text.flows(text.lines(self._dumped(match, names)))
 
-    def _dumped(self, match: str, names: bool) -> Iterator[bytes]:
-        # Never --no-names: with that ovs-ofctl does not take names in the match either.
-        options = ["--names"] if names else []
+    def _dumped(self, match: str, names: bool | None) -> Iterator[bytes]:
+        # With --no-names ovs-ofctl does not take names in the match either.
+        options = ["--no-names"] if names is None else ["--names"] if names else []
         words = [match] if match else []
         done = yield from self.switch.stream([*self._argv, *options, "dump-flows", "--", self.socket, *words])
         self._check(done, match=match)

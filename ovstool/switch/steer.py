@@ -30,6 +30,7 @@ MASK = 0xFFFFFFFF << 32
 _HIGHEST = 65535  # priority
 _ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
 _LEADS_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
+_ADDRESS = re.compile(r"(?<![\w.])\d+(?:\.\d+){3}(?![\w.])")
 # Words that ovs-ofctl takes along with a match, where they would make it another flow.
 _NO_FIELDS = (
     "table", "priority", "cookie", "out_port", "out_group", "idle_timeout", "hard_timeout", "importance", "action", "actions",
@@ -72,7 +73,7 @@ def list_all(switch: Switch, bridge: str) -> list[Steered]:
 
 def of_port(switch: Switch, place: Place) -> list[Steered]:
     """The flows that steer into queues of one port. Raises Unreachable."""
-    return [_steered(place.bridge, place.port, row) for row in _rows(flow.Connection.of(switch, place.bridge), cookie(place.port), -1)]
+    return [_steered(place.bridge, place.port, row) for row in _rows(flow.Connection.of(switch, place.bridge), cookie(place.port))]
 
 
 def places(reader: lookup.Reader, names: Sequence[str]) -> list[Place]:
@@ -106,22 +107,17 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
         if other[2] != new[2]:
             name = _names_of_cookies(switch).get(int(other[2], 16))
             whose = f"port {quote(name)}" if name else "a port that is gone"
-            hint = (
-                f"ovstool qos unsteer {quote(name)}"
-                if name
-                else f"ovstool flow del {bridge['name']} cookie={other[2]}/-1"
-            )
+            hint = f"ovstool qos unsteer {quote(name)}" if name else f"ovstool flow del {bridge['name']} cookie={other[2]}/-1"
             raise Conflict(asked.what, f"is steered for {whose}, by a flow that is for all ports ({asked.shown(other)})", hint)
-    beside = asked.steered_beside()
+    asked.require_no_rival()
     _note_other_ports(switch, bridge, row, queue)
 
     stale = [row for row in old if (row[1], row[7]) != (new[1], new[7])]
     if old and not stale:
         return flow.Written([Change(port, "unchanged")])
     if not switch.dry_run:
-        # Should a flow that it overlaps have come meanwhile, the switch refuses.
-        flag = "" if any(row[1] == new[1] for row in beside) else "check_overlap,"
-        added = f"add,table=0,priority={new[1]},cookie={new[2]},{flag}{written},actions={new[7]}"
+        # Not with check_overlap: the switch would keep that with the flow, and a dump with it is refused by whoever reads it back.
+        added = f"add,table=0,priority={new[1]},cookie={new[2]},{written},actions={new[7]}"
         connection.change("add-flows", flow.Given([*(_deletion(row) for row in stale if row[1] != new[1]), added]))
     lines = [*(f"-{asked.shown(row)}" for row in stale), f"+{asked.shown(new)}"]
     return flow.Written([Change(port, "updated" if old else "created")], lines if switch.dry_run else [])
@@ -134,7 +130,7 @@ def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> 
         wanted = None if match is None else text.renamed(connection.written(_only_a_match(match)), connection.port_names())
         rows = [
             row
-            for row in _rows(connection, cookie(place.port), -1)
+            for row in _rows(connection, cookie(place.port))
             if (queue is None or _queue(row) == queue) and (wanted is None or row[6] == wanted)
         ]
         if rows and not switch.dry_run:
@@ -155,7 +151,9 @@ def clear(switch: Switch, places: Sequence[Place]) -> set[str]:
         owners = {cookie(place.port): place.named for place in here}
         try:
             connection = flow.Connection.of(switch, bridge)
-            rows = [row for row in _rows(connection, *_mask_for(owners)) if int(row[2], 16) in owners]
+            # Mostly there are none, so names of ports, which are more to ask for, are left for later.
+            rows = [row for row in _rows(connection, *_mask_for(owners), names=None) if int(row[2], 16) in owners]
+            ports = connection.port_names() if rows else {}
             if rows and not switch.dry_run:
                 _delete(connection, rows)
         except OvstoolError as error:
@@ -164,7 +162,7 @@ def clear(switch: Switch, places: Sequence[Place]) -> set[str]:
             )
             continue
         for row in rows:
-            switch.notes.append(f"steering flow {text.line_of(row)}: {'would be ' if switch.dry_run else ''}deleted")
+            switch.notes.append(f"steering flow {text.renamed(text.line_of(row), ports)}: {'would be ' if switch.dry_run else ''}deleted")
         had |= {owners[int(row[2], 16)] for row in rows}
     return had
 
@@ -249,26 +247,24 @@ class _Asked:
         """The steering flows with this match."""
         return [row for row in self.rows if row[6] == self.written and _queue(row) is not None]
 
-    def steered_beside(self) -> list[text.Row]:
-        """The other steering flows that some of it matches too. Raises Conflict when they lead to another queue."""
+    def require_no_rival(self) -> None:
+        """Raises Conflict when another steering flow leads some of it to another queue."""
         asked = matches.fields(self.written)
-        beside = [row for row in self.rows if _queue(row) is not None and row[6] != self.written]
-        beside = [row for row in beside if not matches.apart(matches.fields(row[6]), asked)]
-        for row in beside:
-            if _queue(row) != self.queue:
-                why = f"some of it is steered into queue {_queue(row)}, and of two such flows neither comes first ({self.shown(row)})"
-                raise Conflict(self.what, why, "matches that no packet has both of")
-        return beside
+        for row in self.rows:
+            if _queue(row) in (None, self.queue) or row[6] == self.written or matches.apart(matches.fields(row[6]), asked):
+                continue
+            why = f"some of it is steered into queue {_queue(row)}, and of two such flows neither comes first ({self.shown(row)})"
+            raise Conflict(self.what, why, "matches that no packet has both of")
 
 
 def _hint(queue: int) -> str:
     return f"set_queue:{queue} in the flow that forwards this"
 
 
-def _rows(connection: flow.Connection, value: int, mask: int) -> Iterator[text.Row]:
+def _rows(connection: flow.Connection, value: int, mask: int = -1, names: bool | None = True) -> Iterator[text.Row]:
     """The steering flows with a cookie, filtered by the switch, which may have very many others."""
     words = f"{value:#x}/{'-1' if mask == -1 else f'{mask:#x}'}"
-    return (row for row in connection.flows(f"cookie={words}", names=True) if _queue(row) is not None)
+    return (row for row in connection.flows(f"cookie={words}", names) if _queue(row) is not None)
 
 
 def _names_of_cookies(switch: Switch) -> dict[int, str]:
@@ -319,6 +315,9 @@ def _only_a_match(match: str) -> str:
             raise UsageError(
                 f"match {quote(match)}", f"{name} is no field to match; table, priority, cookie and actions are ovstool's here"
             )
+    for address in _ADDRESS.findall(match):
+        if any(len(part) > 3 or int(part) > 255 for part in address.split(".")):
+            raise UsageError(f"match {quote(match)}", f"{address} is no address, and ovs-ofctl would take it for another one")
     if "#" in match:
         raise UsageError(f"match {quote(match)}", "a # begins a comment")
     return ",".join(words)
