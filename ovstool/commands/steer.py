@@ -12,22 +12,22 @@ from ovstool.switch import Switch, steer
 class QosSteer(FlowWriter):
     """Put traffic that leaves by a port into one of its queues
 
-    Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge: traffic that matches goes where it went, and what
-    of it leaves by PORT does so through the queue. MATCH is a match in ovs-ofctl's syntax, without priority and actions.
+    Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge. What matches goes where it went before, and what of
+    it leaves by PORT does so through the queue. MATCH is a match in ovs-ofctl's syntax. The queue must be there already.
 
-    It is possible where NORMAL, which is what an Open vSwitch does by itself, decides where the traffic goes. The flow comes
-    just above the NORMAL flow that forwards MATCH now and below all flows that drop some of it, so that what was dropped still
-    is. Refused are a bridge with a controller, with fail_mode=secure or with several tables, a match of which some is
-    dropped, or forwarded by a flow of another kind, at a priority that cannot be kept, and a match that another flow has: there
+    That is possible where all that matches is forwarded by NORMAL, which is what Open vSwitch does by itself, or dropped. The
+    flow comes just above the NORMAL flow that forwards MATCH now, and below every flow that drops some of it, so that no packet
+    goes another way and none comes through that was dropped. Anything else is refused: a bridge with a controller, with
+    fail_mode=secure or with several tables, a match that is another flow's, or that some flow forwards in another way. There
     set_queue belongs into the flow that forwards.
 
-    A port that the traffic leaves by instead, and that has a queue of the same number, puts it into that; a note tells which
-    ports do. Two steered matches that a packet may have both of must lead to the same queue number. Queues take effect on
-    the kernel datapath; the userspace one does not know them.
+    A queue number is for every port: what matches and leaves by another port that has a queue of the same number goes through
+    that. A note tells which ports have one. Two matches that a packet can have both of must lead to the same number. Queues
+    take effect on the kernel datapath; the userspace one does not know them.
 
-    The flow has a cookie of ovstool's, by which 'ovstool qos unsteer', 'ovstool qos clear' and 'ovstool port del' find it. It
-    is lost when ovs-vswitchd ends without saving flows (a restart by ovs-ctl saves them, a crash does not), and it is
-    judged by the flows there are when it is added. Repeat the command after either.
+    It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd forgets all flows
+    when it ends; a restart by ovs-ctl puts them back, after a crash repeat the command. The flow has a cookie that tells whose
+    it is, by which 'qos unsteer', 'qos clear' and 'port del' find it. The last example lists all of a bridge.
 
     Examples:
       ovstool qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2
