@@ -22,7 +22,7 @@ class QosSteer(FlowWriter):
     set_queue belongs into the flow that forwards.
 
     A queue number is for every port: what matches and leaves by another port that has a queue of the same number goes through
-    that. A note tells which ports have one. Two matches that a packet can have both of must lead to the same number. Queues
+    that, also on another bridge behind a patch port. A note tells which ports have one. Two matches that a packet can have both of must lead to the same number. Queues
     take effect on the kernel datapath; the userspace one does not know them.
 
     It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd forgets all flows

@@ -350,17 +350,22 @@ def _require_no_owner(bridge: Row, queue: int) -> None:
 
 
 def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) -> None:
-    """Note which other ports of the bridge have a queue of this number, because set_queue is for them too."""
-    shaped, qos_rows = switch.read_all(
-        [Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "name", "qos")), Query("QoS", [], ("_uuid", "queues"))]
+    """Note which other ports have a queue of this number, because set_queue is for them too; it also goes through patch ports."""
+    shaped, qos_rows, patches = switch.read_all(
+        [
+            Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "name", "qos")),
+            Query("QoS", [], ("_uuid", "queues")),
+            Query("Interface", [["type", "==", "patch"]], ("_uuid",)),
+        ]
     )
     having = {one(row["_uuid"]) for row in qos_rows if queue in mapping(row["queues"])}
-    here = set(many(bridge["ports"])) - {one(port_row["_uuid"])}
-    names = sorted(row["name"] for row in shaped if one(row["qos"]) in having and one(row["_uuid"]) in here)
+    here = many(bridge["ports"])
+    others = [row for row in shaped if one(row["qos"]) in having and row["_uuid"] != port_row["_uuid"]]
+    names = sorted(row["name"] for row in others if patches or one(row["_uuid"]) in here)
     if names:
-        have = "has" if len(names) == 1 else "have"
         switch.notes.append(
-            f"{_names(names)} {have} a queue {queue} too, which what matches and leaves there goes through; try: a number of its own"
+            f"{_names(names)} {'has' if len(names) == 1 else 'have'} a queue {queue} too, which what matches and leaves there goes through; "
+            "try: a number of its own"
         )
 
 

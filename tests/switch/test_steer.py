@@ -235,6 +235,19 @@ def test_steered_beside_each_other(shaped, ovstool, unmoved):
     assert ovstool("qos steer eth2 --queue 1 --match udp").stdout == "eth2: created\n"
 
 
+def test_a_queue_number_goes_through_patch_ports(shaped, ovstool):
+    shaped.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+    ovstool(f"qos set p1 {QOS}")
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stderr == ""
+    shaped.vsctl(
+        "add-port br0 a -- set interface a type=patch options:peer=b -- add-port br1 b -- set interface b type=patch options:peer=a"
+    )
+    assert "p1 has a queue 1 too" in ovstool("qos steer eth1 --queue 1 --match tcp").stderr
+    (datapath_port,) = re.findall(r"p1 1/(\d+):", shaped.tool("ovs-appctl", "dpif/show"))
+    actions = trace(shaped, "in_port=eth2,tcp").split(",")
+    assert "set(skb_priority(" in actions[0] and datapath_port in actions[1:]
+
+
 def test_a_dump_with_steering_flows_can_be_read_back(shaped, ovstool):
     """In any order, as the flows overlap."""
     for match in (MATCH, "tcp", "arp"):
