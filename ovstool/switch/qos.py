@@ -125,8 +125,8 @@ def max_rates(switch: Switch) -> dict[str, int]:
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
     changes = switch.write(lambda txn: _set(txn, ports, wish))
-    updated = [] if wish.merge or switch.dry_run else [name for name, change in changes if change == "updated"]
-    if updated and switch.wait:  # queues may have gone with it
+    updated = [name for name, change in changes if change == "updated"]
+    if updated and switch.wait and not (wish.merge or switch.dry_run):  # queues may have gone with it
         from ovstool.switch import steer  # the other commands do without
 
         steer.note_lost(switch, updated)

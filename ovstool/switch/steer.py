@@ -30,6 +30,7 @@ MASK = 0xFFFFFFFF << 32
 _HIGHEST = 65535  # priority
 _ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
 _LEADS_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
+_OF_PIPELINES = re.compile(r"x*reg\d|metadata|ct_|conj_id|actset_output")
 _ADDRESS = re.compile(r"(?<![\w.])\d+(?:\.\d+){3}(?![\w.])")
 # Words that ovs-ofctl takes along with a match, where they would make it another flow.
 _NO_FIELDS = (
@@ -71,9 +72,9 @@ def list_all(switch: Switch, bridge: str) -> list[Steered]:
     return [_steered(bridge, names.get(int(row[2], 16)), row) for row in found]
 
 
-def of_port(switch: Switch, place: Place) -> list[Steered]:
+def of_port(switch: Switch, at: Place) -> list[Steered]:
     """The flows that steer into queues of one port. Raises Unreachable."""
-    return [_steered(place.bridge, place.port, row) for row in _rows(flow.Connection.of(switch, place.bridge), cookie(place.port))]
+    return [_steered(at.bridge, at.port, row) for row in _rows(flow.Connection.of(switch, at.bridge), cookie(at.port))]
 
 
 def places(reader: lookup.Reader, names: Sequence[str]) -> list[Place]:
@@ -81,6 +82,14 @@ def places(reader: lookup.Reader, names: Sequence[str]) -> list[Place]:
     named = lookup.ports(reader, names, ())
     bridges = lookup.bridges_of_ports(reader, [row for _, (row,) in named])
     return [Place(name, row["name"], bridges[u]) for name, (row,) in named if (u := str(one(row["_uuid"]))) in bridges]
+
+
+def place(reader: lookup.Reader, name: str) -> Place:
+    """Where a port is. Raises NotFound, Conflict."""
+    found = places(reader, [name])
+    if not found:
+        raise NotFound(f"port {quote(name)}", "is on no bridge", "ovstool port list")
+    return found[0]
 
 
 def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
@@ -91,7 +100,7 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
     """
     row = lookup.ports(switch, [port], ("qos",))[0].rows[0]
     _require_queue(switch, port, row, queue)
-    bridge = switch.read(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("name", "controller", "fail_mode", "ports")))[0]
+    bridge = lookup.bridges(switch, [place(switch, port).bridge], ("controller", "fail_mode", "ports"))[0]
     _require_no_owner(bridge, queue)
     connection = flow.Connection.of(switch, bridge["name"])
     connection.require_bundles()
@@ -99,6 +108,8 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
     if not written:
         why = "matches everything, and for all that no flow puts elsewhere there is queue 0"
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
+    for field in filter(_OF_PIPELINES.match, matches.fields(written)):
+        raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets that come to table 0")
     asked = _Asked(match, written, queue, list(connection.flows("", names=False)), connection.port_names())
     asked.require_one_table(bridge["name"])
     new = (0, asked.priority(), f"{cookie(row['name']):#x}", 0, 0, 0.0, written, f"set_queue:{queue},NORMAL")
@@ -107,7 +118,7 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
         if other[2] != new[2]:
             name = _names_of_cookies(switch).get(int(other[2], 16))
             whose = f"port {quote(name)}" if name else "a port that is gone"
-            hint = f"ovstool qos unsteer {quote(name)}" if name else f"ovstool flow del {bridge['name']} cookie={other[2]}/-1"
+            hint = f"ovstool qos unsteer {quote(name)}" if name else f"ovstool flow del {quote(bridge['name'])} cookie={other[2]}/-1"
             raise Conflict(asked.what, f"is steered for {whose}, by a flow that is for all ports ({asked.shown(other)})", hint)
     asked.require_no_rival()
     _note_other_ports(switch, bridge, row, queue)
@@ -125,30 +136,30 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
 
 def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> flow.Written:
     """Delete the flows that steer into queues of a port: all, or those of one queue or of exactly this match. Raises NotFound, UsageError."""
-    for place in places(switch, [port]):
-        connection = flow.Connection.of(switch, place.bridge)
-        wanted = None if match is None else text.renamed(connection.written(_only_a_match(match)), connection.port_names())
-        rows = [
-            row
-            for row in _rows(connection, cookie(place.port))
-            if (queue is None or _queue(row) == queue) and (wanted is None or row[6] == wanted)
-        ]
-        if rows and not switch.dry_run:
-            _delete(connection, rows)
-        switch.notes.append(f"{_count(rows)}{'' if switch.dry_run else ' deleted'}")
-        lines = [f"-{text.line_of(row)}" for row in rows]
-        return flow.Written([Change(port, "deleted" if rows else "unchanged")], lines if switch.dry_run else [])
-    return flow.Written([Change(port, "unchanged")])
+    at = place(switch, port)
+    connection = flow.Connection.of(switch, at.bridge)
+    wanted = None if match is None else text.renamed(connection.written(_only_a_match(match)), connection.port_names())
+    rows = [
+        row
+        for row in _rows(connection, cookie(at.port))
+        if (queue is None or _queue(row) == queue) and (wanted is None or row[6] == wanted)
+    ]
+    if rows and not switch.dry_run:
+        _delete(connection, rows)
+    switch.notes.append(f"{len(rows)} flow{'s' * (len(rows) != 1)}{'' if switch.dry_run else ' deleted'}")
+    return flow.Written(
+        [Change(port, "deleted" if rows else "unchanged")], [f"-{text.line_of(row)}" for row in rows] if switch.dry_run else []
+    )
 
 
-def clear(switch: Switch, places: Sequence[Place]) -> set[str]:
+def clear(switch: Switch, cleared: Sequence[Place]) -> set[str]:
     """Delete the flows that steer into queues of these ports, whose QoS is gone; which ports had some, as they were named.
 
     What steers where OpenFlow cannot be had stays, and is noted: the QoS is gone all the same.
     """
     had = set()
-    for bridge, here in _by_bridge(places).items():
-        owners = {cookie(place.port): place.named for place in here}
+    for bridge, here in _by_bridge(cleared).items():
+        owners = {cookie(at.port): at.named for at in here}
         try:
             connection = flow.Connection.of(switch, bridge)
             # Mostly there are none, so names of ports, which are more to ask for, are left for later.
@@ -158,7 +169,7 @@ def clear(switch: Switch, places: Sequence[Place]) -> set[str]:
                 _delete(connection, rows)
         except OvstoolError as error:
             switch.notes.append(
-                f"{error.what}: {error.why}; flows that steer into queues of {_names([place.named for place in here])}, if any, stay"
+                f"{error.what}: {error.why}; flows that steer into queues of {_names([at.named for at in here])}, if any, stay"
             )
             continue
         for row in rows:
@@ -172,7 +183,7 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
     named = lookup.ports(switch, names, ("qos",))
     queues = {name: _queues(switch, row) for name, (row,) in named}
     for bridge, here in _by_bridge(places(switch, names)).items():
-        owners = {cookie(place.port): place.named for place in here}
+        owners = {cookie(at.port): at.named for at in here}
         try:
             rows = list(_rows(flow.Connection.of(switch, bridge), *_mask_for(owners)))
         except OvstoolError:
@@ -217,6 +228,7 @@ class _Asked:
         for row in met:
             if row[6] == self.written:
                 raise Conflict(self.what, f"is that of a flow of someone else ({self.shown(row)})", _hint(self.queue))
+        for row in met:
             if row[7] not in ("NORMAL", "drop"):
                 why = f"a flow that is not NORMAL decides where some of it goes ({self.shown(row)})"
                 raise Refused(self.what, why, _hint(self.queue))
@@ -297,10 +309,10 @@ def _deletion(row: text.Row) -> str:
     return f"delete_strict,table=0,priority={row[1]},cookie={row[2]}/-1,{row[6]}"
 
 
-def _by_bridge(places: Sequence[Place]) -> dict[str, list[Place]]:
+def _by_bridge(wanted: Sequence[Place]) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = {}
-    for place in places:
-        found.setdefault(place.bridge, []).append(place)
+    for at in wanted:
+        found.setdefault(at.bridge, []).append(at)
     return found
 
 
@@ -372,7 +384,3 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
 def _names(names: Sequence[str]) -> str:
     shown = [quote(name) for name in names]
     return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
-
-
-def _count(rows: Sequence[text.Row]) -> str:
-    return f"{len(rows)} flow{'s' * (len(rows) != 1)}"
