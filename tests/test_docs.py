@@ -169,7 +169,7 @@ def complete(*words):
 
 def test_bash_completes_words_and_options():
     assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0
-    assert complete("qos", "s") == ["set", "show"]
+    assert complete("qos", "s") == ["set", "show", "steer"]
     assert complete("br") == ["bridge"]
     assert complete("qos", "set", "eth1", "--ma") == ["--max-width", "--max-rate"]
     assert complete("bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]

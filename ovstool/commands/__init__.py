@@ -49,6 +49,8 @@ COMMANDS = {
     "qos list": "qos:QosList",
     "qos show": "qos:QosShow",
     "qos gc": "qos:QosGc",
+    "qos steer": "steer:QosSteer",
+    "qos unsteer": "steer:QosUnsteer",
     "sflow enable": "sflow:SflowEnable",
     "sflow disable": "sflow:SflowDisable",
     "sflow list": "sflow:SflowList",

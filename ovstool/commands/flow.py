@@ -45,13 +45,8 @@ def _not_utf8(data: bytes) -> int:
     return -1
 
 
-class _FlowWriter(SwitchWriter):
+class FlowWriter(SwitchWriter):
     """A command that changes flows: ``on_switch`` returns a ``flow.Written``"""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to change")
-        return parser
 
     def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         for host, _, written in answers:
@@ -61,6 +56,13 @@ class _FlowWriter(SwitchWriter):
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         super().emit_answers(args, [answer._replace(result=answer.result.changes) for answer in answers])
+
+
+class _BridgeWriter(FlowWriter):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to change")
+        return parser
 
 
 class FlowList(SwitchLister):
@@ -96,7 +98,7 @@ class FlowList(SwitchLister):
         return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed)
 
 
-class FlowAdd(_FlowWriter):
+class FlowAdd(_BridgeWriter):
     """Add flows to a bridge, all or none
 
     Flows with the same table, priority and match are replaced. All are sent in one bundle, which needs OpenFlow 1.3 or
@@ -126,7 +128,7 @@ class FlowAdd(_FlowWriter):
         return flow.add(switch, args.bridge, self.given)
 
 
-class FlowDel(_FlowWriter):
+class FlowDel(_BridgeWriter):
     """Delete the flows of a bridge that a match covers, or all
 
     Without MATCH all flows go, as with ovs-ofctl: also the one that made the bridge an ordinary switch. With --strict it
@@ -148,7 +150,7 @@ class FlowDel(_FlowWriter):
         return flow.delete(switch, args.bridge, args.match, args.strict)
 
 
-class FlowReplace(_FlowWriter):
+class FlowReplace(_BridgeWriter):
     """Give a bridge the flows of a file, and no others
 
     Flows that are not in the file go, all in one bundle with what is added: no packet sees half of it. Needs OpenFlow

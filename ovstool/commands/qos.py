@@ -10,8 +10,8 @@ from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, qos
 
-_PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
-_MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
+PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
+MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
 _QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {
     "min": ("min_rate", units.parse_rate),
     "max": ("max_rate", units.parse_rate),
@@ -57,7 +57,7 @@ class QosSet(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
         parser.add_argument(
             "--type", metavar="TYPE", choices=qos.TYPES, type=qos.full_name,
             help=f"how to shape: {', '.join(qos.TYPES)}; linux- may be left out (default: {qos.DEFAULT_TYPE})",
@@ -98,13 +98,15 @@ class QosSet(SwitchWriter):
 class QosClear(SwitchWriter):
     """Remove the QoS of ports, with the QoS and Queue rows that only they used
 
+    The flows that 'qos steer' has put there for these ports go too.
+
     Example:
       ovstool qos clear eth1
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -136,7 +138,7 @@ class QosShow(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=_PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORTS)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -166,7 +168,7 @@ def _queue(text: str) -> tuple[int, qos.QueueWish]:
     try:
         if "=" in ident:
             raise UsageError("its ID is missing", "it comes first", f"0:{text}")
-        queue = number(0, _MAX_QUEUE - 1)(ident)
+        queue = number(0, MAX_QUEUE - 1)(ident)
         asked: dict[str, int] = {}
         for item in rest.split(",") if colon else ():
             key, value = key_value(item)

@@ -121,6 +121,11 @@ def place(flow: str) -> str:
     return found[0] if found else ""
 
 
+def match_of(flow: str) -> str:
+    """Its match alone; the flow says its priority."""
+    return re.sub(r"^table=.*? priority=\d+,?", "", head(flow)).strip()
+
+
 def head_of(row: Row) -> str:
     """The same of a dumped flow."""
     table, priority, match = row[0], row[1], row[6]

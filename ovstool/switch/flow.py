@@ -20,6 +20,7 @@ _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
 # What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
 _FORMATS = {"1.0": "NXM+table_id", "1.1": "OpenFlow11", **{f"1.{minor}": f"OXM-OpenFlow1{minor}" for minor in (2, 3, 4, 5)}}
+_NEEDS = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
 _STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
@@ -113,7 +114,7 @@ def list_all(switch: Switch, bridge: str, match: str | None, table: int | None, 
     ``names``: ports and tables by name. ``parsed``: match and actions as objects, as ``ovs.flow`` has them.
     Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take.
     """
-    connection = _Connection.of(switch, bridge)
+    connection = Connection.of(switch, bridge)
     rows = connection.flows(_match(match, table), names)
     return text.parsed(rows) if parsed else rows
 
@@ -123,7 +124,7 @@ def add(switch: Switch, bridge: str, flows: Given) -> Written:
 
     Raises NotFound, UsageError with the line, Refused with the flow.
     """
-    connection = _Connection.of(switch, bridge)
+    connection = Connection.of(switch, bridge)
     connection.require_bundles()
     if flows.file is None:
         _require_different(flows)
@@ -154,7 +155,7 @@ def _require_different(flows: Given) -> None:
 
 def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Written:
     """Delete the flows that a match covers, or all; ``strict``: the one with exactly this match and priority. Raises NotFound, UsageError."""
-    connection = _Connection.of(switch, bridge)
+    connection = Connection.of(switch, bridge)
     match = _match(match, None)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = connection.matching_exactly(match) if strict else connection.flows(match, names=switch.dry_run)
@@ -173,7 +174,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Writ
 
 def replace(switch: Switch, bridge: str, flows: Given) -> Written:
     """Make the bridge have these flows and no others, in one bundle. Flows that stay keep their counters. Raises as ``add``."""
-    connection = _Connection.of(switch, bridge)
+    connection = Connection.of(switch, bridge)
     connection.require_bundles()
     found = connection.difference(flows)
     if found and not switch.dry_run:
@@ -185,12 +186,12 @@ def replace(switch: Switch, bridge: str, flows: Given) -> Written:
 
 def diff(switch: Switch, bridge: str, flows: Given) -> list[tuple[str, str]]:
     """What differs: ``+`` and a flow that only the file has, ``-`` and one that only the switch has. Raises as ``add``."""
-    return [(line[0], line[1:]) for line in _signed(_Connection.of(switch, bridge).difference(flows))]
+    return [(line[0], line[1:]) for line in _signed(Connection.of(switch, bridge).difference(flows))]
 
 
 def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     """What ovs-vswitchd would do with a packet (``ofproto/trace``, ovs-vswitchd(8)). Raises NotFound, UsageError, Unreachable."""
-    _Connection.of(switch, bridge)
+    Connection.of(switch, bridge)
     if not flow.strip() or flow.lstrip().startswith("-"):
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
     done = switch.run(["env", f"OVS_RUNDIR={switch.rundir}", "ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "--names", bridge, flow])
@@ -228,7 +229,7 @@ def top(switch: Switch, bridge: str, match: str | None, table: int | None, inter
 
     The time of each flow is taken from the switch's clock. A flow that is new, or whose counters began anew, counts from then.
     """
-    connection = _Connection.of(switch, bridge)
+    connection = Connection.of(switch, bridge)
     match = _match(match, table)
     if interval_s >= switch.remaining_s():
         raise UsageError(f"--interval {interval_s:g}", f"longer than the time allowed ({switch.timeout_s:g} s)", f"-t {interval_s + 30:g}")
@@ -259,8 +260,8 @@ def _between(before: _Counted | None, now: _Counted, elapsed_s: float) -> tuple[
 
 
 @dataclass(frozen=True)
-class _Connection:
-    """How ovs-ofctl reaches a bridge."""
+class Connection:
+    """How ovs-ofctl reaches a bridge; ``of`` makes one."""
 
     switch: Switch
     bridge: str
@@ -268,19 +269,19 @@ class _Connection:
     protocols: tuple[str, ...]  # the OpenFlow versions that the bridge allows; none named: what its Open vSwitch does by default
 
     @classmethod
-    def of(cls, switch: Switch, bridge: str) -> "_Connection":
+    def of(cls, switch: Switch, bridge: str) -> "Connection":
         """Raises NotFound, and Unreachable when programs cannot be run where the switch is."""
         switch.require_host("OpenFlow")
         row = lookup.bridges(switch, [bridge], ("protocols",))[0]
         return cls(switch, bridge, switch.management_socket(bridge), tuple(many(row["protocols"])))
 
-    def flows(self, match: str, names: bool) -> Iterator[text.Row]:
-        """Dump flows, each parsed as it comes."""
+    def flows(self, match: str, names: bool | None) -> Iterator[text.Row]:
+        """Dump flows, each parsed as it comes. ``names`` None: nor are there any in the match, which spares asking for them."""
         return text.flows(text.lines(self._dumped(match, names)))
 
-    def _dumped(self, match: str, names: bool) -> Iterator[bytes]:
-        # Never --no-names: with that ovs-ofctl does not take names in the match either.
-        options = ["--names"] if names else []
+    def _dumped(self, match: str, names: bool | None) -> Iterator[bytes]:
+        # With --no-names ovs-ofctl does not take names in the match either.
+        options = ["--no-names"] if names is None else ["--names"] if names else []
         words = [match] if match else []
         done = yield from self.switch.stream([*self._argv, *options, "dump-flows", "--", self.socket, *words])
         self._check(done, match=match)
@@ -301,8 +302,25 @@ class _Connection:
         """With port names in place of numbers."""
         if not rates:
             return []
-        names = {number: name for name, number in text.ports(self.run("show", "--", self.socket).stdout).items()}
+        names = self.port_names()
         return [replace_(rate, match=text.renamed(rate.match, names), actions=text.renamed(rate.actions, names)) for rate in rates]
+
+    def port_names(self) -> dict[str, str]:
+        """The name of each port by its number, both as ovs-ofctl prints them."""
+        return {number: name for name, number in text.ports(self.run("show", "--", self.socket).stdout).items()}
+
+    def written(self, match: str) -> str:
+        """A match as the switch writes it in table 0, with ports by number; of what is the same there are many spellings.
+
+        Raises UsageError for what ovs-ofctl does not take, and for a field that the switch would pass over.
+        """
+        probe = f"table=0,priority=0,cookie={_nobodys_cookie()},{match},actions=drop"
+        named = text.match_of(self._diff(Given([probe]), match).plus[0])
+        done, numbered = self._parsed_flows([f"priority=0,{named} actions=drop"])
+        for was, now in _normalized(done.stderr):
+            raise UsageError(f"match {quote(match)}", f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}")
+        sent = [] if done.status else text.sent(done.stdout)
+        return text.match_of((sent or numbered)[0])
 
     def require_bundles(self) -> None:
         """Raises Refused when the bridge allows only versions that cannot change flows as a whole."""
@@ -367,14 +385,19 @@ class _Connection:
 
     def _as_sent(self, flows: Sequence[str]) -> list[str] | None:
         """Flows of a difference as they would go over the wire; None when this ovs-ofctl cannot tell."""
+        done, _ = self._parsed_flows(flows)
+        as_sent = text.sent(done.stdout)
+        return as_sent if not done.status and len(as_sent) == len(flows) else None
+
+    def _parsed_flows(self, flows: Sequence[str]) -> tuple[Finished, list[str]]:
+        """What ovs-ofctl says it would send to this switch for these flows, and the flows with ports by number, for which it was asked."""
         shown = self.run("show", "--", self.socket).stdout
         form = _FORMATS.get(text.version(shown), "any")
         numbers = text.ports(shown)
-        lines = "".join(f"{text.renamed(flow, numbers)}\n" for flow in flows)
+        numbered = [text.renamed(flow, numbers) for flow in flows]
+        lines = "".join(f"{flow}\n" for flow in numbered)
         # parse-flows is in no manual. It has been in every ovs-ofctl since 2010, and without it nothing but a needless write is lost.
-        done = self.switch.run(["ovs-ofctl", "-O", _VERSIONS, "-F", form, "parse-flows", "--", _STDIN], lines.encode())
-        as_sent = text.sent(done.stdout)
-        return as_sent if not done.status and len(as_sent) == len(flows) else None
+        return self.switch.run(["ovs-ofctl", "-O", _VERSIONS, "-F", form, "parse-flows", "--", _STDIN], lines.encode()), numbered
 
     def run(self, *words: str, flows: Given | None = None, match: str = "") -> Finished:
         """Run ovs-ofctl, with flows on its standard input. Raises what its words mean."""
@@ -393,13 +416,10 @@ class _Connection:
 
     def _take_notes(self, stderr: str) -> None:
         """Open vSwitch drops what a match says without saying what it needs, and only logs that."""
-        logged = list(map(_LOG_LINE.match, stderr.splitlines()))
-        for first, before, after in zip(logged, logged[1:], logged[2:], strict=False):
-            if first and before and after and "normalization changed" in first[2]:
-                was, now = (line[2].partition(":")[2].strip() for line in (before, after))
-                said = f"{quote(was)} was taken as {quote(now)}: a field needs the protocol that has it, such as tcp (ovs-fields(7))"
-                if said not in self.switch.notes:
-                    self.switch.notes.append(said)
+        for was, now in _normalized(stderr):
+            said = f"{quote(was)} was taken as {quote(now)}: {_NEEDS}"
+            if said not in self.switch.notes:
+                self.switch.notes.append(said)
 
     def _error(self, stderr: str, flows: Given | None, match: str) -> OvstoolError:
         words = _words(stderr)
@@ -446,6 +466,14 @@ def _match(match: str | None, table: int | None) -> str:
     if re.search(r"(?:^|[,\s])table=", match):
         raise UsageError(f"--table {table}", "the match names a table too")
     return f"table={table},{match}"
+
+
+def _normalized(stderr: str) -> Iterator[tuple[str, str]]:
+    """The matches that Open vSwitch has taken as others, of which it only logs: what they were and what they are."""
+    logged = list(map(_LOG_LINE.match, stderr.splitlines()))
+    for first, before, after in zip(logged, logged[1:], logged[2:], strict=False):
+        if first and before and after and "normalization changed" in first[2]:
+            yield before[2].partition(":")[2].strip(), after[2].partition(":")[2].strip()
 
 
 def _words(stderr: str) -> str:

@@ -81,6 +81,16 @@ def bridges_of(reader: Reader, interface_rows: Sequence[Row]) -> dict[str, str]:
     return {str(u): bridge["name"] for bridge in every for port in many(bridge["ports"]) for u in members.get(port, ())}
 
 
+def bridges_of_ports(reader: Reader, port_rows: Sequence[Row]) -> dict[str, str]:
+    """The same of Port rows, by the port's UUID."""
+    wanted = [str(one(row["_uuid"])) for row in port_rows]
+    if len(wanted) > _MANY:
+        every = reader.read(Query("Bridge", [], ("name", "ports")))
+        return {str(port): bridge["name"] for bridge in every for port in many(bridge["ports"])}
+    owners = reader.read_all([Query("Bridge", [["ports", "includes", uuid(u)]], ("name",)) for u in wanted])
+    return {u: rows[0]["name"] for u, rows in zip(wanted, owners, strict=True) if rows}
+
+
 def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Row]:
     """The rows of the bridges named, or of all bridges by name when none is. Raises NotFound."""
     if not names:

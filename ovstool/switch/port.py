@@ -115,11 +115,16 @@ def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
 
 
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
-    """Delete ports and the QoS and Queue rows that only they used; all or none.
+    """Delete ports and the QoS and Queue rows that only they used; all or none. Then the flows go that steer into their queues.
 
     Raises NotFound, and UsageError for a bridge's local port or a member of a bond, which do not go by themselves.
     """
-    return switch.write(lambda txn: _delete(txn, names, if_exists))
+    changes, shaped = switch.write(lambda txn: _delete(txn, names, if_exists))
+    if shaped:
+        from ovstool.switch import steer  # only what had a QoS had queues to steer into
+
+        steer.clear(switch, [steer.Place(*place) for place in shaped])
+    return changes
 
 
 def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
@@ -166,12 +171,14 @@ def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     return [Change(name, change)]
 
 
-def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> list[Change]:
+def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[tuple[str, str, str]]]:
+    """What became of each port; and those that had a QoS, each as it was named, with its own name and its bridge."""
     names = lookup.unique(names)
     absent = _absent(txn, names) if if_exists else []
     named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces"))
     rows = {one(row["_uuid"]): row for _, (row,) in named}
     ports_of: dict[str, list[str]] = {}
+    shaped = []
     for name, (row,) in named:
         for bridge in txn.read(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name"))):
             if bridge["name"] == row["name"]:
@@ -180,6 +187,8 @@ def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> list[Cha
                 )
             if one(row["_uuid"]) not in ports_of.setdefault(one(bridge["_uuid"]), []):
                 ports_of[one(bridge["_uuid"])].append(one(row["_uuid"]))
+                if many(row["qos"]):
+                    shaped.append((name, row["name"], bridge["name"]))
         if name != row["name"] and len(many(row["interfaces"])) > 1:
             raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
     for row in rows.values():
@@ -188,7 +197,7 @@ def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> list[Cha
     for bridge_uuid, port_uuids in ports_of.items():
         txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(port_uuids)]])
     present = {name for name, _ in named}
-    return [Change(name, "deleted" if name in present else "unchanged") for name in names]
+    return [Change(name, "deleted" if name in present else "unchanged") for name in names], shaped
 
 
 def _absent(txn: Transaction, names: Sequence[str]) -> list[str]:

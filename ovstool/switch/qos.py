@@ -144,12 +144,25 @@ def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
     changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
     switch.notes += notes
+    updated = [name for name, change in changes if change == "updated"]
+    if updated and switch.wait and not (wish.merge or switch.dry_run):  # queues may have gone with it
+        from ovstool.switch import steer  # the other commands do without
+
+        steer.note_lost(switch, updated)
     return changes
 
 
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
-    """Detach the QoS of each port and delete the rows nobody else refers to; all ports in one transaction. Raises NotFound."""
-    return switch.write(lambda txn: _clear(txn, ports))
+    """Detach the QoS of each port and delete the rows nobody else refers to; all ports in one transaction. Raises NotFound.
+
+    Then the flows go that steer into queues of these ports.
+    """
+    from ovstool.switch import steer  # the other commands do without
+
+    places = steer.places(switch, ports)
+    changes = switch.write(lambda txn: _clear(txn, ports))
+    steered = steer.clear(switch, places)
+    return [Change(name, "deleted" if name in steered else change) for name, change in changes]
 
 
 def collect(switch: Switch) -> list[tuple[str, str, str]]:

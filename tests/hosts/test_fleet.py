@@ -237,10 +237,15 @@ def test_writers_and_lists_of_each_noun(fleet):
     queues = fleet.ovstool(f"{pair} stats eth1 --queues -f json").json
     assert {row["host"] for row in queues} == set(host) and {row["port"] for row in queues} == {"eth1"}
     twice("sflow disable br0", "br0", first="deleted")
+    twice("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2", "eth1")
+    assert ["set_queue:1,NORMAL" in fleet[h].run("ovs-ofctl dump-flows br0").stdout for h in host] == [True] * 2
+    twice("qos unsteer eth1", "eth1", first="deleted")
+    twice("qos steer eth1 --queue 0 --match arp,in_port=eth2", "eth1")
     twice("qos clear eth1", "eth1", first="deleted")
     twice("bridge del br1 --if-exists", "br1", first="deleted")
     assert [fleet.vsctl(h, "list-br") for h in host] == ["br0"] * 2
     assert [fleet.vsctl(h, "--bare --columns=_uuid list queue") for h in host] == ["", ""]
+    assert ["set_queue" in fleet[h].run("ovs-ofctl dump-flows br0").stdout for h in host] == [False] * 2
 
 
 def test_dry_run_on_two_hosts(fleet):

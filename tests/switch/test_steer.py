@@ -1,0 +1,519 @@
+"""Steering into queues, judged by ovs-ofctl, ofproto/trace and packets: nothing may go another way than it did."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+import zlib
+
+import pytest
+
+from ovstool.openflow.match import apart, covers, fields
+
+VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+NORMAL = "priority=0 actions=NORMAL"
+MATCH = "ip,nw_dst=10.0.0.2"
+QOS = "--max-rate 100mbit --queue 1:max=10mbit --queue 2:max=20mbit"
+
+
+def cookie(port: str) -> str:
+    return f"0x6f767374{zlib.crc32(port.encode()):08x}"
+
+
+def steering(match: str, queue: int = 1, priority: int = 1, port: str = "eth1") -> str:
+    return f"cookie={cookie(port)}, priority={priority},{match} actions=set_queue:{queue},NORMAL"
+
+
+def ofctl(switch, *words: str, bridge: str = "br0") -> str:
+    return switch.tool("ovs-ofctl", "-O", VERSIONS, *words[:-1], "--", words[-1], f"unix:{switch.box.directory}/{bridge}.mgmt")
+
+
+def flows(switch, bridge: str = "br0") -> list[str]:
+    """All flows of a bridge as ovs-ofctl dumps them, without what changes by itself."""
+    out = ofctl(switch, "--no-stats", "--names", "dump-flows", bridge=bridge)
+    return sorted(line.strip() for line in out.splitlines() if "reply" not in line)
+
+
+def install(switch, *lines: str) -> None:
+    for line in lines:
+        switch.tool("ovs-ofctl", "-O", VERSIONS, "add-flow", f"unix:{switch.box.directory}/br0.mgmt", line)
+
+
+def trace(switch, packet: str) -> str:
+    """What the datapath would do with a packet."""
+    found = re.search("Datapath actions: (.*)", switch.tool("ovs-appctl", "ofproto/trace", "br0", packet))
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def shaped(switch, ovstool):
+    """The test's switch, whose eth1 has the queues 1 and 2."""
+    assert ovstool(f"qos set eth1 {QOS}").code == 0
+    return switch
+
+
+@pytest.fixture
+def unmoved(shaped, refused):
+    """``refused``, for commands that must not touch the flows either."""
+
+    def run(command: str | list, code: int) -> str:
+        before = flows(shaped)
+        message = refused(command, code)
+        assert flows(shaped) == before
+        return message
+
+    return run
+
+
+def test_steer_and_unsteer(shaped, ovstool):
+    result = ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    assert (result.stdout, result.stderr, result.code) == ("eth1: created\n", "", 0)
+    assert flows(shaped) == [steering(MATCH), NORMAL]
+    assert "set(skb_priority(" in trace(shaped, "in_port=eth2,ip,nw_dst=10.0.0.2")
+    assert "set(" not in trace(shaped, "in_port=eth2,ip,nw_dst=10.0.0.3")
+    result = ovstool("qos unsteer eth1 -f json")
+    assert (result.json, result.stderr) == ([{"object": "eth1", "change": "deleted"}], "ovstool: note: 1 flow deleted\n")
+    assert flows(shaped) == [NORMAL]
+    assert ovstool("qos unsteer eth1").stdout == "eth1: unchanged\n"
+
+
+def test_twice_writes_nothing(shaped, ovstool):
+    """A flow that is sent again is born again."""
+    number = shaped.vsctl("get interface eth2 ofport")
+    spellings = (
+        "tcp,dl_vlan=0xffff,in_port=eth2,tcp_dst=80",
+        f"dl_type=0x800 nw_proto=6 tp_dst=0x50 vlan_tci=0/0x1fff in_port={number}",
+    )
+    for words, change in ((spellings[0], "created"), (spellings[0], "unchanged"), (spellings[1], "unchanged")):
+        assert ovstool(["qos", "steer", "eth1", "--queue", "1", "--match", words]).stdout == f"eth1: {change}\n"
+        time.sleep(1.1)
+    (age,) = re.findall(r"duration=([\d.]+)s.*set_queue", ofctl(shaped, "dump-flows"))
+    assert float(age) > 3
+    assert ovstool(["qos", "unsteer", "eth1", "--match", spellings[1]]).stdout == "eth1: deleted\n"
+    assert flows(shaped) == [NORMAL]
+
+
+def test_dry_run(shaped, ovstool):
+    command = ["qos", "steer", "eth1", "--match", "arp,in_port=eth2", "-n", "--queue"]
+    line = f"priority=1,arp,in_port=eth2 cookie={cookie('eth1')} actions=set_queue:"
+    result = ovstool([*command, "1"])
+    assert (result.stdout, result.stderr) == (f"+{line}1,NORMAL\n", "ovstool: note: eth1: would be created\n")
+    assert flows(shaped) == [NORMAL]
+    ovstool("qos steer eth1 --match arp,in_port=eth2 --queue 1")
+    before = flows(shaped), shaped.dump()
+    assert ovstool([*command, "1"]).stdout == ""
+    assert ovstool([*command, "2"]).stdout == f"-{line}1,NORMAL\n+{line}2,NORMAL\n"
+    assert ovstool("qos unsteer eth1 --dry-run").stdout == f"-{line}1,NORMAL\n"
+    result = ovstool("qos clear eth1 --dry-run")
+    assert f"steering flow {line}1,NORMAL: would be deleted" in result.stderr and result.stdout.startswith('["Open_vSwitch"')
+    assert "would be deleted" in ovstool("port del eth1 --dry-run").stderr
+    assert (flows(shaped), shaped.dump()) == before
+
+
+def test_another_queue(shaped, ovstool):
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    assert ovstool(f"qos steer eth1 --queue 2 --match {MATCH}").stdout == "eth1: updated\n"
+    assert flows(shaped) == [steering(MATCH, 2), NORMAL]
+
+
+def test_unsteer_takes_what_is_named_and_nothing_else(shaped, ovstool):
+    ovstool("qos set eth2 --queue 1")
+    assert ovstool("qos steer eth2 --queue 1 --match icmp").code == 0
+    for queue, match in ((1, "tcp,tp_dst=80"), (2, "tcp,tp_dst=81"), (2, "tcp,tp_dst=82")):
+        assert ovstool(f"qos steer eth1 --queue {queue} --match {match}").code == 0
+    foreign = [f"cookie={cookie('eth1')}, priority=5,udp actions=drop", "priority=1,arp actions=set_queue:1,NORMAL"]
+    install(shaped, *(line.replace(", ", ",") for line in foreign))
+    kept = sorted([steering("icmp", port="eth2"), *foreign, NORMAL])
+    assert ovstool("qos unsteer eth1 --match tcp").stdout == "eth1: unchanged\n"
+    assert ovstool("qos unsteer eth1 --queue 1 --match tcp,tp_dst=82").stdout == "eth1: unchanged\n"
+    assert ovstool("qos unsteer eth1 --queue 2 --match tcp,tp_dst=82").stdout == "eth1: deleted\n"
+    assert flows(shaped) == sorted([*kept, steering("tcp,tp_dst=80"), steering("tcp,tp_dst=81", 2)])
+    assert ovstool("qos unsteer eth1 --queue 2").stdout == "eth1: deleted\n"
+    assert flows(shaped) == sorted([*kept, steering("tcp,tp_dst=80")])
+    assert ovstool("qos unsteer ofport:br0/LOCAL").stdout == "ofport:br0/LOCAL: unchanged\n"
+    assert ovstool("qos unsteer eth1").stdout == "eth1: deleted\n"
+    assert flows(shaped) == kept
+
+
+def test_flow_list_finds_them(shaped, ovstool):
+    install(shaped, "priority=7,arp actions=NORMAL")
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    (row,) = ovstool("flow list br0 cookie=0x6f76737400000000/0xffffffff00000000 -f json").json
+    assert (row["cookie"], row["match"], row["actions"]) == (cookie("eth1"), MATCH, "set_queue:1,NORMAL")
+
+
+# --- between what forwards and what drops
+
+
+@pytest.mark.parametrize(
+    ("others", "match", "priority"),
+    [
+        (["priority=2,icmp actions=drop"], MATCH, 1),
+        (["priority=100,ip actions=NORMAL", "priority=102,icmp actions=drop"], MATCH, 101),
+        # What is apart, or is never met, is no hindrance.
+        (["priority=1,arp actions=drop", "priority=9,ipv6 actions=output:eth2", "priority=1,ip,nw_dst=10.0.0.3 actions=drop"], MATCH, 1),
+        (["priority=50 actions=NORMAL", "priority=40,ip actions=output:eth2", "priority=30,tcp actions=drop"], MATCH, 51),
+        # A switch that forwards nothing but what is listed.
+        (["priority=0 actions=drop", "priority=10,ip,nw_dst=10.0.0.0/8 actions=NORMAL", "priority=10,arp actions=NORMAL"], MATCH, 11),
+        (["priority=10,ip,nw_src=10.0.0.0/8 actions=NORMAL"], MATCH, 11),
+    ],
+)
+def test_priority(shaped, ovstool, others, match, priority):
+    install(shaped, *others)
+    packets = [
+        f"in_port={port},{packet}"
+        for port in ("eth1", "eth2")
+        for packet in ("icmp,nw_dst=10.0.0.2", "tcp,nw_dst=10.0.0.2,nw_src=10.0.0.1", "udp,nw_dst=10.0.0.3", "arp", "ipv6")
+    ]
+    before = [trace(shaped, packet) for packet in packets]
+    assert ovstool(f"qos steer eth1 --queue 1 --match {match}").stdout == "eth1: created\n"
+    assert steering(match, priority=priority) in flows(shaped)
+    after = [trace(shaped, packet) for packet in packets]
+    assert [re.sub(r"set\(skb_priority\(\w+\)\),", "", actions) for actions in after] == before
+    assert after != before
+
+
+def test_a_new_normal_flow_above_is_stood_in_for(shaped, ovstool):
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    install(shaped, "priority=70,ip actions=NORMAL")
+    assert "set(" not in trace(shaped, "in_port=eth2,ip,nw_dst=10.0.0.2")
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stdout == "eth1: updated\n"
+    assert flows(shaped) == sorted([steering(MATCH, priority=71), "priority=70,ip actions=NORMAL", NORMAL])
+
+
+@pytest.mark.parametrize(
+    ("others", "match", "code", "words"),
+    [
+        (["priority=1,icmp actions=drop"], MATCH, 6, "some of it is dropped by priority=1,icmp actions=drop, and there is no priority between"),
+        (["priority=0 actions=drop", "priority=10,tcp actions=NORMAL"], MATCH, 6, "some of it is dropped by priority=0 actions=drop"),
+        (["priority=9,ip,nw_dst=10.0.0.0/8 actions=drop"], MATCH, 6, "all of it is dropped"),
+        (["priority=9,in_port=eth2 actions=output:eth1"], MATCH, 6, "not NORMAL decides where some of it goes (priority=9,in_port=eth2 actions=output:eth1)"),
+        (["priority=9,ip actions=flood"], MATCH, 6, "not NORMAL"),
+        (["priority=9,ip actions=mod_dl_dst:02:00:00:00:00:01,NORMAL"], MATCH, 6, "not NORMAL"),
+        (["priority=9,ip actions=set_queue:2,NORMAL"], MATCH, 6, "not NORMAL"),
+        (["priority=65535 actions=NORMAL"], MATCH, 6, "no priority is above"),
+        (["priority=9,arp actions=resubmit(,0)"], MATCH, 6, "flows that lead on to others (priority=9,arp actions=resubmit(,0))"),
+        (["priority=9,arp actions=learn(table=0,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[])"], MATCH, 6, "lead on to others"),
+        (["table=5 actions=drop"], MATCH, 6, "in the tables 0, 5"),
+        ([f"priority=1,{MATCH} actions=drop"], MATCH, 4, "is that of a flow of someone else (priority=1,ip,nw_dst=10.0.0.2 actions=drop)"),
+        ([f"priority=9,{MATCH} actions=NORMAL"], "nw_dst=10.0.0.2,ip", 4, "a flow of someone else"),
+        ([f"priority=1,{MATCH} actions=set_queue:1,NORMAL"], MATCH, 4, "a flow of someone else"),
+    ],
+)  # fmt: skip
+def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
+    install(shaped, *others)
+    assert words in unmoved(f"qos steer eth1 --queue 1 --match {match}", code)
+
+
+def test_nothing_forwards(shaped, unmoved):
+    ofctl(shaped, "del-flows")
+    assert "no flow forwards all of it" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
+
+
+def test_bridges_that_are_somebodys(shaped, unmoved):
+    command = f"qos steer eth1 --queue 1 --match {MATCH}"
+    shaped.vsctl("set bridge br0 fail_mode=secure")
+    install(shaped, NORMAL)
+    assert "bridge br0: its fail_mode is secure" in unmoved(command, 6)
+    shaped.vsctl("set-controller br0 tcp:127.0.0.1:1 -- set bridge br0 fail_mode=standalone")
+    assert "bridge br0: a controller owns it" in unmoved(command, 6)
+
+
+# --- one steering flow beside another
+
+
+def test_steered_beside_each_other(shaped, ovstool, unmoved):
+    ovstool(f"qos set eth2 {QOS}")
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stderr == (
+        "ovstool: note: eth2 has a queue 1 too, which what matches and leaves there goes through; try: a number of its own\n"
+    )
+    assert ovstool("qos steer eth1 --queue 1 --match tcp").stdout == "eth1: created\n"
+    assert ovstool("qos steer eth1 --queue 2 --match arp").stdout == "eth1: created\n"
+    message = unmoved("qos steer eth1 --queue 2 --match udp", 4)
+    assert "some of it is steered into queue 1" in message and f"(priority=1,{MATCH} cookie={cookie('eth1')}" in message
+    message = unmoved(f"qos steer eth2 --queue 1 --match {MATCH}", 4)
+    assert "is steered for port eth1" in message and message.endswith("try: ovstool qos unsteer eth1")
+    assert ovstool("qos steer eth2 --queue 1 --match udp").stdout == "eth2: created\n"
+
+
+def test_a_queue_number_goes_through_patch_ports(shaped, ovstool):
+    shaped.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+    ovstool(f"qos set p1 {QOS}")
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stderr == ""
+    shaped.vsctl(
+        "add-port br0 a -- set interface a type=patch options:peer=b -- add-port br1 b -- set interface b type=patch options:peer=a"
+    )
+    assert "p1 has a queue 1 too" in ovstool("qos steer eth1 --queue 1 --match tcp").stderr
+    (datapath_port,) = re.findall(r"p1 1/(\d+):", shaped.tool("ovs-appctl", "dpif/show"))
+    actions = trace(shaped, "in_port=eth2,tcp").split(",")
+    assert "set(skb_priority(" in actions[0] and datapath_port in actions[1:]
+
+
+def test_a_dump_with_steering_flows_can_be_read_back(shaped, ovstool):
+    """In any order, as the flows overlap."""
+    for match in (MATCH, "tcp", "arp"):
+        assert ovstool(f"qos steer eth1 --queue 1 --match {match}").code == 0
+    before = flows(shaped)
+    path = shaped.box.directory / "given.flows"
+    for order in (before, before[::-1]):
+        path.write_text("\n".join(line.replace(", ", ",") for line in order))
+        assert ovstool("flow del br0").code == 0
+        assert ovstool(f"flow add br0 --file {path}").stdout == "br0: created\n"
+        assert flows(shaped) == before
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (f"steer nosuch --queue 1 --match {MATCH}", 3, "port nosuch: no such port"),
+        (f"steer eth2 --queue 1 --match {MATCH}", 3, "port eth2: has no QoS, so it has no queues; try: ovstool qos set eth2"),
+        (f"steer eth1 --queue 3 --match {MATCH}", 3, "queue 3: the QoS of port eth1 has the queues 1, 2; try: ovstool qos set eth1 --merge --queue 3"),
+        ("unsteer nosuch", 3, "no such port"),
+        ("steer eth1 --queue 1", 2, "--match"),
+        (f"steer eth1 --match {MATCH}", 2, "--queue"),
+        (f"steer eth1 --queue -1 --match {MATCH}", 2, "--queue"),
+        (f"steer eth1 --queue 4294967295 --match {MATCH}", 2, "--queue"),
+        ("steer eth1 --queue 1 --match ''", 2, "--match: empty"),
+        ("unsteer eth1 --match ' ,'", 2, "says nothing to match"),
+        ("steer eth1 --queue 1 --match foo", 2, "field foo missing value"),
+        ("steer eth1 --queue 1 --match ip,foo=3", 2, "match ip,foo=3: unknown keyword foo"),
+        ("steer eth1 --queue 1 --match in_port=eth99", 2, "eth99: invalid or unknown port"),
+        ("unsteer eth1 --match in_port=eth99", 2, "eth99: invalid or unknown port"),
+        ("steer eth1 --queue 1 --match ip,nw_dst=10.0.0.256", 2, "10.0.0.256"),
+        ("steer eth1 --queue 1 --match eth", 2, "matches everything, and for all that no flow puts elsewhere there is queue 0"),
+        ("steer eth1 --queue 1 --match dl_dst=00:00:00:00:00:00/00:00:00:00:00:00", 2, "matches everything"),
+        ("steer eth1 --queue 1 --match nw_dst=10.0.0.2", 2, 'nw_dst=10.0.0.2 would be taken as ""'),
+        ("steer eth1 --queue 1 --match ip,tcp_dst=80", 2, "ip,tp_dst=80 would be taken as ip"),
+        ("steer eth1 --queue 1 --match ip,reg0=0", 2, "reg0 is the same for all packets"),
+        ("steer eth1 --queue 1 --match ct_state=-trk", 2, "ct_state is the same for all packets"),
+        ("steer eth1 --queue 1 --match 'ip # all'", 2, "# begins a comment"),
+        *(
+            (f"steer eth1 --queue 1 --match ip,{word}", 2, f"{word.partition('=')[0]} is no field to match")
+            for word in ("table=0", "priority=7", "cookie=5", "actions=drop", "hard_timeout=1", "out_port=1", "check_overlap", "n_packets=0")
+        ),
+        ("steer eth1 --queue 1 --match 'ip\npriority:9'", 2, "priority is no field to match"),
+    ],
+)  # fmt: skip
+def test_bad_input(unmoved, words, code, said):
+    assert said in unmoved(f"qos {words}", code)
+
+
+def test_without_openflow(shaped, ovstool, refused):
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    commands = (f"qos steer eth1 --queue 1 --match {MATCH}", "qos unsteer eth1", f"qos unsteer eth1 --match {MATCH}")
+    (shaped.box.directory / "br0.mgmt").rename(shaped.box.directory / "elsewhere")
+    for command in commands:
+        assert "bridge br0: its management socket does not answer (No such file or directory)" in refused(command, 5)
+    assert ovstool("qos set eth1 --queue 2").stdout == "eth1: updated\n"
+    result = ovstool("qos clear eth1")
+    assert (result.stdout, result.code) == ("eth1: deleted\n", 0)
+    assert "does not answer" in result.stderr and "flows that steer into queues of eth1, if any, stay" in result.stderr
+    assert shaped.rows("QoS") == shaped.rows("Queue") == []
+    (shaped.box.directory / "elsewhere").rename(shaped.box.directory / "br0.mgmt")
+    assert flows(shaped) == [steering(MATCH), NORMAL]
+    assert ovstool("qos clear eth1").stdout == "eth1: deleted\n"
+    assert flows(shaped) == [NORMAL]
+    assert ovstool("qos clear eth1").stdout == "eth1: unchanged\n"
+    ovstool(f"qos set eth1 {QOS}")
+    os.kill(int((shaped.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGKILL)
+    for command in commands:
+        assert "is ovs-vswitchd running" in refused(command, 5)
+    assert ovstool("qos clear eth1 --no-wait").stdout == "eth1: deleted\n"
+
+
+@pytest.mark.parametrize("protocols", ["OpenFlow10", "OpenFlow10,OpenFlow13", "OpenFlow13", "OpenFlow15"])
+def test_protocols(shaped, ovstool, unmoved, protocols):
+    ovstool("qos steer eth1 --queue 1 --match dl_vlan=0xffff,ip")
+    shaped.vsctl(f"set bridge br0 protocols={protocols}")
+    command = "qos steer eth1 --queue 1 --match arp"
+    if protocols == "OpenFlow10":
+        assert "try: ovstool bridge set br0 --protocols OpenFlow10,OpenFlow14" in unmoved(command, 6)
+    else:
+        assert ovstool("qos steer eth1 --queue 1 --match dl_vlan=0xffff,ip").stdout == "eth1: unchanged\n"
+        assert ovstool(command).stdout == "eth1: created\n"
+        assert ovstool("qos unsteer eth1 --match arp").stdout == "eth1: deleted\n"
+    assert ovstool("qos unsteer eth1").stdout == "eth1: deleted\n"
+    assert flows(shaped) == [NORMAL]
+
+
+def test_tables_and_ports_with_odd_names(shaped, ovstool):
+    shaped.vsctl(
+        'set bridge br0 flow_tables:0=@a -- --id=@a create flow_table name=\'"my table"\' -- add-port br0 7 -- add-port br0 "p-1.x"'
+    )
+    for command in ('qos steer eth1 --queue 1 --match in_port="7",arp', 'qos steer eth1 --queue 1 --match in_port="p-1.x",ip'):
+        assert ovstool(command.replace('"', "")).stdout in ("eth1: created\n", "eth1: unchanged\n")
+    for change in ("created", "unchanged"):
+        assert ovstool(["qos", "steer", "eth1", "--queue", "2", "--match", 'in_port="p-1.x",icmp6']).stdout == f"eth1: {change}\n"
+    assert ovstool(["qos", "unsteer", "eth1", "--match", "icmp6,in_port=p-1.x"]).stdout == "eth1: deleted\n"
+    assert ovstool("qos clear eth1").stdout == "eth1: deleted\n"
+    assert [line.removeprefix('table="my table", ') for line in flows(shaped)] == [NORMAL]
+
+
+# --- with the queues gone
+
+
+def test_clear_takes_the_flows_of_its_ports_on_every_bridge(shaped, ovstool):
+    shaped.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+    ovstool(f"qos set eth2 p1 {QOS}")
+    for port, match in (("eth1", "tcp"), ("eth2", "arp"), ("p1", "tcp"), ("p1", "arp")):
+        assert ovstool(f"qos steer {port} --queue 1 --match {match}").code == 0
+    assert flows(shaped, "br1") == sorted([steering("tcp", port="p1"), steering("arp", port="p1"), NORMAL])
+    result = ovstool("qos clear eth1 p1 --quiet")
+    assert (result.stdout, result.stderr) == ("eth1: deleted\np1: deleted\n", "")
+    assert flows(shaped) == sorted([steering("arp", port="eth2"), NORMAL])
+    assert flows(shaped, "br1") == [NORMAL]
+    assert "steering flow priority=1,arp cookie=" in ovstool("qos clear eth2").stderr
+    assert flows(shaped) == [NORMAL]
+
+
+def test_clear_asks_for_nothing_but_its_own_flows(shaped, ovstool):
+    log = shaped.box.directory / "ovs-vswitchd.log"
+    shaped.tool("ovs-appctl", "vlog/set", "vconn:file:dbg")
+    begin = log.stat().st_size
+    assert ovstool("qos clear eth1").stdout == "eth1: deleted\n"
+    said = log.read_text()[begin:]
+    assert re.findall(r"received: (OFPST\w+)", said) == ["OFPST_FLOW"] and "actions=NORMAL" not in said
+    ofctl(shaped, "dump-flows")
+    assert "actions=NORMAL" in log.read_text()[begin:]
+
+
+def test_ports_that_go(shaped, ovstool):
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    assert ovstool("port del eth1").stdout == "eth1: deleted\n"
+    assert flows(shaped) == [NORMAL]
+
+
+def test_a_bond(shaped, ovstool):
+    shaped.vsctl("add-bond br0 bond0 eth8 eth9")
+    ovstool("qos set bond0 --queue 7")
+    assert ovstool(f"qos steer eth8 --queue 7 --match {MATCH}").stdout == "eth8: created\n"
+    assert flows(shaped) == [steering(MATCH, 7, port="bond0"), NORMAL]
+    assert ovstool("qos unsteer bond0").stdout == "bond0: deleted\n"
+
+
+def test_a_queue_that_goes_is_told(shaped, ovstool):
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    result = ovstool("qos set eth1 --queue 2:max=20mbit")
+    said = f"eth1: a flow steers {MATCH} into queue 1, which is gone; try: ovstool qos unsteer eth1 --queue 1"
+    assert (result.stdout, result.stderr) == ("eth1: updated\n", f"ovstool: note: {said}\n")
+    assert steering(MATCH) in flows(shaped)
+    assert ovstool("qos set eth1 --merge --queue 1:max=5mbit").stderr == ""
+
+
+def test_a_port_that_is_added_again_keeps_its_flows(shaped, ovstool):
+    ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
+    shaped.vsctl("-- --id=@q get port eth1 qos -- del-port eth1")
+    shaped.vsctl("add-port br0 other -- add-port br0 eth1")
+    ovstool(f"qos set eth1 {QOS}")
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stdout == "eth1: unchanged\n"
+    assert ovstool("qos unsteer other").stdout == "other: unchanged\n"
+    assert ovstool("qos unsteer eth1").stdout == "eth1: deleted\n"
+
+
+def test_the_flow_of_a_port_that_is_gone_can_be_deleted(shaped, ovstool, unmoved):
+    ovstool("qos set eth2 --queue 1")
+    ovstool(f"qos steer eth2 --queue 1 --match {MATCH}")
+    shaped.vsctl("del-port eth2")
+    message = unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 4)
+    assert "is steered for a port that is gone" in message
+    assert ovstool(message.partition("; try: ovstool ")[2]).stdout == "br0: deleted\n"
+    assert flows(shaped) == [NORMAL]
+
+
+def test_among_thousands_of_flows(shaped, ovstool):
+    drops = "\n".join(f"priority={100 + i % 9},ip,nw_src=10.1.{i >> 8}.{i & 255} actions=drop" for i in range(10_000))
+    path = shaped.box.directory / "given.flows"
+    path.write_text(drops)
+    shaped.tool("ovs-ofctl", "add-flows", f"unix:{shaped.box.directory}/br0.mgmt", str(path))
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stdout == "eth1: created\n"
+    assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stdout == "eth1: unchanged\n"
+    assert ovstool("qos clear eth1").stdout == "eth1: deleted\n"
+    assert len(flows(shaped)) == 10_001
+
+
+# --- matches compared, where the switch is the judge
+
+
+def some_match(rng: random.Random) -> str:
+    words = [rng.choice(["ip", "tcp", "udp", "arp", "ipv6", "tcp6", "icmp", "icmp6", "dl_type=0x88cc"])] * rng.choice([0, 1, 1])
+    mine = words[0] if words else ""
+    if mine in ("ip", "tcp", "udp", "icmp"):
+        words += rng.choice([[], [f"nw_dst=10.{rng.randrange(2)}.0.{rng.randrange(3)}/{rng.choice([8, 15, 16, 31, 32, '255.0.0.255'])}"]])
+        words += rng.choice([[], ["nw_src=10.0.0.1"], ["nw_src=10.0.0.0/24"], ["nw_tos=184"], ["nw_ecn=1"]])
+    if mine in ("ipv6", "tcp6"):
+        words += rng.choice([[], [f"ipv6_dst=2001:db8:{rng.randrange(2)}::{rng.randrange(2)}/{rng.choice([32, 48, 127, 128])}"]])
+    if mine in ("tcp", "udp", "tcp6"):
+        words += rng.choice([[], [f"tp_dst={rng.choice(['80', '81', '0x50/0xfffe', '0x50/0xfff0'])}"]])
+    words += rng.choice([[], [], [f"in_port={rng.choice(['eth1', 'eth2', 'LOCAL'])}"]])
+    words += rng.choice(
+        [[], [], [f"dl_dst={rng.choice(['02:00:00:00:00:01', '02:00:00:00:00:02', '01:00:00:00:00:00/01:00:00:00:00:00'])}"]]
+    )
+    words += rng.choice([[], [], [rng.choice(["dl_vlan=5", "dl_vlan=6", "vlan_tci=0x1000/0x1000", "vlan_tci=0x0000/0x1fff"])]])
+    return ",".join(words)
+
+
+def test_matches_are_compared_as_the_switch_does(switch):
+    rng = random.Random(5)
+    pairs = [(some_match(rng), some_match(rng)) for _ in range(150)]
+    ofctl(switch, "del-flows")
+    mgmt = f"unix:{switch.box.directory}/br0.mgmt"
+    lines = [f"table={side},priority={i},{match},actions=drop\n" for i, pair in enumerate(pairs) for side, match in enumerate(pair)]
+    path = switch.box.directory / "given.flows"
+    path.write_text("".join(lines))
+    switch.tool("ovs-ofctl", "add-flows", mgmt, str(path))
+    found = re.findall(r"table=([01]),.* priority=(\d+),?(\S*) actions", switch.tool("ovs-ofctl", "dump-flows", mgmt))
+    written = {(int(side), int(i)): fields(match) for side, i, match in found}
+    seen = {"apart": 0, "covers": 0, "neither": 0}
+    for i, (one, other) in enumerate(pairs):
+        a, b = written[0, i], written[1, i]
+        # The other one, beside the first at its priority: refused when they overlap, unless they are the same.
+        argv = ["ovs-ofctl", "add-flow", mgmt, f"table=0,check_overlap,priority={i},{other},actions=drop"]
+        overlap = subprocess.run(argv, env=switch.environ, capture_output=True, timeout=60, check=False).returncode != 0 or a == b
+        inside = f"priority={i}" in switch.tool("ovs-ofctl", "dump-flows", mgmt, f"table=1,{one}".rstrip(",")).replace(",", " ").split()
+        assert not (apart(a, b) and overlap), (one, other)
+        assert not (covers(a, b) and not inside), (one, other)
+        seen["apart" if apart(a, b) else "covers" if covers(a, b) else "neither"] += 1
+        if not any("vlan" in match for match in (one, other)):  # of which there are two fields
+            assert (apart(a, b), covers(a, b)) == (not overlap, inside), (one, other)
+    assert min(seen.values()) > 10, seen
+
+
+# --- packets
+
+
+def ping(switch, sender: int = 0) -> bool:
+    """Whether one host is answered by the other."""
+    hosts = list(switch.box.hosts.items())
+    argv = ["ip", "netns", "exec", hosts[sender][0], "ping", "-c", "2", "-i", "0.2", "-W", "1", hosts[1 - sender][1]]
+    return subprocess.run(argv, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def test_packets_go_where_they_went(forwarding):
+    ovstool = forwarding.ovstool
+    assert ping(forwarding)
+    assert ovstool(f"qos set eth2 {QOS}").code == 0
+    try:
+        assert ovstool(f"qos steer eth2 --queue 1 --match {MATCH}").stdout == "eth2: created\n"
+        forwarding.tool("ovs-appctl", "fdb/flush", "br0")
+        assert ping(forwarding) and ping(forwarding, 1)
+        learned = re.findall(r"^ +(\d+) +0 +(?:[0-9a-f]{2}:){5}", forwarding.tool("ovs-appctl", "fdb/show", "br0"), re.MULTILINE)
+        assert len(set(learned)) >= 2
+        (packets,) = re.findall(r"n_packets=(\d+).*set_queue:1,NORMAL", ofctl(forwarding, "dump-flows"))
+        assert int(packets) > 0
+        # An ACL before the steering flow, and one that was there when it was added.
+        install(forwarding, "priority=10,icmp,nw_dst=10.0.0.2 actions=drop")
+        assert not ping(forwarding)
+        assert ovstool(f"qos steer eth2 --queue 1 --match {MATCH}").stdout == "eth2: unchanged\n"
+        assert ovstool(f"qos steer eth2 --queue 2 --match {MATCH}").stdout == "eth2: updated\n"
+        assert not ping(forwarding)
+        forwarding.tool("ovs-ofctl", "--strict", "del-flows", "br0", "priority=10,icmp,nw_dst=10.0.0.2")
+        assert ping(forwarding)
+    finally:
+        assert ovstool("qos clear eth2").stdout == "eth2: deleted\n"
+    assert flows(forwarding) == [NORMAL] and ping(forwarding)
