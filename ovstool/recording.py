@@ -13,6 +13,7 @@ import csv
 import errno
 import fcntl
 import os
+import signal
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -53,12 +54,17 @@ class Recorder:
         """Append readings of a host as one: all of them or none. Raises Refused when the disk is full."""
         if not beat:
             return
-        self._write(beat, host)
-        if not self.readings:
-            self.begin = beat[0].time
-        self.end = beat[-1].time
-        self.readings += len(beat)
-        self.ports.update(dict.fromkeys([f"{host} {reading.port}" if host else reading.port for reading in beat]))
+        # A Ctrl-C between the two would leave readings in the file that the summary does not count.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            self._write(beat, host)
+            if not self.readings:
+                self.begin = beat[0].time
+            self.end = beat[-1].time
+            self.readings += len(beat)
+            self.ports.update(dict.fromkeys([f"{host} {reading.port}" if host else reading.port for reading in beat]))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def summary(self) -> str:
         """What was written, for people."""
