@@ -8,10 +8,11 @@ import argparse
 import copy
 import json
 import os
+import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import cliff.command
@@ -21,7 +22,7 @@ from cliff.show import ShowOne
 from ovstool import render
 from ovstool.errors import Exit, OvstoolError, UsageError, quote
 from ovstool.host import Host, Tls, local
-from ovstool.switch import Change, Switch
+from ovstool.switch import Change, Finding, Switch
 
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
@@ -417,6 +418,23 @@ class SwitchCommand(Command):
         for text in self.taken_notes():
             self.note(text, args)
 
+    def addressed(self, args: argparse.Namespace, findings: Sequence[Finding]) -> list[Finding]:
+        """The same with remedies that can be pasted here: for the switch that was asked, as it was named."""
+        hosts = [self.label] if self.label else args.hosts or []
+        db = [args.db] if args.db and args.db != os.environ.get("OVSTOOL_DB") else []
+        options = [word for host in hosts for word in ("-H", host)] + [word for target in db for word in ("--db", target)]
+        options += ["--sudo"] if hosts and args.sudo else []
+
+        def here(command: str) -> str:
+            program, *words = command.split(" ")
+            if program == "ovstool":
+                return " ".join([program, *map(shlex.quote, options), *words])
+            targets = [shlex.quote(f"--db={target}") for target in db if program == "ovs-vsctl"]
+            command = " ".join([*(["sudo", "-n"] if args.sudo else []), program, *targets, *words])
+            return shlex.join(["ssh", hosts[0], command]) if hosts else command
+
+        return [replace(finding, remedy=" && ".join(map(here, finding.remedy.split(" && ")))) for finding in findings]
+
     def _print_interrupted(self, outcomes: "Sequence[Outcome]", args: argparse.Namespace) -> None:
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
         done = [outcome.host.name for outcome in outcomes if outcome.result]
@@ -457,6 +475,17 @@ class SwitchLister(SwitchCommand, _Output, Lister):
                 cells = dict(zip(command.columns, _cells(row), strict=True))
                 rows.append([host, *map(cells.get, columns)])
         self._emit(args, ["host", *columns], rows)
+
+
+class SwitchChecker(SwitchLister):
+    """A command that looks for what is wrong, or differs: with any row the answer is no."""
+
+    columns: Sequence[str] = [f.name for f in fields(Finding)]
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
+        super().emit_answers(args, answers)
+        if any(answer.result for answer in answers):
+            self.exit_code = Exit.NO
 
 
 class SwitchStream(SwitchLister):

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ovstool.command import Answer, SwitchLister, SwitchShow, SwitchWriter, seconds
+from ovstool.command import Answer, SwitchChecker, SwitchLister, SwitchShow, SwitchWriter, seconds
 from ovstool.commands.options import number, word
-from ovstool.errors import Exit, UsageError, quote
+from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, flow
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
@@ -176,7 +176,7 @@ class FlowReplace(_BridgeWriter):
         return flow.replace(switch, args.bridge, self.given)
 
 
-class FlowDiff(SwitchLister):
+class FlowDiff(SwitchChecker):
     """Compare the flows of a bridge with those of a file
 
     A line with - is a flow that only the switch has, one with + a flow that only the file has; a flow with other actions,
@@ -203,11 +203,6 @@ class FlowDiff(SwitchLister):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.diff(switch, args.bridge, self.given)
-
-    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
-        super().emit_answers(args, answers)
-        if any(answer.result for answer in answers):
-            self.exit_code = Exit.NO
 
 
 class FlowTrace(SwitchShow):

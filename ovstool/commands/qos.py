@@ -2,13 +2,14 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
+from ovstool.command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
-from ovstool.switch import Switch, qos
+from ovstool.switch import Switch, qos, qos_check, qos_explain
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
@@ -75,6 +76,9 @@ class QosSet(SwitchWriter):
         )
         parser.add_argument("--merge", action="store_true", help="keep what is not named")
         parser.add_argument(
+            "--force", action="store_true", help="install it anew even if the database has it already, for when the datapath has lost it"
+        )
+        parser.add_argument(
             "--other-config",
             metavar="K=V",
             action="append",
@@ -92,7 +96,10 @@ class QosSet(SwitchWriter):
             queues[queue] = wish
         if not (args.type or args.max_rate or args.burst or config or queues):
             raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
-        return qos.set(switch, args.ports, qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge))
+        if args.force and args.merge:
+            raise UsageError("--force", "goes without --merge", "all that the port is to have")
+        wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
+        return qos.set(switch, args.ports, wish)
 
 
 class QosClear(SwitchWriter):
@@ -143,6 +150,57 @@ class QosShow(SwitchShow):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return qos.show(switch, args.port)
+
+
+class QosExplain(SwitchShow):
+    """Explain the QoS of a port, from configuration to packets
+
+    What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
+    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try.
+
+    Examples:
+      ovstool qos explain eth1
+      ovstool qos explain eth1 -f json | jq '.queues[] | {queue, tx_packets}'
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("port", metavar="PORT", help=PORTS)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return qos_explain.explain(switch, args.port)
+
+    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        return super().as_object(replace(shown, problems=self.addressed(args, shown.problems)), args)
+
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        if args.formatter == "table" and not args.columns:
+            shown = replace(shown, problems=self.addressed(args, shown.problems))
+            self.app.stdout.writelines(f"{line}\n" for line in qos_explain.page(shown))
+        else:
+            super().show(args, shown)
+
+
+class QosCheck(SwitchChecker):
+    """Look for what keeps QoS from working
+
+    Of each port with a QoS, or each named: a queue that no flow leads to, a qdisc that is not installed or somebody else's, a type
+    that the interface cannot have, rates that contradict each other, a value that ovs-vswitchd ignores, and more. Without PORT also rows
+    that nothing refers to. A row for each problem, with the evidence and a command against it; exit code 1 when there is one.
+
+    Examples:
+      ovstool qos check
+      ovstool qos check eth1 -f json | jq -r '.[].remedy'
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=PORTS)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return self.addressed(args, qos_check.check(switch, args.ports))
 
 
 class QosGc(SwitchWriter):

@@ -35,6 +35,11 @@ _PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(
 _IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
 _PLAIN_NAME = re.compile(r"\d+|[A-Za-z][A-Za-z0-9]*")  # ovs-ofctl quotes all others
 _MEMBERS = re.compile(rf"(?<=members:)(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
+_QUEUEING = re.compile(
+    r"(?<![\w:])(?:set_queue:(?P<set>\d+)|(?P<pop>pop_queue)|enqueue[:(](?P<port>\w+)[:,](?P<queue>\d+)"
+    r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
+    r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))"
+)
 _SHOWN_PORT = re.compile(r" (\d+|LOCAL)\((.*)\): addr:")
 
 Row = tuple[int | str, int, str, int | None, int | None, float, str, str]
@@ -136,6 +141,40 @@ def line_of(row: Row) -> str:
     """A dumped flow as a line of a difference."""
     cookie = "" if row[2] == "0x0" else f" cookie={row[2]}"
     return f"{head_of(row)}{cookie} actions={row[7]}".removeprefix("table=0 ")
+
+
+@dataclass(frozen=True)
+class Queueing:
+    """A queue that a flow selects, the OpenFlow ports that it then sends to, and whether it may send to others too (NORMAL, groups...)."""
+
+    queue: int
+    ports: frozenset[str]
+    others: bool
+
+
+def selects_queue(line: str) -> bool:
+    """Whether a dumped flow selects a queue; quick, because there may be very many that do not."""
+    return "set_queue:" in line or "enqueue" in line
+
+
+def queueing(actions: str) -> list[Queueing]:
+    """The queues that actions select: ``set_queue``, until ``pop_queue``, and ``enqueue`` (ovs-actions(7)); ports by number or LOCAL."""
+    ports: dict[int, set[str]] = {}
+    others: set[int] = set()
+    current: int | None = None
+    for found in _QUEUEING.finditer(actions):
+        if found["set"]:
+            current = int(found["set"])
+            ports.setdefault(current, set())
+        elif found["pop"]:
+            current = None
+        elif found["queue"]:
+            ports.setdefault(int(found["queue"]), set()).add(found["port"])
+        elif current is not None and found["output"]:
+            ports[current].add(found["output"])
+        elif current is not None:
+            others.add(current)
+    return [Queueing(queue, frozenset(to), queue in others) for queue, to in ports.items()]
 
 
 def ports(shown: str) -> dict[str, str]:

@@ -32,6 +32,20 @@ class Change(NamedTuple):
     change: str
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A row of a ``check``: what is wrong with a port (None: with no port in particular), how one can tell, and a command against it.
+
+    ``severity`` is ``error`` when what was asked for is not what happens, ``warning`` when it may surprise.
+    """
+
+    port: str | None
+    severity: str
+    problem: str
+    evidence: str
+    remedy: str
+
+
 @dataclass
 class Switch:
     """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send."""
@@ -49,6 +63,7 @@ class Switch:
         self.deadline = time.monotonic() + self.timeout_s
         self._far_rundir = _RUNDIRS[0]
         self._client: Client | None = None
+        self._network: list[str] | None = None
 
     @property
     def address(self) -> str:
@@ -123,6 +138,10 @@ class Switch:
         self.require_host(argv[0])
         return self.host.run(argv, self.remaining_s(), stdin)
 
+    def appctl(self, *words: str) -> Finished:
+        """Ask ovs-vswitchd itself (ovs-appctl(8)). Raises as ``run``."""
+        return self.run(["env", f"OVS_RUNDIR={self.rundir}", "ovs-appctl", "-t", "ovs-vswitchd", *words])
+
     def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
         """The same for a program that writes much: yields its stdout as it comes."""
         self.require_host(argv[0])
@@ -141,10 +160,12 @@ class Switch:
     @property
     def in_its_network(self) -> list[str]:
         """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
-        pid_file = f"{self.rundir}/ovs-vswitchd.pid"
-        pid = self.host.run(["sh", "-c", _ELSEWHERE, "sh", pid_file], self.remaining_s()).stdout.strip()
-        # Nothing: it is here, or not running, or not ours to look at.
-        return ["nsenter", f"--net=/proc/{pid}/ns/net", "--"] if pid.isdecimal() else []
+        if self._network is None:
+            pid_file = f"{self.rundir}/ovs-vswitchd.pid"
+            pid = self.host.run(["sh", "-c", _ELSEWHERE, "sh", pid_file], self.remaining_s()).stdout.strip()
+            # Nothing: it is here, or not running, or not ours to look at.
+            self._network = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"] if pid.isdecimal() else []
+        return self._network
 
     def read(self, query: Query) -> list[Row]:
         """Read the rows and columns that are needed. A column that this OVS does not have is None."""

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as replace_
 from typing import Any, NamedTuple
@@ -194,7 +194,7 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     Connection.of(switch, bridge)
     if not flow.strip() or flow.lstrip().startswith("-"):
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
-    done = switch.run(["env", f"OVS_RUNDIR={switch.rundir}", "ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "--names", bridge, flow])
+    done = switch.appctl("ofproto/trace", "--names", bridge, flow)
     if done.status:
         words = _words(done.stderr)
         if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", words):
@@ -275,9 +275,12 @@ class Connection:
         row = lookup.bridges(switch, [bridge], ("protocols",))[0]
         return cls(switch, bridge, switch.management_socket(bridge), tuple(many(row["protocols"])))
 
-    def flows(self, match: str, names: bool | None) -> Iterator[text.Row]:
-        """Dump flows, each parsed as it comes. ``names`` None: nor are there any in the match, which spares asking for them."""
-        return text.flows(text.lines(self._dumped(match, names)))
+    def flows(self, match: str, names: bool | None, only: Callable[[str], bool] | None = None) -> Iterator[text.Row]:
+        """Dump flows, each parsed as it comes. ``names`` None: nor are there any in the match, which spares asking for them.
+
+        ``only`` tells from its line whether a flow is asked for.
+        """
+        return text.flows(filter(only, text.lines(self._dumped(match, names))))
 
     def _dumped(self, match: str, names: bool | None) -> Iterator[bytes]:
         # With --no-names ovs-ofctl does not take names in the match either.

@@ -11,7 +11,7 @@ from ovstool.switch import Change, Switch, lookup
 
 _BITS = ("ingress_policing_rate", "ingress_policing_burst")
 _PACKETS = ("ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst")
-_COLUMNS = (*_BITS, *_PACKETS)
+COLUMNS = (*_BITS, *_PACKETS)
 _MAX = 2**32 - 1  # ovs-vswitchd cuts the integer of the database to 32 bits without a word
 _DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
 _DEFAULT_BURST_KPKTS = 16  # the same for packets
@@ -72,7 +72,7 @@ def default_burst_kbit(rate_kbps: int) -> int:
 def list_all(switch: Switch) -> list[Policed]:
     """The interfaces that are policed, by name."""
     queries = [
-        Query("Interface", [[column, ">", 0]], ("name", *_COLUMNS)) for column in ("ingress_policing_rate", "ingress_policing_kpkts_rate")
+        Query("Interface", [[column, ">", 0]], ("name", *COLUMNS)) for column in ("ingress_policing_rate", "ingress_policing_kpkts_rate")
     ]
     rows = {row["name"]: row for answer in switch.read_all(queries) for row in answer}
     return [_policed(rows[name]) for name in sorted(rows)]
@@ -91,33 +91,39 @@ def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
         columns |= {"ingress_policing_rate": wish.rate_kbps, "ingress_policing_burst": wish.burst_kbit or 0}
     if wish.packet_rate_kpps is not None:
         columns |= {"ingress_policing_kpkts_rate": wish.packet_rate_kpps, "ingress_policing_kpkts_burst": wish.packet_burst_kpkts or 0}
-    return switch.write(lambda txn: _write(txn, ports, columns, "updated"))
+    changes, both = switch.write(lambda txn: _write(txn, ports, columns, "updated"))
+    switch.notes += [f"{name}: has a rate and a packet rate, and the kernel takes one alone; then neither is in effect" for name in both]
+    return changes
 
 
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
     """Take the limits away. Raises NotFound."""
-    return switch.write(lambda txn: _write(txn, ports, dict.fromkeys(_COLUMNS, 0), "deleted"))
+    return switch.write(lambda txn: _write(txn, ports, dict.fromkeys(COLUMNS, 0), "deleted"))[0]
 
 
-def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb: str) -> list[Change]:
+def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb: str) -> tuple[list[Change], list[str]]:
+    """What happened to each port, and the names of those that end up with limits of both kinds."""
     changes = []
+    both: list[str] = []
     written: dict[str, None] = {}  # a port that is named in two ways is written once
-    for name, rows in lookup.interfaces(txn, ports, ("_uuid", *_COLUMNS)):
-        limited = any(row[column] for row in rows for column in _COLUMNS)
+    for name, rows in lookup.interfaces(txn, ports, ("_uuid", *COLUMNS)):
+        limited = any(row[column] for row in rows for column in COLUMNS)
         differing = [row for row in rows if any((row[column] or 0) != value for column, value in columns.items())]
         for row in rows:
-            txn.hold(Query("Interface", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
+            txn.hold(Query("Interface", [["_uuid", "==", row["_uuid"]]], COLUMNS), [row])
         for row in differing:
             if row["name"] not in written:
                 written[row["name"]] = None
                 # A column that this OVS lacks stays out when it would be 0 anyway; otherwise the schema check names it.
                 txn.update("Interface", one(row["_uuid"]), {c: v for c, v in columns.items() if v or row[c] is not None})
+        if any((row | columns)[_BITS[0]] and (row | columns)[_PACKETS[0]] for row in rows):
+            both.append(name)
         changes.append(Change(name, "unchanged" if not differing else verb if limited else "created"))
-    return changes
+    return changes, both
 
 
 def _policed(row: Row) -> Policed:
-    rate, burst, packet_rate, packet_burst = (one(row[column]) or 0 for column in _COLUMNS)
+    rate, burst, packet_rate, packet_burst = (one(row[column]) or 0 for column in COLUMNS)
     return Policed(
         port=row["name"],
         rate=rate * 1000 or None,

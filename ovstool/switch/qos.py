@@ -23,6 +23,7 @@ full_name = qos_types.full_name
 _QOS = ("_uuid", "type", "other_config", "queues")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 _SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))
+_ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",)))  # all that decides who refers to whom
 _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
 
 
@@ -37,7 +38,8 @@ class QueueWish(qos_types.Shape):
 class Wish:
     """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb.
 
-    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored.
+    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``anew``: install it again even if the database has it,
+    because the datapath may have lost it; in rows of its own.
     """
 
     type: str | None = None
@@ -46,6 +48,7 @@ class Wish:
     other_config: dict[str, str] = field(default_factory=dict)
     queues: dict[int, QueueWish] = field(default_factory=dict)
     merge: bool = False
+    anew: bool = False
 
 
 class _Stored(NamedTuple):
@@ -142,7 +145,13 @@ def max_rates(switch: Switch) -> dict[str, int]:
 
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
-    changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
+    if wish.anew and not switch.dry_run:
+        # Of a port that keeps its type ovs-vswitchd only changes what it believes to be installed, so it has to be without one first.
+        had = {name for name, change in switch.write(lambda txn: _clear(txn, ports)) if change == "deleted"}
+        changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
+        changes = [Change(name, "updated" if name in had else change) for name, change in changes]
+    else:
+        changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
     switch.notes += notes
     updated = [name for name, change in changes if change == "updated"]
     if updated and switch.wait and not (wish.merge or switch.dry_run):  # queues may have gone with it
@@ -168,6 +177,11 @@ def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
 def collect(switch: Switch) -> list[tuple[str, str, str]]:
     """Delete the QoS rows that no port refers to and the Queue rows that no QoS refers to: (table, uuid, change)."""
     return switch.write(_collect)
+
+
+def orphans(switch: Switch) -> list[tuple[str, str]]:
+    """The QoS rows that no port refers to and the Queue rows that no QoS which a port refers to has: (table, uuid)."""
+    return _unreferenced(*switch.read_all(_ROOTS))
 
 
 def release(txn: Transaction, port_rows: Sequence[Row]) -> None:
@@ -282,10 +296,11 @@ def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], p
     owned.hold_row(qos)
     for number in present if wish.merge else kept:
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
-    if row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys():
+    same = row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys()
+    if same and not wish.anew:
         return "unchanged", []
     notes = _unheeded(row, kind, config, wish)
-    if row and owned.ports[qos] == {port}:
+    if row and owned.ports[qos] == {port} and not wish.anew:
         owned.hold_referrers(qos)
         txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
@@ -307,26 +322,31 @@ def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
 
 
 def _collect(txn: Transaction) -> list[tuple[str, str, str]]:
-    ports, qos_rows, queue_rows = txn.read_all(
-        [Query("Port", [["qos", "!=", ["set", []]]], ("qos",)), Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",))]
-    )
-    attached = {one(port["qos"]) for port in ports}
-    keepers = {u: row for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}
-    gone = []
-    for row in qos_rows:
-        if one(row["_uuid"]) not in attached:
+    ports, qos_rows, queue_rows = txn.read_all(_ROOTS)
+    keepers = _keepers(ports, qos_rows)
+    gone = _unreferenced(ports, qos_rows, queue_rows)
+    by_uuid = {one(row["_uuid"]): row for row in qos_rows}
+    for table, orphan in gone:
+        if table == "QoS":
             # A port that takes it up meanwhile makes the server refuse the deletion; the queues it has by then must be these.
-            _hold_queues(txn, row)
-            txn.delete("QoS", one(row["_uuid"]))
-            gone.append(("QoS", one(row["_uuid"]), "deleted"))
-            for u in mapping(row["queues"]).values():
+            _hold_queues(txn, by_uuid[orphan])
+            for u in mapping(by_uuid[orphan]["queues"]).values():
                 if u in keepers:  # which must not let go of the queue meanwhile
                     _hold_queues(txn, keepers[u])
-    for row in queue_rows:
-        if one(row["_uuid"]) not in keepers:
-            txn.delete("Queue", one(row["_uuid"]))
-            gone.append(("Queue", one(row["_uuid"]), "deleted"))
-    return gone
+        txn.delete(table, orphan)
+    return [(table, orphan, "deleted") for table, orphan in gone]
+
+
+def _keepers(ports: Sequence[Row], qos_rows: Sequence[Row]) -> dict[str, Row]:
+    """The QoS row, of those that a port refers to, which refers to each queue."""
+    attached = {one(port["qos"]) for port in ports}
+    return {u: row for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}
+
+
+def _unreferenced(ports: Sequence[Row], qos_rows: Sequence[Row], queue_rows: Sequence[Row]) -> list[tuple[str, str]]:
+    attached, keepers = {one(port["qos"]) for port in ports}, _keepers(ports, qos_rows)
+    uuids = {"QoS": [one(row["_uuid"]) for row in qos_rows], "Queue": [one(row["_uuid"]) for row in queue_rows]}
+    return [(table, u) for table, of in uuids.items() for u in of if u not in (attached if table == "QoS" else keepers)]
 
 
 def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> _Wanted:

@@ -1,0 +1,381 @@
+"""Why a QoS that was set may do nothing, or something else than was meant: the known ways to go wrong, each a rule.
+
+What Open vSwitch does with each was read in lib/netdev-linux.c and measured on the kernel datapath; ovs-vswitchd.conf.db(5) has the
+configuration. Most of it happens without an error in the database or a line in the log.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+
+from ovstool import units
+from ovstool.errors import OvstoolError
+from ovstool.ovsdb.transaction import Query
+from ovstool.ovsdb.values import mapping
+from ovstool.switch import Finding, Switch, qos, qos_types, shaping
+from ovstool.switch.shaping import Shaped
+
+ERROR, WARNING = "error", "warning"
+HIGHEST_BPS = 2**32 * 8 - 8  # bytes a second in 32 bits: all that tc's older interface holds, and ovs-vswitchd before 3.3
+
+# The problems with which nothing is shaped at all.
+WITHOUT_EFFECT = (
+    "QoS type not known", "QoS type not supported by this interface", "the interface is not open", "the qdisc is not installed",
+    "a foreign qdisc is in the way",
+)  # fmt: skip
+_CLASSLESS_ROOT = ("noqueue", "mq", "pfifo_fast", "pfifo", "fq_codel", "fq")  # what a device has when nobody has set anything
+_UNKNOWN_LINK_BPS = 10**10  # what ovs-vswitchd takes a link of unknown speed for, from 3.1 on; 10 Mbit/s before
+_ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of HTB
+_MUCH = 10**6  # bytes; below this nobody can tell a direction
+_ONE_SIDED = 20  # times as much in one direction; of TCP the acknowledgements are some 1/45
+_PACKET_CLASSES = ("46", "34", "26", "18", "10")  # DSCPs of RFC 4594, as an example of what may be put into a queue
+_UPDATED_MS = 5000
+
+
+def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
+    """What is wrong with the QoS of these ports; without names of all, and with rows that no port uses. Raises NotFound."""
+    found = []
+    ports = shaping.gather(switch, names)
+    for port in ports:
+        if port.type is None:
+            switch.notes.append(f"{port.port}: has no QoS")
+        else:
+            found += findings(switch, port)
+    if not names:
+        found += _orphans(switch)
+    return found + (_switch_wide(switch) if any(port.type for port in ports) else [])
+
+
+def findings(switch: Switch, port: Shaped) -> list[Finding]:
+    """What is wrong with the QoS of one port."""
+    if port.datapath_type == "dummy":
+        switch.notes.append(f"{port.port}: the dummy datapath puts no QoS into effect; only the configuration was checked")
+    return [finding for rule in _RULES for finding in rule(port)] + _too_fast_for(switch, port)
+
+
+def _too_fast_for(switch: Switch, port: Shaped) -> list[Finding]:
+    """A rate that this ovs-vswitchd cuts to 32 bits of bytes a second."""
+    rates = {"max-rate": max_rate(port)} | {f"queue {number}": _shape(port, number).max_rate for number in port.queues}
+    above = {what: rate for what, rate in rates.items() if rate and rate > HIGHEST_BPS and port.type in ("linux-htb", "linux-hfsc")}
+    if not above or (found := version(switch)) is None or found >= (3, 3):
+        return []
+    what, rate = next(iter(above.items()))
+    evidence = (
+        f"{what} is {units.human_rate(rate)}, and Open vSwitch {'.'.join(map(str, found))} holds up to {units.human_rate(HIGHEST_BPS)}"
+    )
+    changes = [f"--max-rate {units.spell(HIGHEST_BPS)}"] if "max-rate" in above else []
+    changes += [f"--queue {what.split()[1]}:max={units.spell(HIGHEST_BPS)}" for what in above if what != "max-rate"]
+    return [Finding(port.port, ERROR, "rate above what this Open vSwitch can hold", evidence, _merge(port, *changes))]
+
+
+def version(switch: Switch) -> tuple[int, ...] | None:
+    """The version of ovs-vswitchd; None when it cannot be told."""
+    try:
+        shown = switch.appctl("version").stdout
+    except OvstoolError:
+        return None
+    found = re.search(r"\(Open vSwitch\) (\d+)\.(\d+)", shown)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _unknown_type(port: Shaped) -> Iterator[Finding]:
+    if not _kind(port).known:
+        evidence = f"the type is {port.type}, which ovs-vswitchd passes over without a word unless it was built with it"
+        yield Finding(port.port, ERROR, "QoS type not known", evidence, _command(port))
+
+
+def _unsupported(port: Shaped) -> Iterator[Finding]:
+    """A type that the device cannot have; ovs-vswitchd then does nothing and says nothing."""
+    kind = _kind(port)
+    problem = "QoS type not supported by this interface"
+    for device in port.devices:
+        is_dpdk = device.type.startswith("dpdk")
+        if not shaping.can_have_qos(device.type):
+            yield Finding(port.port, ERROR, problem, f"{device.name} is of type {device.type}, which has no QoS", _clear(port))
+        elif kind.known and kind.is_policer != is_dpdk:
+            only = "egress-policer and trtcm-policer alone" if is_dpdk else "the linux- types alone"
+            rate = max_rate(port) or device.link_speed or 10**9
+            remedy = f"ovstool qos set {_q(port.port)} --type {'egress-policer' if is_dpdk else 'linux-htb'} --max-rate {units.spell(rate)}"
+            evidence = f"the type is {port.type}, and {device.name} (type {device.type}) has {only}"
+            yield Finding(port.port, ERROR, problem, evidence, remedy)
+
+
+def _internal(port: Shaped) -> Iterator[Finding]:
+    """On an internal port the device's transmit side, where the qdisc is, is the host's."""
+    for device in port.devices:
+        if device.type == "internal" and installs_qdisc(port):
+            evidence = (
+                f"{device.name} is an internal port: its qdisc holds what this host sends into {port.bridge}, not what comes out there"
+            )
+            rate = max_rate(port) or 10**9
+            remedy = f"{_clear(port)} && ovstool police set {_q(device.name)} --rate {units.spell(rate // 1000 * 1000 or 1000)}"
+            yield Finding(port.port, WARNING, "QoS on an internal port limits the other direction", evidence, remedy)
+
+
+def _userspace(port: Shaped) -> Iterator[Finding]:
+    queues = [number for number in port.queues if number]
+    if port.datapath_type == "netdev" and queues and installs_qdisc(port):
+        evidence = f"{port.bridge} has datapath_type netdev, where set_queue does nothing: all traffic uses queue 0"
+        remedy = f"ovstool bridge set {_q(port.bridge)} --datapath-type system"
+        yield Finding(port.port, ERROR, "queues cannot be selected on the userspace datapath", evidence, remedy)
+
+
+def _not_open(port: Shaped) -> Iterator[Finding]:
+    for device in port.devices:
+        if device.ofport is None:
+            evidence = device.error or f"{device.name} has no OpenFlow port number"
+            yield Finding(port.port, ERROR, "the interface is not open", evidence, f"ovstool port show {_q(device.name)}")
+
+
+def _qdisc(port: Shaped) -> Iterator[Finding]:
+    """What tc has, against what it should have."""
+    if port.qdiscs is None or not installs_qdisc(port) or port.datapath_type == "dummy":
+        return
+    wanted = str(port.type).removeprefix("linux-")
+    for device in port.devices:
+        if device.ofport is None or not shaping.can_have_qos(device.type):
+            continue
+        if device.name not in port.qdiscs:
+            evidence = f"tc does not know {device.name} where ovs-vswitchd runs; a device in another network namespace gets no QoS"
+            yield Finding(port.port, ERROR, "the qdisc is not installed", evidence, f"ovstool port show {_q(device.name)}")
+            continue
+        root = next((qdisc for qdisc in port.qdiscs[device.name] if qdisc.is_root), None)
+        if root and root.kind == wanted and root.handle == "1:":
+            continue
+        has = f"tc has {root.kind} {root.handle} on {device.name}" if root else f"tc has no root qdisc on {device.name}"
+        evidence = f"{has}, and {port.type} should be {wanted} 1:"
+        foreign = root and root.handle != "0:" and not (root.kind in _CLASSLESS_ROOT and root.handle == "0:")
+        yield Finding(port.port, ERROR, "a foreign qdisc is in the way" if foreign else "the qdisc is not installed", evidence, anew(port))
+
+
+def _not_integers(port: Shaped) -> Iterator[Finding]:
+    """Values that ovs-vswitchd does not read, because they are no whole numbers."""
+    for where, config in [("", port.other_config), *((f"queue {number}: ", queue.other_config) for number, queue in port.queues.items())]:
+        for key, value in config.items():
+            if key in _NUMBERS and units.whole_number(value, 0, units.MAX) is None:
+                evidence = f"{where}{key} is {value!r}, which ovs-vswitchd ignores"
+                yield Finding(port.port, ERROR, "value not an integer", evidence, _command(port))
+
+
+def _gone(port: Shaped) -> Iterator[Finding]:
+    for number, queue in port.queues.items():
+        if queue.is_gone:
+            yield Finding(port.port, ERROR, "the row of a queue is gone", f"queue {number} refers to no row of Queue", _command(port))
+
+
+def _min_above_max(port: Shaped) -> Iterator[Finding]:
+    for number in port.queues:
+        shape = _shape(port, number)
+        if shape.min_rate and shape.max_rate and shape.min_rate > shape.max_rate:
+            evidence = f"queue {number}: min {units.human_rate(shape.min_rate)}, max {units.human_rate(shape.max_rate)}; the min wins"
+            remedy = _merge(port, f"--queue {number}:max={units.spell(shape.min_rate)}")
+            yield Finding(port.port, ERROR, "min above max", evidence, remedy)
+
+
+def _sum_of_mins(port: Shaped) -> Iterator[Finding]:
+    limit = _limit(port)
+    total = sum(_shape(port, number).min_rate or 0 for number in port.queues)
+    if limit and total > limit:
+        evidence = f"the queues are promised {units.human_rate(total)} of {units.human_rate(limit)}"
+        remedy = _merge(port, f"--max-rate {units.spell(total)}")
+        yield Finding(port.port, ERROR, "sum of min rates above the max rate", evidence, remedy)
+
+
+def _queue_above_port(port: Shaped) -> Iterator[Finding]:
+    limit = max_rate(port)
+    for number in port.queues:
+        most = _shape(port, number).max_rate
+        if limit and most and most > limit:
+            evidence = f"queue {number} may have {units.human_rate(most)}, the port {units.human_rate(limit)}; the port's wins"
+            yield Finding(
+                port.port, WARNING, "queue's max above the port's", evidence, _merge(port, f"--queue {number}:max={units.spell(limit)}")
+            )
+
+
+def _small_burst(port: Shaped) -> Iterator[Finding]:
+    """HTB takes a burst that is too small for one frame as the smallest one that is not."""
+    for number in port.queues:
+        burst, smallest = _shape(port, number).burst, (_mtu(port) + _ROOM) * 8
+        if burst and burst < smallest and not _kind(port).is_policer:
+            evidence = f"queue {number}: {burst // 8} bytes, and a frame has up to {_mtu(port)}; ovs-vswitchd takes {smallest // 8} instead"
+            remedy = _merge(port, f"--queue {number}:burst={units.spell(smallest)}")
+            yield Finding(port.port, WARNING, "burst under the MTU", evidence, remedy)
+    if _kind(port).is_policer and (burst := qos_types.named(str(port.type)).port_shape(port.other_config).burst):
+        if burst < _mtu(port) * 8:
+            evidence = f"{burst // 8} bytes, and a packet has up to {_mtu(port)}, which never passes"
+            yield Finding(port.port, ERROR, "burst under the MTU", evidence, _merge(port, f"--burst {units.spell(_mtu(port) * 8)}"))
+
+
+def _no_flow(port: Shaped) -> Iterator[Finding]:
+    """Queues that nothing leads to: a queue is used by what a flow puts there and by nothing else, but for queue 0."""
+    if port.leads is None or not has_classes(port) or port.datapath_type == "netdev":
+        return
+    unused = [number for number in port.queues if number and not port.leads_to(number)]
+    for number, dscp in zip(unused, _PACKET_CLASSES * len(unused), strict=False):
+        evidence = (
+            f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it; the match of the remedy is an example"
+        )
+        remedy = f"ovstool qos steer {_q(port.port)} --queue {number} --match ip,ip_dscp={dscp}"
+        yield Finding(port.port, WARNING, "no flow leads to a queue", evidence, remedy)
+
+
+def _no_such_queue(port: Shaped) -> Iterator[Finding]:
+    if not has_classes(port):
+        return
+    for number in sorted({lead.queue for lead in port.leads or () if lead.certain and lead.queue} - port.queues.keys()):
+        lead = next(lead for lead in port.leads_to(number) if lead.certain)
+        evidence = f"flow {shown(lead)} leads to queue {number}, which the port does not have, so to queue 0"
+        yield Finding(port.port, WARNING, "a flow leads to a queue that is not there", evidence, _merge(port, f"--queue {number}"))
+
+
+def _no_queue_0(port: Shaped) -> Iterator[Finding]:
+    if port.queues and 0 not in port.queues and has_classes(port):
+        evidence = "what no flow puts into a queue goes to queue 0; the one that ovs-vswitchd makes up has a min rate of 12 kbit/s"
+        yield Finding(port.port, WARNING, "no queue 0 for unclassified traffic", evidence, _merge(port, "--queue 0"))
+
+
+def _link_speed(port: Shaped) -> Iterator[Finding]:
+    """Without a max-rate the link's speed is the limit, and some devices do not know theirs."""
+    if not has_classes(port) or "max-rate" in port.other_config:
+        return
+    for device in port.devices:
+        if device.link_speed is None and device.ofport is not None and shaping.can_have_qos(device.type):
+            evidence = f"{device.name} tells no link speed, so ovs-vswitchd assumes 10 Gbit/s (10 Mbit/s before 3.1)"
+            yield Finding(port.port, WARNING, "link speed unknown and no max-rate", evidence, _merge(port, "--max-rate 1gbit"))
+
+
+def _shared(port: Shaped) -> Iterator[Finding]:
+    if port.others:
+        evidence = f"QoS {port.uuid} is also used by {', '.join(port.others)}; each has the whole rate, and a change for one is for all"
+        yield Finding(port.port, WARNING, "QoS row shared by several ports", evidence, anew(port))
+
+
+def _wrong_way(port: Shaped) -> Iterator[Finding]:
+    """A limit on what is sent, where nearly all is received."""
+    if not any(shaping.can_have_qos(device.type) and device.type != "internal" for device in port.devices):
+        return
+    received, sent = (sum(device.statistics.get(name, 0) for device in port.devices) for name in ("rx_bytes", "tx_bytes"))
+    if is_one_sided(received, sent):
+        evidence = f"{port.port} has received {received} bytes and sent {sent}; QoS limits what is sent, policing what is received"
+        rate = (max_rate(port) or 10**9) // 1000 * 1000 or 1000
+        remedy = f"{_clear(port)} && ovstool police set {_q(port.port)} --rate {units.spell(rate)}"
+        yield Finding(port.port, WARNING, "traffic goes in the other direction than the limit", evidence, remedy)
+
+
+_RULES: tuple[Callable[[Shaped], Iterator[Finding]], ...] = (
+    _unknown_type, _unsupported, _internal, _userspace, _not_open, _qdisc, _not_integers, _gone, _min_above_max, _sum_of_mins,
+    _queue_above_port, _small_burst, _no_flow, _no_such_queue, _no_queue_0, _link_speed, _shared, _wrong_way,
+)  # fmt: skip
+_NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")
+
+
+def _orphans(switch: Switch) -> list[Finding]:
+    found = []
+    orphans = qos.orphans(switch)
+    for table in ("QoS", "Queue"):
+        uuids = [u for of, u in orphans if of == table]
+        if uuids:
+            more = f" and {len(uuids) - 3} more" if len(uuids) > 3 else ""
+            evidence = f"{len(uuids)} of table {table}: {', '.join(uuids[:3])}{more}"
+            found.append(Finding(None, WARNING, "rows that nothing refers to", evidence, "ovstool qos gc"))
+    return found
+
+
+def _switch_wide(switch: Switch) -> list[Finding]:
+    rows = switch.read(Query("Open_vSwitch", [], ("other_config",)))
+    text = mapping(rows[0]["other_config"]).get("stats-update-interval") if rows else None
+    if text is None or text == str(_UPDATED_MS):
+        return []
+    remedy = "ovs-vsctl remove Open_vSwitch . other_config stats-update-interval"
+    if interval_ms := units.whole_number(text, _UPDATED_MS, units.MAX):
+        evidence = f"counters in the database are up to {interval_ms / 1000:g} s old; 'ovstool stats' has live ones"
+    else:
+        evidence = f"stats-update-interval is {text!r}, which ovs-vswitchd takes as {_UPDATED_MS} ms"
+    return [Finding(None, WARNING, "stats-update-interval is unusual", evidence, remedy)]
+
+
+def is_one_sided(many: int, few: int) -> bool:
+    """Whether of the bytes in two directions nearly all are in the first."""
+    return many > _MUCH and many > _ONE_SIDED * few
+
+
+def anew(port: Shaped) -> str:
+    """The command that installs the QoS of a port again as it is, in rows of its own."""
+    return f"{_command(port)} --force"
+
+
+def _command(port: Shaped) -> str:
+    """The command that gives a port the QoS that it has, but for what cannot be read."""
+    kind = _kind(port)
+    words = ["ovstool", "qos", "set", port.port, "--type", str(port.type) if kind.known else qos_types.DEFAULT]
+    shape = kind.port_shape(_mended(port.other_config))
+    words += ["--max-rate", units.spell(shape.max_rate)] if shape.max_rate else []
+    words += ["--burst", units.spell(shape.burst)] if shape.burst else []
+    written = set(kind.names.values()) | {"cir", "cbs", "eir", "ebs"}
+    words += [word for key, value in port.other_config.items() if key not in written for word in ("--other-config", f"{key}={value}")]
+    for number, queue in port.queues.items():
+        part = kind.queue_shape(_mended(queue.other_config))
+        keys = {"min": part.min_rate, "max": part.max_rate, "burst": part.burst}
+        values = [f"{key}={units.spell(value)}" for key, value in keys.items() if value]
+        values += [f"priority={part.priority}"] if part.priority is not None else []
+        values += [f"dscp={queue.dscp}"] if queue.dscp is not None else []
+        words += ["--queue", f"{number}{':' if values else ''}{','.join(values)}"]
+    return shlex.join(words)
+
+
+def _mended(config: dict[str, str]) -> dict[str, str]:
+    """The same with the whole numbers that were written in another way, such as 1e6 or 250000000.0."""
+    return {key: _as_integer(value) if key in _NUMBERS else value for key, value in config.items()}
+
+
+def _as_integer(text: str) -> str:
+    try:
+        return str(int(float(text))) if float(text) < units.MAX else text
+    except (ValueError, OverflowError):
+        return text
+
+
+def _merge(port: Shaped, *options: str) -> str:
+    return " ".join(["ovstool qos set", _q(port.port), "--merge", *options])
+
+
+def _clear(port: Shaped) -> str:
+    return f"ovstool qos clear {_q(port.port)}"
+
+
+def _kind(port: Shaped) -> qos_types.Type:
+    return qos_types.named(str(port.type))
+
+
+def _shape(port: Shaped, queue: int) -> qos_types.Shape:
+    return _kind(port).queue_shape(port.queues[queue].other_config)
+
+
+def max_rate(port: Shaped) -> int | None:
+    return _kind(port).port_shape(port.other_config).max_rate
+
+
+def _limit(port: Shaped) -> int | None:
+    """What all queues share, in bit/s."""
+    return max_rate(port) or max((device.link_speed or _UNKNOWN_LINK_BPS for device in port.devices), default=None)
+
+
+def installs_qdisc(port: Shaped) -> bool:
+    """Whether the type is one that ovs-vswitchd installs with tc."""
+    return _kind(port).known and not _kind(port).is_policer and port.type != "linux-noop"
+
+
+def has_classes(port: Shaped) -> bool:
+    return port.type in ("linux-htb", "linux-hfsc")
+
+
+def _mtu(port: Shaped) -> int:
+    return max((device.mtu for device in port.devices), default=1500)
+
+
+def shown(lead: shaping.Lead) -> str:
+    return f"{','.join(filter(None, (f'priority={lead.priority}', lead.match)))} actions={lead.actions}"
+
+
+def _q(name: str) -> str:
+    return shlex.quote(name)

@@ -1,0 +1,232 @@
+"""The QoS of a port from configuration to packets: what is asked, what the datapath has, what was carried, and by which flows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ovstool import units
+from ovstool.errors import one_line
+from ovstool.ovsdb.transaction import Query
+from ovstool.switch import Finding, Switch, installed, police, qos_check, qos_types, shaping
+from ovstool.switch.shaping import Device, Lead, Shaped
+
+_DATAPATHS = {"system": "kernel", "netdev": "userspace"}
+_MANY = 10  # flows to a queue that a page names
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An interface of the port; ``qdisc`` is its root qdisc, None where it has none or tc cannot tell."""
+
+    name: str
+    type: str
+    ofport: int | None
+    link_speed: int | None
+    mtu: int
+    qdisc: installed.Qdisc | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the database asks of a queue: bit/s, bits."""
+
+    min_rate: int | None
+    max_rate: int | None
+    burst: int | None
+    priority: int | None
+    dscp: int | None
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue. ``asked`` None: ovs-vswitchd made it up. ``has`` is what ovs-vswitchd installed, ``tc`` what the kernel has; None: nothing.
+
+    The counters are OpenFlow's, live, of all interfaces of the port together; None where nobody tells them.
+    """
+
+    queue: int
+    asked: Asked | None
+    has: installed.Queue | None
+    tc: installed.Class | None
+    tx_packets: int | None
+    tx_bytes: int | None
+    tx_errors: int | None
+    flows: list[Lead] | None
+
+
+@dataclass(frozen=True)
+class Explained:
+    """All about the QoS of a port. ``in_effect`` None: that cannot be told here. ``type`` None: it has no QoS.
+
+    ``unclassified`` is in words where traffic goes that no flow puts in a queue. ``police_rate`` limits the other direction, bit/s.
+    """
+
+    port: str
+    bridge: str
+    datapath: str
+    interfaces: list[Interface]
+    type: str | None
+    max_rate: int | None
+    other_config: dict[str, str]
+    uuid: str | None
+    shared_with: list[str]
+    in_effect: bool | None
+    effect: str
+    queues: list[Queue]
+    unclassified: str
+    police_rate: int | None
+    police_packet_rate: int | None
+    problems: list[Finding]
+
+
+def explain(switch: Switch, name: str) -> Explained:
+    """What the QoS of a port asks for and what comes of it. What cannot be asked is noted. Raises NotFound."""
+    port = shaping.gather(switch, [name], details=True)[0]
+    problems = qos_check.findings(switch, port) if port.type else []
+    queues = _queues(port) if port.type else []
+    in_effect, effect = _effect(port, problems)
+    policed = _policed(switch, port.devices)
+    return Explained(
+        port=port.port,
+        bridge=port.bridge,
+        datapath=_DATAPATHS.get(port.datapath_type, port.datapath_type),
+        interfaces=[_interface(port, device) for device in port.devices],
+        type=port.type,
+        max_rate=qos_check.max_rate(port) if port.type else None,
+        other_config=port.other_config,
+        uuid=port.uuid,
+        shared_with=port.others,
+        in_effect=in_effect,
+        effect=effect,
+        queues=queues,
+        unclassified=_unclassified(port),
+        police_rate=policed["police_rate"],
+        police_packet_rate=policed["police_packet_rate"],
+        problems=problems,
+    )
+
+
+def page(explained: Explained) -> Iterator[str]:
+    """The same for people: a line for each thing, in the order in which a packet meets them."""
+    yield f"{explained.port} on bridge {explained.bridge}, {explained.datapath} datapath"
+    for interface in explained.interfaces:
+        yield f"  interface     {one_line(_interface_words(interface))}"
+    if explained.type is None:
+        yield "  asked         nothing: the port has no QoS"
+    else:
+        shared = f"shared with {', '.join(explained.shared_with)}" if explained.shared_with else "used by no other port"
+        rate = f"{units.human_rate(explained.max_rate)} for all queues together" if explained.max_rate else "no max-rate"
+        yield f"  asked         {explained.type}, {rate} (QoS {explained.uuid}, {shared})"
+    yield f"  in effect     {one_line(explained.effect)}"
+    for queue in explained.queues:
+        yield ""
+        yield from (one_line(line) for line in _queue_lines(queue))
+    yield ""
+    yield f"  unclassified  {explained.unclassified}"
+    limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
+    limits += [f"{explained.police_packet_rate} packets/s"] if explained.police_packet_rate else []
+    yield f"  received      {'policed to ' if limits else 'not policed'}{' and '.join(limits)}"
+    for finding in explained.problems:
+        yield ""
+        yield f"  {finding.severity:12}  {finding.problem}"
+        yield f"                {one_line(finding.evidence)}"
+        yield f"                try: {one_line(finding.remedy)}"
+
+
+def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str]:
+    if port.type is None:
+        return False, "nothing is shaped"
+    if port.datapath_type == "dummy":
+        return False, "no: the dummy datapath shapes nothing"
+    against = [finding for finding in problems if finding.problem in qos_check.WITHOUT_EFFECT]
+    if against:
+        return False, f"no: {against[0].problem}"
+    if port.qdiscs is None or not qos_check.installs_qdisc(port):
+        return None, "not known here" if port.type != "linux-noop" else "linux-noop leaves the queueing of the port to other software"
+    roots = [(device.name, qdisc) for device in port.devices for qdisc in port.qdiscs.get(device.name, ()) if qdisc.is_root]
+    return True, "yes: " + "; ".join(
+        f"tc has {qdisc.kind} {qdisc.handle} on {name}, which has sent {qdisc.packets} packets, held back {qdisc.overlimits} and dropped {qdisc.dropped}"
+        for name, qdisc in roots
+    )
+
+
+def _unclassified(port: Shaped) -> str:
+    if port.type is None or not qos_check.has_classes(port):
+        return "there are no queues to choose from"
+    if 0 in port.queues:
+        return "what no flow puts into another queue goes to queue 0"
+    return "what no flow puts into a queue goes to the queue 0 that ovs-vswitchd makes up, with a min rate of 12 kbit/s"
+
+
+def _queues(port: Shaped) -> list[Queue]:
+    """The queues that are asked for and those that there are."""
+    has, classes, counted = port.has or {}, port.classes or {}, port.sent or {}
+    found = []
+    for number in sorted(port.queues.keys() | has.keys()):
+        config = port.queues.get(number)
+        asked = None
+        if config:
+            shape = qos_types.named(str(port.type)).queue_shape(config.other_config)
+            asked = Asked(shape.min_rate, shape.max_rate, shape.burst, shape.priority, config.dscp)
+        flows = None if port.leads is None else port.leads_to(number)
+        sent = counted.get(number, {})
+        counters = (sent.get("tx_packets"), sent.get("tx_bytes"), sent.get("tx_errors"))
+        found.append(Queue(number, asked, has.get(number), classes.get(number), *counters, flows))
+    return found
+
+
+def _policed(switch: Switch, devices: Sequence[Device]) -> dict[str, int | None]:
+    rows = switch.read_all([Query("Interface", [["name", "==", device.name]], police.COLUMNS) for device in devices])
+    limits = [police.rates(row) for found in rows for row in found]
+    return limits[0] if limits else {"police_rate": None, "police_packet_rate": None}
+
+
+def _interface(port: Shaped, device: Device) -> Interface:
+    root = next((qdisc for qdisc in (port.qdiscs or {}).get(device.name, ()) if qdisc.is_root), None)
+    return Interface(device.name, device.type, device.ofport, device.link_speed, device.mtu, root)
+
+
+def _interface_words(interface: Interface) -> str:
+    place = f"OpenFlow port {interface.ofport}" if interface.ofport else "not open"
+    speed = f"link {units.human_rate(interface.link_speed)}" if interface.link_speed else "link speed unknown"
+    return f"{interface.name} (type {interface.type}), {place}, {speed}, MTU {interface.mtu}"
+
+
+def _queue_lines(queue: Queue) -> Iterator[str]:
+    head = f"  queue {queue.queue:<8}"
+    yield (
+        f"{head}asked  {_words(asdict(queue.asked)) or 'nothing of its own'}"
+        if queue.asked
+        else f"{head}asked  no: ovs-vswitchd made it up"
+    )
+    has = _words({name: value for name, value in asdict(queue.has).items() if not name.startswith("tx_")}) if queue.has else ""
+    yield f"{'':16}has    {has or 'nothing'}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
+    if queue.tx_packets is not None:
+        yield f"{'':16}sent   {queue.tx_packets} packets, {queue.tx_bytes} bytes" + (
+            f"; {queue.tx_errors} errors" if queue.tx_errors else ""
+        )
+    else:
+        yield f"{'':16}sent   not known"
+    if queue.flows is None:
+        yield f"{'':16}flows  not known"
+    elif not queue.flows:
+        yield f"{'':16}flows  {'none, but all that no flow puts into another queue' if not queue.queue else 'none'}"
+    for number, lead in enumerate(queue.flows or ()):
+        if number == _MANY:
+            yield f"{'':16}       and {len(queue.flows or ()) - _MANY} more"
+            break
+        sent = f" ({lead.packets} packets{'' if lead.certain else ', wherever they leave'})"
+        yield f"{'':16}{'flows' if not number else '':5}  {qos_check.shown(lead)}{sent}"
+
+
+def _words(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name.removesuffix('_rate')} {value if name in ('priority', 'dscp') else units.human_size(value) if name == 'burst' else units.human_rate(value)}"
+        for name, value in values.items()
+        if value is not None
+    )
+
+
+def _class_words(tc: installed.Class) -> str:
+    rates = _words({"rate": tc.rate, "ceil": tc.ceil})
+    return f"{rates}, {tc.packets} packets sent, {tc.dropped} dropped"

@@ -1,0 +1,243 @@
+"""qos check and police check: each problem brought about with Open vSwitch's own tools and tc, and each remedy pasted into a shell."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def paste(switch, tmp_path):
+    """Run a remedy as a user does who pastes it into a shell; ``ovstool`` there is this one."""
+    script = tmp_path / "ovstool"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m ovstool "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+
+    def run(remedy: str) -> None:
+        environ = switch.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-c", remedy], env=environ, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{remedy}: {done.stderr}"
+
+    return run
+
+
+def found(result, problem: str) -> dict:
+    """The one row with this problem; the exit code has to say that there is one."""
+    assert result.code == 1, (result.stdout, result.stderr)
+    rows = [row for row in result.json if row["problem"] == problem]
+    assert len(rows) == 1, result.stdout
+    assert list(rows[0]) == ["port", "severity", "problem", "evidence", "remedy"] and all(list(rows[0].values())[1:])
+    return rows[0]
+
+
+def clean(result) -> bool:
+    assert (result.code, result.json) == (0, []), result.stdout
+    return True
+
+
+# What ovs-vsctl is told, the problem, and a word of the evidence.
+QOS = [
+    ("max-rate=10000000", "0=@q0,3=@q1", "", "", "no flow leads to a queue", "set_queue:3"),
+    ("max-rate=10000000", "1=@q1", "", "", "no queue 0 for unclassified traffic", "12 kbit/s"),
+    ("max-rate=10000000", "0=@q0,1=@q1", "min-rate=7000000", "min-rate=6000000", "sum of min rates above the max rate", "13 Mbit/s"),
+    ("max-rate=10000000", "0=@q0", "min-rate=5000000 other_config:max-rate=4000000", "", "min above max", "min 5 Mbit/s, max 4 Mbit/s"),
+    ("max-rate=10000000", "0=@q0", "max-rate=12000000", "", "queue's max above the port's", "12 Mbit/s"),
+    ("max-rate=10000000", "0=@q0", "burst=8000", "", "burst under the MTU", "1000 bytes"),
+    ('max-rate="10000000.0"', "0=@q0", "", "", "value not an integer", "10000000.0"),
+    ("max-rate=10000000", "0=@q0", "min-rate=1e6", "", "value not an integer", "1e6"),
+    ("max-rate=40000000000", "0=@q0", "", "", "rate above what this Open vSwitch can hold", "40 Gbit/s"),
+    ("x=y", "0=@q0", "", "", "link speed unknown and no max-rate", "10 Gbit/s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("config", "queues", "first", "second", "problem", "evidence"), QOS, ids=[f"{row[4]} {row[5]}" for row in QOS])
+def test_a_configuration_that_contradicts_itself(switch, ovstool, paste, config, queues, first, second, problem, evidence):
+    rows = [f"-- --id=@q{n} create queue {f'other_config:{of}' if of else 'external_ids:a=b'}" for n, of in enumerate((first, second))]
+    used = " ".join(row for n, row in enumerate(rows) if f"@q{n}" in queues)
+    switch.vsctl(f"set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:{config} queues={queues} {used}")
+    row = found(ovstool("qos check eth1 -f json"), problem)
+    assert row["port"] == "eth1" and row["severity"] in ("error", "warning") and evidence in row["evidence"]
+    before = ovstool("qos check -f json").json
+    paste(row["remedy"])
+    assert [row for row in before if row["problem"] != problem] == ovstool("qos check -f json").json
+    assert switch.orphans() == []
+
+
+def test_a_type_that_nobody_knows(switch, ovstool, paste):
+    switch.vsctl("set port eth1 qos=@new -- --id=@new create qos type=my-qos other_config:max-rate=10000000")
+    row = found(ovstool("qos check -f json"), "QoS type not known")
+    assert "my-qos" in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json")) and switch.vsctl("--bare --columns=type list qos") == "linux-htb"
+
+
+def test_a_type_for_other_interfaces(switch, ovstool, paste):
+    ovstool("qos set eth1 --type egress-policer --max-rate 10mbit")
+    row = found(ovstool("qos check -f json"), "QoS type not supported by this interface")
+    assert "egress-policer" in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json")) and ovstool("qos show eth1 -f json").json["max_rate"] == 10_000_000
+
+
+@pytest.mark.parametrize("port", ["patch1 --type patch --peer patch2", "gre1 --type gre --remote-ip 10.0.0.9"])
+def test_interfaces_without_any(switch, ovstool, paste, port):
+    name = port.split()[0]
+    ovstool(f"port add br0 {port}")
+    switch.vsctl(f"set port {name} qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=10000000")
+    switch.vsctl(f"set interface {name} ingress_policing_rate=10000 ingress_policing_burst=2500")
+    row = found(ovstool(f"qos check {name} -f json"), "QoS type not supported by this interface")
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
+    paste(found(ovstool("police check -f json"), "policing not supported by this interface")["remedy"])
+    assert clean(ovstool("police check -f json"))
+
+
+def test_a_shared_row(switch, ovstool, paste):
+    switch.vsctl("set port eth1 qos=@new -- set port eth2 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=10000000")
+    rows = ovstool("qos check -f json").json
+    assert [row["port"] for row in rows if row["problem"] == "QoS row shared by several ports"] == ["eth1", "eth2"]
+    assert "eth2" in rows[0]["evidence"]
+    paste(rows[0]["remedy"])
+    assert clean(ovstool("qos check -f json")) and len(switch.rows("QoS")) == 2
+
+
+def test_rows_that_nothing_refers_to(switch, ovstool, paste):
+    switch.vsctl("create qos type=linux-htb queues:0=@q -- --id=@q create queue dscp=1")
+    rows = ovstool("qos check -f json").json
+    assert [(row["port"], row["problem"]) for row in rows] == [(None, "rows that nothing refers to")] * 2
+    assert clean(ovstool("qos check eth1 -f json"))  # which they are none of
+    paste(rows[0]["remedy"])
+    assert clean(ovstool("qos check -f json")) and switch.orphans() == []
+
+
+def test_a_flow_to_a_queue_that_is_not_there(switch, ovstool, paste):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0")
+    ofport = switch.vsctl("get interface eth1 ofport")
+    switch.tool("ovs-ofctl", "add-flow", "br0", f"priority=7,ip,actions=set_queue:4,output:{ofport}")
+    row = found(ovstool("qos check -f json"), "a flow leads to a queue that is not there")
+    assert f"set_queue:4,output:{ofport}" in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
+
+
+def test_an_interface_that_is_not_open(switch, ovstool):
+    switch.vsctl("--no-wait add-port br0 nodev -- set interface nodev type=nosuch")
+    ovstool("qos set nodev --max-rate 10mbit --no-wait")
+    ovstool("police set nodev --rate 10mbit --no-wait")
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "version")  # which has looked at it by now
+    assert "ovstool port show nodev" in found(ovstool("qos check nodev -f json"), "the interface is not open")["remedy"]
+    found(ovstool("police check nodev -f json"), "the interface is not open")
+
+
+@pytest.mark.parametrize(("value", "evidence"), [("60000", "60 s old"), ("1000", "'1000'"), ("soon", "'soon'")])
+def test_counters_that_are_older_than_usual(switch, ovstool, paste, value, evidence):
+    ovstool("qos set eth1 --max-rate 10mbit")
+    switch.vsctl(f"set open_vswitch . other_config:stats-update-interval={value}")
+    row = found(ovstool("qos check -f json"), "stats-update-interval is unusual")
+    assert evidence in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
+
+
+POLICING = [
+    ("ingress_policing_rate=10000 ingress_policing_burst=8", "burst under the MTU", "8 kbit"),
+    ("ingress_policing_rate=10000 ingress_policing_burst=100", "burst too small for TCP", "100 kbit"),
+    ("ingress_policing_rate=1000", "burst much larger than the rate", "8 s"),
+    ("ingress_policing_burst=1000", "a burst without a rate", "nothing is limited"),
+    ("ingress_policing_rate=50000000 ingress_policing_burst=12500000", "rate above what this Open vSwitch can hold", "50 Gbit/s"),
+    ("ingress_policing_rate=10000 ingress_policing_burst=2500 ingress_policing_kpkts_rate=5", "a rate and a packet rate together", "both"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "problem", "evidence"), POLICING, ids=[row[1] for row in POLICING])
+def test_policing_that_contradicts_itself(switch, ovstool, paste, columns, problem, evidence):
+    if "kpkts" in columns:  # what the datapath takes, not the dummy one
+        switch.vsctl("set interface eth1 type=system")
+    switch.vsctl(f"--no-wait set interface eth1 {columns}")
+    row = found(ovstool("police check -f json"), problem)
+    assert row["port"] == "eth1" and evidence in row["evidence"]
+    if "kpkts" not in columns:
+        paste(row["remedy"])
+        assert clean(ovstool("police check -f json"))
+
+
+def test_healthy_switches_give_no_row(switch, ovstool):
+    for command in ("qos check", "police check", "qos check eth1 eth2", "police check eth1"):
+        assert clean(ovstool(f"{command} -f json"))
+    ovstool("qos set eth1 --max-rate 200mbit --queue 0:min=100mbit --queue 1:min=50mbit,max=50mbit")
+    ovstool("qos set eth2 --type fq_codel")
+    assert ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2").code == 0
+    ovstool("police set eth1 --rate 10mbit")
+    ovstool("police set eth2 --packet-rate 5000")
+    assert clean(ovstool("qos check -f json")) and clean(ovstool("police check -f json"))
+    assert ovstool("qos check").stdout == ""
+
+
+def test_nothing_is_written(switch, ovstool):
+    switch.vsctl(
+        "set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=1e9 queues:7=@q -- --id=@q create queue dscp=1"
+    )
+    before = switch.dump()
+    assert ovstool("qos check").code == ovstool("qos check eth1").code == 1
+    ovstool("qos explain eth1")
+    assert switch.dump() == before
+
+
+def test_ports_that_are_not_there_or_have_none(ovstool):
+    assert ovstool("qos check nosuch").code == ovstool("police check nosuch").code == ovstool("qos explain nosuch").code == 3
+    assert "eth1: has no QoS" in ovstool("qos check eth1").stderr
+    assert "eth1: is not policed" in ovstool("police check eth1").stderr
+
+
+def test_without_openflow_the_rest_is_checked(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
+    os.unlink(f"{switch.box.directory}/br0.mgmt")
+    result = ovstool("qos check -f json")
+    assert [row["problem"] for row in result.json] == ["sum of min rates above the max rate"]
+    assert "which flows lead to queues is not known" in result.stderr and result.stderr.count("\n") < 5
+    shown = ovstool("qos explain eth1 -f json")
+    assert shown.code == 0 and [queue["flows"] for queue in shown.json["queues"]] == [None, None]
+    assert "flows  not known" in ovstool("qos explain eth1").stdout
+
+
+def test_a_remedy_is_for_the_switch_that_was_asked(switch, ovstool, paste):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
+    row = found(switch.ovstool(f"--db {switch.box.db} qos check -f json", OVSTOOL_DB=""), "sum of min rates above the max rate")
+    assert row["remedy"] == f"ovstool --db {switch.box.db} qos set eth1 --merge --max-rate 13mbit"
+
+
+def test_explain_without_qos(ovstool):
+    shown = ovstool("qos explain eth1 -f json").json
+    assert (shown["port"], shown["bridge"], shown["type"], shown["queues"], shown["problems"]) == ("eth1", "br0", None, [], [])
+    assert "the port has no QoS" in ovstool("qos explain eth1").stdout
+
+
+def test_explain_tells_of_flows(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1 --queue 2")
+    ours, others = switch.vsctl("get interface eth1 ofport -- get interface eth2 ofport").split()
+    for flow in (
+        f"7,ip,actions=set_queue:1,output:{ours}",
+        f"8,arp,actions=enqueue:{ours}:2",
+        f"9,tcp,actions=set_queue:1,output:{others}",
+    ):
+        switch.tool("ovs-ofctl", "add-flow", "br0", f"priority={flow}")
+    queues = ovstool("qos explain eth1 -f json").json["queues"]
+    assert [[(flow["priority"], flow["match"], flow["certain"]) for flow in queue["flows"]] for queue in queues] == [
+        [], [(7, "ip", True)], [(8, "arp", True)],
+    ]  # fmt: skip
+    page = ovstool("qos explain eth1").stdout
+    assert f"priority=7,ip actions=set_queue:1,output:{ours} (0 packets)" in page and "tcp" not in page
+
+
+def test_force_makes_new_rows(switch, ovstool):
+    assert ovstool("qos set eth1 --max-rate 10mbit --queue 0").stdout == "eth1: created\n"
+    before = switch.rows("QoS", "_uuid")
+    assert ovstool("qos set eth1 --max-rate 10mbit --queue 0").stdout == "eth1: unchanged\n"
+    planned = json.loads(ovstool("qos set eth1 --max-rate 10mbit --queue 0 --force --dry-run").stdout)
+    assert planned[0] == "Open_vSwitch" and switch.rows("QoS", "_uuid") == before
+    assert ovstool("qos set eth1 --max-rate 10mbit --queue 0 --force").stdout == "eth1: updated\n"
+    assert switch.rows("QoS", "_uuid") != before and len(switch.rows("QoS")) == 1 and switch.orphans() == []
+    assert ovstool("qos set eth1 --max-rate 10mbit --merge --force").code == 2

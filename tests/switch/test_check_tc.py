@@ -1,0 +1,112 @@
+"""qos check, police check and qos explain where devices are real: what tc has, against what the database asks for."""
+
+import os
+import shlex
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def switch(forwarding):
+    yield forwarding
+    for port in ("eth1", "eth2"):
+        forwarding.ovstool(f"qos clear {port}")
+        forwarding.ovstool(f"police clear {port}")
+        subprocess.run(tc(forwarding, f"qdisc del dev {port} root"), capture_output=True, check=False)
+        subprocess.run(tc(forwarding, f"qdisc del dev {port} clsact"), capture_output=True, check=False)
+
+
+def tc(switch, command: str) -> list[str]:
+    return ["ip", "netns", "exec", switch.box.namespace, "tc", *shlex.split(command)]
+
+
+def problems(result) -> list[str]:
+    return [row["problem"] for row in result.json]
+
+
+def test_a_qdisc_in_effect(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 200mbit --queue 0:min=100mbit")
+    assert (ovstool("qos check -f json").code, ovstool("qos check -f json").json) == (0, [])
+    shown = ovstool("qos explain eth1 -f json").json
+    assert shown["in_effect"] is True and shown["interfaces"][0]["qdisc"]["kind"] == "htb"
+    (queue,) = shown["queues"]
+    assert (queue["has"]["min_rate"], queue["has"]["max_rate"]) == (100_000_000, 200_000_000)
+    assert (queue["tc"]["rate"], queue["tc"]["ceil"]) == (100_000_000, 200_000_000)
+    classes = switch.tool(*tc(switch, "class show dev eth1"))
+    assert "class htb 1:1 parent 1:fffe prio 0 rate 100Mbit ceil 200Mbit" in classes
+    assert "yes: tc has htb 1: on eth1" in ovstool("qos explain eth1").stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "problem", "evidence"),
+    [
+        ("qdisc del dev eth1 root", "the qdisc is not installed", "htb 1:"),
+        ("qdisc replace dev eth1 root handle 7: htb", "a foreign qdisc is in the way", "htb 7:"),
+    ],
+)
+def test_a_qdisc_that_is_not_ours(switch, ovstool, command, problem, evidence):
+    wish = "qos set eth1 --max-rate 200mbit --queue 0:min=100mbit,burst=20kB,priority=2,dscp=10"
+    ovstool(wish)
+    switch.tool(*tc(switch, command))
+    assert ovstool(wish).stdout == "eth1: unchanged\n"  # which is why somebody asks
+    result = ovstool("qos check eth1 -f json")
+    assert (result.code, problems(result)) == (1, [problem])
+    assert evidence in result.json[0]["evidence"]
+    shown = ovstool("qos explain eth1 -f json").json
+    assert shown["in_effect"] is False and shown["problems"] == result.json
+    program, *words = shlex.split(result.json[0]["remedy"])
+    assert program == "ovstool" and ovstool(words).stdout == "eth1: updated\n"
+    assert ovstool("qos check eth1 -f json").json == []
+    assert ovstool(wish).stdout == "eth1: unchanged\n"  # the remedy is the whole wish
+    assert "htb 1: root" in switch.tool(*tc(switch, "qdisc show dev eth1"))
+
+
+def test_queues_of_the_userspace_datapath(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:min=1mbit")
+    result = ovstool("qos check -f json")
+    assert (result.code, problems(result)) == (1, ["queues cannot be selected on the userspace datapath"])
+
+
+def test_policing_on_the_userspace_datapath(switch, ovstool):
+    ovstool("police set eth1 --rate 10mbit")
+    result = ovstool("police check -f json")
+    assert (result.code, problems(result)) == (1, ["policing has no effect on the userspace datapath"])
+    assert "policed to 10 Mbit/s" in ovstool("qos explain eth1").stdout
+
+
+def test_an_internal_port(switch, ovstool):
+    ovstool("port add br0 in1 --type internal")
+    ovstool("qos set in1 --max-rate 10mbit")
+    ovstool("police set in1 --rate 10mbit")
+    assert problems(ovstool("qos check -f json")) == ["QoS on an internal port limits the other direction"]
+    assert "policing of an internal port limits the other direction" in problems(ovstool("police check -f json"))
+    ovstool("port del in1")
+
+
+def test_traffic_in_the_other_direction(switch, ovstool):
+    first, second = switch.box.hosts
+    server = subprocess.Popen(["ip", "netns", "exec", second, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(50):  # refused until the server listens
+            client = ["ip", "netns", "exec", first, "iperf3", "-c", "10.0.0.2", "-t", "1"]
+            if not subprocess.run(client, capture_output=True, timeout=30, check=False).returncode:
+                break
+    finally:
+        server.kill()
+        server.wait()
+    ovstool("qos set eth1 --max-rate 200mbit")
+    ovstool("qos set eth2 --max-rate 200mbit")
+    ovstool("police set eth1 eth2 --rate 10mbit")
+    wrong = "traffic goes in the other direction than the limit"
+    assert [row["port"] for row in ovstool("qos check -f json").json if row["problem"] == wrong] == ["eth1"]
+    assert [row["port"] for row in ovstool("police check -f json").json if row["problem"] == wrong] == ["eth2"]
+
+
+def test_without_tc_the_rest_is_checked(switch, ovstool, tmp_path):
+    (tmp_path / "tc").write_text("#!/bin/sh\necho no such thing here >&2\nexit 1\n")
+    (tmp_path / "tc").chmod(0o755)
+    ovstool("qos set eth2 --max-rate 10mbit --queue 0:min=7mbit")
+    result = switch.ovstool("qos explain eth2 -f json", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert (result.code, result.json["in_effect"], problems(switch.ovstool("qos check -f json"))) == (0, None, [])
+    assert result.stderr == "ovstool: note: tc: no such thing here; what tc has is not known\n"
