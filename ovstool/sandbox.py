@@ -8,7 +8,8 @@ to be real (devices, routes) is in network namespaces of the sandbox's own.
     DIR/ovs-vswitchd.{pid,log,PID.ctl}  and the same for ovsdb-server
 
 With the datapath ``dummy`` nothing is forwarded and no privilege is needed. With ``netdev`` (root) ovs-vswitchd
-forwards in userspace between veth pairs, each of which ends in a namespace that stands for a host.
+forwards in userspace between veth pairs, each of which ends in a namespace that stands for a host; with ``system``
+(root, and the kernel's module openvswitch) the kernel does, which keeps a datapath for each namespace.
 """
 
 import ctypes
@@ -34,7 +35,7 @@ from pathlib import Path
 
 from ovstool.errors import Conflict, Refused, TimedOut, Unreachable, UsageError, quote
 
-DATAPATHS = ("dummy", "netdev")
+DATAPATHS = ("dummy", "netdev", "system")
 
 _DAEMONS = ("ovs-vswitchd", "ovsdb-server")  # in the order in which they are ended
 _PROGRAMS = (*_DAEMONS, "ovsdb-tool", "ovs-vsctl", "ovs-appctl")
@@ -56,7 +57,7 @@ class Sandbox:
     """A private switch: where it is and what it was made of."""
 
     directory: Path
-    datapath: str  # "dummy" or "netdev"
+    datapath: str  # one of DATAPATHS
     namespace: str | None  # the network namespace of ovs-vswitchd; None with the dummy datapath
     bridge: str
     ports: tuple[str, ...]
@@ -110,11 +111,11 @@ def start(
     """Start a sandbox with a bridge and ports; return it and whether it was started now.
 
     One that is running already is left as it is (Conflict when another datapath is asked for). What a sandbox that died
-    left behind is cleared first. When anything fails, all of it is undone. No datapath: the best that works here.
+    left behind is cleared first. When anything fails, all of it is undone. No datapath: netdev where it works, else dummy.
     """
     directory = _checked(directory)
     _require_programs()
-    _require_netdev(datapath)
+    _require_datapath(datapath)
     with _handled(_unwind, signal.SIGTERM, signal.SIGHUP), _locked(directory, create=True) as made:
         old = _load(directory)
         if old and _is_running(old):
@@ -125,7 +126,7 @@ def start(
         elif any(directory.iterdir()):
             raise Refused(quote(str(directory)), "the directory is in use for something else", "another --dir")
         datapath = datapath or ("dummy" if _netdev_problem() else "netdev")
-        namespace = f"ovstool-{secrets.token_hex(3)}" if datapath == "netdev" else None
+        namespace = f"ovstool-{secrets.token_hex(3)}" if datapath != "dummy" else None
         made = old.made_directory if old else made
         sandbox = Sandbox(directory, datapath, namespace, bridge, tuple(ports), made)
         directory.chmod(0o700)
@@ -287,24 +288,45 @@ def _require_programs() -> None:
             raise Unreachable("sandbox", f"{program} is not installed", hint)
 
 
-def _require_netdev(datapath: str | None) -> None:
+def _require_datapath(datapath: str | None) -> None:
     if datapath not in (None, *DATAPATHS):
         raise UsageError(quote(datapath or ""), "no such datapath", f"one of {', '.join(DATAPATHS)}")
-    problem = _netdev_problem() if datapath == "netdev" else None
+    problem = _netdev_problem() if datapath == "netdev" else _system_problem() if datapath == "system" else None
     if problem:
-        raise Refused("sandbox", f"the netdev datapath {problem}", "--datapath dummy")
+        raise Refused("sandbox", f"the {datapath} datapath {problem}", "--datapath dummy")
 
 
 def _netdev_problem() -> str | None:
     """Why the userspace datapath cannot be used here; None when it can."""
-    if os.geteuid() != 0:
-        return "needs root"
-    if shutil.which("ip", path=_path()) is None or shutil.which("unshare", path=_path()) is None:
-        return "needs the programs ip (iproute2) and unshare (util-linux)"
+    if problem := _hosts_problem():
+        return problem
     try:
         os.close(os.open("/dev/net/tun", os.O_RDWR))
     except OSError as e:
         return f"needs /dev/net/tun ({e.strerror})"
+    return None
+
+
+def _system_problem() -> str | None:
+    """Why the kernel's datapath cannot be used here; None when it can. Loads its module, as ovs-ctl does."""
+    if problem := _hosts_problem():
+        return problem
+    module = "needs the kernel module openvswitch"
+    if os.path.exists("/sys/module/openvswitch"):
+        return None
+    try:
+        done = subprocess.run(["modprobe", "openvswitch"], check=False, capture_output=True, text=True, env={**os.environ, "PATH": _path()})
+    except OSError as e:
+        return f"{module} (modprobe: {e.strerror})"
+    return f"{module} ({_last_line(done.stderr)})" if done.returncode else None
+
+
+def _hosts_problem() -> str | None:
+    """Why there can be no namespaces with veth pairs here; None when there can."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if shutil.which("ip", path=_path()) is None or shutil.which("unshare", path=_path()) is None:
+        return "needs the programs ip (iproute2) and unshare (util-linux)"
     # Root in a container is often not allowed to; the namespace and its veth pair vanish with this process.
     trial = ["unshare", "--net", "--mount", "ip", "link", "add", "type", "veth"]
     done = subprocess.run(trial, check=False, capture_output=True, text=True, env={**os.environ, "PATH": _path()})
@@ -337,8 +359,8 @@ def _launch(sandbox: Sandbox) -> None:
     if sandbox.namespace:
         _make_hosts(sandbox)
     # Without the kernel's datapath its module is not even asked for.
-    kind = ["--disable-system"] if sandbox.namespace else ["--enable-dummy=override", "--disable-system"]
-    switch = ["ovs-vswitchd", sandbox.db, *kind, *_daemon_options(sandbox, "ovs-vswitchd")]
+    kinds = {"dummy": ["--enable-dummy=override", "--disable-system"], "netdev": ["--disable-system"], "system": []}
+    switch = ["ovs-vswitchd", sandbox.db, *kinds[sandbox.datapath], *_daemon_options(sandbox, "ovs-vswitchd")]
     _call(sandbox, *_in_namespace(sandbox), *switch, daemon="ovs-vswitchd")
     words = ["add-br", sandbox.bridge, "--", "set", "bridge", sandbox.bridge, f"datapath_type={sandbox.datapath}"]
     for port in sandbox.ports:
@@ -368,9 +390,11 @@ def _make_hosts(sandbox: Sandbox) -> None:
         gateway = f"{_SUBNET}.254"
         lines = [f"address add {address}/24 dev eth0", "link set eth0 up", f"route add default via {gateway}"]
         _ip(sandbox, host, "link set lo up", *lines)
-        _send_whole_checksums(host, "eth0")
-    for port in sandbox.ports:
-        _send_whole_checksums(sandbox.namespace, port)
+    if sandbox.datapath == "netdev":
+        for host in sandbox.hosts:
+            _send_whole_checksums(host, "eth0")
+        for port in sandbox.ports:
+            _send_whole_checksums(sandbox.namespace, port)
 
 
 def _give_the_bridge_an_address(sandbox: Sandbox) -> None:

@@ -43,7 +43,8 @@ class _WithDatapath(_OnDirectory):
         parser.add_argument(
             "--datapath",
             choices=sandbox.DATAPATHS,
-            help="dummy: no root, nothing is forwarded; netdev: real traffic between two hosts, as root (default: netdev where it works)",
+            help="dummy: no root, nothing is forwarded; netdev: real traffic between two hosts, as root; system: the same by the"
+            " kernel's module openvswitch (default: netdev where it works)",
         )
         return parser
 
@@ -70,7 +71,7 @@ class SandboxStart(_WithDatapath, SwitchWriter):
     It has an ovsdb-server and an ovs-vswitchd of its own, and a bridge br0 with the ports eth1 and eth2. The machine's
     own switch is not touched.
 
-    With --datapath netdev there is a network namespace for the switch, and one for a host on each port, with the
+    With --datapath netdev or system there is a network namespace for the switch, and one for a host on each port, with the
     addresses 10.0.0.1 and 10.0.0.2; the switch has 10.0.0.254. How to use them is told on stderr.
 
     Examples:
@@ -105,8 +106,8 @@ class SandboxRun(_WithDatapath):
     """Run a command against the private switch
 
     If none is running, one is started for the command and stopped after it. In the command's environment ovstool and
-    Open vSwitch's own programs talk to the sandbox; with the netdev datapath the command runs in the namespace of
-    the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 name those of the hosts. The exit code is the command's.
+    Open vSwitch's own programs talk to the sandbox; unless the datapath is dummy the command runs in the namespace
+    of the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 name those of the hosts. The exit code is the command's.
 
     Examples:
       ovstool sandbox run -- ovs-vsctl show

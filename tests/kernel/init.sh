@@ -1,0 +1,35 @@
+#!/bin/sh
+# The first process of the lab's guest; uml.py boots it, with lab=DIRECTORY (shared with the host) on the kernel's command line.
+#
+# The guest's root is the host's own, read-only, with a file system in memory laid over it: whatever runs here may write
+# anywhere, and nothing of it reaches the host but what is in $lab. There: command, run as a shell script, and its exit code.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+
+if [ -z "$laid" ]; then
+    modules=$(echo /usr/lib/uml/modules/*)
+    insmod "$modules/kernel/fs/overlayfs/overlay.ko"
+    mount -t tmpfs tmpfs /mnt
+    mkdir /mnt/upper /mnt/work /mnt/root
+    mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+    cd /mnt/root || exit
+    mkdir -p lib/modules run tmp old ".$lab"
+    ln -s "$modules" lib/modules/
+    # Not chroot: the kernel itself starts modprobe, in the root of all.
+    pivot_root . old
+    laid=yes exec chroot . "$0"
+fi
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /run
+mount -t hostfs hostfs -o "$lab" "$lab"
+[ -c /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; }
+modprobe openvswitch
+ip link set lo up
+# Before that, ovs-vswitchd counts no core, starts no handler threads, and drops every packet that it should look at.
+while awk '{ exit $1 > 11.5 }' /proc/uptime; do sleep 0.2; done
+# Should nobody be left to end the guest, it ends by itself.
+(sleep "$limit" && echo "the lab ends after $limit s" && poweroff -f) &
+sh "$lab/command" </dev/null
+echo $? >"$lab/code"
+poweroff -f

@@ -1,0 +1,114 @@
+"""User Mode Linux as a lab: a Linux kernel with Open vSwitch's datapath in it, as an ordinary program on this machine's own files.
+
+It needs neither KVM nor an image nor root, and leaves the machine's network and files alone (see init.sh). To run any
+shell script inside, as root and with the openvswitch module loaded:
+
+    python tests/kernel/uml.py 'ovs-vsctl --version; uname -r'
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_MODULES = Path("/usr/lib/uml/modules")
+_MEMORY_MB = 1024
+_END_S = 10  # for the guest's kernel to end when its script has
+
+
+def problem() -> str | None:
+    """Why there can be no lab here, with what to install; None when there can."""
+    if shutil.which("linux.uml") is None or not any(_MODULES.glob("*/kernel/net/openvswitch/openvswitch.ko")):
+        return "needs User Mode Linux (apt-get install user-mode-linux)"
+    if shutil.which("cc") is None:
+        return "needs a C compiler (apt-get install gcc libc6-dev)"
+    return None
+
+
+class Guest:
+    """A kernel that runs one shell script and ends, from entering the block; leaving it ends the guest whatever it does.
+
+    What the script writes into ``directory``, it shares with the machine; all else that it writes is lost.
+    """
+
+    def __init__(self, script: str, limit_s: float):
+        self.script, self.limit_s = script, limit_s
+
+    def __enter__(self) -> "Guest":
+        # Directly in /tmp: sockets are made in it, whose paths may not be long.
+        self._place = tempfile.TemporaryDirectory(prefix="ovstool-lab-", dir="/tmp")
+        self.directory = Path(self._place.name)
+        (self.directory / "command").write_text(self.script)
+        self._console = (self.directory / "console").open("wb")
+        try:
+            self._process = self._boot()
+        except BaseException:
+            self._console.close()
+            self._place.cleanup()
+            raise
+        return self
+
+    def _boot(self) -> subprocess.Popen:
+        shim = self.directory / "xstate.so"
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, _HERE / "xstate.c"], check=True)
+        kernel = ["linux.uml", "rootfstype=hostfs", "ro", f"mem={_MEMORY_MB}M", "quiet", "con=null", "con0=null,fd:1"]
+        ours = [f"init={_HERE}/init.sh", f"lab={self.directory}", f"limit={self.limit_s:.0f}", f"uml_dir={self.directory}/"]
+        return subprocess.Popen(
+            [*kernel, *ours],
+            env={"PATH": os.defpath, "LD_PRELOAD": str(shim), "TMPDIR": _memory()},
+            stdin=subprocess.DEVNULL,
+            stdout=self._console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # the guest's processes are processes here too, and all in this group
+        )
+
+    def __exit__(self, *_) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.wait()
+        self._console.close()
+        self._place.cleanup()
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def console(self) -> str:
+        """What the guest's kernel and the script have printed so far."""
+        return (self.directory / "console").read_text(errors="replace")
+
+    def code(self) -> int | None:
+        """The exit code of the script; None as long as it has not come to its end."""
+        try:
+            return int((self.directory / "code").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+def _memory() -> str:
+    """Where the guest's memory is: a file, which on a disk would be written there page for page."""
+    shm = "/dev/shm"
+    return shm if os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > _MEMORY_MB << 20 else "/tmp"
+
+
+def main(script: str, limit_s: float = 3600) -> int:
+    """Run a script in a guest and print what it prints."""
+    if why := problem():
+        sys.exit(f"uml.py {why}")
+    with Guest(script, limit_s) as guest, (guest.directory / "console").open(errors="replace") as console:
+        running = True
+        while running:
+            running = guest.is_running()
+            print(console.read(), end="", flush=True)
+            time.sleep(0.1)
+        return 1 if (code := guest.code()) is None else code
+
+
+if __name__ == "__main__":
+    sys.exit(main(" ".join(sys.argv[1:])))
