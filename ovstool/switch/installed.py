@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ovstool.errors import Refused, one_line
 from ovstool.switch import Switch
+from ovstool.switch.iproute import ip
 
 _QDISC = re.compile(
     r"^qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?.*\n(?: Sent \d+ bytes (\d+) pkt \(dropped (\d+), overlimits (\d+))", re.MULTILINE
@@ -100,6 +101,17 @@ def classes_shown(text: str) -> dict[int, Class]:
         number = int(minor, 16) - 1
         if number != 0xFFFD:  # the class above all queues
             found[number] = Class(_rate(words, "rate|sc"), _rate(words, "ceil|ul"), int(packets), int(dropped))
+    return found
+
+
+def traffic(switch: Switch, devices: Collection[str]) -> dict[str, tuple[int, int]]:
+    """The bytes that each device of the kernel has received and sent. Raises NotFound without ip."""
+    only = ["dev", next(iter(devices))] if len(devices) == 1 else []
+    found = {}
+    for link in ip(switch, "-s", "link", "show", *only):
+        match link:
+            case {"ifname": str(name), "stats64": {"rx": {"bytes": int(received)}, "tx": {"bytes": int(sent)}}} if name in devices:
+                found[name] = received, sent
     return found
 
 

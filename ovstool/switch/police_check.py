@@ -198,7 +198,7 @@ def _burst(policed: Policed) -> Iterator[Finding]:
 
 def _wrong_way(policed: Policed) -> Iterator[Finding]:
     """A limit on what is received, where nearly all is sent."""
-    received, sent = (policed.device.statistics.get(name, 0) for name in ("rx_bytes", "tx_bytes"))
+    received, sent = policed.device.received, policed.device.sent
     if policed.device.type != "internal" and shaping.can_have_qos(policed.device.type) and qos_check.is_one_sided(sent, received):
         evidence = f"{policed.name} has sent {sent} bytes and received {received}; policing limits what is received, QoS what is sent"
         rate = units.spell((policed.rate_kbps or 1000000) * 1000)

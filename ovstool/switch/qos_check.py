@@ -254,7 +254,7 @@ def _wrong_way(port: Shaped) -> Iterator[Finding]:
     """A limit on what is sent, where nearly all is received."""
     if not any(shaping.can_have_qos(device.type) and device.type != "internal" for device in port.devices):
         return
-    received, sent = (sum(device.statistics.get(name, 0) for device in port.devices) for name in ("rx_bytes", "tx_bytes"))
+    received, sent = sum(device.received for device in port.devices), sum(device.sent for device in port.devices)
     if is_one_sided(received, sent):
         evidence = f"{port.port} has received {received} bytes and sent {sent}; QoS limits what is sent, policing what is received"
         rate = (max_rate(port) or 10**9) // 1000 * 1000 or 1000

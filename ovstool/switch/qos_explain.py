@@ -38,15 +38,24 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Has:
+    """What ovs-vswitchd has set up for a queue: bit/s, bits."""
+
+    min_rate: int | None
+    max_rate: int | None
+    burst: int | None
+
+
+@dataclass(frozen=True)
 class Queue:
     """A queue. ``asked`` None: ovs-vswitchd made it up. ``has`` is what ovs-vswitchd installed, ``tc`` what the kernel has; None: nothing.
 
-    The counters are OpenFlow's, live, of all interfaces of the port together; None where nobody tells them.
+    The counters are what ovs-vswitchd reads from the datapath now, None where it cannot. Of a bond all are those of its first member.
     """
 
     queue: int
     asked: Asked | None
-    has: installed.Queue | None
+    has: Has | None
     tc: installed.Class | None
     tx_packets: int | None
     tx_bytes: int | None
@@ -160,7 +169,7 @@ def _unclassified(port: Shaped) -> str:
 
 def _queues(port: Shaped) -> list[Queue]:
     """The queues that are asked for and those that there are."""
-    has, classes, counted = port.has or {}, port.classes or {}, port.sent or {}
+    has, classes = port.has or {}, port.classes or {}
     found = []
     for number in sorted(port.queues.keys() | has.keys()):
         config = port.queues.get(number)
@@ -169,9 +178,10 @@ def _queues(port: Shaped) -> list[Queue]:
             shape = qos_types.named(str(port.type)).queue_shape(config.other_config)
             asked = Asked(shape.min_rate, shape.max_rate, shape.burst, shape.priority, config.dscp)
         flows = None if port.leads is None else port.leads_to(number)
-        sent = counted.get(number, {})
-        counters = (sent.get("tx_packets"), sent.get("tx_bytes"), sent.get("tx_errors"))
-        found.append(Queue(number, asked, has.get(number), classes.get(number), *counters, flows))
+        sent = has.get(number)
+        counters = (sent.tx_packets, sent.tx_bytes, sent.tx_errors) if sent else (None, None, None)
+        set_up = Has(sent.min_rate, sent.max_rate, sent.burst) if sent else None
+        found.append(Queue(number, asked, set_up, classes.get(number), *counters, flows))
     return found
 
 
@@ -199,7 +209,7 @@ def _queue_lines(queue: Queue) -> Iterator[str]:
         if queue.asked
         else f"{head}asked  no: ovs-vswitchd made it up"
     )
-    has = _words({name: value for name, value in asdict(queue.has).items() if not name.startswith("tx_")}) if queue.has else ""
+    has = _words(asdict(queue.has)) if queue.has else ""
     yield f"{'':16}has    {has or 'nothing'}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
     if queue.tx_packets is not None:
         yield f"{'':16}sent   {queue.tx_packets} packets, {queue.tx_bytes} bytes" + (

@@ -1,7 +1,6 @@
 """sFlow: samples of the packets of a bridge, sent to collectors (sFlow version 5; ovs-vswitchd.conf.db(5), table sFlow)."""
 
 import ipaddress
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from ovstool.errors import NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, one, to_set
 from ovstool.switch import Change, Switch, lookup
+from ovstool.switch.iproute import ip
 
 PORT = 6343  # IANA's port for sFlow
 SAMPLING = 400  # ovs-vswitchd's defaults, for columns that are empty
@@ -170,9 +170,8 @@ def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None
             why = "has no IP address, so ovs-vswitchd would take another interface or send nothing"
             raise Refused(f"agent {quote(wish.agent)}", why, "an interface with an address, or --force")
         return wish.agent
-    finished = switch.run([*switch.in_its_network, "ip", "-j", "route", "get", collector[0]])
-    routes = _json(finished.stdout)
-    device = routes[0].get("dev") if finished.status == 0 and routes else None
+    routes = ip(switch, "route", "get", collector[0])
+    device = routes[0].get("dev") if routes else None
     if isinstance(device, str):
         return device
     if wish.force:
@@ -182,23 +181,12 @@ def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None
 
 def _addresses(switch: Switch, device: str) -> list[str]:
     """The addresses of an interface that identify it: the global ones (ip-address(8))."""
-    finished = switch.run([*switch.in_its_network, "ip", "-j", "address", "show", "dev", device])
-    if finished.status != 0:
-        return []
     return [
         info["local"]
-        for link in _json(finished.stdout)
+        for link in ip(switch, "address", "show", "dev", device)
         for info in link.get("addr_info", [])
         if info.get("scope") != "link" and "local" in info
     ]
-
-
-def _json(text: str) -> list[dict]:
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        return []
-    return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
 
 
 def _address(switch: Switch, collector: Collector) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 """All that decides whether the QoS of a port takes effect, gathered: the rows, the datapath, tc, and the flows that lead to its queues."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -9,8 +9,7 @@ from ovstool.errors import OvstoolError
 from ovstool.openflow import text
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
-from ovstool.rates import Reading
-from ovstool.switch import Switch, flow, installed, lookup, stats
+from ovstool.switch import Switch, flow, installed, lookup
 from ovstool.switch.installed import Qdisc
 
 Found = TypeVar("Found")
@@ -25,7 +24,10 @@ _MANY = 20  # ports; from here on one look at all of them is cheaper than one fo
 
 @dataclass(frozen=True)
 class Device:
-    """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown."""
+    """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown.
+
+    ``received`` and ``sent`` in bytes: what the kernel counts, or the database for a device that is not the kernel's.
+    """
 
     name: str
     type: str
@@ -33,7 +35,8 @@ class Device:
     error: str | None
     link_speed: int | None
     mtu: int
-    statistics: Mapping[str, int]
+    received: int
+    sent: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Config:
 class Shaped:
     """A port and its QoS. ``type`` None: it has none.
 
-    ``leads``, ``qdiscs`` and ``sent`` None: they cannot be known here. ``sent`` is what each queue has sent, by all interfaces together.
+    ``leads`` and ``qdiscs`` None: they cannot be known here.
     ``has`` and ``classes``, when they were asked for, are what ovs-vswitchd and the kernel have of each queue on the first interface.
     """
 
@@ -78,7 +81,6 @@ class Shaped:
     queues: dict[int, Config] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     leads: list[Lead] | None = None
-    sent: dict[int, dict[str, int]] | None = None
     has: dict[int, installed.Queue] | None = None
     classes: dict[int, installed.Class] | None = None
 
@@ -118,7 +120,7 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         what = "what the datapath has of queues"
         has = {port: pool.submit(_asked, switch, what, installed.queues, device) for port, device in first.items() if details}
         classes = {port: pool.submit(_asked, switch, what, installed.classes, device) for port, device in first.items() if details}
-        by_name, sent = _devices(switch, list(interfaces.values()))
+        by_name = devices(switch, list(interfaces.values()))
 
     shaped = []
     for row in rows:
@@ -137,7 +139,6 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
                 queues={number: _config(queue_rows.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
                 others=sorted(name for name in users.get(one(qos["_uuid"]), ()) if name != row["name"]),
                 leads=None if found is None else [lead for flow_ in found for lead in _leads(flow_, members)],
-                sent=_added([sent.get(device.name, {}) for device in members]),
                 has=has[port.port].result() if port.port in has else None,
                 classes=classes[port.port].result() if port.port in classes else None,
             )
@@ -151,34 +152,10 @@ def datapath_types(switch: Switch) -> dict[str, str]:
 
 
 def devices(switch: Switch, rows: Sequence[Row]) -> dict[str, Device]:
-    """Interfaces by name, from rows with the columns ``INTERFACE``; their counters are live where OpenFlow can be had."""
-    return _devices(switch, rows)[0]
-
-
-def _devices(switch: Switch, rows: Sequence[Row]) -> tuple[dict[str, Device], dict[str, dict[int, Mapping[str, int]]]]:
-    """The same, and what the queues of each have sent."""
-    readings: list[Reading] = []
-    queues: list[Reading] = []
-    try:
-        if rows:
-            readings, queues = stats.with_queues(switch, [row["name"] for row in rows])
-    except OvstoolError as error:
-        switch.notes.append(f"{error.what}: {error.why}; these counters are the database's")
-    counted = {reading.port: reading.counters for reading in readings}
-    sent: dict[str, dict[int, Mapping[str, int]]] = {}
-    for reading in queues:
-        sent.setdefault(reading.port, {})[reading.queue or 0] = reading.counters
-    return {row["name"]: _device(row, counted.get(row["name"]) or mapping(row["statistics"])) for row in rows}, sent
-
-
-def _added(counted: Sequence[Mapping[int, Mapping[str, int]]]) -> dict[int, dict[str, int]]:
-    """What each queue has sent on all interfaces together."""
-    sums: dict[int, dict[str, int]] = {}
-    for queues in counted:
-        for queue, counters in queues.items():
-            so_far = sums.setdefault(queue, {})
-            so_far.update({name: so_far.get(name, 0) + value for name, value in counters.items()})
-    return sums
+    """Interfaces by name, from rows with the columns ``INTERFACE``."""
+    names = [row["name"] for row in rows]
+    counted = (_asked(switch, "what devices have received and sent just now", installed.traffic, names) or {}) if names else {}
+    return {row["name"]: _device(row, counted.get(row["name"])) for row in rows}
 
 
 def _config(row: Row | None) -> Config:
@@ -212,7 +189,7 @@ def _connections(switch: Switch, bridges: Iterable[str]) -> dict[str, flow.Conne
 
 def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[text.Row] | None:
     """The flows of a bridge that select a queue; None, and a note, when they cannot be had."""
-    return _asked(switch, "which flows lead to queues", lambda switch: list(connection.flows("", names=None, only=text.selects_queue)))
+    return _asked(switch, "which flows lead to queues", lambda _: list(connection.selecting_queues()))
 
 
 def _leads(row: text.Row, devices: Iterable[Device]) -> list[Lead]:
@@ -226,11 +203,12 @@ def _leads(row: text.Row, devices: Iterable[Device]) -> list[Lead]:
     ]
 
 
-def _device(row: Row, counters: Mapping[str, int]) -> Device:
-    ofport, mtu = one(row["ofport"]), one(row["mtu"])
+def _device(row: Row, counted: tuple[int, int] | None) -> Device:
+    ofport, mtu, stored = one(row["ofport"]), one(row["mtu"]), mapping(row["statistics"])
+    received, sent = counted or (stored.get("rx_bytes", 0), stored.get("tx_bytes", 0))
     return Device(
         row["name"], one(row["type"]) or "system", ofport if isinstance(ofport, int) and ofport > 0 else None,
-        one(row["error"]), one(row["link_speed"]), mtu if isinstance(mtu, int) else 1500, counters,
+        one(row["error"]), one(row["link_speed"]), mtu if isinstance(mtu, int) else 1500, received, sent,
     )  # fmt: skip
 
 

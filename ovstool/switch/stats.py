@@ -68,18 +68,6 @@ def queues(switch: Switch, ports: Sequence[str], bridge: str | None, source: str
         meter.close()
 
 
-def with_queues(switch: Switch, ports: Sequence[str]) -> tuple[list[Reading], list[Reading]]:
-    """The counters of these interfaces and of their queues, over one connection to each bridge; as ``counters`` has them.
-
-    Where OpenFlow cannot be had there are none of queues. Raises NotFound.
-    """
-    meter = _Meter(switch, ports, None, "auto")
-    try:
-        return meter.read(), meter.read_queues()
-    finally:
-        meter.close()
-
-
 def readings(
     switch: Switch,
     ports: Sequence[str],
@@ -202,16 +190,6 @@ class _Meter:
                 found += self._of_bridge(bridge, places)
         self._begun = True
         return self._told(found)
-
-    def read_queues(self) -> list[Reading]:
-        """The counters of queues, after ``read``; none of a bridge whose counters come from the database."""
-        self._queues = True
-        return [
-            reading
-            for bridge, places in self._by_bridge().items()
-            if bridge not in self._stored
-            for reading in self._of_bridge(bridge, places)
-        ]
 
     def read_on(self) -> list[Reading]:
         """A later reading: what cannot be had now is left out, and looked for until it is back."""

@@ -1,0 +1,16 @@
+"""ip(8), run among ovs-vswitchd's interfaces."""
+
+import json
+from typing import Any
+
+from ovstool.switch import Switch
+
+
+def ip(switch: Switch, *words: str) -> list[dict[str, Any]]:
+    """What ``ip -j`` prints; nothing when it fails. Raises NotFound when it is not installed, TimedOut."""
+    done = switch.run([*switch.in_its_network, "ip", "-j", *words])
+    try:
+        parsed = json.loads(done.stdout) if done.status == 0 else []
+    except ValueError:
+        return []
+    return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
