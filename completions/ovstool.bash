@@ -12,7 +12,7 @@ _ovstool() {
     case $previous in
         --bond-mode) mapfile -t COMPREPLY < <(compgen -W "active-backup balance-slb balance-tcp" -- "$current"); return ;;
         --by) mapfile -t COMPREPLY < <(compgen -W "bytes packets" -- "$current"); return ;;
-        --datapath) mapfile -t COMPREPLY < <(compgen -W "dummy netdev" -- "$current"); return ;;
+        --datapath) mapfile -t COMPREPLY < <(compgen -W "dummy netdev system" -- "$current"); return ;;
         --fail-mode) mapfile -t COMPREPLY < <(compgen -W "standalone secure" -- "$current"); return ;;
         --lacp) mapfile -t COMPREPLY < <(compgen -W "active passive off" -- "$current"); return ;;
         --quote) mapfile -t COMPREPLY < <(compgen -W "all minimal none nonnumeric" -- "$current"); return ;;
