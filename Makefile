@@ -7,16 +7,19 @@ endif
 VENV ?= .venv
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 BIN := $(abspath $(VENV))/bin
-SCRIPTS := .ci/run .ci/demo .ci/need completions/ovstool.bash
+SCRIPTS := .ci/run .ci/demo .ci/need completions/ovstool.bash tests/kernel/init.sh
+# The kernel that tests/kernel boots, and the compiler of what it preloads; a compiler without its C library is taken for none.
+LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/include/elf.h),,+libc6-dev)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test bench lint generated check-generated clean
+.PHONY: help demo test test-kernel bench lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
 	@echo 'make test             run every test (ARGS="-k qos" for some)'
+	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
 	@echo 'make lint             ruff, mypy, shellcheck'
 	@echo 'make generated        write man pages and completions anew'
@@ -42,7 +45,12 @@ demo: $(READY)
 test: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 openssl=openssl mandoc=mandoc jq=jq
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh
+	@.ci/need $(LAB)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-kernel: $(READY)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 $(LAB)
+	$(BIN)/python -m pytest tests/kernel $(ARGS)
 
 bench: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2

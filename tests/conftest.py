@@ -6,7 +6,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,15 +99,28 @@ class Switch:
         return orphans + [f"Queue {row['_uuid'][1]}" for row in self.rows("Queue", "_uuid") if json.dumps(row["_uuid"]) not in queued]
 
 
-@pytest.fixture
-def switch() -> Iterator[Switch]:
-    """A switch of the test's own, on the dummy datapath; pytest's own tmp_path may be too long for a socket."""
+@contextmanager
+def _running(datapath: str, ports: Sequence[str] = ("eth1", "eth2")) -> Iterator[Switch]:
+    """A sandbox for as long as the block lasts; pytest's own tmp_path may be too long for a socket."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory:
-        box, _ = sandbox.start(Path(directory), "dummy")
+        box, _ = sandbox.start(Path(directory), datapath, ports)
         try:
             yield Switch(box)
         finally:
             sandbox.stop(Path(directory))
+
+
+@pytest.fixture(scope="session")
+def running_switch():
+    """``with running_switch("system", ["eth1"]) as switch:`` for fixtures that need something else than those below."""
+    return _running
+
+
+@pytest.fixture
+def switch() -> Iterator[Switch]:
+    """A switch of the test's own, on the dummy datapath."""
+    with _running("dummy") as switch:
+        yield switch
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +128,8 @@ def forwarding() -> Iterator[Switch]:
     """A switch that forwards between two hosts, each a network namespace; the tests of a module share it and tidy up."""
     if problem := sandbox._netdev_problem():
         pytest.skip(f"the netdev datapath {problem}")
-    with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory:
-        box, _ = sandbox.start(Path(directory), "netdev")
-        try:
-            yield Switch(box)
-        finally:
-            sandbox.stop(Path(directory))
+    with _running("netdev") as switch:
+        yield switch
 
 
 @pytest.fixture

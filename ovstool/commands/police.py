@@ -16,7 +16,7 @@ class PoliceSet(SwitchWriter):
 
     What comes in faster is dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
     10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst it is what
-    passes in a quarter of a second (at least 128 kbit), with which TCP reaches the rate. To limit what a port sends, see
+    passes in 210 ms and a frame (at least 128 kbit), with which TCP reaches the rate. To limit what a port sends, see
     'ovstool help qos set'. On the userspace datapath only ports of DPDK are policed; for others there is the meter of OpenFlow,
     which README.md tells about.
 

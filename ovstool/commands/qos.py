@@ -42,7 +42,7 @@ class QosSet(SwitchWriter):
       trtcm-policer   --max-rate, --burst, --queue with min, max, burst, dscp
 
     The two policers are for ports of DPDK, which drop what is too much. They count bytes of IP packets without the Ethernet
-    header, so their rates are multiples of 8 bit/s. A burst that is not given is what passes in a quarter of a second, and no
+    header, so their rates are multiples of 8 bit/s. A burst that is not given is what passes in 210 ms and a frame, and no
     less than 128 kbit. With trtcm-policer a queue's min is its committed rate (cir), and max is that and its excess rate (eir)
     together; what the port commits to is the sum of the queues' min, and they share the rest of --max-rate. Both are written as
     the manual of Open vSwitch has it, and have not been tried on DPDK.

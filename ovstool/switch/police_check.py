@@ -17,6 +17,7 @@ from ovstool.switch.qos_check import ERROR, WARNING
 from ovstool.switch.shaping import Device
 
 _LONGEST_S = 1  # of the rate: a burst of more than that lets through much more than the rate for a while
+_STARVES = 0.9  # of the default burst: with less than 0.19 s of the rate TCP gets less than 90% of it (bench/bursts.py)
 _DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
 
 
@@ -186,7 +187,7 @@ def _burst(policed: Policed) -> Iterator[Finding]:
     if burst * 1000 < policed.device.mtu * 8:
         evidence = f"{said}, and a frame has up to {policed.device.mtu} bytes, which never passes"
         yield Finding(policed.name, ERROR, "burst under the MTU", evidence, remedy)
-    elif burst * 2 < good:
+    elif burst < _STARVES * good:
         evidence = (
             f"{said}; at {units.human_rate(policed.rate_kbps * 1000)} one TCP flow needs {units.human_size(good * 1000)} to reach the rate"
         )

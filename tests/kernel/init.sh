@@ -4,6 +4,7 @@
 # The guest's root is the host's own, read-only, with a file system in memory laid over it: whatever runs here may write
 # anywhere, and nothing of it reaches the host but what is in $lab. There: command, run as a shell script, and its exit code.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+: "${lab:?}" "${limit:?}"
 
 if [ -z "$laid" ]; then
     modules=$(echo /usr/lib/uml/modules/*)
@@ -19,6 +20,8 @@ if [ -z "$laid" ]; then
     laid=yes exec chroot . "$0"
 fi
 
+# Should nobody be left to end the guest, it ends by itself.
+(sleep "$limit" && echo "the lab ends after $limit s" && poweroff -f) &
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
@@ -28,8 +31,6 @@ modprobe openvswitch
 ip link set lo up
 # Before that, ovs-vswitchd counts no core, starts no handler threads, and drops every packet that it should look at.
 while awk '{ exit $1 > 11.5 }' /proc/uptime; do sleep 0.2; done
-# Should nobody be left to end the guest, it ends by itself.
-(sleep "$limit" && echo "the lab ends after $limit s" && poweroff -f) &
 sh "$lab/command" </dev/null
 echo $? >"$lab/code"
 poweroff -f

@@ -6,6 +6,7 @@ shell script inside, as root and with the openvswitch module loaded:
     python tests/kernel/uml.py 'ovs-vsctl --version; uname -r'
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 _MODULES = Path("/usr/lib/uml/modules")
 _MEMORY_MB = 1024
-_END_S = 10  # for the guest's kernel to end when its script has
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def problem() -> str | None:
@@ -41,7 +42,7 @@ class Guest:
 
     def __enter__(self) -> "Guest":
         # Directly in /tmp: sockets are made in it, whose paths may not be long.
-        self._place = tempfile.TemporaryDirectory(prefix="ovstool-lab-", dir="/tmp")
+        self._place = tempfile.TemporaryDirectory(prefix="ovstool-uml-", dir="/tmp")
         self.directory = Path(self._place.name)
         (self.directory / "command").write_text(self.script)
         self._console = (self.directory / "console").open("wb")
@@ -65,16 +66,21 @@ class Guest:
             stdout=self._console,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # the guest's processes are processes here too, and all in this group
+            preexec_fn=_end_with_parent,
         )
 
     def __exit__(self, *_) -> None:
+        self.kill()
+        self._console.close()
+        self._place.cleanup()
+
+    def kill(self) -> None:
+        """End the guest now; what it printed stays."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self._process.wait()
-        self._console.close()
-        self._place.cleanup()
 
     def is_running(self) -> bool:
         return self._process.poll() is None
@@ -89,6 +95,11 @@ class Guest:
             return int((self.directory / "code").read_text())
         except (FileNotFoundError, ValueError):
             return None
+
+
+def _end_with_parent() -> None:
+    """Have linux.uml, which ends its processes on SIGTERM, get that when this process is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _memory() -> str:

@@ -25,8 +25,8 @@ def written(switch, port: str) -> tuple:
         ("--type noop", "linux-noop", {}),
         ("--type htb --max-rate 40gbit", "linux-htb", {"max-rate": "40000000000"}),
         ("--type hfsc --max-rate 10mbit", "linux-hfsc", {"max-rate": "10000000"}),
-        # Bytes; the burst is that of 'police set': a quarter of a second, and no less than 128 kbit.
-        ("--type egress-policer --max-rate 80mbit", "egress-policer", {"cir": "10000000", "cbs": "2500000"}),
+        # Bytes; the burst is that of 'police set': 210 ms and a frame, and no less than 128 kbit.
+        ("--type egress-policer --max-rate 80mbit", "egress-policer", {"cir": "10000000", "cbs": "2101500"}),
         ("--type egress-policer --max-rate 8kbit", "egress-policer", {"cir": "1000", "cbs": "16000"}),
         ("--type egress-policer --max-rate 368mbit --burst 2048B", "egress-policer", {"cir": "46000000", "cbs": "2048"}),
         ("--type egress-policer --other-config cir=46000000 --other-config cbs=2048", "egress-policer", {"cir": "46000000", "cbs": "2048"}),
@@ -63,19 +63,19 @@ def test_the_two_rates_of_trtcm_policer(switch, ovstool):
     asked = "qos set eth1 --type trtcm-policer --max-rate 80mbit --queue 0 --queue 1:min=40mbit,max=56mbit,burst=64kB --queue 2:min=8mbit"
     assert ovstool(asked).code == 0
     queues = {
-        0: {"cir": "0", "cbs": "0", "eir": "10000000", "ebs": "2500000"},
+        0: {"cir": "0", "cbs": "0", "eir": "10000000", "ebs": "2101500"},
         1: {"cir": "5000000", "cbs": "64000", "eir": "2000000", "ebs": "64000"},
-        2: {"cir": "1000000", "cbs": "250000", "eir": "9000000", "ebs": "2250000"},
+        2: {"cir": "1000000", "cbs": "211500", "eir": "9000000", "ebs": "1891500"},
     }
     # The port commits to what its queues are guaranteed, and they share the rest.
-    assert written(switch, "eth1") == ("trtcm-policer", {"cir": "6000000", "cbs": "1500000", "eir": "4000000", "ebs": "1000000"}, queues)
+    assert written(switch, "eth1") == ("trtcm-policer", {"cir": "6000000", "cbs": "1261500", "eir": "4000000", "ebs": "841500"}, queues)
     assert ovstool(asked).stdout == "eth1: unchanged\n"
     shown = ovstool("qos show eth1 -f json").json
     assert shown["max_rate"] == 80_000_000
     assert [(q["queue"], q["min_rate"], q["max_rate"], q["burst"]) for q in shown["queues"]] == [
-        (0, None, 80_000_000, 20_000_000),
+        (0, None, 80_000_000, 16_812_000),
         (1, 40_000_000, 56_000_000, 512_000),
-        (2, 8_000_000, 80_000_000, 2_000_000),
+        (2, 8_000_000, 80_000_000, 1_692_000),
     ]
     assert ovstool("qos list -f json").json == [{"port": "eth1", "type": "trtcm-policer", "max_rate": 80_000_000, "queues": 3}]
     assert ovstool("show br0").stdout.count("qos trtcm-policer 80 Mbit/s") == 1

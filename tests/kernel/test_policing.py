@@ -1,0 +1,80 @@
+"""Ingress policing: what arrives of one TCP flow, of UDP and of packets, with the default burst and with given ones."""
+
+import pytest
+from traffic import send, tcp, udp
+
+pytestmark = pytest.mark.parametrize("datapath", ["kernel"], indirect=True)
+RATES = {"eth1": 1, "eth3": 10, "eth5": 100}  # Mbit/s, of what the hosts there send to those on the ports that follow
+
+
+def police(switch, port: str, *options: str) -> str:
+    """Police a port and return what tc tells of it."""
+    result = switch.ovstool(["police", "set", port, *options])
+    assert result.code == 0, result.stderr
+    return filters(switch, port)
+
+
+def filters(switch, port: str) -> str:
+    return switch.tool("ip", "netns", "exec", switch.box.namespace, "tc", "-s", "filter", "show", "dev", port, "parent", "ffff:")
+
+
+@pytest.mark.parametrize("rates", [RATES, {"eth1": 500}, {"eth1": 1000}], ids=["1-10-100", "500", "1000"])
+def test_tcp_reaches_the_rate_with_the_default_burst(switch, rates):
+    """And does not exceed it over 10 s, by more than 5%: the bucket is full at the beginning."""
+    for port, mbit in rates.items():
+        police(switch, port, "--rate", f"{mbit}mbit")
+    flows = [tcp(int(port[3:]), int(port[3:]) + 1) for port in rates]
+    for mbit, arrived in zip(rates.values(), send(switch.box, *flows, for_s=10), strict=True):
+        assert 0.90 < arrived.payload_bps / mbit / 1e6 < 1.05, f"{mbit} Mbit/s"
+
+
+@pytest.fixture
+def jumbo(switch):
+    """Frames of 9000 bytes between the hosts on eth5 and eth6."""
+    for port, host in zip(("eth5", "eth6"), list(switch.box.hosts)[4:6], strict=True):
+        switch.tool("ip", "-n", switch.box.namespace, "link", "set", port, "mtu", "9000")
+        switch.tool("ip", "-n", host, "link", "set", "eth0", "mtu", "9000")
+    yield
+    for port, host in zip(("eth5", "eth6"), list(switch.box.hosts)[4:6], strict=True):
+        switch.tool("ip", "-n", host, "link", "set", "eth0", "mtu", "1500")
+        switch.tool("ip", "-n", switch.box.namespace, "link", "set", port, "mtu", "1500")
+
+
+def test_udp_is_cut_to_the_rate(switch, jumbo):
+    for port, mbit in RATES.items():
+        police(switch, port, "--rate", f"{mbit}mbit")
+    # The lab sends no more than some 5000 packets a second, so those of 100 Mbit/s are large.
+    flows = [udp(int(port[3:]), int(port[3:]) + 1, f"{1.5 * mbit}M", payload=8900 if mbit == 100 else 1448) for port, mbit in RATES.items()]
+    for mbit, arrived in zip(RATES.values(), send(switch.box, *flows, for_s=8), strict=True):
+        assert arrived.frames_bps == pytest.approx(mbit * 1e6, rel=0.10), f"{mbit} Mbit/s"
+
+
+def test_a_burst_too_small_starves_tcp_and_one_too_large_lets_more_through(switch):
+    for port, burst in {"eth1": "500kbit", "eth3": "2mbit", "eth5": "8mbit"}.items():
+        police(switch, port, "--rate", "10mbit", "--burst", burst)
+    small, fitting, large = (arrived.payload_bps for arrived in send(switch.box, tcp(1, 2), tcp(3, 4), tcp(5, 6), for_s=8))
+    assert small < 6e6 < 9e6 < fitting < 10.5e6 < large < 11.5e6
+
+
+def test_burst_of_the_kernel_is_the_one_asked_for_in_units_of_1024(switch):
+    assert "rate 10Mbit burst 250Kb" in police(switch, "eth1", "--rate", "10mbit", "--burst", "2mbit")
+
+
+def test_packets_are_limited(switch):
+    told = police(switch, "eth1", "--packet-rate", "1000", "--packet-burst", "1000")
+    assert "pkts_rate 1000 pkts_burst 1000" in told
+    [arrived] = send(switch.box, udp(1, 2, "4M", payload=200), for_s=10)
+    assert arrived.pps == pytest.approx(1000, rel=0.10)
+
+
+def test_clear_ends_it(switch, ovstool):
+    assert "police" in police(switch, "eth1", "--rate", "1mbit")
+    assert ovstool("police clear eth1").stdout == "eth1: deleted\n"
+    assert filters(switch, "eth1") == ""
+    assert "ingress" not in switch.tool("ip", "netns", "exec", switch.box.namespace, "tc", "qdisc", "show", "dev", "eth1")
+    assert send(switch.box, tcp(1, 2), for_s=2)[0].payload_bps > 100e6
+
+
+def test_another_port_is_not_limited(switch):
+    police(switch, "eth1", "--rate", "1mbit")
+    assert send(switch.box, tcp(3, 4), for_s=2)[0].payload_bps > 100e6
