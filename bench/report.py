@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import effect
 import flows
 import hosts
 import pairs
@@ -51,6 +52,7 @@ def main() -> None:
     readings.report()
     flows.report()
     hosts.report()
+    effect.report()
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
 
