@@ -33,7 +33,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Received:
-    """What arrived: the payload, and the Ethernet frames that it came in, which are what policing and shaping count."""
+    """What arrived: the payload, and the Ethernet frames that it makes on a wire, which are what shaping counts."""
 
     payload_bps: float
     frames_bps: float
