@@ -22,8 +22,6 @@ def test_rates_of_queues_are_theirs(switch, ovstool):
     switch.tool("ovs-ofctl", "add-flow", "br0", "in_port=eth3,actions=set_queue:1,normal")
     with flowing(switch.box, tcp(1, 2), tcp(3, 2)):
         rows = [json.loads(line) for line in ovstool("stats eth2 --queues --rate --interval 3 --count 1 -f json").stdout.splitlines()]
-        port = ovstool("stats eth2 --rate --interval 3 --count 1 -f json").json
     rates = {row["queue"]: row["tx_bps"] for row in rows}
     assert rates[0] == pytest.approx(8e6, rel=0.05)
     assert rates[1] == pytest.approx(2e6, rel=0.05)
-    assert port["tx_bps"] == pytest.approx(10e6, rel=0.07)
