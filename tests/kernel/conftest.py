@@ -69,7 +69,7 @@ class _Guest:
         self.config = config
         root = config.rootpath
         environ = {name: value for name, value in os.environ.items() if name in ("CI", "PYTHONPATH", "PYTHONHOME")}
-        options = ["-p", "no:cacheprovider", "-c", str(config.inipath), "--rootdir", str(root)]
+        options = ["-p", "no:cacheprovider", "--color=no", "-c", str(config.inipath), "--rootdir", str(root)]
         pytest_words = [sys.executable, "-m", "pytest", *options, *(str(root / item.nodeid) for item in items)]
         assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())
         script = f'cd {shlex.quote(str(root))} && {_REPORTS}="$lab/reports" {assignments} exec {shlex.join(pytest_words)}'
@@ -86,6 +86,8 @@ class _Guest:
         """The reports of a test, as they come; when no more can come, one that says so."""
         while line := self._next_line():
             report = self.config.hook.pytest_report_from_serializable(config=self.config, data=json.loads(line))
+            if isinstance(report.longrepr, list):  # where and why it was skipped, which JSON has made a list
+                report.longrepr = tuple(report.longrepr)
             yield report
             if report.when == "teardown":
                 return

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from traffic import send, tcp
+from traffic import measured, send, tcp
 
 kernel_only = pytest.mark.parametrize("datapath", ["kernel"], indirect=True)  # elsewhere set_queue has no effect
 
@@ -32,6 +32,7 @@ def counted(switch) -> dict[int, int]:
 
 
 @kernel_only
+@measured
 def test_max_rate(switch, ovstool):
     rates = (1, 10, 100)
     for index, mbit in enumerate(rates):
@@ -42,6 +43,7 @@ def test_max_rate(switch, ovstool):
 
 
 @kernel_only
+@measured
 def test_a_high_max_rate(switch, ovstool):
     """Open vSwitch gives the bucket of all queues room for one frame, so the time that a timer comes late is lost; here 5 to 7%."""
     assert ovstool("qos set eth2 --max-rate 500mbit").code == 0
@@ -50,11 +52,13 @@ def test_a_high_max_rate(switch, ovstool):
 
 @kernel_only
 @pytest.mark.parametrize("mbit", [200, 500])
+@measured
 def test_a_high_rate_of_a_queue_with_a_burst(switch, queues, mbit):
     queues(f"--max-rate 1gbit --queue 0:max={mbit}mbit,burst=1mbit")
     assert send(switch.box, tcp(1, 2))[0].frames_bps == pytest.approx(mbit * 1e6, rel=0.05)
 
 
+@measured
 def test_queue_0_takes_what_no_flow_puts_elsewhere(switch, queues):
     queues("--max-rate 20mbit --queue 0:max=10mbit --queue 1:max=5mbit")
     [arrived] = send(switch.box, tcp(1, 2), for_s=5)
@@ -63,6 +67,7 @@ def test_queue_0_takes_what_no_flow_puts_elsewhere(switch, queues):
 
 
 @kernel_only
+@measured
 def test_a_queue_has_its_max_rate(switch, queues):
     queues("--max-rate 50mbit --queue 1:max=5mbit --queue 2:max=2mbit")
     first, second = send(switch.box, tcp(3, 2), tcp(5, 2))
@@ -71,6 +76,7 @@ def test_a_queue_has_its_max_rate(switch, queues):
 
 
 @kernel_only
+@measured
 def test_min_rates_hold_when_all_want_more(switch, queues):
     queues("--max-rate 20mbit --queue 1:min=15mbit --queue 2:min=5mbit")
     first, second = send(switch.box, tcp(3, 2), tcp(5, 2), for_s=6)
@@ -79,6 +85,7 @@ def test_min_rates_hold_when_all_want_more(switch, queues):
 
 
 @kernel_only
+@measured
 def test_an_idle_queues_rate_is_borrowed(switch, queues):
     queues("--max-rate 20mbit --queue 1:min=15mbit --queue 2:min=5mbit")
     [alone] = send(switch.box, tcp(5, 2))
@@ -86,6 +93,7 @@ def test_an_idle_queues_rate_is_borrowed(switch, queues):
 
 
 @kernel_only
+@measured
 def test_the_lower_priority_borrows_first(switch, queues):
     queues("--max-rate 20mbit --queue 1:min=2mbit,priority=1 --queue 2:min=2mbit,priority=2")
     first, second = send(switch.box, tcp(3, 2), tcp(5, 2), for_s=6)
@@ -94,6 +102,7 @@ def test_the_lower_priority_borrows_first(switch, queues):
 
 
 @kernel_only
+@measured
 def test_hfsc_shapes_too(switch, queues):
     queues("--type linux-hfsc --max-rate 20mbit --queue 0:min=1mbit --queue 1:min=15mbit --queue 2:min=4mbit")
     first, second = send(switch.box, tcp(3, 2), tcp(5, 2), for_s=6)

@@ -40,4 +40,7 @@ def test_a_guest_that_hangs_ends_by_itself():
 def test_leaving_ends_a_guest_with_all_its_processes():
     with uml.Guest("sleep 1000", limit_s=60) as guest:
         time.sleep(2)
+    end = time.monotonic() + 10
+    while processes(guest) and time.monotonic() < end:
+        time.sleep(0.1)
     assert processes(guest) == []

@@ -26,7 +26,7 @@ def problem() -> str | None:
     """Why there can be no lab here, with what to install; None when there can."""
     if shutil.which("linux.uml") is None or not any(_MODULES.glob("*/kernel/net/openvswitch/openvswitch.ko")):
         return "needs User Mode Linux (apt-get install user-mode-linux)"
-    if shutil.which("cc") is None:
+    if shutil.which("cc") is None or not os.path.exists("/usr/include/elf.h"):
         return "needs a C compiler (apt-get install gcc libc6-dev)"
     return None
 

@@ -279,6 +279,12 @@ def test_daemons_are_found_without_sbin_in_the_path(place, monkeypatch):
     assert sandbox.start(place, "dummy")[1]
 
 
+def test_system_without_the_kernels_module_is_refused(place, monkeypatch):
+    monkeypatch.setattr(sandbox, "_system_problem", lambda: "needs the kernel module openvswitch")
+    with pytest.raises(Refused, match="the system datapath needs the kernel module openvswitch; try: --datapath dummy"):
+        sandbox.start(place, "system")
+
+
 def test_netdev_without_root_is_refused(place, monkeypatch):
     monkeypatch.setattr(sandbox, "_netdev_problem", lambda: "needs root")
     with pytest.raises(Refused, match="netdev datapath needs root; try: --datapath dummy"):
