@@ -70,10 +70,8 @@ def explain(box: sandbox.Sandbox, directory: Path) -> None:
     given.write_text("".join(map(flow, range(FLOWS))))
     subprocess.run([ofctl, "-O", "OpenFlow14", "--bundle", "add-flows", socket, given], check=True, timeout=_TIMEOUT_S)
     ours = [*pairs.OVSTOOL, f"--db={box.db}", "qos"]
-    # Waits until ovs-vswitchd has opened all ports.
-    pairs.run(
-        [*ours, f"--timeout={_TIMEOUT_S}", "set", "eth1", "--max-rate", "200mbit", "--queue", "0", "--queue", "1:min=50mbit"], pairs.ENVIRON
-    )
+    wish = ["--max-rate", "200mbit", "--queue", "0", "--queue", "1:min=50mbit"]
+    pairs.run([*ours, "set", "eth1", *wish, f"--timeout={_TIMEOUT_S}"], pairs.ENVIRON)  # waits until ovs-vswitchd has opened all ports
     by_hand = ["sh", "-c", _BY_HAND, "by-hand", pairs.find("ovs-vsctl") or "ovs-vsctl", _VERSIONS]
     commands = {
         "explain": [*ours, "explain", "eth1", "-q"],
