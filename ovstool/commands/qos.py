@@ -98,6 +98,8 @@ class QosSet(SwitchWriter):
             raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
         if args.force and args.merge:
             raise UsageError("--force", "goes without --merge", "all that the port is to have")
+        if args.force and args.no_wait:
+            raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port without its QoS first")
         wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
         return qos.set(switch, args.ports, wish)
 
