@@ -171,14 +171,11 @@ class QosExplain(SwitchShow):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return qos_explain.explain(switch, args.port)
-
-    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
-        return super().as_object(replace(shown, problems=self.addressed(args, shown.problems)), args)
+        explained = qos_explain.explain(switch, args.port)
+        return replace(explained, problems=self.addressed(args, explained.problems))
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            shown = replace(shown, problems=self.addressed(args, shown.problems))
             self.app.stdout.writelines(f"{line}\n" for line in qos_explain.page(shown))
         else:
             super().show(args, shown)

@@ -6,8 +6,14 @@ import signal
 import stat
 import subprocess
 import sys
+from argparse import Namespace
+from dataclasses import replace
 
 import pytest
+
+from ovstool.command import SwitchChecker
+from ovstool.host.inventory import Target
+from ovstool.switch import Finding
 
 
 @pytest.fixture
@@ -208,6 +214,32 @@ def test_a_remedy_is_for_the_switch_that_was_asked(switch, ovstool, paste):
     ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
     row = found(switch.ovstool(f"--db {switch.box.db} qos check -f json", OVSTOOL_DB=""), "sum of min rates above the max rate")
     assert row["remedy"] == f"ovstool --db {switch.box.db} qos set eth1 --merge --max-rate 13mbit"
+
+
+def test_a_remedy_of_another_program_is_for_that_switch_too(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit")
+    switch.vsctl("set open_vswitch . other_config:stats-update-interval=60000")
+    row = found(
+        ovstool("qos check -f json"), "stats-update-interval is unusual"
+    )  # the database is in $OVSTOOL_DB, which ovs-vsctl does not read
+    assert row["remedy"] == f"ovs-vsctl --db={switch.box.db} remove Open_vSwitch . other_config stats-update-interval"
+
+
+def test_a_remedy_runs_nothing_else(switch, ovstool, paste, tmp_path):
+    """What is in the database is text, whatever it looks like to a shell."""
+    evil = f"v && x;touch {tmp_path}/ran;y"
+    made = f"create qos type=linux-htb other_config:max-rate=1e6 'other_config:k=\"{evil}\"'"
+    switch.vsctl(f"-- add-port br0 'a && b' -- set port 'a && b' qos=@q -- --id=@q {made}")
+    finding = Finding("a", "error", "value not an integer", "", "x")
+    row = found(ovstool("qos check -f json"), finding.problem)
+    command = SwitchChecker(None, None)
+    command.target = Target("h1", "op@h1:2222")
+    args = Namespace(db=None, sudo=True, private_key=None, certificate=None, ca_cert=None)
+    (far,) = command.addressed(args, [replace(finding, remedy=f"{row['remedy']} && tc qdisc show")])
+    mine, theirs = row["remedy"].replace("ovstool", "ovstool -H op@h1:2222 --sudo", 1), "ssh -p 2222 op@h1 'sudo -n tc qdisc show'"
+    assert far.remedy == f"{mine} && {theirs}"
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json")) and not (tmp_path / "ran").exists()
 
 
 def test_explain_without_qos(ovstool):
