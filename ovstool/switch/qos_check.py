@@ -28,7 +28,7 @@ _UNKNOWN_LINK_BPS = 10**10  # what ovs-vswitchd takes a link of unknown speed fo
 _ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of HTB
 _MUCH = 10**6  # bytes; below this nobody can tell a direction
 _ONE_SIDED = 20  # times as much in one direction; of TCP the acknowledgements are some 1/45
-_PACKET_CLASSES = ("46", "34", "26", "18", "10")  # DSCPs of RFC 4594, as an example of what may be put into a queue
+_DSCPS = (46, 34, 26, 18, 10, *range(1, 10))  # those of RFC 4594 first, as an example of what may be put into a queue
 _UPDATED_MS = 5000
 
 
@@ -210,12 +210,18 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
     """Queues that nothing leads to: a queue is used by what a flow puts there and by nothing else, but for queue 0."""
     if port.leads is None or not has_classes(port) or port.datapath_type == "netdev":
         return
-    unused = [number for number in port.queues if number and not port.leads_to(number)]
-    for number, dscp in zip(unused, _PACKET_CLASSES * len(unused), strict=False):
-        evidence = (
-            f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it; the match of the remedy is an example"
-        )
-        remedy = f"ovstool qos steer {_q(port.port)} --queue {number} --match ip,ip_dscp={dscp}"
+    used = {lead.match for lead in port.leads}
+    examples = (dscp for dscp in _DSCPS if f"ip,nw_tos={dscp * 4}" not in used)
+    for number in port.queues:
+        if not number or port.leads_to(number):
+            continue
+        evidence = f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it"
+        if port.is_owned:
+            evidence += f"; with a controller or fail_mode=secure that is for whoever makes the flows of {port.bridge}"
+            remedy = f"ovstool flow list {_q(port.bridge)}"
+        else:
+            evidence += "; the match of the remedy is an example"
+            remedy = f"ovstool qos steer {_q(port.port)} --queue {number} --match ip,ip_dscp={next(examples, 46)}"
         yield Finding(port.port, WARNING, "no flow leads to a queue", evidence, remedy)
 
 

@@ -120,7 +120,7 @@ def page(explained: Explained) -> Iterator[str]:
     yield f"  in effect     {one_line(explained.effect)}"
     for queue in explained.queues:
         yield ""
-        yield from (one_line(line) for line in _queue_lines(queue))
+        yield from (one_line(line) for line in _queue_lines(queue, explained.bridge))
     yield ""
     yield f"  unclassified  {explained.unclassified}"
     limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
@@ -192,7 +192,7 @@ def _interface_words(interface: Interface) -> str:
     return f"{interface.name} (type {interface.type}), {place}, {speed}, MTU {interface.mtu}"
 
 
-def _queue_lines(queue: Queue) -> Iterator[str]:
+def _queue_lines(queue: Queue, bridge: str) -> Iterator[str]:
     head = f"  queue {queue.queue:<8}"
     yield (
         f"{head}asked  {_words(asdict(queue.asked)) or 'nothing of its own'}"
@@ -216,7 +216,8 @@ def _queue_lines(queue: Queue) -> Iterator[str]:
             yield f"{'':16}       and {len(queue.flows or ()) - _MANY} more"
             break
         sent = f" ({lead.packets} packets{'' if lead.certain else ', wherever they leave'})"
-        yield f"{'':16}{'flows' if not number else '':5}  {qos_check.shown(lead)}{sent}"
+        where = "" if lead.bridge == bridge else f"{lead.bridge}: "
+        yield f"{'':16}{'flows' if not number else '':5}  {where}{qos_check.shown(lead)}{sent}"
 
 
 def _words(values: dict[str, Any]) -> str:

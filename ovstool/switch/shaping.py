@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, Refused
 from ovstool.openflow import text
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
@@ -38,10 +38,14 @@ class Device:
 
 @dataclass(frozen=True)
 class Lead:
-    """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on."""
+    """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on.
+
+    It may be another bridge's, before a patch port, which a packet passes with its queue.
+    """
 
     queue: int
     certain: bool
+    bridge: str
     table: int | str
     priority: int
     cookie: str
@@ -61,7 +65,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Shaped:
-    """A port and its QoS. ``type`` None: it has none.
+    """A port and its QoS. ``type`` None: it has none. ``is_owned``: the flows of its bridge are somebody's, a controller's most often.
 
     ``leads``, ``qdiscs`` and ``sent`` None: they cannot be known here. ``sent`` is what each queue has sent, by all interfaces together.
     ``has`` and ``classes``, when they were asked for, are what ovs-vswitchd and the kernel have of each queue on the first interface.
@@ -70,6 +74,7 @@ class Shaped:
     port: str
     bridge: str
     datapath_type: str
+    is_owned: bool
     devices: list[Device]
     qdiscs: dict[str, list[Qdisc]] | None
     uuid: str | None = None
@@ -84,6 +89,13 @@ class Shaped:
 
     def leads_to(self, queue: int) -> list[Lead]:
         return [lead for lead in self.leads or () if lead.queue == queue]
+
+
+class _Patches(NamedTuple):
+    """The bridges that each bridge is joined with by patch ports, however many are between, and the patch ports of these by number."""
+
+    joined: dict[str, set[str]]
+    ofports: dict[str, set[str]]
 
 
 def can_have_qos(interface_type: str) -> bool:
@@ -103,17 +115,17 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
     queue_rows = lookup.by_uuid(switch, "Queue", queue_uuids, ("other_config", "dscp"))
     interfaces = lookup.by_uuid(switch, "Interface", [u for row in rows for u in many(row["interfaces"])], INTERFACE)
     bridges = lookup.bridges_of(switch, list(interfaces.values()))
-    types = datapath_types(switch)
+    bridge_rows = {row["name"]: row for row in lookup.bridges(switch, [], ("datapath_type", "controller", "fail_mode"))}
     users = _users(switch, list(qos_rows))
 
-    here = {u: bridges[u] for row in rows if one(row["qos"]) in qos_rows for u in many(row["interfaces"]) if u in bridges}
+    here = lookup.unique(bridges[u] for row in rows if one(row["qos"]) in qos_rows for u in many(row["interfaces"]) if u in bridges)
+    patches = _patches(switch, here)
     first = {str(row["name"]): str(interfaces[u]["name"]) for row in rows for u in many(row["interfaces"])[:1] if u in interfaces}
 
     # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
     with ThreadPoolExecutor() as pool:
-        flows = {
-            bridge: pool.submit(_queueing_flows, switch, connection) for bridge, connection in _connections(switch, here.values()).items()
-        }
+        connections = _connections(switch, [*here, *patches.ofports])
+        flows = {bridge: pool.submit(_queueing_flows, switch, connection) for bridge, connection in connections.items()}
         qdiscs = pool.submit(_asked, switch, "what tc has", installed.qdiscs, [row["name"] for row in interfaces.values()])
         what = "what the datapath has of queues"
         has = {port: pool.submit(_asked, switch, what, installed.queues, device) for port, device in first.items() if details}
@@ -125,10 +137,17 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         members = [by_name[interfaces[u]["name"]] for u in many(row["interfaces"]) if u in interfaces]
         bridge = next((bridges[u] for u in many(row["interfaces"]) if u in bridges), "")
         members.sort(key=lambda device: device.name)
-        port = Shaped(row["name"], bridge, types.get(bridge, ""), members, qdiscs.result())
+        on = bridge_rows.get(bridge)
+        is_owned = bool(on and (many(on["controller"]) or one(on["fail_mode"]) == "secure"))
+        port = Shaped(row["name"], bridge, datapath_type(on) if on else "", is_owned, members, qdiscs.result())
         qos = qos_rows.get(one(row["qos"]))
         if qos:
-            found = flows[bridge].result() if bridge in flows else None
+            of_each = {of: flows[of].result() if of in flows else None for of in (bridge, *sorted(patches.joined.get(bridge, ())))}
+            ofports = {"LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in members if device.ofport is not None}
+            leads: list[Lead] | None = []
+            for of, found in of_each.items():
+                ways = ofports if of == bridge else patches.ofports[of]
+                leads = None if leads is None or found is None else leads + _leads(of, found, ways, is_patch=of != bridge)
             port = replace(
                 port,
                 uuid=one(qos["_uuid"]),
@@ -136,7 +155,7 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
                 other_config=mapping(qos["other_config"]),
                 queues={number: _config(queue_rows.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
                 others=sorted(name for name in users.get(one(qos["_uuid"]), ()) if name != row["name"]),
-                leads=None if found is None else [lead for flow_ in found for lead in _leads(flow_, members)],
+                leads=leads,
                 sent=_added([sent.get(device.name, {}) for device in members]),
                 has=has[port.port].result() if port.port in has else None,
                 classes=classes[port.port].result() if port.port in classes else None,
@@ -147,7 +166,11 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
 
 def datapath_types(switch: Switch) -> dict[str, str]:
     """The datapath of each bridge: system, netdev or dummy."""
-    return {row["name"]: one(row["datapath_type"]) or "system" for row in lookup.bridges(switch, [], ("datapath_type",))}
+    return {row["name"]: datapath_type(row) for row in lookup.bridges(switch, [], ("datapath_type",))}
+
+
+def datapath_type(bridge: Row) -> str:
+    return one(bridge["datapath_type"]) or "system"
 
 
 def devices(switch: Switch, rows: Sequence[Row]) -> dict[str, Device]:
@@ -210,20 +233,57 @@ def _connections(switch: Switch, bridges: Iterable[str]) -> dict[str, flow.Conne
     return {bridge: connection for bridge, connection in found.items() if connection}
 
 
-def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[text.Row] | None:
-    """The flows of a bridge that select a queue; None, and a note, when they cannot be had."""
-    return _asked(switch, "which flows lead to queues", lambda switch: list(connection.flows("", names=None, only=text.selects_queue)))
+def _patches(switch: Switch, bridges: Sequence[str]) -> _Patches:
+    """How these bridges are joined with others."""
+    rows = switch.read(Query("Interface", [["type", "==", "patch"]], ("_uuid", "name", "ofport", "options"))) if bridges else []
+    at = lookup.bridges_of(switch, rows) if rows else {}
+    of = {row["name"]: at[one(row["_uuid"])] for row in rows if one(row["_uuid"]) in at}
+    beside: dict[str, set[str]] = {}
+    for row in rows:
+        ends = {of[name] for name in (row["name"], mapping(row["options"]).get("peer")) if name in of}
+        for end in ends:
+            beside.setdefault(end, set()).update(ends)
+    found = _Patches({}, {})
+    for bridge in bridges:
+        reached = [bridge]
+        for near in reached:  # which grows meanwhile
+            reached += sorted(beside.get(near, set()).difference(reached))
+        found.joined[bridge] = set(reached[1:])
+    for bridge in set().union(*found.joined.values()):
+        found.ofports[bridge] = {str(one(row["ofport"])) for row in rows if of.get(row["name"]) == bridge}
+    return found
 
 
-def _leads(row: text.Row, devices: Iterable[Device]) -> list[Lead]:
-    """The queues of these devices that a flow leads to."""
-    ofports = {"LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in devices if device.ofport is not None}
-    table, priority, cookie, packets, _, _, match, actions = row
-    return [
-        Lead(found.queue, not ofports.isdisjoint(found.ports), table, priority, cookie, packets, match, actions)
-        for found in text.queueing(actions)
-        if found.others or not ofports.isdisjoint(found.ports)
-    ]
+def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[tuple[text.Row, list[text.Queueing]]] | None:
+    """The flows of a bridge that select queues, themselves or by a group, and which; None, and a note, when they cannot be had."""
+
+    def ask(_: Switch) -> list[tuple[text.Row, list[text.Queueing]]]:
+        groups = _queueing_groups(connection)
+        rows = connection.flows("", names=None, only=lambda line: text.selects_queue(line) or (bool(groups) and "group:" in line))
+        return [
+            (row, [*text.queueing(row[7]), *(found for group in text.groups_of(row[7]) for found in groups.get(group, ()))]) for row in rows
+        ]
+
+    return _asked(switch, "which flows lead to queues", ask)
+
+
+def _queueing_groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:
+    """The groups of a bridge that select queues; none where its OpenFlow has no groups."""
+    try:
+        return text.queueing_groups(connection.run("dump-groups", "--", connection.socket).stdout)
+    except Refused:
+        return {}
+
+
+def _leads(bridge: str, flows: Iterable[tuple[text.Row, list[text.Queueing]]], ofports: set[str], is_patch: bool = False) -> list[Lead]:
+    """The queues that flows of a bridge select for these ports, which are the port's own or patch ports on the way there."""
+    found: dict[Lead, None] = {}
+    for (table, priority, cookie, packets, _, _, match, actions), queueing in flows:
+        for to in queueing:
+            is_certain = not is_patch and not ofports.isdisjoint(to.ports)
+            if to.others or not ofports.isdisjoint(to.ports):
+                found[Lead(to.queue, is_certain, bridge, table, priority, cookie, packets, match, actions)] = None
+    return list(found)
 
 
 def _device(row: Row, counters: Mapping[str, int]) -> Device:

@@ -183,6 +183,55 @@ def test_healthy_switches_give_no_row(switch, ovstool):
     assert ovstool("qos check").stdout == ""
 
 
+def test_a_queue_that_is_selected_before_a_patch_port(switch, ovstool):
+    """As with OVN: integration bridge, patch ports, perhaps one more bridge, and the port."""
+    ovstool("bridge add br-int --datapath-type dummy")
+    ovstool("bridge add br-mid --datapath-type dummy")
+    for bridge, port, peer in (("br-int", "p1", "p2"), ("br-mid", "p2", "p1"), ("br-mid", "p3", "p4"), ("br0", "p4", "p3")):
+        ovstool(f"port add {bridge} {port} --type patch --peer {peer}")
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
+    assert found(ovstool("qos check -f json"), "no flow leads to a queue")
+    ofport = switch.vsctl("get interface p1 ofport")
+    switch.tool("ovs-ofctl", "add-flow", "br-int", f"table=5,ip,actions=set_queue:8,output:{int(ofport) + 1}")
+    assert [row["problem"] for row in ovstool("qos check -f json").json] == ["no flow leads to a queue"]
+    for actions in (f"set_queue:7,output:{ofport}", "set_queue:7,resubmit(,9)"):
+        switch.tool("ovs-ofctl", "add-flow", "br-int", f"table=5,ip,actions={actions}")
+        assert clean(ovstool("qos check -f json"))
+    (lead,) = ovstool("qos explain eth1 -f json").json["queues"][1]["flows"]
+    assert (lead["bridge"], lead["certain"], lead["table"]) == ("br-int", False, 5)
+    assert "br-int: " in ovstool("qos explain eth1").stdout
+
+
+def test_a_queue_that_a_group_selects(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
+    ofport = switch.vsctl("get interface eth1 ofport")
+    group = f"group_id=3,type=select,bucket=weight:1,set_queue:7,output:{ofport},bucket=weight:2,set_queue:9,output:{int(ofport) + 1}"
+    switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-group", "br0", group)
+    found(ovstool("qos check -f json"), "no flow leads to a queue")  # no flow goes there
+    switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "br0", "ip,actions=group:3")
+    assert clean(ovstool("qos check -f json"))
+    switch.vsctl("set bridge br0 protocols=OpenFlow10")
+    assert clean(ovstool("qos check -f json"))
+
+
+@pytest.mark.parametrize("owner", ["controller=tcp:127.0.0.1:9", "fail-mode=secure"])
+def test_flows_that_are_somebody_elses(switch, ovstool, paste, owner):
+    ovstool(f"bridge set br0 --{owner.replace('=', ' ')}")
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
+    row = found(ovstool("qos check -f json"), "no flow leads to a queue")
+    assert row["remedy"] == "ovstool flow list br0" and "example" not in row["evidence"]
+    paste(row["remedy"])
+
+
+def test_examples_that_nobody_uses(switch, ovstool, paste):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1 --queue 2")
+    ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 3")
+    for row in ovstool("qos check eth1 -f json").json:
+        paste(row["remedy"])
+    paste(found(ovstool("qos check -f json"), "no flow leads to a queue")["remedy"])
+    assert clean(ovstool("qos check -f json"))
+
+
 def test_nothing_is_written(switch, ovstool):
     switch.vsctl(
         "set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=1e9 queues:7=@q -- --id=@q create queue dscp=1"
