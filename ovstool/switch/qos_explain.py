@@ -6,8 +6,7 @@ from typing import Any
 
 from ovstool import units
 from ovstool.errors import one_line
-from ovstool.ovsdb.transaction import Query
-from ovstool.switch import Finding, Switch, installed, police, qos_check, qos_types, shaping
+from ovstool.switch import Finding, Switch, installed, qos_check, qos_types, shaping
 from ovstool.switch.shaping import Device, Lead, Shaped
 
 _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
@@ -85,7 +84,6 @@ def explain(switch: Switch, name: str) -> Explained:
     problems = qos_check.findings(switch, port) if port.type else []
     queues = _queues(port) if port.type else []
     in_effect, effect = _effect(port, problems)
-    policed = _policed(switch, port.devices)
     return Explained(
         port=port.port,
         bridge=port.bridge,
@@ -100,27 +98,35 @@ def explain(switch: Switch, name: str) -> Explained:
         effect=effect,
         queues=queues,
         unclassified=_unclassified(port),
-        police_rate=policed["police_rate"],
-        police_packet_rate=policed["police_packet_rate"],
+        police_rate=next((device.police_rate for device in port.devices if device.police_rate), None),
+        police_packet_rate=next((device.police_packet_rate for device in port.devices if device.police_packet_rate), None),
         problems=problems,
     )
 
 
 def page(explained: Explained) -> Iterator[str]:
     """The same for people: a line for each thing, in the order in which a packet meets them."""
+    return map(one_line, _lines(explained))
+
+
+def _lines(explained: Explained) -> Iterator[str]:
     yield f"{explained.port} on bridge {explained.bridge}, {explained.datapath} datapath"
     for interface in explained.interfaces:
-        yield f"  interface     {one_line(_interface_words(interface))}"
+        yield f"  interface     {_interface_words(interface)}"
     if explained.type is None:
         yield "  asked         nothing: the port has no QoS"
     else:
         shared = f"shared with {', '.join(explained.shared_with)}" if explained.shared_with else "used by no other port"
-        rate = f"{units.human_rate(explained.max_rate)} for all queues together" if explained.max_rate else "no max-rate"
+        rate = (
+            f"{units.human_rate(explained.max_rate)} for all queues together{' on each interface' * (len(explained.interfaces) > 1)}"
+            if explained.max_rate
+            else "no max-rate"
+        )
         yield f"  asked         {explained.type}, {rate} (QoS {explained.uuid}, {shared})"
-    yield f"  in effect     {one_line(explained.effect)}"
+    yield f"  in effect     {explained.effect}"
     for queue in explained.queues:
         yield ""
-        yield from (one_line(line) for line in _queue_lines(queue, explained.bridge))
+        yield from _queue_lines(queue, explained.bridge)
     yield ""
     yield f"  unclassified  {explained.unclassified}"
     limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
@@ -129,8 +135,8 @@ def page(explained: Explained) -> Iterator[str]:
     for finding in explained.problems:
         yield ""
         yield f"  {finding.severity:12}  {finding.problem}"
-        yield f"                {one_line(finding.evidence)}"
-        yield f"                try: {one_line(finding.remedy)}"
+        yield f"                {finding.evidence}"
+        yield f"                try: {finding.remedy}"
 
 
 def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str]:
@@ -173,12 +179,6 @@ def _queues(port: Shaped) -> list[Queue]:
         counters = (sent.get("tx_packets"), sent.get("tx_bytes"), sent.get("tx_errors"))
         found.append(Queue(number, asked, has.get(number), classes.get(number), *counters, flows))
     return found
-
-
-def _policed(switch: Switch, devices: Sequence[Device]) -> dict[str, int | None]:
-    rows = switch.read_all([Query("Interface", [["name", "==", device.name]], police.COLUMNS) for device in devices])
-    limits = [police.rates(row) for found in rows for row in found]
-    return limits[0] if limits else {"police_rate": None, "police_packet_rate": None}
 
 
 def _interface(port: Shaped, device: Device) -> Interface:

@@ -10,14 +10,14 @@ from ovstool.openflow import text
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
 from ovstool.rates import Reading
-from ovstool.switch import Switch, flow, installed, lookup, stats
+from ovstool.switch import Switch, flow, installed, lookup, police, stats
 from ovstool.switch.installed import Qdisc
 
 Found = TypeVar("Found")
 
 LOCAL = 65534  # OFPP_LOCAL as the database shows it
 _PORT = ("_uuid", "name", "qos", "interfaces")
-INTERFACE = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "statistics", "status")
+INTERFACE = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "statistics", *police.COLUMNS)
 _QOS = ("_uuid", "type", "other_config", "queues")
 _SHAPED = Query("Port", [["qos", "!=", ["set", []]]], _PORT)
 _MANY = 20  # ports; from here on one look at all of them is cheaper than one for each
@@ -25,7 +25,10 @@ _MANY = 20  # ports; from here on one look at all of them is cheaper than one fo
 
 @dataclass(frozen=True)
 class Device:
-    """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown."""
+    """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown.
+
+    ``police_rate`` and ``police_packet_rate`` are its limits on what it receives, in bit/s and packets/s.
+    """
 
     name: str
     type: str
@@ -33,6 +36,8 @@ class Device:
     error: str | None
     link_speed: int | None
     mtu: int
+    police_rate: int | None
+    police_packet_rate: int | None
     statistics: Mapping[str, int]
 
 
@@ -290,7 +295,7 @@ def _device(row: Row, counters: Mapping[str, int]) -> Device:
     ofport, mtu = one(row["ofport"]), one(row["mtu"])
     return Device(
         row["name"], one(row["type"]) or "system", ofport if isinstance(ofport, int) and ofport > 0 else None,
-        one(row["error"]), one(row["link_speed"]), mtu if isinstance(mtu, int) else 1500, counters,
+        one(row["error"]), one(row["link_speed"]), mtu if isinstance(mtu, int) else 1500, **police.rates(row), statistics=counters,
     )  # fmt: skip
 
 

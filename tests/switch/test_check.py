@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from argparse import Namespace
 from dataclasses import replace
 
@@ -295,6 +296,30 @@ def test_explain_without_qos(ovstool):
     shown = ovstool("qos explain eth1 -f json").json
     assert (shown["port"], shown["bridge"], shown["type"], shown["queues"], shown["problems"]) == ("eth1", "br0", None, [], [])
     assert "the port has no QoS" in ovstool("qos explain eth1").stdout
+
+
+def test_explain_of_text_that_is_meant_for_the_terminal(switch, ovstool):
+    switch.vsctl("set port eth1 qos=@q -- --id=@q create qos 'type=\"linux-\\u001b[31mred\\nX\"' 'other_config:max-rate=\"1\\u001b[31m\"'")
+    shown = ovstool("qos explain eth1")
+    assert shown.code == 0 and all(line.isprintable() for line in shown.stdout.split("\n")) and "\nX" not in shown.stdout
+    assert "asked         linux-\\x1b[31mred\\nX" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["qos check", "qos explain eth1", "police check"])
+def test_an_ovs_vswitchd_that_hangs(switch, ovstool, command):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
+    ovstool("police set eth1 --rate 1mbit --burst 8mbit")
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        result = ovstool(f"{command} -t 1 -f json")
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert result.code == (0 if "explain" in command else 1) and result.stderr.count("\n") <= 8
+    problem = "burst much larger than the rate" if "police" in command else "sum of min rates above the max rate"
+    assert problem in [row["problem"] for row in (result.json["problems"] if "explain" in command else result.json)]
 
 
 def test_explain_tells_of_flows(switch, ovstool):
