@@ -152,6 +152,11 @@ class Queueing:
     others: bool
 
 
+def expires(line: str) -> bool:
+    """Whether a dumped flow has a timeout."""
+    return "_timeout=" in line.partition(" actions=")[0]
+
+
 def selects_queue(line: str) -> bool:
     """Whether a dumped flow selects a queue; quick, because there may be very many that do not."""
     return "set_queue:" in line or "enqueue" in line
