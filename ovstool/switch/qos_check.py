@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
 from ovstool.switch import Finding, Switch, qos, qos_types, shaping
@@ -81,7 +81,7 @@ def version(switch: Switch) -> tuple[int, ...] | None:
 
 def _unknown_type(port: Shaped) -> Iterator[Finding]:
     if not _kind(port).known:
-        evidence = f"the type is {port.type}, which ovs-vswitchd passes over without a word unless it was built with it"
+        evidence = f"the type is {quote(str(port.type))}, which ovs-vswitchd passes over without a word unless it was built with it"
         yield Finding(port.port, ERROR, "QoS type not known", evidence, _command(port))
 
 
@@ -104,7 +104,8 @@ def _unsupported(port: Shaped) -> Iterator[Finding]:
 def _internal(port: Shaped) -> Iterator[Finding]:
     """On an internal port the device's transmit side, where the qdisc is, is the host's."""
     for device in port.devices:
-        if device.type == "internal" and installs_qdisc(port):
+        is_here = port.qdiscs is None or port.datapath_type == "dummy" or device.name in port.qdiscs
+        if device.type == "internal" and installs_qdisc(port) and is_here:
             evidence = (
                 f"{device.name} is an internal port: its qdisc holds what this host sends into {port.bridge}, not what comes out there"
             )
@@ -153,9 +154,17 @@ def _not_integers(port: Shaped) -> Iterator[Finding]:
     """Values that ovs-vswitchd does not read, because they are no whole numbers."""
     for where, config in [("", port.other_config), *((f"queue {number}: ", queue.other_config) for number, queue in port.queues.items())]:
         for key, value in config.items():
-            if key in _NUMBERS and units.whole_number(value, 0, units.MAX) is None:
-                evidence = f"{where}{key} is {value!r}, which ovs-vswitchd ignores"
+            if (key in _NUMBERS or key in _kind(port).keys) and units.whole_number(value, 0, units.MAX) is None:
+                evidence = f"{where}{key} is {quote(value)}, which ovs-vswitchd ignores"
                 yield Finding(port.port, ERROR, "value not an integer", evidence, _command(port))
+
+
+def _queue_too_high(port: Shaped) -> Iterator[Finding]:
+    last = _kind(port).last_queue
+    for number in port.queues:
+        if has_classes(port) and number > last:
+            evidence = f"queue {number}, and ovs-vswitchd installs those up to {last}: tc has no number for more"
+            yield Finding(port.port, ERROR, "number of a queue too high", evidence, _command(port))
 
 
 def _gone(port: Shaped) -> Iterator[Finding]:
@@ -186,7 +195,7 @@ def _queue_above_port(port: Shaped) -> Iterator[Finding]:
     limit = max_rate(port)
     for number in port.queues:
         most = _shape(port, number).max_rate
-        if limit and most and most > limit:
+        if limit and most and most > limit and (_shape(port, number).min_rate or 0) <= limit:  # else the sum of the min is above it too
             evidence = f"queue {number} may have {units.human_rate(most)}, the port {units.human_rate(limit)}; the port's wins"
             yield Finding(
                 port.port, WARNING, "queue's max above the port's", evidence, _merge(port, f"--queue {number}:max={units.spell(limit)}")
@@ -202,7 +211,7 @@ def _small_burst(port: Shaped) -> Iterator[Finding]:
             remedy = _merge(port, f"--queue {number}:burst={units.spell(smallest)}")
             yield Finding(port.port, WARNING, "burst under the MTU", evidence, remedy)
     if _kind(port).is_policer and (burst := qos_types.named(str(port.type)).port_shape(port.other_config).burst):
-        if burst < _mtu(port) * 8:
+        if burst < _mtu(port) * 8 and any(device.type.startswith("dpdk") for device in port.devices):
             evidence = f"{burst // 8} bytes, and a packet has up to {_mtu(port)}, which never passes"
             yield Finding(port.port, ERROR, "burst under the MTU", evidence, _merge(port, f"--burst {units.spell(_mtu(port) * 8)}"))
 
@@ -214,7 +223,7 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
     used = {lead.match for lead in port.leads}
     examples = (dscp for dscp in _DSCPS if f"ip,nw_tos={dscp * 4}" not in used)
     for number in port.queues:
-        if not number or port.leads_to(number):
+        if not number or number > _kind(port).last_queue or port.leads_to(number):
             continue
         evidence = f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it"
         if port.is_owned:
@@ -229,7 +238,9 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
 def _no_such_queue(port: Shaped) -> Iterator[Finding]:
     if not has_classes(port):
         return
-    for number in sorted({lead.queue for lead in port.leads or () if lead.certain and lead.queue} - port.queues.keys()):
+    for number in sorted(
+        {lead.queue for lead in port.leads or () if lead.certain and 0 < lead.queue <= _kind(port).last_queue} - port.queues.keys()
+    ):
         lead = next(lead for lead in port.leads_to(number) if lead.certain)
         evidence = f"flow {shown(lead)} leads to queue {number}, which the port does not have, so to queue 0"
         yield Finding(port.port, WARNING, "a flow leads to a queue that is not there", evidence, _merge(port, f"--queue {number}"))
@@ -243,7 +254,7 @@ def _no_queue_0(port: Shaped) -> Iterator[Finding]:
 
 def _link_speed(port: Shaped) -> Iterator[Finding]:
     """Without a max-rate the link's speed is the limit, and some devices do not know theirs."""
-    if not has_classes(port) or "max-rate" in port.other_config:
+    if not has_classes(port) or port.other_config.get("max-rate", "0").strip("0"):  # 0 is none
         return
     for device in port.devices:
         if device.link_speed is None and device.ofport is not None and shaping.can_have_qos(device.type):
@@ -272,7 +283,7 @@ def _wrong_way(port: Shaped) -> Iterator[Finding]:
 
 
 _RULES: tuple[Callable[[Shaped], Iterator[Finding]], ...] = (
-    _unknown_type, _unsupported, _internal, _userspace, _not_open, _qdisc, _not_integers, _gone, _min_above_max, _sum_of_mins,
+    _unknown_type, _unsupported, _internal, _userspace, _not_open, _qdisc, _not_integers, _queue_too_high, _gone, _min_above_max, _sum_of_mins,
     _queue_above_port, _small_burst, _no_flow, _no_such_queue, _no_queue_0, _link_speed, _shared, _wrong_way,
 )  # fmt: skip
 _NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")
@@ -316,13 +327,17 @@ def anew(port: Shaped) -> str:
 def _command(port: Shaped) -> str:
     """The command that gives a port the QoS that it has, but for what cannot be read."""
     kind = _kind(port)
-    words = ["ovstool", "qos", "set", port.port, "--type", str(port.type) if kind.known else qos_types.DEFAULT]
+    new = kind if kind.known else qos_types.named(qos_types.DEFAULT)
+    words = ["ovstool", "qos", "set", port.port, "--type", new.name]
     shape = kind.port_shape(_mended(port.other_config))
     words += ["--max-rate", units.spell(shape.max_rate)] if shape.max_rate else []
     words += ["--burst", units.spell(shape.burst)] if shape.burst else []
     written = set(kind.names.values()) | {"cir", "cbs", "eir", "ebs"}
-    words += [word for key, value in port.other_config.items() if key not in written for word in ("--other-config", f"{key}={value}")]
+    others = {key: value for key, value in port.other_config.items() if key not in written and _is_taken(new, key, value)}
+    words += [word for key, value in others.items() for word in ("--other-config", f"{key}={value}")]
     for number, queue in port.queues.items():
+        if number > new.last_queue:
+            continue
         part = kind.queue_shape(_mended(queue.other_config))
         keys = {"min": part.min_rate, "max": part.max_rate, "burst": part.burst}
         values = [f"{key}={units.spell(value)}" for key, value in keys.items() if value]
@@ -338,10 +353,25 @@ def _mended(config: dict[str, str]) -> dict[str, str]:
 
 
 def _as_integer(text: str) -> str:
+    """Also of ``200mbit``, and of a burst, in bits like a rate."""
+    try:
+        return str(units.parse_rate(text))
+    except UsageError:
+        pass
     try:
         return str(int(float(text))) if float(text) < units.MAX else text
     except (ValueError, OverflowError):
         return text
+
+
+def _is_taken(kind: qos_types.Type, key: str, value: str) -> bool:
+    """Whether 'qos set' takes a key of other_config."""
+    try:
+        if key in kind.keys or not kind.passes_on:
+            kind.check_key(key, value)
+    except UsageError:
+        return False
+    return True
 
 
 def _merge(port: Shaped, *options: str) -> str:

@@ -97,7 +97,7 @@ def explain(switch: Switch, name: str) -> Explained:
         in_effect=in_effect,
         effect=effect,
         queues=queues,
-        unclassified=_unclassified(port),
+        unclassified=_unclassified(port, in_effect),
         police_rate=next((device.police_rate for device in port.devices if device.police_rate), None),
         police_packet_rate=next((device.police_packet_rate for device in port.devices if device.police_packet_rate), None),
         problems=problems,
@@ -156,7 +156,9 @@ def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str
     )
 
 
-def _unclassified(port: Shaped) -> str:
+def _unclassified(port: Shaped, in_effect: bool | None) -> str:
+    if port.type is not None and in_effect is False:
+        return "there are no queues, because the QoS is not in effect"
     if port.type is None or not qos_check.has_classes(port):
         return "there are no queues to choose from"
     if 0 in port.queues:

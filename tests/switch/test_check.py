@@ -56,6 +56,10 @@ QOS = [
     ("max-rate=10000000", "0=@q0", "burst=8000", "", "burst under the MTU", "1000 bytes"),
     ('max-rate="10000000.0"', "0=@q0", "", "", "value not an integer", "10000000.0"),
     ("max-rate=10000000", "0=@q0", "min-rate=1e6", "", "value not an integer", "1e6"),
+    ("max-rate=1gbit", "0=@q0", "", "", "value not an integer", "1gbit"),
+    ("max-rate=10000000", "0=@q0", "burst=30kbit", "", "value not an integer", "30kbit"),
+    ("max-rate=0", "0=@q0", "", "", "link speed unknown and no max-rate", "10 Gbit/s"),
+    ("max-rate=10000000", "0=@q0,70000=@q1", "", "", "number of a queue too high", "61439"),
     ("max-rate=40000000000", "0=@q0", "", "", "rate above what this Open vSwitch can hold", "40 Gbit/s"),
     ("x=y", "0=@q0", "", "", "link speed unknown and no max-rate", "10 Gbit/s"),
 ]  # fmt: skip
@@ -72,6 +76,35 @@ def test_a_configuration_that_contradicts_itself(switch, ovstool, paste, config,
     paste(row["remedy"])
     assert [row for row in before if row["problem"] != problem] == ovstool("qos check -f json").json
     assert switch.orphans() == []
+
+
+@pytest.mark.parametrize(("kind", "key"), [("fq_codel", "target"), ("netem", "latency"), ("sfq", "quantum")])
+def test_a_value_of_other_types(switch, ovstool, paste, kind, key):
+    switch.vsctl(
+        f"set port eth1 qos=@q -- --id=@q create qos type=linux-{kind} other_config:{key}=5ms other_config:limit=100 other_config:x=y"
+    )
+    row = found(ovstool("qos check -f json"), "value not an integer")
+    assert f"{key} is 5ms" in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
+
+
+def test_the_remedy_for_a_rate_with_a_unit_sets_that_rate(switch, ovstool, paste):
+    switch.vsctl("set port eth1 qos=@q -- --id=@q create qos type=linux-htb other_config:max-rate=200mbit")
+    paste(found(ovstool("qos check -f json"), "value not an integer")["remedy"])
+    assert ovstool("qos show eth1 -f json").json["max_rate"] == 200_000_000
+
+
+def test_remedies_one_after_the_other(switch, ovstool, paste):
+    made = (
+        "other_config:max-rate=10000000 queues=0=@a -- --id=@a create queue other_config:min-rate=12000000 other_config:max-rate=15000000"
+    )
+    switch.vsctl(f"set port eth1 qos=@q -- --id=@q create qos type=linux-htb {made}")
+    for problem in ("sum of min rates above the max rate", "queue's max above the port's"):
+        (row,) = ovstool("qos check -f json").json
+        assert row["problem"] == problem
+        paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
 
 
 def test_a_type_that_nobody_knows(switch, ovstool, paste):
