@@ -126,7 +126,7 @@ def _lines(explained: Explained) -> Iterator[str]:
     yield f"  in effect     {explained.effect}"
     for queue in explained.queues:
         yield ""
-        yield from _queue_lines(queue, explained.bridge)
+        yield from _queue_lines(queue, explained)
     yield ""
     yield f"  unclassified  {explained.unclassified}"
     limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
@@ -194,7 +194,7 @@ def _interface_words(interface: Interface) -> str:
     return f"{interface.name} (type {interface.type}), {place}, {speed}, MTU {interface.mtu}"
 
 
-def _queue_lines(queue: Queue, bridge: str) -> Iterator[str]:
+def _queue_lines(queue: Queue, explained: Explained) -> Iterator[str]:
     head = f"  queue {queue.queue:<8}"
     yield (
         f"{head}asked  {_words(asdict(queue.asked)) or 'nothing of its own'}"
@@ -202,7 +202,8 @@ def _queue_lines(queue: Queue, bridge: str) -> Iterator[str]:
         else f"{head}asked  no: ovs-vswitchd made it up"
     )
     has = _words({name: value for name, value in asdict(queue.has).items() if not name.startswith("tx_")}) if queue.has else ""
-    yield f"{'':16}has    {has or 'nothing'}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
+    nothing = "nothing" if explained.in_effect is False else "not known"
+    yield f"{'':16}has    {has or nothing}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
     if queue.tx_packets is not None:
         yield f"{'':16}sent   {queue.tx_packets} packets, {queue.tx_bytes} bytes" + (
             f"; {queue.tx_errors} errors" if queue.tx_errors else ""
@@ -218,7 +219,7 @@ def _queue_lines(queue: Queue, bridge: str) -> Iterator[str]:
             yield f"{'':16}       and {len(queue.flows or ()) - _MANY} more"
             break
         sent = f" ({lead.packets} packets{'' if lead.certain else ', wherever they leave'})"
-        where = "" if lead.bridge == bridge else f"{lead.bridge}: "
+        where = "" if lead.bridge == explained.bridge else f"{lead.bridge}: "
         yield f"{'':16}{'flows' if not number else '':5}  {where}{qos_check.shown(lead)}{sent}"
 
 

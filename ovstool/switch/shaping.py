@@ -122,6 +122,9 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
     bridges = lookup.bridges_of(switch, list(interfaces.values()))
     bridge_rows = {row["name"]: row for row in lookup.bridges(switch, [], ("datapath_type", "controller", "fail_mode"))}
     users = _users(switch, list(qos_rows))
+    if not switch.host_is_known:
+        why = "reaches its database alone; which flows lead to queues and what the datapath has of these is not known"
+        switch.notes.append(f"{switch.address}: {why}; try: --host HOST")
 
     here = lookup.unique(bridges[u] for row in rows if one(row["qos"]) in qos_rows for u in many(row["interfaces"]) if u in bridges)
     patches = _patches(switch, here)
@@ -226,6 +229,8 @@ def _users(switch: Switch, qos: Sequence[str]) -> dict[str, list[str]]:
 
 def _asked(switch: Switch, what: str, function: Callable[..., Found], *args: Any) -> Found | None:
     """What a function finds; None, and a note, when it cannot."""
+    if not switch.host_is_known:
+        return None  # for which ``gather`` has one note
     try:
         return function(switch, *args)
     except OvstoolError as error:

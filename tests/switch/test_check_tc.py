@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import subprocess
 
 import pytest
@@ -112,3 +113,23 @@ def test_without_tc_the_rest_is_checked(switch, ovstool, tmp_path):
     result = switch.ovstool("qos explain eth2 -f json", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (result.code, result.json["in_effect"], problems(switch.ovstool("qos check -f json"))) == (0, None, [])
     assert result.stderr == "ovstool: note: tc: no such thing here; what tc has is not known\n"
+
+
+def test_from_elsewhere_it_is_not_known_whether_it_is_in_effect(switch, ovstool):
+    """Over tcp: there is the database and nothing else: no program can be run where the switch is."""
+    ovstool("qos set eth2 --max-rate 10mbit --queue 0:min=7mbit")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+    listen = f"TCP-LISTEN:{number},bind=127.0.0.1,reuseaddr,fork"
+    relay = subprocess.Popen(["socat", listen, f"UNIX-CONNECT:{switch.box.directory}/db.sock"])
+    try:
+        for _ in range(50):  # refused until it listens
+            shown = switch.ovstool(f"qos explain eth2 --db tcp:127.0.0.1:{number}")
+            if shown.code != 5:
+                break
+        assert shown.code == 0 and "in effect     not known here" in shown.stdout and "has    not known" in shown.stdout
+        assert shown.stderr.count("\n") <= 2, shown.stderr
+        assert problems(switch.ovstool(f"qos check --db tcp:127.0.0.1:{number} -f json")) == []
+    finally:
+        relay.kill()
+        relay.wait()
