@@ -24,7 +24,8 @@ _DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
 class Policed:
     """An interface with limits, in the units of their columns (kbit/s and so on; 0: none).
 
-    ``qdiscs`` and ``policers`` None: what tc has cannot be known here. ``is_shaped``: its port has a QoS too.
+    ``qdiscs`` and ``policers`` None: what tc has cannot be known here. ``is_shaped``: its port has a QoS too. ``tc``: the words that run
+    tc where the interface is.
     """
 
     device: Device
@@ -37,6 +38,7 @@ class Policed:
     qdiscs: list[Qdisc] | None
     policers: list[Policer] | None
     is_shaped: bool
+    tc: Sequence[str]
 
     @property
     def name(self) -> str:
@@ -86,13 +88,14 @@ def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
     shaped = {u for row in switch.read(Query("Port", [["qos", "!=", ["set", []]]], ("interfaces",))) for u in many(row["interfaces"])}
     devices = shaping.devices(switch, list(limited.values()))
     qdiscs, policers = _installed(switch, list(limited))
+    tc = [*(switch.in_its_network if qdiscs else []), "tc"]
     found = []
     for name, row in sorted(limited.items()):
         bridge = bridges.get(one(row["_uuid"]), "")
         rate, burst, packet_rate, packet_burst = (one(row[column]) or 0 for column in police.COLUMNS)
         has = (None if qdiscs is None else qdiscs.get(name, []), None if policers is None else policers.get(name, []))
         limits = (rate, burst, packet_rate, packet_burst)
-        found.append(Policed(devices[name], bridge, types.get(bridge, ""), *limits, *has, is_shaped=one(row["_uuid"]) in shaped))
+        found.append(Policed(devices[name], bridge, types.get(bridge, ""), *limits, *has, is_shaped=one(row["_uuid"]) in shaped, tc=tc))
     return found
 
 
@@ -122,9 +125,11 @@ def _unsupported(policed: Policed) -> Iterator[Finding]:
 
 def _userspace(policed: Policed) -> Iterator[Finding]:
     if policed.datapath_type == "netdev" and policed.device.type in ("system", "tap"):
-        evidence = f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts"
-        remedy = f"ovstool bridge set {shlex.quote(policed.bridge)} --datapath-type system"
-        yield Finding(policed.name, ERROR, "policing has no effect on the userspace datapath", evidence, remedy)
+        evidence = (
+            f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; a meter does limit"
+        )
+        # Not to change the datapath, which takes all ports of the bridge down, nor to add a meter, whose flow may overrule others.
+        yield Finding(policed.name, ERROR, "policing has no effect on the userspace datapath", evidence, policed.clear_command)
 
 
 def _internal(policed: Policed) -> Iterator[Finding]:
@@ -171,7 +176,7 @@ def _tc(policed: Policed) -> Iterator[Finding]:
     ingress = next((qdisc.kind for qdisc in policed.qdiscs if qdisc.handle == "ffff:"), None)
     if ingress not in (None, "ingress"):
         evidence = f"tc has {ingress} on {policed.name}, which is in the place of the ingress qdisc that ovs-vswitchd would add"
-        remedy = f"tc qdisc del dev {shlex.quote(policed.name)} {ingress} && {again}"
+        remedy = f"{shlex.join([*policed.tc, 'qdisc', 'del', 'dev', policed.name, ingress])} && {again}"
         yield Finding(policed.name, ERROR, "a foreign qdisc is in the way", evidence, remedy)
         return
     has = ", ".join(_limit_words(limit) for limit in policed.policers) or "no police action"

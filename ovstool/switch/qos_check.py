@@ -7,6 +7,7 @@ configuration. Most of it happens without an error in the database or a line in 
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from ovstool import units
 from ovstool.errors import OvstoolError, UsageError, quote
@@ -117,9 +118,10 @@ def _internal(port: Shaped) -> Iterator[Finding]:
 def _userspace(port: Shaped) -> Iterator[Finding]:
     queues = [number for number in port.queues if number]
     if port.datapath_type == "netdev" and queues and installs_qdisc(port):
-        evidence = f"{port.bridge} has datapath_type netdev, where set_queue does nothing: all traffic uses queue 0"
-        remedy = f"ovstool bridge set {_q(port.bridge)} --datapath-type system"
-        yield Finding(port.port, ERROR, "queues cannot be selected on the userspace datapath", evidence, remedy)
+        evidence = f"{port.bridge} has datapath_type netdev, where set_queue does nothing: all traffic uses queue 0; system has queues"
+        # Not to change the datapath, which takes all ports of the bridge down, and those of DPDK for good.
+        alone = replace(port, queues={number: queue for number, queue in port.queues.items() if not number})
+        yield Finding(port.port, ERROR, "queues cannot be selected on the userspace datapath", evidence, _command(alone))
 
 
 def _not_open(port: Shaped) -> Iterator[Finding]:

@@ -67,6 +67,7 @@ def test_queues_of_the_userspace_datapath(switch, ovstool):
     ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:min=1mbit")
     result = ovstool("qos check -f json")
     assert (result.code, problems(result)) == (1, ["queues cannot be selected on the userspace datapath"])
+    assert result.json[0]["remedy"] == "ovstool qos set eth1 --type linux-htb --max-rate 200mbit --queue 0"
 
 
 def test_policing_on_the_userspace_datapath(switch, ovstool):
@@ -74,6 +75,22 @@ def test_policing_on_the_userspace_datapath(switch, ovstool):
     result = ovstool("police check -f json")
     assert (result.code, problems(result)) == (1, ["policing has no effect on the userspace datapath"])
     assert "policed to 10 Mbit/s" in ovstool("qos explain eth1").stdout
+    assert result.json[0]["remedy"] == "ovstool police clear eth1"
+
+
+def test_a_qdisc_in_the_place_of_ingress(switch, ovstool):
+    ovstool("port add br0 in1 --type internal")
+    try:
+        switch.tool(*tc(switch, "qdisc add dev in1 clsact"))
+        ovstool("police set in1 --rate 10mbit")
+        (row,) = (row for row in ovstool("police check -f json").json if row["problem"] == "a foreign qdisc is in the way")
+        first, *_ = row["remedy"].split(" && ")  # where ovs-vswitchd runs, which may be in another namespace than who pastes it
+        switch.tool(*shlex.split(first))
+        ovstool("police clear in1")
+        ovstool("police set in1 --rate 10mbit")
+        assert "a foreign qdisc is in the way" not in problems(ovstool("police check -f json"))
+    finally:
+        ovstool("port del in1")
 
 
 def test_an_internal_port(switch, ovstool):
