@@ -144,12 +144,21 @@ def _qdisc(port: Shaped) -> Iterator[Finding]:
             yield Finding(port.port, ERROR, "the qdisc is not installed", evidence, f"ovstool port show {_q(device.name)}")
             continue
         root = next((qdisc for qdisc in port.qdiscs[device.name] if qdisc.is_root), None)
-        if root and root.kind == wanted and root.handle == "1:":
+        default = 1 if has_classes(port) else None  # the class of queue 0
+        if root and (root.kind, root.handle) == (wanted, "1:") and (default is None or root.default == default):
             continue
-        has = f"tc has {root.kind} {root.handle} on {device.name}" if root else f"tc has no root qdisc on {device.name}"
-        evidence = f"{has}, and {port.type} should be {wanted} 1:"
+        has = (
+            f"tc has {_qdisc_words(root.kind, root.handle, root.default)} on {device.name}"
+            if root
+            else f"tc has no root qdisc on {device.name}"
+        )
+        evidence = f"{has}, and {port.type} should be {_qdisc_words(wanted, '1:', default)}"
         foreign = root and root.handle != "0:" and not (root.kind in _CLASSLESS_ROOT and root.handle == "0:")
         yield Finding(port.port, ERROR, "a foreign qdisc is in the way" if foreign else "the qdisc is not installed", evidence, anew(port))
+
+
+def _qdisc_words(kind: str, handle: str, default: int | None) -> str:
+    return f"{kind} {handle}" + (f" with the default class 1:{default:x}" if default is not None else "")
 
 
 def _not_integers(port: Shaped) -> Iterator[Finding]:
@@ -272,7 +281,7 @@ def _shared(port: Shaped) -> Iterator[Finding]:
 
 def _wrong_way(port: Shaped) -> Iterator[Finding]:
     """A limit on what is sent, where nearly all is received; who limits both has not confused them."""
-    if any(device.police_rate or device.police_packet_rate for device in port.devices):
+    if not _kind(port).shapes or any(device.police_rate or device.police_packet_rate for device in port.devices):
         return
     if not any(shaping.can_have_qos(device.type) and device.type != "internal" for device in port.devices):
         return

@@ -44,11 +44,14 @@ def test_a_qdisc_in_effect(switch, ovstool):
     [
         ("qdisc del dev eth1 root", "the qdisc is not installed", "htb 1:"),
         ("qdisc replace dev eth1 root handle 7: htb", "a foreign qdisc is in the way", "htb 7:"),
+        ("qdisc add dev eth1 root handle 1: htb default 30", "a foreign qdisc is in the way", "htb 1: with the default class 1:30"),
     ],
 )
 def test_a_qdisc_that_is_not_ours(switch, ovstool, command, problem, evidence):
     wish = "qos set eth1 --max-rate 200mbit --queue 0:min=100mbit,burst=20kB,priority=2,dscp=10"
     ovstool(wish)
+    if " add " in command:
+        switch.tool(*tc(switch, "qdisc del dev eth1 root"))
     switch.tool(*tc(switch, command))
     assert ovstool(wish).stdout == "eth1: unchanged\n"  # which is why somebody asks
     result = ovstool("qos check eth1 -f json")
@@ -117,6 +120,9 @@ def test_traffic_in_the_other_direction(switch, ovstool):
     ovstool("qos set eth2 --max-rate 200mbit")
     wrong = "traffic goes in the other direction than the limit"
     assert [row["port"] for row in ovstool("qos check -f json").json if row["problem"] == wrong] == ["eth1"]
+    ovstool("qos set eth1 --type fq_codel")  # which limits nothing
+    assert wrong not in problems(ovstool("qos check -f json"))
+    ovstool("qos set eth1 --max-rate 200mbit")
     ovstool("police set eth1 eth2 --rate 10mbit")  # limits for both directions are no mistake
     assert wrong not in problems(ovstool("qos check -f json")) + problems(ovstool("police check -f json"))
     ovstool("qos clear eth1 eth2")
