@@ -8,6 +8,7 @@ import argparse
 import copy
 import json
 import os
+import re
 import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -288,6 +289,7 @@ class SwitchCommand(Command):
 
     exit_code = Exit.OK  # what the failures of hosts amount to
     label: str | None = None  # the host that this copy asks, when several are asked
+    target: "Target | None" = None  # the same, also when it is the only one
     switch: Switch
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -387,6 +389,7 @@ class SwitchCommand(Command):
         """A copy of this command with a switch of its own, since several may be asked at once."""
         command = copy.copy(self)
         command.label = target.name if target and several else None
+        command.target = target
         timeout_s = args.timeout or _environment_timeout()
         host: Host = local
         if target:
@@ -420,20 +423,26 @@ class SwitchCommand(Command):
 
     def addressed(self, args: argparse.Namespace, findings: Sequence[Finding]) -> list[Finding]:
         """The same with remedies that can be pasted here: for the switch that was asked, as it was named."""
-        hosts = [self.label] if self.label else args.hosts or []
-        db = [args.db] if args.db and args.db != os.environ.get("OVSTOOL_DB") else []
-        options = [word for host in hosts for word in ("-H", host)] + [word for target in db for word in ("--db", target)]
-        options += ["--sudo"] if hosts and args.sudo else []
+        tls = [
+            w
+            for name in ("private_key", "certificate", "ca_cert")
+            if (v := getattr(args, name))
+            for w in (f"--{name.replace('_', '-')}", v)
+        ]
+        options = ["-H", self.target.address] if self.target else []
+        options += ["--sudo"] if self.target and args.sudo else []
+        options += ["--db", args.db] if args.db and args.db != os.environ.get("OVSTOOL_DB") else []
 
         def here(command: str) -> str:
             program, *words = command.split(" ")
             if program == "ovstool":
-                return " ".join([program, *map(shlex.quote, options), *words])
-            targets = [shlex.quote(f"--db={target}") for target in db if program == "ovs-vsctl"]
-            command = " ".join([*(["sudo", "-n"] if args.sudo else []), program, *targets, *words])
-            return shlex.join(["ssh", hosts[0], command]) if hosts else command
+                return " ".join([program, *map(shlex.quote, [*options, *tls]), *words])
+            # These know nothing of $OVSTOOL_DB and $OVSTOOL_HOST.
+            database = [f"--db={args.db}", *tls] if args.db and program == "ovs-vsctl" else []
+            command = " ".join([program, *map(shlex.quote, database), *words])
+            return self.target.shell_command(command, args.sudo) if self.target else command
 
-        return [replace(finding, remedy=" && ".join(map(here, finding.remedy.split(" && ")))) for finding in findings]
+        return [replace(finding, remedy=" && ".join(map(here, _commands(finding.remedy)))) for finding in findings]
 
     def _print_interrupted(self, outcomes: "Sequence[Outcome]", args: argparse.Namespace) -> None:
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
@@ -604,6 +613,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _commands(remedy: str) -> list[str]:
+    """The commands of a remedy, each as it is written; a && within quotes is no end of one."""
+    words = re.findall(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""", remedy)
+    ends = [place for place, word in enumerate(words) if word == "&&"]
+    return [" ".join(words[begin + 1 : end]) for begin, end in zip([-1, *ends], [*ends, len(words)], strict=True)]
 
 
 def _cells(row: Any) -> Sequence[Any]:

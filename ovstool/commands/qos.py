@@ -98,6 +98,8 @@ class QosSet(SwitchWriter):
             raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
         if args.force and args.merge:
             raise UsageError("--force", "goes without --merge", "all that the port is to have")
+        if args.force and args.no_wait:
+            raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port without its QoS first")
         wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
         return qos.set(switch, args.ports, wish)
 
@@ -169,14 +171,11 @@ class QosExplain(SwitchShow):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return qos_explain.explain(switch, args.port)
-
-    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
-        return super().as_object(replace(shown, problems=self.addressed(args, shown.problems)), args)
+        explained = qos_explain.explain(switch, args.port)
+        return replace(explained, problems=self.addressed(args, explained.problems))
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            shown = replace(shown, problems=self.addressed(args, shown.problems))
             self.app.stdout.writelines(f"{line}\n" for line in qos_explain.page(shown))
         else:
             super().show(args, shown)

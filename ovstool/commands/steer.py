@@ -18,8 +18,8 @@ class QosSteer(FlowWriter):
     That is possible where all that matches is forwarded by NORMAL, which is what Open vSwitch does by itself, or dropped. The
     flow comes just above the NORMAL flow that forwards MATCH now, and below every flow that drops some of it, so that no packet
     goes another way and none comes through that was dropped. Anything else is refused: a bridge with a controller, with
-    fail_mode=secure or with several tables, a match that is another flow's, or that some flow forwards in another way. There
-    set_queue belongs into the flow that forwards.
+    fail_mode=secure or with several tables, a match that is another flow's, or that some flow forwards in another way or for a
+    time only (idle_timeout, hard_timeout). There set_queue belongs into the flow that forwards.
 
     A queue number is for every port: what matches and leaves by another port that has a queue of the same number goes through
     that, also on another bridge behind a patch port. A note tells which ports have one. Two matches that a packet can have both of must lead to the same number. Queues

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -21,6 +22,12 @@ class Target(NamedTuple):
 
     name: str
     address: str
+
+    def shell_command(self, command: str, sudo: bool) -> str:
+        """The line for a shell here that runs a line of shell there."""
+        user, host, port = address.parse(self.address)
+        words = ["ssh", *(["-p", str(port)] if port else []), f"{user}@{host}" if user else host]
+        return shlex.join([*words, f"sudo -n {command}" if sudo else command])
 
 
 class Word(NamedTuple):

@@ -152,6 +152,11 @@ class Queueing:
     others: bool
 
 
+def expires(line: str) -> bool:
+    """Whether a dumped flow has a timeout."""
+    return "_timeout=" in line.partition(" actions=")[0]
+
+
 def selects_queue(line: str) -> bool:
     """Whether a dumped flow selects a queue; quick, because there may be very many that do not."""
     return "set_queue:" in line or "enqueue" in line
@@ -175,6 +180,20 @@ def queueing(actions: str) -> list[Queueing]:
         elif current is not None:
             others.add(current)
     return [Queueing(queue, frozenset(to), queue in others) for queue, to in ports.items()]
+
+
+def groups_of(actions: str) -> list[str]:
+    """The groups that actions go to, by number."""
+    return re.findall(r"(?<![\w:])group:(\d+)", actions)
+
+
+def queueing_groups(dumped: str) -> dict[str, list[Queueing]]:
+    """The queues that the buckets of each group select, of ``ovs-ofctl dump-groups``; groups that select none are left out."""
+    found = {}
+    for group, buckets in re.findall(r"^ group_id=(\d+),(.*)$", dumped, re.MULTILINE):
+        if selected := [to for bucket in buckets.split("bucket=") for to in queueing(bucket)]:
+            found[group] = selected
+    return found
 
 
 def ports(shown: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ovstool.errors import Conflict, Refused, TimedOut, Unreachable, one_line, quote
+from ovstool.errors import Conflict, OvstoolError, Refused, TimedOut, Unreachable, one_line, quote
 from ovstool.host import Finished, Host, Tls, local
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
@@ -140,7 +140,11 @@ class Switch:
 
     def appctl(self, *words: str) -> Finished:
         """Ask ovs-vswitchd itself (ovs-appctl(8)). Raises as ``run``."""
-        return self.run(["env", f"OVS_RUNDIR={self.rundir}", "ovs-appctl", "-t", "ovs-vswitchd", *words])
+        try:
+            return self.run(["env", f"OVS_RUNDIR={self.rundir}", "ovs-appctl", "-t", "ovs-vswitchd", *words])
+        except OvstoolError as error:
+            error.what = "ovs-appctl" if error.what == "env" else error.what
+            raise
 
     def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
         """The same for a program that writes much: yields its stdout as it comes."""

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as replace_
 from typing import Any, NamedTuple
@@ -277,15 +277,20 @@ class Connection:
 
     def flows(self, match: str, names: bool | None) -> Iterator[text.Row]:
         """Dump flows, each parsed as it comes. ``names`` None: nor are there any in the match, which spares asking for them."""
-        return text.flows(text.lines(self._dumped(match, names)))
+        return text.flows(self.lines(match, names))
 
-    def selecting_queues(self) -> Iterator[text.Row]:
-        """The flows whose actions select a queue, picked out of all before they are parsed."""
+    def lines(self, match: str, names: bool | None, versions: str = _VERSIONS) -> Iterator[str]:
+        """The same unparsed."""
+        return text.lines(self._dumped(match, names, versions))
+
+    def selecting_queues(self, groups: Collection[str]) -> Iterator[text.Row]:
+        """The flows whose actions select a queue or may lead to one of these groups, picked out of all before they are parsed."""
         # A switch takes half as long again to tell all of its flows in OpenFlow 1.5 as in 1.4.
         versions = _VERSIONS if self.protocols == ("OpenFlow15",) else _VERSIONS.removesuffix(",OpenFlow15")
-        return text.flows(filter(text.selects_queue, text.lines(self._dumped("", None, versions))))
+        lines = self.lines("", None, versions)
+        return text.flows(line for line in lines if text.selects_queue(line) or (groups and "group:" in line))
 
-    def _dumped(self, match: str, names: bool | None, versions: str = _VERSIONS) -> Iterator[bytes]:
+    def _dumped(self, match: str, names: bool | None, versions: str) -> Iterator[bytes]:
         # With --no-names ovs-ofctl does not take names in the match either.
         options = ["--no-names"] if names is None else ["--names"] if names else []
         words = [match] if match else []
@@ -357,7 +362,7 @@ class Connection:
                     return True
         if not wanted:
             return False
-        flagged = (line for line in text.lines(self._dumped("", names=True)) if text.flags(line))
+        flagged = (line for line in self.lines("", names=True) if text.flags(line))
         theirs = {text.head_of(row): text.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.flows([line])}
         return any(
             theirs.get(text.head(flow), set()) != flags for flags, probes in wanted.items() for flow in self.difference(Given(probes)).plus

@@ -9,7 +9,8 @@ from ovstool.switch import Switch
 from ovstool.switch.iproute import ip
 
 _QDISC = re.compile(
-    r"^qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?.*\n(?: Sent \d+ bytes (\d+) pkt \(dropped (\d+), overlimits (\d+))", re.MULTILINE
+    r"^qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?(?:.* default (\w+))?.*\n(?: Sent \d+ bytes (\d+) pkt \(dropped (\d+), overlimits (\d+))",
+    re.MULTILINE,
 )
 _CLASS = re.compile(r"class (\w+) 1:([0-9a-f]+) (.*)\n Sent (\d+) bytes (\d+) pkt \(dropped (\d+), overlimits (\d+)")
 _RATE = re.compile(r"([0-9.]+)([KMGT]?)bit")
@@ -26,11 +27,15 @@ _NUMBER = re.compile(r"  ([\w-]+): (\d+)")
 
 @dataclass(frozen=True)
 class Qdisc:
-    """A queueing discipline of a device: its kind, such as htb, and what it has sent, dropped and held back, in packets."""
+    """A queueing discipline of a device: its kind, such as htb, and what it has sent, dropped and held back, in packets.
+
+    ``default`` is the minor number of the class for what nothing classifies, None where the kind has none.
+    """
 
     kind: str
     handle: str
     is_root: bool
+    default: int | None
     packets: int
     dropped: int
     overlimits: int
@@ -82,10 +87,10 @@ def qdiscs(switch: Switch, devices: Collection[str]) -> dict[str, list[Qdisc]]:
 def qdiscs_shown(text: str, devices: Collection[str], device: str = "") -> dict[str, list[Qdisc]]:
     """Read what ``tc -s qdisc show`` prints, where no device is named of ``device``; its JSON is broken by any HFSC (iproute2 6.1)."""
     found: dict[str, list[Qdisc]] = {}
-    for kind, handle, name, root, *counted in _QDISC.findall(text):
+    for kind, handle, name, root, default, *counted in _QDISC.findall(text):
         where = name or device
         if where in devices:
-            found.setdefault(where, []).append(Qdisc(kind, handle, bool(root), *map(int, counted)))
+            found.setdefault(where, []).append(Qdisc(kind, handle, bool(root), int(default, 16) if default else None, *map(int, counted)))
     return found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ovstool import units
 from ovstool.errors import OvstoolError
 from ovstool.ovsdb.transaction import Query, Row
-from ovstool.ovsdb.values import one
+from ovstool.ovsdb.values import many, one
 from ovstool.switch import Finding, Switch, installed, lookup, police, qos_check, shaping
 from ovstool.switch.installed import Policer, Qdisc
 from ovstool.switch.qos_check import ERROR, WARNING
@@ -25,7 +25,8 @@ _DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
 class Policed:
     """An interface with limits, in the units of their columns (kbit/s and so on; 0: none).
 
-    ``qdiscs`` and ``policers`` None: what tc has cannot be known here.
+    ``qdiscs`` and ``policers`` None: what tc has cannot be known here. ``is_shaped``: its port has a QoS too. ``tc``: the words that run
+    tc where the interface is.
     """
 
     device: Device
@@ -37,6 +38,8 @@ class Policed:
     burst_kpkts: int
     qdiscs: list[Qdisc] | None
     policers: list[Policer] | None
+    is_shaped: bool
+    tc: Sequence[str]
 
     @property
     def name(self) -> str:
@@ -69,7 +72,7 @@ def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
 
 def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
     """The interfaces named, or all, that have a limit or part of one, by name."""
-    columns = (*shaping.INTERFACE, *police.COLUMNS)
+    columns = shaping.INTERFACE
     if names:
         rows = [row for named in lookup.interfaces(switch, names, columns) for row in named.rows]
         for row in rows:
@@ -83,14 +86,17 @@ def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
         return []
     bridges = lookup.bridges_of(switch, list(limited.values()))
     types = shaping.datapath_types(switch)
+    shaped = {u for row in switch.read(Query("Port", [["qos", "!=", ["set", []]]], ("interfaces",))) for u in many(row["interfaces"])}
     devices = shaping.devices(switch, list(limited.values()))
     qdiscs, policers = _installed(switch, list(limited))
+    tc = [*(switch.in_its_network if qdiscs else []), "tc"]
     found = []
     for name, row in sorted(limited.items()):
         bridge = bridges.get(one(row["_uuid"]), "")
         rate, burst, packet_rate, packet_burst = (one(row[column]) or 0 for column in police.COLUMNS)
         has = (None if qdiscs is None else qdiscs.get(name, []), None if policers is None else policers.get(name, []))
-        found.append(Policed(devices[name], bridge, types.get(bridge, ""), rate, burst, packet_rate, packet_burst, *has))
+        limits = (rate, burst, packet_rate, packet_burst)
+        found.append(Policed(devices[name], bridge, types.get(bridge, ""), *limits, *has, is_shaped=one(row["_uuid"]) in shaped, tc=tc))
     return found
 
 
@@ -120,9 +126,11 @@ def _unsupported(policed: Policed) -> Iterator[Finding]:
 
 def _userspace(policed: Policed) -> Iterator[Finding]:
     if policed.datapath_type == "netdev" and policed.device.type in ("system", "tap"):
-        evidence = f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts"
-        remedy = f"ovstool bridge set {shlex.quote(policed.bridge)} --datapath-type system"
-        yield Finding(policed.name, ERROR, "policing has no effect on the userspace datapath", evidence, remedy)
+        evidence = (
+            f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; a meter does limit"
+        )
+        # Not to change the datapath, which takes all ports of the bridge down, nor to add a meter, whose flow may overrule others.
+        yield Finding(policed.name, ERROR, "policing has no effect on the userspace datapath", evidence, policed.clear_command)
 
 
 def _internal(policed: Policed) -> Iterator[Finding]:
@@ -162,13 +170,14 @@ def _tc(policed: Policed) -> Iterator[Finding]:
     rates = [(limit.rate or 0, limit.packet_rate or 0) for limit in policed.policers]
     if any(_is_close(rate, policed.rate_kbps * 1000) and packets == policed.rate_kpps * 1000 for rate, packets in rates):
         return
-    if policed.rate_kbps and policed.rate_kpps and not rates:
-        return  # for which there is a rule of its own
+    too_fast = policed.rate_kbps * 1000 > qos_check.HIGHEST_BPS and any(rate <= qos_check.HIGHEST_BPS for rate, _ in rates)
+    if too_fast or (policed.rate_kbps and policed.rate_kpps and not rates):
+        return  # for which there are rules of their own
     again = f"{policed.clear_command} && {policed.set_command}"
     ingress = next((qdisc.kind for qdisc in policed.qdiscs if qdisc.handle == "ffff:"), None)
     if ingress not in (None, "ingress"):
         evidence = f"tc has {ingress} on {policed.name}, which is in the place of the ingress qdisc that ovs-vswitchd would add"
-        remedy = f"tc qdisc del dev {shlex.quote(policed.name)} {ingress} && {again}"
+        remedy = f"{shlex.join([*policed.tc, 'qdisc', 'del', 'dev', policed.name, ingress])} && {again}"
         yield Finding(policed.name, ERROR, "a foreign qdisc is in the way", evidence, remedy)
         return
     has = ", ".join(_limit_words(limit) for limit in policed.policers) or "no police action"
@@ -198,7 +207,9 @@ def _burst(policed: Policed) -> Iterator[Finding]:
 
 
 def _wrong_way(policed: Policed) -> Iterator[Finding]:
-    """A limit on what is received, where nearly all is sent."""
+    """A limit on what is received, where nearly all is sent; who limits both has not confused them."""
+    if policed.is_shaped:
+        return
     received, sent = policed.device.received, policed.device.sent
     if policed.device.type != "internal" and shaping.can_have_qos(policed.device.type) and qos_check.is_one_sided(sent, received):
         evidence = f"{policed.name} has sent {sent} bytes and received {received}; policing limits what is received, QoS what is sent"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
-from ovstool.errors import OvstoolError, UsageError, quote
+from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
 from ovstool.switch import Change, Switch, lookup, qos_types, stats
@@ -146,10 +146,7 @@ def max_rates(switch: Switch) -> dict[str, int]:
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
     if wish.anew and not switch.dry_run:
-        # Of a port that keeps its type ovs-vswitchd only changes what it believes to be installed, so it has to be without one first.
-        had = {name for name, change in switch.write(lambda txn: _clear(txn, ports)) if change == "deleted"}
-        changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
-        changes = [Change(name, "updated" if name in had else change) for name, change in changes]
+        changes, notes = _set_anew(switch, ports, wish)
     else:
         changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
     switch.notes += notes
@@ -284,6 +281,24 @@ def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> tuple[list[Chang
         changes.append(Change(name, seen[port]))
     owned.delete_unreferenced()
     return changes, lookup.unique(notes)
+
+
+def _set_anew(switch: Switch, ports: Sequence[str], wish: Wish) -> tuple[list[Change], list[str]]:
+    """The same in two transactions: of a port that keeps its type ovs-vswitchd only changes what it believes to be installed, so the
+    port has to be without a QoS first. Whatever happens in between, it ends up with the one that is asked for.
+    """
+    _set(Transaction(switch.client), ports, wish)  # raises what it would raise, while the ports still have their QoS
+    switch.write(lambda _: None)  # nor do they lose it for an ovs-vswitchd that does not answer
+    try:
+        had = {name for name, change in switch.write(lambda txn: _clear(txn, ports)) if change == "deleted"}
+        changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
+    except (TimedOut, KeyboardInterrupt):
+        switch.close()  # an answer may still come to what was asked
+        switch.rearm()
+        switch.wait = False
+        switch.write(lambda txn: _set(txn, ports, replace(wish, anew=False)))
+        raise
+    return [Change(name, "updated" if name in had else change) for name, change in changes], notes
 
 
 def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish) -> tuple[str, list[str]]:

@@ -7,9 +7,10 @@ configuration. Most of it happens without an error in the database or a line in 
 import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from ovstool import units
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
 from ovstool.switch import Finding, Switch, qos, qos_types, shaping
@@ -28,12 +29,15 @@ _UNKNOWN_LINK_BPS = 10**10  # what ovs-vswitchd takes a link of unknown speed fo
 _ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of HTB
 _MUCH = 10**6  # bytes; below this nobody can tell a direction
 _ONE_SIDED = 20  # times as much in one direction; of TCP the acknowledgements are some 1/45
-_PACKET_CLASSES = ("46", "34", "26", "18", "10")  # DSCPs of RFC 4594, as an example of what may be put into a queue
+_DSCPS = (46, 34, 26, 18, 10, *range(1, 10))  # those of RFC 4594 first, as an example of what may be put into a queue
 _UPDATED_MS = 5000
 
 
 def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
     """What is wrong with the QoS of these ports; without names of all, and with rows that no port uses. Raises NotFound."""
+    # The database is asked first: an ovs-vswitchd that does not answer takes up all the time that there is.
+    rest = [] if names else _orphans(switch)
+    wide = _switch_wide(switch)
     found = []
     ports = shaping.gather(switch, names)
     for port in ports:
@@ -41,9 +45,7 @@ def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
             switch.notes.append(f"{port.port}: has no QoS")
         else:
             found += findings(switch, port)
-    if not names:
-        found += _orphans(switch)
-    return found + (_switch_wide(switch) if any(port.type for port in ports) else [])
+    return found + rest + (wide if any(port.type for port in ports) else [])
 
 
 def findings(switch: Switch, port: Shaped) -> list[Finding]:
@@ -80,7 +82,7 @@ def version(switch: Switch) -> tuple[int, ...] | None:
 
 def _unknown_type(port: Shaped) -> Iterator[Finding]:
     if not _kind(port).known:
-        evidence = f"the type is {port.type}, which ovs-vswitchd passes over without a word unless it was built with it"
+        evidence = f"the type is {quote(str(port.type))}, which ovs-vswitchd passes over without a word unless it was built with it"
         yield Finding(port.port, ERROR, "QoS type not known", evidence, _command(port))
 
 
@@ -103,7 +105,8 @@ def _unsupported(port: Shaped) -> Iterator[Finding]:
 def _internal(port: Shaped) -> Iterator[Finding]:
     """On an internal port the device's transmit side, where the qdisc is, is the host's."""
     for device in port.devices:
-        if device.type == "internal" and installs_qdisc(port):
+        is_here = port.qdiscs is None or port.datapath_type == "dummy" or device.name in port.qdiscs
+        if device.type == "internal" and installs_qdisc(port) and is_here:
             evidence = (
                 f"{device.name} is an internal port: its qdisc holds what this host sends into {port.bridge}, not what comes out there"
             )
@@ -115,9 +118,10 @@ def _internal(port: Shaped) -> Iterator[Finding]:
 def _userspace(port: Shaped) -> Iterator[Finding]:
     queues = [number for number in port.queues if number]
     if port.datapath_type == "netdev" and queues and installs_qdisc(port):
-        evidence = f"{port.bridge} has datapath_type netdev, where set_queue does nothing: all traffic uses queue 0"
-        remedy = f"ovstool bridge set {_q(port.bridge)} --datapath-type system"
-        yield Finding(port.port, ERROR, "queues cannot be selected on the userspace datapath", evidence, remedy)
+        evidence = f"{port.bridge} has datapath_type netdev, where set_queue does nothing: all traffic uses queue 0; system has queues"
+        # Not to change the datapath, which takes all ports of the bridge down, and those of DPDK for good.
+        alone = replace(port, queues={number: queue for number, queue in port.queues.items() if not number})
+        yield Finding(port.port, ERROR, "queues cannot be selected on the userspace datapath", evidence, _command(alone))
 
 
 def _not_open(port: Shaped) -> Iterator[Finding]:
@@ -140,21 +144,38 @@ def _qdisc(port: Shaped) -> Iterator[Finding]:
             yield Finding(port.port, ERROR, "the qdisc is not installed", evidence, f"ovstool port show {_q(device.name)}")
             continue
         root = next((qdisc for qdisc in port.qdiscs[device.name] if qdisc.is_root), None)
-        if root and root.kind == wanted and root.handle == "1:":
+        default = 1 if has_classes(port) else None  # the class of queue 0
+        if root and (root.kind, root.handle) == (wanted, "1:") and (default is None or root.default == default):
             continue
-        has = f"tc has {root.kind} {root.handle} on {device.name}" if root else f"tc has no root qdisc on {device.name}"
-        evidence = f"{has}, and {port.type} should be {wanted} 1:"
+        has = (
+            f"tc has {_qdisc_words(root.kind, root.handle, root.default)} on {device.name}"
+            if root
+            else f"tc has no root qdisc on {device.name}"
+        )
+        evidence = f"{has}, and {port.type} should be {_qdisc_words(wanted, '1:', default)}"
         foreign = root and root.handle != "0:" and not (root.kind in _CLASSLESS_ROOT and root.handle == "0:")
         yield Finding(port.port, ERROR, "a foreign qdisc is in the way" if foreign else "the qdisc is not installed", evidence, anew(port))
+
+
+def _qdisc_words(kind: str, handle: str, default: int | None) -> str:
+    return f"{kind} {handle}" + (f" with the default class 1:{default:x}" if default is not None else "")
 
 
 def _not_integers(port: Shaped) -> Iterator[Finding]:
     """Values that ovs-vswitchd does not read, because they are no whole numbers."""
     for where, config in [("", port.other_config), *((f"queue {number}: ", queue.other_config) for number, queue in port.queues.items())]:
         for key, value in config.items():
-            if key in _NUMBERS and units.whole_number(value, 0, units.MAX) is None:
-                evidence = f"{where}{key} is {value!r}, which ovs-vswitchd ignores"
+            if (key in _NUMBERS or key in _kind(port).keys) and units.whole_number(value, 0, units.MAX) is None:
+                evidence = f"{where}{key} is {quote(value)}, which ovs-vswitchd ignores"
                 yield Finding(port.port, ERROR, "value not an integer", evidence, _command(port))
+
+
+def _queue_too_high(port: Shaped) -> Iterator[Finding]:
+    last = _kind(port).last_queue
+    for number in port.queues:
+        if has_classes(port) and number > last:
+            evidence = f"queue {number}, and ovs-vswitchd installs those up to {last}: tc has no number for more"
+            yield Finding(port.port, ERROR, "number of a queue too high", evidence, _command(port))
 
 
 def _gone(port: Shaped) -> Iterator[Finding]:
@@ -185,7 +206,7 @@ def _queue_above_port(port: Shaped) -> Iterator[Finding]:
     limit = max_rate(port)
     for number in port.queues:
         most = _shape(port, number).max_rate
-        if limit and most and most > limit:
+        if limit and most and most > limit and (_shape(port, number).min_rate or 0) <= limit:  # else the sum of the min is above it too
             evidence = f"queue {number} may have {units.human_rate(most)}, the port {units.human_rate(limit)}; the port's wins"
             yield Finding(
                 port.port, WARNING, "queue's max above the port's", evidence, _merge(port, f"--queue {number}:max={units.spell(limit)}")
@@ -201,7 +222,7 @@ def _small_burst(port: Shaped) -> Iterator[Finding]:
             remedy = _merge(port, f"--queue {number}:burst={units.spell(smallest)}")
             yield Finding(port.port, WARNING, "burst under the MTU", evidence, remedy)
     if _kind(port).is_policer and (burst := qos_types.named(str(port.type)).port_shape(port.other_config).burst):
-        if burst < _mtu(port) * 8:
+        if burst < _mtu(port) * 8 and any(device.type.startswith("dpdk") for device in port.devices):
             evidence = f"{burst // 8} bytes, and a packet has up to {_mtu(port)}, which never passes"
             yield Finding(port.port, ERROR, "burst under the MTU", evidence, _merge(port, f"--burst {units.spell(_mtu(port) * 8)}"))
 
@@ -210,19 +231,27 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
     """Queues that nothing leads to: a queue is used by what a flow puts there and by nothing else, but for queue 0."""
     if port.leads is None or not has_classes(port) or port.datapath_type == "netdev":
         return
-    unused = [number for number in port.queues if number and not port.leads_to(number)]
-    for number, dscp in zip(unused, _PACKET_CLASSES * len(unused), strict=False):
-        evidence = (
-            f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it; the match of the remedy is an example"
-        )
-        remedy = f"ovstool qos steer {_q(port.port)} --queue {number} --match ip,ip_dscp={dscp}"
+    used = {lead.match for lead in port.leads}
+    examples = (dscp for dscp in _DSCPS if f"ip,nw_tos={dscp * 4}" not in used)
+    for number in port.queues:
+        if not number or number > _kind(port).last_queue or port.leads_to(number):
+            continue
+        evidence = f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it"
+        if port.is_owned:
+            evidence += f"; with a controller or fail_mode=secure that is for whoever makes the flows of {port.bridge}"
+            remedy = f"ovstool flow list {_q(port.bridge)}"
+        else:
+            evidence += "; the match of the remedy is an example"
+            remedy = f"ovstool qos steer {_q(port.port)} --queue {number} --match ip,ip_dscp={next(examples, 46)}"
         yield Finding(port.port, WARNING, "no flow leads to a queue", evidence, remedy)
 
 
 def _no_such_queue(port: Shaped) -> Iterator[Finding]:
     if not has_classes(port):
         return
-    for number in sorted({lead.queue for lead in port.leads or () if lead.certain and lead.queue} - port.queues.keys()):
+    for number in sorted(
+        {lead.queue for lead in port.leads or () if lead.certain and 0 < lead.queue <= _kind(port).last_queue} - port.queues.keys()
+    ):
         lead = next(lead for lead in port.leads_to(number) if lead.certain)
         evidence = f"flow {shown(lead)} leads to queue {number}, which the port does not have, so to queue 0"
         yield Finding(port.port, WARNING, "a flow leads to a queue that is not there", evidence, _merge(port, f"--queue {number}"))
@@ -236,7 +265,7 @@ def _no_queue_0(port: Shaped) -> Iterator[Finding]:
 
 def _link_speed(port: Shaped) -> Iterator[Finding]:
     """Without a max-rate the link's speed is the limit, and some devices do not know theirs."""
-    if not has_classes(port) or "max-rate" in port.other_config:
+    if not has_classes(port) or port.other_config.get("max-rate", "0").strip("0"):  # 0 is none
         return
     for device in port.devices:
         if device.link_speed is None and device.ofport is not None and shaping.can_have_qos(device.type):
@@ -251,7 +280,9 @@ def _shared(port: Shaped) -> Iterator[Finding]:
 
 
 def _wrong_way(port: Shaped) -> Iterator[Finding]:
-    """A limit on what is sent, where nearly all is received."""
+    """A limit on what is sent, where nearly all is received; who limits both has not confused them."""
+    if not _kind(port).shapes or any(device.police_rate or device.police_packet_rate for device in port.devices):
+        return
     if not any(shaping.can_have_qos(device.type) and device.type != "internal" for device in port.devices):
         return
     received, sent = sum(device.received for device in port.devices), sum(device.sent for device in port.devices)
@@ -263,7 +294,7 @@ def _wrong_way(port: Shaped) -> Iterator[Finding]:
 
 
 _RULES: tuple[Callable[[Shaped], Iterator[Finding]], ...] = (
-    _unknown_type, _unsupported, _internal, _userspace, _not_open, _qdisc, _not_integers, _gone, _min_above_max, _sum_of_mins,
+    _unknown_type, _unsupported, _internal, _userspace, _not_open, _qdisc, _not_integers, _queue_too_high, _gone, _min_above_max, _sum_of_mins,
     _queue_above_port, _small_burst, _no_flow, _no_such_queue, _no_queue_0, _link_speed, _shared, _wrong_way,
 )  # fmt: skip
 _NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")
@@ -307,13 +338,17 @@ def anew(port: Shaped) -> str:
 def _command(port: Shaped) -> str:
     """The command that gives a port the QoS that it has, but for what cannot be read."""
     kind = _kind(port)
-    words = ["ovstool", "qos", "set", port.port, "--type", str(port.type) if kind.known else qos_types.DEFAULT]
+    new = kind if kind.known else qos_types.named(qos_types.DEFAULT)
+    words = ["ovstool", "qos", "set", port.port, "--type", new.name]
     shape = kind.port_shape(_mended(port.other_config))
     words += ["--max-rate", units.spell(shape.max_rate)] if shape.max_rate else []
     words += ["--burst", units.spell(shape.burst)] if shape.burst else []
     written = set(kind.names.values()) | {"cir", "cbs", "eir", "ebs"}
-    words += [word for key, value in port.other_config.items() if key not in written for word in ("--other-config", f"{key}={value}")]
+    others = {key: value for key, value in port.other_config.items() if key not in written and _is_taken(new, key, value)}
+    words += [word for key, value in others.items() for word in ("--other-config", f"{key}={value}")]
     for number, queue in port.queues.items():
+        if number > new.last_queue:
+            continue
         part = kind.queue_shape(_mended(queue.other_config))
         keys = {"min": part.min_rate, "max": part.max_rate, "burst": part.burst}
         values = [f"{key}={units.spell(value)}" for key, value in keys.items() if value]
@@ -329,10 +364,25 @@ def _mended(config: dict[str, str]) -> dict[str, str]:
 
 
 def _as_integer(text: str) -> str:
+    """Also of ``200mbit``, and of a burst, in bits like a rate."""
+    try:
+        return str(units.parse_rate(text))
+    except UsageError:
+        pass
     try:
         return str(int(float(text))) if float(text) < units.MAX else text
     except (ValueError, OverflowError):
         return text
+
+
+def _is_taken(kind: qos_types.Type, key: str, value: str) -> bool:
+    """Whether 'qos set' takes a key of other_config."""
+    try:
+        if key in kind.keys or not kind.passes_on:
+            kind.check_key(key, value)
+    except UsageError:
+        return False
+    return True
 
 
 def _merge(port: Shaped, *options: str) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 
 from ovstool import units
 from ovstool.errors import one_line
-from ovstool.ovsdb.transaction import Query
-from ovstool.switch import Finding, Switch, installed, police, qos_check, qos_types, shaping
+from ovstool.switch import Finding, Switch, installed, qos_check, qos_types, shaping
 from ovstool.switch.shaping import Device, Lead, Shaped
 
 _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
@@ -94,7 +93,6 @@ def explain(switch: Switch, name: str) -> Explained:
     problems = qos_check.findings(switch, port) if port.type else []
     queues = _queues(port) if port.type else []
     in_effect, effect = _effect(port, problems)
-    policed = _policed(switch, port.devices)
     return Explained(
         port=port.port,
         bridge=port.bridge,
@@ -108,28 +106,36 @@ def explain(switch: Switch, name: str) -> Explained:
         in_effect=in_effect,
         effect=effect,
         queues=queues,
-        unclassified=_unclassified(port),
-        police_rate=policed["police_rate"],
-        police_packet_rate=policed["police_packet_rate"],
+        unclassified=_unclassified(port, in_effect),
+        police_rate=next((device.police_rate for device in port.devices if device.police_rate), None),
+        police_packet_rate=next((device.police_packet_rate for device in port.devices if device.police_packet_rate), None),
         problems=problems,
     )
 
 
 def page(explained: Explained) -> Iterator[str]:
     """The same for people: a line for each thing, in the order in which a packet meets them."""
+    return map(one_line, _lines(explained))
+
+
+def _lines(explained: Explained) -> Iterator[str]:
     yield f"{explained.port} on bridge {explained.bridge}, {explained.datapath} datapath"
     for interface in explained.interfaces:
-        yield f"  interface     {one_line(_interface_words(interface))}"
+        yield f"  interface     {_interface_words(interface)}"
     if explained.type is None:
         yield "  asked         nothing: the port has no QoS"
     else:
         shared = f"shared with {', '.join(explained.shared_with)}" if explained.shared_with else "used by no other port"
-        rate = f"{units.human_rate(explained.max_rate)} for all queues together" if explained.max_rate else "no max-rate"
+        rate = (
+            f"{units.human_rate(explained.max_rate)} for all queues together{' on each interface' * (len(explained.interfaces) > 1)}"
+            if explained.max_rate
+            else "no max-rate"
+        )
         yield f"  asked         {explained.type}, {rate} (QoS {explained.uuid}, {shared})"
-    yield f"  in effect     {one_line(explained.effect)}"
+    yield f"  in effect     {explained.effect}"
     for queue in explained.queues:
         yield ""
-        yield from (one_line(line) for line in _queue_lines(queue))
+        yield from _queue_lines(queue, explained)
     yield ""
     yield f"  unclassified  {explained.unclassified}"
     limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
@@ -138,8 +144,8 @@ def page(explained: Explained) -> Iterator[str]:
     for finding in explained.problems:
         yield ""
         yield f"  {finding.severity:12}  {finding.problem}"
-        yield f"                {one_line(finding.evidence)}"
-        yield f"                try: {one_line(finding.remedy)}"
+        yield f"                {finding.evidence}"
+        yield f"                try: {finding.remedy}"
 
 
 def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str]:
@@ -159,7 +165,9 @@ def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str
     )
 
 
-def _unclassified(port: Shaped) -> str:
+def _unclassified(port: Shaped, in_effect: bool | None) -> str:
+    if port.type is not None and in_effect is False:
+        return "there are no queues, because the QoS is not in effect"
     if port.type is None or not qos_check.has_classes(port):
         return "there are no queues to choose from"
     if 0 in port.queues:
@@ -185,12 +193,6 @@ def _queues(port: Shaped) -> list[Queue]:
     return found
 
 
-def _policed(switch: Switch, devices: Sequence[Device]) -> dict[str, int | None]:
-    rows = switch.read_all([Query("Interface", [["name", "==", device.name]], police.COLUMNS) for device in devices])
-    limits = [police.rates(row) for found in rows for row in found]
-    return limits[0] if limits else {"police_rate": None, "police_packet_rate": None}
-
-
 def _interface(port: Shaped, device: Device) -> Interface:
     root = next((qdisc for qdisc in (port.qdiscs or {}).get(device.name, ()) if qdisc.is_root), None)
     return Interface(device.name, device.type, device.ofport, device.link_speed, device.mtu, root)
@@ -202,7 +204,7 @@ def _interface_words(interface: Interface) -> str:
     return f"{interface.name} (type {interface.type}), {place}, {speed}, MTU {interface.mtu}"
 
 
-def _queue_lines(queue: Queue) -> Iterator[str]:
+def _queue_lines(queue: Queue, explained: Explained) -> Iterator[str]:
     head = f"  queue {queue.queue:<8}"
     yield (
         f"{head}asked  {_words(asdict(queue.asked)) or 'nothing of its own'}"
@@ -210,7 +212,8 @@ def _queue_lines(queue: Queue) -> Iterator[str]:
         else f"{head}asked  no: ovs-vswitchd made it up"
     )
     has = _words(asdict(queue.has)) if queue.has else ""
-    yield f"{'':16}has    {has or 'nothing'}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
+    nothing = "nothing" if explained.in_effect is False else "not known"
+    yield f"{'':16}has    {has or nothing}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
     if queue.tx_packets is not None:
         yield f"{'':16}sent   {queue.tx_packets} packets, {queue.tx_bytes} bytes" + (
             f"; {queue.tx_errors} errors" if queue.tx_errors else ""
@@ -226,7 +229,8 @@ def _queue_lines(queue: Queue) -> Iterator[str]:
             yield f"{'':16}       and {len(queue.flows or ()) - _MANY} more"
             break
         sent = f" ({lead.packets} packets{'' if lead.certain else ', wherever they leave'})"
-        yield f"{'':16}{'flows' if not number else '':5}  {qos_check.shown(lead)}{sent}"
+        where = "" if lead.bridge == explained.bridge else f"{lead.bridge}: "
+        yield f"{'':16}{'flows' if not number else '':5}  {where}{qos_check.shown(lead)}{sent}"
 
 
 def _words(values: dict[str, Any]) -> str:

@@ -3,20 +3,20 @@
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, Refused
 from ovstool.openflow import text
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
-from ovstool.switch import Switch, flow, installed, lookup
+from ovstool.switch import Switch, flow, installed, lookup, police
 from ovstool.switch.installed import Qdisc
 
 Found = TypeVar("Found")
 
 LOCAL = 65534  # OFPP_LOCAL as the database shows it
 _PORT = ("_uuid", "name", "qos", "interfaces")
-INTERFACE = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "statistics", "status")
+INTERFACE = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "statistics", *police.COLUMNS)
 _QOS = ("_uuid", "type", "other_config", "queues")
 _SHAPED = Query("Port", [["qos", "!=", ["set", []]]], _PORT)
 _MANY = 20  # ports; from here on one look at all of them is cheaper than one for each
@@ -27,6 +27,7 @@ class Device:
     """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown.
 
     ``received`` and ``sent`` in bytes: what the kernel counts, or the database for a device that is not the kernel's.
+    ``police_rate`` and ``police_packet_rate`` are its limits on what it receives, in bit/s and packets/s.
     """
 
     name: str
@@ -35,16 +36,22 @@ class Device:
     error: str | None
     link_speed: int | None
     mtu: int
+    police_rate: int | None
+    police_packet_rate: int | None
     received: int
     sent: int
 
 
 @dataclass(frozen=True)
 class Lead:
-    """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on."""
+    """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on.
+
+    It may be another bridge's, before a patch port, which a packet passes with its queue.
+    """
 
     queue: int
     certain: bool
+    bridge: str
     table: int | str
     priority: int
     cookie: str
@@ -64,7 +71,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Shaped:
-    """A port and its QoS. ``type`` None: it has none.
+    """A port and its QoS. ``type`` None: it has none. ``is_owned``: the flows of its bridge are somebody's, a controller's most often.
 
     ``leads`` and ``qdiscs`` None: they cannot be known here.
     ``has`` and ``classes``, when they were asked for, are what ovs-vswitchd and the kernel have of each queue on the first interface.
@@ -73,6 +80,7 @@ class Shaped:
     port: str
     bridge: str
     datapath_type: str
+    is_owned: bool
     devices: list[Device]
     qdiscs: dict[str, list[Qdisc]] | None
     uuid: str | None = None
@@ -86,6 +94,13 @@ class Shaped:
 
     def leads_to(self, queue: int) -> list[Lead]:
         return [lead for lead in self.leads or () if lead.queue == queue]
+
+
+class _Patches(NamedTuple):
+    """The bridges that each bridge is joined with by patch ports, however many are between, and the patch ports of these by number."""
+
+    joined: dict[str, set[str]]
+    ofports: dict[str, set[str]]
 
 
 def can_have_qos(interface_type: str) -> bool:
@@ -105,17 +120,20 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
     queue_rows = lookup.by_uuid(switch, "Queue", queue_uuids, ("other_config", "dscp"))
     interfaces = lookup.by_uuid(switch, "Interface", [u for row in rows for u in many(row["interfaces"])], INTERFACE)
     bridges = lookup.bridges_of(switch, list(interfaces.values()))
-    types = datapath_types(switch)
+    bridge_rows = {row["name"]: row for row in lookup.bridges(switch, [], ("datapath_type", "controller", "fail_mode"))}
     users = _users(switch, list(qos_rows))
+    if not switch.host_is_known:
+        why = "reaches its database alone; which flows lead to queues and what the datapath has of these is not known"
+        switch.notes.append(f"{switch.address}: {why}; try: --host HOST")
 
-    here = {u: bridges[u] for row in rows if one(row["qos"]) in qos_rows for u in many(row["interfaces"]) if u in bridges}
+    here = lookup.unique(bridges[u] for row in rows if one(row["qos"]) in qos_rows for u in many(row["interfaces"]) if u in bridges)
+    patches = _patches(switch, here)
     first = {str(row["name"]): str(interfaces[u]["name"]) for row in rows for u in many(row["interfaces"])[:1] if u in interfaces}
 
     # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
     with ThreadPoolExecutor() as pool:
-        flows = {
-            bridge: pool.submit(_queueing_flows, switch, connection) for bridge, connection in _connections(switch, here.values()).items()
-        }
+        connections = _connections(switch, [*here, *patches.ofports])
+        flows = {bridge: pool.submit(_queueing_flows, switch, connection) for bridge, connection in connections.items()}
         qdiscs = pool.submit(_asked, switch, "what tc has", installed.qdiscs, [row["name"] for row in interfaces.values()])
         what = "what the datapath has of queues"
         has = {port: pool.submit(_asked, switch, what, installed.queues, device) for port, device in first.items() if details}
@@ -127,10 +145,17 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         members = [by_name[interfaces[u]["name"]] for u in many(row["interfaces"]) if u in interfaces]
         bridge = next((bridges[u] for u in many(row["interfaces"]) if u in bridges), "")
         members.sort(key=lambda device: device.name)
-        port = Shaped(row["name"], bridge, types.get(bridge, ""), members, qdiscs.result())
+        on = bridge_rows.get(bridge)
+        is_owned = bool(on and (many(on["controller"]) or one(on["fail_mode"]) == "secure"))
+        port = Shaped(row["name"], bridge, datapath_type(on) if on else "", is_owned, members, qdiscs.result())
         qos = qos_rows.get(one(row["qos"]))
         if qos:
-            found = flows[bridge].result() if bridge in flows else None
+            of_each = {of: flows[of].result() if of in flows else None for of in (bridge, *sorted(patches.joined.get(bridge, ())))}
+            ofports = {"LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in members if device.ofport is not None}
+            leads: list[Lead] | None = []
+            for of, found in of_each.items():
+                ways = ofports if of == bridge else patches.ofports[of]
+                leads = None if leads is None or found is None else leads + _leads(of, found, ways, is_patch=of != bridge)
             port = replace(
                 port,
                 uuid=one(qos["_uuid"]),
@@ -138,7 +163,7 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
                 other_config=mapping(qos["other_config"]),
                 queues={number: _config(queue_rows.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
                 others=sorted(name for name in users.get(one(qos["_uuid"]), ()) if name != row["name"]),
-                leads=None if found is None else [lead for flow_ in found for lead in _leads(flow_, members)],
+                leads=leads,
                 has=has[port.port].result() if port.port in has else None,
                 classes=classes[port.port].result() if port.port in classes else None,
             )
@@ -148,7 +173,11 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
 
 def datapath_types(switch: Switch) -> dict[str, str]:
     """The datapath of each bridge: system, netdev or dummy."""
-    return {row["name"]: one(row["datapath_type"]) or "system" for row in lookup.bridges(switch, [], ("datapath_type",))}
+    return {row["name"]: datapath_type(row) for row in lookup.bridges(switch, [], ("datapath_type",))}
+
+
+def datapath_type(bridge: Row) -> str:
+    return one(bridge["datapath_type"]) or "system"
 
 
 def devices(switch: Switch, rows: Sequence[Row]) -> dict[str, Device]:
@@ -175,6 +204,8 @@ def _users(switch: Switch, qos: Sequence[str]) -> dict[str, list[str]]:
 
 def _asked(switch: Switch, what: str, function: Callable[..., Found], *args: Any) -> Found | None:
     """What a function finds; None, and a note, when it cannot."""
+    if not switch.host_is_known:
+        return None  # for which ``gather`` has one note
     try:
         return function(switch, *args)
     except OvstoolError as error:
@@ -187,20 +218,57 @@ def _connections(switch: Switch, bridges: Iterable[str]) -> dict[str, flow.Conne
     return {bridge: connection for bridge, connection in found.items() if connection}
 
 
-def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[text.Row] | None:
-    """The flows of a bridge that select a queue; None, and a note, when they cannot be had."""
-    return _asked(switch, "which flows lead to queues", lambda _: list(connection.selecting_queues()))
+def _patches(switch: Switch, bridges: Sequence[str]) -> _Patches:
+    """How these bridges are joined with others."""
+    rows = switch.read(Query("Interface", [["type", "==", "patch"]], ("_uuid", "name", "ofport", "options"))) if bridges else []
+    at = lookup.bridges_of(switch, rows) if rows else {}
+    of = {row["name"]: at[one(row["_uuid"])] for row in rows if one(row["_uuid"]) in at}
+    beside: dict[str, set[str]] = {}
+    for row in rows:
+        ends = {of[name] for name in (row["name"], mapping(row["options"]).get("peer")) if name in of}
+        for end in ends:
+            beside.setdefault(end, set()).update(ends)
+    found = _Patches({}, {})
+    for bridge in bridges:
+        reached = [bridge]
+        for near in reached:  # which grows meanwhile
+            reached += sorted(beside.get(near, set()).difference(reached))
+        found.joined[bridge] = set(reached[1:])
+    for bridge in set().union(*found.joined.values()):
+        found.ofports[bridge] = {str(one(row["ofport"])) for row in rows if of.get(row["name"]) == bridge}
+    return found
 
 
-def _leads(row: text.Row, devices: Iterable[Device]) -> list[Lead]:
-    """The queues of these devices that a flow leads to."""
-    ofports = {"LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in devices if device.ofport is not None}
-    table, priority, cookie, packets, _, _, match, actions = row
-    return [
-        Lead(found.queue, not ofports.isdisjoint(found.ports), table, priority, cookie, packets, match, actions)
-        for found in text.queueing(actions)
-        if found.others or not ofports.isdisjoint(found.ports)
-    ]
+def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[tuple[text.Row, list[text.Queueing]]] | None:
+    """The flows of a bridge that select queues, themselves or by a group, and which; None, and a note, when they cannot be had."""
+
+    def ask(_: Switch) -> list[tuple[text.Row, list[text.Queueing]]]:
+        groups = _queueing_groups(connection)
+        rows = connection.selecting_queues(groups)
+        return [
+            (row, [*text.queueing(row[7]), *(found for group in text.groups_of(row[7]) for found in groups.get(group, ()))]) for row in rows
+        ]
+
+    return _asked(switch, "which flows lead to queues", ask)
+
+
+def _queueing_groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:
+    """The groups of a bridge that select queues; none where its OpenFlow has no groups."""
+    try:
+        return text.queueing_groups(connection.run("dump-groups", "--", connection.socket).stdout)
+    except Refused:
+        return {}
+
+
+def _leads(bridge: str, flows: Iterable[tuple[text.Row, list[text.Queueing]]], ofports: set[str], is_patch: bool = False) -> list[Lead]:
+    """The queues that flows of a bridge select for these ports, which are the port's own or patch ports on the way there."""
+    found: dict[Lead, None] = {}
+    for (table, priority, cookie, packets, _, _, match, actions), queueing in flows:
+        for to in queueing:
+            is_certain = not is_patch and not ofports.isdisjoint(to.ports)
+            if to.others or not ofports.isdisjoint(to.ports):
+                found[Lead(to.queue, is_certain, bridge, table, priority, cookie, packets, match, actions)] = None
+    return list(found)
 
 
 def _device(row: Row, counted: tuple[int, int] | None) -> Device:
@@ -208,7 +276,7 @@ def _device(row: Row, counted: tuple[int, int] | None) -> Device:
     received, sent = counted or (stored.get("rx_bytes", 0), stored.get("tx_bytes", 0))
     return Device(
         row["name"], one(row["type"]) or "system", ofport if isinstance(ofport, int) and ofport > 0 else None,
-        one(row["error"]), one(row["link_speed"]), mtu if isinstance(mtu, int) else 1500, received, sent,
+        one(row["error"]), one(row["link_speed"]), mtu if isinstance(mtu, int) else 1500, **police.rates(row), received=received, sent=sent,
     )  # fmt: skip
 
 

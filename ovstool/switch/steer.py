@@ -3,7 +3,8 @@
 Such a flow is ``MATCH actions=set_queue:N,NORMAL`` in table 0. NORMAL forwards and learns as before (ovs-actions(7)); set_queue is for
 whatever port the packet leaves by, and takes effect where that port has a queue N. It changes no packet's way as long as NORMAL is
 what the packet would have met without it. So a steering flow has a priority just above the NORMAL flow that it stands in for, and is
-refused where another flow would have decided: one that forwards in another way, a drop that it would overrule, no flow at all.
+refused where another flow would have decided: one that forwards in another way, a drop that it would overrule, no flow at all, or
+for a time only, as a flow with a timeout does.
 It is never a copy of a flow that outputs to a port, which would go on sending there after the original had changed.
 
 Its cookie is COOKIE with the CRC-32 of the port's name in the lower 32 bits. The flow does not name the port, and what else could stand
@@ -13,7 +14,7 @@ differ in no more than four bytes on end, as eth1 and eth2 do, never have the sa
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -110,7 +111,9 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
     for field in filter(_OF_PIPELINES.match, matches.fields(written)):
         raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets that come to table 0")
-    asked = _Asked(match, written, queue, list(connection.flows("", names=False)), connection.port_names())
+    lines = list(connection.lines("", names=False))
+    expiring = set(map(text.head_of, text.flows(filter(text.expires, lines))))
+    asked = _Asked(match, written, queue, list(text.flows(lines)), expiring, connection.port_names())
     asked.require_one_table(bridge["name"])
     new = (0, asked.priority(), f"{cookie(row['name']):#x}", 0, 0, 0.0, written, f"set_queue:{queue},NORMAL")
     old = asked.steered()
@@ -197,12 +200,16 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A match to steer into a queue, and the flows of the bridge, ports by number; ``names`` are those of the ports."""
+    """A match to steer into a queue, and the flows of the bridge, ports by number; ``names`` are those of the ports.
+
+    ``expiring`` are the flows that have a timeout, by what ``text.head_of`` tells of them.
+    """
 
     match: str
     written: str
     queue: int
     rows: list[text.Row]
+    expiring: Container[str]
     names: Mapping[str, str]
 
     @property
@@ -236,6 +243,10 @@ class _Asked:
         drops = [row for row in met if row[7] == "drop"]
         if not normals:
             raise Refused(self.what, f"all of it is dropped ({self.shown(drops[0])})")
+        for row in normals:
+            if text.head_of(row) in self.expiring:
+                why = f"what forwards it is there for a time ({self.shown(row)}), and the steering flow would go on after that"
+                raise Refused(self.what, why, _hint(self.queue))
         normal = max(normals, key=lambda row: row[1])
         priority = normal[1] + 1
         if priority > _HIGHEST:

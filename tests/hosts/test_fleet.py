@@ -130,6 +130,30 @@ def test_one_host_has_no_host_column(fleet):
     assert shown.startswith("Open vSwitch\n") and "leaf01" not in shown
 
 
+def test_a_remedy_names_its_host(fleet):
+    hosts = ("leaf01", "leaf02")
+    fleet.ovstool(f"-H {','.join(hosts)} qos set eth1 --max-rate 10mbit --queue 0:min=7mbit")
+    for host in hosts:
+        fleet.vsctl(host, "set open_vswitch . other_config:stats-update-interval=60000")
+        queue = fleet.vsctl(host, "--bare --columns=_uuid list queue")
+        fleet.vsctl(host, f"set queue {queue} other_config:min-rate=11000000")
+    far = "ssh {0} 'ovs-vsctl remove Open_vSwitch . other_config stats-update-interval'"
+    near = "ovstool -H {0} qos set eth1 --merge --max-rate 11mbit"
+    try:
+        rows = fleet.ovstool(f"-H {','.join(hosts)} qos check -f json").json
+        assert [row["remedy"] for row in rows] == [remedy.format(host) for host in hosts for remedy in (near, far)]
+        rows = fleet.ovstool("qos check -f json", OVSTOOL_HOST="leaf01").json
+        assert [row["remedy"] for row in rows] == [near.format("leaf01"), far.format("leaf01")]
+        shown = fleet.ovstool(f"-H {','.join(hosts)} qos explain eth1 -f json").json
+        assert [problem["remedy"] for one in shown for problem in one["problems"]] == [near.format(host) for host in hosts]
+        page = fleet.ovstool(f"-H {','.join(hosts)} qos explain eth1").stdout
+        assert all(f"try: {near.format(host)}\n" in page for host in hosts)
+    finally:
+        fleet.ovstool(f"-H {','.join(hosts)} qos clear eth1")
+        for host in hosts:
+            fleet.vsctl(host, "clear open_vswitch . other_config")
+
+
 def test_where_hosts_are_named(fleet):
     def hosts(command, **environ):
         return hosts_of(fleet.ovstool(f"{command} -f json", **environ))

@@ -2,11 +2,19 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+import time
+from argparse import Namespace
+from dataclasses import replace
 
 import pytest
+
+from ovstool.command import SwitchChecker
+from ovstool.host.inventory import Target
+from ovstool.switch import Finding
 
 
 @pytest.fixture
@@ -48,6 +56,10 @@ QOS = [
     ("max-rate=10000000", "0=@q0", "burst=8000", "", "burst under the MTU", "1000 bytes"),
     ('max-rate="10000000.0"', "0=@q0", "", "", "value not an integer", "10000000.0"),
     ("max-rate=10000000", "0=@q0", "min-rate=1e6", "", "value not an integer", "1e6"),
+    ("max-rate=1gbit", "0=@q0", "", "", "value not an integer", "1gbit"),
+    ("max-rate=10000000", "0=@q0", "burst=30kbit", "", "value not an integer", "30kbit"),
+    ("max-rate=0", "0=@q0", "", "", "link speed unknown and no max-rate", "10 Gbit/s"),
+    ("max-rate=10000000", "0=@q0,70000=@q1", "", "", "number of a queue too high", "61439"),
     ("max-rate=40000000000", "0=@q0", "", "", "rate above what this Open vSwitch can hold", "40 Gbit/s"),
     ("x=y", "0=@q0", "", "", "link speed unknown and no max-rate", "10 Gbit/s"),
 ]  # fmt: skip
@@ -64,6 +76,35 @@ def test_a_configuration_that_contradicts_itself(switch, ovstool, paste, config,
     paste(row["remedy"])
     assert [row for row in before if row["problem"] != problem] == ovstool("qos check -f json").json
     assert switch.orphans() == []
+
+
+@pytest.mark.parametrize(("kind", "key"), [("fq_codel", "target"), ("netem", "latency"), ("sfq", "quantum")])
+def test_a_value_of_other_types(switch, ovstool, paste, kind, key):
+    switch.vsctl(
+        f"set port eth1 qos=@q -- --id=@q create qos type=linux-{kind} other_config:{key}=5ms other_config:limit=100 other_config:x=y"
+    )
+    row = found(ovstool("qos check -f json"), "value not an integer")
+    assert f"{key} is 5ms" in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
+
+
+def test_the_remedy_for_a_rate_with_a_unit_sets_that_rate(switch, ovstool, paste):
+    switch.vsctl("set port eth1 qos=@q -- --id=@q create qos type=linux-htb other_config:max-rate=200mbit")
+    paste(found(ovstool("qos check -f json"), "value not an integer")["remedy"])
+    assert ovstool("qos show eth1 -f json").json["max_rate"] == 200_000_000
+
+
+def test_remedies_one_after_the_other(switch, ovstool, paste):
+    made = (
+        "other_config:max-rate=10000000 queues=0=@a -- --id=@a create queue other_config:min-rate=12000000 other_config:max-rate=15000000"
+    )
+    switch.vsctl(f"set port eth1 qos=@q -- --id=@q create qos type=linux-htb {made}")
+    for problem in ("sum of min rates above the max rate", "queue's max above the port's"):
+        (row,) = ovstool("qos check -f json").json
+        assert row["problem"] == problem
+        paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
 
 
 def test_a_type_that_nobody_knows(switch, ovstool, paste):
@@ -176,6 +217,55 @@ def test_healthy_switches_give_no_row(switch, ovstool):
     assert ovstool("qos check").stdout == ""
 
 
+def test_a_queue_that_is_selected_before_a_patch_port(switch, ovstool):
+    """As with OVN: integration bridge, patch ports, perhaps one more bridge, and the port."""
+    ovstool("bridge add br-int --datapath-type dummy")
+    ovstool("bridge add br-mid --datapath-type dummy")
+    for bridge, port, peer in (("br-int", "p1", "p2"), ("br-mid", "p2", "p1"), ("br-mid", "p3", "p4"), ("br0", "p4", "p3")):
+        ovstool(f"port add {bridge} {port} --type patch --peer {peer}")
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
+    assert found(ovstool("qos check -f json"), "no flow leads to a queue")
+    ofport = switch.vsctl("get interface p1 ofport")
+    switch.tool("ovs-ofctl", "add-flow", "br-int", f"table=5,ip,actions=set_queue:8,output:{int(ofport) + 1}")
+    assert [row["problem"] for row in ovstool("qos check -f json").json] == ["no flow leads to a queue"]
+    for actions in (f"set_queue:7,output:{ofport}", "set_queue:7,resubmit(,9)"):
+        switch.tool("ovs-ofctl", "add-flow", "br-int", f"table=5,ip,actions={actions}")
+        assert clean(ovstool("qos check -f json"))
+    (lead,) = ovstool("qos explain eth1 -f json").json["queues"][1]["flows"]
+    assert (lead["bridge"], lead["certain"], lead["table"]) == ("br-int", False, 5)
+    assert "br-int: " in ovstool("qos explain eth1").stdout
+
+
+def test_a_queue_that_a_group_selects(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
+    ofport = switch.vsctl("get interface eth1 ofport")
+    group = f"group_id=3,type=select,bucket=weight:1,set_queue:7,output:{ofport},bucket=weight:2,set_queue:9,output:{int(ofport) + 1}"
+    switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-group", "br0", group)
+    found(ovstool("qos check -f json"), "no flow leads to a queue")  # no flow goes there
+    switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "br0", "ip,actions=group:3")
+    assert clean(ovstool("qos check -f json"))
+    switch.vsctl("set bridge br0 protocols=OpenFlow10")
+    assert clean(ovstool("qos check -f json"))
+
+
+@pytest.mark.parametrize("owner", ["controller=tcp:127.0.0.1:9", "fail-mode=secure"])
+def test_flows_that_are_somebody_elses(switch, ovstool, paste, owner):
+    ovstool(f"bridge set br0 --{owner.replace('=', ' ')}")
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
+    row = found(ovstool("qos check -f json"), "no flow leads to a queue")
+    assert row["remedy"] == "ovstool flow list br0" and "example" not in row["evidence"]
+    paste(row["remedy"])
+
+
+def test_examples_that_nobody_uses(switch, ovstool, paste):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1 --queue 2")
+    ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 3")
+    for row in ovstool("qos check eth1 -f json").json:
+        paste(row["remedy"])
+    paste(found(ovstool("qos check -f json"), "no flow leads to a queue")["remedy"])
+    assert clean(ovstool("qos check -f json"))
+
+
 def test_nothing_is_written(switch, ovstool):
     switch.vsctl(
         "set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=1e9 queues:7=@q -- --id=@q create queue dscp=1"
@@ -209,10 +299,60 @@ def test_a_remedy_is_for_the_switch_that_was_asked(switch, ovstool, paste):
     assert row["remedy"] == f"ovstool --db {switch.box.db} qos set eth1 --merge --max-rate 13mbit"
 
 
+def test_a_remedy_of_another_program_is_for_that_switch_too(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit")
+    switch.vsctl("set open_vswitch . other_config:stats-update-interval=60000")
+    row = found(
+        ovstool("qos check -f json"), "stats-update-interval is unusual"
+    )  # the database is in $OVSTOOL_DB, which ovs-vsctl does not read
+    assert row["remedy"] == f"ovs-vsctl --db={switch.box.db} remove Open_vSwitch . other_config stats-update-interval"
+
+
+def test_a_remedy_runs_nothing_else(switch, ovstool, paste, tmp_path):
+    """What is in the database is text, whatever it looks like to a shell."""
+    evil = f"v && x;touch {tmp_path}/ran;y"
+    made = f"create qos type=linux-htb other_config:max-rate=1e6 'other_config:k=\"{evil}\"'"
+    switch.vsctl(f"-- add-port br0 'a && b' -- set port 'a && b' qos=@q -- --id=@q {made}")
+    finding = Finding("a", "error", "value not an integer", "", "x")
+    row = found(ovstool("qos check -f json"), finding.problem)
+    command = SwitchChecker(None, None)
+    command.target = Target("h1", "op@h1:2222")
+    args = Namespace(db=None, sudo=True, private_key=None, certificate=None, ca_cert=None)
+    (far,) = command.addressed(args, [replace(finding, remedy=f"{row['remedy']} && tc qdisc show")])
+    mine, theirs = row["remedy"].replace("ovstool", "ovstool -H op@h1:2222 --sudo", 1), "ssh -p 2222 op@h1 'sudo -n tc qdisc show'"
+    assert far.remedy == f"{mine} && {theirs}"
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json")) and not (tmp_path / "ran").exists()
+
+
 def test_explain_without_qos(ovstool):
     shown = ovstool("qos explain eth1 -f json").json
     assert (shown["port"], shown["bridge"], shown["type"], shown["queues"], shown["problems"]) == ("eth1", "br0", None, [], [])
     assert "the port has no QoS" in ovstool("qos explain eth1").stdout
+
+
+def test_explain_of_text_that_is_meant_for_the_terminal(switch, ovstool):
+    switch.vsctl("set port eth1 qos=@q -- --id=@q create qos 'type=\"linux-\\u001b[31mred\\nX\"' 'other_config:max-rate=\"1\\u001b[31m\"'")
+    shown = ovstool("qos explain eth1")
+    assert shown.code == 0 and all(line.isprintable() for line in shown.stdout.split("\n")) and "\nX" not in shown.stdout
+    assert "asked         linux-\\x1b[31mred\\nX" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["qos check", "qos explain eth1", "police check"])
+def test_an_ovs_vswitchd_that_hangs(switch, ovstool, command):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
+    ovstool("police set eth1 --rate 1mbit --burst 8mbit")
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        result = ovstool(f"{command} -t 1 -f json")
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert result.code == (0 if "explain" in command else 1) and result.stderr.count("\n") <= 8
+    problem = "burst much larger than the rate" if "police" in command else "sum of min rates above the max rate"
+    assert problem in [row["problem"] for row in (result.json["problems"] if "explain" in command else result.json)]
 
 
 def test_explain_tells_of_flows(switch, ovstool):
@@ -241,3 +381,27 @@ def test_force_makes_new_rows(switch, ovstool):
     assert ovstool("qos set eth1 --max-rate 10mbit --queue 0 --force").stdout == "eth1: updated\n"
     assert switch.rows("QoS", "_uuid") != before and len(switch.rows("QoS")) == 1 and switch.orphans() == []
     assert ovstool("qos set eth1 --max-rate 10mbit --merge --force").code == 2
+
+
+@pytest.mark.parametrize("wish", ["--queue 70000", "--type egress-policer", "--type fq_codel --other-config target=5ms"])
+def test_force_of_what_is_refused_takes_nothing_away(switch, ovstool, wish):
+    ovstool("qos set eth1 eth2 --max-rate 10mbit --queue 0:min=1mbit")
+    before = switch.dump()
+    assert ovstool(f"qos set eth1 eth2 {wish} --force").code == 2
+    assert ovstool("qos set eth1 --max-rate 10mbit --force --no-wait").code == 2  # it has to wait in between
+    assert ovstool("qos set eth1 nosuch --max-rate 10mbit --force").code == 3
+    assert switch.dump() == before
+
+
+def test_force_without_ovs_vswitchd_takes_nothing_away(switch, ovstool):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=1mbit")
+    before = switch.dump()
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    # One more change than ovs-vswitchd has applied, as when it stops in the middle.
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        switch.vsctl("--no-wait set open_vswitch . next_cfg=1000")
+        assert ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=1mbit --force -t 1").code == 7
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert switch.dump() == before and switch.orphans() == []

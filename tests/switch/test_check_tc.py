@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import subprocess
 
 import pytest
@@ -43,11 +44,14 @@ def test_a_qdisc_in_effect(switch, ovstool):
     [
         ("qdisc del dev eth1 root", "the qdisc is not installed", "htb 1:"),
         ("qdisc replace dev eth1 root handle 7: htb", "a foreign qdisc is in the way", "htb 7:"),
+        ("qdisc add dev eth1 root handle 1: htb default 30", "a foreign qdisc is in the way", "htb 1: with the default class 1:30"),
     ],
 )
 def test_a_qdisc_that_is_not_ours(switch, ovstool, command, problem, evidence):
     wish = "qos set eth1 --max-rate 200mbit --queue 0:min=100mbit,burst=20kB,priority=2,dscp=10"
     ovstool(wish)
+    if " add " in command:
+        switch.tool(*tc(switch, "qdisc del dev eth1 root"))
     switch.tool(*tc(switch, command))
     assert ovstool(wish).stdout == "eth1: unchanged\n"  # which is why somebody asks
     result = ovstool("qos check eth1 -f json")
@@ -66,6 +70,7 @@ def test_queues_of_the_userspace_datapath(switch, ovstool):
     ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:min=1mbit")
     result = ovstool("qos check -f json")
     assert (result.code, problems(result)) == (1, ["queues cannot be selected on the userspace datapath"])
+    assert result.json[0]["remedy"] == "ovstool qos set eth1 --type linux-htb --max-rate 200mbit --queue 0"
 
 
 def test_policing_on_the_userspace_datapath(switch, ovstool):
@@ -73,6 +78,22 @@ def test_policing_on_the_userspace_datapath(switch, ovstool):
     result = ovstool("police check -f json")
     assert (result.code, problems(result)) == (1, ["policing has no effect on the userspace datapath"])
     assert "policed to 10 Mbit/s" in ovstool("qos explain eth1").stdout
+    assert result.json[0]["remedy"] == "ovstool police clear eth1"
+
+
+def test_a_qdisc_in_the_place_of_ingress(switch, ovstool):
+    ovstool("port add br0 in1 --type internal")
+    try:
+        switch.tool(*tc(switch, "qdisc add dev in1 clsact"))
+        ovstool("police set in1 --rate 10mbit")
+        (row,) = (row for row in ovstool("police check -f json").json if row["problem"] == "a foreign qdisc is in the way")
+        first, *_ = row["remedy"].split(" && ")  # where ovs-vswitchd runs, which may be in another namespace than who pastes it
+        switch.tool(*shlex.split(first))
+        ovstool("police clear in1")
+        ovstool("police set in1 --rate 10mbit")
+        assert "a foreign qdisc is in the way" not in problems(ovstool("police check -f json"))
+    finally:
+        ovstool("port del in1")
 
 
 def test_an_internal_port(switch, ovstool):
@@ -97,9 +118,14 @@ def test_traffic_in_the_other_direction(switch, ovstool):
         server.wait()
     ovstool("qos set eth1 --max-rate 200mbit")
     ovstool("qos set eth2 --max-rate 200mbit")
-    ovstool("police set eth1 eth2 --rate 10mbit")
     wrong = "traffic goes in the other direction than the limit"
     assert [row["port"] for row in ovstool("qos check -f json").json if row["problem"] == wrong] == ["eth1"]
+    ovstool("qos set eth1 --type fq_codel")  # which limits nothing
+    assert wrong not in problems(ovstool("qos check -f json"))
+    ovstool("qos set eth1 --max-rate 200mbit")
+    ovstool("police set eth1 eth2 --rate 10mbit")  # limits for both directions are no mistake
+    assert wrong not in problems(ovstool("qos check -f json")) + problems(ovstool("police check -f json"))
+    ovstool("qos clear eth1 eth2")
     assert [row["port"] for row in ovstool("police check -f json").json if row["problem"] == wrong] == ["eth2"]
 
 
@@ -110,3 +136,23 @@ def test_without_tc_the_rest_is_checked(switch, ovstool, tmp_path):
     result = switch.ovstool("qos explain eth2 -f json", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert (result.code, result.json["in_effect"], problems(switch.ovstool("qos check -f json"))) == (0, None, [])
     assert result.stderr == "ovstool: note: tc: no such thing here; what tc has is not known\n"
+
+
+def test_from_elsewhere_it_is_not_known_whether_it_is_in_effect(switch, ovstool):
+    """Over tcp: there is the database and nothing else: no program can be run where the switch is."""
+    ovstool("qos set eth2 --max-rate 10mbit --queue 0:min=7mbit")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+    listen = f"TCP-LISTEN:{number},bind=127.0.0.1,reuseaddr,fork"
+    relay = subprocess.Popen(["socat", listen, f"UNIX-CONNECT:{switch.box.directory}/db.sock"])
+    try:
+        for _ in range(50):  # refused until it listens
+            shown = switch.ovstool(f"qos explain eth2 --db tcp:127.0.0.1:{number}")
+            if shown.code != 5:
+                break
+        assert shown.code == 0 and "in effect     not known here" in shown.stdout and "has    not known" in shown.stdout
+        assert shown.stderr.count("\n") <= 2, shown.stderr
+        assert problems(switch.ovstool(f"qos check --db tcp:127.0.0.1:{number} -f json")) == []
+    finally:
+        relay.kill()
+        relay.wait()

@@ -208,6 +208,13 @@ def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
     assert words in unmoved(f"qos steer eth1 --queue 1 --match {match}", code)
 
 
+@pytest.mark.parametrize("timeout", ["hard_timeout=60", "idle_timeout=60"])
+def test_what_is_forwarded_for_a_time(shaped, unmoved, timeout):
+    """A hole in a firewall that closes by itself has to close for what is steered too."""
+    install(shaped, "priority=0,actions=drop", f"priority=100,ip,{timeout},actions=NORMAL")
+    assert "is there for a time" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
+
+
 def test_nothing_forwards(shaped, unmoved):
     ofctl(shaped, "del-flows")
     assert "no flow forwards all of it" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
