@@ -73,8 +73,8 @@ Queue 10:
 def test_qdiscs():
     found = qdiscs_shown(QDISCS, ["eth1", "eth2"])
     assert found == {
-        "eth1": [Qdisc("htb", "1:", True, 5529, 3, 280), Qdisc("ingress", "ffff:", False, 2, 0, 0)],
-        "eth2": [Qdisc("hfsc", "1:", True, 5524, 0, 295)],
+        "eth1": [Qdisc("htb", "1:", True, 1, 5529, 3, 280), Qdisc("ingress", "ffff:", False, None, 2, 0, 0)],
+        "eth2": [Qdisc("hfsc", "1:", True, 1, 5524, 0, 295)],
     }
     assert qdiscs_shown(QDISCS.replace("dev eth1 ", ""), ["eth1"], "eth1")["eth1"] == found["eth1"]
     assert qdiscs_shown('Cannot find device "eth9"', ["eth9"], "eth9") == {}
