@@ -231,11 +231,10 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
     """Queues that nothing leads to: a queue is used by what a flow puts there and by nothing else, but for queue 0."""
     if port.leads is None or not has_classes(port) or port.datapath_type == "netdev":
         return
-    used = {lead.match for lead in port.leads}
+    unused = [number for number in port.queues if 0 < number <= _kind(port).last_queue and not port.leads_to(number)]
+    used = {lead.match for leads in port.anywhere.values() for lead in leads} if unused else set()
     examples = (dscp for dscp in _DSCPS if f"ip,nw_tos={dscp * 4}" not in used)
-    for number in port.queues:
-        if not number or number > _kind(port).last_queue or port.leads_to(number):
-            continue
+    for number in unused:
         evidence = f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it"
         if port.is_owned:
             evidence += f"; with a controller or fail_mode=secure that is for whoever makes the flows of {port.bridge}"

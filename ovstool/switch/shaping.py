@@ -72,7 +72,8 @@ class Config:
 class Shaped:
     """A port and its QoS. ``type`` None: it has none. ``is_owned``: the flows of its bridge are somebody's, a controller's most often.
 
-    ``leads``, ``qdiscs`` and ``sent`` None: they cannot be known here. ``sent`` is what each queue has sent, by all interfaces together.
+    ``leads`` are the flows that name the port itself, ``anywhere`` by queue those that may send to it among others, which the ports of a
+    bridge have in common. ``leads``, ``qdiscs`` and ``sent`` None: they cannot be known here. ``sent`` is what each queue has sent, by all interfaces together.
     ``has`` and ``classes``, when they were asked for, are what ovs-vswitchd and the kernel have of each queue on the first interface.
     """
 
@@ -88,12 +89,18 @@ class Shaped:
     queues: dict[int, Config] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     leads: list[Lead] | None = None
+    anywhere: Mapping[int, list[Lead]] = field(default_factory=dict)
     sent: dict[int, dict[str, int]] | None = None
     has: dict[int, installed.Queue] | None = None
     classes: dict[int, installed.Class] | None = None
 
     def leads_to(self, queue: int) -> list[Lead]:
-        return [lead for lead in self.leads or () if lead.queue == queue]
+        named = [lead for lead in self.leads or () if lead.queue == queue]
+        among = self.anywhere.get(queue, [])
+        return [*named, *(lead for lead in among if replace(lead, certain=True) not in named)] if named else among
+
+
+_Queueing = tuple[Lead, text.Queueing]  # a flow that selects a queue, and where it sends then
 
 
 class _Patches(NamedTuple):
@@ -139,6 +146,7 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         has = {port: pool.submit(_asked, switch, what, installed.queues, device) for port, device in first.items() if details}
         classes = {port: pool.submit(_asked, switch, what, installed.classes, device) for port, device in first.items() if details}
         by_name, sent = _devices(switch, list(interfaces.values()))
+        leads = {bridge: _leads(bridge, patches, {of: asked.result() for of, asked in flows.items()}) for bridge in here}
 
     shaped = []
     for row in rows:
@@ -150,12 +158,8 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         port = Shaped(row["name"], bridge, datapath_type(on) if on else "", is_owned, members, qdiscs.result())
         qos = qos_rows.get(one(row["qos"]))
         if qos:
-            of_each = {of: flows[of].result() if of in flows else None for of in (bridge, *sorted(patches.joined.get(bridge, ())))}
-            ofports = {"LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in members if device.ofport is not None}
-            leads: list[Lead] | None = []
-            for of, found in of_each.items():
-                ways = ofports if of == bridge else patches.ofports[of]
-                leads = None if leads is None or found is None else leads + _leads(of, found, ways, is_patch=of != bridge)
+            named, anywhere = leads.get(bridge, (None, {}))
+            ofports = ["LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in members if device.ofport is not None]
             port = replace(
                 port,
                 uuid=one(qos["_uuid"]),
@@ -163,7 +167,8 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
                 other_config=mapping(qos["other_config"]),
                 queues={number: _config(queue_rows.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
                 others=sorted(name for name in users.get(one(qos["_uuid"]), ()) if name != row["name"]),
-                leads=leads,
+                leads=None if named is None else lookup.unique(lead for ofport in ofports for lead in named.get(ofport, ())),
+                anywhere=anywhere,
                 sent=_added([sent.get(device.name, {}) for device in members]),
                 has=has[port.port].result() if port.port in has else None,
                 classes=classes[port.port].result() if port.port in classes else None,
@@ -264,14 +269,16 @@ def _patches(switch: Switch, bridges: Sequence[str]) -> _Patches:
     return found
 
 
-def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[tuple[text.Row, list[text.Queueing]]] | None:
-    """The flows of a bridge that select queues, themselves or by a group, and which; None, and a note, when they cannot be had."""
+def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[_Queueing] | None:
+    """The flows of a bridge that select queues, themselves or by a group; None, and a note, when they cannot be had."""
 
-    def ask(_: Switch) -> list[tuple[text.Row, list[text.Queueing]]]:
+    def ask(_: Switch) -> list[_Queueing]:
         groups = _queueing_groups(connection)
         rows = connection.flows("", names=None, only=lambda line: text.selects_queue(line) or (bool(groups) and "group:" in line))
         return [
-            (row, [*text.queueing(row[7]), *(found for group in text.groups_of(row[7]) for found in groups.get(group, ()))]) for row in rows
+            (Lead(to.queue, False, connection.bridge, table, priority, cookie, packets, match, actions), to)
+            for table, priority, cookie, packets, _, _, match, actions in rows
+            for to in [*text.queueing(actions), *(found for group in text.groups_of(actions) for found in groups.get(group, ()))]
         ]
 
     return _asked(switch, "which flows lead to queues", ask)
@@ -285,15 +292,27 @@ def _queueing_groups(connection: flow.Connection) -> dict[str, list[text.Queuein
         return {}
 
 
-def _leads(bridge: str, flows: Iterable[tuple[text.Row, list[text.Queueing]]], ofports: set[str], is_patch: bool = False) -> list[Lead]:
-    """The queues that flows of a bridge select for these ports, which are the port's own or patch ports on the way there."""
-    found: dict[Lead, None] = {}
-    for (table, priority, cookie, packets, _, _, match, actions), queueing in flows:
-        for to in queueing:
-            is_certain = not is_patch and not ofports.isdisjoint(to.ports)
-            if to.others or not ofports.isdisjoint(to.ports):
-                found[Lead(to.queue, is_certain, bridge, table, priority, cookie, packets, match, actions)] = None
-    return list(found)
+def _leads(
+    bridge: str, patches: _Patches, flows: Mapping[str, list[_Queueing] | None]
+) -> tuple[dict[str, list[Lead]] | None, dict[int, list[Lead]]]:
+    """The flows that lead to queues of a bridge's ports: by port those that name it, and by queue those that may send to any.
+
+    Those of other bridges do so that send to a patch port. None: not all of them can be known.
+    """
+    if any(flows.get(of) is None for of in (bridge, *patches.joined[bridge])):
+        return None, {}
+    named: dict[str, list[Lead]] = {}
+    anywhere: dict[int, dict[Lead, None]] = {}
+    for lead, to in flows[bridge] or ():
+        for ofport in to.ports:
+            named.setdefault(ofport, []).append(replace(lead, certain=True))
+        if to.others:
+            anywhere.setdefault(lead.queue, {})[lead] = None
+    for other in sorted(patches.joined[bridge]):
+        for lead, to in flows[other] or ():
+            if to.others or not patches.ofports[other].isdisjoint(to.ports):
+                anywhere.setdefault(lead.queue, {})[lead] = None
+    return named, {queue: list(leads) for queue, leads in anywhere.items()}
 
 
 def _device(row: Row, counters: Mapping[str, int]) -> Device:
