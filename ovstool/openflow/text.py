@@ -157,9 +157,9 @@ def expires(line: str) -> bool:
     return "_timeout=" in line.partition(" actions=")[0]
 
 
-def selects_queue(line: str) -> bool:
-    """Whether a dumped flow selects a queue; quick, because there may be very many that do not."""
-    return "set_queue:" in line or "enqueue" in line
+def may_select_queue(line: str) -> bool:
+    """Whether a dumped flow selects a queue or leads to a group, which may; quick, because there may be very many that do not."""
+    return "set_queue:" in line or "enqueue" in line or "group:" in line
 
 
 def queueing(actions: str) -> list[Queueing]:

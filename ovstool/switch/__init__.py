@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, OvstoolError, Refused, TimedOut, Unreachable, one_line, quote
 from ovstool.host import Finished, Host, Tls, local
@@ -145,6 +145,18 @@ class Switch:
         except OvstoolError as error:
             error.what = "ovs-appctl" if error.what == "env" else error.what
             raise
+
+    def attempt(self, what: str, find: Callable[..., Built], *args: Any) -> Built | None:
+        """What ``find`` finds by running programs; None, and a note that ``what`` is not known, when it fails, or where none can be run."""
+        if not self.host_is_known:
+            return None  # which the caller notes once for all
+        try:
+            return find(*args)
+        except OvstoolError as error:
+            said = f"{error.what}: {error.why}; {what} is not known"
+            if said not in self.notes:
+                self.notes.append(said)
+            return None
 
     def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
         """The same for a program that writes much: yields its stdout as it comes."""

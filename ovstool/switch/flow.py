@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as replace_
 from typing import Any, NamedTuple
@@ -283,12 +283,11 @@ class Connection:
         """The same unparsed."""
         return text.lines(self._dumped(match, names, versions))
 
-    def selecting_queues(self, groups: Collection[str]) -> Iterator[text.Row]:
-        """The flows whose actions select a queue or may lead to one of these groups, picked out of all before they are parsed."""
+    def flows_to_queues(self) -> Iterator[text.Row]:
+        """The flows whose actions select a queue, or lead to a group that may, picked out of all before they are parsed."""
         # A switch takes half as long again to tell all of its flows in OpenFlow 1.5 as in 1.4.
         versions = _VERSIONS if self.protocols == ("OpenFlow15",) else _VERSIONS.removesuffix(",OpenFlow15")
-        lines = self.lines("", None, versions)
-        return text.flows(line for line in lines if text.selects_queue(line) or (groups and "group:" in line))
+        return text.flows(filter(text.may_select_queue, self.lines("", None, versions)))
 
     def _dumped(self, match: str, names: bool | None, versions: str) -> Iterator[bytes]:
         # With --no-names ovs-ofctl does not take names in the match either.

@@ -14,6 +14,7 @@ from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
 from ovstool.switch import Finding, Switch, qos, qos_types, shaping
+from ovstool.switch.leads import Lead
 from ovstool.switch.shaping import Shaped
 
 ERROR, WARNING = "error", "warning"
@@ -231,11 +232,10 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
     """Queues that nothing leads to: a queue is used by what a flow puts there and by nothing else, but for queue 0."""
     if port.leads is None or not has_classes(port) or port.datapath_type == "netdev":
         return
-    used = {lead.match for lead in port.leads}
+    unused = [number for number in port.queues if 0 < number <= _kind(port).last_queue and not port.leads_to(number)]
+    used = {lead.match for leads in port.anywhere.values() for lead in leads} if unused else set()
     examples = (dscp for dscp in _DSCPS if f"ip,nw_tos={dscp * 4}" not in used)
-    for number in port.queues:
-        if not number or number > _kind(port).last_queue or port.leads_to(number):
-            continue
+    for number in unused:
         evidence = f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it"
         if port.is_owned:
             evidence += f"; with a controller or fail_mode=secure that is for whoever makes the flows of {port.bridge}"
@@ -423,7 +423,7 @@ def _mtu(port: Shaped) -> int:
     return max((device.mtu for device in port.devices), default=1500)
 
 
-def shown(lead: shaping.Lead) -> str:
+def shown(lead: Lead) -> str:
     return f"{','.join(filter(None, (f'priority={lead.priority}', lead.match)))} actions={lead.actions}"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from ovstool import units
 from ovstool.errors import one_line
 from ovstool.switch import Finding, Switch, installed, qos_check, qos_types, shaping
-from ovstool.switch.shaping import Device, Lead, Shaped
+from ovstool.switch.leads import Lead
+from ovstool.switch.shaping import Device, Shaped
 
 _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
 _MANY = 10  # flows to a queue that a page names

@@ -1,18 +1,14 @@
 """All that decides whether the QoS of a port takes effect, gathered: the rows, the datapath, tc, and the flows that lead to its queues."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeVar
 
-from ovstool.errors import OvstoolError, Refused
-from ovstool.openflow import text
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
-from ovstool.switch import Switch, flow, installed, lookup, police
+from ovstool.switch import Switch, installed, lookup, police
 from ovstool.switch.installed import Qdisc
-
-Found = TypeVar("Found")
+from ovstool.switch.leads import Asked, Lead
 
 LOCAL = 65534  # OFPP_LOCAL as the database shows it
 _PORT = ("_uuid", "name", "qos", "interfaces")
@@ -43,24 +39,6 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Lead:
-    """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on.
-
-    It may be another bridge's, before a patch port, which a packet passes with its queue.
-    """
-
-    queue: int
-    certain: bool
-    bridge: str
-    table: int | str
-    priority: int
-    cookie: str
-    packets: int | None
-    match: str
-    actions: str
-
-
-@dataclass(frozen=True)
 class Config:
     """A Queue row: its other_config and DSCP; ``is_gone`` when QoS refers to a row that is not there."""
 
@@ -73,7 +51,8 @@ class Config:
 class Shaped:
     """A port and its QoS. ``type`` None: it has none. ``is_owned``: the flows of its bridge are somebody's, a controller's most often.
 
-    ``leads`` and ``qdiscs`` None: they cannot be known here.
+    ``leads`` are the flows that name the port itself, ``anywhere`` by queue those that may send to it among others, which the ports of a
+    bridge have in common. ``leads`` and ``qdiscs`` None: they cannot be known here.
     ``has`` and ``classes``, when they were asked for, are what ovs-vswitchd and the kernel have of each queue on the first interface.
     """
 
@@ -89,18 +68,14 @@ class Shaped:
     queues: dict[int, Config] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     leads: list[Lead] | None = None
+    anywhere: Mapping[int, list[Lead]] = field(default_factory=dict)
     has: dict[int, installed.Queue] | None = None
     classes: dict[int, installed.Class] | None = None
 
     def leads_to(self, queue: int) -> list[Lead]:
-        return [lead for lead in self.leads or () if lead.queue == queue]
-
-
-class _Patches(NamedTuple):
-    """The bridges that each bridge is joined with by patch ports, however many are between, and the patch ports of these by number."""
-
-    joined: dict[str, set[str]]
-    ofports: dict[str, set[str]]
+        named = [lead for lead in self.leads or () if lead.queue == queue]
+        among = self.anywhere.get(queue, [])
+        return [*named, *(lead for lead in among if replace(lead, certain=True) not in named)] if named else among
 
 
 def can_have_qos(interface_type: str) -> bool:
@@ -127,18 +102,17 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         switch.notes.append(f"{switch.address}: {why}; try: --host HOST")
 
     here = lookup.unique(bridges[u] for row in rows if one(row["qos"]) in qos_rows for u in many(row["interfaces"]) if u in bridges)
-    patches = _patches(switch, here)
     first = {str(row["name"]): str(interfaces[u]["name"]) for row in rows for u in many(row["interfaces"])[:1] if u in interfaces}
 
     # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
     with ThreadPoolExecutor() as pool:
-        connections = _connections(switch, [*here, *patches.ofports])
-        flows = {bridge: pool.submit(_queueing_flows, switch, connection) for bridge, connection in connections.items()}
-        qdiscs = pool.submit(_asked, switch, "what tc has", installed.qdiscs, [row["name"] for row in interfaces.values()])
+        asked = Asked(switch, pool, here)
+        qdiscs = pool.submit(switch.attempt, "what tc has", installed.qdiscs, switch, [row["name"] for row in interfaces.values()])
         what = "what the datapath has of queues"
-        has = {port: pool.submit(_asked, switch, what, installed.queues, device) for port, device in first.items() if details}
-        classes = {port: pool.submit(_asked, switch, what, installed.classes, device) for port, device in first.items() if details}
+        has = {port: pool.submit(switch.attempt, what, installed.queues, switch, device) for port, device in first.items() if details}
+        classes = {port: pool.submit(switch.attempt, what, installed.classes, switch, device) for port, device in first.items() if details}
         by_name = devices(switch, list(interfaces.values()))
+        leads = {bridge: asked.of(bridge) for bridge in here}
 
     shaped = []
     for row in rows:
@@ -150,12 +124,8 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         port = Shaped(row["name"], bridge, datapath_type(on) if on else "", is_owned, members, qdiscs.result())
         qos = qos_rows.get(one(row["qos"]))
         if qos:
-            of_each = {of: flows[of].result() if of in flows else None for of in (bridge, *sorted(patches.joined.get(bridge, ())))}
-            ofports = {"LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in members if device.ofport is not None}
-            leads: list[Lead] | None = []
-            for of, found in of_each.items():
-                ways = ofports if of == bridge else patches.ofports[of]
-                leads = None if leads is None or found is None else leads + _leads(of, found, ways, is_patch=of != bridge)
+            known = leads.get(bridge)
+            ofports = ["LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in members if device.ofport is not None]
             port = replace(
                 port,
                 uuid=one(qos["_uuid"]),
@@ -163,7 +133,8 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
                 other_config=mapping(qos["other_config"]),
                 queues={number: _config(queue_rows.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
                 others=sorted(name for name in users.get(one(qos["_uuid"]), ()) if name != row["name"]),
-                leads=leads,
+                leads=None if known is None else lookup.unique(lead for ofport in ofports for lead in known.named.get(ofport, ())),
+                anywhere=known.anywhere if known else {},
                 has=has[port.port].result() if port.port in has else None,
                 classes=classes[port.port].result() if port.port in classes else None,
             )
@@ -183,7 +154,8 @@ def datapath_type(bridge: Row) -> str:
 def devices(switch: Switch, rows: Sequence[Row]) -> dict[str, Device]:
     """Interfaces by name, from rows with the columns ``INTERFACE``."""
     names = [row["name"] for row in rows]
-    counted = (_asked(switch, "what devices have received and sent just now", installed.traffic, names) or {}) if names else {}
+    what = "what devices have received and sent just now"
+    counted = (switch.attempt(what, installed.traffic, switch, names) or {}) if names else {}
     return {row["name"]: _device(row, counted.get(row["name"])) for row in rows}
 
 
@@ -200,75 +172,6 @@ def _users(switch: Switch, qos: Sequence[str]) -> dict[str, list[str]]:
         return found
     answers = switch.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("name",)) for u in qos])
     return {u: [row["name"] for row in rows] for u, rows in zip(qos, answers, strict=True)}
-
-
-def _asked(switch: Switch, what: str, function: Callable[..., Found], *args: Any) -> Found | None:
-    """What a function finds; None, and a note, when it cannot."""
-    if not switch.host_is_known:
-        return None  # for which ``gather`` has one note
-    try:
-        return function(switch, *args)
-    except OvstoolError as error:
-        switch.notes.append(f"{error.what}: {error.why}; {what} is not known")
-        return None
-
-
-def _connections(switch: Switch, bridges: Iterable[str]) -> dict[str, flow.Connection]:
-    found = {bridge: _asked(switch, "which flows lead to queues", flow.Connection.of, bridge) for bridge in lookup.unique(bridges)}
-    return {bridge: connection for bridge, connection in found.items() if connection}
-
-
-def _patches(switch: Switch, bridges: Sequence[str]) -> _Patches:
-    """How these bridges are joined with others."""
-    rows = switch.read(Query("Interface", [["type", "==", "patch"]], ("_uuid", "name", "ofport", "options"))) if bridges else []
-    at = lookup.bridges_of(switch, rows) if rows else {}
-    of = {row["name"]: at[one(row["_uuid"])] for row in rows if one(row["_uuid"]) in at}
-    beside: dict[str, set[str]] = {}
-    for row in rows:
-        ends = {of[name] for name in (row["name"], mapping(row["options"]).get("peer")) if name in of}
-        for end in ends:
-            beside.setdefault(end, set()).update(ends)
-    found = _Patches({}, {})
-    for bridge in bridges:
-        reached = [bridge]
-        for near in reached:  # which grows meanwhile
-            reached += sorted(beside.get(near, set()).difference(reached))
-        found.joined[bridge] = set(reached[1:])
-    for bridge in set().union(*found.joined.values()):
-        found.ofports[bridge] = {str(one(row["ofport"])) for row in rows if of.get(row["name"]) == bridge}
-    return found
-
-
-def _queueing_flows(switch: Switch, connection: flow.Connection) -> list[tuple[text.Row, list[text.Queueing]]] | None:
-    """The flows of a bridge that select queues, themselves or by a group, and which; None, and a note, when they cannot be had."""
-
-    def ask(_: Switch) -> list[tuple[text.Row, list[text.Queueing]]]:
-        groups = _queueing_groups(connection)
-        rows = connection.selecting_queues(groups)
-        return [
-            (row, [*text.queueing(row[7]), *(found for group in text.groups_of(row[7]) for found in groups.get(group, ()))]) for row in rows
-        ]
-
-    return _asked(switch, "which flows lead to queues", ask)
-
-
-def _queueing_groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:
-    """The groups of a bridge that select queues; none where its OpenFlow has no groups."""
-    try:
-        return text.queueing_groups(connection.run("dump-groups", "--", connection.socket).stdout)
-    except Refused:
-        return {}
-
-
-def _leads(bridge: str, flows: Iterable[tuple[text.Row, list[text.Queueing]]], ofports: set[str], is_patch: bool = False) -> list[Lead]:
-    """The queues that flows of a bridge select for these ports, which are the port's own or patch ports on the way there."""
-    found: dict[Lead, None] = {}
-    for (table, priority, cookie, packets, _, _, match, actions), queueing in flows:
-        for to in queueing:
-            is_certain = not is_patch and not ofports.isdisjoint(to.ports)
-            if to.others or not ofports.isdisjoint(to.ports):
-                found[Lead(to.queue, is_certain, bridge, table, priority, cookie, packets, match, actions)] = None
-    return list(found)
 
 
 def _device(row: Row, counted: tuple[int, int] | None) -> Device:
