@@ -4,7 +4,7 @@ A packet passes a patch port with the queue that was selected for it, so the flo
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -54,15 +54,14 @@ class Asked:
         # The database is asked here, since its connection is for one thread.
         connections = {name: switch.attempt(_WHAT, flow.Connection.of, switch, name) for name in [*bridges, *self._patches.ofports]}
         known = {name: connection for name, connection in connections.items() if connection}
-        self._rows = {name: pool.submit(switch.attempt, _WHAT, _rows, connection) for name, connection in known.items()}
-        self._groups = {name: pool.submit(switch.attempt, _WHAT, _groups, connection) for name, connection in known.items()}
+        self._selecting = {name: pool.submit(switch.attempt, _WHAT, _selecting, connection) for name, connection in known.items()}
 
     def of(self, bridge: str) -> Leads | None:
         """The flows that lead to queues of a bridge's ports, one of those that were asked about; None: not all of them can be known."""
-        found = {name: self._selecting(name) for name in (bridge, *sorted(self._patches.joined[bridge]))}
         named: dict[str, list[Lead]] = {}
         anywhere: dict[int, dict[Lead, None]] = {}
-        for name, selecting in found.items():
+        for name in (bridge, *sorted(self._patches.joined[bridge])):
+            selecting = self._selecting[name].result() if name in self._selecting else None
             if selecting is None:
                 return None
             for lead, to in selecting:
@@ -73,24 +72,16 @@ class Asked:
                     anywhere.setdefault(lead.queue, {})[lead] = None
         return Leads(named, {queue: list(leads) for queue, leads in anywhere.items()})
 
-    def _selecting(self, bridge: str) -> list[tuple[Lead, text.Queueing]] | None:
-        """The flows of a bridge that select queues, and where they send then."""
-        rows, groups = _result(self._rows.get(bridge)), _result(self._groups.get(bridge))
-        if rows is None or groups is None:
-            return None
-        return [
-            (Lead(to.queue, False, bridge, table, priority, cookie, packets, match, actions), to)
-            for table, priority, cookie, packets, _, _, match, actions in rows
-            for to in [*text.queueing(actions), *(found for group in text.groups_of(actions) for found in groups.get(group, ()))]
-        ]
 
-
-def _result(asked: Future | None):
-    return asked.result() if asked else None
-
-
-def _rows(connection: flow.Connection) -> list[text.Row]:
-    return list(connection.flows_to_queues())
+def _selecting(connection: flow.Connection) -> list[tuple[Lead, text.Queueing]]:
+    """The flows of a bridge that select queues, themselves or by a group, and where they send then."""
+    rows = list(connection.flows_to_queues())
+    groups = _groups(connection) if any("group:" in row[7] for row in rows) else {}
+    return [
+        (Lead(to.queue, False, connection.bridge, table, priority, cookie, packets, match, actions), to)
+        for table, priority, cookie, packets, _, _, match, actions in rows
+        for to in [*text.queueing(actions), *(found for group in text.groups_of(actions) for found in groups.get(group, ()))]
+    ]
 
 
 def _groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:
