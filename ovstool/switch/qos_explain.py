@@ -183,7 +183,7 @@ def _queues(port: Shaped) -> list[Queue]:
     for number in sorted(port.queues.keys() | has.keys()):
         config = port.queues.get(number)
         asked = None
-        if config:
+        if config and not config.is_gone:
             shape = qos_types.named(str(port.type)).queue_shape(config.other_config)
             asked = Asked(shape.min_rate, shape.max_rate, shape.burst, shape.priority, config.dscp)
         flows = None if port.leads is None else port.leads_to(number)
@@ -210,7 +210,7 @@ def _queue_lines(queue: Queue, explained: Explained) -> Iterator[str]:
     yield (
         f"{head}asked  {_words(asdict(queue.asked)) or 'nothing of its own'}"
         if queue.asked
-        else f"{head}asked  no: ovs-vswitchd made it up"
+        else f"{head}asked  nothing: ovs-vswitchd made it up, or its row is gone"
     )
     has = _words(asdict(queue.has)) if queue.has else ""
     nothing = "nothing" if explained.in_effect is False else "not known"
