@@ -4,11 +4,11 @@ import argparse
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchChecker, SwitchLister, SwitchWriter
+from ovstool.command import SwitchLister, SwitchWriter
 from ovstool.commands.options import number, quantity
-from ovstool.switch import Switch, police, police_check
+from ovstool.switch import Switch, police
 
-_PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name means all its members"
+PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name means all its members"
 
 
 class PoliceSet(SwitchWriter):
@@ -28,7 +28,7 @@ class PoliceSet(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
         parser.add_argument("--rate", metavar="RATE", type=quantity(units.parse_rate), help="limit in bits per second, such as 10mbit")
         parser.add_argument(
             "--burst", metavar="SIZE", type=quantity(units.parse_size), help="how much may come at once, such as 2500kbit or 64kB"
@@ -52,32 +52,11 @@ class PoliceClear(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return police.clear(switch, args.ports)
-
-
-class PoliceCheck(SwitchChecker):
-    """Look for what keeps policing from working
-
-    Of each port that is policed, or each named: a burst that starves TCP or lets too much through, a datapath or an interface that
-    cannot police, a police action that tc does not have, traffic in the other direction than the limit, and more. A row for each
-    problem, with the evidence and a command against it; exit code 1 when there is one.
-
-    Examples:
-      ovstool police check
-      ovstool police check eth1 -f json | jq -r '.[].remedy'
-    """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="*", help=_PORTS)
-        return parser
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return self.addressed(args, police_check.check(switch, args.ports))
 
 
 class PoliceList(SwitchLister):

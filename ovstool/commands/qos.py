@@ -2,14 +2,13 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
-from ovstool.switch import Switch, qos, qos_check, qos_explain
+from ovstool.switch import Switch, qos
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
@@ -152,54 +151,6 @@ class QosShow(SwitchShow):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return qos.show(switch, args.port)
-
-
-class QosExplain(SwitchShow):
-    """Explain the QoS of a port, from configuration to packets
-
-    What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
-    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try.
-
-    Examples:
-      ovstool qos explain eth1
-      ovstool qos explain eth1 -f json | jq '.queues[] | {queue, tx_packets}'
-    """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
-        return parser
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        explained = qos_explain.explain(switch, args.port)
-        return replace(explained, problems=self.addressed(args, explained.problems))
-
-    def show(self, args: argparse.Namespace, shown: Any) -> None:
-        if args.formatter == "table" and not args.columns:
-            self.app.stdout.writelines(f"{line}\n" for line in qos_explain.page(shown))
-        else:
-            super().show(args, shown)
-
-
-class QosCheck(SwitchChecker):
-    """Look for what keeps QoS from working
-
-    Of each port with a QoS, or each named: a queue that no flow leads to, a qdisc that is not installed or somebody else's, a type
-    that the interface cannot have, rates that contradict each other, a value that ovs-vswitchd ignores, and more. Without PORT also rows
-    that nothing refers to. A row for each problem, with the evidence and a command against it; exit code 1 when there is one.
-
-    Examples:
-      ovstool qos check
-      ovstool qos check eth1 -f json | jq -r '.[].remedy'
-    """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="*", help=PORTS)
-        return parser
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return self.addressed(args, qos_check.check(switch, args.ports))
 
 
 class QosGc(SwitchWriter):

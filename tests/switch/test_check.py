@@ -136,6 +136,18 @@ def test_interfaces_without_any(switch, ovstool, paste, port):
     assert clean(ovstool("police check -f json"))
 
 
+def test_a_port_of_dpdk(switch, ovstool, paste):
+    switch.vsctl("--no-wait add-port br0 dpdk0 -- set interface dpdk0 type=dpdk options:dpdk-devargs=0000:01:00.0")
+    ovstool("qos set dpdk0 --max-rate 80mbit --no-wait")
+    rows = {row["problem"]: row for row in ovstool("qos check dpdk0 -f json").json}
+    row = rows["QoS type not supported by this interface"]
+    assert "egress-policer and trtcm-policer alone" in row["evidence"]
+    paste(f"{row['remedy']} --no-wait")
+    assert switch.vsctl("--bare --columns=type,other_config list qos").split() == ["egress-policer", "cbs=2101500", "cir=10000000"]
+    ovstool("qos set dpdk0 --type egress-policer --other-config cir=10000000 --other-config cbs=100 --no-wait")
+    assert "burst under the MTU" in {row["problem"] for row in ovstool("qos check dpdk0 -f json").json}
+
+
 def test_a_shared_row(switch, ovstool, paste):
     switch.vsctl("set port eth1 qos=@new -- set port eth2 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=10000000")
     rows = ovstool("qos check -f json").json

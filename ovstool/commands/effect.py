@@ -1,0 +1,89 @@
+"""ovstool qos explain, qos check and police check"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ovstool.command import SwitchChecker, SwitchShow
+from ovstool.commands.police import PORTS as POLICED_PORTS
+from ovstool.commands.qos import PORTS
+from ovstool.switch import Finding, Switch, police_check, qos_check, qos_explain
+
+
+class QosExplain(SwitchShow):
+    """Explain the QoS of a port, from configuration to packets
+
+    What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
+    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try.
+
+    Examples:
+      ovstool qos explain eth1
+      ovstool qos explain eth1 -f json | jq '.queues[] | {queue, tx_packets}'
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("port", metavar="PORT", help=PORTS)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        explained = qos_explain.explain(switch, args.port)
+        return replace(explained, problems=self.addressed(args, explained.problems))
+
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        if args.formatter == "table" and not args.columns:
+            self.app.stdout.writelines(f"{line}\n" for line in qos_explain.page(shown))
+        else:
+            super().show(args, shown)
+
+
+class _Check(SwitchChecker):
+    """A command that looks for what is wrong with ports, each with a remedy"""
+
+    ports = PORTS
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=self.ports)
+        return parser
+
+    def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
+        raise NotImplementedError
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return self.addressed(args, self.findings(switch, args.ports))
+
+
+class QosCheck(_Check):
+    """Look for what keeps QoS from working
+
+    Of each port with a QoS, or each named: a queue that no flow leads to, a qdisc that is not installed or somebody else's, a type
+    that the interface cannot have, rates that contradict each other, a value that ovs-vswitchd ignores, and more. Without PORT also rows
+    that nothing refers to. A row for each problem, with the evidence and a command against it; exit code 1 when there is one.
+
+    Examples:
+      ovstool qos check
+      ovstool qos check eth1 -f json | jq -r '.[].remedy'
+    """
+
+    def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
+        return qos_check.check(switch, ports)
+
+
+class PoliceCheck(_Check):
+    """Look for what keeps policing from working
+
+    Of each port that is policed, or each named: a burst that starves TCP or lets too much through, a datapath or an interface that
+    cannot police, a police action that tc does not have, traffic in the other direction than the limit, and more. A row for each
+    problem, with the evidence and a command against it; exit code 1 when there is one.
+
+    Examples:
+      ovstool police check
+      ovstool police check eth1 -f json | jq -r '.[].remedy'
+    """
+
+    ports = POLICED_PORTS
+
+    def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
+        return police_check.check(switch, ports)
