@@ -26,7 +26,7 @@ def remedied(switch, ovstool):
             if program == "ovstool":
                 assert ovstool(words).code == 0, step
             else:
-                tc(switch, *words)
+                switch.tool(program, *words)
         assert (ovstool(f"{command} -f json").code, ovstool(f"{command} -f json").json) == (0, []), result.stdout
         return result.json[0]
 
@@ -97,8 +97,12 @@ def test_policing_that_is_gone(switch, ovstool, remedied, command, problem):
 
 def test_clsact_in_the_place_of_policing(switch, ovstool, remedied):
     tc(switch, "qdisc", "add", "dev", "eth1", "clsact")
-    ovstool("police set eth1 --rate 10mbit")
-    found = remedied("police check")
+    try:
+        ovstool("police set eth1 --rate 10mbit")
+        found = remedied("police check")
+    finally:
+        if "clsact" in tc(switch, "qdisc", "show", "dev", "eth1"):
+            tc(switch, "qdisc", "del", "dev", "eth1", "clsact")
     assert found["problem"] == "a foreign qdisc is in the way" and "clsact" in found["evidence"]
     [arrived] = send(switch.box, tcp(1, 2), for_s=4)
     assert arrived.payload_bps < 12e6
