@@ -305,7 +305,7 @@ def test_an_older_switch_says_what_it_lacks(old):
     assert "ingress_policing_kpkts_rate" in fails(old, "police set eth1 --packet-rate 1000 --no-wait", REFUSED)
     ovstool(old, "police set eth1 --rate 10mbit --no-wait")
     assert json.loads(ovstool(old, "police list -f json").stdout) == [
-        {"port": "eth1", "rate": 10_000_000, "burst": 2_500_000, "packet_rate": None, "packet_burst": None}
+        {"port": "eth1", "rate": 10_000_000, "burst": 2_112_000, "packet_rate": None, "packet_burst": None}
     ]
     for command in ("show", "port list", "port show eth1", "stats", "bridge show br0"):
         assert ovstool(old, command).returncode == 0
