@@ -101,7 +101,8 @@ def _synopsis(name: str, actions: list[argparse.Action]) -> str:
     for action in sorted(actions, key=lambda action: not action.option_strings):
         if action.option_strings:
             value = _value(action)
-            words.append(rf"[\fB{_escape(action.option_strings[0])}\fP{value and ' '}{value}]")
+            word = rf"\fB{_escape(action.option_strings[0])}\fP{value and ' '}{value}"
+            words.append(word if action.required else f"[{word}]")
         else:
             word = rf"\fI{_escape(str(action.metavar))}\fP"
             words.append({"*": f"[{word} ...]", "+": f"{word} [{word} ...]", "?": f"[{word}]"}.get(str(action.nargs), word))

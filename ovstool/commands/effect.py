@@ -15,7 +15,8 @@ class QosExplain(SwitchShow):
     """Explain the QoS of a port, from configuration to packets
 
     What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
-    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try.
+    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try. The exit code is 0
+    whatever it finds; for scripts there is 'qos check'.
 
     Examples:
       ovstool qos explain eth1
@@ -61,6 +62,7 @@ class QosCheck(_Check):
     Of each port with a QoS, or each named: a queue that no flow leads to, a qdisc that is not installed or somebody else's, a type
     that the interface cannot have, rates that contradict each other, a value that ovs-vswitchd ignores, and more. Without PORT also rows
     that nothing refers to. A row for each problem, with the evidence and a command against it; exit code 1 when there is one.
+    Of several commands run one, then check again.
 
     Examples:
       ovstool qos check
@@ -76,7 +78,8 @@ class PoliceCheck(_Check):
 
     Of each port that is policed, or each named: a burst that starves TCP or lets too much through, a datapath or an interface that
     cannot police, a police action that tc does not have, traffic in the other direction than the limit, and more. A row for each
-    problem, with the evidence and a command against it; exit code 1 when there is one.
+    problem, with the evidence and a command against it; exit code 1 when there is one. Of several commands run one, then check
+    again.
 
     Examples:
       ovstool police check

@@ -17,8 +17,12 @@ class PoliceSet(SwitchWriter):
     What comes in faster is dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
     10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst it is what
     passes in 210 ms and a frame (at least 128 kbit), with which TCP reaches the rate. To limit what a port sends, see
-    'ovstool help qos set'. On the userspace datapath only ports of DPDK are policed; for others there is the meter of OpenFlow,
-    which README.md tells about.
+    'ovstool help qos set'.
+
+    On the userspace datapath (datapath_type=netdev) only ports of DPDK are policed. For others a meter of OpenFlow does it, until
+    ovs-vswitchd is restarted:
+      ovs-ofctl -O OpenFlow13 add-meter BRIDGE meter=1,kbps,burst,band=type=drop,rate=10000,burst_size=2112
+      ovstool flow add BRIDGE in_port=PORT,priority=1,actions=meter:1,NORMAL
 
     Examples:
       ovstool police set eth1 --rate 10mbit

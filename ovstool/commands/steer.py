@@ -12,6 +12,8 @@ from ovstool.switch import Switch, steer
 class QosSteer(FlowWriter):
     """Put traffic that leaves by a port into one of its queues
 
+    It takes effect on the kernel datapath; the userspace one (datapath_type=netdev) does not select queues.
+
     Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge. What matches goes where it went before, and what of
     it leaves by PORT does so through the queue. MATCH is a match in ovs-ofctl's syntax. The queue must be there already.
 
@@ -22,12 +24,12 @@ class QosSteer(FlowWriter):
     time only (idle_timeout, hard_timeout). There set_queue belongs into the flow that forwards.
 
     A queue number is for every port: what matches and leaves by another port that has a queue of the same number goes through
-    that, also on another bridge behind a patch port. A note tells which ports have one. Two matches that a packet can have both of must lead to the same number. Queues
-    take effect on the kernel datapath; the userspace one does not know them.
+    that, also on another bridge behind a patch port. A note tells which ports have one. Two matches that a packet can have both
+    of must lead to the same number.
 
     It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd forgets all flows
     when it ends; a restart by ovs-ctl puts them back, after a crash repeat the command. The flow has a cookie that tells whose
-    it is, by which 'qos unsteer', 'qos clear' and 'port del' find it. The last example lists all of a bridge.
+    it is, by which 'qos unsteer', 'qos clear', 'port del' and 'ovstool flow list BRIDGE cookie=0x6f76737400000000/0xffffffff00000000' find it.
 
     Examples:
       ovstool qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2

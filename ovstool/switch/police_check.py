@@ -16,6 +16,11 @@ from ovstool.switch.installed import Policer, Qdisc
 from ovstool.switch.qos_check import ERROR, WARNING
 from ovstool.switch.shaping import Device
 
+# The problems with which nothing is policed at all.
+WITHOUT_EFFECT = (
+    "policing not supported by this interface", "policing has no effect on the userspace datapath", "the interface is not open",
+    "a rate and a packet rate together", "policing is not installed", "a foreign qdisc is in the way",
+)  # fmt: skip
 _LONGEST_S = 1  # of the rate: a burst of more than that lets through much more than the rate for a while
 _STARVES = 0.9  # of the default burst: with less than 0.19 s of the rate TCP gets less than 90% of it (bench/bursts.py)
 _DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
@@ -62,8 +67,16 @@ class Policed:
 
 def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
     """What is wrong with the policing of these ports, without names of all. Raises NotFound."""
+    limited = gather(switch, names)
+    if not limited:
+        switch.notes += [f"{name}: is not policed" for name in names]
+    return findings(switch, limited)
+
+
+def findings(switch: Switch, limited: Sequence[Policed]) -> list[Finding]:
+    """What is wrong with the policing of these interfaces."""
     found = []
-    for policed in gather(switch, names):
+    for policed in limited:
         if policed.datapath_type == "dummy":
             switch.notes.append(f"{policed.name}: the dummy datapath polices nothing; only the configuration was checked")
         found += [finding for rule in _RULES for finding in rule(policed)] + _too_fast_for(switch, policed)
@@ -75,9 +88,6 @@ def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
     columns = shaping.INTERFACE
     if names:
         rows = [row for named in lookup.interfaces(switch, names, columns) for row in named.rows]
-        for row in rows:
-            if not _is_limited(row):
-                switch.notes.append(f"{row['name']}: is not policed")
     else:
         queries = [Query("Interface", [[column, ">", 0]], columns) for column in police.COLUMNS]
         rows = [row for answer in switch.read_all(queries) for row in answer]
@@ -212,7 +222,7 @@ def _wrong_way(policed: Policed) -> Iterator[Finding]:
     if policed.device.type != "internal" and shaping.can_have_qos(policed.device.type) and qos_check.is_one_sided(sent, received):
         evidence = f"{policed.name} has sent {sent} bytes and received {received}; policing limits what is received, QoS what is sent"
         rate = units.spell((policed.rate_kbps or 1000000) * 1000)
-        remedy = f"{policed.clear_command} && {shlex.join(['ovstool', 'qos', 'set', policed.name, '--max-rate', rate])}"
+        remedy = shlex.join(["ovstool", "qos", "set", policed.name, "--max-rate", rate])  # the limit stays: it is only a guess
         yield Finding(policed.name, WARNING, "traffic goes in the other direction than the limit", evidence, remedy)
 
 

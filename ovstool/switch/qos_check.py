@@ -13,7 +13,7 @@ from ovstool import units
 from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
-from ovstool.switch import Finding, Switch, qos, qos_types, shaping
+from ovstool.switch import Finding, Switch, qos, qos_types, shaping, steer
 from ovstool.switch.leads import Lead
 from ovstool.switch.shaping import Shaped
 
@@ -118,7 +118,10 @@ def _internal(port: Shaped) -> Iterator[Finding]:
 def _userspace(port: Shaped) -> Iterator[Finding]:
     queues = [number for number in port.queues if number]
     if port.datapath_type == "netdev" and queues and installs_qdisc(port):
-        evidence = f"{port.bridge} has datapath_type netdev, where set_queue does nothing: all traffic uses queue 0; system has queues"
+        evidence = (
+            f"{port.bridge} uses the userspace datapath (netdev), which ignores set_queue: all traffic goes through queue 0; the kernel's "
+            "(datapath_type=system) has queues; the remedy leaves queue 0 alone"
+        )
         # Not to change the datapath, which takes all ports of the bridge down, and those of DPDK for good.
         alone = replace(port, queues={number: queue for number, queue in port.queues.items() if not number})
         yield Finding(port.port, ERROR, "queues cannot be selected on the userspace datapath", evidence, _command(alone))
@@ -162,10 +165,13 @@ def _qdisc_words(kind: str, handle: str, default: int | None) -> str:
 
 
 def _not_integers(port: Shaped) -> Iterator[Finding]:
-    """Values that ovs-vswitchd does not read, because they are no whole numbers."""
+    """Values that ovs-vswitchd does not read, because they are no whole numbers or their keys are spelt in another way."""
     for where, config in [("", port.other_config), *((f"queue {number}: ", queue.other_config) for number, queue in port.queues.items())]:
         for key, value in config.items():
-            if (key in _NUMBERS or key in _kind(port).keys) and units.whole_number(value, 0, units.MAX) is None:
+            if key not in _known_keys(port) and _spelt(key) in _known_keys(port) and _spelt(key) not in config:
+                evidence = f"{where}{quote(key)} is a key that {port.type} does not read; {_spelt(key)} is one"
+                yield Finding(port.port, ERROR, "a key that is spelt wrong", evidence, _command(port))
+            elif (key in _NUMBERS or key in _kind(port).keys) and units.whole_number(value, 0, units.MAX) is None:
                 evidence = f"{where}{key} is {quote(value)}, which ovs-vswitchd ignores"
                 yield Finding(port.port, ERROR, "value not an integer", evidence, _command(port))
 
@@ -189,17 +195,25 @@ def _min_above_max(port: Shaped) -> Iterator[Finding]:
         shape = _shape(port, number)
         if shape.min_rate and shape.max_rate and shape.min_rate > shape.max_rate:
             evidence = f"queue {number}: min {units.human_rate(shape.min_rate)}, max {units.human_rate(shape.max_rate)}; the min wins"
-            remedy = _merge(port, f"--queue {number}:max={units.spell(shape.min_rate)}")
+            remedy = _merge(port, f"--queue {number}:min={units.spell(shape.max_rate)}")  # which no limit is loosened by
             yield Finding(port.port, ERROR, "min above max", evidence, remedy)
 
 
 def _sum_of_mins(port: Shaped) -> Iterator[Finding]:
     limit = _limit(port)
-    total = sum(_shape(port, number).min_rate or 0 for number in port.queues)
+    promised = {number: _shape(port, number).min_rate or 0 for number in port.queues}
+    total = sum(promised.values())
     if limit and total > limit:
         evidence = f"the queues are promised {units.human_rate(total)} of {units.human_rate(limit)}"
-        remedy = _merge(port, f"--max-rate {units.spell(total)}")
+        # In proportion, so that no limit is loosened.
+        kept = {number: _rounded(limit * rate // total) for number, rate in promised.items() if rate}
+        remedy = _merge(port, *(f"--queue {number}:min={units.spell(rate)}" for number, rate in kept.items()))
         yield Finding(port.port, ERROR, "sum of min rates above the max rate", evidence, remedy)
+
+
+def _rounded(rate: int) -> int:
+    """Down to kbit/s, if there are so many."""
+    return rate // 1000 * 1000 or max(rate, 1)
 
 
 def _queue_above_port(port: Shaped) -> Iterator[Finding]:
@@ -254,6 +268,12 @@ def _no_such_queue(port: Shaped) -> Iterator[Finding]:
         lead = next(lead for lead in port.leads_to(number) if lead.certain)
         evidence = f"flow {shown(lead)} leads to queue {number}, which the port does not have, so to queue 0"
         yield Finding(port.port, WARNING, "a flow leads to a queue that is not there", evidence, _merge(port, f"--queue {number}"))
+    ours = [lead for leads in port.anywhere.values() for lead in leads if int(lead.cookie, 16) == steer.cookie(port.port)]
+    for number in sorted({lead.queue for lead in ours} - port.queues.keys()):
+        lead = next(lead for lead in ours if lead.queue == number)
+        evidence = f"'qos steer' put flow {shown(lead)} there, and the port has no queue {number} any more"
+        remedy = f"ovstool qos unsteer {_q(port.port)} --queue {number}"
+        yield Finding(port.port, WARNING, "a flow leads to a queue that is not there", evidence, remedy)
 
 
 def _no_queue_0(port: Shaped) -> Iterator[Finding]:
@@ -287,8 +307,10 @@ def _wrong_way(port: Shaped) -> Iterator[Finding]:
     received, sent = sum(device.received for device in port.devices), sum(device.sent for device in port.devices)
     if is_one_sided(received, sent):
         evidence = f"{port.port} has received {received} bytes and sent {sent}; QoS limits what is sent, policing what is received"
+        # Whether the limit is wrong is only a guess, so it stays. On the userspace datapath policing would do nothing.
         rate = (max_rate(port) or 10**9) // 1000 * 1000 or 1000
-        remedy = f"{_clear(port)} && ovstool police set {_q(port.port)} --rate {units.spell(rate)}"
+        limited = f"ovstool police set {_q(port.port)} --rate {units.spell(rate)}"
+        remedy = f"ovstool stats {_q(port.port)} --rate" if port.datapath_type == "netdev" else limited
         yield Finding(port.port, WARNING, "traffic goes in the other direction than the limit", evidence, remedy)
 
 
@@ -340,10 +362,12 @@ def _command(port: Shaped) -> str:
     new = kind if kind.known else qos_types.named(qos_types.DEFAULT)
     words = ["ovstool", "qos", "set", port.port, "--type", new.name]
     shape = kind.port_shape(_mended(port.other_config))
+    if shape.max_rate is None and "max-rate" in port.other_config and "max_rate" in new.port:
+        shape = replace(shape, max_rate=_limit(port))  # no number that could be meant; without one there would be no limit
     words += ["--max-rate", units.spell(shape.max_rate)] if shape.max_rate else []
     words += ["--burst", units.spell(shape.burst)] if shape.burst else []
     written = set(kind.names.values()) | {"cir", "cbs", "eir", "ebs"}
-    others = {key: value for key, value in port.other_config.items() if key not in written and _is_taken(new, key, value)}
+    others = {key: value for key, value in port.other_config.items() if _spelt(key) not in written and _is_taken(new, key, value)}
     words += [word for key, value in others.items() for word in ("--other-config", f"{key}={value}")]
     for number, queue in port.queues.items():
         if number > new.last_queue:
@@ -358,8 +382,18 @@ def _command(port: Shaped) -> str:
 
 
 def _mended(config: dict[str, str]) -> dict[str, str]:
-    """The same with the whole numbers that were written in another way, such as 1e6 or 250000000.0."""
-    return {key: _as_integer(value) if key in _NUMBERS else value for key, value in config.items()}
+    """The same with the whole numbers and keys that were written in another way, such as 1e6, 250000000.0 or max_rate."""
+    spelt = {_spelt(key): value for key, value in config.items()} | config
+    return {key: _as_integer(value) if key in _NUMBERS else value for key, value in spelt.items()}
+
+
+def _spelt(key: str) -> str:
+    """A key as Open vSwitch spells those of QoS."""
+    return key.strip().lower().replace("_", "-")
+
+
+def _known_keys(port: Shaped) -> set[str]:
+    return {*_kind(port).keys, *_kind(port).names.values()}
 
 
 def _as_integer(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ovstool import units
 from ovstool.errors import one_line
-from ovstool.switch import Finding, Switch, installed, qos_check, qos_types, shaping
+from ovstool.switch import Finding, Switch, installed, police_check, qos_check, qos_types, shaping
 from ovstool.switch.leads import Lead
 from ovstool.switch.shaping import Device, Shaped
 
@@ -85,15 +85,21 @@ class Explained:
     unclassified: str
     police_rate: int | None
     police_packet_rate: int | None
+    police_in_effect: bool | None
     problems: list[Finding]
 
 
 def explain(switch: Switch, name: str) -> Explained:
     """What the QoS of a port asks for and what comes of it. What cannot be asked is noted. Raises NotFound."""
+    # Before ovs-vswitchd is asked, which may take up all the time that there is.
+    policed = police_check.findings(switch, police_check.gather(switch, [name]))
     port = shaping.gather(switch, [name], details=True)[0]
     problems = qos_check.findings(switch, port) if port.type else []
     queues = _queues(port) if port.type else []
     in_effect, effect = _effect(port, problems)
+    police_rate = next((device.police_rate for device in port.devices if device.police_rate), None)
+    police_packet_rate = next((device.police_packet_rate for device in port.devices if device.police_packet_rate), None)
+    idle = port.datapath_type == "dummy" or any(finding.problem in police_check.WITHOUT_EFFECT for finding in policed)
     return Explained(
         port=port.port,
         bridge=port.bridge,
@@ -108,9 +114,10 @@ def explain(switch: Switch, name: str) -> Explained:
         effect=effect,
         queues=queues,
         unclassified=_unclassified(port, in_effect),
-        police_rate=next((device.police_rate for device in port.devices if device.police_rate), None),
-        police_packet_rate=next((device.police_packet_rate for device in port.devices if device.police_packet_rate), None),
-        problems=problems,
+        police_rate=police_rate,
+        police_packet_rate=police_packet_rate,
+        police_in_effect=not idle if police_rate or police_packet_rate else None,
+        problems=[*problems, *policed],
     )
 
 
@@ -141,7 +148,8 @@ def _lines(explained: Explained) -> Iterator[str]:
     yield f"  unclassified  {explained.unclassified}"
     limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
     limits += [f"{explained.police_packet_rate} packets/s"] if explained.police_packet_rate else []
-    yield f"  received      {'policed to ' if limits else 'not policed'}{' and '.join(limits)}"
+    idle = ", but that is not in effect" if explained.police_in_effect is False else ""
+    yield f"  received      {'policed to ' if limits else 'not policed'}{' and '.join(limits)}{idle}"
     for finding in explained.problems:
         yield ""
         yield f"  {finding.severity:12}  {finding.problem}"
@@ -214,7 +222,8 @@ def _queue_lines(queue: Queue, explained: Explained) -> Iterator[str]:
     )
     has = _words(asdict(queue.has)) if queue.has else ""
     nothing = "nothing" if explained.in_effect is False else "not known"
-    yield f"{'':16}has    {has or nothing}" + (f"; tc: {_class_words(queue.tc)}" if queue.tc else "")
+    in_kernel = _class_words(queue.tc) if queue.tc else "nothing" if has and explained.in_effect is False else None
+    yield f"{'':16}has    {has or nothing}" + (f"; tc: {in_kernel}" if in_kernel else "")
     if queue.tx_packets is not None:
         yield f"{'':16}sent   {queue.tx_packets} packets, {queue.tx_bytes} bytes" + (
             f"; {queue.tx_errors} errors" if queue.tx_errors else ""

@@ -308,7 +308,7 @@ def test_without_openflow_the_rest_is_checked(switch, ovstool):
 def test_a_remedy_is_for_the_switch_that_was_asked(switch, ovstool, paste):
     ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
     row = found(switch.ovstool(f"--db {switch.box.db} qos check -f json", OVSTOOL_DB=""), "sum of min rates above the max rate")
-    assert row["remedy"] == f"ovstool --db {switch.box.db} qos set eth1 --merge --max-rate 13mbit"
+    assert row["remedy"] == f"ovstool --db {switch.box.db} qos set eth1 --merge --queue 0:min=5.384mbit --queue 1:min=4.615mbit"
 
 
 def test_a_remedy_of_another_program_is_for_that_switch_too(switch, ovstool):
@@ -417,3 +417,35 @@ def test_force_without_ovs_vswitchd_takes_nothing_away(switch, ovstool):
     finally:
         os.kill(pid, signal.SIGCONT)
     assert switch.dump() == before and switch.orphans() == []
+
+
+def test_a_key_that_is_spelt_wrong(switch, ovstool, paste):
+    switch.vsctl("set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max_rate=10000000")
+    row = found(ovstool("qos check -f json"), "a key that is spelt wrong")
+    assert "max_rate" in row["evidence"] and "max-rate" in row["evidence"]
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json"))
+    assert switch.vsctl("--bare --columns=other_config list qos") == "max-rate=10000000"
+
+
+def test_a_value_that_means_nothing_leaves_a_limit(switch, ovstool, paste):
+    switch.vsctl("set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=-5")
+    paste(found(ovstool("qos check -f json"), "value not an integer")["remedy"])
+    assert switch.vsctl("--bare --columns=other_config list qos") == "max-rate=10000000000"  # the link's, which is unknown here
+
+
+def test_a_steered_queue_that_is_gone(switch, ovstool, paste):
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1")
+    ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2")
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0")
+    row = found(ovstool("qos check -f json"), "a flow leads to a queue that is not there")
+    paste(row["remedy"])
+    assert clean(ovstool("qos check -f json")) and "set_queue" not in switch.tool("ovs-ofctl", "dump-flows", "br0")
+
+
+def test_explain_tells_of_policing(switch, ovstool):
+    ovstool("police set eth1 --rate 10mbit --burst 8kbit")
+    shown = ovstool("qos explain eth1 -f json").json
+    assert (shown["police_rate"], shown["police_in_effect"]) == (10_000_000, False)  # on the dummy datapath
+    assert [row["problem"] for row in shown["problems"]] == ["burst under the MTU"]
+    assert "policed to 10 Mbit/s, but that is not in effect" in ovstool("qos explain eth1").stdout
