@@ -138,7 +138,7 @@ def test_a_remedy_names_its_host(fleet):
         queue = fleet.vsctl(host, "--bare --columns=_uuid list queue")
         fleet.vsctl(host, f"set queue {queue} other_config:min-rate=11000000")
     far = "ssh {0} 'ovs-vsctl remove Open_vSwitch . other_config stats-update-interval'"
-    near = "ovstool -H {0} qos set eth1 --merge --max-rate 11mbit"
+    near = "ovstool -H {0} qos set eth1 --merge --queue 0:min=10mbit"
     try:
         rows = fleet.ovstool(f"-H {','.join(hosts)} qos check -f json").json
         assert [row["remedy"] for row in rows] == [remedy.format(host) for host in hosts for remedy in (near, far)]
