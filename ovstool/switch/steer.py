@@ -40,19 +40,6 @@ _NO_FIELDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Steered:
-    """A steering flow, ports in its match by name. ``port`` is None when no port of the switch has the name any more."""
-
-    bridge: str
-    port: str | None
-    queue: int
-    priority: int
-    match: str
-    packets: int | None
-    bytes: int | None
-
-
 class Place(NamedTuple):
     """A port as it was named, its own name, and the bridge that it is on."""
 
@@ -64,18 +51,6 @@ class Place(NamedTuple):
 def cookie(port: str) -> int:
     """The cookie of the flows that steer into queues of this port, for which it has its own name."""
     return COOKIE | zlib.crc32(port.encode())
-
-
-def list_all(switch: Switch, bridge: str) -> list[Steered]:
-    """The steering flows of a bridge. Raises NotFound, Unreachable."""
-    found = list(_rows(flow.Connection.of(switch, bridge), COOKIE, MASK))
-    names = _names_of_cookies(switch) if found else {}
-    return [_steered(bridge, names.get(int(row[2], 16)), row) for row in found]
-
-
-def of_port(switch: Switch, at: Place) -> list[Steered]:
-    """The flows that steer into queues of one port. Raises Unreachable."""
-    return [_steered(at.bridge, at.port, row) for row in _rows(flow.Connection.of(switch, at.bridge), cookie(at.port))]
 
 
 def places(reader: lookup.Reader, names: Sequence[str]) -> list[Place]:
@@ -302,12 +277,6 @@ def _queue(row: text.Row) -> int | None:
     """The queue that a flow steers into; None for a flow that is not ovstool's steering."""
     found = _ACTIONS.fullmatch(row[7])
     return int(found[1]) if found and int(row[2], 16) & MASK == COOKIE else None
-
-
-def _steered(bridge: str, port: str | None, row: text.Row) -> Steered:
-    queue = _queue(row)
-    assert queue is not None
-    return Steered(bridge, port, queue, row[1], row[6], row[3], row[4])
 
 
 def _delete(connection: flow.Connection, rows: Sequence[text.Row]) -> None:
