@@ -8,6 +8,8 @@ VENV ?= .venv
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 BIN := $(abspath $(VENV))/bin
 SCRIPTS := .ci/run .ci/demo .ci/need completions/ovstool.bash tests/kernel/init.sh
+# Tests side by side, as most of them wait; tests/conftest.py says how many and which not.
+PYTEST := $(BIN)/python -m pytest -n auto
 # The kernel that tests/kernel boots, and the compiler of what it preloads; a compiler without its C library is taken for none.
 LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/include/elf.h),,+libc6-dev)
 
@@ -46,11 +48,11 @@ test: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 openssl=openssl mandoc=mandoc jq=jq
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh
 	@.ci/need $(LAB)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-kernel: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 $(LAB)
-	$(BIN)/python -m pytest tests/kernel $(ARGS)
+	$(PYTEST) tests/kernel $(ARGS)
 
 bench: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2

@@ -1,8 +1,15 @@
-"""The switch that tests work on: private daemons, for each test its own, judged by Open vSwitch's own tools."""
+"""The switch that tests work on: private daemons, for each test its own, judged by Open vSwitch's own tools.
 
+``make test`` runs them side by side with pytest-xdist, in more processes than there are cores, as most of them wait most of the time.
+Tests that share a lab or a switch run one after the other in one process.
+"""
+
+import functools
 import json
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +22,9 @@ import pytest
 
 from ovstool import sandbox
 
+_ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 60
+_WORKERS = 8  # where there are two cores; a test waits for three quarters of its time
 POLICING = tuple(f"ingress_policing_{name}" for name in ("rate", "burst", "kpkts_rate", "kpkts_burst"))
 
 
@@ -136,6 +145,46 @@ def forwarding() -> Iterator[Switch]:
 def ovstool(switch: Switch):
     """``ovstool("qos clear eth1")``: run a command on the test's switch."""
     return switch.ovstool
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts us in the background has SIGINT ignored, and all that is started here would inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of ``-n auto``: none for tests that are named one by one, which take less time than to start the workers."""
+    return 0 if any("::" in word for word in config.args) else _WORKERS
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        """Gives a worker what has to stay together, as soon as it has nothing else to do; in the order in which it was collected."""
+
+        _split_scope = staticmethod(_kept_together)
+
+    config.option.loadscopereorder = False
+    return Scheduler(config, log)
+
+
+def _kept_together(nodeid: str) -> str:
+    """What all tests that have to run in one process have in common."""
+    module, _, test = nodeid.partition("::")
+    if module.startswith("tests/kernel/") and (datapath := re.search(r"\b(kernel|userspace)\]$", test)):
+        return datapath[1]
+    return nodeid if _each_has_its_own(module) else module
+
+
+@functools.cache
+def _each_has_its_own(module: str) -> bool:
+    """Whether no test of the module needs what another has started, and each takes long enough to be handed out by itself."""
+    shared = r'scope="module"|def .*\b(?:forwarding|lab)\b'
+    return not module.startswith("tests/unit/") and not re.search(shared, (_ROOT / module).read_text())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -59,6 +59,11 @@ def _is_for_guest(item: pytest.Item) -> bool:
     return parameters.get("datapath") == "kernel"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have those in the guest run first of all: they take longest, and one after the other."""
+    items.sort(key=lambda item: not _is_for_guest(item))
+
+
 # --- outside the guest
 
 
@@ -69,7 +74,7 @@ class _Guest:
         self.config = config
         root = config.rootpath
         environ = {name: value for name, value in os.environ.items() if name in ("CI", "PYTHONPATH", "PYTHONHOME")}
-        options = ["-p", "no:cacheprovider", "--color=no", "-c", str(config.inipath), "--rootdir", str(root)]
+        options = ["-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-c", str(config.inipath), "--rootdir", str(root)]
         pytest_words = [sys.executable, "-m", "pytest", *options, *(str(root / item.nodeid) for item in items)]
         assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())
         script = f'cd {shlex.quote(str(root))} && {_REPORTS}="$lab/reports" {assignments} exec {shlex.join(pytest_words)}'
