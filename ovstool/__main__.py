@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> int:
@@ -14,13 +15,21 @@ def main() -> int:
         from ovstool import shell  # here, so that Ctrl-C is quiet while modules are still being imported
 
         code = shell.main()
-        sys.stdout.flush()
-        sys.stderr.flush()
     except KeyboardInterrupt:
         return 130
+    except (OSError, MemoryError, ImportError) as error:  # while modules are imported; later ones are reported by the shell
+        return _cannot_start(error)
     # Taking the interpreter apart object by object is of no use to a process that has nothing left to give back, and would
     # be a twentieth of its time.
     os._exit(code)
+
+
+def _cannot_start(error: Exception) -> int:
+    """Say it without a buffer, or anything else that is made by Python."""
+    text = " ".join(str(error).split()) or "out of memory"
+    with suppress(OSError):
+        os.write(2, f"ovstool: cannot be started: {text}\n".encode("ascii", "backslashreplace"))
+    return 6
 
 
 if __name__ == "__main__":

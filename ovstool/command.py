@@ -6,12 +6,11 @@ line on stderr and an exit code.
 
 import argparse
 import copy
-import json
 import os
 import re
 import shlex
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -20,9 +19,10 @@ import cliff.command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from ovstool import render
-from ovstool.errors import Exit, OvstoolError, UsageError, quote
+from ovstool import render, units
+from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.host import Host, Tls, local
+from ovstool.output import to_json
 from ovstool.switch import Change, Finding, Switch
 
 if TYPE_CHECKING:
@@ -34,11 +34,15 @@ _OUTPUT = "output options"
 _LONGEST_S = 10**6
 _PARALLEL = 16
 _NOTES = 20  # of a live table, printed when it ends
+_STAND_IN = "\0"  # which no word has
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
 class _HelpFormatter(argparse.HelpFormatter):
     """argparse's, with a usage line that leaves out the options that every command has."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, width=render.window_width() - 2)
 
     def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
         own = [
@@ -53,10 +57,31 @@ class _HelpFormatter(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that abbreviates nothing, raises instead of exiting, and takes positionals between options."""
+    """argparse that abbreviates nothing, raises instead of exiting, takes positionals between options, and ``--`` for what it is."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(allow_abbrev=False, add_help=False, formatter_class=_HelpFormatter, **kwargs)
+        self.color = False  # which newer ones have, and no other text of ovstool
+
+    def parse_words(self, words: Sequence[str], defaults: argparse.Namespace) -> argparse.Namespace:
+        """Parse options and positionals in any order. What follows ``--`` is positional, whatever it looks like."""
+        head = before_double_dash(words)
+        behind = [f"{_STAND_IN}{word}" for word in words[len(head) + 1 :]]
+        args, rest = self.parse_known_intermixed_args([*head, *behind], defaults)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(map(_meant, rest))}")
+        return args
+
+    # argparse has read "--" differently in almost every release, and takes one away that is the value of an option. So it is not
+    # shown any: words with a mark in front take the places of those behind "--", until their values are made.
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.option_strings and any(word.startswith(_STAND_IN) for word in arg_strings):
+            raise argparse.ArgumentError(action, "a value is missing before --")
+        return super()._get_values(action, [f"{_STAND_IN}--" if word == "--" else word for word in arg_strings])  # type: ignore[misc]
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        return super()._get_value(action, _meant(arg_string))  # type: ignore[misc]
 
     def format_help(self) -> str:
         """Usage, description, then the command's own options; those that every command has come last."""
@@ -76,6 +101,14 @@ class Parser(argparse.ArgumentParser):
             help_command = " or ".join([*near, help_command])
         # What is wrong with a value often comes with something to try already.
         raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)
+
+
+def before_double_dash(words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _meant(word: str) -> str:
+    return word.removeprefix(_STAND_IN)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +135,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--inventory", metavar="FILE", help="where groups of hosts are: YAML, or Ansible's INI or YAML (default: see ovstool(1))")
     add("--sudo", action="store_true", help="on the far host, run as root through 'sudo -n'")
-    add("--parallel", metavar="N", type=_parallel, help="hosts worked on at once (default: 16)")
+    add("--parallel", metavar="N", type=number(1, 1000), help="hosts worked on at once (default: 16)")
     add("--fail-fast", action="store_true", help="begin no further host once one has failed")
     add("--accept-new-host-key", action="store_true", help="trust a host that known_hosts does not have, and write its key down")
     add("--private-key", metavar="FILE", help="PEM file of the private key for ssl:")
@@ -148,20 +181,22 @@ def _address(text: str) -> str:
 
 def seconds(text: str) -> float:
     """argparse type: a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value <= _LONGEST_S:
+    value = units.decimal_number(text)
+    if not value or value > _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{quote(text)}: not a number of seconds above 0")
     return value
 
 
-def _parallel(text: str) -> int:
-    """argparse type: how many hosts at once."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= 1000):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from 1 to 1000")
-    return int(text)
+def number(low: int, high: int) -> Callable[[str], int]:
+    """argparse type: a whole number from ``low`` to ``high``."""
+
+    def parse(text: str) -> int:
+        value = units.whole_number(text, low, high)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from {low} to {high}")
+        return value
+
+    return parse
 
 
 def report(error: BaseException, debug: bool, stderr: Any, host: str | None = None) -> Exit:
@@ -170,18 +205,16 @@ def report(error: BaseException, debug: bool, stderr: Any, host: str | None = No
         import traceback
 
         traceback.print_exception(error, file=stderr)
+    where = f"{host}: " if host and not str(error).startswith(f"{host}: ") else ""
     if isinstance(error, OvstoolError):
-        where = f"{host}: " if host and not str(error).startswith(f"{host}: ") else ""
-        print(f"ovstool: {where}{error}", file=stderr)
+        print(one_line(f"ovstool: {where}{error}"), file=stderr)
         return error.exit_code
-    if isinstance(error, OSError) and error.filename is None:
-        print(f"ovstool: standard output: {error.strerror or error}", file=stderr)
+    if limit := of_the_machine(error):
+        print(one_line(f"ovstool: {where}{limit}"), file=stderr)
         return Exit.REFUSED
     words = " ".join(str(error).split())[:200]
-    print(
-        f"ovstool: {f'{host}: ' if host else ''}a bug in ovstool: {type(error).__name__}: {words}; try: again with --debug, and report what it prints",
-        file=stderr,
-    )
+    hint = "again with --debug, and report what it prints"
+    print(one_line(f"ovstool: {where}a bug in ovstool: {type(error).__name__}: {words}; try: {hint}"), file=stderr)
     return Exit.BUG
 
 
@@ -208,7 +241,11 @@ class Command(cliff.command.Command):
     def note(self, text: str, parsed_args: argparse.Namespace) -> None:
         """Tell the user something that is neither data nor an error."""
         if parsed_args.verbose_level > 0:
-            print(f"ovstool: note: {text}", file=self.app.stderr)
+            print(f"ovstool: note: {one_line(text)}", file=self.app.stderr)
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print a page for people; what is in a line cannot end it."""
+        self.app.stdout.writelines(f"{one_line(line)}\n" for line in lines)
 
 
 class _Output(Command):
@@ -233,8 +270,9 @@ class _Output(Command):
         )
         group.add_argument("--noindent", action="store_true", help="json on one line")
         group.add_argument(
-            "--max-width", metavar="N", type=int, default=_width(), help="wrap a table at N characters (default: $CLIFF_MAX_TERM_WIDTH)"
-        )
+            "--max-width", metavar="N", type=number(0, units.MAX), default=render.width_of("CLIFF_MAX_TERM_WIDTH"),
+            help="wrap a table at N characters (default: $CLIFF_MAX_TERM_WIDTH)",
+        )  # fmt: skip
         group.add_argument(
             "--fit-width",
             action="store_true",
@@ -448,7 +486,8 @@ class SwitchCommand(Command):
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
         done = [outcome.host.name for outcome in outcomes if outcome.result]
         rest = [outcome.host.name for outcome in outcomes if not outcome.finished]
-        print(f"ovstool: interrupted; done: {', '.join(done) or 'none'}; not known: {', '.join(rest) or 'none'}", file=self.app.stderr)
+        text = f"ovstool: interrupted; done: {', '.join(done) or 'none'}; not known: {', '.join(rest) or 'none'}"
+        print(one_line(text), file=self.app.stderr)
         self.report_hosts([(outcome.host, outcome.error) for outcome in outcomes if outcome.error], len(outcomes), args)
 
 
@@ -567,7 +606,7 @@ class SwitchShow(SwitchCommand, _Output, ShowOne):
         if args.formatter == "table" or answers[0].host is None:
             for host, _, result in answers:
                 if host:
-                    self.app.stdout.write(f"host {host}\n")
+                    self.print_lines([f"host {host}"])
                 self.show(args, result)
             return
         objects = [{"host": host} | self.as_object(result, args) for host, _, result in answers]
@@ -600,8 +639,7 @@ class SwitchWriter(SwitchLister):
         """What would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
         for host, command, changes in answers:
             plan = ["Open_vSwitch", *command.switch.planned]
-            json.dump({"host": host, "transact": plan} if host else plan, self.app.stdout)
-            self.app.stdout.write("\n")
+            self.app.stdout.write(to_json({"host": host, "transact": plan} if host else plan) + "\n")
             for *what, change in changes:
                 self.note(f"{' '.join(filter(None, (host, *what)))}: would be {change}", args)
 
@@ -636,11 +674,6 @@ def _prefix(text: str) -> str:
     if not (text + "x").isidentifier() or not text.isascii():
         raise argparse.ArgumentTypeError(f"{quote(text)}: cannot begin the name of a shell variable")
     return text
-
-
-def _width() -> int:
-    width = os.environ.get("CLIFF_MAX_TERM_WIDTH", "")
-    return int(width) if width.isdecimal() else 0
 
 
 def _environment_timeout() -> float:

@@ -4,8 +4,11 @@ An error is raised once, where the cause is known, and reported once, by ``comma
 ``WHAT: WHY``, and ``; try: HINT`` where there is something to try.
 """
 
+import os
 from enum import IntEnum
+from errno import EMFILE, ENFILE
 
+_MORE_FILES = "; try: a higher 'ulimit -n'"
 _SHOWN = 64  # characters of a hostile name that are worth showing
 
 
@@ -81,6 +84,24 @@ class TimedOut(OvstoolError):
     """The answer did not come within the time allowed."""
 
     exit_code = Exit.TIMEOUT
+
+
+def of_the_machine(error: BaseException) -> str | None:
+    """What this machine has not got, or does not allow, and which of its files it is about; None for any other error."""
+    match error:
+        case OSError():
+            what = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+            return f"{what or 'this machine'}: {error.strerror or error}" + (_MORE_FILES if error.errno in (EMFILE, ENFILE) else "")
+        case MemoryError():
+            return "this machine: out of memory"
+        case RecursionError():
+            return "what was read: nested too deeply"
+        case ImportError():
+            return f"a module of Python: {error}"
+        case RuntimeError() if "can't start new thread" in str(error):
+            return "this machine: no more threads"
+        case _:
+            return None
 
 
 def quote(name: str) -> str:

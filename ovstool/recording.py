@@ -15,11 +15,13 @@ import fcntl
 import os
 import signal
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, escape, quote
+from ovstool.output import spreadsheet_meant, spreadsheet_text
 from ovstool.rates import COUNTERS, Reading
 
 COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty for the only one
@@ -38,25 +40,29 @@ _DAMAGED = "damaged, or not written by ovstool"
 _BLOCK = 2**20
 _LONGEST_LINE = 2**16  # ours have some 200 bytes; what is longer was written by something else
 _LATEST = 10**11  # seconds since 1970: what lies beyond is no time, and nothing can show it
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_PATIENCE_S = 1.0  # how long these are not heard again
 _NAMED = 6  # ports in the words about a recording
 
 
 class Recorder:
     """A recording that is being written, and what has been written to it."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, fd: int):
         self.path = path
         self.readings = 0
+        self._fd = fd
         self.ports: dict[str, None] = {}
         self.begin = self.end = 0.0
 
     def add(self, beat: Sequence[Reading], host: str | None = None) -> None:
-        """Append readings of a host as one: all of them or none. Raises Refused when the disk is full."""
+        """Append readings of a host as one: all of them or none. Raises Refused when the disk is full, or the file is gone."""
         if not beat:
             return
-        # A Ctrl-C between the two would leave readings in the file that the summary does not count.
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        # A signal between the two would leave readings in the file that the summary does not count.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *_ENDING])
         try:
+            self._require_file()
             self._write(beat, host)
             if not self.readings:
                 self.begin = beat[0].time
@@ -67,7 +73,8 @@ class Recorder:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def summary(self) -> str:
-        """What was written, for people."""
+        """What was written, for people. Raises Refused when it is not in the file of that name any more."""
+        self._require_file()
         ports = [quote(port) for port in self.ports]
         more = f" and {len(ports) - _NAMED} more" if len(ports) > _NAMED else ""
         of = f" of {', '.join(ports[:_NAMED])}{more} over {self.end - self.begin:.6g} s" if ports else ""
@@ -78,6 +85,11 @@ class Recorder:
 
     def _write(self, beat: Sequence[Reading], host: str | None) -> None:
         raise NotImplementedError
+
+    def _require_file(self) -> None:
+        with _os_errors(self.path):
+            if not _is_named(self.path, self._fd):
+                raise Refused(shown(self.path), "was removed, or replaced by another file, while it was written")
 
 
 @contextmanager
@@ -91,14 +103,49 @@ def append(path: str, note: Callable[[str], None]) -> Iterator[Recorder]:
     fd, created = _open_locked(path)
     recorder: Recorder | None = None
     try:
-        recorder = kind(path, fd, note)
-        with closing(recorder):
-            yield recorder
+        with _ended_by_signals():
+            recorder = kind(path, fd, note)
+            with closing(recorder):
+                yield recorder
     finally:
-        if created and not (recorder and recorder.readings):
-            with suppress(OSError):
+        with suppress(OSError):
+            if created and not (recorder and recorder.readings) and _is_named(path, fd):
                 os.unlink(path)
         os.close(fd)  # last: closing any descriptor of a file drops SQLite's own locks on it (fcntl(2))
+
+
+class _Ended(BaseException):
+    """A signal is to end the process."""
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, and then the process as they always do."""
+    since: float | None = None
+
+    def end(signum: int, frame: object) -> None:
+        nonlocal since
+        if since is None:
+            since = time.monotonic()
+            raise _Ended(signum)
+        if time.monotonic() - since > _PATIENCE_S:  # the tidying up hangs
+            _die(signum)
+
+    caught = [number for number in _ENDING if signal.getsignal(number) == signal.SIG_DFL]  # not what nohup ignores
+    for number in caught:
+        signal.signal(number, end)
+    try:
+        yield
+    except _Ended as ended:
+        _die(ended.args[0])
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _die(signum: int) -> None:
+    signal.signal(signum, signal.SIG_DFL)
+    os.kill(os.getpid(), signum)
 
 
 def read(path: str, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]]:
@@ -108,18 +155,20 @@ def read(path: str, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]
     Conflict for a file that is something else, naming the line that is damaged.
     """
     is_csv = _is_csv(path)
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise UsageError(shown(path), "a directory" if os.path.isdir(path) else "not a regular file")
-        yield from _read_csv(path, note) if is_csv else _read_sqlite(path)
-    except OSError as error:
-        raise failed(path, error) from error
+    with _os_errors(path), open(path, "rb", opener=_opened_at_once) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise UsageError(shown(path), "not a regular file")
+        yield from _read_csv(path, file, note) if is_csv else _read_sqlite(path, file.fileno())
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # of a FIFO nobody may ever write into the other end
 
 
 class _CsvRecorder(Recorder):
     def __init__(self, path: str, fd: int, note: Callable[[str], None]):
-        super().__init__(path)
-        self._fd = fd
+        super().__init__(path, fd)
         self._names: dict[tuple[str, str, str], str] = {}
         with _os_errors(path):
             self._put_right(note)
@@ -141,8 +190,6 @@ class _CsvRecorder(Recorder):
 
     def _write(self, beat: Sequence[Reading], host: str | None) -> None:
         state = os.fstat(self._fd)
-        if not state.st_nlink:
-            raise Refused(shown(self.path), "was removed while it was written")
         # The header again where others have emptied the file, as logrotate does.
         data = (b"" if state.st_size else _HEADER) + "".join([self._line(reading, host) for reading in beat]).encode()
         done = 0
@@ -170,16 +217,17 @@ class _SqliteRecorder(Recorder):
     def __init__(self, path: str, fd: int, note: Callable[[str], None]):
         import sqlite3
 
-        super().__init__(path)
+        super().__init__(path, fd)
         self._insert = f"INSERT INTO readings VALUES ({', '.join('?' * len(COLUMNS))})"
         with _sqlite_errors(path):
             self._db = sqlite3.connect(path, isolation_level=None)
         try:
             with _sqlite_errors(path):
-                columns = _columns(self._db)
-                is_new = not columns and self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-                if not is_new and columns != COLUMNS:
+                _limit(self._db)
+                is_new = self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+                if not is_new and not (_is_recording(self._db) and _takes_rows_as_they_are(self._db)):
                     raise Conflict(shown(path), _FOREIGN, "another file")
+                self._require_file()  # which may have been another when SQLite opened it
                 self._db.execute("PRAGMA journal_mode = WAL")  # others may read while it is written
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 if is_new:
@@ -201,30 +249,31 @@ class _SqliteRecorder(Recorder):
     def close(self) -> None:
         import sqlite3
 
+        # One file, which can be copied and read anywhere. Of one that was moved the log stays, whose name may be another file's by now.
+        tidy = "journal_mode = DELETE" if _is_named(self.path, self._fd) else "wal_checkpoint"
         with suppress(sqlite3.Error):  # a reader is at it, or the disk is full: the next run or reader takes the log in
-            self._db.execute("PRAGMA journal_mode = DELETE")  # one file, which can be copied and read anywhere
+            self._db.execute(f"PRAGMA {tidy}")
         self._db.close()
 
 
-def _read_csv(path: str, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]]:
-    with open(path, "rb") as file:
-        head = file.read(len(_HEADER))
-        if head != _HEADER:
-            if not _HEADER.startswith(head):
-                raise Conflict(shown(path), _FOREIGN)
-            return
-        number, rest = 1, b""
-        while block := file.read(_BLOCK):
-            *lines, rest = (rest + block).split(b"\n")
-            for number, line in enumerate(lines, number + 1):  # noqa: B020 - goes on counting in the next block
-                try:
-                    yield _parse(line)
-                except (ValueError, csv.Error) as error:
-                    raise Conflict(f"{shown(path)}, line {number}", _DAMAGED) from error
-            if len(rest) > _LONGEST_LINE:
-                raise Conflict(f"{shown(path)}, line {number + 1}", "damaged: it has no end")
-        if rest:
-            note(f"{shown(path)}: the last line is torn and passed over")
+def _read_csv(path: str, file: BinaryIO, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]]:
+    head = file.read(len(_HEADER))
+    if head != _HEADER:
+        if not _HEADER.startswith(head):
+            raise Conflict(shown(path), _FOREIGN)
+        return
+    number, rest = 1, b""
+    while block := file.read(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        for number, line in enumerate(lines, number + 1):  # noqa: B020 - goes on counting in the next block
+            try:
+                yield _parse(line)
+            except (ValueError, csv.Error) as error:
+                raise Conflict(f"{shown(path)}, line {number}", _DAMAGED) from error
+        if len(rest) > _LONGEST_LINE:
+            raise Conflict(f"{shown(path)}, line {number + 1}", "damaged: it has no end")
+    if rest:
+        note(f"{shown(path)}: the last line is torn and passed over")
 
 
 def _parse(line: bytes) -> tuple[str, Reading]:
@@ -247,29 +296,36 @@ def _parse(line: bytes) -> tuple[str, Reading]:
     )
     if seconds >= _LATEST or max(counters.values(), default=0) >= 2**64:
         raise ValueError(line)
-    return host.decode(), Reading(seconds, bridge.decode(), port.decode(), float(age) if age else None, counters)
+    names = host.decode(), bridge.decode(), port.decode()
+    if b"'" in line:
+        names = spreadsheet_meant(names[0]), spreadsheet_meant(names[1]), spreadsheet_meant(names[2])
+    return names[0], Reading(seconds, names[1], names[2], float(age) if age else None, counters)
 
 
-def _read_sqlite(path: str) -> Iterator[tuple[str, Reading]]:
+def _read_sqlite(path: str, fd: int) -> Iterator[tuple[str, Reading]]:
     import sqlite3
     from urllib.parse import quote as percent_encode
 
-    if not os.stat(path).st_size:
+    if not os.fstat(fd).st_size:
         return
     uri = f"file:{percent_encode(os.path.abspath(path))}?mode=ro"
     with _sqlite_errors(path), closing(sqlite3.connect(uri, uri=True)) as db:
-        if _columns(db) != COLUMNS:
+        _limit(db)
+        if not _is_recording(db):
             raise Conflict(shown(path), _FOREIGN)
+        last = None
         for number, *row in db.execute(f"SELECT rowid, {', '.join(COLUMNS)} FROM readings ORDER BY rowid"):
             time, host, bridge, port, age, *values = row
             if not (
-                _is_time(time)
+                (last is None or number > last)  # pages that refer to each other in a circle would have no end
+                and _is_time(time)
                 and (age is None or _is_time(age))
                 and isinstance(bridge, str)
                 and isinstance(port, str)
                 and all(value is None or (isinstance(value, int) and value >= 0) for value in values)
             ):
                 raise Conflict(f"{shown(path)}, row {number}", _DAMAGED)
+            last = number
             counters = {name: value for name, value in zip(COUNTERS, values, strict=True) if value is not None}
             yield host or "", Reading(time, bridge, port, age, counters)
 
@@ -278,8 +334,26 @@ def _is_time(value: object) -> bool:
     return isinstance(value, int | float) and 0 <= value < _LATEST
 
 
-def _columns(db: Any) -> tuple[str, ...]:
-    return tuple(row[1] for row in db.execute("PRAGMA table_info(readings)"))
+def _limit(db: Any) -> None:
+    """What somebody else has written into a database is not run, and no value is longer than any of ours."""
+    import sqlite3
+
+    db.execute("PRAGMA trusted_schema = OFF")
+    if hasattr(db, "setlimit"):  # from Python 3.11 on
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _BLOCK)
+
+
+def _is_recording(db: Any) -> bool:
+    """Whether its readings are a table with our columns: no view, which may go on for ever, and none of it generated."""
+    kinds = db.execute("SELECT type, rootpage > 0 FROM sqlite_master WHERE lower(name) = 'readings'").fetchall()
+    columns = tuple((name, hidden) for _, name, _, _, _, _, hidden in db.execute("PRAGMA table_xinfo(readings)"))
+    return kinds == [("table", 1)] and columns == tuple((name, 0) for name in COLUMNS)
+
+
+def _takes_rows_as_they_are(db: Any) -> bool:
+    """Whether nothing happens to what is inserted."""
+    changed = "SELECT 1 FROM sqlite_master WHERE lower(tbl_name) = 'readings' AND (type = 'trigger' OR (type = 'table' AND sql <> ?))"
+    return db.execute(changed, [_TABLE]).fetchone() is None
 
 
 def _is_csv(path: str) -> bool:
@@ -309,6 +383,14 @@ def _open_locked(path: str) -> tuple[int, bool]:
             os.close(fd)
             raise
         return fd, created
+
+
+def _is_named(path: str, fd: int) -> bool:
+    """Whether the path still leads to the file of the descriptor."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 @contextmanager
@@ -348,8 +430,8 @@ def _sqlite_errors(path: str) -> Iterator[None]:
 
 
 def _field(name: str) -> str:
-    """A field of CSV: quoted where RFC 4180 asks for it."""
-    name = _printable(name)
+    """A field of CSV: quoted where RFC 4180 asks for it, and no formula."""
+    name = spreadsheet_text(_printable(name))
     return '"' + name.replace('"', '""') + '"' if '"' in name or "," in name else name
 
 

@@ -5,7 +5,6 @@ value, shell, lines) write each value on one line.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -17,7 +16,9 @@ from typing import Any, TextIO
 
 from cliff.formatters import base
 
+from ovstool import units
 from ovstool.errors import UsageError, escape
+from ovstool.output import Canvas, spreadsheet_text, to_json
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -41,6 +42,7 @@ _FORMATTERS = {
 _RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "bps"])  # and all that end in _bps
 _SIZES = frozenset(["burst"])
 _SOON_S = 1.0  # a wait for which nobody needs a bar
+_MAX_WIDTH = 10_000  # characters; a window says less
 _MIN_WIDTH = 8  # characters; a narrower column is worse than a line that wraps
 
 
@@ -77,7 +79,7 @@ class JsonFormatter(_Formatter):
     """A list with one object on each line, or one object; an object a line is quick to write and easy to grep and diff."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        objects = (json.dumps(dict(zip(column_names, row, strict=True))) for row in data)
+        objects = (to_json(dict(zip(column_names, row, strict=True))) for row in data)
         if parsed_args.noindent:
             stdout.write(f"[{', '.join(objects)}]\n")
             return
@@ -91,11 +93,11 @@ class JsonFormatter(_Formatter):
         stdout.write("\n]\n")
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        json.dump(dict(zip(column_names, data, strict=True)), stdout, indent=None if parsed_args.noindent else 2)
-        stdout.write("\n")
+        shown = dict(zip(column_names, data, strict=True))
+        stdout.write(to_json(shown, indent=None if parsed_args.noindent else 2) + "\n")
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        stdout.writelines(json.dumps(dict(zip(column_names, row, strict=True))) + "\n" for row in data)
+        stdout.writelines(to_json(dict(zip(column_names, row, strict=True))) + "\n" for row in data)
 
 
 class ValueFormatter(_Formatter):
@@ -111,7 +113,7 @@ class ValueFormatter(_Formatter):
 
 
 class CsvFormatter(_Formatter):
-    """RFC 4180 with a header; nothing is an empty field."""
+    """RFC 4180 with a header; nothing is an empty field, and text that a spreadsheet would calculate has an apostrophe in front."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         self.emit_more(column_names, data, stdout, parsed_args, True)
@@ -122,9 +124,9 @@ class CsvFormatter(_Formatter):
         quoting = getattr(csv, f"QUOTE_{parsed_args.quote_mode.upper()}")
         writer = csv.writer(stdout, quoting=quoting, lineterminator="\n", escapechar="\\" if parsed_args.quote_mode == "none" else None)
         if first:
-            writer.writerow(map(flat, column_names))
+            writer.writerow(map(_csv_cell, column_names))
         for row in data:
-            writer.writerow([value if isinstance(value, int | float) and not isinstance(value, bool) else flat(value, "") for value in row])
+            writer.writerow(map(_csv_cell, row))
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         self.emit_list(column_names, [data], stdout, parsed_args)
@@ -191,11 +193,11 @@ class TableFormatter(_Formatter):
         for name, value in zip(column_names, data, strict=True):
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 rows += [
-                    [name if i == 0 else "", "  ".join(f"{k} {human(k, v)}" for k, v in item.items() if v is not None)]
+                    [flat(name) if i == 0 else "", "  ".join(f"{flat(k)} {human(k, v)}" for k, v in item.items() if v is not None)]
                     for i, item in enumerate(value)
                 ]
             else:
-                rows.append([name, human(name, value)])
+                rows.append([flat(name), human(name, value)])
         self._write(["field", "value"], rows, ["left", "left"], stdout, parsed_args)
 
     def _write(self, headers: list[str], rows: list[list[str]], align: list[str], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
@@ -208,7 +210,7 @@ class TableFormatter(_Formatter):
             rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True,
             maxcolwidths=widths, maxheadercolwidths=widths,
         )  # fmt: skip
-        stdout.write(text + "\n")
+        Canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
 
 
 class Stream:
@@ -272,13 +274,17 @@ def flat(value: Any, nothing: str = "-") -> str:
         case None | []:
             return nothing
         case list() if isinstance(value[0], dict):
-            return json.dumps(value, separators=(",", ":"))
+            return to_json(value, separators=(",", ":"))
         case list():
             return ",".join(flat(item) for item in value)
         case dict():
             return ",".join(f"{flat(key)}={flat(item)}" for key, item in value.items()) or nothing
         case _:
             return str(value)
+
+
+def _csv_cell(value: Any) -> int | float | str:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else spreadsheet_text(flat(value, ""))
 
 
 def _variable(name: str) -> str:
@@ -307,8 +313,6 @@ def _stream_width(column: str) -> int:
 
 
 def _units(column: str) -> Callable[[int | float], str]:
-    from ovstool import units
-
     return units.human_size if column in _SIZES else units.human_rate
 
 
@@ -346,8 +350,21 @@ def _width_wanted(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
         try:
             return os.get_terminal_size(stdout.fileno()).columns
         except (OSError, ValueError):
-            return int(os.environ.get("COLUMNS", "0") or 0) if os.environ.get("COLUMNS", "0").isdecimal() else 0
+            return width_of("COLUMNS")
     return 0
+
+
+def width_of(variable: str) -> int:
+    """The width that a variable of the environment has, in characters; 0 where it has none that a window could have."""
+    return units.whole_number(os.environ.get(variable, ""), 1, _MAX_WIDTH) or 0
+
+
+def window_width() -> int:
+    """How wide what is printed for people may be: as $COLUMNS or the terminal says, else 80 characters."""
+    try:
+        return width_of("COLUMNS") or os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def _fit(table: list[list[str]], total: int, whole: list[bool]) -> list[int | None] | None:

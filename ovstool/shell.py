@@ -13,9 +13,10 @@ from typing import Any, TextIO
 import cliff.app
 from cliff.commandmanager import CommandManager
 
-from ovstool.command import Parser, add_common_options, common_defaults, report
+from ovstool.command import Parser, add_common_options, before_double_dash, common_defaults, report
 from ovstool.commands import COMMANDS, NOUNS
-from ovstool.errors import Exit, UsageError, quote
+from ovstool.errors import Exit, UsageError, one_line, quote
+from ovstool.output import STDOUT, escape_standard_streams
 
 DESCRIPTION = "The command line for Open vSwitch: one command for each job, safe to repeat."
 
@@ -66,7 +67,8 @@ class App(cliff.app.App):
     def run(self, argv: list[str]) -> int:
         try:
             count = _leading_options(self.parser, argv)
-            self.options = self.parser.parse_args(argv[:count], self.options)
+            _require_utf8(argv[:count])
+            self.options = self.parser.parse_words(argv[:count], self.options)
             words = argv[count:]
             if self.options.version or self.options.help or not words:
                 words = ["version"] if self.options.version else ["help", *_words_of(words)]
@@ -78,22 +80,18 @@ class App(cliff.app.App):
         """Run the command that the words name. Its errors are reported here and in ``Command.run``, and nowhere else."""
         try:
             _require_utf8(argv)
-            if {"-h", "--help"} & set(_before_double_dash(argv)):
+            if {"-h", "--help"} & set(before_double_dash(argv)):
                 argv = ["help", *_words_of(argv)]
             command_class, name, rest = self.command_manager.find_command(argv)
             command = command_class(self, self.options, cmd_name=name)
             parser = command.get_parser(f"{self.NAME} {name}")
-            args = _parse(parser, rest, copy.copy(self.options))
+            args = parser.parse_words(rest, copy.copy(self.options))
             _log(args.verbose_level, self.stderr)
             return command.run(args)
-        except OSError as error:
-            # What is still in the buffer cannot be written either; without this the interpreter would complain at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(error, BrokenPipeError):
-                return Exit.BROKEN_PIPE
-            return report(error, self.options.debug or "--debug" in argv, self.stderr)
         except KeyboardInterrupt:
             return Exit.INTERRUPTED
+        except BrokenPipeError as error:
+            return Exit.BROKEN_PIPE if error.filename == STDOUT else report(error, self.options.debug, self.stderr)
         except Exception as error:
             return report(error, self.options.debug or "--debug" in argv, self.stderr)
 
@@ -102,19 +100,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The console script; returns the exit code."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull)
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        if getattr(sys, name) is None:  # closed by the caller; a socket must not get its number
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-            setattr(sys, name, open(number, "w", closefd=False))
-    # Buffered even with PYTHONUNBUFFERED, where Python drops the rest of a partial write without a word; and a name that the
-    # terminal's encoding cannot show is escaped.
-    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, errors="backslashreplace", closefd=False)
-    return App().run(list(sys.argv[1:] if argv is None else argv))
+    escape_standard_streams()
+    app = App()
+    code = app.run(list(sys.argv[1:] if argv is None else argv))
+    try:
+        sys.stdout.flush()  # what a command had printed before it failed
+        return code
+    except BrokenPipeError:
+        return code or Exit.BROKEN_PIPE
+    except OSError as error:
+        return code or report(error, False, app.stderr)
+
+
+class _OneLine(logging.Formatter):
+    """What is logged, with its ends of lines escaped: no name can look like a line of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 def _log(verbose_level: int, stderr: TextIO) -> None:
     """With -v say what is asked of the switch. Other libraries' loggers stay as they are: quiet below a warning."""
-    logging.basicConfig(format="ovstool: %(message)s", stream=stderr)
+    handler = logging.StreamHandler(stderr)
+    handler.setFormatter(_OneLine("ovstool: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("ovstool").setLevel(logging.INFO if verbose_level > 1 else logging.WARNING)
 
 
@@ -127,29 +136,9 @@ def _leading_options(parser: argparse.ArgumentParser, argv: list[str]) -> int:
     return min(index, len(argv))
 
 
-def _parse(parser: argparse.ArgumentParser, words: list[str], defaults: argparse.Namespace) -> argparse.Namespace:
-    """Parse options and positionals in any order. What follows ``--`` is positional, whatever it looks like."""
-    head = _before_double_dash(words)
-    tail = words[len(head) + 1 :]
-    # argparse has read "--" differently in almost every release, so it is not shown one: stand-ins take the places of
-    # the words behind it.
-    stand_ins = {f"\0{index}": word for index, word in enumerate(tail)}
-    args = parser.parse_intermixed_args([*head, *stand_ins], defaults)
-    for name, value in vars(args).items():
-        if isinstance(value, str):
-            setattr(args, name, stand_ins.get(value, value))
-        elif isinstance(value, list) and name != "columns":
-            setattr(args, name, [stand_ins.get(item, item) if isinstance(item, str) else item for item in value])
-    return args
-
-
 def _words_of(argv: list[str]) -> list[str]:
     """The command words, which end at the first option."""
     return list(takewhile(lambda word: not word.startswith("-"), argv))
-
-
-def _before_double_dash(words: list[str]) -> list[str]:
-    return words[: words.index("--")] if "--" in words else words
 
 
 def _require_utf8(words: list[str]) -> None:

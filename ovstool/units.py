@@ -11,7 +11,9 @@ from ovstool.errors import UsageError, quote
 
 MAX = 2**63 - 1  # what an OVSDB integer holds (RFC 7047, section 3.1)
 
-_NUMBER = re.compile(r"([+-]?[0-9]*(?:\.[0-9]*)?) ?(.*)", re.DOTALL)
+# Not compiled yet: every command imports this, and few need it.
+_NUMBER = r"(?s)([+-]?[0-9]*(?:\.[0-9]*)?) ?(.*)"
+_PLAIN_NUMBER = r"[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _PREFIXES = _DECIMAL | _BINARY
@@ -19,7 +21,7 @@ _BIT_UNITS = {f"{prefix}bit": factor for prefix, factor in _PREFIXES.items()}
 _RATE_UNITS = _DECIMAL | _BIT_UNITS | {f"{unit}/s": factor for unit, factor in _BIT_UNITS.items()}
 _SIZE_UNITS = {"": 1} | _BIT_UNITS
 _BYTE_UNITS = {"B": 8, "kB": 8 * 10**3, "MB": 8 * 10**6, "KiB": 8 * 2**10, "MiB": 8 * 2**20}
-_BYTE_LIKE = re.compile(r"([kmgt]i?)?(?:bps|b|b/s|byte|bytes|byte/s|bytes/s|)", re.IGNORECASE)
+_BYTE_LIKE = r"(?i)([kmgt]i?)?(?:bps|b|b/s|byte|bytes|byte/s|bytes/s|)"
 _SPOKEN = {"": "", "k": "kilo", "m": "mega", "g": "giga", "t": "tera", "ki": "kibi", "mi": "mebi", "gi": "gibi", "ti": "tebi"}
 _WRITTEN = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 
@@ -35,6 +37,11 @@ def whole_number(text: str, low: int, high: int) -> int | None:
     """A whole number from ``low`` to ``high`` in plain digits, else None; text of any length and script may be asked about."""
     digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX))
     return int(text) if digits and low <= int(text) <= high else None
+
+
+def decimal_number(text: str) -> float | None:
+    """A number in plain digits with or without a decimal point, else None: no sign, no exponent, no space, nor what is not finite."""
+    return float(text) if re.fullmatch(_PLAIN_NUMBER, text) else None
 
 
 def parse_rate(text: str) -> int:
@@ -107,7 +114,7 @@ def _scale(bits: int) -> tuple[str, str]:
 
 
 def _split(text: str, what: str, example: str) -> tuple[_Number, str]:
-    match = _NUMBER.fullmatch(text.strip())
+    match = re.fullmatch(_NUMBER, text.strip()) if text.isascii() else None  # lower() makes a k of the sign for Kelvin
     digits = match[1] if match else ""
     if not any(c.isdigit() for c in digits) or len(digits) > 40:
         raise UsageError(quote(text), f"not a {what}", example)
@@ -129,7 +136,7 @@ def _whole(text: str, number: _Number, factor: int, what: str) -> int:
 
 
 def _wrong_unit(text: str, number: _Number, unit: str, what: str, hint: str) -> UsageError:
-    byte_like = _BYTE_LIKE.fullmatch(unit)
+    byte_like = re.fullmatch(_BYTE_LIKE, unit)
     if not byte_like:
         return UsageError(quote(text), f"no such unit of a {what}: {quote(unit)}", hint)
     prefix = (byte_like[1] or "").lower()

@@ -34,7 +34,7 @@ class QosExplain(SwitchShow):
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            self.app.stdout.writelines(f"{line}\n" for line in qos_explain.page(shown))
+            self.print_lines(qos_explain.page(shown))
         else:
             super().show(args, shown)
 

@@ -50,7 +50,7 @@ class FlowWriter(SwitchWriter):
 
     def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         for host, _, written in answers:
-            self.app.stdout.writelines(f"{host}: {line}\n" if host else f"{line}\n" for line in written.lines)
+            self.print_lines(f"{host}: {line}" if host else line for line in written.lines)
             for what, change in written.changes:
                 self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
@@ -231,7 +231,7 @@ class FlowTrace(SwitchShow):
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            self.app.stdout.writelines(f"{line}\n" for line in flow.explained(shown))
+            self.print_lines(flow.explained(shown))
         else:
             super().show(args, shown)
 

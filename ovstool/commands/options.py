@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from ovstool import units
+from ovstool.command import number as number
 from ovstool.errors import UsageError, quote
 
 Value = TypeVar("Value")
@@ -25,18 +25,6 @@ def as_dict(pairs: Iterable[tuple[str, str]] | None, option: str) -> dict[str, s
         if result.setdefault(key, value) != value:
             raise UsageError(f"{option} {quote(key)}", "given twice with different values")
     return result
-
-
-def number(low: int, high: int) -> Callable[[str], int]:
-    """argparse type: a whole number from ``low`` to ``high``."""
-
-    def parse(text: str) -> int:
-        value = units.whole_number(text, low, high)
-        if value is None:
-            raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from {low} to {high}")
-        return value
-
-    return parse
 
 
 def comma_list(item: Callable[[str], Value]) -> Callable[[str], list[Value]]:

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 from typing import Any
 
 from ovstool import plot, recording
@@ -10,6 +9,8 @@ from ovstool.command import Command, SwitchCommand, seconds
 from ovstool.commands.options import number
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import UsageError
+from ovstool.output import Canvas
+from ovstool.render import window_width
 from ovstool.switch import Switch, stats
 
 
@@ -96,5 +97,5 @@ class StatsPlot(Command):
             return
         out = self.app.stdout
         terminal = out.isatty()
-        width = shutil.get_terminal_size().columns if terminal else 80
-        out.write(plot.text(picture, width, not plot.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR")))
+        width = window_width() if terminal else 80
+        Canvas(out).write(plot.text(picture, width, not plot.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR")))

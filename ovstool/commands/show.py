@@ -34,7 +34,7 @@ class Show(SwitchShow):
             super().show(args, shown)
             return
         shown = {name: plain(value) for name, value in self.as_object(shown, args).items()}
-        self.app.stdout.writelines(f"{line}\n" for line in _lines(shown))
+        self.print_lines(_lines(shown))
 
 
 def _lines(shown: dict) -> Iterator[str]:

@@ -1,0 +1,98 @@
+"""Standard output and standard error, and how text from a peer stands on them.
+
+A name in a database, a recording or a message of a switch may hold anything. All that ovstool prints goes through ``Output``, which
+lets nothing unprintable pass but the end of a line: whoever prints it, nothing can steer the terminal.
+"""
+
+import io
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+from ovstool.errors import escape
+
+STDOUT = "standard output"
+_FORMULA = tuple("=+-@＝＋－＠")  # what begins a formula in a spreadsheet, as OWASP lists it; in Japan also in its full width
+_KEPT = "\\\n"
+
+
+class Output(io.TextIOWrapper):
+    """A standard stream that escapes what is not printable, but for the end of a line.
+
+    What it cannot take is an OSError with its name, once; after that it takes everything and does nothing. What cannot be said on
+    standard error is not said: the exit code is what matters then.
+    """
+
+    def __init__(self, number: int, encoding: str):
+        # Buffered even with PYTHONUNBUFFERED, where Python drops the rest of a partial write without a word.
+        file = open(number, "wb", closefd=False)
+        super().__init__(file, encoding, "backslashreplace", line_buffering=number == 2 or os.isatty(number))
+        self._required = number == 1
+        self._lost = False
+
+    def write(self, text: str) -> int:
+        if not text.isprintable() and not text.replace("\n", "").isprintable():
+            text = escape(text, _KEPT)
+        return self.draw(text)
+
+    def draw(self, text: str) -> int:
+        """Write text as it is, in which what is to be escaped is escaped already."""
+        try:
+            return len(text) if self._lost else super().write(text)
+        except OSError as error:
+            self._lose(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            if not self._lost:
+                super().flush()
+        except OSError as error:
+            self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        self._lost = True
+        if self._required:
+            error.filename = STDOUT
+            raise error
+
+
+class Canvas:
+    """A stream to draw on: colours, tabs, and what moves the cursor."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.write = getattr(stream, "draw", stream.write)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def escape_standard_streams() -> None:
+    """Let standard output and standard error be such streams; a closed one goes nowhere."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller; a socket must not get its number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        setattr(sys, name, Output(number, stream.encoding if stream else "utf-8"))
+
+
+def to_json(value: Any, **how: Any) -> str:
+    """JSON in printable ASCII: the library escapes all but DEL."""
+    text = json.dumps(value, **how)
+    return text.replace("\x7f", "\\u007f") if "\x7f" in text else text
+
+
+def spreadsheet_text(text: str) -> str:
+    """Text of a csv cell which no spreadsheet takes for a formula: with an apostrophe in front where it looks like one."""
+    return f"'{text}" if _is_formula(text) else text
+
+
+def spreadsheet_meant(cell: str) -> str:
+    """The text that ``spreadsheet_text`` made the cell of."""
+    return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip(" '").startswith(_FORMULA)
