@@ -23,7 +23,8 @@ TYPES = qos_types.NAMES
 full_name = qos_types.full_name
 _QOS = ("_uuid", "type", "other_config", "queues", "external_ids")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
-_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))
+# All that refers to a row counts, ports of unlisted bridges too.
+_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"), unlisted=True)
 _ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",)))  # all that decides who refers to whom
 _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
 
@@ -257,7 +258,7 @@ class _References:
 
     def _ports_of(self, wanted: list[str]) -> dict[str, list[Row]]:
         if len(wanted) <= _MANY:
-            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",)) for u in wanted])
+            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",), unlisted=True) for u in wanted])
             return dict(zip(wanted, answers, strict=True))
         self._shaped = self._txn.read(_SHAPED)
         found: dict[str, list[Row]] = {u: [] for u in wanted}
