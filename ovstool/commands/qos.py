@@ -98,7 +98,7 @@ class QosSet(SwitchWriter):
         if args.force and args.merge:
             raise UsageError("--force", "goes without --merge", "all that the port is to have")
         if args.force and args.no_wait:
-            raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port without its QoS first")
+            raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
         wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
         return qos.set(switch, args.ports, wish)
 

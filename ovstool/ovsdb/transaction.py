@@ -9,17 +9,22 @@ from typing import NamedTuple
 
 from ovstool.ovsdb import schema
 from ovstool.ovsdb.client import Client, OperationFailed
-from ovstool.ovsdb.values import Json, malformed, one, uuid
+from ovstool.ovsdb.values import Json, malformed, many, one, uuid
 
 Row = dict[str, Json]
 
 
 class Query(NamedTuple):
-    """Rows of a table and the columns wanted of them; ``where`` holds conditions (RFC 7047, section 5.1), all of which must hold."""
+    """Rows of a table and the columns wanted of them; ``where`` holds conditions (RFC 7047, section 5.1), all of which must hold.
+
+    ``unlisted``: also bridges that are not in Open_vSwitch.bridges, their ports and interfaces. The switch has none of them, but their
+    rows are in the database for as long as a Flow_Sample_Collector_Set refers to the bridge.
+    """
 
     table: str
     where: list[list]
     columns: Sequence[str]
+    unlisted: bool = False
 
 
 class Stale(Exception):
@@ -49,8 +54,8 @@ class Transaction:
         return select(self._client, queries)
 
     def held(self, query: Query) -> list[Row]:
-        """Read rows and hold them: the commit fails if by then the same query has another answer."""
-        rows = self.read(query)
+        """Read rows, unlisted ones too, and hold them: the commit fails if by then the same query has another answer."""
+        rows = self.read(query._replace(unlisted=True))
         self.hold(query, rows)
         return rows
 
@@ -125,7 +130,43 @@ _BUMP: list[dict] = [
 ]
 
 
+_OF_BRIDGES = frozenset(["Bridge", "Port", "Interface"])
+_KEPT = Query("Flow_Sample_Collector_Set", [], ("bridge",))
+
+
 def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
+    """Read rows, all as of one moment; those of unlisted bridges only where the query wants them.
+
+    A column that this OVS does not have is None in every row, and a condition on one fits no row.
+    Raises OperationFailed for a table that it does not have.
+    """
+    filtered = [not query.unlisted and query.table in _OF_BRIDGES for query in queries]
+    if not any(filtered):
+        return _read(client, queries)
+    *answers, kept = _read(client, [*queries, _KEPT])
+    unlisted = _unlisted(client, {str(one(row["bridge"])) for row in kept}) if kept else None
+    if not unlisted:
+        return answers
+    answers = _read(client, [query._replace(columns=("_uuid", *query.columns)) for query in queries])
+    return [
+        [row for row in rows if not (is_filtered and one(row["_uuid"]) in unlisted)]
+        for is_filtered, rows in zip(filtered, answers, strict=True)
+    ]
+
+
+def _unlisted(client: Client, bridges: set[str]) -> set[str]:
+    """Those of the bridges that are not in Open_vSwitch.bridges, with their ports and interfaces: UUIDs."""
+    [root] = _read(client, [Query("Open_vSwitch", [], ("bridges",))])
+    found = bridges - {u for row in root for u in many(row["bridges"])}
+    below = found
+    for table, column in (("Bridge", "ports"), ("Port", "interfaces")):
+        answers = _read(client, [Query(table, [["_uuid", "==", uuid(u)]], (column,)) for u in below])
+        below = {u for rows in answers for row in rows for u in many(row[column])}
+        found = found | below
+    return found
+
+
+def _read(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
     """Read rows, all as of one moment.
 
     A column that this OVS does not have is None in every row, and a condition on one fits no row.

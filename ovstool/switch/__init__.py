@@ -126,9 +126,13 @@ class Switch:
 
     def rearm(self) -> None:
         """Begin the time allowed anew, for a command that goes on for as long as it was asked to."""
-        self.deadline = time.monotonic() + self.timeout_s
+        self.give_until(time.monotonic() + self.timeout_s)
+
+    def give_until(self, deadline: float) -> None:
+        """Let what follows take until then, on the monotonic clock."""
+        self.deadline = deadline
         if self._client:
-            self._client.deadline = self.deadline
+            self._client.deadline = deadline
 
     def remaining_s(self) -> float:
         return max(self.deadline - time.monotonic(), 0.001)

@@ -87,7 +87,7 @@ def add(switch: Switch, name: str, wish: Wish) -> list[Change]:
 
     Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
     """
-    lookup.new_name(name, "bridge")
+    lookup.new_name(name, "bridge", is_device=True)
     return switch.write(lambda txn: _add(txn, name, wish))
 
 
@@ -102,6 +102,8 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
 
 
 def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
+    for table in ("Bridge", "Port", "Interface"):
+        lookup.require_free(txn, table, name)
     existing = txn.held(Query("Bridge", [["name", "==", name]], _COLUMNS))
     if existing:
         differing = _differing(txn, existing[0], wish)
@@ -155,6 +157,9 @@ def _delete(txn: Transaction, names: list[str], if_exists: bool) -> list[Change]
     shaped = txn.held(Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos")))
     going = {u for row in found.values() for u in many(row["ports"])}
     qos.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
+    for row in found.values():  # which would keep the row of the bridge, and mean nothing without the bridge; ovs-vsctl deletes it too
+        for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]], ("_uuid",))):
+            txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))
     root = one(_root(txn)["_uuid"])
     txn.mutate("Open_vSwitch", root, [["bridges", "delete", uuids(one(row["_uuid"]) for row in found.values())]])
     return [Change(name, "deleted" if name in found else "unchanged") for name in names]

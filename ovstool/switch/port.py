@@ -12,6 +12,7 @@ _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
 _LISTED = ("_uuid", "name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
 _OF_PORT = ("tag", "trunks", "bond_mode", "lacp")
+_OF_DEVICES = (None, "", "system", "internal", "tap")  # whose names are the kernel's
 UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
 
@@ -104,13 +105,17 @@ def add(switch: Switch, bridge: str, name: str, wish: Wish) -> list[Change]:
     Raises NotFound without the bridge, Conflict when the port is there and differs, and Refused when ovs-vswitchd cannot
     open the device: the row stays then, so that the port comes up when the device does.
     """
-    for new in (name, *wish.bond):
-        lookup.new_name(new, "port")
+    of_device = wish.type in _OF_DEVICES
+    lookup.new_name(name, "port", of_device and not wish.bond)
+    for member in wish.bond:
+        lookup.new_name(member, "port", of_device)
+    _require_peer_name(wish)
     return switch.write(lambda txn: _add(txn, bridge, name, wish))
 
 
 def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
     """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises NotFound."""
+    _require_peer_name(wish)
     return switch.write(lambda txn: _set(txn, name, wish))
 
 
@@ -129,6 +134,9 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
 
 def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
     into = lookup.bridges(txn, [bridge], ())[0]
+    for table, names in (("Port", (name,)), ("Interface", wish.bond or (name,))):
+        for taken in names:
+            lookup.require_free(txn, table, taken)
     existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
     if existing:
         _require_same(txn, into, existing[0], wish)
@@ -213,6 +221,11 @@ def _fits_none(txn: Transaction, selector: str) -> bool:
     except NotFound:
         return True
     return False
+
+
+def _require_peer_name(wish: Wish) -> None:
+    if "peer" in wish.options and wish.type in (None, "patch"):
+        lookup.new_name(wish.options["peer"], "peer", is_device=False)
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:

@@ -7,6 +7,7 @@ server refuses its deletion and the transaction is built again with all of QoS i
 What decides that a port stays as it is is held like what decides that it changes: commands on several ports would mix otherwise.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,9 +21,10 @@ from ovstool.switch import Change, Switch, lookup, qos_types, stats
 DEFAULT_TYPE = qos_types.DEFAULT
 TYPES = qos_types.NAMES
 full_name = qos_types.full_name
-_QOS = ("_uuid", "type", "other_config", "queues")
+_QOS = ("_uuid", "type", "other_config", "queues", "external_ids")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
-_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"))
+# All that refers to a row counts, ports of unlisted bridges too.
+_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"), unlisted=True)
 _ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",)))  # all that decides who refers to whom
 _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
 
@@ -256,7 +258,7 @@ class _References:
 
     def _ports_of(self, wanted: list[str]) -> dict[str, list[Row]]:
         if len(wanted) <= _MANY:
-            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",)) for u in wanted])
+            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",), unlisted=True) for u in wanted])
             return dict(zip(wanted, answers, strict=True))
         self._shaped = self._txn.read(_SHAPED)
         found: dict[str, list[Row]] = {u: [] for u in wanted}
@@ -266,7 +268,7 @@ class _References:
         return found
 
 
-def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> tuple[list[Change], list[str]]:
+def _set(txn: Transaction, names: Sequence[str], wish: Wish, with_stand_in: bool = False) -> tuple[list[Change], list[str]]:
     named = lookup.ports(txn, names, ("qos",))
     owned = _References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
@@ -276,7 +278,7 @@ def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> tuple[list[Chang
     for name, (row,) in named:
         port = one(row["_uuid"])
         if port not in seen:  # a port that is named in two ways is set once
-            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, wish)
+            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, wish, with_stand_in)
             notes += unheeded
         changes.append(Change(name, seen[port]))
     owned.delete_unreferenced()
@@ -285,23 +287,27 @@ def _set(txn: Transaction, names: Sequence[str], wish: Wish) -> tuple[list[Chang
 
 def _set_anew(switch: Switch, ports: Sequence[str], wish: Wish) -> tuple[list[Change], list[str]]:
     """The same in two transactions: of a port that keeps its type ovs-vswitchd only changes what it believes to be installed, so the
-    port has to be without a QoS first. Whatever happens in between, it ends up with the one that is asked for.
+    port has another type first. Whatever ends the command in between, the port has the rates and queues that are asked for.
     """
-    _set(Transaction(switch.client), ports, wish)  # raises what it would raise, while the ports still have their QoS
-    switch.write(lambda _: None)  # nor do they lose it for an ovs-vswitchd that does not answer
+    _set(Transaction(switch.client), ports, wish)  # raises what it would raise, before anything is written
+    switch.write(lambda _: None)  # nor is it for an ovs-vswitchd that does not answer
+    deadline = switch.deadline
+    switch.give_until(time.monotonic() + switch.remaining_s() / 2)  # what is left is for the type that is asked for
     try:
-        had = {name for name, change in switch.write(lambda txn: _clear(txn, ports)) if change == "deleted"}
-        changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
+        changes, notes = switch.write(lambda txn: _set(txn, ports, wish, with_stand_in=True))
     except (TimedOut, KeyboardInterrupt):
         switch.close()  # an answer may still come to what was asked
-        switch.rearm()
         switch.wait = False
-        switch.write(lambda txn: _set(txn, ports, replace(wish, anew=False)))
         raise
-    return [Change(name, "updated" if name in had else change) for name, change in changes], notes
+    finally:
+        switch.give_until(deadline)
+        switch.write(lambda txn: _set(txn, ports, replace(wish, anew=False)))
+    return changes, notes
 
 
-def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish) -> tuple[str, list[str]]:
+def _set_one(
+    txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish, with_stand_in: bool
+) -> tuple[str, list[str]]:
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
@@ -309,7 +315,7 @@ def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], p
     kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _same(queues.get(number), queue)}
     _hold_port(txn, port, port_row["qos"])
     owned.hold_row(qos)
-    for number in present if wish.merge else kept:
+    for number in present if wish.merge else present.keys() & queues.keys():
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
     same = row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys()
     if same and not wish.anew:
@@ -320,8 +326,12 @@ def _set_one(txn: Transaction, owned: _References, queue_rows: dict[str, Row], p
         txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
         return "updated", notes
-    new = txn.insert("QoS", {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, {})})
-    txn.update("Port", port, {"qos": new})
+    new: Row = {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, present)}
+    if row:
+        new["external_ids"] = row["external_ids"]
+        if with_stand_in and kind == row["type"]:
+            new["type"] = qos_types.stand_in(kind, max_rate(new))
+    txn.update("Port", port, {"qos": txn.insert("QoS", new)})
     if row:
         owned.detach(port, qos)
     return "updated" if row else "created", notes

@@ -223,6 +223,18 @@ def named(name: str) -> Type:
     )
 
 
+def stand_in(name: str, max_rate: int | None) -> str:
+    """Another type for a moment, so that ovs-vswitchd installs this one anew after it: one that reads the same rates and queues.
+
+    Where there is none, linux-noop, which leaves in the datapath what is there. What the policers do is in ovs-vswitchd itself, where
+    nobody else takes it away.
+    """
+    other = {"linux-htb": "linux-hfsc", "linux-hfsc": "linux-htb"}.get(name)
+    if other and (max_rate or 0) <= _BY_NAME[other].highest:
+        return other
+    return name if named(name).is_policer else "linux-noop"
+
+
 def full_name(text: str) -> str:
     """The name in the database of a type: ``fq_codel`` is linux-fq_codel."""
     return f"linux-{text}" if f"linux-{text}" in _BY_NAME else text

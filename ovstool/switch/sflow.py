@@ -17,7 +17,7 @@ SAMPLING = 400  # ovs-vswitchd's defaults, for columns that are empty
 POLLING_S = 30
 HEADER = 128
 _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,252}", re.IGNORECASE)
-_COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header")
+_COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header", "external_ids")
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,14 @@ def _enable(txn: Transaction, names: Sequence[str], wanted: Row) -> list[Change]
     for bridge in _bridges(txn, names):
         present = list(lookup.by_uuid(txn, "sFlow", many(bridge["sflow"]), _COLUMNS).values())
         _hold(txn, bridge)
+        for row in present:  # whose marks a new one takes on
+            txn.hold(Query("sFlow", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
         if present and _same(present[0], wanted):
             changes.append(Change(bridge["name"], "unchanged"))
             continue
         # A new row each time: an old one that no other bridge uses goes by itself, one that is shared stays as it is.
-        txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", wanted)})
+        marks = {"external_ids": row["external_ids"] for row in present}
+        txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", wanted | marks)})
         changes.append(Change(bridge["name"], "updated" if present else "created"))
     return changes
 
