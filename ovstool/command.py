@@ -390,7 +390,7 @@ class SwitchCommand(Command):
         command = copy.copy(self)
         command.label = target.name if target and several else None
         command.target = target
-        timeout_s = args.timeout or _environment_timeout()
+        timeout_s = time_for(args)
         host: Host = local
         if target:
             from ovstool.host.ssh import Ssh
@@ -641,6 +641,11 @@ def _prefix(text: str) -> str:
 def _width() -> int:
     width = os.environ.get("CLIFF_MAX_TERM_WIDTH", "")
     return int(width) if width.isdecimal() else 0
+
+
+def time_for(args: argparse.Namespace) -> float:
+    """Seconds that a command has, on each host."""
+    return args.timeout or _environment_timeout()
 
 
 def _environment_timeout() -> float:
