@@ -428,7 +428,7 @@ class SwitchCommand(Command):
         command = copy.copy(self)
         command.label = target.name if target and several else None
         command.target = target
-        timeout_s = args.timeout or _environment_timeout()
+        timeout_s = time_for(args)
         host: Host = local
         if target:
             from ovstool.host.ssh import Ssh
@@ -674,6 +674,11 @@ def _prefix(text: str) -> str:
     if not (text + "x").isidentifier() or not text.isascii():
         raise argparse.ArgumentTypeError(f"{quote(text)}: cannot begin the name of a shell variable")
     return text
+
+
+def time_for(args: argparse.Namespace) -> float:
+    """Seconds that a command has, on each host."""
+    return args.timeout or _environment_timeout()
 
 
 def _environment_timeout() -> float:

@@ -4,11 +4,12 @@ import argparse
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from ovstool import sandbox
-from ovstool.command import Answer, Command, SwitchWriter
+from ovstool.command import Answer, Command, SwitchWriter, time_for
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.switch import Change
@@ -22,8 +23,8 @@ class _OnDirectory(Command):
         parser.add_argument(
             "--dir",
             type=_directory,
-            default=sandbox.default_directory(),
-            help="directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID)",
+            help="directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID, for root"
+            " /run/ovstool-sandbox)",
         )
         return parser
 
@@ -32,6 +33,7 @@ class _OnDirectory(Command):
             raise UsageError("--dry-run", "a sandbox cannot tell beforehand what it does")
         if parsed_args.hosts:
             raise UsageError("--host", "a sandbox is on this machine", "ssh HOST ovstool sandbox")
+        parsed_args.dir = parsed_args.dir or sandbox.default_directory()
         return super().run(parsed_args)
 
 
@@ -47,6 +49,10 @@ class _WithDatapath(_OnDirectory):
             " kernel's module openvswitch (default: netdev where it works)",
         )
         return parser
+
+    def borrowed(self, args: argparse.Namespace) -> AbstractContextManager[sandbox.Sandbox]:
+        """The one that is running, else a temporary one"""
+        return sandbox.borrowed(args.dir, args.datapath, time_for(args), partial(self.note, parsed_args=args))
 
 
 def _directory(text: str) -> Path:
@@ -82,7 +88,7 @@ class SandboxStart(_WithDatapath, SwitchWriter):
 
     @contextmanager
     def answers(self, parsed_args: argparse.Namespace) -> Iterator[list[Answer]]:
-        started, created = sandbox.start(parsed_args.dir, parsed_args.datapath)
+        started, created = sandbox.start(parsed_args.dir, parsed_args.datapath, timeout_s=time_for(parsed_args))
         if parsed_args.verbose_level > 0:
             for line in _how_to_use(started):
                 print(line, file=self.app.stderr)
@@ -98,7 +104,7 @@ class SandboxStop(_OnDirectory, SwitchWriter):
 
     @contextmanager
     def answers(self, parsed_args: argparse.Namespace) -> Iterator[list[Answer]]:
-        stopped = sandbox.stop(parsed_args.dir)
+        stopped = sandbox.stop(parsed_args.dir, time_for(parsed_args), partial(self.note, parsed_args=parsed_args))
         yield [Answer(None, self, [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")])]
 
 
@@ -122,7 +128,7 @@ class SandboxRun(_WithDatapath):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         if not parsed_args.command:
             raise UsageError("sandbox run", "no command is given", "ovstool sandbox run -- ovs-vsctl show")
-        with sandbox.borrowed(parsed_args.dir, parsed_args.datapath) as borrowed:
+        with self.borrowed(parsed_args) as borrowed:
             return sandbox.run(borrowed, parsed_args.command)
 
 
@@ -140,7 +146,7 @@ class SandboxShell(_WithDatapath):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         # Shells that set a prompt of their own in a start-up file keep that.
         extra = {"PS1": "(sandbox) $ "}
-        with sandbox.borrowed(parsed_args.dir, parsed_args.datapath) as borrowed:
+        with self.borrowed(parsed_args) as borrowed:
             hosts = ", ".join(f"$OVSTOOL_H{i} ({address})" for i, address in enumerate(borrowed.hosts.values(), 1))
             self.note(f"every command here talks to a private switch{hosts and f'; its hosts are the namespaces {hosts}'}", parsed_args)
             return sandbox.run(borrowed, [os.environ.get("SHELL") or "/bin/sh"], extra)

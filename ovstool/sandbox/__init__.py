@@ -1,0 +1,279 @@
+"""A private switch to try things on: an ovsdb-server and an ovs-vswitchd in a directory of their own.
+
+The machine's own switch is never touched: database, sockets, pid files and logs are all in that directory, and what has
+to be real (devices, routes) is in network namespaces of the sandbox's own.
+
+    DIR/sandbox.json                    the settings; it also marks the directory as one that may be cleared
+    DIR/conf.db  DIR/db.sock            the database and its socket
+    DIR/ovs-vswitchd.{pid,log,PID.ctl}  and the same for ovsdb-server
+    DIR/BRIDGE.{mgmt,snoop}             sockets of ovs-vswitchd for each bridge
+
+With the datapath ``dummy`` nothing is forwarded and no privilege is needed. With ``netdev`` (root) ovs-vswitchd
+forwards in userspace between veth pairs, each of which ends in a namespace that stands for a host; with ``system``
+(root, and the kernel's module openvswitch) the kernel does, which keeps a datapath for each namespace.
+"""
+
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ovstool.errors import Conflict, OvstoolError, Refused, UsageError, quote
+from ovstool.sandbox import daemons, directories, namespaces, programs, settings, signals
+from ovstool.sandbox.directories import Place
+from ovstool.sandbox.namespaces import netdev_problem as _netdev_problem
+from ovstool.sandbox.namespaces import system_problem as _system_problem
+from ovstool.sandbox.programs import Site
+from ovstool.sandbox.settings import DATAPATHS, Sandbox
+
+TIMEOUT_S = 30.0
+
+_UNDO_S = 0.5  # of the time for a start, kept back to undo it
+_LEAST_UNDO_S = 0.2
+_NAMED = 5  # files of the user that are told by name
+_schema = daemons.schema  # for tests and bench
+
+__all__ = ["DATAPATHS", "TIMEOUT_S", "Sandbox", "borrowed", "default_directory", "find", "run", "start", "stop"]
+
+
+def default_directory() -> Path:
+    """The user's one sandbox that needs no name: in $XDG_RUNTIME_DIR when that is the user's own, else root's in /run, a user's in /tmp."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    # sudo may hand on another user's; what root puts there, that user could replace.
+    if os.path.isabs(runtime) and directories.is_own(Path(runtime)):
+        return Path(runtime) / "ovstool-sandbox"
+    return _shelf() / ("ovstool-sandbox" if os.geteuid() == 0 else f"ovstool-sandbox-{os.geteuid()}")
+
+
+def find(directory: Path) -> Sandbox | None:
+    """The sandbox that is running in the directory, with both its daemons; None when there is none.
+
+    Raises Refused for a directory that is a link, another user's, or open to other users.
+    """
+    with directories.opened(directory) as place:
+        sandbox = settings.load(place) if place else None
+        return sandbox if place and sandbox and _is_running(place, sandbox) else None
+
+
+def start(
+    directory: Path,
+    datapath: str | None = None,
+    ports: Sequence[str] = ("eth1", "eth2"),
+    bridge: str = "br0",
+    timeout_s: float = TIMEOUT_S,
+) -> tuple[Sandbox, bool]:
+    """Start a sandbox with a bridge and ports; return it and whether it was started now.
+
+    One that is running already is left as it is (Conflict when another datapath is asked for). What a sandbox that died
+    left behind is cleared first. When anything fails, all of it is undone. No datapath: netdev where it works, else dummy.
+    """
+    deadline = time.monotonic() + timeout_s
+    until = deadline - min(_UNDO_S, timeout_s / 4)
+    daemons.require_programs()
+    with _unwound(), _private_files(), directories.locked(directory, until, create=True) as place:
+        assert place
+        _require_datapath(datapath, until)
+        old = settings.load(place)
+        if old and _is_running(place, old):
+            _require_same(old, datapath)
+            return old, False
+        if old:
+            _clear(Site(old, place, until))
+        elif _others_files(place):
+            raise Refused(quote(str(place.path)), "the directory is in use for something else", "another --dir")
+        datapath = datapath or ("dummy" if _netdev_problem(until) else "netdev")
+        namespace = settings.namespace_name(place.path, secrets.token_hex(3)) if datapath != "dummy" else None
+        made = old.made_directory if old else place.made
+        sandbox = Sandbox(place.path, datapath, namespace, bridge, tuple(ports), made)
+        os.fchmod(place.fd, 0o700)
+        try:
+            settings.save(place, sandbox)
+            daemons.launch(Site(sandbox, place, until))
+            sandbox = replace(sandbox, complete=True)
+            settings.save(place, sandbox)
+        except BaseException as error:
+            _undo(Site(sandbox, place, max(deadline, time.monotonic() + _LEAST_UNDO_S)), error)
+            raise
+    return sandbox, True
+
+
+def stop(directory: Path, timeout_s: float = TIMEOUT_S, note: Callable[[str], None] | None = None) -> bool:
+    """End the daemons and remove what the sandbox made; False when there was nothing to do.
+
+    What else is in the directory stays, and ``note`` is told.
+    """
+    deadline = time.monotonic() + timeout_s
+    with directories.locked(directory, deadline) as place:
+        if place is None:
+            return False
+        sandbox = settings.load(place)
+        if sandbox is None:
+            return _forget(place)
+        _remove(Site(sandbox, place, deadline))
+        left = os.listdir(place.fd)
+    if left and note:
+        note(f"{quote(str(place.path))} is left with what the sandbox did not make: {_some(left)}")
+    return True
+
+
+@contextmanager
+def borrowed(
+    directory: Path,
+    datapath: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+    note: Callable[[str], None] | None = None,
+) -> Iterator[Sandbox]:
+    """The sandbox running in the directory, else a temporary one that ends with the block, whatever ends the block.
+
+    Starting it and stopping it may take ``timeout_s`` each.
+    """
+    with _unwound():
+        running = find(directory)
+        if running:
+            _require_same(running, datapath)
+            yield running
+            return
+        # Not in $TMPDIR: the socket's path has to stay short, and $TMPDIR may be long.
+        temporary = _shelf() / f"ovstool-{secrets.token_hex(4)}"
+        with signals.undisturbed() as mask:
+            try:
+                # Only here can a signal raise, so none can between the block's end and the stop.
+                with signals.signal_mask(mask):
+                    yield start(temporary, datapath, timeout_s=timeout_s)[0]
+            finally:
+                stop(temporary, timeout_s, note)
+
+
+def run(sandbox: Sandbox, argv: Sequence[str], extra: Mapping[str, str] | None = None) -> int:
+    """Run a command against the sandbox, in its namespace if it has one; return the exit code as a shell would.
+
+    That is 128 + N after signal N, 127 for a command that is not there, 126 for one that cannot be executed. ``extra``
+    is added to the environment.
+    """
+    env = {**programs.environ(sandbox), **(extra or {})}
+    program = shutil.which(argv[0], path=env["PATH"])
+    if program is None:
+        there = os.path.exists(argv[0]) and os.sep in argv[0]
+        why = "cannot be executed" if there else "command not found"
+        print(f"ovstool: {quote(argv[0])}: {why}", file=sys.stderr)
+        return 126 if there else 127
+    command = [*namespaces.in_namespace(sandbox), program, *argv[1:]]
+    sys.stdout.flush()
+    with signals.handled(signals.leave_to_the_child, signal.SIGINT, signal.SIGQUIT):
+        try:
+            child = subprocess.Popen(command, env=env)
+        except OSError as e:
+            print(f"ovstool: {quote(argv[0])}: {e.strerror}", file=sys.stderr)
+            return 126
+        try:
+            code = child.wait()
+        except BaseException:
+            _end_child(child)
+            raise
+    return code if code >= 0 else 128 - code
+
+
+def _shelf() -> Path:
+    """The folder for directories that nobody named; root keeps out of the one that all may write to."""
+    return Path("/run" if os.geteuid() == 0 else "/tmp")
+
+
+# --- what start and stop are made of
+
+
+def _require_datapath(datapath: str | None, deadline: float) -> None:
+    if datapath not in (None, *DATAPATHS):
+        raise UsageError(quote(datapath or ""), "no such datapath", f"one of {', '.join(DATAPATHS)}")
+    problem = _netdev_problem(deadline) if datapath == "netdev" else _system_problem(deadline) if datapath == "system" else None
+    if problem:
+        raise Refused("sandbox", f"the {datapath} datapath {problem}", "--datapath dummy")
+
+
+def _require_same(running: Sandbox, datapath: str | None) -> None:
+    if datapath not in (None, running.datapath):
+        why = f"a sandbox with datapath {running.datapath} is running there"
+        raise Conflict(quote(str(running.directory)), why, f"ovstool sandbox stop --dir {shlex.quote(str(running.directory))}")
+
+
+def _is_running(place: Place, sandbox: Sandbox) -> bool:
+    return sandbox.complete and daemons.are_running(place, sandbox)
+
+
+def _forget(place: Place) -> bool:
+    """Remove what a start left that was killed before there was a marker; False when there is nothing."""
+    if _others_files(place):
+        raise Refused(quote(str(place.path)), f"not a sandbox: it has no {directories.MARKER}", "another --dir")
+    found = bool(os.listdir(place.fd))
+    directories.clear(place)
+    return found
+
+
+def _others_files(place: Place) -> bool:
+    """Whether there is anything in a directory without a marker; but the marker that a start was killed over."""
+    return any(name != directories.UNFINISHED for name in os.listdir(place.fd))
+
+
+def _clear(site: Site) -> None:
+    """End the daemons, delete the namespaces and what else was made; what is gone already is no error."""
+    with signals.undisturbed():
+        daemons.end(site)
+        namespaces.delete(site)
+        directories.clear(site.place)
+
+
+def _remove(site: Site) -> None:
+    with signals.undisturbed():
+        _clear(site)
+        if site.sandbox.made_directory:
+            directories.remove(site.place)
+
+
+def _undo(site: Site, error: BaseException) -> None:
+    """Remove what a start made that failed with ``error``, which is told of what could not be removed."""
+    try:
+        _remove(site)
+    except (OvstoolError, OSError):
+        if isinstance(error, OvstoolError):
+            error.hint = f"ovstool sandbox stop --dir {shlex.quote(str(site.place.path))} (not all of it could be undone)"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(quote(name) for name in sorted(names)[:_NAMED]) + more
+
+
+# --- the process that ovstool is
+
+
+def _unwound() -> AbstractContextManager[None]:
+    return signals.handled(signals.unwind, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Whatever the umask is: what is made here and by the daemons is the user's to read and write, and nobody else's."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _end_child(child: subprocess.Popen) -> None:
+    """End a command whose ovstool was told to end; an interactive shell ignores SIGTERM, so SIGHUP too."""
+    with signals.undisturbed():
+        for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+            child.send_signal(signum)
+            try:
+                child.wait(timeout=1)
+                return
+            except subprocess.TimeoutExpired:
+                continue

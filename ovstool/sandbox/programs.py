@@ -1,0 +1,125 @@
+"""The programs that set a sandbox up: run until a deadline, and heard no longer than is worth repeating."""
+
+import math
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ovstool.errors import Refused, TimedOut, Unreachable
+from ovstool.sandbox import directories
+from ovstool.sandbox.directories import Place
+from ovstool.sandbox.settings import Sandbox
+
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons are, and often not in the PATH of a user
+_HEARD = 2**16  # bytes of what a program says, the last ones
+_SHOWN = 300  # characters of a line of it
+_BEAT_S = 0.05  # how late it is seen that a program ended whose stderr another one still has
+
+
+@dataclass(frozen=True)
+class Site:
+    """A sandbox that is being started or stopped: its directory, held, and when that has to be done (of time.monotonic)."""
+
+    sandbox: Sandbox
+    place: Place
+    deadline: float
+
+
+def run(
+    argv: Sequence[str], deadline: float, environ: Mapping[str, str], stdin: bytes = b"", keep: tuple[int, ...] = ()
+) -> tuple[int, str]:
+    """Run a program and return its exit code and the end of what it said on stderr; the descriptors ``keep`` stay open in it.
+
+    Raises TimedOut, and then the program and all that it started are killed; OSError when it cannot be run.
+    """
+    words = os.memfd_create("stdin")  # a pipe would have to be written while the other is read
+    try:
+        os.write(words, stdin)
+        os.lseek(words, 0, os.SEEK_SET)
+        program = subprocess.Popen(
+            argv, stdin=words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environ, pass_fds=keep, start_new_session=True
+        )
+    finally:
+        os.close(words)
+    with program:
+        try:
+            said = _heard(program, deadline)
+            code = program.wait(max(0, deadline - time.monotonic()))
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimedOut("sandbox", f"{argv[0]} did not end in time") from error
+            raise
+    return code, said.decode(errors="replace")
+
+
+def call(site: Site, *argv: str | None, stdin: str = "", daemon: str | None = None, hold: bool = False) -> str:
+    """Run a program that sets something up and return what it said on stderr.
+
+    When it fails, the error tells its last line, or that of the log of ``daemon``, which it starts or waits for. With
+    ``hold`` it has a part in the lock: should ovstool be killed, the next one waits until it is known what there is to clear.
+    """
+    program = daemon or str(argv[0])
+    keep = (site.place.fd,) if hold else ()
+    try:
+        code, said = run([str(a) for a in argv], site.deadline, environ(site.sandbox), stdin.encode(), keep)
+    except TimedOut as error:
+        raise TimedOut("sandbox", f"{program} did not answer in time ({_last_log_line(site, program)})", "a longer --timeout") from error
+    except OSError as error:
+        raise Unreachable("sandbox", f"{program}: {error.strerror}") from error
+    if code:
+        why = last_line(said) or _last_log_line(site, program) or f"exit code {code}"
+        raise Refused("sandbox", f"{program}: {why.removeprefix(program + ': ')}")
+    return said
+
+
+def path() -> str:
+    path = os.environ.get("PATH", "")
+    return f"{path}:{_SBIN}" if path else _SBIN
+
+
+def environ(sandbox: Sandbox) -> dict[str, str]:
+    env = {k: v for k, v in os.environ.items() if k != "OVSTOOL_HOST"}  # it would lead to another machine
+    return {**env, "PATH": path(), **sandbox.environ}
+
+
+def whole_seconds(deadline: float) -> int:
+    """What is left, for a program of Open vSwitch that is told its --timeout; rounded up, so that it is ended before it ends."""
+    return max(1, math.ceil(deadline - time.monotonic()))
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # An OVS log line is time|number|module|level|message.
+    return lines[-1].split("|", 4)[-1][:_SHOWN] if lines else ""
+
+
+def _heard(program: subprocess.Popen, deadline: float) -> bytes:
+    """The end of what the program says until it ends, or the time is up."""
+    assert program.stderr
+    said = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(program.stderr, selectors.EVENT_READ)
+        while (left_s := deadline - time.monotonic()) > 0:
+            if selector.select(min(left_s, _BEAT_S)):
+                chunk = os.read(program.stderr.fileno(), _HEARD)
+                if not chunk:
+                    break
+                said = (said + chunk)[-_HEARD:]
+            elif program.poll() is not None:
+                break
+    return said
+
+
+def _last_log_line(site: Site, daemon: str) -> str:
+    try:
+        log = directories.read(site.place, f"{daemon}.log", _HEARD, end=True)
+    except Refused as error:
+        return error.why
+    return "it wrote no log" if log is None else last_line(log.decode(errors="replace"))
