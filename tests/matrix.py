@@ -118,7 +118,8 @@ print("Python", platform.python_version(), *(f"{{name}} {{version(name)}}" for n
 
 
 def main(names: list[str]) -> int:
-    os.environ.pop("PYTHONPATH", None)
+    for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
+        os.environ.pop(name, None)
     known = environments()
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"matrix: {', '.join(unknown)}: no such environment; there are {' '.join(known)}")
