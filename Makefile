@@ -16,13 +16,14 @@ LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/inclu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test test-kernel bench lint generated check-generated clean
+.PHONY: help demo test test-kernel bench matrix lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
 	@echo 'make test             run every test (ARGS="-k qos" for some)'
 	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
+	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for the two ends)'
 	@echo 'make lint             ruff, mypy, shellcheck'
 	@echo 'make generated        write man pages and completions anew'
 	@echo 'make check-generated  fail when they are not up to date'
@@ -58,6 +59,10 @@ bench: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd
 	@PATH="$(BIN):$$PATH" bench/run
+
+matrix: $(READY)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd
+	$(PYTHON) tests/matrix.py $(ROWS)
 
 $(READY).lint: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[lint]'
