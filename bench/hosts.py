@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pairs
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/hosts"))
+_TESTS = Path(__file__).resolve().parent.parent / "tests"
+sys.path[:0] = [str(_TESTS), str(_TESTS / "hosts")]
 from lab import Host, Lab
 
 HOSTS = 32
