@@ -45,13 +45,13 @@ demo: $(READY)
 	@PATH="$(BIN):$$PATH" .ci/demo
 
 test: $(READY)
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 openssl=openssl mandoc=mandoc jq=jq
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc jq=jq
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)
 
 test-kernel: $(READY)
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 $(LAB)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping $(LAB)
 	$(PYTEST) tests/kernel $(ARGS)
 
 bench: $(READY)

@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from forked import Forks
+from forked import FORKS
 
 from ovstool import sandbox
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 60
 _WORKERS = 8  # where there are two cores; a test waits for three quarters of its time
-_FORKS = Forks()
 POLICING = tuple(f"ingress_policing_{name}" for name in ("rate", "burst", "kpkts_rate", "kpkts_burst"))
 
 
@@ -55,7 +54,7 @@ class Switch:
     def ovstool(self, command: str | list[str], **environ: str) -> Result:
         """Run ovstool as a user does, in a process of its own."""
         words = shlex.split(command) if isinstance(command, str) else command
-        done = _FORKS.run(words, self.environ | environ, timeout_s=_TIMEOUT_S)
+        done = FORKS.run(words, self.environ | environ, timeout_s=_TIMEOUT_S)
         return Result(done.stdout.decode(), done.stderr.decode(), done.returncode)
 
     def tool(self, *argv: str) -> str:

@@ -84,6 +84,9 @@ class Forks:
                 self._process.wait()
 
 
+FORKS = Forks()  # in the namespaces and with the settings that the tests themselves have
+
+
 def _first(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name.startswith(_FIRST)}
 
