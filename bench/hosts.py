@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pairs
 
-_TESTS = Path(__file__).resolve().parent.parent / "tests"
-sys.path[:0] = [str(_TESTS), str(_TESTS / "hosts")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/hosts"))
 from lab import Host, Lab
 
 HOSTS = 32

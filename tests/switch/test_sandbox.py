@@ -296,7 +296,7 @@ def test_netdev_without_root_is_refused(place, monkeypatch):
 def test_a_start_that_fails_is_undone(place, datapath, tmp_path, monkeypatch):
     # An ovs-vswitchd that fails as a real one does: with words on stderr, after ovsdb-server is up.
     fake = tmp_path / "ovs-vswitchd"
-    fake.write_text("#!/bin/sh\necho \"$OVSTOOL_H1\" >\"$0.host\"; echo 'ovs-vswitchd: no memory for that' >&2\nexit 1\n")
+    fake.write_text('#!/bin/sh\necho "$OVSTOOL_H1" >"$0.host"; echo \'ovs-vswitchd: no memory for that\' >&2\nexit 1\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(Refused, match=r"^sandbox: ovs-vswitchd: no memory for that$"):
