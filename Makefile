@@ -16,11 +16,15 @@ LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/inclu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test test-kernel bench matrix lint generated check-generated clean
+# Each noun on a switch, without what takes longer: traffic, other versions of protocols, hosts, peers that do wrong.
+QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,bridge port police qos sflow show)
+
+.PHONY: help demo test quick test-kernel bench matrix lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
 	@echo 'make test             run every test (ARGS="-k qos" for some)'
+	@echo 'make quick            run those that take under a minute together, for the time between two changes'
 	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
 	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for the two ends)'
@@ -46,13 +50,17 @@ demo: $(READY)
 	@PATH="$(BIN):$$PATH" .ci/demo
 
 test: $(READY)
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 openssl=openssl mandoc=mandoc jq=jq
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc jq=jq
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)
 
+quick: $(READY)
+	@.ci/need ovs-vswitchd=openvswitch-switch
+	$(PYTEST) -q $(QUICK) $(ARGS)
+
 test-kernel: $(READY)
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 $(LAB)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping $(LAB)
 	$(PYTEST) tests/kernel $(ARGS)
 
 bench: $(READY)

@@ -78,8 +78,8 @@ def explain(box: sandbox.Sandbox, directory: Path) -> None:
         "by hand": ["sh", "-c", f"exec {shlex.join(by_hand)} 2>/dev/null"],
         "flows": [ofctl, "-O", "OpenFlow14", "--no-names", "dump-flows", socket],
     }
-    runs = pairs.alternate(commands, 11, pairs.ENVIRON | box.environ)
     pairs.head(f"(i) ovstool qos explain PORT, {PORTS:,} ports and {FLOWS:,} flows")
+    runs = pairs.alternate(commands, 11, pairs.ENVIRON | box.environ)
     print(pairs.line("/ ovs-vsctl, ovs-appctl, tc, ovs-ofctl", runs["explain"], runs["by hand"], None))
     print(pairs.line("/ ovs-ofctl dump-flows alone", runs["explain"], runs["flows"], None))
     median_s = statistics.median(cost.wall_s for cost in runs["explain"])

@@ -52,18 +52,18 @@ def report() -> None:
             ofctl = [pairs.find("ovs-ofctl") or "ovs-ofctl", "-O", _VERSIONS]
             subprocess.run([*ofctl, "--bundle", "add-flows", socket, given], check=True, timeout=_TIMEOUT_S)
             lists = [*pairs.OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", "flow", "list", "br0", "-f", "json"]
-            text(lists, [*ofctl, "dump-flows", socket])
+            pairs.guarded(text, lists, [*ofctl, "dump-flows", socket])
             dump = directory / "dump"
             with dump.open("wb") as out:
                 subprocess.run([*ofctl, "dump-flows", socket], stdout=out, check=True, timeout=_TIMEOUT_S)
-            objects([*lists, "--parsed"], dump, directory)
+            pairs.guarded(objects, [*lists, "--parsed"], dump, directory)
         finally:
             sandbox.stop(directory / "box")
 
 
 def text(ours: list[str], theirs: list[str]) -> None:
-    runs = pairs.alternate({"ours": ours, "theirs": theirs}, 7, pairs.ENVIRON)
     pairs.head("(e) ovstool flow list -f json / ovs-ofctl dump-flows")
+    runs = pairs.alternate({"ours": ours, "theirs": theirs}, 7, pairs.ENVIRON)
     print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 3.0))
     print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
 

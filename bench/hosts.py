@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pairs
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/hosts"))
 from lab import Host, Lab
 
@@ -53,15 +54,15 @@ def report() -> None:
     with Lab() as lab, tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         lab.start(_NAMES)
         pairs.head(f"(f) ovstool -H HOST {' '.join(_ASK)} / ssh HOST {' '.join(_PEERS)}; the far login shell is a bare /bin/sh")
-        one = one_host(lab, "", [], 0.8)
-        one_host(lab, "op@", ["--sudo"], None)
+        one = pairs.guarded(one_host, lab, "", [], 0.8)
+        pairs.guarded(one_host, lab, "op@", ["--sudo"], None)
         pairs.head(f"(f) ovstool -H '{_ALL}' --parallel {AT_ONCE} {' '.join(_ASK)} / xargs -P{AT_ONCE} -I{{}} ssh {{}} {' '.join(_PEERS)}")
-        many = many_hosts(lab, Path(name), "", [], (0.45, 0.45))
-        many_hosts(lab, Path(name), "op@", ["--sudo"], (None, None))
-        beside_parallel_ssh(lab, Path(name))
+        many = pairs.guarded(many_hosts, lab, Path(name), "", [], (0.45, 0.45))
+        pairs.guarded(many_hosts, lab, Path(name), "op@", ["--sudo"], (None, None))
+        pairs.guarded(beside_parallel_ssh, lab, Path(name))
         if one and many:
             memory(one, many)
-        shape(lab, Path(name))
+        pairs.guarded(shape, lab, Path(name))
 
 
 def one_host(lab: Lab, user: str, options: Sequence[str], target: float | None) -> list[pairs.Cost]:
@@ -137,7 +138,7 @@ def compare(
 ) -> list[pairs.Cost]:
     """Print one comparison of commands that the operator runs; returns what ours took, and nothing where ovstool cannot do it.
 
-    A command that fails ends the bench, and ours has to print so many rows too.
+    Ours has to print so many rows too.
     """
     before()
     said = lab.run(commands["ours"], timeout_s=_TIMEOUT_S)
@@ -161,7 +162,7 @@ def unshape(host: Host) -> None:
     gone = [{"op": "delete", "table": table, "where": []} for table in ("QoS", "Queue")]
     done = host.run(["ovsdb-client", "transact", json.dumps(["Open_vSwitch", no_qos, *gone])])
     if done.code or "error" in done.stdout:
-        sys.exit(f"bench: {done}")
+        raise pairs.Failed(str(done))
     host.vsctl("set Open_vSwitch . external_ids:seen=1 -- remove Open_vSwitch . external_ids seen")
 
 

@@ -4,15 +4,22 @@ A machine that is busy for a while is so for A and B alike, so a ratio within a 
 """
 
 import os
+import select
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+
+class Failed(Exception):
+    """A program that was to be measured does not do what it should."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Cost:
 
 
 OVSTOOL = [shutil.which("ovstool", path=os.path.dirname(sys.executable)) or sys.exit("bench: ovstool is not installed beside this Python")]
+LIMIT_S = 300  # for a program to end
 _INSTALL_S = 120
 _DECIDING = ("OVS", "CLIFF", "PYTHON")  # settings of the caller's with such names may not decide what is measured
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(_DECIDING)}
@@ -50,21 +58,42 @@ def alternate(
     return runs
 
 
-def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subprocess.DEVNULL) -> Cost:
-    """Run a command, which must succeed, and return what it took."""
-    started = time.perf_counter()
-    # Nothing here bounds the time: ovstool has its own limit, and ovs-vsctl is given one.
-    child = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=stdout)
+def guarded(part: Callable[..., Any], *args: Any) -> Any:
+    """Make a part of the report and return what it returns; where that fails, say so and return None, for the others to follow."""
     try:
+        return part(*args)
+    except subprocess.TimeoutExpired as error:
+        why = f"{_shown(error.cmd)} did not end within {error.timeout:g} s"
+    except subprocess.CalledProcessError as error:
+        why = f"{_shown(error.cmd)}: exit code {error.returncode}"
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+    print(f"  NOT MEASURED: {why}", flush=True)
+    return None
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subprocess.DEVNULL, limit_s: float = LIMIT_S) -> Cost:
+    """Run a command and return what it took; one that fails or does not end raises, and nothing of it goes on."""
+    started = time.perf_counter()
+    # In a session of its own, so that all that it has started can be ended with it.
+    child = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=stdout, start_new_session=True)
+    try:
+        ended = os.pidfd_open(child.pid)
+        try:
+            if not select.select([ended], [], [], limit_s)[0]:
+                raise subprocess.TimeoutExpired(argv, limit_s)
+        finally:
+            os.close(ended)
         _, status, usage = os.wait4(child.pid, 0)
     except BaseException:
-        child.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         raise
     wall_s = time.perf_counter() - started
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        sys.exit(f"bench: {' '.join(argv)[:200]}: exit code {child.returncode}")
+        raise subprocess.CalledProcessError(child.returncode, argv)
     return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
@@ -120,6 +149,10 @@ def mib(runs: Sequence[Cost]) -> float:
 def verdict(reached: bool, target: str) -> str:
     """The target, and whether it was reached."""
     return f"{target} {'reached' if reached else 'NOT REACHED'}"
+
+
+def _shown(argv: Any) -> str:
+    return (argv if isinstance(argv, str) else " ".join(map(str, argv)))[:200]
 
 
 def _ms(runs: Sequence[Cost]) -> str:

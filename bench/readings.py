@@ -25,8 +25,8 @@ def report() -> None:
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         box, _ = sandbox.start(Path(name) / "box", "dummy", ["eth1", *(f"p{index}" for index in range(1, PORTS))])
         try:
-            one(box)
-            again_and_again(box)
+            pairs.guarded(one, box)
+            pairs.guarded(again_and_again, box)
         finally:
             sandbox.stop(box.directory)
 
@@ -71,8 +71,8 @@ def one(box: sandbox.Sandbox) -> None:
         "stored": [*pairs.OVSTOOL, f"--db={box.db}", "stats", "eth1", "--source", "ovsdb", "-f", "value"],
         "vsctl": [pairs.find("ovs-vsctl") or "ovs-vsctl", f"--db={box.db}", "get", "Interface", "eth1", "statistics"],
     }
-    runs = pairs.alternate(commands, 11, pairs.ENVIRON)
     pairs.head(f"(g) ovstool stats PORT -f value: live, on a switch of {PORTS:,} ports")
+    runs = pairs.alternate(commands, 11, pairs.ENVIRON)
     print(pairs.line("/ ovs-vsctl get Interface PORT statistics", runs["ours"], runs["vsctl"], None))
     print(pairs.line("/ ovstool stats PORT --source ovsdb", runs["ours"], runs["stored"], None))
 

@@ -41,20 +41,21 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
+    for part in (stored, shape, readings.report, flows.report, hosts.report, effect.report):
+        pairs.guarded(part)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
+
+
+def stored() -> None:
+    """(a) to (c): what takes a database alone."""
     with ExitStack() as stack:
         # Directly in /tmp: the path of a socket has to stay short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
         databases = {size: stack.enter_context(database(directory, size)) for size in SIZES}
-        one_port(databases)
-        every_port(databases[max(SIZES)])
-        start_up(databases[min(SIZES)])
-        shape(directory)
-    readings.report()
-    flows.report()
-    hosts.report()
-    effect.report()
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
+        pairs.guarded(one_port, databases)
+        pairs.guarded(every_port, databases[max(SIZES)])
+        pairs.guarded(start_up, databases[min(SIZES)])
 
 
 def one_port(databases: dict[int, str]) -> None:
@@ -64,8 +65,8 @@ def one_port(databases: dict[int, str]) -> None:
         port = f"p{size // 2}"
         commands[f"ovstool {size}"] = [*pairs.OVSTOOL, f"--db={db}", "stats", port, "--source", "ovsdb", "-f", "value"]
         commands[f"ovs-vsctl {size}"] = vsctl(db, "get", "Interface", port, "statistics")
-    runs = pairs.alternate(commands, 31, pairs.ENVIRON)
     pairs.head("(a) ovstool stats PORT --source ovsdb -f value / ovs-vsctl get Interface PORT statistics")
+    runs = pairs.alternate(commands, 31, pairs.ENVIRON)
     most, least = max(SIZES), min(SIZES)
     for size in SIZES:
         target = 0.18 if size == most else None
@@ -80,8 +81,8 @@ def every_port(db: str) -> None:
         "ours": [*pairs.OVSTOOL, f"--db={db}", "stats", "--source", "ovsdb", "-f", "json"],
         "theirs": vsctl(db, "-f", "json", "--columns=name,statistics", "list", "Interface"),
     }
-    runs = pairs.alternate(commands, 11, pairs.ENVIRON)
     pairs.head("(b) ovstool stats --source ovsdb -f json / ovs-vsctl -f json --columns=name,statistics list Interface")
+    runs = pairs.alternate(commands, 11, pairs.ENVIRON)
     print(pairs.line(f"{max(SIZES):,} ports", runs["ours"], runs["theirs"], 0.9))
 
 
@@ -106,36 +107,46 @@ def start_up(db: str) -> None:
         commands[f"ovstool {words}"] = [*pairs.OVSTOOL, f"--db={db}", *words.split()]
     pairs.head('(c) start: COMMAND / python -c "import cliff.app, cliff.lister"')
     for name, argv in commands.items():
-        runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, pairs.ENVIRON)
-        print(pairs.line(name, runs["ours"], runs["cliff"], 1.25))
+        pairs.guarded(one_start, name, argv)
 
 
-def shape(directory: Path) -> None:
+def one_start(name: str, argv: Sequence[str]) -> None:
+    runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, pairs.ENVIRON)
+    print(pairs.line(name, runs["ours"], runs["cliff"], 1.25), flush=True)
+
+
+def shape() -> None:
     """(d) A rate and two queues on many ports, from no QoS at all each time.
 
     Both ways: with ovs-vswitchd on the dummy datapath, which has to apply it, and with --no-wait, which is the database alone.
     """
     ports = [f"p{index}" for index in range(1, SHAPED + 1)]
-    box, _ = sandbox.start(directory / "dummy", "dummy", ports)
-    try:
-        for title, options, called in (("ovs-vswitchd applying it", [], CALLED), ("--no-wait", ["--no-wait"], SHAPED)):
-            wish = ["--max-rate", "10mbit", "--queue", "0:min=2mbit", "--queue", "1:min=1mbit,max=5mbit"]
-            ours = [*pairs.OVSTOOL, f"--db={box.db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
-            chained = vsctl(box.db, *options, *(word for port in ports for word in ["--", *vsctl_wish(port)]))
-            script = directory / "calls.sh"
-            script.write_text("".join(f"{' '.join(vsctl(box.db, *options, *vsctl_wish(port)))}\n" for port in ports[:called]))
-            calls = ["/bin/sh", "-e", str(script)]
-            few = pairs.alternate(
-                {"ours": ours, "calls": calls}, 2 if called < SHAPED else 1, pairs.ENVIRON, before=lambda: unshape(box.db)
-            )
-            many = pairs.alternate({"ours": ours, "chained": chained}, 15, pairs.ENVIRON, before=lambda: unshape(box.db))
-            pairs.head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
-            each = [cost.times(SHAPED // called) for cost in few["calls"]]
-            measured = "" if called == SHAPED else f" ({called} x {SHAPED // called})"
-            print(pairs.line(f"/ {SHAPED:,} ovs-vsctl calls{measured}", few["ours"], each, 1 / 20))
-            print(pairs.line("/ one chained ovs-vsctl call", many["ours"], many["chained"], 1.0))
-    finally:
-        sandbox.stop(directory / "dummy")
+    with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
+        directory = Path(name)
+        box, _ = sandbox.start(directory / "dummy", "dummy", ports)
+        try:
+            pairs.guarded(shape_all, box.db, directory, ports, "ovs-vswitchd applying it", [], CALLED)
+            pairs.guarded(shape_all, box.db, directory, ports, "--no-wait", ["--no-wait"], SHAPED)
+        finally:
+            sandbox.stop(box.directory)
+
+
+def shape_all(db: str, directory: Path, ports: Sequence[str], title: str, options: Sequence[str], called: int) -> None:
+    """``called`` of the calls of ovs-vsctl that it takes are measured."""
+    pairs.head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
+    wish = ["--max-rate", "10mbit", "--queue", "0:min=2mbit", "--queue", "1:min=1mbit,max=5mbit"]
+    ours = [*pairs.OVSTOOL, f"--db={db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
+    chained = vsctl(db, *options, *(word for port in ports for word in ["--", *vsctl_wish(port)]))
+    script = directory / "calls.sh"
+    script.write_text("".join(f"{' '.join(vsctl(db, *options, *vsctl_wish(port)))}\n" for port in ports[:called]))
+    calls = ["/bin/sh", "-e", str(script)]
+    clear(db)
+    few = pairs.alternate({"ours": ours, "calls": calls}, 2 if called < SHAPED else 1, pairs.ENVIRON, before=lambda: unshape(db))
+    many = pairs.alternate({"ours": ours, "chained": chained}, 15, pairs.ENVIRON, before=lambda: unshape(db))
+    each = [cost.times(SHAPED // called) for cost in few["calls"]]
+    measured = "" if called == SHAPED else f" ({called} x {SHAPED // called})"
+    print(pairs.line(f"/ {SHAPED:,} ovs-vsctl calls{measured}", few["ours"], each, 1 / 20))
+    print(pairs.line("/ one chained ovs-vsctl call", many["ours"], many["chained"], 1.0))
 
 
 def vsctl(db: str, *words: str) -> list[str]:
@@ -151,11 +162,17 @@ def vsctl_wish(port: str) -> list[str]:
 
 
 def unshape(db: str) -> None:
-    """Take the QoS of all ports away, and wait until ovs-vswitchd has done so. What is there must be all or nothing."""
+    """``clear``, where there must be all or nothing before."""
     with connected(db) as client:
         found = [len(result["rows"]) for result in client.transact([select("QoS", "_uuid"), select("Queue", "_uuid")])]
-        if found not in ([0, 0], [CALLED, 2 * CALLED], [SHAPED, 2 * SHAPED]):
-            sys.exit(f"bench: {found[0]} QoS and {found[1]} Queue rows instead of {SHAPED} and {2 * SHAPED}")
+    if found not in ([0, 0], [CALLED, 2 * CALLED], [SHAPED, 2 * SHAPED]):
+        raise pairs.Failed(f"{found[0]} QoS and {found[1]} Queue rows instead of {SHAPED} and {2 * SHAPED}")
+    clear(db)
+
+
+def clear(db: str) -> None:
+    """Take the QoS of all ports away, and wait until ovs-vswitchd has done so."""
+    with connected(db) as client:
         no_qos = {"op": "update", "table": "Port", "where": [], "row": {"qos": ["set", []]}}
         ask = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
         results = client.transact([no_qos, delete("QoS"), delete("Queue"), ask, select("Open_vSwitch", "next_cfg")])
@@ -177,7 +194,7 @@ def database(directory: Path, size: int) -> Iterator[str]:
         deadline = time.monotonic() + _STARTED_S
         while not socket.exists():
             if server.poll() is not None or time.monotonic() > deadline:
-                sys.exit("bench: ovsdb-server does not start")
+                raise pairs.Failed("ovsdb-server does not start")
             time.sleep(0.01)
         db = f"unix:{socket}"
         with connected(db) as client:

@@ -11,7 +11,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forked import FORKS
 
 from ovstool import sandbox
 
@@ -54,14 +54,7 @@ class Switch:
     def ovstool(self, command: str | list[str], **environ: str) -> Result:
         """Run ovstool as a user does, in a process of its own."""
         words = shlex.split(command) if isinstance(command, str) else command
-        done = subprocess.run(
-            [sys.executable, "-m", "ovstool", *words],
-            env=self.environ | environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
+        done = FORKS.run(words, self.environ | environ, timeout_s=_TIMEOUT_S)
         return Result(done.stdout.decode(), done.stderr.decode(), done.returncode)
 
     def tool(self, *argv: str) -> str:

@@ -38,6 +38,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from forked import Forks
+
 from ovstool.sandbox import _schema
 
 _PREFIX = "ovstool-lab-"
@@ -355,6 +357,8 @@ class Lab:
             stack.callback(self._operator.stop)
             self._operator.pid = int(self._operator.expect("ready")[0])
             stack.callback(self._stop_hosts)
+            self._forks = Forks(self.command([]), self.environ)
+            stack.callback(self._forks.close)
             self._stack = stack.pop_all()
         return self
 
@@ -444,7 +448,8 @@ class Lab:
     def ovstool(self, command: Sequence[str] | str, stdin: str = "", timeout_s: float = _CALL_S, **environ: str) -> Done:
         """``ovstool("-H h01 bridge list")``: run ovstool as the operator, in a process of its own."""
         words = shlex.split(command) if isinstance(command, str) else command
-        return self.run([sys.executable, "-m", "ovstool", *words], stdin, timeout_s, environ)
+        done = self._forks.run(words, {**self.environ, **environ}, stdin.encode(), timeout_s, new_session=True)
+        return _done(done)
 
     def ssh(self, destination: str, command: str = "", *options: str, timeout_s: float = _CALL_S) -> Done:
         """OpenSSH's client, which never asks anything; options come before the destination."""
@@ -589,6 +594,10 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], stdin: str, timeout_s:
     done = subprocess.run(
         argv, check=False, env=environ, input=stdin.encode(), capture_output=True, timeout=timeout_s, start_new_session=True
     )
+    return _done(done)
+
+
+def _done(done: subprocess.CompletedProcess[bytes]) -> Done:
     return Done(done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode)
 
 

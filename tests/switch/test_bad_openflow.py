@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from forked import FORKS
 from test_bad_server import server, vswitch_schema
 
 from ovstool.shell import App
@@ -77,7 +78,11 @@ def peer(place: Path, handler):
 
 def ovstool(place: Path, command: str, *prefix: str) -> subprocess.CompletedProcess:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
-    argv = [*prefix, sys.executable, "-m", "ovstool", "--db", f"unix:{place}/db.sock", *shlex.split(command)]
+    words = ["--db", f"unix:{place}/db.sock", *shlex.split(command)]
+    if not prefix:
+        done = FORKS.run(words, environ)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    argv = [*prefix, sys.executable, "-m", "ovstool", *words]
     return subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 

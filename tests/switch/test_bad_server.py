@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from forked import FORKS
 
 from ovstool import sandbox
 from ovstool.shell import App
@@ -32,7 +33,11 @@ def place():
 
 def ovstool(db: str, command: str, *prefix: str) -> subprocess.CompletedProcess:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
-    argv = [*prefix, sys.executable, "-m", "ovstool", "--db", db, *shlex.split(command)]
+    words = ["--db", db, *shlex.split(command)]
+    if not prefix:
+        done = FORKS.run(words, environ)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    argv = [*prefix, sys.executable, "-m", "ovstool", *words]
     return subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
 

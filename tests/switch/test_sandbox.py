@@ -293,18 +293,18 @@ def test_netdev_without_root_is_refused(place, monkeypatch):
 
 @pytest.mark.parametrize("datapath", DATAPATHS)
 def test_a_start_that_fails_is_undone(place, datapath, tmp_path, monkeypatch):
-    before = namespaces()
     # An ovs-vswitchd that fails as a real one does: with words on stderr, after ovsdb-server is up.
     fake = tmp_path / "ovs-vswitchd"
-    fake.write_text("#!/bin/sh\necho 'ovs-vswitchd: no memory for that' >&2\nexit 1\n")
+    fake.write_text('#!/bin/sh\necho "$OVSTOOL_H1" >"$0.host"; echo \'ovs-vswitchd: no memory for that\' >&2\nexit 1\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(Refused, match=r"^sandbox: ovs-vswitchd: no memory for that$"):
         sandbox.start(place, datapath)
     assert not place.exists()
     assert processes_of(str(place)) == []
-    assert {n for n in namespaces() - before if (place.name in n)} == set()
-    assert namespaces() <= before
+    host = Path(f"{fake}.host").read_text().strip()
+    assert host.endswith("-h1") is (datapath != "dummy")
+    assert [n for n in namespaces() if host and n.startswith(host.removesuffix("-h1"))] == []
 
 
 def test_the_machines_own_switch_is_not_touched(place):

@@ -15,7 +15,7 @@ import time
 import pyte
 import pytest
 
-_TIMEOUT_S = 30
+_TIMEOUT_S = 60
 _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
 _BEGIN = """

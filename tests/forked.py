@@ -1,0 +1,178 @@
+"""ovstool in a process of its own that is not started from nothing: it is forked from one that has imported what every command does.
+
+Python and those imports are six sevenths of what a short command takes. What is passed over is all that comes before ``main``, and that
+is the same for every command. Tests of it, and of signals and terminals, start the program themselves.
+"""
+
+import atexit
+import gc
+import json
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FIRST = ("PYTHON", "LANG", "LC_", "COVERAGE")  # what Python looks at, or has to, before it comes to main
+
+
+class Forks:
+    """Runs ovstool, also from several threads at once; ``prefix`` are words before the command that all of them are forked from."""
+
+    def __init__(self, prefix: Sequence[str] = (), environ: Mapping[str, str] | None = None):
+        self._prefix = prefix
+        self._environ = dict(os.environ if environ is None else environ)
+        self._control: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def run(
+        self, words: Sequence[str], environ: Mapping[str, str], stdin: bytes | None = None, timeout_s: float = 60, new_session: bool = False
+    ) -> subprocess.CompletedProcess[bytes]:
+        """As subprocess.run does with ``capture_output``; no stdin is /dev/null."""
+        if _first(environ) != _first(self._environ):
+            argv = [*self._prefix, sys.executable, "-m", "ovstool", *words]
+            given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+            options = {"env": environ, "timeout": timeout_s, "start_new_session": new_session}
+            return subprocess.run(argv, check=False, capture_output=True, **given, **options)
+        with self._lock:
+            self._control = self._control or self._start()
+        stdin_pipe, stdout, stderr, status = [os.pipe() for _ in range(4)]
+        if stdin is None:
+            os.close(stdin_pipe[0])
+            stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
+        theirs = [os.open(".", os.O_PATH), stdin_pipe[0], stdout[1], stderr[1], status[1]]
+        with tempfile.TemporaryFile() as request:
+            request.write(json.dumps([list(words), dict(environ), new_session]).encode())
+            request.flush()
+            socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
+        for fd in theirs:
+            os.close(fd)
+        said = {stdout[0]: bytearray(), stderr[0]: bytearray(), status[0]: bytearray()}
+        ended = _exchange(stdin_pipe[1], stdin or b"", said, time.monotonic() + timeout_s)
+        out, err, (pid, *code) = bytes(said[stdout[0]]), bytes(said[stderr[0]]), map(int, said[status[0]].split())
+        if not code:
+            os.kill(pid, signal.SIGKILL)
+        if not ended:
+            raise subprocess.TimeoutExpired(["ovstool", *words], timeout_s, out, err)
+        return subprocess.CompletedProcess(["ovstool", *words], code[0], out, err)
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:  # when ours is closed too, with this process at the latest, it ends
+            argv = [*self._prefix, sys.executable, __file__, str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                argv, env=self._environ, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+            atexit.register(self.close)
+        return ours
+
+    def close(self) -> None:
+        """End the process; ``run`` starts another one."""
+        with self._lock:
+            if self._control:
+                self._control.close()
+                self._control = None
+                self._process.wait()
+
+
+FORKS = Forks()  # in the namespaces and with the settings that the tests themselves have
+
+
+def _first(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(_FIRST)}
+
+
+def _exchange(stdin: int, data: bytes, said: Mapping[int, bytearray], deadline: float) -> bool:
+    """Write to one pipe and read the others until they end, and close them; False when the time is up before."""
+    with selectors.DefaultSelector() as selector:
+        for fd in said:
+            selector.register(fd, selectors.EVENT_READ)
+        selector.register(stdin, selectors.EVENT_WRITE)
+        while selector.get_map() and (left_s := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left_s):
+                if key.fd == stdin:
+                    try:
+                        data = data[os.write(stdin, data[: select.PIPE_BUF]) :]
+                    except BrokenPipeError:
+                        data = b""
+                    part = data
+                else:
+                    part = os.read(key.fd, 1 << 16)
+                    said[key.fd].extend(part)
+                if not part:
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
+        for fd in (left := list(selector.get_map())):
+            os.close(fd)
+    return not left
+
+
+# --- the process that they are forked from
+
+
+def _serve(control: socket.socket) -> int:
+    """Fork a process for each request, as long as there may come one; in that process be ovstool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    sys.path[0] = str(_ROOT)
+    from ovstool import shell  # noqa: F401
+    from ovstool.__main__ import main
+
+    gc.freeze()
+    running: dict[int, tuple[int, int]] = {}  # pids and where to tell of their ends, by what tells of them here
+    while True:
+        for ready in select.select([control, *running], [], [])[0]:
+            if ready is not control:
+                pid, status = running.pop(ready)
+                _tell(status, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                os.close(status)
+                os.close(ready)
+                continue
+            said, fds, _, _ = socket.recv_fds(control, 16, 6)
+            if not said:
+                return 0
+            if not (pid := os.fork()):
+                for fd in (control.detach(), *running, *(status for _, status in running.values())):
+                    os.close(fd)
+                _become(*fds)
+                return main()
+            *others, status = fds
+            for fd in others:
+                os.close(fd)
+            _tell(status, pid)
+            running[os.pidfd_open(pid)] = pid, status
+
+
+def _tell(status: int, number: int) -> None:
+    with suppress(BrokenPipeError):
+        os.write(status, b"%d " % number)
+
+
+def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, status: int) -> None:
+    """Take over what was given to run a command with."""
+    with os.fdopen(request, "rb") as file:
+        file.seek(0)
+        words, environ, new_session = json.load(file)
+    os.fchdir(folder)
+    for number, fd in enumerate((stdin, stdout, stderr)):
+        os.dup2(fd, number)
+    for fd in (folder, stdin, stdout, stderr, status):
+        os.close(fd)
+    if new_session:
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.argv = [str(_ROOT / "ovstool/__main__.py"), *words]
+
+
+if __name__ == "__main__":
+    sys.exit(_serve(socket.socket(fileno=int(sys.argv[1]))))
