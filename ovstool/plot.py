@@ -8,13 +8,17 @@ import math
 import os
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from heapq import nlargest
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ovstool import rates
-from ovstool.errors import NotFound, UsageError, one_line, quote
+from ovstool.errors import NotFound, Refused, UsageError, one_line, quote
 from ovstool.recording import failed, shown
 
 STYLES = ("step", "line")
@@ -26,6 +30,9 @@ _BREAK = 5  # times the usual time between readings; above that nobody recorded
 _NEAR = 5  # intervals before, and after, that tell what is usual
 _SCALES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 _NICE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+_MOST_SPANS = 2**13  # of a port and direction; more could not be seen
+_MOST_NAMES, _OF_A_NAME = 50 * 2**20, 2**10  # bytes of memory for all ports, and for one besides its name
+_MOST_OTHERS = 10_000  # ports that are not asked for, and yet named when one is not there
 _PIXELS = 1500  # columns in which an image shows more readings than that
 _NARROWEST = 48  # characters of a terminal
 _LONGEST_NAME = 32  # characters of a port's name
@@ -33,6 +40,10 @@ _COLOURS = {"rx": "#0072B2", "tx": "#D55E00"}  # Okabe and Ito's, which the colo
 _BLOCKS, _FRAME = " ▁▂▃▄▅▆▇█", "░┤└─"
 _PLAIN_BLOCKS, _PLAIN = " .:#", "'|+-"
 _ANSI = {"rx": "\x1b[36m", "tx": "\x1b[33m"}
+
+
+Recording = Iterable[tuple[str, rates.Reading]]  # of host and reading; read twice
+Key = tuple[str, str, str]  # host, bridge and port
 
 
 class Span(NamedTuple):
@@ -45,26 +56,93 @@ class Span(NamedTuple):
     high: float
 
 
-@dataclass(eq=False)
-class Trace:
-    """The rates of a port: ``rx[i]`` and ``tx[i]`` from ``begin[i]`` to ``end[i]``, NaN where they are not counted."""
+class Interval(NamedTuple):
+    """The rates of a port from one reading to the next, rx and tx; None where one is not counted, or altogether over a reset."""
 
-    name: str
-    begin: array = field(default_factory=lambda: array("d"))
-    end: array = field(default_factory=lambda: array("d"))
-    rx: array = field(default_factory=lambda: array("d"))
-    tx: array = field(default_factory=lambda: array("d"))
-    resets: list[tuple[float, float]] = field(default_factory=list)  # the readings before and after
+    begin: float
+    end: float
+    rates: tuple[float | None, float | None] | None
+
+
+class Trace:
+    """The rates of a port: a Span for each interval and direction, or of a long recording for several, and no more than _MOST_SPANS.
+
+    An interval in which nobody recorded, because it is much longer than the ones around it, is left out.
+    """
+
+    name = ""
+
+    def __init__(self) -> None:
+        self.resets: list[tuple[float, float]] = []  # the readings before and after
+        self.begin, self.end = math.inf, -math.inf
+        self.lengths = array("d")  # of intervals, in s; of very many every other one, again and again
+        self._nth = 1  # of the intervals is in lengths
+        self._count = 0
+        self._spans: dict[str, list[Span | None]] = {direction: [] for direction in _DIRECTIONS}
+        self._joined = 1  # intervals in a span
+        self._in_last = 0
+        self._pending: deque[Interval] = deque()  # whose neighbours have not come yet
+        self._near: deque[float] = deque(maxlen=2 * _NEAR + 1)  # the lengths of those and of some before
+
+    def add(self, interval: Interval) -> None:
+        """Take what lies between two readings; ``finish`` takes the last of it."""
+        if interval.rates is None:
+            if len(self.resets) >= _MOST_SPANS:
+                del self.resets[1:-1:2]  # of very many every other one is as good
+            self.resets.append((interval.begin, interval.end))
+            self._reach(interval)
+            return
+        self._pending.append(interval)
+        self._near.append(interval.end - interval.begin)
+        if len(self._pending) > _NEAR:
+            self._settle()
+
+    def finish(self, name: str) -> None:
+        self.name = name
+        while self._pending:
+            self._settle()
 
     def spans(self, direction: str) -> Iterator[Span]:
-        """The intervals in which the rate of a direction is known."""
-        for begin, end, rate in zip(self.begin, self.end, getattr(self, direction), strict=True):
-            if rate == rate:  # not NaN
-                yield Span(begin, end, rate, rate, rate)
+        """The times in which the rate of a direction is known."""
+        return (span for span in self._spans[direction] if span)
 
-    def total(self) -> float:
-        """How much it received and sent while it was recorded."""
-        return sum(span.mean * (span.end - span.begin) for direction in _DIRECTIONS for span in self.spans(direction))
+    def _settle(self) -> None:
+        """Keep the oldest, unless it is a break."""
+        place = len(self._near) - len(self._pending)
+        interval = self._pending.popleft()
+        length = interval.end - interval.begin
+        if length > _BREAK * min(self._near):
+            lengths = list(self._near)
+            near = sorted(lengths[max(place - _NEAR, 0) : place] + lengths[place + 1 : place + 1 + _NEAR])
+            if near and length > _BREAK * near[len(near) // 2]:
+                return
+        self._reach(interval)
+        self._count_length(length)
+        joins = 0 < self._in_last < self._joined
+        if not joins and len(self._spans["rx"]) >= _MOST_SPANS:
+            self._join_pairs()
+        self._in_last = self._in_last + 1 if joins else 1
+        for spans, rate in zip(self._spans.values(), interval.rates or (), strict=True):
+            span = None if rate is None else Span(interval.begin, interval.end, rate, rate, rate)
+            if joins:
+                spans[-1] = _join(spans[-1], span)
+            else:
+                spans.append(span)
+
+    def _reach(self, interval: Interval) -> None:
+        self.begin, self.end = min(self.begin, interval.begin), max(self.end, interval.end)
+
+    def _count_length(self, length: float) -> None:
+        if len(self.lengths) >= _MOST_SPANS:
+            self.lengths, self._nth = self.lengths[::2], 2 * self._nth
+        if self._count % self._nth == 0:
+            self.lengths.append(length)
+        self._count += 1
+
+    def _join_pairs(self) -> None:
+        self._joined *= 2
+        for direction, spans in self._spans.items():
+            self._spans[direction] = [_join(*pair) for pair in zip(spans[::2], spans[1::2], strict=True)]
 
 
 @dataclass(frozen=True)
@@ -92,27 +170,30 @@ class Picture:
         )
 
 
-def picture(path: str, readings: Iterable[tuple[str, rates.Reading]], ports: Sequence[str], packets: bool) -> Picture:
+def picture(path: str, readings: Recording, ports: Sequence[str], packets: bool) -> Picture:
     """What the recording at ``path`` shows of ``ports``, or of all, in bit/s or packets/s.
 
     Of more than MOST_PORTS those with the most traffic are shown. Raises NotFound for a port that is not in it, or nothing to draw.
     """
-    traces = _traces(path, readings, ports, "packets" if packets else "bytes", 1 if packets else 8)
-    if not traces:
+    unit, what, factor = ("packets/s", "packets", 1) if packets else ("bit/s", "bytes", 8)
+    totals, traces = _survey(path, readings, ports, partial(_intervals, what=what, factor=factor))
+    if not totals:
         raise NotFound(shown(path), "there are no readings in it")
-    known = [trace for trace in traces if trace.begin or trace.resets]
+    known = [key for key, total in totals.items() if total is not None]
     if not known:
         raise NotFound(shown(path), "a rate needs two readings of a port, and there is only one of each")
-    for trace in known:
-        _break_up(trace)
-    drawn = known
-    if len(known) > MOST_PORTS:
-        busiest = sorted(known, key=Trace.total, reverse=True)[:MOST_PORTS]
-        drawn = [trace for trace in known if trace in busiest]
-    begin = min(min([*trace.begin, *(before for before, _ in trace.resets)]) for trace in drawn)
-    end = max(max([*trace.end, *(after for _, after in trace.resets)]) for trace in drawn)
-    unit = "packets/s" if packets else "bit/s"
-    lengths = sorted(end - begin for trace in drawn for begin, end in zip(trace.begin, trace.end, strict=True)) or [0]
+    if len(totals) > MOST_PORTS:
+        busiest = set(nlargest(MOST_PORTS, known, key=totals.__getitem__))
+        traces = {key: Trace() for key in known if key in busiest}
+        of_busiest = ((host, reading) for host, reading in readings if (host, reading.bridge, reading.port) in traces)
+        for key, interval in _intervals(of_busiest, what, factor):
+            traces[key].add(interval)
+    same = Counter(port for _, _, port in totals)
+    for key, trace in traces.items():
+        trace.finish(_name(key, same[key[2]] > 1))
+    drawn = list(traces.values())
+    begin, end = min(trace.begin for trace in drawn), max(trace.end for trace in drawn)
+    lengths = sorted(chain.from_iterable(trace.lengths for trace in drawn)) or [0]
     return Picture(one_line(os.path.basename(path)), unit, drawn, begin, end, lengths[len(lengths) // 2], len(known) - len(drawn))
 
 
@@ -180,59 +261,81 @@ def text(picture: Picture, width: int, ascii_only: bool, colour: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _traces(path: str, readings: Iterable[tuple[str, rates.Reading]], ports: Sequence[str], what: str, factor: int) -> list[Trace]:
-    traces: dict[tuple[str, str, str], Trace] = {}
-    last: dict[tuple[str, str, str], rates.Reading] = {}
+def _survey(
+    path: str, readings: Recording, ports: Sequence[str], intervals: Callable[[Recording], Iterable[tuple[Key, Interval]]]
+) -> tuple[dict[Key, float | None], dict[Key, Trace]]:
+    """How much each port, or each that is asked for, received and sent while it was recorded, None where no two readings tell; and traces.
+
+    Those are whole when there are no more than MOST_PORTS. Raises NotFound for a port that is not in it, Refused for more ports than are
+    compared.
+    """
     asked, others = set(ports), set()
-    rx, tx = f"rx_{what}", f"tx_{what}"
-    for host, reading in readings:
-        if asked and reading.port not in asked:
-            others.add(reading.port)
-            continue
-        key = host, reading.bridge, reading.port
-        before = last.get(key)
-        last[key] = reading
-        if before is None:
-            traces[key] = Trace(reading.port)
-            continue
-        seconds = reading.time - before.time
-        if seconds <= 0:
-            continue  # the clock was set back between two recordings
-        trace = traces[key]
-        deltas = rates.differences(before, reading)
-        if deltas is None:
-            trace.resets.append((before.time, reading.time))
-            continue
-        trace.begin.append(before.time)
-        trace.end.append(reading.time)
-        trace.rx.append(deltas[rx] * factor / seconds if rx in deltas else math.nan)
-        trace.tx.append(deltas[tx] * factor / seconds if tx in deltas else math.nan)
-    there = {port for _, _, port in traces}
+    totals: dict[Key, float | None] = {}
+    traces: dict[Key, Trace] = {}
+    room = _MOST_NAMES
+
+    def of_asked() -> Recording:
+        nonlocal room
+        for host, reading in readings:
+            if asked and reading.port not in asked:
+                if len(others) < _MOST_OTHERS:
+                    others.add(reading.port)
+                continue
+            key = host, reading.bridge, reading.port
+            if key not in totals:
+                totals[key] = None
+                room -= _OF_A_NAME + sum(map(len, key))
+                if room < 0:
+                    raise Refused(shown(path), f"{len(totals)} ports are more than can be compared", "the names of those to draw")
+            yield host, reading
+
+    for key, interval in intervals(of_asked()):
+        totals[key] = (totals[key] or 0.0) + sum(rate or 0.0 for rate in interval.rates or ()) * (interval.end - interval.begin)
+        if len(totals) <= MOST_PORTS:
+            if key not in traces:
+                traces[key] = Trace()
+            traces[key].add(interval)
+    there = {port for _, _, port in totals}
     for port in ports:
         if port not in there:
             known = sorted(others | there)
             hint = ", ".join(map(quote, known[:10])) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
             raise NotFound(f"port {quote(port)}", f"not in {shown(path)}", hint or None)
-    for (host, bridge, port), trace in traces.items():
-        if sum(other == port for _, _, other in traces) > 1:
-            trace.name = " ".join(filter(None, (host, bridge, port)))
-        trace.name = trace.name if len(trace.name) <= _LONGEST_NAME else f"{trace.name[: _LONGEST_NAME - 3]}..."
-    return list(traces.values())
+    return totals, traces
 
 
-def _break_up(trace: Trace) -> None:
-    """Leave out the intervals in which nobody recorded: those much longer than the ones around them."""
-    lengths = [end - begin for begin, end in zip(trace.begin, trace.end, strict=True)]
-    suspect = _BREAK * min(lengths, default=0)
-    kept = []
-    for i, length in enumerate(lengths):
-        near = sorted(lengths[max(i - _NEAR, 0) : i] + lengths[i + 1 : i + 1 + _NEAR]) if length > suspect else []
-        if not near or length <= _BREAK * near[len(near) // 2]:
-            kept.append(i)
-    if len(kept) < len(lengths):
-        for name in ("begin", "end", *_DIRECTIONS):
-            values = getattr(trace, name)
-            setattr(trace, name, array("d", [values[i] for i in kept]))
+def _intervals(readings: Recording, what: str, factor: int) -> Iterator[tuple[Key, Interval]]:
+    """What lies between each two readings of a port."""
+    last: dict[Key, rates.Reading] = {}
+    rx, tx = f"rx_{what}", f"tx_{what}"
+    for host, reading in readings:
+        key = host, reading.bridge, reading.port
+        before = last.get(key)
+        last[key] = reading
+        if before is None or reading.time <= before.time:  # the clock was set back between two recordings
+            continue
+        deltas = rates.differences(before, reading)
+        per_second = factor / (reading.time - before.time)
+        counted = None
+        if deltas is not None:
+            counted = deltas[rx] * per_second if rx in deltas else None, deltas[tx] * per_second if tx in deltas else None
+        yield key, Interval(before.time, reading.time, counted)
+
+
+def _name(key: Key, several: bool) -> str:
+    """What a port is called in a drawing; with its host and bridge where ``several`` have its name."""
+    name = one_line(" ".join(filter(None, key)) if several else key[2])
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+
+
+def _join(first: Span | None, second: Span | None) -> Span | None:
+    """What both say together."""
+    if first is None or second is None:
+        return first or second
+    lengths = first.end - first.begin, second.end - second.begin
+    mean = (first.mean * lengths[0] + second.mean * lengths[1]) / sum(lengths)
+    begin, end = min(first.begin, second.begin), max(first.end, second.end)
+    return Span(begin, end, mean, min(first.low, second.low), max(first.high, second.high))
 
 
 def _columns(spans: Iterable[Span], begin: float, end: float, count: int) -> list[Span | None]:
@@ -304,7 +407,9 @@ def _draw(axis: Any, trace: Trace, picture: Picture, style: str) -> None:
     if band:
         handles.append(band)
         labels.append("lowest to highest")
-    for _, after in trace.resets:
+    seconds = picture.end - picture.begin
+    resets = {round((after - picture.begin) / seconds * _PIXELS): after for _, after in trace.resets}
+    for after in resets.values():
         line = axis.axvline(after / 86400, color="black", linestyle=(0, (4, 3)), linewidth=1)
     if trace.resets:
         handles.append(line)

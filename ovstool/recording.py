@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from typing import Any, BinaryIO
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, escape, quote
@@ -160,6 +161,17 @@ def read(path: str, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]
         if not stat.S_ISREG(mode):
             raise UsageError(shown(path), "not a regular file")
         yield from _read_csv(path, file, note) if is_csv else _read_sqlite(path, file.fileno())
+
+
+class Recording:
+    """The readings in a file, which may be gone through again; what there is to note about it is noted once."""
+
+    def __init__(self, path: str, note: Callable[[str], None]):
+        self._path = path
+        self._note = cache(note)
+
+    def __iter__(self) -> Iterator[tuple[str, Reading]]:
+        return read(self._path, self._note)
 
 
 def _opened_at_once(path: str, flags: int) -> int:

@@ -88,7 +88,7 @@ class StatsPlot(Command):
             plot.require_image(args.output)
         elif args.style == "line":
             raise UsageError("--style line", "needs an image", "-o NAME.svg")
-        readings = recording.read(args.file, lambda text: self.note(text, args))
+        readings = recording.Recording(args.file, lambda text: self.note(text, args))
         picture = plot.picture(args.file, readings, args.ports, args.packets)
         if picture.left_out:
             self.note(f"the {plot.MOST_PORTS} ports with the most traffic; {picture.left_out} more are in {args.file}", args)
