@@ -149,7 +149,7 @@ def is_own(folder: Path) -> bool:
     """Whether a folder is the user's alone to write to."""
     try:
         fd, _ = _walk(folder, folder)
-    except (OSError, ValueError, Refused):
+    except (OSError, Refused):
         return False
     try:
         found = os.fstat(fd)
@@ -181,24 +181,21 @@ def _above(directory: Path) -> Iterator[tuple[int | None, Path]]:
 
 def _way(directory: Path) -> tuple[int | None, Path]:
     fd = None
-    what = quote(str(directory))
+    path = Path(os.path.abspath(directory))
+    with suppress(FileNotFoundError):
+        fd, real = _walk(path.parent, directory)
+        path = real / path.name
+    length = len(os.fsencode(path))
     try:
-        path = Path(os.path.abspath(directory))
-        with suppress(FileNotFoundError):
-            fd, real = _walk(path.parent, directory)
-            path = real / path.name
-        length = len(os.fsencode(path))
-    except ValueError as error:  # a NUL, or what no file system could name
-        raise UsageError(what, f"not a path ({error})", "another --dir") from error
-    why = None
-    if length > _LONGEST:
-        why = f"the path is too long for a Unix socket in it ({length} bytes, at most {_LONGEST})"
-    elif not str(path).isprintable():
-        why = "the path has characters that cannot be printed"
-    if why:
+        if length > _LONGEST:
+            why = f"the path is too long for a Unix socket in it ({length} bytes, at most {_LONGEST})"
+            raise UsageError(quote(str(directory)), why, "a shorter --dir")
+        if not str(path).isprintable():
+            raise UsageError(quote(str(directory)), "the path has characters that cannot be printed", "another --dir")
+    except UsageError:
         if fd is not None:
             os.close(fd)
-        raise UsageError(what, why, "a shorter --dir" if length > _LONGEST else "another --dir")
+        raise
     return fd, path
 
 

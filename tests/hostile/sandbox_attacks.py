@@ -1,0 +1,121 @@
+"""What the tests of hostile surroundings of a sandbox share: a place, a second user, and programs that do something else first."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ovstool import sandbox
+
+NOBODY = 65534
+PROBLEM = sandbox._netdev_problem()
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+needs_netdev = pytest.mark.skipif(bool(PROBLEM), reason=f"the netdev datapath {PROBLEM}")
+GUARD_S = 25  # longer than anything here may take on a busy machine; what hangs takes for ever
+
+
+def ovstool(*argv, path=None, **options):
+    """Run ovstool as a user does; ``path`` is a folder of programs that come first."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")} | options.pop("env", {})
+    if path:
+        environ["PATH"] = f"{path}:{environ['PATH']}"
+    command = [sys.executable, "-m", "ovstool", *map(str, argv)]
+    options = {"stdin": subprocess.DEVNULL, "timeout": GUARD_S} | options
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environ, **options)
+
+
+def assert_refused(done, code, *words):
+    """One line on stderr, this exit code, and nothing on stdout."""
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("ovstool: "), done.stderr
+    assert done.stderr[:-1].isprintable()
+    for word in words:
+        assert word in done.stderr
+
+
+def stand_in(folder, name, script, then_real=True):
+    """A program of that name that does something else first; ``$real`` is the program itself."""
+    real = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    file = folder / name
+    last = 'exec "$real" "$@"\n' if then_real else ""
+    file.write_text(f"#!/bin/sh\nreal={real}\n{script}\n{last}")
+    file.chmod(0o755)
+
+
+@contextmanager
+def guarded():
+    """What hangs in the block fails."""
+
+    def fail(signum, frame):
+        raise AssertionError(f"it did not end in {GUARD_S} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(GUARD_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def as_nobody(script):
+    """Run a shell script as a user without rights."""
+    return subprocess.run(["sh", "-c", script], check=True, user=NOBODY, group=NOBODY, extra_groups=[], timeout=GUARD_S)
+
+
+def processes_of(text):
+    """The processes whose command line holds the text, but this one."""
+    found = []
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(text).encode() in cmdline.read_bytes():
+                found.append(int(cmdline.parent.name))
+        except OSError:
+            pass
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def namespaces(start=""):
+    return {name for name in os.listdir("/run/netns") if name.startswith(start)} if os.path.isdir("/run/netns") else set()
+
+
+def wait_until(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come true in 10 s")
+
+
+def clean_up(*directories):
+    """End what a failed test left there, by means that need no ovstool."""
+    for directory in directories:
+        for pid in processes_of(f"--pidfile={directory}/"):
+            os.kill(pid, signal.SIGKILL)
+        try:
+            settings = json.loads((directory / "sandbox.json").read_text() if (directory / "sandbox.json").is_file() else "{}")
+        except (OSError, ValueError, RecursionError):
+            settings = {}
+        name = settings.get("namespace") if isinstance(settings, dict) else None
+        if isinstance(name, str) and f"{name}-h1" in namespaces():  # else the test made it up
+            for namespace in namespaces(name):
+                subprocess.run(["ip", "netns", "delete", namespace], check=False)
+        if directory.is_symlink():
+            directory.unlink()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def place():
+    """A short name for a sandbox's directory, in the folder that all may write to."""
+    path = Path(f"/tmp/ovstool-test-{secrets.token_hex(4)}")
+    yield path
+    clean_up(*path.parent.glob(f"{path.name}*"))
