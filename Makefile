@@ -14,13 +14,14 @@ LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/inclu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test test-kernel bench lint generated check-generated clean
+.PHONY: help demo test test-kernel bench mutants lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
 	@echo 'make test             run every test (ARGS="-k qos" for some)'
 	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
+	@echo 'make mutants          see whether the tests notice mistakes in the code (N=200 SEED=1 MODULE=ovstool/units.py TESTS=tests/unit)'
 	@echo 'make lint             ruff, mypy, shellcheck'
 	@echo 'make generated        write man pages and completions anew'
 	@echo 'make check-generated  fail when they are not up to date'
@@ -57,6 +58,13 @@ bench: $(READY)
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd
 	@PATH="$(BIN):$$PATH" bench/run
 
+$(READY).mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[mutants]'
+	@touch $@
+
+mutants: $(READY).mutants
+	$(BIN)/python mutants/run.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(TESTS),--tests $(TESTS)) $(MODULE:%=--module %)
+
 $(READY).lint: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[lint]'
 	@touch $@
@@ -76,5 +84,5 @@ check-generated: $(READY)
 	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .mutants *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
