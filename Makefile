@@ -19,7 +19,7 @@ unexport PYTHONPATH PYTHONHOME
 # Each noun on a switch, without what takes longer: traffic, other versions of protocols, hosts, peers that do wrong.
 QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,bridge port police qos sflow show)
 
-.PHONY: help demo test quick test-kernel bench matrix lint generated check-generated clean
+.PHONY: help demo test quick test-kernel bench matrix mutants lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
@@ -28,6 +28,7 @@ help:
 	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
 	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for the two ends)'
+	@echo 'make mutants          see whether the tests notice mistakes in the code (N=200 SEED=1 MODULE=ovstool/units.py TESTS=tests/unit)'
 	@echo 'make lint             ruff, mypy, shellcheck'
 	@echo 'make generated        write man pages and completions anew'
 	@echo 'make check-generated  fail when they are not up to date'
@@ -72,6 +73,13 @@ matrix: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd
 	$(PYTHON) tests/matrix.py $(ROWS)
 
+$(READY).mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[mutants]'
+	@touch $@
+
+mutants: $(READY).mutants
+	$(BIN)/python mutants/run.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(if $(TESTS),--tests $(TESTS)) $(MODULE:%=--module %)
+
 $(READY).lint: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[lint]'
 	@touch $@
@@ -91,5 +99,5 @@ check-generated: $(READY)
 	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .mutants *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -104,20 +104,27 @@ class Transaction:
         Raises Stale when something held has changed, OperationFailed when the server refused it for another reason.
         """
         operations = self.operations(wait) or self._guards
-        if not operations:
-            return None
-        try:
-            results = self._client.transact(operations)
-        except OperationFailed as failure:
-            if failure.index < len(self._guards) and failure.error == "timed out":
-                raise Stale from failure
-            raise
+        results = self._send(operations)
         if not (wait and self._writes):
             return None
         match results[len(operations) - 1]:
             case {"rows": [{"next_cfg": int(next_cfg)}, *_]}:
                 return next_cfg
         raise malformed("a switch without next_cfg")
+
+    def require_held(self) -> None:
+        """Raise Stale when something held has changed; for an answer that is not to change anything, as an error is."""
+        self._send(self._guards)
+
+    def _send(self, operations: list[dict]) -> list:
+        if not operations:
+            return []
+        try:
+            return self._client.transact(operations)
+        except OperationFailed as failure:
+            if failure.index < len(self._guards) and failure.error == "timed out":
+                raise Stale from failure
+            raise
 
     def check(self, server_schema: Json) -> None:
         """Hold the writes against the server's schema; raises Refused."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ovstool.errors import Conflict, OvstoolError, Refused, TimedOut, Unreachable, one_line, quote
+from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, Host, Tls, local
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
@@ -209,7 +209,7 @@ class Switch:
         for attempt in range(_ATTEMPTS):
             txn = Transaction(self.client, thorough)
             try:
-                built = build(txn)
+                built = self._built(build, txn)
                 if self.dry_run and txn.operations(self.wait):
                     txn.check(self.client.get_schema())
                     self.planned += txn.operations(self.wait)
@@ -229,6 +229,14 @@ class Switch:
                 return built
             time.sleep(min(random.uniform(0, 0.002 * (attempt + 1)), self.remaining_s()))
         raise Conflict("the database", f"someone else kept changing the same rows ({_ATTEMPTS} attempts), so nothing was changed", "again")
+
+    def _built(self, build: Callable[[Transaction], Built], txn: Transaction) -> Built:
+        """What ``build`` makes. What it refuses must be so at one moment: it reads in several steps, between which others write."""
+        try:
+            return build(txn)
+        except (Conflict, NotFound, Refused, UsageError):
+            txn.require_held()
+            raise
 
     def _next_cfg(self) -> int:
         """What cur_cfg reaches when all that is in the database is applied: nothing had to be written, but that may be pending."""

@@ -188,7 +188,7 @@ def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[li
     ports_of: dict[str, list[str]] = {}
     shaped = []
     for name, (row,) in named:
-        for bridge in txn.read(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name"))):
+        for bridge in txn.held(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name"))):
             if bridge["name"] == row["name"]:
                 raise UsageError(
                     f"port {quote(name)}", "the local port of a bridge goes with the bridge", f"ovstool bridge del {quote(name)}"

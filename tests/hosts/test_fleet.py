@@ -214,6 +214,7 @@ def test_formats_of_a_list(fleet):
     assert [tuple(line.split()) for line in lines(run("table"))] == [("host", "port", "type"), ("------", "----", "--------"), *rows]
     assert lines(run("lines")) == [f"{host} {port}: type={kind}" for host, port, kind in rows]
     assert lines(run("shell")) == [f"host={host} port={port} type={kind}" for host, port, kind in rows]
+    assert fleet.ovstool("-H leaf02,leaf01 bridge list -c host -f value").stdout == "leaf02\nleaf01\n"
     done = fleet.ovstool("-H leaf02,leaf01 port list br0 -c type -f csv --sort-column host")
     assert [row["host"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["leaf01"] * 3 + ["leaf02"] * 3
 

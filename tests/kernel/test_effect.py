@@ -4,6 +4,7 @@ import json
 import shlex
 
 import pytest
+from severity import severity_of
 from test_shaping import counted, kernel_only, tc
 from traffic import send, tcp
 
@@ -11,6 +12,7 @@ pytestmark = kernel_only
 
 
 def problems(result) -> list[str]:
+    assert all(row["severity"] == severity_of(row["problem"]) for row in result.json)
     return [row["problem"] for row in result.json]
 
 

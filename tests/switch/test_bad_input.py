@@ -243,19 +243,31 @@ def test_a_port_of_another_bridge(switch, refused):
     switch.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy")
     refused("port add br1 eth1", CONFLICT)
     refused("stats eth1 --bridge br1", NOT_FOUND)
-    refused("bridge add eth2", CONFLICT)
+    assert "a port of this name exists" in refused("bridge add eth2", CONFLICT)
 
 
 def test_a_member_of_a_bond_does_not_go_alone(switch, refused):
     switch.vsctl("add-bond br0 bond0 eth8 eth9")
     assert "bond0" in refused("port del eth8", USAGE)
     refused("port add br0 eth8", CONFLICT)
+    assert "an interface of this name exists" in refused("bridge add eth8", CONFLICT)
     refused("port set bond0 --type internal", USAGE)
     refused("port add br0 bond0 --bond eth8,eth7", CONFLICT)
 
 
 @pytest.mark.parametrize(
-    "command", ["port list", "show", "bridge show br0", "port show eth1", "qos show eth1", "sflow list", "qos list", "stats", "police list"]
+    "command",
+    [
+        "port list",
+        "show",
+        "bridge show br0",
+        "port show eth1",
+        "qos show eth1",
+        "sflow list",
+        "qos list",
+        "stats --source ovsdb",
+        "police list",
+    ],
 )
 def test_what_others_wrote_does_not_steer_the_terminal(switch, ovstool, command):
     evil = '\\033[31mred\\nline\\"'
@@ -265,10 +277,14 @@ def test_what_others_wrote_does_not_steer_the_terminal(switch, ovstool, command)
         '{"op":"update","table":"Bridge","where":[],"row":{"external_ids":["map",[["%s","%s"]]],"sflow":["named-uuid","s"]}},'
         '{"op":"insert","table":"sFlow","uuid-name":"s","row":{"agent":"%s","targets":"%s"}},'
         '{"op":"insert","table":"QoS","uuid-name":"q","row":{"type":"%s","other_config":["map",[["max-rate","%s"]]]}},'
-        '{"op":"update","table":"Port","where":[["name","==","eth1"]],"row":{"qos":["named-uuid","q"]}}]'
+        '{"op":"update","table":"Port","where":[["name","==","eth1"]],"row":{"qos":["named-uuid","q"]}},'
+        '{"op":"insert","table":"Interface","uuid-name":"i","row":{"name":"%s","ingress_policing_rate":7}},'
+        '{"op":"insert","table":"Port","uuid-name":"p","row":{"name":"%s","interfaces":["named-uuid","i"]}},'
+        '{"op":"mutate","table":"Bridge","where":[],"mutations":[["ports","insert",["named-uuid","p"]]]}]'
     ).replace("%s", evil.replace("\\033", "\\u001b")))  # fmt: skip
     for style in ("table", "value", "csv", "lines", "shell", "github"):
         result = ovstool(f"{command} -f {style}")
         assert result.code == 0, result
         assert "\x1b" not in result.stdout
         assert "\nline" not in result.stdout
+        assert "[31mred" in result.stdout  # it is there, and harmless

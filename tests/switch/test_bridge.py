@@ -78,6 +78,17 @@ def test_show(switch, ovstool):
     assert shown["datapath_id"] == switch.vsctl("get bridge br0 datapath_id").strip('"')
 
 
+def test_a_bridge_that_ovs_vswitchd_cannot_make(forwarding):
+    try:
+        for command in ("add lo --datapath-type netdev", "add lo --datapath-type netdev", "set lo --external-id a=b"):
+            result = forwarding.ovstool(f"bridge {command}")  # of which the device is there already
+            assert (result.code, result.stdout) == (6, "")
+            assert result.stderr.startswith("ovstool: ovs-vswitchd: lo: could not open network device lo")
+        assert forwarding.vsctl("get bridge lo external_ids") == "{a=b}"  # the rows stay, for when the device can be had
+    finally:
+        forwarding.ovstool("bridge del lo")
+
+
 def test_a_datapath_that_this_switch_does_not_have(switch, refused):
     refused("bridge add br1 --datapath-type nosuch", 6)
     refused("bridge set br0 --datapath-type nosuch", 6)

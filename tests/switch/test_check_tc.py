@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 import pytest
+from severity import severity_of
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def tc(switch, command: str) -> list[str]:
 
 
 def problems(result) -> list[str]:
+    assert all(row["severity"] == severity_of(row["problem"]) for row in result.json)
     return [row["problem"] for row in result.json]
 
 

@@ -369,6 +369,10 @@ def test_trace_on_a_secure_bridge(switch, ovstool, refused):
 def test_top(switch, ovstool):
     control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
     ovstool(["flow", "add", "br0", "priority=9,ip,in_port=eth1 actions=output:eth2", "priority=8,arp actions=drop"])
+    for _ in range(40):  # what was counted before is none of an interval's
+        switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", "eth1", FRAME)
+    while "n_packets=40," not in switch.tool("ovs-ofctl", "dump-flows", "br0"):
+        time.sleep(0.1)
     assert ovstool("flow top br0 --interval 0.2 -f json").json == []
     argv = [sys.executable, "-m", "ovstool", "flow", "top", "br0", "ip", "--interval", "4", "-f", "json"]
     with subprocess.Popen(argv, env=switch.environ, stdout=subprocess.PIPE, text=True) as running:

@@ -71,8 +71,10 @@ def test_every_format_works(switch, ovstool, command):
 
 
 @pytest.mark.parametrize("command", WRITES)
-def test_a_change_is_a_list_of_objects(ovstool, command):
+def test_a_change_is_a_list_of_objects(switch, ovstool, command):
+    switch.tool("ovsdb-client", "transact", '["Open_vSwitch",{"op":"insert","table":"QoS","row":{"type":"left over"}}]')
     rows = ovstool(f"{command} -f json").json
+    assert len(rows) == 1
     keys = {"table", "uuid", "change"} if command == "qos gc" else {"object", "change"}
     assert all(row.keys() == keys for row in rows)
     assert all(row["change"] in ("created", "updated", "deleted", "unchanged") for row in rows)
@@ -92,6 +94,12 @@ def test_columns(ovstool):
         "ofport",
     }
     assert ovstool("bridge show br0 -c name -f value").stdout == "br0\n"
+
+
+def test_a_column_that_is_not_there(refused):
+    assert "there is no such column; try: bridge, port, type" in refused("port list -c port -c nosuch", 2)
+    assert "there is no such column" in refused("port list --sort-column nosuch", 2)
+    assert refused("port list -c host", 2).startswith("column host: there is no such column")  # of one switch there is none
 
 
 def test_sorting(switch, ovstool):

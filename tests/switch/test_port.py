@@ -58,6 +58,14 @@ def test_a_bond(switch, ovstool):
     assert sorted(switch.vsctl("list-ifaces br0").split()) == ["eth1", "eth2"]
 
 
+def test_set_of_a_bond(switch, ovstool):
+    switch.vsctl("add-bond br0 bond0 eth8 eth9")
+    for options, values in (("--bond-mode active-backup", ["active-backup", "[]"]), ("--lacp active", ["active-backup", "active"])):
+        assert ovstool(f"port set bond0 {options}").stdout == "bond0: updated\n"
+        assert switch.vsctl("get port bond0 bond_mode lacp").splitlines() == values
+        assert ovstool(f"port set eth9 {options}").stdout == "eth9: unchanged\n"
+
+
 @pytest.mark.parametrize("first", ["patch0", "patch1"])
 def test_two_patch_ports(switch, ovstool, first):
     second = "patch1" if first == "patch0" else "patch0"
@@ -96,11 +104,28 @@ def test_a_device_that_cannot_be_opened(switch, ovstool):
     assert ovstool("port add br0 nosuch0 --type nosuch").code == 6
 
 
+def test_a_change_with_which_a_device_cannot_be_opened(switch, ovstool):
+    result = ovstool("port set eth1 --type nosuch")
+    assert (result.code, result.stdout) == (6, "")
+    assert result.stderr.startswith("ovstool: ovs-vswitchd: eth1: ") and result.stderr.count("\n") == 1
+    assert switch.vsctl("get interface eth1 type") == "nosuch"
+    assert ovstool("port set eth1 --type nosuch").code == 6  # it is as asked, and still not there
+    assert ovstool("port set eth1 --unset type").stdout == "eth1: updated\n"
+
+
 def test_del(switch, ovstool):
     switch.vsctl("set port eth1 qos=@q -- --id=@q create qos type=linux-htb queues=0=@a -- --id=@a create queue dscp=1")
     assert ovstool("port del eth1 eth2 nosuch --if-exists").stdout == "eth1: deleted\neth2: deleted\nnosuch: unchanged\n"
     assert switch.vsctl("list-ports br0") == ""
     assert switch.rows("QoS") == switch.rows("Queue") == []
+
+
+@pytest.mark.parametrize("name", ["iface-id:vif-1", "eth1"])
+def test_del_if_exists_deletes_what_exists(switch, ovstool, name):
+    switch.vsctl("set interface eth1 external_ids:iface-id=vif-1")
+    assert ovstool(f"port del {name} iface-id:nosuch --if-exists").stdout == f"{name}: deleted\niface-id:nosuch: unchanged\n"
+    assert switch.vsctl("list-ports br0") == "eth2"
+    assert ovstool(f"port del {name} --if-exists").stdout == f"{name}: unchanged\n"
 
 
 @pytest.mark.parametrize("selector", ["iface-id:vif-1", "mac:02:00:00:00:00:AB", "ofport:br0/{ofport}", "eth1"])

@@ -208,6 +208,19 @@ def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
     assert words in unmoved(f"qos steer eth1 --queue 1 --match {match}", code)
 
 
+@pytest.mark.parametrize(
+    ("match", "address"),
+    [("ip,nw_dst=10.0.0.256", "10.0.0.256"), ("ip,nw_src=1000.0.0.1", "1000.0.0.1"), ("ip,nw_dst=0001.2.3.4", "0001.2.3.4")],
+)
+def test_an_address_that_is_none(shaped, unmoved, match, address):
+    assert f"{address} is no address" in unmoved(f"qos steer eth1 --queue 1 --match {match}", 2)
+
+
+def test_the_last_address_of_a_network_is_one(shaped, ovstool):
+    assert ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.255.255.255").stdout == "eth1: created\n"
+    assert steering("ip,nw_dst=10.255.255.255") in flows(shaped)
+
+
 @pytest.mark.parametrize("timeout", ["hard_timeout=60", "idle_timeout=60"])
 def test_what_is_forwarded_for_a_time(shaped, unmoved, timeout):
     """A hole in a firewall that closes by itself has to close for what is steered too."""

@@ -84,6 +84,26 @@ def test_an_interruption_tells_what_is_done():
         assert process.communicate(timeout=30)[0].endswith("['yes', None, None]\n")
 
 
+def test_an_interruption_begins_no_further_host():
+    begun, go_on = [], threading.Event()
+
+    def work(host: int) -> None:
+        begun.append(host)
+        go_on.wait(30)
+
+    def interrupt(done: int) -> None:
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with pytest.raises(fleet.Interrupted) as interrupted:
+        fleet.each(work, range(3), parallel=1, progress=interrupt)
+    go_on.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+    assert begun == [0]
+    assert [outcome.finished for outcome in interrupted.value.outcomes] == [False] * 3
+
+
 def test_streams_become_one():
     def work(host: str):
         for number in range(3):

@@ -49,9 +49,31 @@ def test_the_table_styles_are_those_of_tabulate():
 @pytest.mark.parametrize("data", [ROWS, ROWS[-1:], []])
 def test_every_style_takes_any_row(style, data):
     text = emit(style, COLUMNS, data)
+    assert bool(text) == bool(data) or style in ("csv", "json", "yaml")
     assert not text or text.endswith("\n")
     assert "\x1b" not in text
-    emit(style, COLUMNS, ROWS[0], single=True)
+    for name in [row[0] for row in data if row[0].isalnum() and row[0].isascii()]:
+        assert name in text
+
+
+@pytest.mark.parametrize("style", Formatters())
+def test_every_style_shows_all_of_one_object(style):
+    if style == "colon_grid" and style not in tabulate.tabulate_formats:
+        return
+    text = emit(style, ("port", "tag", "limits"), ["eth1", 1234, [{"queue": 5678, "dscp": None}, {"queue": 9}]], single=True)
+    assert text.endswith("\n")
+    for word in ("eth1", "1234", "5678", "9"):
+        assert word in text
+
+
+def test_a_table_of_one_object_has_a_line_for_each_field_and_for_each_part():
+    parts = [{"queue": 0, "max_rate": 200_000_000, "dscp": None}, {"queue": 1, "max_rate": None}]
+    text = emit("table", ("port", "type", "empty", "queues"), ["eth1", None, [], parts], single=True)
+    head, rule, *lines = text.splitlines()
+    assert (head.split(), set(rule)) == (["field", "value"], {"-", " "})
+    assert [line.rstrip() for line in lines] == [
+        "port    eth1", "type    -", "empty   -", "queues  queue 0  max_rate 200 Mbit/s", "        queue 1",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("noindent", [True, False])
@@ -111,6 +133,18 @@ def test_a_table_fits_the_width_asked_for(style, width):
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_no_column_is_made_narrower_than_a_short_name():
+    text = emit("table", ("a", "b"), [["abcdefghijkl", "mnopqrstuvwx"]], max_width=5)
+    assert [line.split() for line in text.splitlines()[2:]] == [["abcdefgh", "mnopqrst"], ["ijkl", "uvwx"]]
+
+
+def test_the_widest_column_gives_way_and_numbers_do_not():
+    text = emit("table", ("a", "b", "n"), [["abcdefghij", "k" * 30, 12345678901234567890]], max_width=50)
+    assert max(map(len, text.splitlines())) <= 50
+    first = text.splitlines()[2].split()
+    assert first[0] == "abcdefghij" and first[1] in "k" * 29 and first[2] == "12345678901234567890"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -126,6 +160,8 @@ def test_flat(value, text):
     ("column", "value", "text"),
     [
         ("rate", 10_000_000, "10 Mbit/s"), ("burst", 80_000, "80 kbit"), ("rx_bytes", 10_000_000, "10000000"), ("max_rate", None, "-"),
+        ("min_rate", 1500, "1.5 kbit/s"), ("link_speed", 10**10, "10 Gbit/s"), ("bps", 1000.0, "1 kbit/s"), ("tx_bps", 2000, "2 kbit/s"),
+        ("pps", 1000, "1000"), ("rates", 1000, "1000"), ("burst_s", 1000, "1000"),
         ("enabled", True, "yes"), ("enabled", False, "no"), ("rx_bps", 1234.5678, "1.235 kbit/s"), ("packet_rate", 5000, "5000"),
     ],
 )  # fmt: skip

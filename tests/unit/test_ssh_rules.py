@@ -3,6 +3,7 @@
 import base64
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import threading
@@ -130,10 +131,15 @@ CONFIGS = {
     "match all": "Host h2\n User two\nMatch all\n User all\n",
     "match exec": 'Match exec "test %h = h1"\n User yes\nMatch exec false\n Port 1\nMatch originalhost h9 exec "touch $HOME/wrong"\n Port 2\n',
     "match final": "Match final host real\n User late\nHost h1\n HostName real\n",
+    "match final after all": "Match final\n User late\nHost h1\n User early\n",
+    "match all but final": "Match !final\n User first\nMatch final\n User second\n",
     "include": "Include more*\nHost *\n User last\n",
     "include inside": "Host h2\n Include more1\nHost h1\n Include more2\n Port 2209\n",
     "known hosts": 'UserKnownHostsFile ~/one "%d/two words"\nGlobalKnownHostsFile /etc/%h\nHostKeyAlias alias\nHashKnownHosts yes\n',
     "timeout": "ConnectTimeout 7\nBatchMode yes\nIdentitiesOnly yes\nAddressFamily inet6\n",
+    "agent": "IdentityAgent ~/agent.sock\nAddressFamily inet\n",
+    "agent of a variable": "IdentityAgent $OVSTOOL_TEST\n",
+    "no agent": "IdentityAgent none\nAddressFamily any\n",
     "long timeout": "ConnectTimeout 1m30s\n",
 }
 MORE = {
@@ -180,6 +186,15 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
     assert ours.hash_known_hosts == (theirs["hashknownhosts"] == ["yes"])
     assert str(int(ours.connect_timeout_s or 0) or "none") == theirs["connecttimeout"][0]
     assert ours.known_hosts == theirs.get("hostkeyalias", [None])[0]
+    assert ours.family == {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}[theirs["addressfamily"][0]]
+    for mine, key in ((ours.user_known_hosts, "userknownhostsfile"), (ours.global_known_hosts, "globalknownhostsfile")):
+        expected = theirs[key][0]
+        for token, value in tokens.items():
+            expected = expected.replace(token, value)
+        if key in CONFIGS[name].lower():  # the defaults are in a home that is ssh's own idea
+            assert " ".join(mine) == expected
+    agent = theirs.get("identityagent", [None])[0]
+    assert ours.identity_agent == {"none": None, None: os.environ.get("SSH_AUTH_SOCK"), "$OVSTOOL_TEST": "value"}.get(agent, agent)
 
 
 def test_settings_of_the_system_come_after_the_users(home):

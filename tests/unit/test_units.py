@@ -39,7 +39,7 @@ from ovstool.errors import UsageError
 )
 def test_a_rate_is_bits_per_second(text, bps):
     if bps is None:
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match="no such unit of a rate: e"):
             units.parse_rate(text)
     else:
         assert units.parse_rate(text) == bps
@@ -65,54 +65,59 @@ def test_a_size_is_bits(text, bits):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "why"),
     [
-        "",
-        " ",
-        "-",
-        "+",
-        ".",
-        "0",
-        "0.0",
-        "+0",
-        "-1",
-        "-5mbit",
-        "nan",
-        "inf",
-        "-inf",
-        "infinity",
-        "1e9",
-        "1e400",
-        "0x10",
-        "1_000",
-        "1,000",
-        "mbit",
-        "10 0",
-        "10mbits",
-        "10xbit",
-        "10 m bit",
-        "10m\n20",
-        "\u0661\u0660",
-        "\uff11",
-        "1\x00",
-        "9223372036854775808",
-        "9" * 10000,
-        "1.5",
-        "0.0001kbit",
-        "0.5bit",
-        "1/3",
-        "10mbit/",
-        "10mbit/s/s",
-        "10tbit" + "\x1b[31m",
-        "\u00bd",
+        *((text, "not a {}") for text in ("", " ", "-", "+", ".", "nan", "inf", "-inf", "infinity", "mbit", "9" * 10000, "9" * 41)),
+        *((text, "not a {}") for text in ("\u0661\u0660", "\uff11", "\u00bd")),
+        *((text, "a {} is more than zero") for text in ("0", "0.0", "+0", "-1", "-5mbit", "0x10", "0mbit")),
+        ("1e9", "no such unit of a {}: e9"),
+        ("1e400", "no such unit of a {}: e400"),
+        ("1_000", "no such unit of a {}: _000"),
+        ("1,000", "no such unit of a {}: ,000"),
+        ("10 0", "no such unit of a {}: 0"),
+        ("10mbits", "no such unit of a {}: mbits"),
+        ("10xbit", "no such unit of a {}: xbit"),
+        ("10 m bit", 'no such unit of a {}: "m bit"'),
+        ("10m\n20", 'no such unit of a {}: "m\\n20"'),
+        ("1\x00", 'no such unit of a {}: "\\x00"'),
+        ("1/3", "no such unit of a {}: /3"),
+        ("10mbit/", "no such unit of a {}: mbit/"),
+        ("10mbit/s/s", "no such unit of a {}: mbit/s/s"),
+        ("10tbit" + "\x1b[31m", 'no such unit of a {}: "tbit\\x1b[31m"'),
+        ("9223372036854775808", "a {} is at most 9223372036854775807 (2^63-1) "),
+        ("9223372036854775807.5", "a {} is at most 9223372036854775807 (2^63-1) "),
+        ("9" * 40, "a {} is at most 9223372036854775807 (2^63-1) "),
+        *((text, "not a whole number of bit") for text in ("1.5", "0.0001kbit", "0.5bit")),
     ],
 )
-@pytest.mark.parametrize("parse", [units.parse_rate, units.parse_size])
-def test_anything_else_is_refused_in_one_printable_line(parse, text):
+@pytest.mark.parametrize(("parse", "what"), [(units.parse_rate, "rate"), (units.parse_size, "size")])
+def test_anything_else_is_refused_in_one_printable_line(parse, what, text, why):
     with pytest.raises(UsageError) as failure:
         parse(text)
+    assert failure.value.why.startswith(why.format(what))
     assert str(failure.value).isprintable()
     assert len(str(failure.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("1.5", "1bit or 2bit"), ("0.5bit", "1bit"), ("0.0001kbit", "1bit"), ("1234.5678kbit", "1234567bit or 1234568bit")]
+)
+@pytest.mark.parametrize("parse", [units.parse_rate, units.parse_size])
+def test_what_is_no_whole_number_is_refused_with_the_nearest(parse, text, near):
+    with pytest.raises(UsageError) as failure:
+        parse(text)
+    assert failure.value.hint == near
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1", 1), ("7", 7), ("07", 7), ("10", 10), ("0", None), ("11", None), ("", None), (" 7", None), ("7 ", None), ("+7", None), ("-7", None),
+        ("7.0", None), ("1_0", None), ("0x7", None), ("seven", None), ("\u0663", None), ("\u00b2", None), ("\uff17", None), ("7" * 5000, None),
+    ],
+)  # fmt: skip
+def test_a_whole_number_is_plain_digits(text, number):
+    assert units.whole_number(text, 1, 10) == number
 
 
 @pytest.mark.parametrize(
@@ -123,15 +128,30 @@ def test_byte_like_units_of_a_rate_are_refused_with_both_readings(unit):
         units.parse_rate(f"10{unit}")
 
 
-@pytest.mark.parametrize("unit", ["k", "m", "g", "K", "kb", "KB", "Kb", "mb", "Mb", "b", "GB", "gib", "mib", "MIB", "kbps", "kib"])
-def test_ambiguous_units_of_a_size_are_refused(unit):
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("unit", "spoken", "prefix"),
+    [
+        *((unit, "kilo", "k") for unit in ("k", "K", "kb", "Kb", "KB")),
+        *((unit, "mega", "m") for unit in ("m", "mb", "Mb")),
+        *((unit, "giga", "g") for unit in ("g", "GB")),
+        *((unit, "mebi", "mi") for unit in ("mib", "MIB")),
+        ("kib", "kibi", "ki"), ("gib", "gibi", "gi"), ("tb", "tera", "t"), ("tib", "tebi", "ti"), ("b", "", ""),
+    ],
+)  # fmt: skip
+def test_ambiguous_units_of_a_size_are_refused_with_both_readings(unit, spoken, prefix):
+    with pytest.raises(UsageError) as failure:
         units.parse_size(f"10{unit}")
+    assert str(failure.value) == f"10{unit}: 10 {spoken}bits is 10{prefix}bit; 10 {spoken}bytes is 80{prefix}bit"
+
+
+def test_ambiguous_units_as_tc_writes_them():
+    with pytest.raises(UsageError, match=r"^10kbps: 10 kilobits is 10kbit; 10 kilobytes, as tc reads it, is 80kbit$"):
+        units.parse_size("10kbps")
 
 
 @pytest.mark.parametrize("unit", ["kbit/s", "mbit/s", "bit/s"])
 def test_a_size_is_not_per_second(unit):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"no such unit of a size: {unit}"):
         units.parse_size(f"10{unit}")
 
 

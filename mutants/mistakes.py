@@ -1,0 +1,121 @@
+"""The small mistakes that can be made in a module: another comparison, one more, the opposite, nothing returned, nothing done.
+
+Sentences for people are left alone, and so are types. The mistakes are made in the text, so that all else stays as it is.
+"""
+
+import ast
+import difflib
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+_PAIRS = [
+    ("==", "!="),
+    ("<", "<="),
+    (">", ">="),
+    ("is", "is not"),
+    ("in", "not in"),
+    ("and", "or"),
+    ("+", "-"),
+    ("*", "/"),
+    ("|", "&"),
+    ("+=", "-="),
+]
+_SWAPPED = dict(_PAIRS) | {new: old for old, new in _PAIRS} | {"//": "*", "%": "*", "<<": ">>", ">>": "<<", "|=": "&="}
+_SIGN = re.compile(r"(?<!\w)(is not|not in|is|in|and|or)(?!\w)|[<>=!|&+*/%-]+")
+
+
+class Mutant(NamedTuple):
+    """A module with a mistake: where its text from ``start`` to ``end`` becomes ``new``. ``lines`` are those whose tests should see it."""
+
+    module: str
+    start: int
+    end: int
+    new: str
+    lines: frozenset[int]
+
+    def text(self) -> str:
+        source = (ROOT / self.module).read_text()
+        return source[: self.start] + self.new + source[self.end :]
+
+    def is_python(self) -> bool:
+        try:
+            return bool(ast.parse(self.text()))
+        except SyntaxError:
+            return False
+
+    def changed(self) -> list[str]:
+        """The module, and the lines before and after as a diff has them, without indentation."""
+        diff = difflib.unified_diff((ROOT / self.module).read_text().splitlines(), self.text().splitlines(), n=0, lineterm="")
+        return [self.module, *(f"{line[0]} {line[1:].strip()}" for line in list(diff)[2:] if line[0] in "-+")]
+
+
+def mutants_of(module: str) -> Iterator[Mutant]:
+    """All mistakes that can be made in a module; a few of them are not Python any more."""
+    source = (ROOT / module).read_text()
+    lines = source.splitlines(keepends=True)
+    begins = [0, *itertools.accumulate(map(len, lines))]
+
+    def place(line: int, column: int) -> int:
+        return begins[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+    def span(node: ast.AST) -> tuple[int, int]:
+        return place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset)
+
+    def swaps(*operands: ast.AST) -> Iterator[tuple[int, int, str]]:
+        for left, right in itertools.pairwise(operands):
+            sign = _SIGN.search(source, span(left)[1], span(right)[0])
+            if sign and sign[0] in _SWAPPED:
+                yield sign.start(), sign.end(), _SWAPPED[sign[0]]
+
+    def mistakes(node: ast.AST) -> Iterator[tuple[int, int, str]]:
+        start, end = span(node)
+        match node:
+            case ast.Compare():
+                yield from swaps(node.left, *node.comparators)
+            case ast.BoolOp():
+                yield from swaps(*node.values)
+            case ast.BinOp():
+                yield from swaps(node.left, node.right)
+            case ast.AugAssign():
+                yield from swaps(node.target, node.value)
+            case ast.UnaryOp(op=ast.Not() | ast.USub()):
+                yield start, span(node.operand)[0], ""
+            case ast.Constant(value=bool() as value):
+                yield start, end, str(not value)
+            case ast.Constant(value=int() | float() as value):
+                yield start, end, str(value + 1)
+            case ast.Constant(value=str() as value) if source[start] in "\"'" and not re.search(r"\s", value):
+                yield start, end, '"mutant"'
+            case ast.If() | ast.While() | ast.IfExp():
+                yield *span(node.test), f"not ({source[slice(*span(node.test))]})"
+            case ast.Return(value=ast.expr()) if source[start:end] != "return None":
+                yield start, end, "return None"
+            case ast.Expr(value=ast.Call()) | ast.Raise():
+                yield start, end, "pass"
+            case ast.Break() | ast.Continue():
+                yield start, end, "continue" if isinstance(node, ast.Break) else "break"
+            case ast.keyword(arg=str()):
+                yield start, end + (source[end : end + 1] == ","), ""
+
+    def walk(node: ast.AST, of: frozenset[int]) -> Iterator[Mutant]:
+        own = frozenset(range(node.lineno, node.end_lineno + 1)) if hasattr(node, "lineno") else frozenset()
+        if own and not isinstance(node, ast.arg):
+            yield from (Mutant(module, *mistake, of or own) for mistake in mistakes(node))
+        for name, field in ast.iter_fields(node):
+            if name in ("annotation", "returns") or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+                continue
+            inner = of if not isinstance(node, ast.FunctionDef) else frozenset() if name == "body" else _body(node)
+            for child in field if isinstance(field, list) else [field]:
+                yield from walk(child, inner) if isinstance(child, ast.AST) else ()
+
+    tree = ast.parse(source)
+    yield from walk(tree, frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))))
+
+
+def _body(function: ast.FunctionDef) -> frozenset[int]:
+    """What runs when it is called. What stands outside of all functions counts for each test that calls one of the module."""
+    return frozenset(range(function.body[0].lineno, function.end_lineno + 1))

@@ -1,0 +1,66 @@
+"""A socket to the database that lets others write exactly between two requests of a program."""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class Between:
+    """A socket to the database that stops at each request of its client; ``at`` is called with its index, before it goes on.
+
+    What ``at`` returns goes to the server instead of the request; a part of it ends the connection.
+    """
+
+    def __init__(self, switch, name: str, at: Callable[[int, bytes], bytes]):
+        self.path = f"{switch.box.directory}/{name}.sock"
+        self._at, self._real = at, f"{switch.box.directory}/db.sock"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self.path)
+        self._listener.listen()
+        self.requests = 0
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(30)
+        self._listener.close()
+        os.unlink(self.path)
+
+    def _serve(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(self._real)
+            while request := message(client):
+                self.requests += 1
+                passed = self._at(self.requests, request)
+                server.sendall(passed)
+                if passed != request:
+                    return
+                answer = message(server)
+                with suppress(OSError):  # the client was killed meanwhile
+                    client.sendall(answer)
+
+
+def message(connection: socket.socket) -> bytes:
+    data = b""
+    while True:
+        try:
+            chunk = connection.recv(2**20)
+        except ConnectionResetError:  # killed with an answer unread
+            return b""
+        if not chunk:
+            return b""
+        data += chunk
+        if data.endswith(b"}"):
+            try:
+                json.loads(data)
+                return data
+            except ValueError:
+                pass  # the brace was an inner one

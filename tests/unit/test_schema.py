@@ -1,0 +1,86 @@
+"""What a transaction may hold, by the schema that Open vSwitch comes with."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ovstool.errors import Refused, Unreachable
+from ovstool.ovsdb import schema
+
+OURS = json.loads(next(Path(folder, "vswitch.ovsschema") for folder in ("/usr/share/openvswitch", "/usr/local/share/openvswitch")
+                       if Path(folder, "vswitch.ovsschema").exists()).read_text())  # fmt: skip
+PORT = {"op": "insert", "table": "Port", "uuid-name": "row0", "row": {"name": "p", "tag": 4095, "interfaces": ["named-uuid", "row1"]}}
+QOS = {"op": "insert", "table": "QoS", "uuid-name": "row1", "row": {"type": "linux-htb", "queues": ["map", [[0, ["named-uuid", "row0"]]]]}}
+
+
+def update(table: str, **row) -> dict:
+    return {"op": "update", "table": table, "where": [], "row": row}
+
+
+def test_columns():
+    assert {"name", "tag", "qos"} <= schema.columns(OURS, "Port") and "ports" not in schema.columns(OURS, "Port")
+    assert schema.columns(OURS, "Nosuch") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "broken", [None, [], "x", 1, {}, {"tables": None}, {"tables": []}, {"tables": {"Port": 1}}, {"tables": {"Port": {}}}]
+)
+def test_columns_of_what_is_no_schema(broken):
+    with pytest.raises(Unreachable, match="the answer is not OVSDB: a schema without columns"):
+        schema.columns(broken, "Port")
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [],
+        [PORT, QOS],
+        [update("Port", tag=["set", []]), update("Port", tag=0, trunks=["set", [1, 4095]], vlan_mode="access")],
+        [{"op": "delete", "table": "Port", "where": []}],
+        [{"op": "mutate", "table": "Bridge", "where": [], "mutations": [["ports", "delete", ["set", []]]]}],
+    ],
+)
+def test_what_the_server_would_take(operations):
+    schema.check(OURS, operations)
+
+
+@pytest.mark.parametrize(
+    ("operation", "what", "why"),
+    [
+        (update("Nosuch", name="x"), "Nosuch", f"this Open vSwitch has no such table (database schema {OURS['version']})"),
+        (update("Port", nosuch="x"), "Port.nosuch", f"this Open vSwitch has no such column (database schema {OURS['version']})"),
+        (update("Port", tag=4096), "Port.tag", "4096"),
+        (update("Port", tag=-1), "Port.tag", "-1"),
+        (update("Port", tag=["set", [1, 2]]), "Port.tag", "set must have"),
+        (update("Port", vlan_mode="acces"), "Port.vlan_mode", "acces"),
+        (update("Port", name=5), "Port.name", "expected string"),
+        (update("Port", external_ids=["set", []]), "Port.external_ids", "map"),
+        (update("Port", qos="x"), "Port.qos", "x"),
+    ],
+)
+def test_what_the_server_would_refuse(operation, what, why):
+    with pytest.raises(Refused) as refused:
+        schema.check(OURS, [PORT, QOS, operation])
+    assert refused.value.what == what and why in refused.value.why and refused.value.why.isprintable()
+
+
+def test_two_new_rows_are_two():
+    new = [PORT | {"uuid-name": name, "row": {"name": name}} for name in ("row0", "row1")]
+    both = update("Bridge", ports=["set", [["named-uuid", "row0"], ["named-uuid", "row1"]]])
+    schema.check(OURS, [*new, both])
+    with pytest.raises(Refused):
+        schema.check(OURS, [*new, update("Bridge", ports=["set", [["named-uuid", "row0"], ["named-uuid", "row0"]]])])
+
+
+@pytest.mark.parametrize(
+    "table", [{"columns": {}, "maxRows": 0}, {"columns": {"name": {"type": "nosuch"}}}, {"columns": {"_x y": {"type": "string"}}}, {}]
+)
+def test_a_schema_that_cannot_be_read(table):
+    with pytest.raises(Unreachable, match="the answer is not OVSDB: a schema that cannot be read"):
+        schema.check({"tables": {"Port": table}}, [update("Port", name="x")])
+
+
+def test_a_version_that_is_not_told():
+    with pytest.raises(Refused, match="of unknown version"):
+        schema.check({"tables": {}}, [update("Port", name="x")])
