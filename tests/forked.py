@@ -51,7 +51,7 @@ class Forks:
             stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
         theirs = [os.open(".", os.O_PATH), stdin_pipe[0], stdout[1], stderr[1], status[1]]
         with tempfile.TemporaryFile() as request:
-            request.write(json.dumps([list(words), dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
+            request.write(json.dumps([[*map(os.fsdecode, words)], dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
             request.flush()
             socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
         for fd in theirs:
