@@ -51,7 +51,7 @@ class Forks:
             stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
         theirs = [os.open(".", os.O_PATH), stdin_pipe[0], stdout[1], stderr[1], status[1]]
         with tempfile.TemporaryFile() as request:
-            request.write(json.dumps([list(words), dict(environ), new_session]).encode())
+            request.write(json.dumps([[*map(os.fsdecode, words)], dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
             request.flush()
             socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
         for fd in theirs:
@@ -160,7 +160,7 @@ def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, sta
     """Take over what was given to run a command with."""
     with os.fdopen(request, "rb") as file:
         file.seek(0)
-        words, environ, new_session = json.load(file)
+        words, environ, new_session, nice = json.load(file)
     os.fchdir(folder)
     for number, fd in enumerate((stdin, stdout, stderr)):
         os.dup2(fd, number)
@@ -168,6 +168,8 @@ def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, sta
         os.close(fd)
     if new_session:
         os.setsid()
+    if nice != os.getpriority(os.PRIO_PROCESS, 0):
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from traffic import flowing, measured, tcp, udp
+from measuring import measured
+from traffic import flowing, tcp, udp
 
 
 @measured

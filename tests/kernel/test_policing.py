@@ -1,7 +1,8 @@
 """Ingress policing: what arrives of one TCP flow, of UDP and of packets, with the default burst and with given ones."""
 
 import pytest
-from traffic import measured, send, tcp, udp
+from measuring import measured
+from traffic import send, tcp, udp
 
 pytestmark = pytest.mark.parametrize("datapath", ["kernel"], indirect=True)
 RATES = {"eth1": 1, "eth3": 10, "eth5": 100}  # Mbit/s, of what the hosts there send to those on the ports that follow

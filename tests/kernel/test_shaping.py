@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from traffic import measured, send, tcp
+from measuring import measured
+from traffic import send, tcp
 
 kernel_only = pytest.mark.parametrize("datapath", ["kernel"], indirect=True)  # elsewhere set_queue has no effect
 

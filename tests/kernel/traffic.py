@@ -1,11 +1,10 @@
 """Traffic between the hosts of a sandbox, and how much of it arrived, as the receiver counts it."""
 
-import functools
 import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,24 +46,6 @@ def tcp(sender: int, receiver: int, *options: str) -> Flow:
 
 def udp(sender: int, receiver: int, rate: str, payload: int = 1448) -> Flow:
     return Flow(sender, receiver, ("--udp", f"--bitrate={rate}", f"--length={payload}"), payload, _UDP)
-
-
-def measured(test: Callable[..., None]) -> Callable[..., None]:
-    """Have a test begin again, twice at most, when what it measured is off.
-
-    The lab has one core of a machine that does other things too, and what stands still for a while is not what is tested.
-    """
-
-    @functools.wraps(test)
-    def until_it_holds(*args, **kwargs) -> None:
-        for _ in range(2):
-            try:
-                return test(*args, **kwargs)
-            except AssertionError as error:
-                print(f"measured once more: {error}")
-        return test(*args, **kwargs)
-
-    return until_it_holds
 
 
 def send(box: Sandbox, *flows: Flow, for_s: int = 5) -> list[Received]:

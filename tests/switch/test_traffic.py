@@ -10,6 +10,7 @@ import time
 from statistics import median
 
 import pytest
+from measuring import measured
 
 
 @pytest.fixture
@@ -93,16 +94,17 @@ while os.getppid() == int(sys.argv[2]):
 
 
 @pytest.mark.parametrize(("interval", "count"), [("1", 3), ("0.1", 25), ("0.02", 100)])
+@measured
 def test_rates_are_those_of_the_kernel(switch, interval, count):
     kernel = Kernel(switch, "eth2")
-    with Traffic(switch, "-b", "200M"):
+    with Traffic(switch, "-b", "40M"):
         rows = kernel.during(f"stats eth2 --rate --interval {interval} --count {count} -f json")
     assert len(rows) == count and not any(row["reset"] for row in rows)
     errors = []
     for row in rows:
         theirs = kernel.bytes_between("tx", row["time"] - row["interval_s"], row["time"]) * 8 / row["interval_s"]
-        errors.append(abs(row["tx_bps"] - theirs) / theirs)
-    assert median(row["tx_bps"] for row in rows) > 100e6, "there was traffic"
+        errors.append(abs(row["tx_bps"] - theirs) / max(theirs, 1))
+    assert median(row["tx_bps"] for row in rows) > 20e6, "there was traffic"
     # A single one may be off by more where the machine stopped between two readings of the judge.
     assert median(errors) < 0.01, sorted(errors)
     whole_s = rows[-1]["time"] - rows[0]["time"] + rows[0]["interval_s"]
@@ -110,6 +112,7 @@ def test_rates_are_those_of_the_kernel(switch, interval, count):
     assert sum(row["tx_bps"] * row["interval_s"] / 8 for row in rows) == pytest.approx(theirs, rel=0.01)
 
 
+@measured
 def test_bursts_are_seen_that_an_average_hides(switch, ovstool):
     """Traffic of 20 Mbit/s on average, in bursts at some hundred: iperf3 sends what it may for a second at once."""
     with Traffic(switch, "-u", "-b", "20M/1000", "-l", "1400"):
@@ -124,6 +127,7 @@ def test_bursts_are_seen_that_an_average_hides(switch, ovstool):
     assert sent["limit_bps"] == 10_000_000_000, "what a veth claims to be"
 
 
+@measured
 def test_a_full_link_is_one_long_burst(switch, ovstool):
     assert ovstool("qos set eth2 --max-rate 10mbit").code == 0
     try:
@@ -138,13 +142,14 @@ def test_a_full_link_is_one_long_burst(switch, ovstool):
     assert sent["longest_above_s"] >= 0.8
 
 
+@measured
 def test_queues_count_what_they_send(switch, ovstool):
-    assert ovstool("qos set eth2 --max-rate 50mbit --queue 0:min=1mbit --queue 7:min=1mbit").code == 0
+    assert ovstool("qos set eth2 --max-rate 20mbit --queue 0:min=1mbit --queue 7:min=1mbit").code == 0
     try:
         with Traffic(switch):
             first, second = (json.loads(line) for line in ovstool("stats eth2 --queues --rate --count 1 -f json").stdout.splitlines())
         assert (first["queue"], second["queue"]) == (0, 7)
-        assert 40e6 < first["tx_bps"] < 55e6 and second["tx_bps"] == 0
+        assert 16e6 < first["tx_bps"] < 22e6 and second["tx_bps"] == 0
         shown = {queue["queue"]: queue for queue in ovstool("qos show eth2 -f json").json["queues"]}
         counted = {row["queue"]: row for row in ovstool("stats eth2 --queues -f json").json}
         assert shown[0]["tx_bytes"] > 10**6 and shown[7]["tx_bytes"] == 0
