@@ -78,10 +78,10 @@ class Parser(argparse.ArgumentParser):
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings and any(word.startswith(_STAND_IN) for word in arg_strings):
             raise argparse.ArgumentError(action, "a value is missing before --")
-        return super()._get_values(action, [f"{_STAND_IN}--" if word == "--" else word for word in arg_strings])  # type: ignore[misc]
+        return super()._get_values(action, [f"{_STAND_IN}--" if word == "--" else word for word in arg_strings])
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        return super()._get_value(action, _meant(arg_string))  # type: ignore[misc]
+        return super()._get_value(action, _meant(arg_string))
 
     def format_help(self) -> str:
         """Usage, description, then the command's own options; those that every command has come last."""

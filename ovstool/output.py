@@ -8,12 +8,14 @@ import io
 import json
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from ovstool.errors import escape
 
 STDOUT = "standard output"
-_FORMULA = tuple("=+-@＝＋－＠")  # what begins a formula in a spreadsheet, as OWASP lists it; in Japan also in its full width
+_FORMULA = tuple(
+    "=+-@\uff1d\uff0b\uff0d\uff20"
+)  # what begins a formula in a spreadsheet, as OWASP lists it; in Japan also in its full width
 _KEPT = "\\\n"
 
 
@@ -58,8 +60,13 @@ class Output(io.TextIOWrapper):
             raise error
 
 
-class Canvas:
-    """A stream to draw on: colours, tabs, and what moves the cursor."""
+def canvas(stream: TextIO) -> TextIO:
+    """The stream to draw on: with colours, tabs, and what moves the cursor."""
+    return cast(TextIO, _Canvas(stream))
+
+
+class _Canvas:
+    """An ``Output``, or any other stream, whose ``write`` escapes nothing."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream

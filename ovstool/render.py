@@ -18,7 +18,7 @@ from cliff.formatters import base
 
 from ovstool import units
 from ovstool.errors import UsageError, escape
-from ovstool.output import Canvas, spreadsheet_text, to_json
+from ovstool.output import canvas, spreadsheet_text, to_json
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -210,7 +210,7 @@ class TableFormatter(_Formatter):
             rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True,
             maxcolwidths=widths, maxheadercolwidths=widths,
         )  # fmt: skip
-        Canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
+        canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
 
 
 class Stream:
