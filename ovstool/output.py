@@ -13,9 +13,7 @@ from typing import Any, TextIO, cast
 from ovstool.errors import escape
 
 STDOUT = "standard output"
-_FORMULA = tuple(
-    "=+-@\uff1d\uff0b\uff0d\uff20"
-)  # what begins a formula in a spreadsheet, as OWASP lists it; in Japan also in its full width
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # what begins a formula in a spreadsheet, the full-width ones too (OWASP)
 _KEPT = "\\\n"
 
 
