@@ -6,6 +6,7 @@ line on stderr and an exit code.
 
 import argparse
 import copy
+import json
 import os
 import re
 import shlex
@@ -22,7 +23,6 @@ from cliff.show import ShowOne
 from ovstool import render, units
 from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.host import Host, Tls, local
-from ovstool.output import to_json
 from ovstool.switch import Change, Finding, Switch
 
 if TYPE_CHECKING:
@@ -639,7 +639,7 @@ class SwitchWriter(SwitchLister):
         """What would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
         for host, command, changes in answers:
             plan = ["Open_vSwitch", *command.switch.planned]
-            self.app.stdout.write(to_json({"host": host, "transact": plan} if host else plan) + "\n")
+            self.app.stdout.write(json.dumps({"host": host, "transact": plan} if host else plan) + "\n")
             for *what, change in changes:
                 self.note(f"{' '.join(filter(None, (host, *what)))}: would be {change}", args)
 

@@ -5,7 +5,6 @@ lets nothing unprintable pass but the end of a line: whoever prints it, nothing 
 """
 
 import io
-import json
 import os
 import sys
 from typing import Any, TextIO, cast
@@ -81,12 +80,6 @@ def escape_standard_streams() -> None:
         if stream is None:  # closed by the caller; a socket must not get its number
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         setattr(sys, name, Output(number, stream.encoding if stream else "utf-8"))
-
-
-def to_json(value: Any, **how: Any) -> str:
-    """JSON in printable ASCII: the library escapes all but DEL."""
-    text = json.dumps(value, **how)
-    return text.replace("\x7f", "\\u007f") if "\x7f" in text else text
 
 
 def spreadsheet_text(text: str) -> str:

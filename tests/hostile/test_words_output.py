@@ -97,6 +97,18 @@ def test_a_port_of_a_recording_that_is_not_there(hostile):
     assert done.returncode == 3 and is_clean(done.stderr.decode()) and done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words", ["-n port del NAME", "-n police set NAME --rate 1mbit", "-n qos set NAME --max-rate 1mbit", "-vn qos clear eth1 NAME"]
+)
+def test_notes_about_a_port_of_somebody_else(switch, ovstool, words):
+    name = "a\x1b[31mb\novstool: note: owned"
+    switch.tool("ovs-vsctl", "--timeout=20", "--no-wait", "add-port", "br0", name)
+    switch.vsctl("set port eth1 qos=@q -- --id=@q create qos type=linux-htb")
+    done = ovstool([name if word == "NAME" else word for word in words.split()])
+    assert done.code == 0 and is_clean(done.stdout) and is_clean(done.stderr)
+    assert all(line.startswith("ovstool: ") for line in done.stderr.splitlines()) and "ovstool: note: owned" not in done.stderr.splitlines()
+
+
 def test_notes_logs_errors_and_tracebacks(switch, ovstool):
     """Of names that the user types; and a line that looks like one of ours does not begin."""
     name = f"p{STEERING}\novstool: note: owned"
