@@ -6,6 +6,7 @@ line on stderr and an exit code.
 
 import argparse
 import copy
+import json
 import os
 import re
 import shlex
@@ -22,7 +23,6 @@ from cliff.show import ShowOne
 from ovstool import render, units
 from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.host import Host, Tls, local
-from ovstool.output import to_json
 from ovstool.switch import Change, Finding, Switch
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class Parser(argparse.ArgumentParser):
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings and any(word.startswith(_STAND_IN) for word in arg_strings):
             raise argparse.ArgumentError(action, "a value is missing before --")
-        return super()._get_values(action, [f"{_STAND_IN}--" if word == "--" else word for word in arg_strings])  # type: ignore[misc]
+        return super()._get_values(action, [f"{_STAND_IN}--" if word == "--" else word for word in arg_strings])
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        return super()._get_value(action, _meant(arg_string))  # type: ignore[misc]
+        return super()._get_value(action, _meant(arg_string))
 
     def format_help(self) -> str:
         """Usage, description, then the command's own options; those that every command has come last."""
@@ -639,7 +639,7 @@ class SwitchWriter(SwitchLister):
         """What would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
         for host, command, changes in answers:
             plan = ["Open_vSwitch", *command.switch.planned]
-            self.app.stdout.write(to_json({"host": host, "transact": plan} if host else plan) + "\n")
+            self.app.stdout.write(json.dumps({"host": host, "transact": plan} if host else plan) + "\n")
             for *what, change in changes:
                 self.note(f"{' '.join(filter(None, (host, *what)))}: would be {change}", args)
 

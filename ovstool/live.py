@@ -28,7 +28,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from ovstool.errors import escape
-from ovstool.output import Canvas
+from ovstool.output import canvas
 from ovstool.rates import QueueRate, Rate
 from ovstool.units import human_size
 
@@ -87,7 +87,7 @@ class Bar:
 
         width, height = os.get_terminal_size(stderr.fileno())
         # With a size, or rich would believe COLUMNS and LINES, whatever they are.
-        console = Console(file=Canvas(stderr), width=width or 80, height=height or 24)
+        console = Console(file=canvas(stderr), width=width or 80, height=height or 24)
         columns = (TextColumn("hosts"), BarColumn(), MofNCompleteColumn())
         self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
         self._task = self._progress.add_task("hosts", total=count)
@@ -118,7 +118,8 @@ class Table:
         title: str = "ovstool stats",
     ):
         self._link_speed = link_speed
-        self._stdin, self._stdout = stdin or sys.stdin, Canvas(stdout or sys.stdout)
+        self._stdin = stdin or sys.stdin
+        self._stdout = canvas(stdout or sys.stdout)
         self._keyboard = self._stdin.fileno() if self._stdin.isatty() else None
         self._screen = _Screen(rate_class, sort, descending, title, self._stdout.encoding or "ascii", self._keyboard is not None)
         # With a size, or rich would believe COLUMNS and LINES, which stay the same when the window does not.

@@ -5,15 +5,14 @@ lets nothing unprintable pass but the end of a line: whoever prints it, nothing 
 """
 
 import io
-import json
 import os
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from ovstool.errors import escape
 
 STDOUT = "standard output"
-_FORMULA = tuple("=+-@＝＋－＠")  # what begins a formula in a spreadsheet, as OWASP lists it; in Japan also in its full width
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # what begins a formula in a spreadsheet, the full-width ones too (OWASP)
 _KEPT = "\\\n"
 
 
@@ -58,8 +57,13 @@ class Output(io.TextIOWrapper):
             raise error
 
 
-class Canvas:
-    """A stream to draw on: colours, tabs, and what moves the cursor."""
+def canvas(stream: TextIO) -> TextIO:
+    """The stream to draw on: with colours, tabs, and what moves the cursor."""
+    return cast(TextIO, _Canvas(stream))
+
+
+class _Canvas:
+    """An ``Output``, or any other stream, whose ``write`` escapes nothing."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -76,12 +80,6 @@ def escape_standard_streams() -> None:
         if stream is None:  # closed by the caller; a socket must not get its number
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         setattr(sys, name, Output(number, stream.encoding if stream else "utf-8"))
-
-
-def to_json(value: Any, **how: Any) -> str:
-    """JSON in printable ASCII: the library escapes all but DEL."""
-    text = json.dumps(value, **how)
-    return text.replace("\x7f", "\\u007f") if "\x7f" in text else text
 
 
 def spreadsheet_text(text: str) -> str:

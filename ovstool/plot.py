@@ -179,11 +179,11 @@ def picture(path: str, readings: Recording, ports: Sequence[str], packets: bool)
     totals, traces = _survey(path, readings, ports, partial(_intervals, what=what, factor=factor))
     if not totals:
         raise NotFound(shown(path), "there are no readings in it")
-    known = [key for key, total in totals.items() if total is not None]
+    known = {key: total for key, total in totals.items() if total is not None}
     if not known:
         raise NotFound(shown(path), "a rate needs two readings of a port, and there is only one of each")
     if len(totals) > MOST_PORTS:
-        busiest = set(nlargest(MOST_PORTS, known, key=totals.__getitem__))
+        busiest = set(nlargest(MOST_PORTS, known, key=known.__getitem__))
         traces = {key: Trace() for key in known if key in busiest}
         of_busiest = ((host, reading) for host, reading in readings if (host, reading.bridge, reading.port) in traces)
         for key, interval in _intervals(of_busiest, what, factor):
@@ -269,7 +269,8 @@ def _survey(
     Those are whole when there are no more than MOST_PORTS. Raises NotFound for a port that is not in it, Refused for more ports than are
     compared.
     """
-    asked, others = set(ports), set()
+    asked = set(ports)
+    others: set[str] = set()
     totals: dict[Key, float | None] = {}
     traces: dict[Key, Trace] = {}
     room = _MOST_NAMES

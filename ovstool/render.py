@@ -5,6 +5,7 @@ value, shell, lines) write each value on one line.
 """
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -18,7 +19,7 @@ from cliff.formatters import base
 
 from ovstool import units
 from ovstool.errors import UsageError, escape
-from ovstool.output import Canvas, spreadsheet_text, to_json
+from ovstool.output import canvas, spreadsheet_text
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -79,7 +80,7 @@ class JsonFormatter(_Formatter):
     """A list with one object on each line, or one object; an object a line is quick to write and easy to grep and diff."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        objects = (to_json(dict(zip(column_names, row, strict=True))) for row in data)
+        objects = (json.dumps(dict(zip(column_names, row, strict=True))) for row in data)
         if parsed_args.noindent:
             stdout.write(f"[{', '.join(objects)}]\n")
             return
@@ -94,10 +95,10 @@ class JsonFormatter(_Formatter):
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         shown = dict(zip(column_names, data, strict=True))
-        stdout.write(to_json(shown, indent=None if parsed_args.noindent else 2) + "\n")
+        stdout.write(json.dumps(shown, indent=None if parsed_args.noindent else 2) + "\n")
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        stdout.writelines(to_json(dict(zip(column_names, row, strict=True))) + "\n" for row in data)
+        stdout.writelines(json.dumps(dict(zip(column_names, row, strict=True))) + "\n" for row in data)
 
 
 class ValueFormatter(_Formatter):
@@ -210,7 +211,7 @@ class TableFormatter(_Formatter):
             rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True,
             maxcolwidths=widths, maxheadercolwidths=widths,
         )  # fmt: skip
-        Canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
+        canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
 
 
 class Stream:
@@ -274,7 +275,7 @@ def flat(value: Any, nothing: str = "-") -> str:
         case None | []:
             return nothing
         case list() if isinstance(value[0], dict):
-            return to_json(value, separators=(",", ":"))
+            return json.dumps(value, separators=(",", ":"))
         case list():
             return ",".join(flat(item) for item in value)
         case dict():

@@ -53,12 +53,13 @@ class App(cliff.app.App):
     """ovstool. ``run`` takes a command line, ``run_subcommand`` one of the interactive shell."""
 
     NAME = "ovstool"
+    parser: Parser
 
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None):
         super().__init__(DESCRIPTION, None, Commands(), stdout=stdout, stderr=stderr)
         self.options = common_defaults()
 
-    def build_option_parser(self, description: str | None, version: str | None, argparse_kwargs: Any = None) -> argparse.ArgumentParser:
+    def build_option_parser(self, description: str | None, version: str | None, argparse_kwargs: Any = None) -> Parser:
         parser = Parser(prog="ovstool", description=description, usage="ovstool [common options] NOUN [VERB] [arguments] [options]")
         parser.add_argument("--version", action="store_true", help="show the version and exit")
         add_common_options(parser)
@@ -84,7 +85,7 @@ class App(cliff.app.App):
                 argv = ["help", *_words_of(argv)]
             command_class, name, rest = self.command_manager.find_command(argv)
             command = command_class(self, self.options, cmd_name=name)
-            parser = command.get_parser(f"{self.NAME} {name}")
+            parser: Any = command.get_parser(f"{self.NAME} {name}")
             args = parser.parse_words(rest, copy.copy(self.options))
             _log(args.verbose_level, self.stderr)
             return command.run(args)

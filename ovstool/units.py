@@ -114,7 +114,7 @@ def _scale(bits: int) -> tuple[str, str]:
 
 
 def _split(text: str, what: str, example: str) -> tuple[_Number, str]:
-    match = re.fullmatch(_NUMBER, text.strip()) if text.isascii() else None  # lower() makes a k of the sign for Kelvin
+    match = re.fullmatch(_NUMBER, text.strip(" ")) if text.isascii() else None  # lower() makes a k of the sign for Kelvin
     digits = match[1] if match else ""
     if not any(c.isdigit() for c in digits) or len(digits) > 40:
         raise UsageError(quote(text), f"not a {what}", example)

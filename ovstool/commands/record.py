@@ -9,7 +9,7 @@ from ovstool.command import Command, SwitchCommand, seconds
 from ovstool.commands.options import number
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import UsageError
-from ovstool.output import Canvas
+from ovstool.output import canvas
 from ovstool.render import window_width
 from ovstool.switch import Switch, stats
 
@@ -98,4 +98,4 @@ class StatsPlot(Command):
         out = self.app.stdout
         terminal = out.isatty()
         width = window_width() if terminal else 80
-        Canvas(out).write(plot.text(picture, width, not plot.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR")))
+        canvas(out).write(plot.text(picture, width, not plot.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR")))

@@ -151,7 +151,7 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path, name):
     assert len(read(path)) == 200
 
 
-NAMES = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''=1", "'eth1", "eth1'", " =1", "＝1", "-", "'", "a,=b", '"=1"', "=cmd|' /C calc'!A0"]
+NAMES = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''=1", "'eth1", "eth1'", " =1", "\uff1d1", "-", "'", "a,=b", '"=1"', "=cmd|' /C calc'!A0"]
 
 
 @BOTH
@@ -172,7 +172,7 @@ def test_no_cell_of_a_recording_is_a_formula(tmp_path):
         recorder.add([reading(port=name) for name in NAMES])
     with open(path, newline="", encoding="utf-8") as file:
         cells = [row["port"] for row in csv.DictReader(file)]
-    assert len(cells) == len(NAMES) and not [cell for cell in cells if cell.lstrip().startswith(tuple("=+-@＝＋－＠\t\r"))]
+    assert len(cells) == len(NAMES) and not [cell for cell in cells if cell.lstrip().startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r"))]
 
 
 VALUES = f"1, '', 'br0', 'eth1', 1, {', '.join('1' * len(COUNTERS))}"
