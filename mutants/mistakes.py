@@ -26,6 +26,7 @@ _PAIRS = [
 ]
 _SWAPPED = dict(_PAIRS) | {new: old for old, new in _PAIRS} | {"//": "*", "%": "*", "<<": ">>", ">>": "<<", "|=": "&="}
 _SIGN = re.compile(r"(?<!\w)(is not|not in|is|in|and|or)(?!\w)|[<>=!|&+*/%-]+")
+_LEFT_ALONE = ("help", "metavar", "strict")  # arguments: wording, and what is there in case that we err
 
 
 class Mutant(NamedTuple):
@@ -98,7 +99,7 @@ def mutants_of(module: str) -> Iterator[Mutant]:
                 yield start, end, "pass"
             case ast.Break() | ast.Continue():
                 yield start, end, "continue" if isinstance(node, ast.Break) else "break"
-            case ast.keyword(arg=str()):
+            case ast.keyword(arg=str()) if node.arg not in _LEFT_ALONE:
                 yield start, end + (source[end : end + 1] == ","), ""
 
     def walk(node: ast.AST, of: frozenset[int]) -> Iterator[Mutant]:
@@ -106,7 +107,11 @@ def mutants_of(module: str) -> Iterator[Mutant]:
         if own and not isinstance(node, ast.arg):
             yield from (Mutant(module, *mistake, of or own) for mistake in mistakes(node))
         for name, field in ast.iter_fields(node):
-            if name in ("annotation", "returns") or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            if (
+                name in ("annotation", "returns")
+                or getattr(node, "arg", None) in _LEFT_ALONE
+                or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+            ):
                 continue
             inner = of if not isinstance(node, ast.FunctionDef) else frozenset() if name == "body" else _body(node)
             for child in field if isinstance(field, list) else [field]:

@@ -134,7 +134,7 @@ def reports(tree: Path) -> list[tuple[str, str, float]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--module", action="append", help="mutate this alone, such as ovstool/units.py; repeatable (default: all)")
-    parser.add_argument("--tests", default="tests", help="use the tests below this alone (default: all but those in a kernel of their own)")
+    parser.add_argument("--tests", action="append", help="use the tests below this alone; repeatable (default: all but tests/kernel)")
     parser.add_argument("-n", type=int, default=200, help="how many mutants (default: 200)")
     parser.add_argument("--seed", default="1", help="which ones (default: 1)")
     args = parser.parse_args()
@@ -163,7 +163,9 @@ def main() -> int:
         with ThreadPoolExecutor(PARALLEL) as pool:
             return list(pool.map(one, items))
 
-    modules = sorted(name for name in files if re.fullmatch(r"tests/(?!kernel/).*test_\w+\.py", name) and name.startswith(args.tests))
+    modules = sorted(
+        name for name in files if re.fullmatch(r"tests/(?!kernel/).*test_\w+\.py", name) and name.startswith(tuple(args.tests or ["tests"]))
+    )
     tests = {test: of for known in each(covered, modules) for test, of in known.items()}
     sources = args.module or sorted(name for name in files if re.fullmatch(r"ovstool/.*\.py", name))
     drawn = [mutant for module in sources for mutant in mutants_of(module)]

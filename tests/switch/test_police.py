@@ -47,7 +47,11 @@ def test_what_is_not_named_stays(switch, ovstool):
 
 def test_the_burst_that_ovs_takes_for_none(switch, ovstool):
     switch.vsctl("set Interface eth1 ingress_policing_rate=10000 ingress_policing_burst=0")
-    assert ovstool("police list -f json").json[0]["burst"] == 8_000_000
+    switch.vsctl("set Interface eth2 ingress_policing_kpkts_rate=5 ingress_policing_kpkts_burst=0")
+    assert ovstool("police list -f json").json == [
+        {"port": "eth1", "rate": 10_000_000, "burst": 8_000_000, "packet_rate": None, "packet_burst": None},
+        {"port": "eth2", "rate": None, "burst": None, "packet_rate": 5_000, "packet_burst": 16_000},
+    ]
 
 
 def test_a_bond_stands_for_all_its_members(switch, ovstool):

@@ -12,6 +12,11 @@ from ovstool.openflow.match import apart, covers, fields
         ("", "ip"),
         ("ip", "tcp,tp_dst=80"),
         ("ipv6", "icmp6"),
+        *(
+            (f"ip,nw_proto={number}", f"{word},nw_ttl=5")
+            for word, number in (("icmp", 1), ("igmp", 2), ("tcp", 6), ("udp", 17), ("sctp", 132))
+        ),
+        *((f"ipv6,nw_proto={number}", f"{word}6,nw_ttl=5") for word, number in (("icmp", 58), ("tcp", 6), ("udp", 17), ("sctp", 132))),
         ("dl_type=0x0800", "ip"),
         ("in_port=1", "arp,in_port=1"),
         ("in_port=LOCAL", "ip,in_port=LOCAL"),

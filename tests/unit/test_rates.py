@@ -22,6 +22,17 @@ def test_a_rate_is_over_the_time_that_passed():
     assert (rate.tx_pps, rate.rx_dropped_ps, rate.tx_errors_ps) == (None, None, None), "not supported"
 
 
+@pytest.mark.parametrize("way", ["rx", "tx"])
+@pytest.mark.parametrize(
+    ("counter", "name", "factor"), [("bytes", "bps", 8), ("packets", "pps", 1), ("dropped", "dropped_ps", 1), ("errors", "errors_ps", 1)]
+)
+def test_each_counter_has_a_rate_of_its_own(way, counter, name, factor):
+    rate = rates.between(reading(0.1234567, **{f"{way}_{counter}": 100}), reading(0.1234567 + 1 / 3, **{f"{way}_{counter}": 107}))
+    assert (rate.time, rate.interval_s) == (0.45679, 0.333333)
+    told = {column: value for column, value in rate._asdict().items() if column.endswith("ps") and value is not None}
+    assert told == {f"{way}_{name}": 21.0 * factor}
+
+
 def test_a_counter_that_one_reading_lacks_has_no_rate():
     rate = rates.between(reading(1.0, rx_bytes=5), reading(2.0, rx_bytes=6, tx_bytes=7))
     assert (rate.rx_bps, rate.tx_bps, rate.reset) == (8, None, False)

@@ -133,6 +133,23 @@ def test_a_table_fits_the_width_asked_for(style, width):
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.parametrize(
+    ("options", "columns", "width"),
+    [
+        ({"fit_width": True}, "40", 40),
+        ({"fit_width": True}, "x", 0),
+        ({"fit_width": True}, "", 0),
+        ({}, "40", 0),
+        ({"max_width": 50}, "40", 50),
+    ],
+)
+def test_a_table_that_is_no_terminals_fits_columns_when_asked_to(monkeypatch, options, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+    text = emit("table", ("a", "b"), [["word " * 20, "word " * 20]], **options)
+    widest = max(map(len, text.splitlines()))
+    assert width - 15 < widest <= width if width else widest > 190
+
+
 def test_no_column_is_made_narrower_than_a_short_name():
     text = emit("table", ("a", "b"), [["abcdefghijkl", "mnopqrstuvwx"]], max_width=5)
     assert [line.split() for line in text.splitlines()[2:]] == [["abcdefgh", "mnopqrst"], ["ijkl", "uvwx"]]

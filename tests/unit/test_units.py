@@ -95,6 +95,8 @@ def test_anything_else_is_refused_in_one_printable_line(parse, what, text, why):
     with pytest.raises(UsageError) as failure:
         parse(text)
     assert failure.value.why.startswith(why.format(what))
+    if failure.value.why in (f"not a {what}", f"a {what} is more than zero"):
+        assert failure.value.hint == {"rate": "200mbit", "size": "80kbit or 10kB"}[what]
     assert str(failure.value).isprintable()
     assert len(str(failure.value)) < 400
 
