@@ -1,6 +1,6 @@
 """OVSDB's JSON-RPC (RFC 7047, section 4) over a stream, one request at a time, with the standard library's json.
 
-The peer is not trusted: what it sends is bounded in size, and everything is bounded in time.
+The peer is not trusted: what it sends is bounded in size and held against what was asked, and everything is bounded in time.
 """
 
 import json
@@ -10,11 +10,12 @@ from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import Stream
 from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
+from ovstool.ovsdb.reply import Broken, Reader
 from ovstool.ovsdb.values import Json, malformed
 
 LOG = logging.getLogger(__name__)
 
-_MAX_REPLY = 512 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
+_MAX_REPLY = 256 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
 _SHOWN = 300  # characters of a peer's own words worth repeating
 
 
@@ -39,7 +40,7 @@ class Client(Conversation):
 
     def __init__(self, stream: Stream, address: str, deadline: float):
         super().__init__(stream, address, deadline)
-        self._buffer = bytearray()
+        self._reader = Reader()
         self._last_id = 0
         self._told = False  # of a change that is watched for
 
@@ -48,7 +49,11 @@ class Client(Conversation):
 
         Raises OperationFailed when the server did not commit it, Refused when it may not be asked.
         """
-        results = self._call("transact", [DATABASE, *operations])
+        self._reader.operations = operations
+        try:
+            results = self._call("transact", [DATABASE, *operations])
+        finally:
+            self._reader.operations = ()
         if type(results) is not list or len(results) < len(operations):
             raise malformed("a transaction without results")
         for index, result in enumerate(results):
@@ -130,46 +135,24 @@ class Client(Conversation):
         self._send_all(json.dumps(message, separators=(",", ":")).encode())
 
     def _receive(self) -> dict:
-        """Read one message. Nothing marks its end but the brace that closes it, so parsing is tried when the text ends in one."""
         while (message := self._next()) is None:
-            self._fill()
+            self._keep(self._receive_some("closed by the server before its answer was complete"))
         return message
 
     def _next(self) -> dict | None:
-        """The first message in the buffer, None when it is not complete."""
-        text = bytes(self._buffer).strip()
-        if text.endswith(b"}") or (text and not text.startswith(b"{")):
-            return self._parse(json.JSONDecoder(), text)
-        return None
-
-    def _fill(self) -> None:
-        """Read until the buffer ends in what may be the end of a message."""
-        while True:
-            data = self._receive_some("closed by the server before its answer was complete")
-            first = not self._buffer
-            self._keep(data)
-            if first or data.rstrip().endswith(b"}"):
-                return
+        """The next message of what has come, None when it is not complete."""
+        try:
+            return self._reader.take()
+        except Broken as error:
+            raise self._broken(str(error)) from error
+        except OvstoolError:
+            self.close()
+            raise
 
     def _keep(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) > _MAX_REPLY:
-            raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
-
-    def _parse(self, decoder: json.JSONDecoder, data: bytes) -> dict | None:
-        """The first message of the data, or None when it is not complete yet; the rest stays in the buffer."""
         try:
-            text = data.decode()
-            message, end = decoder.raw_decode(text)
-        except json.JSONDecodeError as error:
-            if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-                return None
-            raise self._broken("no JSON") from error
-        except UnicodeDecodeError as error:
-            raise self._broken("no UTF-8") from error
-        except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
-            raise self._broken("JSON that nobody means") from error
-        if type(message) is not dict:
-            raise self._broken("no JSON-RPC")
-        self._buffer = bytearray(text[end:].encode()) if end < len(text) else bytearray()
-        return message
+            self._reader.feed(data)
+        except Broken as error:
+            raise self._broken(str(error)) from error
+        if self._reader.fed > _MAX_REPLY:
+            raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")

@@ -1,0 +1,177 @@
+"""JSON-RPC messages out of a stream that comes in pieces, read and checked as they come. Pure.
+
+What a peer sends takes no more memory than an answer to what was asked: the rows of a ``select`` are held against its columns before
+more is read, and a single value is bounded. What is larger than a value is read here, the values themselves by json.
+"""
+
+import codecs
+import json
+import re
+import sys
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from ovstool.ovsdb import columns
+from ovstool.ovsdb.values import Json, malformed
+
+_LARGEST = 16 * 2**20  # bytes in memory of the text of one value; a bridge's set of 100,000 ports is 5 MB
+_FULLEST = 400_000  # brackets and commas of one value, a brace counted four times, as each is an object of Python's; that set has 300,000
+_MANY = 2**20  # characters in which these are worth counting
+_CUT = 16  # characters before the end of the text in which a value that is cut looks wrong: \u00e, tru, 1.5e
+_SPACE = re.compile(r"[ \t\n\r]*")
+_CLOSES = {"{": "}", "[": "]", '"': '"'}
+_OF_MESSAGE = ("id", "method", "params", "result", "error")
+_OF_RESULT = ("rows", "error", "details")
+_Reading = Generator[None, None, Any]  # yields when it needs more text
+
+
+class Broken(Exception):
+    """It is no JSON-RPC; the text says what it is."""
+
+
+class Reader:
+    """Feed it, and take messages until there is None. ``operations`` are those of the transaction whose result is awaited."""
+
+    def __init__(self) -> None:
+        self.operations: Sequence[dict] = ()
+        self.fed = 0  # bytes since the last message was complete
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._text = ""
+        self._at = 0
+        self._is_plain = True
+        self._message = self._read_message()
+
+    def feed(self, data: bytes) -> None:
+        """Raises Broken when a value is larger than any that is meant."""
+        self.fed += len(data)
+        try:
+            self._text = self._text[self._at :] + self._decode(data)
+        except UnicodeDecodeError as error:
+            raise Broken("no UTF-8") from error
+        self._at = 0
+        self._is_plain = True
+        if sys.getsizeof(self._text) > _LARGEST or len(self._text) > _MANY < _FULLEST < self._fullness():
+            raise Broken("JSON that nobody means")
+
+    def take(self) -> dict | None:
+        """The next message, None when it is not complete. Raises Broken, and Unreachable for rows that are not those asked for."""
+        try:
+            next(self._message)
+        except StopIteration as done:
+            self._message = self._read_message()
+            self.fed = 0
+            return done.value
+        return None
+
+    def _fullness(self) -> int:
+        return self._text.count(",") + self._text.count("[") + 4 * self._text.count("{")
+
+    def _read_message(self) -> _Reading:
+        if (yield from self._peek()) != "{":
+            raise Broken("no JSON-RPC" if self._text[self._at] in '["-0123456789' else "no JSON")
+        return (yield from self._object(_OF_MESSAGE, lambda key: self._results() if key == "result" else self._value()))
+
+    def _results(self) -> _Reading:
+        """What a message has as its result: of a transaction, a list of results."""
+        if not self.operations or (yield from self._peek()) != "[":
+            return (yield from self._value())
+        results: list[Json] = []
+        while (yield from self._more("[" if not results else ",", "]")):
+            if len(results) > len(self.operations):
+                raise malformed("more results than operations")
+            results.append((yield from self._result(len(results))))
+        return results
+
+    def _result(self, index: int) -> _Reading:
+        if (yield from self._peek()) != "{":
+            return (yield from self._value())
+        operation = self.operations[index] if index < len(self.operations) else {}
+        rows = self._rows if operation.get("op") == "select" else lambda _: self._value()
+        return (yield from self._object(_OF_RESULT, lambda key: rows(operation) if key == "rows" else self._value()))
+
+    def _rows(self, select: dict) -> _Reading:
+        """The rows of a select, each piece of them checked before the next is read."""
+        if (yield from self._peek()) != "[":
+            return (yield from self._value())
+        most = 1 if any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())) else None
+        rows: list[Json] = []
+        seen: set[str] = set()
+        while (yield from self._more("[" if not rows else ",", "]")):
+            new = self._plain_rows() or [(yield from self._value())]
+            if "columns" in select:
+                columns.check(select["table"], select["columns"], new, seen)
+            rows += new
+            if most and len(rows) > most:
+                raise malformed("several rows where one can be")
+        return rows
+
+    def _plain_rows(self) -> list[Json]:
+        """All rows that the text has of this select, as ovsdb-server writes them; none when they are written in another way."""
+        if not self._is_plain:
+            return []
+        end = (self._text.find("}]", self._at) + 1) or (self._text.rfind("},{", self._at) + 1)
+        try:
+            rows = json.loads(f"[{self._text[self._at : end]}]") if end else []
+        except (ValueError, RecursionError):  # there are such brackets in a string
+            rows = []
+        self._is_plain = bool(rows)  # else the rest of this text is read row by row
+        self._at = end if rows else self._at
+        return rows
+
+    def _object(self, keys: Sequence[str], read: Callable[[str], _Reading]) -> _Reading:
+        """An object, of which only these keys are kept."""
+        found: dict[str, Json] = {}
+        opening = "{"
+        while (yield from self._more(opening, "}")):
+            opening = ","
+            key = yield from self._value()
+            if type(key) is not str or (yield from self._peek()) != ":":
+                raise Broken("no JSON")
+            self._at += 1
+            value = yield from read(key)
+            if key in keys:
+                found[key] = value
+        return found
+
+    def _more(self, opening: str, closing: str) -> _Reading:
+        """Whether an array or an object goes on, of which the opening bracket or the next comma is to come, or the closing bracket."""
+        if (char := (yield from self._peek())) not in (opening, closing):
+            raise Broken("no JSON")
+        self._at += 1
+        if opening == "," or char == closing:
+            return char != closing
+        if (yield from self._peek()) != closing:
+            return True
+        self._at += 1
+        return False
+
+    def _peek(self) -> _Reading:
+        """The next character that is no space."""
+        while True:
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text):
+                return self._text[self._at]
+            yield
+
+    def _value(self) -> _Reading:
+        """A value of any kind. It is complete when something follows, which is so in every message."""
+        closing = _CLOSES.get((yield from self._peek()), "")
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if len(self._text) - error.pos > _CUT and not error.msg.startswith("Unterminated string"):
+                    raise Broken("no JSON") from error
+            except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
+                raise Broken("JSON that nobody means") from error
+            else:
+                if end < len(self._text):
+                    self._at = end
+                    return value
+            known = len(self._text) - self._at
+            yield
+            while self._text.find(closing, known) < 0:
+                yield
+
+
+_DECODER = json.JSONDecoder()
