@@ -50,7 +50,7 @@ class Reader:
             raise Broken("no UTF-8") from error
         self._at = 0
         self._is_plain = True
-        if sys.getsizeof(self._text) > _LARGEST or len(self._text) > _MANY < _FULLEST < self._fullness():
+        if sys.getsizeof(self._text) > _LARGEST or (len(self._text) > _MANY and self._fullness() > _FULLEST):
             raise Broken("JSON that nobody means")
 
     def take(self) -> dict | None:
@@ -162,15 +162,16 @@ class Reader:
             except json.JSONDecodeError as error:
                 if len(self._text) - error.pos > _CUT and not error.msg.startswith("Unterminated string"):
                     raise Broken("no JSON") from error
+                known = len(self._text) - self._at
+                yield
+                while self._text.find(closing, known) < 0:
+                    yield
             except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
                 raise Broken("JSON that nobody means") from error
             else:
                 if end < len(self._text):
                     self._at = end
                     return value
-            known = len(self._text) - self._at
-            yield
-            while self._text.find(closing, known) < 0:
                 yield
 
 

@@ -28,13 +28,20 @@ def check(schema: Json, operations: list[dict]) -> None:
     symbols = {op["uuid-name"]: UUID(int=index) for index, op in enumerate(operations) if "uuid-name" in op}
     for op in operations:
         name = op["table"]
+        if name not in schema["tables"]:
+            raise Refused(name, f"this Open vSwitch has no such table ({_version(schema)})")
         try:
             if name not in tables:
                 tables[name] = ovs_schema.TableSchema.from_json(schema["tables"][name], name)
-        except KeyError:
-            raise Refused(name, f"this Open vSwitch has no such table ({_version(schema)})") from None
-        except error.Error as problem:
-            raise malformed(f"a schema that cannot be read ({problem})") from problem
+        except (
+            error.Error,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as problem:  # the ovs package expects a schema
+            raise malformed(f"a schema that cannot be read ({one_line(str(problem))[:100]})") from problem
         for column, value in op.get("row", {}).items():
             if column not in tables[name].columns:
                 raise Refused(f"{name}.{column}", f"this Open vSwitch has no such column ({_version(schema)})")

@@ -128,8 +128,8 @@ def _enable(txn: Transaction, names: Sequence[str], wanted: Row) -> list[Change]
             changes.append(Change(bridge["name"], "unchanged"))
             continue
         # A new row each time: an old one that no other bridge uses goes by itself, one that is shared stays as it is.
-        marks = {"external_ids": row["external_ids"] for row in present}
-        txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", wanted | marks)})
+        new = wanted | ({"external_ids": present[0]["external_ids"]} if present else {})
+        txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", new)})
         changes.append(Change(bridge["name"], "updated" if present else "created"))
     return changes
 

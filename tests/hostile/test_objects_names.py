@@ -35,7 +35,10 @@ def test_no_such_peer_is_named(names, name):
 
 
 def test_names_of_what_is_no_device_may_be_longer(switch, ovstool):
-    for words in ("vxlan-to-the-other-rack --type vxlan --remote-ip 192.0.2.7", "patch-to-the-other-bridge --peer patch-to-the-first-bridge"):
+    for words in (
+        "vxlan-to-the-other-rack --type vxlan --remote-ip 192.0.2.7",
+        "patch-to-the-other-bridge --peer patch-to-the-first-bridge",
+    ):
         assert ovstool(f"port add br0 {words} --no-wait").code == 0
     assert ovstool("port add br0 bond-of-many-members --bond eth7,eth8 --no-wait").code == 0
 

@@ -9,7 +9,10 @@ import sys
 import pytest
 from ovsdb_proxy import proxy
 
-OLD, NEW = "--max-rate 10mbit --queue 0:min=1mbit --queue 1:min=2mbit,max=5mbit", "--max-rate 20mbit --queue 0:min=2mbit --queue 1:min=4mbit,max=9mbit"
+OLD, NEW = (
+    "--max-rate 10mbit --queue 0:min=1mbit --queue 1:min=2mbit,max=5mbit",
+    "--max-rate 20mbit --queue 0:min=2mbit --queue 1:min=4mbit,max=9mbit",
+)
 LIMITS = (
     {"": "10000000", "0": "1000000", "1": "2000000 5000000"},
     {"": "20000000", "0": "2000000", "1": "4000000 9000000"},
@@ -18,10 +21,8 @@ LIMITS = (
 
 def limits(switch) -> dict[str, dict[str, str]]:
     """The rates of each port that has a QoS, and of its queues, as the database has them."""
-    rows = json.loads(
-        "[%s]" % ",".join(switch.vsctl("--format=json -- list Port -- list QoS -- list Queue").splitlines())
-    )  # one process for all
-    ports, qos, queues = ([dict(zip(table["headings"], row, strict=True)) for row in table["data"]] for table in rows)
+    answers = switch.vsctl("--format=json -- list Port -- list QoS -- list Queue").splitlines()  # one process for all
+    ports, qos, queues = ([dict(zip(table["headings"], row, strict=True)) for row in table["data"]] for table in map(json.loads, answers))
 
     def rates(row: dict) -> str:
         config = dict(row["other_config"][1])

@@ -1,7 +1,5 @@
 """Rows of a bridge that the switch has no more: a Flow_Sample_Collector_Set keeps them, and no command takes them for a bridge."""
 
-import json
-
 import io
 import shlex
 

@@ -1,0 +1,143 @@
+"""What a peer sends that is no answer, without end or of a shape that takes many times its size, costs no memory; nor time beyond -t."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+UNREACHABLE, TIMED_OUT = 5, 7
+MIB = 2**20
+BEGIN = b'{"id":1,"error":null,"result":['
+ROW = b'{"rows":[{"_uuid":["uuid","00000000-0000-0000-0000-000000000000"],"name":"a","external_ids":["map",['
+
+
+@contextmanager
+def peer(*pieces: bytes) -> Iterator[str]:
+    """A server that answers the first request with the first of these and then the last again and again, 256 MiB of it at the most."""
+    with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{directory}/db.sock")
+        listening.listen()
+
+        def serve() -> None:
+            stream, _ = listening.accept()
+            threading.Thread(target=swallow, args=(stream,), daemon=True).start()
+            try:
+                for piece in pieces[:-1]:
+                    stream.sendall(piece)
+                again = pieces[-1] * (MIB // len(pieces[-1]) + 1)
+                for _ in range(256):
+                    stream.sendall(again)
+                stream.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+        def swallow(stream: socket.socket) -> None:
+            try:
+                while stream.recv(MIB):
+                    pass
+            except OSError:
+                pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"unix:{directory}/db.sock"
+
+
+def run(db: str, command: str) -> tuple[int, str, float]:
+    """Its exit code, its errors, and the most memory that it had, in MiB."""
+    argv = [sys.executable, "-m", "ovstool", "--db", db, *command.split()]
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(argv, env=environ, stdout=subprocess.DEVNULL, stderr=errors)
+        guard = threading.Timer(60, process.kill)
+        guard.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        guard.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        return process.returncode, errors.read(), usage.ru_maxrss / 1024
+
+
+@pytest.fixture(scope="module")
+def usual_mib() -> float:
+    """What a command has that is told at once that this is no switch."""
+    with peer(b"garbage") as db:
+        return run(db, "bridge list -t 20")[2]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (BEGIN, b"[],"), (BEGIN, b"{},"), (BEGIN, b"null,"), (BEGIN, b'{"rows":[]},'), (BEGIN + b'{"rows":[', b"{},"), (BEGIN + b'{"rows":[', b"[],"),
+        (BEGIN + b'{"rows":[', ROW[9:] + b"]]},"), (BEGIN + ROW, b"[],"), (BEGIN + ROW, b"{},"), (BEGIN + ROW, b'["ab","cd"],'), (BEGIN + ROW, b'{"ab":1e4},'),
+        (BEGIN + ROW, b"["), (BEGIN + ROW, b"12345,"), (BEGIN + ROW + b'["', b"x"), (BEGIN + ROW + '["\U0001f600'.encode(), b"}"), (BEGIN + b'{"rows":', b"[],"),
+        (BEGIN + b'{"rows":', b'{"a":'), (BEGIN + b'{"a":1', b',"a":[]'), (b'{"id":1', b',"a":[[],[]]'), (b'{"id":1,"result":', b"["), (b'{"', b"x"), (b'{"id":', b"9"),
+        (b'{"id":1,"error":"', b"\\u0041"), (b'{"id":null,"method":"update","params":[', b"{},"), (b'{"id":null,"method":"echo","params":[', b"[],"), (b" ",), (b"{",), (b"\xf0\x9f\x98\x80",),
+    ],
+    ids=lambda pieces: b" ".join(pieces).decode()[-40:],
+)  # fmt: skip
+def test_memory_is_bounded(usual_mib, pieces):
+    with peer(*pieces) as db:
+        code, errors, peak_mib = run(db, "bridge list -t 5")
+    assert code in (UNREACHABLE, TIMED_OUT) and errors.startswith("ovstool: ") and errors.count("\n") == 1, errors
+    assert peak_mib - usual_mib < 64
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"id": None, "method": "update", "params": [None, {}]},
+        {"id": "x", "method": "echo", "params": [[]] * 1000},
+        {"id": 7, "result": [], "error": None},
+        {},
+    ],
+    ids=str,
+)
+def test_messages_that_nobody_asked_for_end_with_the_time(usual_mib, message):
+    with peer(json.dumps(message).encode()) as db:
+        code, errors, peak_mib = run(db, "bridge list -t 1")
+    assert code in (UNREACHABLE, TIMED_OUT) and errors.count("\n") == 1, errors
+    assert peak_mib - usual_mib < 64
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_rows_may_come_in_any_way(size):
+    """With spaces, with what looks like the end of a row in a string, cut anywhere: all that JSON allows is read."""
+    from ovstool.ovsdb.reply import Reader
+
+    rows = [
+        {"name": f'p{i}"}},{{"}}]é\U0001f600\\', "external_ids": ["map", [["a", "}]},{"], ["b", "\n\t\u2028"]]]}
+        for i in range(300 if size > 7 else 5)
+    ]
+    answer = {"id": 1, "result": [{"rows": rows}, {"rows": []}, {}, {"rows": rows[:1]}], "error": None}
+    select = {"op": "select", "table": "Interface", "columns": ["name", "external_ids"]}
+    for options in ({"separators": (",", ":")}, {"indent": 2}, {"ensure_ascii": False}, {"separators": (" ,\n", "\t: ")}):
+        data = (json.dumps(answer, **options) + "\n" + json.dumps({"id": 2}, **options)).encode()
+        reader = Reader()
+        reader.operations = [select] * 3
+        found = []
+        for begin in range(0, len(data), size):
+            reader.feed(data[begin : begin + size])
+            while message := reader.take():
+                found.append(message)
+        assert found == [answer, {"id": 2}], options
+
+
+def test_a_hundred_thousand_ports_in_one_bridge():
+    """The largest single value that a switch has."""
+    from ovstool.ovsdb.reply import Reader
+
+    ports = ["set", [["uuid", f"00000000-0000-0000-0000-{i:012}"] for i in range(100_000)]]
+    data = json.dumps({"id": 1, "result": [{"rows": [{"name": "br0", "ports": ports}]}], "error": None}).encode()
+    reader = Reader()
+    reader.operations = [{"op": "select", "table": "Bridge", "columns": ["name", "ports"]}]
+    for begin in range(0, len(data), 2**18):
+        assert reader.take() is None
+        reader.feed(data[begin : begin + 2**18])
+    assert reader.take()["result"][0]["rows"][0]["ports"] == ports
