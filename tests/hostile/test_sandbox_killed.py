@@ -26,9 +26,10 @@ from ovstool import sandbox
 __all__ = ["place"]
 
 
-def kill_at(place, folder, program, words, late=""):
-    """Start a sandbox whose ovstool is killed when it runs the program with these words, which goes on by itself."""
-    stand_in(folder, program, f'case "$*" in {words}) kill -9 $PPID; touch {folder}/killed; {late} ;; esac')
+def kill_at(place, folder, program, words, late):
+    """Start a sandbox whose ovstool is killed when it runs the program with these words, which goes on by itself, ``late`` or at once."""
+    goes_on = f'sleep 2; "$real" "$@"; touch {folder}/ended; exit 0' if late else ""
+    stand_in(folder, program, f'case "$*" in {words}) kill -9 $PPID; touch {folder}/killed; {goes_on} ;; esac')
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev", "-q"]
     environ = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
     done = subprocess.run(command, env=environ, timeout=GUARD_S, stdin=subprocess.DEVNULL, check=False)
@@ -43,11 +44,11 @@ def left(place):
 
 
 STEPS = [
-    ("ovsdb-tool", "*create*", "sleep 0.5"),
-    ("ip", "netns\\ add*", "sleep 0.5"),
-    ("ip", "*-batch*", "sleep 0.5"),
-    ("ovs-vswitchd", "*--detach*", ""),
-    ("ovs-vsctl", "*add-br*", ""),
+    ("ovsdb-tool", "*create*", True),
+    ("ip", "netns\\ add*", True),
+    ("ip", "*-batch*", False),
+    ("ovs-vswitchd", "*--detach*", False),
+    ("ovs-vsctl", "*add-br*", False),
 ]
 
 
@@ -58,6 +59,8 @@ def test_what_a_killed_start_left_is_cleared_by_stop(place, tmp_path, program, w
     kill_at(place, tmp_path, program, words, late)
     done = ovstool("sandbox", "stop", "--dir", place)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{place}: deleted\n", "")
+    if late:
+        wait_until((tmp_path / "ended").exists)
     assert left(place) == ([], set(), False)
 
 
