@@ -120,6 +120,29 @@ def test_bursts():
     assert found.longest_above_s == pytest.approx(0.03)
 
 
+def test_the_mean_of_bursts_has_three_decimals():
+    assert rates.burst("eth1", "tx", windows(1, 1, 2), None).mean_bps == 1.333
+
+
+@pytest.mark.parametrize(
+    ("octets", "packets", "reset"),
+    [
+        (1500, 1, False),
+        (15_000, 10, False),
+        (14, 1, False),
+        (13, 1, True),
+        (139, 10, True),
+        (65_792, 1, False),
+        (65_793, 1, True),
+        (1500, 0, True),
+    ],
+)
+def test_a_counter_of_32_bits_goes_past_its_end_with_packets_of_a_size_that_there_is(octets, packets, reset):
+    after = reading(2.0, rx_bytes=octets - 1, rx_packets=5 + packets)
+    rate = rates.between(reading(1.0, rx_bytes=2**32 - 1, rx_packets=5), after)
+    assert (rate.reset, rate.rx_bps) == (reset, None if reset else octets * 8)
+
+
 def test_percentiles_of_bursts():
     found = rates.burst("eth1", "tx", windows(*range(1000, 0, -1)), None)
     assert (found.p50_bps, found.p95_bps, found.p99_bps, found.max_bps) == (500, 950, 990, 1000)

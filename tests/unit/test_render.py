@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import subprocess
+import time
 
 import pytest
 import tabulate
@@ -87,6 +88,13 @@ def test_json(noindent):
     assert json.loads(emit("json", COLUMNS, ROWS[0], single=True, noindent=noindent)) == wanted[0]
     assert json.loads(emit("json", COLUMNS, [], noindent=noindent)) == []
     assert len(emit("json", COLUMNS, ROWS, noindent=True).splitlines()) == 1
+
+
+def test_json_as_it_is_written():
+    assert emit("json", ("a", "b"), [1, None], single=True) == '{\n  "a": 1,\n  "b": null\n}\n'
+    assert emit("json", ("a", "b"), [1, None], single=True, noindent=True) == '{"a": 1, "b": null}\n'
+    assert emit("json", ("a",), [[1], [2]]) == '[\n  {"a": 1},\n  {"a": 2}\n]\n'
+    assert emit("json", ("a",), [[1], [2]], noindent=True) == '[{"a": 1}, {"a": 2}]\n'
 
 
 def test_json_of_many_rows():
@@ -221,8 +229,38 @@ def test_the_formatters_are_a_mapping():
     assert len(Formatters()) == len(list(Formatters())) == len(set(Formatters()))
 
 
-def test_no_column_is_made_narrower_than_a_short_name():
-    text = emit("table", ("a", "b"), [["abcdefghijkl", "mnopqrstuvwx"]], max_width=5)
+def test_numbers_are_not_made_narrower_at_any_width():
+    rows = [[123456789, 987654321]]
+    assert emit("table", ("a", "b"), rows, max_width=5) == emit("table", ("a", "b"), rows)
+
+
+def test_a_time_is_the_time_of_day(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    try:
+        assert [human("time", value) for value in (1700000000.5, 1700000000, 0.0078)] == ["22:13:20.500", "22:13:20.000", "00:00:00.007"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_stream_reaches_its_reader_at_once():
+    class Pipe(io.StringIO):
+        flushed = ""
+
+        def flush(self) -> None:
+            self.flushed = self.getvalue()
+
+    pipe = Pipe()
+    printed = Stream(("port",), argparse.Namespace(formatter="value", sort_columns=[]), pipe)
+    for line in ("eth1", "eth2"):
+        printed.write([{"port": line}])
+        assert pipe.flushed == pipe.getvalue() != ""
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_no_column_is_made_narrower_than_a_short_name(width):
+    text = emit("table", ("a", "b"), [["abcdefghijkl", "mnopqrstuvwx"]], max_width=width)
     assert [line.split() for line in text.splitlines()[2:]] == [["abcdefgh", "mnopqrst"], ["ijkl", "uvwx"]]
 
 
@@ -238,6 +276,7 @@ def test_the_widest_column_gives_way_and_numbers_do_not():
     [
         (None, "-"), ([], "-"), ({}, "-"), (True, "true"), (False, "false"), (0, "0"), (1.5, "1.5"), ("a b", "a b"), ("a\nb", "a\\nb"),
         ([1, 2], "1,2"), ({"a": 1, "b": None}, "a=1,b=-"), ([{"a": 1}], '[{"a":1}]'),
+        ([{"a": 1, "b": [2, 3]}], '[{"a":1,"b":[2,3]}]'),
     ],
 )  # fmt: skip
 def test_flat(value, text):
