@@ -19,6 +19,17 @@ from ovstool.openflow.match import apart, covers, fields
         *((f"ipv6,nw_proto={number}", f"{word}6,nw_ttl=5") for word, number in (("icmp", 58), ("tcp", 6), ("udp", 17), ("sctp", 132))),
         ("dl_type=0x0800", "ip"),
         ("in_port=1", "arp,in_port=1"),
+        *(
+            (f"dl_type={number}", f"{word},dl_vlan=5")
+            for word, number in (
+                ("ip", "0x800"),
+                ("ipv6", "0x86dd"),
+                ("arp", "0x806"),
+                ("rarp", "0x8035"),
+                ("mpls", "0x8847"),
+                ("mplsm", "0x8848"),
+            )
+        ),
         ("in_port=LOCAL", "ip,in_port=LOCAL"),
         ("ip,nw_dst=10.0.0.0/8", "ip,nw_dst=10.1.2.3"),
         ("ip,nw_dst=10.0.0.0/8", "ip,nw_dst=10.1.0.0/16"),

@@ -58,6 +58,11 @@ RESETS = {
         reading(1.0, rx_bytes=3 * 10**9, rx_packets=3 * 10**9),
         reading(2.0, rx_bytes=0, rx_packets=0),
     ),
+    "errors went back, and traffic did not": (
+        reading(1.0, rx_bytes=1000, rx_packets=10, rx_errors=5),
+        reading(2.0, rx_bytes=2000, rx_packets=20, rx_errors=1),
+    ),
+    "the age stood still for longer than a busy switch needs": (reading(1.0, age=10.0, rx_bytes=1), reading(3.2, age=11.0, rx_bytes=2)),
     "errors went back": (reading(1.0, rx_errors=2**32 - 1), reading(2.0, rx_errors=1)),
     "a 64-bit counter went back": (reading(1.0, rx_bytes=2**32 + 5), reading(2.0, rx_bytes=4)),
 }
@@ -86,6 +91,8 @@ def test_an_age_that_ovs_vswitchd_rounds_is_no_reset():
     # A busy ovs-vswitchd looks at its clock now and then.
     assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(1.5, age=10.0, rx_bytes=2)).reset
 
+    assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(3.0, age=11.0, rx_bytes=2)).reset
+
 
 def test_rates_of_a_queue():
     before = Reading(1.0, "br0", "eth1", None, {"tx_bytes": 100, "tx_packets": 1, "tx_errors": 0}, 3)
@@ -111,6 +118,34 @@ def test_bursts():
     assert found.mean_bps == pytest.approx((96 + 97 + 100 + 95 + 99) / 9, abs=0.001)
     assert (found.p50_bps, found.p95_bps, found.p99_bps, found.max_bps) == (95, 100, 100, 100)
     assert found.longest_above_s == pytest.approx(0.03)
+
+
+def test_the_mean_of_bursts_has_three_decimals():
+    assert rates.burst("eth1", "tx", windows(1, 1, 2), None).mean_bps == 1.333
+
+
+@pytest.mark.parametrize(
+    ("octets", "packets", "reset"),
+    [
+        (1500, 1, False),
+        (15_000, 10, False),
+        (14, 1, False),
+        (13, 1, True),
+        (139, 10, True),
+        (65_792, 1, False),
+        (65_793, 1, True),
+        (1500, 0, True),
+    ],
+)
+def test_a_counter_of_32_bits_goes_past_its_end_with_packets_of_a_size_that_there_is(octets, packets, reset):
+    after = reading(2.0, rx_bytes=octets - 1, rx_packets=5 + packets)
+    rate = rates.between(reading(1.0, rx_bytes=2**32 - 1, rx_packets=5), after)
+    assert (rate.reset, rate.rx_bps) == (reset, None if reset else octets * 8)
+
+
+def test_percentiles_of_bursts():
+    found = rates.burst("eth1", "tx", windows(*range(1000, 0, -1)), None)
+    assert (found.p50_bps, found.p95_bps, found.p99_bps, found.max_bps) == (500, 950, 990, 1000)
 
 
 def test_the_mean_counts_a_long_window_for_longer():

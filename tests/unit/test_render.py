@@ -5,12 +5,14 @@ import csv
 import io
 import json
 import subprocess
+import time
 
 import pytest
 import tabulate
 import yaml
 
-from ovstool.render import TABLE_STYLES, Formatters, flat, human
+from ovstool.errors import UsageError
+from ovstool.render import TABLE_STYLES, Formatters, Stream, flat, human
 
 COLUMNS = ("port", "rate", "tags", "other-config")
 HOSTILE = [
@@ -85,6 +87,13 @@ def test_json(noindent):
     assert len(emit("json", COLUMNS, ROWS, noindent=True).splitlines()) == 1
 
 
+def test_json_as_it_is_written():
+    assert emit("json", ("a", "b"), [1, None], single=True) == '{\n  "a": 1,\n  "b": null\n}\n'
+    assert emit("json", ("a", "b"), [1, None], single=True, noindent=True) == '{"a": 1, "b": null}\n'
+    assert emit("json", ("a",), [[1], [2]]) == '[\n  {"a": 1},\n  {"a": 2}\n]\n'
+    assert emit("json", ("a",), [[1], [2]], noindent=True) == '[{"a": 1}, {"a": 2}]\n'
+
+
 def test_json_of_many_rows():
     rows = [[str(i), i] for i in range(2500)]
     assert json.loads(emit("json", ("a", "b"), rows)) == [{"a": a, "b": b} for a, b in rows]
@@ -150,8 +159,104 @@ def test_a_table_that_is_no_terminals_fits_columns_when_asked_to(monkeypatch, op
     assert width - 15 < widest <= width if width else widest > 190
 
 
-def test_no_column_is_made_narrower_than_a_short_name():
-    text = emit("table", ("a", "b"), [["abcdefghijkl", "mnopqrstuvwx"]], max_width=5)
+@pytest.mark.parametrize("width", [40, 41])
+def test_a_long_word_takes_all_the_width_there_is(width):
+    text = emit("grid", ("a",), [["k" * 100]], max_width=width)
+    assert {len(line) for line in text.splitlines()} == {width}
+
+
+def test_a_table():
+    rows = [["eth1", 5, None], ["p2", 10_000, "1e3"], ["\u4e2d\u4e2d\u4e2d", 7, "007"]]
+    assert emit("table", ("port", "n", "text"), rows) == (
+        "port        n  text\n------  -----  ----\neth1        5  -\np2      10000  1e3\n\u4e2d\u4e2d\u4e2d      7  007\n"
+    )
+
+
+def stream(style: str, *beats, sort: tuple[str, ...] = (), descending: bool = False) -> str:
+    out = io.StringIO()
+    options = {"noindent": False, "quote_mode": "nonnumeric", "prefix": "", "max_width": 0, "fit_width": False}
+    given = argparse.Namespace(formatter=style, sort_columns=list(sort), sort_direction="desc" if descending else "asc", **options)
+    printed = Stream(("port", "pps"), given, out)
+    for beat in beats:
+        printed.write([{"port": port, "pps": pps, "not_shown": 0} for port, pps in beat])
+    return out.getvalue()
+
+
+BEATS = ([("eth1", 2.0), ("eth2", None)], [], [("eth1", 1234567.8)])
+
+
+@pytest.mark.parametrize(
+    ("style", "lines"),
+    [
+        ("json", ['{"port": "eth1", "pps": 2.0}', '{"port": "eth2", "pps": null}', '{"port": "eth1", "pps": 1234567.8}']),
+        ("csv", ['"port","pps"', '"eth1",2.0', '"eth2",""', '"eth1",1234567.8']),
+        ("value", ["eth1 2.0", "eth2 -", "eth1 1234567.8"]),
+        ("lines", ["eth1: pps=2.0", "eth2: pps=-", "eth1: pps=1234567.8"]),
+        ("shell", ["port=eth1 pps=2.0", "port=eth2 pps=''", "port=eth1 pps=1234567.8"]),
+        (
+            "table",
+            [
+                "           port          pps",
+                "           eth1            2",
+                "           eth2            -",
+                "           eth1  1.23457e+06",
+            ],
+        ),
+    ],
+)
+def test_a_stream_is_printed_row_by_row(style, lines):
+    assert stream(style, *BEATS).splitlines() == lines
+
+
+@pytest.mark.parametrize("style", ["github", "html", "yaml"])
+def test_a_stream_has_no_style_with_a_width_or_an_end(style):
+    with pytest.raises(UsageError, match="cannot be printed row by row"):
+        stream(style, *BEATS)
+
+
+def test_a_stream_is_sorted_beat_by_beat():
+    beats = [("b", 1.0), ("a", None), ("c", 3.0)], [("b", 5.0), ("a", 5.0)]
+    assert stream("value", *beats, sort=("pps", "port")).split()[::2] == ["b", "c", "a", "a", "b"]
+    assert stream("value", *beats, sort=("pps",), descending=True).split()[::2] == ["a", "c", "b", "b", "a"]
+    assert stream("value", *beats).split()[::2] == ["b", "a", "c", "b", "a"]
+
+
+def test_the_formatters_are_a_mapping():
+    assert len(Formatters()) == len(list(Formatters())) == len(set(Formatters()))
+
+
+def test_numbers_are_not_made_narrower_at_any_width():
+    rows = [[123456789, 987654321]]
+    assert emit("table", ("a", "b"), rows, max_width=5) == emit("table", ("a", "b"), rows)
+
+
+def test_a_time_is_the_time_of_day(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    try:
+        assert [human("time", value) for value in (1700000000.5, 1700000000, 0.0078)] == ["22:13:20.500", "22:13:20.000", "00:00:00.007"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_stream_reaches_its_reader_at_once():
+    class Pipe(io.StringIO):
+        flushed = ""
+
+        def flush(self) -> None:
+            self.flushed = self.getvalue()
+
+    pipe = Pipe()
+    printed = Stream(("port",), argparse.Namespace(formatter="value", sort_columns=[]), pipe)
+    for line in ("eth1", "eth2"):
+        printed.write([{"port": line}])
+        assert pipe.flushed == pipe.getvalue() != ""
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_no_column_is_made_narrower_than_a_short_name(width):
+    text = emit("table", ("a", "b"), [["abcdefghijkl", "mnopqrstuvwx"]], max_width=width)
     assert [line.split() for line in text.splitlines()[2:]] == [["abcdefgh", "mnopqrst"], ["ijkl", "uvwx"]]
 
 
@@ -167,6 +272,7 @@ def test_the_widest_column_gives_way_and_numbers_do_not():
     [
         (None, "-"), ([], "-"), ({}, "-"), (True, "true"), (False, "false"), (0, "0"), (1.5, "1.5"), ("a b", "a b"), ("a\nb", "a\\nb"),
         ([1, 2], "1,2"), ({"a": 1, "b": None}, "a=1,b=-"), ([{"a": 1}], '[{"a":1}]'),
+        ([{"a": 1, "b": [2, 3]}], '[{"a":1,"b":[2,3]}]'),
     ],
 )  # fmt: skip
 def test_flat(value, text):

@@ -3,7 +3,7 @@
 import pytest
 
 from ovstool.errors import Unreachable
-from ovstool.ovsdb.values import many, mapping, one, to_map, to_set, uuid, uuids
+from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,28 @@ def test_mapping(wire, value):
 def test_what_no_server_sends_is_an_unreachable_switch(read, wire):
     with pytest.raises(Unreachable):
         read(wire)
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (["set", [1, 2]], ["set", [2, 1]]), (["set", ["a"]], "a"), (["set", []], None), (5, ["set", [5]]), (["uuid", "u"], ["set", [["uuid", "u"]]]),
+        (["map", [["a", "b"], ["c", "d"]]], ["map", [["c", "d"], ["a", "b"]]]), (["map", []], ["map", []]),
+    ],
+)  # fmt: skip
+def test_the_same(value, other):
+    assert same(value, other) and same(other, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        (["set", [1, 2]], ["set", [1]]), (["set", []], ""), ("a", "b"), (1, 2), (["map", [["a", "b"]]], ["map", [["a", "c"]]]),
+        (["map", [["a", "b"]]], ["map", []]), (["map", [["a", "b"]]], ["map", [["b", "a"]]]),
+    ],
+)  # fmt: skip
+def test_not_the_same(value, other):
+    assert not same(value, other) and not same(other, value)
 
 
 def test_what_is_written_reads_back():
