@@ -23,6 +23,7 @@ from cliff.show import ShowOne
 from ovstool import render, units
 from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.host import Host, Tls, local
+from ovstool.host.deadline import Deadline
 from ovstool.switch import Change, Finding, Switch
 
 if TYPE_CHECKING:
@@ -420,7 +421,7 @@ class SwitchCommand(Command):
             return []
         from ovstool.host import inventory
 
-        return inventory.hosts(words, args.inventory)
+        return inventory.hosts(words, args.inventory, Deadline(time_for(args)))
 
     @contextmanager
     def _asked(self, args: argparse.Namespace, target: "Target | None" = None, several: bool = False) -> Iterator[Any]:
@@ -429,11 +430,12 @@ class SwitchCommand(Command):
         command.label = target.name if target and several else None
         command.target = target
         timeout_s = time_for(args)
+        allowed = Deadline(timeout_s)
         host: Host = local
         if target:
             from ovstool.host.ssh import Ssh
 
-            host = Ssh(target.address, args.sudo, args.accept_new_host_key, timeout_s)
+            host = Ssh(target.address, args.sudo, args.accept_new_host_key, allowed)
         command.switch = Switch(
             db=args.db,
             tls=Tls(args.private_key, args.certificate, args.ca_cert),
@@ -441,6 +443,7 @@ class SwitchCommand(Command):
             wait=not args.no_wait,
             dry_run=args.dry_run,
             host=host,
+            allowed=allowed,
         )
         try:
             yield command

@@ -6,11 +6,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ovstool.errors import Refused, UsageError
+
 Host = TypeVar("Host")
 Result = TypeVar("Result")
 
 _TICK_S = 0.1  # how often progress is told
 _WAITING = 1000  # results of streams that nobody has taken yet; then the threads wait
+_STREAMS = 500  # at once, each with a connection and threads of its own
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ def each(
             ended.release()
 
     # Daemons: what a host still does when we are interrupted must not keep us.
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(min(parallel, len(hosts)))]
+    begun = 0
     try:
-        for thread in threads:
-            thread.start()
-        for _ in threads:
+        while begun < min(parallel, len(hosts)) and _begun(run, needed=not begun):
+            begun += 1
+        for _ in range(begun):
             while not ended.acquire(timeout=_TICK_S):
                 progress(sum(outcome.finished for outcome in outcomes))
     except KeyboardInterrupt:
@@ -79,12 +82,21 @@ class Merged(Generic[Host, Result]):
     """Streams of all hosts as one, in the order in which things come; each in a thread of its own. ``errors`` holds those that ended early."""
 
     def __init__(self, work: Callable[[Host], Iterable[Result]], hosts: Sequence[Host]):
+        """Raises UsageError when there are more hosts than can be listened to at once, Refused."""
+        if len(hosts) > _STREAMS:
+            raise UsageError(
+                f"{len(hosts)} hosts", f"at most {_STREAMS} can be listened to at once", "several commands, each for some of them"
+            )
         self.errors: list[tuple[Host, BaseException]] = []
         self._queue: queue.Queue[tuple[Host, Any, bool]] = queue.Queue(_WAITING)
         self._left = len(hosts)
         self._stopped = False
-        for host in hosts:
-            threading.Thread(target=self._run, args=(work, host), daemon=True).start()
+        try:
+            for host in hosts:
+                _begun(self._run, work, host)
+        except BaseException:
+            self.stop()
+            raise
 
     def __iter__(self) -> Iterator[tuple[Host, Result]]:
         while self._left:
@@ -119,3 +131,14 @@ class Merged(Generic[Host, Result]):
             error = raised
         if not self._stopped:
             self._queue.put((host, error, True))
+
+
+def _begun(run: Callable, *args: Any, needed: bool = True) -> bool:
+    """Whether a thread runs it now; the system may have no room for another. Raises Refused when that is ``needed``."""
+    try:
+        threading.Thread(target=run, args=args, daemon=True).start()
+        return True
+    except RuntimeError as error:
+        if needed:
+            raise Refused("this machine", f"runs no further thread: {error}", "fewer hosts, or a smaller --parallel") from error
+        return False

@@ -15,7 +15,8 @@ MAX_HOSTS = 10_000
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"  # never begins with "-", which a program would take for an option
 _ADDRESS = re.compile(rf"(?:({_NAME})@)?({_NAME}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9][A-Za-z0-9._-]*)?\])(?::([1-9][0-9]{{0,4}}))?")
-_COMMA = re.compile(r",(?![^\[]*\])")  # not one within brackets
+_LONGEST = 1000  # characters of what is to be expanded into one host; a name has 253
+_BRACKET = re.compile(r"[\[\]]")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _SPAN = re.compile(r"([0-9]{1,18}|[a-z]|[A-Z])[-:]([0-9]{1,18}|[a-z]|[A-Z])(?::([1-9][0-9]{0,17}))?")
 
@@ -65,10 +66,24 @@ def unbracketed(host: str) -> str:
 
 def split(text: str) -> list[str]:
     """The words of a comma list. Raises UsageError for an empty one: a script's unset variable must not mean other hosts."""
-    words = [word.strip(" ") for word in _COMMA.split(text)]
+    words = [word.strip(" ") for word in _at_commas(text)]
     if "" in words or "@" in words:
         raise UsageError(quote(text), "a host's name is missing" if "" in words else "a group's name is missing")
     return words
+
+
+def _at_commas(text: str) -> list[str]:
+    """Split at commas but not at those within brackets, whose next bracket is one that closes."""
+    words: list[list[str]] = []
+    within = False
+    for piece in reversed(text.split(",")):
+        if within:
+            words[-1].append(piece)
+        else:
+            words.append([piece])
+        if bracket := _BRACKET.search(piece):
+            within = bracket[0] == "]"
+    return [",".join(reversed(pieces)) for pieces in reversed(words)]
 
 
 def expand(word: str) -> list[str]:
@@ -81,6 +96,8 @@ def expand(word: str) -> list[str]:
     if "[" not in rest or (first and is_ipv6(first[1])):
         return [word]
     choices = [_choices(text, word) if index % 2 else [text] for index, text in enumerate(_BRACKETS.split(rest))]
+    if len(user) + sum(max(map(len, texts)) for texts in choices) > _LONGEST:
+        raise UsageError(quote(word), "longer than the name of any host")
     if math.prod(map(len, choices)) > MAX_HOSTS:
         raise _too_many(word)
     return [user + at + "".join(parts) for parts in itertools.product(*choices)]
@@ -95,7 +112,8 @@ def _choices(text: str, word: str) -> list[str]:
             continue
         kinds = [(part.isdigit(), part.isupper()) for part in span.groups()[:2]] if span else []
         if not span or kinds[0] != kinds[1]:
-            raise UsageError(quote(word), f"[{text}] is no range", "leaf[01-32], leaf[01-03,07] or pod[a-d]")
+            shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+            raise UsageError(quote(word), f"[{shown}] is no range", "leaf[01-32], leaf[01-03,07] or pod[a-d]")
         begin, end, step = span[1], span[2], int(span[3] or 1)
         width = max(len(begin), len(end)) if any(len(part) > 1 and part[0] == "0" for part in (begin, end)) else 0
         if width and len(begin) != len(end):

@@ -4,24 +4,33 @@ The server is not trusted: what it sends is bounded in size, and every wait in t
 """
 
 import base64
+import errno
 import functools
+import io
 import logging
 import os
+import select
 import shlex
 import socket
+import struct
 import sys
 import termios
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
 from ovstool.errors import TimedOut, Unreachable, one_line, quote
-from ovstool.host import known_hosts
+from ovstool.host import files, known_hosts
+from ovstool.host.deadline import Deadline
 from ovstool.host.known_hosts import Entry, Verdict
 from ovstool.host.ssh_config import Settings
 
@@ -38,13 +47,17 @@ try:
             MSG_CHANNEL_CLOSE,
             MSG_CHANNEL_DATA,
             MSG_CHANNEL_EXTENDED_DATA,
+            MSG_CHANNEL_REQUEST,
             cMSG_CHANNEL_OPEN,
             cMSG_CHANNEL_REQUEST,
             cMSG_CHANNEL_WINDOW_ADJUST,
         )
+        from paramiko.ecdsakey import ECDSAKey
+        from paramiko.ed25519key import Ed25519Key
         from paramiko.message import Message
         from paramiko.packet import Packetizer
         from paramiko.pkey import PKey, UnknownKeyType
+        from paramiko.rsakey import RSAKey
         from paramiko.ssh_exception import (
             PartialAuthentication,
             PasswordRequiredException,
@@ -66,10 +79,13 @@ _LONGEST_PACKET = 2**18 + 2**10  # what OpenSSH itself takes, and some
 _BEFORE_LOGIN = 2**20  # bytes; a server has no more to say before it knows who we are
 _CHUNK = 2**16
 _MAX_WORDS = 2**18  # bytes of a program's stderr
-_STALL_S = 30  # for a server to take what is sent
+_GRACE_S = 0.2  # for a server to take what is sent after the time allowed, such as that we go
+_TICK_S = 0.1
 _PROMPTS = 3  # for a password, as in ssh
 _SHOWN = 200  # characters of a server's own words worth repeating
 _MAX_KEYS = 1000  # in an agent
+_MAX_REPLY = 2**18  # bytes of an agent, as in OpenSSH
+_MAX_KEY_FILE = 2**20  # bytes, as in OpenSSH
 _REQUEST_IDENTITIES, _IDENTITIES_ANSWER = 11, 12
 _AGENT_S = 20  # for one that asks its user
 _CTRL_C = b"\x03"
@@ -90,7 +106,8 @@ class Wire:
         self._data = b""
         self._read = 0
         self._closed = False
-        self._stalled_since = 0.0
+        self._stalled = False
+        self._until = 0.0  # on the monotonic clock: then what is sent has to be gone
         self.allowance: int | None = _BEFORE_LOGIN
         if self._tcp:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -112,18 +129,37 @@ class Wire:
         return data
 
     def send(self, data: bytes) -> int:
-        try:
-            sent = self._stream.send(data)
-        except TimeoutError as error:  # paramiko would try for ever
-            self._stalled_since = self._stalled_since or time.monotonic()
-            if time.monotonic() - self._stalled_since > _STALL_S:
-                raise SSHException("it takes nothing any more") from error
-            raise
-        self._stalled_since = 0.0
-        return sent
+        end = self.until
+        while not (self._closed or self._stalled):
+            try:
+                return self._send_now(data)
+            except (TimeoutError, BlockingIOError):
+                self._stalled = time.monotonic() > max(end, self._until)
+        raise SSHException("it takes nothing any more" if self._stalled else "closed")
 
-    def settimeout(self, seconds: float | None) -> None:
-        self._stream.settimeout(seconds)
+    def _send_now(self, data: bytes) -> int:
+        """What can be sent within a tick. Raises TimeoutError, BlockingIOError."""
+        if not isinstance(self._stream, socket.socket):
+            return self._stream.send(data)
+        poll = select.poll()
+        poll.register(self._stream, select.POLLOUT)
+        poll.poll(_TICK_S * 1000)
+        return self._stream.send(data, socket.MSG_DONTWAIT)
+
+    @property
+    def until(self) -> float:
+        """Until when what is sent now may wait."""
+        return max(self._until, time.monotonic() + _GRACE_S)
+
+    def extend(self, seconds: float) -> None:
+        """What is sent has this long to be gone, all the way, unless it had longer already."""
+        self._until = max(self._until, time.monotonic() + seconds)
+        if isinstance(self._stream, Channel):
+            self._stream.transport.extend(seconds)
+
+    def settimeout(self, seconds: float) -> None:
+        # With a channel it is also the time after which a send looks at the clock.
+        self._stream.settimeout(min(seconds, _GRACE_S) if isinstance(self._stream, Channel) else seconds)
 
     def close(self) -> None:
         self._closed = True
@@ -149,11 +185,47 @@ class Channel(_Channel):
         super().__init__(number)
         self.words = bytearray()  # the beginning of its stderr
         self.closed_there = False
+        self.killed = False  # by a signal
 
     @property
     def cut_off(self) -> bool:
         """Whether what ended the data was not the far side's word for it."""
         return not (self.eof_received or self.closed_there)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the far side said how the program ended."""
+        return self.killed or self.exit_status != -1
+
+    def settimeout(self, timeout: float | None) -> None:
+        super().settimeout(timeout)
+        self.transport.extend(threading.TIMEOUT_MAX if timeout is None else timeout)
+
+    def sendall(self, s: bytes) -> None:
+        """In the time of one timeout, where paramiko's begins anew with each piece."""
+        end = None if self.timeout is None else time.monotonic() + self.timeout
+        left = memoryview(s)
+        while left:
+            sent = self.send(bytes(left[:_PACKET]))
+            if not sent:
+                raise ConnectionResetError(errno.ECONNRESET, "closed by the server")
+            left = left[sent:]
+            if end is not None and left:
+                if time.monotonic() >= end:
+                    raise TimeoutError("timed out")
+                super().settimeout(end - time.monotonic())
+
+    def close(self) -> None:
+        with suppress(OSError):  # where nobody is told any more, it is closed too
+            super().close()
+
+    def _handle_request(self, m: Any) -> None:
+        m.rewind()
+        m.get_int()
+        self.killed = self.killed or m.get_binary() == b"exit-signal"
+        m.rewind()
+        m.get_int()
+        super()._handle_request(m)
 
     def _handle_close(self, m: Any) -> None:
         self.closed_there = True
@@ -161,7 +233,7 @@ class Channel(_Channel):
 
     def _feed(self, m: Any) -> None:
         super()._feed(m)
-        if len(self.in_buffer) > 2 * _WINDOW:
+        if len(self.in_buffer) > _WINDOW + _LONGEST_PACKET:
             raise SSHException("it sends more than it may")
 
     def _feed_extended(self, m: Any) -> None:
@@ -184,6 +256,7 @@ class _Auth(AuthHandler):
 
     methods: Sequence[str] = ()  # that the server would take, once it has refused one
     asked = False
+    refused = False  # by the server, which a key that cannot sign does not get to
     partial = False  # the last login was right, and not enough
 
     def _request_auth(self) -> None:
@@ -200,6 +273,7 @@ class _Auth(AuthHandler):
 
     def _parse_userauth_failure(self, m: Any) -> None:
         self.methods = m.get_list()
+        self.refused = True
         m.rewind()
         super()._parse_userauth_failure(m)
 
@@ -226,8 +300,11 @@ class _Transport(Transport):
         MSG_CHANNEL_DATA: Channel._feed,
         MSG_CHANNEL_EXTENDED_DATA: Channel._feed_extended,
         MSG_CHANNEL_CLOSE: Channel._handle_close,
+        MSG_CHANNEL_REQUEST: Channel._handle_request,
     }
     farewell = ""
+    active: bool
+    saved_exception: BaseException | None
 
     def __init__(self, wire: Wire, key_kinds: Sequence[str]):
         super().__init__(wire, packetizer_class=_Packetizer)
@@ -240,8 +317,12 @@ class _Transport(Transport):
     def preferred_keys(self) -> tuple[str, ...]:
         return self._preferred_keys  # no certificates, which nobody here could check
 
-    def open(self, kind: str, deadline: float, *fields: str | bytes | int) -> "tuple[Channel, None] | tuple[None, Refusal]":
-        """Open a channel of any kind (RFC 4254, section 5.1). Raises TimeoutError, and others when the connection is lost."""
+    def extend(self, seconds: float) -> None:
+        self.sock.extend(seconds)
+
+    def open(self, kind: str, deadline: Deadline, *fields: str | bytes | int) -> "tuple[Channel, None] | tuple[None, Refusal]":
+        """Open a channel of any kind (RFC 4254, section 5.1). Raises OSError, of which TimeoutError is one."""
+        self.extend(deadline.remaining_s())
         event = threading.Event()
         with self.lock:
             number = self._next_channel()
@@ -257,25 +338,45 @@ class _Transport(Transport):
             channel._set_transport(self)
             channel._set_window(_WINDOW, _PACKET)
         self._send_user_message(message)
-        while not event.wait(min(max(deadline - time.monotonic(), 0), 1)):
+        while not event.wait(min(deadline.remaining_s(), 1)):
             if not self.active:
                 break
-            if time.monotonic() >= deadline:
+            if not deadline.remaining_s():
                 self._channels.delete(number)
                 raise TimeoutError
         if refusal := self._refusals.pop(number, None):
+            self.saved_exception = None  # which would be taken for what broke the connection, if anything does
             return None, refusal
         if not self.active:
-            raise self.get_exception() or EOFError()
+            raise ConnectionError
         return channel, None
 
     def run(self) -> None:
         try:
             super().run()
-        except Exception as error:  # in paramiko's own handling of one: a thread's traceback is nothing for a user
+        except BaseException as error:  # in paramiko's own handling of one: a thread's traceback is nothing for a user
             self.saved_exception = error
-            self.active = False
-            self.sock.close()
+        self.active = False
+        self.sock.close()
+        for event in (self.completion_event, *self.channel_events.values()):
+            if event is not None:
+                event.set()
+
+    def _send_user_message(self, data: Any) -> None:
+        """Not while keys are exchanged, and in the time allowed. Raises OSError, and nothing else."""
+        end = self.sock.until
+        try:
+            while self.active:
+                if self.clear_to_send.wait(0 if threading.current_thread() is self else _TICK_S):
+                    with self.clear_to_send_lock:
+                        if self.clear_to_send.is_set():
+                            return self._send_message(data)
+                elif threading.current_thread() is self:
+                    return  # keys are exchanged in this thread; what it has to say of a channel is that it is closed here too
+                elif time.monotonic() > end:
+                    raise SSHException("it does not come to an end with exchanging keys")
+        except (SSHException, EOFError) as error:
+            raise ConnectionResetError(errno.ECONNRESET, str(error) or "closed by the server") from error
 
     def _log(self, level: int, msg: Any, *args: Any) -> None:
         pass
@@ -295,7 +396,7 @@ class _Transport(Transport):
 class Connection:
     """A server that has proved who it is and let us in. ``name`` is in its errors."""
 
-    def __init__(self, stream: Any, name: str, settings: Settings, timeout_s: float, accept_new: bool, born: float):
+    def __init__(self, stream: Any, name: str, settings: Settings, deadline: Deadline, accept_new: bool, born: float):
         """``born`` is when the host was named, on the monotonic clock: a Ctrl-C at another host's question since then is for this one too.
 
         Raises Unreachable when the server is not who it should be or does not let us in, TimedOut.
@@ -304,18 +405,21 @@ class Connection:
         self.user = settings.user
         self._settings = settings
         self._born = born
-        self._deadline = _Deadline(timeout_s)
-        wire = Wire(stream)
+        self._deadline = deadline
         self._names = known_hosts_names(settings)
-        entries, fallback = (known_hosts.find(self._files(), name) if name else [] for name in self._names)
+        entries, fallback = (self._known(name) if name else [] for name in self._names)
+        wire = Wire(stream)
         self._transport = _Transport(wire, [entry.kind for entry in entries or fallback if not entry.marker])
         try:
             self._shake_hands()
             key = self._transport.get_remote_server_key()
             self._check(key.get_name(), key.asbytes(), entries, fallback, accept_new)
             self._log_in()
-        except BaseException:
+        except BaseException as error:
             self._transport.close()
+            wire.close()  # which the transport does only when it had begun
+            if isinstance(error, SSHException | EOFError | OSError):
+                raise self.lost(error) from error
             raise
         wire.allowance = None
 
@@ -323,24 +427,19 @@ class Connection:
     def alive(self) -> bool:
         return self._transport.is_active()
 
-    @property
-    def asked_s(self) -> float:
-        """How long somebody was asked for passwords."""
-        return self._deadline.paused_s
-
     def close(self) -> None:
         self._transport.close()
 
-    def open(self, kind: str, deadline: float, *fields: str | bytes | int) -> tuple[Channel, None] | tuple[None, Refusal]:
+    def open(self, kind: str, deadline: Deadline, *fields: str | bytes | int) -> tuple[Channel, None] | tuple[None, Refusal]:
         """A channel, or why the server refuses it. Raises Unreachable when the connection is lost, TimedOut."""
         try:
             return self._transport.open(kind, deadline, *fields)
         except TimeoutError as error:
             raise TimedOut(self.name, "the SSH server does not answer") from error
-        except (SSHException, EOFError, OSError) as error:
-            raise self.lost(error) from error
+        except OSError as error:
+            raise self.lost() from error
 
-    def execute(self, command: bytes, deadline: float) -> Channel:
+    def execute(self, command: bytes, deadline: Deadline) -> Channel:
         """Start a command in the far user's shell (RFC 4254, section 6.5). Raises Unreachable, TimedOut."""
         channel, refusal = self.open("session", deadline)
         if channel is None:
@@ -352,7 +451,10 @@ class Connection:
         message.add_string("exec")
         message.add_boolean(True)  # when it is refused, paramiko closes the channel; else there is nothing to wait for
         message.add_string(command)
-        self._transport._send_user_message(message)
+        try:
+            self._transport._send_user_message(message)
+        except OSError as error:
+            raise self.lost(error) from error
         return channel
 
     def signal(self, channel: Channel, name: str) -> None:
@@ -362,27 +464,46 @@ class Connection:
         message.add_string("signal")
         message.add_boolean(False)
         message.add_string(name)
-        self._transport._send_user_message(message)
+        with suppress(OSError):
+            self._transport._send_user_message(message)
 
     def lost(self, error: BaseException | None = None) -> Unreachable:
         """The error that says how the connection ended."""
-        error = error or self._transport.get_exception()
-        why = self._transport.farewell or (one_line(str(error))[:_SHOWN] if error and str(error) else "closed by the server")
-        return Unreachable(self.name, f"connection lost: {why}")
+        return Unreachable(self.name, f"connection lost: {self._transport.farewell or self._what_broke(error) or 'closed by the server'}")
 
-    def _files(self) -> list[str]:
-        return [*self._settings.user_known_hosts, *self._settings.global_known_hosts]
+    def _what_broke(self, error: BaseException | None = None) -> str:
+        """What paramiko found wrong, in its words or those of what it is made of; nothing when the server only went."""
+        error = self._transport.saved_exception or error
+        if error is None or isinstance(error, EOFError):
+            return ""
+        if isinstance(error, SSHException | OSError):
+            return one_line(str(error))[:_SHOWN]
+        return f"it sent what cannot be understood ({type(error).__name__})"
+
+    def _known(self, name: str) -> list[Entry]:
+        """What is known of a host. A file that cannot be read to its end could say that its key is another."""
+        try:
+            return known_hosts.find([*self._settings.user_known_hosts, *self._settings.global_known_hosts], name, self._deadline)
+        except TimeoutError as error:
+            raise TimedOut(f"{self.name}: {error.filename}", str(error.strerror)) from error
+        except OSError as error:
+            raise Unreachable(
+                f"{self.name}: {error.filename}", f"cannot be read, and without it no host key is known: {error.strerror}"
+            ) from error
 
     def _shake_hands(self) -> None:
         done = threading.Event()
-        self._transport.banner_timeout = self._deadline.remaining()
-        self._transport.start_client(event=done)
-        if not done.wait(self._deadline.remaining()):
+        self._transport.banner_timeout = self._deadline.remaining_s()
+        self._transport.extend(self._deadline.remaining_s())
+        try:
+            self._transport.start_client(event=done)
+        except RuntimeError as error:
+            raise Unreachable(self.name, f"needs a thread of its own: {error}") from error
+        if not done.wait(self._deadline.remaining_s()):
             raise TimedOut(self.name, "the SSH server does not answer")
         if not self._transport.is_active():
-            error = self._transport.get_exception()
-            why = self._transport.farewell or one_line(str(error or ""))[:_SHOWN] or "it closed the connection"
-            raise Unreachable(self.name, f"no SSH server that can be spoken to: {why}") from error
+            why = self._transport.farewell or self._what_broke() or "it closed the connection"
+            raise Unreachable(self.name, f"no SSH server that can be spoken to: {why}")
 
     def _check(self, kind: str, key: bytes, entries: list[Entry], fallback: list[Entry], accept_new: bool) -> None:
         """Refuse a host that is not known by this key; an unknown one is written down when that is wished."""
@@ -412,7 +533,9 @@ class Connection:
         path = next(iter(self._settings.user_known_hosts), None)
         if path:
             try:
-                known_hosts.remember(path, name, kind, key, self._settings.hash_known_hosts)
+                known_hosts.remember(path, name, kind, key, self._settings.hash_known_hosts, self._deadline)
+            except TimeoutError as error:
+                raise TimedOut(f"{self.name}: {path}", str(error.strerror)) from error
             except OSError as error:
                 raise Unreachable(self.name, f"its new host key cannot be written to {path}: {error.strerror}") from error
         LOG.warning("%s: new host key %s %s, now in %s", self.name, kind, print_, path or "no file")
@@ -421,7 +544,7 @@ class Connection:
         self._auth = self._transport.auth_handler = _Auth(self._transport)
         self._tried: list[str] = []
         settings = self._settings
-        for label, load in _keys(settings, self._tried):
+        for label, load in _keys(settings, self._deadline, self._tried):
             key = load(self._ask) if callable(load) else load
             if key is None:
                 continue
@@ -429,7 +552,7 @@ class Connection:
             if self._attempt(functools.partial(self._auth.auth_publickey, settings.user, key)):
                 LOG.info("%s: logged in as %s with the key %s", self.name, settings.user, label)
                 return
-            if "publickey" not in self._auth.methods or self._auth.partial:
+            if (self._auth.refused and "publickey" not in self._auth.methods) or self._auth.partial:
                 break
         if not self._auth.methods and self._attempt(functools.partial(self._auth.auth_none, settings.user)):
             return
@@ -470,14 +593,17 @@ class Connection:
         """Whether a login succeeds."""
         done = threading.Event()
         self._auth.partial = False
+        self._transport.extend(self._deadline.remaining_s())
         try:
             request(done)
-        except (SSHException, OSError, ValueError) as error:  # the agent does not sign, or the key does not fit
+        except Exception as error:  # the agent does not sign, or the key does not fit, each in words of its own
             if not self._transport.is_active():
                 raise self._ended() from error
+            if not self._deadline.remaining_s():
+                raise TimedOut(self.name, f"no login in time ({one_line(str(error))[:_SHOWN]})") from error
             return False
-        while not done.wait(min(self._deadline.remaining(), 1)) and self._transport.is_active():
-            if self._deadline.remaining() <= 0:
+        while not done.wait(min(self._deadline.remaining_s(), 1)) and self._transport.is_active():
+            if not self._deadline.remaining_s():
                 raise TimedOut(self.name, "the SSH server does not answer to the login")
         if self._transport.is_authenticated():
             return True
@@ -501,28 +627,6 @@ class Connection:
             return _prompt(question, self._born)
 
 
-class _Deadline:
-    """Time that does not pass while somebody types a password."""
-
-    def __init__(self, seconds: float):
-        self._end = time.monotonic() + seconds
-        self._since: float | None = None
-        self.paused_s = 0.0
-
-    def remaining(self) -> float:
-        return max(self._end - (self._since or time.monotonic()), 0)
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        self._since = time.monotonic()
-        try:
-            yield
-        finally:
-            self.paused_s += time.monotonic() - self._since
-            self._end += time.monotonic() - self._since
-            self._since = None
-
-
 def known_hosts_names(settings: Settings) -> tuple[str, str | None]:
     """The name that a host's keys are under, and another to look for when there are none."""
     if settings.known_hosts:
@@ -534,18 +638,20 @@ def known_hosts_names(settings: Settings) -> tuple[str, str | None]:
 
 # --- keys
 
+_KEYS = {RSAPrivateKey: RSAKey, Ed25519PrivateKey: Ed25519Key, EllipticCurvePrivateKey: ECDSAKey}
 _Loader = Callable[[Callable[[str], str]], "PKey | None"]
 _loaded: dict[tuple[str, int], PKey] = {}  # by path and time of change; 32 hosts want the same key, and ask for its passphrase once
 _loading = threading.Lock()
 
 
 class _Agent(AgentSSH):
-    """The user's agent, asked in bounded time."""
+    """The user's agent, asked in bounded time, and answered in bounded size."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, deadline: Deadline):
         super().__init__()
+        self._deadline = deadline
         stream = socket.socket(socket.AF_UNIX)
-        stream.settimeout(_AGENT_S)
+        stream.settimeout(min(deadline.remaining_s(), _AGENT_S))
         try:
             stream.connect(path)
             self._connect(stream)
@@ -559,13 +665,46 @@ class _Agent(AgentSSH):
         kind, answer = self._send_message(bytes([_REQUEST_IDENTITIES]))
         if kind != _IDENTITIES_ANSWER:
             raise SSHException("no list of keys")
-        count = min(answer.get_int(), _MAX_KEYS)
-        self._keys = tuple(AgentKey(self, answer.get_binary(), answer.get_text()) for _ in range(count))
-        for key in self._keys:
-            key.__dict__.setdefault("public_blob", None)  # which paramiko 3.4 forgets for kinds that it does not know
+        found = []
+        for _ in range(min(answer.get_int(), _MAX_KEYS)):
+            blob, comment = answer.get_binary(), answer.get_binary().decode(errors="replace")
+            with suppress(Exception):  # a key that is none, each in words of its own
+                key = AgentKey(self, blob, comment)
+                key.__dict__.setdefault("public_blob", None)  # which paramiko 3.4 forgets for kinds that it does not know
+                found.append(key)
+        self._keys = tuple(found)
+
+    def _send_message(self, msg: Any) -> tuple[int, Message]:
+        """Ask, and return the kind of the answer and the answer. Raises OSError, SSHException."""
+        deadline = self._deadline.part(_AGENT_S)
+        question = bytes(msg)
+        self._conn.settimeout(_some(deadline))
+        self._conn.sendall(struct.pack(">I", len(question)) + question)
+        (size,) = struct.unpack(">I", self._receive(4, deadline))
+        if not 0 < size <= _MAX_REPLY:
+            raise SSHException("an answer of a size that none has")
+        answer = self._receive(size, deadline)
+        return answer[0], Message(answer[1:])
+
+    def _receive(self, size: int, deadline: Deadline) -> bytes:
+        data = b""
+        while len(data) < size:
+            self._conn.settimeout(_some(deadline))
+            more = self._conn.recv(size - len(data))
+            if not more:
+                raise SSHException("it hung up")
+            data += more
+        return data
 
 
-def _keys(settings: Settings, tried: list[str]) -> Iterator[tuple[str, "PKey | _Loader"]]:
+def _some(deadline: Deadline) -> float:
+    """What is left of the time, for a socket, which would take 0 for no waiting at all."""
+    if not deadline.remaining_s():
+        raise TimeoutError("timed out")
+    return deadline.remaining_s() or _TICK_S
+
+
+def _keys(settings: Settings, deadline: Deadline, tried: list[str]) -> Iterator[tuple[str, "PKey | _Loader"]]:
     """Keys in the order in which to try them: those that the configuration names, the agent's, the usual files, those with a passphrase."""
     locked: list[str] = []
     in_agent: set[bytes] = set()
@@ -579,7 +718,7 @@ def _keys(settings: Settings, tried: list[str]) -> Iterator[tuple[str, "PKey | _
     if not settings.identities_are_default:
         yield from files()
     wanted = {_public(path) for path in settings.identity_files} if settings.identities_only else None
-    for key in _agent_keys(settings):
+    for key in _agent_keys(settings, deadline):
         if wanted is None or key.blob in wanted:
             in_agent.add(key.blob)
             yield f"agent's {quote(key.comment or key.get_name())}", key
@@ -594,13 +733,16 @@ def _keys(settings: Settings, tried: list[str]) -> Iterator[tuple[str, "PKey | _
             yield _short(path), functools.partial(_unlock, path)
 
 
-def _agent_keys(settings: Settings) -> Sequence[AgentKey]:
+def _agent_keys(settings: Settings, deadline: Deadline) -> Sequence[AgentKey]:
     if not settings.identity_agent:
         return ()
     try:
-        return _Agent(settings.identity_agent).get_keys()
-    except (OSError, SSHException, ValueError, TypeError, IndexError) as error:
-        LOG.info("%s: the agent at %s does not answer: %s", settings.name, quote(settings.identity_agent), one_line(str(error))[:_SHOWN])
+        return _Agent(settings.identity_agent, deadline).get_keys()
+    except (OSError, SSHException, ValueError) as error:
+        why = one_line(str(error))[:_SHOWN]
+        if not deadline.remaining_s():
+            raise TimedOut(f"{settings.name}: the agent at {quote(settings.identity_agent)}", why, "IdentityAgent none") from error
+        LOG.info("%s: the agent at %s does not answer: %s", settings.name, quote(settings.identity_agent), why)
         return ()
 
 
@@ -608,14 +750,12 @@ def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
     """The key in a file; None when there is none, or one with a passphrase, which is ``locked``."""
     with _loading:
         try:
-            found = os.stat(path)
-            if found.st_uid == os.getuid() and found.st_mode & 0o077:
-                tried.append(f"{_short(path)} may be read by others, so it is not used")  # as ssh does
-                return None
-            stamp = path, found.st_mtime_ns
-            if stamp not in _loaded:
-                _loaded[stamp] = PKey.from_path(path)
-            return _loaded[stamp]
+            with files.opened(path) as file:
+                found = os.fstat(file.fileno())
+                if found.st_uid == os.getuid() and found.st_mode & 0o077:
+                    tried.append(f"{_short(path)} may be read by others, so it is not used")  # as ssh does
+                    return None
+                return _loaded_key(path, files.content(file, path, _MAX_KEY_FILE), found.st_mtime_ns, None)
         except FileNotFoundError:
             pass
         except (TypeError, PasswordRequiredException):
@@ -626,26 +766,43 @@ def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
         return None
 
 
+def _loaded_key(path: str, data: bytes, stamp: int, passphrase: bytes | None) -> PKey:
+    """The private key that the content of a file is, with the certificate beside the file. Raises what paramiko does, OSError."""
+    if (path, stamp) not in _loaded:
+        try:
+            kind: Any = load_ssh_private_key(data, passphrase)
+        except ValueError:
+            kind = load_pem_private_key(data, passphrase)
+        made = next((made for backend, made in _KEYS.items() if isinstance(kind, backend)), None)
+        if made is None:
+            raise ValueError("a kind of key that is not known here")
+        key = made.from_private_key(io.StringIO(data.decode()), passphrase)
+        with suppress(FileNotFoundError):
+            key.load_certificate(files.read(f"{path}-cert.pub", _MAX_KEY_FILE).decode())
+        _loaded[path, stamp] = key
+    return _loaded[path, stamp]
+
+
 def _unlock(path: str, ask: Callable[[str], str]) -> PKey | None:
     """Ask for the passphrase of a key, at most three times; the others who want it wait and have it then."""
-    with _loading:
-        stamp = path, os.stat(path).st_mtime_ns
+    with _loading, suppress(OSError), files.opened(path) as file:
+        stamp = os.fstat(file.fileno()).st_mtime_ns
+        data = files.content(file, path, _MAX_KEY_FILE)
         for _ in range(_PROMPTS):
-            if stamp in _loaded:
-                break
+            if (path, stamp) in _loaded:
+                return _loaded[path, stamp]
             passphrase = ask(f"Enter passphrase for key '{one_line(path)}': ")
             if not passphrase:
                 break
             with suppress(ValueError, SSHException):
-                _loaded[stamp] = PKey.from_path(path, os.fsencode(passphrase))
-        return _loaded.get(stamp)
+                return _loaded_key(path, data, stamp, os.fsencode(passphrase))
+    return None
 
 
 def _public(path: str) -> bytes:
     """The public key beside a private one."""
     try:
-        with open(path if path.endswith(".pub") else f"{path}.pub", encoding="utf-8") as file:
-            return base64.b64decode(file.readline(_CHUNK).split()[1])
+        return base64.b64decode(files.read(path if path.endswith(".pub") else f"{path}.pub", _MAX_KEY_FILE).split(b"\n")[0].split()[1])
     except (OSError, ValueError, IndexError):
         return b""
 

@@ -1,5 +1,6 @@
 """From what ``-H`` names to hosts, through the groups of an inventory."""
 
+import errno
 import os
 import re
 import shlex
@@ -7,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ovstool.errors import NotFound, UsageError, quote
-from ovstool.host import address
+from ovstool.errors import NotFound, TimedOut, UsageError, quote
+from ovstool.host import address, files
+from ovstool.host.deadline import Deadline
 
 _MAX_BYTES = 10 * 10**6
+_READ_S = 30  # for an inventory that comes by a pipe, outside of any command's time
 _MAX_ENTRIES = 300_000  # counted as often as aliases and ranges repeat them: a small file can stand for an endless list
 _MAX_DEPTH = 100  # of groups, one within the other
 
@@ -40,11 +43,12 @@ class Word(NamedTuple):
         return f"{self.where}: {quote(self.text)}" if self.where else quote(self.text)
 
 
-def hosts(words: Sequence[str], inventory: str | None) -> list[Target]:
+def hosts(words: Sequence[str], inventory: str | None, deadline: Deadline | None = None) -> list[Target]:
     """The hosts that the values of ``-H`` name, in that order, each once.
 
     ``inventory`` is a path, or None for the default file. It is read only when a group is named. Raises UsageError, and NotFound for a
-    group that does not exist or has no hosts; so the list is empty only when there are no words.
+    group that does not exist or has no hosts; so the list is empty only when there are no words. TimedOut when it is a pipe that does
+    not end.
     """
     file: Inventory | None = None
     found: dict[str, Target] = {}
@@ -52,7 +56,7 @@ def hosts(words: Sequence[str], inventory: str | None) -> list[Target]:
     for word in [Word(word) for text in words for word in address.split(text)]:
         targets: Iterator[Target]
         if word.text.startswith("@"):
-            file = file or _read(inventory)
+            file = file or _read(inventory, deadline or Deadline(_READ_S))
             targets = file.members(word)
         else:
             targets = iter(_plain_targets(word))
@@ -91,14 +95,16 @@ def located(word: Word) -> Iterator[None]:
 class Inventory:
     """What a file says: the words of each group, which are hosts and ``@GROUP``; for Ansible the variables of hosts and groups too."""
 
-    def __init__(self, path: str, kind: str):
+    def __init__(self, path: str, kind: str, deadline: Deadline):
         self.path = path
         self.kind = kind
+        self._deadline = deadline
         self.groups: dict[str, list[Word]] = {}
         self.hosts: dict[str, dict[str, str]] = {}
         self.variables: dict[str, dict[str, str]] = {}
         self._owners: dict[str, set[str]] = {}
         self._depths: dict[str, int] = {}
+        self._inherited: dict[frozenset[str], dict[str, str]] = {}
         self._entries = 0
 
     def __str__(self) -> str:
@@ -108,6 +114,9 @@ class Inventory:
         return f"{self.path}:{line} (read as {self.kind})"
 
     def count(self, entries: int) -> None:
+        """Raise UsageError when there are too many, TimedOut when they take too long."""
+        if not self._deadline.remaining_s():
+            raise TimedOut(str(self), "not read in time")
         self._entries += entries
         if self._entries > _MAX_ENTRIES:
             raise UsageError(str(self), f"more than {_MAX_ENTRIES} entries, with what aliases and ranges repeat")
@@ -169,25 +178,33 @@ class Inventory:
         for host in self.hosts:
             self._owners[host] = self._owners.get(host, set()) - {"ungrouped"} or {"ungrouped"}
         self.groups["ungrouped"] = [word for word in everything if self._owners.get(word.text) == {"ungrouped"}]
-        before: dict[str, int] = {}
         self._depths = dict.fromkeys(self.groups, 1) | {"all": 0}
-        for _ in range(_MAX_DEPTH):  # not for ever: a group may contain itself, which is an error only when it is named
-            if before == self._depths:
-                break
-            before = dict(self._depths)
-            for group in self.groups.keys() - {"all"}:
-                self._depths[group] = max([before[group], *(before[owner] + 1 for owner in self._owners.get(f"@{group}", ()))])
+        missing = {group: len(self._owners.get(f"@{group}", ())) for group in self.groups if group != "all"}
+        ready = [group for group, count in missing.items() if not count]
+        for group in ready:  # it grows; a group that contains itself never gets there, which is an error only when it is named
+            for inner in {word.text[1:] for word in self.groups[group] if word.text.startswith("@")} & missing.keys():
+                self._depths[inner] = max(self._depths[inner], self._depths[group] + 1)
+                missing[inner] -= 1
+                if not missing[inner]:
+                    ready.append(inner)
+
+    def _of_groups(self, owners: frozenset[str]) -> dict[str, str]:
+        """The variables that a host has from its groups and theirs; as many hosts are in the same ones, they are found once."""
+        if owners not in self._inherited:
+            groups, todo = {"all", *owners}, [f"@{group}" for group in owners]
+            while todo:
+                new = self._owners.get(todo.pop(), set()) - groups
+                groups |= new
+                todo += [f"@{group}" for group in new]
+            self.count(len(groups))
+            values: dict[str, str] = {}
+            for group in sorted(groups, key=lambda group: (self._depths.get(group, 1), group)):
+                values |= self.variables.get(group, {})
+            self._inherited[owners] = values
+        return self._inherited[owners]
 
     def _ansible_target(self, word: Word) -> Target:
-        groups, todo = {"all"}, [word.text]
-        while todo:
-            new = self._owners.get(todo.pop(), set()) - groups
-            groups |= new
-            todo += [f"@{group}" for group in new]
-        values: dict[str, str] = {}
-        for group in sorted(groups, key=lambda group: (self._depths.get(group, 1), group)):
-            values |= self.variables.get(group, {})
-        values |= self.hosts[word.text]
+        values = self._of_groups(frozenset(self._owners.get(word.text, ()))) | self.hosts[word.text]
         # The old names are still read by Ansible, and preferred.
         host, user, port = (values.get(f"ansible_ssh_{what}", values.get(f"ansible_{what}")) for what in ("host", "user", "port"))
         name, host = map(address.bracketed, (word.text, word.text if host is None else host))
@@ -198,21 +215,28 @@ class Inventory:
         return Target(word.text, text)
 
 
-def _read(inventory: str | None) -> Inventory:
-    """The inventory in a file. Raises NotFound when there is none at the default place, UsageError."""
+def _read(inventory: str | None, deadline: Deadline) -> Inventory:
+    """The inventory in a file. Raises NotFound when there is none at the default place, UsageError, TimedOut."""
     from ovstool.host import inventory_file
 
-    path = inventory
-    if path is None:
-        configuration = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-        path = os.path.join(configuration, "ovstool", "inventory.yaml")
+    path = _default() if inventory is None else inventory
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
+        return inventory_file.read(path, files.read_pipe(path, _MAX_BYTES, deadline), deadline)
+    except TimeoutError as error:
+        raise TimedOut(f"inventory {quote(path)}", str(error.strerror)) from error
+    except OSError as error:
         if inventory is None and isinstance(error, FileNotFoundError):
             raise NotFound(path, "there is no inventory to look for groups in", "--inventory FILE") from error
-        raise UsageError(f"inventory {quote(path)}", getattr(error, "strerror", None) or str(error)) from error
-    if len(data) > _MAX_BYTES:
-        raise UsageError(path, f"larger than {_MAX_BYTES // 10**6} MB, which no inventory is")
-    return inventory_file.read(path, data)
+        if error.errno == errno.EFBIG:
+            raise UsageError(path, f"larger than {_MAX_BYTES // 10**6} MB, which no inventory is") from error
+        raise UsageError(f"inventory {quote(path)}", error.strerror or str(error)) from error
+
+
+def _default() -> str:
+    """Where an inventory is when none is named. Raises NotFound when there is no such place."""
+    configuration = os.environ.get("XDG_CONFIG_HOME", "")
+    if configuration.startswith("/"):  # others are to be ignored (XDG Base Directory Specification)
+        return os.path.join(configuration, "ovstool", "inventory.yaml")
+    if home := files.home():
+        return os.path.join(home, ".config/ovstool/inventory.yaml")
+    raise NotFound("the default inventory", "there is no home directory to look for it in", "--inventory FILE")

@@ -9,9 +9,12 @@ from typing import Any
 
 from ovstool.errors import UsageError, quote
 from ovstool.host import address
+from ovstool.host.deadline import Deadline
 from ovstool.host.inventory import Inventory, Word, located
 
 _MAX_DEPTH = 100  # libyaml composes by recursion in C, which crashes on much more
+_MAX_EVENTS = 1_000_000  # of YAML; each becomes an object
+_MAX_QUOTED = 2**12  # characters of a line with quotes, which shlex reads ever more slowly
 
 _YAML_BEGINS = re.compile(r"---|%YAML|- |[{!&\"']|[^\s\[]+\s*:(?:\s|$)")
 _SECTION = re.compile(r"\[([^\s:\[\]]+)(?::(\w+))?\]\s*(?:[#;].*)?")
@@ -19,7 +22,7 @@ _VARIABLES = {f"ansible_{old}{name}" for old in ("", "ssh_") for name in ("host"
 _TAG = "tag:yaml.org,2002:"
 
 
-def read(path: str, data: bytes) -> Inventory:
+def read(path: str, data: bytes, deadline: Deadline) -> Inventory:
     """The inventory that the content of a file is, whatever the file's name. Raises UsageError."""
     try:
         text = data.decode("utf-8-sig")
@@ -27,18 +30,17 @@ def read(path: str, data: bytes) -> Inventory:
         raise UsageError(f"{path}:{data.count(10, 0, error.start) + 1}", "not UTF-8") from error
     lines = text.split("\n")
     first = next((line for line in map(str.strip, lines) if line and line[0] not in "#;"), "---")
-    return _read_yaml(path, text) if _YAML_BEGINS.match(first) else _read_ini(path, lines)
+    return _read_yaml(path, text, deadline) if _YAML_BEGINS.match(first) else _read_ini(path, lines, deadline)
 
 
-def _read_ini(path: str, lines: Sequence[str]) -> Inventory:
-    import shlex
-
-    inventory = Inventory(path, "Ansible INI")
+def _read_ini(path: str, lines: Sequence[str], deadline: Deadline) -> Inventory:
+    inventory = Inventory(path, "Ansible INI", deadline)
     group, kind = "ungrouped", "hosts"
     variables_at: dict[str, str] = {}
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line or line[0] in "#;":
             continue
+        inventory.count(1)
         where = inventory.at(number)
         if section := _SECTION.fullmatch(line):
             group, kind = section[1], section[2] or "hosts"
@@ -53,7 +55,7 @@ def _read_ini(path: str, lines: Sequence[str]) -> Inventory:
         if kind == "vars" and equals and variable not in _VARIABLES:
             continue  # its value may be anything
         try:
-            first, *rest = shlex.split(value if kind == "vars" else line, comments=True) or [""]
+            first, *rest = _ini_words(value if kind == "vars" else line) or [""]
         except ValueError as error:
             raise UsageError(where, str(error)) from error
         if kind == "vars" and equals:
@@ -67,20 +69,34 @@ def _read_ini(path: str, lines: Sequence[str]) -> Inventory:
             form = {"hosts": "HOST VARIABLE=VALUE...", "children": "the name of a group", "vars": "VARIABLE=VALUE"}[kind]
             raise UsageError(where, f"{quote(line)}: not of the form of [{group}{'' if kind == 'hosts' else ':' + kind}]", form)
     for group, where in variables_at.items():
-        if group not in (*inventory.groups, "all", "ungrouped"):
+        if group not in inventory.groups and group not in ("all", "ungrouped"):
             raise UsageError(where, f"variables of a group that there is not: {quote(group)}")
     inventory.finish()
     return inventory
 
 
-def _read_yaml(path: str, text: str) -> Inventory:
+def _ini_words(text: str) -> list[str]:
+    """As Ansible splits a line. Raises ValueError."""
+    import shlex
+
+    if not re.search(r"""['"\\#]""", text):
+        return [word for word in re.split(r"[ \t\r\n]+", text) if word]
+    if len(text) > _MAX_QUOTED:
+        raise ValueError(f"a line with quotes of more than {_MAX_QUOTED:,} characters")
+    return shlex.split(text, comments=True)
+
+
+def _read_yaml(path: str, text: str, deadline: Deadline) -> Inventory:
     import yaml  # type: ignore[import-untyped]
 
-    inventory = Inventory(path, "YAML")
+    inventory = Inventory(path, "YAML", deadline)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     depth = 0
     try:
-        for event in yaml.parse(text, loader):
+        for number, event in enumerate(yaml.parse(text, loader)):
+            inventory.count(0)
+            if number > _MAX_EVENTS:
+                raise UsageError(inventory.at(event.start_mark.line + 1), "more than anybody has hosts")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 raise UsageError(inventory.at(event.start_mark.line + 1), f"nested more than {_MAX_DEPTH} deep")
@@ -127,6 +143,7 @@ def _items(inventory: Inventory, node: Any) -> Iterator[Word]:
         word = _text(inventory, item)
         with located(word):
             words = address.split(word.text)
+        inventory.count(len(words))
         yield from (word._replace(text=text) for text in words)
 
 
@@ -165,15 +182,18 @@ def _pairs(inventory: Inventory, node: Any, only: Collection[str] = ()) -> list[
     inventory.count(len(node.value))
     own: dict[str, tuple[Word, Any]] = {}
     merged: dict[str, tuple[Word, Any]] = {}
+    sources: list[Any] = []
     for key, value in node.value:
         if key.tag == f"{_TAG}merge":
-            for source in value.value if value.id == "sequence" else [value]:
-                merged = {word.text: (word, inner) for word, inner in _pairs(inventory, source, only)} | merged
+            sources += value.value if value.id == "sequence" else [value]
         elif not only or key.value in only:
             word = _text(inventory, key)
             if word.text in own:
                 raise UsageError(str(word), "named twice")
             own[word.text] = word, value
+    for source in reversed(sources):  # the first counts most
+        inventory.count(1)
+        merged |= {word.text: (word, inner) for word, inner in _pairs(inventory, source, only)}
     return list((merged | own).values())
 
 

@@ -1,25 +1,29 @@
 """This machine as a host: its sockets and its programs."""
 
 import os
+import signal
 import socket
 import stat
-import time
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
 
-from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, UsageError, quote
-from ovstool.host import Finished, Tls
+from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, quote
+from ovstool.host import Finished, Stream, Tls
+from ovstool.host.deadline import Deadline
 
 if TYPE_CHECKING:
-    import ssl
     import subprocess
 
 _UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _CHUNK = 2**18  # bytes
+_MAX_OUTPUT = 2**25  # bytes of a program's stdout that are kept; what may be more is streamed
+_MAX_WORDS = 2**18  # bytes of a program's stderr
+_REAPED_S = 0.2  # for a program that was killed to be gone
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
 
 
-def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> socket.socket:
+def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> Stream:
     """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream; ``server`` should be listening there.
 
     Raises UsageError for an address of another form, Unreachable when nobody answers there, TimedOut.
@@ -29,11 +33,7 @@ def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-
         if kind == "unix" and where:
             return _open_unix(where, timeout_s, server)
         if kind in ("tcp", "ssl"):
-            host, port = _host_and_port(address, where)
-            context = _tls_context(address, tls) if kind == "ssl" else None
-            stream = socket.create_connection((host, port), timeout_s)
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return _secure(stream, address, host, context) if context else stream
+            return _open_tcp(address, kind, where, Deadline(timeout_s), tls)
     except TimeoutError as error:
         raise TimedOut(address, f"no connection within {timeout_s:.3g} s") from error
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
@@ -42,19 +42,8 @@ def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-
 
 
 def run(argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Finished:
-    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut."""
-    import subprocess
-
-    with _start(argv, subprocess.PIPE) as program:
-        try:
-            stdout, stderr = program.communicate(stdin, timeout_s)
-        except subprocess.TimeoutExpired as error:
-            program.kill()
-            raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s") from error
-        except BaseException:
-            program.kill()
-            raise
-    return Finished(program.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut, Refused when that has no end."""
+    return collected(argv[0], _output(argv, timeout_s, stdin))
 
 
 def stream(argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Finished]:
@@ -62,40 +51,118 @@ def stream(argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Fini
 
     The program is ended when the caller stops asking.
     """
-    import selectors
-    import subprocess
-    import tempfile
+    return _output(argv, timeout_s, b"")
 
-    deadline = time.monotonic() + timeout_s
-    with tempfile.TemporaryFile() as words, _start(argv, subprocess.DEVNULL, words) as program, selectors.DefaultSelector() as selector:
-        assert program.stdout
-        selector.register(program.stdout, selectors.EVENT_READ)
-        try:
-            while chunk := os.read(program.stdout.fileno(), _CHUNK) if selector.select(max(deadline - time.monotonic(), 0)) else None:
-                yield chunk
-            if chunk is None:
-                raise TimedOut(argv[0], f"did not end within {timeout_s:.3g} s")
-            program.wait(max(deadline - time.monotonic(), 1))
-        finally:
-            program.kill()
-        words.seek(0)
-        return Finished(program.returncode, "", words.read(_CHUNK).decode(errors="replace"))
+
+def collected(what: str, output: Generator[bytes, None, Finished]) -> Finished:
+    """All that a program writes, as one text. Raises Refused when that is more than there is room for."""
+    stdout = bytearray()
+    try:
+        while len(stdout) <= _MAX_OUTPUT:
+            stdout += next(output)
+    except StopIteration as end:
+        return end.value._replace(stdout=stdout.decode(errors="replace"))
+    finally:
+        output.close()
+    raise Refused(what, f"wrote more than {_MAX_OUTPUT >> 20} MiB, and was ended")
 
 
 def close() -> None:
     """Nothing is kept open for this machine."""
 
 
-def _start(argv: Sequence[str], stdin: int, stderr: Any = -1) -> "subprocess.Popen[bytes]":
+def _output(argv: Sequence[str], timeout_s: float, stdin: bytes) -> Generator[bytes, None, Finished]:
+    """What a program writes to stdout, while it is given ``stdin`` and its stderr is listened to."""
     import subprocess
+
+    deadline = Deadline(timeout_s)
+    late = TimedOut(argv[0], f"did not end within {timeout_s:.3g} s")
+    program = _start(argv, stdin)
+    try:
+        words = yield from _exchanged(program, stdin, deadline, late)
+        program.wait(deadline.remaining_s())
+    except subprocess.TimeoutExpired as error:
+        raise late from error
+    finally:
+        _end(program)
+    return Finished(program.returncode, "", words.decode(errors="replace"))
+
+
+def _exchanged(
+    program: "subprocess.Popen[bytes]", stdin: bytes, deadline: Deadline, late: OvstoolError
+) -> Generator[bytes, None, bytearray]:
+    """Yield the program's stdout until that and its stderr end, of which the beginning is returned."""
+    import selectors
+
+    left = memoryview(stdin)
+    words = bytearray()
+    waited_for = {program.stdout, program.stderr}
+    with selectors.PollSelector() as selector:  # it needs no descriptor of its own
+
+        def finished(pipe: IO[bytes]) -> None:
+            selector.unregister(pipe)
+            pipe.close()
+            waited_for.discard(pipe)
+
+        for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
+            os.set_blocking(pipe.fileno(), False)
+            selector.register(pipe, selectors.EVENT_WRITE if pipe is program.stdin else selectors.EVENT_READ)
+        while waited_for:
+            ready = selector.select(deadline.remaining_s())
+            if not ready or not deadline.remaining_s():
+                raise late
+            for key, _ in ready:
+                if key.fileobj is program.stdin:
+                    left = _written(program.stdin, left)
+                    if not left:
+                        finished(program.stdin)
+                    continue
+                data = os.read(key.fd, _CHUNK)
+                if not data:
+                    finished(key.fileobj)  # type: ignore[arg-type]
+                elif key.fileobj is program.stdout:
+                    yield data
+                else:
+                    words += data[: max(_MAX_WORDS - len(words), 0)]
+    return words
+
+
+def _written(pipe: IO[bytes], data: memoryview) -> memoryview:
+    """What is left to write; nothing when nobody reads it any more."""
+    try:
+        return data[os.write(pipe.fileno(), data[:_CHUNK]) :]
+    except BlockingIOError:
+        return data
+    except OSError:
+        return memoryview(b"")
+
+
+def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
+    import subprocess
+    from subprocess import DEVNULL, PIPE
 
     environ = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{_SBIN}", "LC_ALL": "C"}
     try:
-        return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environ)
+        # In a session of its own, so that what it starts ends with it.
+        given = PIPE if stdin else DEVNULL
+        return subprocess.Popen(argv, stdin=given, stdout=PIPE, stderr=PIPE, env=environ, bufsize=0, start_new_session=True)
     except FileNotFoundError as error:
         raise NotFound(argv[0], "not installed") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in a word
         raise Refused(argv[0], f"cannot be run: {error}") from error
+
+
+def _end(program: "subprocess.Popen[bytes]") -> None:
+    """End a program that has not ended, with all that it started."""
+    import subprocess
+
+    for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
+        pipe.close()
+    if program.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(program.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            program.wait(_REAPED_S)
 
 
 def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
@@ -125,6 +192,18 @@ def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
     return stream
 
 
+def _open_tcp(address: str, kind: str, where: str, deadline: Deadline, tls: Tls) -> Stream:
+    from ovstool.host import tcp
+
+    host, port = _host_and_port(address, where)
+    if kind == "tcp":
+        return tcp.connect(host, port, deadline)
+    from ovstool.host.tls import TlsStream, context
+
+    checked = context(address, tls)
+    return TlsStream(tcp.connect(host, port, deadline), checked, host, address, deadline)
+
+
 def _host_and_port(address: str, where: str) -> tuple[str, int]:
     from ovstool import units  # a unix socket, which is the rule, does without
 
@@ -135,36 +214,3 @@ def _host_and_port(address: str, where: str) -> tuple[str, int]:
     if not host or number is None:
         raise UsageError(quote(address), "needs a host and a port from 1 to 65535", "tcp:192.0.2.1:6640 or tcp:[2001:db8::1]:6640")
     return host, number
-
-
-def _tls_context(address: str, tls: Tls) -> "ssl.SSLContext":
-    """Like Open vSwitch, trust ``ca_cert`` alone and compare no host name: switches are known by their CA."""
-    import ssl
-
-    if not (tls.private_key and tls.certificate and tls.ca_cert):
-        raise UsageError(
-            address, "ssl needs a private key, a certificate and a CA certificate", "--private-key FILE --certificate FILE --ca-cert FILE"
-        )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    try:
-        context.load_verify_locations(tls.ca_cert)
-        context.load_cert_chain(tls.certificate, tls.private_key, password=_no_passphrase)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise UsageError(f"{tls.private_key}, {tls.certificate}, {tls.ca_cert}", f"cannot be used for TLS: {error}") from error
-    return context
-
-
-def _secure(stream: socket.socket, address: str, host: str, context: "ssl.SSLContext") -> socket.socket:
-    """Speak TLS on the stream."""
-    import ssl
-
-    try:
-        return context.wrap_socket(stream, server_hostname=host)
-    except ssl.SSLError as error:
-        stream.close()
-        raise Unreachable(address, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}") from error
-
-
-def _no_passphrase() -> str:
-    raise ValueError("the private key has a passphrase")

@@ -7,25 +7,25 @@ import shlex
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
-from ovstool.host import Finished, Stream, Tls, address, local, ssh_config
+from ovstool.host import Finished, Stream, Tls, address, local, ssh_config, tcp
+from ovstool.host.deadline import Deadline
 from ovstool.host.ssh_config import Settings
 
 if TYPE_CHECKING:
-    import ssl
-    import subprocess
-
     from ovstool.host.connection import Channel, Connection
 
 _MAX_HOPS = 8
 _MAX_COMMAND = 120_000  # bytes; Linux takes 128 KiB in one word (MAX_ARG_STRLEN)
 _MAX_NOISE = 2**16  # bytes that a login shell may print before our program speaks
-_MAX_OUTPUT = 2**29  # bytes of a program's stdout
 _INLINE = 2**15  # bytes of stdin that no program leaves unread for long
 _CHUNK = 2**18
+_WORDS_S = 0.2  # for a ProxyCommand to say why it failed, or to go
 _SHOWN = 300  # characters of a far program's own words worth repeating
 
 # What the far host's sh runs. TOKEN is a word that nobody there could know before; what comes ahead of it is a login shell's chatter.
@@ -73,19 +73,21 @@ class Ssh:
     ``accept_new`` takes and writes down the key of a host of which none is known, and nothing else.
     """
 
-    def __init__(self, target: str, sudo: bool = False, accept_new: bool = False, timeout_s: float = 30):
-        """``target`` is ``[USER@]HOST[:PORT]``, an IPv6 address in brackets; ``timeout_s`` is for connecting. Raises UsageError."""
+    def __init__(self, target: str, sudo: bool = False, accept_new: bool = False, deadline: Deadline | None = None):
+        """``target`` is ``[USER@]HOST[:PORT]``, an IPv6 address in brackets. Raises UsageError.
+
+        ``deadline`` stands still while somebody is asked for a password.
+        """
         self.name = target
         self._user, self._host, self._port = address.parse(target)
         self._sudo = sudo
         self._accept_new = accept_new
-        self._timeout_s = timeout_s
+        self._deadline = deadline or Deadline(threading.TIMEOUT_MAX)
         self._born = time.monotonic()
         self._token = f"ovstool-{secrets.token_hex(8)}"
         self._lock = threading.Lock()
-        self._since = 0.0  # when it was connected
         self._hops: list[Connection] = []
-        self._proxy: subprocess.Popen[bytes] | None = None
+        self._proxy: _Proxy | None = None
 
     def open(self, address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> Stream:
         """Connect to a socket there.
@@ -99,45 +101,20 @@ class Ssh:
                 return self._open_unix(where, what, timeout_s, server)
             if kind in ("tcp", "ssl"):
                 host, port = local._host_and_port(address, where)
-                context = local._tls_context(address, tls) if kind == "ssl" else None
-                stream, deadline = self._open_tcp(host, port, what, timeout_s)
-                return _TlsStream(stream, context, host, what, deadline) if context else stream
+                return self._open_tcp(host, port, kind == "ssl", what, address, timeout_s, tls)
         except TimeoutError as error:
             raise TimedOut(what, f"no connection within {timeout_s:.3g} s") from error
+        except OSError as error:
+            raise Unreachable(what, error.strerror or str(error)) from error
         raise UsageError(quote(address), "not an address of an OVSDB server", "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
 
     def run(self, argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Finished:
         """Run a program there without a shell's interpretation and return what it wrote."""
-        connection, deadline = self._connected(timeout_s)
-        program = self._start(connection, _RUN, argv, deadline)
-        try:
-            self._begin(program, argv[0], deadline)
-            program.send_all(stdin, deadline)
-            output = bytearray()
-            while chunk := program.receive(_CHUNK, deadline):
-                output += chunk
-                if len(output) > _MAX_OUTPUT:
-                    raise Unreachable(f"{self.name}: {quote(argv[0])}", f"wrote more than {_MAX_OUTPUT >> 20} MiB")
-            return Finished(self._status(program, argv[0], deadline), output.decode(errors="replace"), program.words())
-        except TimeoutError as error:
-            program.signal("TERM")
-            raise self._late(argv[0], timeout_s) from error
-        finally:
-            program.close()
+        return local.collected(f"{self.name}: {quote(argv[0])}", self._output(_RUN, argv, timeout_s, stdin))
 
     def stream(self, argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Finished]:
         """Run a program there and yield what it writes to stdout as it comes; the generator returns how it ended."""
-        connection, deadline = self._connected(timeout_s)
-        program = self._start(connection, _STREAM, argv, deadline)
-        try:
-            self._begin(program, argv[0], deadline)
-            while chunk := program.receive(_CHUNK, deadline):
-                yield chunk
-            return Finished(self._status(program, argv[0], deadline), "", program.words())
-        except TimeoutError as error:
-            raise self._late(argv[0], timeout_s) from error
-        finally:
-            program.close()
+        return self._output(_STREAM, argv, timeout_s)
 
     def close(self) -> None:
         with self._lock:
@@ -145,7 +122,25 @@ class Ssh:
 
     # --- programs
 
-    def _start(self, connection: "Connection", script: str, argv: Sequence[str], deadline: float) -> "_Program":
+    def _output(self, script: str, argv: Sequence[str], timeout_s: float, stdin: bytes | None = None) -> Generator[bytes, None, Finished]:
+        connection, deadline = self._connected(timeout_s)
+        program = self._start(connection, script, argv, deadline)
+        try:
+            self._begin(program, argv[0], deadline)
+            if stdin is not None:
+                program.send_all(stdin, deadline)
+            while chunk := program.receive(_CHUNK, deadline):
+                yield chunk
+            return Finished(self._status(program, argv[0], deadline), "", program.words())
+        except TimeoutError as error:
+            program.signal("TERM")
+            raise TimedOut(f"{self.name}: {quote(argv[0])}", f"did not end within {timeout_s:.3g} s") from error
+        except OSError as error:
+            raise connection.lost(error) from error
+        finally:
+            program.close()
+
+    def _start(self, connection: "Connection", script: str, argv: Sequence[str], deadline: Deadline) -> "_Program":
         if self._needs_sudo:
             script = _SUDO.replace("{script}", _word(script))
         command = _for_any_shell(f"{_SETUP}set -- {_words(argv)}; {script}".replace("TOKEN", self._token))
@@ -159,15 +154,17 @@ class Ssh:
             raise Refused(f"{self.name}: {quote(argv[0])}", f"cannot be run: {error}") from error
         return _Program(connection, connection.execute(data, deadline), self._token)
 
-    def _begin(self, program: "_Program", name: str, deadline: float) -> None:
+    def _begin(self, program: "_Program", name: str, deadline: Deadline) -> None:
         if program.begin(deadline) is None:
             raise self._not_begun(program, deadline)
 
-    def _not_begun(self, program: "_Program", deadline: float) -> OvstoolError:
+    def _not_begun(self, program: "_Program", deadline: Deadline) -> OvstoolError:
         """Why a command came to an end before the program it was to run."""
         if program.noisy:
             return Unreachable(self.name, f"its login shell prints more than {_MAX_NOISE >> 10} KiB before it runs anything")
         status = program.status(deadline)
+        if status is None and program.broken:
+            return program.lost()
         words = program.words()
         if not self._needs_sudo or not program.got_to_sudo:
             said = _last_line(program.noise.decode(errors="replace")) or _last_line(words)
@@ -175,18 +172,15 @@ class Ssh:
             return Unreachable(self.name, f"its login shell runs no programs{how}", "ssh HOST true, which has to work")
         return Unreachable(self.name, _sudo_said(words, status), "NOPASSWD in its sudoers, or -H root@HOST")
 
-    def _status(self, program: "_Program", name: str, deadline: float) -> int:
+    def _status(self, program: "_Program", name: str, deadline: Deadline) -> int:
         status = program.status(deadline)
         if status is None:
-            raise Unreachable(f"{self.name}: {quote(name)}", "connection lost before it ended")
+            raise Unreachable(f"{self.name}: {quote(name)}", "connection lost before it was known how it ended")
         if status == 127:
             raise NotFound(f"{self.name}: {quote(name)}", "not installed")
         if status == 126:
             raise Refused(f"{self.name}: {quote(name)}", f"cannot be run: {_last_line(program.words())}")
         return status
-
-    def _late(self, name: str, timeout_s: float) -> TimedOut:
-        return TimedOut(f"{self.name}: {quote(name)}", f"did not end within {timeout_s:.3g} s")
 
     # --- sockets
 
@@ -213,7 +207,7 @@ class Ssh:
             if word != "open":
                 program.close()
 
-    def _not_opened(self, word: str | None, program: "_Program", what: str, deadline: float, server: str) -> OvstoolError:
+    def _not_opened(self, word: str | None, program: "_Program", what: str, deadline: Deadline, server: str) -> OvstoolError:
         hint = "--db unix:PATH, a path there"
         if word == "absent":
             return Unreachable(what, f"no such socket; is {server} running?", hint)
@@ -232,11 +226,16 @@ class Ssh:
         why = _sudo_said(program.words(), program.status(deadline))
         return Unreachable(what, f"permission denied, and {why}", "a user who may open the socket, or NOPASSWD in its sudoers")
 
-    def _open_tcp(self, host: str, port: int, what: str, timeout_s: float) -> "tuple[_Direct, float]":
+    def _open_tcp(self, host: str, port: int, encrypted: bool, what: str, address: str, timeout_s: float, tls: Tls) -> Stream:
+        if encrypted:
+            from ovstool.host.tls import TlsStream, context
+
+            checked = context(address, tls)
         connection, deadline = self._connected(timeout_s)
         channel, refusal = connection.open("direct-tcpip", deadline, host, port, "127.0.0.1", 0)
         if channel:
-            return _Direct(connection, channel), deadline
+            stream = _Direct(connection, channel)
+            return TlsStream(stream, checked, host, what, deadline) if encrypted else stream
         assert refusal
         if refusal.code == 1:  # RFC 4254, section 5.1: administratively prohibited
             raise Unreachable(what, "the SSH server forwards no connections", "AllowTcpForwarding in its sshd_config, or --db unix:PATH")
@@ -248,127 +247,130 @@ class Ssh:
     def _needs_sudo(self) -> bool:
         return self._sudo and self._hops[-1].user != "root"
 
-    @property
-    def asked_s(self) -> float:
-        """How long somebody was asked for passwords while this was connected, which no timeout counts here."""
-        return sum(hop.asked_s for hop in self._hops)
-
-    def _connected(self, timeout_s: float) -> "tuple[Connection, float]":
+    def _connected(self, timeout_s: float) -> "tuple[Connection, Deadline]":
         """The connection, and until when what is asked of it may take."""
-        begin = time.monotonic()
-        with self._lock:
+        deadline = Deadline(timeout_s, self._deadline)
+        while not self._lock.acquire(timeout=min(deadline.remaining_s(), 1)):
+            if not deadline.remaining_s():
+                raise TimedOut(self.name, f"no connection within {timeout_s:.3g} s")
+        try:
             if self._hops and not self._hops[-1].alive:
                 self._close()
             if not self._hops:
-                try:
-                    self._connect(begin + timeout_s)
-                    self._since = time.monotonic()
-                except BaseException:
-                    self._close()
-                    raise
-            return self._hops[-1], begin + timeout_s + (self.asked_s if self._since > begin else 0)
+                self._connect(deadline)
+            return self._hops[-1], deadline
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            self._lock.release()
 
-    def _connect(self, deadline: float) -> None:
-        hops = _route(ssh_config.lookup(self._host, self._user, self._port))
-        deadline = min(deadline, time.monotonic() + (hops[-1].connect_timeout_s or self._timeout_s))
-        stream = self._first_stream(hops[0], deadline)
+    def _connect(self, whole: Deadline) -> None:
+        hops = _route(ssh_config.lookup(self._host, self._user, self._port, whole), whole)
+        deadline = whole.part(hops[-1].connect_timeout_s or threading.TIMEOUT_MAX)
+        stream = None
         try:
+            stream = self._first_stream(hops[0], deadline)
             # The server starts a process for us meanwhile.
             from ovstool.host.connection import Connection
 
             for number, hop in enumerate(hops):
                 name = self.name if hop is hops[-1] else f"{self.name}: jump host {hop.name}"
-                connection = Connection(stream, name, hop, max(deadline - time.monotonic(), 0), self._accept_new, self._born)
+                connection = Connection(stream, name, hop, deadline, self._accept_new, self._born)
                 self._hops.append(connection)
                 if hop is not hops[-1]:
                     to = hops[number + 1]
                     stream, refusal = connection.open("direct-tcpip", deadline, to.hostname, to.port, "127.0.0.1", 0)
                     if refusal:
                         raise Unreachable(name, f"does not lead to {to.hostname} port {to.port}: {refusal.words}")
-        except Unreachable as error:
-            if self._proxy and not self._hops and (words := self._proxy_words()):
-                raise Unreachable(self.name, f"ProxyCommand: {words}") from error
-            raise
-        except BaseException:
+        except BaseException as error:
             if stream is not None:
                 stream.close()
+            if isinstance(error, Unreachable) and self._proxy and not self._hops and (words := self._proxy.words()):
+                raise Unreachable(self.name, f"ProxyCommand: {words}") from error
+            if isinstance(error, OSError | ImportError):  # no descriptor is left
+                raise Unreachable(self.name, getattr(error, "strerror", None) or str(error)) from error
             raise
 
-    def _first_stream(self, hop: Settings, deadline: float) -> Any:
+    def _first_stream(self, hop: Settings, deadline: Deadline) -> Any:
         if hop.proxy_command:
-            return self._start_proxy(hop.proxy_command)
-        left = max(deadline - time.monotonic(), 0.001)
+            self._proxy = _Proxy(hop.proxy_command)
+            return self._proxy.stream
+        left = deadline.remaining_s()
         try:
-            return _tcp(hop, left)
+            return tcp.connect(hop.hostname, hop.port, deadline, hop.family)
         except TimeoutError as error:
             raise TimedOut(self.name, f"no connection within {left:.3g} s") from error
         except (OSError, UnicodeError) as error:
             by = "" if hop.name == self._host else f"jump host {hop.name}: "
             raise Unreachable(self.name, by + (getattr(error, "strerror", None) or str(error))) from error
 
-    def _start_proxy(self, command: str) -> socket.socket:
-        import subprocess
-
-        ours, its = socket.socketpair()
-        with its:
-            self._proxy = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"], stdin=its.fileno(), stdout=its.fileno(), stderr=subprocess.PIPE
-            )
-        return ours
-
-    def _proxy_words(self) -> str:
-        """What the proxy command said last; it has little time to say it, as it may hang."""
-        import selectors
-
-        assert self._proxy and self._proxy.stderr
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._proxy.stderr, selectors.EVENT_READ)
-            return _last_line(os.read(self._proxy.stderr.fileno(), _MAX_NOISE).decode(errors="replace")) if selector.select(0.2) else ""
-
     def _close(self) -> None:
         while self._hops:
             self._hops.pop().close()
         if self._proxy:
-            self._proxy.kill()
-            self._proxy.communicate()
+            self._proxy.close()
             self._proxy = None
 
 
-def _route(last: Settings, depth: int = 0) -> list[Settings]:
+class _Proxy:
+    """The command that leads to a host (ProxyCommand). ``words`` are the last that it said on stderr."""
+
+    def __init__(self, command: str):
+        import subprocess
+
+        self.stream, its = socket.socketpair()
+        try:
+            with its:
+                argv = ["/bin/sh", "-c", f"exec {command}"]
+                self._process = subprocess.Popen(argv, stdin=its.fileno(), stdout=its.fileno(), stderr=subprocess.PIPE, bufsize=0)
+        except BaseException:
+            self.stream.close()
+            raise
+        self.pid = self._process.pid
+        self._said: deque[bytes] = deque(maxlen=4)
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def words(self) -> str:
+        """It has little time to say them, as it may hang."""
+        self._reader.join(_WORDS_S)
+        return _last_line(b"".join(self._said).decode(errors="replace"))
+
+    def close(self) -> None:
+        """End it; what it has started may keep its stderr, and keeps nobody here."""
+        import subprocess
+
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_WORDS_S)
+
+    def _listen(self) -> None:
+        assert self._process.stderr
+        with self._process.stderr as pipe, suppress(OSError):
+            while data := pipe.read(_MAX_NOISE):  # all of it: it would stand still if nobody read it
+                self._said.append(data)
+
+
+def _route(last: Settings, deadline: Deadline, depth: int = 0) -> list[Settings]:
     """The hosts to go by, in their order, with the one to reach at the end (ProxyJump in ssh_config(5)). Raises UsageError."""
     if not last.proxy_jump:
         return [last]
     if depth == _MAX_HOPS:
         raise UsageError(quote(last.name), "ProxyJump leads in a circle")
-    hops = []
-    for text in last.proxy_jump.split(","):
+    hops: list[Settings] = []
+    texts = last.proxy_jump.split(",")
+    if len(texts) > _MAX_HOPS:
+        raise UsageError(quote(last.name), f"ProxyJump leads by more than {_MAX_HOPS} hosts")
+    for text in texts:
         user, host, port = address.parse(text.strip().removeprefix("ssh://"))
-        hops.append(ssh_config.lookup(host, user, port))
+        hops.append(ssh_config.lookup(host, user, port, deadline))
     # As with ssh, only the first may have a way of its own; one that leads to itself ("Host *", "ProxyJump gate") has none.
     first = hops[0]
     itself = (first.hostname, first.port) == (last.hostname, last.port)
     if itself:
         return [last]
-    return [*_route(first, depth + 1), *hops[1:], last]
-
-
-def _tcp(hop: Settings, timeout_s: float) -> socket.socket:
-    """Connect to the first address that answers."""
-    deadline = time.monotonic() + timeout_s
-    problem: OSError | None = None
-    for family, kind, protocol, _, where in socket.getaddrinfo(hop.hostname, hop.port, hop.family, socket.SOCK_STREAM):
-        stream = socket.socket(family, kind, protocol)
-        try:
-            stream.settimeout(max(deadline - time.monotonic(), 0.001))
-            stream.connect(where)
-            return stream
-        except OSError as error:
-            stream.close()
-            problem = error
-        except BaseException:
-            stream.close()
-            raise
-    raise problem or OSError("the name has no address")
+    return [*_route(first, deadline, depth + 1), *hops[1:], last]
 
 
 class _Program:
@@ -382,7 +384,7 @@ class _Program:
         self.noise = b""  # what came before the token
         self.noisy = False
 
-    def begin(self, deadline: float) -> str | None:
+    def begin(self, deadline: Deadline) -> str | None:
         """Skip what is not ours and return what follows the token in its line; None when the command ends without it."""
         seen = b""
         while not (match := re.search(re.escape(self._token) + rb" ?([a-z]*)\r?\n", seen)):
@@ -397,26 +399,28 @@ class _Program:
         self._ahead = seen[match.end() :]
         return match[1].decode()
 
-    def receive(self, size: int, deadline: float) -> bytes:
+    def receive(self, size: int, deadline: Deadline) -> bytes:
         """The next bytes of its stdout, none at the end. Raises TimeoutError, Unreachable."""
         if self._ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
             return data
-        self._channel.settimeout(max(deadline - time.monotonic(), 0))
+        if not deadline.remaining_s():
+            raise TimeoutError  # also when there is something, which may never end
+        self._channel.settimeout(deadline.remaining_s())
         data = self._channel.recv(size)
         if not data and self._channel.cut_off:
             raise self._connection.lost()
         return data
 
-    def send_all(self, data: bytes, deadline: float) -> None:
+    def send_all(self, data: bytes, deadline: Deadline) -> None:
         """Write its stdin and close it; much of it while the output is read. A program need not read it all."""
 
         def send() -> None:
             try:
-                self._channel.settimeout(max(deadline - time.monotonic(), 0))
+                self._channel.settimeout(deadline.remaining_s())
                 self._channel.sendall(data)
                 self._channel.shutdown_write()
-            except (OSError, EOFError):
+            except OSError:
                 pass
 
         if len(data) > _INLINE:
@@ -424,17 +428,22 @@ class _Program:
         else:
             send()
 
-    def send(self, data: bytes, deadline: float) -> None:
-        self._channel.settimeout(max(deadline - time.monotonic(), 0))
+    def send(self, data: bytes, deadline: Deadline) -> None:
+        self._channel.settimeout(deadline.remaining_s())
         self._channel.sendall(data)
 
-    def status(self, deadline: float) -> int | None:
-        """Its exit status, -1 when a signal ended it; None when the connection ended first. Raises TimeoutError."""
-        if not self._channel.status_event.wait(max(deadline - time.monotonic(), 0)):
+    def status(self, deadline: Deadline) -> int | None:
+        """Its exit status, -1 when a signal ended it; None when that was not said before the end. Raises TimeoutError."""
+        if not self._channel.status_event.wait(deadline.remaining_s()) and not self._channel.ended:
             raise TimeoutError
-        if self._channel.exit_status == -1 and self._channel.cut_off:
-            return None
-        return self._channel.exit_status
+        return self._channel.exit_status if self._channel.ended else None
+
+    @property
+    def broken(self) -> bool:
+        return not self._connection.alive
+
+    def lost(self) -> Unreachable:
+        return self._connection.lost()
 
     def words(self) -> str:
         """The beginning of what it wrote to stderr."""
@@ -510,61 +519,8 @@ class _Relayed:
         self._program.close()
 
     @property
-    def _deadline(self) -> float:
-        return time.monotonic() + (threading.TIMEOUT_MAX if self._timeout_s is None else self._timeout_s)
-
-
-class _TlsStream:
-    """TLS over a stream that is no socket."""
-
-    def __init__(self, stream: Stream, context: "ssl.SSLContext", host: str, what: str, deadline: float):
-        import ssl
-
-        self._stream = stream
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._want_read = ssl.SSLWantReadError
-        self._ended = (ssl.SSLZeroReturnError, ssl.SSLEOFError)
-        self.settimeout = stream.settimeout
-        self.close = stream.close
-        try:
-            self.settimeout(max(deadline - time.monotonic(), 0))
-            self._exchange(self._tls.do_handshake)
-        except ssl.SSLError as error:
-            self.close()
-            raise Unreachable(what, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}") from error
-        except BaseException:
-            self.close()
-            raise
-
-    def sendall(self, data: bytes) -> None:
-        self._exchange(self._tls.write, data)
-
-    def recv(self, size: int) -> bytes:
-        try:
-            return self._exchange(self._tls.read, size)
-        except self._ended:
-            return b""
-
-    def _exchange(self, step: Any, *args: Any) -> Any:
-        """Take a step of TLS, with as many messages to and fro as it needs."""
-        while True:
-            try:
-                result = step(*args)
-            except self._want_read:
-                self._flush()
-                data = self._stream.recv(_CHUNK)
-                self._incoming.write(data) if data else self._incoming.write_eof()
-                continue
-            except BaseException:
-                self._flush()  # the peer is told why
-                raise
-            self._flush()
-            return result
-
-    def _flush(self) -> None:
-        if self._outgoing.pending:
-            self._stream.sendall(self._outgoing.read())
+    def _deadline(self) -> Deadline:
+        return Deadline(threading.TIMEOUT_MAX if self._timeout_s is None else self._timeout_s)
 
 
 # --- text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, Host, Tls, local
+from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
@@ -48,7 +49,10 @@ class Finding:
 
 @dataclass
 class Switch:
-    """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send."""
+    """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
+
+    ``allowed`` is that time where it has begun already, and is known to the host too.
+    """
 
     db: str | None = None
     tls: Tls = Tls()
@@ -58,12 +62,22 @@ class Switch:
     host: Host = local
     planned: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    allowed: Deadline | None = None
 
     def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.timeout_s
+        self._deadline = self.allowed or Deadline(self.timeout_s)
         self._far_rundir = _RUNDIRS[0]
         self._client: Client | None = None
         self._network: list[str] | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When the time allowed is over, on the monotonic clock."""
+        return self._deadline.end
+
+    @deadline.setter
+    def deadline(self, end: float) -> None:
+        self._deadline.end = end
 
     @property
     def address(self) -> str:
@@ -135,7 +149,7 @@ class Switch:
             self._client.deadline = deadline
 
     def remaining_s(self) -> float:
-        return max(self.deadline - time.monotonic(), 0.001)
+        return max(self._deadline.remaining_s(), 0.001)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"") -> Finished:
         """Run a program on the switch's host. Raises NotFound when it is not installed, TimedOut."""

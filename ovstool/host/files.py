@@ -1,0 +1,77 @@
+"""Files that a user, or somebody else, has put where we read: each is opened once, and what is decided about it is about what was opened."""
+
+import errno
+import os
+import pwd
+import select
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from ovstool.host.deadline import Deadline
+
+_CHUNK = 2**18
+
+
+@contextmanager
+def opened(path: str, pipes: bool = False) -> Iterator[BinaryIO]:
+    """A file to read, which is a plain one, or /dev/null; or, with ``pipes``, one of those. Raises OSError.
+
+    Others may never end, or never begin. Opening does not wait, whatever it is.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, str(error), path) from error
+    with os.fdopen(fd, "rb") as file:
+        found = os.fstat(fd)
+        null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
+        if not (stat.S_ISREG(found.st_mode) or null or (pipes and stat.S_ISFIFO(found.st_mode))):
+            raise OSError(errno.EINVAL, "not a plain file", path)
+        yield file
+
+
+def read(path: str, most: int) -> bytes:
+    """What is in a plain file. Raises OSError, also when that is more than ``most`` bytes."""
+    with opened(path) as file:
+        return content(file, path, most)
+
+
+def content(file: BinaryIO, path: str, most: int) -> bytes:
+    data = file.read(most + 1)
+    if len(data) > most:
+        raise _too_large(path, most)
+    return data
+
+
+def read_pipe(path: str, most: int, deadline: Deadline) -> bytes:
+    """The same of a file that may be a pipe, which is read to its end, in time. Raises TimeoutError too."""
+    with opened(path, pipes=True) as file:
+        data = bytearray()
+        poll = select.poll()
+        poll.register(file, select.POLLIN)
+        while True:
+            if not poll.poll(deadline.remaining_s() * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, "whoever writes it does not come to an end", path)
+            chunk = os.read(file.fileno(), _CHUNK)
+            if not chunk:
+                return bytes(data)
+            data += chunk
+            if len(data) > most:
+                raise _too_large(path, most)
+
+
+def _too_large(path: str, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"larger than {most:,} bytes", path)
+
+
+def home() -> str | None:
+    """The user's home: $HOME, else what the system knows. None when neither is a place, as a relative path would be one wherever we are."""
+    path = os.environ.get("HOME", "")
+    if not path.startswith("/"):
+        try:
+            path = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            return None
+    return path if path.startswith("/") else None

@@ -1,0 +1,99 @@
+"""TLS over any stream."""
+
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from ovstool.errors import Unreachable, UsageError
+from ovstool.host import Stream, Tls, files
+from ovstool.host.deadline import Deadline
+
+_CHUNK = 2**18  # bytes
+
+
+class TlsStream:
+    """A stream with TLS on it. A timeout is for the whole of a call, however little the peer sends at a time."""
+
+    def __init__(self, stream: Stream, context: ssl.SSLContext, host: str, what: str, deadline: Deadline):
+        """Shake hands; ``what`` names the peer in errors. Raises Unreachable, OSError."""
+        self._stream = stream
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._timeout_s: float | None = deadline.remaining_s()
+        self.close = stream.close
+        try:
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+            self._exchange(self._tls.do_handshake)
+        except ssl.SSLError as error:
+            self.close()
+            raise Unreachable(what, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._timeout_s = seconds
+
+    def sendall(self, data: bytes) -> None:
+        self._exchange(self._tls.write, data)
+
+    def recv(self, size: int) -> bytes:
+        try:
+            return self._exchange(self._tls.read, size)
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+
+    def _exchange(self, step: Callable, *args: Any) -> Any:
+        """Take a step of TLS, with as many messages to and fro as it needs."""
+        end = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        while True:
+            try:
+                result = step(*args)
+            except ssl.SSLWantReadError:
+                self._flush(end)
+                self._limit(end)
+                data = self._stream.recv(_CHUNK)
+                self._incoming.write(data) if data else self._incoming.write_eof()
+                continue
+            except BaseException:
+                with suppress(OSError):
+                    self._flush(end)  # the peer is told why
+                raise
+            self._flush(end)
+            return result
+
+    def _flush(self, end: float | None) -> None:
+        if self._outgoing.pending:
+            self._limit(end)
+            self._stream.sendall(self._outgoing.read())
+
+    def _limit(self, end: float | None) -> None:
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError("timed out")
+        self._stream.settimeout(left)
+
+
+def context(address: str, tls: Tls) -> ssl.SSLContext:
+    """Like Open vSwitch, trust ``ca_cert`` alone and compare no host name: switches are known by their CA. Raises UsageError."""
+    paths = [path for path in tls if path]
+    if len(paths) < len(tls):
+        raise UsageError(
+            address, "ssl needs a private key, a certificate and a CA certificate", "--private-key FILE --certificate FILE --ca-cert FILE"
+        )
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    try:
+        with ExitStack() as stack:
+            # OpenSSL opens them by path, and would wait for a pipe.
+            key, certificate, ca_cert = (f"/proc/self/fd/{stack.enter_context(files.opened(path)).fileno()}" for path in paths)
+            made.load_verify_locations(ca_cert)
+            made.load_cert_chain(certificate, key, password=_no_passphrase)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise UsageError(f"{tls.private_key}, {tls.certificate}, {tls.ca_cert}", f"cannot be used for TLS: {error}") from error
+    return made
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the private key has a passphrase")

@@ -1,0 +1,141 @@
+"""Agents, proxies, names and names' addresses that do not answer, on the way to a host: the command ends in its time, and says why."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+from ssh_servers import SSHD, Home, listening
+
+UNREACHABLE, REFUSED, TIMEOUT = 5, 6, 7
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not SSHD, reason="needs root and sshd")
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+@contextmanager
+def agent(path, handler):
+    def serve():
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=handle, args=(listener.accept()[0],), daemon=True).start()
+
+    def handle(peer):
+        with peer, suppress(OSError):
+            peer.recv(1000)
+            handler(peer)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=serve, daemon=True).start()
+        yield str(path)
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def silent(peer):
+    time.sleep(60)
+
+
+def gigabytes(peer):
+    peer.sendall(struct.pack(">I", 2**32 - 1))
+    while True:
+        peer.sendall(b"\x0c" * 2**16)
+
+
+def trickle(peer):
+    peer.sendall(struct.pack(">I", 2**17))
+    while True:
+        peer.sendall(b"\x0c")
+        time.sleep(0.05)
+
+
+def garbage(peer):
+    peer.sendall(struct.pack(">IBI", 200, 12, 3) + os.urandom(195))
+
+
+def nothing(peer):
+    peer.sendall(struct.pack(">I", 0))
+
+
+def one_bad_key(peer):
+    blob = struct.pack(">I", 7) + b"ssh-rsa"
+    peer.sendall(struct.pack(">IBI", 5 + 8 + len(blob), 12, 1) + struct.pack(">I", len(blob)) + blob + struct.pack(">I", 0))
+
+
+@pytest.mark.parametrize("handler", [silent, trickle])
+def test_an_agent_that_does_not_come_to_an_end(home, tmp_path, handler):
+    with home.sshd() as port, agent(tmp_path / "agent", handler) as path:
+        home.know(port)
+        code, stderr, took_s = home.ovstool("-H", f"root@127.0.0.1:{port}", "-t", "3", "show", SSH_AUTH_SOCK=path, timeout_s=15)
+    # The key in the file is tried only after the agent's, or before: with the usual files it is after.
+    assert (code, "agent" in stderr) == (TIMEOUT, True), stderr
+    assert took_s < 8
+
+
+@pytest.mark.parametrize("handler", [gigabytes, garbage, nothing, one_bad_key])
+def test_an_agent_that_talks_nonsense_is_passed_over(home, tmp_path, handler):
+    with home.sshd() as port, agent(tmp_path / "agent", handler) as path:
+        home.know(port)
+        words = ("-H", f"root@127.0.0.1:{port}", "-t", "10", "--db", "unix:/none/db.sock", "show")
+        code, stderr, took_s = home.ovstool(*words, SSH_AUTH_SOCK=path, timeout_s=20)
+    assert (code, "no such socket" in stderr) == (UNREACHABLE, True), stderr  # it got in, by the key in the file
+    assert took_s < 10
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sleep 60",
+        "sh -c 'sleep 60 & sleep 60'",  # what it starts keeps its stderr
+        "sh -c 'while :; do echo words >&2; done'",
+        "yes",
+        "printf SSH-2.0-x; sleep 60",
+    ],
+)
+def test_a_proxy_command_that_leads_nowhere(home, command):
+    home.config.write_text(f"ProxyCommand {command}\n")
+    code, stderr, took_s = home.ovstool("-H", "root@h1", "-t", "1", "show", timeout_s=15)
+    assert code in (UNREACHABLE, TIMEOUT)
+    assert (stderr.count("\n"), "a bug" in stderr) == (1, False)
+    assert took_s < 8
+
+
+def test_a_proxy_command_that_says_much(home):
+    """More than a pipe holds, and nobody reads it: it stood still, and so did the connection."""
+    with home.sshd() as port:
+        home.know(port)
+        home.config.write_text(f"ProxyCommand sh -c 'head -c 300000 /dev/zero >&2; exec nc 127.0.0.1 {port}'\n")
+        code, stderr, _ = home.ovstool("-H", f"root@127.0.0.1:{port}", "-t", "10", "--db", "unix:/none/db.sock", "show")
+    assert (code, "no such socket" in stderr) == (UNREACHABLE, True)
+
+
+def test_every_hop_is_within_the_time_of_all(home):
+    with listening(lambda peer: time.sleep(60)) as dead, home.sshd() as port:
+        home.know(port)
+        home.config.write_text(f"Host last\nHostName 127.0.0.1\nPort {dead}\nProxyJump root@127.0.0.1:{port},root@127.0.0.1:{port}\n")
+        code, stderr, took_s = home.ovstool("-H", "root@last", "-t", "1.5", "show", timeout_s=15)
+    assert code == TIMEOUT
+    assert stderr.count("\n") == 1
+    assert took_s < 8
+
+
+def test_few_descriptors(home):
+    """An error in one line, whichever of them is the one too many, as soon as Python itself has got enough."""
+    with home.sshd() as port:
+        home.know(port)
+        words = [sys.executable, "-m", "ovstool", "-H", f"root@127.0.0.1:{port}", "--db", "unix:/none/db.sock", "-t", "10", "show"]
+        for count in (5, 6, 7, 8, 9, 12):
+            argv = ["sh", "-c", f'ulimit -n {count}; exec "$@"', "sh", *words]
+            done = subprocess.run(argv, env=home.environ, capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode in (UNREACHABLE, REFUSED), (count, done.stderr)
+            assert done.stderr.count("\n") == 1, (count, done.stderr)
