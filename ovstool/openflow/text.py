@@ -26,10 +26,13 @@ _CACHED = 2**13  # matches and actions kept parsed; more would only cost memory 
 _FLOW = re.compile(
     r" cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
     r"(?:n_packets=([0-9]{1,20}), )?(?:n_bytes=([0-9]{1,20}), )?"
-    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*?) ?"
+    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*?) ?",
+    re.DOTALL,
 )
 _AFTER_MATCH = re.compile(r"(?:^| )(?:cookie|idle_timeout|hard_timeout|importance)=\w+ ")
 _PLACE = re.compile(r"(?:table=\S+ )?(?:priority=\d+)?")
+_NEEDING = re.compile(r"\b(?:nw_|tp_|ipv6_|arp_|nd_|icmp|mpls_|packet_type)")
+_VALUES = re.compile(r"(?<!dl_type)(?<!nw_proto)(?<!icmp_type)(?<!packet_type)=[^, ]*")
 _SENT = re.compile(r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)")
 _SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
 _QUEUEING = re.compile(
@@ -135,6 +138,11 @@ def place(flow: str) -> str:
     """Its table and priority alone."""
     found = _PLACE.match(flow)
     return found[0] if found else ""
+
+
+def one_of_each_kind(flows: Iterable[str]) -> list[str]:
+    """Of the flows of a difference that have fields which need a protocol, one for each set of fields."""
+    return list({_VALUES.sub("", head(flow)): flow for flow in flows if _NEEDING.search(head(flow))}.values())
 
 
 def match_of(flow: str) -> str:

@@ -18,7 +18,7 @@ _OUTPUT = re.compile(r"output:(.+)")
 # In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
 _NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
 _BRANCHES = ("clone", "check_pkt_len", "gt", "le", "actions", "sample")  # actions that hold others
-_PIECE = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|[(),\n]|[^"(),\n]+', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)|[(),\n]|[^"(),\n]+')
 _TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|bareudp|srv6)_sys(?:_\d+)?")
 
 

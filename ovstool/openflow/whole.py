@@ -33,6 +33,7 @@ _FIELDS = {
     "ipv6_": "ipv6", "arp_": "arp", "mpls_": "mpls", "nw_": "ip", "ip_": "ip",
 }  # fmt: skip
 _ADDRESS = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+){3}(?![\w.])")
+_OPEN = re.compile(r"/(?:0x)?[0.:]+\Z")  # a mask of no bits
 _BITS = {"dl_vlan_pcp": 3, "vlan_pcp": 3, "nw_ecn": 2, "ip_ecn": 2, "ip_dscp": 6, "mpls_label": 20, "mpls_tc": 3, "mpls_bos": 1, "ipv6_label": 20}
 
 
@@ -107,9 +108,10 @@ def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
     for word, without in zip(said, forms[2:], strict=True):
         if word.name in _PROTOCOLS and not word.value:
             continue
-        if without == forms[0] and (word.name in _SHARED or not word.value):
-            return word
-        if (shown := _SHARED.get(word.name)) and there.isdisjoint(shown):
+        if without == forms[0]:
+            if not word.value or (word.name in _SHARED and not _OPEN.search(word.value)):
+                return word
+        elif (shown := _SHARED.get(word.name)) and there.isdisjoint(shown):
             return word
     return None
 

@@ -15,11 +15,12 @@ PORTS = ("in_port", "in_port_oxm", "actset_output", "out_port")  # the words tha
 
 # Ports that have a name for a number (enum ofp_port_t of ofp.h); ovs-ofctl takes these before a port of that name, in any case.
 _RESERVED = {"in_port", "table", "normal", "flood", "all", "controller", "local", "any", "none", "unset"}
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)', re.DOTALL)  # to the end where there is no other quote: each character is seen once
+_QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end where there is no other quote, so that each character is seen once
+_QUOTED = re.compile(_QUOTE)
 _NAME = re.compile(r"[^:=(, \t\r\n]*")
 _BETWEEN = re.compile(r"[, \t\r\n]*")
 _ENDS = re.compile(r"[(), \t\r\n]")
-_PORT_NAME = r'"(?:[^"\\]|\\.)*"|[^\s,:()"]+'
+_PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
 _PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})")
 _SET_IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
 _MEMBERS = re.compile(rf"(?<=members:)(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")

@@ -449,7 +449,9 @@ class Connection:
         ovs-ofctl compares what is written, and a switch writes some things differently (``mod_dl_dst``, ``load``, ``note``). So
         what seems to be missing is compared again in the form in which ovs-ofctl would send it and read it back.
         """
-        found = self._diff(flows, match, exact)
+        found = self._diff(flows, match)
+        if exact:
+            self._require_exact(flows, found.plus)
         places = set(map(text.place, found.minus))  # a flow in no such place is new however it is written
         doubtful = [flow for flow in found.plus if text.place(flow) in places]
         _, as_sent = self._as_sent(doubtful) if doubtful else ([], None)
@@ -460,10 +462,15 @@ class Connection:
         new = [flow for flow in found.plus if text.place(flow) not in places]
         return text.Difference([flow for flow in found.minus if flow in theirs], [*new, *again.plus])
 
-    def _diff(self, flows: Given, match: str, exact: bool = False) -> text.Difference:
+    def _require_exact(self, given: Given, plus: Sequence[str]) -> None:
+        """Raises UsageError when a match would be widened. That is only logged when it is sent, and only the first ten times."""
+        doubtful = text.one_of_each_kind(plus)
+        parsed, _ = self._parse_numbered(doubtful) if doubtful else (None, [])
+        for was, now in _normalized(parsed.stderr) if parsed else ():
+            raise UsageError(quote(given.file or "flows"), f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}")
+
+    def _diff(self, flows: Given, match: str) -> text.Difference:
         done = self.switch.run([*self._argv, "--names", "diff-flows", "--", self.socket, _STDIN], flows.text.encode())
-        for was, now in _normalized(done.stderr) if exact else ():
-            raise UsageError(quote(flows.file or "flows"), f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}")
         if done.status == 2:  # they differ
             self._take_notes(done.stderr)
         else:
@@ -474,19 +481,24 @@ class Connection:
         return found
 
     def _as_sent(self, flows: Sequence[str]) -> tuple[list[str], list[str] | None]:
-        """Flows of a difference with ports by number, and as they would go over the wire to this switch; None when ovs-ofctl cannot tell.
+        """Flows of a difference with ports by number, and as they would go over the wire to this switch; None when ovs-ofctl cannot tell."""
+        done, numbered = self._parse_numbered(flows)
+        as_sent = text.sent(done.stdout)
+        return numbered, as_sent if not done.status and len(as_sent) == len(flows) else None
+
+    def _parse_numbered(self, flows: Sequence[str]) -> tuple[Finished, list[str]]:
+        """What ovs-ofctl says it would send to this switch, and the flows with ports by number, for which it was asked.
 
         Raises Conflict for a port's name that cannot be told from another port.
         """
         shown = self.run("show", "--", self.socket).stdout
+        numbers = text.ports(shown)
         try:
-            numbered = [words.numbered(flow, text.ports(shown)) for flow in flows]
+            numbered = [words.numbered(flow, numbers) for flow in flows]
         except words.Ambiguous as error:
             why = "there is also a port of this name, and ovs-ofctl shows both alike"
-            raise Conflict(f"port {error}", why, "another name for that port, or its number in the flow") from error
-        done = self._parse(numbered, _FORMATS.get(text.version(shown), "any"))
-        as_sent = text.sent(done.stdout)
-        return numbered, as_sent if not done.status and len(as_sent) == len(flows) else None
+            raise Conflict(f"port {error}", why, "another name for that port") from error
+        return self._parse(numbered, _FORMATS.get(text.version(shown), "any")), numbered
 
     def _parse(self, flows: Sequence[str], form: str = "OXM-OpenFlow15") -> Finished:
         """What ovs-ofctl says it would send for these flows, with ports by number."""

@@ -31,7 +31,7 @@ MASK = 0xFFFFFFFF << 32
 _HIGHEST = 65535  # priority
 _ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
 _LEADS_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
-_OF_PIPELINES = re.compile(r"x*reg\d|metadata|ct_|conj_id|actset_output")
+_OF_PIPELINES = re.compile(r"x?x?reg\d|metadata|ct_|conj_id|actset_output")
 # Words that ovs-ofctl takes along with a match, where they would make it another flow.
 _NO_FIELDS = (
     "table", "priority", "cookie", "out_port", "out_group", "idle_timeout", "hard_timeout", "importance", "action", "actions",

@@ -22,22 +22,34 @@ except ImportError:  # Python 3.10
     import sre_parse as parser
 
 ROOT = Path(__file__).parents[2]
-CALLS = ("compile", "search", "match", "fullmatch", "split", "sub", "subn", "findall", "finditer")
+METHODS = ("search", "match", "fullmatch", "split", "sub", "subn", "findall", "finditer")
 SIZE = 100_000  # characters
 LIMIT_S = 1.0  # of the processor's time for one text; some milliseconds when it grows with the text, tens of seconds with its square
-SUBJECT = "x"  # for what only a call knows
+SUBJECT = "\x1f"  # for what only a call knows
 
 
-def patterns() -> Iterator[tuple[str, str, int]]:
-    """Where a pattern stands, its text and its flags."""
+def patterns() -> Iterator[tuple[str, str, int, list[str]]]:
+    """Where a pattern stands, its text, its flags, and the methods that it is used with."""
     for path in sorted((ROOT / "ovstool").rglob("*.py")):
         module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in [f"re.{name}" for name in CALLS]:
+        tree = ast.parse(path.read_text())
+        uses: dict[str, list[str]] = {}
+        names: dict[ast.expr, str] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
+                uses.setdefault(ast.unparse(node.value), []).append(node.attr)
+            if isinstance(node, ast.Assign):
+                names[node.value] = ast.unparse(node.targets[0])
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).removeprefix("re.") in ("compile", *METHODS):
+                call = ast.unparse(node.func)
+                if not call.startswith("re."):
+                    continue
                 flags = [keyword.value for keyword in node.keywords if keyword.arg == "flags"]
                 flags += [argument for argument in node.args if re.match(r"re\.[A-Z]", ast.unparse(argument))]
                 value = sum(eval(ast.unparse(flag), {"re": re}) for flag in flags)  # noqa: S307
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", text_of(node.args[0], vars(module)), int(value)
+                methods = [node.func.attr] if call != "re.compile" else uses.get(names.get(node, ""), list(METHODS))
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", text_of(node.args[0], vars(module)), int(value), methods
 
 
 def text_of(node: ast.expr, names: dict) -> str:
@@ -127,20 +139,21 @@ def texts(pattern: str, flags: int) -> set[str]:
     return found
 
 
-def hold(pattern: str, flags: int) -> None:
-    """Search each of the texts, as all uses of a pattern may have to; killed by SIGVTALRM when one takes too long."""
+def hold(pattern: str, flags: int, methods: list[str]) -> None:
+    """Hold each of the texts against a pattern; killed by SIGVTALRM when one takes too long."""
     compiled = re.compile(pattern, flags)
     for text in sorted(texts(pattern, flags)):
         signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT_S)
-        compiled.search(text)
-        compiled.fullmatch(text)
-        for count, _ in enumerate(compiled.finditer(text)):
-            if count > 10:
-                break
+        if "match" in methods:
+            compiled.match(text)
+        if "fullmatch" in methods:
+            compiled.fullmatch(text)
+        if not {"match", "fullmatch"}.issuperset(methods):
+            compiled.findall(text)
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def held(cases: list[tuple[str, str, int]]) -> list[str]:
+def held(cases: list[tuple[str, str, int, list[str]]]) -> list[str]:
     """The places whose patterns take too long."""
     slow, at = [], 0
     while at < len(cases):
@@ -155,19 +168,20 @@ def held(cases: list[tuple[str, str, int]]) -> list[str]:
 
 def test_every_pattern_is_found():
     found = list(patterns())
-    assert len(found) > 100 and len({place.partition(":")[0] for place, _, _ in found}) > 20
+    assert len(found) > 80 and len({place.partition(":")[0] for place, *_ in found}) > 20
 
 
-def test_no_pattern_takes_more_than_its_text():
-    assert held(list(patterns())) == []
+@pytest.mark.parametrize("part", range(4))
+def test_no_pattern_takes_more_than_its_text(part):
+    assert held(list(patterns())[part::4]) == []
 
 
 @pytest.mark.parametrize("pattern", [r"(a|a)*b", r"a(.*?) b(.*)c", r"userspace\([^\n]*?\bx", r"(?:\w+=[^, ]*, )*(.*?)d=(.*)", r"a\s*(.*\S)\s*$"])
 def test_a_careless_pattern_is_caught(pattern):
-    assert held([("here", pattern, 0)]) == ["here"]
+    assert held([("here", pattern, 0, ["search"])]) == ["here"]
 
 
 if __name__ == "__main__":
-    for _, pattern, flags in json.load(sys.stdin):
-        hold(pattern, flags)
+    for _, pattern, flags, methods in json.load(sys.stdin):
+        hold(pattern, flags, methods)
         print("held", flush=True)
