@@ -34,7 +34,17 @@ _FIELDS = {
 }  # fmt: skip
 _ADDRESS = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+){3}(?![\w.])")
 _OPEN = re.compile(r"/(?:0x)?[0.:]+\Z")  # a mask of no bits
-_BITS = {"dl_vlan_pcp": 3, "vlan_pcp": 3, "nw_ecn": 2, "ip_ecn": 2, "ip_dscp": 6, "mpls_label": 20, "mpls_tc": 3, "mpls_bos": 1, "ipv6_label": 20}
+_BITS = {
+    "dl_vlan_pcp": 3,
+    "vlan_pcp": 3,
+    "nw_ecn": 2,
+    "ip_ecn": 2,
+    "ip_dscp": 6,
+    "mpls_label": 20,
+    "mpls_tc": 3,
+    "mpls_bos": 1,
+    "ipv6_label": 20,
+}
 
 
 def beside(match: str) -> dict[str, str]:
@@ -59,7 +69,13 @@ def refused(match: str) -> str | None:
             return f"{word.text} is no table, and ovs-ofctl takes it for all of them"
         if (bits := _BITS.get(word.name)) and word.value.isdecimal() and len(word.value) < 20 and int(word.value) >> bits:
             return f"{word.text} does not fit, and ovs-ofctl would take it for another one"
-        if word.name == "dl_vlan" and word.value.isdecimal() and len(word.value) < 20 and int(word.value) > 4095 and int(word.value) != 65535:
+        if (
+            word.name == "dl_vlan"
+            and word.value.isdecimal()
+            and len(word.value) < 20
+            and int(word.value) > 4095
+            and int(word.value) != 65535
+        ):
             return f"{word.text} is no VLAN, and ovs-ofctl would take it for another one"
     for address in _ADDRESS.findall(match):
         if any(len(part) > 3 or int(part) > 255 for part in address.split(".")):

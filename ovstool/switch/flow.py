@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as replace_
 from itertools import islice
@@ -112,14 +112,16 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
     return Given(checked, file)
 
 
-def list_all(switch: Switch, bridge: str, match: str | None, table: int | None, names: bool, parsed: bool) -> Iterator[tuple]:
-    """The flows as tuples of ``COLUMNS``, as the switch sends them; none is held.
+def list_all(switch: Switch, bridge: str, match: str | None, table: int | None, names: bool, parsed: bool, held: bool) -> Iterator[tuple]:
+    """The flows as tuples of ``COLUMNS``, as the switch sends them; none is held here.
 
+    ``held``: the caller keeps them, so there is an end to how many they may be.
     ``names``: ports and tables by name. ``parsed``: match and actions as objects, as ``ovs.flow`` has them.
     Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take, or takes as another one.
     """
     connection = Connection.of(switch, bridge)
     rows = connection.flows(connection.whole(match, table), names)
+    rows = text.held(rows) if held else rows
     return text.parsed(rows) if parsed else rows
 
 
@@ -436,9 +438,7 @@ class Connection:
         if not wanted:
             return False
         flagged = (line for line in self.lines("", names=True) if words.flags(line))
-        theirs = {
-            words.escaped(text.head_of(row)): words.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.held(text.flows([line]))
-        }
+        theirs = {words.escaped(text.head_of(row)): words.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.flows([line])}
         return any(
             theirs.get(text.head(flow), set()) != flags for flags, probes in wanted.items() for flow in self.difference(Given(probes)).plus
         )

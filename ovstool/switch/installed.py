@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ovstool.errors import Refused, one_line
 from ovstool.switch import Switch
@@ -100,7 +101,7 @@ def qdiscs_shown(text: str, devices: Collection[str], device: str = "") -> dict[
 def _counted(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The lines that a line of counters follows, and packets sent, dropped and held back."""
     lines = text.split("\n")
-    for line, after in zip(lines, lines[1:], strict=False):
+    for line, after in pairwise(lines):
         if sent := _SENT.match(after):
             yield line, tuple(map(int, sent.groups()))
 

@@ -47,7 +47,7 @@ def patterns() -> Iterator[tuple[str, str, int, list[str]]]:
                     continue
                 flags = [keyword.value for keyword in node.keywords if keyword.arg == "flags"]
                 flags += [argument for argument in node.args if re.match(r"re\.[A-Z]", ast.unparse(argument))]
-                value = sum(eval(ast.unparse(flag), {"re": re}) for flag in flags)  # noqa: S307
+                value = sum(eval(ast.unparse(flag), {"re": re}) for flag in flags)
                 methods = [node.func.attr] if call != "re.compile" else uses.get(names.get(node, ""), list(METHODS))
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text_of(node.args[0], vars(module)), int(value), methods
 
@@ -61,7 +61,7 @@ def text_of(node: ast.expr, names: dict) -> str:
     if isinstance(node, ast.BinOp):
         return text_of(node.left, names) + text_of(node.right, names)
     try:
-        return str(eval(ast.unparse(node), names))  # noqa: S307
+        return str(eval(ast.unparse(node), names))
     except NameError:
         return SUBJECT
 
@@ -127,7 +127,7 @@ def paths(items) -> Iterator[str]:
 
 def texts(pattern: str, flags: int) -> set[str]:
     """Texts on which a careless pattern takes very long."""
-    found = {c * SIZE for c in "a1 \",("}
+    found = {c * SIZE for c in 'a1 ",('}
     beginnings = [path for path in dict.fromkeys(paths(parser.parse(pattern, flags))) if path]
     for number, beginning in enumerate(beginnings):
         found.add(beginning * (SIZE // len(beginning)))
@@ -157,7 +157,9 @@ def held(cases: list[tuple[str, str, int, list[str]]]) -> list[str]:
     """The places whose patterns take too long."""
     slow, at = [], 0
     while at < len(cases):
-        done = subprocess.run([sys.executable, __file__], input=json.dumps(cases[at:]), capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            [sys.executable, __file__], input=json.dumps(cases[at:]), capture_output=True, text=True, timeout=300, check=False
+        )
         assert done.returncode in (0, -signal.SIGVTALRM), done.stderr
         at += len(done.stdout.split("\n")) - 1
         if done.returncode:
@@ -176,7 +178,9 @@ def test_no_pattern_takes_more_than_its_text(part):
     assert held(list(patterns())[part::4]) == []
 
 
-@pytest.mark.parametrize("pattern", [r"(a|a)*b", r"a(.*?) b(.*)c", r"userspace\([^\n]*?\bx", r"(?:\w+=[^, ]*, )*(.*?)d=(.*)", r"a\s*(.*\S)\s*$"])
+@pytest.mark.parametrize(
+    "pattern", [r"(a|a)*b", r"a(.*?) b(.*)c", r"userspace\([^\n]*?\bx", r"(?:\w+=[^, ]*, )*(.*?)d=(.*)", r"a\s*(.*\S)\s*$"]
+)
 def test_a_careless_pattern_is_caught(pattern):
     assert held([("here", pattern, 0, ["search"])]) == ["here"]
 
