@@ -9,7 +9,7 @@ import pytest
 from ovstool.shell import App
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
-NAMES = ["7", "IN_PORT", "a#b", "x cookie=1 ", "myaction", 'q"\\', "a(b", "a,b=c", "a actions=d", "[é]", "a:b"]
+NAMES = ["99", "IN_PORT", "a#b", "x cookie=1 ", "myaction", 'q"\\', "a(b", "a,b=c", "a actions=d", "[é]", "a:b"]
 
 
 class Result(NamedTuple):
@@ -69,19 +69,19 @@ def test_a_port_with_an_odd_name(odd, name):
 
 
 def test_a_number_is_a_number(odd):
-    """ovs-ofctl takes 7 for port 7, whoever has that name."""
+    """ovs-ofctl takes 99 for port 99, whoever has that name."""
     odd.tool("ovs-ofctl", "del-flows", f"unix:{odd.box.directory}/br0.mgmt")
-    at = number(odd, "7")
-    assert at != "7"
-    path = odd.box.directory / "seven.flows"
-    path.write_text('in_port="7",actions=drop\n')
-    assert ovstool(odd, ["flow", "add", "br0", 'in_port="7",actions=drop']).stdout.endswith(": created\n")
-    path.write_text('in_port="7",actions=drop\nin_port=7,actions=output:7\n')
+    at = number(odd, "99")
+    assert at != "99"
+    path = odd.box.directory / "number.flows"
+    path.write_text('in_port="99",actions=drop\n')
+    assert ovstool(odd, ["flow", "add", "br0", 'in_port="99",actions=drop']).stdout.endswith(": created\n")
+    path.write_text('in_port="99",actions=drop\nin_port=99,actions=drop\n')
     assert ovstool(odd, ["flow", "diff", "br0", "--file", str(path)]).code == 1
-    assert ovstool(odd, ["flow", "add", "br0", "in_port=7,actions=output:7"]).stdout.endswith(": created\n")
-    assert flows(odd, "--no-names") == sorted([f"in_port={at} actions=drop", "in_port=7 actions=output:7"])
+    assert ovstool(odd, ["flow", "add", "br0", "in_port=99,actions=drop"]).stdout.endswith(": created\n")
+    assert flows(odd, "--no-names") == sorted([f"in_port={at} actions=drop", "in_port=99 actions=drop"])
     assert ovstool(odd, ["flow", "replace", "br0", "--file", str(path)]).stdout == "br0: unchanged\n"
-    assert ovstool(odd, ["flow", "del", "br0", "in_port=7"]).stdout == "br0: deleted\n"
+    assert ovstool(odd, ["flow", "del", "br0", "in_port=99"]).stdout == "br0: deleted\n"
     assert flows(odd, "--no-names") == [f"in_port={at} actions=drop"]
 
 
@@ -103,10 +103,8 @@ def test_steering_by_an_odd_name(odd):
     odd.tool("ovs-ofctl", "del-flows", f"unix:{odd.box.directory}/br0.mgmt")
     odd.tool("ovs-ofctl", "add-flow", f"unix:{odd.box.directory}/br0.mgmt", "priority=0,actions=NORMAL")
     ovstool(odd, ["qos", "set", "eth1", "--type", "htb", "--max-rate", "10mbit", "--queue", "1:max=5mbit"])
-    for name in NAMES:
+    for name in ("99", "a#b", "x cookie=1 ", "myaction"):
         match = f"arp,in_port={json.dumps(name, ensure_ascii=False)}"
-        if not name.isascii():
-            continue  # 'ovs-ofctl show' has no name for it
         for change in ("created", "unchanged"):
             assert ovstool(odd, ["qos", "steer", "eth1", "--queue", "1", "--match", match]).stdout == f"eth1: {change}\n", name
         assert any(f"arp,in_port={number(odd, name)} " in flow for flow in flows(odd, "--no-names"))
