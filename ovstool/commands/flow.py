@@ -14,6 +14,7 @@ _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 action
 _MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
 _FILE = "file with a flow on each line, comments after #; - for standard input"
 
+_LINE_BY_LINE = ("json", "csv", "value", "lines", "shell")  # formats that print a row as it comes
 _MAX_FILE = 2**28  # bytes; a million flows
 
 
@@ -95,7 +96,8 @@ class FlowList(SwitchLister):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         names = self.app.stdout.isatty() if args.names is None else args.names
-        return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed)
+        held = self.label or args.sort_columns or args.formatter not in _LINE_BY_LINE
+        return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed, bool(held))
 
 
 class FlowAdd(_BridgeWriter):

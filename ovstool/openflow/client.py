@@ -4,7 +4,7 @@ The peer is not trusted: what it sends is bounded in size, and everything is bou
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ovstool.errors import Refused, one_line
@@ -16,6 +16,7 @@ from ovstool.openflow.messages import Counted, Described, Malformed, Part
 LOG = logging.getLogger(__name__)
 
 _MAX_ANSWER = 32 * 2**20  # bytes; the counters of 65,000 ports with all properties are some 30 MB
+_MOST_COUNTERS = 2**20  # a counter costs some 100 bytes here, and 8 on the wire
 _PART = 256  # bytes that a part costs here even when it is empty
 _AT_ONCE = 128  # requests; more could fill both ends' buffers while each waits for the other
 
@@ -31,6 +32,7 @@ class Client(Conversation):
         super().__init__(stream, what, deadline)
         self._buffer = bytearray()
         self._last_xid = 0
+        self._room = _MAX_ANSWER  # bytes that the answer to a question may still have
         self.version = max(messages.VERSIONS)
         try:
             self.version = self._negotiated()
@@ -48,23 +50,33 @@ class Client(Conversation):
 
     def descriptions(self) -> list[Described]:
         """Names and link speeds of all ports."""
-        return self._parsed(messages.described, self._ask([messages.descriptions_request(self.version, self._xid())]))
+        self._room = _MAX_ANSWER
+        return list(self._parsed(messages.described, self._ask([messages.descriptions_request(self.version, self._xid())])))
 
     def barrier(self) -> None:
         """Wait until the bridge has done all that was asked before."""
+        self._room = _MAX_ANSWER
         self._ask([messages.barrier_request(self.version, self._xid())])
 
     def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
         wanted: Sequence[int | None] = [None] if ports is None else ports
-        found = []
+        self._room = _MAX_ANSWER
+        found: dict[tuple[int, int | None], Counted] = {}  # a peer may tell of a port more than once, and of others than were asked for
+        counters = 0
         for first in range(0, len(wanted), _AT_ONCE):
-            requests = [request(self.version, self._xid(), port) for port in wanted[first : first + _AT_ONCE]]
-            found += self._parsed(messages.counted, self._ask(requests))
-        return found
+            asked = wanted[first : first + _AT_ONCE]
+            parts = self._ask([request(self.version, self._xid(), port) for port in asked])
+            for one in self._parsed(messages.counted, parts):
+                if None in asked or one.port in asked:
+                    counters += len(one.counters)
+                    found[one.port, one.queue] = one
+                if counters > _MOST_COUNTERS:
+                    raise self._broken(f"more than {_MOST_COUNTERS} counters")
+        return list(found.values())
 
-    def _parsed(self, parse: Callable, parts: list[Part]) -> list:
+    def _parsed(self, parse: Callable, parts: list[Part]) -> Iterator:
         try:
-            return list(parse(self.version, parts))
+            yield from parse(self.version, parts)
         except Malformed as error:
             raise self._broken(str(error)) from error
 
@@ -74,13 +86,12 @@ class Client(Conversation):
         LOG.info("%s: %d OpenFlow requests", self._what, len(waiting))
         self._send_all(b"".join(requests))
         parts: list[Part] = []
-        size = 0
         while waiting:
             kind, xid, body = self._receive()
             if xid not in waiting:
                 continue
-            size += len(body) + _PART
-            if size > _MAX_ANSWER:
+            self._room -= len(body) + _PART
+            if self._room < 0:
                 raise self._broken(f"an answer of more than {_MAX_ANSWER >> 20} MiB")
             if kind == messages.ERROR:
                 if not self._checked(messages.is_bad_port, self.version, body):

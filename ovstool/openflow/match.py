@@ -7,6 +7,8 @@ import re
 import socket
 from collections.abc import Mapping
 
+from ovstool.units import whole_number
+
 # Words that stand for fields (ovs-fields(7)).
 _WORDS = {
     "ip": {"dl_type": "0x0800"}, "ipv6": {"dl_type": "0x86dd"}, "arp": {"dl_type": "0x0806"}, "rarp": {"dl_type": "0x8035"},
@@ -58,8 +60,10 @@ def _bits(value: str) -> tuple[int, int] | None:
     number = _integer(text)
     if number is None or not slash:
         return None if number is None else (number, -1)
-    if mask_text.isdecimal() and ("." in text or ":" in text):
-        mask: int | None = -1 << (128 if ":" in text else 32) - int(mask_text)
+    width = 128 if ":" in text else 32 if "." in text else 0
+    if width and mask_text.isdecimal():
+        bits = whole_number(mask_text, 0, width)
+        mask = None if bits is None else -1 << width - bits
     else:
         mask = _integer(mask_text)
     return None if mask is None else (number, mask)

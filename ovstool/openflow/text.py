@@ -3,40 +3,40 @@
 The syntax is that of ovs-ofctl(8), ovs-fields(7) and ovs-actions(7). Objects are those of ``ovs.flow``, Open vSwitch's own parser.
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 from ovstool.errors import NotFound, Refused, quote
+from ovstool.openflow.words import FLAGS, escaped, unescaped
 
 COLUMNS = ("table", "priority", "cookie", "packets", "bytes", "duration_s", "match", "actions")
-FLAGS = ("send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts")
 KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the others are requests, done when the flow is added
 
 _LONGEST_LINE = 2**20  # characters; a real flow has some hundred
+_MOST_HELD = 2**27  # characters of flows that are kept, a million of them
+_PARTS = 64  # characters of a flow besides match and actions
 _PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
 _CACHED = 2**13  # matches and actions kept parsed; more would only cost memory where nearly all flows differ
-_PORT_NAME = r'"(?:[^"\\]|\\.)*"|[^\s,:()"]+'
 
-# What stands between the counters and the match (ofputil_flow_stats_format of ofp-flow.c): `key=value, ` and flags. A match has no
-# comma followed by a space.
+# What stands before the actions: counters, `key=value, ` and flags, and the match (ofputil_flow_stats_format of ofp-flow.c). A match has
+# no comma followed by a space, with names escaped.
 _FLOW = re.compile(
-    r" cookie=(0x[0-9a-f]+), duration=([0-9.]+)s, table=([^, ]+|\"[^\"]*\"), (?:n_packets=(\d+), )?(?:n_bytes=(\d+), )?"
-    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=(\d+),?)?(.*?) ?actions=(.*)"
+    r" cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
+    r"(?:n_packets=([0-9]{1,20}), )?(?:n_bytes=([0-9]{1,20}), )?"
+    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*?) ?",
+    re.DOTALL,
 )
 _AFTER_MATCH = re.compile(r"(?:^| )(?:cookie|idle_timeout|hard_timeout|importance)=\w+ ")
-_PLACE = re.compile(r"(?:table=\w+ )?(?:priority=\d+)?")
+_PLACE = re.compile(r"(?:table=\S+ )?(?:priority=\d+)?")
+_NEEDING = re.compile(r"\b(?:nw_|tp_|ipv6_|arp_|nd_|icmp|mpls_|packet_type)")
+_VALUES = re.compile(r"(?<!dl_type)(?<!nw_proto)(?<!icmp_type)(?<!packet_type)=[^, ]*")
 _SENT = re.compile(r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)")
 _SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
-_PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})")
-_IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
-_PLAIN_NAME = re.compile(r"\d+|[A-Za-z][A-Za-z0-9]*")  # ovs-ofctl quotes all others
-_MEMBERS = re.compile(rf"(?<=members:)(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
 _QUEUEING = re.compile(
-    r"(?<![\w:])(?:set_queue:(?P<set>\d+)|(?P<pop>pop_queue)|enqueue[:(](?P<port>\w+)[:,](?P<queue>\d+)"
+    r"(?<![\w:])(?:set_queue:(?P<set>[0-9]{1,10})(?![0-9])|(?P<pop>pop_queue)|enqueue[:(](?P<port>\w+)[:,](?P<queue>[0-9]{1,10})(?![0-9])"
     r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
     r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))"
 )
@@ -47,12 +47,12 @@ Row = tuple[int | str, int, str, int | None, int | None, float, str, str]
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
     """The lines of a text that comes in chunks. Raises Refused when one is longer than any flow is."""
-    rest = b""
+    rest = bytearray()
     for chunk in chunks:
         whole, newline, chunk = chunk.rpartition(b"\n")
         if newline:
             yield from (rest + whole).decode(errors="replace").split("\n")
-            rest = b""
+            rest.clear()
         rest += chunk
         if len(rest) > _LONGEST_LINE:
             raise Refused("ovs-ofctl", f"a line is longer than {_LONGEST_LINE} bytes")
@@ -68,11 +68,15 @@ def flows(dumped: Iterable[str]) -> Iterator[Row]:
     """
     parse = _FLOW.fullmatch
     for line in dumped:
-        found = parse(line)
+        has_names = '"' in line
+        before, equals, actions = (escaped(line) if has_names else line).partition("actions=")
+        found = parse(before) if equals else None
         if found:
-            cookie, duration, table, packets, octets, priority, match, actions = found.groups()
+            cookie, duration, table, packets, octets, priority, match = found.groups()
+            if has_names:
+                table, match, actions = unescaped(table), unescaped(match), unescaped(actions)
             yield (
-                int(table) if table.isdecimal() else table,
+                int(table) if table.isdecimal() and len(table) < 4 else table,
                 int(priority) if priority else _PRIORITY,
                 cookie,
                 None if packets is None else int(packets),
@@ -85,9 +89,19 @@ def flows(dumped: Iterable[str]) -> Iterator[Row]:
             raise Refused("ovs-ofctl", f"not a flow as this version of ovstool knows them: {quote(line)}")
 
 
+def held(rows: Iterable[Row]) -> Iterator[Row]:
+    """The same flows, for a caller that keeps them. Raises Refused when they are more than any switch has."""
+    size = 0
+    for row in rows:
+        size += len(row[6]) + len(row[7]) + _PARTS
+        if size > _MOST_HELD:
+            raise Refused("ovs-ofctl", f"flows without end: more than {_MOST_HELD >> 20} MiB of them")
+        yield row
+
+
 @dataclass(frozen=True)
 class Difference:
-    """Flows as ``ovs-ofctl diff-flows`` prints them, without the sign: only on the switch, and only in the file."""
+    """Flows as ``ovs-ofctl diff-flows`` prints them, without the sign, names escaped: only on the switch, and only in the file."""
 
     minus: Sequence[str]
     plus: Sequence[str]
@@ -104,7 +118,7 @@ class Difference:
 
 def difference(text: str) -> Difference:
     """Read what ``ovs-ofctl diff-flows`` prints."""
-    lines = text.split("\n")
+    lines = [escaped(line) for line in text.split("\n")]
     return Difference(*([_tidy(line[1:]) for line in lines if line.startswith(sign)] for sign in "-+"))
 
 
@@ -124,6 +138,11 @@ def place(flow: str) -> str:
     """Its table and priority alone."""
     found = _PLACE.match(flow)
     return found[0] if found else ""
+
+
+def one_of_each_kind(flows: Iterable[str]) -> list[str]:
+    """Of the flows of a difference that have fields which need a protocol, one for each set of fields."""
+    return list({_VALUES.sub("", head(flow)): flow for flow in flows if _NEEDING.search(head(flow))}.values())
 
 
 def match_of(flow: str) -> str:
@@ -183,8 +202,8 @@ def queueing(actions: str) -> list[Queueing]:
 
 
 def groups_of(actions: str) -> list[str]:
-    """The groups that actions go to, by number."""
-    return re.findall(r"(?<![\w:])group:(\d+)", actions)
+    """The groups that actions go to, by number, each once."""
+    return list(dict.fromkeys(re.findall(r"(?<![\w:])group:(\d+)", actions)))
 
 
 def queueing_groups(dumped: str) -> dict[str, list[Queueing]]:
@@ -198,7 +217,7 @@ def queueing_groups(dumped: str) -> dict[str, list[Queueing]]:
 
 def ports(shown: str) -> dict[str, str]:
     """Port names and numbers from ``ovs-ofctl show``."""
-    found = map(_SHOWN_PORT.match, shown.splitlines())
+    found = map(_SHOWN_PORT.match, shown.split("\n"))
     return {match[2]: match[1] for match in found if match}
 
 
@@ -208,38 +227,10 @@ def version(shown: str) -> str:
     return found[1] if found else "1.0"
 
 
-def renamed(flow: str, names: Mapping[str, str]) -> str:
-    """A flow, match or actions as ovs-ofctl prints them with other names for the ports: numbers for names, or names for numbers."""
-
-    def other(name: str) -> str:
-        plain = name
-        if name.startswith('"'):
-            try:
-                plain = json.loads(name)
-            except ValueError:
-                return name
-        new = names.get(plain)
-        if new is None:
-            return name
-        return new if _PLAIN_NAME.fullmatch(new) else json.dumps(new)
-
-    flow = _PORT.sub(lambda found: found[1] + other(found[2]), flow)
-    flow = _MEMBERS.sub(lambda found: re.sub(_PORT_NAME, lambda name: other(name[0]), found[0]), flow)
-    return _IN_PORT.sub(lambda found: other(found[0]), flow)
-
-
-def probe(flow: str, cookie: int) -> str:
-    """A flow with the same table, priority and match, that has this cookie and no flags."""
-    words = re.split(r"[,\s]+", re.split(r"\bactions?=", flow.partition("#")[0])[0].strip())
-    return ",".join([word for word in words if word and word not in FLAGS and not word.startswith("cookie=")] + [f"cookie={cookie}"]) + (
-        ",actions=drop"
-    )
-
-
 def sent(printed: str) -> list[str]:
     """The flows that ``ovs-ofctl parse-flows`` prints, as it would send them, in the syntax that ovs-ofctl takes."""
     result = []
-    for line in printed.splitlines():
+    for line in printed.split("\n"):
         if found := _SENT.match(line):
             before, actions, after = found[1].partition("actions=")
             result.append(" ".join(map(_sent_word, before.split())) + f" {actions}{after}")
@@ -251,12 +242,6 @@ def _sent_word(word: str) -> str:
     if name == "importance" and colon:
         return f"importance={value}"
     return f"{_SENT_WORDS[name]}={value}" if colon and name in _SENT_WORDS else word
-
-
-def flags(flow: str) -> set[str]:
-    """The flags that a flow is given with; ovs-ofctl does not compare them."""
-    words = re.split(r"[,\s]+", flow.partition("action")[0])
-    return set(words).intersection(FLAGS)
 
 
 def parsed(rows: Iterable[Row]) -> Iterator[tuple]:

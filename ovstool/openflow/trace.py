@@ -3,19 +3,22 @@
 import json
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ovstool.errors import Refused, one_line, quote
 
 _BRIDGE = re.compile(r"bridge\(\"(.*)\"\)")
-_STEP = re.compile(r"( *)(\d+)\. (.*)")
-_MATCHED = re.compile(r"(?:(.*), )?priority (\d+)(?:, cookie (0x[0-9a-f]+))?")
+_STEP = re.compile(r"( *)([0-9]{1,3})\. (.*)")
+_MATCHED = re.compile(r"(?:(.*), )?priority ([0-9]{1,5})(?:, cookie (0x[0-9a-f]+))?")
 _FAILED = re.compile(r"Translation failed \((.*)\), packet is dropped\.")
 _TUNNEL = re.compile(r"(?:\btunnel\(|\bipv[46]\()[^()]*?\bdst=([^,()]+)")
 _CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
 _RESUMED = re.compile(r"recirc\(0x[0-9a-f]+\) - resume (\w+)")
 _OUTPUT = re.compile(r"output:(.+)")
 # In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
-_NO_PORT = {"pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
+_NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
+_BRANCHES = ("clone", "check_pkt_len", "gt", "le", "actions", "sample")  # actions that hold others
+_PIECE = re.compile(r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)|[(),\n]|[^"(),\n]+')
 _TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|bareudp|srv6)_sys(?:_\d+)?")
 
 
@@ -58,7 +61,7 @@ def parse(text: str) -> Trace:
     passes: list[str] = []
     bridge = ""
     open_steps: list[tuple[int, Step]] = []  # with the column in which each began; the innermost last
-    for line in text.splitlines():
+    for line in text.split("\n"):
         words = line.strip()
         name, colon, value = line.partition(": ")
         if not words or not words.strip("-="):
@@ -142,34 +145,42 @@ def _skipped(step: Step, index: int) -> bool:
     return len(step.notes) == 1 and step.notes[0].startswith(("skipping", "Nonexistent")) and index == len(step.actions) - 1
 
 
+class _Open(NamedTuple):
+    """A parenthesis that is open: the action before it, and whether ports in it count."""
+
+    action: str
+    counts: bool
+
+
 def _datapath_ports(actions: str) -> list[str]:
     """The ports among the actions of a datapath, also those in a clone or in one of two branches."""
-    result = []
-    for item in _items(actions) if actions.strip() != "drop" else ():
-        name, parenthesis, inner = item.partition("(")
-        if not parenthesis:
-            if item not in _NO_PORT and item:
-                result.append(_unquoted(item))
-        elif name in ("clone", "check_pkt_len", "gt", "le", "actions"):
-            result += _datapath_ports(inner.removesuffix(")"))
-        elif name == "sample" and "userspace(" not in inner:  # else it is sFlow or IPFIX
-            result += _datapath_ports(inner.removesuffix(")"))
-        elif name == "tnl_push" and "out_port(" in inner:
-            result.append(_unquoted(inner.rpartition("out_port(")[2].partition(")")[0]))
-    return [port for port in result if "=" not in port]
-
-
-def _items(text: str) -> list[str]:
-    items, depth, item, quoted = [], 0, "", False
-    for c in text:
-        quoted ^= c == '"'
-        depth += 0 if quoted else (c == "(") - (c == ")")
-        if c in ",\n" and not depth and not quoted:
-            items.append(item)
-            item = ""
-        else:
-            item += c
-    return [*items, item]
+    found: list[str] = []
+    within: list[_Open] = []
+    sampled: tuple[int, int] | None = None  # the outermost sample: how deep it is, and how many ports there were before it
+    word = ""
+    for piece in (*_PIECE.findall(actions), ","):
+        counts = not within or within[-1].counts
+        if piece not in ("(", ")", ",", "\n"):
+            word += piece
+            continue
+        if piece == "(":
+            if word == "sample" and not sampled:
+                sampled = len(within), len(found)
+            if word == "userspace" and sampled and within[sampled[0]].counts:  # it is sFlow or IPFIX
+                del found[sampled[1] :]
+                within[sampled[0] :] = [around._replace(counts=False) for around in within[sampled[0] :]]
+                counts = False
+            within.append(_Open(word, counts and word in _BRANCHES))
+        elif counts and word and word not in _NO_PORT and (word.startswith('"') or "=" not in word):
+            found.append(_unquoted(word))
+        if piece == ")" and within:
+            closed = within.pop()
+            if closed.action == "out_port" and within and within[-1].action == "tnl_push" and (len(within) < 2 or within[-2].counts):
+                found.append(_unquoted(word))
+            if sampled and len(within) == sampled[0]:
+                sampled = None
+        word = ""
+    return found
 
 
 def _unquoted(name: str) -> str:
@@ -189,7 +200,7 @@ def _verdict(trace: Trace, failed: str, resumed: str) -> str:
         return f"dropped: {remarks[-1] if remarks else failed}"
     if trace.outputs:
         parts.append(f"{'flooded to' if _is_flooded(trace) else 'forwarded out of'} {_listed(trace)}")
-    if re.search(r"\buserspace\([^\n]*?\bcontroller\b", actions):
+    if _is_for_controller(actions):
         parts.append("sent to the controller")
     verdict = " and ".join(parts) or _unfinished(actions, resumed) or _why_dropped(trace)
     if resumed == "conntrack":
@@ -198,6 +209,10 @@ def _verdict(trace: Trace, failed: str, resumed: str) -> str:
     elif resumed:
         verdict += f", after a recirculation ({resumed})"
     return verdict
+
+
+def _is_for_controller(actions: str) -> bool:
+    return any(re.search(r"\bcontroller\b", line.partition("userspace(")[2]) for line in actions.split("\n"))
 
 
 def _unfinished(actions: str, resumed: str) -> str:
@@ -229,21 +244,25 @@ def _listed(trace: Trace) -> str:
 
 def _queues(trace: Trace) -> dict[str, str]:
     """The queue of each port that was output to by name after a ``set_queue``; for the rest nobody can say."""
-    queues, queue = {}, ""
+    named: dict[str, tuple[int, str]] = {}  # with its place among the actions
+    among = (0, "")
+    queue, place = "", 0
     for step in trace.steps:
         for action in step.actions:
+            place += 1
             if action.startswith("set_queue:"):
                 queue = action.removeprefix("set_queue:")
             elif action == "pop_queue":
                 queue = ""
             elif action.startswith("enqueue:"):
                 port, _, number = action.removeprefix("enqueue:").rpartition(":")
-                queues[_unquoted(port)] = number
+                named[_unquoted(port)] = place, number
             elif queue and (found := _OUTPUT.fullmatch(action)):
-                queues[_unquoted(found[1])] = queue
+                named[_unquoted(found[1])] = place, queue
             elif queue and action in ("NORMAL", "FLOOD", "ALL"):
-                queues |= dict.fromkeys(trace.outputs, queue)
-    return queues
+                among = place, queue
+    queues = {name: max(named.get(name, (0, "")), among)[1] for name in trace.outputs}
+    return {name: queue for name, queue in queues.items() if queue}
 
 
 def _why_dropped(trace: Trace) -> str:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as replace_
+from itertools import islice
 from typing import Any, NamedTuple
 
-from ovstool.errors import OvstoolError, Refused, Unreachable, UsageError, one_line, quote
+from ovstool.errors import Conflict, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
-from ovstool.openflow import text, trace
+from ovstool.openflow import text, trace, whole, words
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
 
@@ -21,12 +22,14 @@ _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an exten
 # What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
 _FORMATS = {"1.0": "NXM+table_id", "1.1": "OpenFlow11", **{f"1.{minor}": f"OXM-OpenFlow1{minor}" for minor in (2, 3, 4, 5)}}
 _NEEDS = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
+_BESIDE_THE_MATCH = (*words.FLAGS, "cookie", "idle_timeout", "hard_timeout", "importance")
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
+_FIRST = re.compile(r"[^, \t\r\n]*")
 _STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
-_AT_LINE = re.compile(rf"(?:-|<stdin>|{_STDIN}):(\d+): (.*)", re.DOTALL)
+_AT_LINE = re.compile(rf"(?:-|<stdin>|{_STDIN}):([0-9]{{1,9}}): (.*)", re.DOTALL)
 _FLOW_ERROR = re.compile(r"Error (OFP\w+) for: (?:OFPT_FLOW_MOD .*?: (?:\w+ )?(.*))?")
-_PLAIN_ERROR = re.compile(r"OFPT_ERROR .*?: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?")
+_PLAIN_ERROR = re.compile(r"OFPT_ERROR (?:\([^()]*\) ?)*: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?")
 # enum ofperr of ofp-errors.h, the ones that a flow meets
 _WORDS = {
     "OFPBAC_BAD_OUT_GROUP": "there is no such group",
@@ -57,7 +60,8 @@ class Given:
 
     @property
     def text(self) -> str:
-        return "".join(f"{line}\n" for line in self.lines)
+        """All of them for ovs-ofctl."""
+        return "".join(f"{words.escaped(line)}\n" for line in self.lines)
 
     def place(self, number: int) -> str:
         if self.file is None:
@@ -96,26 +100,28 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
     checked = []
     found = Given(lines, file)
     for number, line in enumerate(lines, 1):
-        flow = line.partition("#")[0].strip()
+        flow = words.without_comment(line)
         if file is None and (not flow or len(line.splitlines()) > 1):
             raise UsageError(found.place(number), "not one flow")
-        command = re.split(r"[,\s]", flow, maxsplit=1)[0]
-        if command in _COMMANDS and command != "add":
+        command = _FIRST.match(flow)[0]  # type: ignore[index]  # it matches nothing, too
+        if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
             raise UsageError(found.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
         checked.append(flow[3:].lstrip(", \t") if command == "add" else line)
-    if not any(line.partition("#")[0].strip() for line in checked):
+    if not any(map(words.without_comment, checked)):
         raise UsageError(quote(file or "flow"), "holds no flow")
     return Given(checked, file)
 
 
-def list_all(switch: Switch, bridge: str, match: str | None, table: int | None, names: bool, parsed: bool) -> Iterator[tuple]:
-    """The flows as tuples of ``COLUMNS``, as the switch sends them; none is held. Raises as soon as the first is asked for.
+def list_all(switch: Switch, bridge: str, match: str | None, table: int | None, names: bool, parsed: bool, held: bool) -> Iterator[tuple]:
+    """The flows as tuples of ``COLUMNS``, as the switch sends them; none is held here.
 
+    ``held``: the caller keeps them, so there is an end to how many they may be.
     ``names``: ports and tables by name. ``parsed``: match and actions as objects, as ``ovs.flow`` has them.
-    Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take.
+    Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take, or takes as another one.
     """
     connection = Connection.of(switch, bridge)
-    rows = connection.flows(_match(match, table), names)
+    rows = connection.flows(connection.whole(match, table), names)
+    rows = text.held(rows) if held else rows
     return text.parsed(rows) if parsed else rows
 
 
@@ -147,16 +153,19 @@ def _require_different(flows: Given) -> None:
     """Raise UsageError when two flows have one match: the later one would replace the earlier, which nobody means."""
     seen: dict[frozenset[str], str] = {}
     for line in flows.lines:
-        head = frozenset(word for word in text.probe(line, 0).split(",") if not re.match(r"(idle|hard)_timeout=|importance=", word))
+        head = frozenset(word.text for word in words.words(words.head(line)) if word.name not in _BESIDE_THE_MATCH)
         if head in seen:
             raise UsageError(f"flow {quote(line)}", f"has the match of another one, {quote(seen[head])}", "one of them")
         seen[head] = line
 
 
 def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Written:
-    """Delete the flows that a match covers, or all; ``strict``: the one with exactly this match and priority. Raises NotFound, UsageError."""
+    """Delete the flows that a match covers, or all; ``strict``: the one with exactly this match and priority.
+
+    Raises NotFound, and UsageError before anything is sent, also for a match of which ovs-ofctl would take less than it says.
+    """
     connection = Connection.of(switch, bridge)
-    match = _match(match, None)
+    match = connection.whole(match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = connection.matching_exactly(match) if strict else connection.flows(match, names=switch.dry_run)
     lines = []
@@ -173,10 +182,13 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Writ
 
 
 def replace(switch: Switch, bridge: str, flows: Given) -> Written:
-    """Make the bridge have these flows and no others, in one bundle. Flows that stay keep their counters. Raises as ``add``."""
+    """Make the bridge have these flows and no others, in one bundle. Flows that stay keep their counters.
+
+    Raises as ``add``, and UsageError for a match that Open vSwitch would widen.
+    """
     connection = Connection.of(switch, bridge)
     connection.require_bundles()
-    found = connection.difference(flows)
+    found = connection.difference(flows, exact=True)
     if found and not switch.dry_run:
         connection.change("replace-flows", flows)
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
@@ -185,8 +197,8 @@ def replace(switch: Switch, bridge: str, flows: Given) -> Written:
 
 
 def diff(switch: Switch, bridge: str, flows: Given) -> list[tuple[str, str]]:
-    """What differs: ``+`` and a flow that only the file has, ``-`` and one that only the switch has. Raises as ``add``."""
-    return [(line[0], line[1:]) for line in _signed(Connection.of(switch, bridge).difference(flows))]
+    """What differs: ``+`` and a flow that only the file has, ``-`` and one that only the switch has. Raises as ``replace``."""
+    return [(line[0], line[1:]) for line in _signed(Connection.of(switch, bridge).difference(flows, exact=True))]
 
 
 def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
@@ -196,12 +208,12 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
     done = switch.appctl("ofproto/trace", "--names", bridge, flow)
     if done.status:
-        words = _words(done.stderr)
-        if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", words):
-            raise UsageError(f"flow {quote(flow)}", words.partition(f"syntax: {one_line(flow)}: ")[2] or words)
-        if "cannot connect" in words or "pidfile" in words:
-            raise Unreachable("ovs-vswitchd", words, "is it running?")
-        raise Refused("ofproto/trace", words)
+        said = _words(done.stderr)
+        if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", said):
+            raise UsageError(f"flow {quote(flow)}", said.partition(f"syntax: {one_line(flow)}: ")[2] or said)
+        if "cannot connect" in said or "pidfile" in said:
+            raise Unreachable("ovs-vswitchd", said, "is it running?")
+        raise Refused("ofproto/trace", said)
     return trace.parse(done.stdout)
 
 
@@ -230,16 +242,16 @@ def top(switch: Switch, bridge: str, match: str | None, table: int | None, inter
     The time of each flow is taken from the switch's clock. A flow that is new, or whose counters began anew, counts from then.
     """
     connection = Connection.of(switch, bridge)
-    match = _match(match, table)
+    match = connection.whole(match, table)
     if interval_s >= switch.remaining_s():
         raise UsageError(f"--interval {interval_s:g}", f"longer than the time allowed ({switch.timeout_s:g} s)", f"-t {interval_s + 30:g}")
     before, started = {}, time.monotonic()
-    for row in connection.flows(match, names=False):
+    for row in text.held(connection.flows(match, names=False)):
         before[row[0], row[1], row[6]] = _Counted(row[3] or 0, row[4] or 0, row[5])
     time.sleep(max(started + interval_s - time.monotonic(), 0))
     elapsed_s = time.monotonic() - started
     rates = []
-    for row in connection.flows(match, names=False):
+    for row in text.held(connection.flows(match, names=False)):
         now = _Counted(row[3] or 0, row[4] or 0, row[5])
         packets, octets, seconds = _between(before.get((row[0], row[1], row[6])), now, elapsed_s)
         if packets or octets:
@@ -279,6 +291,14 @@ class Connection:
         """Dump flows, each parsed as it comes. ``names`` None: nor are there any in the match, which spares asking for them."""
         return text.flows(self.lines(match, names))
 
+    def flows_noting(self, expiring: set[str]) -> Iterator[text.Row]:
+        """All flows, with ports by number; of those that have a timeout ``expiring`` gets what ``text.head_of`` tells."""
+        for line in self.lines("", names=False):
+            rows = list(text.flows([line]))
+            if text.expires(line):
+                expiring.update(map(text.head_of, rows))
+            yield from rows
+
     def lines(self, match: str, names: bool | None, versions: str = _VERSIONS) -> Iterator[str]:
         """The same unparsed."""
         return text.lines(self._dumped(match, names, versions))
@@ -287,33 +307,89 @@ class Connection:
         """The flows whose actions select a queue, or lead to a group that may, picked out of all before they are parsed."""
         # A switch takes half as long again to tell all of its flows in OpenFlow 1.5 as in 1.4.
         versions = _VERSIONS if self.protocols == ("OpenFlow15",) else _VERSIONS.removesuffix(",OpenFlow15")
-        return text.flows(filter(text.may_select_queue, self.lines("", None, versions)))
+        return text.held(text.flows(filter(text.may_select_queue, self.lines("", None, versions))))
 
     def _dumped(self, match: str, names: bool | None, versions: str) -> Iterator[bytes]:
         # With --no-names ovs-ofctl does not take names in the match either.
         options = ["--no-names"] if names is None else ["--names"] if names else []
-        words = [match] if match else []
-        done = yield from self.switch.stream(["ovs-ofctl", "-O", versions, *options, "dump-flows", "--", self.socket, *words])
+        only = [match] if match else []
+        done = yield from self.switch.stream(["ovs-ofctl", "-O", versions, *options, "dump-flows", "--", self.socket, *only])
         self._check(done, match=match)
 
-    def matching_exactly(self, match: str) -> list[text.Row]:
+    def whole(self, match: str | None, table: int | None, deletes: bool = False) -> str:
+        """A match for ovs-ofctl, which takes all that it says; notes a word that says nothing.
+
+        Raises UsageError for one that is empty, which a script's unset variable is, or that ovs-ofctl would take for another one;
+        when it ``deletes`` also for one that is for all flows.
+        """
+        if match is None:
+            return "" if table is None else f"table={table}"
+        if not words.words(match) or match.strip() == "-":
+            raise UsageError(f"match {quote(match)}", "says nothing to match", "no MATCH at all for all flows")
+        beside = whole.beside(match)
+        if table is not None and "table" in beside:
+            raise UsageError(f"--table {table}", "the match names a table too")
+        form = self.form(match)
+        if not form and not beside:
+            if deletes:
+                raise UsageError(f"match {quote(match)}", "matches all flows", "no MATCH at all for all flows")
+            self.switch.notes.append(f"{quote(match)} matches all flows")
+        return words.with_names_quoted(match if table is None else f"table={table},{match}")
+
+    def form(self, match: str) -> str:
+        """What ovs-ofctl makes of the fields of a match. Raises UsageError when that is another one; notes a word that says nothing."""
+        if why := whole.refused(match):
+            raise UsageError(f"match {quote(match)}", why)
+        said = whole.fields(match)
+        if not said:
+            return ""
+        done = self._parse(whole.probes(said))
+        if done.status:
+            found = _AT_LINE.match(_words(done.stderr))
+            read = whole.read(said)
+            at = int(found[1]) - 3 - len(said) if found else -1
+            if found and 0 <= at < len(read) and "MATCH_INCONSISTENT" in found[2]:
+                raise self._reduced(match, said)
+            raise self._error(done.stderr, None, match)
+        forms = _forms(done)[: 2 + len(said)]
+        if len(forms) < 2 + len(said):
+            raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
+        if forms[0] != forms[1]:
+            raise UsageError(f"match {quote(match)}", "says two things about one field, of which ovs-ofctl takes the last")
+        if whole.unsaid(said, forms):
+            raise self._reduced(match, said)
+        for word in whole.idle(said, forms) if forms[0] else ():
+            self.switch.notes.append(f"{quote(word.text)} leaves the match as it is")
+        return forms[0]
+
+    def _reduced(self, match: str, said: Sequence[words.Word]) -> UsageError:
+        """The error for a match of which ovs-ofctl passes over a part, or takes a field for another one."""
+        done = self._parse(whole.probes(said)[:1])
+        was, now = next(_normalized(done.stderr), (match, next(iter(_forms(done)), "")))
+        why = f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}"
+        return UsageError(f"match {quote(match)}", why, whole.with_protocol(match))
+
+    def matching_exactly(self, match: str) -> Iterator[text.Row]:
         """The flows that a strict deletion takes: one, or one in each table when the match names none."""
         if not match:
             raise UsageError("--strict", "needs a match", "ovstool flow del BRIDGE table=0,priority=5,ip --strict")
-        loose = ",".join(word for word in re.split(r"[,\s]+", match) if not word.startswith("priority="))
-        exact = ",".join(word for word in re.split(r"[,\s]+", match) if not re.match(r"cookie=|out_port=|out_group=", word))
-        probe = self.difference(Given([text.probe(exact, _nobodys_cookie())]), match=match)
+        said = words.words(match)
+        loose = ",".join(word.text for word in said if word.name != "priority")
+        exact = ",".join(word.text for word in said if word.name not in ("cookie", "out_port", "out_group"))
+        probe = self.difference(Given([words.probe(exact, _nobodys_cookie())]), match=match)
         wanted = text.head(probe.plus[0]) if probe.plus else ""
-        if "table=" not in match:
-            return [row for row in self.flows(loose, names=True) if text.head_of(row).partition(" ")[2] == wanted.partition(" ")[2]]
-        return [row for row in self.flows(loose, names=True) if text.head_of(row) == wanted]
+        in_any_table = "table" not in whole.beside(match)
+        for row in self.flows(loose, names=True):
+            head = words.escaped(text.head_of(row))
+            if head == wanted or (in_any_table and head.partition(" ")[2] == wanted.partition(" ")[2]):
+                yield row
 
     def named(self, rates: Sequence[Top]) -> list[Top]:
         """With port names in place of numbers."""
         if not rates:
             return []
         names = self.port_names()
-        return [replace_(rate, match=text.renamed(rate.match, names), actions=text.renamed(rate.actions, names)) for rate in rates]
+        return [replace_(rate, match=words.renamed(rate.match, names), actions=words.renamed(rate.actions, names)) for rate in rates]
 
     def port_names(self) -> dict[str, str]:
         """The name of each port by its number, both as ovs-ofctl prints them."""
@@ -322,14 +398,14 @@ class Connection:
     def written(self, match: str) -> str:
         """A match as the switch writes it in table 0, with ports by number; of what is the same there are many spellings.
 
-        Raises UsageError for what ovs-ofctl does not take, and for a field that the switch would pass over.
+        Raises UsageError for what ovs-ofctl does not take, or takes as another match.
         """
-        probe = f"table=0,priority=0,cookie={_nobodys_cookie()},{match},actions=drop"
-        named = text.match_of(self._diff(Given([probe]), match).plus[0])
-        done, numbered = self._parsed_flows([f"priority=0,{named} actions=drop"])
-        for was, now in _normalized(done.stderr):
-            raise UsageError(f"match {quote(match)}", f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}")
-        sent = [] if done.status else text.sent(done.stdout)
+        self.form(match)
+        probe = f"table=0,priority=0,cookie={_nobodys_cookie()},{words.with_names_quoted(match)},actions=drop"
+        plus = self._diff(Given([probe]), match).plus
+        if not plus:
+            raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
+        numbered, sent = self._as_sent([f"priority=0,{text.match_of(plus[0])} actions=drop"])
         return text.match_of((sent or numbered)[0])
 
     def require_bundles(self) -> None:
@@ -355,28 +431,30 @@ class Connection:
         """Whether flows that the bridge has are given with other flags, which ovs-ofctl does not compare, or counters are to be reset."""
         wanted: dict[frozenset[str], list[str]] = {}
         for line in flows.lines:
-            if flags := text.flags(line):
-                wanted.setdefault(frozenset(flags & text.KEPT_FLAGS), []).append(text.probe(line, _nobodys_cookie()))
+            if flags := words.flags(line):
+                wanted.setdefault(frozenset(flags & text.KEPT_FLAGS), []).append(words.probe(line, _nobodys_cookie()))
                 if "reset_counts" in flags:
                     return True
         if not wanted:
             return False
-        flagged = (line for line in self.lines("", names=True) if text.flags(line))
-        theirs = {text.head_of(row): text.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.flows([line])}
+        flagged = (line for line in self.lines("", names=True) if words.flags(line))
+        theirs = {words.escaped(text.head_of(row)): words.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.flows([line])}
         return any(
             theirs.get(text.head(flow), set()) != flags for flags, probes in wanted.items() for flow in self.difference(Given(probes)).plus
         )
 
-    def difference(self, flows: Given, match: str = "") -> text.Difference:
-        """How the flows given differ from those of the bridge.
+    def difference(self, flows: Given, match: str = "", exact: bool = False) -> text.Difference:
+        """How the flows given differ from those of the bridge; ``exact``: raises UsageError for a match that Open vSwitch would widen.
 
         ovs-ofctl compares what is written, and a switch writes some things differently (``mod_dl_dst``, ``load``, ``note``). So
         what seems to be missing is compared again in the form in which ovs-ofctl would send it and read it back.
         """
         found = self._diff(flows, match)
+        if exact:
+            self._require_exact(flows, found.plus)
         places = set(map(text.place, found.minus))  # a flow in no such place is new however it is written
         doubtful = [flow for flow in found.plus if text.place(flow) in places]
-        as_sent = self._as_sent(doubtful) if doubtful else None
+        _, as_sent = self._as_sent(doubtful) if doubtful else ([], None)
         if as_sent is None:
             return found
         again = self._diff(Given(as_sent), match)
@@ -384,34 +462,53 @@ class Connection:
         new = [flow for flow in found.plus if text.place(flow) not in places]
         return text.Difference([flow for flow in found.minus if flow in theirs], [*new, *again.plus])
 
+    def _require_exact(self, given: Given, plus: Sequence[str]) -> None:
+        """Raises UsageError when a match would be widened. That is only logged when it is sent, and only the first ten times."""
+        doubtful = text.one_of_each_kind(plus)
+        parsed, _ = self._parse_numbered(doubtful) if doubtful else (None, [])
+        for was, now in _normalized(parsed.stderr) if parsed else ():
+            raise UsageError(quote(given.file or "flows"), f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}")
+
     def _diff(self, flows: Given, match: str) -> text.Difference:
-        argv = [*self._argv, "--names", "diff-flows", "--", self.socket, _STDIN]
-        done = self.switch.run(argv, flows.text.encode())
+        done = self.switch.run([*self._argv, "--names", "diff-flows", "--", self.socket, _STDIN], flows.text.encode())
         if done.status == 2:  # they differ
             self._take_notes(done.stderr)
         else:
             self._check(done, flows, match)
-        return text.difference(done.stdout)
+        found = text.difference(done.stdout)
+        if bool(found) != (done.status == 2):
+            raise Refused("ovs-ofctl", f"not a difference as this version of ovstool knows them: {quote(done.stdout)}")
+        return found
 
-    def _as_sent(self, flows: Sequence[str]) -> list[str] | None:
-        """Flows of a difference as they would go over the wire; None when this ovs-ofctl cannot tell."""
-        done, _ = self._parsed_flows(flows)
+    def _as_sent(self, flows: Sequence[str]) -> tuple[list[str], list[str] | None]:
+        """Flows of a difference with ports by number, and as they would go over the wire to this switch; None when ovs-ofctl cannot tell."""
+        done, numbered = self._parse_numbered(flows)
         as_sent = text.sent(done.stdout)
-        return as_sent if not done.status and len(as_sent) == len(flows) else None
+        return numbered, as_sent if not done.status and len(as_sent) == len(flows) else None
 
-    def _parsed_flows(self, flows: Sequence[str]) -> tuple[Finished, list[str]]:
-        """What ovs-ofctl says it would send to this switch for these flows, and the flows with ports by number, for which it was asked."""
+    def _parse_numbered(self, flows: Sequence[str]) -> tuple[Finished, list[str]]:
+        """What ovs-ofctl says it would send to this switch, and the flows with ports by number, for which it was asked.
+
+        Raises Conflict for a port's name that cannot be told from another port.
+        """
         shown = self.run("show", "--", self.socket).stdout
-        form = _FORMATS.get(text.version(shown), "any")
         numbers = text.ports(shown)
-        numbered = [text.renamed(flow, numbers) for flow in flows]
-        lines = "".join(f"{flow}\n" for flow in numbered)
-        # parse-flows is in no manual. It has been in every ovs-ofctl since 2010, and without it nothing but a needless write is lost.
-        return self.switch.run(["ovs-ofctl", "-O", _VERSIONS, "-F", form, "parse-flows", "--", _STDIN], lines.encode()), numbered
+        try:
+            numbered = [words.numbered(flow, numbers) for flow in flows]
+        except words.Ambiguous as error:
+            why = "there is also a port of this name, and ovs-ofctl shows both alike"
+            raise Conflict(f"port {error}", why, "another name for that port") from error
+        return self._parse(numbered, _FORMATS.get(text.version(shown), "any")), numbered
 
-    def run(self, *words: str, flows: Given | None = None, match: str = "") -> Finished:
+    def _parse(self, flows: Sequence[str], form: str = "OXM-OpenFlow15") -> Finished:
+        """What ovs-ofctl says it would send for these flows, with ports by number."""
+        # parse-flows is in no manual. It has been in every ovs-ofctl since 2010.
+        argv = ["ovs-ofctl", "-O", _VERSIONS, "-F", form, "parse-flows", "--", _STDIN]
+        return self.switch.run(argv, "".join(f"{flow}\n" for flow in flows).encode())
+
+    def run(self, *argv: str, flows: Given | None = None, match: str = "") -> Finished:
         """Run ovs-ofctl, with flows on its standard input. Raises what its words mean."""
-        done = self.switch.run([*self._argv, *words], flows.text.encode() if flows else b"")
+        done = self.switch.run([*self._argv, *argv], flows.text.encode() if flows else b"")
         self._check(done, flows, match)
         return done
 
@@ -425,14 +522,14 @@ class Connection:
         self._take_notes(done.stderr)
 
     def _take_notes(self, stderr: str) -> None:
-        """Open vSwitch drops what a match says without saying what it needs, and only logs that."""
-        for was, now in _normalized(stderr):
-            said = f"{quote(was)} was taken as {quote(now)}: {_NEEDS}"
-            if said not in self.switch.notes:
-                self.switch.notes.append(said)
+        """Open vSwitch drops what a match says without saying what it needs, and only logs that, at most ten times at once."""
+        for was, now in islice(_normalized(stderr), 10):
+            note = f"{quote(was)} was taken as {quote(now)}: {_NEEDS}"
+            if note not in self.switch.notes:
+                self.switch.notes.append(note)
 
     def _error(self, stderr: str, flows: Given | None, match: str) -> OvstoolError:
-        words = _words(stderr)
+        said = _words(stderr)
         bridge = f"bridge {quote(self.bridge)}"
         if "version negotiation failed" in stderr:
             allowed = f"; its protocols are {', '.join(self.protocols)}" if self.protocols else ""
@@ -444,38 +541,30 @@ class Connection:
             return Refused(
                 f"flow {_shown(flow)}" if flow else bridge, f"{_WORDS.get(name, 'the switch refused it')} ({name}); nothing was changed"
             )
-        if found := _AT_LINE.match(words):
+        if found := _AT_LINE.match(said):
             number, why = int(found[1]), one_line(found[2])
             if flows is None or flows.file is None:
                 return UsageError(f"match {quote(match)}" if match else flows.place(number) if flows else bridge, why)
             return UsageError(flows.place(number), why)
-        if "usable flow formats" in words:
+        if "usable flow formats" in said:
             what = quote(flows.file or "flows") if flows else f"match {quote(match)}"
             allowed = f", of those that the bridge allows ({', '.join(self.protocols)})" if self.protocols else ""
             hint = "a match on the protocol whose fields an action changes, such as ip" if flows else None
             return Refused(what, f"no version of OpenFlow from 1.3 on{allowed} can say all of this; nothing was changed", hint)
-        if re.search(r"connect|not a bridge or a socket|Connection (?:refused|reset)|Broken pipe|End of file", words):
-            if "ermission denied" in words:
+        if re.search(r"connect|not a bridge or a socket|Connection (?:refused|reset)|Broken pipe|End of file", said):
+            if "ermission denied" in said:
                 hint = "sudo ovstool" if self.switch.host is local else "--sudo"
                 return Unreachable(bridge, "permission denied", f"{hint}, or a user who may open the socket")
-            why = "its management socket does not answer" + (f" ({found[1]})" if (found := re.search(r"\(([^()]*)\)$", words)) else "")
+            why = "its management socket does not answer" + (f" ({found[1]})" if (found := re.search(r"\(([^()]*)\)$", said)) else "")
             return Unreachable(bridge, why, "is ovs-vswitchd running?")
-        if match:
-            return UsageError(f"match {quote(match)}", words)
-        return Refused("ovs-ofctl", words or "failed without a word")
+        if match and said:
+            return UsageError(f"match {quote(match)}", said)
+        return Refused("ovs-ofctl", said or "failed without a word")
 
 
-def _match(match: str | None, table: int | None) -> str:
-    """A match for ovs-ofctl. Raises UsageError for one that is empty, which a script's unset variable is, or names another table."""
-    if match is None:
-        return "" if table is None else f"table={table}"
-    if not match.strip(", \t\n") or match.strip() == "-":
-        raise UsageError(f"match {quote(match)}", "says nothing to match", "no MATCH at all for all flows")
-    if table is None:
-        return match
-    if re.search(r"(?:^|[,\s])table=", match):
-        raise UsageError(f"--table {table}", "the match names a table too")
-    return f"table={table},{match}"
+def _forms(parsed: Finished) -> list[str]:
+    """What parse-flows makes of the matches of flows."""
+    return [flow.partition("actions=")[0].strip() for flow in text.sent(parsed.stdout)]
 
 
 def _normalized(stderr: str) -> Iterator[tuple[str, str]]:
@@ -513,4 +602,4 @@ def _signed(found: text.Difference, added_only: bool = False) -> list[str]:
             lines += [f"-{flow}", f"+{changed}"]
         elif not added_only:
             lines.append(f"-{flow}")
-    return lines + [f"+{flow}" for flow in new.values()]
+    return list(map(words.unescaped, lines + [f"+{flow}" for flow in new.values()]))

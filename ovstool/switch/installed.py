@@ -1,28 +1,29 @@
 """What the datapath has, whatever the database asks for: Linux traffic control (tc(8)) and ovs-vswitchd's own view (``qos/show``)."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ovstool.errors import Refused, one_line
 from ovstool.switch import Switch
 from ovstool.switch.iproute import ip
 
-_QDISC = re.compile(
-    r"^qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?(?:.* default (\w+))?.*\n(?: Sent \d+ bytes (\d+) pkt \(dropped (\d+), overlimits (\d+))",
-    re.MULTILINE,
-)
-_CLASS = re.compile(r"class (\w+) 1:([0-9a-f]+) (.*)\n Sent (\d+) bytes (\d+) pkt \(dropped (\d+), overlimits (\d+)")
-_RATE = re.compile(r"([0-9.]+)([KMGT]?)bit")
+_QDISC = re.compile(r"qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?")
+_DEFAULT = re.compile(r"(?:0x)?([0-9a-f]{1,8})\b")
+_CLASS = re.compile(r"class \w+ 1:([0-9a-f]{1,4}) ")
+_SENT = re.compile(r" Sent [0-9]+ bytes ([0-9]{1,20}) pkt \(dropped ([0-9]{1,20}), overlimits ([0-9]{1,20})")
+_RATE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KMGT]?)bit")
 _SCALE = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_POLICE = re.compile(
-    r"police 0x\w+ (rate \S+) burst (\S+) [^\n]*?(?:pkts_rate (\d+) pkts_burst (\d+))? action.*?\(dropped (\d+)", re.DOTALL
-)
-_BYTES = re.compile(r"([0-9.]+)([KM]?)b")
+_POLICE = "police 0x"
+_POLICED = re.compile(r"\w+ (rate \S+) burst (\S+) ")
+_PACKETS = re.compile(r"pkts_rate ([0-9]{1,20}) pkts_burst ([0-9]{1,20})")
+_DROPPED = re.compile(r"\(dropped ([0-9]{1,20})")
+_BYTES = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KM]?)b")
 _MARK = "=="
 _EACH_FILTER = f'for device; do echo {_MARK}; tc -s filter show dev "$device" parent ffff: 2>/dev/null; done'
-_QUEUE = re.compile(r"(?:Default|Queue (\d+)):")
-_NUMBER = re.compile(r"  ([\w-]+): (\d+)")
+_QUEUE = re.compile(r"(?:Default|Queue ([0-9]{1,10})):")
+_NUMBER = re.compile(r"  ([\w-]+): ([0-9]{1,20})")
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,22 @@ def qdiscs(switch: Switch, devices: Collection[str]) -> dict[str, list[Qdisc]]:
 def qdiscs_shown(text: str, devices: Collection[str], device: str = "") -> dict[str, list[Qdisc]]:
     """Read what ``tc -s qdisc show`` prints, where no device is named of ``device``; its JSON is broken by any HFSC (iproute2 6.1)."""
     found: dict[str, list[Qdisc]] = {}
-    for kind, handle, name, root, default, *counted in _QDISC.findall(text):
-        where = name or device
-        if where in devices:
-            found.setdefault(where, []).append(Qdisc(kind, handle, bool(root), int(default, 16) if default else None, *map(int, counted)))
+    for line, counted in _counted(text):
+        if head := _QDISC.match(line):
+            kind, handle, name, root = head.groups()
+            where = name or device
+            default = _DEFAULT.match(line.rpartition(" default ")[2]) if " default " in line else None
+            if where in devices:
+                found.setdefault(where, []).append(Qdisc(kind, handle, bool(root), int(default[1], 16) if default else None, *counted))
     return found
+
+
+def _counted(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The lines that a line of counters follows, and packets sent, dropped and held back."""
+    lines = text.split("\n")
+    for line, after in pairwise(lines):
+        if sent := _SENT.match(after):
+            yield line, tuple(map(int, sent.groups()))
 
 
 def classes(switch: Switch, device: str) -> dict[int, Class]:
@@ -102,10 +114,11 @@ def classes(switch: Switch, device: str) -> dict[int, Class]:
 def classes_shown(text: str) -> dict[int, Class]:
     """Read what ``tc -s class show`` prints."""
     found = {}
-    for _, minor, words, _, packets, dropped, _ in _CLASS.findall(text):
-        number = int(minor, 16) - 1
-        if number != 0xFFFD:  # the class above all queues
-            found[number] = Class(_rate(words, "rate|sc"), _rate(words, "ceil|ul"), int(packets), int(dropped))
+    for line, (packets, dropped, _) in _counted(text):
+        if head := _CLASS.match(line):
+            number = int(head[1], 16) - 1
+            if number != 0xFFFD:  # the class above all queues
+                found[number] = Class(_rate(line, "rate|sc"), _rate(line, "ceil|ul"), packets, dropped)
     return found
 
 
@@ -152,10 +165,16 @@ def policers(switch: Switch, devices: Sequence[str]) -> dict[str, list[Policer]]
 
 def policers_shown(text: str) -> list[Policer]:
     """Read what ``tc -s filter show`` prints; its JSON has no rates (iproute2 6.1)."""
-    return [
-        Policer(_rate(rate, "rate") or None, _bits(burst) or None, int(pps or 0) or None, int(pburst or 0) or None, int(dropped))
-        for rate, burst, pps, pburst, dropped in _POLICE.findall(text)
-    ]
+    found = []
+    for part in text.split(_POLICE)[1:]:
+        head, _, rest = part.partition(" action")
+        limits, dropped = _POLICED.match(f"{head} "), _DROPPED.search(rest)
+        if limits and dropped:
+            packets = _PACKETS.search(head)
+            rate, burst = _rate(limits[1], "rate"), _bits(limits[2])
+            packet_rate, packet_burst = map(int, packets.groups()) if packets else (0, 0)
+            found.append(Policer(rate or None, burst or None, packet_rate or None, packet_burst or None, int(dropped[1])))
+    return found
 
 
 def _rate(words: str, name: str) -> int | None:

@@ -11,6 +11,6 @@ def ip(switch: Switch, *words: str) -> list[dict[str, Any]]:
     done = switch.run([*switch.in_its_network, "ip", "-j", *words])
     try:
         parsed = json.loads(done.stdout) if done.status == 0 else []
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of what is nested without end
         return []
     return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []

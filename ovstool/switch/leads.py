@@ -6,15 +6,17 @@ A packet passes a patch port with the queue that was selected for it, so the flo
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
-from ovstool.errors import Refused
+from ovstool.errors import Refused, quote
 from ovstool.openflow import text
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping, one
 from ovstool.switch import Switch, flow, lookup
 
 _WHAT = "which flows lead to queues"
+_MOST = 2**18  # ways of a bridge; a flow may go to many groups, and a group has many buckets
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,18 @@ def _selecting(connection: flow.Connection) -> list[tuple[Lead, text.Queueing]]:
     """The flows of a bridge that select queues, themselves or by a group, and where they send then."""
     rows = list(connection.flows_to_queues())
     groups = _groups(connection) if any("group:" in row[7] for row in rows) else {}
-    return [
+    found = (
         (Lead(to.queue, False, connection.bridge, table, priority, cookie, packets, match, actions), to)
         for table, priority, cookie, packets, _, _, match, actions in rows
-        for to in [*text.queueing(actions), *(found for group in text.groups_of(actions) for found in groups.get(group, ()))]
-    ]
+        for to in chain(text.queueing(actions), *(groups.get(group, ()) for group in text.groups_of(actions)))
+    )
+    leads, ways = [], 0
+    for lead, to in found:
+        leads.append((lead, to))
+        ways += 1 + len(to.ports)
+        if ways > _MOST:
+            raise Refused(f"bridge {quote(connection.bridge)}", f"more than {_MOST} ways from flows to ports by a queue")
+    return leads
 
 
 def _groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:

@@ -75,7 +75,8 @@ class Shaped:
     def leads_to(self, queue: int) -> list[Lead]:
         named = [lead for lead in self.leads or () if lead.queue == queue]
         among = self.anywhere.get(queue, [])
-        return [*named, *(lead for lead in among if replace(lead, certain=True) not in named)] if named else among
+        known = set(named)
+        return [*named, *(lead for lead in among if replace(lead, certain=True) not in known)] if named else among
 
 
 def can_have_qos(interface_type: str) -> bool:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
 from ovstool.openflow import match as matches
-from ovstool.openflow import text
+from ovstool.openflow import text, words
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import Change, Switch, flow, lookup
@@ -31,12 +31,11 @@ MASK = 0xFFFFFFFF << 32
 _HIGHEST = 65535  # priority
 _ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
 _LEADS_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
-_OF_PIPELINES = re.compile(r"x*reg\d|metadata|ct_|conj_id|actset_output")
-_ADDRESS = re.compile(r"(?<![\w.])\d+(?:\.\d+){3}(?![\w.])")
+_OF_PIPELINES = re.compile(r"x?x?reg\d|metadata|ct_|conj_id|actset_output")
 # Words that ovs-ofctl takes along with a match, where they would make it another flow.
 _NO_FIELDS = (
     "table", "priority", "cookie", "out_port", "out_group", "idle_timeout", "hard_timeout", "importance", "action", "actions",
-    "duration", "n_packets", "n_bytes", "idle_age", "hard_age", *text.FLAGS,
+    "duration", "n_packets", "n_bytes", "idle_age", "hard_age", *words.FLAGS,
 )  # fmt: skip
 
 
@@ -86,9 +85,9 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
     for field in filter(_OF_PIPELINES.match, matches.fields(written)):
         raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets that come to table 0")
-    lines = list(connection.lines("", names=False))
-    expiring = set(map(text.head_of, text.flows(filter(text.expires, lines))))
-    asked = _Asked(match, written, queue, list(text.flows(lines)), expiring, connection.port_names())
+    expiring: set[str] = set()
+    rows = list(text.held(connection.flows_noting(expiring)))
+    asked = _Asked(match, written, queue, rows, expiring, connection.port_names())
     asked.require_one_table(bridge["name"])
     new = (0, asked.priority(), f"{cookie(row['name']):#x}", 0, 0, 0.0, written, f"set_queue:{queue},NORMAL")
     old = asked.steered()
@@ -116,7 +115,7 @@ def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> 
     """Delete the flows that steer into queues of a port: all, or those of one queue or of exactly this match. Raises NotFound, UsageError."""
     at = place(switch, port)
     connection = flow.Connection.of(switch, at.bridge)
-    wanted = None if match is None else text.renamed(connection.written(_only_a_match(match)), connection.port_names())
+    wanted = None if match is None else words.renamed(connection.written(_only_a_match(match)), connection.port_names())
     rows = [
         row
         for row in _rows(connection, cookie(at.port))
@@ -151,7 +150,7 @@ def clear(switch: Switch, cleared: Sequence[Place]) -> set[str]:
             )
             continue
         for row in rows:
-            switch.notes.append(f"steering flow {text.renamed(text.line_of(row), ports)}: {'would be ' if switch.dry_run else ''}deleted")
+            switch.notes.append(f"steering flow {words.renamed(text.line_of(row), ports)}: {'would be ' if switch.dry_run else ''}deleted")
         had |= {owners[int(row[2], 16)] for row in rows}
     return had
 
@@ -192,7 +191,7 @@ class _Asked:
         return f"match {quote(self.match)}"
 
     def shown(self, row: text.Row) -> str:
-        return text.renamed(text.line_of(row), self.names)
+        return words.renamed(text.line_of(row), self.names)
 
     def require_one_table(self, bridge: str) -> None:
         """Raises Refused when a packet may meet more than one flow."""
@@ -298,21 +297,17 @@ def _by_bridge(wanted: Sequence[Place]) -> dict[str, list[Place]]:
 
 def _only_a_match(match: str) -> str:
     """The match on one line. Raises UsageError when it says something else too, or nothing."""
-    words = re.split(r"[,\s]+", match.strip(", \t\n"))
-    if words == [""]:
+    said = words.words(match)
+    if not said:
         raise UsageError(f"match {quote(match)}", "says nothing to match", "ip,nw_dst=10.0.0.2")
-    for word in words:
-        name = re.split(r"[=:(]", word)[0]
-        if name in _NO_FIELDS:
+    for word in said:
+        if word.name in _NO_FIELDS:
             raise UsageError(
-                f"match {quote(match)}", f"{name} is no field to match; table, priority, cookie and actions are ovstool's here"
+                f"match {quote(match)}", f"{word.name} is no field to match; table, priority, cookie and actions are ovstool's here"
             )
-    for address in _ADDRESS.findall(match):
-        if any(len(part) > 3 or int(part) > 255 for part in address.split(".")):
-            raise UsageError(f"match {quote(match)}", f"{address} is no address, and ovs-ofctl would take it for another one")
-    if "#" in match:
+    if any("#" in word.text for word in said if word.name not in words.PORTS):
         raise UsageError(f"match {quote(match)}", "a # begins a comment")
-    return ",".join(words)
+    return words.with_names_quoted(match)
 
 
 def _require_queue(switch: Switch, port: str, row: Row, queue: int) -> None:

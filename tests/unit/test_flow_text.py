@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ovstool.errors import Refused
-from ovstool.openflow import text, trace
+from ovstool.openflow import text, trace, words
 
 DUMP = """\
 OFPST_FLOW reply (OF1.5) (xid=0x2): flags=[more]
@@ -161,8 +161,8 @@ def test_dumped_flows_and_those_of_a_difference_are_told_apart_alike():
 )
 def test_ports_by_number_and_by_name(names, numbers):
     ports = text.ports(" 1(eth1): addr:aa:55:aa:55:00:0f\n     config:     0\n 2(eth2): addr:x\n 3(a b): addr:x\n 4(x-y): addr:y\n")
-    assert text.renamed(names, ports) == numbers
-    assert text.renamed(numbers, {number: name for name, number in ports.items()}) == names
+    assert words.numbered(names, ports) == numbers
+    assert words.renamed(numbers, {number: name for name, number in ports.items()}) == names
 
 
 def test_flows_as_they_are_sent():

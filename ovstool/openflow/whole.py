@@ -1,0 +1,149 @@
+"""Whether ovs-ofctl takes all that a match says (pure).
+
+It takes the last of two words about one field, passes over a field without its protocol, which it only logs, and over a tcp field among
+udp packets, and takes fields that share their place for each other. So what it makes of a match is held against what it makes of it with
+the words in the other order, and without each of them; and an action that reads a field is valid only where the match has what the
+field needs (mf_are_prereqs_ok of meta-flow.c).
+"""
+
+import re
+from collections.abc import Sequence
+
+from ovstool.openflow.words import PORTS, Word, words
+
+MOST = 256  # words; Open vSwitch has fewer fields
+LONGEST = 2**15  # characters
+
+# Words for what a flow has besides its match (ovs-ofctl(8)), which stand for no field.
+_BESIDE = ("table", "cookie", "out_port", "out_group", "priority")
+# What ovs-ofctl passes over, so that dumped flows can be given to it.
+_PASSED_OVER = ("duration", "n_packets", "n_bytes", "idle_age", "hard_age", "no_readonly_table", "allow_hidden_fields")
+_PROTOCOLS = (
+    "ip", "ipv4", "ip4", "arp", "icmp", "tcp", "udp", "sctp", "ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6", "rarp", "mpls", "mplsm", "eth",
+)  # fmt: skip
+# Fields that are those of several protocols, and how ovs-ofctl writes them then.
+_SHARED = {
+    "nw_src": ("nw_src", "arp_spa"), "nw_dst": ("nw_dst", "arp_tpa"), "nw_proto": (),
+    "tp_src": ("tp_src", "icmp_type"), "tp_dst": ("tp_dst", "icmp_code"), "icmp_type": ("icmp_type",), "icmp_code": ("icmp_code",),
+}  # fmt: skip
+_SOME_PORT = 60000  # for a port's name, of which it matters only whether it is another one
+# How fields of a protocol begin, those first that need most.
+_FIELDS = {
+    "tcp_": "tcp", "udp_": "udp", "sctp_": "sctp", "tp_": "tcp", "icmpv6_": "icmp6", "icmp_": "icmp", "nd_": "icmp6,icmp_type=135",
+    "ipv6_": "ipv6", "arp_": "arp", "mpls_": "mpls", "nw_": "ip", "ip_": "ip",
+}  # fmt: skip
+_ADDRESS = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+){3}(?![\w.])")
+_OPEN = re.compile(r"/(?:0x)?[0.:]+\Z")  # a mask of no bits
+_BITS = {
+    "dl_vlan_pcp": 3,
+    "vlan_pcp": 3,
+    "nw_ecn": 2,
+    "ip_ecn": 2,
+    "ip_dscp": 6,
+    "mpls_label": 20,
+    "mpls_tc": 3,
+    "mpls_bos": 1,
+    "ipv6_label": 20,
+}
+
+
+def beside(match: str) -> dict[str, str]:
+    """What a match says besides fields, such as its table."""
+    return {word.name: word.value for word in words(match) if word.name in _BESIDE}
+
+
+def refused(match: str) -> str | None:
+    """Why a match cannot be meant as it is, whatever ovs-ofctl makes of its fields; None: it can."""
+    said = words(match)
+    if len(said) > MOST or len(match) > LONGEST:
+        return f"has more than {MOST} words or {LONGEST} characters"
+    names = [word.name for word in said]
+    for word in said:
+        if word.name in _BESIDE and names.count(word.name) > 1:
+            return f"says {word.name} twice, of which ovs-ofctl takes the last"
+        if word.name in ("action", "actions"):
+            return f"unknown keyword {word.name}"
+        if word.name in _PASSED_OVER or _says_nothing(word):
+            return f"{word.text} says nothing to match, and ovs-ofctl passes over it"
+        if word.name == "table" and re.fullmatch(r"\+?0*255", word.value):
+            return f"{word.text} is no table, and ovs-ofctl takes it for all of them"
+        if (bits := _BITS.get(word.name)) and word.value.isdecimal() and len(word.value) < 20 and int(word.value) >> bits:
+            return f"{word.text} does not fit, and ovs-ofctl would take it for another one"
+        if (
+            word.name == "dl_vlan"
+            and word.value.isdecimal()
+            and len(word.value) < 20
+            and int(word.value) > 4095
+            and int(word.value) != 65535
+        ):
+            return f"{word.text} is no VLAN, and ovs-ofctl would take it for another one"
+    for address in _ADDRESS.findall(match):
+        if any(len(part) > 3 or int(part) > 255 for part in address.split(".")):
+            return f"{address} is no address, and ovs-ofctl would take it for another one"
+    return None
+
+
+def _says_nothing(word: Word) -> bool:
+    match word.name:
+        case "out_port" | "out_group":
+            return word.value.lower() in ("any", "none", "65535", "4294967295")
+        case "cookie":
+            return bool(re.fullmatch(r"[+-]?0+|0x0+", word.value.partition("/")[2], re.IGNORECASE))
+    return False
+
+
+def fields(match: str) -> list[Word]:
+    """The words of a match that are for fields, with a number for each name of a port."""
+    found = []
+    ports: dict[str, int] = {}
+    for word in words(match):
+        if word.name in PORTS and word.value and not word.value.isdecimal():
+            value = str(_SOME_PORT + ports.setdefault(word.value, len(ports)))
+            word = Word(word.name, value, f"{word.name}={value}")
+        if word.name not in _BESIDE:
+            found.append(word)
+    return found
+
+
+def probes(said: Sequence[Word]) -> list[str]:
+    """Flows that ovs-ofctl is to parse: the match; its words in the other order; without each; and, one for each ``read``, its fields read."""
+    texts = [word.text for word in said]
+    matches = [texts, texts[::-1], *(texts[:i] + texts[i + 1 :] for i in range(len(texts)))]
+    reading = [(texts, f"output:{word.name}{'' if '[' in word.name else '[]'}") for word in read(said)]
+    return [",".join([*match, f"actions={action}"]) for match, action in [*((match, "drop") for match in matches), *reading]]
+
+
+def read(said: Sequence[Word]) -> list[Word]:
+    """The words for fields that one protocol, or every packet, has."""
+    return [word for word in said if word.name not in (*_PROTOCOLS, *_SHARED)]
+
+
+def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
+    """The first word that ovs-ofctl passes over, or takes for another field; ``forms`` are what it makes of all probes but those that read."""
+    there = {word.name for word in words(forms[0])}
+    for word, without in zip(said, forms[2:], strict=True):
+        if word.name in _PROTOCOLS and not word.value:
+            continue
+        if without == forms[0]:
+            if not word.value or (word.name in _SHARED and not _OPEN.search(word.value)):
+                return word
+        elif (shown := _SHARED.get(word.name)) and there.isdisjoint(shown):
+            return word
+    return None
+
+
+def idle(said: Sequence[Word], forms: Sequence[str]) -> list[Word]:
+    """The words, but those for protocols, without which the match is the same, such as one whose mask is 0."""
+    return [word for word, without in zip(said, forms[2:], strict=True) if without == forms[0] and word.name not in _PROTOCOLS]
+
+
+def with_protocol(match: str) -> str | None:
+    """The match with the protocol that its fields need, as far as their names tell."""
+    said = words(match)
+    for prefix, protocol in _FIELDS.items():
+        if any(word.name.startswith(prefix) for word in said):
+            six = protocol in ("tcp", "udp", "sctp") and any(word.name.startswith("ipv6_") for word in said)
+            kept = [word.text for word in said if word.name not in _PROTOCOLS]
+            hint = ",".join([f"{protocol}6" if six else protocol, *kept])
+            return None if hint == match else hint
+    return None

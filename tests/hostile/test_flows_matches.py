@@ -1,0 +1,170 @@
+"""Matches that Open vSwitch takes for others: nothing is deleted, listed or compared by what was not said."""
+
+import io
+
+import pytest
+
+from ovstool.shell import App
+
+VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+FLOWS = [
+    "table=0,priority=0,actions=NORMAL",
+    "table=0,priority=5,ip,nw_dst=1.1.1.1,actions=drop",
+    "table=0,priority=5,tcp,tp_dst=1,actions=drop",
+    "table=1,priority=5,udp,tp_dst=1,actions=drop",
+    "table=1,priority=5,dl_vlan=904,actions=drop",
+    "table=1,priority=5,dl_dst=02:00:00:00:00:02,actions=drop",
+    "table=2,cookie=0x5,priority=5,arp,arp_spa=1.1.1.1,actions=LOCAL",
+    "table=2,priority=5,icmp6,icmp_type=135,nd_target=fe80::1,actions=drop",
+    "table=2,priority=5,reg0=1,actions=drop",
+]
+
+
+def dump(switch) -> list[str]:
+    out = switch.tool("ovs-ofctl", "-O", VERSIONS, "--no-stats", "dump-flows", f"unix:{switch.box.directory}/br0.mgmt")
+    return sorted(line.strip() for line in out.splitlines() if "reply" not in line)
+
+
+def here(switch, words: list[str]) -> tuple[int, str, str]:
+    """Run ovstool in this process, as there are many of these: how it ended, and what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    code = App(out, err).run(["--db", f"unix:{switch.box.directory}/db.sock", *words])
+    return code, out.getvalue(), err.getvalue()
+
+
+def refuses(switch, words: list[str], said: str) -> None:
+    """It ends with 2 and one line, and no flow is touched."""
+    before = dump(switch)
+    code, out, err = here(switch, words)
+    assert (code, out) == (2, ""), (out, err)
+    assert err.startswith("ovstool: ") and said in err and err.count("\n") == 1, err
+    assert dump(switch) == before
+
+
+@pytest.fixture(scope="module")
+def filled(running_switch):
+    """A bridge with flows that no test of this module may lose: all that is asked here has to be refused."""
+    with running_switch("dummy") as switch:
+        socket = f"unix:{switch.box.directory}/br0.mgmt"
+        switch.tool("ovs-ofctl", "del-flows", socket)
+        for flow in FLOWS:
+            switch.tool("ovs-ofctl", "-O", VERSIONS, "add-flow", socket, flow)
+        yield switch
+
+
+REFUSED = {
+    # the protocol is missing, or is that of another field
+    "nw_dst=1.1.1.1": "try: ip,nw_dst=1.1.1.1",
+    "nw_dst:1.1.1.1": "try: ip,nw_dst:1.1.1.1",
+    " ,nw_src(1.1.1.1)": "try: ip,nw_src",
+    "table=1,tcp_dst=80": "try: tcp,table=1,tcp_dst=80",
+    "tp_dst=80": 'tp_dst=80 would be taken as ""',
+    "ip,tcp_dst=80": "ip,tp_dst=80 would be taken as ip",
+    "ipv6_dst=fe80::1": "try: ipv6,ipv6_dst=fe80::1",
+    "ipv6_src=fe80::1,tcp_dst=80": "try: tcp6,",
+    "arp_tpa=1.1.1.1": "try: arp,arp_tpa=1.1.1.1",
+    "nw_proto=6": "would be taken as",
+    "ip_dscp=5": "would be taken as",
+    "icmp_type=8": "try: icmp,icmp_type=8",
+    "ipv6,nd_target=fe80::1": "would be taken as",
+    "mpls_label=5": "try: mpls,mpls_label=5",
+    "tcp,udp_dst=1": "would be taken as tcp,tp_dst=1",
+    "ip,arp_spa=1.1.1.1": "would be taken as ip,nw_src=1.1.1.1",
+    "ip,ipv6_src=fe80::1": "would be taken as ip",
+    "tcp,icmp_type=1": "would be taken as tcp,tp_src=1",
+    "NXM_OF_IP_DST[]=0x01010101": "would be taken as",
+    # one field twice
+    "table=0,table=1": "says table twice",
+    "cookie=1/-1,cookie=5/-1": "says cookie twice",
+    "out_port=1,out_port=LOCAL": "says out_port twice",
+    "dl_dst=02:00:00:00:00:01,eth_dst=02:00:00:00:00:02": "two things about one field",
+    "in_port=1,in_port=2": "two things about one field",
+    "in_port=eth1,in_port=eth2": "two things about one field",
+    "ip,ipv6": "two things about one field",
+    "tcp,udp": "two things about one field",
+    "tcp,nw_proto=17": "two things about one field",
+    "vlan_tci=0x1065,dl_vlan=904": "two things about one field",
+    "reg0=1,xreg0=5": "two things about one field",
+    "ip,nw_dst=1.1.1.1,nw_dst=1.1.1.2": "two things about one field",
+    # words that say nothing
+    "n_packets=0": "says nothing",
+    "ip,duration=5s": "says nothing",
+    "reg0": "would be taken as",
+    "eth": "matches all flows",
+    "dl_dst=00:00:00:00:00:00/00:00:00:00:00:00": "matches all flows",
+    "nw_dst=0.0.0.0/0": "matches all flows",
+    "cookie=5/0": "says nothing",
+    "cookie=5/0x00": "says nothing",
+    "out_port=ANY": "says nothing",
+    "out_group=any": "says nothing",
+    # values that are others'
+    "table=255": "takes it for all of them",
+    "table=+255": "takes it for all of them",
+    "dl_vlan=5000": "no VLAN",
+    "dl_vlan_pcp=9": "does not fit",
+    "ip,nw_dst=1.1.1.257": "no address",
+    # what is no match
+    "table=all": "unknown table",
+    "cookie=5": "cookie=5/-1",
+    "priority=5,ip": "unknown keyword priority",
+    "ip,actions=drop": "unknown keyword actions",
+    ",": "says nothing to match",
+    "\n": "says nothing to match",
+    "": "says nothing to match",
+    ",".join(f"reg{i % 16}={i}" for i in range(300)): "more than 256 words",
+    "x" * 100_000: "32768 characters",
+}
+
+
+@pytest.mark.parametrize("match", REFUSED, ids=lambda match: match[:40])
+def test_a_match_that_is_not_taken_whole_deletes_nothing(filled, match):
+    refuses(filled, ["flow", "del", "br0", "--", match], REFUSED[match])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["flow", "del", "br0", "--strict", "--", "table=0,priority=0,nw_dst=1.1.1.1"], "would be taken as"),
+        (["flow", "del", "br0", "--strict", "--", "priority=5,priority=0"], "says priority twice"),
+        (["flow", "del", "br0", "--strict", "--", "table=0,priority=5,tcp,udp_dst=1"], "would be taken as"),
+        (["flow", "del", "br0", "--strict", "--", "table=0,priority=0,dl_vlan=5000"], "no VLAN"),
+        (["flow", "list", "br0", "nw_dst=1.1.1.1"], "try: ip,nw_dst=1.1.1.1"),
+        (["flow", "list", "br0", "table=0,table=1"], "says table twice"),
+        (["flow", "list", "br0", "table:1", "--table", "0"], "names a table too"),
+        (["flow", "list", "br0", "table(1)", "--table", "0"], "names a table too"),
+        (["flow", "top", "br0", "tcp,udp_dst=1", "--interval", "0.1"], "would be taken as"),
+        (["qos", "unsteer", "eth1", "--match", "tcp,udp_dst=1"], "would be taken as"),
+        (["qos", "unsteer", "eth1", "--match", "in_port=1,in_port=2"], "two things about one field"),
+        (["qos", "unsteer", "eth1", "--match", "table(1)"], "no field to match"),
+        (["flow", "add", "br0", "--", "del,table=0"], "del is not a flow to add"),
+        (["flow", "add", "br0", "--", "d actions=drop"], "d is not a flow to add"),
+    ],
+)
+def test_other_commands_take_it_no_more(filled, words, said):
+    refuses(filled, words, said)
+
+
+@pytest.mark.parametrize("verb", ["replace", "diff"])
+def test_a_file_whose_match_would_be_widened_is_refused(filled, verb):
+    path = filled.box.directory / f"{verb}.flows"
+    path.write_text("".join(f"table=9,priority={i},ip,actions=drop\n" for i in range(20)) + "table=9,nw_dst=1.1.1.1,actions=drop\n")
+    refuses(filled, ["flow", verb, "br0", "--file", str(path)], 'nw_dst=1.1.1.1 would be taken as ""')
+
+
+# As ovs-ofctl takes them.
+TAKEN = [
+    "ip", "ip,", "ip\ntable=0", "tcp,ip", "table=1", "table=2,arp,nw_src=1.1.1.1", "udp,tp_dst=1", "udp,udp_dst=1", "tcp,tcp_dst=1",
+    "icmp6,icmp_type=135,nd_target=fe80::1", "dl_type=0x800,nw_proto=6,tp_dst=1", "cookie=5/-1", "out_port=LOCAL", "reg0=1/1",
+    "NXM_NX_REG0[]=1", "reg0[0..3]=1", "eth_dst=02:00:00:00:00:02", "dl_vlan=904", "ip,nw_dst=0.0.0.0/0", "nw_dst=1.1.1.1,ip",
+    "in_port=eth1,ip", "eth_type=0x0806", "tcp,nw_frag=no", "ct_state=+trk", "tun_id=5", "metadata=1/1", "dl_vlan=0xffff", "vlan_vid=0x1388",
+    "tcp,tcp_flags=+syn", "mpls,mpls_label=5", "ipv6,ipv6_label=5", "in_port=LOCAL", 'in_port="eth1"', "packet_type=(1,0x800),nw_dst=1.1.1.1",
+]  # fmt: skip
+
+
+def test_what_is_said_whole_is_taken(filled):
+    for match in TAKEN:
+        argv = ("ovs-ofctl", "-O", VERSIONS, "dump-flows", f"unix:{filled.box.directory}/br0.mgmt", match)
+        there = sum(" cookie=" in line for line in filled.tool(*argv).replace("cookie=", " cookie=").splitlines())
+        code, out, err = here(filled, ["flow", "del", "br0", "--dry-run", "--", match])
+        assert code == 0 and len(out.splitlines()) == there, (match, out, err)
+        assert ("nw_dst=0.0.0.0/0 leaves the match as it is" in err) == ("0.0.0.0" in match), err

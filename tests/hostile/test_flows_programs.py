@@ -1,0 +1,129 @@
+"""Programs of a switch that lie, say nothing, never end, or have closed their outputs: an error in time, and never a bug's exit code."""
+
+import io
+import os
+import shlex
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ovstool.shell import App
+
+REFUSED, TIMED_OUT = 6, 7
+ROOM = 700 << 20  # bytes of address space; Python and its libraries want some 200 MiB of it
+
+FLOW = " cookie=0x0, duration=1.5s, table=0, n_packets=0, n_bytes=0, priority=0 actions=NORMAL"
+LIARS = {
+    "says nothing": "exit 0",
+    "fails without a word": "exit 1",
+    "says garbage": "head -c 100000 /dev/urandom",
+    "says a page of garbage": "yes 'garbage, = (\"' | head -n 3000",
+    "says JSON that is none": "printf '[[[[[[[%0200000d' 0 | tr 0 '['",
+    "says numbers without end": "printf ' cookie=0x0, duration=1.2.3s, table=%09000d, n_packets=%09000d, priority=%09000d actions=drop\\n' 1 2 3",
+    "differs very much": "yes '-priority=5,ip actions=drop' | head -n 20000; exit 2",
+    "differs by nothing": "exit 2",
+}
+ENDLESS = {
+    "closes its outputs and sleeps": "exec >&- 2>&-; sleep 30",
+    "sleeps": "exec sleep 30",
+    "never ends": f"exec yes '{FLOW}'",
+    "never ends a line": "exec tr '\\0' x </dev/zero",
+    "complains without end": "exec yes complaint >&2",
+}
+COMMANDS = {
+    "ovs-ofctl": [
+        "flow list br0", "flow list br0 ip", "flow list br0 --parsed -f json", "flow add br0 ip,actions=drop", "flow del br0 ip", "flow del br0 ip --strict",
+        "flow diff br0 --file FILE", "flow replace br0 --file FILE", "flow top br0 --interval 0.1",
+        "qos steer eth1 --queue 1 --match ip", "qos unsteer eth1", "qos explain eth1", "qos check eth1",
+    ],
+    "ovs-appctl": ["flow trace br0 ip", "qos explain eth1"],
+    "tc": ["qos explain eth1", "qos check eth1", "police check eth1"],
+    "ip": ["qos check eth1"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shaped(running_switch):
+    with running_switch("dummy") as switch:
+        switch.ovstool("qos set eth1 --type htb --max-rate 10mbit --queue 1:max=5mbit")
+        (switch.box.directory / "some.flows").write_text("ip,actions=drop\n")
+        yield switch
+
+
+@contextmanager
+def other_program(name: str, script: str) -> Iterator[str]:
+    """A directory for PATH with a program of this name."""
+    with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as place:
+        path = Path(place) / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(stat.S_IRWXU)
+        yield place
+
+
+def words(switch, command: str) -> list[str]:
+    return shlex.split(command.replace("FILE", str(switch.box.directory / "some.flows")))
+
+
+def run(switch, command: str, program: str, script: str, timeout_s: float) -> subprocess.CompletedProcess:
+    """Run ovstool where ``program`` is another one."""
+    with other_program(program, script) as place:
+        argv = ["prlimit", f"--as={ROOM}", sys.executable, "-m", "ovstool", "-t", str(timeout_s), *words(switch, command)]
+        environ = switch.environ | {"PATH": f"{place}:{os.environ['PATH']}"}
+        return subprocess.run(argv, env=environ, capture_output=True, text=True, errors="replace", timeout=30, check=False)
+
+
+def here(switch, command: str, program: str, script: str, monkeypatch) -> subprocess.CompletedProcess:
+    """The same in this process, as there are many of these."""
+    with other_program(program, script) as place:
+        monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+        out, err = io.StringIO(), io.StringIO()
+        argv = ["--db", f"unix:{switch.box.directory}/db.sock", "-t", "10", *words(switch, command)]
+        code = App(out, err).run(argv)
+        monkeypatch.undo()
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
+
+
+def held(done: subprocess.CompletedProcess, command: str) -> None:
+    """It ended as one of the ways of the manual page, and said so in lines that a terminal can be given."""
+    assert done.returncode in (0, 1, 2, 5, 6, 7), (command, done.stderr)
+    assert "a bug in" not in done.stderr and "Traceback" not in done.stderr, (command, done.stderr)
+    assert len(done.stderr) < 20_000 and done.stderr.replace("\n", "").isprintable(), command
+    if done.returncode > 1:
+        assert done.stderr.startswith("ovstool: "), done.stderr
+
+
+@pytest.mark.parametrize("how", LIARS)
+@pytest.mark.parametrize("program", COMMANDS)
+def test_a_program_that_lies(shaped, monkeypatch, program, how):
+    for command in COMMANDS[program]:
+        held(here(shaped, command, program, LIARS[how], monkeypatch), command)
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+@pytest.mark.parametrize("program", COMMANDS)
+def test_a_program_that_does_not_end(shaped, program, how):
+    for command in COMMANDS[program][:: 4 if program == "ovs-ofctl" else 9]:
+        done = run(shaped, command, program, ENDLESS[how], 0.5)
+        held(done, command)
+
+
+def test_nothing_is_not_an_answer(shaped, monkeypatch):
+    """What was to be found out is not known, and nothing is said to be done."""
+    for command in ("qos steer eth1 --queue 1 --match ip", "flow del br0 ip", "flow add br0 ip,actions=drop"):
+        done = here(shaped, command, "ovs-ofctl", "exit 2", monkeypatch)
+        assert done.returncode == REFUSED and done.stdout == "", (command, done)
+
+
+@pytest.mark.parametrize("command", ["flow list br0", "flow top br0", "qos steer eth1 --queue 1 --match ip", "flow del br0 --dry-run"])
+def test_flows_without_end_are_given_up(shaped, command):
+    """In the memory that is allowed here, before or when the time is over."""
+    script = f"case $* in *dump-flows*) exec yes '{FLOW}';; *) PATH=${{PATH#*:}} exec ovs-ofctl \"$@\";; esac"
+    done = run(shaped, f"{command}", "ovs-ofctl", script, 3)
+    assert done.returncode in (REFUSED, TIMED_OUT), done.stderr[-500:]
+    assert done.stderr.startswith("ovstool: ovs-ofctl: ") and done.stderr.count("\n") == 1
