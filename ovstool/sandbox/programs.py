@@ -70,7 +70,8 @@ def call(site: Site, *argv: str | None, stdin: str = "", daemon: str | None = No
     try:
         code, said = run([str(a) for a in argv], site.deadline, environ(site.sandbox), stdin.encode(), keep)
     except TimedOut as error:
-        raise TimedOut("sandbox", f"{program} did not answer in time ({_last_log_line(site, program)})", "a longer --timeout") from error
+        log = _last_log_line(site, program) or "its log is empty"
+        raise TimedOut("sandbox", f"{program} did not answer in time ({log})", "a longer --timeout") from error
     except OSError as error:
         raise Unreachable("sandbox", f"{program}: {error.strerror}") from error
     if code:
