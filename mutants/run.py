@@ -26,7 +26,7 @@ from mistakes import ROOT, Mutant, mutants_of
 
 WORK = ROOT / ".mutants"
 EQUIVALENT = ROOT / "mutants/equivalent.txt"
-MOST_S = 90  # of tests for a mutant; of more those that run most of its module beside what else they run
+MOST_S = 90  # of tests for a mutant
 PARALLEL = 2
 # Processes, mounts, network namespaces and /tmp are its own and end with it; the tree, which may be in /tmp, stays visible.
 WALLS = """set -e; mount --bind "$1" /mnt; mount -t tmpfs tmpfs /tmp; mkdir -p "$1" /run/netns; mount --move /mnt "$1"
@@ -87,15 +87,16 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
 
 
 def tests_of(mutant: Mutant, tests: dict) -> list[str]:
-    """Those that run its lines and are most about its module, the fastest first."""
-    near = {
-        test: len(lines[mutant.module]) / sum(map(len, lines.values()))
-        for test, (_, lines) in list(tests.items())
+    """Those that run its lines, the fastest first; of too many those that are most about its module for the seconds that they take."""
+    worth = {
+        test: len(lines[mutant.module]) / sum(map(len, lines.values())) / max(seconds, 0.01)
+        for test, (seconds, lines) in list(tests.items())
         if not mutant.lines.isdisjoint(lines.get(mutant.module, ()))
     }
-    nearest = sorted(near, key=near.__getitem__, reverse=True)
-    seconds = itertools.accumulate(tests[test][0] for test in nearest)
-    return sorted((test for test, sum_s in zip(nearest, seconds, strict=True) if sum_s < MOST_S), key=lambda test: tests[test][0])
+    best = sorted(worth, key=worth.__getitem__, reverse=True)
+    sums_s = itertools.accumulate(tests[test][0] for test in best)
+    chosen = [test for test, sum_s in zip(best, sums_s, strict=True) if sum_s < MOST_S] or best[:1]
+    return sorted(chosen, key=lambda test: tests[test][0])
 
 
 def survives(tree: Path, mutant: Mutant, tests: dict) -> str | None:

@@ -58,6 +58,15 @@ def test_a_bond(switch, ovstool):
     assert sorted(switch.vsctl("list-ifaces br0").split()) == ["eth1", "eth2"]
 
 
+def test_show(switch, ovstool):
+    switch.vsctl("set port eth1 tag=5 vlan_mode=access qos=@q -- --id=@q create qos type=linux-hfsc -- set interface eth1 options:a=b")
+    shown = ovstool("port show eth1 -f json").json
+    assert (shown["bridge"], shown["qos"], shown["tag"], shown["vlan_mode"]) == ("br0", "linux-hfsc", 5, "access")
+    (interface,) = shown["interfaces"]
+    assert (interface["name"], interface["type"], interface["options"]) == ("eth1", "system", {"a": "b"})
+    assert ovstool("port show eth2 -f json").json["qos"] is None
+
+
 def test_set_of_a_bond(switch, ovstool):
     switch.vsctl("add-bond br0 bond0 eth8 eth9")
     for options, values in (("--bond-mode active-backup", ["active-backup", "[]"]), ("--lacp active", ["active-backup", "active"])):
@@ -83,6 +92,8 @@ def test_two_patch_ports(switch, ovstool, first):
         ("--unset tag --trunk 10,20", "port", "trunks", "[10, 20]"),
         ("--external-id c=d", "interface", "external_ids", "{a=b, c=d}"),
         ("--unset external_ids:a", "interface", "external_ids", "{}"),
+        ("--unset external_ids", "interface", "external_ids", "{}"),
+        ("--unset external_ids --external-id c=d", "interface", "external_ids", "{c=d}"),
         ("--option x=y", "interface", "options", "{x=y}"),
     ],
 )
