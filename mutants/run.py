@@ -45,7 +45,23 @@ def run_tests(tree: Path, words: list[str], timeout_s: float | None = None, **en
     environ = {name: str(value) for name, value in environ.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "COV", "MUTANTS"))}
     argv = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "pytest_mutants", "-p", "no:cacheprovider", *words]
-    walls = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "bash", "-c", WALLS, "bash", str(ROOT), str(tree)]
+    walls = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount",
+        "--mount-proc",
+        "bash",
+        "-c",
+        WALLS,
+        "bash",
+        str(ROOT),
+        str(tree),
+    ]
     with open(f"{tree}.log", "w") as log:
         try:
             return subprocess.run(
