@@ -78,7 +78,7 @@ $(READY).mutants: $(READY)
 	@touch $@
 
 mutants: $(READY).mutants
-	$(BIN)/python mutants/run.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(TESTS:%=--tests %) $(MODULE:%=--module %)
+	$(BIN)/python tests/mutants/run.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(TESTS:%=--tests %) $(MODULE:%=--module %)
 
 $(READY).lint: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[lint]'

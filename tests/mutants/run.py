@@ -3,7 +3,7 @@
 
 Which test runs which line is measured once, in ovstool's own processes too, and kept in .mutants/ until the code or the test changes.
 A mutant lives in a copy of the tree, and its tests in namespaces of their own, so that daemons go with them. What no test can see
-is listed in mutants/equivalent.txt: the lines that are reported for it, the reason below them, and an empty line.
+is listed in tests/mutants/equivalent.txt: the lines that are reported for it, the reason below them, and an empty line.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import coverage
 from mistakes import ROOT, Mutant, mutants_of
 
 WORK = ROOT / ".mutants"
-EQUIVALENT = ROOT / "mutants/equivalent.txt"
+EQUIVALENT = ROOT / "tests/mutants/equivalent.txt"
 MOST_S = 90  # of tests for a mutant
 PARALLEL = 2
 # Processes, mounts, network namespaces and /tmp are its own and end with it; the tree, which may be in /tmp, stays visible.
@@ -65,7 +65,7 @@ def run_tests(tree: Path, words: list[str], timeout_s: float | None = None, **en
     with open(f"{tree}.log", "w") as log:
         try:
             return subprocess.run(
-                walls + argv, env=kept | {"PYTHONPATH": f"{tree}:{tree}/mutants"} | environ, stdin=subprocess.DEVNULL, stdout=log,
+                walls + argv, env=kept | {"PYTHONPATH": f"{tree}:{tree}/tests/mutants"} | environ, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, timeout=timeout_s, check=False,
             ).returncode  # fmt: skip
         except subprocess.TimeoutExpired:
