@@ -333,6 +333,6 @@ def _is_still_there(fd: int, folder: int, path: Path) -> bool:
 
 def _is_made_here(place: Place, name: str) -> bool:
     found = os.stat(name, dir_fd=place.fd, follow_symlinks=False)
-    kinds = {stat.S_IFREG: _FILES, stat.S_IFSOCK: _SOCKETS}
-    pattern = kinds.get(stat.S_IFMT(found.st_mode))
-    return bool(pattern and pattern.fullmatch(name) and found.st_uid == os.geteuid())
+    is_file = stat.S_ISREG(found.st_mode) and _FILES.fullmatch(name)
+    is_socket = stat.S_ISSOCK(found.st_mode) and _SOCKETS.fullmatch(name)
+    return bool(is_file or is_socket) and found.st_uid == os.geteuid()

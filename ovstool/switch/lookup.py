@@ -147,7 +147,9 @@ def new_name(name: str, what: str, is_device: bool) -> str:
 
 def require_free(txn: Transaction, table: str, name: str) -> None:
     """Raise Conflict when a row of this name is there although no bridge of the switch has it; a name is unique in its table."""
-    if txn.read(Query(table, [["name", "==", name]], ("_uuid",), unlisted=True)) and not by_name(txn, table, [name], ()):
+    query = Query(table, [["name", "==", name]], ("_uuid",))
+    there, listed = txn.read_all([query._replace(unlisted=True), query])
+    if there and not listed:
         why = "a Flow_Sample_Collector_Set still refers to the bridge that had a row of this name, which the switch has no more"
         raise Conflict(f"{table.lower()} {quote(name)}", why, "ovs-vsctl destroy Flow_Sample_Collector_Set UUID, of that bridge")
 

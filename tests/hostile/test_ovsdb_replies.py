@@ -3,13 +3,13 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import peak
 import pytest
 
 UNREACHABLE, TIMED_OUT = 5, 7
@@ -53,15 +53,8 @@ def run(db: str, command: str) -> tuple[int, str, float]:
     """Its exit code, its errors, and the most memory that it had, in MiB."""
     argv = [sys.executable, "-m", "ovstool", "--db", db, *command.split()]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(argv, env=environ, stdout=subprocess.DEVNULL, stderr=errors)
-        guard = threading.Timer(60, process.kill)
-        guard.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        guard.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        return process.returncode, errors.read(), usage.ru_maxrss / 1024
+    done = peak.run(argv, environ)
+    return done.code, done.stderr, done.mib
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,14 @@ def test_options_and_arguments_in_any_order(ovstool, words):
 
 
 def test_after_two_dashes_everything_is_an_argument(switch, ovstool):
-    assert ovstool(["port", "add", "br0", "--", "--rate"]).stdout == "--rate: created\n"
+    words = ["port", "add", "br0", "--", "--rate"]
+    assert ovstool(words).stderr.startswith("ovstool: port --rate: a name ")  # which it would not give
+    operations = [
+        {"op": "insert", "table": "Interface", "uuid-name": "interface", "row": {"name": "--rate"}},
+        {"op": "insert", "table": "Port", "uuid-name": "port", "row": {"name": "--rate", "interfaces": ["named-uuid", "interface"]}},
+        {"op": "mutate", "table": "Bridge", "where": [], "mutations": [["ports", "insert", ["set", [["named-uuid", "port"]]]]]},
+    ]
+    switch.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", *operations]))
     assert "--rate" in switch.vsctl("list-ports br0").split()
     assert ovstool(["port", "del", "--", "--rate"]).stdout == "--rate: deleted\n"
     assert ovstool(["port", "del", "--if-exists", "--", "-h", "--", "-x"]).stdout == "-h: unchanged\n--: unchanged\n-x: unchanged\n"

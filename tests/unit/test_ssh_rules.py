@@ -152,7 +152,7 @@ MORE = {
 @pytest.mark.parametrize("host", ["h1", "h2", "h3"])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
-    monkeypatch.setenv("OVSTOOL_TEST", "value")
+    monkeypatch.setenv("OVSTOOL_TEST", "/value")
     (home / ".ssh/config").write_text(CONFIGS[name])
     for file, text in MORE.items():
         (home / ".ssh" / file).write_text(text)
@@ -177,7 +177,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
         command = command.replace(token, value)
     assert (ours.proxy_command or "none") == command
     if not ours.identities_are_default:
-        expected = [value.replace("${HOME}", str(home)).replace("${OVSTOOL_TEST}", "value") for value in theirs["identityfile"]]
+        expected = [value.replace("${HOME}", str(home)).replace("${OVSTOOL_TEST}", "/value") for value in theirs["identityfile"]]
         for token, value in tokens.items():
             expected = [text.replace(token, value) for text in expected]
         assert ours.identity_files == expected
@@ -194,7 +194,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
         if key in CONFIGS[name].lower():  # the defaults are in a home that is ssh's own idea
             assert " ".join(mine) == expected
     agent = theirs.get("identityagent", [None])[0]
-    assert ours.identity_agent == {"none": None, None: os.environ.get("SSH_AUTH_SOCK"), "$OVSTOOL_TEST": "value"}.get(agent, agent)
+    assert ours.identity_agent == {"none": None, None: os.environ.get("SSH_AUTH_SOCK"), "$OVSTOOL_TEST": "/value"}.get(agent, agent)
 
 
 def test_settings_of_the_system_come_after_the_users(home):

@@ -18,7 +18,13 @@ import ovstool
 
 # The class or module, and of each name the parameters, or None where it is no function. Public names are here when no manual has them.
 TOUCHED = {
-    "argparse.ArgumentParser": {"_action_groups": None, "_actions": None, "_option_string_actions": None},
+    "argparse.ArgumentParser": {
+        "_action_groups": None,
+        "_actions": None,
+        "_get_value": "self, action, arg_string",
+        "_get_values": "self, action, arg_strings",
+        "_option_string_actions": None,
+    },
     "argparse.HelpFormatter": {"_fill_text": "self, text, width, indent", "add_usage": "self, usage, actions, groups, prefix"},
     "cliff.commandmanager.CommandManager": {"_load_commands": "self", "commands": None},
     "cliff.lister.Lister": {"_formatter_group": None, "_formatter_plugins": None, "_load_formatter_plugins": "self"},
@@ -35,6 +41,7 @@ TOUCHED = {
         "_feed": "self, m",
         "_feed_extended": "self, m",
         "_handle_close": "self, m",
+        "_handle_request": "self, m",
         "_set_transport": "self, transport",
         "_set_window": "self, window_size, max_packet_size",
         "eof_received": None,
