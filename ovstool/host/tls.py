@@ -24,7 +24,7 @@ class TlsStream:
         self.close = stream.close
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-            self._exchange(self._tls.do_handshake)
+            self._exchange(self._end(), self._tls.do_handshake)
         except ssl.SSLError as error:
             self.close()
             raise Unreachable(what, f"TLS: {getattr(error, 'verify_message', None) or error.reason or error}") from error
@@ -36,17 +36,21 @@ class TlsStream:
         self._timeout_s = seconds
 
     def sendall(self, data: bytes) -> None:
-        self._exchange(self._tls.write, data)
+        end = self._end()
+        for start in range(0, len(data), _CHUNK):  # or all of it would be encrypted, and kept, before any is sent
+            self._exchange(end, self._tls.write, data[start : start + _CHUNK])
 
     def recv(self, size: int) -> bytes:
         try:
-            return self._exchange(self._tls.read, size)
+            return self._exchange(self._end(), self._tls.read, size)
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
 
-    def _exchange(self, step: Callable, *args: Any) -> Any:
+    def _end(self) -> float | None:
+        return None if self._timeout_s is None else time.monotonic() + self._timeout_s
+
+    def _exchange(self, end: float | None, step: Callable, *args: Any) -> Any:
         """Take a step of TLS, with as many messages to and fro as it needs."""
-        end = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         while True:
             try:
                 result = step(*args)
