@@ -36,7 +36,7 @@ from ovstool.sandbox.settings import DATAPATHS, Sandbox
 
 TIMEOUT_S = 30.0
 
-_UNDO_S = 0.5  # of the time for a start, kept back to undo it
+_UNDO_S = 1.0  # of the time for a start, kept back to undo it
 _LEAST_UNDO_S = 0.2
 _NAMED = 5  # files of the user that are told by name
 _schema = daemons.schema  # for tests and bench
