@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +108,8 @@ def smoke(name: str, environment: Environment) -> None:
         print(f"=== {name}: {versions}", flush=True)
         run([*pip, "check"])
         tests = [ROOT / "tests/smoke.py", ROOT / "tests/unit/test_touched.py"]
-        print(run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], cwd=folder).splitlines()[-1], flush=True)
+        said = run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], cwd=folder)
+        print(f"=== {name}: {said.splitlines()[-1]}", flush=True)
 
 
 VERSIONS = """\
@@ -123,14 +125,17 @@ def main(names: list[str]) -> int:
     known = environments()
     if unknown := [name for name in names if name not in known]:
         sys.exit(f"matrix: {', '.join(unknown)}: no such environment; there are {' '.join(known)}")
-    failed = []
-    for name in names or known:
+
+    def holds(name: str) -> bool:
         try:
             smoke(name, known[name])
         except subprocess.CalledProcessError as error:
             print(error.output, f"=== {name} failed: {' '.join(map(str, error.cmd))}", sep="\n", flush=True)
-            failed.append(name)
-    return 1 if failed else 0
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        return 0 if all(list(pool.map(holds, names or known))) else 1
 
 
 if __name__ == "__main__":
