@@ -88,7 +88,9 @@ def start(
         if old:
             _clear(Site(old, place, until))
         elif _others_files(place):
-            raise Refused(quote(str(place.path)), f"the directory is in use for something else ({_some(os.listdir(place.fd))})", "another --dir")
+            raise Refused(
+                quote(str(place.path)), f"the directory is in use for something else ({_some(os.listdir(place.fd))})", "another --dir"
+            )
         datapath = datapath or ("dummy" if _netdev_problem(until) else "netdev")
         namespace = settings.namespace_name(place.path, secrets.token_hex(3)) if datapath != "dummy" else None
         made = old.made_directory if old else place.made

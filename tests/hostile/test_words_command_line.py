@@ -214,7 +214,9 @@ def test_little_memory_is_said_so_at_any_moment():
     """Python has SystemErrors of its own where it has no memory for a MemoryError."""
     assert of_the_machine(SystemError("error return without exception set")) == "this machine: out of memory"
     script = "import builtins, sys; sys.path_hooks[:] = []; sys.path_importer_cache.clear()\n"
-    script += "class Full:\n  def find_spec(self, name, *rest):\n    if name == 'ovstool.shell': raise ERROR\nsys.meta_path.insert(0, Full())\n"
+    script += (
+        "class Full:\n  def find_spec(self, name, *rest):\n    if name == 'ovstool.shell': raise ERROR\nsys.meta_path.insert(0, Full())\n"
+    )
     for error in ("SystemError('returned NULL without setting an exception')", "MemoryError()"):
         start = "import ovstool.__main__ as program\n" + script.replace("ERROR", error) + "program.main()"
         done = subprocess.run([sys.executable, "-c", start], capture_output=True, timeout=30, check=False)
