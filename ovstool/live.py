@@ -253,7 +253,8 @@ class Table:
         if beats := [self._beats.popleft() for _ in range(len(self._beats))]:
             self._screen.take(beats)
             self._changed = True
-        size = tuple(map(min, os.get_terminal_size(self._stdout.fileno()), _LARGEST))
+        columns, lines = os.get_terminal_size(self._stdout.fileno())
+        size = min(columns, _LARGEST[0]), min(lines, _LARGEST[1])
         if min(size) > 0 and size != self._console.size:
             self._console.size = size
             self._changed = True
