@@ -17,8 +17,8 @@ def main() -> int:
         code = shell.main()
     except KeyboardInterrupt:
         return 130
-    except (OSError, MemoryError, ImportError) as error:  # while modules are imported; later ones are reported by the shell
-        return _cannot_start(error)
+    except Exception as error:  # while modules are imported; later ones are reported by the shell
+        code = _cannot_start(error)
     # Taking the interpreter apart object by object is of no use to a process that has nothing left to give back, and would
     # be a twentieth of its time.
     os._exit(code)
@@ -26,7 +26,8 @@ def main() -> int:
 
 def _cannot_start(error: Exception) -> int:
     """Say it without a buffer, or anything else that is made by Python."""
-    text = " ".join(str(error).split()) or "out of memory"
+    # Python has SystemErrors where there is no memory for a MemoryError.
+    text = "out of memory" if isinstance(error, MemoryError | SystemError) else " ".join(str(error).split())
     with suppress(OSError):
         os.write(2, f"ovstool: cannot be started: {text}\n".encode("ascii", "backslashreplace"))
     return 6

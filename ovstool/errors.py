@@ -92,11 +92,13 @@ def of_the_machine(error: BaseException) -> str | None:
         case OSError():
             what = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
             return f"{what or 'this machine'}: {error.strerror or error}" + (_MORE_FILES if error.errno in (EMFILE, ENFILE) else "")
-        case MemoryError():
+        case MemoryError() | SystemError():  # the latter where there is no memory for the former
             return "this machine: out of memory"
         case RecursionError():
             return "what was read: nested too deeply"
         case ImportError():
+            while isinstance(error.__cause__, ImportError):  # numpy writes a page about it
+                error = error.__cause__
             return f"a module of Python: {error}"
         case RuntimeError() if "can't start new thread" in str(error):
             return "this machine: no more threads"

@@ -41,6 +41,7 @@ _ASK_S = 1.0  # how often the speeds of links are asked for
 _PATIENCE_S = 1.0  # how long Ctrl-C is not heard after it was
 _WAITING = 4096  # readings kept for a terminal that takes no output
 _HISTORY = 128  # columns of a sparkline at most
+_LARGEST = (1000, 500)  # columns and lines that are drawn; a window may say that it has 65,535
 _LOW = 8  # lines; a lower screen has no room for explanations
 _BLOCKS, _EIGHTHS = "▁▂▃▄▅▆▇█", " ▏▎▍▌▋▊▉█"
 _BLOCKS_ASCII, _EIGHTHS_ASCII = "_.:-=+*#", "    ----#"
@@ -138,7 +139,9 @@ class Table:
 
     def __enter__(self) -> "Table":
         with ExitStack() as undo:
-            handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), self._interrupt) | {signal.SIGTSTP: self._suspend}
+            handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), self._interrupt) | {
+                signal.SIGTSTP: self._suspend
+            }
             for signum, handler in handlers.items():
                 if (before := signal.getsignal(signum)) not in (signal.SIG_IGN, None):
                     undo.callback(signal.signal, signum, before)
@@ -250,7 +253,8 @@ class Table:
         if beats := [self._beats.popleft() for _ in range(len(self._beats))]:
             self._screen.take(beats)
             self._changed = True
-        size = os.get_terminal_size(self._stdout.fileno())
+        columns, lines = os.get_terminal_size(self._stdout.fileno())
+        size = min(columns, _LARGEST[0]), min(lines, _LARGEST[1])
         if min(size) > 0 and size != self._console.size:
             self._console.size = size
             self._changed = True

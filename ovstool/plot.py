@@ -205,7 +205,7 @@ def require_image(target: str) -> None:
         raise UsageError(shown(target), "a directory")
     try:
         import matplotlib  # noqa: F401 - only whether it is there
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise NotFound("matplotlib", "draws images, and is not installed", "pip install 'ovstool[plot]', or no -o to draw here") from error
 
 

@@ -437,7 +437,7 @@ def _sqlite_errors(path: str) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise Refused(shown(path), _FULL if str(error) == "database or disk is full" else str(error)) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter over a message of SQLite's own
         raise Conflict(shown(path), f"{_FOREIGN}, or damaged ({error})") from error
 
 

@@ -14,6 +14,7 @@ from ovstool.errors import UsageError, quote
 _MORE = """\
 'ovstool help NOUN' lists its commands, 'ovstool help NOUN VERB' explains one, 'ovstool --help' the options of all.
 No switch at hand? 'ovstool sandbox start' makes one to try things on."""
+_LONGEST_LINE = 2**16  # characters; shlex takes a time that grows with the square of a word
 
 
 class Help(Command):
@@ -83,6 +84,8 @@ class _Prompt(cmd.Cmd):
 
     def onecmd(self, line: str) -> bool:
         try:
+            if len(line) > _LONGEST_LINE:
+                raise ValueError(f"longer than {_LONGEST_LINE:,} characters")
             words = shlex.split(line, comments=True)
         except ValueError as error:
             self.code = report(UsageError(quote(line), str(error).lower()), False, self.app.stderr)

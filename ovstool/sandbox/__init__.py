@@ -88,7 +88,9 @@ def start(
         if old:
             _clear(Site(old, place, until))
         elif _others_files(place):
-            raise Refused(quote(str(place.path)), "the directory is in use for something else", "another --dir")
+            raise Refused(
+                quote(str(place.path)), f"the directory is in use for something else ({_some(os.listdir(place.fd))})", "another --dir"
+            )
         datapath = datapath or ("dummy" if _netdev_problem(until) else "netdev")
         namespace = settings.namespace_name(place.path, secrets.token_hex(3)) if datapath != "dummy" else None
         made = old.made_directory if old else place.made
@@ -116,7 +118,7 @@ def stop(directory: Path, timeout_s: float = TIMEOUT_S, note: Callable[[str], No
             return False
         sandbox = settings.load(place)
         if sandbox is None:
-            return _forget(place)
+            return _forget(place, note)
         _remove(Site(sandbox, place, deadline))
         left = os.listdir(place.fd)
     if left and note:
@@ -207,13 +209,20 @@ def _is_running(place: Place, sandbox: Sandbox) -> bool:
     return sandbox.complete and daemons.are_running(place, sandbox)
 
 
-def _forget(place: Place) -> bool:
-    """Remove what a start left that was killed before there was a marker; False when there is nothing."""
-    if _others_files(place):
+def _forget(place: Place, note: Callable[[str], None] | None) -> bool:
+    """Remove what a start left that was killed before there was a marker; False when there is nothing.
+
+    A directory with files of others may be one that was stopped, and then there is nothing to do. Raises Refused when it cannot be.
+    """
+    found = os.listdir(place.fd)
+    if not _others_files(place):
+        directories.clear(place)
+        return bool(found)
+    if not directories.may_be_left(place):
         raise Refused(quote(str(place.path)), f"not a sandbox: it has no {directories.MARKER}", "another --dir")
-    found = bool(os.listdir(place.fd))
-    directories.clear(place)
-    return found
+    if note:
+        note(f"{quote(str(place.path))}: no sandbox is there, and what is stays: {_some(found)}")
+    return False
 
 
 def _others_files(place: Place) -> bool:
@@ -254,7 +263,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _unwound() -> AbstractContextManager[None]:
-    return signals.handled(signals.unwind, signal.SIGTERM, signal.SIGHUP)
+    return signals.handled(signals.unwind, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager

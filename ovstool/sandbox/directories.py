@@ -136,6 +136,12 @@ def clear(place: Place) -> None:
                 os.unlink(name, dir_fd=place.fd)
 
 
+def may_be_left(place: Place) -> bool:
+    """Whether it can be what a stopped sandbox leaves behind: for the user alone, as any sandbox's, and with nothing of one in it."""
+    alone = not os.fstat(place.fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    return alone and not any(_is_made_here(place, name) for name in os.listdir(place.fd) if name != UNFINISHED)
+
+
 def remove(place: Place) -> None:
     """Remove the directory itself, unless something is left in it."""
     try:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ovstool.errors import Refused, TimedOut, Unreachable
-from ovstool.sandbox import directories
+from ovstool.sandbox import directories, signals
 from ovstool.sandbox.directories import Place
 from ovstool.sandbox.settings import Sandbox
 
@@ -38,24 +38,28 @@ def run(
     Raises TimedOut, and then the program and all that it started are killed; OSError when it cannot be run.
     """
     words = os.memfd_create("stdin")  # a pipe would have to be written while the other is read
+    program = None
     try:
         os.write(words, stdin)
         os.lseek(words, 0, os.SEEK_SET)
-        program = subprocess.Popen(
-            argv, stdin=words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environ, pass_fds=keep, start_new_session=True
-        )
-    finally:
-        os.close(words)
-    with program:
-        try:
-            said = _heard(program, deadline)
-            code = program.wait(max(0, deadline - time.monotonic()))
-        except BaseException as error:
+        with signals.deferred():  # or it would run on, and nobody know of it
+            program = subprocess.Popen(
+                argv, stdin=words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environ, pass_fds=keep, start_new_session=True
+            )
+        said = _heard(program, deadline)
+        code = program.wait(max(0, deadline - time.monotonic()))
+    except BaseException as error:
+        if program:
             with suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise TimedOut("sandbox", f"{argv[0]} did not end in time") from error
-            raise
+            program.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimedOut("sandbox", f"{argv[0]} did not end in time") from error
+        raise
+    finally:
+        os.close(words)
+        if program and program.stderr:
+            program.stderr.close()
     return code, said.decode(errors="replace")
 
 

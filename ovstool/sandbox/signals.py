@@ -40,6 +40,16 @@ def handled(handler: Callable[[int, object], None], *signums: signal.Signals) ->
             signal.signal(signum, old)
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Handle signals at the end of the block. Unlike a mask it is not inherited by what is started there."""
+    came: list[int] = []
+    with handled(lambda signum, frame: came.append(signum), signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        yield
+    for signum in came:
+        signal.raise_signal(signum)
+
+
 def unwind(signum: int, frame: object) -> None:
     """End by way of all the ``finally`` blocks, as Ctrl-C does, so that what was started is stopped."""
     raise SystemExit(128 + signum)

@@ -262,6 +262,30 @@ def test_what_a_user_put_there_stays(place, end):
     assert processes_of(f"--pidfile={place}/") == []
 
 
+def test_a_second_stop_is_nothing_to_do_whatever_stays_there(place):
+    sandbox.start(place, "dummy")
+    put = own_files(place)
+    assert ovstool("sandbox", "stop", "--dir", place).stdout == f"{place}: deleted\n"
+    for _ in range(2):
+        done = ovstool("sandbox", "stop", "--dir", place)
+        assert (done.returncode, done.stdout) == (0, f"{place}: unchanged\n")
+        assert done.stderr.startswith(f"ovstool: note: {place}: no sandbox is there, and what is stays: captures, conf.db.backup, ")
+        assert done.stderr.count("\n") == 1 and done.stderr[:-1].isprintable()
+    assert set(os.listdir(place)) == put
+    with pytest.raises(Refused, match=r"in use for something else \(captures, "):
+        sandbox.start(place, "dummy")
+
+
+@pytest.mark.parametrize("name", ["conf.db", "ovs-vswitchd.pid"])
+def test_a_stop_that_cannot_tell_whose_they_are_is_refused(place, name):
+    """A database or a pid file without the marker: there may be daemons."""
+    place.mkdir(mode=0o700)
+    (place / name).write_text("1")
+    with pytest.raises(Refused, match="not a sandbox"):
+        sandbox.stop(place)
+    assert os.listdir(place) == [name]
+
+
 def test_what_a_command_left_in_a_temporary_one_stays(place):
     done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "--", "sh", "-c", "echo $OVS_RUNDIR; date > $OVS_RUNDIR/result")
     directory = Path(done.stdout.strip())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,18 @@ def test_after_a_killed_start_another_start_is_whole(place, tmp_path, program, w
     assert len(left(place)[1]) == 3
     assert sandbox.stop(place) is True
     assert left(place) == ([], set(), False)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_what_was_started_for_a_command_is_stopped_by_any_signal(place, tmp_path, signum):
+    """Also by Ctrl-\\, while it starts."""
+    stand_in(
+        tmp_path, "ovs-vsctl", f'case "$*" in *add-br*) echo "$OVS_RUNDIR" > {tmp_path}/there; kill -{int(signum)} $PPID; sleep 1;; esac'
+    )
+    done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "--", "true", path=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signum, "", "")
+    directory = Path((tmp_path / "there").read_text().strip())
+    assert left(directory)[0] == [] and not directory.exists()
 
 
 @pytest.mark.parametrize("text", ["", '{"datapath": "dum'])

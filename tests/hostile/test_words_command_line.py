@@ -10,6 +10,7 @@ import pytest
 
 from ovstool.command import common_defaults
 from ovstool.commands import COMMANDS
+from ovstool.errors import of_the_machine
 from ovstool.shell import App
 
 SAMPLES = {"--queue": "1", "--match": "ip", "--file": "flows", "--collector": "127.0.0.1", "--rate": "1mbit"}
@@ -196,3 +197,33 @@ def test_any_width_of_the_environment(width):
 def test_a_time_in_the_environment_that_is_no_number(text):
     done = run(["show", "--db", "unix:/nosuch"], OVS_CTL_TIMEOUT=text)
     assert done.returncode == 2 and done.stderr.startswith(b"ovstool: OVS_CTL_TIMEOUT: ") and done.stderr.count(b"\n") == 1
+
+
+# --- lines of the shell, and little memory
+
+
+@pytest.mark.parametrize("line", [b"a" * 5_000_000, b"show " + b"x " * 200_000, b"'" + b"a" * 2_000_000])
+def test_a_long_line_of_the_shell(line):
+    argv = [sys.executable, "-m", "ovstool", "shell"]
+    done = subprocess.run(argv, input=line + b"\nversion\n", capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0 and done.stdout.startswith(b"ovstool ")
+    assert done.stderr.endswith(b"longer than 65,536 characters\n") and done.stderr.count(b"\n") == 1 and len(done.stderr) < 300
+
+
+def test_little_memory_is_said_so_at_any_moment():
+    """Python has SystemErrors of its own where it has no memory for a MemoryError."""
+    assert of_the_machine(SystemError("error return without exception set")) == "this machine: out of memory"
+    script = "import builtins, sys; sys.path_hooks[:] = []; sys.path_importer_cache.clear()\n"
+    script += (
+        "class Full:\n  def find_spec(self, name, *rest):\n    if name == 'ovstool.shell': raise ERROR\nsys.meta_path.insert(0, Full())\n"
+    )
+    for error in ("SystemError('returned NULL without setting an exception')", "MemoryError()"):
+        start = "import ovstool.__main__ as program\n" + script.replace("ERROR", error) + "program.main()"
+        done = subprocess.run([sys.executable, "-c", start], capture_output=True, timeout=30, check=False)
+        assert (done.returncode, done.stderr) == (6, b"ovstool: cannot be started: out of memory\n")
+
+
+def test_a_page_about_an_import_is_a_line():
+    page = ImportError("numpy's\npage")
+    page.__cause__ = ImportError("libstdc++.so.6: failed to map segment from shared object")
+    assert of_the_machine(page) == "a module of Python: libstdc++.so.6: failed to map segment from shared object"

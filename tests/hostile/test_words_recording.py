@@ -205,6 +205,20 @@ def test_a_database_with_a_schema_of_somebody_else(tmp_path, schema):
 
 
 @pytest.mark.parametrize(
+    "was, now", [(b"(time REAL", b"\xee\xfftime RE"), (b"CREATE TABLE", b"CREAT\xee TABLE"), (b"bridge TEXT", b"br\xeedge TEXT")]
+)
+def test_a_schema_that_is_no_text(tmp_path, was, now):
+    """SQLite repeats it in its message, which Python cannot read."""
+    path = tmp_path / "rec.db"
+    with recording.append(str(path), print) as recorder:
+        recorder.add([reading()])
+    path.write_bytes(path.read_bytes().replace(was, now))
+    for use in (lambda: read(path), lambda: recording.append(str(path), print).__enter__()):
+        with pytest.raises((Conflict, Refused)):
+            use()
+
+
+@pytest.mark.parametrize(
     "extra",
     [
         "CREATE TRIGGER t AFTER INSERT ON readings BEGIN DELETE FROM readings; END",

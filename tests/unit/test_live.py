@@ -227,6 +227,17 @@ def test_q_does_not_wait_for_the_next_reading(terminal):
     assert shown.raw.endswith(b"ended\r\n")
 
 
+def test_a_window_of_any_size(terminal):
+    """What is drawn of it is no more than a person could have."""
+    shown = terminal(f"watch({THREE})")
+    shown.until("eth1")
+    fcntl.ioctl(shown.master, termios.TIOCSWINSZ, struct.pack("HHHH", 5000, 5000, 0, 0))
+    time.sleep(0.5)
+    shown.press("q")
+    assert shown.end() == 0
+    assert len(shown.raw) < 5 * 10**6
+
+
 def test_ctrl_c_is_the_callers(terminal):
     shown = terminal(f"try: watch({THREE})\nexcept KeyboardInterrupt: print('interrupted')")
     shown.until("eth1")
@@ -235,7 +246,7 @@ def test_ctrl_c_is_the_callers(terminal):
     assert shown.raw.endswith(b"interrupted\r\n")
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_killed(terminal, signum):
     shown = terminal(f"watch({THREE})")
     shown.until("eth1")
