@@ -25,6 +25,7 @@ _NEEDS = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
 _BESIDE_THE_MATCH = (*words.FLAGS, "cookie", "idle_timeout", "hard_timeout", "importance")
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
 _FIRST = re.compile(r"[^, \t\r\n]*")
+_HIDDEN = 254  # table with flows of Open vSwitch's own, which nobody may delete; it tells of them when asked for a whole cookie
 _STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
 _AT_LINE = re.compile(rf"(?:-|<stdin>|{_STDIN}):([0-9]{{1,9}}): (.*)", re.DOTALL)
@@ -169,9 +170,12 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Writ
     match = connection.whole(match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = connection.matching_exactly(match) if strict else connection.flows(match, names=switch.dry_run)
+    in_any_table = "table" not in whole.beside(match)
     lines = []
     count = 0
     for row in rows:
+        if in_any_table and row[0] == _HIDDEN:
+            continue
         count += 1
         if switch.dry_run:
             lines.append(f"-{text.line_of(row)}")

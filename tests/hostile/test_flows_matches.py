@@ -195,3 +195,13 @@ def test_what_is_said_whole_is_taken(filled):
         code, out, err = here(filled, ["flow", "del", "br0", "--dry-run", "--", match])
         assert code == 0 and len(out.splitlines()) == there, (match, out, err)
         assert ("nw_dst=0.0.0.0/0 leaves the match as it is" in err) == ("0.0.0.0" in match), err
+
+
+def test_open_vswitchs_own_flows_are_not_among_those_deleted(switch, ovstool):
+    """Asked for a whole cookie a switch also tells of the flows of its hidden table, which stay."""
+    for change in ("deleted", "unchanged"):
+        shown = ovstool("flow del br0 cookie=0/-1 --dry-run").stdout
+        assert "table=254" not in shown and len(shown.splitlines()) == len(dump(switch)), shown
+        assert ovstool("flow del br0 cookie=0/-1").stdout == f"br0: {change}\n"
+    assert ovstool("flow list br0 table=254 -f json").json
+    assert ovstool("flow del br0 table=254").code == 6
