@@ -21,10 +21,12 @@ _PASSED_OVER = ("duration", "n_packets", "n_bytes", "idle_age", "hard_age", "no_
 _PROTOCOLS = (
     "ip", "ipv4", "ip4", "arp", "icmp", "tcp", "udp", "sctp", "ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6", "rarp", "mpls", "mplsm", "eth",
 )  # fmt: skip
+_OF_NUMBERS = ("icmp", "tcp", "udp", "sctp", "icmp6", "tcp6", "udp6", "sctp6")  # words that say nw_proto
 # Fields that are those of several protocols, and how ovs-ofctl writes them then.
 _SHARED = {
-    "nw_src": ("nw_src", "arp_spa"), "nw_dst": ("nw_dst", "arp_tpa"), "nw_proto": (),
+    "nw_src": ("nw_src", "arp_spa"), "nw_dst": ("nw_dst", "arp_tpa"), "nw_proto": ("nw_proto", "arp_op", *_OF_NUMBERS),
     "tp_src": ("tp_src", "icmp_type"), "tp_dst": ("tp_dst", "icmp_code"), "icmp_type": ("icmp_type",), "icmp_code": ("icmp_code",),
+    "ct_tp_src": ("ct_tp_src",), "ct_tp_dst": ("ct_tp_dst",),
 }  # fmt: skip
 _SOME_PORT = 60000  # for a port's name, of which it matters only whether it is another one
 # How fields of a protocol begin, those first that need most.
@@ -32,19 +34,18 @@ _FIELDS = {
     "tcp_": "tcp", "udp_": "udp", "sctp_": "sctp", "tp_": "tcp", "icmpv6_": "icmp6", "icmp_": "icmp", "nd_": "icmp6,icmp_type=135",
     "ipv6_": "ipv6", "arp_": "arp", "mpls_": "mpls", "nw_": "ip", "ip_": "ip",
 }  # fmt: skip
-_ADDRESS = re.compile(r"(?<![\w.])[0-9]+(?:\.[0-9]+){3}(?![\w.])")
 _OPEN = re.compile(r"/(?:0x)?[0.:]+\Z")  # a mask of no bits
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])(?:\.(?!\Z)|\Z)){4}")
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
+_ANY_PORT = re.compile(r"any|none|0*(?:65535|4294967295)", re.IGNORECASE)
+_ANY_GROUP = re.compile(r"any|\+?0*4294967295", re.IGNORECASE)
+_NO_BITS = re.compile(r"[+-]?0+|0x0+", re.IGNORECASE)
+# How many bits of a number ovs-ofctl takes, whatever the number is; of arp_op a flow has no more.
 _BITS = {
-    "dl_vlan_pcp": 3,
-    "vlan_pcp": 3,
-    "nw_ecn": 2,
-    "ip_ecn": 2,
-    "ip_dscp": 6,
-    "mpls_label": 20,
-    "mpls_tc": 3,
-    "mpls_bos": 1,
-    "ipv6_label": 20,
-}
+    "dl_vlan": 12, "vlan_vid": 13, "dl_vlan_pcp": 3, "vlan_pcp": 3, "nw_ecn": 2, "ip_ecn": 2, "ip_dscp": 6, "mpls_label": 20, "mpls_tc": 3,
+    "mpls_bos": 1, "ipv6_label": 20, "arp_op": 8,
+}  # fmt: skip
+_NO_VLAN = 0xFFFF  # dl_vlan=0xffff is for packets without a VLAN
 
 
 def beside(match: str) -> dict[str, str]:
@@ -67,29 +68,53 @@ def refused(match: str) -> str | None:
             return f"{word.text} says nothing to match, and ovs-ofctl passes over it"
         if word.name == "table" and re.fullmatch(r"\+?0*255", word.value):
             return f"{word.text} is no table, and ovs-ofctl takes it for all of them"
-        if (bits := _BITS.get(word.name)) and word.value.isdecimal() and len(word.value) < 20 and int(word.value) >> bits:
-            return f"{word.text} does not fit, and ovs-ofctl would take it for another one"
-        if (
-            word.name == "dl_vlan"
-            and word.value.isdecimal()
-            and len(word.value) < 20
-            and int(word.value) > 4095
-            and int(word.value) != 65535
-        ):
-            return f"{word.text} is no VLAN, and ovs-ofctl would take it for another one"
-    for address in _ADDRESS.findall(match):
-        if any(len(part) > 3 or int(part) > 255 for part in address.split(".")):
+        if word.name in _PROTOCOLS and word.value:
+            return f"{word.name} has no value, and ovs-ofctl would pass over {word.value}"
+        if "#" in word.text and word.name not in PORTS:
+            return "a # begins a comment"
+        if _is_too_wide(word):
+            why = "is no VLAN" if word.name == "dl_vlan" else "does not fit"
+            return f"{word.text} {why}, and ovs-ofctl would take it for another one"
+        if word.name not in (*PORTS, *_BESIDE) and (address := _no_address(word.value)):
             return f"{address} is no address, and ovs-ofctl would take it for another one"
     return None
 
 
 def _says_nothing(word: Word) -> bool:
     match word.name:
-        case "out_port" | "out_group":
-            return word.value.lower() in ("any", "none", "65535", "4294967295")
+        case "out_port":
+            return bool(_ANY_PORT.fullmatch(word.value))
+        case "out_group":
+            return bool(_ANY_GROUP.fullmatch(word.value))
         case "cookie":
-            return bool(re.fullmatch(r"[+-]?0+|0x0+", word.value.partition("/")[2], re.IGNORECASE))
+            return bool(_NO_BITS.fullmatch(word.value.partition("/")[2]))
     return False
+
+
+def _is_too_wide(word: Word) -> bool:
+    bits = _BITS.get(word.name)
+    number = _number(word.value.partition("/")[0]) if bits else None
+    return bits is not None and number is not None and number >> bits != 0 and (word.name, number) != ("dl_vlan", _NO_VLAN)
+
+
+def _number(text: str) -> int | None:
+    """A number as C reads it; None for what is none."""
+    for base in (0, 8):
+        try:
+            return int(text, base)
+        except ValueError:
+            pass
+    return None
+
+
+def _no_address(value: str) -> str | None:
+    """What looks like an IPv4 or MAC address and is none; IPv6 addresses ovs-ofctl reads as all the world does."""
+    for part in value.split("/"):
+        is_ipv4 = "." in part and ":" not in part
+        is_mac = part.count(":") == 5 and "::" not in part
+        if (is_ipv4 and not _IPV4.fullmatch(part)) or (is_mac and not _MAC.fullmatch(part)):
+            return part
+    return None
 
 
 def fields(match: str) -> list[Word]:
@@ -125,7 +150,8 @@ def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
         if word.name in _PROTOCOLS and not word.value:
             continue
         if without == forms[0]:
-            if not word.value or (word.name in _SHARED and not _OPEN.search(word.value)):
+            is_said = word.name == "nw_proto" and not there.isdisjoint(_OF_NUMBERS)  # by the word for it too
+            if not word.value or (word.name in _SHARED and not is_said and not _OPEN.search(word.value)):
                 return word
         elif (shown := _SHARED.get(word.name)) and there.isdisjoint(shown):
             return word
@@ -140,6 +166,9 @@ def idle(said: Sequence[Word], forms: Sequence[str]) -> list[Word]:
 def with_protocol(match: str) -> str | None:
     """The match with the protocol that its fields need, as far as their names tell."""
     said = words(match)
+    names = {word.name for word in said}
+    if "icmp_type" in names and any(name.startswith("nd_") for name in names):
+        return None  # what is missing is another type
     for prefix, protocol in _FIELDS.items():
         if any(word.name.startswith(prefix) for word in said):
             six = protocol in ("tcp", "udp", "sctp") and any(word.name.startswith("ipv6_") for word in said)

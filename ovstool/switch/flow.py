@@ -25,11 +25,13 @@ _NEEDS = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
 _BESIDE_THE_MATCH = (*words.FLAGS, "cookie", "idle_timeout", "hard_timeout", "importance")
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
 _FIRST = re.compile(r"[^, \t\r\n]*")
+_HIDDEN = 254  # table with flows of Open vSwitch's own, which nobody may delete; it tells of them when asked for a whole cookie
 _STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
 _AT_LINE = re.compile(rf"(?:-|<stdin>|{_STDIN}):([0-9]{{1,9}}): (.*)", re.DOTALL)
 _FLOW_ERROR = re.compile(r"Error (OFP\w+) for: (?:OFPT_FLOW_MOD .*?: (?:\w+ )?(.*))?")
 _PLAIN_ERROR = re.compile(r"OFPT_ERROR (?:\([^()]*\) ?)*: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?")
+_DECODE_ERROR = re.compile(r"decode error: (OFP\w+)")
 # enum ofperr of ofp-errors.h, the ones that a flow meets
 _WORDS = {
     "OFPBAC_BAD_OUT_GROUP": "there is no such group",
@@ -168,9 +170,12 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Writ
     match = connection.whole(match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = connection.matching_exactly(match) if strict else connection.flows(match, names=switch.dry_run)
+    in_any_table = "table" not in whole.beside(match)
     lines = []
     count = 0
     for row in rows:
+        if in_any_table and row[0] == _HIDDEN:
+            continue
         count += 1
         if switch.dry_run:
             lines.append(f"-{text.line_of(row)}")
@@ -354,6 +359,8 @@ class Connection:
         forms = _forms(done)[: 2 + len(said)]
         if len(forms) < 2 + len(said):
             raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
+        if _DECODE_ERROR.match(forms[0]):
+            raise self._reduced(match, said)
         if forms[0] != forms[1]:
             raise UsageError(f"match {quote(match)}", "says two things about one field, of which ovs-ofctl takes the last")
         if whole.unsaid(said, forms):
@@ -365,8 +372,12 @@ class Connection:
     def _reduced(self, match: str, said: Sequence[words.Word]) -> UsageError:
         """The error for a match of which ovs-ofctl passes over a part, or takes a field for another one."""
         done = self._parse(whole.probes(said)[:1])
-        was, now = next(_normalized(done.stderr), (match, next(iter(_forms(done)), "")))
-        why = f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}"
+        form = next(iter(_forms(done)), "")
+        was, now = next(_normalized(done.stderr), (match, form))
+        if error := _DECODE_ERROR.match(form):
+            why = f"{_WORDS.get(error[1], 'the switch would refuse it')} ({error[1]})"
+        else:
+            why = f"{quote(match if was == now else was)} would be taken as {quote(now)}: {_NEEDS}"
         return UsageError(f"match {quote(match)}", why, whole.with_protocol(match))
 
     def matching_exactly(self, match: str) -> Iterator[text.Row]:
@@ -558,13 +569,14 @@ class Connection:
             why = "its management socket does not answer" + (f" ({found[1]})" if (found := re.search(r"\(([^()]*)\)$", said)) else "")
             return Unreachable(bridge, why, "is ovs-vswitchd running?")
         if match and said:
-            return UsageError(f"match {quote(match)}", said)
+            return UsageError(f"match {quote(words.unescaped(match))}", words.unescaped(said))
         return Refused("ovs-ofctl", said or "failed without a word")
 
 
 def _forms(parsed: Finished) -> list[str]:
-    """What parse-flows makes of the matches of flows."""
-    return [flow.partition("actions=")[0].strip() for flow in text.sent(parsed.stdout)]
+    """What parse-flows makes of the matches of flows; the error, where it cannot read one back."""
+    printed = [line for line in parsed.stdout.split("\n") if line.startswith("OFPT_FLOW_MOD")]
+    return [next(iter(text.sent(line)), line.rpartition(": ***")[2]).partition("actions=")[0].strip() for line in printed]
 
 
 def _normalized(stderr: str) -> Iterator[tuple[str, str]]:

@@ -97,12 +97,36 @@ REFUSED = {
     "cookie=5/0x00": "says nothing",
     "out_port=ANY": "says nothing",
     "out_group=any": "says nothing",
+    "out_port=065535": "says nothing",
+    "out_group=+4294967295": "says nothing",
+    "#ip": "begins a comment",
     # values that are others'
     "table=255": "takes it for all of them",
     "table=+255": "takes it for all of them",
     "dl_vlan=5000": "no VLAN",
     "dl_vlan_pcp=9": "does not fit",
     "ip,nw_dst=1.1.1.257": "no address",
+    "ip,nw_dst=1.1.1.-255": "no address",
+    "nw_dst(1.1. 1.1),ip": "no address",
+    "dl_dst=02:00:00:00:00:102": "02:00:00:00:00:102 is no address",
+    "dl_dst=02:00:00:00:00:02/ff:ff:ff:ff:ff:1ff": "ff:ff:ff:ff:ff:1ff is no address",
+    "dl_vlan=0x1388": "no VLAN",
+    "dl_vlan=011610": "no VLAN",
+    "vlan_vid=0x3388": "does not fit",
+    "dl_vlan_pcp=0x9": "does not fit",
+    "ip,nw_ecn=0x4": "does not fit",
+    "ip,ip_dscp=0x40": "does not fit",
+    "mpls,mpls_label=0x200005": "does not fit",
+    "ipv6,ipv6_label=0x100005": "does not fit",
+    "arp,arp_op=256": "does not fit",
+    "ip=1.1.1.1": "ip has no value",
+    "ipv6:fe80::1": "ipv6 has no value",
+    "udp(1)": "udp has no value",
+    # fields that need others than protocols
+    "ct_state=+trk+est,ip,ct_tp_dst=80": "would be taken as ct_state=+est+trk,ip",
+    "ct_state=+trk,ip,ct_nw_src=1.1.1.1": "needs another one that the match lacks",
+    "packet_type=(1,0x800),ip": "needs another one that the match lacks",
+    "icmp6,icmp_type=128,nd_target=fe80::1": "would be taken as icmp6,icmp_type=128",
     # what is no match
     "table=all": "unknown table",
     "cookie=5": "cookie=5/-1",
@@ -158,6 +182,9 @@ TAKEN = [
     "NXM_NX_REG0[]=1", "reg0[0..3]=1", "eth_dst=02:00:00:00:00:02", "dl_vlan=904", "ip,nw_dst=0.0.0.0/0", "nw_dst=1.1.1.1,ip",
     "in_port=eth1,ip", "eth_type=0x0806", "tcp,nw_frag=no", "ct_state=+trk", "tun_id=5", "metadata=1/1", "dl_vlan=0xffff", "vlan_vid=0x1388",
     "tcp,tcp_flags=+syn", "mpls,mpls_label=5", "ipv6,ipv6_label=5", "in_port=LOCAL", 'in_port="eth1"', "packet_type=(1,0x800),nw_dst=1.1.1.1",
+    "tcp,nw_proto=6,tp_dst=1", "dl_vlan=0xffff", "vlan_vid=0x1388/0x1fff", "reg0[0..3]=1,reg0[4..7]=0", "dl_dst=2:0:0:0:0:2", "out_group=65535",
+    "ct_state=+trk+est,tcp,ct_nw_proto=6,ct_tp_dst=80", "ct_state=+trk-inv,ip,ct_nw_src=1.1.1.1", "dl_type=0x894f,nsh_flags=1", "tun_src=1.1.1.1",
+    "ipv6,ipv6_dst=::ffff:1.1.1.1", "ipv6,ipv6_src=1:2:3:4:5:6:7:8", "cookie=0x5/0xff", "arp,arp_op=1", "dl_vlan=010", "xreg0=5,reg1=5",
 ]  # fmt: skip
 
 
@@ -168,3 +195,13 @@ def test_what_is_said_whole_is_taken(filled):
         code, out, err = here(filled, ["flow", "del", "br0", "--dry-run", "--", match])
         assert code == 0 and len(out.splitlines()) == there, (match, out, err)
         assert ("nw_dst=0.0.0.0/0 leaves the match as it is" in err) == ("0.0.0.0" in match), err
+
+
+def test_open_vswitchs_own_flows_are_not_among_those_deleted(switch, ovstool):
+    """Asked for a whole cookie a switch also tells of the flows of its hidden table, which stay."""
+    for change in ("deleted", "unchanged"):
+        shown = ovstool("flow del br0 cookie=0/-1 --dry-run").stdout
+        assert "table=254" not in shown and len(shown.splitlines()) == len(dump(switch)), shown
+        assert ovstool("flow del br0 cookie=0/-1").stdout == f"br0: {change}\n"
+    assert ovstool("flow list br0 table=254 -f json").json
+    assert ovstool("flow del br0 table=254").code == 6
