@@ -54,7 +54,7 @@ KINDS = (
 def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str]) -> None:
     """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers."""
     names = set(columns)
-    if set(map(type, rows)) != {dict} or any(map(names.__ne__, map(set, rows))):
+    if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
         raise malformed("a row that has not the columns asked for")
     for column in names:
         if not _all_hold(KINDS[column], list(map(itemgetter(column), rows))):
@@ -103,7 +103,7 @@ def _all_are_pairs_of(key: type, item: type, pairs: Sequence[Json]) -> bool:
     if not _all_are_pairs(pairs):
         return False
     flat = list(chain.from_iterable(pairs))
-    return _all_are(key, flat[::2]) and _all_are(item, flat[1::2])
+    return _all_are(key, flat) if key is item else _all_are(key, flat[::2]) and _all_are(item, flat[1::2])
 
 
 def _all_are(kind: type, atoms: Sequence[Json]) -> bool:
