@@ -10,7 +10,7 @@ def main() -> int:
     """Run a command line; ends the process with its exit code."""
     # What a command makes it needs until it ends, and searching that for garbage every 700 objects would be a fifth of a
     # short command's time.
-    gc.set_threshold(100_000)
+    gc.set_threshold(300_000)
     try:
         from ovstool import shell  # here, so that Ctrl-C is quiet while modules are still being imported
 

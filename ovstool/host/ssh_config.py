@@ -5,6 +5,7 @@ Not paramiko's reader: it knows no ``Include``, and asks the DNS for this machin
 
 import functools
 import glob
+import grp
 import hashlib
 import os
 import pwd
@@ -233,13 +234,30 @@ def _lines(path: str, own: bool) -> Sequence[tuple[str, str, str, list[str]]]:
     try:
         with files.opened(path) as file:
             found = os.fstat(file.fileno())
-            if own and (found.st_uid not in (0, os.getuid()) or found.st_mode & 0o022) and not os.path.samestat(found, os.stat(os.devnull)):
+            if own and not _is_own(found) and not os.path.samestat(found, os.stat(os.devnull)):
                 raise UsageError(path, "somebody else owns it or may write to it, so it is not used", f"chmod go-w {quote(path)}")
             return _split(path, files.content(file, path, _MAX_FILE))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     except OSError as error:
         raise UsageError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _is_own(found: os.stat_result) -> bool:
+    """Whether nobody but us, and root, has written what is in a file.
+
+    A group that is ours alone may write to it, as Debian's ssh has it, where each user has such a group and files are made for it.
+    """
+    if found.st_uid not in (0, os.getuid()) or found.st_mode & 0o002:
+        return False
+    if not found.st_mode & 0o020:
+        return True
+    try:
+        listed = set(grp.getgrgid(found.st_gid).gr_mem)
+    except KeyError:
+        return False
+    users = {user.pw_uid for user in pwd.getpwall() if user.pw_gid == found.st_gid}
+    return bool(users or listed) and users <= {os.getuid()} and listed <= {_own_name()}
 
 
 @functools.lru_cache  # 32 hosts read the same file

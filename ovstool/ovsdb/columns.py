@@ -5,11 +5,13 @@ A peer is free to answer what it likes: each row is held against this when it ar
 
 from collections.abc import Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 from ovstool.ovsdb.values import Json, malformed
 
 _INTEGERS = range(-(2**63), 2**63)
+_EMPTY = ["set", []]
 
 
 class Kind(NamedTuple):
@@ -52,14 +54,14 @@ KINDS = (
 def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str]) -> None:
     """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers."""
     names = set(columns)
-    if not all(type(row) is dict and row.keys() == names for row in rows):
+    if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
         raise malformed("a row that has not the columns asked for")
     for column in names:
-        if not _all_hold(KINDS[column], [row[column] for row in rows]):
+        if not _all_hold(KINDS[column], list(map(itemgetter(column), rows))):
             raise malformed(f"{table}.{column} holds what it cannot")
     if "_uuid" in names:
         before = len(seen)
-        seen.update(row["_uuid"][1] for row in rows)
+        seen.update([row["_uuid"][1] for row in rows])
         if len(seen) != before + len(rows):
             raise malformed("a row twice")
 
@@ -69,31 +71,42 @@ def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[st
 
 def _all_hold(kind: Kind, values: list[Json]) -> bool:
     if kind.value is not None:
-        return _are_pairs(values, "map") and _all_are_pairs_of(kind.atom, kind.value, [pair for _, pairs in values for pair in pairs])
-    if kind.least == 1:
-        return _all_are(kind.atom, values)
-    sets = [value for value in values if type(value) is list and value[:1] == ["set"]]
-    if not _are_pairs(sets, "set") or not all(len(atoms) <= kind.most for _, atoms in sets):
-        return False
-    atoms = values if not sets else [value for value in values if not (type(value) is list and value[:1] == ["set"])]
-    return _all_are(kind.atom, [*atoms, *chain.from_iterable(members for _, members in sets)])
+        pairs = _inside(values, "map")
+        return pairs is not None and _all_are_pairs_of(kind.atom, kind.value, pairs)
+    if kind.least == 0:
+        values = [value for value in values if value != _EMPTY]
+        if sets := [value for value in values if type(value) is list and value[:1] == ["set"]]:
+            atoms = _inside(sets, "set", kind.most)
+            if atoms is None:
+                return False
+            values = [*atoms, *(value for value in values if not (type(value) is list and value[:1] == ["set"]))]
+    return _all_are(kind.atom, values)
 
 
-def _are_pairs(values: list[Json], word: str) -> bool:
-    """Whether each is the word and a list."""
-    return all(type(value) is list and len(value) == 2 and value[0] == word and type(value[1]) is list for value in values)
+def _inside(values: list[Json], word: str, most: float = float("inf")) -> list[Json] | None:
+    """What is in lists that are each the word and a list, which has at most so many; None when they are not."""
+    if not _all_are_pairs(values) or any(value[0] != word for value in values):
+        return None
+    lists = [value[1] for value in values]
+    if not {list}.issuperset(map(type, lists)) or max(map(len, lists), default=0) > most:
+        return None
+    return list(chain.from_iterable(lists))
 
 
-def _all_are_pairs_of(key: type, item: type, pairs: list[Json]) -> bool:
+def _all_are_pairs(values: Sequence[Json]) -> bool:
+    return {list}.issuperset(map(type, values)) and {2}.issuperset(map(len, values))
+
+
+def _all_are_pairs_of(key: type, item: type, pairs: Sequence[Json]) -> bool:
     if not pairs:
         return True
-    if set(map(type, pairs)) != {list} or set(map(len, pairs)) != {2}:
+    if not _all_are_pairs(pairs):
         return False
     flat = list(chain.from_iterable(pairs))
-    return _all_are(key, flat[::2]) and _all_are(item, flat[1::2])
+    return _all_are(key, flat) if key is item else _all_are(key, flat[::2]) and _all_are(item, flat[1::2])
 
 
-def _all_are(kind: type, atoms: list[Json]) -> bool:
+def _all_are(kind: type, atoms: Sequence[Json]) -> bool:
     if kind is UUID:
         return _all_are_pairs_of(str, str, atoms) and all(atom[0] == "uuid" for atom in atoms)
     types = set(map(type, atoms))

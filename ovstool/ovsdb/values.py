@@ -5,7 +5,6 @@ or ``mapping``. A UUID is a string in Python and ``["uuid", ...]`` on the wire; 
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Any
 
 from ovstool.errors import Unreachable
@@ -13,6 +12,7 @@ from ovstool.errors import Unreachable
 Json = Any
 
 _SCALARS = frozenset([str, int, float, bool])
+_EMPTY = ["set", []]
 
 
 def one(value: Json) -> Any:
@@ -21,6 +21,8 @@ def one(value: Json) -> Any:
         if type(value) is dict:
             raise malformed("an object where an atom belongs")
         return value
+    if value == _EMPTY:
+        return None
     atoms = many(value)
     if len(atoms) > 1:
         raise malformed("several values where at most one can be")
@@ -40,18 +42,21 @@ def many(value: Json) -> list:
 
 def mapping(value: Json) -> dict:
     """A map as a dict."""
-    match value:
-        case ["map", [*pairs]]:
-            try:
-                if _SCALARS.issuperset(map(type, chain.from_iterable(pairs))):
-                    return dict(pairs)  # the counters of 10,000 ports are 130,000 pairs
-                return {_atom(key): _atom(item) for key, item in pairs}
-            except (TypeError, ValueError) as error:
-                raise malformed("a map that is not a list of pairs") from error
-        case None:
-            return {}
-        case _:
-            raise malformed("something else where a map belongs")
+    if value is None:
+        return {}
+    if type(value) is not list or len(value) != 2 or value[0] != "map" or type(value[1]) is not list:
+        raise malformed("something else where a map belongs")
+    pairs = value[1]
+    try:
+        found = dict(pairs)
+        if _SCALARS.issuperset(map(type, found.values())):
+            return found  # the counters of 10,000 ports are 130,000 pairs
+    except (TypeError, ValueError):
+        pass
+    try:
+        return {_atom(key): _atom(item) for key, item in pairs}
+    except (TypeError, ValueError) as error:
+        raise malformed("a map that is not a list of pairs") from error
 
 
 def same(value: Json, other: Json) -> bool:

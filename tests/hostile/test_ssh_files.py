@@ -2,7 +2,9 @@
 
 import base64
 import fcntl
+import grp
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -123,9 +125,42 @@ def test_settings_that_others_may_write(home, how, which):
     if how == "owner":
         os.chown(home.ssh / which, 43210, -1)
     else:
+        os.chown(home.ssh / which, -1, 43210)
         (home.ssh / which).chmod(0o664 if how == "group" else 0o646)
     with pytest.raises(UsageError, match="somebody else owns it or may write to it"):
         ssh_config.lookup("h1")
+
+
+@pytest.mark.parametrize(
+    ("primary", "listed", "taken"),
+    [
+        (["us"], [], True),  # as Debian makes a user
+        (["us"], ["us"], True),
+        ([], ["us"], True),
+        (["us", "us"], [], True),
+        ([], [], False),
+        (["us", "them"], [], False),
+        (["us"], ["them"], False),
+        (["us"], ["us", "them"], False),
+        (["them"], ["us"], False),
+    ],
+)
+def test_settings_that_a_group_may_write(home, monkeypatch, primary, listed, taken):
+    """Debian's ssh takes them when the group is ours alone, and so it does each of these."""
+    us = pwd.getpwuid(os.getuid())
+    them = pwd.struct_passwd(("them", "x", us.pw_uid + 1, us.pw_gid, "", "/", "/bin/sh"))
+    home.config.write_text("User one\n")
+    home.config.chmod(0o664)
+    gid = home.config.stat().st_gid
+    users = [pwd.struct_passwd((*(us if name == "us" else them)[:3], gid, "", "/", "/bin/sh")) for name in primary]
+    names = [us.pw_name if name == "us" else name for name in listed]
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group(("g", "x", number, names)))
+    if taken:
+        assert ssh_config.lookup("h1").user == "one"
+    else:
+        with pytest.raises(UsageError, match="somebody else owns it or may write to it"):
+            ssh_config.lookup("h1")
 
 
 # --- files that are none
