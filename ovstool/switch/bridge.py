@@ -87,7 +87,7 @@ def add(switch: Switch, name: str, wish: Wish) -> list[Change]:
 
     Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
     """
-    lookup.new_name(name, "bridge", is_device=True)
+    lookup.new_name(name, "bridge")
     return switch.write(lambda txn: _add(txn, name, wish))
 
 

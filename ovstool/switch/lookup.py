@@ -13,10 +13,8 @@ Item = TypeVar("Item")
 _MANY = 20  # names; from here on one pass over the table is cheaper than one for each name
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 SELECTORS = ("iface-id:", "mac:", "ofport:")
-_SYNTAX = "/\\,()=#'\"`"  # of paths, flows and shells
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
 _NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
-_DEVICE_BYTES = 15  # IFNAMSIZ of linux/if.h, without the zero at the end
 _LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
 
 
@@ -131,17 +129,15 @@ def unique(items: Iterable[Item]) -> list[Item]:
     return list(dict.fromkeys(items))
 
 
-def new_name(name: str, what: str, is_device: bool) -> str:
-    """Refuse a name that a flow, a command line or, of a device, the kernel could not tell from something else. Raises UsageError."""
+def new_name(name: str, what: str) -> str:
+    """Refuse a name that a flow or a command line would take for something else, in quotes too. Raises UsageError."""
     if not name or len(name.encode(errors="replace")) > 255:
         raise UsageError(f"{what} {quote(name)}", "a name has 1 to 255 bytes")
-    if any(c.isspace() or not c.isprintable() or c in _SYNTAX for c in name) or name in (".", "..") or name.startswith((*SELECTORS, "-")):
-        why = f"a name has no spaces, control characters and none of {_SYNTAX}, and does not begin like an option or a selector"
+    if any(c.isspace() or not c.isprintable() or c == "/" for c in name) or name in (".", "..") or name.startswith((*SELECTORS, "-")):
+        why = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
         raise UsageError(f"{what} {quote(name)}", why)
     if name.lower() in _RESERVED or "action" in name or _NUMBER.fullmatch(name):
         raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
-    if is_device and (len(name.encode()) > _DEVICE_BYTES or ":" in name):
-        raise UsageError(f"{what} {quote(name)}", f"the name of a device has at most {_DEVICE_BYTES} bytes and no colon", "another name")
     return name
 
 

@@ -12,7 +12,6 @@ _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
 _LISTED = ("_uuid", "name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
 _OF_PORT = ("tag", "trunks", "bond_mode", "lacp")
-_OF_DEVICES = (None, "", "system", "internal", "tap")  # whose names are the kernel's
 UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
 
@@ -105,10 +104,8 @@ def add(switch: Switch, bridge: str, name: str, wish: Wish) -> list[Change]:
     Raises NotFound without the bridge, Conflict when the port is there and differs, and Refused when ovs-vswitchd cannot
     open the device: the row stays then, so that the port comes up when the device does.
     """
-    of_device = wish.type in _OF_DEVICES
-    lookup.new_name(name, "port", of_device and not wish.bond)
-    for member in wish.bond:
-        lookup.new_name(member, "port", of_device)
+    for new in (name, *wish.bond):
+        lookup.new_name(new, "port")
     _require_peer_name(wish)
     return switch.write(lambda txn: _add(txn, bridge, name, wish))
 
@@ -225,7 +222,7 @@ def _fits_none(txn: Transaction, selector: str) -> bool:
 
 def _require_peer_name(wish: Wish) -> None:
     if "peer" in wish.options and wish.type in (None, "patch"):
-        lookup.new_name(wish.options["peer"], "peer", is_device=False)
+        lookup.new_name(wish.options["peer"], "peer")
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:
