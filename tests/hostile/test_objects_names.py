@@ -32,7 +32,7 @@ def test_no_such_peer_is_named(names, name):
 
 
 def test_names_that_can_be_quoted_are_given(switch, ovstool):
-    for number, name in enumerate(["a,b", "a=b", "a(b", "a)b", 'a"b', "a'b", "a#b", "eth0:1", "é-1"]):
+    for number, name in enumerate(["a,b", "a=b", "a(b", "a)b", 'a"b', "a'b", "a#b", "eth0:1"]):
         assert ovstool(["port", "add", "br0", name]).code == 0, name
         flow = f"priority={number + 1},in_port={json.dumps(name, ensure_ascii=False)},actions=drop"
         assert [ovstool(["flow", "add", "br0", flow]).stdout for _ in range(2)] == [f"{flow}: created\n", f"{flow}: unchanged\n"]
