@@ -205,7 +205,9 @@ def require_image(target: str) -> None:
         raise UsageError(shown(target), "a directory")
     try:
         import matplotlib  # noqa: F401 - only whether it is there
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        if error.path or error.__cause__:  # it is there, and cannot be loaded for a reason of its own
+            raise
         raise NotFound("matplotlib", "draws images, and is not installed", "pip install 'ovstool[plot]', or no -o to draw here") from error
 
 

@@ -64,7 +64,11 @@ class Recorder:
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *_ENDING])
         try:
             self._require_file()
-            self._write(beat, host)
+            try:
+                self._write(beat, host)
+            except OvstoolError:
+                self._require_file()  # what SQLite says of a file that has gone is no help
+                raise
             if not self.readings:
                 self.begin = beat[0].time
             self.end = beat[-1].time

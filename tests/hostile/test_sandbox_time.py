@@ -66,7 +66,7 @@ def test_a_program_that_does_not_end(place, tmp_path, program, does):
     """Start ends in time, and has undone what it did and ended what it started."""
     stand_in(tmp_path, program, f": {place}\nexec 9< {tmp_path}\n{does}", then_real=False)
     before = namespaces("ovstool-")
-    command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev", "-t", "4"]
+    command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev", "-t", "2.5"]
     environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -108,6 +108,8 @@ def _prepare() -> None:
     with suppress(OSError):  # not root
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
         Path("/proc/self/autogroup").write_text(str(_NICE))  # where there is such: sessions are then weighed against each other, sched(7)
+    # On one core: its kernel and what runs in it take turns, and waking each other on another core takes its time.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def _memory() -> str:
