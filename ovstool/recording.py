@@ -250,6 +250,7 @@ class _SqliteRecorder(Recorder):
                     self._db.execute(_TABLE)
         except OvstoolError:
             self._db.close()
+            self._require_file()
             raise
 
     def _write(self, beat: Sequence[Reading], host: str | None) -> None:

@@ -131,7 +131,7 @@ def forwarded(lab, name):
         until(socket.exists)
         yield socket
     finally:
-        ssh.terminate()
+        ssh.kill()  # it has missed a SIGTERM that came while a channel was refused
         ssh.wait(timeout=_WAIT_S)
 
 
