@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import peak
 import pytest
 from ssh_servers import SSHD, Home, listening, wire
 
@@ -213,11 +214,10 @@ def test_output_without_end_is_not_kept(home):
         "try:\n    host.run(['endless'], 60)\nexcept Refused as error:\n    print(error)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)\n"
     )
-    import subprocess
 
     with paramiko_server(home, sends(b"x" * 2**20)) as port:
         argv = [sys.executable, "-c", script, f"root@127.0.0.1:{port}"]
-        done = subprocess.run(argv, env=home.environ, capture_output=True, text=True, timeout=120, check=True)
+        done = peak.run(argv, home.environ, 120)
     said, grown_mib = done.stdout.splitlines()
     assert "endless: wrote more than 32 MiB" in said
     assert int(grown_mib) < 100  # paramiko itself, some 30, and what is kept
