@@ -11,7 +11,8 @@ import os
 import pwd
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from ovstool import units
@@ -214,7 +215,8 @@ def _read(path: str, home: str, found: _Found, final: bool, active: bool = True,
                     raise UsageError(place, "Include nested too deeply")
                 for pattern in words:
                     whole = os.path.join(home, _from_home(_variables(pattern)))
-                    for included in sorted(glob.glob(whole)) if not whole.startswith("~") else ():
+                    files_of = () if whole.startswith("~") else _matching(place, whole.strip("/").split("/"), found.deadline)
+                    for included in sorted(islice(files_of, _MAX_FILES + 1)):
                         _read(included, home, found, final, active, depth + 1, own=True)
             elif key in _EACH_COUNTS:
                 known = found.options.setdefault(key, [])
@@ -227,6 +229,17 @@ def _read(path: str, home: str, found: _Found, final: bool, active: bool = True,
                 found.options.setdefault(key, words)
         except IndexError:
             raise UsageError(place, "a word is missing") from None
+
+
+def _matching(place: str, parts: Sequence[str], deadline: Deadline, folder: str = "/") -> Iterator[str]:
+    """The files of an Include below a folder. ``/*/*/*/*`` goes through the whole machine, so there is a look at the time in each."""
+    if not deadline.remaining_s():
+        raise TimedOut(place, "not read in time")
+    for path in glob.iglob(os.path.join(glob.escape(folder), parts[0])):
+        if parts[1:]:
+            yield from _matching(place, parts[1:], deadline, path)
+        else:
+            yield path
 
 
 def _lines(path: str, own: bool) -> Sequence[tuple[str, str, str, list[str]]]:

@@ -14,6 +14,7 @@ from ssh_servers import SSHD, Home, S, listening
 
 from ovstool.errors import NotFound, TimedOut, UsageError
 from ovstool.host import inventory, known_hosts, ssh_config
+from ovstool.host.deadline import Deadline
 from ovstool.host.known_hosts import Verdict
 
 UNREACHABLE, TIMEOUT = 5, 7
@@ -113,6 +114,13 @@ def test_without_a_home_the_working_directory_is_none(home, tmp_path, value):
     done = subprocess.run([sys.executable, "-c", script], cwd=there, env=environ, capture_output=True, text=True, timeout=S, check=False)
     assert done.stdout == "None [] [] None\nnone\n", done.stderr
     assert not (tmp_path / "planted").exists()
+
+
+@pytest.mark.parametrize("last", ["*", "nothing"])
+def test_an_include_that_goes_through_the_whole_machine(home, last):
+    home.config.write_text(f"Include /*/*/*/*/*/{last}\nUser one\n")
+    with pytest.raises(TimedOut, match="config:1: not read in time"):
+        ssh_config.lookup("h1", deadline=Deadline(0.2))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
