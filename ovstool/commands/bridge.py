@@ -155,8 +155,8 @@ def _wish(args: argparse.Namespace) -> bridge.Wish:
 
 
 def _protocol(text: str) -> str:
-    if not re.fullmatch(r"OpenFlow1[0-5]", text):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a version of OpenFlow from OpenFlow10 to OpenFlow15")
+    if not re.fullmatch(r"OpenFlow1[0-9]", text):
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a version of OpenFlow such as OpenFlow13")
     return text
 
 

@@ -115,7 +115,7 @@ def test_a_bridge_gets_a_datapath_that_this_open_vswitch_has(switch, ovstool):
 @pytest.mark.parametrize(
     "options",
     [
-        "--protocols OpenFlow16", "--protocols OpenFlow9", "--protocols OpenFlow10,", "--controller tcp:", "--controller tcp:10.0.0.300",
+        "--protocols OpenFlow9", "--protocols OpenFlow10,", "--controller tcp:", "--controller tcp:10.0.0.300",
         "--controller tcp:192.0.2.1:65536", "--controller tcp:192.0.2.1:0", "--controller tcp:192.0.2.1:", "--controller tcp:[::1", "--controller tcp:a:b:c",
         "--controller ptcp:70000", "--controller ptcp:6653:::1", "--controller ptcp:0:10.1", "--controller unix:", "--controller none",
         "--controller TCP:192.0.2.1", "--controller 192.0.2.1", "--other-config stp=true", "--other-config mac-table-size=9", "--other-config disable-in-band=yes",
