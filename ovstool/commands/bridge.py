@@ -1,13 +1,17 @@
 """ovstool bridge"""
 
 import argparse
+import ipaddress
 import re
 from typing import Any
 
+from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, word
 from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, bridge
+
+_DEFAULT_PORT = "6653"  # OFP_PORT
 
 
 class BridgeList(SwitchLister):
@@ -67,6 +71,10 @@ class BridgeSet(SwitchWriter):
     What is not named stays as it is. Keys of --external-id and --other-config are added to those there; protocols and
     controllers are replaced.
 
+    Open vSwitch deletes all flows, groups and meters of a bridge when its first controller comes or its last one goes, when
+    --fail-mode changes while it has none, and when --datapath-type changes. How many that are is said, with --dry-run too, and
+    unless all of them are flows of 'qos steer' it is refused without --force (exit code 4).
+
     Examples:
       ovstool bridge set br0 --fail-mode secure
       ovstool bridge set br0 --unset fail_mode --unset other_config:hwaddr
@@ -83,17 +91,22 @@ class BridgeSet(SwitchWriter):
             type=column_and_key(bridge.UNSETTABLE),
             help=f"back to the default: {', '.join(bridge.UNSETTABLE)}; repeatable",
         )
+        parser.add_argument(
+            "--force", action="store_true", help="even if Open vSwitch deletes the bridge's flows, groups and meters with it"
+        )
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         wish = _wish(args)
         if wish == bridge.Wish():
             raise UsageError("bridge set", "nothing to change", "--fail-mode secure, or see 'ovstool help bridge set'")
-        return bridge.set(switch, args.bridge, wish)
+        return bridge.set(switch, args.bridge, wish, args.force)
 
 
 class BridgeDel(SwitchWriter):
     """Delete bridges, with their ports and the QoS that only those ports used
+
+    Of a fake bridge, which ovs-vsctl makes of a VLAN, these are the ports of that VLAN.
 
     Example:
       ovstool bridge del br0 br1 --if-exists
@@ -149,6 +162,32 @@ def _protocol(text: str) -> str:
 
 def _target(text: str) -> str:
     """A controller's address, in the forms of ovs-vswitchd.conf.db(5), table Controller."""
-    if not re.fullmatch(r"(?:tcp|ssl):[^\s]+|p(?:tcp|ssl):[^\s]*|p?unix:[^\s]+", text) or not text.isprintable():
+    kind, _, rest = text.partition(":")
+    active = kind in ("tcp", "ssl") and _is_place(*_host_and_port(rest), least=1)
+    passive = kind in ("ptcp", "pssl") and _is_place(*_own_host_and_port(rest), least=0)
+    if not (active or passive or (kind in ("unix", "punix") and rest)) or not text.isprintable() or any(map(str.isspace, text)):
         raise argparse.ArgumentTypeError(f"{quote(text)}: not a controller's address such as tcp:192.0.2.1:6653")
     return text
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    """``HOST[:PORT]``; an IPv6 address with a port stands in brackets (inet_parse_active of lib/socket-util.c)."""
+    if found := re.fullmatch(r"\[([^]]*)\](?::(.*))?", text):
+        return found[1], _DEFAULT_PORT if found[2] is None else found[2]
+    host, colon, port = text.partition(":")
+    return (text, _DEFAULT_PORT) if ":" in port else (host, port if colon else _DEFAULT_PORT)
+
+
+def _own_host_and_port(text: str) -> tuple[str, str]:
+    """``[PORT][:HOST]``, an IPv6 address always in brackets (inet_parse_passive)."""
+    found = re.fullmatch(r"([^:]*)(?::(?:([^:[]+)|\[([^]]+)\]))?", text)
+    return (found[2] or found[3] or "0.0.0.0", found[1] or _DEFAULT_PORT) if found else ("", "")
+
+
+def _is_place(host: str, port: str, least: int) -> bool:
+    if units.whole_number(port, least, 65535) is None:
+        return False
+    try:
+        return bool(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:  # a name of digits and dots is a mistyped address
+        return bool(re.fullmatch(r"[a-z0-9_][a-z0-9_.-]{0,252}", host, re.IGNORECASE)) and not host.replace(".", "").isdigit()

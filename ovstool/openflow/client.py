@@ -53,6 +53,14 @@ class Client(Conversation):
         self._room = _MAX_ANSWER
         return list(self._parsed(messages.described, self._ask([messages.descriptions_request(self.version, self._xid())])))
 
+    def groups_and_meters(self) -> tuple[int, int]:
+        """How many groups and how many meters the bridge has; 0 where all that it speaks is OpenFlow 1.0, which knows neither."""
+        if self.version == 1:
+            return 0, 0
+        self._room = _MAX_ANSWER
+        requests = [request(self.version, self._xid()) for request in (messages.groups_request, messages.meters_request)]
+        return self._checked(messages.groups_and_meters, self._ask(requests))
+
     def barrier(self) -> None:
         """Wait until the bridge has done all that was asked before."""
         self._room = _MAX_ANSWER

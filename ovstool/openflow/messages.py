@@ -15,11 +15,14 @@ HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY = 0, 1, 2, 3  # the same in all versions
 
 LOCAL = 65534  # the bridge's own port, as the database shows it; OFPP_LOCAL is longer from 1.1 on
 _LOCAL_32 = 0xFFFFFFFE
-_ANY_32 = 0xFFFFFFFF  # OFPP_ANY, and OFPQ_ALL
+_ANY_32 = 0xFFFFFFFF  # OFPP_ANY, OFPQ_ALL and OFPM_ALL
+_ALL_GROUPS = 0xFFFFFFFC  # OFPG_ALL
 _NONE_16 = 0xFFFF  # OFPP_NONE of 1.0: all ports, for port statistics
 _ALL_16 = 0xFFFC  # OFPP_ALL of 1.0: all ports, for queue statistics
 
 _PORT, _QUEUE, _PORT_DESC = 4, 5, 13  # multipart types (7.3.5.6, 7.3.5.8, 7.3.5.7)
+_GROUP_DESC, _METER_DESC = 7, 10  # the same (7.3.5.11, 7.3.5.14)
+_LEAST_DESC = 8  # bytes of either: its length, and its number
 _MORE = 1  # OFPMPF_REPLY_MORE
 _NEVER = 2**64 - 1  # a counter that is not supported
 
@@ -152,6 +155,16 @@ def descriptions_request(version: int, xid: int) -> bytes:
     return _multipart(version, xid, _PORT_DESC, struct.pack("!I4x", _ANY_32) if version == 6 else b"")
 
 
+def groups_request(version: int, xid: int) -> bytes:
+    """Ask for the descriptions of all groups (7.3.5.11). OpenFlow 1.0 has none."""
+    return _multipart(version, xid, _GROUP_DESC, struct.pack("!I4x", _ALL_GROUPS) if version == 6 else b"")
+
+
+def meters_request(version: int, xid: int) -> bytes:
+    """Ask for the descriptions of all meters (7.3.5.14). OpenFlow 1.0 has none."""
+    return _multipart(version, xid, _METER_DESC, struct.pack("!I4x", _ANY_32))
+
+
 def part(version: int, kind: int, body: bytes) -> Part | None:
     """A part of a statistics answer (7.3.5.1), or None for another message. Raises Malformed."""
     if version == 1 and kind == 6:
@@ -177,6 +190,19 @@ def counted(version: int, parts: Sequence[Part]) -> Iterator[Counted]:
                 raise Malformed("another answer than the one that was asked for")
     except struct.error as error:
         raise Malformed("counters cut short") from error
+
+
+def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
+    """How many groups and how many meters there are in the answers to both questions. Raises Malformed."""
+    found = {_GROUP_DESC: 0, _METER_DESC: 0}
+    for kind, _, body in parts:
+        if kind not in found:
+            raise Malformed("another answer than the one that was asked for")
+        try:
+            found[kind] += sum(1 for _ in _entries(body, _LEAST_DESC))
+        except struct.error as error:
+            raise Malformed("descriptions cut short") from error
+    return found[_GROUP_DESC], found[_METER_DESC]
 
 
 def described(version: int, parts: Sequence[Part]) -> Iterator[Described]:

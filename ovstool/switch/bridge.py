@@ -1,14 +1,16 @@
-"""Bridges."""
+"""Bridges, and the fake ones that ovs-vsctl(8) makes of their VLANs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
-from ovstool.switch import Change, Switch, interface_health, lookup, qos
+from ovstool.switch import Change, Switch, flush, interface_health, keys, lookup, mirrors, qos
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
+_CONTROLLER = ("target", "type")
+_LONGEST_NAME = 15  # bytes: its local port is a device (IFNAMSIZ of if.h)
 UNSETTABLE = ("datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 
 
@@ -40,9 +42,12 @@ class Bridge:
 def list_all(switch: Switch) -> list[Bridge]:
     """All bridges by name."""
     rows = lookup.bridges(switch, [], ("datapath_type", "fail_mode", "ports", "controller", "sflow"))
-    targets = {one(row["_uuid"]): str(row["target"]) for row in switch.read(Query("Controller", [], ("_uuid", "target")))}
-    collectors = {one(row["_uuid"]): many(row["targets"]) for row in switch.read(Query("sFlow", [], ("_uuid", "targets")))}
-    return [
+    controllers, sflows, fake_ports = switch.read_all(
+        [Query("Controller", [], ("_uuid", "target")), Query("sFlow", [], ("_uuid", "targets")), lookup.FAKES]
+    )
+    targets = {one(row["_uuid"]): str(row["target"]) for row in controllers}
+    collectors = {one(row["_uuid"]): many(row["targets"]) for row in sflows}
+    listed = [
         Bridge(
             name=row["name"],
             datapath_type=one(row["datapath_type"]) or "system",
@@ -53,17 +58,34 @@ def list_all(switch: Switch) -> list[Bridge]:
         )
         for row in rows
     ]
+    return sorted([*listed, *_listed_fakes(switch, listed, fake_ports)], key=lambda bridge: bridge.name)
+
+
+def _listed_fakes(switch: Switch, listed: list[Bridge], fake_ports: list[Row]) -> list[Bridge]:
+    """A row for each fake bridge, which has its own ports, and the settings of the bridge that it is a VLAN of."""
+    found = []
+    parents = {bridge.name: bridge for bridge in listed}
+    for fake in lookup.fakes(switch, columns=("ports",), rows=fake_ports):
+        switch.notes.append(f"{fake.name}: {fake.what}")
+        if parent := parents.get(fake.parent["name"]):
+            found.append(replace(parent, name=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.tagged(fake))))))
+    return found
 
 
 def show(switch: Switch, name: str) -> dict:
-    """Everything about one bridge. Raises NotFound."""
+    """Everything about one bridge; ``parent`` and ``vlan`` are those of a fake one, which has the settings of its parent. Raises NotFound."""
     columns = (*_COLUMNS, "datapath_id", "datapath_version", "ports", "sflow", "stp_enable", "rstp_enable", "mcast_snooping_enable")
-    row = lookup.bridges(switch, [name], columns)[0]
-    ports = lookup.by_uuid(switch, "Port", many(row["ports"]), ("name",))
+    row, fake = lookup.bridges_and_vlans(switch, [name], columns)[0]
+    if fake:
+        ports = lookup.ports_of_fake(fake, switch.read(lookup.tagged(fake)))
+    else:
+        ports = lookup.by_uuid(switch, "Port", many(row["ports"]), ("name",))
     controllers = lookup.by_uuid(switch, "Controller", many(row["controller"]), ("target", "is_connected", "role"))
     sflow = lookup.by_uuid(switch, "sFlow", many(row["sflow"]), ("targets",))
     return {
-        "name": row["name"],
+        "name": name,
+        "parent": row["name"] if fake else None,
+        "vlan": fake.vlan if fake else None,
         "datapath_type": one(row["datapath_type"]) or "system",
         "datapath_id": one(row["datapath_id"]),
         "fail_mode": one(row["fail_mode"]),
@@ -77,7 +99,7 @@ def show(switch: Switch, name: str) -> dict:
         "stp": one(row["stp_enable"]),
         "rstp": one(row["rstp_enable"]),
         "mcast_snooping": one(row["mcast_snooping_enable"]),
-        "external_ids": mapping(row["external_ids"]),
+        "external_ids": mapping((fake.port if fake else row)["external_ids"]),
         "other_config": mapping(row["other_config"]),
     }
 
@@ -88,17 +110,42 @@ def add(switch: Switch, name: str, wish: Wish) -> list[Change]:
     Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
     """
     lookup.new_name(name, "bridge")
+    if len(name.encode()) > _LONGEST_NAME:
+        why = f"its local port is a device, and the name of one has at most {_LONGEST_NAME} bytes"
+        raise UsageError(f"bridge {quote(name)}", why, "a shorter name")
+    switch.notes += _unheeded(switch, name, wish)
     return switch.write(lambda txn: _add(txn, name, wish))
 
 
-def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
-    """Change what is asked and leave the rest. Keys of maps are merged, protocols and controllers replaced. Raises NotFound."""
-    return switch.write(lambda txn: _set(txn, name, wish))
+def set(switch: Switch, name: str, wish: Wish, force: bool = False) -> list[Change]:
+    """Change what is asked and leave the rest. Keys of maps are merged, protocols and controllers replaced.
+
+    Raises NotFound, and Conflict for a change that costs flows, groups or meters that are not ovstool's; not with ``force``.
+    """
+    unheeded = _unheeded(switch, name, wish)
+    changes, costs = switch.write(lambda txn: _set(switch, txn, name, wish, force))
+    switch.notes += [*unheeded, *costs]
+    return changes
 
 
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
-    """Delete bridges, their ports, and the QoS and Queue rows that only those ports used; all or none. Raises NotFound."""
-    return switch.write(lambda txn: _delete(txn, lookup.unique(names), if_exists))
+    """Delete bridges, their ports, and the QoS and Queue rows that only those ports used; all or none. Raises NotFound.
+
+    Of a fake bridge that is all ports with its VLAN's tag, as with ovs-vsctl.
+    """
+    changes, notes = switch.write(lambda txn: _delete(switch, txn, lookup.unique(names), if_exists))
+    switch.notes += notes
+    return changes
+
+
+def _unheeded(switch: Switch, name: str, wish: Wish) -> list[str]:
+    """What to note of values that ovs-vswitchd does not take as they are. Raises UsageError for those that nobody can mean."""
+    notes = keys.check(keys.BRIDGE, name, wish.other_config)
+    for target in wish.controllers:
+        if not flush.taken(target, switch.rundir):
+            where = f"{switch.rundir}/{name}.*" if target.startswith("punix:") else switch.rundir
+            notes.append(f"{target}: ovs-vswitchd takes no socket but in {where}")
+    return notes
 
 
 def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
@@ -106,7 +153,7 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
         lookup.require_free(txn, table, name)
     existing = txn.held(Query("Bridge", [["name", "==", name]], _COLUMNS))
     if existing:
-        differing = _differing(txn, existing[0], wish)
+        differing = _differing(existing[0], wish, _controllers(txn, existing[0]) if wish.controllers else [])
         if differing:
             raise Conflict(
                 f"bridge {quote(name)}",
@@ -117,6 +164,8 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
         return [Change(name, "unchanged")]
     for table in ("Port", "Interface"):
         if txn.held(Query(table, [["name", "==", name]], ("_uuid",))):
+            for fake in lookup.fakes(txn, name):
+                raise Conflict(f"bridge {quote(name)}", f"exists: it is {fake.what}", "another name")
             raise Conflict(
                 f"bridge {quote(name)}", f"a{'n interface' if table == 'Interface' else ' port'} of this name exists", "another name"
             )
@@ -124,48 +173,103 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     port = txn.insert("Port", {"name": name, "interfaces": interface})
     root = _root(txn)
     wish = _with_datapath(root, wish)
-    _require_datapath(root, wish)
-    bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, wish))
+    _require_datapath(root, wish.datapath_type or "system")
+    keys.require_agreement(wish.other_config, wish.other_config)
+    bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, wish, []))
     txn.mutate("Open_vSwitch", one(root["_uuid"]), [["bridges", "insert", ["set", [bridge]]]])
     txn.watch(interface_health(name))
     return [Change(name, "created")]
 
 
-def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
-    row = lookup.bridges(txn, [name], _COLUMNS)[0]
+def _set(switch: Switch, txn: Transaction, name: str, wish: Wish, force: bool) -> tuple[list[Change], list[str]]:
+    """What became of the bridge, and what to note of it."""
+    row = lookup.bridges(txn, [name], (*_COLUMNS, "datapath_id"))[0]
     txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
-    asked = _unset(row, wish) | _columns(txn, row, wish)
+    controllers = _controllers(txn, row) if wish.controllers or _may_flush(wish) else []
+    asked = _unset(row, wish) | _columns(txn, row, wish, controllers)
     columns = {column: value for column, value in asked.items() if not same(value, row[column])}
     if not columns:
-        return [Change(name, "unchanged")]
-    if wish.datapath_type:
-        _require_datapath(_root(txn), wish)
+        return [Change(name, "unchanged")], []
+    if "datapath_type" in columns:
+        _require_datapath(_root(txn), columns["datapath_type"] or "system")
+    if "other_config" in columns:
+        keys.require_agreement(wish.other_config, mapping(columns["other_config"]))
+    notes = _costs(switch, row, columns, wish, controllers, force)
     txn.update("Bridge", one(row["_uuid"]), columns)
     txn.watch(interface_health(name))
-    return [Change(name, "updated")]
+    return [Change(name, "updated")], notes
 
 
-def _delete(txn: Transaction, names: list[str], if_exists: bool) -> list[Change]:
+def _may_flush(wish: Wish) -> bool:
+    """Whether any of what decides is asked for at all."""
+    decisive = ("datapath_type", "fail_mode", "controller")
+    return bool(wish.datapath_type or wish.fail_mode or wish.controllers or any(column in decisive for column, _ in wish.unset))
+
+
+def _costs(switch: Switch, row: Row, columns: Row, wish: Wish, controllers: list[Row], force: bool) -> list[str]:
+    """What to note of flows, groups and meters that go with the change. Raises Conflict when they are not ovstool's."""
+    if columns.keys().isdisjoint(("datapath_type", "fail_mode", "controller")) or one(row["datapath_id"]) is None:
+        return []  # without an ID no ovs-vswitchd has made the bridge yet
+    now = {str(c["target"]): one(c["type"]) for c in controllers}
+    then = {target: now.get(target) for target in wish.controllers} if "controller" in columns else now
+    before = flush.Settings(one(row["datapath_type"]), one(row["fail_mode"]), now)
+    after = flush.Settings(one(columns.get("datapath_type", row["datapath_type"])), one(columns.get("fail_mode", row["fail_mode"])), then)
+    return flush.note(switch, row["name"], before, force) if flush.happens(before, after, switch.rundir) else []
+
+
+def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool) -> tuple[list[Change], list[str]]:
+    """What became of each bridge, and what to note of it."""
     found = lookup.by_name(txn, "Bridge", names, ("ports",))
-    if not if_exists and len(found) < len(names):
-        lookup.bridges(txn, names, ())  # raises, and says which name may have been meant
-    if not found:
-        return [Change(name, "unchanged") for name in names]
-    for row in found.values():
+    virtual = {name: fake for name in names if name not in found for fake in lookup.fakes(txn, name, ("ports",))}
+    if not if_exists and len(found) + len(virtual) < len(names):
+        lookup.bridges(txn, [name for name in names if name not in virtual], ())  # raises, and says which name may have been meant
+    if not found and not virtual:
+        return [Change(name, "unchanged") for name in names], []
+    for row in [*found.values(), *(fake.parent for fake in virtual.values())]:
         txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], ("ports",)), [row])
     # A port that gets a QoS while its bridge goes would leave it behind, so the set of ports that have one is held.
     shaped = txn.held(Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos")))
-    going = {u for row in found.values() for u in many(row["ports"])}
+    of_fakes = _ports_of_fakes(txn, [fake for fake in virtual.values() if fake.parent["name"] not in found])
+    going = {u for row in found.values() for u in many(row["ports"])}.union(*(ports for _, ports in of_fakes))
     qos.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
     for row in found.values():  # which would keep the row of the bridge, and mean nothing without the bridge; ovs-vsctl deletes it too
         for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]], ("_uuid",))):
             txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))
-    root = one(_root(txn)["_uuid"])
-    txn.mutate("Open_vSwitch", root, [["bridges", "delete", uuids(one(row["_uuid"]) for row in found.values())]])
-    return [Change(name, "deleted" if name in found else "unchanged") for name in names]
+    if found:
+        root = one(_root(txn)["_uuid"])
+        txn.mutate("Open_vSwitch", root, [["bridges", "delete", uuids(one(row["_uuid"]) for row in found.values())]])
+    notes = [note for name in found for note in flush.costs(switch, name)] if switch.dry_run else []
+    notes += _without_ports(switch, txn, of_fakes, {one(row["_uuid"]) for row in shaped})
+    return [Change(name, "deleted" if name in found or name in virtual else "unchanged") for name in names], notes
 
 
-def _differing(txn: Transaction, row: Row, wish: Wish) -> list[str]:
+def _ports_of_fakes(txn: Transaction, fakes: Sequence[lookup.Fake]) -> list[tuple[lookup.Fake, dict[str, str]]]:
+    """The names by UUID of the ports that go with each fake bridge, and all that decides it held."""
+    found = []
+    for fake in fakes:
+        txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
+        ports = lookup.ports_of_fake(fake, txn.held(lookup.tagged(fake)))
+        found.append((fake, {u: str(row["name"]) for u, row in ports.items()}))
+    return found
+
+
+def _without_ports(
+    switch: Switch, txn: Transaction, of_fakes: list[tuple[lookup.Fake, dict[str, str]]], shaped: Collection[str]
+) -> list[str]:
+    """Take the ports of fake bridges off the bridges that stay; what to note of it."""
+    if not of_fakes:
+        return []
+    for fake, ports in of_fakes:
+        txn.mutate("Bridge", one(fake.parent["_uuid"]), [["ports", "delete", uuids(ports)]])
+    steered = [(name, name, fake.parent["name"]) for fake, ports in of_fakes for u, name in ports.items() if u in shaped]
+    if steered:
+        from ovstool.switch import steer  # only what had a QoS had queues to steer into
+
+        steer.clear(switch, [steer.Place(*place) for place in steered])
+    return mirrors.lost(txn.read(mirrors.ALL), {u: name for _, ports in of_fakes for u, name in ports.items()})
+
+
+def _differing(row: Row, wish: Wish, controllers: list[Row]) -> list[str]:
     """The columns in which a bridge is not as asked; what was not asked for may be anything."""
     differing = []
     if wish.datapath_type is not None and (one(row["datapath_type"]) or "system") != wish.datapath_type:
@@ -174,7 +278,7 @@ def _differing(txn: Transaction, row: Row, wish: Wish) -> list[str]:
         differing.append("fail_mode")
     if wish.protocols and sorted(many(row["protocols"])) != sorted(wish.protocols):
         differing.append("protocols")
-    if wish.controllers and sorted(_targets(txn, row).values()) != sorted(wish.controllers):
+    if wish.controllers and sorted(str(c["target"]) for c in controllers) != sorted(wish.controllers):
         differing.append("controller")
     for column in ("external_ids", "other_config"):
         wanted, present = getattr(wish, column), mapping(row[column])
@@ -183,7 +287,7 @@ def _differing(txn: Transaction, row: Row, wish: Wish) -> list[str]:
     return differing
 
 
-def _columns(txn: Transaction, row: Row | None, wish: Wish) -> Row:
+def _columns(txn: Transaction, row: Row | None, wish: Wish, controllers: list[Row]) -> Row:
     """The columns of the Bridge row that the wish sets, over those of ``row``."""
     columns: Row = {}
     if wish.datapath_type is not None:
@@ -193,7 +297,7 @@ def _columns(txn: Transaction, row: Row | None, wish: Wish) -> Row:
     if wish.protocols:
         columns["protocols"] = to_set(wish.protocols)
     if wish.controllers:
-        present = {target: u for u, target in _targets(txn, row).items()} if row else {}
+        present = {str(c["target"]): one(c["_uuid"]) for c in controllers}
         new = [txn.insert("Controller", {"target": target}) for target in wish.controllers if target not in present]
         kept = [uuid(present[target]) for target in wish.controllers if target in present]
         columns["controller"] = to_set([*kept, *new])
@@ -228,9 +332,12 @@ def _without(present: dict, column: str, wish: Wish) -> dict:
     return {key: value for key, value in present.items() if (column, key) not in wish.unset}
 
 
-def _targets(txn: Transaction, row: Row) -> dict[str, str]:
-    controllers = lookup.by_uuid(txn, "Controller", many(row["controller"]), ("target",))
-    return {u: str(controller["target"]) for u, controller in controllers.items()}
+def _controllers(txn: Transaction, row: Row) -> list[Row]:
+    """The rows of a bridge's controllers, held: those that stay are told by their targets."""
+    found = lookup.by_uuid(txn, "Controller", many(row["controller"]), _CONTROLLER)
+    for row in found.values():
+        txn.hold(Query("Controller", [["_uuid", "==", row["_uuid"]]], _CONTROLLER), [row])
+    return list(found.values())
 
 
 def _root(txn: Transaction) -> Row:
@@ -248,9 +355,8 @@ def _with_datapath(root: Row, wish: Wish) -> Wish:
     return wish
 
 
-def _require_datapath(root: Row, wish: Wish) -> None:
+def _require_datapath(root: Row, kind: str) -> None:
     supported = many(root["datapath_types"])
-    kind = wish.datapath_type or "system"
     if supported and kind not in supported:
         raise Refused(
             f"datapath type {quote(kind)}",

@@ -12,6 +12,7 @@ Item = TypeVar("Item")
 
 _MANY = 20  # names; from here on one pass over the table is cheaper than one for each name
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
+FAKES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
 _NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
@@ -23,6 +24,19 @@ class Reader(Protocol):
 
     def read(self, query: Query) -> list[Row]: ...
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]: ...
+
+
+class Fake(NamedTuple):
+    """A fake bridge: a VLAN of a bridge that ovs-vsctl(8) shows as one. ``port`` is the row of its local port, ``parent`` that of the bridge."""
+
+    name: str
+    vlan: int
+    port: Row
+    parent: Row
+
+    @property
+    def what(self) -> str:
+        return f"a fake bridge, VLAN {self.vlan} of {quote(str(self.parent['name']))}"
 
 
 class Named(NamedTuple):
@@ -100,8 +114,56 @@ def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> lis
     found = by_name(reader, "Bridge", unique(names), columns)
     for name in names:
         if name not in found:
+            if fake := fakes(reader, name):
+                why = f"is {fake[0].what}, which has the flows and the settings"
+                raise UsageError(f"bridge {quote(name)}", why, quote(str(fake[0].parent["name"])))
             raise NotFound(f"bridge {quote(name)}", "no such bridge", _similar(reader, "Bridge", name))
     return [found[name] for name in unique(names)]
+
+
+def bridges_and_vlans(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[tuple[Row, Fake | None]]:
+    """The same; of a fake bridge the row of the bridge that it is a VLAN of, and the fake bridge. Raises NotFound."""
+    if not names:
+        return [(row, None) for row in bridges(reader, (), columns)]
+    names = unique(names)
+    found = by_name(reader, "Bridge", names, columns)
+    virtual = {name: fake for name in names if name not in found for fake in fakes(reader, name, columns)}
+    if missing := [name for name in names if name not in found and name not in virtual]:
+        bridges(reader, missing, ())  # raises, and says which name may have been meant
+    return [(found[name], None) if name in found else (virtual[name].parent, virtual[name]) for name in names]
+
+
+def fakes(reader: Reader, name: str | None = None, columns: Sequence[str] = (), rows: list[Row] | None = None) -> list[Fake]:
+    """The fake bridges by name, or the one of this name; ``columns`` are those of their bridges, ``rows`` the answer to FAKES.
+
+    A port is one that has both a fake_bridge and a tag, and no bridge of its name (port_is_fake_bridge of ovs-vsctl.c).
+    """
+    if rows is None:
+        rows = reader.read(FAKES if name is None else FAKES._replace(where=[*FAKES.where, ["name", "==", name]]))
+    rows = sorted((row for row in rows if one(row["tag"]) is not None), key=lambda row: str(row["name"]))
+    wanted = tuple(dict.fromkeys(("_uuid", "name", *columns)))
+    owners = reader.read_all([Query("Bridge", [["ports", "includes", row["_uuid"]]], wanted) for row in rows])
+    return [
+        Fake(row["name"], int(one(row["tag"])), row, owner[0])
+        for row, owner in zip(rows, owners, strict=True)
+        if owner and owner[0]["name"] != row["name"]
+    ]
+
+
+def tagged(fake: Fake) -> Query:
+    """The ports of all bridges that have the tag of a fake bridge."""
+    return Query("Port", [["tag", "==", fake.vlan]], ("_uuid", "name", "fake_bridge"))
+
+
+def ports_of_fake(fake: Fake, rows: Sequence[Row]) -> dict[str, Row]:
+    """Those of the ``tagged`` that ovs-vsctl counts among the ports of a fake bridge, by UUID; ``fake.parent`` has the column ports.
+
+    Of two fake bridges for one VLAN (ovs-vsctl makes none, and warns) neither has more than its local port.
+    """
+    inside = set(many(fake.parent["ports"]))
+    found = {u: row for row in rows if (u := one(row["_uuid"])) in inside}
+    shared = any(row["fake_bridge"] and row["name"] != fake.name for row in found.values())
+    return {u: row for u, row in found.items() if row["name"] == fake.name or not shared}
 
 
 def by_name(reader: Reader, table: str, names: Sequence[str], columns: Sequence[str]) -> dict[str, Row]:

@@ -1,12 +1,12 @@
 """Ports: VLANs, bonds, patch and tunnel ports, and the interfaces that make them up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ovstool.errors import Conflict, NotFound, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Switch, interface_health, lookup, police, qos
+from ovstool.switch import Change, Switch, interface_health, lookup, mirrors, police, qos
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
@@ -49,7 +49,8 @@ class Listed:
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[Listed]:
     """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
-    rows = lookup.bridges(switch, bridges, ("ports",))
+    places = lookup.bridges_and_vlans(switch, bridges, ("ports",))
+    rows = [row for row, _ in places]
     if bridges:
         ports = lookup.by_uuid(switch, "Port", [u for row in rows for u in many(row["ports"])], ("name", "interfaces", "tag", "trunks"))
         members = lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
@@ -58,8 +59,11 @@ def list_all(switch: Switch, bridges: Sequence[str]) -> list[Listed]:
         ports = {one(row["_uuid"]): row for row in port_rows}
         members = {one(row["_uuid"]): row for row in interface_rows}
     listed = []
-    for row in rows:
+    for row, fake in places:
         inside = sorted((ports[u] for u in many(row["ports"]) if u in ports), key=lambda port: port["name"])
+        if fake:
+            of_fake = lookup.ports_of_fake(fake, switch.read(lookup.tagged(fake)))
+            inside = [port for port in inside if one(port["_uuid"]) in of_fake]
         listed += [_listed(row["name"], port, [members[u] for u in many(port["interfaces"]) if u in members]) for port in inside]
     return listed
 
@@ -117,20 +121,21 @@ def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
 
 
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
-    """Delete ports and the QoS and Queue rows that only they used; all or none. Then the flows go that steer into their queues.
+    """Delete ports and the QoS and Queue rows that only they used; all or none. Before that the flows go that steer into their queues.
 
+    So what ends the command in between leaves a port that can be named again, and no flow of a port that is gone.
     Raises NotFound, and UsageError for a bridge's local port or a member of a bond, which do not go by themselves.
     """
-    changes, shaped = switch.write(lambda txn: _delete(txn, names, if_exists))
-    if shaped:
-        from ovstool.switch import steer  # only what had a QoS had queues to steer into
-
-        steer.clear(switch, [steer.Place(*place) for place in shaped])
+    changes, notes = switch.write(lambda txn: _delete(switch, txn, names, if_exists))
+    switch.notes += notes
     return changes
 
 
 def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
-    into = lookup.bridges(txn, [bridge], ())[0]
+    into, fake = lookup.bridges_and_vlans(txn, [bridge], ())[0]
+    if fake:
+        txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
+        wish = _in_vlan(wish, fake)
     for table, names in (("Port", (name,)), ("Interface", wish.bond or (name,))):
         for taken in names:
             lookup.require_free(txn, table, taken)
@@ -176,33 +181,54 @@ def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     return [Change(name, change)]
 
 
-def _delete(txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[tuple[str, str, str]]]:
-    """What became of each port; and those that had a QoS, each as it was named, with its own name and its bridge."""
+def _in_vlan(wish: Wish, fake: lookup.Fake) -> Wish:
+    """What is asked of a port of a fake bridge, which has the tag of its VLAN. Raises UsageError for another one."""
+    if wish.tag not in (None, fake.vlan):
+        why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
+        raise UsageError(f"--tag {wish.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
+    return replace(wish, tag=fake.vlan)
+
+
+def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:
+    """What became of each port, and what to note of it."""
     names = lookup.unique(names)
     absent = _absent(txn, names) if if_exists else []
-    named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces"))
+    named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces", "fake_bridge", "tag"))
     rows = {one(row["_uuid"]): row for _, (row,) in named}
-    ports_of: dict[str, list[str]] = {}
-    shaped = []
-    for name, (row,) in named:
-        for bridge in txn.held(Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name"))):
-            if bridge["name"] == row["name"]:
-                raise UsageError(
-                    f"port {quote(name)}", "the local port of a bridge goes with the bridge", f"ovstool bridge del {quote(name)}"
-                )
-            if one(row["_uuid"]) not in ports_of.setdefault(one(bridge["_uuid"]), []):
-                ports_of[one(bridge["_uuid"])].append(one(row["_uuid"]))
-                if many(row["qos"]):
-                    shaped.append((name, row["name"], bridge["name"]))
-        if name != row["name"] and len(many(row["interfaces"])) > 1:
-            raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
+    owners = [Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name")) for _, (row,) in named]
+    *bridges, mirrored = txn.read_all([*owners, mirrors.ALL])
+    ports_of: dict[str, dict[str, None]] = {}
+    shaped: dict[str, tuple[str, str, str]] = {}
+    for (name, (row,)), owner, found in zip(named, owners, bridges, strict=True):
+        txn.hold(owner, found)
+        _require_deletable(name, row, found)
+        for bridge in found:
+            ports_of.setdefault(one(bridge["_uuid"]), {})[one(row["_uuid"])] = None
+            if many(row["qos"]):
+                shaped.setdefault(one(row["_uuid"]), (name, row["name"], bridge["name"]))
     for row in rows.values():
         txn.hold(Query("Port", [["_uuid", "==", row["_uuid"]]], ("qos",)), [row])
     qos.release(txn, list(rows.values()))
-    for bridge_uuid, port_uuids in ports_of.items():
-        txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(port_uuids)]])
+    for bridge_uuid, ports in ports_of.items():
+        txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(ports)]])
+    if shaped:
+        from ovstool.switch import steer  # only what had a QoS had queues to steer into
+
+        steer.clear(switch, [steer.Place(*place) for place in shaped.values()])
     present = {name for name, _ in named}
-    return [Change(name, "deleted" if name in present else "unchanged") for name in names], shaped
+    changes = [Change(name, "deleted" if name in present else "unchanged") for name in names]
+    return changes, mirrors.lost(mirrored, {u: str(row["name"]) for u, row in rows.items()})
+
+
+def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
+    """Raises UsageError for a port that does not go by itself."""
+    if any(bridge["name"] == row["name"] for bridge in bridges):
+        raise UsageError(f"port {quote(name)}", "the local port of a bridge goes with the bridge", f"ovstool bridge del {quote(name)}")
+    if row["fake_bridge"] and one(row["tag"]) is not None:
+        why = f"the local port of a fake bridge, VLAN {one(row['tag'])}, goes with the bridge and its other ports"
+        raise UsageError(f"port {quote(name)}", why, f"ovstool bridge del {quote(str(row['name']))}")
+    if name != row["name"] and len(many(row["interfaces"])) > 1:
+        raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
 
 
 def _absent(txn: Transaction, names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import Switch, lookup, police, port, qos
 
 _BRIDGE = ("datapath_type", "fail_mode", "controller", "ports", "sflow")
-_PORT = ("_uuid", "name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos")
+_PORT = ("_uuid", "name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fake_bridge")
 _INTERFACE = (
     "_uuid", "name", "type", "ofport", "admin_state", "link_state", "options", "error",
     "ingress_policing_rate", "ingress_policing_kpkts_rate",
@@ -29,6 +29,7 @@ def read(switch: Switch, bridges: Sequence[str]) -> dict:
         shaped = shapers.get(one(row["qos"]))
         return {
             "port": row["name"],
+            "fake_bridge": bool(one(row["fake_bridge"])),
             "tag": one(row["tag"]),
             "trunks": sorted(many(row["trunks"])),
             "bond_mode": one(row["bond_mode"]),

@@ -1,6 +1,11 @@
 """Bridges, judged by ovs-vsctl."""
 
+import io
+import shlex
+
 import pytest
+
+from ovstool.shell import App
 
 ALL = "--datapath-type dummy --fail-mode secure --protocols OpenFlow13,OpenFlow15 --controller tcp:127.0.0.1:1 --controller ptcp:0 --external-id a=b --other-config hwaddr=02:00:00:00:00:01"
 
@@ -105,3 +110,70 @@ def test_a_bridge_gets_a_datapath_that_this_open_vswitch_has(switch, ovstool):
     switch.vsctl("--no-wait set open_vswitch . datapath_types=dummy")
     assert ovstool("--no-wait bridge add br3").code == 6
     assert switch.vsctl("br-exists br2") == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--protocols OpenFlow9", "--protocols OpenFlow10,", "--controller tcp:", "--controller tcp:10.0.0.300",
+        "--controller tcp:192.0.2.1:65536", "--controller tcp:192.0.2.1:0", "--controller tcp:192.0.2.1:", "--controller tcp:[::1", "--controller tcp:a:b:c",
+        "--controller ptcp:70000", "--controller ptcp:6653:::1", "--controller ptcp:0:10.1", "--controller unix:", "--controller none",
+        "--controller TCP:192.0.2.1", "--controller 192.0.2.1", "--other-config stp=true", "--other-config mac-table-size=9", "--other-config disable-in-band=yes",
+        "--other-config datapath-id=7", "--other-config hwaddr=01:00:5e:00:00:01", "--other-config stp-forward-delay=10", "--other-config rstp-priority=5",
+    ],
+)  # fmt: skip
+def test_what_open_vswitch_would_not_take_is_refused(bad, options):
+    """An address, a version and a key's value; that it would cut, pass over or log is no 'updated'."""
+    for command in ("bridge set br0", "bridge add br1"):
+        bad(f"{command} {options}")
+
+
+@pytest.mark.parametrize("name", ["a-name-too-long0", "ä" * 8])
+def test_a_name_that_no_device_can_have(bad, name):
+    bad(f"bridge add {name}")
+
+
+@pytest.fixture(scope="module")
+def bad(running_switch):
+    """``bad(command)``: it is wrong usage, and changes nothing."""
+    with running_switch("dummy") as switch:
+        before = switch.dump()
+
+        def run(command: str) -> None:
+            out, err = io.StringIO(), io.StringIO()
+            code = App(out, err).run(["--db", switch.box.db, *shlex.split(command)])
+            assert (code, out.getvalue()) == (2, "") and err.getvalue().count("\n") == 1, (command, err.getvalue())
+
+        yield run
+        assert switch.dump() == before
+
+
+def test_controllers_in_every_form(switch, ovstool):
+    targets = [
+        "tcp:192.0.2.1", "tcp:192.0.2.1:6653", "tcp:[2001:db8::1]", "tcp:[2001:db8::1]:6653", "tcp:2001:db8::1", "tcp:[fe80::1%eth0]:6653", "ssl:a.example:6653",
+        "ptcp:", "ptcp:0", "ptcp:0:127.0.0.1", "ptcp:0:[::1]", "pssl:0", f"unix:{switch.box.directory}/c.sock", f"punix:{switch.box.directory}/br1.c",
+    ]  # fmt: skip
+    result = ovstool(["bridge", "add", "br1", "--datapath-type", "dummy", "--no-wait", *(f"--controller={target}" for target in targets)])
+    assert (result.code, result.stderr) == (0, "")
+    assert sorted(switch.vsctl("get-controller br1").split()) == sorted(targets)
+    outside = ovstool("bridge set br0 --controller unix:/tmp/c.sock --controller punix:/tmp/c.sock -n").stderr
+    assert f"note: unix:/tmp/c.sock: ovs-vswitchd takes no socket but in {switch.box.directory}\n" in outside
+    assert f"note: punix:/tmp/c.sock: ovs-vswitchd takes no socket but in {switch.box.directory}/br0.*\n" in outside
+
+
+def test_keys_of_other_programs_are_kept_and_noted(switch, ovstool):
+    result = ovstool("bridge set br0 --other-config theirs=x --other-config mac-table-size=4096 --other-config stp-hello-time=2")
+    assert result.stdout == "br0: updated\n"
+    assert "note: ovs-vswitchd reads no key theirs of Bridge.other_config\n" in result.stderr and "; try: 2000\n" in result.stderr
+    assert switch.vsctl("get bridge br0 other_config") == '{mac-table-size="4096", stp-hello-time="2", theirs=x}'
+    hint = ovstool("bridge set br0 --other-config stp=true").stderr.partition("; try: ovs-vsctl ")[2]
+    switch.vsctl(hint)
+    assert switch.vsctl("get bridge br0 stp_enable") == "true" and "stp-hello-time  1s" in switch.tool("ovs-appctl", "stp/show", "br0")
+    switch.vsctl("set bridge br0 other_config:stp-hello-time=2000")
+    assert "stp-hello-time  2s" in switch.tool("ovs-appctl", "stp/show", "br0")
+
+
+def test_back_to_a_datapath_that_this_switch_does_not_have(switch, refused):
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
+    switch.vsctl("--no-wait set open_vswitch . datapath_types=dummy,netdev")
+    refused("--no-wait bridge set br0 --unset datapath_type", 6)

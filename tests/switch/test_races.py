@@ -56,7 +56,7 @@ _COMMANDS = [
     "ovstool bridge add br9 --datapath-type dummy",
     "ovstool bridge add eth9",
     "ovstool bridge set br0 --external-id c=d --controller tcp:127.0.0.1:1 --fail-mode secure",
-    "ovstool bridge set br0 --external-id e=f --controller tcp:127.0.0.1:2",
+    "ovstool bridge set br0 --external-id e=f --controller tcp:127.0.0.1:2 --controller ptcp:1",
     "ovstool bridge del br0 br1 br9 --if-exists",
     "ovstool police set eth1 eth2 --rate 1mbit",
     "ovstool police clear eth1 eth2",
@@ -82,6 +82,7 @@ _THIRD = [  # each does much at once, so that few are enough
     "ovs-vsctl del-br br0",
     "ovs-vsctl set port eth1 tag=9 -- set interface eth1 external_ids:g=h ingress_policing_rate=7 -- set interface eth2 ingress_policing_rate=7"
     " -- set bridge br0 fail_mode=standalone external_ids:g=h -- set-controller br0 ptcp:3 -- clear bridge br0 sflow",
+    "ovs-vsctl set controller br0 'target=\"tcp:127.0.0.1:9\"'",
     "ovs-vsctl clear port eth1 qos -- clear port eth5 qos -- --all destroy qos -- --all destroy queue",
     "ovs-vsctl --id=@p get port eth5 -- remove bridge br1 ports @p -- add bridge br0 ports @p",
 ]

@@ -1,0 +1,139 @@
+"""What a change of a bridge costs in OpenFlow: its flows, groups and meters are ovs-vswitchd's alone, and no database holds them.
+
+ovs-vswitchd deletes all of them when the first primary controller comes or the last one goes (connmgr_set_controllers of
+ofproto/connmgr.c), when the fail mode changes while there is none (connmgr_set_fail_mode), and when the datapath type changes, for
+which it makes the bridge anew (bridge_delete_ofprotos of vswitchd/bridge.c); the same from 2.13 to 3.7. Nothing else that ovstool
+sets of a bridge costs any: not protocols, nor a key of other_config. What is added between the count and the change is not counted.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ovstool.errors import Conflict, NotFound, Refused, Unreachable, one_line, quote
+from ovstool.switch import Switch
+
+_ACTIVE = (
+    "tcp:",
+    "ssl:",
+    "unix:",
+)  # a controller of another kind, which connects to us, is no primary one by itself (get_controller_ofconn_type)
+
+_VERSIONS = "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"  # those of ovstool.openflow.client, which has been answered by then
+
+
+class Settings(NamedTuple):
+    """What decides, as in the database: "" is the datapath type system; each controller's target has its Controller.type."""
+
+    datapath_type: str
+    fail_mode: str | None
+    controllers: dict[str, str | None]
+
+    def has_primary(self, rundir: str) -> bool:
+        """Whether a primary controller is among them, of those that ovs-vswitchd takes (bridge_configure_remotes)."""
+        return any(
+            kind == "primary" if kind else target.startswith(_ACTIVE) for target, kind in self.controllers.items() if taken(target, rundir)
+        )
+
+    @property
+    def is_secure(self) -> bool:
+        return self.fail_mode == "secure"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """How much a bridge has; ``steering`` of the flows are ovstool's own."""
+
+    flows: int
+    steering: int
+    groups: int
+    meters: int
+
+    def __bool__(self) -> bool:
+        return bool(self.flows or self.groups or self.meters)
+
+    def __str__(self) -> str:
+        counted = ((self.flows, "flow"), (self.groups, "group"), (self.meters, "meter"))
+        *most, last = [f"{count} {what}{'s' * (count != 1)}" for count, what in counted if count]
+        return f"{', '.join(most)} and {last}" if most else last
+
+    @property
+    def is_ours(self) -> bool:
+        return self.flows == self.steering and not self.groups and not self.meters
+
+
+def taken(target: str, rundir: str) -> bool:
+    """Whether ovs-vswitchd heeds a controller: a socket must be in its run directory, unless it was started with --no-self-confinement."""
+    kind, _, path = target.partition(":")
+    return kind not in ("unix", "punix") or "/" not in path or path.startswith(f"{rundir}/")
+
+
+def happens(before: Settings, after: Settings, rundir: str) -> bool:
+    """Whether ovs-vswitchd deletes flows, groups and meters with this change."""
+    had, has = before.has_primary(rundir), after.has_primary(rundir)
+    made_anew = (before.datapath_type or "system") != (after.datapath_type or "system")
+    return made_anew or had != has or (not has and before.is_secure != after.is_secure)
+
+
+def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
+    """What a bridge has; with ``own_flow`` but for the flow with which ovs-vswitchd itself makes it a switch (connmgr_flushed).
+
+    Raises Unreachable, Refused, TimedOut.
+    """
+    connection = switch.openflow(bridge)
+    try:
+        groups, meters = connection.groups_and_meters()
+    finally:
+        connection.close()
+    cookies = list(_cookies(switch, bridge, own_flow))
+    if not cookies:
+        return Contents(0, 0, groups, meters)
+    from ovstool.switch import steer  # mostly there is nothing to tell apart
+
+    return Contents(len(cookies), sum(cookie & steer.MASK == steer.COOKIE for cookie in cookies), groups, meters)
+
+
+def _cookies(switch: Switch, bridge: str, own_flow: bool) -> Iterator[int]:
+    """The cookie of each flow; which of them are ovstool's is told by that."""
+    from ovstool.openflow import text
+
+    for table, priority, cookie, *_, match, actions in text.flows(text.lines(_dumped(switch, bridge))):
+        if not (own_flow and (table, priority, cookie, match, actions) == (0, 0, "0x0", "", "NORMAL")):
+            yield int(cookie, 16)
+
+
+def _dumped(switch: Switch, bridge: str) -> Iterator[bytes]:
+    # Not by flow.Connection, whose modules take longer to import than all of this.
+    words = ["-O", _VERSIONS, "--no-names", "dump-flows", "--", switch.management_socket(bridge)]
+    done = yield from switch.stream(["ovs-ofctl", *words])
+    if done.status:
+        raise Refused("ovs-ofctl", one_line(done.stderr.strip()) or "failed without a word")
+
+
+def costs(switch: Switch, bridge: str) -> list[str]:
+    """What to note of a bridge that is to be deleted."""
+    try:
+        found = contents(switch, bridge, own_flow=True)
+    except (Unreachable, Refused, NotFound) as error:
+        return [f"{bridge}: its flows, groups and meters go with it, and what it has is not known ({error.what}: {error.why})"]
+    return [f"{bridge}: with it ovs-vswitchd deletes its {found}"] if found else []
+
+
+def note(switch: Switch, bridge: str, before: Settings, force: bool) -> list[str]:
+    """What to note of a change that deletes what the bridge has. Raises Conflict, unless with ``force``, when not all of that is ovstool's."""
+    try:
+        found = contents(switch, bridge, not before.is_secure and not before.has_primary(switch.rundir))
+    except (Unreachable, Refused, NotFound) as error:
+        why = (
+            f"ovs-vswitchd deletes its flows, groups and meters with this change, and what it has is not known ({error.what}: {error.why})"
+        )
+        if force:
+            return [f"{bridge}: {why}"]
+        raise Conflict(f"bridge {quote(bridge)}", why, "--force") from error
+    if not found:
+        return []
+    ours = f", of which {found.steering} {'is' if found.steering == 1 else 'are'} of 'qos steer'" if found.steering else ""
+    why = f"ovs-vswitchd deletes its {found} with this change{ours}"
+    if not (force or found.is_ours):
+        raise Conflict(f"bridge {quote(bridge)}", why, "--force")
+    return [f"{bridge}: {why}"]

@@ -1,0 +1,29 @@
+"""Mirrors of which a port goes: the database takes it out of them without a word, so the command says it."""
+
+import pytest
+
+MIRROR = "-- set bridge br0 mirrors=@m -- --id=@e1 get port eth1 -- --id=@e2 get port eth2 -- --id=@l get port br0 -- --id=@m create mirror name=m"
+
+
+@pytest.mark.parametrize(
+    ("mirror", "said"),
+    [
+        ("output_port=@e1 select_all=true", "mirror m mirrors nothing from now on: eth1 was its output port"),
+        ("output_port=@e1 output_vlan=9 select_all=true", "mirror m sends to VLAN 9 from now on: eth1 was its output port"),
+        ("output_port=@e2 select_src_port=@e1", "mirror m does not select eth1 any more, and mirrors nothing: no port is left"),
+        ("output_port=@e2 select_src_port=@e1 select_dst_port=@e1,@l", "mirror m does not select eth1 any more"),
+        ("output_port=@e2 select_src_port=@e1 select_all=true", None),
+        ("output_port=@e2 select_src_port=@l", None),
+    ],
+)
+def test_what_a_mirror_loses_is_said(switch, ovstool, mirror, said):
+    switch.vsctl(f"{MIRROR} {mirror}")
+    notes = f"ovstool: note: {said}\n" if said else ""
+    assert notes in ovstool("port del eth1 -n").stderr and len(switch.rows("Mirror")) == 1
+    result = ovstool("port del eth1")
+    assert (result.stdout, result.stderr) == ("eth1: deleted\n", notes)
+    row = switch.rows("Mirror", "output_port", "select_src_port", "select_dst_port")[0]
+    ports = switch.rows("Port", "_uuid")
+    held = [u for value in row.values() for u in (value[1] if value[0] == "set" else [value])]
+    assert all({"_uuid": u} in ports for u in held)  # as it is said
+    assert ovstool("bridge del br0").stderr == "" and switch.rows("Mirror") == []

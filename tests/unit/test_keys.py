@@ -1,0 +1,132 @@
+"""The keys of Bridge.other_config, held against the manual of the Open vSwitch that is installed."""
+
+import gzip
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ovstool.errors import UsageError
+from ovstool.switch import keys
+
+_MANUAL = Path("/usr/share/man/man5/ovs-vswitchd.conf.db.5.gz")
+# What ovs-vswitchd.conf.db(5) of 3.1 says of each key: the range that a value must be in or is forced into, else the type.
+SAID: dict[str, tuple[int, int] | str] = {
+    "controller-queue-size": (1, 512), "datapath-id": "string", "disable-in-band": "boolean", "dp-desc": "string", "dp-sn": "string",
+    "forward-bpdu": "boolean", "hwaddr": "string", "in-band-queue": (0, 2**32 - 1), "mac-aging-time": (15, 3600), "mac-table-size": (10, 10**6),
+    "mcast-snooping-aging-time": (15, 3600), "mcast-snooping-disable-flood-unregistered": "boolean", "mcast-snooping-table-size": (10, 10**6),
+    "rstp-address": "string", "rstp-ageing-time": (10, 10**6), "rstp-force-protocol-version": "integer", "rstp-forward-delay": (4, 30),
+    "rstp-max-age": (6, 40), "rstp-priority": (0, 61440), "rstp-transmit-hold-count": (1, 10), "stp-forward-delay": (4, 30),
+    "stp-hello-time": (1, 10), "stp-max-age": (6, 40), "stp-priority": (0, 65535), "stp-system-id": "string",
+}  # fmt: skip
+_NARROWER = {"in-band-queue": (0, 2**31 - 1)}  # bridge_configure_remotes reads it with smap_get_int
+
+
+def described() -> dict[str, tuple[int, int] | str]:
+    """The same, read from the manual."""
+    text = gzip.decompress(_MANUAL.read_bytes()).decode()
+    table = text.partition('.SH "Bridge TABLE"')[2].partition('.SH "Port TABLE"')[0]
+    found: dict[str, tuple[int, int] | str] = {}
+    for entry in re.split(r'^\.IP "', table, flags=re.MULTILINE)[1:]:
+        if of_key := re.match(r"\\fBother_config : ([\w-]+)\\fR: (.*)", entry, re.DOTALL):
+            said = " ".join(of_key[2].split())
+            limits = re.search(r"currently ([\d,]+) to ([\d,]+)", said) or re.search(r"in range ([\d,]+) to ([\d,]+)", said)
+            kind = "boolean" if "either" in said[:30] else "integer" if "integer" in said[:50] else "string"
+            found[of_key[1]] = (int(limits[1].replace(",", "")), int(limits[2].replace(",", ""))) if limits else kind
+    return found
+
+
+def fits(key: str, value: object) -> bool:
+    return keys.BRIDGE.checks[key](str(value)) is None
+
+
+def test_the_keys_are_those_of_the_manual():
+    assert SAID.keys() == keys.BRIDGE.checks.keys()
+    if _MANUAL.exists():  # an image without manuals has none
+        assert described() == SAID
+
+
+def test_ovs_vswitchd_reads_them():
+    program = Path(shutil.which("ovs-vswitchd") or "/usr/sbin/ovs-vswitchd").read_bytes()
+    assert [key for key in keys.BRIDGE.checks if f"{key}\0".encode() not in program] == []  # of strings with one end the linker keeps one
+
+
+@pytest.mark.parametrize("key", SAID)
+def test_what_the_manual_says_fits_and_nothing_else(key):
+    match _NARROWER.get(key, SAID[key]):
+        case (low, high):
+            assert fits(key, low) and fits(key, high) and not fits(key, low - 1) and not fits(key, high + 1) and not fits(key, "x")
+        case "boolean":
+            assert fits(key, "true") and fits(key, "FALSE") and not any(fits(key, word) for word in ("yes", "1", "on", ""))
+        case "integer":
+            assert not fits(key, "x")
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        (
+            "datapath-id",
+            ["00000000000000Ab", "0x1", "0xffffffffffffffff"],
+            ["0" * 16, "1", "0x", "0x0", "0x1ffffffffffffffff", "000000000000000g"],
+        ),
+        (
+            "hwaddr",
+            ["02:00:00:00:00:01", "2:0:0:0:0:1"],
+            ["01:00:00:00:00:00", "00:00:00:00:00:00", "02:00:00:00:00", "02-00-00-00-00-01", ""],
+        ),
+        ("stp-system-id", ["02:00:00:00:00:01"], ["x", "02:00:00:00:00:01:02"]),
+        ("rstp-priority", [0, 4096, 61440], [1, 4095, 32769, 65536, "-4096"]),
+        ("rstp-force-protocol-version", [0, 2], [1, 3]),
+        ("dp-desc", ["", "x" * 255, "ü" * 127], ["x" * 256, "ü" * 128]),
+        ("dp-sn", ["x" * 31], ["x" * 32]),
+        ("mac-table-size", [10, "0010"], ["10 ", "+10", "1e3", "٣٣", "0x10", "10.0", 2**70]),
+        ("stp-hello-time", [1, 2, 1000, 5000], [0, 11, 999, 10001]),
+    ],
+)
+def test_values(key, good, bad):
+    assert all(fits(key, value) for value in good)
+    assert not any(fits(key, value) for value in bad)
+
+
+@pytest.mark.parametrize(
+    "config", [{"stp": "true"}, {"stp_enable": "x"}, {"fail_mode": "secure"}, {"mac_table_size": "9999"}, {"sflow": "x"}]
+)
+def test_what_is_another_word_for_something_is_refused_with_that(config):
+    with pytest.raises(UsageError) as refused:
+        keys.check(keys.BRIDGE, "br0", config)
+    assert refused.value.hint and "_" not in refused.value.hint.partition("ovs-vsctl")[0]
+
+
+def test_columns_are_no_keys():
+    """Each column of Bridge that can be set, in whatever spelling."""
+    for column in ("datapath_type", "stp_enable", "rstp_enable", "mcast_snooping_enable", "mirrors", "netflow", "ipfix", "controller", "protocols",
+                   "fail_mode", "external_ids", "flood_vlans", "flow_tables", "auto_attach", "sflow"):  # fmt: skip
+        for written in (column, column.replace("_", "-"), column.upper()):
+            with pytest.raises(UsageError):
+                keys.check(keys.BRIDGE, "br0", {written: "true"})
+
+
+def test_keys_of_others_are_noted():
+    assert keys.check(keys.BRIDGE, "br0", {"mac-table-size": "4096", "disable-in-band": "true"}) == []
+    assert keys.check(keys.BRIDGE, "br0", {"theirs": "x"}) == ["ovs-vswitchd reads no key theirs of Bridge.other_config"]
+    assert keys.check(keys.BRIDGE, "br0", {"hw-addr": "x"})[0].endswith("; did you mean hwaddr?")
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "agree"),
+    [
+        ({"stp-forward-delay": "4"}, {}, False), ({"stp-forward-delay": "11"}, {}, True), ({"stp-forward-delay": "4"}, {"stp-max-age": "6"}, True),
+        ({"rstp-max-age": "40"}, {}, False), ({"rstp-max-age": "40"}, {"rstp-forward-delay": "21"}, True), ({"rstp-max-age": "28"}, {}, True),
+        ({"stp-hello-time": "10000"}, {}, False), ({"stp-hello-time": "9000"}, {}, True), ({"stp-hello-time": "10"}, {}, True),
+        ({"stp-priority": "5"}, {"stp-forward-delay": "4"}, True), ({"stp-max-age": "20"}, {"stp-forward-delay": "x"}, True),
+    ],
+)  # fmt: skip
+def test_timers_that_contradict_each_other(asked, there, agree):
+    """As ovs-vswitchd has them: those that do not agree come out as others (``ovs-appctl stp/show``)."""
+    if agree:
+        keys.require_agreement(asked, there | asked)
+    else:
+        with pytest.raises(UsageError):
+            keys.require_agreement(asked, there | asked)
