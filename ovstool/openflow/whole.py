@@ -9,6 +9,7 @@ field needs (mf_are_prereqs_ok of meta-flow.c).
 import re
 from collections.abc import Sequence
 
+from ovstool.openflow import fields as known
 from ovstool.openflow.words import PORTS, Word, words
 
 MOST = 256  # words; Open vSwitch has fewer fields
@@ -16,11 +17,6 @@ LONGEST = 2**15  # characters
 
 # Words for what a flow has besides its match (ovs-ofctl(8)), which stand for no field.
 _BESIDE = ("table", "cookie", "out_port", "out_group", "priority")
-# What ovs-ofctl passes over, so that dumped flows can be given to it.
-_PASSED_OVER = ("duration", "n_packets", "n_bytes", "idle_age", "hard_age", "no_readonly_table", "allow_hidden_fields")
-_PROTOCOLS = (
-    "ip", "ipv4", "ip4", "arp", "icmp", "tcp", "udp", "sctp", "ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6", "rarp", "mpls", "mplsm", "eth",
-)  # fmt: skip
 _OF_NUMBERS = ("icmp", "tcp", "udp", "sctp", "icmp6", "tcp6", "udp6", "sctp6")  # words that say nw_proto
 # Fields that are those of several protocols, and how ovs-ofctl writes them then.
 _SHARED = {
@@ -35,17 +31,9 @@ _FIELDS = {
     "ipv6_": "ipv6", "arp_": "arp", "mpls_": "mpls", "nw_": "ip", "ip_": "ip",
 }  # fmt: skip
 _OPEN = re.compile(r"/(?:0x)?[0.:]+\Z")  # a mask of no bits
-_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])(?:\.(?!\Z)|\Z)){4}")
-_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}")
 _ANY_PORT = re.compile(r"any|none|0*(?:65535|4294967295)", re.IGNORECASE)
 _ANY_GROUP = re.compile(r"any|\+?0*4294967295", re.IGNORECASE)
 _NO_BITS = re.compile(r"[+-]?0+|0x0+", re.IGNORECASE)
-# How many bits of a number ovs-ofctl takes, whatever the number is; of arp_op a flow has no more.
-_BITS = {
-    "dl_vlan": 12, "vlan_vid": 13, "dl_vlan_pcp": 3, "vlan_pcp": 3, "nw_ecn": 2, "ip_ecn": 2, "ip_dscp": 6, "mpls_label": 20, "mpls_tc": 3,
-    "mpls_bos": 1, "ipv6_label": 20, "arp_op": 8,
-}  # fmt: skip
-_NO_VLAN = 0xFFFF  # dl_vlan=0xffff is for packets without a VLAN
 
 
 def beside(match: str) -> dict[str, str]:
@@ -64,19 +52,14 @@ def refused(match: str) -> str | None:
             return f"says {word.name} twice, of which ovs-ofctl takes the last"
         if word.name in ("action", "actions"):
             return f"unknown keyword {word.name}"
-        if word.name in _PASSED_OVER or _says_nothing(word):
+        if word.name in (*known.COUNTERS, *known.IGNORED) or _says_nothing(word):
             return f"{word.text} says nothing to match, and ovs-ofctl passes over it"
         if word.name == "table" and re.fullmatch(r"\+?0*255", word.value):
             return f"{word.text} is no table, and ovs-ofctl takes it for all of them"
-        if word.name in _PROTOCOLS and word.value:
-            return f"{word.name} has no value, and ovs-ofctl would pass over {word.value}"
         if "#" in word.text and word.name not in PORTS:
             return "a # begins a comment"
-        if _is_too_wide(word):
-            why = "is no VLAN" if word.name == "dl_vlan" else "does not fit"
-            return f"{word.text} {why}, and ovs-ofctl would take it for another one"
-        if word.name not in (*PORTS, *_BESIDE) and (address := _no_address(word.value)):
-            return f"{address} is no address, and ovs-ofctl would take it for another one"
+        if wrong := known.misfit(word):
+            return f"{word.text} {wrong}"
     return None
 
 
@@ -89,32 +72,6 @@ def _says_nothing(word: Word) -> bool:
         case "cookie":
             return bool(_NO_BITS.fullmatch(word.value.partition("/")[2]))
     return False
-
-
-def _is_too_wide(word: Word) -> bool:
-    bits = _BITS.get(word.name)
-    number = _number(word.value.partition("/")[0]) if bits else None
-    return bits is not None and number is not None and number >> bits != 0 and (word.name, number) != ("dl_vlan", _NO_VLAN)
-
-
-def _number(text: str) -> int | None:
-    """A number as C reads it; None for what is none."""
-    for base in (0, 8):
-        try:
-            return int(text, base)
-        except ValueError:
-            pass
-    return None
-
-
-def _no_address(value: str) -> str | None:
-    """What looks like an IPv4 or MAC address and is none; IPv6 addresses ovs-ofctl reads as all the world does."""
-    for part in value.split("/"):
-        is_ipv4 = "." in part and ":" not in part
-        is_mac = part.count(":") == 5 and "::" not in part
-        if (is_ipv4 and not _IPV4.fullmatch(part)) or (is_mac and not _MAC.fullmatch(part)):
-            return part
-    return None
 
 
 def fields(match: str) -> list[Word]:
@@ -140,14 +97,14 @@ def probes(said: Sequence[Word]) -> list[str]:
 
 def read(said: Sequence[Word]) -> list[Word]:
     """The words for fields that one protocol, or every packet, has."""
-    return [word for word in said if word.name not in (*_PROTOCOLS, *_SHARED)]
+    return [word for word in said if word.name not in (*known.PROTOCOLS, *_SHARED)]
 
 
 def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
     """The first word that ovs-ofctl passes over, or takes for another field; ``forms`` are what it makes of all probes but those that read."""
     there = {word.name for word in words(forms[0])}
     for word, without in zip(said, forms[2:], strict=True):
-        if word.name in _PROTOCOLS and not word.value:
+        if word.name in known.PROTOCOLS and not word.value:
             continue
         if without == forms[0]:
             is_said = word.name == "nw_proto" and not there.isdisjoint(_OF_NUMBERS)  # by the word for it too
@@ -160,7 +117,7 @@ def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
 
 def idle(said: Sequence[Word], forms: Sequence[str]) -> list[Word]:
     """The words, but those for protocols, without which the match is the same, such as one whose mask is 0."""
-    return [word for word, without in zip(said, forms[2:], strict=True) if without == forms[0] and word.name not in _PROTOCOLS]
+    return [word for word, without in zip(said, forms[2:], strict=True) if without == forms[0] and word.name not in known.PROTOCOLS]
 
 
 def with_protocol(match: str) -> str | None:
@@ -172,7 +129,7 @@ def with_protocol(match: str) -> str | None:
     for prefix, protocol in _FIELDS.items():
         if any(word.name.startswith(prefix) for word in said):
             six = protocol in ("tcp", "udp", "sctp") and any(word.name.startswith("ipv6_") for word in said)
-            kept = [word.text for word in said if word.name not in _PROTOCOLS]
+            kept = [word.text for word in said if word.name not in known.PROTOCOLS]
             hint = ",".join([f"{protocol}6" if six else protocol, *kept])
             return None if hint == match else hint
     return None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ovstool.errors import Conflict, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
-from ovstool.openflow import text, trace, whole, words
+from ovstool.openflow import actions, text, trace, whole, words
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
 
@@ -108,7 +108,10 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
         command = _FIRST.match(flow)[0]  # type: ignore[index]  # it matches nothing, too
         if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
             raise UsageError(found.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
-        checked.append(flow[3:].lstrip(", \t") if command == "add" else line)
+        bare = flow[3:].lstrip(", \t") if command == "add" else flow
+        if wrong := actions.misfit_of_flow(bare):
+            raise UsageError(found.place(number), words.unescaped(wrong))
+        checked.append(bare if command == "add" else line)
     if not any(map(words.without_comment, checked)):
         raise UsageError(quote(file or "flow"), "holds no flow")
     return Given(checked, file)
@@ -211,6 +214,8 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     Connection.of(switch, bridge)
     if not flow.strip() or flow.lstrip().startswith("-"):
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
+    if wrong := actions.misfit_of_packet(words.escaped(flow)):
+        raise UsageError(f"flow {quote(flow)}", words.unescaped(wrong))
     done = switch.appctl("ofproto/trace", "--names", bridge, flow)
     if done.status:
         said = _words(done.stderr)

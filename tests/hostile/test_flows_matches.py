@@ -103,15 +103,16 @@ REFUSED = {
     # values that are others'
     "table=255": "takes it for all of them",
     "table=+255": "takes it for all of them",
-    "dl_vlan=5000": "no VLAN",
+    "dl_vlan=5000": "dl_vlan=5000 does not fit: 0 to 4095, or 0xffff",
     "dl_vlan_pcp=9": "does not fit",
     "ip,nw_dst=1.1.1.257": "no address",
     "ip,nw_dst=1.1.1.-255": "no address",
     "nw_dst(1.1. 1.1),ip": "no address",
     "dl_dst=02:00:00:00:00:102": "02:00:00:00:00:102 is no address",
     "dl_dst=02:00:00:00:00:02/ff:ff:ff:ff:ff:1ff": "ff:ff:ff:ff:ff:1ff is no address",
-    "dl_vlan=0x1388": "no VLAN",
-    "dl_vlan=011610": "no VLAN",
+    "dl_vlan=0x1388": "does not fit: 0 to 4095",
+    "dl_vlan=011610": "does not fit: 0 to 4095",
+    "dl_vlan=010": "read it as octal: 8",
     "vlan_vid=0x3388": "does not fit",
     "dl_vlan_pcp=0x9": "does not fit",
     "ip,nw_ecn=0x4": "does not fit",
@@ -151,7 +152,7 @@ def test_a_match_that_is_not_taken_whole_deletes_nothing(filled, match):
         (["flow", "del", "br0", "--strict", "--", "table=0,priority=0,nw_dst=1.1.1.1"], "would be taken as"),
         (["flow", "del", "br0", "--strict", "--", "priority=5,priority=0"], "says priority twice"),
         (["flow", "del", "br0", "--strict", "--", "table=0,priority=5,tcp,udp_dst=1"], "would be taken as"),
-        (["flow", "del", "br0", "--strict", "--", "table=0,priority=0,dl_vlan=5000"], "no VLAN"),
+        (["flow", "del", "br0", "--strict", "--", "table=0,priority=0,dl_vlan=5000"], "does not fit: 0 to 4095"),
         (["flow", "list", "br0", "nw_dst=1.1.1.1"], "try: ip,nw_dst=1.1.1.1"),
         (["flow", "list", "br0", "table=0,table=1"], "says table twice"),
         (["flow", "list", "br0", "table:1", "--table", "0"], "names a table too"),
@@ -184,7 +185,7 @@ TAKEN = [
     "tcp,tcp_flags=+syn", "mpls,mpls_label=5", "ipv6,ipv6_label=5", "in_port=LOCAL", 'in_port="eth1"', "packet_type=(1,0x800),nw_dst=1.1.1.1",
     "tcp,nw_proto=6,tp_dst=1", "dl_vlan=0xffff", "vlan_vid=0x1388/0x1fff", "reg0[0..3]=1,reg0[4..7]=0", "dl_dst=2:0:0:0:0:2", "out_group=65535",
     "ct_state=+trk+est,tcp,ct_nw_proto=6,ct_tp_dst=80", "ct_state=+trk-inv,ip,ct_nw_src=1.1.1.1", "dl_type=0x894f,nsh_flags=1", "tun_src=1.1.1.1",
-    "ipv6,ipv6_dst=::ffff:1.1.1.1", "ipv6,ipv6_src=1:2:3:4:5:6:7:8", "cookie=0x5/0xff", "arp,arp_op=1", "dl_vlan=010", "xreg0=5,reg1=5",
+    "ipv6,ipv6_dst=::ffff:1.1.1.1", "ipv6,ipv6_src=1:2:3:4:5:6:7:8", "cookie=0x5/0xff", "arp,arp_op=1", "dl_vlan=007", "xreg0=5,reg1=5",
 ]  # fmt: skip
 
 

@@ -1,0 +1,117 @@
+"""The tables of fields and actions, held against the manual: what it has is in them, with the width and the form that it says."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ovstool.openflow import actions, fields
+
+EXTRACT = Path(__file__).parent / "ovs_fields.tsv"
+OCTETS = {"u8": 1, "be16": 2, "be32": 4, "be64": 8, "be128": 16, "tunnelMD": 124, "MAC": 6}
+FORMS = {
+    "decimal": "number", "hexadecimal": "number", "Ethernet": "mac", "IPv4": "ipv4", "IPv6": "ipv6", "OpenFlow 1.0 port": "port",
+    "OpenFlow 1.1+ port": "port", "ct state": "flags", "TCP flags": "flags", "tunnel flags": "flags", "frag": "frag", "packet type": "packet_type",
+}  # fmt: skip
+# The actions and instructions of Open vSwitch 2.13.0, 3.1.0 and 3.7.1: OFPACTS of include/openvswitch/ofp-actions.h and ofpacts_parse__ of
+# lib/ofp-actions.c, but for those that only its own tests use.
+NAMES = """
+output group controller enqueue output_reg bundle set_field set_vlan_vid set_vlan_pcp strip_vlan push_vlan mod_dl_src mod_dl_dst mod_nw_src
+mod_nw_dst mod_nw_tos mod_nw_ecn mod_nw_ttl mod_tp_src mod_tp_dst move push pop dec_ttl set_mpls_label set_mpls_tc set_mpls_ttl dec_mpls_ttl
+push_mpls pop_mpls dec_nsh_ttl delete_field encap decap set_tunnel set_queue pop_queue fin_timeout resubmit learn conjunction multipath note
+exit sample unroll_xlate ct ct_clear nat clone check_pkt_larger meter clear_actions write_actions write_metadata goto_table mod_vlan_vid
+mod_vlan_pcp set_nw_ttl pop_vlan set_tunnel64 load bundle_load drop
+"""
+
+
+def extract() -> Iterator[tuple[list[str], fields.Field]]:
+    """The names of each field, and the field, as the extract has them."""
+    for line in EXTRACT.read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        name, also, numbers, kind, maskable, form, _, _, own = line.split("\t")
+        low = re.search(r"low (\d+) bits", kind)
+        bits = int(low[1]) if low else OCTETS[kind] * 8 if kind in OCTETS else 0
+        first, _, last = numbers.partition("-")
+        for number in range(int(first), int(last) + 1) if numbers != "-" else [0]:
+            names = [one.replace("<N>", str(number)) for one in (name, also, *own.split(",")) if one != "-"]
+            yield names, fields.Field(names[0], FORMS[form], bits, maskable == "bitwise")
+
+
+def test_the_table_is_what_open_vswitch_has():
+    found = {name: field for names, field in extract() for name in names}
+    assert found == fields.table() and len(found) > 300
+
+
+def manual(page: str) -> str:
+    """The source of a page, empty where this machine has none."""
+    path = Path("/usr/share/man/man7") / page
+    return gzip.decompress(path.read_bytes()).decode() if path.exists() else ""
+
+
+def test_the_manual_has_no_other_fields():
+    text = re.sub(r"\\f[A-Z]", "", manual("ovs-fields.7.gz")).replace("\\-", "-")
+    told = re.findall(
+        r"^Name:;(\w+)(?: \(aka (\w+)\))?\nWidth:;(\d+) bits(?: \(only the least-significant (\d+) bits?)?.*\nFormat:;(.*)\nMasking:;(.*)",
+        text,
+        re.M,
+    )
+    assert len(told) > 60 or not text
+    for name, also, width, low, form, masking in told:
+        field = fields.table()[name]
+        assert field.bits == int(low or width) or name.startswith("tun_metadata"), name
+        assert (field.form, field.maskable) == (FORMS[form], masking == "arbitrary bitwise masks"), name
+        assert not also or fields.table()[also] is field
+
+
+def test_all_actions_are_known():
+    assert set(NAMES.split()) - set(actions.ACTIONS) == set()
+    assert set(actions.ACTIONS) - set(NAMES.split()) == {"in_port", "normal", "flood", "all", "local", "table"}  # ports
+
+
+def test_the_manual_has_no_other_actions():
+    text = manual("ovs-actions.7.gz")
+    told = {name for heading in re.findall(r"^\.SS The .*", text, re.MULTILINE) for name in re.findall(r"\\fB(\w+)\\f", heading)}
+    assert told - set(actions.ACTIONS) == set() and (len(told) > 40 or not text)
+
+
+def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
+    for flow in (
+        "moon_phase=5000,actions=drop",
+        "actions=fly_to(moon=-1)",
+        "actions=set_field:70000->moon_phase",
+        "actions=load:5->NXM_NX_MOON[]",
+    ):
+        assert actions.misfit_of_flow(flow) is None
+
+
+@pytest.mark.parametrize(
+    ("flow", "said"),
+    [
+        ("dl_vlan=5000,actions=drop", "dl_vlan=5000 does not fit: 0 to 4095, or 0xffff for packets without a VLAN"),
+        ("dl_vlan=5000/0xffff,actions=drop", "dl_vlan=5000/0xffff does not fit: 0 to 4095, or 0xffff for packets without a VLAN"),
+        ("reg0=1,reg16=-1,actions=drop", "reg16=-1 does not fit: 0 to 4294967295"),
+        ("reg0=2,reg0=2,actions=drop", None),
+        ("reg0=2,reg0=0x2,actions=drop", None),
+        ("reg0=2,reg0=3,actions=drop", "reg0=3 says something else than reg0=2, and ovs-ofctl would take the last"),
+        ("n_packets=5,n_packets=6,actions=drop", None),
+        ("ip,tcp,actions=drop", None),
+        ("tcp,dl_type=0x800,nw_proto=6,actions=drop", None),
+        ("ip,udp6,actions=drop", None),
+        ("udp6,ip,actions=drop", "ip says something else than udp6, and ovs-ofctl would take the last"),
+        ("actions=encap(nsh(md_type=2,tlv(0x1000,10,0x12),tlv(0x2000,20,0x34)))", None),
+        ("actions=ct(zone=5,zone=6)", "zone=6 says something else than zone=5, and ovs-ofctl would take the last"),
+        ("cookie=0x5/-1,actions=drop", None),
+        ("metadata=5/-1,actions=drop", None),
+        ("ct_label=5/-1,actions=drop", "ct_label=5/-1 has a mask that does not fit: 0 to 0xffffffffffffffffffffffffffffffff"),
+        ("actions=clone(ct(commit,exec(set_field:0x100000000->ct_mark)))", "set_field:0x100000000->ct_mark does not fit: 0 to 4294967295"),
+        ("actions=bundle(eth_src,0,hrw,ofport,members:" + ",".join(["1"] * 2049) + ")", "does not fit: up to 2048 members"),
+        ('in_port="a, b=c(",dl_vlan=5000,actions=drop', "dl_vlan=5000 does not fit"),
+        ("actions=" + "(" * 5000, None),
+    ],
+)  # fmt: skip
+def test_what_is_said(flow, said):
+    found = actions.misfit_of_flow(flow)
+    assert found == said or (said and found and said in found), found
