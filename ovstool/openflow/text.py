@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from ovstool.errors import NotFound, Refused, quote
-from ovstool.openflow.words import FLAGS, escaped, unescaped
+from ovstool.openflow.words import FLAGS, escaped, unescaped, words
 
 COLUMNS = ("table", "priority", "cookie", "packets", "bytes", "duration_s", "match", "actions")
 KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the others are requests, done when the flow is added
@@ -29,10 +29,9 @@ _FLOW = re.compile(
     rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*?) ?",
     re.DOTALL,
 )
-_AFTER_MATCH = re.compile(r"(?:^| )(?:cookie|idle_timeout|hard_timeout|importance)=\w+ ")
+BESIDE = ("cookie", "idle_timeout", "hard_timeout", "importance")  # of a flow of a difference, after its match
+_AFTER_MATCH = re.compile(rf"(?:^| )(?:{'|'.join(BESIDE)})=\w+ ")
 _PLACE = re.compile(r"(?:table=\S+ )?(?:priority=\d+)?")
-_NEEDING = re.compile(r"\b(?:nw_|tp_|ipv6_|arp_|nd_|icmp|mpls_|packet_type)")
-_VALUES = re.compile(r"(?<!dl_type)(?<!nw_proto)(?<!icmp_type)(?<!packet_type)=[^, ]*")
 _SENT = re.compile(r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)")
 _SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
 _QUEUEING = re.compile(
@@ -40,6 +39,7 @@ _QUEUEING = re.compile(
     r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
     r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))"
 )
+_NAMED = re.compile(r"[^=:(]*")
 _SHOWN_PORT = re.compile(r" (\d+|LOCAL)\((.*)\): addr:")
 
 Row = tuple[int | str, int, str, int | None, int | None, float, str, str]
@@ -113,12 +113,12 @@ class Difference:
     def updated(self) -> int:
         """How many flows are in both, with other actions, another cookie or other timeouts."""
         theirs = set(map(head, self.minus))
-        return sum(head(flow) in theirs for flow in self.plus)
+        return sum(head(flow) in theirs for flow in self.plus) if theirs else 0
 
 
 def difference(text: str) -> Difference:
     """Read what ``ovs-ofctl diff-flows`` prints."""
-    lines = [escaped(line) for line in text.split("\n")]
+    lines = [escaped(line) for line in text.split("\n")] if '"' in text else text.split("\n")
     return Difference(*([_tidy(line[1:]) for line in lines if line.startswith(sign)] for sign in "-+"))
 
 
@@ -138,11 +138,6 @@ def place(flow: str) -> str:
     """Its table and priority alone."""
     found = _PLACE.match(flow)
     return found[0] if found else ""
-
-
-def one_of_each_kind(flows: Iterable[str]) -> list[str]:
-    """Of the flows of a difference that have fields which need a protocol, one for each set of fields."""
-    return list({_VALUES.sub("", head(flow)): flow for flow in flows if _NEEDING.search(head(flow))}.values())
 
 
 def match_of(flow: str) -> str:
@@ -251,19 +246,19 @@ def parsed(rows: Iterable[Row]) -> Iterator[tuple]:
 
 
 def match_object(match: str) -> dict[str, Any]:
-    """A match as ``ovs.flow.ofp.OFPFlow.match`` has it, in values that JSON knows, without the priority. Raises Refused."""
-    if "(" in match or '"' in match:
-        return dict(_match_item(match))
+    """A match as ``ovs.flow.ofp.OFPFlow.match`` has it, in values that JSON knows, without the priority; as text what it cannot read."""
+    items = [unescaped(word.text) for word in words(match)] if "(" in match or '"' in match else match.split(",") if match else ()
     result: dict[str, Any] = {}
-    for item in match.split(",") if match else ():
+    for item in items:
         result.update(_match_item(item))
     return result
 
 
 @lru_cache(_CACHED)
 def actions_object(actions: str) -> list[dict[str, Any]]:
-    """Actions as ``ovs.flow.ofp.OFPFlow.actions`` has them, in values that JSON knows. Raises Refused."""
-    return [{key: value} for action in _top_level(actions) for key, value in _action(action)]
+    """Actions as ``ovs.flow.ofp.OFPFlow.actions`` has them, in values that JSON knows; as text what it cannot read."""
+    found = map(unescaped, _top_level(escaped(actions))) if '"' in actions else _top_level(actions)
+    return [{key: value} for action in found for key, value in _action(action)]
 
 
 def _top_level(actions: str) -> Sequence[str]:
@@ -297,9 +292,20 @@ def _decoded(text: str, decoders: Any) -> Sequence[tuple[str, Any]]:
     parser = KVParser(text, decoders)
     try:
         parser.parse()
-    except (ParseError, ValueError, KeyError, IndexError) as error:
-        raise Refused("ovs.flow", f"does not know how to parse {quote(text)}", "without --parsed") from error
-    return [(pair.key, _plain(pair.value)) for pair in parser.kv()]
+        found = [(pair.key, _plain(pair.value)) for pair in parser.kv()]
+        return _as_text(text) if '"' in text and len(found) > 1 else found  # it takes signs in a name for its own
+    except (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return _as_text(text)
+
+
+def _as_text(text: str) -> Sequence[tuple[str, Any]]:
+    """What ovs.flow cannot read, by its name; True where there is only a name, as ovs.flow has it."""
+    name = _NAMED.match(text)
+    assert name  # it matches nothing, too
+    value = text[name.end() + 1 :]
+    if text[name.end() : name.end() + 1] == "(":
+        value = value.removesuffix(")")
+    return [(name[0], value if len(text) > name.end() else True)]
 
 
 @lru_cache(1)

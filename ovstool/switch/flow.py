@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ovstool.errors import Conflict, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
-from ovstool.openflow import actions, text, trace, whole, words
+from ovstool.openflow import actions, forms, prerequisites, text, trace, whole, words
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
 
@@ -26,6 +26,8 @@ _BESIDE_THE_MATCH = (*words.FLAGS, "cookie", "idle_timeout", "hard_timeout", "im
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
 _FIRST = re.compile(r"[^, \t\r\n]*")
 _HIDDEN = 254  # table with flows of Open vSwitch's own, which nobody may delete; it tells of them when asked for a whole cookie
+_MOST_ASKED = 100  # matches in one process
+_MOST_UNREADABLE = 100  # flows that ovs-ofctl writes and does not read; each costs a process
 _STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 _LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
 _AT_LINE = re.compile(rf"(?:-|<stdin>|{_STDIN}):([0-9]{{1,9}}): (.*)", re.DOTALL)
@@ -63,7 +65,8 @@ class Given:
     @property
     def text(self) -> str:
         """All of them for ovs-ofctl."""
-        return "".join(f"{words.escaped(line)}\n" for line in self.lines)
+        text = "\n".join([*self.lines, ""])
+        return "".join(f"{words.escaped(line)}\n" for line in self.lines) if '"' in text else text
 
     def place(self, number: int) -> str:
         if self.file is None:
@@ -139,7 +142,7 @@ def add(switch: Switch, bridge: str, flows: Given) -> Written:
     connection.require_bundles()
     if flows.file is None:
         _require_different(flows)
-    found = connection.difference(flows)
+    found = connection.difference(flows, refusing=True)
     if flows.file is None:
         alone = len(flows.lines) == 1 or not found.plus  # then what was found is so for each
         one = [Given([line]) for line in flows.lines]
@@ -196,7 +199,7 @@ def replace(switch: Switch, bridge: str, flows: Given) -> Written:
     """
     connection = Connection.of(switch, bridge)
     connection.require_bundles()
-    found = connection.difference(flows, exact=True)
+    found = connection.difference(flows, refusing=True)
     if found and not switch.dry_run:
         connection.change("replace-flows", flows)
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
@@ -206,7 +209,7 @@ def replace(switch: Switch, bridge: str, flows: Given) -> Written:
 
 def diff(switch: Switch, bridge: str, flows: Given) -> list[tuple[str, str]]:
     """What differs: ``+`` and a flow that only the file has, ``-`` and one that only the switch has. Raises as ``replace``."""
-    return [(line[0], line[1:]) for line in _signed(Connection.of(switch, bridge).difference(flows, exact=True))]
+    return [(line[0], line[1:]) for line in _signed(Connection.of(switch, bridge).difference(flows, refusing=True))]
 
 
 def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
@@ -346,10 +349,14 @@ class Connection:
             self.switch.notes.append(f"{quote(match)} matches all flows")
         return words.with_names_quoted(match if table is None else f"table={table},{match}")
 
-    def form(self, match: str) -> str:
-        """What ovs-ofctl makes of the fields of a match. Raises UsageError when that is another one; notes a word that says nothing."""
+    def form(self, match: str, what: str = "") -> str:
+        """What ovs-ofctl makes of the fields of a match. Raises UsageError when that is another one; notes a word that says nothing.
+
+        ``what``: the flow that has the match, of which nothing is noted.
+        """
+        named = what or f"match {quote(match)}"
         if why := whole.refused(match):
-            raise UsageError(f"match {quote(match)}", why)
+            raise UsageError(named, why)
         said = whole.fields(match)
         if not said:
             return ""
@@ -359,22 +366,27 @@ class Connection:
             read = whole.read(said)
             at = int(found[1]) - 3 - len(said) if found else -1
             if found and 0 <= at < len(read) and "MATCH_INCONSISTENT" in found[2]:
-                raise self._reduced(match, said)
+                raise self._reduced(named, match, said)
             raise self._error(done.stderr, None, match)
-        forms = _forms(done)[: 2 + len(said)]
-        if len(forms) < 2 + len(said):
-            raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
-        if _DECODE_ERROR.match(forms[0]):
-            raise self._reduced(match, said)
-        if forms[0] != forms[1]:
-            raise UsageError(f"match {quote(match)}", "says two things about one field, of which ovs-ofctl takes the last")
-        if whole.unsaid(said, forms):
-            raise self._reduced(match, said)
-        for word in whole.idle(said, forms) if forms[0] else ():
+        made = _forms(done)
+        self._require_said(named, match, said, made)
+        for word in whole.idle(said, made[: 2 + len(said)]) if made[0] and not what else ():
             self.switch.notes.append(f"{quote(word.text)} leaves the match as it is")
-        return forms[0]
+        return made[0]
 
-    def _reduced(self, match: str, said: Sequence[words.Word]) -> UsageError:
+    def _require_said(self, named: str, match: str, said: Sequence[words.Word], made: Sequence[str]) -> None:
+        """Raises UsageError when the match is not what ovs-ofctl has made of its probes."""
+        made = made[: 2 + len(said)]
+        if len(made) < 2 + len(said):
+            raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
+        if _DECODE_ERROR.match(made[0]):
+            raise self._reduced(named, match, said)
+        if made[0] != made[1]:
+            raise UsageError(named, "says two things about one field, of which ovs-ofctl takes the last")
+        if whole.unsaid(said, made):
+            raise self._reduced(named, match, said)
+
+    def _reduced(self, named: str, match: str, said: Sequence[words.Word]) -> UsageError:
         """The error for a match of which ovs-ofctl passes over a part, or takes a field for another one."""
         done = self._parse(whole.probes(said)[:1])
         form = next(iter(_forms(done)), "")
@@ -383,7 +395,7 @@ class Connection:
             why = f"{_WORDS.get(error[1], 'the switch would refuse it')} ({error[1]})"
         else:
             why = f"{quote(match if was == now else was)} would be taken as {quote(now)}: {_NEEDS}"
-        return UsageError(f"match {quote(match)}", why, whole.with_protocol(match))
+        return UsageError(named, why, whole.with_protocol(match))
 
     def matching_exactly(self, match: str) -> Iterator[text.Row]:
         """The flows that a strict deletion takes: one, or one in each table when the match names none."""
@@ -421,8 +433,9 @@ class Connection:
         plus = self._diff(Given([probe]), match).plus
         if not plus:
             raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
-        numbered, sent = self._as_sent([f"priority=0,{text.match_of(plus[0])} actions=drop"])
-        return text.match_of((sent or numbered)[0])
+        shown = self.run("show", "--", self.socket).stdout
+        numbered = self._numbered([f"priority=0,{text.match_of(plus[0])} actions=drop"], shown)
+        return text.match_of(self._as_sent(numbered, text.version(shown))[0] or numbered[0])
 
     def require_bundles(self) -> None:
         """Raises Refused when the bridge allows only versions that cannot change flows as a whole."""
@@ -459,34 +472,66 @@ class Connection:
             theirs.get(text.head(flow), set()) != flags for flags, probes in wanted.items() for flow in self.difference(Given(probes)).plus
         )
 
-    def difference(self, flows: Given, match: str = "", exact: bool = False) -> text.Difference:
-        """How the flows given differ from those of the bridge; ``exact``: raises UsageError for a match that Open vSwitch would widen.
+    def difference(self, flows: Given, match: str = "", refusing: bool = False) -> text.Difference:
+        """How the flows given differ from those of the bridge; ``refusing``: raises UsageError for a match that ovs-ofctl takes for another.
 
         ovs-ofctl compares what is written, and a switch writes some things differently (``mod_dl_dst``, ``load``, ``note``). So
         what seems to be missing is compared again in the form in which ovs-ofctl would send it and read it back.
         """
         found = self._diff(flows, match)
-        if exact:
-            self._require_exact(flows, found.plus)
+        if refusing and found.plus:  # a flow that would become another one is never there
+            self._require_whole(flows)
         places = set(map(text.place, found.minus))  # a flow in no such place is new however it is written
-        doubtful = [flow for flow in found.plus if text.place(flow) in places]
-        _, as_sent = self._as_sent(doubtful) if doubtful else ([], None)
-        if as_sent is None:
+        doubtful = [flow for flow in found.plus if text.place(flow) in places] if places else []
+        if not doubtful:
             return found
-        again = self._diff(Given(as_sent), match)
-        theirs = set(again.minus)
-        new = [flow for flow in found.plus if text.place(flow) not in places]
-        return text.Difference([flow for flow in found.minus if flow in theirs], [*new, *again.plus])
+        same, sent = self._compared(doubtful, found.minus)
+        theirs = set(same.values())
+        minus = [flow for flow in found.minus if flow not in theirs]
+        return text.Difference(minus, [sent.get(flow, flow) for flow in found.plus if flow not in same])
 
-    def _require_exact(self, given: Given, plus: Sequence[str]) -> None:
-        """Raises UsageError when a match would be widened. That is only logged when it is sent, and only the first ten times."""
-        doubtful = text.one_of_each_kind(plus)
-        parsed, _ = self._parse_numbered(doubtful) if doubtful else (None, [])
-        for was, now in _normalized(parsed.stderr) if parsed else ():
-            raise UsageError(quote(given.file or "flows"), f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}")
+    def _require_whole(self, flows: Given) -> None:
+        """Raises UsageError when ovs-ofctl would take a match for another one; of many flows one of each kind is looked at."""
+        asked = []
+        for number, head in prerequisites.kinds(flows.lines):
+            said = prerequisites.match(words.words(forms.readable(head)))
+            if said and not prerequisites.plain(said):
+                asked.append((flows.place(number), ",".join(word.text for word in said)))
+        for first in range(0, len(asked), _MOST_ASKED):
+            self._require_each(asked[first : first + _MOST_ASKED])
+
+    def _require_each(self, asked: Sequence[tuple[str, str]]) -> None:
+        """The same of some matches, each with the flow that has it."""
+        said = [[] if whole.refused(match) else whole.fields(match) for _, match in asked]
+        probes = [whole.probes(fields) if fields else [] for fields in said]
+        done = self._parse([probe for some in probes for probe in some])
+        made = iter(_forms(done))
+        for (what, match), fields, some in zip(asked, said, probes, strict=True):
+            if done.status or not fields:
+                self.form(match, what)  # to tell which it is
+            else:
+                self._require_said(what, match, fields, list(islice(made, len(some))))
+
+    def _compared(self, plus: Sequence[str], minus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Which flows of a difference the switch has all the same, and as which; and how the others would be sent."""
+        shown = self.run("show", "--", self.socket).stdout
+        ours, theirs = self._numbered(plus, shown), self._numbered(minus, shown)
+        joined = {at: flow for at, flow in enumerate(map(forms.joined, ours)) if flow != ours[at]}
+        sent = self._as_sent([*ours, *joined.values()], text.version(shown))
+        lengths = {}
+        if any("tun_metadata" in flow for flow in sent):
+            lengths = forms.option_lengths(self.run("dump-tlv-map", "--", self.socket).stdout)
+        known = {forms.canonical(flow, lengths): as_shown for flow, as_shown in zip(theirs, minus, strict=True)}
+        same = {}
+        for flow, as_sent in zip([*plus, *(plus[at] for at in joined)], sent, strict=True):
+            if as_sent and (as_shown := known.get(forms.canonical(as_sent, lengths))):
+                same[flow] = as_shown
+        names = {number: name for name, number in text.ports(shown).items()}
+        differing = [(flow, as_sent) for flow, as_sent in zip(plus, sent, strict=False) if as_sent and flow not in same]
+        return same, {flow: words.escaped(words.renamed(as_sent, names)).lstrip() for flow, as_sent in differing}
 
     def _diff(self, flows: Given, match: str) -> text.Difference:
-        done = self.switch.run([*self._argv, "--names", "diff-flows", "--", self.socket, _STDIN], flows.text.encode())
+        done = self._fed("--names", "diff-flows", "--", self.socket, _STDIN, flows=flows.text)
         if done.status == 2:  # they differ
             self._take_notes(done.stderr)
         else:
@@ -496,25 +541,34 @@ class Connection:
             raise Refused("ovs-ofctl", f"not a difference as this version of ovstool knows them: {quote(done.stdout)}")
         return found
 
-    def _as_sent(self, flows: Sequence[str]) -> tuple[list[str], list[str] | None]:
-        """Flows of a difference with ports by number, and as they would go over the wire to this switch; None when ovs-ofctl cannot tell."""
-        done, numbered = self._parse_numbered(flows)
-        as_sent = text.sent(done.stdout)
-        return numbered, as_sent if not done.status and len(as_sent) == len(flows) else None
+    def _as_sent(self, flows: Sequence[str], version: str) -> list[str]:
+        """Flows with ports by number as they would go over the wire in a version of OpenFlow; "" for one that ovs-ofctl cannot tell."""
+        sent = [""] * len(flows)
+        left = list(range(len(flows)))
+        for _ in range(_MOST_UNREADABLE):
+            done = self._parse([flows[at] for at in left], _FORMATS.get(version, "any"))
+            if done.status and forms.is_unreadable(done.stderr) and (readable := [forms.readable(flow) for flow in flows]) != flows:
+                flows = readable
+                continue
+            printed = [next(iter(text.sent(line)), "") for line in done.stdout.split("\n") if line.startswith("OFPT_FLOW_MOD")]
+            if not done.status and len(printed) == len(left):
+                for at, flow in zip(left, printed, strict=True):
+                    sent[at] = flow
+                break
+            # One flow that ovs-ofctl does not take keeps it from telling of the others.
+            found = _AT_LINE.match(_words(done.stderr))
+            left.pop(int(found[1]) - 1 if found and 0 < int(found[1]) <= len(left) else -1)
+            if not left:
+                break
+        return sent
 
-    def _parse_numbered(self, flows: Sequence[str]) -> tuple[Finished, list[str]]:
-        """What ovs-ofctl says it would send to this switch, and the flows with ports by number, for which it was asked.
-
-        Raises Conflict for a port's name that cannot be told from another port.
-        """
-        shown = self.run("show", "--", self.socket).stdout
-        numbers = text.ports(shown)
+    def _numbered(self, flows: Sequence[str], shown: str) -> list[str]:
+        """Flows of a difference with ports by number. Raises Conflict for a port's name that cannot be told from another port."""
         try:
-            numbered = [words.numbered(flow, numbers) for flow in flows]
+            return words.numbered("\n".join(flows), text.ports(shown)).split("\n")
         except words.Ambiguous as error:
             why = "there is also a port of this name, and ovs-ofctl shows both alike"
             raise Conflict(f"port {error}", why, "another name for that port") from error
-        return self._parse(numbered, _FORMATS.get(text.version(shown), "any")), numbered
 
     def _parse(self, flows: Sequence[str], form: str = "OXM-OpenFlow15") -> Finished:
         """What ovs-ofctl says it would send for these flows, with ports by number."""
@@ -522,9 +576,16 @@ class Connection:
         argv = ["ovs-ofctl", "-O", _VERSIONS, "-F", form, "parse-flows", "--", _STDIN]
         return self.switch.run(argv, "".join(f"{flow}\n" for flow in flows).encode())
 
+    def _fed(self, *argv: str, flows: str) -> Finished:
+        """Run ovs-ofctl with flows on its standard input; again, in words that it reads, when it complains about some that it writes."""
+        done = self.switch.run([*self._argv, *argv], flows.encode())
+        if done.status and forms.is_unreadable(done.stderr):
+            return self.switch.run([*self._argv, *argv], forms.readable(flows).encode())
+        return done
+
     def run(self, *argv: str, flows: Given | None = None, match: str = "") -> Finished:
         """Run ovs-ofctl, with flows on its standard input. Raises what its words mean."""
-        done = self.switch.run([*self._argv, *argv], flows.text.encode() if flows else b"")
+        done = self._fed(*argv, flows=flows.text if flows else "")
         self._check(done, flows, match)
         return done
 

@@ -169,7 +169,20 @@ def test_other_commands_take_it_no_more(filled, words, said):
     refuses(filled, words, said)
 
 
-@pytest.mark.parametrize("verb", ["replace", "diff"])
+MEANT_AS_FIELDS = [match for match in REFUSED if match not in ("reg0", "ip,nw_dst=1.1.1.257") and not match.startswith(("table=0,t", "out_port"))
+                   and ("taken as" in REFUSED[match] or "two things" in REFUSED[match] or "needs another" in REFUSED[match])]  # fmt: skip
+
+
+@pytest.mark.parametrize("match", MEANT_AS_FIELDS)
+def test_a_flow_whose_match_is_not_taken_whole_is_not_added(filled, match):
+    refuses(
+        filled,
+        ["flow", "add", "br0", "--", f"table=9,{match},actions=drop"],
+        REFUSED[match] if "try:" not in REFUSED[match] else "taken as",
+    )
+
+
+@pytest.mark.parametrize("verb", ["add", "replace", "diff"])
 def test_a_file_whose_match_would_be_widened_is_refused(filled, verb):
     path = filled.box.directory / f"{verb}.flows"
     path.write_text("".join(f"table=9,priority={i},ip,actions=drop\n" for i in range(20)) + "table=9,nw_dst=1.1.1.1,actions=drop\n")

@@ -286,9 +286,9 @@ def test_what_the_switch_refuses(switch, unmoved):
     assert "the table is full" in unmoved(["flow", "add", "br0", *flows], 6)
 
 
-def test_a_match_that_is_dropped_is_told(switch, ovstool):
-    result = ovstool(["flow", "add", "br0", "table=1,tcp_dst=80 actions=drop"])
-    assert result.code == 0 and 'tp_dst=80 was taken as ""' in result.stderr
+def test_a_match_that_would_be_dropped_is_refused(switch, unmoved):
+    message = unmoved(["flow", "add", "br0", "table=1,tcp_dst=80 actions=drop"], 2)
+    assert 'tp_dst=80 would be taken as ""' in message and message.endswith("try: tcp,tcp_dst=80")
 
 
 def test_no_ovs_vswitchd(switch, ovstool, refused):

@@ -107,11 +107,29 @@ def test_actions_are_what_ovs_flow_makes_of_them(actions):
     assert ours
 
 
-def test_what_ovs_flow_cannot_parse():
-    with pytest.raises(Refused, match="does not know how to parse"):
-        text.match_object("new_field=5")
-    with pytest.raises(Refused, match="does not know how to parse"):
-        text.actions_object("ct(commit")
+@pytest.mark.parametrize(
+    ("match", "parsed"),
+    [
+        ("new_field=5", {"new_field": "5"}),
+        ("ip,gtpu_flags=0x30,in_port=1", {"ip": True, "gtpu_flags": "0x30", "in_port": 1}),
+        ('new_field=(1,2),in_port="a, b"', {"new_field": "(1,2)", "in_port": '"a, b"'}),
+    ],
+)
+def test_a_match_that_ovs_flow_cannot_parse_is_text(match, parsed):
+    assert text.match_object(match) == parsed
+
+
+@pytest.mark.parametrize(
+    ("actions", "parsed"),
+    [
+        ("ct(commit", [{"ct": "commit"}]),
+        ("set_field:5/0x3f->mpls_label,output:1", [{"set_field": "5/0x3f->mpls_label"}, {"output": {"port": 1}}]),
+        ('output:"a, b",output:"c(d"', [{"output": '"a, b"'}, {"output": {"port": "c(d"}}]),
+        ("clone(clone(output:1),output:2)", [{"clone": "clone(output:1),output:2"}]),
+    ],
+)
+def test_actions_that_ovs_flow_cannot_parse_are_text(actions, parsed):
+    assert text.actions_object(actions) == parsed
 
 
 def test_a_difference():

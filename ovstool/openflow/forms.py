@@ -1,0 +1,98 @@
+"""The forms in which one flow is written: as it was typed, as ovs-ofctl prints it, as the switch has it (pure).
+
+ovs-ofctl prints some of what it reads in words that it does not read (format_SET_FIELD of ofp-actions.c, format_flow_tunnel of match.c),
+and a switch has some of what it is sent in another form.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from ovstool.openflow import text
+
+# A load of more than 64 bits, which ovs-ofctl prints as several.
+_LONG_LOAD = re.compile(r"load:(?:0x[0-9a-f]+|0)->(\w+)\[\d+\.\.\d+\](?:,load:(?:0x[0-9a-f]+|0)->\1\[\d+(?:\.\.\d+)?\])+")
+_LOADED = re.compile(r"load:(\w+)->\w+\[(\d+)(?:\.\.(\d+))?\]")
+_UNREADABLE = re.compile(r"invalid mask for field|ANY: bad syntax|unknown keyword gtpu_|: invalid IPv6 address")
+_GTPU = re.compile(r"(?<!\w)(?=gtpu_(?:flags|msgtype)=)")
+_NOTHING = re.compile(r"set_field:ANY->(?!in_port)")  # with a mask of no bits; as a port ANY is one
+_NUMBER = r"(0x[0-9a-f]{1,256}|[0-9]{1,19}|[0-9a-f:]{0,39}::?[0-9a-f.:]{0,39})"
+_MASKED = re.compile(rf"set_field:{_NUMBER}/{_NUMBER}->(?!vlan_vid)(\w+)")  # of which a load reaches one bit less
+_TUN_METADATA = re.compile(r"set_field:(0x[0-9a-f]{1,256}|0)(?:/(0x[0-9a-f]{1,256}))?->tun_metadata(\d{1,2})\b")
+_TUN_FLAGS = re.compile(r"load:(?:0x1|(0))->NXM_NX_TUN_FLAGS\[\]")
+_TLV = re.compile(r"^\s*\w+\s+\w+\s+(\d+)\s+tun_metadata(\d+)", re.MULTILINE)
+
+
+def is_unreadable(said: str) -> bool:
+    """Whether ovs-ofctl has complained about what it writes itself."""
+    return bool(_UNREADABLE.search(said))
+
+
+def readable(flows: str) -> str:
+    """What ovs-ofctl printed, in words that it reads.
+
+    A load of a part of a field is printed as a mask also where the field has none; and of an IPv6 mask that begins with a digit
+    ovs-ofctl reads a prefix length (ipv6_parse_masked__ of packets.c).
+    """
+    flows = _NOTHING.sub("set_field:0/0->", _GTPU.sub("tun_", flows))
+    return _MASKED.sub(_as_load, flows)
+
+
+def _as_load(found: re.Match[str]) -> str:
+    if ":" in found[1] and ":" not in found[2]:  # the length of a prefix
+        return found[0]
+    try:
+        value, mask = _integer(found[1]), _integer(found[2])
+    except ValueError:  # a MAC address, which ovs-ofctl reads
+        return found[0]
+    low = (mask & -mask).bit_length() - 1
+    high = mask.bit_length() - 1
+    if not mask or value & ~mask or (mask >> low) + 1 != 1 << (high - low + 1):
+        return found[0]
+    return f"load:{value >> low:#x}->{found[3]}[{low}..{high}]"
+
+
+def _integer(number: str) -> int:
+    return int(ipaddress.IPv6Address(number)) if ":" in number else int(number, 0)
+
+
+def joined(flow: str) -> str:
+    """A flow with the parts of each long load put together."""
+    return _LONG_LOAD.sub(_one_load, flow) if flow.count("load:") > 1 else flow
+
+
+def _one_load(found: re.Match[str]) -> str:
+    parts = [(int(number, 0), int(low), int(high or low)) for number, low, high in _LOADED.findall(found[0])]
+    start, end = parts[0][1], parts[-1][2]
+    if [low for _, low, _ in parts] != list(range(start, end + 1, 64)) or any(high - low != 63 for _, low, high in parts[:-1]):
+        return found[0]
+    value = sum(number << low - start for number, low, _ in parts)
+    return f"load:{value:#x}->{found[1]}[{start}..{end}]"
+
+
+def option_lengths(dumped: str) -> dict[str, int]:
+    """The bytes of each tunnel option that is mapped to a field, of ``ovs-ofctl dump-tlv-map``."""
+    return {number: int(length) for length, number in _TLV.findall(dumped)}
+
+
+def canonical(flow: str, lengths: Mapping[str, int]) -> tuple[str, str, str]:
+    """A flow with ports by number such that it equals another one that Open vSwitch takes for the same.
+
+    ``lengths`` are those of tunnel options; what is longer is cut by the switch.
+    """
+    before, _, actions = flow.partition("actions=")
+    head = text.head(flow)
+    beside = " ".join(sorted(word for word in before.split() if word.partition("=")[0] in text.BESIDE))
+    if "TUN_FLAGS" in actions:  # in which form depends on whether it has been sent before (encode_SET_FIELD)
+        actions = _TUN_FLAGS.sub(lambda found: f"set_field:{found[1] or 'oam'}->tun_flags", actions)
+    if "tun_metadata" in actions:
+        actions = _TUN_METADATA.sub(lambda found: _cut(found, lengths), actions)
+    return head, beside, actions.strip()
+
+
+def _cut(found: re.Match[str], lengths: Mapping[str, int]) -> str:
+    if found[3] not in lengths:
+        return found[0]
+    whole = (1 << 8 * lengths[found[3]]) - 1
+    value, mask = int(found[1], 0) & whole, int(found[2], 0) & whole if found[2] else whole
+    return f"set_field:{value:#x}{'' if mask == whole else f'/{mask:#x}'}->tun_metadata{found[3]}"

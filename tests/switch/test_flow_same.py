@@ -1,0 +1,155 @@
+"""The same is the same: flows that are there already, whatever they are made of, however they are written, and whoever writes them."""
+
+import re
+import subprocess
+
+import pytest
+from flow_generator import flows, numbered, read
+
+from ovstool.openflow import words
+
+VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+# ovs-ofctl reads a mask of the lowest bytes of a tunnel option as an option of that length.
+CUT = re.compile(r"tun_metadata1=0xef")
+# What every version of OpenFlow can say.
+PLAIN = [
+    "priority=1,ip,nw_src=10.0.0.0/8,actions=mod_dl_dst:02:00:00:00:00:01,output:1",
+    "priority=2,tcp,tp_dst=80,actions=mod_nw_src:1.2.3.4,mod_tp_dst:81,enqueue:1:3",
+    "priority=3,dl_vlan=5,actions=strip_vlan,mod_vlan_vid:7,NORMAL",
+    "priority=4,cookie=0x5,table=3,in_port=eth1,actions=load:5->NXM_NX_REG0[0..3],resubmit(,5)",
+    "priority=5,ip,nw_frag=not_later,actions=set_field:5->reg0,goto_table:6",
+    "priority=6,ip,actions=ct(commit,table=5,nat(src=1.2.3.4))",
+]
+# What the versions that have no bundles cannot say of it.
+BEYOND = {"OpenFlow10": "goto_table", "OpenFlow11": "nw_frag|reg0", "OpenFlow12": None}
+LENGTHS = (4, 8, 16, 4, 124, 4, 4, 60)  # of tunnel options
+
+
+class Bridge:
+    """br0 of a switch that has the groups, meters and tunnel options that the flows speak of."""
+
+    def __init__(self, switch):
+        self.switch = switch
+        self.socket = f"unix:{switch.box.directory}/br0.mgmt"
+        options = ",".join(f"{{class=0xffff,type={at},len={length}}}->tun_metadata{at}" for at, length in enumerate(LENGTHS))
+        self.ofctl("add-tlv-map", self.socket, options)
+        groups = "".join(f"group_id={group},type=all,bucket=output:1\n" for group in (*range(1, 11), 123, 1234, 1235))
+        self.ofctl("add-groups", self.socket, "-", stdin=groups)
+        for meter in range(1, 7):
+            self.ofctl("add-meter", self.socket, f"meter={meter},kbps,band=type=drop,rate=1000")
+
+    def ofctl(self, *argv, stdin="", code=0):
+        argv = ("ovs-ofctl", "-O", VERSIONS, *argv)
+        done = subprocess.run(argv, env=self.switch.environ, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+        assert code is None or done.returncode == code, done.stderr
+        return done
+
+    def fill(self, given):
+        """Give the bridge these flows and no others; Open vSwitch takes them all."""
+        self.ofctl("del-flows", self.socket)
+        self.ofctl("--bundle", "add-flows", self.socket, "-", stdin="".join(f"{flow}\n" for flow in given))
+
+    def file(self, given):
+        path = self.switch.box.directory / "br0.flows"
+        path.write_text("".join(f"{flow}\n" for flow in given))
+        return str(path)
+
+    def says_importance(self):
+        return "OpenFlow14" in (protocols := self.switch.vsctl("get bridge br0 protocols")) or "OpenFlow15" in protocols
+
+    def dump(self, *options):
+        return [line for line in self.ofctl(*options, "dump-flows", self.socket).stdout.splitlines() if " reply" not in line]
+
+    def differ(self, given):
+        """The lines of ``flow diff``."""
+        result = self.switch.ovstool(["flow", "diff", "br0", "--file", self.file(given)])
+        assert result.code == (1 if result.stdout else 0), result.stderr
+        return result.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def bridge(running_switch):
+    with running_switch("dummy") as switch:
+        yield Bridge(switch)
+
+
+@pytest.fixture(params=[VERSIONS, "OpenFlow13", "OpenFlow14", "OpenFlow15"], ids=["all", "1.3", "1.4", "1.5"])
+def versioned(bridge, request):
+    bridge.switch.vsctl(f"set bridge br0 protocols={request.param}")
+    return bridge
+
+
+def of_ovs():
+    """The flows of Open vSwitch's suite, each with a priority of its own, and with timeouts that do not pass meanwhile."""
+    found = []
+    for flow in read("flows_of_ovs.txt"):
+        head = words.head(flow)
+        kept = [re.sub("(_timeout=)", r"\g<1>60", word.text) for word in words.words(head) if word.name not in ("priority", "pri")]
+        found.append(f"{','.join(kept)} {flow[len(head) :]}")
+    return numbered(found)
+
+
+@pytest.mark.parametrize("given", [lambda: flows(11), of_ovs], ids=["generated", "of_ovs"])
+def test_flows_that_are_there_are_the_same(versioned, given):
+    given = [flow for flow in given() if "importance" not in flow or versioned.says_importance()]
+    assert len(given) > 1200
+    versioned.fill(given)
+    name = versioned.file(given)
+    for verb in "add", "replace":
+        result = versioned.switch.ovstool(["flow", verb, "br0", "--file", name])
+        assert (result.stdout, result.code) == ("br0: unchanged\n", 0), result.stderr
+    assert versioned.differ(given) == []
+    for option in "--no-stats", "--names":
+        dumped = [line for line in versioned.dump(option) if not CUT.search(line)]
+        assert [line for line in versioned.differ(dumped) if not CUT.search(line)] == []
+    assert len(versioned.switch.ovstool("flow list br0 --parsed -f json").json) == len(given)
+
+
+@pytest.mark.parametrize("beside", ["cookie=0x123", "idle_timeout=4000", "hard_timeout=4000", "priority=65000", "table=77", ""])
+def test_flows_with_something_else_differ(bridge, beside):
+    given = [flow for flow in flows(12) if "goto_table" not in flow and "resubmit" not in flow][::4]
+    bridge.switch.vsctl(f"set bridge br0 protocols={VERSIONS}")
+    bridge.fill(given)
+    changed = []
+    for flow in given:
+        head, action, actions = flow.partition("action")
+        changed.append(f"{head},{beside},{action}{actions}" if beside else f"{head}actions=output:99")
+    if beside == "priority=65000":  # all of one match are one flow then
+        changed = changed[:1]
+    lines = bridge.differ(changed)
+    assert sum(line.startswith("+") for line in lines) == len(changed)
+    assert sum(line.startswith("-") for line in lines) == len(given)
+
+
+NEARLY = [
+    ("reg0=1/3,actions=drop", "reg0=1/7,actions=drop"), ("ip,nw_src=10.0.0.0/8,actions=drop", "ip,nw_src=10.0.0.0/9,actions=drop"),
+    ("ip,nw_frag=not_later,actions=drop", "ip,nw_frag=no,actions=drop"), ("tun_metadata1=1,actions=drop", "tun_metadata1=2,actions=drop"),
+    ("actions=set_field:5->reg0", "actions=set_field:5/0xff->reg0"), ("actions=load:5->reg0[0..3]", "actions=load:5->reg0[0..4]"),
+    ("actions=output:1,output:2", "actions=output:2,output:1"), ("actions=set_field:1->tun_metadata1", "actions=load:1->tun_metadata1[0..31]"),
+    ("actions=set_field:1->tun_metadata1", "actions=set_field:2->tun_metadata1"), ("actions=set_field:0/0->reg0", "actions=set_field:0/1->reg0"),
+    ("ip,actions=dec_ttl(1)", "ip,actions=dec_ttl(2)"), ("ip,actions=ct(commit)", "ip,actions=ct(commit,force)"), ("actions=note:01", "actions=note:02"),
+    ("actions=enqueue:1:3", "actions=set_queue:3,output:1"), ("mpls,actions=load:5->mpls_label[0..3]", "mpls,actions=load:5->mpls_label[0..4]"),
+    ("actions=load:5->xxreg1[0..63],load:6->xxreg1[64..127]", "actions=load:6->xxreg1[0..63],load:5->xxreg1[64..127]"),
+    ("actions=load:1->xxreg1[0..63]", "actions=load:1->xxreg1[]"), ("actions=set_field:oam->tun_flags", "actions=set_field:0->tun_flags"),
+    ("actions=learn(table=1,dl_src=dl_dst)", "actions=learn(table=1,dl_dst=dl_src)"), ("actions=mod_dl_src:1:2:3:4:5:6", "actions=mod_dl_dst:1:2:3:4:5:6"),
+    ("actions=write_actions(output:1)", "actions=output:1"), ("actions=controller(max_len=5)", "actions=controller(max_len=6)"),
+    ("actions=clone(output:1),output:2", "actions=clone(output:1,output:2)"), ("actions=resubmit(,5)", "actions=resubmit(1,5)"),
+]  # fmt: skip
+
+
+def test_flows_that_are_nearly_the_same_differ(versioned):
+    ours, theirs = (list(numbered(flows)) for flows in zip(*NEARLY, strict=True))
+    versioned.fill(theirs)
+    lines = versioned.differ(ours)
+    for at, pair in enumerate(NEARLY, 1):
+        assert sorted(line[0] for line in lines if re.search(rf"priority={at}\b", line)) == ["+", "-"], pair
+    assert versioned.differ(theirs) == []
+
+
+def test_versions_without_bundles_compare_too(bridge):
+    for version in BEYOND:
+        bridge.switch.vsctl(f"set bridge br0 protocols={version}")
+        bridge.ofctl("del-flows", bridge.socket)
+        given = [flow for flow in PLAIN if BEYOND[version] is None or not re.search(BEYOND[version], flow)]
+        bridge.ofctl("add-flows", bridge.socket, "-", stdin="".join(f"{flow}\n" for flow in given))
+        assert bridge.differ(given) == bridge.differ(bridge.dump("--no-stats")) == [], version
