@@ -2,7 +2,8 @@
 
 What Open vSwitch does with each was read in lib/netdev-linux.c, netdev-dpdk.c and vswitchd/bridge.c of 2.13 to 3.7, and measured on the
 kernel datapath; ovs-vswitchd.conf.db(5) has the configuration. Most of it happens without an error in the database or a line in the log.
-``qos check`` finds these and more (qos_check.py); ``qos set`` and ``qos steer`` note them at once.
+``qos check`` finds these and more (qos_check.py); ``qos set`` and ``qos steer`` note them at once. The file is long because the rules are
+many; none knows of another.
 """
 
 import shlex
