@@ -212,6 +212,10 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     if not flow.strip() or flow.lstrip().startswith("-"):
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
     done = switch.appctl("ofproto/trace", "--names", bridge, flow)
+    ports = None
+    if done.status and "--names: unknown option" in done.stderr:  # Open vSwitch has it from 3.1 on (NEWS)
+        done = switch.appctl("ofproto/trace", bridge, flow)
+        ports = None if done.status else _ports(switch, bridge)
     if done.status:
         said = _words(done.stderr)
         if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", said):
@@ -219,7 +223,13 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
         if "cannot connect" in said or "pidfile" in said:
             raise Unreachable("ovs-vswitchd", said, "is it running?")
         raise Refused("ofproto/trace", said)
-    return trace.parse(done.stdout)
+    return trace.parse(done.stdout, ports)
+
+
+def _ports(switch: Switch, bridge: str) -> trace.Ports:
+    """The names of the ports that a trace of this bridge may tell of by number."""
+    bridges = switch.appctl("dpif/show").stdout
+    return trace.ports(bridge, bridges, switch.appctl("dpctl/show", trace.datapath_of(bridge, bridges)).stdout)
 
 
 def as_object(bridge: str, flow: str, traced: trace.Trace) -> dict[str, Any]:
