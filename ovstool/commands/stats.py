@@ -140,7 +140,7 @@ def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
         raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
     speeds = stats.link_speeds(switch, args.ports, args.bridge)
     shaped = qos.max_rates(switch)
-    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s)
+    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s, bursts=True)
 
     def limit(port: str, direction: str) -> int | None:
         known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]

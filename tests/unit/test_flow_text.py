@@ -232,7 +232,7 @@ VERDICTS = [
         "forwarded out of vx1 (tunnel) and vx2 (tunnel)",
     ),
     (
-        " 0. priority 0\n    output:p1\n\n    bridge(\"br1\")\n    -----\n         0. priority 0\n            NORMAL\n"
+        ' 0. priority 0\n    output:p1\n\n    bridge("br1")\n    -----\n         0. priority 0\n            NORMAL\n'
         "             -> forwarding to learned port\n             -> output to native tunnel\n    output:NXM_NX_REG0[]\n     -> output port is 0\n",
         "clone(tnl_push(tnl_port(vxlan_sys_4789),header(size=50,type=4,eth(dst=02:00:00:00:00:01,src=02:00:00:00:00:02,dl_type=0x0800),"
         "ipv4(src=10.9.9.1,dst=10.9.9.9,proto=17),udp(src=0,dst=4789,csum=0x0),vxlan(flags=0x8000000,vni=0x5)),out_port(br0)),eth2)",
