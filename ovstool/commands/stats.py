@@ -21,7 +21,8 @@ class Stats(SwitchStream):
 
     Packets and bytes as the device has counted them, also before it was a port. Without PORT all of them; a bond has a row for each
     member. A counter that the device lacks is null. The counters are read live over OpenFlow; where that cannot be done they are
-    those of the database, which ovs-vswitchd refreshes every 5 seconds, and a note says so.
+    those of the database, which ovs-vswitchd refreshes every 5 seconds, and a note says so. How often a network card refreshes its
+    own is up to its driver.
 
     For tunnels and patch ports, which are no devices, ovs-vswitchd counts itself, from its start or that of the port on, and no more often
     than every half second (other_config:max-revalidator). Named with a shorter --interval or with --bursts they are refused; where no

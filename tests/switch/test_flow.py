@@ -366,7 +366,7 @@ priority=9,in_port=eth1,udp,tp_dst=4 actions=set_tunnel:0x7,vx0,vx1
 priority=9,in_port=eth1,udp,tp_dst=5 actions=meter:1,sample(probability=65535,collector_set_id=1,sampling_port=eth2),controller,clone(push_vlan:0x8100,eth2)
 table=1,in_port=eth1 actions=set_field:eth2->in_port,resubmit(p0,3),move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],output:NXM_NX_REG0[],LOCAL
 table=2,in_port=eth1,ct_state=+trk actions=p0,eth2
-table=3,in_port=p0 actions=bundle(eth_src,0,hrw,ofport,members:eth1,eth2),IN_PORT
+table=3,in_port=p0 actions=bundle(eth_src,0,hrw,ofport,slaves:eth1,eth2),IN_PORT
 """
 
 
