@@ -242,7 +242,7 @@ class FlowTop(SwitchLister):
     """Show the flows with the most traffic
 
     Rates are averages over the interval. A flow without traffic is left out; one that is new counts from its birth. What
-    the datapath has forwarded is counted up to a second late, so an interval below some seconds is only a hint.
+    the datapath has forwarded is counted half a second late or more, so an interval below some seconds is only a hint.
 
     Examples:
       ovstool flow top br0

@@ -13,8 +13,12 @@ class SflowEnable(SwitchWriter):
     """Export sFlow samples of bridges to collectors
 
     What is given is the bridge's whole sFlow; what is left out is as Open vSwitch has it by default. The agent is an
-    interface whose address tells collectors which switch this is; it is not what is sampled. An agent without an address
-    is refused, because ovs-vswitchd would say nothing and send nothing.
+    interface whose address tells collectors which switch this is, or that address itself; it is not what is sampled. An
+    interface that has no address or is not there is refused: ovs-vswitchd would say nothing, and send samples in the name of
+    the address that it has on the route to a collector, or none.
+
+    Open vSwitch sends no sample of more than 700 bytes, so HEADER goes up to 612; where packets have tunnels or MPLS, 472
+    leaves room for these. With --sampling 1 each packet is sampled, and goes through ovs-vswitchd.
 
     Examples:
       ovstool sflow enable br0 --collector 10.0.0.5
@@ -28,13 +32,16 @@ class SflowEnable(SwitchWriter):
             "--collector", metavar="HOST[:PORT]", action="append", type=_collector, help="where samples go (port 6343); repeatable"
         )
         parser.add_argument(
-            "--agent", metavar="IFACE", type=word, help="interface that identifies the switch (default: the one on the route)"
+            "--agent",
+            metavar="IFACE",
+            type=_agent,
+            help="interface, or IP address, that identifies the switch (default: the one on the route)",
         )
-        parser.add_argument("--sampling", metavar="N", type=number(1, 2**32 - 1), help="sample one packet in N (default: 400)")
+        parser.add_argument("--sampling", metavar="N", type=_sampling, help="sample one packet in N (default: 400)")
         parser.add_argument(
             "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
         )
-        parser.add_argument("--header", metavar="BYTES", type=number(1, 65535), help="bytes of each sampled packet (default: 128)")
+        parser.add_argument("--header", metavar="BYTES", type=_header, help="bytes of each sampled packet, up to 612 (default: 128)")
         parser.add_argument("--force", action="store_true", help="do not check the agent and the route")
         return parser
 
@@ -79,3 +86,27 @@ def _collector(text: str) -> sflow.Collector:
         return sflow.parse_collector(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _agent(text: str) -> str:
+    try:
+        return sflow.parse_agent(word(text))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _sampling(text: str) -> int:
+    value = number(1, 2**32 - 1)(text)
+    if value > sflow.MOST_SAMPLING:
+        raise argparse.ArgumentTypeError(
+            f"{text}: Open vSwitch would sample at another rate; up to {sflow.MOST_SAMPLING} it is right within 1%"
+        )
+    return value
+
+
+def _header(text: str) -> int:
+    value = number(1, 65535)(text)
+    if value > sflow.MOST_HEADER:
+        most = sflow.MOST_HEADER
+        raise argparse.ArgumentTypeError(f"{text}: Open vSwitch would lose the sample of each packet longer than {most}, which is the most")
+    return value

@@ -19,9 +19,14 @@ _BURSTS_FOR_S = 10.0
 class Stats(SwitchStream):
     """Show the counters of ports, their rates and bursts
 
-    Packets and bytes since the port was added. Without PORT all of them; a bond has a row for each member. A counter that the device
-    lacks is null. The counters are read live over OpenFlow; where that cannot be done they are those of the database, which
-    ovs-vswitchd refreshes every 5 seconds, and a note says so.
+    Packets and bytes as the device has counted them, also before it was a port. Without PORT all of them; a bond has a row for each
+    member. A counter that the device lacks is null. The counters are read live over OpenFlow; where that cannot be done they are
+    those of the database, which ovs-vswitchd refreshes every 5 seconds, and a note says so. How often a network card refreshes its
+    own is up to its driver.
+
+    For tunnels and patch ports, which are no devices, ovs-vswitchd counts itself, from its start or that of the port on, and no more often
+    than every half second (other_config:max-revalidator). Named with a shorter --interval or with --bursts they are refused; where no
+    PORT is named they are null then. What a tunnel sends on the userspace datapath it counts twice.
 
     With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured. A counter that went
     backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
@@ -96,7 +101,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--source",
         choices=stats.SOURCES,
         default="auto",
-        help="where to read: openflow, live; ovsdb, at most 5 s old; auto, openflow if it can be had (default)",
+        help="where to read: openflow, live; ovsdb, refreshed every 5 s; auto, openflow if it can be had (default)",
     )
 
 
@@ -140,7 +145,7 @@ def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
         raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
     speeds = stats.link_speeds(switch, args.ports, args.bridge)
     shaped = qos.max_rates(switch)
-    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s)
+    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s, bursts=True)
 
     def limit(port: str, direction: str) -> int | None:
         known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]

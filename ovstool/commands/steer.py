@@ -29,7 +29,7 @@ class QosSteer(FlowWriter):
     of must lead to the same number.
 
     It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd forgets all flows
-    when it ends; a restart by ovs-ctl puts them back, after a crash repeat the command. The flow has a cookie that tells whose
+    when it ends; 'systemctl reload' and 'ovs-ctl restart' put them back, else repeat the command. The flow has a cookie that tells whose
     it is, by which 'qos unsteer', 'qos clear', 'port del' and 'ovstool flow list BRIDGE cookie=0x6f76737400000000/0xffffffff00000000' find it.
 
     Examples:

@@ -2,24 +2,35 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ovstool.errors import Refused, one_line, quote
+from ovstool.openflow.words import renamed
 
-_BRIDGE = re.compile(r"bridge\(\"(.*)\"\)")
+_BRIDGE = re.compile(r"( *)bridge\(\"(.*)\"\)")
 _STEP = re.compile(r"( *)([0-9]{1,3})\. (.*)")
 _MATCHED = re.compile(r"(?:(.*), )?priority ([0-9]{1,5})(?:, cookie (0x[0-9a-f]+))?")
 _FAILED = re.compile(r"Translation failed \((.*)\), packet is dropped\.")
-_TUNNEL = re.compile(r"(?:\btunnel\(|\bipv[46]\()[^()]*?\bdst=([^,()]+)")
+# What the kernel sets for a tunnel, and the header that the userspace datapath pushes: the address of the other end.
+_TUNNEL = re.compile(r"(?:\btunnel\(|\bheader\([^()]*\([^()]*\),ipv[46]\()[^()]*?\b(?:ipv6_)?dst=([^,()]+)")
+_TUNNELLED = ("output to kernel tunnel", "output to native tunnel")  # compose_output_action__ of ofproto-dpif-xlate.c
 _CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
 _RESUMED = re.compile(r"recirc\(0x[0-9a-f]+\) - resume (\w+)")
 _OUTPUT = re.compile(r"output:(.+)")
 # In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
 _NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
 _BRANCHES = ("clone", "check_pkt_len", "gt", "le", "actions", "sample")  # actions that hold others
+_WITH_PORTS = (*_BRANCHES, "tnl_port", "out_port", "tnl_pop")
 _PIECE = re.compile(r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)|[(),\n]|[^"(),\n]+')
-_TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|bareudp|srv6)_sys(?:_\d+)?")
+_PLAIN_NAME = re.compile(r"(?!\d+$|(?:drop|pop_vlan|pop_eth|pop_nsh|ct_clear|dec_ttl)$)[\w.-]+")
+_TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|udp|srv6)_sys(?:_\d+)?")
+# dpif_show_backer of ofproto-dpif.c, show_dpif of dpctl.c
+_SHOWN_DATAPATH = re.compile(r"(\S+@\S+): hit:\d+ missed:\d+")
+_SHOWN_BRIDGE = re.compile(r"  (\S.*):")
+_SHOWN_PORT = re.compile(r"    (.+) (\d+)/(?:\d+|none): \(")
+_SHOWN_DATAPATH_PORT = re.compile(r"  port (\d+): (.+?)(?: \(|$)")
 
 
 @dataclass
@@ -48,10 +59,51 @@ class Trace:
     megaflow: str = ""
     datapath_actions: str = ""
     lines: list[str] = field(default_factory=list)
+    tunnels: list[str] = field(default_factory=list)  # those that it leaves through, empty for one that no flow names
 
 
-def parse(text: str) -> Trace:
-    """Read a trace that was made with ``--names``. Raises Refused when it is none.
+class Ports(NamedTuple):
+    """The names of ports by number, for a trace that has none: those of OpenFlow by bridge, and those of the datapath."""
+
+    bridge: str = ""  # the one that the packet comes to
+    of_bridges: Mapping[str, Mapping[str, str]] = {}
+    of_datapath: Mapping[str, str] = {}
+
+
+def datapath_of(bridge: str, dpif_show: str) -> str:
+    """The datapath of a bridge, as ``dpif/show`` tells it. Raises Refused."""
+    datapath = ""
+    for line in dpif_show.split("\n"):
+        if found := _SHOWN_DATAPATH.fullmatch(line):
+            datapath = found[1]
+        elif line == f"  {bridge}:" and datapath:
+            return datapath
+    raise Refused("dpif/show", f"does not tell of bridge {quote(bridge)}")
+
+
+def ports(bridge: str, dpif_show: str, dpctl_show: str) -> Ports:
+    """Read the names of the ports of all bridges, from ``dpif/show``, and those of a datapath, from ``dpctl/show``."""
+    of_bridges: dict[str, dict[str, str]] = {}
+    names: dict[str, str] = {}
+    for line in dpif_show.split("\n"):
+        if found := _SHOWN_PORT.match(line):
+            names[found[2]] = found[1]
+        elif found := _SHOWN_BRIDGE.fullmatch(line):
+            names = of_bridges.setdefault(found[1], {})
+    shown = map(_SHOWN_DATAPATH_PORT.match, dpctl_show.split("\n"))
+    return Ports(bridge, of_bridges, {found[1]: found[2] for found in shown if found})
+
+
+class _Around(NamedTuple):
+    """A bridge, or a step on it, within which what follows may be: what begins further to the right."""
+
+    column: int
+    bridge: str
+    step: Step | None = None
+
+
+def parse(text: str, ports: Ports | None = None) -> Trace:
+    """Read a trace that was made with ``--names``, or to which ``ports`` adds them. Raises Refused when it is none.
 
     A packet that goes through connection tracking is traced in several passes: ``final_flow`` and ``megaflow`` are those of the
     last, ``datapath_actions`` those of all, one pass a line.
@@ -59,26 +111,20 @@ def parse(text: str) -> Trace:
     trace = Trace()
     failed = resumed = ""
     passes: list[str] = []
-    bridge = ""
-    open_steps: list[tuple[int, Step]] = []  # with the column in which each began; the innermost last
+    around: list[_Around] = []  # the innermost last
     for line in text.split("\n"):
         words = line.strip()
         name, colon, value = line.partition(": ")
         if not words or not words.strip("-="):
             continue
-        if colon and name in ("Flow", "Final flow", "Megaflow", "Datapath actions"):
-            match name:
-                case "Flow":
-                    trace.flow = trace.flow or value
-                case "Final flow":
-                    trace.final_flow = value
-                case "Megaflow":
-                    trace.megaflow = value
-                case _:
-                    passes.append(value)
+        if colon and name == "Datapath actions":
+            passes.append(_with_port_names(value, ports.of_datapath) if ports else value)
+        elif colon and name in ("Flow", "Final flow", "Megaflow"):
+            _take_flow(trace, name, _renamed(value, ports, ports.bridge if ports else ""))
         elif found := _BRIDGE.fullmatch(line):
-            bridge, open_steps = found[1], []
-            trace.lines.append(f"bridge {bridge}")
+            column = len(found[1])
+            around = [outer for outer in around if outer.column < column] + [_Around(column, found[2])]
+            trace.lines.append(f"{'    ' * (column // 4)}bridge {found[2]}")
         elif found := _FAILED.match(line):
             failed = found[1]
         elif found := _RESUMED.match(line):
@@ -86,21 +132,14 @@ def parse(text: str) -> Trace:
             trace.lines.append(line)
         elif found := _STEP.fullmatch(line):
             column = len(found[1]) + len(found[2]) - 2  # the number is aligned to the right
-            step = _step(bridge, int(found[2]), max(column, 0) // 4, found[3])
-            open_steps = [(at, opened) for at, opened in open_steps if at < column] + [(column, step)]
+            around = [outer for outer in around if outer.column < column or (not outer.step and outer.column == column)]
+            bridge = around[-1].bridge if around else ""
+            step = _step(bridge, int(found[2]), max(column, 0) // 4, _renamed(found[3], ports, bridge))
+            around.append(_Around(column, bridge, step))
             trace.steps.append(step)
             trace.lines.append(f"{'    ' * step.depth}  {_title(step)}")
         elif line.startswith(" "):
-            column = len(line) - len(line.lstrip())
-            while len(open_steps) > 1 and open_steps[-1][0] >= column:
-                open_steps.pop()
-            remark = words.startswith(("->", ">>"))
-            words = words.strip("<>- ") if remark else words
-            depth = open_steps[-1][1].depth if open_steps else 0
-            trace.lines.append(f"{'    ' * depth}{'      -> ' if remark else '    '}{words}")
-            if open_steps and words != "thaw":
-                step = open_steps[-1][1]
-                (step.notes if remark else step.actions).append(words)
+            _take_action(trace, around, line, ports)
         else:
             trace.lines.append(words)
     if not passes:
@@ -109,6 +148,52 @@ def parse(text: str) -> Trace:
     trace.outputs = _outputs(trace)
     trace.verdict = _verdict(trace, failed, resumed)
     return trace
+
+
+def _take_flow(trace: Trace, name: str, flow: str) -> None:
+    match name:
+        case "Flow":
+            trace.flow = trace.flow or flow
+        case "Final flow":
+            trace.final_flow = flow
+        case _:
+            trace.megaflow = flow
+
+
+def _take_action(trace: Trace, around: list[_Around], line: str, ports: Ports | None) -> None:
+    """An action, or a remark on one: of the step within which it stands. What it does not stand within is over."""
+    words = line.strip()
+    column = len(line) - len(line.lstrip())
+    while len(around) > 1 and around[-1].column >= column and any(outer.step for outer in around[:-1]):
+        around.pop()
+    remark = words.startswith(("->", ">>"))
+    words = words.strip("<>- ") if remark else _renamed(words, ports, around[-1].bridge if around else "")
+    step = next((outer.step for outer in reversed(around) if outer.step), None)
+    trace.lines.append(f"{'    ' * (step.depth if step else 0)}{'      -> ' if remark else '    '}{words}")
+    if step and words != "thaw":
+        (step.notes if remark else step.actions).append(words)
+    if step and remark and words in _TUNNELLED:
+        found = _OUTPUT.fullmatch(step.actions[-1]) if step.actions else None
+        trace.tunnels.append(_unquoted(found[1]) if found and not found[1].endswith("]") else "")
+
+
+def _renamed(flow: str, ports: Ports | None, bridge: str) -> str:
+    return renamed(flow, ports.of_bridges.get(bridge, {})) if ports else flow
+
+
+def _with_port_names(actions: str, names: Mapping[str, str]) -> str:
+    """Actions of a datapath with names for the numbers of ports (format_odp_actions of odp-util.c)."""
+    within: list[str] = []
+    pieces: list[str] = []
+    for piece in _PIECE.findall(actions):
+        if piece == "(":
+            within.append(pieces[-1] if pieces else "")
+        elif piece == ")" and within:
+            within.pop()
+        elif piece in names and (not within or within[-1] in _WITH_PORTS):
+            piece = names[piece] if _PLAIN_NAME.fullmatch(names[piece]) else json.dumps(names[piece], ensure_ascii=False)
+        pieces.append(piece)
+    return "".join(pieces)
 
 
 def _step(bridge: str, table: int, depth: int, text: str) -> Step:
@@ -127,22 +212,16 @@ def _title(step: Step) -> str:
 
 def _outputs(trace: Trace) -> list[str]:
     """The names of the ports that the packet leaves through, in that order."""
-    names: dict[str, None] = {}
-    for item in _datapath_ports(trace.datapath_actions):
-        if not _TUNNEL_PORT.fullmatch(item):
-            names[item] = None
-    if _TUNNEL.search(trace.datapath_actions):
-        # The datapath has one port for all tunnels of a kind; the flow names the one that was meant.
-        for step in trace.steps:
-            for index, action in enumerate(step.actions):
-                found = _OUTPUT.fullmatch(action)
-                if found and not _skipped(step, index):
-                    names[_unquoted(found[1])] = None
-    return list(names)
+    names = [name for name in _datapath_ports(trace.datapath_actions) if not _TUNNEL_PORT.fullmatch(name)]
+    return list(dict.fromkeys([*names, *_tunnels(trace)]))
 
 
-def _skipped(step: Step, index: int) -> bool:
-    return len(step.notes) == 1 and step.notes[0].startswith(("skipping", "Nonexistent")) and index == len(step.actions) - 1
+def _tunnels(trace: Trace) -> list[str]:
+    """The tunnels among the outputs. The datapath has one port for all of a kind; that stands for one that no flow names."""
+    if not _TUNNEL.search(trace.datapath_actions):
+        return []
+    device = _TUNNEL_PORT.search(trace.datapath_actions)
+    return [name or (device[0] if device else "a tunnel") for name in trace.tunnels]
 
 
 class _Open(NamedTuple):
@@ -174,9 +253,7 @@ def _datapath_ports(actions: str) -> list[str]:
         elif counts and word and word not in _NO_PORT and (word.startswith('"') or "=" not in word):
             found.append(_unquoted(word))
         if piece == ")" and within:
-            closed = within.pop()
-            if closed.action == "out_port" and within and within[-1].action == "tnl_push" and (len(within) < 2 or within[-2].counts):
-                found.append(_unquoted(word))
+            within.pop()
             if sampled and len(within) == sampled[0]:
                 sampled = None
         word = ""
@@ -230,14 +307,14 @@ def _is_flooded(trace: Trace) -> bool:
 def _listed(trace: Trace) -> str:
     """The outputs, with the queue and the tunnel of each."""
     queues = _queues(trace)
-    remote = _TUNNEL.search(trace.datapath_actions)
-    explicit = {_unquoted(found[1]) for step in trace.steps for action in step.actions if (found := _OUTPUT.fullmatch(action))}
-    plain = set(_datapath_ports(trace.datapath_actions))
+    tunnels = _tunnels(trace)
+    remotes = set(_TUNNEL.findall(trace.datapath_actions))
+    tunnel = f"tunnel to {remotes.pop()}" if len(remotes) == 1 else "tunnel"
     names = []
     for name in trace.outputs:
         extra = [f"queue {queues[name]}"] if name in queues else []
-        if remote and name in explicit and name not in plain:
-            extra.append(f"tunnel to {remote[1]}")
+        if name in tunnels:
+            extra.append(tunnel)
         names.append(f"{name} ({', '.join(extra)})" if extra else name)
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 

@@ -23,7 +23,7 @@ _ENDS = re.compile(r"[(), \t\r\n]")
 _PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
 _PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})")
 _SET_IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
-_MEMBERS = re.compile(rf"(?<=members:)(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
+_MEMBERS = re.compile(rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
 _PLAIN = re.compile(r"[\w.-]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # ovs-ofctl quotes all others
 

@@ -220,6 +220,10 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     if wrong := actions.misfit_of_packet(words.escaped(flow)):
         raise UsageError(f"flow {quote(flow)}", words.unescaped(wrong))
     done = switch.appctl("ofproto/trace", "--names", bridge, flow)
+    ports = None
+    if done.status and "--names: unknown option" in done.stderr:  # Open vSwitch has it from 3.1 on (NEWS)
+        done = switch.appctl("ofproto/trace", bridge, flow)
+        ports = None if done.status else _ports(switch, bridge)
     if done.status:
         said = _words(done.stderr)
         if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", said):
@@ -227,7 +231,13 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
         if "cannot connect" in said or "pidfile" in said:
             raise Unreachable("ovs-vswitchd", said, "is it running?")
         raise Refused("ofproto/trace", said)
-    return trace.parse(done.stdout)
+    return trace.parse(done.stdout, ports)
+
+
+def _ports(switch: Switch, bridge: str) -> trace.Ports:
+    """The names of the ports that a trace of this bridge may tell of by number."""
+    bridges = switch.appctl("dpif/show").stdout
+    return trace.ports(bridge, bridges, switch.appctl("dpctl/show", trace.datapath_of(bridge, bridges)).stdout)
 
 
 def as_object(bridge: str, flow: str, traced: trace.Trace) -> dict[str, Any]:

@@ -16,13 +16,21 @@ PORT = 6343  # IANA's port for sFlow
 SAMPLING = 400  # ovs-vswitchd's defaults, for columns that are empty
 POLLING_S = 30
 HEADER = 128
+# ovs-vswitchd drops a sample of more than half a datagram of 1400 bytes (sfl_receiver_writeFlowSample of sflow_receiver.c), of which it
+# needs 88 itself; and up to 140 more for tunnels that a packet comes and leaves by, and for MPLS (dpif_sflow_received).
+MOST_HEADER, SAFE_HEADER = 700 - 88, 700 - 88 - 140
+# It samples with a chance in steps of 2^-32 (dpif_sflow_set_options of ofproto-dpif-sflow.c); from here on that is off by more than 1%.
+MOST_SAMPLING = 2**32 // 100
 _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,252}", re.IGNORECASE)
+_SCOPE = re.compile(r"[\w.-]+")
+_BROADCAST = ipaddress.ip_address("255.255.255.255")
+_LINK_LOCAL_GROUPS = ipaddress.ip_network("ff02::/16")
 _COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header", "external_ids")
 
 
 @dataclass(frozen=True)
 class Collector:
-    """Where samples go: an IP address or a host name, and a UDP port."""
+    """Where samples go: an IP address, as it is usually written, or a host name, and a UDP port."""
 
     host: str
     port: int = PORT
@@ -32,7 +40,8 @@ class Collector:
 class Wish:
     """What is asked of sFlow: one packet in ``sampling``, counters every ``polling_s`` seconds, ``header`` bytes of each packet.
 
-    ``agent`` None: the interface on the route to the first collector. ``force`` skips the checks of agent and route.
+    ``agent`` is an interface or an IP address; None: the interface on the route to the first collector. ``force`` skips the checks of
+    agent and route.
     """
 
     collectors: tuple[Collector, ...]
@@ -56,7 +65,7 @@ class Listed:
 
 
 def parse_collector(text: str) -> Collector:
-    """Read ``HOST``, ``HOST:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``. Raises UsageError."""
+    """Read ``HOST``, ``HOST:PORT``, ``[IPV6]`` or ``[IPV6]:PORT``; an IPv6 address may have a scope. Raises UsageError."""
     wrong = UsageError(
         f"collector {quote(text)}", "not HOST or HOST:PORT with a port from 1 to 65535", "10.0.0.5, 10.0.0.5:6343 or [2001:db8::5]:6343"
     )
@@ -74,7 +83,34 @@ def parse_collector(text: str) -> Collector:
     # A name of digits and dots is a mistyped address, not a host.
     if not _is_ip(host) and (not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit()):
         raise wrong
+    if _is_ip(host):
+        host = _required_reachable(host)
     return Collector(host, number)
+
+
+def parse_agent(text: str) -> str:
+    """Read the name of an interface or an IP address, which is then as it is usually written. Raises UsageError."""
+    if not _is_ip(text):
+        return text
+    address = ipaddress.ip_address(text)
+    if address.is_unspecified or address.is_multicast or "%" in text:
+        raise UsageError(f"agent {quote(text)}", "not an address that identifies a switch")
+    return str(address)
+
+
+def _required_reachable(host: str) -> str:
+    """An IP address as it is usually written. Raises UsageError for one to which ovs-vswitchd can open no socket, or not the one meant."""
+    address = ipaddress.ip_address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_unspecified or address == _BROADCAST:
+        raise UsageError(f"collector {quote(host)}", "not the address of a host")
+    scope = getattr(address, "scope_id", None)
+    if address.version == 6 and not scope and (address.is_link_local or address in _LINK_LOCAL_GROUPS):
+        raise UsageError(f"collector [{host}]", "a link-local address needs the interface that leads to it", f"[{host}%eth0]:{PORT}")
+    if scope and not _SCOPE.fullmatch(scope):
+        raise UsageError(f"collector {quote(host)}", "its scope is not an interface")
+    return str(address)
 
 
 def list_all(switch: Switch) -> list[Listed]:
@@ -109,6 +145,9 @@ def enable(switch: Switch, bridges: Sequence[str], wish: Wish) -> list[Change]:
     for column, value in (("sampling", wish.sampling), ("polling", wish.polling_s), ("header", wish.header)):
         if value is not None:
             row[column] = value
+    if wish.header is not None and wish.header > SAFE_HEADER:
+        why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and lost when that is too long"
+        switch.notes.append(f"--header {wish.header}: {why}; {SAFE_HEADER} holds for all")
     return switch.write(lambda txn: _enable(txn, bridges, row))
 
 
@@ -161,47 +200,73 @@ def _hold(txn: Transaction, bridge: Row) -> None:
 
 
 def _same(row: Row, wanted: Row) -> bool:
-    if sorted(many(row["targets"])) != sorted(many(wanted["targets"])):
+    if set(map(_collector, many(row["targets"]))) != set(map(_collector, many(wanted["targets"]))):
         return False
     return all(one(row[column]) == wanted.get(column) for column in ("agent", "sampling", "polling", "header"))
 
 
+def _collector(target: str) -> Collector | str:
+    """A target of the database, of which there are several spellings."""
+    try:
+        return parse_collector(target)
+    except UsageError:
+        return target
+
+
 def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None:
-    """The interface whose address is to identify the switch; asked of ``ip`` on the switch's host."""
+    """The interface or address that is to identify the switch; asked of ``ip`` on the switch's host."""
     if wish.agent is not None:
-        if switch.host_is_known and not wish.force and not _addresses(switch, wish.agent):
-            why = "has no IP address, so ovs-vswitchd would take another interface or send nothing"
-            raise Refused(f"agent {quote(wish.agent)}", why, "an interface with an address, or --force")
+        if not _is_ip(wish.agent):
+            _require_address(switch, wish.agent, wish.force)
         return wish.agent
-    routes = ip(switch, "route", "get", collector[0])
+    address, _, scope = collector[0].partition("%")
+    if scope:
+        _require_address(switch, scope, wish.force)
+        return scope
+    routes = ip(switch, "route", "get", address)
     device = routes[0].get("dev") if routes else None
-    if isinstance(device, str):
+    if isinstance(device, str) and (routes[0].get("type") != "broadcast" or wish.force):
         return device
     if wish.force:
+        switch.notes.append(f"collector {address}: there is no route to it; ovs-vswitchd sends nothing before it finds one")
         return None
-    raise Refused(f"collector {collector[0]}", "there is no route to it, so no agent can be chosen", "--agent IFACE, or --force")
+    if device:
+        raise Refused(f"collector {address}", "a broadcast address, to which ovs-vswitchd cannot send")
+    raise Refused(f"collector {address}", "there is no route to it, so no agent can be chosen", "--agent IFACE, or --force")
 
 
-def _addresses(switch: Switch, device: str) -> list[str]:
-    """The addresses of an interface that identify it: the global ones (ip-address(8))."""
-    return [
-        info["local"]
-        for link in ip(switch, "address", "show", "dev", device)
-        for info in link.get("addr_info", [])
-        if info.get("scope") != "link" and "local" in info
-    ]
+def _require_address(switch: Switch, device: str, force: bool) -> None:
+    """Refuse, or note, an agent that does not tell ovs-vswitchd an address (sflow_choose_agent_address of ofproto-dpif-sflow.c)."""
+    if not switch.host_is_known:
+        return
+    links = ip(switch, "address", "show", "dev", device)
+    if any(_identifies(info) for link in links for info in link.get("addr_info", [])):
+        return
+    problem = "has no IP address" if links else "there is no such interface"
+    why = f"{problem}, so ovs-vswitchd takes the address that it has on the route to a collector, or sends nothing"
+    if not force:
+        raise Refused(f"agent {quote(device)}", why, "an interface with an address, an IP address, or --force")
+    switch.notes.append(f"agent {device}: {why}")
+
+
+def _identifies(info: dict) -> bool:
+    """Whether ovs-vswitchd takes this address of an interface: any but a link-local one of IPv6 (netdev_get_ip_by_name of netdev.c)."""
+    return _is_ip(str(info.get("local"))) and not (info.get("family") == "inet6" and info.get("scope") == "link")
 
 
 def _address(switch: Switch, collector: Collector) -> tuple[str, int]:
-    """The collector's IP address; ovs-vswitchd resolves no names, so one is resolved on the switch's host."""
+    """The collector's IP address; a name is resolved on the switch's host.
+
+    ovs-vswitchd opens its sockets before it has the answer of libunbound, and is often built without that (dns_resolve of dns-resolve.c).
+    """
     if _is_ip(collector.host):
         return collector.host, collector.port
     finished = switch.run([*switch.in_its_network, "getent", "ahosts", collector.host])
     first = finished.stdout.split()
     if finished.status != 0 or not first or not _is_ip(first[0]):
         raise NotFound(f"collector {quote(collector.host)}", "its name has no address", "an IP address")
-    switch.notes.append(f"collector {collector.host} is {first[0]}; ovs-vswitchd resolves no names, so the address is stored")
-    return first[0], collector.port
+    switch.notes.append(f"collector {collector.host} is {first[0]}, which is stored: ovs-vswitchd looks names up too late or not at all")
+    return _required_reachable(first[0]), collector.port
 
 
 def _target(address: str, port: int) -> str:

@@ -1,9 +1,13 @@
 """Counters of interfaces and of queues: live over OpenFlow, or as the database has them.
 
-Over OpenFlow they are what the datapath says at that moment. ovs-vswitchd copies them to the database every
+Over OpenFlow they are what the device says at that moment. ovs-vswitchd copies them to the database every
 ``other_config:stats-update-interval`` milliseconds, at least 5000 (ovs-vswitchd.conf.db(5)).
+
+Tunnels and patch ports are no devices, on any datapath: ovs-vswitchd itself counts for them (netdev_vport_inc_rx of netdev-vport.c), each
+time its revalidators look at the datapath's flows (xlate_push_stats). Between two of these their counters stand still.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 SOURCES = ("auto", "openflow", "ovsdb")
 SHORTEST_S = 0.005  # the shortest interval; a reading takes some 0.1 ms
 
+_REVALIDATED_MS, _IDLE_MS = 500, 10_000  # other_config:max-revalidator and max-idle by default
 _UPDATED_S = 5  # ovs-vswitchd's shortest and usual time between two updates of the database
 _PATIENCE_S = 5  # how long "auto" waits for OpenFlow before it takes the database
 _AGAIN_S = 0.5  # between two looks for what is gone
@@ -27,26 +32,30 @@ _EXACT = 0.01  # of an interval: how long a reading may take, so that the rate i
 _PATIENT = 0.2  # of an interval: how long a quicker answer is hoped for
 _QUICK_S = 0.0003  # a reading that need not be quicker
 _ABSENT = (Unreachable, Refused, TimedOut)
+# The classes of netdev-vport.c, of all versions from 2.13 on.
+_PUSHED = frozenset(["patch", "vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "lisp", "stt", "gtpu", "bareudp", "srv6"])
 
 
 class Place(NamedTuple):
     """Where an interface is; ``ofport`` is its OpenFlow port number, None while ovs-vswitchd has not opened the device.
 
-    ``stored`` are its counters in the database when they were asked for along with the rest, which costs little for a few.
+    ``is_pushed``: revalidators count for it. ``stored`` are its counters in the database when they were asked for along with the rest,
+    which costs little for a few.
     """
 
     bridge: str
     port: str
     uuid: str  # of the Interface row: another port of the same name has another
     ofport: int | None
+    is_pushed: bool = False
     stored: dict[str, int] | None = None
 
 
 def counters(switch: Switch, ports: Sequence[str], bridge: str | None, source: str = "auto") -> list[Reading]:
     """The counters of each interface now; without names those of all interfaces, of ``bridge`` if one is given.
 
-    ``source`` is one of SOURCES; ``auto`` takes the database's when OpenFlow cannot be had, and notes it. Packets and bytes since the
-    interface was added. Raises NotFound; Unreachable, Refused and TimedOut with ``openflow``.
+    ``source`` is one of SOURCES; ``auto`` takes the database's when OpenFlow cannot be had, and notes it. A device's counters are older
+    than the interface when the device is. Raises NotFound; Unreachable, Refused and TimedOut with ``openflow``.
     """
     if source == "ovsdb":
         rows, moment = _interfaces(switch, ports, bridge, ("name", "statistics")), time.time()
@@ -77,17 +86,20 @@ def readings(
     count: int | None = None,
     queues: bool = False,
     for_s: float | None = None,
+    bursts: bool = False,
 ) -> Iterator[list[Reading]]:
     """Read the counters every ``interval_s`` seconds, ``count`` times, for ``for_s`` seconds, or without end: the first at once.
 
     A beat that cannot be kept is left out. An interface or a bridge that is gone has no readings until it is back, which is noted; the
     first one after that has ``gap`` set. Each reading has the switch's whole timeout.
-    Raises UsageError for an interval in which the database's counters do not change.
+    Raises UsageError for an interval in which the database's counters do not change, or those of a tunnel or patch port that is named;
+    without names such a port has no counters, which is noted. With ``bursts`` that is so for any interval.
     """
     if source == "ovsdb":
         _require_updates(switch, interval_s)
     meter = _Meter(switch, ports, bridge, source, queues, interval_s)
     try:
+        meter.mind_pushed(bursts)
         found = meter.read()
         begin = time.monotonic()
         beat = 0
@@ -166,6 +178,7 @@ class _Meter:
         self._begun = False  # while it has not, what cannot be had over OpenFlow may come from the database
         self._watched = False
         self._looked = 0.0
+        self._least_s = 0.0  # the shortest interval for tunnels and patch ports
         self._epoch = time.time() - time.monotonic()
         if interval_s is not None:
             self._watch()  # before it is read where the interfaces are, or a change in between would be missed
@@ -174,6 +187,24 @@ class _Meter:
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
+
+    def mind_pushed(self, bursts: bool) -> None:
+        """Tell of interfaces whose counters change too seldom to be read so often; raises UsageError when they were named."""
+        if self._queues or self._source == "ovsdb" or self._interval_s is None:
+            return
+        pushed = [place.port for place in self.places if place.is_pushed]
+        updated_s = _pushed_every_s(self._switch) if pushed else _REVALIDATED_MS / 1000
+        self._least_s = math.inf if bursts else updated_s
+        if not pushed:
+            return
+        why = f"ovs-vswitchd counts for tunnels and patch ports every {updated_s:g} s only"
+        hint = f"--rate --interval {2 * updated_s:g}"
+        if self._interval_s >= self._least_s:
+            self._switch.notes.append(f"{_names(pushed)}: {why}, so these rates may be off by {updated_s / self._interval_s:.0%}")
+        elif self._asked[0]:
+            raise UsageError(f"{_names(pushed)}", why, hint)
+        else:
+            self._switch.notes.append(f"{_names(pushed)}: null, as {why}; try: {hint}")
 
     def read(self) -> list[Reading]:
         """The first reading: what cannot be had now is an error, or with ``auto`` comes from the database."""
@@ -244,10 +275,15 @@ class _Meter:
             self._clients[bridge] = self._connect(bridge)
         client = self._clients[bridge]
         names = {place.ofport: place.port for place in places if place.ofport is not None}
+        untimely = {place.ofport for place in places if place.is_pushed and (self._interval_s or math.inf) < self._least_s}
         client.deadline = self._switch.deadline if self._begun else self._patience()
         moment, counted = self._quickest(bridge, client, list(names) if self._asked[0] else None)
         order = {place.port: index for index, place in enumerate(places)}
-        found = [Reading(moment, bridge, names[c.port], c.duration_s, c.counters, c.queue) for c in counted if c.port in names]
+        found = [
+            Reading(moment, bridge, names[c.port], c.duration_s, {} if c.port in untimely else c.counters, c.queue)
+            for c in counted
+            if c.port in names
+        ]
         return sorted(found, key=lambda reading: (order[reading.port], reading.queue or 0))
 
     def _quickest(self, bridge: str, client: "Client", ports: list[int] | None) -> tuple[float, list]:
@@ -348,7 +384,7 @@ class _Meter:
         if not ports:
             self.places = _places(self._switch, ports, bridge)
         else:
-            rows = lookup.by_name(self._switch, "Interface", [place.port for place in self.places], ("ofport",))
+            rows = lookup.by_name(self._switch, "Interface", [place.port for place in self.places], ("ofport", "type"))
             bridges = lookup.bridges_of(self._switch, list(rows.values()))
             self.places = [
                 _place(rows[p.port], bridges.get(str(one(rows[p.port]["_uuid"])), p.bridge)) if p.port in rows else p._replace(ofport=None)
@@ -375,7 +411,7 @@ def _names(ports: Iterable[str]) -> str:
 
 
 def _places(switch: Switch, ports: Sequence[str], bridge: str | None, with_counters: bool = False) -> list[Place]:
-    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport", *(("statistics",) if with_counters else ())))
+    rows = _interfaces(switch, ports, bridge, ("_uuid", "name", "ofport", "type", *(("statistics",) if with_counters else ())))
     if bridge:
         return [_place(row, bridge) for row in rows]
     bridges = lookup.bridges_of(switch, rows)
@@ -385,7 +421,8 @@ def _places(switch: Switch, ports: Sequence[str], bridge: str | None, with_count
 def _place(row: Row, bridge: str) -> Place:
     ofport = one(row["ofport"])
     stored = mapping(row["statistics"]) if "statistics" in row else None
-    return Place(bridge, row["name"], str(one(row["_uuid"])), ofport if isinstance(ofport, int) and ofport > 0 else None, stored)
+    number = ofport if isinstance(ofport, int) and ofport > 0 else None
+    return Place(bridge, row["name"], str(one(row["_uuid"])), number, one(row["type"]) in _PUSHED, stored)
 
 
 def _interfaces(switch: Switch, ports: Sequence[str], bridge: str | None, columns: tuple[str, ...]) -> list[Row]:
@@ -416,9 +453,25 @@ def _require_inside(rows: list[Row], inside: set[str], bridge: str) -> None:
 
 def _updated_s(switch: Switch) -> float:
     """How often ovs-vswitchd writes counters to the database, in seconds."""
+    return max(_setting_ms(_settings(switch), "stats-update-interval", 0) / 1000, _UPDATED_S)
+
+
+def _pushed_every_s(switch: Switch) -> float:
+    """How often revalidators count, in seconds, when they have the time (udpif_revalidator of ofproto-dpif-upcall.c)."""
+    settings = _settings(switch)
+    longest_ms = _setting_ms(settings, "max-revalidator", _REVALIDATED_MS)
+    # Less than 100 is passed over, so that it stays what it was (ofproto_set_max_revalidator of ofproto.c).
+    return min(_setting_ms(settings, "max-idle", _IDLE_MS), longest_ms if longest_ms >= 100 else _REVALIDATED_MS) / 1000
+
+
+def _settings(switch: Switch) -> dict[str, str]:
     rows = switch.read(Query("Open_vSwitch", [], ("other_config",)))
-    text = mapping(rows[0]["other_config"]).get("stats-update-interval", "") if rows else ""
-    return max(int(text) / 1000, _UPDATED_S) if text.isascii() and text.isdigit() and len(text) < 10 else _UPDATED_S
+    return mapping(rows[0]["other_config"]) if rows else {}
+
+
+def _setting_ms(settings: dict[str, str], key: str, default: int) -> int:
+    text = settings.get(key, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 def _require_updates(switch: Switch, interval_s: float) -> None:

@@ -23,6 +23,11 @@ TEXTS = {
     "queues and floods": f"trace.parse('{HEAD} 0. priority 0\\n' + '    set_queue:1\\n    NORMAL\\n    set_queue:2\\n    NORMAL\\n' * 20_000 + "
     "'Datapath actions: ' + ','.join(map(str, range(50_000))))",
     "steps in steps": f"trace.parse('{HEAD}' + ''.join(' ' * (i % 500) + '1. priority 1\\n' for i in range(3000)) + 'Datapath actions: drop')",
+    "bridges in bridges": f"trace.parse('{HEAD}' + ''.join(' ' * (i % 500) + 'bridge(\\\"b\\\")\\n' + ' ' * (i % 500) + ' 1. priority 1\\n' "
+    "for i in range(3000)) + 'Datapath actions: drop')",
+    "headers of tunnels": f"trace.parse('{HEAD}Datapath actions: ' + 'header(a(),ipv4(' * 60_000 + 'tunnel(' * 60_000 + 'dst' * 60_000)",
+    "numbers for names": "trace.parse('Datapath actions: ' + 'clone(' * 50_000 + '1,' * 50_000, trace.Ports('b', {}, {'1': 'eth1'}))",
+    "shown ports": "trace.ports('b', '    a 1 1' * 60_000 + '/2: (', '  port 1: a' * 60_000)",
     "a qdisc of defaults": "installed.qdiscs_shown('qdisc htb 1: root' + ' default 1' * 100_000, ['eth1'], 'eth1')",
     "police without an end": "installed.policers_shown('police 0x1 rate 1bit burst 1b  action ' * 60_000)",
     "classes on a line": "installed.classes_shown('class htb 1:1 ' * 100_000)",

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -353,6 +355,68 @@ def test_trace_of_steps(switch, ovstool):
     ]
     flooded = ovstool("flow trace br0 in_port=eth1,ip,nw_dst=10.0.0.9 -f json").json
     assert flooded["verdict"].startswith("flooded to ") and sorted(flooded["outputs"]) == ["br0", "eth2"]
+
+
+ACROSS = """\
+priority=0 actions=NORMAL
+priority=9,in_port=eth1,udp,tp_dst=1 actions=output:p0,output:"eth-3",resubmit(,1),enqueue:eth2:7,vx0
+priority=9,in_port=eth1,udp,tp_dst=2 actions=p0
+priority=9,in_port=eth1,udp,tp_dst=3 actions=ct(table=2,zone=5)
+priority=9,in_port=eth1,udp,tp_dst=4 actions=set_tunnel:0x7,vx0,vx1
+priority=9,in_port=eth1,udp,tp_dst=5 actions=meter:1,sample(probability=65535,collector_set_id=1,sampling_port=eth2),controller,clone(push_vlan:0x8100,eth2)
+table=1,in_port=eth1 actions=set_field:eth2->in_port,resubmit(p0,3),move:NXM_OF_IN_PORT[]->NXM_NX_REG0[0..15],output:NXM_NX_REG0[],LOCAL
+table=2,in_port=eth1,ct_state=+trk actions=p0,eth2
+table=3,in_port=p0 actions=bundle(eth_src,0,hrw,ofport,slaves:eth1,eth2),IN_PORT
+"""
+
+
+@pytest.fixture
+def across(switch, ovstool):
+    """Two bridges, joined by a patch, and tunnels."""
+    switch.vsctl(
+        "add-port br0 eth-3 -- add-br br1 -- set bridge br1 datapath_type=dummy other_config:hwaddr=00:00:00:00:00:09"
+        " -- add-port br0 p0 -- set interface p0 type=patch options:peer=p1 -- add-port br1 p1 -- set interface p1 type=patch options:peer=p0"
+        " -- add-port br1 a.b-1 -- add-port br0 vx0 -- set interface vx0 type=vxlan options:remote_ip=10.9.9.9 options:key=flow"
+        " -- add-port br0 vx1 -- set interface vx1 type=vxlan options:remote_ip=10.9.9.8"
+    )
+    switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-meter", "br0", "meter=1,kbps,band=type=drop,rate=10000")
+    assert ovstool(["flow", "replace", "br0", "--file", file(switch, ACROSS)]).code == 0
+    return switch
+
+
+def test_a_trace_of_an_older_open_vswitch_has_names_too(across, ovstool):
+    """ofproto/trace has --names from 3.1 on. What it prints without them is given the names that it prints with them."""
+    folder = across.box.directory / "bin"
+    folder.mkdir()
+    (folder / "ovs-appctl").write_text(
+        # As 2.13 and 2.17 refuse it.
+        '#!/bin/sh\ncase " $* " in *" --names "*)\n  echo "--names: unknown option" >&2\n'
+        f'  echo "ovs-appctl: ovs-vswitchd: server returned an error" >&2; exit 2;;\nesac\nexec {shutil.which("ovs-appctl")} "$@"\n'
+    )
+    (folder / "ovs-appctl").chmod(0o755)
+
+    def traced(packet: str, **environ: str) -> dict:
+        result = ovstool(f"flow trace br0 {packet} -f json", **environ)
+        assert (result.code, result.stderr) == (0, "")
+        return json.loads(re.sub(r"\b(recirc\(|recirc_id=)\w+", r"\1N", result.stdout))  # each trace has another
+
+    for packet in [f"in_port=eth1,udp,udp_dst={n}" for n in range(1, 7)] + ["in_port=LOCAL,ip", "in_port=vx0,tun_src=10.9.9.9", "arp"]:
+        ours = traced(packet, PATH=f"{folder}:{os.environ['PATH']}")
+        assert ours == traced(packet), packet
+        assert not re.search(r"(output:|in_port=)\d", str(ours["steps"])) and not any(map(str.isdecimal, ours["outputs"]))
+    bad = ovstool("flow trace br0 in_port=nosuch", PATH=f"{folder}:{os.environ['PATH']}")
+    assert bad.code == 2 and "nosuch" in bad.stderr
+
+
+def test_a_trace_across_a_patch_says_on_which_bridge_each_step_is(across, ovstool):
+    found = ovstool("flow trace br0 in_port=eth1,udp,udp_dst=1 -f json").json
+    steps = [(step["bridge"], step["table"], step["actions"][0]) for step in found["steps"]]
+    assert steps == [("br0", 0, "output:p0"), ("br1", 0, "NORMAL"), ("br0", 1, steps[2][2]), ("br0", 3, steps[3][2])]
+    actions = ["output:p0", 'output:"eth-3"', "resubmit(,1)", "set_queue:7", "output:eth2", "pop_queue", "output:vx0"]
+    assert found["steps"][0]["actions"] == actions
+    assert "p0" not in found["outputs"], "a patch port is no end of the way"
+    lines = ovstool("flow trace br0 in_port=eth1,udp,udp_dst=1").stdout.splitlines()
+    assert lines.index("bridge br0") < lines.index("    bridge br1") < lines.index('    output:"eth-3"')
 
 
 def test_trace_on_a_secure_bridge(switch, ovstool, refused):

@@ -38,7 +38,9 @@ def test_the_same_row_as_ovs_vsctl(two, ovstool):
         (["[2001:db8::5]"], ["[2001:db8::5]:6343"]),
         (["[2001:db8::5]:1234"], ["[2001:db8::5]:1234"]),
         (["10.0.0.5", "10.0.0.6:7"], ["10.0.0.5:6343", "10.0.0.6:7"]),
-        (["10.0.0.5", "10.0.0.5:6343"], ["10.0.0.5:6343"]),
+        (["10.0.0.5", "10.0.0.5:6343", "[::ffff:10.0.0.5]"], ["10.0.0.5:6343"]),
+        (["[2001:DB8:0::5]", "[2001:db8::5]:6343"], ["[2001:db8::5]:6343"]),
+        (["[fe80::1%lo]:7"], ["[fe80::1%lo]:7"]),
     ],
 )
 def test_collectors(switch, ovstool, collectors, targets):
@@ -93,6 +95,78 @@ def test_zero_is_not_the_default(switch, ovstool):
     assert ovstool("sflow enable --agent lo --force --collector 127.0.0.1 --polling 0").stdout == "br0: created\n"
     assert switch.vsctl("--bare --columns=polling list sflow") == "0"
     assert ovstool("sflow list -f json").json[0]["polling"] == 0
+
+
+BAD = {
+    # sflow_receiver.c drops a sample of more than 700 bytes; test_sflow_sent.py has what arrives.
+    "--collector 10.0.0.5 --header 613": "longer than 612",
+    "--collector 10.0.0.5 --header 65536": "not a whole number",
+    "--collector 10.0.0.5 --header 0": "not a whole number",
+    "--collector 10.0.0.5 --sampling 0": "not a whole number",  # none at all, in ofproto-dpif-sflow.c
+    "--collector 10.0.0.5 --sampling 42949673": "up to 42949672",
+    "--collector 10.0.0.5 --sampling 4294967297": "not a whole number",
+    "--collector 10.0.0.5 --polling -1": "not a whole number",
+    "--collector 10.0.0.5:0": "a port from 1 to 65535",
+    "--collector 10.0.0.5:65536": "a port from 1 to 65535",
+    "--collector [fe80::1]": "needs the interface",  # EINVAL from connect(2), and sFlow is off
+    "--collector [ff02::1]": "needs the interface",
+    "--collector [fe80::1%]": "not HOST",
+    "--collector 0.0.0.0": "not the address of a host",  # connect(2) takes it for this host
+    "--collector [::]:6343": "not the address of a host",
+    "--collector [::ffff:0.0.0.0]": "not the address of a host",
+    "--collector 255.255.255.255": "not the address of a host",  # EACCES
+    "--collector 10.0.0.5 --agent 0.0.0.0": "not an address that identifies",
+    "--collector 10.0.0.5 --agent fe80::1%lo": "not an address that identifies",
+    "--collector 10.0.0.5 --agent ''": "empty",
+}
+
+
+def test_values_that_would_be_lost_or_taken_for_others(switch, ovstool):
+    before = switch.dump()
+    for words, why in BAD.items():
+        result = ovstool(f"sflow enable {words} --force")
+        assert (result.code, result.stdout, why in result.stderr, result.stderr.count("\n")) == (2, "", True, 1), (words, result.stderr)
+    assert switch.dump() == before
+
+
+def test_the_agent(switch, ovstool, refused):
+    assert "agent nosuch: there is no such interface, so ovs-vswitchd takes the address" in refused(
+        "sflow enable --collector 127.0.0.1 --agent nosuch", 6
+    )
+    forced = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --force")
+    assert (forced.code, forced.stdout) == (0, "br0: created\n")
+    assert forced.stderr.startswith("ovstool: note: agent nosuch: there is no such interface, so ovs-vswitchd takes the address")
+    # An address is taken as it is (sflow_choose_agent_address of ofproto-dpif-sflow.c, from 2.10 on).
+    for given, stored in (("192.0.2.77", "192.0.2.77"), ("2001:DB8:0::7", "2001:db8::7")):
+        enabled = ovstool(f"sflow enable --collector 127.0.0.1 --agent {given}")
+        assert (enabled.stdout, enabled.stderr) == ("br0: updated\n", "")
+        assert exported(switch, "br0")["agent"] == stored
+        assert ovstool(f"sflow enable --collector 127.0.0.1 --agent {given}").stdout == "br0: unchanged\n"
+
+
+def test_a_header_that_tunnels_leave_no_room_for_is_noted(switch, ovstool):
+    assert ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 472").stderr == ""
+    assert "472 holds for all" in ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 473").stderr
+
+
+def test_another_spelling_of_a_target_is_the_same_target(switch, ovstool):
+    targets = """targets='["127.0.0.1", "[2001:DB8:0::5]:7"]'"""
+    switch.vsctl(f"set bridge br0 sflow=@s -- --id=@s create sflow agent=lo {targets}")
+    before = exported(switch, "br0")
+    assert ovstool("sflow enable --agent lo --collector 127.0.0.1:6343 --collector [2001:db8::5]:7").stdout == "br0: unchanged\n"
+    assert exported(switch, "br0") == before
+
+
+def test_marks_of_others_stay_on_a_shared_row_and_on_the_one_that_a_bridge_gets_of_it(two, ovstool):
+    """As they are found where a program as hsflowd, or an orchestrator, has written its own."""
+    marks = ["map", [["owner", "hsflowd"], ["rack", "7"]]]
+    two.vsctl(
+        "set bridge br0 sflow=@s -- set bridge br1 sflow=@s -- --id=@s create sflow agent=lo targets='\"127.0.0.1:1\"'"
+        " external_ids:owner=hsflowd external_ids:rack=7"
+    )
+    for words, rows in (("br0 --sampling 7", 2), ("br0 --sampling 8", 2), ("br1 --polling 3", 2), ("br0 br1 --collector 127.0.0.2", 2)):
+        assert ovstool(f"sflow enable {words} --collector 127.0.0.1 --agent lo").code == 0
+        assert [row["external_ids"] for row in two.rows("sFlow", "external_ids")] == [marks] * rows, words
 
 
 @pytest.mark.parametrize("options", ["--collector 10.0.0.5", "--collector 10.0.0.5 --force", "--agent lo --collector localhost"])

@@ -394,6 +394,66 @@ def test_a_hung_ovs_vswitchd_is_waited_for_once(switch, ovstool):
     assert result.stderr.count("the database's, up to 5 s old") == 1
 
 
+@pytest.fixture
+def patched(switch):
+    """A bridge with a port for whose packets ovs-vswitchd's revalidators count, as for those of tunnels."""
+    switch.vsctl(
+        "add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1 -- set interface p1 type=patch options:peer=p0"
+        " -- add-port br0 p0 -- set interface p0 type=patch options:peer=p1"
+    )
+    return switch
+
+
+REVALIDATED = {
+    "": 0.5,
+    "max-revalidator=50": 0.5,  # ofproto_set_max_revalidator passes over what is under 100
+    "max-revalidator=soon": 0.5,
+    "max-revalidator=200": 0.2,
+    "max-revalidator=5000 other_config:max-idle=300": 0.3,  # udpif_revalidator waits for the lesser of both
+}
+
+
+def test_counters_that_change_every_half_second_have_no_rate_over_less(patched, ovstool):
+    for settings, shortest_s in REVALIDATED.items():
+        if settings:
+            patched.vsctl(f"set open_vswitch . other_config:{settings}")
+        for words in (
+            f"--rate --interval {shortest_s - 0.01:g}",
+            f"--rate --watch --interval {shortest_s - 0.01:g}",
+            "--bursts --interval 2",
+        ):
+            refused = ovstool(f"stats eth1 p0 {words}")
+            assert (refused.code, refused.stdout) == (2, ""), words
+            why = f"ovs-vswitchd counts for tunnels and patch ports every {shortest_s:g} s only"
+            assert refused.stderr == f"ovstool: p0: {why}; try: --rate --interval {2 * shortest_s:g}\n"
+        known = ovstool(f"stats eth1 p0 --rate --interval {shortest_s} -f json")
+        assert [row["rx_bps"] for row in known.json] == [0, 0]
+        assert known.stderr.count("\n") == 1 and f"p0: {why}, so these rates may be off by 100%" in known.stderr
+
+
+def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovstool):
+    result = ovstool("stats --rate --interval 0.1 -f json")
+    assert [row["port"] for row in result.json if row["rx_bps"] is None] == ["p0", "p1"] and not any(row["reset"] for row in result.json)
+    assert [row["port"] for row in result.json if row["rx_bps"] == 0] == ["br0", "eth1", "eth2", "br1"]
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("ovstool: note: p0, p1: null, as ovs-vswitchd counts")
+    bursts = ovstool("stats --bridge br1 --bursts --for 0.6 --interval 0.6 -f json")
+    assert {row["port"]: row["windows"] for row in bursts.json} == {"br1": 1, "p1": 0} and "p1: null" in bursts.stderr
+    recording = patched.box.directory / "r.csv"
+    assert ovstool(f"stats record {recording} --interval 0.1 --count 2").code == 0
+    with open(recording) as lines:
+        assert {row["port"]: row["rx_bytes"] for row in csv.DictReader(lines)} | {"br0": "0"} == {
+            "br0": "0", "br1": "0", "eth1": "0", "eth2": "0", "p0": "", "p1": "",
+        }  # fmt: skip
+    assert ovstool(f"stats record {recording} p0 --interval 0.1 --count 2").code == 2
+    assert ovstool("stats p0 eth1").stderr == "", "what they are now is told without more ado"
+    with watching(patched, "--rate --interval 0.1 --watch") as process:  # one that comes later, too
+        patched.vsctl(
+            "add-port br0 p2 -- set interface p2 type=patch options:peer=p3 -- add-port br1 p3 -- set interface p3 type=patch options:peer=p2"
+        )
+        rows = rows_until(process, lambda row: row["port"] == "p2") + rows_until(process, lambda row: row["port"] == "p2")
+        assert {row["rx_bps"] for row in rows if row["port"] == "p2"} == {None}
+
+
 def test_a_column_that_does_not_exist_is_told_before_anything_is_measured(refused):
     refused("stats --bursts --for 600 -c nosuch", 2)
     refused("stats --rate --interval 600 --sort-column nosuch", 2)

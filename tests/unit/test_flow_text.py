@@ -240,6 +240,23 @@ VERDICTS = [
         "forwarded out of vx1 (tunnel to 10.9.9.9)",
     ),
     (
+        " 0. priority 0\n    NORMAL\n     -> forwarding to learned port\n     -> output to kernel tunnel\n",
+        "set(tunnel(tun_id=0x5,ipv6_dst=2001:db8::9,ttl=64,tp_dst=4789,flags(df|key))),vxlan_sys_4789",
+        "forwarded out of vxlan_sys_4789 (tunnel to 2001:db8::9)",  # of a flow that names none
+    ),
+    (
+        " 0. priority 0\n    output:vx1\n     -> output to kernel tunnel\n    output:vx2\n     -> output to kernel tunnel\n",
+        "set(tunnel(dst=10.9.9.9,ttl=64)),vxlan_sys_4789,set(tunnel(dst=10.9.9.8,ttl=64)),vxlan_sys_4789",
+        "forwarded out of vx1 (tunnel) and vx2 (tunnel)",
+    ),
+    (
+        ' 0. priority 0\n    output:p1\n\n    bridge("br1")\n    -----\n         0. priority 0\n            NORMAL\n'
+        "             -> forwarding to learned port\n             -> output to native tunnel\n    output:NXM_NX_REG0[]\n     -> output port is 0\n",
+        "clone(tnl_push(tnl_port(vxlan_sys_4789),header(size=50,type=4,eth(dst=02:00:00:00:00:01,src=02:00:00:00:00:02,dl_type=0x0800),"
+        "ipv4(src=10.9.9.1,dst=10.9.9.9,proto=17),udp(src=0,dst=4789,csum=0x0),vxlan(flags=0x8000000,vni=0x5)),out_port(br0)),eth2)",
+        "forwarded out of eth2 and vxlan_sys_4789 (tunnel to 10.9.9.9)",  # neither the patch port, nor the port with the tunnel's own address
+    ),
+    (
         " 0. priority 0\n    CONTROLLER:65535\n",
         "userspace(pid=0,controller(reason=1,dont_send=1,continuation=0,recirc_id=1,rule_cookie=0,controller_id=0,max_len=65535))",
         "sent to the controller",

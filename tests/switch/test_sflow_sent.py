@@ -1,0 +1,76 @@
+"""sFlow as a collector gets it from the userspace datapath: what Open vSwitch makes of values at their limits."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PACKETS, SIZE, LAST = 40, 1400, 300  # and bytes of payload
+# Prints what the samples of packets of SIZE say, once that of one of LAST has come: agent, rate, bytes of header.
+COLLECTOR = f"""
+import socket, struct, json
+collector = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+collector.bind(("127.0.0.1", 6343))
+collector.settimeout(20)
+print("listening", flush=True)
+found, lengths = [], set()
+while {LAST} + 46 not in lengths:
+    datagram = collector.recv(65535)
+    agent, count, offset = socket.inet_ntoa(datagram[8:12]), struct.unpack_from("!I", datagram, 24)[0], 28
+    for _ in range(count):
+        kind, length = struct.unpack_from("!II", datagram, offset)
+        body, offset = datagram[offset + 8 : offset + 8 + length], offset + 8 + length
+        at = 32
+        while kind == 1 and at < len(body):
+            element, size = struct.unpack_from("!II", body, at)
+            if element == 1:
+                lengths.add(struct.unpack_from("!I", body, at + 12)[0])
+                if struct.unpack_from("!I", body, at + 12)[0] == {SIZE} + 46:
+                    found.append((agent, struct.unpack_from("!I", body, 8)[0], struct.unpack_from("!I", body, at + 20)[0]))
+            at += 8 + size
+print(json.dumps(found))
+"""
+SENDER = f"""
+import socket, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for size in [{SIZE}] * {PACKETS} + [{LAST}]:
+    sender.sendto(b"x" * size, ("10.0.0.2", 9))
+    time.sleep(0.005)
+"""
+
+
+@pytest.fixture
+def switch(forwarding):
+    yield forwarding
+    forwarding.vsctl("clear bridge br0 sflow")
+
+
+def samples(switch) -> list[list]:
+    """What comes of PACKETS large packets."""
+    argv = ["ip", "netns", "exec", switch.box.namespace, sys.executable, "-c", COLLECTOR]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as collector:
+        try:
+            assert collector.stdout.readline() == "listening\n"
+            subprocess.run(["ip", "netns", "exec", next(iter(switch.box.hosts)), sys.executable, "-c", SENDER], check=True, timeout=30)
+            return json.loads(collector.stdout.readline())
+        finally:
+            collector.kill()
+
+
+def test_the_longest_header_arrives_and_a_longer_one_would_not(switch, ovstool):
+    enabled = ovstool("sflow enable --collector 127.0.0.1 --agent 192.0.2.77 --sampling 1 --polling 0 --header 612")
+    assert enabled.stdout == "br0: created\n" and enabled.stderr.startswith("ovstool: note: --header 612: with tunnels or MPLS")
+    found = samples(switch)
+    assert {tuple(sample) for sample in found} == {("192.0.2.77", 1, 612)}, "in the name of an address that no interface has"
+    assert len(found) > 0.9 * PACKETS, "each packet"
+    assert ovstool("sflow enable --collector 127.0.0.1 --agent br0 --sampling 1 --polling 0 --header 613").code == 2
+    theirs = "set bridge br0 sflow=@s -- --id=@s create sflow targets='\"127.0.0.1\"' sampling=1 polling=0"
+    switch.vsctl(f"{theirs} agent=br0 header=613")
+    assert samples(switch) == []
+
+
+def test_an_agent_that_is_not_there_sends_in_the_name_of_another_address(switch, ovstool):
+    enabled = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --sampling 1 --polling 0 --header 64 --force")
+    assert enabled.code == 0 and "agent nosuch: there is no such interface, so ovs-vswitchd takes the address" in enabled.stderr
+    assert {tuple(sample) for sample in samples(switch)} == {("127.0.0.1", 1, 64)}
