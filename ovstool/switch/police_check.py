@@ -11,9 +11,8 @@ from ovstool import units
 from ovstool.errors import OvstoolError
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, one
-from ovstool.switch import Finding, Switch, installed, lookup, police, qos_check, shaping
+from ovstool.switch import ERROR, WARNING, Finding, Switch, installed, lookup, police, qos_check, shaping
 from ovstool.switch.installed import Policer, Qdisc
-from ovstool.switch.qos_check import ERROR, WARNING
 from ovstool.switch.shaping import Device
 
 # The problems with which nothing is policed at all.

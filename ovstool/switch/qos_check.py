@@ -13,11 +13,10 @@ from ovstool import units
 from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
-from ovstool.switch import Finding, Switch, qos, qos_types, shaping, steer
+from ovstool.switch import ERROR, WARNING, Finding, Switch, qos, qos_types, shaping, steer
 from ovstool.switch.leads import Lead
 from ovstool.switch.shaping import Shaped
 
-ERROR, WARNING = "error", "warning"
 HIGHEST_BPS = 2**32 * 8 - 8  # bytes a second in 32 bits: all that tc's older interface holds, and ovs-vswitchd before 3.3
 
 # The problems with which nothing is shaped at all.

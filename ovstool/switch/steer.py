@@ -13,6 +13,7 @@ differ in no more than four bytes on end, as eth1 and eth2 do, never have the sa
 """
 
 import re
+import shlex
 import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ovstool.openflow import match as matches
 from ovstool.openflow import text, words
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import Change, Switch, flow, lookup
+from ovstool.switch import WARNING, Change, Finding, Switch, flow, lookup
 
 COOKIE = 0x6F767374 << 32  # "ovst"
 MASK = 0xFFFFFFFF << 32
@@ -168,8 +169,9 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
         for row in rows:
             name = owners.get(int(row[2], 16))
             if name and _queue(row) not in queues[name]:
-                gone = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
-                switch.notes.append(f"{name}: {gone}; try: ovstool qos unsteer {quote(name)} --queue {_queue(row)}")
+                evidence = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
+                remedy = shlex.join(["ovstool", "qos", "unsteer", name, "--queue", str(_queue(row))])
+                switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, remedy))
 
 
 @dataclass(frozen=True)
