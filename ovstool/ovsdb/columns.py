@@ -40,7 +40,7 @@ _OPTIONAL = {
 }  # fmt: skip
 _SETS = {
     "bridges": UUID, "ports": UUID, "interfaces": UUID, "controller": UUID, "protocols": str, "targets": str, "trunks": int,
-    "datapath_types": str,
+    "datapath_types": str, "iface_types": str,
 }  # fmt: skip
 _MAPS = {"external_ids": (str, str), "other_config": (str, str), "options": (str, str), "statistics": (str, int), "queues": (int, UUID)}
 KINDS = (
