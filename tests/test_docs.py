@@ -97,7 +97,7 @@ def test_both_columns_of_the_readme_do_the_same(new_sandbox, programs):
     assert len(rows) > 10
     columns = {
         "Bridge": "name",
-        "Port": "name,tag,trunks,bond_mode,lacp",
+        "Port": "name,tag,trunks,vlan_mode,bond_mode,lacp",
         "Interface": "name,type,options,ingress_policing_rate,ingress_policing_burst",
         "QoS": "type,other_config",
         "Queue": "other_config",

@@ -5,11 +5,10 @@ from typing import Any
 
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, number, word
-from ovstool.errors import UsageError
-from ovstool.switch import Switch, port
+from ovstool.errors import UsageError, quote
+from ovstool.switch import Switch, port, port_modes
 
 _PORT = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
-_BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
 
 
 class PortList(SwitchLister):
@@ -56,8 +55,13 @@ class PortAdd(SwitchWriter):
     A port that exists as asked is left alone; one that exists and differs is a conflict (exit code 4). When ovs-vswitchd
     cannot open the device the port stays, to come up when the device does, and the exit code is 6.
 
+    Options that Open vSwitch would ignore, cut or take for something else are refused. VLANs and bonds work where flows
+    have the action normal, as they do on a new bridge. A bond with LACP forwards nothing until the other end has agreed
+    to it (or with other_config:lacp-fallback-ab), and balance-tcp nothing without LACP.
+
     Examples:
       ovstool port add br0 eth1 --tag 10
+      ovstool port add br0 eth1 --vlan-mode native-untagged --tag 10 --trunk 20,30
       ovstool port add br0 vx1 --type vxlan --remote-ip 192.0.2.7 --key 42
       ovstool port add br0 patch0 --peer patch1
       ovstool port add br0 bond0 --bond eth2,eth3 --bond-mode balance-tcp --lacp active
@@ -75,8 +79,12 @@ class PortAdd(SwitchWriter):
         members = flatten(args.bond)
         if args.bond and len(members) < 2:
             raise UsageError("--bond", "a bond has at least two members", "--bond eth2,eth3")
-        if (args.bond_mode or args.lacp) and not members:
-            raise UsageError("--bond-mode" if args.bond_mode else "--lacp", "goes with --bond", "--bond eth2,eth3")
+        if len(members) < sum(map(len, args.bond or ())):
+            raise UsageError("--bond", "a member is named twice")
+        if args.port in members:
+            raise UsageError("--bond", f"{quote(args.port)} is the name of the bond itself")
+        if args.bond_mode and not members:
+            raise UsageError("--bond-mode", "goes with --bond", "--bond eth2,eth3")
         if members and (args.type or args.peer or args.remote_ip or args.key or args.option):
             raise UsageError("--bond", "its members are devices, without types and options")
         return port.add(switch, args.bridge, args.port, _wish(args, members))
@@ -90,6 +98,7 @@ class PortSet(SwitchWriter):
     Examples:
       ovstool port set eth1 --tag 20
       ovstool port set eth1 --unset tag --trunk 10,20
+      ovstool port set bond0 --lacp active
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -129,8 +138,14 @@ class PortDel(SwitchWriter):
 def _add_wish(parser: argparse.ArgumentParser) -> None:
     vlan = number(0, 4095)
     parser.add_argument("--type", metavar="T", type=word, help="system (a device, default), internal, patch, vxlan, geneve, gre, ...")
-    parser.add_argument("--tag", metavar="N", type=vlan, help="access port of VLAN N (0 to 4095)")
+    parser.add_argument("--tag", metavar="N", type=vlan, help="VLAN of an access port (0 to 4095), or native VLAN of another")
     parser.add_argument("--trunk", metavar="N,...", action="append", type=comma_list(vlan), help="trunk port of these VLANs; repeatable")
+    parser.add_argument(
+        "--vlan-mode",
+        metavar="M",
+        choices=port_modes.VLAN_MODES,
+        help=f"{', '.join(port_modes.VLAN_MODES)} (default: access with a tag, else trunk)",
+    )
     parser.add_argument("--peer", metavar="PORT", type=word, help="the patch port at the other end (makes it a patch port)")
     parser.add_argument("--remote-ip", metavar="IP", type=word, help="the other end of a tunnel")
     parser.add_argument("--key", metavar="K", type=word, help="tunnel key: a VNI, a GRE key, or flow")
@@ -138,8 +153,11 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--external-id", metavar="K=V", action="append", type=key_value, help="a key for other programs, such as iface-id=ID; repeatable"
     )
-    parser.add_argument("--bond-mode", metavar="M", choices=_BOND_MODES, help=f"how a bond shares traffic: {', '.join(_BOND_MODES)}")
-    parser.add_argument("--lacp", metavar="L", choices=("active", "passive", "off"), help="LACP of a bond: active, passive or off")
+    modes = f"{', '.join(port_modes.BOND_MODES)} (default: {port_modes.BOND_MODES[0]})"
+    parser.add_argument("--bond-mode", metavar="M", choices=port_modes.BOND_MODES, help=f"how a bond shares traffic: {modes}")
+    parser.add_argument(
+        "--lacp", metavar="L", choices=("active", "passive", "off"), help="LACP: active, passive (waits for the other end to begin) or off"
+    )
 
 
 def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
@@ -150,16 +168,23 @@ def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
             raise UsageError(f"--{name.replace('_', '-')}", f"contradicts --option {name}")
     if args.peer and kind != "patch":
         raise UsageError("--peer", f"goes with patch ports, not with --type {kind}")
-    if hasattr(args, "bridge") and (args.remote_ip or args.key) and kind in (None, "system", "internal", "patch"):
-        raise UsageError("--remote-ip" if args.remote_ip else "--key", "goes with a tunnel", "--type vxlan, geneve or gre")
     unset = tuple(getattr(args, "unset", None) or ())
-    for column, value in (("tag", args.tag), ("trunks", args.trunk), ("type", kind), ("bond_mode", args.bond_mode), ("lacp", args.lacp)):
+    asked = {
+        "tag": args.tag,
+        "trunks": args.trunk,
+        "vlan_mode": args.vlan_mode,
+        "type": kind,
+        "bond_mode": args.bond_mode,
+        "lacp": args.lacp,
+    }
+    for column, value in asked.items():
         if value is not None and (column, None) in unset:
             raise UsageError(f"--unset {column}", "contradicts the option that sets it")
     return port.Wish(
         type=kind,
         tag=args.tag,
         trunks=flatten(args.trunk),
+        vlan_mode=args.vlan_mode,
         options=options,
         external_ids=as_dict(args.external_id, "--external-id"),
         bond=members,

@@ -40,7 +40,7 @@ _OPTIONAL = {
 }  # fmt: skip
 _SETS = {
     "bridges": UUID, "ports": UUID, "interfaces": UUID, "controller": UUID, "protocols": str, "targets": str, "trunks": int,
-    "datapath_types": str, "select_src_port": UUID, "select_dst_port": UUID,
+    "datapath_types": str, "iface_types": str, "select_src_port": UUID, "select_dst_port": UUID,
 }  # fmt: skip
 _MAPS = {
     "external_ids": (str, str),

@@ -284,13 +284,14 @@ class Switch:
         for rows in self.read_all(interfaces):
             for row in rows:
                 name, words, ofport = one(row["name"]), one(row["error"]), one(row["ofport"])
-                if isinstance(ofport, int) and ofport > 0 and words and one(row["type"]) == "patch":
-                    self.notes.append(f"{name}: {words}")  # the first half of a patch pair always starts like this
-                elif words or not isinstance(ofport, int) or ofport < 0:
-                    words = str(words or "was not brought up; its log says why").removeprefix(f"{name}: ")
-                    problems.append(one_line(f"{name}: {words}"))
+                if isinstance(ofport, int) and ofport > 0 and one(row["type"]) == "patch":
+                    continue  # its error is that it has no peer yet, as the first half of a pair always
+                if words or not isinstance(ofport, int) or ofport < 0:
+                    lines = str(words or "was not brought up; its log says why").splitlines()
+                    problems.append(one_line(f"{name}: {'; '.join(line.removeprefix(f'{name}: ') for line in lines)}"))
         if problems:
-            raise Refused("ovs-vswitchd", "; ".join(problems[:10]) + (f"; and {len(problems) - 10} more" if len(problems) > 10 else ""))
+            more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
+            raise Refused("ovs-vswitchd", "; ".join([*problems[:10], *more]) + " (the database holds what was asked for)")
 
 
 def interface_health(name: str) -> Query:

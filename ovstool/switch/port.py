@@ -1,17 +1,17 @@
 """Ports: VLANs, bonds, patch and tunnel ports, and the interfaces that make them up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ovstool.errors import Conflict, NotFound, UsageError, quote
+from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Switch, interface_health, lookup, mirrors, police, qos
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, mirrors, police, port_modes, port_types, qos
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
 _LISTED = ("_uuid", "name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
-_OF_PORT = ("tag", "trunks", "bond_mode", "lacp")
+_OF_PORT = ("tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
 
@@ -22,6 +22,7 @@ class Wish:
     type: str | None = None
     tag: int | None = None
     trunks: tuple[int, ...] = ()
+    vlan_mode: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     external_ids: dict[str, str] = field(default_factory=dict)
     bond: tuple[str, ...] = ()
@@ -105,19 +106,20 @@ def show(switch: Switch, name: str) -> dict:
 def add(switch: Switch, bridge: str, name: str, wish: Wish) -> list[Change]:
     """Add a port to a bridge. One that is there as asked is left alone.
 
-    Raises NotFound without the bridge, Conflict when the port is there and differs, and Refused when ovs-vswitchd cannot
-    open the device: the row stays then, so that the port comes up when the device does.
+    Raises NotFound without the bridge, UsageError for what Open vSwitch would ignore or take for something else, Conflict when
+    the port is there and differs, and Refused when ovs-vswitchd cannot open the device: the row stays then, so that the port comes up
+    when the device does.
     """
     for new in (name, *wish.bond):
         lookup.new_name(new, "port")
     _require_peer_name(wish)
-    return switch.write(lambda txn: _add(txn, bridge, name, wish))
+    return _write(switch, lambda txn: _add(txn, bridge, name, wish))
 
 
 def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
-    """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises NotFound."""
+    """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises as ``add`` does."""
     _require_peer_name(wish)
-    return switch.write(lambda txn: _set(txn, name, wish))
+    return _write(switch, lambda txn: _set(txn, name, wish))
 
 
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
@@ -131,7 +133,14 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
     return changes
 
 
-def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
+def _write(switch: Switch, build: Callable[[Transaction], tuple[Change, list[Finding]]]) -> list[Change]:
+    """Change one port, and tell what a check would find of it now."""
+    change, found = switch.write(build)
+    switch.found += found
+    return [change]
+
+
+def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> tuple[Change, list[Finding]]:
     into, fake = lookup.bridges_and_vlans(txn, [bridge], ())[0]
     if fake:
         txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
@@ -139,46 +148,54 @@ def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> list[Change]:
     for table, names in (("Port", (name,)), ("Interface", wish.bond or (name,))):
         for taken in names:
             lookup.require_free(txn, table, taken)
+    members = wish.bond or (name,)
     existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
     if existing:
-        _require_same(txn, into, existing[0], wish)
-        return [Change(name, "unchanged")]
+        port_types.check_values(name, wish.type or "", wish.options)
+        same = _require_same(txn, into, existing[0], wish)
+        return Change(name, "unchanged"), _found(txn, str(into["name"]), existing[0], same)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
-    _require_one_vlan_mode(name, {"tag": None, "trunks": None, "vlan_mode": None} | _port_columns(wish))
-    members = wish.bond or (name,)
-    for member in members:
-        if txn.held(Query("Interface", [["name", "==", member]], ("_uuid",))):
-            raise Conflict(
-                f"port {quote(name)}", f"interface {quote(member)} belongs to another port", f"ovstool port show {quote(member)}"
-            )
-        txn.watch(interface_health(member))
-    interfaces = [txn.insert("Interface", {"name": member} | _interface_columns(None, wish)) for member in members]
-    port = txn.insert("Port", {"name": name, "interfaces": to_set(interfaces)} | _port_columns(wish))
-    txn.mutate("Bridge", one(into["_uuid"]), [["ports", "insert", to_set([port])]])
-    return [Change(name, "created")]
+    for taken in lookup.unique((name, *members)):
+        if txn.held(Query("Interface", [["name", "==", taken]], ("_uuid",))):
+            raise Conflict(f"port {quote(name)}", f"interface {quote(taken)} belongs to another port", f"ovstool port show {quote(taken)}")
+    port = {"name": name} | _port_columns(wish)
+    port_modes.check_vlans(name, dict.fromkeys(_OF_PORT) | port)
+    columns = _interface_columns(None, wish)
+    interfaces = [{"type": "", "options": to_map({})} | columns | {"name": member} for member in members]
+    found = []
+    for row in interfaces:
+        found += _checked(txn, None, row, wish) + port_modes.of_name(row["name"])
+        txn.watch(interface_health(row["name"]))
+    references = [txn.insert("Interface", {"name": member} | columns) for member in members]
+    new = txn.insert("Port", port | {"interfaces": to_set(references)})
+    txn.mutate("Bridge", one(into["_uuid"]), [["ports", "insert", to_set([new])]])
+    return Change(name, "created"), found + _found(txn, str(into["name"]), dict.fromkeys(_OF_PORT) | port, interfaces)
 
 
-def _set(txn: Transaction, name: str, wish: Wish) -> list[Change]:
+def _set(txn: Transaction, name: str, wish: Wish) -> tuple[Change, list[Finding]]:
     port = lookup.ports(txn, [name], _PORT)[0].rows[0]
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
-    if len(members) > 1 and (wish.type or wish.options or any(column in ("type", "options") for column, _ in wish.unset)):
+    of_interface = wish.type is not None or bool(wish.options) or any(column in ("type", "options") for column, _ in wish.unset)
+    if len(members) > 1 and of_interface:
         raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
-    if len(members) == 1 and (wish.bond_mode or wish.lacp):
-        raise UsageError(f"port {quote(name)}", "is no bond, so it has neither a bond mode nor LACP")
+    if len(members) == 1 and wish.bond_mode:
+        raise UsageError(f"port {quote(name)}", "is no bond, so it has no bond mode")
     asked = _changed(port, _unset_port(wish) | _port_columns(wish))
+    if any(getattr(wish, column) not in (None, ()) or (column, None) in wish.unset for column in port_modes.VLAN_COLUMNS):
+        port_modes.check_vlans(name, port | asked)
     updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, asked)]
+    found = []
     for row in members.values():
-        updates.append(("Interface", row, _INTERFACE, _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))))
-    _require_one_vlan_mode(name, port | asked)
-    change = "unchanged"
+        changes = _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))
+        found += _checked(txn, row, row | changes, wish) if of_interface else []
+        updates.append(("Interface", row, _INTERFACE, changes))
+        txn.watch(interface_health(row["name"]))
     for table, row, columns, values in updates:
         txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
         if values:
             txn.update(table, one(row["_uuid"]), values)
-            change = "updated"
-    for row in members.values():
-        txn.watch(interface_health(row["name"]))
-    return [Change(name, change)]
+    found += _found(txn, "", port | asked, [row | values for table, row, _, values in updates if table == "Interface"])
+    return Change(name, "updated" if any(values for *_, values in updates) else "unchanged"), found
 
 
 def _in_vlan(wish: Wish, fake: lookup.Fake) -> Wish:
@@ -251,17 +268,19 @@ def _require_peer_name(wish: Wish) -> None:
         lookup.new_name(wish.options["peer"], "peer")
 
 
-def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:
-    """Raise Conflict unless an existing port is as asked; what was not asked for may be anything."""
+def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> list[Row]:
+    """The interfaces of an existing port. Raises Conflict unless it is as asked; what was not asked for may be anything."""
     name = port["name"]
     if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
+        if txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
+            raise Conflict(f"port {quote(name)}", "is a bridge, and bridges are connected by a pair of patch ports", "--peer PORT")
         raise Conflict(f"port {quote(name)}", "exists on another bridge", f"ovstool port show {quote(name)}")
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
     for row in members.values():
         txn.watch(interface_health(row["name"]))
     differing = list(_changed(port, _port_columns(wish)))
     differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, wish))}
-    if wish.bond and sorted(wish.bond) != sorted(row["name"] for row in members.values()):
+    if (wish.bond or len(members) > 1) and sorted(wish.bond or (name,)) != sorted(row["name"] for row in members.values()):
         differing.append("interfaces")
     if differing:
         raise Conflict(
@@ -271,16 +290,58 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> None:
             if "interfaces" in differing
             else f"ovstool port set {quote(name)}, with these options",
         )
+    return list(members.values())
 
 
-def _require_one_vlan_mode(name: str, port: Row) -> None:
-    """Raise UsageError for a tag and trunks without a vlan_mode: ovs-vswitchd would ignore the trunks (ovs-vswitchd.conf.db(5))."""
-    if one(port["tag"]) is not None and many(port["trunks"]) and one(port["vlan_mode"]) is None:
-        raise UsageError(
-            f"port {quote(name)}",
-            "has a tag, with which Open vSwitch ignores trunks",
-            "--trunk with --unset tag, or --tag with --unset trunks",
+def _checked(txn: Transaction, row: Row | None, after: Row, wish: Wish) -> list[Finding]:
+    """What is to be told of an interface that was ``row`` (None: it is new) and becomes ``after``.
+
+    Raises UsageError for what Open vSwitch would ignore or take for something else, Refused for a type that this one does not have.
+    """
+    name, kind, options = after["name"], one(after["type"]) or "system", mapping(after["options"])
+    is_other = row is None or kind != (one(row["type"]) or "system")
+    port_types.check_values(name, kind, wish.options)
+    if is_other:
+        port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in wish.options})
+    port_types.check_whole(name, kind, options)
+    ignored = port_types.ignored(kind, wish.options)
+    types: list[str] = []
+    if ignored or kind in port_types.TUNNELS or (is_other and (kind not in ("system", "internal", "patch") or port_types.is_cut(name))):
+        types, tunnels = _around(txn, kind, options)
+        if "dummy" not in types:
+            port_types.check_unlike(name, kind, options, tunnels)
+    if is_other:
+        if types and kind not in types:
+            why = f"this Open vSwitch has no type {quote(kind)}; it has {', '.join(sorted(types))}"
+            raise Refused(f"port {quote(name)}", why, port_types.near("--type {}", kind, types))
+        port_types.check_name(name, kind, "dummy" in types)
+        if row is not None and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
+            raise UsageError(f"port {quote(name)}", "the local port of a bridge is internal, whatever its type says")  # iface_get_type
+    return port_modes.of_options(name, kind, ignored) if "dummy" not in types else []
+
+
+def _around(txn: Transaction, kind: str, options: dict[str, str]) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """The types of interfaces that this Open vSwitch has (none when it does not say), and the options of tunnels of this type to the same host."""
+    to_the_same = [["type", "==", kind], ["options", "includes", to_map({"remote_ip": options.get("remote_ip", "")})]]
+    root, tunnels = txn.read_all([Query("Open_vSwitch", [], ("iface_types",)), Query("Interface", to_the_same, ("name", "options"))])
+    return [kind for row in root for kind in many(row["iface_types"])], {row["name"]: mapping(row["options"]) for row in tunnels}
+
+
+def _found(txn: Transaction, bridge: str, port: Row, members: Sequence[Row]) -> list[Finding]:
+    """What a check would find of the port; ``bridge`` is empty where it is yet to be looked for."""
+    found = port_modes.of_bond(port["name"], port, len(members))
+    for row in members:
+        peer = mapping(row["options"]).get("peer")
+        if one(row["type"]) != "patch" or peer is None:
+            continue
+        there, bridges = txn.read_all(
+            [Query("Interface", [["name", "==", peer]], ("_uuid", "type", "options")), Query("Bridge", [], ("name", "datapath_type"))]
         )
+        datapaths = {row["name"]: row["datapath_type"] or "system" for row in bridges}
+        bridge = bridge or lookup.bridges_of_ports(txn, [port]).get(one(port["_uuid"]), "")
+        other = lookup.bridges_of(txn, there).get(one(there[0]["_uuid"]), "") if there else ""
+        found += port_modes.of_peer(row["name"], bridge, peer, there[0] if there else None, other, datapaths)
+    return found
 
 
 def _port_columns(wish: Wish) -> Row:
@@ -289,6 +350,8 @@ def _port_columns(wish: Wish) -> Row:
         columns["tag"] = wish.tag
     if wish.trunks:
         columns["trunks"] = to_set(sorted(wish.trunks))
+    if wish.vlan_mode is not None:
+        columns["vlan_mode"] = wish.vlan_mode
     if wish.bond_mode is not None:
         columns["bond_mode"] = wish.bond_mode
     if wish.lacp is not None:

@@ -139,7 +139,7 @@ HOSTILE = [
         ("port set eth1 --unset tag:5", USAGE),
         ("port set eth1 --option key", USAGE),
         ("port set eth1", USAGE),
-        ("port set eth1 --lacp active", USAGE),
+        ("port set eth1 --bond-mode active-backup", USAGE),
         ("port set eth1 --tag 4 --unset tag", USAGE),
         ("port set eth1 --tag 4 --trunk 10,20", USAGE),
         ("port add br0 in1 --type internal --remote-ip 192.0.2.1", USAGE),

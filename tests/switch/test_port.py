@@ -105,23 +105,237 @@ def test_set(switch, ovstool, options, table, column, value):
 
 
 def test_a_device_that_cannot_be_opened(switch, ovstool):
+    switch.vsctl("--no-wait add-port br0 nosuch0 -- set interface nosuch0 type=nosuch")
+    # The row is as asked, and the device is not there: a loop that tries again must not take that for success.
     result = ovstool("port add br0 nosuch0 --type nosuch")
     assert (result.code, result.stdout) == (6, "")
-    assert result.stderr.startswith("ovstool: ") and "nosuch0" in result.stderr and result.stderr.count("\n") == 1
-    assert "nosuch0" in switch.vsctl("list-ports br0").split()
+    assert result.stderr.startswith("ovstool: ovs-vswitchd: nosuch0: ") and result.stderr.count("\n") == 1
     row = next(row for row in ovstool("port list -f json").json if row["port"] == "nosuch0")
     assert row["error"] and row["error"] in result.stderr and row["ofport"] is None
-    # The row is as asked now, and the device is still not there: a loop that tries again must not take that for success.
-    assert ovstool("port add br0 nosuch0 --type nosuch").code == 6
 
 
-def test_a_change_with_which_a_device_cannot_be_opened(switch, ovstool):
-    result = ovstool("port set eth1 --type nosuch")
-    assert (result.code, result.stdout) == (6, "")
-    assert result.stderr.startswith("ovstool: ovs-vswitchd: eth1: ") and result.stderr.count("\n") == 1
-    assert switch.vsctl("get interface eth1 type") == "nosuch"
-    assert ovstool("port set eth1 --type nosuch").code == 6  # it is as asked, and still not there
+def test_a_change_of_a_device_that_cannot_be_opened(switch, ovstool):
+    switch.vsctl("--no-wait set interface eth1 type=nosuch")
+    for _ in range(2):  # it is as asked then, and still not there
+        result = ovstool("port set eth1 --tag 5")
+        assert (result.code, result.stdout) == (6, "")
+        assert result.stderr.startswith("ovstool: ovs-vswitchd: eth1: ") and result.stderr.count("\n") == 1
+        assert result.stderr.endswith(" (the database holds what was asked for)\n")
+        assert switch.vsctl("get port eth1 tag") == "5"
     assert ovstool("port set eth1 --unset type").stdout == "eth1: updated\n"
+
+
+def test_a_type_that_is_not_there(switch, ovstool):
+    before = switch.dump()
+    result = ovstool("port add br0 g1 --type gree")
+    assert (result.code, result.stdout, switch.dump()) == (6, "", before)
+    assert "this Open vSwitch has no type gree; it has " in result.stderr and result.stderr.endswith("; try: --type gre\n")
+    assert ovstool("port set eth1 --type nosuch").code == 6
+    assert switch.dump() == before
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
+    switch.vsctl("--no-wait clear Open_vSwitch . iface_types")
+    assert ovstool("port add br0 g1 --type gree --no-wait").stdout == "g1: created\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        ("--vlan-mode access --tag 5", "access 5 []"),
+        ("--vlan-mode access", "access [] []"),  # VLAN 0
+        ("--vlan-mode trunk --trunk 5,6", "trunk [] [5, 6]"),
+        ("--vlan-mode native-tagged --tag 5", "native-tagged 5 []"),
+        ("--vlan-mode native-untagged --tag 5 --trunk 6", "native-untagged 5 [6]"),
+        ("--vlan-mode native-untagged --tag 0 --trunk 0,6", "native-untagged 0 [0, 6]"),
+        ("--vlan-mode dot1q-tunnel --tag 5", "dot1q-tunnel 5 []"),
+        ("--vlan-mode trunk --tag 5", "ignores a tag"),
+        ("--vlan-mode access --tag 5 --trunk 6", "ignores trunks"),
+        ("--vlan-mode access --trunk 6", "ignores trunks"),
+        ("--vlan-mode dot1q-tunnel --tag 5 --trunk 6", "ignores trunks"),
+        ("--vlan-mode native-tagged --trunk 6", "needs the VLAN of packets that come without one; try: --tag N"),
+        ("--vlan-mode dot1q-tunnel", "needs the VLAN"),
+        ("--vlan-mode native-tagged --tag 5 --trunk 0,6", "ignores 0 in its trunks"),
+        ("--tag 5 --trunk 6", "ignores trunks; try: --unset tag or --unset trunks, or both with --vlan-mode native-untagged"),
+    ],
+)
+def test_vlan_modes(vlans, options, rows):
+    switch, ovstool = vlans
+    if rows.split()[0] in options:
+        assert ovstool(f"port set eth1 {options}").stdout == "eth1: updated\n"
+        assert switch.vsctl("get port eth1 vlan_mode tag trunks").replace("\n", " ") == rows
+        assert ovstool(f"port set eth1 {options}").stdout == "eth1: unchanged\n"
+        assert ovstool(f"port add br0 in1 {options}").stdout == "in1: created\n"
+        assert switch.vsctl("get port in1 vlan_mode tag trunks").replace("\n", " ") == rows
+        assert ovstool(f"port add br0 in1 {options}").stdout == "in1: unchanged\n"
+    else:
+        before = switch.dump()
+        for command in ("port set eth1", "port add br0 in1"):
+            result = ovstool(f"{command} {options}")
+            assert (result.code, result.stdout) == (2, "") and rows in result.stderr, result
+        assert switch.dump() == before
+
+
+@pytest.fixture(scope="module")
+def shared(running_switch):
+    with running_switch("dummy") as switch:
+        yield switch
+
+
+@pytest.fixture
+def vlans(shared):
+    yield shared, shared.ovstool
+    shared.vsctl("--if-exists del-port in1 -- clear port eth1 tag trunks vlan_mode")
+
+
+def test_a_vlan_that_others_have_left_is_told(vlans):
+    switch, ovstool = vlans
+    switch.vsctl("set port eth1 vlan_mode=trunk")
+    assert ovstool("port set eth1 --tag 5").code == 2
+    assert ovstool("port set eth1 --external-id a=b").stdout == "eth1: updated\n"
+    assert ovstool("port set eth1 --tag 5 --unset vlan_mode").stdout == "eth1: updated\n"
+    switch.vsctl("set port eth1 trunks=6")  # which the tag makes nothing of
+    assert ovstool("port set eth1 --tag 7").code == 2
+    assert ovstool("port set eth1 --external-id a=c").stdout == "eth1: updated\n"
+    assert ovstool("port set eth1 --tag 7 --unset trunks").stdout == "eth1: updated\n"
+    assert ovstool("port set eth1 --vlan-mode dot1q-tunnel").stdout == "eth1: updated\n"
+    assert "push_vlan(tpid=0x88a8,vid=7" in flooded(switch, "eth1,dl_vlan=20")
+    assert ovstool("port set eth1 --unset vlan_mode --unset tag").stdout == "eth1: updated\n"
+
+
+def flooded(switch, packet: str) -> str:
+    """Where ovs-vswitchd would send a packet from a port."""
+    trace = switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "br0", f"in_port={packet}")
+    return trace.rpartition("Datapath actions: ")[2]
+
+
+def test_balance_tcp_without_lacp_is_told(vlans):
+    switch, ovstool = vlans
+    alone = flooded(switch, "eth1")
+    told = "ovstool: note: in1: the bond forwards nothing: balance-tcp works with LACP alone, which is off; try: ovstool port set in1 --lacp active\n"
+    command = "port add br0 in1 --bond eth8,eth9"
+    for mode in ("balance-slb", "active-backup"):
+        assert ovstool(f"{command} --bond-mode {mode}").stderr == ""
+        switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "revalidator/wait")
+        assert flooded(switch, "eth1") != alone
+        switch.vsctl("del-port in1")
+    result = ovstool(f"{command} --bond-mode balance-tcp")
+    assert (result.stdout, result.stderr) == ("in1: created\n", told)
+    assert flooded(switch, "eth1") == alone
+    assert ovstool(f"{command} --bond-mode balance-tcp").stderr == told
+    assert ovstool("port set in1 --lacp active").stderr == ""
+    assert ovstool("port set in1 --lacp passive").stderr == ""
+    for options in ("--lacp off", "--unset lacp", "--tag 5"):
+        assert ovstool(f"port set in1 {options}").stderr == told, options
+    assert ovstool("port set in1 --bond-mode active-backup").stderr == ""
+
+
+def test_lacp_of_a_port_that_is_no_bond(vlans):
+    switch, ovstool = vlans
+    assert ovstool("port set eth1 --lacp active").stdout == "eth1: updated\n"
+    assert "eth1" in switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "lacp/show")
+    assert ovstool("port set eth1 --unset lacp").stdout == "eth1: updated\n"
+    assert ovstool("port add br0 in1 --type internal --lacp passive").stdout == "in1: created\n"
+    assert switch.vsctl("get port in1 lacp") == "passive"
+
+
+def test_what_a_patch_port_lacks_is_told(switch, ovstool):
+    def told(command: str) -> str:
+        result = ovstool(command)
+        assert result.code == 0 and result.stderr.count("\n") <= 1, result
+        return result.stderr.removeprefix("ovstool: note: p1: the patch port leads nowhere: ").removesuffix("\n")
+
+    def leads() -> bool:  # Interface.error tells it of a new port alone
+        return switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "br0", "in_port=eth1").count("\nbridge(") > 1
+
+    assert told("port add br0 p1 --peer p2") == "there is no port p2; try: ovstool port add BRIDGE p2 --peer p1"
+    assert told("port set p1 --peer eth1") == "eth1 is no patch port"
+    assert not leads()
+    switch.vsctl("add-br br1 -- set bridge br1 datapath_type=netdev -- add-br br2 -- set bridge br2 datapath_type=dummy")
+    assert told("port set p1 --peer p2") == "there is no port p2; try: ovstool port add br2 p2 --peer p1"
+    switch.vsctl("add-port br2 p2 -- set interface p2 type=patch options:peer=p3")
+    assert told("port set p1 --external-id n=5") == "the peer of p2 is p3; try: ovstool port set p2 --peer p1"
+    assert not leads()
+    assert told("port set p2 --peer p1") == "" and leads()
+    assert told("port set p1 --external-id n=6") == "" == told("port add br0 p1 --peer p2")
+    switch.vsctl("del-port p2")
+    switch.vsctl("add-port br1 p2 -- set interface p2 type=patch options:peer=p1")
+    assert told("port set p1 --external-id n=7") == "br0 has a datapath of type dummy, br1 of type netdev"
+    assert not leads()
+
+
+def test_a_port_is_what_it_is_called(switch, ovstool, refused):
+    """As ovs-vsctl has it: a name is that of one port, interface and bridge."""
+    switch.vsctl("add-bond br0 bond0 eth8 eth9 -- add-br br1 -- set bridge br1 datapath_type=dummy")
+    for command in ("port add br0 bond0", "port add br0 eth8", "port add br0 eth8 --bond eth3,eth4", "port add br0 bond0 --bond eth8,eth3"):
+        refused(command, 4)
+    assert refused("port add br0 br1", 4).endswith("is a bridge, and bridges are connected by a pair of patch ports; try: --peer PORT")
+    assert ovstool("port add br0 bond0 --bond eth9,eth8").stdout == "bond0: unchanged\n"
+    assert ovstool("port add br0 br0").stdout == "br0: unchanged\n"
+    assert "is internal, whatever its type says" in refused("port set br0 --type vxlan --remote-ip 192.0.2.7", 2)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("add br0 b1 --bond eth8,eth9,eth8", "a member is named twice"),
+        ("add br0 b1 --bond eth8,eth9 --bond eth9", "a member is named twice"),
+        ("add br0 b1 --bond b1,eth9", "b1 is the name of the bond itself"),
+        ("add br0 b1 --bond eth8,eth9 --bond-mode stable", "invalid choice"),
+        ("add br0 b1 --bond-mode balance-slb", "goes with --bond"),
+        ("set eth1 --bond-mode balance-slb", "is no bond, so it has no bond mode"),
+        ("set eth1 --lacp on", "invalid choice"),
+        ("set eth1 --vlan-mode nosuch", "invalid choice"),
+        ("set eth1 --vlan-mode access --unset vlan_mode", "contradicts the option that sets it"),
+        ("add br0 p1 --type patch", "patch needs the option peer; try: --peer PORT"),
+        ("add br0 p1 --peer p1", "is its own peer"),
+        ("add br0 p1 --peer p2 --option a=b", "patch has no option a; it has peer"),
+        ("add br0 v1 --type vxlan", "vxlan needs the option remote_ip; try: --remote-ip IP"),
+        ("add br0 v1 --type vxlan --option remote_ipp=192.0.2.7", "; try: --option remote_ip=..."),
+        ("add br0 v1 --type vxlan --remote-ip host1", "option remote_ip is the address of one host or flow, not host1"),
+        ("add br0 v1 --type geneve --remote-ip 192.0.2.7 --key 16777216", "option key is a number of 24 bits or flow, not 16777216"),
+        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 4294967296", "a number of 32 bits"),
+        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 010", "not 010; try: without the leading zero, which means octal there"),
+        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --option dst_port=5", "gre has no option dst_port"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=flow", "local_ip=flow goes with remote_ip=flow alone"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=::1", "are not of one family"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option packet_type=legacy_l3", "try: --option exts=gpe"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --key 1 --option in_key=2 --option out_key=3", "count before key"),
+        ("add br0 v1 --type erspan --remote-ip 192.0.2.7", "needs the option erspan_ver"),
+        ("add br0 v1 --type erspan --remote-ip 192.0.2.7 --option erspan_ver=1 --option erspan_dir=1", "is of ERSPAN version 2"),
+        ("set eth1 --remote-ip 192.0.2.7", "goes with a tunnel; try: --type vxlan or geneve or gre"),
+        ("set eth1 --type vxlan", "needs the option remote_ip"),
+        ("set there --unset options:remote_ip", "needs the option remote_ip"),
+        ("set there --unset type", "try: --unset options:dst_port --unset options:remote_ip"),
+        ("set there --type gre", "gre has no option dst_port, which the port has; try: --unset options:dst_port"),
+        ("set there --type system --unset options --option key=5", "option key goes with a tunnel"),
+        ("set there --option ttl=0", "option ttl is 1 to 255 or inherit, not 0"),
+        ("set eth1 --option a=1 --option a=2", "given twice with different values"),
+    ],
+)
+def test_what_open_vswitch_would_ignore_or_refuse(there, command, said):
+    before = there.dump()
+    result = there.ovstool(f"port {command}")
+    assert (result.code, result.stdout) == (2, ""), result
+    assert said in result.stderr and result.stderr.count("\n") == 1
+    assert there.dump() == before
+
+
+@pytest.fixture
+def there(shared):
+    shared.vsctl("--may-exist add-port br0 there -- set interface there type=vxlan options:remote_ip=192.0.2.9 options:dst_port=4790")
+    return shared
+
+
+def test_what_others_have_set_stays(there):
+    """Of a tunnel, the keys of others; where it is no error, their values too."""
+    there.vsctl(
+        "set interface there options:ours=1 external_ids:a=b other_config:c=d mtu_request=1400 -- set port there other_config:e=f external_ids:g=h"
+    )
+    assert there.ovstool("port set there --key 7 --tag 5 --external-id i=j").stdout == "there: updated\n"
+    (row,) = [row for row in there.rows("Interface") if row["name"] == "there"]
+    assert dict(row["options"][1]) == {"remote_ip": "192.0.2.9", "dst_port": "4790", "ours": "1", "key": "7"}
+    assert (dict(row["external_ids"][1]), dict(row["other_config"][1]), row["mtu_request"]) == ({"a": "b", "i": "j"}, {"c": "d"}, 1400)
+    (row,) = [row for row in there.rows("Port") if row["name"] == "there"]
+    assert (dict(row["other_config"][1]), dict(row["external_ids"][1])) == ({"e": "f"}, {"g": "h"})
 
 
 def test_del(switch, ovstool):

@@ -1,0 +1,80 @@
+"""How the columns of Port go together: VLANs with the mode, bonds with LACP; and what a patch port needs of its peer. Pure."""
+
+import shlex
+from collections.abc import Mapping
+
+from ovstool.errors import UsageError, quote
+from ovstool.ovsdb.transaction import Row
+from ovstool.ovsdb.values import many, mapping, one
+from ovstool.switch import ERROR, WARNING, Finding
+from ovstool.switch.port_types import cut, is_cut
+
+VLAN_MODES = ("access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel")
+VLAN_COLUMNS = ("tag", "trunks", "vlan_mode")
+BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
+
+
+def check_vlans(name: str, port: Row) -> None:
+    """Raise UsageError for VLANs that the mode ignores or lacks (ofproto/ofproto-dpif.c, bundle_set; ovs-vswitchd.conf.db(5), table Port)."""
+    what = f"port {quote(name)}"
+    tag, trunks, mode = one(port["tag"]), many(port["trunks"]), one(port["vlan_mode"])
+    native = mode in ("native-tagged", "native-untagged")
+    if mode is None and tag is not None and trunks:
+        hint = "--unset tag or --unset trunks, or both with --vlan-mode native-untagged"
+        raise UsageError(what, "has a tag, with which Open vSwitch ignores trunks", hint)
+    if mode == "trunk" and tag is not None:
+        raise UsageError(
+            what, "is a trunk port, on which Open vSwitch ignores a tag", "--unset tag, or --vlan-mode access or native-untagged"
+        )
+    if mode in ("access", "dot1q-tunnel") and trunks:
+        hint = "--unset trunks, or --vlan-mode trunk or native-untagged"
+        raise UsageError(what, f"its VLAN mode is {mode}, in which Open vSwitch ignores trunks", hint)
+    if (native or mode == "dot1q-tunnel") and tag is None:
+        raise UsageError(what, f"its VLAN mode, {mode}, needs the VLAN of packets that come without one", "--tag N")
+    if native and tag and 0 in trunks:
+        raise UsageError(what, f"packets without a VLAN are in VLAN {tag}, so Open vSwitch ignores 0 in its trunks", "--trunk without 0")
+
+
+def of_bond(name: str, port: Row, members: int) -> list[Finding]:
+    """What a check would find of a bond's mode: balance-tcp sends and takes nothing until LACP is agreed (ofproto/bond.c, choose_output_member)."""
+    if members < 2 or one(port["bond_mode"]) != "balance-tcp" or one(port["lacp"]) in ("active", "passive"):
+        return []
+    remedy = shlex.join(["ovstool", "port", "set", name, "--lacp", "active"])
+    return [Finding(name, ERROR, "the bond forwards nothing", "balance-tcp works with LACP alone, which is off", remedy)]
+
+
+def of_name(name: str) -> list[Finding]:
+    """What a name too long for OpenFlow means; devices have none (port_types.check_name)."""
+    if not is_cut(name):
+        return []
+    evidence = f"flows and ovs-ofctl know it as {quote(cut(name))}, its first 15 bytes"
+    return [Finding(name, WARNING, "the name is longer than OpenFlow's", evidence, "")]
+
+
+def of_options(name: str, kind: str, ignored: list[str]) -> list[Finding]:
+    """What options are to a device, which has none (lib/netdev.c, netdev_set_config); other programs may read them."""
+    if not ignored:
+        return []
+    evidence = f"a port of type {kind} has none: {', '.join(map(quote, ignored))}"
+    remedy = ["ovstool", "port", "set", name, *(word for key in ignored for word in ("--unset", f"options:{key}"))]
+    return [Finding(name, WARNING, "Open vSwitch ignores its options", evidence, shlex.join(remedy))]
+
+
+def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, datapaths: Mapping[str, str]) -> list[Finding]:
+    """What a check would find of a patch port: without a peer that leads back it drops all (ofproto-dpif.c, ofport_update_peer).
+
+    ``there`` is the peer's interface, ``other`` its bridge, ``datapaths`` holds the datapath type of each bridge.
+    """
+    remedy: list[str] = []
+    if there is None:
+        others = [each for each, datapath in datapaths.items() if each != bridge and datapath == datapaths.get(bridge)]
+        evidence, remedy = f"there is no port {quote(peer)}", ["add", *(others if len(others) == 1 else ["BRIDGE"]), peer, "--peer", name]
+    elif one(there["type"]) != "patch":
+        evidence = f"{quote(peer)} is no patch port"
+    elif (leads := mapping(there["options"]).get("peer", "")) != name:
+        evidence, remedy = f"the peer of {quote(peer)} is {quote(leads)}", ["set", peer, "--peer", name]
+    elif datapaths.get(bridge) != datapaths.get(other):
+        evidence = f"{quote(bridge)} has a datapath of type {quote(datapaths.get(bridge, ''))}, {quote(other)} of type {quote(datapaths.get(other, ''))}"
+    else:
+        return []
+    return [Finding(name, ERROR, "the patch port leads nowhere", evidence, shlex.join(["ovstool", "port", *remedy]) if remedy else "")]

@@ -1,0 +1,243 @@
+"""What the types of interfaces take in Interface.options, as ovs-vswitchd reads it. Pure.
+
+The keys and their values are those of ovs-vswitchd.conf.db(5), and of lib/netdev-vport.c, set_tunnel_config and set_patch_config, which are the
+same from Open vSwitch 2.13 to 4.0 but for types that came and went. There most values that cannot be meant are cut (``key``, which is sent
+in as many bits as the header has), taken for zero (strtoull and atoi, of text) or ignored with a line in the log.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import NamedTuple
+
+from ovstool.errors import Conflict, UsageError, quote
+
+DEVICES = ("system", "internal", "tap")  # have no options: lib/netdev-linux.c sets none
+_LONGEST = 15  # bytes in the name of a network device of Linux (IFNAMSIZ), and of a port in OpenFlow
+# What the kernel's device of a tunnel type is called; netdev_is_reserved_name in lib/netdev.c
+_RESERVED = re.compile(r"(genev|gre|vxlan|lisp|stt|erspan|ip6erspan|ip6gre|gtpu|udp|srv6)_sys.*|ovs-(system|netdev|dummy)", re.DOTALL)
+
+# How C reads a whole number as a person does (a leading zero means octal there): with base 0, and with base 16.
+_ANY = r"0|[1-9][0-9]{0,19}|0[xX][0-9a-fA-F]{1,16}"
+_HEX = r"(?:0[xX])?[0-9a-fA-F]{1,8}"
+_DECIMAL = r"0|[1-9][0-9]{0,9}"
+
+
+class Value(NamedTuple):
+    """What an option may be: in words, and whether a text is that."""
+
+    words: str
+    holds: Callable[[str], bool]
+
+
+def _one_of(*words: str) -> Value:
+    return Value(" or ".join(filter(None, (", ".join(words[:-1]), words[-1]))), words.__contains__)
+
+
+def _number(low: int, high: int, word: str | None = None, form: str = _DECIMAL) -> Value:
+    """A whole number, or the word; ``form`` is how it may be written."""
+    base = 16 if form == _HEX else 0
+
+    def holds(text: str) -> bool:
+        return text == word or (bool(re.fullmatch(form, text)) and low <= int(text, base) <= high)
+
+    shown = f"{low} to {high:#x}" if base else f"{low} to {high}"
+    return Value(f"{shown}{f' or {word}' if word else ''}", holds)
+
+
+def _address(text: str) -> bytes | None:
+    """An address as inet_pton has it, which is what ovs-vswitchd asks; None for anything else."""
+    try:
+        return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_unicast(address: bytes) -> bool:
+    if len(address) == 4:
+        return any(address) and not 224 <= address[0] < 240 and address != b"\xff" * 4
+    return any(address) and address[0] != 255
+
+
+def _is_remote(text: str) -> bool:
+    address = _address(text)
+    return text == "flow" or (address is not None and _is_unicast(address))
+
+
+def _are_segments(text: str) -> bool:
+    segments = text.split(",")
+    return len(segments) <= 6 and all(":" in segment and _address(segment) for segment in segments)
+
+
+def _is_tos(text: str) -> bool:
+    return text == "inherit" or (_number(0, 252, form=_ANY).holds(text) and int(text, 0) % 4 == 0)
+
+
+_SWITCH = _one_of("true", "false")
+_TEXT = Value("text", bool)
+_TUNNEL = {
+    "remote_ip": Value("the address of one host or flow", _is_remote),
+    "local_ip": Value("an address or flow", lambda text: text == "flow" or _address(text) is not None),
+    "tos": Value("a multiple of 4 from 0 to 252 (two bits are ECN's) or inherit", _is_tos),
+    "ttl": _number(1, 255, "inherit"),
+    "df_default": _SWITCH,
+    "egress_pkt_mark": _number(0, 2**32 - 1),
+    **dict.fromkeys(("psk", "remote_cert", "remote_name"), _TEXT),  # for ovs-monitor-ipsec, as is ipsec_*
+}
+_L2, _L3, _L2_L3 = (
+    {"packet_type": _one_of(*types)} for types in (("legacy_l2", "ptap"), ("legacy_l3", "ptap"), ("legacy_l2", "legacy_l3", "ptap"))
+)  # tunnel_supported_layers
+_DST_PORT = {"dst_port": _number(1, 65535)}
+_CSUM = {"csum": _SWITCH}
+_ERSPAN = {
+    "erspan_ver": _one_of("1", "2", "flow"),
+    "erspan_idx": _number(0, 2**20 - 1, "flow", _HEX),
+    "erspan_dir": _one_of("0", "1", "flow"),
+    "erspan_hwid": _number(0, 2**6 - 1, "flow", _HEX),
+}
+
+
+def _keys(bits: int) -> dict[str, Value]:
+    number = _number(0, 2**bits - 1, "flow", _ANY)
+    return dict.fromkeys(("key", "in_key", "out_key"), number._replace(words=f"a number of {bits} bits or flow"))
+
+
+_EXTS = {"exts": Value("gbp, gpe or both", lambda text: all(word in ("gbp", "gpe") for word in text.split(",")))}
+_ETHER_TYPE = _number(1, 65535, form=_ANY)
+_PAYLOAD = {"payload_type": Value("mpls, ip or an Ethernet type", lambda text: text in ("mpls", "ip") or _ETHER_TYPE.holds(text))}
+_SRV6 = {"srv6_segs": Value("up to 6 IPv6 addresses", _are_segments), "srv6_flowlabel": _one_of("copy", "zero", "compute")}
+_GRE = _TUNNEL | _keys(32) | _CSUM | {"seq": _SWITCH}
+OPTIONS: Mapping[str, Mapping[str, Value]] = {
+    "vxlan": _TUNNEL | _keys(24) | _DST_PORT | _CSUM | _L2_L3 | _EXTS,
+    "geneve": _TUNNEL | _keys(24) | _DST_PORT | _CSUM | _L2,
+    "gre": _GRE | _L2_L3,
+    "ip6gre": _GRE | _L2,
+    "erspan": _TUNNEL | _keys(10) | _ERSPAN | _L2,
+    "ip6erspan": _TUNNEL | _keys(10) | _ERSPAN | _L2,
+    "lisp": _TUNNEL | _keys(24) | _DST_PORT | _L3,
+    "stt": _TUNNEL | _keys(64) | _DST_PORT | _CSUM | _L2,
+    "gtpu": _TUNNEL | _keys(32) | _DST_PORT | _L3,
+    "bareudp": _TUNNEL | _DST_PORT | _L3 | _PAYLOAD,
+    "srv6": _TUNNEL | _L3 | _SRV6,
+    "patch": {"peer": _TEXT},
+}
+TUNNELS = OPTIONS.keys() - {"patch"}
+_DST_PORTS = {"vxlan": "4789", "geneve": "6081", "lisp": "4341", "stt": "7471", "gtpu": "2152"}
+# Without these nothing is sent: ovs-vswitchd refuses the port, or (erspan_ver: lib/netdev-native-tnl.c, netdev_erspan_build_header) each packet.
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(OPTIONS, ("remote_ip",)),
+    **dict.fromkeys(("erspan", "ip6erspan"), ("remote_ip", "erspan_ver")),
+    "patch": ("peer",),
+}
+_SHORT = {"remote_ip": "--remote-ip IP", "peer": "--peer PORT", "erspan_ver": "--option erspan_ver=1"}
+_OF_TUNNELS = frozenset(key for options in OPTIONS.values() for key in options)
+
+
+def check_values(name: str, kind: str, options: Mapping[str, str]) -> None:
+    """Raise UsageError for options that a port of this type does not read, or reads as something else."""
+    known = OPTIONS.get(kind, {})
+    for key, value in options.items():
+        if key in known:
+            if not known[key].holds(value):
+                hint = "without the leading zero, which means octal there" if re.fullmatch("0[0-9]+", value) else None
+                raise UsageError(f"port {quote(name)}", f"option {key} is {known[key].words}, not {quote(value)}", hint)
+        elif kind in OPTIONS and not (key.startswith("ipsec_") and "psk" in known):
+            raise UsageError(
+                f"port {quote(name)}",
+                f"{kind} has no option {quote(key)}; it has {', '.join(sorted(known))}",
+                near("--option {}=...", key, known),
+            )
+        elif kind in DEVICES and key in _OF_TUNNELS:
+            hint = "--type " + " or ".join([other for other in OPTIONS if key in OPTIONS[other]][:3])
+            raise UsageError(f"port {quote(name)}", f"option {key} goes with a {'patch port' if key == 'peer' else 'tunnel'}", hint)
+
+
+def check_kept(name: str, kind: str, options: Mapping[str, str]) -> None:
+    """Raise UsageError for options that a port has and that its new type does not take."""
+    what = f"port {quote(name)}"
+    if unread := sorted(options.keys() - OPTIONS.get(kind, options).keys()) or ignored(kind, options):
+        why = f"{kind} has no option {', '.join(map(quote, unread))}, which the port has"
+        raise UsageError(what, why, " ".join(shlex.join(["--unset", f"options:{key}"]) for key in unread))
+    check_values(name, kind, options)
+
+
+def check_whole(name: str, kind: str, options: Mapping[str, str]) -> None:
+    """Raise UsageError for options that do not go together: with them ovs-vswitchd refuses the port, or ignores some."""
+    what = f"port {quote(name)}"
+    for key in _REQUIRED.get(kind, ()):
+        if key not in options:
+            raise UsageError(what, f"{kind} needs the option {key}", _SHORT[key])
+    if options.get("peer") == name and kind == "patch":
+        raise UsageError(what, "is its own peer", "--peer with the patch port at the other end")
+    if kind not in TUNNELS:
+        return
+    remote, local = options["remote_ip"], options.get("local_ip", "flow")
+    if options.get("local_ip") == "flow" and remote != "flow":
+        raise UsageError(what, "local_ip=flow goes with remote_ip=flow alone", "--remote-ip flow")
+    if "flow" not in (remote, local) and (":" in remote) != (":" in local):
+        raise UsageError(what, "remote_ip and local_ip are not of one family")
+    if options.keys() >= {"key", "in_key", "out_key"}:
+        raise UsageError(what, "in_key and out_key count before key, which is ignored", "--unset options:key")
+    if kind == "vxlan" and options.get("packet_type") == "legacy_l3" and "gpe" not in options.get("exts", "").split(","):
+        raise UsageError(what, "packet_type=legacy_l3 needs the extension gpe", "--option exts=gpe")
+    _check_erspan(what, options)
+
+
+def _check_erspan(what: str, options: Mapping[str, str]) -> None:
+    """Raise UsageError for what the other version of ERSPAN has: version 1 an index, version 2 a direction and a hardware ID."""
+    asked = options.get("erspan_ver")
+    for key, version in (("erspan_idx", "1"), ("erspan_dir", "2"), ("erspan_hwid", "2")):
+        if key in options and asked != version and not asked == options[key] == "flow":
+            raise UsageError(what, f"{key} is of ERSPAN version {version}, so it is ignored", f"--option erspan_ver={version}")
+
+
+def check_unlike(name: str, kind: str, options: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise Conflict when a tunnel is the same as another of its type: ovs-vswitchd knows one of them then (ofproto/tunnel.c, tnl_port_add__),
+    and says so of a new port, but of a changed one in its log alone."""
+    for other, theirs in others.items():
+        if other != name and _match(kind, theirs) == _match(kind, options):
+            why = f"{quote(other)} is a {kind} tunnel with the same addresses, key and port already"
+            raise Conflict(f"port {quote(name)}", why, "another --key or --remote-ip" if "key" in OPTIONS[kind] else "another --remote-ip")
+
+
+def _match(kind: str, options: Mapping[str, str]) -> tuple:
+    """What ovs-vswitchd tells tunnels of a type apart by (ofproto/tunnel.c, struct tnl_match)."""
+    key = options.get("in_key", options.get("key", "0"))
+    addresses = [_address(options[side]) or options[side] if side in options else None for side in ("remote_ip", "local_ip")]
+    usual = "legacy_l2" if OPTIONS[kind]["packet_type"].holds("legacy_l2") else "legacy_l3"
+    number = int(key, 0) if re.fullmatch(_ANY, key) else key
+    return *addresses, number, options.get("dst_port", _DST_PORTS.get(kind)), options.get("packet_type", usual)
+
+
+def ignored(kind: str, options: Collection[str]) -> list[str]:
+    """Those options that a device has no use for."""
+    return sorted(options) if kind in DEVICES else []
+
+
+def check_name(name: str, kind: str, are_dummies: bool) -> None:
+    """Raise UsageError for a name that ovs-vswitchd keeps for itself, or Linux cuts to that of another device without a word.
+
+    ``are_dummies``: devices are ovs-vswitchd's own, as it has them for tests, and have any name.
+    """
+    what = f"port {quote(name)}"
+    if _RESERVED.fullmatch(name):
+        raise UsageError(what, "Open vSwitch keeps this name for its own devices", "another name")
+    if kind in (*DEVICES, "afxdp", "afxdp-nonpmd") and not are_dummies and is_cut(name):
+        raise UsageError(what, f"the name of a device has up to {_LONGEST} bytes, so this would be {quote(cut(name))}", "a shorter name")
+
+
+def is_cut(name: str) -> bool:
+    return len(name.encode()) > _LONGEST
+
+
+def cut(name: str) -> str:
+    """The name as OpenFlow and Linux have it."""
+    return name.encode()[:_LONGEST].decode(errors="ignore")
+
+
+def near(form: str, word: str, known: Collection[str]) -> str | None:
+    """What may have been meant, in the form that one types it; None when nothing is like it."""
+    from difflib import get_close_matches
+
+    return " or ".join(map(form.format, get_close_matches(word[:64], known, 1))) or None
