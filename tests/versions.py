@@ -10,13 +10,14 @@ machine, whose switch is not touched; what is not built, as the kernel's module,
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
+
+from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = os.environ.get("OVS_GIT") or "https://github.com/openvswitch/ovs"
@@ -64,7 +65,7 @@ def tried(folder: Path, words: list[str]) -> dict[str, Counter]:
     with tempfile.TemporaryDirectory(prefix="ovstool-versions-") as place:
         report = Path(place) / "report.xml"
         workers = () if "-n" in words else ("-n", "auto")
-        pytest = [sys.executable, "-m", "pytest", "-q", *workers, "-p", "no:cacheprovider", f"--junit-xml={report}", *words]
+        pytest = [sys.executable, "-m", "pytest", "-q", "--tb=short", *workers, "-p", "no:cacheprovider", f"--junit-xml={report}", *words]
         subprocess.run(pytest, check=False, env=environ, cwd=ROOT)
         return counted(ElementTree.parse(report)) if report.exists() else {"pytest": Counter(failed=1)}
 
@@ -81,12 +82,13 @@ def counted(report: ElementTree.ElementTree) -> dict[str, Counter]:
 def table(results: dict[str, dict[str, Counter]]) -> str:
     """Each file a line, each version a column: passed/failed/skipped."""
     files = sorted({file for found in results.values() for file in found})
-    rows = [["", *results]]
-    rows += [[file, *("/".join(str(found.get(file, Counter())[each]) for each in OUTCOMES) for found in results.values())] for file in files]
-    rows += [["all", *("/".join(str(sum(c[each] for c in found.values())) for each in OUTCOMES) for found in results.values())]]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(f"{cell:{'<' if not i else '>'}{width}}" for i, (cell, width) in enumerate(zip(row, widths, strict=True))) for row in rows]
-    return "\n".join([f"=== {'/'.join(OUTCOMES)}", *lines])
+    rows = [[file, *(_shown(found.get(file, Counter())) for found in results.values())] for file in files]
+    rows.append(["all", *(_shown(sum(found.values(), Counter())) for found in results.values())])
+    return tabulate(rows, ["/".join(OUTCOMES), *results], tablefmt="simple", colalign=("left", *("right" for _ in results)))
+
+
+def _shown(counts: Counter) -> str:
+    return "/".join(str(counts[outcome]) for outcome in OUTCOMES)
 
 
 def main(words: list[str]) -> int:

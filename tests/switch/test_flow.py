@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from ovs_version import OVS
 
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
@@ -23,7 +24,7 @@ table=1,priority=9,udp,cookie=0x5,idle_timeout=600,hard_timeout=900,importance=7
 table=1,priority=8,dl_vlan=0xffff actions=note:01.02,output:"eth1"   # and another
 table=1,priority=7,ipv6 actions=push_vlan:0x8100,set_field:4101->vlan_vid,bundle(eth_src,0,hrw,ofport,members:eth1,eth2)
 table=2 actions=learn(table=3,hard_timeout=300,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),local
-"""
+""".replace("members:", "members:" if OVS >= (2, 15) else "slaves:")  # lib/bundle.c
 
 
 def ofctl(switch, *words: str, bridge: str = "br0") -> list[str]:
