@@ -30,8 +30,7 @@ OUTCOMES = ("passed", "failed", "skipped")
 
 
 def tags() -> list[str]:
-    listed = subprocess.run(["git", "ls-remote", "--tags", "--refs", SOURCE], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return re.findall(r"refs/tags/(\S+)$", listed, re.MULTILINE)
+    return re.findall(r"refs/tags/(\S+)$", run("git", "ls-remote", "--tags", "--refs", SOURCE), re.MULTILINE)
 
 
 def release(version: str, known: list[str]) -> str:
@@ -43,19 +42,21 @@ def release(version: str, known: list[str]) -> str:
 def prefix(name: str) -> Path:
     """Where this release is installed; it is built now if it is not yet."""
     folder = BUILT / name
-    if not (folder / "sbin/ovs-vswitchd").exists():
+    if not (folder / "ready").exists():
         print(f"=== building Open vSwitch {name} into {folder}, which takes some minutes", flush=True)
         with tempfile.TemporaryDirectory(prefix="ovstool-versions-") as source:
             run("git", "clone", "--quiet", "--depth=1", f"--branch={name}", "-c", "advice.detachedHead=false", SOURCE, source)
             for step in STEPS:
                 run("nice", *(word.format(folder) for word in step), cwd=source)
+        (folder / "ready").touch()
     return folder
 
 
-def run(*argv: str, **options) -> None:
+def run(*argv: str, **options) -> str:
     done = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **options)
     if done.returncode:
         sys.exit(f"{done.stdout[-4000:]}\nversions: {' '.join(argv)}: exit code {done.returncode}")
+    return done.stdout
 
 
 def tried(folder: Path, words: list[str]) -> dict[str, Counter]:

@@ -396,6 +396,26 @@ def test_reading_flows_writes_nothing(switch, ovstool):
     assert (switch.dump(), ofctl(switch)) == before
 
 
+@pytest.mark.parametrize(
+    ("flow", "what", "since"),
+    [
+        ("ip,actions=delete_field:tun_metadata0", "delete_field", (2, 14)),
+        ("tun_gtpu_flags=1,actions=drop", "tun_gtpu_flags", (2, 14)),
+        ("ip,actions=encap(mpls)", "encap(mpls)", (2, 17)),
+    ],
+)
+def test_what_came_with_a_later_open_vswitch(ovstool, refused, flow, what, since):
+    if OVS >= since:
+        assert ovstool(["flow", "add", "br0", flow, "--dry-run"]).code == 0
+        refused(["flow", "add", "br0", "ip,actions=encap(nosuch)"], 2)
+        return
+    said = refused(["flow", "add", "br0", flow], 6)
+    needs = f"{what} needs Open vSwitch {'.'.join(map(str, since))} or newer, and this is {'.'.join(map(str, OVS))}."
+    assert said.startswith(f"flow {flow}: {needs}")
+    if what.startswith("tun"):
+        assert refused(["flow", "del", "br0", "tun_gtpu_flags=1"], 6).startswith(f"match tun_gtpu_flags=1: {needs}")
+
+
 def test_two_flows_of_one_match_are_not_one_command(refused):
     one, other = "priority=1,ip actions=drop", "ip,priority=1,cookie=0x5 actions=output:1"
     assert "has the match of another one" in refused(["flow", "add", "br0", one, other], 2)
