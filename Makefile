@@ -19,7 +19,9 @@ unexport PYTHONPATH PYTHONHOME
 # Each noun on a switch, without what takes longer: traffic, other versions of protocols, hosts, peers that do wrong.
 QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,bridge port police qos sflow show)
 
-.PHONY: help demo test quick test-kernel bench matrix mutants lint generated check-generated clean
+VERSIONS ?= 2.13 2.17 3.3 3.7
+
+.PHONY: help demo test quick test-kernel bench matrix versions mutants lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
@@ -28,6 +30,7 @@ help:
 	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
 	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for the two ends)'
+	@echo 'make versions         try it with other versions of Open vSwitch, built from source (VERSIONS="2.13 3.3" ARGS=tests/switch/test_qos.py)'
 	@echo 'make mutants          see whether the tests notice mistakes in the code (N=200 SEED=1 MODULE=ovstool/units.py TESTS=tests/unit)'
 	@echo 'make lint             ruff, mypy, shellcheck'
 	@echo 'make generated        write man pages and completions anew'
@@ -72,6 +75,11 @@ bench: $(READY)
 matrix: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd
 	$(PYTHON) tests/matrix.py $(ROWS)
+
+versions: $(READY)
+	@.ci/need ip=iproute2 git=git make=make cc=gcc autoconf=autoconf automake=automake libtoolize=libtool
+	@.ci/need $(if $(wildcard /usr/include/openssl/ssl.h),,+libssl-dev)
+	$(BIN)/python tests/versions.py $(VERSIONS) $(if $(ARGS),-- $(ARGS))
 
 $(READY).mutants: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[mutants]'

@@ -7,6 +7,13 @@ The ovs modules cost 12 ms to import and some 10 µs for each value, which only 
 from ovstool.errors import Refused, one_line
 from ovstool.ovsdb.values import Json, malformed
 
+# Columns that are written here and came after Open vSwitch 2.13, with the release; and which releases a version of the schema is of
+# (vswitchd/vswitch.ovsschema at each tag).
+_SINCE = {"Interface.ingress_policing_kpkts_rate": "2.16", "Interface.ingress_policing_kpkts_burst": "2.16"}
+_RELEASES = {
+    "8.0.0": "2.12", "8.2.0": "2.13 to 2.15", "8.3.0": "2.16 to 3.0", "8.3.1": "3.1", "8.4.0": "3.2", "8.5.0": "3.3", "8.5.1": "3.3",
+}  # fmt: skip
+
 
 def columns(schema: Json, table: str) -> frozenset[str]:
     """The names of a table's columns in the server's schema; empty when it has no such table."""
@@ -44,11 +51,18 @@ def check(schema: Json, operations: list[dict]) -> None:
             raise malformed(f"a schema that cannot be read ({one_line(str(problem))[:100]})") from problem
         for column, value in op.get("row", {}).items():
             if column not in tables[name].columns:
-                raise Refused(f"{name}.{column}", f"this Open vSwitch has no such column ({_version(schema)})")
+                raise Refused(f"{name}.{column}", _without(f"{name}.{column}", schema))
             try:
                 data.Datum.from_json(tables[name].columns[column].type, value, symbols)
             except error.Error as problem:
                 raise Refused(f"{name}.{column}", one_line(str(problem))) from problem
+
+
+def _without(column: str, schema: Json) -> str:
+    if column not in _SINCE:
+        return f"this Open vSwitch has no such column ({_version(schema)})"
+    release = _RELEASES.get(str(schema.get("version")), "older")
+    return f"needs Open vSwitch {_SINCE[column]} or newer, and this is {release} ({_version(schema)})"
 
 
 def _version(schema: Json) -> str:

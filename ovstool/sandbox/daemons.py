@@ -28,7 +28,10 @@ def require_programs() -> None:
 
 
 def schema() -> str:
-    folders = [os.environ.get("OVS_PKGDATADIR"), *_SCHEMA_FOLDERS]
+    """The file of the schema, that of the ovs-vswitchd that is first on PATH: it ends when the database lacks a column that it knows."""
+    server = shutil.which("ovs-vswitchd", path=programs.path())
+    beside = server and f"{os.path.dirname(os.path.dirname(server))}/share/openvswitch"
+    folders = [os.environ.get("OVS_PKGDATADIR"), beside, *_SCHEMA_FOLDERS]
     for folder in folders:
         if folder and os.path.exists(f"{folder}/vswitch.ovsschema"):
             return f"{folder}/vswitch.ovsschema"

@@ -17,6 +17,15 @@ from ovstool.switch import Change, Switch, lookup
 
 COLUMNS = text.COLUMNS
 
+_OF_PROGRAM = re.compile(r"\(Open vSwitch\) (([0-9]{1,3})\.([0-9]{1,3})\S*)")
+# What an ovs-ofctl says to what it does not know yet, and since when there is what (ofp-actions.h, meta-flow.h and ofp-actions.c at each
+# release; there is no more since 2.13).
+_LATER = {
+    "unknown action delete_field": ("delete_field", 2, 14),
+    "tun_gtpu_flags": ("tun_gtpu_flags", 2, 14),
+    "tun_gtpu_msgtype": ("tun_gtpu_msgtype", 2, 14),
+    "Encap hdr not supported": ("encap(mpls)", 2, 17),
+}
 _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
 # What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
@@ -631,8 +640,10 @@ class Connection:
         if found := _AT_LINE.match(said):
             number, why = int(found[1]), one_line(found[2])
             if flows is None or flows.file is None:
-                return UsageError(f"match {quote(match)}" if match else flows.place(number) if flows else bridge, why)
-            return UsageError(flows.place(number), why)
+                what = f"match {quote(match)}" if match else flows.place(number) if flows else bridge
+            else:
+                what = flows.place(number)
+            return self._lacking(what, why) or UsageError(what, why)
         if "usable flow formats" in said:
             what = quote(flows.file or "flows") if flows else f"match {quote(match)}"
             allowed = f", of those that the bridge allows ({', '.join(self.protocols)})" if self.protocols else ""
@@ -647,6 +658,14 @@ class Connection:
         if match and said:
             return UsageError(f"match {quote(words.unescaped(match))}", words.unescaped(said))
         return Refused("ovs-ofctl", said or "failed without a word")
+
+    def _lacking(self, what: str, why: str) -> Refused | None:
+        """The error for a word that a newer ovs-ofctl knows; None when this one is new enough."""
+        later = next((since for said, since in _LATER.items() if said in why), None)
+        found = _OF_PROGRAM.search(self.switch.run(["ovs-ofctl", "--version"]).stdout) if later else None
+        if later is None or found is None or (int(found[2]), int(found[3])) >= later[1:]:
+            return None
+        return Refused(what, f"{later[0]} needs Open vSwitch {later[1]}.{later[2]} or newer, and this is {found[1]}")
 
 
 def _forms(parsed: Finished) -> list[str]:

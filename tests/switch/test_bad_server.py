@@ -284,10 +284,10 @@ def old(place):
     """A switch of before OVS 2.16, which cannot police packets, and cannot tell its datapaths."""
     schema = vswitch_schema()
     for column in ("ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"):
-        del schema["tables"]["Interface"]["columns"][column]
+        schema["tables"]["Interface"]["columns"].pop(column, None)
     for column in ("datapath_types", "iface_types", "dpdk_initialized"):
         schema["tables"]["Open_vSwitch"]["columns"].pop(column, None)
-    schema["version"] = "7.14.0"
+    schema["version"] = "8.2.0"
     schema.pop("cksum", None)
     with server(place, schema, fill=FILLED) as (db, _):
         yield db
@@ -307,7 +307,10 @@ def test_an_older_switch_does_what_it_can(old, command, stdout):
 
 
 def test_an_older_switch_says_what_it_lacks(old):
-    assert "ingress_policing_kpkts_rate" in fails(old, "police set eth1 --packet-rate 1000 --no-wait", REFUSED)
+    needs = "needs Open vSwitch 2.16 or newer, and this is 2.13 to 2.15 (database schema 8.2.0)"
+    for words in ("--no-wait", "--dry-run"):
+        said = fails(old, f"police set eth1 --packet-rate 1000 {words}", REFUSED)
+        assert said.removeprefix("ovstool: ").rstrip() == f"Interface.ingress_policing_kpkts_rate: {needs}"
     ovstool(old, "police set eth1 --rate 10mbit --no-wait")
     assert json.loads(ovstool(old, "police list -f json").stdout) == [
         {"port": "eth1", "rate": 10_000_000, "burst": 2_112_000, "packet_rate": None, "packet_burst": None}

@@ -11,6 +11,7 @@ from argparse import Namespace
 from dataclasses import replace
 
 import pytest
+from ovs_version import OVS
 from severity import severity_of
 
 from ovstool.command import SwitchChecker
@@ -204,7 +205,8 @@ POLICING = [
     ("ingress_policing_rate=1000", "burst much larger than the rate", "8 s"),
     ("ingress_policing_burst=1000", "a burst without a rate", "nothing is limited"),
     ("ingress_policing_rate=50000000 ingress_policing_burst=12500000", "rate above what this Open vSwitch can hold", "50 Gbit/s"),
-    ("ingress_policing_rate=10000 ingress_policing_burst=2500 ingress_policing_kpkts_rate=5", "a rate and a packet rate together", "both"),
+    *[("ingress_policing_rate=10000 ingress_policing_burst=2500 ingress_policing_kpkts_rate=5", "a rate and a packet rate together", "both")]
+    * (OVS >= (2, 16)),  # the column
 ]  # fmt: skip
 
 
@@ -213,6 +215,9 @@ def test_policing_that_contradicts_itself(switch, ovstool, paste, columns, probl
     if "kpkts" in columns:  # what the datapath takes, not the dummy one
         switch.vsctl("set interface eth1 type=system")
     switch.vsctl(f"--no-wait set interface eth1 {columns}")
+    if problem.startswith("rate above") and OVS >= (3, 2):  # tc's 64 bits
+        assert clean(ovstool("police check -f json"))
+        return
     row = found(ovstool("police check -f json"), problem)
     assert row["port"] == "eth1" and evidence in row["evidence"]
     if "kpkts" not in columns:

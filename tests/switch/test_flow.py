@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from ovs_version import OVS
 
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
@@ -25,7 +26,7 @@ table=1,priority=9,udp,cookie=0x5,idle_timeout=600,hard_timeout=900,importance=7
 table=1,priority=8,dl_vlan=0xffff actions=note:01.02,output:"eth1"   # and another
 table=1,priority=7,ipv6 actions=push_vlan:0x8100,set_field:4101->vlan_vid,bundle(eth_src,0,hrw,ofport,members:eth1,eth2)
 table=2 actions=learn(table=3,hard_timeout=300,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),local
-"""
+""".replace("members:", "members:" if OVS >= (2, 15) else "slaves:")  # lib/bundle.c
 
 
 def ofctl(switch, *words: str, bridge: str = "br0") -> list[str]:
@@ -457,6 +458,26 @@ def test_reading_flows_writes_nothing(switch, ovstool):
     for words in ("list br0", "list br0 --parsed", "trace br0 in_port=eth1", "top br0 --interval 0.1"):
         assert ovstool(f"flow {words}").code == 0
     assert (switch.dump(), ofctl(switch)) == before
+
+
+@pytest.mark.parametrize(
+    ("flow", "what", "since"),
+    [
+        ("ip,actions=delete_field:tun_metadata0", "delete_field", (2, 14)),
+        ("tun_gtpu_flags=1,actions=drop", "tun_gtpu_flags", (2, 14)),
+        ("ip,actions=encap(mpls)", "encap(mpls)", (2, 17)),
+    ],
+)
+def test_what_came_with_a_later_open_vswitch(ovstool, refused, flow, what, since):
+    if OVS >= since:
+        assert ovstool(["flow", "add", "br0", flow, "--dry-run"]).code == 0
+        refused(["flow", "add", "br0", "ip,actions=encap(nosuch)"], 2)
+        return
+    said = refused(["flow", "add", "br0", flow], 6)
+    needs = f"{what} needs Open vSwitch {'.'.join(map(str, since))} or newer, and this is {'.'.join(map(str, OVS))}."
+    assert said.startswith(f"flow {flow}: {needs}")
+    if what.startswith("tun"):
+        assert refused(["flow", "del", "br0", "tun_gtpu_flags=1"], 6).startswith(f"match tun_gtpu_flags=1: {needs}")
 
 
 def test_two_flows_of_one_match_are_not_one_command(refused):

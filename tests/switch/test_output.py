@@ -12,6 +12,7 @@ import sys
 
 import pytest
 import yaml
+from ovs_version import OVS
 
 READS = [
     "show",
@@ -106,8 +107,9 @@ def test_sorting(switch, ovstool):
     switch.vsctl("set interface eth1 ingress_policing_rate=9000 -- set interface eth2 ingress_policing_rate=10000")
     assert ovstool("police list -c port -f value --sort-column rate").stdout.split() == ["eth1", "eth2"]
     assert ovstool("police list -c port -f value --sort-column rate --sort-descending").stdout.split() == ["eth2", "eth1"]
-    switch.vsctl("set interface eth1 ingress_policing_kpkts_rate=5")
-    assert len(ovstool("police list -f json --sort-column packet_rate").json) == 2  # one of them is null
+    if OVS >= (2, 16):
+        switch.vsctl("set interface eth1 ingress_policing_kpkts_rate=5")
+    assert len(ovstool("police list -f json --sort-column packet_rate").json) == 2  # one of them is null, or both
 
 
 @pytest.mark.parametrize(

@@ -492,3 +492,13 @@ def test_programs_run_where_ovs_vswitchd_is(place):
     subprocess.run([*command, "enable", "--collector", "10.0.0.1"], check=True)
     agent = subprocess.run([*command, "list", "-f", "value", "-c", "agent"], check=True, capture_output=True, text=True)
     assert agent.stdout == "br0\n"
+
+
+def test_the_schema_is_that_of_the_first_ovs_vswitchd(tmp_path, monkeypatch):
+    """Several versions may be installed, and one does not work with the database of another."""
+    monkeypatch.delenv("OVS_PKGDATADIR", raising=False)
+    for name in ("sbin/ovs-vswitchd", "share/openvswitch/vswitch.ovsschema"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/sbin:{os.environ['PATH']}")
+    assert sandbox._schema() == f"{tmp_path}/share/openvswitch/vswitch.ovsschema"

@@ -84,3 +84,14 @@ def test_a_schema_that_cannot_be_read(table):
 def test_a_version_that_is_not_told():
     with pytest.raises(Refused, match="of unknown version"):
         schema.check({"tables": {}}, [update("Port", name="x")])
+
+
+@pytest.mark.parametrize(("version", "release"), [("8.2.0", "2.13 to 2.15"), ("8.0.0", "2.12"), ("7.14.0", "older")])
+def test_a_column_that_came_later(version, release):
+    interface = {"columns": {name: OURS["tables"]["Interface"]["columns"][name] for name in ("name", "ingress_policing_rate")}}
+    old = {"version": version, "tables": {"Interface": interface}}
+    schema.check(old, [update("Interface", ingress_policing_rate=5)])
+    with pytest.raises(Refused) as refused:
+        schema.check(old, [update("Interface", ingress_policing_kpkts_rate=5)])
+    needs = f"needs Open vSwitch 2.16 or newer, and this is {release} (database schema {version})"
+    assert str(refused.value) == f"Interface.ingress_policing_kpkts_rate: {needs}"

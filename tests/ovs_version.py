@@ -1,0 +1,20 @@
+"""The version of the Open vSwitch whose programs the tests run: the machine's, or the one that ``make versions`` puts first on PATH."""
+
+import re
+import subprocess
+
+from ovstool.sandbox import programs
+
+
+def _version() -> tuple[int, ...]:
+    """That of ovs-vswitchd, as (3, 1); none where it is not installed, and then each test that needs it says so."""
+    try:
+        said = subprocess.run(["ovs-vswitchd", "--version"], env={"PATH": programs.path()}, check=True, stdout=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        return ()
+    found = re.search(r"\(Open vSwitch\) (\d+)\.(\d+)", said.stdout)
+    assert found, said.stdout
+    return int(found[1]), int(found[2])
+
+
+OVS = _version()
