@@ -358,14 +358,17 @@ class SwitchCommand(Command):
         self.prepare(args)
         targets = self._targets(args)
         if len(targets) <= 1:
-            with self._asked(args, targets[0] if targets else None) as command:
+            with self._asked(args, targets[0] if targets else None) as command, _noting(command, args):
                 yield [Answer(None, command, command.on_switch(command.switch, args))]
             return
 
         from ovstool import fleet
 
+        asked: dict[str, SwitchCommand] = {}
+
         def ask(target: "Target") -> Answer:
             with self._asked(args, target, several=True) as command:
+                asked[target.name] = command
                 result = command.on_switch(command.switch, args)
                 return Answer(target.name, command, list(result) if isinstance(result, Iterator) else result)
 
@@ -373,11 +376,13 @@ class SwitchCommand(Command):
             with render.progress(self.app.stderr, len(targets)) as progress:
                 done = fleet.each(ask, targets, args.parallel, args.fail_fast, progress)
         except fleet.Interrupted as interrupted:
+            _print_all_notes(asked, targets, args)
             self._print_interrupted(interrupted.outcomes, args)
             raise
         try:
             yield [outcome.result for outcome in done if outcome.result]
         finally:
+            _print_all_notes(asked, targets, args)
             self.report_hosts([(outcome.host, outcome.error) for outcome in done if outcome.error], len(targets), args)
             skipped = [outcome.host.name for outcome in done if not outcome.finished]
             if skipped:
@@ -389,14 +394,17 @@ class SwitchCommand(Command):
         self.prepare(args)
         targets = self._targets(args)
         if len(targets) <= 1:
-            with self._asked(args, targets[0] if targets else None) as command:
+            with self._asked(args, targets[0] if targets else None) as command, _noting(command, args):
                 yield (Answer(None, command, rows) for rows in command.on_switch(command.switch, args))
             return
 
         from ovstool import fleet
 
+        asked: dict[str, SwitchCommand] = {}
+
         def ask(target: "Target") -> Iterator[Answer]:
             with self._asked(args, target, several=True) as command:
+                asked[target.name] = command
                 for rows in command.on_switch(command.switch, args):
                     yield Answer(target.name, command, rows)
 
@@ -405,6 +413,7 @@ class SwitchCommand(Command):
             yield (answer for _, answer in merged)
         finally:
             merged.stop()
+            _print_all_notes(asked, targets, args)
             self.report_hosts(merged.errors, len(targets), args)
 
     def report_hosts(self, failed: "Sequence[tuple[Target, BaseException]]", count: int, args: argparse.Namespace) -> None:
@@ -450,16 +459,19 @@ class SwitchCommand(Command):
         finally:
             command.switch.close()
             host.close()
-            command.print_notes(args)
 
-    def taken_notes(self) -> list[str]:
-        """The switch's notes since the last time, with its host in front when there are several."""
-        taken = [f"{self.label}: {text}" if self.label else text for text in self.switch.notes]
+    def taken_notes(self, args: argparse.Namespace) -> list[str]:
+        """The switch's notes and findings since the last time, with its host in front when there are several."""
+        texts = [*self.switch.notes, *map(_in_words, self.addressed(args, self.switch.found))]
         self.switch.notes.clear()
-        return taken
+        self.switch.found.clear()
+        return [f"{self.label}: {text}" if self.label else text for text in texts]
 
     def print_notes(self, args: argparse.Namespace) -> None:
-        for text in self.taken_notes():
+        """Print them, on the terminal below what the command has printed."""
+        if texts := self.taken_notes(args):
+            self.app.stdout.flush()
+        for text in texts:
             self.note(text, args)
 
     def addressed(self, args: argparse.Namespace, findings: Sequence[Finding]) -> list[Finding]:
@@ -483,7 +495,10 @@ class SwitchCommand(Command):
             command = " ".join([program, *map(shlex.quote, database), *words])
             return self.target.shell_command(command, args.sudo) if self.target else command
 
-        return [replace(finding, remedy=" && ".join(map(here, _commands(finding.remedy)))) for finding in findings]
+        return [
+            replace(finding, remedy=" && ".join(map(here, _commands(finding.remedy)))) if finding.remedy else finding
+            for finding in findings
+        ]
 
     def _print_interrupted(self, outcomes: "Sequence[Outcome]", args: argparse.Namespace) -> None:
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
@@ -591,7 +606,7 @@ class SwitchStream(SwitchLister):
         descending = args.sort_direction == "desc" or not (sort or args.sort_direction)
         with Table(row_class, link_speed, sort, descending, title=title) as table:
             for host, command, rows in beats:
-                for text in command.taken_notes():
+                for text in command.taken_notes(args):
                     notes.append(text)
                     table.note(text)
                 latest[host] = command, [row._replace(port=f"{host} {row.port}") for row in rows] if host else rows
@@ -654,6 +669,27 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+@contextmanager
+def _noting(command: SwitchCommand, args: argparse.Namespace) -> Iterator[None]:
+    """Print the notes of a command when the block ends, however it does."""
+    try:
+        yield
+    finally:
+        command.print_notes(args)
+
+
+def _print_all_notes(asked: Mapping[str, SwitchCommand], targets: "Sequence[Target]", args: argparse.Namespace) -> None:
+    """The notes of all hosts that were asked, in the order named; by one thread, so that no line of one is within a line of another."""
+    for target in targets:
+        if target.name in asked:
+            asked[target.name].print_notes(args)
+
+
+def _in_words(finding: Finding) -> str:
+    words = ": ".join(filter(None, (finding.port, finding.problem, finding.evidence)))
+    return f"{words}; try: {finding.remedy}" if finding.remedy else words
 
 
 def _commands(remedy: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchWriter
 from ovstool.commands.options import number, quantity
-from ovstool.switch import Switch, police
+from ovstool.switch import Switch, police, police_rules
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name means all its members"
 
@@ -16,8 +16,9 @@ class PoliceSet(SwitchWriter):
 
     What comes in faster is dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
     10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst it is what
-    passes in 210 ms and a frame (at least 128 kbit), with which TCP reaches the rate. To limit what a port sends, see
-    'ovstool help qos set'.
+    passes in 210 ms and a frame (at least 128 kbit), with which TCP reaches the rate; without --packet-burst what passes in
+    210 ms, in whole thousands. What 'police check' would find of it in the database is noted at once. To limit what a port
+    sends, see 'ovstool help qos set'.
 
     On the userspace datapath (datapath_type=netdev) only ports of DPDK are policed. For others a meter of OpenFlow does it, until
     ovs-vswitchd is restarted:
@@ -44,7 +45,9 @@ class PoliceSet(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return police.set(switch, args.ports, police.wish(args.rate, args.burst, args.packet_rate, args.packet_burst))
+        changes = police.set(switch, args.ports, police.wish(args.rate, args.burst, args.packet_rate, args.packet_burst))
+        police_rules.note(switch, args.ports)
+        return changes
 
 
 class PoliceClear(SwitchWriter):

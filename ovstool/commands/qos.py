@@ -8,7 +8,7 @@ from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
-from ovstool.switch import Switch, qos
+from ovstool.switch import Switch, qos, qos_rules
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
@@ -26,8 +26,13 @@ class QosSet(SwitchWriter):
 
     What is given is the port's whole QoS, and queues that are not named go; with --merge only what is named changes. Every
     port gets rows of its own. Traffic uses queue 0 unless a flow says otherwise (set_queue). A RATE is a number and a unit,
-    such as 200mbit or 1.5gbit. A queue is ID, or ID: and any of min=RATE, max=RATE, burst=SIZE, priority=N (smaller first)
-    and dscp=N. To limit what a port receives, see 'ovstool help police set'.
+    such as 200mbit or 1.5gbit. A queue is ID, or ID: and any of min=RATE, max=RATE, burst=SIZE, priority=N (0 to 7, smaller
+    first) and dscp=N. What 'qos check' would find of it in the database is noted at once. To limit what a port receives, see
+    'ovstool help police set'.
+
+    A queue of linux-htb has as many bytes a second as the MTU at least, 12 kbit/s with 1500. What is left over is shared in
+    proportion to min, of which no more than 16 Mbit/s count. A dscp is written into each packet that a flow puts into the queue
+    (on the kernel datapath that holds for queue 0 too: what is there by itself keeps its own).
 
     What the types of --type take, and which keys they read of --other-config:
       linux-htb       --max-rate, --queue with all its keys
@@ -35,7 +40,7 @@ class QosSet(SwitchWriter):
       linux-sfq       perturb (s), quantum (bytes)
       linux-codel     target and interval (microseconds), limit (packets)
       linux-fq_codel  the same, flows, quantum (bytes)
-      linux-netem     latency and, from OVS 3.3 on, jitter (microseconds), limit (packets), loss (percent)
+      linux-netem     latency and, from OVS 3.2 on, jitter (microseconds), limit (packets), loss (percent)
       linux-noop      nothing: ovs-vswitchd leaves the port's queueing alone
       egress-policer  --max-rate, --burst
       trtcm-policer   --max-rate, --burst, --queue with min, max, burst, dscp
@@ -100,7 +105,9 @@ class QosSet(SwitchWriter):
         if args.force and args.no_wait:
             raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
         wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
-        return qos.set(switch, args.ports, wish)
+        changes = qos.set(switch, args.ports, wish)
+        qos_rules.note(switch, args.ports)
+        return changes
 
 
 class QosClear(SwitchWriter):

@@ -6,16 +6,17 @@ from typing import Any
 from ovstool.commands.flow import FlowWriter
 from ovstool.commands.options import number, word
 from ovstool.commands.qos import MAX_QUEUE, PORTS
-from ovstool.switch import Switch, steer
+from ovstool.switch import Switch, qos_rules, steer
 
 
 class QosSteer(FlowWriter):
     """Put traffic that leaves by a port into one of its queues
 
-    It takes effect on the kernel datapath; the userspace one (datapath_type=netdev) does not select queues.
+    On the kernel datapath the queues of linux-htb and linux-hfsc are selected so, on the userspace one (datapath_type=netdev) those
+    of trtcm-policer. On both a queue with a dscp has that written into what goes through it.
 
     Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge. What matches goes where it went before, and what of
-    it leaves by PORT does so through the queue. MATCH is a match in ovs-ofctl's syntax. The queue must be there already.
+    it leaves by PORT does so through the queue. Such flows are not offloaded to hardware. MATCH is a match in ovs-ofctl's syntax. The queue must be there already.
 
     That is possible where all that matches is forwarded by NORMAL, which is what Open vSwitch does by itself, or dropped. The
     flow comes just above the NORMAL flow that forwards MATCH now, and below every flow that drops some of it, so that no packet
@@ -45,7 +46,9 @@ class QosSteer(FlowWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return steer.steer(switch, args.port, args.queue, args.match)
+        written = steer.steer(switch, args.port, args.queue, args.match)
+        qos_rules.note(switch, [args.port], errors_only=True)
+        return written
 
 
 class QosUnsteer(FlowWriter):

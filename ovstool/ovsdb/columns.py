@@ -42,7 +42,14 @@ _SETS = {
     "bridges": UUID, "ports": UUID, "interfaces": UUID, "controller": UUID, "protocols": str, "targets": str, "trunks": int,
     "datapath_types": str,
 }  # fmt: skip
-_MAPS = {"external_ids": (str, str), "other_config": (str, str), "options": (str, str), "statistics": (str, int), "queues": (int, UUID)}
+_MAPS = {
+    "external_ids": (str, str),
+    "other_config": (str, str),
+    "options": (str, str),
+    "status": (str, str),
+    "statistics": (str, int),
+    "queues": (int, UUID),
+}
 KINDS = (
     {column: Kind(atom) for column, atom in _ONE.items()}
     | {column: Kind(atom, 0) for column, atom in _OPTIONAL.items()}

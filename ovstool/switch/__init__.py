@@ -26,6 +26,9 @@ _ELSEWHERE = 'pid=$(cat "$1") && net=$(readlink "/proc/$pid/ns/net") && [ "$net"
 _RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
 
 
+ERROR, WARNING = "error", "warning"  # of a Finding: what was asked for is not what happens; it may surprise
+
+
 class Change(NamedTuple):
     """What happened to what the noun manages of an object: created, updated, deleted or unchanged."""
 
@@ -35,9 +38,11 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """A row of a ``check``: what is wrong with a port (None: with no port in particular), how one can tell, and a command against it.
+    """A row of a ``check``, or what a command notes of what it has changed (``Switch.found``): what is wrong with a port or another
+    object (None: with none in particular), how one can tell, and a command against it.
 
-    ``severity`` is ``error`` when what was asked for is not what happens, ``warning`` when it may surprise.
+    ``severity`` is ERROR or WARNING. ``remedy`` is a command, or several with ``&&`` between, quoted for a shell, without the options that
+    name this switch, which ``SwitchCommand.addressed`` adds; empty where nothing can be typed.
     """
 
     port: str | None
@@ -51,7 +56,8 @@ class Finding:
 class Switch:
     """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
 
-    ``allowed`` is that time where it has begun already, and is known to the host too.
+    ``notes`` is what the user is told beside the answer, ``found`` what a check would find of what was just changed: it is told like a
+    note, with its remedy completed by how this switch was named. ``allowed`` is that time where it has begun already, and is known to the host too.
     """
 
     db: str | None = None
@@ -62,6 +68,7 @@ class Switch:
     host: Host = local
     planned: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
     allowed: Deadline | None = None
 
     def __post_init__(self) -> None:

@@ -21,7 +21,8 @@ _PACKETS = re.compile(r"pkts_rate ([0-9]{1,20}) pkts_burst ([0-9]{1,20})")
 _DROPPED = re.compile(r"\(dropped ([0-9]{1,20})")
 _BYTES = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KM]?)b")
 _MARK = "=="
-_EACH_FILTER = f'for device; do echo {_MARK}; tc -s filter show dev "$device" parent ffff: 2>/dev/null; done'
+# By this name those of ingress and of clsact are found; "parent ffff:" is no class of clsact.
+_EACH_FILTER = f'for device; do echo {_MARK}; tc -s filter show dev "$device" ingress 2>/dev/null; done'
 _QUEUE = re.compile(r"(?:Default|Queue ([0-9]{1,10})):")
 _NUMBER = re.compile(r"  ([\w-]+): ([0-9]{1,20})")
 

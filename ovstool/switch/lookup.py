@@ -67,10 +67,13 @@ def ports(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[
     return [Named(name, [found[port]]) for name, port in zip(names, wanted, strict=True)]
 
 
-def bridges_of(reader: Reader, interface_rows: Sequence[Row]) -> dict[str, str]:
-    """The name of the bridge that each interface belongs to, by the interface's UUID; the rows hold ``_uuid``."""
+def bridges_of(reader: Reader, interface_rows: Sequence[Row], every: Sequence[Row] | None = None) -> dict[str, str]:
+    """The name of the bridge that each interface belongs to, by the interface's UUID; the rows hold ``_uuid``.
+
+    ``every`` has the names of all bridges, where the caller knows them.
+    """
     wanted = [str(one(row["_uuid"])) for row in interface_rows]
-    every = reader.read(Query("Bridge", [], ("name",)))
+    every = reader.read(Query("Bridge", [], ("name",))) if every is None else every
     if len(every) == 1:
         return dict.fromkeys(wanted, str(every[0]["name"]))
     if len(wanted) <= _MANY:
@@ -120,8 +123,13 @@ def by_name(reader: Reader, table: str, names: Sequence[str], columns: Sequence[
 def by_uuid(reader: Reader, table: str, uuids: Iterable[str], columns: Sequence[str]) -> dict[str, Row]:
     """Rows by UUID, which the server has an index of; absent ones are left out."""
     uuids = unique(uuids)
-    answers = reader.read_all([Query(table, [["_uuid", "==", uuid(u)]], tuple(dict.fromkeys(("_uuid", *columns)))) for u in uuids])
+    answers = reader.read_all(queries_of(table, uuids, columns))
     return {u: rows[0] for u, rows in zip(uuids, answers, strict=True) if rows}
+
+
+def queries_of(table: str, uuids: Iterable[str], columns: Sequence[str]) -> list[Query]:
+    """What ``by_uuid`` asks, a query for each row; for who asks more in the same round trip."""
+    return [Query(table, [["_uuid", "==", uuid(u)]], tuple(dict.fromkeys(("_uuid", *columns)))) for u in uuids]
 
 
 def unique(items: Iterable[Item]) -> list[Item]:

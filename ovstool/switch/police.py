@@ -9,12 +9,12 @@ from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import one
 from ovstool.switch import Change, Switch, lookup
 
-_BITS = ("ingress_policing_rate", "ingress_policing_burst")
-_PACKETS = ("ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst")
-COLUMNS = (*_BITS, *_PACKETS)
+COLUMNS = ("ingress_policing_rate", "ingress_policing_burst", "ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst")
 _MAX = 2**32 - 1  # ovs-vswitchd cuts the integer of the database to 32 bits without a word
-_DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
-_DEFAULT_BURST_KPKTS = 16  # the same for packets
+_MAX_KPKTS = _MAX // 1000  # which it multiplies by 1000, in 32 bits (tc_add_matchall_policer, up to 3.6)
+_LONGEST_S = 274  # tc tells a burst as the time that the rate needs for it, in 32 bits of 64 ns; of what is above only the rest is left
+DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
+DEFAULT_BURST_KPKTS = 16  # the same for packets
 _RETRANSMISSION_MS = 210  # after which TCP tries again when all that it sent was lost: 200 ms in Linux, and a tick of its clock
 _FRAME_KBIT = 12  # a full-size one
 _SMALLEST_BURST_KBIT = 128  # ten full-size frames, which the slow start of a TCP flow needs at any rate
@@ -53,12 +53,20 @@ def wish(rate: int | None, burst: int | None, packet_rate: int | None, packet_bu
     if packet_burst is not None and packet_rate is None:
         raise UsageError("--packet-burst", "goes with a packet rate", "--packet-rate PPS --packet-burst N")
     rate_kbps = _thousands(rate, "policing is in kbit/s", units.spell)
+    burst_kbit = _thousands(burst, "a burst is in kbit", units.spell)
     packets = "policing is in thousands of packets"
+    rate_kpps = _thousands(packet_rate, f"{packets} a second", str, _MAX_KPKTS)
+    burst_kpkts = _thousands(packet_burst, packets, str, _MAX_KPKTS)
+    if rate_kbps and burst_kbit and burst_kbit > (longest := rate_kbps * _LONGEST_S * 1000 // 1024):  # tc gets kbit of 1024 bits
+        raise UsageError("--burst", f"lasts for more than {_LONGEST_S} s of the rate, which tc cannot hold", units.spell(longest * 1000))
+    if rate_kpps and burst_kpkts and burst_kpkts > rate_kpps * _LONGEST_S:
+        why = f"lasts for more than {_LONGEST_S} s of the packet rate, which tc cannot hold"
+        raise UsageError("--packet-burst", why, str(rate_kpps * _LONGEST_S * 1000))
     return Wish(
         rate_kbps,
-        default_burst_kbit(rate_kbps) if burst is None and rate_kbps else _thousands(burst, "a burst is in kbit", units.spell),
-        _thousands(packet_rate, f"{packets} a second", str),
-        _thousands(packet_burst, packets, str),
+        default_burst_kbit(rate_kbps) if burst is None and rate_kbps else burst_kbit,
+        rate_kpps,
+        default_burst_kpkts(rate_kpps) if packet_burst is None and rate_kpps else burst_kpkts,
     )
 
 
@@ -70,6 +78,11 @@ def default_burst_kbit(rate_kbps: int) -> int:
     With 210 ms it is 97 to 101%, at 1 Mbit/s to 1 Gbit/s, measured by bench/bursts.py on the kernel datapath.
     """
     return min(max(-(-rate_kbps * _RETRANSMISSION_MS // 1000) + _FRAME_KBIT, _SMALLEST_BURST_KBIT), _MAX)
+
+
+def default_burst_kpkts(rate_kpps: int) -> int:
+    """What passes in 210 ms, in whole thousands; 0 would be ovs-vswitchd's 16,000 packets, which is many seconds of a small rate."""
+    return -(-rate_kpps * _RETRANSMISSION_MS // 1000)
 
 
 def list_all(switch: Switch) -> list[Policed]:
@@ -94,20 +107,16 @@ def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
         columns |= {"ingress_policing_rate": wish.rate_kbps, "ingress_policing_burst": wish.burst_kbit or 0}
     if wish.packet_rate_kpps is not None:
         columns |= {"ingress_policing_kpkts_rate": wish.packet_rate_kpps, "ingress_policing_kpkts_burst": wish.packet_burst_kpkts or 0}
-    changes, both = switch.write(lambda txn: _write(txn, ports, columns, "updated"))
-    switch.notes += [f"{name}: has a rate and a packet rate, and the kernel takes one alone; then neither is in effect" for name in both]
-    return changes
+    return switch.write(lambda txn: _write(txn, ports, columns, "updated"))
 
 
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
     """Take the limits away. Raises NotFound."""
-    return switch.write(lambda txn: _write(txn, ports, dict.fromkeys(COLUMNS, 0), "deleted"))[0]
+    return switch.write(lambda txn: _write(txn, ports, dict.fromkeys(COLUMNS, 0), "deleted"))
 
 
-def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb: str) -> tuple[list[Change], list[str]]:
-    """What happened to each port, and the names of those that end up with limits of both kinds."""
+def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb: str) -> list[Change]:
     changes = []
-    both: list[str] = []
     written: dict[str, None] = {}  # a port that is named in two ways is written once
     for name, rows in lookup.interfaces(txn, ports, ("_uuid", *COLUMNS)):
         limited = any(row[column] for row in rows for column in COLUMNS)
@@ -119,10 +128,8 @@ def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb
                 written[row["name"]] = None
                 # A column that this OVS lacks stays out when it would be 0 anyway; otherwise the schema check names it.
                 txn.update("Interface", one(row["_uuid"]), {c: v for c, v in columns.items() if v or row[c] is not None})
-        if any((row | columns)[_BITS[0]] and (row | columns)[_PACKETS[0]] for row in rows):
-            both.append(name)
         changes.append(Change(name, "unchanged" if not differing else verb if limited else "created"))
-    return changes, both
+    return changes
 
 
 def _policed(row: Row) -> Policed:
@@ -130,11 +137,11 @@ def _policed(row: Row) -> Policed:
     return Policed(
         port=row["name"],
         rate=rate * 1000 or None,
-        burst=(burst or _DEFAULT_BURST_KBIT) * 1000 if rate else None,
+        burst=(burst or DEFAULT_BURST_KBIT) * 1000 if rate else None,
         packet_rate=packet_rate * 1000 or None,
-        packet_burst=(packet_burst or _DEFAULT_BURST_KPKTS) * 1000 if packet_rate else None,
+        packet_burst=(packet_burst or DEFAULT_BURST_KPKTS) * 1000 if packet_rate else None,
     )
 
 
-def _thousands(value: int | None, what: str, spell) -> int | None:
-    return None if value is None else units.in_units_of(value, 1000, _MAX, what=what, spell=spell)
+def _thousands(value: int | None, what: str, spell, maximum: int = _MAX) -> int | None:
+    return None if value is None else units.in_units_of(value, 1000, maximum, what=what, spell=spell)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
+from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
@@ -408,7 +409,17 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) ->
     if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
         # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show tells and not the qdisc; so seen with 3.1.
         return [f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again"]
-    return [f"{kind} does not read --other-config {quote(key)}" for key in wish.other_config if key not in type_.keys]
+    notes = [f"{kind} does not read --other-config {quote(key)}" for key in wish.other_config if key not in type_.keys]
+    return notes if type_.is_policer else notes + _not_in_bytes(wish)
+
+
+def _not_in_bytes(wish: Wish) -> list[str]:
+    """ovs-vswitchd divides all rates and bursts by 8 (htb_ and hfsc_parse_qdisc_details__, ..._class_details__)."""
+    asked = {"max-rate": wish.max_rate}
+    for number, queue in wish.queues.items():
+        asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue, part) for part in ("min_rate", "max_rate", "burst")}
+    odd = {what: bits for what, bits in asked.items() if bits is not None and bits % 8}
+    return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes of it, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
 
 def _insert_queues(txn: Transaction, queues: dict[int, _Stored], kept: dict[int, str], replaced: dict[int, Row]) -> Json:

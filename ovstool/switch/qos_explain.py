@@ -93,7 +93,7 @@ def explain(switch: Switch, name: str) -> Explained:
     """What the QoS of a port asks for and what comes of it. What cannot be asked is noted. Raises NotFound."""
     # Before ovs-vswitchd is asked, which may take up all the time that there is.
     policed = police_check.findings(switch, police_check.gather(switch, [name]))
-    port = shaping.gather(switch, [name], details=True)[0]
+    [port] = qos_check.with_version(switch, shaping.gather(switch, [name], details=True))
     problems = qos_check.findings(switch, port) if port.type else []
     queues = _queues(port) if port.type else []
     in_effect, effect = _effect(port, problems)
@@ -106,10 +106,10 @@ def explain(switch: Switch, name: str) -> Explained:
         datapath=_DATAPATHS.get(port.datapath_type, port.datapath_type),
         interfaces=[_interface(port, device) for device in port.devices],
         type=port.type,
-        max_rate=qos_check.max_rate(port) if port.type else None,
-        other_config=port.other_config,
+        max_rate=port.max_rate if port.type else None,
+        other_config=dict(port.other_config),
         uuid=port.uuid,
-        shared_with=port.others,
+        shared_with=list(port.others),
         in_effect=in_effect,
         effect=effect,
         queues=queues,
@@ -165,7 +165,7 @@ def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str
     against = [finding for finding in problems if finding.problem in qos_check.WITHOUT_EFFECT]
     if against:
         return False, f"no: {against[0].problem}"
-    if port.qdiscs is None or not qos_check.installs_qdisc(port):
+    if port.qdiscs is None or not port.installs_qdisc:
         return None, "not known here" if port.type != "linux-noop" else "linux-noop leaves the queueing of the port to other software"
     roots = [(device.name, qdisc) for device in port.devices for qdisc in port.qdiscs.get(device.name, ()) if qdisc.is_root]
     return True, "yes: " + "; ".join(
@@ -177,11 +177,12 @@ def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str
 def _unclassified(port: Shaped, in_effect: bool | None) -> str:
     if port.type is not None and in_effect is False:
         return "there are no queues, because the QoS is not in effect"
-    if port.type is None or not qos_check.has_classes(port):
+    if port.type is None or not port.has_classes:
         return "there are no queues to choose from"
     if 0 in port.queues:
         return "what no flow puts into another queue goes to queue 0"
-    return "what no flow puts into a queue goes to the queue 0 that ovs-vswitchd makes up, with a min rate of 12 kbit/s"
+    rate = units.human_rate(port.least_rate)
+    return f"what no flow puts into a queue goes to the queue 0 that ovs-vswitchd makes up, with a min rate of {rate}"
 
 
 def _queues(port: Shaped) -> list[Queue]:

@@ -13,6 +13,7 @@ from ovstool.errors import Conflict, UsageError, quote
 from ovstool.switch import police
 
 DEFAULT = "linux-htb"
+LEAST_RATE = 8  # bit/s; ovs-vswitchd counts bytes, and less than one is none
 _SMALLEST_BURST = 1500 * 8  # bits; the largest packet at the usual MTU has to fit the bucket, or it never passes
 _WORDS = {"min_rate": "min", "max_rate": "max", "burst": "burst", "priority": "priority"}
 Config = dict[str, str]
@@ -29,11 +30,12 @@ class Shape:
 
 
 class Key(NamedTuple):
-    """A whole number in QoS.other_config: its unit, and what it may be."""
+    """A whole number in QoS.other_config: its unit, what it may be, and the first version of Open vSwitch that reads it."""
 
     unit: str
     low: int = 1
     high: int = 2**32 - 1
+    since: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Type:
     names: Mapping[str, str] = field(default_factory=dict)
     bits: int = 1
     last_queue: int = 2**32 - 1
+    last_priority: int = 2**32 - 1
     highest: int = units.MAX
     known: bool = True
 
@@ -115,9 +118,11 @@ class Type:
                 filled[burst] = str(police.default_burst_kbit(-(-rate_bytes * 8 // 1000)) * 1000 // 8)
         return filled
 
-    def check_option(self, option: str, part: str) -> None:
-        """Raise UsageError when the port as a whole does not take this part of a shape."""
+    def check_option(self, option: str, part: str, value: int) -> None:
+        """Raise UsageError when the port as a whole does not take this part of a shape, or not so little of it."""
         if part in self.port and self.known:
+            if part == "max_rate":
+                self._check_rate(option, value)
             return
         if not self.known:
             raise UsageError(option, f"ovstool does not know how {quote(self.name)} has it", "--other-config KEY=VALUE")
@@ -138,6 +143,18 @@ class Type:
             if part not in self.queue:
                 taken = ", ".join(_WORDS[other] for other in self.queue)
                 raise UsageError(what, f"{self.name} has no {_WORDS[part]}; it takes {taken} and dscp")
+        for part in ("min_rate", "max_rate"):
+            self._check_rate(f"{what}: {_WORDS[part]}", getattr(shape, part))
+        if shape.priority is not None and shape.priority > self.last_priority:
+            raise UsageError(
+                what, f"the kernel takes priorities above {self.last_priority} for {self.last_priority}", f"priority={self.last_priority}"
+            )
+
+    def _check_rate(self, what: str, rate: int | None) -> None:
+        if rate is not None and rate < LEAST_RATE:
+            raise UsageError(
+                what, f"{units.spell(rate)} is less than a byte a second, which ovs-vswitchd takes for none", units.spell(LEAST_RATE)
+            )
 
     def check_key(self, key: str, value: str) -> None:
         """Raise UsageError for what ovs-vswitchd would ignore: a key that the type does not read, a value that is none."""
@@ -146,9 +163,9 @@ class Type:
         what = f"--other-config {quote(key)}"
         if key not in self.keys:
             raise UsageError(what, f"{self.name} would ignore it; it {self._reads}")
-        unit, low, high = self.keys[key]
+        unit, low, high, _ = self.keys[key]
         if units.whole_number(value, low, high) is None:
-            why = f"{quote(value)} is not a whole number of {unit} from {low} to {high}, so ovs-vswitchd would not take it"
+            why = f"{quote(value)} is not a whole number of {unit} from {low} to {high}, so ovs-vswitchd or the kernel would not take it"
             raise UsageError(what, why, "--max-rate 200mbit" if key == "max-rate" else None)
 
     @property
@@ -172,34 +189,40 @@ class Type:
 
 
 _BITS = {"min_rate": "min-rate", "max_rate": "max-rate", "burst": "burst", "priority": "priority"}
-_MAX_RATE = {"max-rate": Key("bit/s", 1, units.MAX)}
+_MAX_RATE = {"max-rate": Key("bit/s", LEAST_RATE, units.MAX)}
 _CLASSES = 61439  # queue N is tc class N+1, and 0xf000 is the last one that ovs-vswitchd uses
 _HFSC_HIGHEST = (2**32 - 1) * 8  # lib/netdev-linux.c cuts bytes per second to 32 bits
+_LAST_PRIORITY = 7  # Linux, net/sched/sch_htb.c: TC_HTB_NUMPRIO levels, and all above are the last
 _MICROSECONDS, _PACKETS, _BYTES = Key("microseconds"), Key("packets"), Key("bytes")
 _BYTE_RATE, _BYTE_BURST = Key("bytes/s", 0, units.MAX), Key("bytes", 0, units.MAX)
+# Linux, net/sched: sfq_change has scaled quanta in 15 bits (up to 6.6) and its timer in an int of clock ticks, of which there are 1000 a
+# second at most; fq_codel_change takes a smaller quantum for 256, and refuses a larger one and more flows, and then there is no qdisc.
+_SFQ_QUANTUM, _PERTURB = Key("bytes", 1, 32767 * 8), Key("seconds", 1, (2**31 - 1) // 1000)
+_FQ_CODEL_QUANTUM, _FLOWS = Key("bytes", 256, 2**20), Key("flows", 1, 65536)
+_DELAY = Key("microseconds", 0, 2**32 * 64 // 1000)  # 32 bits of 64 ns: tc_time_to_ticks
 
 _HTB = Type(
     "linux-htb", "shapes the port and its queues", _MAX_RATE, ("max_rate",), ("min_rate", "max_rate", "burst", "priority"), _BITS,
-    last_queue=_CLASSES,
+    last_queue=_CLASSES, last_priority=_LAST_PRIORITY,
 )  # fmt: skip
 _ALL = (
     _HTB,
     Type(
-        "linux-hfsc", "shapes the port and its queues", {"max-rate": Key("bit/s", 1, _HFSC_HIGHEST)}, ("max_rate",), ("min_rate", "max_rate"), _BITS,
-        last_queue=_CLASSES, highest=_HFSC_HIGHEST,
+        "linux-hfsc", "shapes the port and its queues", {"max-rate": Key("bit/s", LEAST_RATE, _HFSC_HIGHEST)}, ("max_rate",), ("min_rate", "max_rate"),
+        _BITS, last_queue=_CLASSES, highest=_HFSC_HIGHEST,
     ),
-    Type("linux-sfq", "shares what the link has among flows", {"perturb": Key("seconds"), "quantum": _BYTES}),
+    Type("linux-sfq", "shares what the link has among flows", {"perturb": _PERTURB, "quantum": _SFQ_QUANTUM}),
     Type(
         "linux-codel", "keeps the queue of the link short",
         {"target": _MICROSECONDS, "limit": _PACKETS, "interval": _MICROSECONDS},
     ),
     Type(
         "linux-fq_codel", "shares what the link has among flows and keeps their queues short",
-        {"target": _MICROSECONDS, "limit": _PACKETS, "interval": _MICROSECONDS, "flows": Key("flows"), "quantum": _BYTES},
+        {"target": _MICROSECONDS, "limit": _PACKETS, "interval": _MICROSECONDS, "flows": _FLOWS, "quantum": _FQ_CODEL_QUANTUM},
     ),
     Type(
         "linux-netem", "delays and loses packets",
-        {"latency": Key("microseconds", 0), "jitter": Key("microseconds", 0), "limit": _PACKETS, "loss": Key("percent", 0, 100)},
+        {"latency": _DELAY, "jitter": _DELAY._replace(since=(3, 2)), "limit": _PACKETS, "loss": Key("percent", 0, 100)},
     ),
     Type("linux-noop", "leaves the queueing of the port to other software"),
     Type(
@@ -282,8 +305,8 @@ def compose(kind: Type, config: Config, queues: Mapping[int, Config], asked: Ask
 
 def _check(kind: Type, asked: Asked) -> None:
     for option, part in (("--max-rate", "max_rate"), ("--burst", "burst")):
-        if getattr(asked.port, part) is not None:
-            kind.check_option(option, part)
+        if (value := getattr(asked.port, part)) is not None:
+            kind.check_option(option, part, value)
     for key, value in asked.other_config.items():
         if key in kind.keys or not kind.passes_on:
             kind.check_key(key, value)

@@ -13,22 +13,25 @@ differ in no more than four bytes on end, as eth1 and eth2 do, never have the sa
 """
 
 import re
+import shlex
 import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ovstool import units
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
 from ovstool.openflow import match as matches
 from ovstool.openflow import text, words
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import Change, Switch, flow, lookup
+from ovstool.switch import WARNING, Change, Finding, Switch, flow, lookup
 
 COOKIE = 0x6F767374 << 32  # "ovst"
 MASK = 0xFFFFFFFF << 32
 
 _HIGHEST = 65535  # priority
+_LAST_VLAN = 4095
 _ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
 _LEADS_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
 _OF_PIPELINES = re.compile(r"x?x?reg\d|metadata|ct_|conj_id|actset_output")
@@ -99,6 +102,7 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
             raise Conflict(asked.what, f"is steered for {whose}, by a flow that is for all ports ({asked.shown(other)})", hint)
     asked.require_no_rival()
     _note_other_ports(switch, bridge, row, queue)
+    _note_no_tag(switch, bridge, row, asked)
 
     stale = [row for row in old if (row[1], row[7]) != (new[1], new[7])]
     if old and not stale:
@@ -168,8 +172,9 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
         for row in rows:
             name = owners.get(int(row[2], 16))
             if name and _queue(row) not in queues[name]:
-                gone = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
-                switch.notes.append(f"{name}: {gone}; try: ovstool qos unsteer {quote(name)} --queue {_queue(row)}")
+                evidence = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
+                remedy = shlex.join(["ovstool", "qos", "unsteer", name, "--queue", str(_queue(row))])
+                switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, remedy))
 
 
 @dataclass(frozen=True)
@@ -354,6 +359,34 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
             f"{_names(names)} {'has' if len(names) == 1 else 'have'} a queue {queue} too, which what matches and leaves there goes through; "
             "try: a number of its own"
         )
+
+
+def _note_no_tag(switch: Switch, bridge: Row, port_row: Row, asked: _Asked) -> None:
+    """Note a match on a VLAN tag that no packet comes in with: an access port takes in packets without one alone (input_vid_is_valid)."""
+    fields = matches.fields(asked.written)
+    vid = units.whole_number(fields.get("dl_vlan", ""), 1, _LAST_VLAN)
+    if vid is None:
+        return
+    here = many(bridge["ports"])
+    rows = switch.read(Query("Port", [], ("_uuid", "name", "tag", "trunks", "vlan_mode")))
+    # NORMAL sends nothing back to where it came from; the local port takes in all tags, and that this machine sends some is rare.
+    others = [row for row in rows if one(row["_uuid"]) in here and row["name"] not in (port_row["name"], bridge["name"])]
+    if in_port := fields.get("in_port"):
+        others = [row for row in rows if row["name"] == asked.names.get(in_port, in_port)] or others
+    if not any(_takes_in(row, vid) for row in others):
+        evidence = (
+            f"dl_vlan={vid} is the tag that a packet comes in with, and no other port takes in packets with that one; those of access ports "
+            f"have none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
+        )
+        remedy = shlex.join(["ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(asked.queue), "--match", asked.match])
+        switch.found.append(Finding(str(port_row["name"]), WARNING, "a match that no packet has", evidence, remedy))
+
+
+def _takes_in(port: Row, vid: int) -> bool:
+    """Whether a port takes in packets with a tag of this VLAN (bridge.c, port_configure; ofproto-dpif-xlate.c, input_vid_is_valid)."""
+    tag, trunks, mode = one(port["tag"]), many(port["trunks"]), one(port["vlan_mode"])
+    mode = mode or ("trunk" if tag is None else "access")
+    return mode != "access" and (not trunks or vid in trunks or (mode.startswith("native") and vid == tag))
 
 
 def _names(names: Sequence[str]) -> str:

@@ -165,6 +165,22 @@ def test_the_kinds_reach_the_kernel(switch, ovstool):
         assert words in tc(switch, "qdisc", "show", "dev", "eth2")
 
 
+def test_what_ovs_vswitchd_makes_of_no_max(switch, ovstool, remedied):
+    """hfsc_parse_class_details__ has the port's rate in bits in 32 bits; a tap tells 10 Mbit/s, which from 3.2 on are 8."""
+    assert "makes 1410065.408 kbit/s" in ovstool("qos set eth2 --type hfsc --max-rate 10gbit --queue 0").stderr
+    assert ovstool("qos explain eth2 -f json").json["queues"][0]["has"]["max_rate"] == 1_410_065_408
+    assert remedied("qos check")["problem"] == "queues of linux-hfsc without a max on a fast port"
+    assert "ul m1 0bit d 0us m2 10Gbit" in tc(switch, "class", "show", "dev", "eth2", "classid", "1:1")
+    ovstool("qos clear eth2")
+    ovstool("port add br0 tap7 --type tap")
+    try:
+        assert "tap7 tells 10 Mbit/s" in ovstool("qos set tap7 --queue 0").stderr
+        assert ovstool("qos explain tap7 -f json").json["queues"][0]["has"]["max_rate"] in (8_000_000, 10_000_000)
+        assert remedied("qos check")["problem"] == "link speed of a tap and no max-rate"
+    finally:
+        ovstool("port del tap7")
+
+
 def test_json_of_explain_agrees_with_tc(switch, ovstool):
     ovstool("qos set eth2 --max-rate 40mbit --queue 0:min=10mbit --queue 3:min=5mbit,max=20mbit")
     shown = ovstool("qos explain eth2 -f json").json

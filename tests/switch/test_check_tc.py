@@ -69,15 +69,48 @@ def test_a_qdisc_that_is_not_ours(switch, ovstool, command, problem, evidence):
 
 
 def test_queues_of_the_userspace_datapath(switch, ovstool):
-    ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:min=1mbit")
+    done = ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:min=1mbit")
     result = ovstool("qos check -f json")
-    assert (result.code, problems(result)) == (1, ["queues cannot be selected on the userspace datapath"])
+    problem = "queues cannot be selected on the userspace datapath"
+    assert (result.code, problems(result)) == (1, [problem])
     assert result.json[0]["remedy"] == "ovstool qos set eth1 --type linux-htb --max-rate 200mbit --queue 0"
+    steered = ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2")
+    for said in (done, steered):
+        noted = f"ovstool: note: eth1: {problem}: {result.json[0]['evidence']}; try: {result.json[0]['remedy']}\n"
+        assert (said.stdout, said.stderr) == ("eth1: created\n", noted)
+
+
+def test_a_queue_that_marks_is_one_on_the_userspace_datapath(switch, ovstool):
+    """The remedy against classes that cannot be selected leaves its mark, which works (see test_check_rules.py)."""
+    said = ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:max=1mbit,dscp=46").stderr
+    assert "its dscp is marked all the same" in said
+    remedy = said.partition("; try: ovstool ")[2]
+    assert remedy == "qos set eth1 --type linux-htb --max-rate 200mbit --queue 0 --queue 1:dscp=46\n"
+    assert ovstool(remedy).stderr == ""
+    assert problems(ovstool("qos check -f json")) == ["no flow leads to a queue"]
+    assert ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2").stderr == ""
+    assert problems(ovstool("qos check -f json")) == []
+
+
+def test_a_tap_without_a_max_rate(switch, ovstool):
+    """Taps tell 10 Mbit/s, and 10 Gbit/s from Linux 6.2 on (tests/kernel has an older one)."""
+    ovstool("port add br0 tap7 --type tap")
+    try:
+        speed = int(switch.vsctl("get interface tap7 link_speed"))
+        said = ovstool("qos set tap7 --queue 0").stderr
+        is_slow = "tap7: link speed of a tap and no max-rate: tap7 tells 10 Mbit/s" in said
+        assert (said != "", is_slow) == (speed == 10**7, speed == 10**7)
+        assert problems(ovstool("qos check -f json")) == ["link speed of a tap and no max-rate"] * is_slow
+        assert ovstool("qos set tap7 --queue 0 --max-rate 1gbit").stderr == "" and problems(ovstool("qos check -f json")) == []
+    finally:
+        ovstool("port del tap7")
 
 
 def test_policing_on_the_userspace_datapath(switch, ovstool):
-    ovstool("police set eth1 --rate 10mbit")
+    said = ovstool("police set eth1 --rate 10mbit").stderr
     result = ovstool("police check -f json")
+    assert said.startswith("ovstool: note: eth1: policing has no effect on the userspace datapath: ")
+    assert said.endswith("; try: ovstool police clear eth1\n")
     assert (result.code, problems(result)) == (1, ["policing has no effect on the userspace datapath"])
     assert "policed to 10 Mbit/s" in ovstool("qos explain eth1").stdout
     assert result.json[0]["remedy"] == "ovstool police clear eth1"

@@ -24,9 +24,10 @@ def test_the_same_columns_as_ovs_vsctl(switch, ovstool):
         ("--rate 1kbit", [1, 128, 0, 0]),
         ("--rate 200mbit", [200_000, 42_012, 0, 0]),
         ("--rate 10mbit --burst 125kB", [10_000, 1_000, 0, 0]),
-        ("--packet-rate 5000", [0, 0, 5, 0]),
+        ("--packet-rate 5000", [0, 0, 5, 2]),
+        ("--packet-rate 1000", [0, 0, 1, 1]),
         ("--packet-rate 5000 --packet-burst 2000", [0, 0, 5, 2]),
-        ("--rate 1gbit --burst 10mbit --packet-rate 1000", [1_000_000, 10_000, 1, 0]),
+        ("--rate 1gbit --burst 10mbit --packet-rate 1000", [1_000_000, 10_000, 1, 1]),
         ("--rate 4294967295kbit", [2**32 - 1, 901_943_144, 0, 0]),
     ],
 )
@@ -39,7 +40,7 @@ def test_limits(switch, ovstool, options, columns):
 def test_what_is_not_named_stays(switch, ovstool):
     ovstool("police set eth1 --packet-rate 5000")
     assert ovstool("police set eth1 --rate 1mbit").stdout == "eth1: updated\n"
-    assert policing(switch, "eth1") == [1_000, 222, 5, 0]
+    assert policing(switch, "eth1") == [1_000, 222, 5, 2]
     assert ovstool("police clear eth1").stdout == "eth1: deleted\n"
     assert policing(switch, "eth1") == [0, 0, 0, 0]
     assert ovstool("police clear eth1").stdout == "eth1: unchanged\n"

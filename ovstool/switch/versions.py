@@ -1,0 +1,32 @@
+"""Which Open vSwitch a switch is, as far as rules depend on it."""
+
+import re
+
+from ovstool.errors import OvstoolError
+from ovstool.ovsdb.transaction import Query, Row
+from ovstool.ovsdb.values import one
+from ovstool.switch import Switch
+
+Version = tuple[int, int]
+
+QUERY = Query("Open_vSwitch", [], ("ovs_version", "other_config"))
+
+
+def stored(rows: list[Row]) -> Version | None:
+    """What the database says, where ovs-ctl has written it (``ovs-ctl(8)``); None for nothing, and for what is no version."""
+    found = re.match(r"([0-9]{1,3})\.([0-9]{1,3})(?![0-9])", str(one(rows[0]["ovs_version"]) or "")) if rows else None
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def running(switch: Switch) -> Version | None:
+    """What ovs-vswitchd itself says, for which a program is run; None when it cannot be asked."""
+    try:
+        shown = switch.appctl("version").stdout
+    except OvstoolError:
+        return None
+    found = re.search(r"\(Open vSwitch\) ([0-9]{1,3})\.([0-9]{1,3})", shown)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def spelt(version: Version) -> str:
+    return ".".join(map(str, version))
