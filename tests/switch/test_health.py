@@ -3,15 +3,19 @@
 ``SETUPS=200 SEED=2`` tries more of them, and others.
 """
 
+import broken
 import pytest
 import setups
+from severity import ERRORS, WARNINGS
+
+from ovstool import sandbox
 
 
 def findings(switch) -> list[tuple]:
     """What both checks find, of all ports."""
     found = []
     for command in ("qos check", "police check"):
-        result = switch.ovstool(f"{command} -f json")
+        result = switch.ovstool(f"{command} -t 200 -f json")
         assert result.code == bool(result.json), result.stderr
         found += [(row["port"], row["problem"], row["evidence"]) for row in result.json]
     return found
@@ -88,3 +92,21 @@ def test_forms_of_flows_that_lead_to_none(switch, led):
         way = way_of(switch, form, setups.MISLEADINGS[form], number)
         assert f"set(skb_priority({number:#x}))," not in way or form == "to another port", form
     assert [evidence.split(":")[0] for _, _, evidence in findings(switch)] == [f"queue {number}" for number in queues.values()]
+
+
+# What only devices that are real can show is tried on the userspace datapath, the rest where it is cheaper.
+BROKEN = {"dummy": broken.CASES, "netdev": [case for case in broken.CASES if "dummy" not in case.where]}
+
+
+@pytest.mark.parametrize("datapath", BROKEN)
+def test_every_way_in_which_setups_are_broken_is_found(running_switch, datapath):
+    if datapath == "netdev" and (problem := sandbox._netdev_problem()):
+        pytest.skip(f"the netdev datapath {problem}")
+    with running_switch(datapath, ()) as switch:
+        broken.Bed(switch, datapath, BROKEN[datapath]).judge()
+
+
+def test_every_problem_is_brought_about_somewhere():
+    """Here, or by tests of their own where the setup is more than a few words."""
+    shown = {case.problem for case in (*broken.CASES, *broken.WIDE)}
+    assert ERRORS | WARNINGS == shown | broken.ELSEWHERE and not shown & broken.ELSEWHERE
