@@ -11,7 +11,7 @@ from ovstool.switch.police_rules import Policed
 
 # The problems with which nothing is policed at all.
 WITHOUT_EFFECT = (
-    "policing not supported by this interface", "policing has no effect on the userspace datapath", "the interface is not open",
+    "policing not supported by this interface", "policing has no effect on the userspace datapath", qos_rules.NOT_OPEN,
     "a rate and a packet rate together", "policing is not installed", "a foreign qdisc is in the way", police_rules.BYPASSED,
 )  # fmt: skip
 

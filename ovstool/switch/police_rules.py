@@ -23,6 +23,7 @@ BYPASSED = "policing has no effect on ports of AF_XDP"
 MOST_KBIT_BEFORE_3_2 = (2**32 - 1) // 1024
 _LONGEST_S = 1  # of the rate: a burst of more than that lets through much more than the rate for a while
 _STARVES = 0.9  # of the default burst: with less than 0.19 s of the rate TCP gets less than 90% of it (bench/bursts.py)
+_MANY = 20  # interfaces; from here on one look at all ports is cheaper than one for each
 _BRIDGES = Query("Bridge", [], ("name", "datapath_type"))
 _SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("interfaces",))
 
@@ -81,7 +82,8 @@ def note(switch: Switch, names: Sequence[str]) -> None:
     if switch.dry_run:
         return
     try:
-        switch.found += [finding for policed in stored(switch, names) for finding in findings(policed)]
+        found = [finding for policed in stored(switch, names) for finding in findings(policed)]
+        switch.found += [finding for finding in found if switch.wait or finding.problem != qos_rules.NOT_OPEN]  # which it may be by and by
     except OvstoolError:
         return
 
@@ -102,10 +104,16 @@ def stored(switch: Switch, names: Sequence[str], counted: Mapping[str, tuple[int
     limited = {row["name"]: row for row in rows if any(one(row[column]) for column in police.COLUMNS)}
     if not limited:
         return []
-    bridge_rows, root, shaped_rows = switch.read_all([_BRIDGES, versions.QUERY, _SHAPED])
+    every = not names or len(limited) > _MANY
+    shaping_ports = (
+        [_SHAPED]
+        if every
+        else [_SHAPED._replace(where=[*_SHAPED.where, ["interfaces", "includes", row["_uuid"]]]) for row in limited.values()]
+    )
+    bridge_rows, root, *answers = switch.read_all([_BRIDGES, versions.QUERY, *shaping_ports])
     bridges = lookup.bridges_of(switch, list(limited.values()), bridge_rows)
     types = {row["name"]: shaping.datapath_type(row) for row in bridge_rows}
-    shaped = {u for row in shaped_rows for u in many(row["interfaces"])}
+    shaped = {u for rows in answers for row in rows for u in many(row["interfaces"])}
     devices = shaping.devices(list(limited.values()), counted or {})
     offloads = any(mapping(row["other_config"]).get("hw-offload") == "true" for row in root)
     found = []
@@ -162,7 +170,7 @@ def _not_open(policed: Policed) -> Iterator[Finding]:
     if policed.device.ofport is None:
         evidence = policed.device.error or f"{policed.name} has no OpenFlow port number"
         remedy = shlex.join(["ovstool", "port", "show", policed.name])
-        yield Finding(policed.name, ERROR, "the interface is not open", evidence, remedy)
+        yield Finding(policed.name, ERROR, qos_rules.NOT_OPEN, evidence, remedy)
 
 
 def _both_kinds(policed: Policed) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from ovstool.switch.shaping import Shaped
 
 # The problems with which nothing is shaped at all.
 WITHOUT_EFFECT = (
-    "QoS type not known", "QoS type not supported by this interface", "the interface is not open", "the qdisc is not installed",
+    "QoS type not known", "QoS type not supported by this interface", qos_rules.NOT_OPEN, "the qdisc is not installed",
     "a foreign qdisc is in the way", qos_rules.BYPASSED,
 )  # fmt: skip
 _DSCPS = (46, 34, 26, 18, 10, *range(1, 10))  # those of RFC 4594 first, as an example of what may be put into a queue

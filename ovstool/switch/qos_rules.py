@@ -2,7 +2,8 @@
 
 What Open vSwitch does with each was read in lib/netdev-linux.c, netdev-dpdk.c and vswitchd/bridge.c of 2.13 to 3.7, and measured on the
 kernel datapath; ovs-vswitchd.conf.db(5) has the configuration. Most of it happens without an error in the database or a line in the log.
-``qos check`` finds these and more (qos_check.py); ``qos set`` and ``qos steer`` note them at once.
+``qos check`` finds these and more (qos_check.py); ``qos set`` and ``qos steer`` note them at once. The file is long because the rules are
+many; none knows of another.
 """
 
 import shlex
@@ -15,6 +16,7 @@ from ovstool.switch.shaping import Config, Shaped
 
 HIGHEST_BPS = (2**32 - 1) * 8  # bytes a second in 32 bits: all that tc's older interface holds, and HFSC to this day
 
+NOT_OPEN = "the interface is not open"
 UNSELECTED = "queues cannot be selected on the userspace datapath"
 BYPASSED = "QoS has no effect on ports of AF_XDP"
 _ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of HTB
@@ -31,6 +33,7 @@ def note(switch: Switch, names: Sequence[str], errors_only: bool = False) -> Non
         for port in shaping.stored(switch, names):
             if port.type is not None:
                 found = [*findings(port), *dscp_of_queue_0(port)]
+                found = [finding for finding in found if switch.wait or finding.problem != NOT_OPEN]  # which it may be by and by
                 switch.found += [finding for finding in found if finding.severity == ERROR or not errors_only]
     except OvstoolError:
         return
@@ -102,7 +105,7 @@ def _not_open(port: Shaped) -> Iterator[Finding]:
     for device in port.devices:
         if device.ofport is None:
             evidence = device.error or f"{device.name} has no OpenFlow port number"
-            yield Finding(port.port, ERROR, "the interface is not open", evidence, f"ovstool port show {shlex.quote(device.name)}")
+            yield Finding(port.port, ERROR, NOT_OPEN, evidence, f"ovstool port show {shlex.quote(device.name)}")
 
 
 def _not_integers(port: Shaped) -> Iterator[Finding]:
@@ -251,7 +254,7 @@ def _long_burst(port: Shaped) -> Iterator[Finding]:
         shape = port.shape(number)
         rate = max(shape.min_rate or 0, port.least_rate) // 8
         longest = rate * _LONGEST_US // 10**6 // 1000 * 1000 * 8
-        if shape.burst and shape.burst > longest + 8000 and longest:
+        if shape.min_rate and shape.burst and shape.burst > longest + 8000 and longest:  # without a min it is the max that matters
             evidence = (
                 f"queue {number}: at its min of {units.human_rate(rate * 8)} the burst of {units.human_size(shape.burst)} lasts "
                 f"{shape.burst / rate / 8:.0f} s, and tc holds {_LONGEST_US // 10**6} s; of what is above only the rest is left"

@@ -264,7 +264,7 @@ def test_writers_and_lists_of_each_noun(fleet):
     twice("sflow disable br0", "br0", first="deleted")
     twice("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2", "eth1")
     assert ["set_queue:1,NORMAL" in fleet[h].run("ovs-ofctl dump-flows br0").stdout for h in host] == [True] * 2
-    done = fleet.ovstool(f"{pair} qos set eth1 --queue 0:max=20mbit")
+    done = fleet.ovstool(f"{pair} qos set eth1 --max-rate 20mbit --queue 0:max=20mbit")
     assert lines(done.stdout) == [f"{h} eth1: updated" for h in host]
     noted = [line.partition("; try: ") for line in lines(done.stderr)]
     assert [what.partition(" eth1: a flow leads to a queue that")[0] for what, _, _ in noted] == [f"ovstool: note: {h}:" for h in host]

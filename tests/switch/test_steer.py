@@ -419,14 +419,15 @@ def test_a_bond(shaped, ovstool):
 
 def test_a_queue_that_goes_is_told(shaped, ovstool):
     ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
-    result = ovstool("qos set eth1 --queue 2:max=20mbit")
+    keeping = "qos set eth1 --max-rate 100mbit --queue 0"
+    result = ovstool(f"{keeping} --queue 2:max=20mbit")
     said = f"eth1: a flow leads to a queue that is not there: a flow steers {MATCH} into queue 1, which is gone"
     remedy = "ovstool qos unsteer eth1 --queue 1"
     assert (result.stdout, result.stderr) == ("eth1: updated\n", f"ovstool: note: {said}; try: {remedy}\n")
-    ovstool(f"qos set eth1 {QOS}")
-    done = ovstool(f"--db {shaped.box.db} qos set eth1 --queue 2:max=20mbit", OVSTOOL_DB="")
+    ovstool(f"{keeping} --queue 1:max=10mbit")
+    done = ovstool(f"--db {shaped.box.db} {keeping} --queue 2:max=20mbit", OVSTOOL_DB="")
     assert done.stderr.endswith(f"; try: {remedy.replace('ovstool', f'ovstool --db {shaped.box.db}')}\n")
-    assert ovstool("-q qos set eth1 --queue 3:max=20mbit").stderr == ""
+    assert ovstool(f"-q {keeping} --queue 3:max=20mbit").stderr == ""
     assert steering(MATCH) in flows(shaped)
     assert ovstool("qos set eth1 --merge --queue 1:max=5mbit").stderr == ""
 

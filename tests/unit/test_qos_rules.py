@@ -79,7 +79,7 @@ HEARD = [
     (shaped("quantum=100", kind="linux-fq_codel"), RANGE, "256 to 1048576 bytes", "linux-fq_codel"),
     (shaped("quantum=300000", kind="linux-sfq"), RANGE, "1 to 262136 bytes", "linux-sfq"),
     (shaped("latency=300000000", kind="linux-netem"), RANGE, "0 to 274877906 microseconds", "linux-netem"),
-    (shaped(TEN, "0:max-rate=1000000,burst=4000000"), LONG, "lasts 333 s", "--queue 0:burst=3.296mbit"),
+    (shaped(TEN, "0:min-rate=12000,burst=4000000"), LONG, "lasts 333 s", "--queue 0:burst=3.296mbit"),
     (shaped(TEN, "0:burst=8000"), MTU, "1000 bytes", "burst=12.512kbit"),
     (shaped("cir=1000,cbs=2048", kind="egress-policer"), TYPE, "linux- types alone", "--type linux-htb"),
     (shaped(TEN, device=DPDK, datapath="netdev"), TYPE, "egress-policer and trtcm-policer alone", "--type egress-policer"),
@@ -114,7 +114,8 @@ HEALTHY = [
     shaped("flows=65536,quantum=256", kind="linux-fq_codel"),
     shaped("quantum=262136,perturb=10", kind="linux-sfq"),
     shaped("latency=274877906,loss=100", kind="linux-netem"),
-    shaped(TEN, "0:max-rate=1000000,burst=3296000"),
+    shaped(TEN, "0:min-rate=12000,burst=3296000"),
+    shaped(TEN, "0:max-rate=1000000,burst=4000000"),
     shaped("max-rate=1000000000", "0:min-rate=1000000,burst=4000000"),
 ]  # fmt: skip
 
