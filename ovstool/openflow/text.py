@@ -18,6 +18,7 @@ KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the othe
 _LONGEST_LINE = 2**20  # characters; a real flow has some hundred
 _MOST_HELD = 2**27  # characters of flows that are kept, a million of them
 _PARTS = 64  # characters of a flow besides match and actions
+_MOST_STEPS = 2**18  # from groups to groups that their buckets go to
 _PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
 _CACHED = 2**13  # matches and actions kept parsed; more would only cost memory where nearly all flows differ
 
@@ -35,11 +36,15 @@ _PLACE = re.compile(r"(?:table=\S+ )?(?:priority=\d+)?")
 _SENT = re.compile(r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)")
 _SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
 _QUEUEING = re.compile(
-    r"(?<![\w:])(?:set_queue:(?P<set>[0-9]{1,10})(?![0-9])|(?P<pop>pop_queue)|enqueue[:(](?P<port>\w+)[:,](?P<queue>[0-9]{1,10})(?![0-9])"
+    r"(?<![\w:])(?:set_queue:(?P<set>[0-9]{1,10})(?![0-9])|(?P<pop>pop_queue)|(?P<enter>clone\{)"
+    r"|enqueue[:(](?P<port>\w+)[:,](?P<queue>[0-9]{1,10})(?![0-9])"
     r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
-    r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))"
+    r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))|(?P<leave>\})"
 )
 _NAMED = re.compile(r"[^=:(]*")
+_CLONE = re.compile(r"clone\(((?:[^()]|\([^()]*\))*)\)")
+_CLONES = 4  # in one another; each time it finds two levels
+_SET_QUEUE = re.compile(r"(?<![\w:])set_queue:[0-9]+")
 _SHOWN_PORT = re.compile(r" (\d+|LOCAL)\((.*)\): addr:")
 
 Row = tuple[int | str, int, str, int | None, int | None, float, str, str]
@@ -176,24 +181,49 @@ def may_select_queue(line: str) -> bool:
     return "set_queue:" in line or "enqueue" in line or "group:" in line
 
 
-def queueing(actions: str) -> list[Queueing]:
-    """The queues that actions select: ``set_queue``, until ``pop_queue``, and ``enqueue`` (ovs-actions(7)); ports by number or LOCAL."""
+def queueing(actions: str, goes_on: bool = False) -> list[Queueing]:
+    """The queues that actions select: ``set_queue``, until ``pop_queue``, and ``enqueue`` (ovs-actions(7)); ports by number or LOCAL.
+
+    ``goes_on``: something may come after them, which sends to any port what they leave in a queue: what resubmitted to their table, or
+    the action set of an earlier one. The queue stays with the packet until then (xlate_table_action and xlate_action_set of
+    ofproto-dpif-xlate.c).
+    """
     ports: dict[int, set[str]] = {}
     others: set[int] = set()
     current: int | None = None
-    for found in _QUEUEING.finditer(actions):
+    before: list[int | None] = []  # of the clones that we are in
+    for found in _QUEUEING.finditer(_in_order(actions)):
         if found["set"]:
             current = int(found["set"])
             ports.setdefault(current, set())
         elif found["pop"]:
             current = None
+        elif found["enter"]:
+            before.append(current)
+        elif found["leave"]:
+            current = before.pop() if before else None
         elif found["queue"]:
             ports.setdefault(int(found["queue"]), set()).add(found["port"])
         elif current is not None and found["output"]:
             ports[current].add(found["output"])
         elif current is not None:
             others.add(current)
+    if goes_on and current is not None and not ports[current]:
+        others.add(current)
     return [Queueing(queue, frozenset(to), queue in others) for queue, to in ports.items()]
+
+
+def _in_order(actions: str) -> str:
+    """Actions as they are executed: of an action set the last ``set_queue`` is before all that sends (ovs-actions(7)).
+
+    What is in a clone, after which the queue is that of before, is put in braces.
+    """
+    apply, written, rest = actions.partition("write_actions(")
+    if written and (selected := _SET_QUEUE.findall(rest)):
+        actions = f"{apply}{written}{selected[-1]},{_SET_QUEUE.sub('', rest)}"
+    for _ in range(_CLONES if "clone(" in actions else 0):
+        actions = _CLONE.sub(r"clone{\1}", actions)
+    return actions
 
 
 def groups_of(actions: str) -> list[str]:
@@ -202,10 +232,21 @@ def groups_of(actions: str) -> list[str]:
 
 
 def queueing_groups(dumped: str) -> dict[str, list[Queueing]]:
-    """The queues that the buckets of each group select, of ``ovs-ofctl dump-groups``; groups that select none are left out."""
-    found = {}
-    for group, buckets in re.findall(r"^ group_id=(\d+),(.*)$", dumped, re.MULTILINE):
-        if selected := [to for bucket in buckets.split("bucket=") for to in queueing(bucket)]:
+    """The queues that each group selects, or a group that its buckets go to, of ``ovs-ofctl dump-groups``; not those that select none."""
+    buckets_of = dict(re.findall(r"^ group_id=(\d+),(.*)$", dumped, re.MULTILINE))
+    own = {group: [to for bucket in buckets.split("bucket=") for to in queueing(bucket)] for group, buckets in buckets_of.items()}
+    beside = {group: [other for other in groups_of(buckets) if other in own] for group, buckets in buckets_of.items()}
+    found, steps = {}, 0
+    for group in buckets_of:
+        reached = {group: None}
+        ahead = [group]
+        for near in ahead:  # which grows meanwhile
+            ahead += [other for other in beside[near] if other not in reached]
+            reached |= dict.fromkeys(beside[near])
+        steps += len(ahead)
+        if steps > _MOST_STEPS:
+            raise Refused("ovs-ofctl", f"more than {_MOST_STEPS} ways from groups to groups")
+        if selected := [to for near in reached for to in own[near]]:
             found[group] = selected
     return found
 

@@ -1,6 +1,7 @@
 """The flows that lead to the queues of ports: those that select a queue, themselves or in a group, on the bridge or before a patch port.
 
-A packet passes a patch port with the queue that was selected for it, so the flows of all bridges that are joined count.
+A packet passes a patch port with the queue that was selected for it, so the flows of all bridges that are joined count. It leaves a tunnel
+with it too, by whatever port the host sends it then, so those count that send into a tunnel.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -41,20 +42,25 @@ class Leads(NamedTuple):
     anywhere: Mapping[int, list[Lead]]
 
 
-class _Patches(NamedTuple):
-    """The bridges that each bridge is joined with by patch ports, however many are between, and the patch ports of these by number."""
+class _Joined(NamedTuple):
+    """The bridges that each bridge is joined with by patch ports and tunnels, however many are between.
 
-    joined: dict[str, set[str]]
-    ofports: dict[str, set[str]]
+    ``ways`` are the numbers of these ports on each bridge, ``tunnels`` of the tunnels alone: what is sent there may leave by any bridge.
+    """
+
+    bridges: dict[str, set[str]]
+    ways: dict[str, set[str]]
+    tunnels: dict[str, set[str]]
 
 
 class Asked:
     """What bridges were asked; their answers come meanwhile."""
 
     def __init__(self, switch: Switch, pool: Executor, bridges: Sequence[str]):
-        self._patches = _joined(switch, bridges)
+        self._joined = _joined(switch, bridges)
+        asked = chain(bridges, *self._joined.bridges.values())
         # The database is asked here, since its connection is for one thread.
-        connections = {name: switch.attempt(_WHAT, flow.Connection.of, switch, name) for name in [*bridges, *self._patches.ofports]}
+        connections = {name: switch.attempt(_WHAT, flow.Connection.of, switch, name) for name in lookup.unique(asked)}
         known = {name: connection for name, connection in connections.items() if connection}
         self._selecting = {name: pool.submit(switch.attempt, _WHAT, _selecting, connection) for name, connection in known.items()}
 
@@ -62,7 +68,7 @@ class Asked:
         """The flows that lead to queues of a bridge's ports, one of those that were asked about; None: not all of them can be known."""
         named: dict[str, list[Lead]] = {}
         anywhere: dict[int, dict[Lead, None]] = {}
-        for name in (bridge, *sorted(self._patches.joined[bridge])):
+        for name in (bridge, *sorted(self._joined.bridges[bridge])):
             selecting = self._selecting[name].result() if name in self._selecting else None
             if selecting is None:
                 return None
@@ -70,7 +76,8 @@ class Asked:
                 if name == bridge:
                     for ofport in to.ports:
                         named.setdefault(ofport, []).append(replace(lead, certain=True))
-                if to.others or (name != bridge and not self._patches.ofports[name].isdisjoint(to.ports)):
+                away = (self._joined.tunnels if name == bridge else self._joined.ways).get(name, set())
+                if to.others or not away.isdisjoint(to.ports):
                     anywhere.setdefault(lead.queue, {})[lead] = None
         return Leads(named, {queue: list(leads) for queue, leads in anywhere.items()})
 
@@ -82,7 +89,7 @@ def _selecting(connection: flow.Connection) -> list[tuple[Lead, text.Queueing]]:
     found = (
         (Lead(to.queue, False, connection.bridge, table, priority, cookie, packets, match, actions), to)
         for table, priority, cookie, packets, _, _, match, actions in rows
-        for to in chain(text.queueing(actions), *(groups.get(group, ()) for group in text.groups_of(actions)))
+        for to in chain(text.queueing(actions, goes_on=table != 0), *(groups.get(group, ()) for group in text.groups_of(actions)))
     )
     leads, ways = [], 0
     for lead, to in found:
@@ -101,22 +108,24 @@ def _groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:
         return {}
 
 
-def _joined(switch: Switch, bridges: Collection[str]) -> _Patches:
+def _joined(switch: Switch, bridges: Collection[str]) -> _Joined:
     """How these bridges are joined with others."""
-    rows = switch.read(Query("Interface", [["type", "==", "patch"]], ("_uuid", "name", "ofport", "options"))) if bridges else []
+    rows = switch.read(Query("Interface", [["type", "!=", ""]], ("_uuid", "name", "type", "ofport", "options"))) if bridges else []
+    names = {row["name"] for row in rows if "remote_ip" in mapping(row["options"])}  # which all tunnels need (netdev-vport.c)
+    rows = [row for row in rows if row["type"] == "patch" or row["name"] in names]
     at = lookup.bridges_of(switch, rows) if rows else {}
     of = {row["name"]: at[one(row["_uuid"])] for row in rows if one(row["_uuid"]) in at}
     beside: dict[str, set[str]] = {}
+    found = _Joined({}, {}, {})
     for row in rows:
         ends = {of[name] for name in (row["name"], mapping(row["options"]).get("peer")) if name in of}
         for end in ends:
             beside.setdefault(end, set()).update(ends)
-    found = _Patches({}, {})
+        for numbers in [found.ways, *([found.tunnels] if row["name"] in names else [])]:
+            numbers.setdefault(of.get(row["name"], ""), set()).add(str(one(row["ofport"])))
     for bridge in bridges:
-        reached = [bridge]
+        reached = lookup.unique([bridge, *sorted(found.tunnels.keys() - {""})])
         for near in reached:  # which grows meanwhile
             reached += sorted(beside.get(near, set()).difference(reached))
-        found.joined[bridge] = set(reached[1:])
-    for bridge in set().union(*found.joined.values()):
-        found.ofports[bridge] = {str(one(row["ofport"])) for row in rows if of.get(row["name"]) == bridge}
+        found.bridges[bridge] = set(reached[1:])
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import OvstoolError
-from ovstool.switch import ERROR, Finding, Switch, installed, police_rules, qos_rules, shaping, versions
+from ovstool.switch import ERROR, Finding, Switch, installed, police, police_rules, qos_rules, shaping, versions
 from ovstool.switch.installed import Policer, Qdisc
 from ovstool.switch.police_rules import Policed
 
@@ -58,7 +58,9 @@ def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
 
 
 def _depends_on_version(policed: Policed) -> bool:
-    return policed.rate_kbps * 1000 > qos_rules.HIGHEST_BPS or bool(policed.rate_kbps and policed.rate_kpps)
+    burst = max(policed.burst_kbit, police.default_burst_kbit(policed.rate_kbps))
+    is_large = policed.rate_kbps * 1000 > qos_rules.HIGHEST_BPS or burst > police_rules.MOST_KBIT_BEFORE_3_2
+    return is_large or bool(policed.rate_kbps and policed.rate_kpps)
 
 
 def _installed(switch: Switch, names: Sequence[str]) -> tuple[dict[str, list[Qdisc]] | None, dict[str, list[Policer]] | None]:
@@ -77,7 +79,7 @@ def _tc(policed: Policed) -> Iterator[Finding]:
     is_bypassed = policed.datapath_type == "netdev" and policed.device.type == "system"
     if policed.datapath_type == "dummy" or is_bypassed or not (policed.rate_kbps or policed.rate_kpps):
         return
-    if not policed.qdiscs:
+    if not policed.qdiscs and not policed.device.is_here:
         evidence = f"tc does not know {policed.name} where ovs-vswitchd runs; a device in another network namespace is not policed"
         yield Finding(policed.name, ERROR, "policing is not installed", evidence, shlex.join(["ovstool", "port", "show", policed.name]))
         return

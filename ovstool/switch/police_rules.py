@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ovstool.switch.installed import Policer, Qdisc
 
 BYPASSED = "policing has no effect on ports of AF_XDP"
+MOST_KBIT_BEFORE_3_2 = (2**32 - 1) // 1024
 _LONGEST_S = 1  # of the rate: a burst of more than that lets through much more than the rate for a while
 _STARVES = 0.9  # of the default burst: with less than 0.19 s of the rate TCP gets less than 90% of it (bench/bursts.py)
 _MANY = 20  # interfaces; from here on one look at all ports is cheaper than one for each
@@ -212,7 +213,7 @@ def _burst(policed: Policed) -> Iterator[Finding]:
 
 def _most_kbit(policed: Policed) -> int:
     """tc_matchall_fill_police and tc_add_policer hold 32 bits of 1/1024 kbit before 3.2, tc_policer_init 32 bits of bytes."""
-    return (2**32 - 1) // 1024 if policed.version is not None and policed.version < (3, 2) else (2**32 - 1) // 128
+    return MOST_KBIT_BEFORE_3_2 if policed.version is not None and policed.version < (3, 2) else (2**32 - 1) // 128
 
 
 def _packet_burst(policed: Policed) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ovstool import units
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
-from ovstool.switch import ERROR, WARNING, Finding, Switch, qos, qos_remedy, qos_rules, shaping, steer, versions
+from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, qos, qos_remedy, qos_rules, shaping, steer, versions
 from ovstool.switch.leads import Lead
 from ovstool.switch.shaping import Shaped
 
@@ -26,7 +26,7 @@ def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
     wide = _switch_wide(switch)
     found = []
     ports = shaping.gather(switch, names)
-    for port in with_version(switch, ports):
+    for port in with_owner(switch, with_version(switch, ports)):
         if port.type is None:
             switch.notes.append(f"{port.port}: has no QoS")
         else:
@@ -49,6 +49,13 @@ def with_version(switch: Switch, ports: Sequence[Shaped]) -> list[Shaped]:
     return [port._replace(version=port.version or running) for port in ports]
 
 
+def with_owner(switch: Switch, ports: Sequence[Shaped]) -> list[Shaped]:
+    """The same, those whose bridge has flows that 'qos steer' cannot add to as somebody's; asked where a queue has none alone."""
+    wanting = lookup.unique(port.bridge for port in ports if port.type is not None and not port.is_owned and _unused(port))
+    taken = {bridge for bridge in wanting if not steer.is_open(switch, bridge, _example(_DSCPS[0]))}
+    return [port._replace(is_owned=port.is_owned or port.bridge in taken) for port in ports]
+
+
 def _depends_on_version(port: Shaped) -> bool:
     rates = [port.max_rate or 0, *(port.shape(number).max_rate or 0 for number in port.queues)]
     return (
@@ -66,11 +73,11 @@ def _qdisc(port: Shaped) -> Iterator[Finding]:
     for device in port.devices:
         if device.ofport is None or not shaping.can_have_qos(device.type):
             continue
-        if device.name not in port.qdiscs:
+        if device.name not in port.qdiscs and not device.is_here:
             evidence = f"tc does not know {device.name} where ovs-vswitchd runs; a device in another network namespace gets no QoS"
             yield Finding(port.port, ERROR, "the qdisc is not installed", evidence, f"ovstool port show {shlex.quote(device.name)}")
             continue
-        root = next((qdisc for qdisc in port.qdiscs[device.name] if qdisc.is_root), None)
+        root = next((qdisc for qdisc in port.qdiscs.get(device.name, ()) if qdisc.is_root), None)
         default = 1 if port.has_classes else None  # the class of queue 0
         if root and (root.kind, root.handle) == (wanted, "1:") and (default is None or root.default == default):
             continue
@@ -95,21 +102,29 @@ def _no_flow(port: Shaped) -> Iterator[Finding]:
 
     On the userspace datapath classes cannot be selected, and a queue with a dscp marks.
     """
-    if port.leads is None or port.kind.queue is None:
-        return
-    selected = [n for n, queue in port.queues.items() if port.kind.is_policer or port.datapath_type != "netdev" or queue.dscp is not None]
-    unused = [number for number in selected if 0 < number <= port.kind.last_queue and not port.leads_to(number)]
+    unused = _unused(port)
     used = {lead.match for leads in port.anywhere.values() for lead in leads} if unused else set()
     examples = (dscp for dscp in _DSCPS if f"ip,nw_tos={dscp * 4}" not in used)
     for number in unused:
         evidence = f"queue {number}: no flow of {port.bridge} has set_queue:{number} or enqueue for it"
         if port.is_owned:
-            evidence += f"; with a controller or fail_mode=secure that is for whoever makes the flows of {port.bridge}"
+            evidence += f"; that is for whoever makes the flows of {port.bridge}, which are more than NORMAL, or a controller's"
             remedy = f"ovstool flow list {shlex.quote(port.bridge)}"
         else:
             evidence += "; the match of the remedy is an example"
-            remedy = f"ovstool qos steer {shlex.quote(port.port)} --queue {number} --match ip,ip_dscp={next(examples, 46)}"
+            remedy = f"ovstool qos steer {shlex.quote(port.port)} --queue {number} --match {_example(next(examples, _DSCPS[0]))}"
         yield Finding(port.port, WARNING, "no flow leads to a queue", evidence, remedy)
+
+
+def _unused(port: Shaped) -> list[int]:
+    if port.leads is None or port.kind.queue is None:
+        return []
+    selected = [n for n, queue in port.queues.items() if port.kind.is_policer or port.datapath_type != "netdev" or queue.dscp is not None]
+    return [number for number in selected if 0 < number <= port.kind.last_queue and not port.leads_to(number)]
+
+
+def _example(dscp: int) -> str:
+    return f"ip,ip_dscp={dscp}"
 
 
 def _unmarked(port: Shaped) -> Iterator[Finding]:

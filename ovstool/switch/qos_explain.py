@@ -93,7 +93,7 @@ def explain(switch: Switch, name: str) -> Explained:
     """What the QoS of a port asks for and what comes of it. What cannot be asked is noted. Raises NotFound."""
     # Before ovs-vswitchd is asked, which may take up all the time that there is.
     policed = police_check.findings(switch, police_check.gather(switch, [name]))
-    [port] = qos_check.with_version(switch, shaping.gather(switch, [name], details=True))
+    [port] = qos_check.with_owner(switch, qos_check.with_version(switch, shaping.gather(switch, [name], details=True)))
     problems = qos_check.findings(switch, port) if port.type else []
     queues = _queues(port) if port.type else []
     in_effect, effect = _effect(port, problems)

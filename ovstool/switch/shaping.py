@@ -34,7 +34,7 @@ class Device(NamedTuple):
 
     ``driver`` is the kernel's name of its driver, empty where it has none. ``received`` and ``sent`` in bytes: what the kernel counts, or
     the database for a device that is not the kernel's. ``police_rate`` and ``police_packet_rate`` are its limits on what it receives, in
-    bit/s and packets/s.
+    bit/s and packets/s. ``is_here``: the kernel was asked, and has it where ovs-vswitchd runs; tc lists none that is down and has no qdisc.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Device(NamedTuple):
     police_packet_rate: int | None
     received: int
     sent: int
+    is_here: bool = False
 
     @property
     def is_dpdk(self) -> bool:
@@ -255,7 +256,7 @@ def with_traffic(device: Device, counted: Mapping[str, tuple[int, int]]) -> Devi
     if device.name not in counted:
         return device
     received, sent = counted[device.name]
-    return device._replace(received=received, sent=sent)
+    return device._replace(received=received, sent=sent, is_here=True)
 
 
 def datapath_type(bridge: Row) -> str:
@@ -288,7 +289,7 @@ def _device(row: Row) -> Device:
     return Device(
         row["name"], one(row["type"]) or "system", ofport if isinstance(ofport, int) and ofport > 0 else None,
         one(row["error"]), one(row["link_speed"]), str(mapping(row["status"]).get("driver_name", "")), mtu if isinstance(mtu, int) else 1500,
-        **police.rates(row), received=counters.get("rx_bytes", 0), sent=counters.get("tx_bytes", 0),
+        **police.rates(row), received=counters.get("rx_bytes", 0), sent=counters.get("tx_bytes", 0), is_here=False,
     )  # fmt: skip
 
 

@@ -88,9 +88,7 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
     for field in filter(_OF_PIPELINES.match, matches.fields(written)):
         raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets that come to table 0")
-    expiring: set[str] = set()
-    rows = list(text.held(connection.flows_noting(expiring)))
-    asked = _Asked(match, written, queue, rows, expiring, connection.port_names())
+    asked = _asked(connection, match, written, queue)
     asked.require_one_table(bridge["name"])
     new = (0, asked.priority(), f"{cookie(row['name']):#x}", 0, 0, 0.0, written, f"set_queue:{queue},NORMAL")
     old = asked.steered()
@@ -113,6 +111,19 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.Written:
         connection.change("add-flows", flow.Given([*(_deletion(row) for row in stale if row[1] != new[1]), added]))
     lines = [*(f"-{asked.shown(row)}" for row in stale), f"+{asked.shown(new)}"]
     return flow.Written([Change(port, "updated" if old else "created")], lines if switch.dry_run else [])
+
+
+def is_open(switch: Switch, bridge: str, match: str) -> bool:
+    """Whether the flows of a bridge, which nobody is known to own, leave what matches to NORMAL, so that it can be steered."""
+    try:
+        connection = flow.Connection.of(switch, bridge)
+        connection.require_bundles()
+        asked = _asked(connection, match, connection.written(match), 0)
+        asked.require_one_table(bridge)
+        asked.priority()
+    except OvstoolError:
+        return False
+    return True
 
 
 def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> flow.Written:
@@ -175,6 +186,12 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
                 evidence = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
                 remedy = shlex.join(["ovstool", "qos", "unsteer", name, "--queue", str(_queue(row))])
                 switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, remedy))
+
+
+def _asked(connection: flow.Connection, match: str, written: str, queue: int) -> "_Asked":
+    expiring: set[str] = set()
+    rows = list(text.held(connection.flows_noting(expiring)))
+    return _Asked(match, written, queue, rows, expiring, connection.port_names())
 
 
 @dataclass(frozen=True)

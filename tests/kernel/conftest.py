@@ -73,7 +73,7 @@ class _Guest:
     def __init__(self, items: list[pytest.Item], config: pytest.Config):
         self.config = config
         root = config.rootpath
-        environ = {name: value for name, value in os.environ.items() if name in ("CI", "PYTHONPATH", "PYTHONHOME")}
+        environ = {name: value for name, value in os.environ.items() if name in ("CI", "PYTHONPATH", "PYTHONHOME", "SETUPS", "SEED")}
         options = ["-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-c", str(config.inipath), "--rootdir", str(root)]
         pytest_words = [sys.executable, "-m", "pytest", *options, *(str(root / item.nodeid) for item in items)]
         assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())

@@ -1,0 +1,43 @@
+"""Generated setups on the kernel's datapath: tc has what they ask for, and the checks find nothing; and a few that are broken there alone.
+
+``SETUPS=200`` tries more of them; it takes the guest minutes.
+"""
+
+import broken
+import setups
+from test_shaping import kernel_only, tc
+
+pytestmark = kernel_only
+
+
+def test_healthy_setups(switch, ovstool):
+    made = setups.Maker("system").setups(setups.wanted(4))
+    setups.build(switch, made)
+    try:
+        for port in (port for setup in made for port in setup.ports):
+            require_in_effect(switch, port)
+        for command in ("qos check", "police check"):
+            result = ovstool(f"{command} -t 0 -f json")
+            assert (result.code, result.json) == (0, []), [str(setup) for setup in made]
+    finally:
+        for setup in made:
+            setups.remove(switch, setup)
+
+
+def require_in_effect(switch, port: setups.Port) -> None:
+    """What makes it healthy, as tc tells: the qdisc, a class for each queue, and the police action."""
+    for device in port.devices:
+        if port.type not in (None, "noop"):
+            assert f"qdisc {port.type} 1:" in tc(switch, "qdisc", "show", "dev", device, "root"), port
+        classes = tc(switch, "class", "show", "dev", device) if port.queues else ""
+        assert all(f" 1:{number + 1:x} " in classes for number in port.queues), (port, classes)
+        if port.police:
+            assert "police 0x" in tc(switch, "filter", "show", "dev", device, "parent", "ffff:"), port
+
+
+def test_broken_ones(switch):
+    bed = broken.Bed(switch, "system", broken.CASES if setups.wanted(0) else broken.OF_THE_KERNEL)
+    try:
+        bed.judge()
+    finally:
+        bed.remove()
