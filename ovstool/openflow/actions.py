@@ -6,6 +6,7 @@ where it ends (``load:10.0.0.1->NXM_OF_IP_SRC[]`` is 10), and passes over argume
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from ovstool.openflow import fields
 from ovstool.openflow.fields import Check, decimal, number
@@ -24,6 +25,7 @@ _TLV = re.compile(r"0x([0-9a-fA-F]+),([0-9]+),0x((?:[0-9a-fA-F]{2}){1,125})")
 _LENGTH = re.compile(r"([^)]*)\)?->(.*)", re.DOTALL)
 _NO_BITS = re.compile(r"/(?:0x)?[0.:]+\Z")
 _MOST_MEMBERS = 2048  # BUNDLE_MAX_MEMBERS of ofp-actions.h: ovs-ofctl passes over those that follow
+_DEEPEST = 100  # MAX_OFPACT_PARSE_DEPTH of ofp-actions.c
 _KEPT, _LONGEST_KEPT = 2**15, 200  # words that have been found to be right, and characters of one
 
 
@@ -52,6 +54,8 @@ def misfit_of_flow(flow: str) -> str | None:
     said, _, actions = after.partition("=")
     if action and said != "s" and said.strip() not in ("", "s"):
         return f"{action}{said}= is no actions=, and ovs-ofctl would pass over {said.strip()}"
+    if actions.count("(") > _DEEPEST and max(accumulate((letter == "(") - (letter == ")") for letter in actions)) > _DEEPEST:
+        return f"its actions are nested more than {_DEEPEST} deep"
     return _misfit_of(_judge_before, before) or _misfit_of(_judge_actions, actions)
 
 
