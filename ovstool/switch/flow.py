@@ -537,14 +537,16 @@ class Connection:
         ours, theirs = self._numbered(plus, shown), self._numbered(minus, shown)
         joined = {at: flow for at, flow in enumerate(map(forms.joined, ours)) if flow != ours[at]}
         sent = self._as_sent([*ours, *joined.values()], text.version(shown))
-        lengths = {}
-        if any("tun_metadata" in flow for flow in sent):
-            lengths = forms.option_lengths(self.run("dump-tlv-map", "--", self.socket).stdout)
-        known = {forms.canonical(flow, lengths): as_shown for flow, as_shown in zip(theirs, minus, strict=True)}
-        same = {}
-        for flow, as_sent in zip([*plus, *(plus[at] for at in joined)], sent, strict=True):
-            if as_sent and (as_shown := known.get(forms.canonical(as_sent, lengths))):
-                same[flow] = as_shown
+        as_told = dict(zip(theirs, minus, strict=True))
+        pairs = list(zip([*plus, *(plus[at] for at in joined)], sent, strict=True))
+        same = {flow: as_told[as_sent.lstrip()] for flow, as_sent in pairs if as_sent.lstrip() in as_told}
+        if left := [(flow, as_sent) for flow, as_sent in pairs if as_sent and flow not in same]:
+            lengths = {}
+            if any("tun_metadata" in as_sent for _, as_sent in left):
+                lengths = forms.option_lengths(self.run("dump-tlv-map", "--", self.socket).stdout)
+            known = {forms.canonical(flow, lengths): as_shown for flow, as_shown in as_told.items()}
+            found = ((flow, known.get(forms.canonical(as_sent, lengths))) for flow, as_sent in left)
+            same |= {flow: as_shown for flow, as_shown in found if as_shown}
         names = {number: name for name, number in text.ports(shown).items()}
         differing = [(flow, as_sent) for flow, as_sent in zip(plus, sent, strict=False) if as_sent and flow not in same]
         return same, {flow: words.escaped(words.renamed(as_sent, names)).lstrip() for flow, as_sent in differing}
