@@ -55,7 +55,7 @@ def launch(site: Site) -> None:
     words = ["add-br", sandbox.bridge, "--", "set", "bridge", sandbox.bridge, f"datapath_type={sandbox.datapath}"]
     for port in sandbox.ports:
         words += ["--", "add-port", sandbox.bridge, port]
-    # It waits for ovs-vswitchd, and tells of a device that cannot be opened with exit code 0.
+    # It waits for ovs-vswitchd, and tells of a device that cannot be opened with exit code 0, or 65 from Open vSwitch 3.6 on.
     said = _vsctl(site, *words, daemon="ovs-vswitchd")
     if "Error detected" in said:
         raise Refused("sandbox", programs.last_line(said), "--datapath dummy")
@@ -95,7 +95,7 @@ def end(site: Site) -> None:
 
 def _vsctl(site: Site, *words: str, daemon: str | None = None) -> str:
     options = [f"--db={site.sandbox.db}", f"--timeout={programs.whole_seconds(site.deadline)}"]
-    return programs.call(site, "ovs-vsctl", *options, *words, daemon=daemon)
+    return programs.call(site, "ovs-vsctl", *options, *words, daemon=daemon, fine=(0, os.EX_DATAERR))
 
 
 def _options(sandbox: Sandbox, daemon: str) -> list[str]:

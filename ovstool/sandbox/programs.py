@@ -63,10 +63,12 @@ def run(
     return code, said.decode(errors="replace")
 
 
-def call(site: Site, *argv: str | None, stdin: str = "", daemon: str | None = None, hold: bool = False) -> str:
+def call(
+    site: Site, *argv: str | None, stdin: str = "", daemon: str | None = None, hold: bool = False, fine: tuple[int, ...] = (0,)
+) -> str:
     """Run a program that sets something up and return what it said on stderr.
 
-    When it fails, the error tells its last line, or that of the log of ``daemon``, which it starts or waits for. With
+    When it fails, with an exit code that is not ``fine``, the error tells its last line, or that of the log of ``daemon``, which it starts or waits for. With
     ``hold`` it has a part in the lock: should ovstool be killed, the next one waits until it is known what there is to clear.
     """
     program = daemon or str(argv[0])
@@ -78,7 +80,7 @@ def call(site: Site, *argv: str | None, stdin: str = "", daemon: str | None = No
         raise TimedOut("sandbox", f"{program} did not answer in time ({log})", "a longer --timeout") from error
     except OSError as error:
         raise Unreachable("sandbox", f"{program}: {error.strerror}") from error
-    if code:
+    if code not in fine:
         why = last_line(said) or _last_log_line(site, program) or f"exit code {code}"
         raise Refused("sandbox", f"{program}: {why.removeprefix(program + ': ')}")
     return said

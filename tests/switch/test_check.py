@@ -74,6 +74,9 @@ def test_a_configuration_that_contradicts_itself(switch, ovstool, paste, config,
     used = " ".join(row for n, row in enumerate(rows) if f"@q{n}" in queues)
     switch.vsctl(f"set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:{config} queues={queues} {used}")
     # For a queue ovs-vswitchd takes the smallest burst that does instead.
+    if problem.startswith("rate above") and OVS >= (3, 2):  # tc's 64 bits
+        assert not [row for row in ovstool("qos check eth1 -f json").json if row["problem"] == problem]
+        return
     row = found(ovstool("qos check eth1 -f json"), problem, "warning" if problem == "burst under the MTU" else None)
     assert row["port"] == "eth1" and evidence in row["evidence"]
     before = ovstool("qos check -f json").json

@@ -315,7 +315,7 @@ def test_the_machines_own_switch_is_not_touched(place):
 
     before = state()
     box, _ = sandbox.start(place)
-    output(box, "ovs-vsctl", "add-port", "br0", "p3")
+    output(box, "ovs-vsctl", "add-port", "br0", "p3", "--", "set", "interface", "p3", "type=internal")
     sandbox.stop(place)
     assert state() == before
 
