@@ -94,7 +94,7 @@ CASES = (
     Broken("qos", "a rate that is none", MARKED, HTB, _QUEUE_0 + "max-rate=7"),
     Broken("qos", "rate of a queue under the least", ALL, HTB, _QUEUE_0 + "max-rate=5000"),
     Broken("qos", "priority of a queue too high", ALL, HTB, _QUEUE_0 + "priority=9"),
-    Broken("qos", "burst longer than tc can hold", ALL, HTB, _QUEUE_0 + "burst=10000000"),
+    Broken("qos", "burst longer than tc can hold", ALL, HTB, _QUEUE_0 + "min-rate=20000 other_config:burst=10000000"),
     Broken(
         "qos", "sum of min rates above the max rate", MARKED, TWO, "ovs-vsctl set qos {p} other_config:max-rate=20000",
         also=["queue's max above the port's"],
@@ -167,7 +167,7 @@ WIDE = (
     ),
     Broken("qos", "stats-update-interval is unusual", ALL, "true", "ovs-vsctl set open_vswitch . other_config:stats-update-interval=60000"),
 )
-OF_THE_KERNEL = tuple(case for case in CASES if case.problem in ("link speed of a tap and no max-rate", "policing is not installed"))
+OF_THE_KERNEL = tuple(case for case in CASES if case.problem == "link speed of a tap and no max-rate")
 _SEND = """import socket, sys
 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
     raw.bind((sys.argv[1], 0))
@@ -222,7 +222,8 @@ class Bed:
         for case, names in self.cases:
             problems = {row["problem"] for row in left.get((case.command, case.at.format(**names)), [])}
             assert (case.problem in problems) == case.stays, (case, problems)
-        self._judge_wide()
+        if self.datapath == "dummy":  # of the database alone
+            self._judge_wide()
 
     def _judge_wide(self) -> None:
         for case in WIDE:
