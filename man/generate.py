@@ -58,8 +58,10 @@ def _page(app: App, noun: str) -> Iterator[str]:
         yield f".SS {_escape(f'ovstool {name}')}"
         yield from _text(f"{summary}.")
         for paragraph in paragraphs:
-            # As on the command line, one with an indented line is a table.
-            yield from [".PP", *([".EX", *map(_escape, paragraph.splitlines()), ".EE"] if "\n " in paragraph else _text(paragraph))]
+            # As on the command line, indented lines are a table or an example.
+            prose, *lines = re.split(r"\n(?= )", paragraph, maxsplit=1)
+            yield from [".PP", *_text(prose)]
+            yield from [".EX", *map(_escape, lines[0].splitlines()), ".EE"] if lines else []
         columns = getattr(command, "columns", ())
         if columns and columns[-1] != "change":
             yield from [".PP", *_text(f"Columns: {', '.join(columns)}.")]

@@ -52,9 +52,11 @@ class _HelpFormatter(argparse.HelpFormatter):
         super().add_usage(usage, own, [], prefix)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Wrap paragraphs to the terminal; one with an indented line is an example and stays as it is."""
-        paragraphs = text.split("\n\n")
-        return "\n\n".join(p if "\n " in p else super(_HelpFormatter, self)._fill_text(p, width, indent) for p in paragraphs)
+        """Wrap paragraphs to the terminal; indented lines, which are examples or a table, stay as they are."""
+        paragraphs = [re.split(r"\n(?= )", paragraph, maxsplit=1) for paragraph in text.split("\n\n")]
+        return "\n\n".join(
+            "\n".join([super(_HelpFormatter, self)._fill_text(prose, width, indent), *lines]) for prose, *lines in paragraphs
+        )
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,4 +1,4 @@
-"""The directions of the house (architecture.md), and what every command has to have."""
+"""The directions of the house (CONTRIBUTING.md, Layout), and what every command has to have."""
 
 import ast
 import re

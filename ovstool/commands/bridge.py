@@ -71,9 +71,9 @@ class BridgeSet(SwitchWriter):
     What is not named stays as it is. Keys of --external-id and --other-config are added to those there; protocols and
     controllers are replaced.
 
-    Open vSwitch deletes all flows, groups and meters of a bridge when its first controller comes or its last one goes, when
-    --fail-mode changes while it has none, and when --datapath-type changes. How many that are is said, with --dry-run too, and
-    unless all of them are flows of 'qos steer' it is refused without --force (exit code 4).
+    Open vSwitch deletes all flows, groups and meters of a bridge when its first controller is added, when its last one is
+    removed, when --fail-mode changes while it has no controller, and when --datapath-type changes. A note says how many there
+    are, with --dry-run too. Unless all of them are flows of 'qos steer', such a change needs --force (else exit code 4).
 
     Examples:
       ovstool bridge set br0 --fail-mode secure
@@ -91,9 +91,7 @@ class BridgeSet(SwitchWriter):
             type=column_and_key(bridge.UNSETTABLE),
             help=f"back to the default: {', '.join(bridge.UNSETTABLE)}; repeatable",
         )
-        parser.add_argument(
-            "--force", action="store_true", help="even if Open vSwitch deletes the bridge's flows, groups and meters with it"
-        )
+        parser.add_argument("--force", action="store_true", help="even if Open vSwitch deletes the bridge's flows, groups and meters")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -106,7 +104,7 @@ class BridgeSet(SwitchWriter):
 class BridgeDel(SwitchWriter):
     """Delete bridges, with their ports and the QoS that only those ports used
 
-    Of a fake bridge, which ovs-vsctl makes of a VLAN, these are the ports of that VLAN.
+    A fake bridge is a VLAN of another bridge (ovs-vsctl add-br NAME PARENT VLAN); its ports are those of that VLAN.
 
     Example:
       ovstool bridge del br0 br1 --if-exists
@@ -130,7 +128,9 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
         help="system (the kernel's), netdev (userspace) or another this OVS has (default: system where there is one)",
     )
     parser.add_argument(
-        "--fail-mode", choices=("standalone", "secure"), help="what to do without a controller: switch as it can, or nothing"
+        "--fail-mode",
+        choices=("standalone", "secure"),
+        help="without a controller: forward as a learning switch, or by the flows that are there alone",
     )
     parser.add_argument(
         "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to speak, such as OpenFlow13"

@@ -241,8 +241,8 @@ class FlowTrace(SwitchShow):
 class FlowTop(SwitchLister):
     """Show the flows with the most traffic
 
-    Rates are averages over the interval. A flow without traffic is left out; one that is new counts from its birth. What
-    the datapath has forwarded is counted half a second late or more, so an interval below some seconds is only a hint.
+    Rates are averages over the interval. A flow without traffic is left out; one that is new counts from when it
+    was added. The counters of flows lag half a second or more behind, so an interval of less than a few seconds is only a hint.
 
     Examples:
       ovstool flow top br0

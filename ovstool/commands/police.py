@@ -14,15 +14,16 @@ PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name 
 class PoliceSet(SwitchWriter):
     """Limit what ports receive (ingress policing)
 
-    What comes in faster is dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
-    10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst it is what
-    passes in 210 ms and a frame (at least 128 kbit), with which TCP reaches the rate; without --packet-burst what passes in
-    210 ms, in whole thousands. What 'police check' would find of it in the database is noted at once. To limit what a port
-    sends, see 'ovstool help qos set'.
+    Packets above the rate are dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
+    10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst the burst is
+    210 ms of the rate and one frame, at least 128 kbit: with that, TCP reaches the rate. Without --packet-burst it is 210 ms
+    of the packet rate, rounded up to whole thousands. Problems that show in the database are noted at once; 'police check'
+    looks for more. To limit what a port sends, see 'ovstool help qos set'.
 
-    On the userspace datapath (datapath_type=netdev) only ports of DPDK are policed. For others a meter of OpenFlow does it, until
-    ovs-vswitchd is restarted:
-      ovs-ofctl -O OpenFlow13 add-meter BRIDGE meter=1,kbps,burst,band=type=drop,rate=10000,burst_size=2112
+    On the userspace datapath (datapath_type=netdev) only DPDK ports are policed. For other ports use an OpenFlow meter. It is
+    lost when ovs-vswitchd restarts:
+      ovs-ofctl -O OpenFlow13 add-meter BRIDGE \\
+        meter=1,kbps,burst,band=type=drop,rate=10000,burst_size=2112
       ovstool flow add BRIDGE in_port=PORT,priority=1,actions=meter:1,NORMAL
 
     Examples:

@@ -55,9 +55,9 @@ class PortAdd(SwitchWriter):
     A port that exists as asked is left alone; one that exists and differs is a conflict (exit code 4). When ovs-vswitchd
     cannot open the device the port stays, to come up when the device does, and the exit code is 6.
 
-    Options that Open vSwitch would ignore, cut or take for something else are refused. VLANs and bonds work where flows
-    have the action normal, as they do on a new bridge. A bond with LACP forwards nothing until the other end has agreed
-    to it (or with other_config:lacp-fallback-ab), and balance-tcp nothing without LACP.
+    Options that Open vSwitch would ignore, truncate or misread are refused. VLANs and bonds take effect where flows have the
+    action NORMAL, as on a new bridge. A bond with LACP forwards nothing until LACP is negotiated, unless the port has
+    other_config:lacp-fallback-ab=true. A bond of balance-tcp forwards nothing without LACP.
 
     Examples:
       ovstool port add br0 eth1 --tag 10
@@ -138,8 +138,14 @@ class PortDel(SwitchWriter):
 def _add_wish(parser: argparse.ArgumentParser) -> None:
     vlan = number(0, 4095)
     parser.add_argument("--type", metavar="T", type=word, help="system (a device, default), internal, patch, vxlan, geneve, gre, ...")
-    parser.add_argument("--tag", metavar="N", type=vlan, help="VLAN of an access port (0 to 4095), or native VLAN of another")
-    parser.add_argument("--trunk", metavar="N,...", action="append", type=comma_list(vlan), help="trunk port of these VLANs; repeatable")
+    parser.add_argument("--tag", metavar="N", type=vlan, help="VLAN of an access or dot1q-tunnel port (0 to 4095), or the native VLAN")
+    parser.add_argument(
+        "--trunk",
+        metavar="N,...",
+        action="append",
+        type=comma_list(vlan),
+        help="VLANs of a trunk or native port (default: all); repeatable",
+    )
     parser.add_argument(
         "--vlan-mode",
         metavar="M",

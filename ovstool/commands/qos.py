@@ -27,25 +27,27 @@ class QosSet(SwitchWriter):
     What is given is the port's whole QoS, and queues that are not named go; with --merge only what is named changes. Every
     port gets rows of its own. Traffic uses queue 0 unless a flow says otherwise (set_queue). A RATE is a number and a unit,
     such as 200mbit or 1.5gbit. A queue is ID, or ID: and any of min=RATE, max=RATE, burst=SIZE, priority=N (0 to 7, smaller
-    first) and dscp=N. What 'qos check' would find of it in the database is noted at once. To limit what a port receives, see
-    'ovstool help police set'.
+    first) and dscp=N. Problems that show in the database are noted at once; 'qos check' looks for more. To limit what a port
+    receives, see 'ovstool help police set'.
 
-    A queue of linux-htb has as many bytes a second as the MTU at least, 12 kbit/s with 1500. What is left over is shared in
-    proportion to min, of which no more than 16 Mbit/s count. A dscp is written into each packet that a flow puts into the queue
-    (on the kernel datapath that holds for queue 0 too: what is there by itself keeps its own).
+    A queue of linux-htb has a min of at least the MTU per second: 12 kbit/s for 1500 bytes. Bandwidth that is left over goes to
+    the queues with the smallest priority number first, and among those in proportion to min (above 16 Mbit/s a min counts as
+    16 Mbit/s). A dscp is written into packets that a flow puts into the queue. On the kernel datapath this includes queue 0:
+    packets that are there by default keep their DSCP.
 
     What the types of --type take, and which keys they read of --other-config:
       linux-htb       --max-rate, --queue with all its keys
       linux-hfsc      --max-rate, --queue with min, max, dscp
       linux-sfq       perturb (s), quantum (bytes)
       linux-codel     target and interval (microseconds), limit (packets)
-      linux-fq_codel  the same, flows, quantum (bytes)
-      linux-netem     latency and, from OVS 3.2 on, jitter (microseconds), limit (packets), loss (percent)
+      linux-fq_codel  as linux-codel, and flows, quantum (bytes)
+      linux-netem     latency (microseconds), limit (packets), loss (percent),
+                      jitter (microseconds; from Open vSwitch 3.2 on)
       linux-noop      nothing: ovs-vswitchd leaves the port's queueing alone
       egress-policer  --max-rate, --burst
       trtcm-policer   --max-rate, --burst, --queue with min, max, burst, dscp
 
-    The two policers are for ports of DPDK, which drop what is too much. They count bytes of IP packets without the Ethernet
+    The two policers are for DPDK ports and drop what exceeds the rate. They count the bytes of a packet without its Ethernet
     header, so their rates are multiples of 8 bit/s. A burst that is not given is what passes in 210 ms and a frame, and no
     less than 128 kbit. With trtcm-policer a queue's min is its committed rate (cir), and max is that and its excess rate (eir)
     together; what the port commits to is the sum of the queues' min, and they share the rest of --max-rate. Both are written as

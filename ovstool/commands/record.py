@@ -19,8 +19,9 @@ class StatsRecord(SwitchCommand):
 
     Raw counters with their times, so that nothing is lost to averaging: a line for each port and reading. By the ending of FILE it is
     CSV (.csv), or SQLite (.db, .sqlite, .sqlite3) with the table 'readings', which may be read while it is written. An existing
-    recording is continued. Without PORT all ports, also those that are added later; tunnels and patch ports are null then over less than
-    half a second ('ovstool help stats'). Ctrl-C ends it. However it ends, killed or with the disk full, every line in the file is whole.
+    recording is continued. Without PORT all ports, also those that are added later; with an --interval under half a second tunnels
+    and patch ports then have no values ('ovstool help stats'). Ctrl-C ends it. However it ends, killed or with the disk full, every
+    line in the file is whole.
 
     Examples:
       ovstool stats record eth1.csv eth1

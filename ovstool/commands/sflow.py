@@ -14,11 +14,11 @@ class SflowEnable(SwitchWriter):
 
     What is given is the bridge's whole sFlow; what is left out is as Open vSwitch has it by default. The agent is an
     interface whose address tells collectors which switch this is, or that address itself; it is not what is sampled. An
-    interface that has no address or is not there is refused: ovs-vswitchd would say nothing, and send samples in the name of
-    the address that it has on the route to a collector, or none.
+    interface that does not exist or has no address is refused: without an error in the database, ovs-vswitchd would take the
+    address that it has on the route to a collector, or send nothing.
 
-    Open vSwitch sends no sample of more than 700 bytes, so HEADER goes up to 612; where packets have tunnels or MPLS, 472
-    leaves room for these. With --sampling 1 each packet is sampled, and goes through ovs-vswitchd.
+    Open vSwitch drops samples of more than 700 bytes, so --header is at most 612. With tunnels or MPLS samples are longer; 472
+    is safe for all. With --sampling 1 ovs-vswitchd gets a copy of every packet.
 
     Examples:
       ovstool sflow enable br0 --collector 10.0.0.5
@@ -35,7 +35,7 @@ class SflowEnable(SwitchWriter):
             "--agent",
             metavar="IFACE",
             type=_agent,
-            help="interface, or IP address, that identifies the switch (default: the one on the route)",
+            help="interface or IP address that identifies the switch (default: the interface on the route to the collector)",
         )
         parser.add_argument("--sampling", metavar="N", type=_sampling, help="sample one packet in N (default: 400)")
         parser.add_argument(
@@ -108,5 +108,7 @@ def _header(text: str) -> int:
     value = number(1, 65535)(text)
     if value > sflow.MOST_HEADER:
         most = sflow.MOST_HEADER
-        raise argparse.ArgumentTypeError(f"{text}: Open vSwitch would lose the sample of each packet longer than {most}, which is the most")
+        raise argparse.ArgumentTypeError(
+            f"{text}: Open vSwitch would drop the sample of each packet longer than {most} bytes; {most} is the most"
+        )
     return value

@@ -19,14 +19,14 @@ _BURSTS_FOR_S = 10.0
 class Stats(SwitchStream):
     """Show the counters of ports, their rates and bursts
 
-    Packets and bytes as the device has counted them, also before it was a port. Without PORT all of them; a bond has a row for each
-    member. A counter that the device lacks is null. The counters are read live over OpenFlow; where that cannot be done they are
-    those of the database, which ovs-vswitchd refreshes every 5 seconds, and a note says so. How often a network card refreshes its
-    own is up to its driver.
+    Packets and bytes as the device has counted them, including those before it became a port. Without PORT all ports; a bond has
+    a row for each member. A counter that the device lacks is null. The counters are read live over OpenFlow; where that cannot be
+    done they are those of the database, which ovs-vswitchd refreshes every 5 seconds, and a note says so. How often a network card
+    updates its counters is up to its driver.
 
-    For tunnels and patch ports, which are no devices, ovs-vswitchd counts itself, from its start or that of the port on, and no more often
-    than every half second (other_config:max-revalidator). Named with a shorter --interval or with --bursts they are refused; where no
-    PORT is named they are null then. What a tunnel sends on the userspace datapath it counts twice.
+    Tunnels and patch ports are not devices. ovs-vswitchd counts for them, from when it started or the port was added, and updates
+    the counters every half second (other_config:max-revalidator). With a shorter --interval, or with --bursts, such a port is
+    refused; where no PORT is named it is null. What a tunnel sends on the userspace datapath, Open vSwitch counts twice.
 
     With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured. A counter that went
     backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
@@ -35,7 +35,7 @@ class Stats(SwitchStream):
     With --bursts, the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
     and the longest time above 95% of the link's speed or the QoS's max-rate.
 
-    A port named record or plot stands behind '--'.
+    A port named record or plot goes after '--'.
 
     Examples:
       ovstool stats eth1

@@ -12,25 +12,27 @@ from ovstool.switch import Switch, qos_rules, steer
 class QosSteer(FlowWriter):
     """Put traffic that leaves by a port into one of its queues
 
-    On the kernel datapath the queues of linux-htb and linux-hfsc are selected so, on the userspace one (datapath_type=netdev) those
-    of trtcm-policer. On both a queue with a dscp has that written into what goes through it.
+    This works for linux-htb and linux-hfsc on the kernel datapath, and for trtcm-policer on the userspace one
+    (datapath_type=netdev). On both, packets that go through a queue with a dscp get that DSCP.
 
     Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge. What matches goes where it went before, and what of
-    it leaves by PORT does so through the queue. Such flows are not offloaded to hardware. MATCH is a match in ovs-ofctl's syntax. The queue must be there already.
+    it leaves by PORT does so through the queue. MATCH is a match in ovs-ofctl's syntax. The queue must be there already. Such
+    flows are not offloaded to hardware.
 
     That is possible where all that matches is forwarded by NORMAL, which is what Open vSwitch does by itself, or dropped. The
     flow comes just above the NORMAL flow that forwards MATCH now, and below every flow that drops some of it, so that no packet
     goes another way and none comes through that was dropped. Anything else is refused: a bridge with a controller, with
     fail_mode=secure or with several tables, a match that is another flow's, or that some flow forwards in another way or for a
-    time only (idle_timeout, hard_timeout). There set_queue belongs into the flow that forwards.
+    time only (idle_timeout, hard_timeout). There, put set_queue into the flow that forwards.
 
     A queue number is for every port: what matches and leaves by another port that has a queue of the same number goes through
-    that, also on another bridge behind a patch port. A note tells which ports have one. Two matches that a packet can have both
-    of must lead to the same number.
+    that, also on another bridge behind a patch port. A note tells which ports have one. Matches that
+    overlap must lead to the same number.
 
-    It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd forgets all flows
-    when it ends; 'systemctl reload' and 'ovs-ctl restart' put them back, else repeat the command. The flow has a cookie that tells whose
-    it is, by which 'qos unsteer', 'qos clear', 'port del' and 'ovstool flow list BRIDGE cookie=0x6f76737400000000/0xffffffff00000000' find it.
+    It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd loses all flows
+    when it ends. 'systemctl reload' and 'ovs-ctl restart' restore them; after any other restart repeat the command. 'qos
+    unsteer', 'qos clear' and 'port del' know the flow by its cookie, and so does 'ovstool flow list BRIDGE
+    cookie=0x6f76737400000000/0xffffffff00000000'.
 
     Examples:
       ovstool qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2

@@ -41,7 +41,7 @@ def check(known: Keys, name: str, config: Mapping[str, str]) -> list[str]:
         elif (spelt := key.replace("_", "-").lower()) in known.checks:
             raise UsageError(what, "ovs-vswitchd knows no such key", f"--other-config {spelt}={quote(value)}")
         elif hint := known.meant.get(spelt):
-            raise UsageError(what, "that is a column, and no key of other_config", hint.format(object=quote(name), value=quote(value)))
+            raise UsageError(what, "that is a column, not a key of other_config", hint.format(object=quote(name), value=quote(value)))
         else:
             notes.append(f"ovs-vswitchd reads no key {quote(key)} of {known.table}.other_config{_similar(key, known.checks)}")
     return notes

@@ -140,7 +140,8 @@ def _unsupported(policed: Policed) -> Iterator[Finding]:
 def _userspace(policed: Policed) -> Iterator[Finding]:
     if policed.datapath_type == "netdev" and policed.device.type in ("system", "tap"):
         evidence = (
-            f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; a meter does limit"
+            f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; "
+            "an OpenFlow meter does limit"
         )
         # Not to change the datapath, which takes all ports of the bridge down, nor to add a meter, whose flow may overrule others.
         yield Finding(policed.name, ERROR, "policing has no effect on the userspace datapath", evidence, policed.clear_command)
@@ -149,20 +150,22 @@ def _userspace(policed: Policed) -> Iterator[Finding]:
 def _afxdp(policed: Policed) -> Iterator[Finding]:
     """Their class is that of Linux devices (NETDEV_AFXDP_CLASS), so tc is set up; XDP takes packets before (Linux, net/core/dev.c)."""
     if policed.device.is_afxdp:
-        evidence = f"{policed.name} is of type {policed.device.type}: XDP takes its packets before tc polices them; a meter does limit"
+        evidence = (
+            f"{policed.name} is of type {policed.device.type}: XDP takes its packets before tc polices them; an OpenFlow meter does limit"
+        )
         yield Finding(policed.name, ERROR, BYPASSED, evidence, policed.clear_command)
 
 
 def _packets_of_dpdk(policed: Policed) -> Iterator[Finding]:
     if policed.device.is_dpdk and policed.rate_kpps:  # netdev_dpdk_set_policing: policer_kpkts_rate OVS_UNUSED
-        evidence = f"{policed.name} is of type {policed.device.type}, which has a rate in bits alone"
+        evidence = f"{policed.name} is of type {policed.device.type}, which Open vSwitch polices in bits alone"
         remedy = f"{policed.clear_command} && {policed.with_rate()}" if policed.rate_kbps else policed.clear_command
         yield Finding(policed.name, ERROR, "a packet rate on a port of DPDK", evidence, remedy)
 
 
 def _internal(policed: Policed) -> Iterator[Finding]:
     if policed.device.type == "internal":
-        evidence = f"tc polices what this host gets from {policed.bridge} by {policed.name}; what it sends there would be held by QoS"
+        evidence = f"tc polices what this host receives from {policed.bridge} by {policed.name}; QoS would limit what it sends there"
         yield Finding(policed.name, WARNING, "policing of an internal port limits the other direction", evidence, policed.clear_command)
 
 
@@ -182,7 +185,7 @@ def _both_kinds(policed: Policed) -> Iterator[Finding]:
         return
     if policed.rate_kbps and policed.rate_kpps and not policed.policers and policed.is_tc:
         remedy = f"{policed.clear_command} && {policed.with_rate()}"
-        evidence = "the kernel takes one alone, a rate or a packet rate, and refuses both at once; then neither is in effect"
+        evidence = "the kernel takes one alone, a rate or a packet rate; it refuses both at once, so neither is in effect"
         yield Finding(policed.name, ERROR, "a rate and a packet rate together", evidence, remedy)
 
 
@@ -203,7 +206,7 @@ def _burst(policed: Policed) -> Iterator[Finding]:
         )
         yield Finding(policed.name, WARNING, "burst too small for TCP", evidence, policed.with_rate())
     elif burst > max(policed.rate_kbps * _LONGEST_S, good):
-        evidence = f"{said}, which is {burst / policed.rate_kbps:.3g} s of the rate; for that long any rate passes"
+        evidence = f"{said}, which is {burst / policed.rate_kbps:.3g} s of the rate; so much passes before anything is dropped"
         yield Finding(policed.name, WARNING, "burst much larger than the rate", evidence, policed.with_rate())
     elif burst > held and policed.is_tc:
         evidence = f"{said}, of which {units.human_size(held * 1000)} can be handed to tc, which has 32 bits for it"
@@ -220,7 +223,7 @@ def _packet_burst(policed: Policed) -> Iterator[Finding]:
     burst = policed.burst_kpkts or police.DEFAULT_BURST_KPKTS
     if policed.rate_kpps and policed.is_tc and burst > max(policed.rate_kpps * _LONGEST_S, police.default_burst_kpkts(policed.rate_kpps)):
         own = "" if policed.burst_kpkts else " (ovs-vswitchd's own, for 0)"
-        evidence = f"the burst is {burst * 1000} packets{own}, {burst / policed.rate_kpps:.3g} s of the rate; for that long any rate passes"
+        evidence = f"the burst is {burst * 1000} packets{own}, {burst / policed.rate_kpps:.3g} s of the rate; so much passes before anything is dropped"
         remedy = shlex.join(["ovstool", "police", "set", policed.name, "--packet-rate", str(policed.rate_kpps * 1000)])
         yield Finding(policed.name, WARNING, "packet burst much larger than the rate", evidence, remedy)
 

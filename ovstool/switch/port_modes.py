@@ -30,7 +30,7 @@ def check_vlans(name: str, port: Row) -> None:
         hint = "--unset trunks, or --vlan-mode trunk or native-untagged"
         raise UsageError(what, f"its VLAN mode is {mode}, in which Open vSwitch ignores trunks", hint)
     if (native or mode == "dot1q-tunnel") and tag is None:
-        raise UsageError(what, f"its VLAN mode, {mode}, needs the VLAN of packets that come without one", "--tag N")
+        raise UsageError(what, f"VLAN mode {mode} needs a {'native' if native else 'service'} VLAN", "--tag N")
     if native and tag and 0 in trunks:
         raise UsageError(what, f"packets without a VLAN are in VLAN {tag}, so Open vSwitch ignores 0 in its trunks", "--trunk without 0")
 

@@ -46,7 +46,7 @@ def findings(port: Shaped) -> list[Finding]:
 
 def _unknown_type(port: Shaped) -> Iterator[Finding]:
     if not port.kind.known:
-        evidence = f"the type is {quote(str(port.type))}, which ovs-vswitchd passes over without a word unless it was built with it"
+        evidence = f"the type is {quote(str(port.type))}, which ovs-vswitchd ignores without an error unless it was built with it"
         yield Finding(port.port, ERROR, "QoS type not known", evidence, qos_remedy.whole(port))
 
 
@@ -69,7 +69,7 @@ def _afxdp(port: Shaped) -> Iterator[Finding]:
     """Their class is that of Linux devices (NETDEV_AFXDP_CLASS), so a qdisc is installed; what is sent passes it by (Linux, net/xdp/xsk.c)."""
     for device in port.devices:
         if device.is_afxdp and port.installs_qdisc:
-            evidence = f"what {device.name} (type {device.type}) sends by its XDP socket passes by the qdisc that ovs-vswitchd installs"
+            evidence = f"what {device.name} (type {device.type}) sends over its XDP socket bypasses the qdisc that ovs-vswitchd installs"
             yield Finding(port.port, ERROR, BYPASSED, evidence, qos_remedy.clear(port))
 
 
@@ -80,7 +80,8 @@ def _internal(port: Shaped) -> Iterator[Finding]:
         if device.type == "internal" and port.installs_qdisc and is_here:
             # Not 'police set' as the remedy: what policing does there is the other way about too, and has a row of its own.
             evidence = (
-                f"its qdisc holds what this host sends into {port.bridge} by {device.name}; what comes out there would be held by policing"
+                f"its qdisc limits what this host sends into {port.bridge} by {device.name}; "
+                "policing would limit what the host receives there"
             )
             yield Finding(port.port, WARNING, "QoS on an internal port limits the other direction", evidence, qos_remedy.clear(port))
 
@@ -94,7 +95,7 @@ def _userspace(port: Shaped) -> Iterator[Finding]:
         marks = f"{'; its dscp is marked all the same' if marking else ''}"
         evidence = (
             f"{port.bridge} uses the userspace datapath (netdev), where set_queue selects no class of {port.type}: all traffic goes through "
-            f"queue 0{marks}; the kernel's (datapath_type=system) has queues; the remedy leaves queue 0 alone"
+            f"queue 0{marks}; the kernel datapath (datapath_type=system) has queues; the remedy keeps queue 0 only"
         )
         # Not to change the datapath, which takes all ports of the bridge down, and those of DPDK for good.
         kept = {number: queue for number, queue in port.queues.items() if not number} | marking
@@ -127,7 +128,7 @@ def _out_of_range(port: Shaped) -> Iterator[Finding]:
         known = port.kind.keys.get(key)
         number = units.whole_number(value, 0, units.MAX)
         if known and number and not known.low <= number <= known.high:
-            evidence = f"{key} is {number}, and the kernel has {known.low} to {known.high} {known.unit}"
+            evidence = f"{key} is {number}, and the kernel takes {known.low} to {known.high} {known.unit}"
             yield Finding(port.port, ERROR, "value out of range", evidence, qos_remedy.whole(port))
 
 
@@ -165,7 +166,7 @@ def _no_rate(port: Shaped) -> Iterator[Finding]:
         rates |= {f"queue {number}: min-rate": shape.min_rate, f"queue {number}: max-rate": shape.max_rate}
     for what, rate in rates.items():
         if rate and rate < 8:
-            evidence = f"{what} is {rate} bit/s, less than a byte, which ovs-vswitchd takes for none"
+            evidence = f"{what} is {rate} bit/s, less than a byte per second, which ovs-vswitchd takes for none"
             kept = {key: value for key, value in port.other_config.items() if key != "max-rate" or what != "max-rate"}
             yield Finding(port.port, ERROR, "a rate that is none", evidence, qos_remedy.whole(port._replace(other_config=kept)))
 
@@ -188,7 +189,7 @@ def _priority(port: Shaped) -> Iterator[Finding]:
     for number in port.queues if port.type == "linux-htb" else ():
         priority, last = port.shape(number).priority, port.kind.last_priority
         if priority is not None and priority > last:
-            evidence = f"queue {number}: priority {priority}, and the kernel takes all above {last} for {last}"
+            evidence = f"queue {number}: priority {priority}, and the kernel treats all above {last} as {last}"
             yield Finding(port.port, WARNING, "priority of a queue too high", evidence, qos_remedy.whole(port))
 
 
@@ -257,7 +258,7 @@ def _long_burst(port: Shaped) -> Iterator[Finding]:
         if shape.min_rate and shape.burst and shape.burst > longest + 8000 and longest:  # without a min it is the max that matters
             evidence = (
                 f"queue {number}: at its min of {units.human_rate(rate * 8)} the burst of {units.human_size(shape.burst)} lasts "
-                f"{shape.burst / rate / 8:.0f} s, and tc holds {_LONGEST_US // 10**6} s; of what is above only the rest is left"
+                f"{shape.burst / rate / 8:.0f} s, and tc holds {_LONGEST_US // 10**6} s; a longer one wraps around"
             )
             remedy = qos_remedy.merge(port, f"--queue {number}:burst={units.spell(longest)}")
             yield Finding(port.port, WARNING, "burst longer than tc can hold", evidence, remedy)
@@ -294,7 +295,7 @@ def _hfsc_without_max(port: Shaped) -> Iterator[Finding]:
 def _no_queue_0(port: Shaped) -> Iterator[Finding]:
     if port.queues and 0 not in port.queues and port.has_classes:
         rate = units.human_rate(port.least_rate)
-        evidence = f"what no flow puts into a queue goes to queue 0; the one that ovs-vswitchd makes up has a min rate of {rate}"
+        evidence = f"what no flow puts into a queue goes to queue 0; the one that ovs-vswitchd creates by itself has a min rate of {rate}"
         yield Finding(port.port, WARNING, "no queue 0 for unclassified traffic", evidence, qos_remedy.merge(port, "--queue 0"))
 
 
@@ -306,9 +307,7 @@ def dscp_of_queue_0(port: Shaped) -> Iterator[Finding]:
     queue = port.queues.get(0)
     if port.datapath_type == "netdev" or queue is None or queue.dscp is None or port.leads_to(0):
         return
-    evidence = (
-        f"queue 0 has dscp {queue.dscp}; of the traffic that goes there only what a flow put there by set_queue:0 or enqueue is marked"
-    )
+    evidence = f"queue 0 has dscp {queue.dscp}; of the traffic in it only what a flow put there with set_queue:0 or enqueue is marked"
     steered = f"ovstool qos steer {shlex.quote(port.port)} --queue 0 --match ip"
     remedy = f"ovstool flow list {shlex.quote(port.bridge)}" if port.is_owned else steered
     yield Finding(port.port, WARNING, "dscp of queue 0 marks nothing by itself", evidence, remedy)
@@ -324,12 +323,13 @@ def _link_speed(port: Shaped) -> Iterator[Finding]:
         remedy = qos_remedy.merge(port, "--max-rate 1gbit")
         if device.link_speed is None:
             assumed = units.human_rate(port.assumed_bps(device)) + (" (100 Mbit/s before 3.1)" if port.version is None else "")
-            evidence = f"{device.name} tells no link speed that ovs-vswitchd knows, so it assumes {assumed}"
+            evidence = f"{device.name} reports no link speed that ovs-vswitchd knows, so it assumes {assumed}"
             yield Finding(port.port, WARNING, "link speed unknown and no max-rate", evidence, remedy)
         elif device.link_speed <= 10**7 and not device.has_a_line:  # Linux before 6.2, tun.c: tun_default_link_ksettings
             held = units.human_rate(port.assumed_bps(device))
             evidence = (
-                f"{device.name} tells {units.human_rate(device.link_speed)}, as taps do whatever they can; all it is sent is held at {held}"
+                f"{device.name} reports {units.human_rate(device.link_speed)}, as taps do however fast they are; "
+                f"what is sent to it is limited to {held}"
             )
             yield Finding(port.port, WARNING, "link speed of a tap and no max-rate", evidence, remedy)
 
@@ -342,7 +342,8 @@ def _above_the_link(port: Shaped) -> Iterator[Finding]:
         if device.has_a_line and device.link_speed and port.max_rate > device.link_speed:
             speed = units.human_rate(device.link_speed)
             evidence = (
-                f"the max-rate is {units.human_rate(port.max_rate)} and the link of {device.name} has {speed}, so no queue's min is kept"
+                f"the max-rate is {units.human_rate(port.max_rate)} and the link of {device.name} has {speed}, "
+                "so no queue's min is guaranteed"
             )
             remedy = qos_remedy.merge(port, f"--max-rate {units.spell(device.link_speed)}")
             yield Finding(port.port, WARNING, "max-rate above the link's speed", evidence, remedy)
@@ -350,7 +351,7 @@ def _above_the_link(port: Shaped) -> Iterator[Finding]:
 
 def _shared(port: Shaped) -> Iterator[Finding]:
     if port.others:
-        evidence = f"QoS {port.uuid} is also used by {', '.join(port.others)}; each has the whole rate, and a change for one is for all"
+        evidence = f"QoS {port.uuid} is also used by {', '.join(port.others)}; each has the whole rate, and a change of one changes all"
         yield Finding(port.port, WARNING, "QoS row shared by several ports", evidence, qos_remedy.anew(port))
 
 

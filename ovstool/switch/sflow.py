@@ -146,8 +146,8 @@ def enable(switch: Switch, bridges: Sequence[str], wish: Wish) -> list[Change]:
         if value is not None:
             row[column] = value
     if wish.header is not None and wish.header > SAFE_HEADER:
-        why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and lost when that is too long"
-        switch.notes.append(f"--header {wish.header}: {why}; {SAFE_HEADER} holds for all")
+        why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and may be too long to be sent"
+        switch.notes.append(f"--header {wish.header}: {why}; {SAFE_HEADER} is safe for all")
     return switch.write(lambda txn: _enable(txn, bridges, row))
 
 

@@ -151,7 +151,7 @@ def test_a_type_that_is_not_there(switch, ovstool):
         ("--vlan-mode access --tag 5 --trunk 6", "ignores trunks"),
         ("--vlan-mode access --trunk 6", "ignores trunks"),
         ("--vlan-mode dot1q-tunnel --tag 5 --trunk 6", "ignores trunks"),
-        ("--vlan-mode native-tagged --trunk 6", "needs the VLAN of packets that come without one; try: --tag N"),
+        ("--vlan-mode native-tagged --trunk 6", "VLAN mode native-tagged needs a native VLAN; try: --tag N"),
         ("--vlan-mode dot1q-tunnel", "needs the VLAN"),
         ("--vlan-mode native-tagged --tag 5 --trunk 0,6", "ignores 0 in its trunks"),
         ("--tag 5 --trunk 6", "ignores trunks; try: --unset tag or --unset trunks, or both with --vlan-mode native-untagged"),

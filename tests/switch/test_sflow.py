@@ -146,7 +146,7 @@ def test_the_agent(switch, ovstool, refused):
 
 def test_a_header_that_tunnels_leave_no_room_for_is_noted(switch, ovstool):
     assert ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 472").stderr == ""
-    assert "472 holds for all" in ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 473").stderr
+    assert "472 is safe for all" in ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 473").stderr
 
 
 def test_another_spelling_of_a_target_is_the_same_target(switch, ovstool):

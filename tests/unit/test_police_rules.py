@@ -44,7 +44,7 @@ HEARD = [
     (policed(40_000_000, 4_194_303), [HELD], "Open vSwitch 3.1 holds up to 34359.738", "--rate 34359.738mbit"),
     (policed(30_000_000, 6_300_012), [LARGE], "4194.303 Mbit can be handed to tc", "--rate 30gbit --burst 4194.303mbit"),
     (policed(300_000_000, 63_000_012, version=(3, 3)), [LARGE], "33554.431 Mbit can be handed to tc", "--burst 33554.431mbit"),
-    (policed(10_000, 2112, kind="internal"), [WAY], "this host gets", "police clear eth1"),
+    (policed(10_000, 2112, kind="internal"), [WAY], "this host receives", "police clear eth1"),
 ]  # fmt: skip
 HEALTHY = [
     policed(10_000, 2112),

@@ -54,7 +54,7 @@ HEARD = [
     (shaped(device=DUMB, version=(3, 0)), UNKNOWN, "100 Mbit/s", "--max-rate 1gbit"),
     (shaped(device=DUMB, version=None), UNKNOWN, "10 Gbit/s (100 Mbit/s before 3.1)", "--max-rate 1gbit"),
     (shaped(device=TAP), TAPS, "10 Mbit/s", "--max-rate 1gbit"),
-    (shaped(device=TAP, version=(3, 2)), TAPS, "held at 8 Mbit/s", "--max-rate 1gbit"),
+    (shaped(device=TAP, version=(3, 2)), TAPS, "limited to 8 Mbit/s", "--max-rate 1gbit"),
     (shaped("max-rate=0", kind="linux-hfsc", device=TAP), TAPS, "10 Mbit/s", "--max-rate 1gbit"),
     (shaped("max-rate=40000000000", "0:min-rate=1000000000", device=NIC, version=(3, 3)), SPEED, "40 Gbit/s", "--max-rate 10gbit"),
     (shaped(TEN, "0 1:min-rate=1000000", datapath="netdev"), SELECTED, "no class of linux-htb", "--max-rate 10mbit --queue 0"),
