@@ -31,6 +31,7 @@ _LEAST_BPS = 800_000  # of a port, and of a queue: HTB gives each what a frame h
 _LEAST_QUEUE_BPS = 96_000
 _PROTOCOLS = ("", "", "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15", "OpenFlow10,OpenFlow13")
 _MATCHES = ("ip", "tcp", "udp", "arp", "ip,nw_tos={tos}", "tcp,tp_dst={n}", "udp,tp_src={n}", "ip,nw_dst=10.9.{n}.0/24", "ipv6")
+_LONGEST_KBIT = 4_194_303  # of a burst, before 3.2 (tc_add_policer)
 _CHECK_S = 500
 _VSCTL = ("ovs-vsctl", "--timeout=50")
 
@@ -316,6 +317,7 @@ class Maker:
             rate = dice.choice((64, 100, 1000, 2048, 9999, 10_000, 33_333, 100_000, 1_000_000, 10_000_000, dice.randrange(64, 10**6)))
             least = max(128, round(0.21 * rate) + 13)  # what passes in 210 ms, and a frame
             burst = dice.choice((least, round(least + (max(rate, least) - least) * dice.random()), max(rate, least)))
+            burst = min(burst, _LONGEST_KBIT)
             port.police = {"rate": rate, "burst": burst}
             words = ["--rate", f"{rate}kbit", *self._maybe(0.5, "--burst", f"{burst}kbit")]
         else:
