@@ -251,7 +251,7 @@ def _meddle(switch, rng, step: int) -> None:
     free = [port for port, qos in sorted(rows.ports.items()) if qos is None and port.startswith("eth")]
     shaped = [port for port, qos in sorted(rows.ports.items()) if qos]
     ours = f"external-ids:step={step}"
-    queue = f"create queue other-config:min-rate=1 {ours}"
+    queue = f"create queue other-config:min-rate=1000 {ours}"
     kind = rng.randrange(5)
     if kind == 0 and len(free) > 1:  # one QoS on two ports
         a, b = rng.sample(free, 2)
@@ -287,26 +287,26 @@ def _records(switch) -> int:
 
 _BRIDGE = "add-br br0 -- add-port br0 eth1 -- add-port br0 eth2 -- add-port br0 eth3"
 _MADE = (
-    "--id=@q create qos type=linux-htb other-config:max-rate=5 queues=0=@a,1=@b"
-    " -- --id=@a create queue other-config:min-rate=1 -- --id=@b create queue other-config:min-rate=2"
+    "--id=@q create qos type=linux-htb other-config:max-rate=5000 queues=0=@a,1=@b"
+    " -- --id=@a create queue other-config:min-rate=1000 -- --id=@b create queue other-config:min-rate=2000"
 )
 _OWN = f"set port eth1 qos=@q -- {_MADE}"
-_SECOND = "set port eth2 qos=@r -- --id=@r create qos type=linux-htb other-config:max-rate=6"
+_SECOND = "set port eth2 qos=@r -- --id=@r create qos type=linux-htb other-config:max-rate=6000"
 _STARTS = {
-    "own": f"{_OWN} -- {_SECOND} queues=0=@c -- --id=@c create queue other-config:min-rate=3",
+    "own": f"{_OWN} -- {_SECOND} queues=0=@c -- --id=@c create queue other-config:min-rate=3000",
     "shared": f"{_OWN} -- set port eth2 qos=@q",
     "queue shared": f"{_OWN} -- {_SECOND} queues=0=@a",
     "parked": f"{_OWN} -- --id=@r create qos type=linux-htb queues=0=@a",
 }
 _PORTS = [f"p{i}" for i in range(22)]  # so many that a command looks at whole tables
 _STARTS["many"] = _OWN + "".join(f" -- add-port br0 {p} -- set port {p} qos=@{p} -- --id=@{p} create qos type=linux-htb" for p in _PORTS)
-_IS_SIX = "--max-rate 6 --queue 0:min=3"  # what eth2 has in "own"
+_IS_SIX = "--max-rate 6000 --queue 0:min=3000"  # what eth2 has in "own"
 _COMMANDS = [
-    "qos set eth1 --max-rate 9 --queue 0:min=1",
-    "qos set eth1 eth2 --max-rate 9 --queue 1:min=2",
+    "qos set eth1 --max-rate 9000 --queue 0:min=1000",
+    "qos set eth1 eth2 --max-rate 9000 --queue 1:min=2000",
     f"qos set eth1 eth2 {_IS_SIX}",
-    "qos set eth1 --max-rate 5 --queue 0:min=1 --queue 1:min=2",
-    "qos set eth1 --merge --queue 0:max=100",
+    "qos set eth1 --max-rate 5000 --queue 0:min=1000 --queue 1:min=2000",
+    "qos set eth1 --merge --queue 0:max=100000",
     "qos clear eth1",
     "qos clear eth1 eth2",
     "port del eth1",
@@ -314,9 +314,9 @@ _COMMANDS = [
     "qos gc",
 ]
 _OTHERS = [
-    "ovstool qos set eth1 eth2 --max-rate 8 --queue 0:min=1",
-    "ovstool qos set eth2 --merge --queue 2:max=100",
-    "ovstool qos set eth1 eth2 eth3 --max-rate 5 --queue 0:min=1 --queue 1:min=2",
+    "ovstool qos set eth1 eth2 --max-rate 8000 --queue 0:min=1000",
+    "ovstool qos set eth2 --merge --queue 2:max=100000",
+    "ovstool qos set eth1 eth2 eth3 --max-rate 5000 --queue 0:min=1000 --queue 1:min=2000",
     "ovstool qos clear eth2",
     "ovstool qos clear eth1 eth2",
     "ovstool port del eth2",
@@ -325,8 +325,8 @@ _OTHERS = [
     "ovstool qos gc",
     "clear port eth2 qos",  # leaves its rows behind, whenever it runs
     "set port eth3 qos=EETH1",
-    "set queue QETH1 other-config:min-rate=70",
-    "set qos EETH1 other-config:max-rate=7",
+    "set queue QETH1 other-config:min-rate=70000",
+    "set qos EETH1 other-config:max-rate=7000",
     "create qos type=linux-htb queues=4=QETH1",
     "set qos EETH1 queues:6=QETH1",
     "del-port eth1 -- add-port br0 eth1",
@@ -334,23 +334,23 @@ _OTHERS = [
 ]
 # Each of these once went wrong, or is the plainest of its kind.
 _PAIRS = [
-    ("own", f"qos set eth1 eth2 {_IS_SIX}", "ovstool qos set eth1 eth2 --max-rate 5 --queue 0:min=1 --queue 1:min=2"),
-    ("own", "qos clear eth1 eth3", "ovstool qos set eth1 eth3 --max-rate 5 --queue 0:min=1 --queue 1:min=2"),
-    ("own", "qos set eth1 --merge --queue 0:max=100", "set queue QETH1 other-config:min-rate=70"),
-    ("own", "qos set eth1 --merge --queue 0:max=100", "set qos EETH1 other-config:max-rate=7"),
-    ("own", "qos set eth1 --max-rate 9 --queue 0:min=1", "set port eth3 qos=EETH1"),
-    ("own", "qos set eth1 --max-rate 9", "create qos type=linux-htb queues=4=QETH1"),
+    ("own", f"qos set eth1 eth2 {_IS_SIX}", "ovstool qos set eth1 eth2 --max-rate 5000 --queue 0:min=1000 --queue 1:min=2000"),
+    ("own", "qos clear eth1 eth3", "ovstool qos set eth1 eth3 --max-rate 5000 --queue 0:min=1000 --queue 1:min=2000"),
+    ("own", "qos set eth1 --merge --queue 0:max=100000", "set queue QETH1 other-config:min-rate=70000"),
+    ("own", "qos set eth1 --merge --queue 0:max=100000", "set qos EETH1 other-config:max-rate=7000"),
+    ("own", "qos set eth1 --max-rate 9000 --queue 0:min=1000", "set port eth3 qos=EETH1"),
+    ("own", "qos set eth1 --max-rate 9000", "create qos type=linux-htb queues=4=QETH1"),
     ("own", "qos clear eth1", "set port eth3 qos=EETH1"),
     ("own", "qos clear eth1", "del-port eth1 -- add-port br0 eth1"),
-    ("own", "bridge del br0", "ovstool qos set eth1 eth2 eth3 --max-rate 8"),
-    ("own", "qos set eth3 --max-rate 9", "ovstool bridge del br0"),
-    ("shared", "qos set eth1 --merge --queue 0:max=100", "set queue QETH1 other-config:min-rate=70"),
-    ("shared", "qos set eth1 --max-rate 6", "ovstool qos set eth1 --merge --queue 2:max=8 & ovstool qos set eth2 --max-rate 6"),
+    ("own", "bridge del br0", "ovstool qos set eth1 eth2 eth3 --max-rate 8000"),
+    ("own", "qos set eth3 --max-rate 9000", "ovstool bridge del br0"),
+    ("shared", "qos set eth1 --merge --queue 0:max=100000", "set queue QETH1 other-config:min-rate=70000"),
+    ("shared", "qos set eth1 --max-rate 6000", "ovstool qos set eth1 --merge --queue 2:max=8000 & ovstool qos set eth2 --max-rate 6000"),
     ("shared", "port del eth1", "ovstool port del eth2"),
-    ("shared", "qos clear eth1", "ovstool qos set eth2 --max-rate 8"),
+    ("shared", "qos clear eth1", "ovstool qos set eth2 --max-rate 8000"),
     ("queue shared", "qos clear eth1", "ovstool qos clear eth2"),
-    ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9", "set port eth3 qos=EETH1"),
-    ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9", "ovstool qos clear p1 p2"),
+    ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", "set port eth3 qos=EETH1"),
+    ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", "ovstool qos clear p1 p2"),
     ("many", f"qos clear eth1 {' '.join(_PORTS)}", "set port eth3 qos=EETH1"),
     ("parked", "qos gc", "ovstool qos clear eth1"),
 ]
@@ -412,7 +412,7 @@ def test_sixteen_writers_and_another_program_leave_whole_wishes(switch):
     switch.vsctl(
         "add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 eth9 -- add-port br0 eth3 -- add-port br0 eth4 -- add-port br0 keeper"
         " -- set port keeper qos=@f -- --id=@f create qos type=linux-hfsc queues=0=@a,1=@b -- --id=@g create qos type=linux-htb queues=3=@a"
-        " -- --id=@a create queue other-config:min-rate=1 -- --id=@b create queue other-config:min-rate=2"
+        " -- --id=@a create queue other-config:min-rate=1000 -- --id=@b create queue other-config:min-rate=2000"
     )
     start = read(switch)
     shared, parked = start.ports["keeper"], start.orphans()
@@ -526,7 +526,9 @@ def test_killed_at_any_instant_all_ports_change_or_none(bare, many):
     print(f"{changed} of 30 had changed the switch when they were killed")
 
 
-@pytest.mark.parametrize("words", ["qos set PORTS --max-rate 9 --queue 0:min=1", "qos clear PORTS", "port del p1 p2", "bridge del br0"])
+@pytest.mark.parametrize(
+    "words", ["qos set PORTS --max-rate 9000 --queue 0:min=1000", "qos clear PORTS", "port del p1 p2", "bridge del br0"]
+)
 def test_killed_at_each_request_nothing_or_all_is_done(bare, many, words):
     command = [word for part in words.split() for word in (many if part == "PORTS" else [part])]
     start, index, sent = read(bare), 1, ""
@@ -595,5 +597,5 @@ def test_ports_that_share_a_qos_are_all_changed_at_once(bare, count):
 
 
 def test_a_merge_is_not_held_against_queues_that_it_does_not_name(bare):
-    bare.vsctl(f"--no-wait {_OWN} other-config:max-rate=1")  # of queue 1, below its min-rate
-    assert bare.ovstool("qos set eth1 --merge --queue 0:max=9 --no-wait").stdout == "eth1: updated\n"
+    bare.vsctl(f"--no-wait {_OWN} other-config:max-rate=1000")  # of queue 1, below its min-rate
+    assert bare.ovstool("qos set eth1 --merge --queue 0:max=9000 --no-wait").stdout == "eth1: updated\n"

@@ -62,7 +62,7 @@ _COMMANDS = [
     "ovstool police clear eth1 eth2",
     "ovstool sflow enable br0 --agent lo --force --collector 127.0.0.1",
     "ovstool sflow disable br0",
-    "ovstool qos set eth1 eth2 --max-rate 8 --queue 1:min=2",
+    "ovstool qos set eth1 eth2 --max-rate 8000 --queue 1:min=2000",
     "ovstool qos clear eth1 eth2",
 ]
 _MORE = [
@@ -74,7 +74,7 @@ _MORE = [
     "ovstool bridge del br0",
     "ovstool police set eth1 --packet-rate 5000",
     "ovstool sflow enable br0 br1 --agent lo --force --collector 127.0.0.2",
-    "ovstool qos set eth1 --merge --queue 1:min=3",
+    "ovstool qos set eth1 --merge --queue 1:min=3000",
 ]
 _THIRD = [  # each does much at once, so that few are enough
     "ovs-vsctl add-br br9 -- set bridge br9 datapath_type=dummy -- add-port br0 eth9 tag=9",
