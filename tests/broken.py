@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import setups
 from severity import severity_of
 
 ALL, REAL, MARKED, KERNEL, USERSPACE, DUMMY = ("dummy netdev system", "netdev system", "dummy system", "system", "netdev", "dummy")
@@ -254,7 +255,7 @@ class Bed:
         """The rows of both checks, by command and port."""
         found: dict[tuple[str, str | None], list[dict]] = {}
         for command in ("qos", "police"):
-            for row in self.switch.ovstool(f"{command} check -t 200 -f json").json:
+            for row in setups.found(self.switch, f"{command} check"):
                 found.setdefault((command, row["port"]), []).append(row)
         return found
 

@@ -5,12 +5,15 @@ seed makes the same ones. How many, and with which seed: ``SETUPS=200 SEED=2`` i
 """
 
 import itertools
+import json
 import os
 import random
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from forked import FORKS
 
 QDISCS = ("htb", "hfsc", "sfq", "codel", "fq_codel", "netem")  # the kinds that Open vSwitch installs
 SEED = int(os.environ.get("SEED") or 1)
@@ -28,6 +31,8 @@ _LEAST_BPS = 800_000  # of a port, and of a queue: HTB gives each what a frame h
 _LEAST_QUEUE_BPS = 96_000
 _PROTOCOLS = ("", "", "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15", "OpenFlow10,OpenFlow13")
 _MATCHES = ("ip", "tcp", "udp", "arp", "ip,nw_tos={tos}", "tcp,tp_dst={n}", "udp,tp_src={n}", "ip,nw_dst=10.9.{n}.0/24", "ipv6")
+_LONGEST_KBIT = 4_194_303  # of a burst, before 3.2 (tc_add_policer)
+_CHECK_S = 500
 _VSCTL = ("ovs-vsctl", "--timeout=50")
 
 
@@ -312,6 +317,7 @@ class Maker:
             rate = dice.choice((64, 100, 1000, 2048, 9999, 10_000, 33_333, 100_000, 1_000_000, 10_000_000, dice.randrange(64, 10**6)))
             least = max(128, round(0.21 * rate) + 13)  # what passes in 210 ms, and a frame
             burst = dice.choice((least, round(least + (max(rate, least) - least) * dice.random()), max(rate, least)))
+            burst = min(burst, _LONGEST_KBIT)
             port.police = {"rate": rate, "burst": burst}
             words = ["--rate", f"{rate}kbit", *self._maybe(0.5, "--burst", f"{burst}kbit")]
         else:
@@ -396,6 +402,15 @@ def build(switch, setups: Sequence[Setup]) -> None:
         for words in setup.ovstool:
             done = switch.ovstool(words)
             assert done.code == 0, (words, done.stderr, str(setup))
+
+
+def found(switch, command: str) -> list[dict]:
+    """The rows of ``qos check`` or ``police check``; of very many setups that takes its time."""
+    done = FORKS.run([*command.split(), "-t", str(_CHECK_S), "-f", "json"], switch.environ, timeout_s=_CHECK_S)
+    rows = json.loads(done.stdout)
+    assert done.returncode == bool(rows), done.stderr
+    assert b"not known" not in done.stderr, done.stderr
+    return rows
 
 
 def qdiscs(switch) -> list[str]:

@@ -19,8 +19,9 @@ from ovstool import sandbox
 _DATAPATHS = {"kernel": "system", "userspace": "netdev"}
 _PORTS = [f"eth{number}" for number in range(1, 9)]  # so that several pairs of hosts can be measured at once
 _REPORTS = "OVSTOOL_LAB_REPORTS"  # in the guest: the file that reports go to
-_ALL_S = 600  # for the guest to run all tests
-_ONE_S = 90  # for it to boot, or to run one test
+_MORE_S = 5 * int(os.environ.get("SETUPS") or 0)  # for setups that were asked for (setups.py)
+_ALL_S = 600 + 2 * _MORE_S  # for the guest to run all tests
+_ONE_S = 90 + _MORE_S  # for it to boot, or to run one test
 _GUEST = pytest.StashKey["_Guest"]()
 
 

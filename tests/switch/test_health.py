@@ -13,12 +13,8 @@ from ovstool import sandbox
 
 def findings(switch) -> list[tuple]:
     """What both checks find, of all ports."""
-    found = []
-    for command in ("qos check", "police check"):
-        result = switch.ovstool(f"{command} -t 200 -f json")
-        assert result.code == bool(result.json), result.stderr
-        found += [(row["port"], row["problem"], row["evidence"]) for row in result.json]
-    return found
+    rows = [row for command in ("qos check", "police check") for row in setups.found(switch, command)]
+    return [(row["port"], row["problem"], row["evidence"]) for row in rows]
 
 
 def explained(made, found) -> list[str]:

@@ -2,6 +2,7 @@
 
 import ofctl
 import pytest
+from ovs_version import OVS
 
 from ovstool.switch import Switch
 
@@ -229,7 +230,7 @@ def test_many_ports_come_in_several_parts(switch, ovstool):
         assert long_rows(result.json) == long_expected(expected)
         assert expected["br0"]["tx_packets"] == 2
         parts = switch.tool("ovs-ofctl", "-O", version, "dump-ports", "br0").count("OFPST_PORT reply")
-        assert parts == {"OpenFlow10": 1, "OpenFlow13": 1}.get(version, 3)
+        assert parts == {"OpenFlow10": 1, "OpenFlow13": 1}.get(version, 3 if OVS >= (2, 17) else 2)  # 2.13 tells less of a port
         connection = client(switch)
         assert {port.name for port in connection.descriptions()} == {"br0", "eth1", "eth2", *ports}
         connection.close()
