@@ -159,7 +159,7 @@ def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> tuple[Change, 
         if txn.held(Query("Interface", [["name", "==", taken]], ("_uuid",))):
             raise Conflict(f"port {quote(name)}", f"interface {quote(taken)} belongs to another port", f"ovstool port show {quote(taken)}")
     port = {"name": name} | _port_columns(wish)
-    port_modes.check_vlans(name, dict.fromkeys(_OF_PORT) | port)
+    port_modes.check_vlans(name, dict.fromkeys(_OF_PORT) | port, is_new=True)
     columns = _interface_columns(None, wish)
     interfaces = [{"type": "", "options": to_map({})} | columns | {"name": member} for member in members]
     found = []

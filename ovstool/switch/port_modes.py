@@ -14,20 +14,20 @@ VLAN_COLUMNS = ("tag", "trunks", "vlan_mode")
 BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
 
 
-def check_vlans(name: str, port: Row) -> None:
+def check_vlans(name: str, port: Row, is_new: bool = False) -> None:
     """Raise UsageError for VLANs that the mode ignores or lacks (ofproto/ofproto-dpif.c, bundle_set; ovs-vswitchd.conf.db(5), table Port)."""
     what = f"port {quote(name)}"
     tag, trunks, mode = one(port["tag"]), many(port["trunks"]), one(port["vlan_mode"])
     native = mode in ("native-tagged", "native-untagged")
+    no_tag, no_trunks = ("no --tag", "no --trunk") if is_new else ("--unset tag", "--unset trunks")
     if mode is None and tag is not None and trunks:
-        hint = "--unset tag or --unset trunks, or both with --vlan-mode native-untagged"
+        hint = f"{no_tag}, {no_trunks}, or both with --vlan-mode native-untagged"
         raise UsageError(what, "has a tag, with which Open vSwitch ignores trunks", hint)
     if mode == "trunk" and tag is not None:
-        raise UsageError(
-            what, "is a trunk port, on which Open vSwitch ignores a tag", "--unset tag, or --vlan-mode access or native-untagged"
-        )
+        hint = f"{no_tag}, or --vlan-mode access or native-untagged"
+        raise UsageError(what, "is a trunk port, on which Open vSwitch ignores a tag", hint)
     if mode in ("access", "dot1q-tunnel") and trunks:
-        hint = "--unset trunks, or --vlan-mode trunk or native-untagged"
+        hint = f"{no_trunks}, or --vlan-mode trunk or native-untagged"
         raise UsageError(what, f"its VLAN mode is {mode}, in which Open vSwitch ignores trunks", hint)
     if (native or mode == "dot1q-tunnel") and tag is None:
         raise UsageError(what, f"VLAN mode {mode} needs a {'native' if native else 'service'} VLAN", "--tag N")
