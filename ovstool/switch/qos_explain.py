@@ -234,7 +234,7 @@ def _queue_lines(queue: Queue, explained: Explained) -> Iterator[str]:
     if queue.flows is None:
         yield f"{'':16}flows  not known"
     elif not queue.flows:
-        yield f"{'':16}flows  {'none, but all that no flow puts into another queue' if not queue.queue else 'none'}"
+        yield f"{'':16}flows  {'none; it gets what no flow puts into another queue' if not queue.queue else 'none'}"
     for number, lead in enumerate(queue.flows or ()):
         if number == _MANY:
             yield f"{'':16}       and {len(queue.flows or ()) - _MANY} more"
