@@ -130,7 +130,7 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-mode",
         choices=("standalone", "secure"),
-        help="without a controller: forward as a learning switch, or by the flows that are there alone",
+        help="without a controller: forward as a learning switch, or only by installed flows",
     )
     parser.add_argument(
         "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to speak, such as OpenFlow13"
