@@ -109,7 +109,8 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
         ("actions=clone(ct(commit,exec(set_field:0x100000000->ct_mark)))", "set_field:0x100000000->ct_mark does not fit: 0 to 4294967295"),
         ("actions=bundle(eth_src,0,hrw,ofport,members:" + ",".join(["1"] * 2049) + ")", "does not fit: up to 2048 members"),
         ('in_port="a, b=c(",dl_vlan=5000,actions=drop', "dl_vlan=5000 does not fit"),
-        ("actions=" + "(" * 5000, None),
+        ("actions=" + "(" * 5000, "its actions are nested more than 100 deep"),
+        ("actions=" + "clone(" * 3000 + "drop" + ")" * 3000, "its actions are nested more than 100 deep"),
     ],
 )  # fmt: skip
 def test_what_is_said(flow, said):
