@@ -56,6 +56,7 @@ class Type:
     last_priority: int = 2**32 - 1
     highest: int = units.MAX
     known: bool = True
+    is_later: bool = False  # of an Open vSwitch that ovstool does not know yet, and which may read more keys
 
     @property
     def shapes(self) -> bool:
@@ -69,7 +70,7 @@ class Type:
     @property
     def passes_on(self) -> bool:
         """Whether a key of other_config that it does not read is written all the same, as ovstool 0.1 did."""
-        return self.names is _BITS
+        return self.is_later or self.names is _BITS
 
     @property
     def splits(self) -> bool:
@@ -237,6 +238,7 @@ _ALL = (
 )  # fmt: skip
 _BY_NAME = {kind.name: kind for kind in _ALL}
 NAMES = tuple(_BY_NAME)
+KEYS = frozenset(key for kind in _ALL for key in kind.keys)
 
 
 def named(name: str) -> Type:
