@@ -416,7 +416,10 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) ->
         notes = [f"{kind} does not read --other-config {key}" for key in unread]
     if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
         # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show tells and not the qdisc; so seen with 3.1.
-        return [*notes, f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again"]
+        return [
+            *notes,
+            f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again",
+        ]
     return notes if type_.is_policer else notes + _not_in_bytes(wish)
 
 

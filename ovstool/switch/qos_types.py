@@ -4,7 +4,7 @@ A shape is in bit/s and bits. linux-htb and linux-hfsc store it so; the policers
 trtcm-policer a committed and an excess rate that are independent of each other (RFC 4115): what is allowed is their sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -71,6 +71,11 @@ class Type:
     def passes_on(self) -> bool:
         """Whether a key of other_config that it does not read is written all the same, as ovstool 0.1 did."""
         return self.is_later or self.names is _BITS
+
+    @property
+    def queue_keys(self) -> Collection[str]:
+        """The keys of Queue.other_config that it reads."""
+        return self.keys if self.splits else [self.names[part] for part in self.queue or ()]
 
     @property
     def splits(self) -> bool:
@@ -265,6 +270,11 @@ def full_name(text: str) -> str:
     return f"linux-{text}" if f"linux-{text}" in _BY_NAME else text
 
 
+def spelt(key: str) -> str:
+    """A key as Open vSwitch spells those of QoS."""
+    return key.strip().lower().replace("_", "-")
+
+
 def number(config: Mapping[str, str], key: str) -> int | None:
     """A number from a map of strings; None for what ovs-vswitchd would not read as an integer either."""
     text = str(config.get(key, ""))
@@ -310,6 +320,9 @@ def _check(kind: Type, asked: Asked) -> None:
         if (value := getattr(asked.port, part)) is not None:
             kind.check_option(option, part, value)
     for key, value in asked.other_config.items():
+        if key not in kind.keys and spelt(key) in kind.keys:
+            hint = f"--other-config {spelt(key)}={quote(value)}"
+            raise UsageError(f"--other-config {quote(key)}", f"{kind.name} would ignore it; it reads {spelt(key)}", hint)
         if key in kind.keys or not kind.passes_on:
             kind.check_key(key, value)
     for queue, shape in asked.queues.items():
