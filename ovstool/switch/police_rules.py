@@ -245,7 +245,8 @@ def _too_fast(policed: Policed) -> Iterator[Finding]:
     highest = qos_rules.HIGHEST_BPS // 1000 * 1000
     if policed.rate_kbps * 1000 > highest and policed.is_tc and policed.version is not None and policed.version < (3, 2):
         said = f"Open vSwitch {versions.spelt(policed.version)} holds up to {units.human_rate(highest)}"
-        remedy = shlex.join(["ovstool", "police", "set", policed.name, "--rate", units.spell(highest)])
+        burst = min(police.default_burst_kbit(highest // 1000), _most_kbit(policed)) * 1000  # the default is more than it holds, too
+        remedy = shlex.join(["ovstool", "police", "set", policed.name, "--rate", units.spell(highest), "--burst", units.spell(burst)])
         evidence = f"the rate is {units.human_rate(policed.rate_kbps * 1000)}, and {said}"
         yield Finding(policed.name, ERROR, "rate above what this Open vSwitch can hold", evidence, remedy)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, mirrors, police, port_modes, port_types, qos
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, mirrors, police, port_modes, port_types, qos, versions
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
@@ -46,6 +47,15 @@ class Listed:
     mac: str | None
     iface_id: str | None
     error: str | None
+
+
+class _Around(NamedTuple):
+    """The types of interfaces that this Open vSwitch has (none when it does not say), the options of tunnels of one type to the same host,
+    and whether it is a later one than ovstool knows."""
+
+    types: list[str]
+    tunnels: dict[str, dict[str, str]]
+    is_unknown: bool
 
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[Listed]:
@@ -151,7 +161,8 @@ def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> tuple[Change, 
     members = wish.bond or (name,)
     existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
     if existing:
-        port_types.check_values(name, wish.type or "", wish.options)
+        later = port_types.later(wish.type or "", wish.options)  # and those that it has all the same are as asked
+        port_types.check_values(name, wish.type or "", {key: value for key, value in wish.options.items() if key not in later})
         same = _require_same(txn, into, existing[0], wish)
         return Change(name, "unchanged"), _found(txn, str(into["name"]), existing[0], same)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
@@ -300,16 +311,18 @@ def _checked(txn: Transaction, row: Row | None, after: Row, wish: Wish) -> list[
     """
     name, kind, options = after["name"], one(after["type"]) or "system", mapping(after["options"])
     is_other = row is None or kind != (one(row["type"]) or "system")
-    port_types.check_values(name, kind, wish.options)
-    if is_other:
-        port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in wish.options})
-    port_types.check_whole(name, kind, options)
-    ignored = port_types.ignored(kind, wish.options)
-    types: list[str] = []
+    ignored, unknown = port_types.ignored(kind, wish.options), port_types.later(kind, options)
+    around = _Around([], {}, False)
     if ignored or kind in port_types.TUNNELS or (is_other and (kind not in ("system", "internal", "patch") or port_types.is_cut(name))):
-        types, tunnels = _around(txn, kind, options)
-        if "dummy" not in types:
-            port_types.check_unlike(name, kind, options, tunnels)
+        around = _around(txn, kind, options)
+    types, tunnels, is_unknown = around
+    taken = unknown if is_unknown else []
+    port_types.check_values(name, kind, {key: value for key, value in wish.options.items() if key not in taken})
+    if is_other:
+        port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in (*wish.options, *taken)})
+    port_types.check_whole(name, kind, options)
+    if kind in port_types.TUNNELS and "dummy" not in types:
+        port_types.check_unlike(name, kind, options, tunnels)
     if is_other:
         if types and kind not in types:
             why = f"this Open vSwitch has no type {quote(kind)}; it has {', '.join(sorted(types))}"
@@ -317,14 +330,17 @@ def _checked(txn: Transaction, row: Row | None, after: Row, wish: Wish) -> list[
         port_types.check_name(name, kind, "dummy" in types)
         if row is not None and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
             raise UsageError(f"port {quote(name)}", "the local port of a bridge is internal, whatever its type says")  # iface_get_type
-    return port_modes.of_options(name, kind, ignored) if "dummy" not in types else []
+    unchecked = port_modes.of_later(name, kind, [key for key in taken if key in wish.options])
+    return unchecked + (port_modes.of_options(name, kind, ignored) if "dummy" not in types else [])
 
 
-def _around(txn: Transaction, kind: str, options: dict[str, str]) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """The types of interfaces that this Open vSwitch has (none when it does not say), and the options of tunnels of this type to the same host."""
+def _around(txn: Transaction, kind: str, options: dict[str, str]) -> _Around:
     to_the_same = [["type", "==", kind], ["options", "includes", to_map({"remote_ip": options.get("remote_ip", "")})]]
-    root, tunnels = txn.read_all([Query("Open_vSwitch", [], ("iface_types",)), Query("Interface", to_the_same, ("name", "options"))])
-    return [kind for row in root for kind in many(row["iface_types"])], {row["name"]: mapping(row["options"]) for row in tunnels}
+    root, tunnels = txn.read_all(
+        [Query("Open_vSwitch", [], ("iface_types", "ovs_version")), Query("Interface", to_the_same, ("name", "options"))]
+    )
+    types = [kind for row in root for kind in many(row["iface_types"])]
+    return _Around(types, {row["name"]: mapping(row["options"]) for row in tunnels}, versions.is_unknown(root))
 
 
 def _found(txn: Transaction, bridge: str, port: Row, members: Sequence[Row]) -> list[Finding]:

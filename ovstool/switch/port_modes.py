@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ovstool.errors import UsageError, quote
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import ERROR, WARNING, Finding
+from ovstool.switch import ERROR, WARNING, Finding, versions
 from ovstool.switch.port_types import cut, is_cut
 
 VLAN_MODES = ("access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel")
@@ -58,6 +58,14 @@ def of_options(name: str, kind: str, ignored: list[str]) -> list[Finding]:
     evidence = f"a port of type {kind} has none: {', '.join(map(quote, ignored))}"
     remedy = ["ovstool", "port", "set", name, *(word for key in ignored for word in ("--unset", f"options:{key}"))]
     return [Finding(name, WARNING, "Open vSwitch ignores its options", evidence, shlex.join(remedy))]
+
+
+def of_later(name: str, kind: str, unknown: list[str]) -> list[Finding]:
+    """What to tell of options that were not checked, as Open vSwitch is a later one than ovstool knows."""
+    if not unknown:
+        return []
+    evidence = f"{', '.join(map(quote, unknown))}; Open vSwitch {versions.spelt(versions.NEWEST)} had none such for a port of type {kind}"
+    return [Finding(name, WARNING, "not checked, as this Open vSwitch is a later one than ovstool knows", evidence, "")]
 
 
 def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, datapaths: Mapping[str, str]) -> list[Finding]:

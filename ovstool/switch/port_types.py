@@ -177,7 +177,7 @@ def check_whole(name: str, kind: str, options: Mapping[str, str]) -> None:
         raise UsageError(what, "local_ip=flow goes with remote_ip=flow alone", "--remote-ip flow")
     if "flow" not in (remote, local) and (":" in remote) != (":" in local):
         raise UsageError(what, "remote_ip and local_ip are not of one family")
-    if options.keys() >= {"key", "in_key", "out_key"}:
+    if options.keys() >= {"key", "in_key", "out_key"} and len({options[key] for key in ("key", "in_key", "out_key")}) > 1:
         raise UsageError(what, "in_key and out_key count before key, which is ignored", "--unset options:key")
     if kind == "vxlan" and options.get("packet_type") == "legacy_l3" and "gpe" not in options.get("exts", "").split(","):
         raise UsageError(what, "packet_type=legacy_l3 needs the extension gpe", "--option exts=gpe")
@@ -208,6 +208,11 @@ def _match(kind: str, options: Mapping[str, str]) -> tuple:
     usual = "legacy_l2" if OPTIONS[kind]["packet_type"].holds("legacy_l2") else "legacy_l3"
     number = int(key, 0) if re.fullmatch(_ANY, key) else key
     return *addresses, number, options.get("dst_port", _DST_PORTS.get(kind)), options.get("packet_type", usual)
+
+
+def later(kind: str, options: Collection[str]) -> list[str]:
+    """Those options that a later Open vSwitch than is known here may have; a patch port has its peer alone."""
+    return sorted(key for key in options if key not in OPTIONS[kind] and not key.startswith("ipsec_")) if kind in TUNNELS else []
 
 
 def ignored(kind: str, options: Collection[str]) -> list[str]:

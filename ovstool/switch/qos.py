@@ -17,7 +17,7 @@ from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
-from ovstool.switch import Change, Switch, lookup, qos_types, stats
+from ovstool.switch import Change, Switch, lookup, qos_types, stats, versions
 
 DEFAULT_TYPE = qos_types.DEFAULT
 TYPES = qos_types.NAMES
@@ -42,7 +42,7 @@ class Wish:
     """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb.
 
     ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``anew``: install it again even if the database has it,
-    because the datapath may have lost it; in rows of its own.
+    because the datapath may have lost it; in rows of its own. ``is_later``: Open vSwitch is a later one than ovstool knows.
     """
 
     type: str | None = None
@@ -52,6 +52,7 @@ class Wish:
     queues: dict[int, QueueWish] = field(default_factory=dict)
     merge: bool = False
     anew: bool = False
+    is_later: bool = False
 
 
 class _Stored(NamedTuple):
@@ -148,6 +149,8 @@ def max_rates(switch: Switch) -> dict[str, int]:
 
 def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
+    if not wish.other_config.keys() <= qos_types.KEYS:
+        wish = replace(wish, is_later=versions.is_unknown(switch.read(versions.QUERY)))
     if wish.anew and not switch.dry_run:
         changes, notes = _set_anew(switch, ports, wish)
     else:
@@ -378,7 +381,7 @@ def _unreferenced(ports: Sequence[Row], qos_rows: Sequence[Row], queue_rows: Seq
 def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> _Wanted:
     """What the port is to end up with. Raises UsageError for what its type does not take."""
     old = row if wish.merge else None
-    kind = qos_types.named(wish.type or (str(old["type"]) if old else DEFAULT_TYPE))
+    kind = replace(qos_types.named(wish.type or (str(old["type"]) if old else DEFAULT_TYPE)), is_later=wish.is_later)
     config = mapping(old["other_config"]) if old else {}
     queues = {n: _Stored(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
@@ -406,10 +409,17 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) ->
     type_ = qos_types.named(kind)
     if not type_.known:
         return [f"{quote(kind)} is no type that ovstool knows, so it was not checked"]
+    unread = [quote(key) for key in wish.other_config if key not in type_.keys]
+    if wish.is_later:
+        notes = [f"--other-config {key}: not checked, as this Open vSwitch is a later one than ovstool knows" for key in unread]
+    else:
+        notes = [f"{kind} does not read --other-config {key}" for key in unread]
     if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
         # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show tells and not the qdisc; so seen with 3.1.
-        return [f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again"]
-    notes = [f"{kind} does not read --other-config {quote(key)}" for key in wish.other_config if key not in type_.keys]
+        return [
+            *notes,
+            f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again",
+        ]
     return notes if type_.is_policer else notes + _not_in_bytes(wish)
 
 

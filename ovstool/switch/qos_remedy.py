@@ -36,7 +36,7 @@ def whole(port: Shaped) -> str:
     words += ["--max-rate", units.spell(shape.max_rate)] if shape.max_rate and shape.max_rate >= qos_types.LEAST_RATE else []
     words += ["--burst", units.spell(shape.burst)] if shape.burst else []
     written = set(kind.names.values()) | {"cir", "cbs", "eir", "ebs"}
-    others = {key: value for key, value in port.other_config.items() if spelt(key) not in written and _is_taken(new, key, value)}
+    others = {key: value for key, value in port.other_config.items() if qos_types.spelt(key) not in written and _is_taken(new, key, value)}
     words += [word for key, value in others.items() for word in ("--other-config", f"{key}={value}")]
     for number, queue in port.queues.items():
         if number > new.last_queue:
@@ -52,14 +52,9 @@ def whole(port: Shaped) -> str:
     return shlex.join(words)
 
 
-def spelt(key: str) -> str:
-    """A key as Open vSwitch spells those of QoS."""
-    return key.strip().lower().replace("_", "-")
-
-
 def _mended(config: Mapping[str, str]) -> dict[str, str]:
     """The same with the whole numbers and keys that were written in another way, such as 1e6, 250000000.0 or max_rate."""
-    respelt = {spelt(key): value for key, value in config.items()} | dict(config)
+    respelt = {qos_types.spelt(key): value for key, value in config.items()} | dict(config)
     return {key: _as_integer(value) if key in NUMBERS else value for key, value in respelt.items()}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import OvstoolError, quote
-from ovstool.switch import ERROR, WARNING, Finding, Switch, qos_remedy, shaping, versions
+from ovstool.switch import ERROR, WARNING, Finding, Switch, qos_remedy, qos_types, shaping, versions
 from ovstool.switch.shaping import Config, Shaped
 
 HIGHEST_BPS = (2**32 - 1) * 8  # bytes a second in 32 bits: all that tc's older interface holds, and HFSC to this day
@@ -111,13 +111,15 @@ def _not_open(port: Shaped) -> Iterator[Finding]:
 
 def _not_integers(port: Shaped) -> Iterator[Finding]:
     """Values that ovs-vswitchd does not read, because they are no whole numbers or their keys are spelt in another way."""
-    known = {*port.kind.keys, *port.kind.names.values()}
-    for where, config in [("", port.other_config), *((f"queue {number}: ", queue.other_config) for number, queue in port.queues.items())]:
+    kind = port.kind
+    of_port = {*kind.keys, *(kind.names[part] for part in kind.port if part in kind.names)}
+    of_queues = ((f"queue {number}: ", queue.other_config, kind.queue_keys) for number, queue in port.queues.items())
+    for where, config, known in [("", port.other_config, of_port), *of_queues]:
         for key, value in config.items():
-            if key not in known and qos_remedy.spelt(key) in known and qos_remedy.spelt(key) not in config:
-                evidence = f"{where}{quote(key)} is a key that {port.type} does not read; {qos_remedy.spelt(key)} is one"
+            if key not in known and (spelt := qos_types.spelt(key)) in known and spelt not in config:
+                evidence = f"{where}{quote(key)} is a key that {port.type} does not read; {spelt} is one"
                 yield Finding(port.port, ERROR, "a key that is spelt wrong", evidence, qos_remedy.whole(port))
-            elif (key in qos_remedy.NUMBERS or key in port.kind.keys) and units.whole_number(value, 0, units.MAX) is None:
+            elif (key in qos_remedy.NUMBERS or key in kind.keys) and units.whole_number(value, 0, units.MAX) is None:
                 evidence = f"{where}{key} is {quote(value)}, which ovs-vswitchd ignores"
                 yield Finding(port.port, ERROR, "value not an integer", evidence, qos_remedy.whole(port))
 

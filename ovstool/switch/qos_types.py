@@ -4,7 +4,7 @@ A shape is in bit/s and bits. linux-htb and linux-hfsc store it so; the policers
 trtcm-policer a committed and an excess rate that are independent of each other (RFC 4115): what is allowed is their sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -56,6 +56,7 @@ class Type:
     last_priority: int = 2**32 - 1
     highest: int = units.MAX
     known: bool = True
+    is_later: bool = False  # of an Open vSwitch that ovstool does not know yet, and which may read more keys
 
     @property
     def shapes(self) -> bool:
@@ -69,7 +70,12 @@ class Type:
     @property
     def passes_on(self) -> bool:
         """Whether a key of other_config that it does not read is written all the same, as ovstool 0.1 did."""
-        return self.names is _BITS
+        return self.is_later or self.names is _BITS
+
+    @property
+    def queue_keys(self) -> Collection[str]:
+        """The keys of Queue.other_config that it reads."""
+        return self.keys if self.splits else [self.names[part] for part in self.queue or ()]
 
     @property
     def splits(self) -> bool:
@@ -237,6 +243,7 @@ _ALL = (
 )  # fmt: skip
 _BY_NAME = {kind.name: kind for kind in _ALL}
 NAMES = tuple(_BY_NAME)
+KEYS = frozenset(key for kind in _ALL for key in kind.keys)
 
 
 def named(name: str) -> Type:
@@ -261,6 +268,11 @@ def stand_in(name: str, max_rate: int | None) -> str:
 def full_name(text: str) -> str:
     """The name in the database of a type: ``fq_codel`` is linux-fq_codel."""
     return f"linux-{text}" if f"linux-{text}" in _BY_NAME else text
+
+
+def spelt(key: str) -> str:
+    """A key as Open vSwitch spells those of QoS."""
+    return key.strip().lower().replace("_", "-")
 
 
 def number(config: Mapping[str, str], key: str) -> int | None:
@@ -308,6 +320,9 @@ def _check(kind: Type, asked: Asked) -> None:
         if (value := getattr(asked.port, part)) is not None:
             kind.check_option(option, part, value)
     for key, value in asked.other_config.items():
+        if key not in kind.keys and spelt(key) in kind.keys:
+            hint = f"--other-config {spelt(key)}={quote(value)}"
+            raise UsageError(f"--other-config {quote(key)}", f"{kind.name} would ignore it; it reads {spelt(key)}", hint)
         if key in kind.keys or not kind.passes_on:
             kind.check_key(key, value)
     for queue, shape in asked.queues.items():

@@ -9,6 +9,8 @@ from ovstool.switch import Switch
 
 Version = tuple[int, int]
 
+NEWEST = (4, 0)  # whose options of ports and keys of QoS ovstool knows; a later one may read more
+
 QUERY = Query("Open_vSwitch", [], ("ovs_version", "other_config"))
 
 
@@ -16,6 +18,11 @@ def stored(rows: list[Row]) -> Version | None:
     """What the database says, where ovs-ctl has written it (``ovs-ctl(8)``); None for nothing, and for what is no version."""
     found = re.match(r"([0-9]{1,3})\.([0-9]{1,3})(?![0-9])", str(one(rows[0]["ovs_version"]) or "")) if rows else None
     return (int(found[1]), int(found[2])) if found else None
+
+
+def is_unknown(rows: list[Row]) -> bool:
+    """Whether the database says that it is a later one than ovstool knows."""
+    return (stored(rows) or NEWEST) > NEWEST
 
 
 def running(switch: Switch) -> Version | None:

@@ -45,6 +45,12 @@ USUAL = {
 BITS = {"vxlan": 24, "gre": 32, "erspan": 10}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def silent(forwarding):
+    """No packet is flooded: to each of hundreds of tunnels ovs-vswitchd would ask br0 for the way, and flood that question in turn."""
+    forwarding.tool("ovs-ofctl", "del-flows", "br0")
+
+
 def installed(switch, ports: dict[str, tuple[str, dict[str, str]]]) -> dict[str, dict[str, str] | None]:
     """What ovs-vswitchd makes of the options of ports, each a type and options, as ``dpif/show`` tells it; None of those that it refuses."""
     operations = []
@@ -97,6 +103,26 @@ def test_options_are_taken_that_ovs_vswitchd_has_as_typed(forwarding, kind):
         too_long = key.endswith("_key") and value.isdecimal() and int(value) >= 2 ** BITS[kind]
         not_read = key not in port_types.OPTIONS[kind]
         assert is_taken(name, kind, options) == (is_typed and not too_long and not not_read), (kind, key, value, there)
+
+
+def test_keys_that_say_one_thing_are_taken(ours):
+    """The third is ignored, and says what the others say; as whole configurations in use have it."""
+    assert ours("port add br0 vx --type vxlan --remote-ip flow --key flow --option in_key=flow --option out_key=flow").code == 0
+    assert ours("port set vx --key 5").code == USAGE
+
+
+def test_options_of_a_later_open_vswitch_are_noted(forwarding, ours):
+    tunnel = "port add br0 vx --type vxlan --remote-ip 192.0.2.7 --option nosuch=1"
+    forwarding.vsctl("set Open_vSwitch . ovs_version=4.0.3")
+    assert ours(tunnel).code == USAGE
+    forwarding.vsctl("set Open_vSwitch . ovs_version=4.1.0")
+    result = ours(tunnel)
+    assert result.stdout == "vx: created\n"
+    assert "note: vx: not checked, as this Open vSwitch is a later one than ovstool knows: nosuch; " in result.stderr
+    assert (ours(tunnel).stdout, ours("port set vx --option ttl=9").stderr) == ("vx: unchanged\n", "")
+    assert ours("port set vx --option nosuch=2").stdout == "vx: updated\n"
+    assert ours("port set vx --option csum=1").code == USAGE
+    forwarding.vsctl("clear Open_vSwitch . ovs_version")
 
 
 def test_every_option_of_the_table_is_read(forwarding):

@@ -178,6 +178,22 @@ def test_a_key_that_htb_does_not_read_is_written_and_noted(switch, ovstool):
     assert written(switch, "eth1")[1] == {"max-rate": "1000000", "x": "y=z"}
 
 
+def test_a_key_that_is_spelt_in_another_way_is_refused(ovstool, refused):
+    assert refused("qos set eth1 --other-config max_rate=5000000", 2).endswith("; try: --other-config max-rate=5000000")
+    assert "it reads cir; try" in refused("qos set eth1 --type egress-policer --other-config CIR=5000000", 2)
+
+
+def test_a_key_of_a_later_open_vswitch_is_noted(switch, ovstool, refused):
+    words = "qos set eth1 --type fq_codel --other-config nosuch=5"
+    refused(words, 2)
+    switch.vsctl("set Open_vSwitch . ovs_version=4.1.0")
+    result = ovstool(words)
+    said = "ovstool: note: --other-config nosuch: not checked, as this Open vSwitch is a later one than ovstool knows\n"
+    assert (result.stdout, result.stderr) == ("eth1: created\n", said)
+    assert (ovstool(words).stdout, ovstool(words).stderr) == ("eth1: unchanged\n", "")
+    refused("qos set eth1 --type fq_codel --other-config nosuch=5 --other-config limit=0", 2)
+
+
 def test_a_change_that_ovs_vswitchd_does_not_put_into_effect_is_noted(ovstool):
     assert ovstool("qos set eth1 --type netem --other-config latency=1000").stderr == ""
     result = ovstool("qos set eth1 --type netem --other-config latency=2000")

@@ -48,8 +48,11 @@ NO_RATE, RANGE, LONG, XDP_PORT = (
     "QoS has no effect on ports of AF_XDP",
 )
 PRIORITY, TYPE, MTU = "priority of a queue too high", "QoS type not supported by this interface", "burst under the MTU"
+SPELT = "a key that is spelt wrong"
 # A port, the problem, a word of the evidence and of the remedy.
 HEARD = [
+    (shaped("max_rate=10000000", device=NIC), SPELT, "max-rate is one", "--max-rate 10mbit"),
+    (shaped(TEN, "0:Min-Rate=1000000", device=NIC), SPELT, "queue 0: Min-Rate", "--queue 0:min=1mbit"),
     (shaped(device=DUMB), UNKNOWN, "10 Gbit/s", "--max-rate 1gbit"),
     (shaped(device=DUMB, version=(3, 0)), UNKNOWN, "100 Mbit/s", "--max-rate 1gbit"),
     (shaped(device=DUMB, version=None), UNKNOWN, "10 Gbit/s (100 Mbit/s before 3.1)", "--max-rate 1gbit"),
@@ -85,6 +88,7 @@ HEARD = [
     (shaped(TEN, device=DPDK, datapath="netdev"), TYPE, "egress-policer and trtcm-policer alone", "--type egress-policer"),
 ]  # fmt: skip
 HEALTHY = [
+    shaped(f"{TEN},min_rate=1", "0", device=NIC),  # which is a key of queues alone
     shaped(TEN, "0"),
     shaped(TEN, device=DUMB),
     shaped("max-rate=1000000000", device=TAP),
