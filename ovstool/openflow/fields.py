@@ -313,9 +313,11 @@ def _number(field: Field, text: str, sets: bool) -> str | None:
     first, slash, second = text.partition("/")
     high = _HIGHEST.get(field.name, (1 << field.bits) - 1)
     size = next(size for size in _SIZES if size >= field.bits)
-    return _number_of(field.name, high, sets or (field.name in _NOT_ZERO and read(second) == 0))(first) or (
-        mask(second, high, size) if slash else None
-    )
+    is_value = bool(slash) and field.name in _NOT_ZERO and not sets
+    wrong = _number_of(field.name, high, sets or is_value)(first) or (mask(second, high, size) if slash else None)
+    if is_value and not wrong and read(second) not in (0, read(first), *((high, (1 << size) - 1) if read(first) else ())):
+        return f"has a mask for which Open vSwitch takes the value: {first}/{first}"
+    return wrong
 
 
 @lru_cache(512)
