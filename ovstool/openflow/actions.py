@@ -24,6 +24,7 @@ _NAT_PORTS = re.compile(r"\+?([0-9]+)(?:-\+?([0-9]+))?")
 _TLV = re.compile(r"0x([0-9a-fA-F]+),([0-9]+),0x((?:[0-9a-fA-F]{2}){1,125})")
 _LENGTH = re.compile(r"([^)]*)\)?->(.*)", re.DOTALL)
 _NO_BITS = re.compile(r"/(?:0x)?[0.:]+\Z")
+_ZERO = re.compile(r"(?:0x)?[0.:]+/")  # with such a mask it is all there is to install
 _MOST_MEMBERS = 2048  # BUNDLE_MAX_MEMBERS of ofp-actions.h: ovs-ofctl passes over those that follow
 _DEEPEST = 100  # MAX_OFPACT_PARSE_DEPTH of ofp-actions.c
 _KEPT, _LONGEST_KEPT = 2**15, 200  # words that have been found to be right, and characters of one
@@ -66,12 +67,17 @@ def misfit_of_packet(text: str) -> str | None:
 
 def _judge_before(text: str) -> None:
     """Raises Misfit for what stands before the actions of a flow."""
-    if "(" in text or '"' in text or "\t" in text or "\r" in text:
-        about = [_about(word) for word in words(text)]
-    else:
-        about = [_BEFORE[piece] for piece in text.strip(_SPACE).replace(", ", ",").replace(" ", ",").split(",")]
-    if len(about) > len(set(about)) and (wrong := _twice(words(text))):
+    if not are_about_different(text) and (wrong := _twice(words(text))):
         raise Misfit(wrong)
+
+
+def are_about_different(before: str) -> bool:
+    """Whether what stands before the actions of a flow says nothing twice. Raises Misfit for a word."""
+    if "(" in before or '"' in before or "\t" in before or "\r" in before:
+        about = [_about(word) for word in words(before)]
+    else:
+        about = [_BEFORE[piece] for piece in before.strip(_SPACE).replace(", ", ",").replace(" ", ",").split(",")]
+    return len(about) == len(set(about))
 
 
 def _about(word: Word) -> str:
@@ -150,12 +156,12 @@ def _judge_text(text: str) -> str:
 _ACTIONS = _Right(_judge_text)
 _NESTED = re.compile(r'([^,() \t\r\n"]+(?:\((?:[^()"]|\([^()"]*\))*\))?)(?:[, \t\r\n]|\Z)')
 # What nearly all actions are of which there are very many.
-_REGISTER = r"(?:reg(?:1[0-5]|[0-9])|metadata|tun_id|pkt_mark|ct_mark|NXM_NX_(?:REG[0-9]|CT_MARK)\[\])"
+REGISTER = r"(?:reg(?:1[0-5]|[0-9])|metadata|tun_id|pkt_mark|ct_mark|NXM_NX_(?:REG[0-9]|CT_MARK)\[\])"
 _PLAIN = re.compile(
     rf"mod_dl_(?:src|dst):{fields.MAC}|mod_nw_(?:src|dst):{fields.IPV4}|set_field:{fields.MAC}->(?:eth|dl)_(?:src|dst)"
-    rf"|set_field:{fields.IPV4}->(?:ip|nw)_(?:src|dst)|(?:load|set_field):{fields.NUMBER}->{_REGISTER}"
+    rf"|set_field:{fields.IPV4}->(?:ip|nw)_(?:src|dst)|(?:load|set_field):{fields.NUMBER}->{REGISTER}"
     r"|(?:output|group|set_tunnel):[1-9][0-9]{0,3}|resubmit\(,[1-9]?[0-9]\)"
-    rf"|ct\((?:commit,?)?(?:zone={fields.NUMBER_16},?)?(?:table=[1-9]?[0-9],?)?(?:exec\((?:load|set_field):{fields.NUMBER}->{_REGISTER}\))?\)"
+    rf"|ct\((?:commit,?)?(?:zone={fields.NUMBER_16},?)?(?:table=[1-9]?[0-9],?)?(?:exec\((?:load|set_field):{fields.NUMBER}->{REGISTER}\))?\)"
 )
 
 
@@ -251,7 +257,9 @@ def _set_field(text: str) -> str | None:
     field = fields.table().get(name)
     if not arrow or not field:
         return None
-    return "sets nothing: its mask is 0" if _NO_BITS.search(value) else fields.value(field, value, sets=True)
+    if value == "ANY":  # which ovs-ofctl writes for a mask of no bits (forms.readable)
+        return None
+    return "sets nothing: its mask is 0" if _NO_BITS.search(value) and not _ZERO.match(value) else fields.value(field, value, sets=True)
 
 
 def _output(word: Word) -> str | None:

@@ -155,6 +155,7 @@ _IPV4, _MAC = re.compile(IPV4), re.compile(MAC)
 _PORT = re.compile(r"[ \t]*[+-]?[0-9]+")
 _PACKET_TYPE = re.compile(r"\(([^,()]*),([^,()]*)\)")
 _FLAG = re.compile(r"[a-z_]+")
+_BITS = re.compile(r"\A\[([0-9a-fA-F]{1,16})\]\Z")  # flags without a name, as ovs-ofctl writes them (packet_format_tcp_flags of packets.c)
 _SUBFIELD = re.compile(r"(\w+)(?:\[(?:([0-9]{1,4})(?:\.\.([0-9]{1,4}))?)?\])?")
 _OWN_PORTS = 0xFFFFFF00  # what OpenFlow 1.1 and later reserve of 32 bits for ports of its own (OFPP_MAX)
 
@@ -313,9 +314,11 @@ def _number(field: Field, text: str, sets: bool) -> str | None:
     first, slash, second = text.partition("/")
     high = _HIGHEST.get(field.name, (1 << field.bits) - 1)
     size = next(size for size in _SIZES if size >= field.bits)
-    return _number_of(field.name, high, sets or (field.name in _NOT_ZERO and read(second) == 0))(first) or (
-        mask(second, high, size) if slash else None
-    )
+    is_value = bool(slash) and field.name in _NOT_ZERO and not sets
+    wrong = _number_of(field.name, high, sets or is_value)(first) or (mask(second, high, size) if slash else None)
+    if is_value and not wrong and read(second) not in (0, read(first), *((high, (1 << size) - 1) if read(first) else ())):
+        return f"has a mask for which Open vSwitch takes the value: {first}/{first}"
+    return wrong
 
 
 @lru_cache(512)
@@ -390,7 +393,7 @@ def _flags(field: Field, text: str, sets: bool) -> str | None:
         return number(0, high)(first) or mask(second, high, 0)
     if text[0] in "+-":
         return None  # each of them is looked at, to the end
-    wrong = (number(0, high)(one) for one in text.split("|") if not _FLAG.fullmatch(one))
+    wrong = (number(0, high)(_BITS.sub(r"0x\1", one)) for one in text.split("|") if not _FLAG.fullmatch(one))
     return next(filter(None, wrong), None)
 
 

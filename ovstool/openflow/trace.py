@@ -27,7 +27,7 @@ _PIECE = re.compile(r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)|[(),\n]|[^"(),\n]+')
 _PLAIN_NAME = re.compile(r"(?!\d+$|(?:drop|pop_vlan|pop_eth|pop_nsh|ct_clear|dec_ttl)$)[\w.-]+")
 _TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|udp|srv6)_sys(?:_\d+)?")
 # dpif_show_backer of ofproto-dpif.c, show_dpif of dpctl.c
-_SHOWN_DATAPATH = re.compile(r"(\S+@\S+): hit:\d+ missed:\d+")
+_SHOWN_DATAPATH = re.compile(r"([^\s@]+@\S+): hit:\d+ missed:\d+")
 _SHOWN_BRIDGE = re.compile(r"  (\S.*):")
 _SHOWN_PORT = re.compile(r"    (.+) (\d+)/(?:\d+|none): \(")
 _SHOWN_DATAPATH_PORT = re.compile(r"  port (\d+): (.+?)(?: \(|$)")

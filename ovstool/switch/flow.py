@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ovstool.errors import Conflict, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
 from ovstool.openflow import actions, forms, prerequisites, text, trace, whole, words
+from ovstool.openflow.alike import Alike
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
 
@@ -112,7 +113,7 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
     something else than was asked for. Raises UsageError, also when there is no flow at all.
     """
     checked = []
-    found = Given(lines, file)
+    found, alike = Given(lines, file), Alike()
     for number, line in enumerate(lines, 1):
         flow = words.without_comment(line)
         if file is None and (not flow or len(line.splitlines()) > 1):
@@ -121,7 +122,7 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
         if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
             raise UsageError(found.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
         bare = flow[3:].lstrip(", \t") if command == "add" else flow
-        if wrong := actions.misfit_of_flow(bare):
+        if wrong := alike.misfit(bare):
             raise UsageError(found.place(number), words.unescaped(wrong))
         checked.append(bare if command == "add" else line)
     if not any(map(words.without_comment, checked)):

@@ -151,7 +151,9 @@ def numbers(field: Field, masked: bool, sets: bool) -> Iterator[tuple[str, str |
         yield typed, f"{number:#x}" if fits else None
     if field.name == "dl_vlan" and not sets:
         yield "0xffff", "65535"
-    yield f"{low}/0", None if sets else "*"  # such an action would set nothing
+    yield f"{low}/0", ("0/0" if low == 0 else None) if sets else "*"  # such an action sets nothing, and may say so
+    if sets:
+        yield f"{low + 1}/0", None
     if field.name.startswith("tun_erspan") and field.name != "tun_erspan_idx":
         return  # the mask is not that which was said
     if masked:

@@ -26,6 +26,8 @@ _VALUES = {
     "nd_target": ["fe80::1", "fe80::/10"],
 }
 _READ_ONLY_AS_TARGET = ("in_port", "in_port_oxm", "tun_flags")
+# match_set_tun_erspan_dir_masked of match.c takes the value for the mask, and so 0 for any.
+_NEVER_0 = ("tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid")
 _CONNECTION = ("ct_mark", "ct_label")  # set within ct() alone
 
 
@@ -67,12 +69,14 @@ def matches(chance: random.Random) -> Iterator[str]:
 
 def _values(field: Field, chance: random.Random) -> Iterator[str]:
     whole = (1 << field.bits) - 1
-    for value in dict.fromkeys((1, whole, chance.getrandbits(field.bits), *((0,) if field.form != "ipv6" else ()))):
+    least = [0] if field.form != "ipv6" and field.names[0] not in _NEVER_0 else []
+    for value in dict.fromkeys((1, whole, chance.randrange(1, whole + 1), *least)):
         yield _shown(field, value)
     if field.masks:
         some = (whole ^ whole >> field.bits // 2, whole >> 1, 1 << field.bits - 1, chance.getrandbits(field.bits) | 1 << field.bits - 1)
         for mask in {mask: 0 for mask in some if field.form != "ipv6" or hex(mask >> 112)[2:3] in "abcdef" or mask == some[0]}:
-            yield f"{_shown(field, chance.getrandbits(field.bits) & mask)}/{_shown(field, mask)}"
+            value = mask if field.names[0] in _NEVER_0 else chance.getrandbits(field.bits) & mask
+            yield f"{_shown(field, value)}/{_shown(field, mask)}"
 
 
 def _shown(field: Field, value: int) -> str:

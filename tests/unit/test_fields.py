@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ovstool.openflow import actions, fields
+from ovstool.openflow.alike import Alike
 
 EXTRACT = Path(__file__).parent / "ovs_fields.tsv"
 OCTETS = {"u8": 1, "be16": 2, "be32": 4, "be64": 8, "be128": 16, "tunnelMD": 124, "MAC": 6}
@@ -104,6 +105,12 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
         ("actions=encap(nsh(md_type=2,tlv(0x1000,10,0x12),tlv(0x2000,20,0x34)))", None),
         ("actions=ct(zone=5,zone=6)", "zone=6 says something else than zone=5, and ovs-ofctl would take the last"),
         ("cookie=0x5/-1,actions=drop", None),
+        ("tcp,tcp_flags=fin|syn|ns|[200]|[800],actions=drop", None),
+        ("tcp,tcp_flags=fin|[1000],actions=drop", "tcp_flags=fin|[1000] does not fit: 0 to 4095"),
+        ("tun_erspan_hwid=0xf/0x1,actions=drop", "tun_erspan_hwid=0xf/0x1 has a mask for which Open vSwitch takes the value: 0xf/0xf"),
+        ("tun_erspan_ver=2,tun_erspan_dir=0/0,tun_erspan_hwid=5/0x3f,actions=drop", None),
+        ("actions=set_field:ANY->reg0,set_field:0/0->reg0", None),
+        ("actions=set_field:5/0->reg0", "set_field:5/0->reg0 sets nothing: its mask is 0"),
         ("metadata=5/-1,actions=drop", None),
         ("ct_label=5/-1,actions=drop", "ct_label=5/-1 has a mask that does not fit: 0 to 0xffffffffffffffffffffffffffffffff"),
         ("actions=clone(ct(commit,exec(set_field:0x100000000->ct_mark)))", "set_field:0x100000000->ct_mark does not fit: 0 to 4294967295"),
@@ -116,3 +123,53 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
 def test_what_is_said(flow, said):
     found = actions.misfit_of_flow(flow)
     assert found == said or (said and found and said in found), found
+
+
+SOME = [
+    "table=0,priority=100,cookie=0x0,ip,in_port=1,nw_src=10.0.0.1,nw_dst=192.168.0.0/24 actions=mod_dl_dst:02:00:00:00:00:01,output:1",
+    "priority=5,tcp,tp_dst=80 actions=set_field:02:00:00:00:00:01->eth_dst,set_field:5->reg0,resubmit(,2)",
+    "idle_timeout=5,dl_vlan=7,reg1=0x5/0xff,actions=ct(commit,zone=5,exec(load:5->NXM_NX_CT_MARK[])),group:5",
+    "cookie=0x5, duration=1.5s, table=3, n_packets=0, n_bytes=0, arp,arp_tpa=10.0.0.1 actions=mod_nw_src:10.0.0.1,output:1",
+    "actions=ct(zone=5,zone=5)", "reg0=5,reg0=5,actions=drop", "tcp,nw_proto=6,actions=drop", "nw_tos=4,ip,actions=drop",
+    "dl_src=02:00:00:00:00:01/ff:00:00:00:00:00,actions=learn(table=5,priority=5,load:5->reg0,output:5)", 'in_port="a,b",actions=set_queue:5',
+]  # fmt: skip
+OTHERS = (
+    "0",
+    "6",
+    "255",
+    "256",
+    "300",
+    "4095",
+    "4096",
+    "65535",
+    "65536",
+    "9999999999",
+    "99999999999999999999",
+    "010",
+    "-1",
+    "0x",
+    "0x1ffff",
+    "5x",
+    "",
+)
+
+
+def test_of_many_flows_that_are_alike_the_same_is_said_as_of_each():
+    """After very many that are right, each number in them is made another one."""
+    alike = Alike()
+    for flow in SOME * 300:
+        assert alike.misfit(flow) is None
+    found = {}
+    for flow in SOME:
+        for number in re.finditer(r"(?<![a-zA-Z_])[0-9]+(?![a-zA-Z_])", flow):
+            for other in OTHERS:
+                changed = f"{flow[: number.start()]}{other}{flow[number.end() :]}"
+                found[changed] = alike.misfit(changed)
+                assert found[changed] == actions.misfit_of_flow(changed), changed
+    assert sum(map(bool, found.values())) > 300 < sum(not wrong for wrong in found.values())
+
+
+def test_flows_that_are_not_alike_take_no_patterns_without_end():
+    alike = Alike()
+    for number in range(40_000):
+        assert alike.misfit(f"reg{number % 7}={number},{'x' * (number % 300)}z=1,actions=drop") is None
