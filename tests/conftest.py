@@ -156,9 +156,10 @@ def ovstool(switch: Switch):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell that starts us in the background has SIGINT ignored, and all that is started here would inherit that.
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell that starts us in the background has some of these ignored, and nohup(1) another; all that is started here would inherit that.
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ As with fields: ovs-ofctl keeps the low bits of what does not fit (``set_queue:-
 where it ends (``load:10.0.0.1->NXM_OF_IP_SRC[]`` is 10), and passes over arguments that an action has not (``ct_clear(zone=5)``).
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
@@ -27,6 +28,7 @@ _NO_BITS = re.compile(r"/(?:0x)?[0.:]+\Z")
 _ZERO = re.compile(r"(?:0x)?[0.:]+/")  # with such a mask it is all there is to install
 _MOST_MEMBERS = 2048  # BUNDLE_MAX_MEMBERS of ofp-actions.h: ovs-ofctl passes over those that follow
 _DEEPEST = 100  # MAX_OFPACT_PARSE_DEPTH of ofp-actions.c
+_FEW = 16  # actions, for which a pattern is not worth its time
 _KEPT, _LONGEST_KEPT = 2**15, 200  # words that have been found to be right, and characters of one
 
 
@@ -146,7 +148,7 @@ def _judge_actions(text: str) -> None:
 
 
 def _judge_text(text: str) -> str:
-    if _PLAIN.fullmatch(text):
+    if len(_ACTIONS) > _FEW and _plain().fullmatch(text):
         return ""
     for action in words(text):
         _judge_action(action)
@@ -155,14 +157,18 @@ def _judge_text(text: str) -> str:
 
 _ACTIONS = _Right(_judge_text)
 _NESTED = re.compile(r'([^,() \t\r\n"]+(?:\((?:[^()"]|\([^()"]*\))*\))?)(?:[, \t\r\n]|\Z)')
-# What nearly all actions are of which there are very many.
 REGISTER = r"(?:reg(?:1[0-5]|[0-9])|metadata|tun_id|pkt_mark|ct_mark|NXM_NX_(?:REG[0-9]|CT_MARK)\[\])"
-_PLAIN = re.compile(
-    rf"mod_dl_(?:src|dst):{fields.MAC}|mod_nw_(?:src|dst):{fields.IPV4}|set_field:{fields.MAC}->(?:eth|dl)_(?:src|dst)"
-    rf"|set_field:{fields.IPV4}->(?:ip|nw)_(?:src|dst)|(?:load|set_field):{fields.NUMBER}->{REGISTER}"
-    r"|(?:output|group|set_tunnel):[1-9][0-9]{0,3}|resubmit\(,[1-9]?[0-9]\)"
-    rf"|ct\((?:commit,?)?(?:zone={fields.NUMBER_16},?)?(?:table=[1-9]?[0-9],?)?(?:exec\((?:load|set_field):{fields.NUMBER}->{REGISTER}\))?\)"
-)
+
+
+@functools.cache
+def _plain() -> re.Pattern[str]:
+    """What nearly all actions are of which there are very many."""
+    return re.compile(
+        rf"mod_dl_(?:src|dst):{fields.MAC}|mod_nw_(?:src|dst):{fields.IPV4}|set_field:{fields.MAC}->(?:eth|dl)_(?:src|dst)"
+        rf"|set_field:{fields.IPV4}->(?:ip|nw)_(?:src|dst)|(?:load|set_field):{fields.NUMBER}->{REGISTER}"
+        r"|(?:output|group|set_tunnel):[1-9][0-9]{0,3}|resubmit\(,[1-9]?[0-9]\)"
+        rf"|ct\((?:commit,?)?(?:zone={fields.NUMBER_16},?)?(?:table=[1-9]?[0-9],?)?(?:exec\((?:load|set_field):{fields.NUMBER}->{REGISTER}\))?\)"
+    )
 
 
 def _judge_action(action: Word) -> None:

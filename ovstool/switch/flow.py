@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from dataclasses import replace as replace_
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool.errors import Conflict, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
-from ovstool.openflow import actions, forms, prerequisites, text, trace, whole, words
-from ovstool.openflow.alike import Alike
+from ovstool.openflow import actions, forms, prerequisites, text, whole, words
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
+
+if TYPE_CHECKING:
+    from ovstool.openflow.trace import Trace
 
 COLUMNS = text.COLUMNS
 
@@ -113,7 +115,11 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
     something else than was asked for. Raises UsageError, also when there is no flow at all.
     """
     checked = []
-    found, alike = Given(lines, file), Alike()
+    found, misfit = Given(lines, file), actions.misfit_of_flow
+    if file is not None:
+        from ovstool.openflow.alike import Alike  # a flow alone is like no other
+
+        misfit = Alike().misfit
     for number, line in enumerate(lines, 1):
         flow = words.without_comment(line)
         if file is None and (not flow or len(line.splitlines()) > 1):
@@ -122,7 +128,7 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
         if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
             raise UsageError(found.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
         bare = flow[3:].lstrip(", \t") if command == "add" else flow
-        if wrong := alike.misfit(bare):
+        if wrong := misfit(bare):
             raise UsageError(found.place(number), words.unescaped(wrong))
         checked.append(bare if command == "add" else line)
     if not any(map(words.without_comment, checked)):
@@ -222,8 +228,10 @@ def diff(switch: Switch, bridge: str, flows: Given) -> list[tuple[str, str]]:
     return [(line[0], line[1:]) for line in _signed(Connection.of(switch, bridge).difference(flows, refusing=True))]
 
 
-def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
+def follow(switch: Switch, bridge: str, flow: str) -> "Trace":
     """What ovs-vswitchd would do with a packet (``ofproto/trace``, ovs-vswitchd(8)). Raises NotFound, UsageError, Unreachable."""
+    from ovstool.openflow import trace
+
     Connection.of(switch, bridge)
     if not flow.strip() or flow.lstrip().startswith("-"):
         raise UsageError(f"flow {quote(flow)}", "not a flow", "in_port=PORT,ip,nw_dst=10.0.0.2")
@@ -233,7 +241,9 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     ports = None
     if done.status and "--names: unknown option" in done.stderr:  # Open vSwitch has it from 3.1 on (NEWS)
         done = switch.appctl("ofproto/trace", bridge, flow)
-        ports = None if done.status else _ports(switch, bridge)
+        if not done.status:  # with the names of the ports that it tells of by number
+            bridges = switch.appctl("dpif/show").stdout
+            ports = trace.ports(bridge, bridges, switch.appctl("dpctl/show", trace.datapath_of(bridge, bridges)).stdout)
     if done.status:
         said = _words(done.stderr)
         if re.search(r"syntax|unknown (?:field|keyword)|bad value|parse", said):
@@ -244,19 +254,13 @@ def follow(switch: Switch, bridge: str, flow: str) -> trace.Trace:
     return trace.parse(done.stdout, ports)
 
 
-def _ports(switch: Switch, bridge: str) -> trace.Ports:
-    """The names of the ports that a trace of this bridge may tell of by number."""
-    bridges = switch.appctl("dpif/show").stdout
-    return trace.ports(bridge, bridges, switch.appctl("dpctl/show", trace.datapath_of(bridge, bridges)).stdout)
-
-
-def as_object(bridge: str, flow: str, traced: trace.Trace) -> dict[str, Any]:
+def as_object(bridge: str, flow: str, traced: "Trace") -> dict[str, Any]:
     """A trace as JSON has it."""
     names = ("verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions")
     return {"bridge": bridge, "flow": flow} | {name: value for name, value in asdict(traced).items() if name in names}
 
 
-def explained(traced: trace.Trace) -> list[str]:
+def explained(traced: "Trace") -> list[str]:
     """A trace for people, the verdict first."""
     tail = [("final flow", traced.final_flow), ("megaflow", traced.megaflow)]
     tail += [("datapath actions", actions) for actions in traced.datapath_actions.splitlines()]

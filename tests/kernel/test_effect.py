@@ -174,7 +174,7 @@ def test_what_ovs_vswitchd_makes_of_no_max(switch, ovstool, remedied):
     ovstool("qos clear eth2")
     ovstool("port add br0 tap7 --type tap")
     try:
-        assert "tap7 tells 10 Mbit/s" in ovstool("qos set tap7 --queue 0").stderr
+        assert "tap7 reports 10 Mbit/s" in ovstool("qos set tap7 --queue 0").stderr
         assert ovstool("qos explain tap7 -f json").json["queues"][0]["has"]["max_rate"] in (8_000_000, 10_000_000)
         assert remedied("qos check")["problem"] == "link speed of a tap and no max-rate"
     finally:
