@@ -214,8 +214,8 @@ def plain() -> dict[str, re.Pattern[str]]:
 
 def misfit(word: Word) -> str | None:
     """What is wrong with a word of a match, or of what a flow says before its actions. A field without a value is not looked at."""
-    if word.name in _BESIDE:
-        return _BESIDE[word.name](word.value) if word.value else None
+    if word.name in BESIDE:
+        return BESIDE[word.name](word.value) if word.value else None
     if word.name in PROTOCOLS or word.name in FLAGS or word.name in IGNORED:
         return f"says more than it can: {word.name} has no value, and ovs-ofctl would pass over {word.value}" if word.value else None
     if "[" in word.name:
@@ -419,7 +419,7 @@ def _cookie(text: str) -> str | None:
     return number(0, 2**64 - 2)(first)  # all bits say that a flow keeps the cookie that it has, which a new one has not
 
 
-_BESIDE: dict[str, Check] = {
+BESIDE: dict[str, Check] = {
     "table": table_number, "cookie": _cookie, "out_port": port, "priority": number(0, 0xFFFF), "idle_timeout": number(0, 0xFFFF),
     "hard_timeout": number(0, 0xFFFF), "importance": number(0, 0xFFFF),
 }  # fmt: skip

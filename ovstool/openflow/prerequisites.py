@@ -7,7 +7,8 @@ A field whose protocol the match does not name is dropped by Open vSwitch (ofput
 import re
 from collections.abc import Iterable, Sequence
 
-from ovstool.openflow.words import FLAGS, Word, escaped
+from ovstool.openflow import fields
+from ovstool.openflow.words import Word, escaped
 
 _IPV4 = {"ip", "ipv4", "ip4", "icmp", "tcp", "udp", "sctp"}
 _IPV6 = {"ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6"}
@@ -48,11 +49,8 @@ _SHARED = (
     ("icmp_type", "icmpv6_type"), ("icmp_code", "icmpv6_code"), ("tp_src", "tcp_src"), ("tp_dst", "tcp_dst"), ("tp_src", "udp_src"),
     ("tp_dst", "udp_dst"), ("tp_src", "sctp_src"), ("tp_dst", "sctp_dst"),
 )  # fmt: skip
-# Words for what a flow has besides its match, and those that ovs-ofctl passes over so that it can be given its own dumps (ofp-flow.c).
-_BESIDE = {
-    "table", "priority", "cookie", "idle_timeout", "hard_timeout", "importance", "duration", "n_packets", "n_bytes", "idle_age", "hard_age",
-    "no_readonly_table", "allow_hidden_fields", *FLAGS,
-}  # fmt: skip
+# Words for what a flow has besides its match, and those that ovs-ofctl passes over; out_port is for dumps, and no flow has it.
+_BESIDE = {*fields.BESIDE, *fields.COUNTERS, *fields.IGNORED, *fields.FLAGS} - {"out_port"}
 # A value, unless what the match needs may depend on it.
 _VALUE = re.compile(r"(?<!_type)(?<!_proto)(?<!ct_state)[=:][^, \t\r]*")
 _TELLING = ("_type", "_proto", "ct_state", "tun_metadata")  # in a field whose value counts, or whose number tells it from others
