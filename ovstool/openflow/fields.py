@@ -140,11 +140,8 @@ _FRAGMENTS = ("no", "yes", "first", "later", "not_later")
 _HIGHEST = {"vlan_vid": 0x1FFF, "arp_op": 0xFF, "nsh_ttl": 63, "nsh_mdtype": 2}
 _LOWEST = {"nsh_mdtype": 1}
 _NO_VLAN = 0xFFFF  # dl_vlan=0xffff is for packets without a VLAN
-_NOT_ZERO = (
-    "tun_erspan_ver",
-    "tun_erspan_dir",
-    "tun_erspan_hwid",
-)  # match_set_tun_erspan_dir_masked of match.c takes the value for the mask
+# Of these the value is taken for the mask (match_set_tun_erspan_dir_masked of match.c).
+_NOT_ZERO = ("tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid")
 
 _NUMBER = re.compile(r"[ \t]*([+-]?)(?:0[xX]([0-9a-fA-F]{1,1024})|([0-9]{1,400}))")
 _DECIMAL = re.compile(r"[ \t]*\+?([0-9]{1,400})")

@@ -13,11 +13,8 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, NotFound, Refused, Unreachable, one_line, quote
 from ovstool.switch import Switch
 
-_ACTIVE = (
-    "tcp:",
-    "ssl:",
-    "unix:",
-)  # a controller of another kind, which connects to us, is no primary one by itself (get_controller_ofconn_type)
+# A controller of another kind, which connects to us, is no primary one by itself (get_controller_ofconn_type).
+_ACTIVE = ("tcp:", "ssl:", "unix:")
 
 _VERSIONS = "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"  # those of ovstool.openflow.client, which has been answered by then
 
