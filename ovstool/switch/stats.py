@@ -295,10 +295,16 @@ class _Meter:
         ask = client.queue_stats if self._queues else client.port_stats
         interval_s = self._interval_s or 0
         until = time.monotonic() + _PATIENT * interval_s
-        best_s, tries = float("inf"), 0
+        best: tuple[float, list] = 0, []
+        best_s, tries = math.inf, 0
         while True:
             begin = time.monotonic()
-            counted = ask(ports)
+            try:
+                counted = ask(ports)
+            except _ABSENT:
+                if not tries:
+                    raise
+                return best  # that it is gone is for the next reading to find
             took_s = time.monotonic() - begin
             tries += 1
             if took_s < best_s:

@@ -6,12 +6,12 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from forked import FORKS
 
 from ovstool import sandbox
 
@@ -22,14 +22,13 @@ needs_netdev = pytest.mark.skipif(bool(PROBLEM), reason=f"the netdev datapath {P
 GUARD_S = 25  # longer than anything here may take on a busy machine; what hangs takes for ever
 
 
-def ovstool(*argv, path=None, **options):
+def ovstool(*argv, path=None, env=None, timeout=GUARD_S):
     """Run ovstool as a user does; ``path`` is a folder of programs that come first."""
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")} | options.pop("env", {})
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")} | (env or {})
     if path:
         environ["PATH"] = f"{path}:{environ['PATH']}"
-    command = [sys.executable, "-m", "ovstool", *map(str, argv)]
-    options = {"stdin": subprocess.DEVNULL, "timeout": GUARD_S} | options
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environ, **options)
+    done = FORKS.run([*map(str, argv)], environ, timeout_s=timeout)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def assert_refused(done, code, *words):

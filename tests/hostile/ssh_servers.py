@@ -5,11 +5,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from forked import FORKS
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 S = 60  # guards against what hangs
@@ -45,10 +46,7 @@ class Home:
     def ovstool(self, *words, timeout_s=S, **environ):
         """Run ovstool as this user: (exit code, stderr, seconds)."""
         begin = time.monotonic()
-        argv = [sys.executable, "-m", "ovstool", *words]
-        done = subprocess.run(
-            argv, env=self.environ | environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
-        )
+        done = FORKS.run(words, self.environ | environ, timeout_s=timeout_s)
         return done.returncode, done.stderr.decode(), time.monotonic() - begin
 
     @contextmanager

@@ -317,11 +317,13 @@ def test_a_peer_that_breaks_between_two_readings(place, second):
     """The port has no rate, it is said why, and the peer is asked again as one that is new."""
 
     def handler(stream: socket.socket) -> None:
-        stream.recv(1 << 16)
         stream.sendall(HELLO + answer(4, port()))
-        stream.recv(1 << 16)
-        stream.recv(1 << 16)
-        stream.sendall(second)
+        while header := stream.recv(8, socket.MSG_WAITALL):
+            length, xid = struct.unpack("!2xHI", header)
+            stream.recv(length - 8, socket.MSG_WAITALL)
+            if xid == XID + 1:
+                stream.sendall(second)
+                return
 
     with peer(place, handler):
         done = here(place, "stats eth1 --rate --interval 0.05 --count 3 --source openflow -f json -t 20")

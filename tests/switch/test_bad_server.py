@@ -234,9 +234,10 @@ def server(place, schema: dict, *options: str, fill: list | None = None):
     process = subprocess.Popen(argv, env=os.environ | {"OVS_RUNDIR": str(place), "OVS_LOGDIR": str(place)}, restore_signals=False)
     try:
         deadline = time.monotonic() + 20
-        while not os.path.exists(f"{place}/db.sock"):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
+        with socket.socket(socket.AF_UNIX) as first:
+            while first.connect_ex(f"{place}/db.sock"):  # it is there a moment before anybody listens
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.01)
         yield f"unix:{place}/db.sock", process
     finally:
         process.kill()

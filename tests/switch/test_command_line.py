@@ -8,24 +8,24 @@ import pytest
 from ovstool.commands import COMMANDS, NOUNS
 
 
-def test_alone_it_prints_a_short_help(ovstool):
-    result = ovstool("")
+def test_alone_it_prints_a_short_help(unchanged):
+    result = unchanged.ovstool("")
     assert (result.code, result.stderr) == (0, "")
     assert all(noun in result.stdout for noun in NOUNS)
-    assert ovstool("help").stdout == result.stdout
-    assert ovstool("-h").stdout == ovstool("--help").stdout
-    assert "--timeout" in ovstool("-h").stdout
+    assert unchanged.ovstool("help").stdout == result.stdout
+    assert unchanged.ovstool("-h").stdout == unchanged.ovstool("--help").stdout
+    assert "--timeout" in unchanged.ovstool("-h").stdout
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "bridge", "port", "qos", "police", "sflow", "sandbox"])
-def test_every_command_and_noun_has_a_page(ovstool, name):
-    page = ovstool(f"{name} -h")
+def test_every_command_and_noun_has_a_page(unchanged, name):
+    page = unchanged.ovstool(f"{name} -h")
     assert (page.code, page.stderr) == (0, "")
     assert name in page.stdout
 
 
 @pytest.mark.parametrize("name", ["qos set", "qos", "stats"])
-def test_help_may_be_asked_for_in_any_way(ovstool, name):
+def test_help_may_be_asked_for_in_any_way(unchanged, name):
     spellings = (
         f"help {name}",
         f"{name} -h",
@@ -34,7 +34,7 @@ def test_help_may_be_asked_for_in_any_way(ovstool, name):
         f"{name} -h --db unix:/nosuch",
         f"--db unix:/nosuch {name} -h",
     )
-    assert {(page.code, page.stdout) for page in map(ovstool, spellings)} == {(0, ovstool(f"{name} -h").stdout)}
+    assert {(page.code, page.stdout) for page in map(unchanged.ovstool, spellings)} == {(0, unchanged.ovstool(f"{name} -h").stdout)}
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,6 @@ def test_no_wait_does_not_ask_for_an_answer(switch, ovstool, command):
     assert switch.vsctl("--no-wait get open_vswitch . next_cfg") == config
 
 
-def test_the_version(ovstool):
-    assert ovstool("version").stdout == ovstool("--version").stdout
-    assert ovstool("version").stdout.startswith("ovstool ")
+def test_the_version(unchanged):
+    assert unchanged.ovstool("version").stdout == unchanged.ovstool("--version").stdout
+    assert unchanged.ovstool("version").stdout.startswith("ovstool ")

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked import FORKS
 
 from ovstool import sandbox
 from ovstool.errors import Conflict, Exit, Refused, Unreachable, UsageError
@@ -44,9 +45,9 @@ def second(place):
     return Path(f"{place}-2")
 
 
-def ovstool(*argv, **options):
-    command = [sys.executable, "-m", "ovstool", *map(str, argv)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **options)
+def ovstool(*argv, env=os.environ):
+    done = FORKS.run([*map(str, argv)], env, timeout_s=120)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def output(box, *argv):
