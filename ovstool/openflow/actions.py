@@ -18,14 +18,15 @@ _D16, _D32 = decimal(0, 2**16 - 1), decimal(0, 2**32 - 1)
 
 _PIECES = re.compile(r"[^, \t\r\n]+")
 _PIECE = re.compile(r"([^:=(]*)[:=(]?(.*)", re.DOTALL)
-_CLAUSE = re.compile(r"([^,]*),[ \t]*\+?([0-9]+)[ \t]*/[ \t]*\+?([0-9]+)[ \t]*")
-_QUEUE = re.compile(r"[:q,]*([^:q,]*)[:q,](.*)", re.DOTALL)
-_NAT_IPV4 = re.compile(r"([0-9.]+)(?:-([0-9.+-]*))?(?::(.*))?", re.DOTALL)
-_NAT_PORTS = re.compile(r"\+?([0-9]+)(?:-\+?([0-9]+))?")
-_TLV = re.compile(r"0x([0-9a-fA-F]+),([0-9]+),0x((?:[0-9a-fA-F]{2}){1,125})")
-_LENGTH = re.compile(r"([^)]*)\)?->(.*)", re.DOTALL)
-_NO_BITS = re.compile(r"/(?:0x)?[0.:]+\Z")
-_ZERO = re.compile(r"(?:0x)?[0.:]+/")  # with such a mask it is all there is to install
+# Patterns that few actions need are texts, which re compiles when the first does.
+_CLAUSE = r"([^,]*),[ \t]*\+?([0-9]+)[ \t]*/[ \t]*\+?([0-9]+)[ \t]*"
+_QUEUE = r"(?s)[:q,]*([^:q,]*)[:q,](.*)"
+_NAT_IPV4 = r"(?s)([0-9.]+)(?:-([0-9.+-]*))?(?::(.*))?"
+_NAT_PORTS = r"\+?([0-9]+)(?:-\+?([0-9]+))?"
+_TLV = r"0x([0-9a-fA-F]+),([0-9]+),0x((?:[0-9a-fA-F]{2}){1,125})"
+_LENGTH = r"(?s)([^)]*)\)?->(.*)"
+_NO_BITS = r"/(?:0x)?[0.:]+\Z"
+_ZERO = r"(?:0x)?[0.:]+/"  # with such a mask it is all there is to install
 _MOST_MEMBERS = 2048  # BUNDLE_MAX_MEMBERS of ofp-actions.h: ovs-ofctl passes over those that follow
 _DEEPEST = 100  # MAX_OFPACT_PARSE_DEPTH of ofp-actions.c
 _FEW = 16  # actions, for which a pattern is not worth its time
@@ -265,7 +266,11 @@ def _set_field(text: str) -> str | None:
         return None
     if value == "ANY":  # which ovs-ofctl writes for a mask of no bits (forms.readable)
         return None
-    return "sets nothing: its mask is 0" if _NO_BITS.search(value) and not _ZERO.match(value) else fields.value(field, value, sets=True)
+    return (
+        "sets nothing: its mask is 0"
+        if re.search(_NO_BITS, value) and not re.match(_ZERO, value)
+        else fields.value(field, value, sets=True)
+    )
 
 
 def _output(word: Word) -> str | None:
@@ -276,7 +281,7 @@ def _output(word: Word) -> str | None:
 
 @_of
 def _enqueue(text: str) -> str | None:
-    found = _QUEUE.fullmatch(text)
+    found = re.fullmatch(_QUEUE, text)
     return (fields.port(found[1]) or _U32(found[2])) if found else None
 
 
@@ -299,7 +304,7 @@ def _to_controller(word: Word) -> str | None:
 
 @_of
 def _conjunction(text: str) -> str | None:
-    found = _CLAUSE.fullmatch(text)
+    found = re.fullmatch(_CLAUSE, text)
     if not found or not 2 <= int(found[3][:9]) <= 64 or not 1 <= int(found[2][:9]) <= int(found[3]):
         return "does not fit: (ID,CLAUSE/CLAUSES), of 2 to 64 clauses"
     return _U32(found[1].rstrip())
@@ -334,7 +339,7 @@ def _bundle(text: str) -> str | None:
 
 @_of
 def _length(text: str) -> str | None:
-    found = _LENGTH.fullmatch(text)
+    found = re.fullmatch(_LENGTH, text)
     return (_U16(found[1]) or fields.subfield(found[2])) if found else None
 
 
@@ -347,7 +352,7 @@ def _metadata(text: str) -> str | None:
 @_of
 def _nat_range(text: str) -> str | None:
     """ADDRESS-ADDRESS:PORT-PORT (str_to_nat_range of ofp-actions.c); inet_pton(3) reads the addresses of IPv6."""
-    found = _NAT_IPV4.fullmatch(text)
+    found = re.fullmatch(_NAT_IPV4, text)
     if found:
         wrong = fields.ipv4(found[1]) or (fields.ipv4(found[2]) if found[2] is not None else None)
         return wrong or (_nat_ports(found[3]) if found[3] is not None else None)
@@ -356,13 +361,13 @@ def _nat_range(text: str) -> str | None:
 
 
 def _nat_ports(text: str) -> str | None:
-    found = _NAT_PORTS.fullmatch(text)
+    found = re.fullmatch(_NAT_PORTS, text)
     return None if found and not _D16(found[1]) and not _D16(found[2] or "0") else "has a port that does not fit: 0 to 65535"
 
 
 @_of
 def _tlv(text: str) -> str | None:
-    found = _TLV.fullmatch(text)
+    found = re.fullmatch(_TLV, text)
     if found and int(found[1], 16) <= 0xFFFF and not decimal(0, 255)(found[2]):
         return None
     return "does not fit: (0xCLASS,TYPE,0xVALUE), of 16 bits, 8 bits and up to 125 bytes"

@@ -149,11 +149,12 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 MAC = r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}"
 _IPV4, _MAC = re.compile(IPV4), re.compile(MAC)
-_PORT = re.compile(r"[ \t]*[+-]?[0-9]+")
-_PACKET_TYPE = re.compile(r"\(([^,()]*),([^,()]*)\)")
-_FLAG = re.compile(r"[a-z_]+")
-_BITS = re.compile(r"\A\[([0-9a-fA-F]{1,16})\]\Z")  # flags without a name, as ovs-ofctl writes them (packet_format_tcp_flags of packets.c)
-_SUBFIELD = re.compile(r"(\w+)(?:\[(?:([0-9]{1,4})(?:\.\.([0-9]{1,4}))?)?\])?")
+# Patterns that few values need are texts, which re compiles when the first does.
+_PORT = r"[ \t]*[+-]?[0-9]+"
+_PACKET_TYPE = r"\(([^,()]*),([^,()]*)\)"
+_FLAG = r"[a-z_]+"
+_BITS = r"\A\[([0-9a-fA-F]{1,16})\]\Z"  # flags without a name, as ovs-ofctl writes them (packet_format_tcp_flags of packets.c)
+_SUBFIELD = r"(\w+)(?:\[(?:([0-9]{1,4})(?:\.\.([0-9]{1,4}))?)?\])?"
 _OWN_PORTS = 0xFFFFFF00  # what OpenFlow 1.1 and later reserve of 32 bits for ports of its own (OFPP_MAX)
 
 
@@ -228,7 +229,7 @@ def value(field: Field, text: str, sets: bool = False) -> str | None:
 
 def subfield(text: str) -> str | None:
     """What is wrong with a field, or some of its bits, such as ``reg0[0..7]``."""
-    found = _SUBFIELD.fullmatch(text)
+    found = re.fullmatch(_SUBFIELD, text)
     if not found:
         return "has no such bits: [], [BIT] or [FIRST..LAST]" if re.match(r"\w+\[", text) else None
     field = table().get(found[1])
@@ -239,7 +240,7 @@ def subfield(text: str) -> str | None:
 
 def bits_of(text: str) -> int | None:
     """How many bits a field, or a part of it, has."""
-    found = _SUBFIELD.fullmatch(text)
+    found = re.fullmatch(_SUBFIELD, text)
     field = table().get(found[1]) if found else None
     if not found or not field:
         return None
@@ -369,7 +370,7 @@ def _prefix(text: str, bits: int) -> str | None:
 
 def port(text: str) -> str | None:
     """What is wrong with a port: a number, or else a name, for ovs-ofctl to find (ofputil_port_from_string of ofp-port.c)."""
-    if not _PORT.fullmatch(text) or decimal(0, 0xFFFF)(text) is None or decimal(_OWN_PORTS, 2**32 - 1)(text) is None:
+    if not re.fullmatch(_PORT, text) or decimal(0, 0xFFFF)(text) is None or decimal(_OWN_PORTS, 2**32 - 1)(text) is None:
         return None
     return "does not fit: 0 to 65535, or a port's name"
 
@@ -380,7 +381,7 @@ def _port(field: Field, text: str, sets: bool) -> str | None:
 
 def table_number(text: str) -> str | None:
     """What is wrong with a table: a number, or else a name."""
-    return decimal(0, 254)(text) and "does not fit: 0 to 254" if _PORT.fullmatch(text) else None
+    return decimal(0, 254)(text) and "does not fit: 0 to 254" if re.fullmatch(_PORT, text) else None
 
 
 def _flags(field: Field, text: str, sets: bool) -> str | None:
@@ -390,7 +391,7 @@ def _flags(field: Field, text: str, sets: bool) -> str | None:
         return number(0, high)(first) or mask(second, high, 0)
     if text[0] in "+-":
         return None  # each of them is looked at, to the end
-    wrong = (number(0, high)(_BITS.sub(r"0x\1", one)) for one in text.split("|") if not _FLAG.fullmatch(one))
+    wrong = (number(0, high)(re.sub(_BITS, r"0x\1", one)) for one in text.split("|") if not re.fullmatch(_FLAG, one))
     return next(filter(None, wrong), None)
 
 
@@ -399,7 +400,7 @@ def _fragments(field: Field, text: str, sets: bool) -> str | None:
 
 
 def _packet_type(field: Field, text: str, sets: bool) -> str | None:
-    found = _PACKET_TYPE.fullmatch(text)
+    found = re.fullmatch(_PACKET_TYPE, text)
     return (number(0, 0xFFFF)(found[1]) or number(0, 0xFFFF)(found[2])) if found else "does not fit: (NAMESPACE,TYPE), each 0 to 65535"
 
 

@@ -10,22 +10,23 @@ from collections.abc import Mapping
 
 from ovstool.openflow import text
 
+# Patterns are texts where few flows need them: re compiles one when the first does.
 # A load of more than 64 bits, which ovs-ofctl prints as several.
-_LONG_LOAD = re.compile(r"load:(?:0x[0-9a-f]+|0)->(\w+)\[\d+\.\.\d+\](?:,load:(?:0x[0-9a-f]+|0)->\1\[\d+(?:\.\.\d+)?\])+")
-_LOADED = re.compile(r"load:(\w+)->\w+\[(\d+)(?:\.\.(\d+))?\]")
-_UNREADABLE = re.compile(r"invalid mask for field|ANY: bad syntax|unknown keyword gtpu_|: invalid IPv6 address")
-_GTPU = re.compile(r"(?<!\w)(?=gtpu_(?:flags|msgtype)=)")
-_NOTHING = re.compile(r"set_field:ANY->(?!in_port)")  # with a mask of no bits; as a port ANY is one
+_LONG_LOAD = r"load:(?:0x[0-9a-f]+|0)->(\w+)\[\d+\.\.\d+\](?:,load:(?:0x[0-9a-f]+|0)->\1\[\d+(?:\.\.\d+)?\])+"
+_LOADED = r"load:(\w+)->\w+\[(\d+)(?:\.\.(\d+))?\]"
+_UNREADABLE = r"invalid mask for field|ANY: bad syntax|unknown keyword gtpu_|: invalid IPv6 address"
+_GTPU = r"(?<!\w)(?=gtpu_(?:flags|msgtype)=)"
+_NOTHING = r"set_field:ANY->(?!in_port)"  # with a mask of no bits; as a port ANY is one
 _NUMBER = r"(0x[0-9a-f]{1,256}|[0-9]{1,19}|[0-9a-f:]{0,39}::?[0-9a-f.:]{0,39})"
-_MASKED = re.compile(rf"set_field:{_NUMBER}/{_NUMBER}->(?!vlan_vid)(\w+)")  # of which a load reaches one bit less
-_TUN_METADATA = re.compile(r"set_field:(0x[0-9a-f]{1,256}|0)(?:/(0x[0-9a-f]{1,256}))?->tun_metadata(\d{1,2})\b")
-_TUN_FLAGS = re.compile(r"load:(?:0x1|(0))->NXM_NX_TUN_FLAGS\[\]")
-_TLV = re.compile(r"^\s*\w+\s+\w+\s+(\d+)\s+tun_metadata(\d+)", re.MULTILINE)
+_MASKED = rf"set_field:{_NUMBER}/{_NUMBER}->(?!vlan_vid)(\w+)"  # of which a load reaches one bit less
+_TUN_METADATA = r"set_field:(0x[0-9a-f]{1,256}|0)(?:/(0x[0-9a-f]{1,256}))?->tun_metadata(\d{1,2})\b"
+_TUN_FLAGS = r"load:(?:0x1|(0))->NXM_NX_TUN_FLAGS\[\]"
+_TLV = r"(?m)^\s*\w+\s+\w+\s+(\d+)\s+tun_metadata(\d+)"
 
 
 def is_unreadable(said: str) -> bool:
     """Whether ovs-ofctl has complained about what it writes itself."""
-    return bool(_UNREADABLE.search(said))
+    return bool(re.search(_UNREADABLE, said))
 
 
 def readable(flows: str) -> str:
@@ -34,8 +35,8 @@ def readable(flows: str) -> str:
     A load of a part of a field is printed as a mask also where the field has none; and of an IPv6 mask that begins with a digit
     ovs-ofctl reads a prefix length (ipv6_parse_masked__ of packets.c).
     """
-    flows = _NOTHING.sub("set_field:0/0->", _GTPU.sub("tun_", flows))
-    return _MASKED.sub(_as_load, flows)
+    flows = re.sub(_NOTHING, "set_field:0/0->", re.sub(_GTPU, "tun_", flows))
+    return re.sub(_MASKED, _as_load, flows)
 
 
 def _as_load(found: re.Match[str]) -> str:
@@ -58,11 +59,11 @@ def _integer(number: str) -> int:
 
 def joined(flow: str) -> str:
     """A flow with the parts of each long load put together."""
-    return _LONG_LOAD.sub(_one_load, flow) if flow.count("load:") > 1 else flow
+    return re.sub(_LONG_LOAD, _one_load, flow) if flow.count("load:") > 1 else flow
 
 
 def _one_load(found: re.Match[str]) -> str:
-    parts = [(int(number, 0), int(low), int(high or low)) for number, low, high in _LOADED.findall(found[0])]
+    parts = [(int(number, 0), int(low), int(high or low)) for number, low, high in re.findall(_LOADED, found[0])]
     start, end = parts[0][1], parts[-1][2]
     if [low for _, low, _ in parts] != list(range(start, end + 1, 64)) or any(high - low != 63 for _, low, high in parts[:-1]):
         return found[0]
@@ -72,7 +73,7 @@ def _one_load(found: re.Match[str]) -> str:
 
 def option_lengths(dumped: str) -> dict[str, int]:
     """The bytes of each tunnel option that is mapped to a field, of ``ovs-ofctl dump-tlv-map``."""
-    return {number: int(length) for length, number in _TLV.findall(dumped)}
+    return {number: int(length) for length, number in re.findall(_TLV, dumped)}
 
 
 def canonical(flow: str, lengths: Mapping[str, int]) -> tuple[str, str, str]:
@@ -84,9 +85,9 @@ def canonical(flow: str, lengths: Mapping[str, int]) -> tuple[str, str, str]:
     head = text.head(flow)
     beside = " ".join(sorted(word for word in before.split() if word.partition("=")[0] in text.BESIDE))
     if "TUN_FLAGS" in actions:  # in which form depends on whether it has been sent before (encode_SET_FIELD)
-        actions = _TUN_FLAGS.sub(lambda found: f"set_field:{found[1] or 'oam'}->tun_flags", actions)
+        actions = re.sub(_TUN_FLAGS, lambda found: f"set_field:{found[1] or 'oam'}->tun_flags", actions)
     if "tun_metadata" in actions:
-        actions = _TUN_METADATA.sub(lambda found: _cut(found, lengths), actions)
+        actions = re.sub(_TUN_METADATA, lambda found: _cut(found, lengths), actions)
     return head, beside, actions.strip()
 
 

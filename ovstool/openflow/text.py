@@ -22,30 +22,30 @@ _MOST_STEPS = 2**18  # from groups to groups that their buckets go to
 _PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
 _CACHED = 2**13  # matches and actions kept parsed; more would only cost memory where nearly all flows differ
 
+# Patterns that few commands need are texts, which re compiles when the first does.
 # What stands before the actions: counters, `key=value, ` and flags, and the match (ofputil_flow_stats_format of ofp-flow.c). A match has
 # no comma followed by a space, with names escaped.
-_FLOW = re.compile(
-    r" cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
+_FLOW = (
+    r"(?s) cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
     r"(?:n_packets=([0-9]{1,20}), )?(?:n_bytes=([0-9]{1,20}), )?"
-    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*?) ?",
-    re.DOTALL,
+    rf"(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) )*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*?) ?"
 )
 BESIDE = ("cookie", "idle_timeout", "hard_timeout", "importance")  # of a flow of a difference, after its match
 _AFTER_MATCH = re.compile(rf"(?:^| )(?:{'|'.join(BESIDE)})=\w+ ")
 _PLACE = re.compile(r"(?:table=\S+ )?(?:priority=\d+)?")
-_SENT = re.compile(r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)")
+_SENT = r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)"
 _SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
-_QUEUEING = re.compile(
+_QUEUEING = (
     r"(?<![\w:])(?:set_queue:(?P<set>[0-9]{1,10})(?![0-9])|(?P<pop>pop_queue)|(?P<enter>clone\{)"
     r"|enqueue[:(](?P<port>\w+)[:,](?P<queue>[0-9]{1,10})(?![0-9])"
     r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
     r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))|(?P<leave>\})"
 )
 _NAMED = re.compile(r"[^=:(]*")
-_CLONE = re.compile(r"clone\(((?:[^()]|\([^()]*\))*)\)")
+_CLONE = r"clone\(((?:[^()]|\([^()]*\))*)\)"
 _CLONES = 4  # in one another; each time it finds two levels
-_SET_QUEUE = re.compile(r"(?<![\w:])set_queue:[0-9]+")
-_SHOWN_PORT = re.compile(r" (\d+|LOCAL)\((.*)\): addr:")
+_SET_QUEUE = r"(?<![\w:])set_queue:[0-9]+"
+_SHOWN_PORT = r" (\d+|LOCAL)\((.*)\): addr:"
 
 Row = tuple[int | str, int, str, int | None, int | None, float, str, str]
 
@@ -71,7 +71,7 @@ def flows(dumped: Iterable[str]) -> Iterator[Row]:
     Counters in packets and bytes, None where the switch has none. A table that has a name has that, when names are shown.
     The header lines, of which a long dump has some in the middle, are left out. Raises Refused for a line that is not a flow.
     """
-    parse = _FLOW.fullmatch
+    parse = re.compile(_FLOW).fullmatch
     for line in dumped:
         has_names = '"' in line
         before, equals, actions = (escaped(line) if has_names else line).partition("actions=")
@@ -192,7 +192,7 @@ def queueing(actions: str, goes_on: bool = False) -> list[Queueing]:
     others: set[int] = set()
     current: int | None = None
     before: list[int | None] = []  # of the clones that we are in
-    for found in _QUEUEING.finditer(_in_order(actions)):
+    for found in re.finditer(_QUEUEING, _in_order(actions)):
         if found["set"]:
             current = int(found["set"])
             ports.setdefault(current, set())
@@ -219,10 +219,10 @@ def _in_order(actions: str) -> str:
     What is in a clone, after which the queue is that of before, is put in braces.
     """
     apply, written, rest = actions.partition("write_actions(")
-    if written and (selected := _SET_QUEUE.findall(rest)):
-        actions = f"{apply}{written}{selected[-1]},{_SET_QUEUE.sub('', rest)}"
+    if written and (selected := re.findall(_SET_QUEUE, rest)):
+        actions = f"{apply}{written}{selected[-1]},{re.sub(_SET_QUEUE, '', rest)}"
     for _ in range(_CLONES if "clone(" in actions else 0):
-        actions = _CLONE.sub(r"clone{\1}", actions)
+        actions = re.sub(_CLONE, r"clone{\1}", actions)
     return actions
 
 
@@ -253,7 +253,7 @@ def queueing_groups(dumped: str) -> dict[str, list[Queueing]]:
 
 def ports(shown: str) -> dict[str, str]:
     """Port names and numbers from ``ovs-ofctl show``."""
-    found = map(_SHOWN_PORT.match, shown.split("\n"))
+    found = map(re.compile(_SHOWN_PORT).match, shown.split("\n"))
     return {match[2]: match[1] for match in found if match}
 
 
@@ -267,7 +267,7 @@ def sent(printed: str) -> list[str]:
     """The flows that ``ovs-ofctl parse-flows`` prints, as it would send them, in the syntax that ovs-ofctl takes."""
     result = []
     for line in printed.split("\n"):
-        if found := _SENT.match(line):
+        if found := re.match(_SENT, line):
             before, actions, after = found[1].partition("actions=")
             result.append(" ".join(map(_sent_word, before.split())) + f" {actions}{after}")
     return result

@@ -9,28 +9,29 @@ from typing import NamedTuple
 from ovstool.errors import Refused, one_line, quote
 from ovstool.openflow.words import renamed
 
+# Patterns that few traces need are texts, which re compiles when the first does.
 _BRIDGE = re.compile(r"( *)bridge\(\"(.*)\"\)")
 _STEP = re.compile(r"( *)([0-9]{1,3})\. (.*)")
 _MATCHED = re.compile(r"(?:(.*), )?priority ([0-9]{1,5})(?:, cookie (0x[0-9a-f]+))?")
-_FAILED = re.compile(r"Translation failed \((.*)\), packet is dropped\.")
+_FAILED = r"Translation failed \((.*)\), packet is dropped\."
 # What the kernel sets for a tunnel, and the header that the userspace datapath pushes: the address of the other end.
 _TUNNEL = re.compile(r"(?:\btunnel\(|\bheader\([^()]*\([^()]*\),ipv[46]\()[^()]*?\b(?:ipv6_)?dst=([^,()]+)")
 _TUNNELLED = ("output to kernel tunnel", "output to native tunnel")  # compose_output_action__ of ofproto-dpif-xlate.c
 _CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
-_RESUMED = re.compile(r"recirc\(0x[0-9a-f]+\) - resume (\w+)")
+_RESUMED = r"recirc\(0x[0-9a-f]+\) - resume (\w+)"
 _OUTPUT = re.compile(r"output:(.+)")
 # In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
 _NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
 _BRANCHES = ("clone", "check_pkt_len", "gt", "le", "actions", "sample")  # actions that hold others
 _WITH_PORTS = (*_BRANCHES, "tnl_port", "out_port", "tnl_pop")
 _PIECE = re.compile(r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)|[(),\n]|[^"(),\n]+')
-_PLAIN_NAME = re.compile(r"(?!\d+$|(?:drop|pop_vlan|pop_eth|pop_nsh|ct_clear|dec_ttl)$)[\w.-]+")
+_PLAIN_NAME = r"(?!\d+$|(?:drop|pop_vlan|pop_eth|pop_nsh|ct_clear|dec_ttl)$)[\w.-]+"
 _TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|udp|srv6)_sys(?:_\d+)?")
 # dpif_show_backer of ofproto-dpif.c, show_dpif of dpctl.c
-_SHOWN_DATAPATH = re.compile(r"([^\s@]+@\S+): hit:\d+ missed:\d+")
-_SHOWN_BRIDGE = re.compile(r"  (\S.*):")
-_SHOWN_PORT = re.compile(r"    (.+) (\d+)/(?:\d+|none): \(")
-_SHOWN_DATAPATH_PORT = re.compile(r"  port (\d+): (.+?)(?: \(|$)")
+_SHOWN_DATAPATH = r"([^\s@]+@\S+): hit:\d+ missed:\d+"
+_SHOWN_BRIDGE = r"  (\S.*):"
+_SHOWN_PORT = r"    (.+) (\d+)/(?:\d+|none): \("
+_SHOWN_DATAPATH_PORT = r"  port (\d+): (.+?)(?: \(|$)"
 
 
 @dataclass
@@ -74,7 +75,7 @@ def datapath_of(bridge: str, dpif_show: str) -> str:
     """The datapath of a bridge, as ``dpif/show`` tells it. Raises Refused."""
     datapath = ""
     for line in dpif_show.split("\n"):
-        if found := _SHOWN_DATAPATH.fullmatch(line):
+        if found := re.fullmatch(_SHOWN_DATAPATH, line):
             datapath = found[1]
         elif line == f"  {bridge}:" and datapath:
             return datapath
@@ -86,11 +87,11 @@ def ports(bridge: str, dpif_show: str, dpctl_show: str) -> Ports:
     of_bridges: dict[str, dict[str, str]] = {}
     names: dict[str, str] = {}
     for line in dpif_show.split("\n"):
-        if found := _SHOWN_PORT.match(line):
+        if found := re.match(_SHOWN_PORT, line):
             names[found[2]] = found[1]
-        elif found := _SHOWN_BRIDGE.fullmatch(line):
+        elif found := re.fullmatch(_SHOWN_BRIDGE, line):
             names = of_bridges.setdefault(found[1], {})
-    shown = map(_SHOWN_DATAPATH_PORT.match, dpctl_show.split("\n"))
+    shown = (re.match(_SHOWN_DATAPATH_PORT, line) for line in dpctl_show.split("\n"))
     return Ports(bridge, of_bridges, {found[1]: found[2] for found in shown if found})
 
 
@@ -125,9 +126,9 @@ def parse(text: str, ports: Ports | None = None) -> Trace:
             column = len(found[1])
             around = [outer for outer in around if outer.column < column] + [_Around(column, found[2])]
             trace.lines.append(f"{'    ' * (column // 4)}bridge {found[2]}")
-        elif found := _FAILED.match(line):
+        elif found := re.match(_FAILED, line):
             failed = found[1]
-        elif found := _RESUMED.match(line):
+        elif found := re.match(_RESUMED, line):
             resumed = found[1]
             trace.lines.append(line)
         elif found := _STEP.fullmatch(line):
@@ -191,7 +192,7 @@ def _with_port_names(actions: str, names: Mapping[str, str]) -> str:
         elif piece == ")" and within:
             within.pop()
         elif piece in names and (not within or within[-1] in _WITH_PORTS):
-            piece = names[piece] if _PLAIN_NAME.fullmatch(names[piece]) else json.dumps(names[piece], ensure_ascii=False)
+            piece = names[piece] if re.fullmatch(_PLAIN_NAME, names[piece]) else json.dumps(names[piece], ensure_ascii=False)
         pieces.append(piece)
     return "".join(pieces)
 

@@ -381,7 +381,7 @@ def _unreferenced(ports: Sequence[Row], qos_rows: Sequence[Row], queue_rows: Seq
 def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> _Wanted:
     """What the port is to end up with. Raises UsageError for what its type does not take."""
     old = row if wish.merge else None
-    kind = replace(qos_types.named(wish.type or (str(old["type"]) if old else DEFAULT_TYPE)), is_later=wish.is_later)
+    kind = qos_types.named(wish.type or (str(old["type"]) if old else DEFAULT_TYPE))._replace(is_later=wish.is_later)
     config = mapping(old["other_config"]) if old else {}
     queues = {n: _Stored(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:

@@ -5,7 +5,8 @@ trtcm-policer a committed and an excess rate that are independent of each other 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ovstool import units
@@ -38,8 +39,7 @@ class Key(NamedTuple):
     since: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class Type:
+class Type(NamedTuple):
     """A QoS type: the keys that it reads, and which parts of a shape it takes for the port and for a queue.
 
     ``queue`` None: it has no queues. ``names`` are the keys in which a part is stored, in units of ``bits``.
@@ -47,10 +47,10 @@ class Type:
 
     name: str
     does: str
-    keys: Mapping[str, Key] = field(default_factory=dict)
+    keys: Mapping[str, Key] = MappingProxyType({})
     port: tuple[str, ...] = ()
     queue: tuple[str, ...] | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = MappingProxyType({})
     bits: int = 1
     last_queue: int = 2**32 - 1
     last_priority: int = 2**32 - 1

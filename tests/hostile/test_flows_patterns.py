@@ -48,7 +48,7 @@ def patterns() -> Iterator[tuple[str, str, int, list[str]]]:
                 flags = [keyword.value for keyword in node.keywords if keyword.arg == "flags"]
                 flags += [argument for argument in node.args if re.match(r"re\.[A-Z]", ast.unparse(argument))]
                 value = sum(eval(ast.unparse(flag), {"re": re}) for flag in flags)
-                methods = [node.func.attr] if call != "re.compile" else uses.get(names.get(node, ""), list(METHODS))
+                methods = [node.func.attr] if call != "re.compile" else uses.get(names.get(node, ast.unparse(node)), list(METHODS))
                 yield f"{path.relative_to(ROOT)}:{node.lineno}", text_of(node.args[0], vars(module)), int(value), methods
 
 
