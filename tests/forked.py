@@ -181,6 +181,10 @@ def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, sta
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)
+    if "COVERAGE_PROCESS_START" in environ:  # tests/mutants
+        import coverage
+
+        coverage.Coverage.current().switch_context(environ["MUTANTS_TEST"])
     sys.argv = [str(_ROOT / "ovstool/__main__.py"), *words]
 
 

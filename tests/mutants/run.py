@@ -27,7 +27,7 @@ from mistakes import ROOT, Mutant, mutants_of
 WORK = ROOT / ".mutants"
 EQUIVALENT = ROOT / "tests/mutants/equivalent.txt"
 MOST_S = 90  # of tests for a mutant
-PARALLEL = 2
+PARALLEL = 6  # as most tests wait
 # Processes, mounts, network namespaces and /tmp are its own and end with it; the tree, which may be in /tmp, stays visible.
 WALLS = """set -e; mount --bind "$1" /mnt; mount -t tmpfs tmpfs /tmp; mkdir -p "$1" /run/netns; mount --move /mnt "$1"
 mount -t tmpfs tmpfs /run/netns; cd "$2"; shift 2; exec "$@" """
@@ -96,6 +96,10 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
             for line, tests in read.contexts_by_lineno(file).items():
                 for test in tests:
                     lines[test][str(Path(file).relative_to(tree))].add(line)
+    # What a module does while it is imported is seen by all who run any of it: modules are imported before any test.
+    for of in (of for test, of in lines.items() if test):
+        for file in of.keys() & lines[""].keys():
+            of[file] |= lines[""][file]
     found = {test: (taken[test], {file: sorted(of) for file, of in lines[test].items()}) for test in taken.keys() - failed}
     known.write_text(json.dumps(found))
     print(f"{module}: {len(found)} tests measured, {len(failed)} left out", flush=True)
