@@ -129,7 +129,7 @@ def test_a_program_that_ended_and_left_its_stderr_to_another_is_not_waited_for(p
 def test_a_start_and_a_stop_for_a_command_have_the_time_each(place, tmp_path):
     """The command itself may take as long as it likes."""
     stand_in(tmp_path, "ovs-vswitchd", HANGS, then_real=False)
-    done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "-t", "1", "--", "true", path=tmp_path, timeout=8)
+    done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "-t", "3", "--", "true", path=tmp_path, timeout=10)
     assert_refused(done, 7, "ovs-vswitchd did not answer in time")
-    done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "-t", "2", "--", "sleep", "2.5")
+    done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "-t", "4", "--", "sleep", "4.5")
     assert (done.returncode, done.stderr) == (0, "")

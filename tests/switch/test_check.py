@@ -369,8 +369,8 @@ def test_an_ovs_vswitchd_that_hangs(switch, ovstool, command):
     os.kill(pid, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        result = ovstool(f"{command} -t 1 -f json")
-        assert time.monotonic() - began < 5
+        result = ovstool(f"{command} -t 3 -f json")
+        assert time.monotonic() - began < 8
     finally:
         os.kill(pid, signal.SIGCONT)
     assert result.code == (0 if "explain" in command else 1) and result.stderr.count("\n") <= 8
