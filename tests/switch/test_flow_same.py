@@ -5,12 +5,15 @@ import subprocess
 
 import pytest
 from flow_generator import flows, numbered, read
+from ovs_version import OVS
 
 from ovstool.openflow import words
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 # ovs-ofctl reads a mask of the lowest bytes of a tunnel option as an option of that length.
 CUT = re.compile(r"tun_metadata1=0xef")
+# ovs-ofctl 2.13 forgets these masks when it compares, and does not read this word where it writes it.
+MISREAD = re.compile(r"nw_frag=(?:yes|not_later)|ip_frag=(?:yes|not_later)|nw_proto=2|ip_proto=2|igmp")
 # What every version of OpenFlow can say.
 PLAIN = [
     "priority=1,ip,nw_src=10.0.0.0/8,actions=mod_dl_dst:02:00:00:00:00:01,output:1",
@@ -44,8 +47,17 @@ class Bridge:
         assert code is None or done.returncode == code, done.stderr
         return done
 
+    def known(self, given):
+        """Those flows that this ovs-ofctl can read, and of them what it prints: from 3.1 on all of them."""
+        given = [flow for flow in given if OVS >= (2, 17) or not MISREAD.search(flow)]
+        while (done := self.ofctl("parse-flows", "-", stdin="".join(f"{flow}\n" for flow in given), code=None)).returncode:
+            at = int(re.search(r"-:(\d+): ", done.stderr)[1])
+            assert OVS < (3, 1), done.stderr
+            del given[at - 1]
+        return given
+
     def fill(self, given):
-        """Give the bridge these flows and no others; Open vSwitch takes them all."""
+        """Give the bridge these flows and no others; Open vSwitch takes all that its ovs-ofctl knows."""
         self.ofctl("del-flows", self.socket)
         self.ofctl("--bundle", "add-flows", self.socket, "-", stdin="".join(f"{flow}\n" for flow in given))
 
@@ -91,8 +103,8 @@ def of_ovs():
 
 @pytest.mark.parametrize("given", [lambda: flows(11), of_ovs], ids=["generated", "of_ovs"])
 def test_flows_that_are_there_are_the_same(versioned, given):
-    given = [flow for flow in given() if "importance" not in flow or versioned.says_importance()]
-    assert len(given) > 1200
+    given = versioned.known(flow for flow in given() if "importance" not in flow or versioned.says_importance())
+    assert len(given) > (1200 if OVS >= (3, 1) else 900)
     versioned.fill(given)
     name = versioned.file(given)
     for verb in "add", "replace":
@@ -107,7 +119,7 @@ def test_flows_that_are_there_are_the_same(versioned, given):
 
 @pytest.mark.parametrize("beside", ["cookie=0x123", "idle_timeout=4000", "hard_timeout=4000", "priority=65000", "table=77", ""])
 def test_flows_with_something_else_differ(bridge, beside):
-    given = [flow for flow in flows(12) if "goto_table" not in flow and "resubmit" not in flow][::4]
+    given = bridge.known([flow for flow in flows(12) if "goto_table" not in flow and "resubmit" not in flow][::4])
     bridge.switch.vsctl(f"set bridge br0 protocols={VERSIONS}")
     bridge.fill(given)
     changed = []
@@ -151,6 +163,6 @@ def test_versions_without_bundles_compare_too(bridge):
     for version in BEYOND:
         bridge.switch.vsctl(f"set bridge br0 protocols={version}")
         bridge.ofctl("del-flows", bridge.socket)
-        given = [flow for flow in PLAIN if BEYOND[version] is None or not re.search(BEYOND[version], flow)]
+        given = [flow for flow in bridge.known(PLAIN) if BEYOND[version] is None or not re.search(BEYOND[version], flow)]
         bridge.ofctl("add-flows", bridge.socket, "-", stdin="".join(f"{flow}\n" for flow in given))
         assert bridge.differ(given) == bridge.differ(bridge.dump("--no-stats")) == [], version

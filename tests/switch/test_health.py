@@ -6,6 +6,7 @@
 import broken
 import pytest
 import setups
+from ovs_version import OVS
 from severity import ERRORS, WARNINGS
 
 from ovstool import sandbox
@@ -91,7 +92,8 @@ def test_forms_of_flows_that_lead_to_none(switch, led):
 
 
 # What only devices that are real can show is tried on the userspace datapath, the rest where it is cheaper.
-BROKEN = {"dummy": broken.CASES, "netdev": [case for case in broken.CASES if "dummy" not in case.where]}
+CASES = [case for case in broken.CASES if OVS >= (2, 16) or "kpkts" not in case.breaks]  # before, Open vSwitch polices no packets
+BROKEN = {"dummy": CASES, "netdev": [case for case in CASES if "dummy" not in case.where]}
 
 
 @pytest.mark.parametrize("datapath", BROKEN)
