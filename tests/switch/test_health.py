@@ -92,7 +92,9 @@ def test_forms_of_flows_that_lead_to_none(switch, led):
 
 
 # What only devices that are real can show is tried on the userspace datapath, the rest where it is cheaper.
-CASES = [case for case in broken.CASES if OVS >= (2, 16) or "kpkts" not in case.breaks]  # before, Open vSwitch polices no packets
+# Before 2.16 Open vSwitch polices no packets; from 3.2 on it gives tc rates of 64 bits, and reads netem's jitter.
+FINE = ("kpkts",) if OVS < (2, 16) else ("this Open vSwitch can hold", "jitter=") if OVS >= (3, 2) else ()
+CASES = [case for case in broken.CASES if not any(word in case.problem or word in case.breaks for word in FINE)]
 BROKEN = {"dummy": CASES, "netdev": [case for case in CASES if "dummy" not in case.where]}
 
 
