@@ -46,9 +46,12 @@ def test_max_rate(switch, ovstool):
 @kernel_only
 @measured
 def test_a_high_max_rate(switch, ovstool):
-    """Open vSwitch gives the bucket of all queues room for one frame, so the time that a timer comes late is lost; here 5 to 7%."""
+    """Open vSwitch gives the bucket of all queues room for one frame, so the time that a timer comes late is lost.
+
+    Here 5 to 7%, and 15% while the machine has other work.
+    """
     assert ovstool("qos set eth2 --max-rate 500mbit").code == 0
-    assert 0.90 < send(switch.box, tcp(1, 2))[0].frames_bps / 500e6 < 1.02
+    assert 0.75 < send(switch.box, tcp(1, 2))[0].frames_bps / 500e6 < 1.02
 
 
 @kernel_only
