@@ -56,8 +56,8 @@ class Switch:
     def ovstool(self, command: str | list[str], **environ: str) -> Result:
         """Run ovstool as a user does, in a process of its own."""
         words = shlex.split(command) if isinstance(command, str) else command
-        done = FORKS.run(words, self.environ | environ, timeout_s=_TIMEOUT_S)
-        return Result(done.stdout.decode(), done.stderr.decode(), done.returncode)
+        done = FORKS.run_text(words, self.environ | environ, timeout_s=_TIMEOUT_S)
+        return Result(done.stdout, done.stderr, done.returncode)
 
     def tool(self, *argv: str) -> str:
         """Run one of Open vSwitch's own tools on this switch and return what it prints."""

@@ -66,6 +66,11 @@ class Forks:
             raise subprocess.TimeoutExpired(["ovstool", *words], timeout_s, out, err)
         return subprocess.CompletedProcess(["ovstool", *words], code[0], out, err)
 
+    def run_text(self, words: Sequence[str], environ: Mapping[str, str], timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """As ``run``, with what was printed as text."""
+        done = self.run(words, environ, timeout_s=timeout_s)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:  # when ours is closed too, with this process at the latest, it ends

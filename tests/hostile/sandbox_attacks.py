@@ -27,8 +27,7 @@ def ovstool(*argv, path=None, env=None, timeout=GUARD_S):
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")} | (env or {})
     if path:
         environ["PATH"] = f"{path}:{environ['PATH']}"
-    done = FORKS.run([*map(str, argv)], environ, timeout_s=timeout)
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return FORKS.run_text([*map(str, argv)], environ, timeout_s=timeout)
 
 
 def assert_refused(done, code, *words):

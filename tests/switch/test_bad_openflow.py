@@ -80,8 +80,7 @@ def ovstool(place: Path, command: str, *prefix: str) -> subprocess.CompletedProc
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
     words = ["--db", f"unix:{place}/db.sock", *shlex.split(command)]
     if not prefix:
-        done = FORKS.run(words, environ)
-        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return FORKS.run_text(words, environ)
     argv = [*prefix, sys.executable, "-m", "ovstool", *words]
     return subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
 

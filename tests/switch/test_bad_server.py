@@ -35,8 +35,7 @@ def ovstool(db: str, command: str, *prefix: str) -> subprocess.CompletedProcess:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
     words = ["--db", db, *shlex.split(command)]
     if not prefix:
-        done = FORKS.run(words, environ)
-        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+        return FORKS.run_text(words, environ)
     argv = [*prefix, sys.executable, "-m", "ovstool", *words]
     return subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
 

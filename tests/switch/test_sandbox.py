@@ -46,8 +46,7 @@ def second(place):
 
 
 def ovstool(*argv, env=os.environ):
-    done = FORKS.run([*map(str, argv)], env, timeout_s=120)
-    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    return FORKS.run_text([*map(str, argv)], env, timeout_s=120)
 
 
 def output(box, *argv):
