@@ -20,11 +20,12 @@ import cliff.command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from ovstool import render, units
+from ovstool import units
 from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.host import Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.switch import Change, Finding, Switch
+from ovstool.terminal import render
 
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
@@ -591,7 +592,7 @@ class SwitchStream(SwitchLister):
             stream.write([dict(zip(columns, [host, *_cells(row)] if host else _cells(row), strict=True)) for row in rows])
 
     def _show_live(self, beats: Iterator[Answer], args: argparse.Namespace) -> None:
-        from ovstool.live import Table
+        from ovstool.terminal.live import Table
 
         latest: dict[str | None, tuple[SwitchStream, list]] = {}
         notes: deque[str] = deque(maxlen=_NOTES)

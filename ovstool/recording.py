@@ -22,8 +22,8 @@ from functools import cache
 from typing import Any, BinaryIO
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, escape, quote
-from ovstool.output import spreadsheet_meant, spreadsheet_text
 from ovstool.rates import COUNTERS, Reading
+from ovstool.terminal.output import spreadsheet_meant, spreadsheet_text
 
 COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty for the only one
 

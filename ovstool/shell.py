@@ -16,7 +16,7 @@ from cliff.commandmanager import CommandManager
 from ovstool.command import Parser, add_common_options, before_double_dash, common_defaults, report
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import Exit, UsageError, one_line, quote
-from ovstool.output import STDOUT, escape_standard_streams
+from ovstool.terminal.output import STDOUT, escape_standard_streams
 
 DESCRIPTION = "The command line for Open vSwitch: one command for each job, safe to repeat."
 

@@ -15,29 +15,28 @@ from ovstool.shell import App, _leading_options
 
 ROOT = Path(ovstool.__file__).parent
 FILES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
-WORDS = ("shell", "commands/", "completion", "__main__")  # who reads argv
+WORDS = ("shell", "commands/", "terminal/completion", "__main__")  # who reads argv
 # Who may import the module (a prefix of the importing files); whatever is not listed may be imported by nobody but the words.
 MAY_IMPORT = {
     "ovstool.errors": ("",),
-    "ovstool.output": ("render", "command", "live", "recording", "plot"),
+    "ovstool.terminal.output": ("terminal/", "command", "recording"),
+    "ovstool.terminal": ("terminal/", "command"),
     "ovstool.units": ("",),
     "ovstool.rates": ("",),
     "ovstool.host": ("host/", "ovsdb/", "openflow/", "sflow/", "switch/", "command"),
     "ovstool.ovsdb": ("ovsdb/", "switch/"),
     "ovstool.openflow": ("openflow/", "switch/"),
     "ovstool.sflow": ("sflow/", "switch/"),
+    "ovstool.switch.checks": ("switch/checks/", "command"),
     "ovstool.switch": ("switch/", "command"),
-    "ovstool.render": ("command",),
-    "ovstool.live": ("command", "render"),
     "ovstool.fleet": ("command",),
-    "ovstool.recording": ("plot",),
-    "ovstool.plot": (),
+    "ovstool.recording": ("terminal/plot",),
     "ovstool.command": (),
-    "argparse": ("render", "command"),
-    "cliff": ("render", "command"),
+    "argparse": ("terminal/", "command"),
+    "cliff": ("terminal/", "command"),
     "paramiko": ("host/connection",),
-    "rich": ("live",),
-    "matplotlib": ("plot",),
+    "rich": ("terminal/live",),
+    "matplotlib": ("terminal/plot",),
     "ovs.flow": ("openflow/",),
 }
 NOT_BY_WORDS = ("ovstool.ovsdb", "ovstool.openflow", "ovstool.sflow", "ovstool.host", "paramiko", "rich", "matplotlib", "ovs.flow")
@@ -53,7 +52,7 @@ def imports(path: Path):
 
 
 def may_import(file: str, name: str) -> bool:
-    for module, importers in MAY_IMPORT.items():
+    for module, importers in MAY_IMPORT.items():  # the first that fits
         if f"{name}.".startswith(f"{module}."):
             allowed = importers if module in NOT_BY_WORDS else (*importers, *WORDS)
             return any(file == who or ((who.endswith("/") or not who) and file.startswith(who)) for who in allowed)

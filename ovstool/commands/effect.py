@@ -8,7 +8,8 @@ from typing import Any
 from ovstool.command import SwitchChecker, SwitchShow
 from ovstool.commands.police import PORTS as POLICED_PORTS
 from ovstool.commands.qos import PORTS
-from ovstool.switch import Finding, Switch, police_check, qos_check, qos_explain
+from ovstool.switch import Finding, Switch
+from ovstool.switch.checks import explain, policing, shaping
 
 
 class QosExplain(SwitchShow):
@@ -29,12 +30,12 @@ class QosExplain(SwitchShow):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        explained = qos_explain.explain(switch, args.port)
+        explained = explain.explain(switch, args.port)
         return replace(explained, problems=self.addressed(args, explained.problems))
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            self.print_lines(qos_explain.page(shown))
+            self.print_lines(explain.page(shown))
         else:
             super().show(args, shown)
 
@@ -70,7 +71,7 @@ class QosCheck(_Check):
     """
 
     def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
-        return qos_check.check(switch, ports)
+        return shaping.check(switch, ports)
 
 
 class PoliceCheck(_Check):
@@ -89,4 +90,4 @@ class PoliceCheck(_Check):
     ports = POLICED_PORTS
 
     def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
-        return police_check.check(switch, ports)
+        return policing.check(switch, ports)

@@ -6,7 +6,8 @@ from typing import Any
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, number, word
 from ovstool.errors import UsageError, quote
-from ovstool.switch import Switch, port, port_modes
+from ovstool.switch import Switch, port
+from ovstool.switch.accepts import port_modes
 
 _PORT = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 

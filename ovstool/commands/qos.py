@@ -8,7 +8,8 @@ from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
-from ovstool.switch import Switch, qos, qos_rules
+from ovstool.switch import Switch, qos
+from ovstool.switch.checks import shaping_rules
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
@@ -108,7 +109,7 @@ class QosSet(SwitchWriter):
             raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
         wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
         changes = qos.set(switch, args.ports, wish)
-        qos_rules.note(switch, args.ports)
+        shaping_rules.note(switch, args.ports)
         return changes
 
 

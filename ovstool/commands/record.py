@@ -4,14 +4,15 @@ import argparse
 import os
 from typing import Any
 
-from ovstool import plot, recording
+from ovstool import recording
 from ovstool.command import Command, SwitchCommand, seconds
 from ovstool.commands.options import number
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import UsageError
-from ovstool.output import canvas
-from ovstool.render import window_width
 from ovstool.switch import Switch, stats
+from ovstool.terminal import plot
+from ovstool.terminal.output import canvas
+from ovstool.terminal.render import window_width
 
 
 class StatsRecord(SwitchCommand):

@@ -129,7 +129,7 @@ class Complete(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        from ovstool import completion
+        from ovstool.terminal import completion
 
         if parsed_args.shell != "bash":
             raise UsageError(quote(parsed_args.shell), "there is no completion for this shell", "ovstool complete bash")

@@ -6,8 +6,8 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchShow, plain
-from ovstool.render import flat
 from ovstool.switch import Switch, tree
+from ovstool.terminal.render import flat
 
 
 class Show(SwitchShow):

@@ -6,7 +6,8 @@ from typing import Any
 from ovstool.commands.flow import FlowWriter
 from ovstool.commands.options import number, word
 from ovstool.commands.qos import MAX_QUEUE, PORTS
-from ovstool.switch import Switch, qos_rules, steer
+from ovstool.switch import Switch, steer
+from ovstool.switch.checks import shaping_rules
 
 
 class QosSteer(FlowWriter):
@@ -49,7 +50,7 @@ class QosSteer(FlowWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         written = steer.steer(switch, args.port, args.queue, args.match)
-        qos_rules.note(switch, [args.port], errors_only=True)
+        shaping_rules.note(switch, [args.port], errors_only=True)
         return written
 
 

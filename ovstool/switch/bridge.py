@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
-from ovstool.switch import Change, Switch, flush, interface_health, keys, lookup, mirrors, qos
+from ovstool.switch import Change, Switch, flush, interface_health, lookup, mirrors, qos
+from ovstool.switch.accepts import bridge_keys
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 _CONTROLLER = ("target", "type")
@@ -140,7 +141,7 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
 
 def _unheeded(switch: Switch, name: str, wish: Wish) -> list[str]:
     """What to note of values that ovs-vswitchd does not take as they are. Raises UsageError for those that nobody can mean."""
-    notes = keys.check(keys.BRIDGE, name, wish.other_config)
+    notes = bridge_keys.check(bridge_keys.BRIDGE, name, wish.other_config)
     for target in wish.controllers:
         if not flush.taken(target, switch.rundir):
             where = f"{switch.rundir}/{name}.*" if target.startswith("punix:") else switch.rundir
@@ -174,7 +175,7 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     root = _root(txn)
     wish = _with_datapath(root, wish)
     _require_datapath(root, wish.datapath_type or "system")
-    keys.require_agreement(wish.other_config, wish.other_config)
+    bridge_keys.require_agreement(wish.other_config, wish.other_config)
     bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, wish, []))
     txn.mutate("Open_vSwitch", one(root["_uuid"]), [["bridges", "insert", ["set", [bridge]]]])
     txn.watch(interface_health(name))
@@ -193,7 +194,7 @@ def _set(switch: Switch, txn: Transaction, name: str, wish: Wish, force: bool) -
     if "datapath_type" in columns:
         _require_datapath(_root(txn), columns["datapath_type"] or "system")
     if "other_config" in columns:
-        keys.require_agreement(wish.other_config, mapping(columns["other_config"]))
+        bridge_keys.require_agreement(wish.other_config, mapping(columns["other_config"]))
     notes = _costs(switch, row, columns, wish, controllers, force)
     txn.update("Bridge", one(row["_uuid"]), columns)
     txn.watch(interface_health(name))

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool.errors import Conflict, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
-from ovstool.openflow import actions, forms, prerequisites, text, whole, words
+from ovstool.openflow.syntax import actions, forms, prerequisites, text, whole, words
 from ovstool.ovsdb.values import many
 from ovstool.switch import Change, Switch, lookup
 
 if TYPE_CHECKING:
-    from ovstool.openflow.trace import Trace
+    from ovstool.openflow.syntax.trace import Trace
 
 COLUMNS = text.COLUMNS
 
@@ -117,7 +117,7 @@ def given(lines: Sequence[str], file: str | None = None) -> Given:
     checked = []
     found, misfit = Given(lines, file), actions.misfit_of_flow
     if file is not None:
-        from ovstool.openflow.alike import Alike  # a flow alone is like no other
+        from ovstool.openflow.syntax.alike import Alike
 
         misfit = Alike().misfit
     for number, line in enumerate(lines, 1):
@@ -230,7 +230,7 @@ def diff(switch: Switch, bridge: str, flows: Given) -> list[tuple[str, str]]:
 
 def follow(switch: Switch, bridge: str, flow: str) -> "Trace":
     """What ovs-vswitchd would do with a packet (``ofproto/trace``, ovs-vswitchd(8)). Raises NotFound, UsageError, Unreachable."""
-    from ovstool.openflow import trace
+    from ovstool.openflow.syntax import trace
 
     Connection.of(switch, bridge)
     if not flow.strip() or flow.lstrip().startswith("-"):

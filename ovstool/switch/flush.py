@@ -92,7 +92,7 @@ def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
 
 def _cookies(switch: Switch, bridge: str, own_flow: bool) -> Iterator[int]:
     """The cookie of each flow; which of them are ovstool's is told by that."""
-    from ovstool.openflow import text
+    from ovstool.openflow.syntax import text
 
     for table, priority, cookie, *_, match, actions in text.flows(text.lines(_dumped(switch, bridge))):
         if not (own_flow and (table, priority, cookie, match, actions) == (0, 0, "0x0", "", "NORMAL")):

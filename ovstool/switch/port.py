@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, mirrors, police, port_modes, port_types, qos, versions
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, mirrors, police, qos, versions
+from ovstool.switch.accepts import port_modes, port_types
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")

@@ -17,7 +17,8 @@ from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
-from ovstool.switch import Change, Switch, lookup, qos_types, stats, versions
+from ovstool.switch import Change, Switch, lookup, stats, versions
+from ovstool.switch.accepts import qos_types
 
 DEFAULT_TYPE = qos_types.DEFAULT
 TYPES = qos_types.NAMES

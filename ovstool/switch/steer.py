@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from ovstool import units
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
-from ovstool.openflow import match as matches
-from ovstool.openflow import text, words
+from ovstool.openflow.syntax import match as matches
+from ovstool.openflow.syntax import text, words
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import WARNING, Change, Finding, Switch, flow, lookup

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ovstool.openflow import actions, words
+from ovstool.openflow.syntax import actions, words
 from ovstool.shell import App
 
 EXTRACT = Path(__file__).parent.parent / "unit" / "ovs_fields.tsv"

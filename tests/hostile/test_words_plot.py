@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from ovstool import plot
 from ovstool.errors import NotFound, Refused
 from ovstool.rates import Reading
+from ovstool.terminal import plot
 
 
 def readings(ports: int, beats: int, name: str = "eth{}", host: str = ""):

@@ -7,7 +7,7 @@ import pytest
 from flow_generator import flows, numbered, read
 from ovs_version import OVS
 
-from ovstool.openflow import words
+from ovstool.openflow.syntax import words
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 # ovs-ofctl reads a mask of the lowest bytes of a tunnel option as an option of that length.

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ovstool.errors import UsageError
-from ovstool.switch import port_types
+from ovstool.switch.accepts import port_types
 
 CONFLICT, REFUSED, USAGE = 4, 6, 2
 ADDRESSES = (

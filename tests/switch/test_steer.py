@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from ovstool.openflow.match import apart, covers, fields
+from ovstool.openflow.syntax.match import apart, covers, fields
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 NORMAL = "priority=0 actions=NORMAL"

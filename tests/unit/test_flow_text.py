@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ovstool.errors import Refused
-from ovstool.openflow import text, trace, words
+from ovstool.openflow.syntax import text, trace, words
 
 DUMP = """\
 OFPST_FLOW reply (OF1.5) (xid=0x2): flags=[more]

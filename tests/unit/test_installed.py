@@ -2,8 +2,8 @@
 
 import pytest
 
-from ovstool.openflow.text import queueing
-from ovstool.switch.installed import Class, Policer, Qdisc, Queue, classes_shown, policers_shown, qdiscs_shown, queues_shown
+from ovstool.openflow.syntax.text import queueing
+from ovstool.switch.checks.datapath import Class, Policer, Qdisc, Queue, classes_shown, policers_shown, qdiscs_shown, queues_shown
 
 QDISCS = """\
 qdisc noqueue 0: dev lo root refcnt 2 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ovstool.errors import UsageError
-from ovstool.switch import keys
+from ovstool.switch.accepts import bridge_keys
 
 _MANUAL = Path("/usr/share/man/man5/ovs-vswitchd.conf.db.5.gz")
 # What ovs-vswitchd.conf.db(5) of 3.1 says of each key: the range that a value must be in or is forced into, else the type.
@@ -38,18 +38,20 @@ def described() -> dict[str, tuple[int, int] | str]:
 
 
 def fits(key: str, value: object) -> bool:
-    return keys.BRIDGE.checks[key](str(value)) is None
+    return bridge_keys.BRIDGE.checks[key](str(value)) is None
 
 
 def test_the_keys_are_those_of_the_manual():
-    assert SAID.keys() == keys.BRIDGE.checks.keys()
+    assert SAID.keys() == bridge_keys.BRIDGE.checks.keys()
     if _MANUAL.exists():  # an image without manuals has none
         assert described() == SAID
 
 
 def test_ovs_vswitchd_reads_them():
     program = Path(shutil.which("ovs-vswitchd") or "/usr/sbin/ovs-vswitchd").read_bytes()
-    assert [key for key in keys.BRIDGE.checks if f"{key}\0".encode() not in program] == []  # of strings with one end the linker keeps one
+    assert [
+        key for key in bridge_keys.BRIDGE.checks if f"{key}\0".encode() not in program
+    ] == []  # of strings with one end the linker keeps one
 
 
 @pytest.mark.parametrize("key", SAID)
@@ -95,7 +97,7 @@ def test_values(key, good, bad):
 )
 def test_what_is_another_word_for_something_is_refused_with_that(config):
     with pytest.raises(UsageError) as refused:
-        keys.check(keys.BRIDGE, "br0", config)
+        bridge_keys.check(bridge_keys.BRIDGE, "br0", config)
     assert refused.value.hint and "_" not in refused.value.hint.partition("ovs-vsctl")[0]
 
 
@@ -105,13 +107,13 @@ def test_columns_are_no_keys():
                    "fail_mode", "external_ids", "flood_vlans", "flow_tables", "auto_attach", "sflow"):  # fmt: skip
         for written in (column, column.replace("_", "-"), column.upper()):
             with pytest.raises(UsageError):
-                keys.check(keys.BRIDGE, "br0", {written: "true"})
+                bridge_keys.check(bridge_keys.BRIDGE, "br0", {written: "true"})
 
 
 def test_keys_of_others_are_noted():
-    assert keys.check(keys.BRIDGE, "br0", {"mac-table-size": "4096", "disable-in-band": "true"}) == []
-    assert keys.check(keys.BRIDGE, "br0", {"theirs": "x"}) == ["ovs-vswitchd reads no key theirs of Bridge.other_config"]
-    assert keys.check(keys.BRIDGE, "br0", {"hw-addr": "x"})[0].endswith("; did you mean hwaddr?")
+    assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"mac-table-size": "4096", "disable-in-band": "true"}) == []
+    assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"theirs": "x"}) == ["ovs-vswitchd reads no key theirs of Bridge.other_config"]
+    assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"hw-addr": "x"})[0].endswith("; did you mean hwaddr?")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_keys_of_others_are_noted():
 def test_timers_that_contradict_each_other(asked, there, agree):
     """As ovs-vswitchd has them: those that do not agree come out as others (``ovs-appctl stp/show``)."""
     if agree:
-        keys.require_agreement(asked, there | asked)
+        bridge_keys.require_agreement(asked, there | asked)
     else:
         with pytest.raises(UsageError):
-            keys.require_agreement(asked, there | asked)
+            bridge_keys.require_agreement(asked, there | asked)

@@ -20,7 +20,7 @@ _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
 _BEGIN = """
 import sys, time
-from ovstool.live import Table
+from ovstool.terminal.live import Table
 from ovstool.rates import QueueRate, Rate
 
 def rate(port, rx=0.0, tx=0.0, reset=False, dropped=0.0, pps=0.0):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ovstool.openflow.match import apart, covers, fields
+from ovstool.openflow.syntax.match import apart, covers, fields
 
 
 @pytest.mark.parametrize(

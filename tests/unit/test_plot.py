@@ -10,9 +10,9 @@ import xml.etree.ElementTree
 
 import pytest
 
-from ovstool import plot
 from ovstool.errors import NotFound, Refused, UsageError
 from ovstool.rates import Reading
+from ovstool.terminal import plot
 
 START = 1795190400.0  # 2026-11-20 16:00:00 UTC
 
@@ -212,7 +212,7 @@ def test_a_full_disk_leaves_the_old_image(tmp_path):
     target = tmp_path / "out.png"
     target.write_text("what was there")
     code = (
-        "import sys; from ovstool import plot; from ovstool.rates import Reading\n"
+        "import sys; from ovstool.terminal import plot; from ovstool.rates import Reading\n"
         "two = [('', Reading(float(i), 'br0', 'eth1', None, {'rx_bytes': i})) for i in range(2)]\n"
         "plot.image(plot.picture('rec.csv', two, [], False), sys.argv[1], 'step')"
     )

@@ -7,10 +7,11 @@ import pytest
 from severity import severity_of
 
 from ovstool.errors import UsageError
-from ovstool.switch import police, police_check, police_rules
-from ovstool.switch.installed import Policer, Qdisc
-from ovstool.switch.police_rules import Policed
-from ovstool.switch.shaping import Device
+from ovstool.switch import police
+from ovstool.switch.checks import policing, policing_rules
+from ovstool.switch.checks.datapath import Policer, Qdisc
+from ovstool.switch.checks.policing_rules import Policed
+from ovstool.switch.checks.port_state import Device
 
 ETH = Device("eth1", "system", 1, None, 10**10, "veth", 1500, None, None, 0, 0)
 BOTH, PACKETS, HELD = (
@@ -62,14 +63,14 @@ HEALTHY = [
 
 @pytest.mark.parametrize(("port", "problems", "evidence", "remedy"), HEARD)
 def test_a_state_in_which_a_rule_is_heard(port, problems, evidence, remedy):
-    found = police_rules.findings(port)
+    found = policing_rules.findings(port)
     assert [(finding.problem, finding.severity) for finding in found] == [(problem, severity_of(problem)) for problem in problems]
     assert evidence in found[0].evidence and remedy in found[0].remedy
 
 
 @pytest.mark.parametrize("port", HEALTHY)
 def test_a_state_in_which_none_is(port):
-    assert police_rules.findings(port) == []
+    assert policing_rules.findings(port) == []
 
 
 CLSACT, INGRESS = Qdisc("clsact", "ffff:", False, None, 0, 0, 0), Qdisc("ingress", "ffff:", False, None, 0, 0, 0)
@@ -89,7 +90,7 @@ BITS, PPS = Policer(10**7, 2_112_000, None, None, 0), Policer(None, None, 5000, 
     ],
 )
 def test_what_tc_has(port, problems):
-    found = list(police_check._tc(port))
+    found = list(policing._tc(port))
     assert [finding.problem for finding in found] == problems
     assert not (port.offloads and any("qdisc del" in finding.remedy for finding in found))
 

@@ -7,9 +7,9 @@ v3.0.0, v3.1.0, v3.2.0, v3.3.0 and v3.7.1; the functions are named at the rules.
 import pytest
 from severity import severity_of
 
-from ovstool.switch import qos_rules
-from ovstool.switch.leads import Lead
-from ovstool.switch.shaping import Config, Device, Shaped
+from ovstool.switch.checks import shaping_rules
+from ovstool.switch.checks.port_state import Config, Device, Shaped
+from ovstool.switch.checks.queue_flows import Lead
 
 GBIT = 10**9
 ETH = Device("eth1", "system", 1, None, 10 * GBIT, "veth", 1500, None, None, 0, 0)
@@ -125,7 +125,7 @@ HEALTHY = [
 
 
 def problems(port: Shaped) -> list[str]:
-    found = qos_rules.findings(port)
+    found = shaping_rules.findings(port)
     assert all(finding.severity == severity_of(finding.problem) for finding in found if finding.problem != MTU)
     return [finding.problem for finding in found]
 
@@ -133,7 +133,7 @@ def problems(port: Shaped) -> list[str]:
 @pytest.mark.parametrize(("port", "problem", "evidence", "remedy"), HEARD)
 def test_a_state_in_which_a_rule_is_heard(port, problem, evidence, remedy):
     assert problems(port) == [problem]
-    (finding,) = qos_rules.findings(port)
+    (finding,) = shaping_rules.findings(port)
     assert evidence in finding.evidence and remedy in finding.remedy
 
 
@@ -148,14 +148,14 @@ def test_the_queue_0_that_is_made_up():
         (shaped(TEN, "1", device=ETH._replace(mtu=9000)), "72 kbit/s"),
         (shaped(TEN, "1", kind="linux-hfsc"), "8 bit/s"),
     ):
-        (finding,) = qos_rules.findings(port)
+        (finding,) = shaping_rules.findings(port)
         assert finding.problem == "no queue 0 for unclassified traffic" and finding.evidence.endswith(f"a min rate of {rate}")
 
 
 def test_a_dscp_of_queue_0():
     """Measured by what ofproto/trace tells in test_check_rules.py, and read in dpif_netlink_ and dpif_netdev_queue_to_priority."""
     port = shaped(TEN, "0:dscp=10")
-    (finding,) = qos_rules.dscp_of_queue_0(port)
+    (finding,) = shaping_rules.dscp_of_queue_0(port)
     assert finding.problem == "dscp of queue 0 marks nothing by itself" and "--queue 0 --match ip" in finding.remedy
     for silent in (shaped(TEN, "0 1:dscp=10"), shaped(TEN, "0:dscp=10", datapath="netdev"), shaped(TEN, "0:dscp=10", leads=[lead(0)])):
-        assert list(qos_rules.dscp_of_queue_0(silent)) == []
+        assert list(shaping_rules.dscp_of_queue_0(silent)) == []

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import OvstoolError
-from ovstool.switch import ERROR, Finding, Switch, installed, police, police_rules, qos_rules, shaping, versions
-from ovstool.switch.installed import Policer, Qdisc
-from ovstool.switch.police_rules import Policed
+from ovstool.switch import ERROR, Finding, Switch, police, versions
+from ovstool.switch.checks import datapath, policing_rules, port_state, shaping_rules
+from ovstool.switch.checks.datapath import Policer, Qdisc
+from ovstool.switch.checks.policing_rules import Policed
 
 # The problems with which nothing is policed at all.
 WITHOUT_EFFECT = (
-    "policing not supported by this interface", "policing has no effect on the userspace datapath", qos_rules.NOT_OPEN,
-    "a rate and a packet rate together", "policing is not installed", "a foreign qdisc is in the way", police_rules.BYPASSED,
+    "policing not supported by this interface", "policing has no effect on the userspace datapath", shaping_rules.NOT_OPEN,
+    "a rate and a packet rate together", "policing is not installed", "a foreign qdisc is in the way", policing_rules.BYPASSED,
 )  # fmt: skip
 
 
@@ -30,24 +31,24 @@ def findings(switch: Switch, limited: Sequence[Policed]) -> list[Finding]:
     for policed in limited:
         if policed.datapath_type == "dummy":
             switch.notes.append(f"{policed.name}: the dummy datapath polices nothing; only the configuration was checked")
-        found += [*police_rules.findings(policed), *_tc(policed)]
+        found += [*policing_rules.findings(policed), *_tc(policed)]
     return found
 
 
 def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
     """The interfaces named, or all, that have a limit or part of one, by name, and what tc has of them. Raises NotFound."""
-    limited = police_rules.stored(switch, names)
+    limited = policing_rules.stored(switch, names)
     if not limited:
         return []
     known = [policed.name for policed in limited]
-    counted = shaping.traffic(switch, known)
+    counted = port_state.traffic(switch, known)
     qdiscs, policers = _installed(switch, known)
     tc = [*(switch.in_its_network if qdiscs else []), "tc"]
     asks = any(policed.version is None and _depends_on_version(policed) for policed in limited)
     running = versions.running(switch) if asks else None
     return [
         policed._replace(
-            device=shaping.with_traffic(policed.device, counted),
+            device=port_state.with_traffic(policed.device, counted),
             version=policed.version or running,
             qdiscs=None if qdiscs is None else qdiscs.get(policed.name, []),
             policers=None if policers is None else policers.get(policed.name, []),
@@ -59,14 +60,14 @@ def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
 
 def _depends_on_version(policed: Policed) -> bool:
     burst = max(policed.burst_kbit, police.default_burst_kbit(policed.rate_kbps))
-    is_large = policed.rate_kbps * 1000 > qos_rules.HIGHEST_BPS or burst > police_rules.MOST_KBIT_BEFORE_3_2
+    is_large = policed.rate_kbps * 1000 > shaping_rules.HIGHEST_BPS or burst > policing_rules.MOST_KBIT_BEFORE_3_2
     return is_large or bool(policed.rate_kbps and policed.rate_kpps)
 
 
 def _installed(switch: Switch, names: Sequence[str]) -> tuple[dict[str, list[Qdisc]] | None, dict[str, list[Policer]] | None]:
     try:
-        qdiscs = installed.qdiscs(switch, names)
-        return qdiscs, installed.policers(switch, [name for name in names if name in qdiscs])
+        qdiscs = datapath.qdiscs(switch, names)
+        return qdiscs, datapath.policers(switch, [name for name in names if name in qdiscs])
     except OvstoolError as error:
         switch.notes.append(f"{error.what}: {error.why}; what tc has is not known")
         return None, None
@@ -86,7 +87,7 @@ def _tc(policed: Policed) -> Iterator[Finding]:
     rates = [(limit.rate or 0, limit.packet_rate or 0) for limit in policed.policers]
     if _are_limits_of(policed, rates):
         return
-    too_fast = policed.rate_kbps * 1000 > qos_rules.HIGHEST_BPS and any(rate <= qos_rules.HIGHEST_BPS for rate, _ in rates)
+    too_fast = policed.rate_kbps * 1000 > shaping_rules.HIGHEST_BPS and any(rate <= shaping_rules.HIGHEST_BPS for rate, _ in rates)
     if too_fast or (policed.rate_kbps and policed.rate_kpps and not rates):
         return  # for which there are rules of their own
     again = f"{policed.clear_command} && {policed.set_command}"

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
-from ovstool.openflow import text
+from ovstool.openflow.syntax import text
 
 # Patterns are texts where few flows need them: re compiles one when the first does.
 # A load of more than 64 bits, which ovs-ofctl prints as several.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ovstool.errors import Refused, one_line, quote
-from ovstool.openflow.words import renamed
+from ovstool.openflow.syntax.words import renamed
 
 # Patterns that few traces need are texts, which re compiles when the first does.
 _BRIDGE = re.compile(r"( *)bridge\(\"(.*)\"\)")

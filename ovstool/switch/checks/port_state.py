@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
-from ovstool.switch import Switch, lookup, police, qos_types, versions
+from ovstool.switch import Switch, lookup, police, versions
+from ovstool.switch.accepts import qos_types
 
 if TYPE_CHECKING:
-    from ovstool.switch import installed
-    from ovstool.switch.installed import Qdisc
-    from ovstool.switch.leads import Lead
+    from ovstool.switch.checks import datapath
+    from ovstool.switch.checks.datapath import Qdisc
+    from ovstool.switch.checks.queue_flows import Lead
 
 LOCAL = 65534  # OFPP_LOCAL as the database shows it
 _PORT = ("_uuid", "name", "qos", "interfaces")
@@ -94,8 +95,8 @@ class Shaped(NamedTuple):
     others: Sequence[str] = ()
     leads: "list[Lead] | None" = None
     anywhere: "Mapping[int, list[Lead]]" = _NONE
-    has: "dict[int, installed.Queue] | None" = None
-    classes: "dict[int, installed.Class] | None" = None
+    has: "dict[int, datapath.Queue] | None" = None
+    classes: "dict[int, datapath.Class] | None" = None
 
     @property
     def kind(self) -> qos_types.Type:
@@ -208,7 +209,7 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from ovstool.switch import installed, leads
+    from ovstool.switch.checks import datapath, queue_flows
 
     ports = stored(switch, names)
     if not switch.host_is_known:
@@ -220,11 +221,11 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
 
     # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
     with ThreadPoolExecutor() as pool:
-        asked = leads.Asked(switch, pool, here)
-        qdiscs = pool.submit(switch.attempt, "what tc has", installed.qdiscs, switch, names)
+        asked = queue_flows.Asked(switch, pool, here)
+        qdiscs = pool.submit(switch.attempt, "what tc has", datapath.qdiscs, switch, names)
         what = "what the datapath has of queues"
-        has = {port: pool.submit(switch.attempt, what, installed.queues, switch, device) for port, device in first.items()}
-        classes = {port: pool.submit(switch.attempt, what, installed.classes, switch, device) for port, device in first.items()}
+        has = {port: pool.submit(switch.attempt, what, datapath.queues, switch, device) for port, device in first.items()}
+        classes = {port: pool.submit(switch.attempt, what, datapath.classes, switch, device) for port, device in first.items()}
         counted = traffic(switch, names)
         found = {bridge: asked.of(bridge) for bridge in here}
 
@@ -246,9 +247,9 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
 
 def traffic(switch: Switch, names: Sequence[str]) -> Mapping[str, tuple[int, int]]:
     """The bytes that devices of the kernel have received and sent just now, by name; nothing of those that cannot be asked."""
-    from ovstool.switch import installed
+    from ovstool.switch.checks import datapath
 
-    return (switch.attempt("what devices have received and sent just now", installed.traffic, switch, names) or {}) if names else {}
+    return (switch.attempt("what devices have received and sent just now", datapath.traffic, switch, names) or {}) if names else {}
 
 
 def with_traffic(device: Device, counted: Mapping[str, tuple[int, int]]) -> Device:

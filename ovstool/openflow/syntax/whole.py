@@ -9,8 +9,8 @@ field needs (mf_are_prereqs_ok of meta-flow.c).
 import re
 from collections.abc import Sequence
 
-from ovstool.openflow import fields as known
-from ovstool.openflow.words import PORTS, Word, words
+from ovstool.openflow.syntax import fields as known
+from ovstool.openflow.syntax.words import PORTS, Word, words
 
 MOST = 256  # words; Open vSwitch has fewer fields
 LONGEST = 2**15  # characters

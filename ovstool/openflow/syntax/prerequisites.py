@@ -7,8 +7,8 @@ A field whose protocol the match does not name is dropped by Open vSwitch (ofput
 import re
 from collections.abc import Iterable, Sequence
 
-from ovstool.openflow import fields
-from ovstool.openflow.words import Word, escaped
+from ovstool.openflow.syntax import fields
+from ovstool.openflow.syntax.words import Word, escaped
 
 _IPV4 = {"ip", "ipv4", "ip4", "icmp", "tcp", "udp", "sctp"}
 _IPV6 = {"ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6"}

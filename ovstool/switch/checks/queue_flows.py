@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from ovstool.errors import Refused, quote
-from ovstool.openflow import text
+from ovstool.openflow.syntax import text
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping, one
 from ovstool.switch import Switch, flow, lookup

@@ -13,11 +13,12 @@ from ovstool import units
 from ovstool.errors import OvstoolError
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, police, qos_rules, shaping, versions
-from ovstool.switch.shaping import Device
+from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, police, versions
+from ovstool.switch.checks import port_state, shaping_rules
+from ovstool.switch.checks.port_state import Device
 
 if TYPE_CHECKING:
-    from ovstool.switch.installed import Policer, Qdisc
+    from ovstool.switch.checks.datapath import Policer, Qdisc
 
 BYPASSED = "policing has no effect on ports of AF_XDP"
 MOST_KBIT_BEFORE_3_2 = (2**32 - 1) // 1024
@@ -83,7 +84,9 @@ def note(switch: Switch, names: Sequence[str]) -> None:
         return
     try:
         found = [finding for policed in stored(switch, names) for finding in findings(policed)]
-        switch.found += [finding for finding in found if switch.wait or finding.problem != qos_rules.NOT_OPEN]  # which it may be by and by
+        switch.found += [
+            finding for finding in found if switch.wait or finding.problem != shaping_rules.NOT_OPEN
+        ]  # which it may be by and by
     except OvstoolError:
         return
 
@@ -95,7 +98,7 @@ def findings(policed: Policed) -> list[Finding]:
 
 def stored(switch: Switch, names: Sequence[str], counted: Mapping[str, tuple[int, int]] | None = None) -> list[Policed]:
     """The interfaces named, or all, that have a limit or part of one, by name. Raises NotFound."""
-    columns = shaping.INTERFACE
+    columns = port_state.INTERFACE
     if names:
         rows = [row for named in lookup.interfaces(switch, names, columns) for row in named.rows]
     else:
@@ -112,9 +115,9 @@ def stored(switch: Switch, names: Sequence[str], counted: Mapping[str, tuple[int
     )
     bridge_rows, root, *answers = switch.read_all([_BRIDGES, versions.QUERY, *shaping_ports])
     bridges = lookup.bridges_of(switch, list(limited.values()), bridge_rows)
-    types = {row["name"]: shaping.datapath_type(row) for row in bridge_rows}
+    types = {row["name"]: port_state.datapath_type(row) for row in bridge_rows}
     shaped = {u for rows in answers for row in rows for u in many(row["interfaces"])}
-    devices = shaping.devices(list(limited.values()), counted or {})
+    devices = port_state.devices(list(limited.values()), counted or {})
     offloads = any(mapping(row["other_config"]).get("hw-offload") == "true" for row in root)
     found = []
     for name, row in sorted(limited.items()):
@@ -132,7 +135,7 @@ def _burst_alone(policed: Policed) -> Iterator[Finding]:
 
 
 def _unsupported(policed: Policed) -> Iterator[Finding]:
-    if not shaping.can_have_qos(policed.device.type):
+    if not port_state.can_have_qos(policed.device.type):
         evidence = f"{policed.name} is of type {policed.device.type}, which Open vSwitch does not police"
         yield Finding(policed.name, ERROR, "policing not supported by this interface", evidence, policed.clear_command)
 
@@ -173,7 +176,7 @@ def _not_open(policed: Policed) -> Iterator[Finding]:
     if policed.device.ofport is None:
         evidence = policed.device.error or f"{policed.name} has no OpenFlow port number"
         remedy = shlex.join(["ovstool", "port", "show", policed.name])
-        yield Finding(policed.name, ERROR, qos_rules.NOT_OPEN, evidence, remedy)
+        yield Finding(policed.name, ERROR, shaping_rules.NOT_OPEN, evidence, remedy)
 
 
 def _both_kinds(policed: Policed) -> Iterator[Finding]:
@@ -233,7 +236,7 @@ def _wrong_way(policed: Policed) -> Iterator[Finding]:
     if policed.is_shaped:
         return
     received, sent = policed.device.received, policed.device.sent
-    if policed.device.type != "internal" and shaping.can_have_qos(policed.device.type) and qos_rules.is_one_sided(sent, received):
+    if policed.device.type != "internal" and port_state.can_have_qos(policed.device.type) and shaping_rules.is_one_sided(sent, received):
         evidence = f"{policed.name} has sent {sent} bytes and received {received}; policing limits what is received, QoS what is sent"
         rate = units.spell((policed.rate_kbps or 1000000) * 1000)
         remedy = shlex.join(["ovstool", "qos", "set", policed.name, "--max-rate", rate])  # the limit stays: it is only a guess
@@ -242,7 +245,7 @@ def _wrong_way(policed: Policed) -> Iterator[Finding]:
 
 def _too_fast(policed: Policed) -> Iterator[Finding]:
     """Bytes a second are cut to 32 bits before 3.2, which brought TCA_POLICE_RATE64; DPDK has 64 bits."""
-    highest = qos_rules.HIGHEST_BPS // 1000 * 1000
+    highest = shaping_rules.HIGHEST_BPS // 1000 * 1000
     if policed.rate_kbps * 1000 > highest and policed.is_tc and policed.version is not None and policed.version < (3, 2):
         said = f"Open vSwitch {versions.spelt(policed.version)} holds up to {units.human_rate(highest)}"
         burst = min(police.default_burst_kbit(highest // 1000), _most_kbit(policed)) * 1000  # the default is more than it holds, too

@@ -7,7 +7,7 @@ from ovstool.errors import UsageError, quote
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import ERROR, WARNING, Finding, versions
-from ovstool.switch.port_types import cut, is_cut
+from ovstool.switch.accepts.port_types import cut, is_cut
 
 VLAN_MODES = ("access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel")
 VLAN_COLUMNS = ("tag", "trunks", "vlan_mode")

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 
-from ovstool.openflow import fields
-from ovstool.openflow.fields import Check, decimal, number
-from ovstool.openflow.words import Word, words
+from ovstool.openflow.syntax import fields
+from ovstool.openflow.syntax.fields import Check, decimal, number
+from ovstool.openflow.syntax.words import Word, words
 
 _U8, _U16, _U32, _U64 = (number(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 _D16, _D32 = decimal(0, 2**16 - 1), decimal(0, 2**32 - 1)

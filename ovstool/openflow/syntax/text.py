@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from ovstool.errors import NotFound, Refused, quote
-from ovstool.openflow.words import FLAGS, escaped, unescaped, words
+from ovstool.openflow.syntax.words import FLAGS, escaped, unescaped, words
 
 COLUMNS = ("table", "priority", "cookie", "packets", "bytes", "duration_s", "match", "actions")
 KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the others are requests, done when the flow is added

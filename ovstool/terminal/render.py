@@ -19,7 +19,7 @@ from cliff.formatters import base
 
 from ovstool import units
 from ovstool.errors import UsageError, escape
-from ovstool.output import canvas, spreadsheet_text
+from ovstool.terminal.output import canvas, spreadsheet_text
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -31,14 +31,14 @@ TABLE_STYLES = tuple(
     "rounded_grid rounded_outline rst simple simple_grid simple_outline textile tsv unsafehtml youtrack".split()
 )
 _FORMATTERS = {
-    "csv": "ovstool.render:CsvFormatter",
-    "json": "ovstool.render:JsonFormatter",
-    "lines": "ovstool.render:LinesFormatter",
-    "shell": "ovstool.render:ShellFormatter",
-    "table": "ovstool.render:TableFormatter",
-    "value": "ovstool.render:ValueFormatter",
+    "csv": "ovstool.terminal.render:CsvFormatter",
+    "json": "ovstool.terminal.render:JsonFormatter",
+    "lines": "ovstool.terminal.render:LinesFormatter",
+    "shell": "ovstool.terminal.render:ShellFormatter",
+    "table": "ovstool.terminal.render:TableFormatter",
+    "value": "ovstool.terminal.render:ValueFormatter",
     "yaml": "cliff.formatters.yaml_format:YAMLFormatter",
-} | dict.fromkeys(TABLE_STYLES, "ovstool.render:TableFormatter")
+} | dict.fromkeys(TABLE_STYLES, "ovstool.terminal.render:TableFormatter")
 
 _RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "bps"])  # and all that end in _bps
 _SIZES = frozenset(["burst"])
@@ -253,7 +253,7 @@ def progress(stderr: TextIO, count: int) -> Iterator[Callable[[int], None]]:
     def show(done: int) -> None:
         nonlocal bar
         if bar is None and time.monotonic() - begun > _SOON_S:
-            from ovstool.live import Bar
+            from ovstool.terminal.live import Bar
 
             bar = Bar(stderr, count)
         if bar:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from ovstool import units
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping
-from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, qos, qos_remedy, qos_rules, shaping, steer, versions
-from ovstool.switch.leads import Lead
-from ovstool.switch.shaping import Shaped
+from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, qos, steer, versions
+from ovstool.switch.checks import port_state, shaping_remedies, shaping_rules
+from ovstool.switch.checks.port_state import Shaped
+from ovstool.switch.checks.queue_flows import Lead
 
 # The problems with which nothing is shaped at all.
 WITHOUT_EFFECT = (
-    "QoS type not known", "QoS type not supported by this interface", qos_rules.NOT_OPEN, "the qdisc is not installed",
-    "a foreign qdisc is in the way", qos_rules.BYPASSED,
+    "QoS type not known", "QoS type not supported by this interface", shaping_rules.NOT_OPEN, "the qdisc is not installed",
+    "a foreign qdisc is in the way", shaping_rules.BYPASSED,
 )  # fmt: skip
 _DSCPS = (46, 34, 26, 18, 10, *range(1, 10))  # those of RFC 4594 first, as an example of what may be put into a queue
 _UPDATED_MS = 5000
@@ -25,7 +26,7 @@ def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
     rest = [] if names else _orphans(switch)
     wide = _switch_wide(switch)
     found = []
-    ports = shaping.gather(switch, names)
+    ports = port_state.gather(switch, names)
     for port in with_owner(switch, with_version(switch, ports)):
         if port.type is None:
             switch.notes.append(f"{port.port}: has no QoS")
@@ -38,7 +39,7 @@ def findings(switch: Switch, port: Shaped) -> list[Finding]:
     """What is wrong with the QoS of one port."""
     if port.datapath_type == "dummy":
         switch.notes.append(f"{port.port}: the dummy datapath puts no QoS into effect; only the configuration was checked")
-    return [*qos_rules.findings(port), *(finding for rule in _RULES for finding in rule(port))]
+    return [*shaping_rules.findings(port), *(finding for rule in _RULES for finding in rule(port))]
 
 
 def with_version(switch: Switch, ports: Sequence[Shaped]) -> list[Shaped]:
@@ -60,7 +61,7 @@ def _depends_on_version(port: Shaped) -> bool:
     rates = [port.max_rate or 0, *(port.shape(number).max_rate or 0 for number in port.queues)]
     return (
         (port.has_classes and not port.max_rate)
-        or max(rates) > qos_rules.HIGHEST_BPS
+        or max(rates) > shaping_rules.HIGHEST_BPS
         or any(known.since for key, known in port.kind.keys.items() if key in port.other_config)
     )
 
@@ -71,7 +72,7 @@ def _qdisc(port: Shaped) -> Iterator[Finding]:
         return
     wanted = str(port.type).removeprefix("linux-")
     for device in port.devices:
-        if device.ofport is None or not shaping.can_have_qos(device.type):
+        if device.ofport is None or not port_state.can_have_qos(device.type):
             continue
         if device.name not in port.qdiscs and not device.is_here:
             evidence = f"tc does not know {device.name} where ovs-vswitchd runs; a device in another network namespace gets no QoS"
@@ -89,7 +90,11 @@ def _qdisc(port: Shaped) -> Iterator[Finding]:
         evidence = f"{has}, and {port.type} should be {_qdisc_words(wanted, '1:', default)}"
         foreign = root and root.handle != "0:"  # which those have that the kernel adds by itself
         yield Finding(
-            port.port, ERROR, "a foreign qdisc is in the way" if foreign else "the qdisc is not installed", evidence, qos_remedy.anew(port)
+            port.port,
+            ERROR,
+            "a foreign qdisc is in the way" if foreign else "the qdisc is not installed",
+            evidence,
+            shaping_remedies.anew(port),
         )
 
 
@@ -128,7 +133,7 @@ def _example(dscp: int) -> str:
 
 
 def _unmarked(port: Shaped) -> Iterator[Finding]:
-    return qos_rules.dscp_of_queue_0(port) if port.leads is not None else iter(())
+    return shaping_rules.dscp_of_queue_0(port) if port.leads is not None else iter(())
 
 
 def _no_such_queue(port: Shaped) -> Iterator[Finding]:
@@ -139,7 +144,7 @@ def _no_such_queue(port: Shaped) -> Iterator[Finding]:
         lead = next(lead for lead in named if lead.queue == number)
         evidence = f"flow {shown(lead)} leads to queue {number}, which the port does not have, so to queue 0"
         yield Finding(
-            port.port, WARNING, "a flow leads to a queue that is not there", evidence, qos_remedy.merge(port, f"--queue {number}")
+            port.port, WARNING, "a flow leads to a queue that is not there", evidence, shaping_remedies.merge(port, f"--queue {number}")
         )
     ours = [lead for leads in port.anywhere.values() for lead in leads if int(lead.cookie, 16) == steer.cookie(port.port)]
     for number in sorted({lead.queue for lead in ours} - port.queues.keys()):

@@ -6,9 +6,11 @@ from typing import Any
 
 from ovstool import units
 from ovstool.errors import one_line
-from ovstool.switch import Finding, Switch, installed, police_check, qos_check, qos_types, shaping
-from ovstool.switch.leads import Lead
-from ovstool.switch.shaping import Device, Shaped
+from ovstool.switch import Finding, Switch
+from ovstool.switch.accepts import qos_types
+from ovstool.switch.checks import datapath, policing, port_state, shaping
+from ovstool.switch.checks.port_state import Device, Shaped
+from ovstool.switch.checks.queue_flows import Lead
 
 _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
 _MANY = 10  # flows to a queue that a page names
@@ -23,7 +25,7 @@ class Interface:
     ofport: int | None
     link_speed: int | None
     mtu: int
-    qdisc: installed.Qdisc | None
+    qdisc: datapath.Qdisc | None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Queue:
     queue: int
     asked: Asked | None
     has: Has | None
-    tc: installed.Class | None
+    tc: datapath.Class | None
     tx_packets: int | None
     tx_bytes: int | None
     tx_errors: int | None
@@ -92,14 +94,14 @@ class Explained:
 def explain(switch: Switch, name: str) -> Explained:
     """What the QoS of a port asks for and what comes of it. What cannot be asked is noted. Raises NotFound."""
     # Before ovs-vswitchd is asked, which may take up all the time that there is.
-    policed = police_check.findings(switch, police_check.gather(switch, [name]))
-    [port] = qos_check.with_owner(switch, qos_check.with_version(switch, shaping.gather(switch, [name], details=True)))
-    problems = qos_check.findings(switch, port) if port.type else []
+    policed = policing.findings(switch, policing.gather(switch, [name]))
+    [port] = shaping.with_owner(switch, shaping.with_version(switch, port_state.gather(switch, [name], details=True)))
+    problems = shaping.findings(switch, port) if port.type else []
     queues = _queues(port) if port.type else []
     in_effect, effect = _effect(port, problems)
     police_rate = next((device.police_rate for device in port.devices if device.police_rate), None)
     police_packet_rate = next((device.police_packet_rate for device in port.devices if device.police_packet_rate), None)
-    idle = port.datapath_type == "dummy" or any(finding.problem in police_check.WITHOUT_EFFECT for finding in policed)
+    idle = port.datapath_type == "dummy" or any(finding.problem in policing.WITHOUT_EFFECT for finding in policed)
     return Explained(
         port=port.port,
         bridge=port.bridge,
@@ -162,7 +164,7 @@ def _effect(port: Shaped, problems: Sequence[Finding]) -> tuple[bool | None, str
         return False, "nothing is shaped"
     if port.datapath_type == "dummy":
         return False, "no: the dummy datapath shapes nothing"
-    against = [finding for finding in problems if finding.problem in qos_check.WITHOUT_EFFECT]
+    against = [finding for finding in problems if finding.problem in shaping.WITHOUT_EFFECT]
     if against:
         return False, f"no: {against[0].problem}"
     if port.qdiscs is None or not port.installs_qdisc:
@@ -241,7 +243,7 @@ def _queue_lines(queue: Queue, explained: Explained) -> Iterator[str]:
             break
         sent = f" ({lead.packets} packets{'' if lead.certain else ', wherever they leave'})"
         where = "" if lead.bridge == explained.bridge else f"{lead.bridge}: "
-        yield f"{'':16}{'flows' if not number else '':5}  {where}{qos_check.shown(lead)}{sent}"
+        yield f"{'':16}{'flows' if not number else '':5}  {where}{shaping.shown(lead)}{sent}"
 
 
 def _words(values: dict[str, Any]) -> str:
@@ -252,6 +254,6 @@ def _words(values: dict[str, Any]) -> str:
     )
 
 
-def _class_words(tc: installed.Class) -> str:
+def _class_words(tc: datapath.Class) -> str:
     rates = _words({"rate": tc.rate, "ceil": tc.ceil})
     return f"{rates}, {tc.packets} packets sent, {tc.dropped} dropped"

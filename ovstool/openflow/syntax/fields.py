@@ -14,7 +14,7 @@ from collections.abc import Callable, Container, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ovstool.openflow.words import FLAGS, Word
+from ovstool.openflow.syntax.words import FLAGS, Word
 
 Check = Callable[[str], str | None]  # what is wrong with a value; None: nothing
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ovstool import units
 from ovstool.errors import UsageError
-from ovstool.switch import qos_types
-from ovstool.switch.shaping import Shaped
+from ovstool.switch.accepts import qos_types
+from ovstool.switch.checks.port_state import Shaped
 
 NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")
 

@@ -28,8 +28,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from ovstool.errors import escape
-from ovstool.output import canvas
 from ovstool.rates import QueueRate, Rate
+from ovstool.terminal.output import canvas
 from ovstool.units import human_size
 
 _TICK_S = 1 / 8

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import OvstoolError, quote
-from ovstool.switch import ERROR, WARNING, Finding, Switch, qos_remedy, qos_types, shaping, versions
-from ovstool.switch.shaping import Config, Shaped
+from ovstool.switch import ERROR, WARNING, Finding, Switch, versions
+from ovstool.switch.accepts import qos_types
+from ovstool.switch.checks import port_state, shaping_remedies
+from ovstool.switch.checks.port_state import Config, Shaped
 
 HIGHEST_BPS = (2**32 - 1) * 8  # bytes a second in 32 bits: all that tc's older interface holds, and HFSC to this day
 
@@ -30,7 +32,7 @@ def note(switch: Switch, names: Sequence[str], errors_only: bool = False) -> Non
     if switch.dry_run:
         return
     try:
-        for port in shaping.stored(switch, names):
+        for port in port_state.stored(switch, names):
             if port.type is not None:
                 found = [*findings(port), *dscp_of_queue_0(port)]
                 found = [finding for finding in found if switch.wait or finding.problem != NOT_OPEN]  # which it may be by and by
@@ -47,7 +49,7 @@ def findings(port: Shaped) -> list[Finding]:
 def _unknown_type(port: Shaped) -> Iterator[Finding]:
     if not port.kind.known:
         evidence = f"the type is {quote(str(port.type))}, which ovs-vswitchd ignores without an error unless it was built with it"
-        yield Finding(port.port, ERROR, "QoS type not known", evidence, qos_remedy.whole(port))
+        yield Finding(port.port, ERROR, "QoS type not known", evidence, shaping_remedies.whole(port))
 
 
 def _unsupported(port: Shaped) -> Iterator[Finding]:
@@ -55,8 +57,10 @@ def _unsupported(port: Shaped) -> Iterator[Finding]:
     kind = port.kind
     problem = "QoS type not supported by this interface"
     for device in port.devices:
-        if not shaping.can_have_qos(device.type):
-            yield Finding(port.port, ERROR, problem, f"{device.name} is of type {device.type}, which has no QoS", qos_remedy.clear(port))
+        if not port_state.can_have_qos(device.type):
+            yield Finding(
+                port.port, ERROR, problem, f"{device.name} is of type {device.type}, which has no QoS", shaping_remedies.clear(port)
+            )
         elif kind.known and kind.is_policer != device.is_dpdk:
             only = "egress-policer and trtcm-policer alone" if device.is_dpdk else "the linux- types alone"
             rate = port.max_rate or device.link_speed or 10**9
@@ -70,7 +74,7 @@ def _afxdp(port: Shaped) -> Iterator[Finding]:
     for device in port.devices:
         if device.is_afxdp and port.installs_qdisc:
             evidence = f"what {device.name} (type {device.type}) sends over its XDP socket bypasses the qdisc that ovs-vswitchd installs"
-            yield Finding(port.port, ERROR, BYPASSED, evidence, qos_remedy.clear(port))
+            yield Finding(port.port, ERROR, BYPASSED, evidence, shaping_remedies.clear(port))
 
 
 def _internal(port: Shaped) -> Iterator[Finding]:
@@ -83,7 +87,7 @@ def _internal(port: Shaped) -> Iterator[Finding]:
                 f"its qdisc limits what this host sends into {port.bridge} by {device.name}; "
                 "policing would limit what the host receives there"
             )
-            yield Finding(port.port, WARNING, "QoS on an internal port limits the other direction", evidence, qos_remedy.clear(port))
+            yield Finding(port.port, WARNING, "QoS on an internal port limits the other direction", evidence, shaping_remedies.clear(port))
 
 
 def _userspace(port: Shaped) -> Iterator[Finding]:
@@ -99,7 +103,7 @@ def _userspace(port: Shaped) -> Iterator[Finding]:
         )
         # Not to change the datapath, which takes all ports of the bridge down, and those of DPDK for good.
         kept = {number: queue for number, queue in port.queues.items() if not number} | marking
-        yield Finding(port.port, ERROR, UNSELECTED, evidence, qos_remedy.whole(port._replace(queues=kept)))
+        yield Finding(port.port, ERROR, UNSELECTED, evidence, shaping_remedies.whole(port._replace(queues=kept)))
 
 
 def _not_open(port: Shaped) -> Iterator[Finding]:
@@ -118,10 +122,10 @@ def _not_integers(port: Shaped) -> Iterator[Finding]:
         for key, value in config.items():
             if key not in known and (spelt := qos_types.spelt(key)) in known and spelt not in config:
                 evidence = f"{where}{quote(key)} is a key that {port.type} does not read; {spelt} is one"
-                yield Finding(port.port, ERROR, "a key that is spelt wrong", evidence, qos_remedy.whole(port))
-            elif (key in qos_remedy.NUMBERS or key in kind.keys) and units.whole_number(value, 0, units.MAX) is None:
+                yield Finding(port.port, ERROR, "a key that is spelt wrong", evidence, shaping_remedies.whole(port))
+            elif (key in shaping_remedies.NUMBERS or key in kind.keys) and units.whole_number(value, 0, units.MAX) is None:
                 evidence = f"{where}{key} is {quote(value)}, which ovs-vswitchd ignores"
-                yield Finding(port.port, ERROR, "value not an integer", evidence, qos_remedy.whole(port))
+                yield Finding(port.port, ERROR, "value not an integer", evidence, shaping_remedies.whole(port))
 
 
 def _out_of_range(port: Shaped) -> Iterator[Finding]:
@@ -131,7 +135,7 @@ def _out_of_range(port: Shaped) -> Iterator[Finding]:
         number = units.whole_number(value, 0, units.MAX)
         if known and number and not known.low <= number <= known.high:
             evidence = f"{key} is {number}, and the kernel takes {known.low} to {known.high} {known.unit}"
-            yield Finding(port.port, ERROR, "value out of range", evidence, qos_remedy.whole(port))
+            yield Finding(port.port, ERROR, "value out of range", evidence, shaping_remedies.whole(port))
 
 
 def _key_too_new(port: Shaped) -> Iterator[Finding]:
@@ -141,7 +145,7 @@ def _key_too_new(port: Shaped) -> Iterator[Finding]:
                 f"{port.type} has {key} from {versions.spelt(known.since)} on, and this is Open vSwitch {versions.spelt(port.version)}"
             )
             kept = {other: value for other, value in port.other_config.items() if other != key}
-            remedy = qos_remedy.whole(port._replace(other_config=kept))
+            remedy = shaping_remedies.whole(port._replace(other_config=kept))
             yield Finding(port.port, ERROR, "a key that this Open vSwitch does not read", evidence, remedy)
 
 
@@ -150,14 +154,14 @@ def _queue_too_high(port: Shaped) -> Iterator[Finding]:
     for number in port.queues:
         if port.has_classes and number > last:
             evidence = f"queue {number}, and ovs-vswitchd installs those up to {last}: tc has no number for more"
-            yield Finding(port.port, ERROR, "number of a queue too high", evidence, qos_remedy.whole(port))
+            yield Finding(port.port, ERROR, "number of a queue too high", evidence, shaping_remedies.whole(port))
 
 
 def _gone(port: Shaped) -> Iterator[Finding]:
     for number, queue in port.queues.items():
         if queue.is_gone:
             evidence = f"queue {number} refers to no row of Queue"
-            yield Finding(port.port, ERROR, "the row of a queue is gone", evidence, qos_remedy.whole(port))
+            yield Finding(port.port, ERROR, "the row of a queue is gone", evidence, shaping_remedies.whole(port))
 
 
 def _no_rate(port: Shaped) -> Iterator[Finding]:
@@ -170,7 +174,7 @@ def _no_rate(port: Shaped) -> Iterator[Finding]:
         if rate and rate < 8:
             evidence = f"{what} is {rate} bit/s, less than a byte per second, which ovs-vswitchd takes for none"
             kept = {key: value for key, value in port.other_config.items() if key != "max-rate" or what != "max-rate"}
-            yield Finding(port.port, ERROR, "a rate that is none", evidence, qos_remedy.whole(port._replace(other_config=kept)))
+            yield Finding(port.port, ERROR, "a rate that is none", evidence, shaping_remedies.whole(port._replace(other_config=kept)))
 
 
 def _small_rate(port: Shaped) -> Iterator[Finding]:
@@ -182,7 +186,7 @@ def _small_rate(port: Shaped) -> Iterator[Finding]:
         if low:
             said = " and ".join(f"{key} {units.human_rate(rate)}" for key, rate in low.items())
             evidence = f"queue {number}: {said}; with an MTU of {port.mtu} no queue of linux-htb has less than {units.human_rate(least)}"
-            remedy = qos_remedy.merge(port, f"--queue {number}:{','.join(f'{key}={units.spell(least)}' for key in low)}")
+            remedy = shaping_remedies.merge(port, f"--queue {number}:{','.join(f'{key}={units.spell(least)}' for key in low)}")
             yield Finding(port.port, WARNING, "rate of a queue under the least", evidence, remedy)
 
 
@@ -192,7 +196,7 @@ def _priority(port: Shaped) -> Iterator[Finding]:
         priority, last = port.shape(number).priority, port.kind.last_priority
         if priority is not None and priority > last:
             evidence = f"queue {number}: priority {priority}, and the kernel treats all above {last} as {last}"
-            yield Finding(port.port, WARNING, "priority of a queue too high", evidence, qos_remedy.whole(port))
+            yield Finding(port.port, WARNING, "priority of a queue too high", evidence, shaping_remedies.whole(port))
 
 
 def _min_above_max(port: Shaped) -> Iterator[Finding]:
@@ -200,7 +204,7 @@ def _min_above_max(port: Shaped) -> Iterator[Finding]:
         shape = port.shape(number)
         if shape.min_rate and shape.max_rate and shape.min_rate > shape.max_rate:
             evidence = f"queue {number}: min {units.human_rate(shape.min_rate)}, max {units.human_rate(shape.max_rate)}; the min wins"
-            remedy = qos_remedy.merge(port, f"--queue {number}:min={units.spell(shape.max_rate)}")  # which no limit is loosened by
+            remedy = shaping_remedies.merge(port, f"--queue {number}:min={units.spell(shape.max_rate)}")  # which no limit is loosened by
             yield Finding(port.port, ERROR, "min above max", evidence, remedy)
 
 
@@ -212,14 +216,14 @@ def _sum_of_mins(port: Shaped) -> Iterator[Finding]:
         evidence = f"the queues are promised {units.human_rate(total)} of {units.human_rate(limit)}"
         # In proportion, so that no limit is loosened.
         kept = {number: _rounded(limit * rate // total) for number, rate in promised.items() if rate}
-        remedy = qos_remedy.merge(port, *(f"--queue {number}:min={units.spell(rate)}" for number, rate in kept.items()))
+        remedy = shaping_remedies.merge(port, *(f"--queue {number}:min={units.spell(rate)}" for number, rate in kept.items()))
         yield Finding(port.port, ERROR, problem, evidence, remedy)
     elif port.type == "linux-htb" and limit and (least := port.least_rate * len(promised)) > limit:
         # A class of HTB may always send its own rate, whatever the one above it has (Linux, sch_htb.c: htb_class_mode).
         evidence = (
             f"{len(promised)} queues have {units.human_rate(port.least_rate)} each at least, together more than {units.human_rate(limit)}"
         )
-        yield Finding(port.port, ERROR, problem, evidence, qos_remedy.merge(port, f"--max-rate {units.spell(least)}"))
+        yield Finding(port.port, ERROR, problem, evidence, shaping_remedies.merge(port, f"--max-rate {units.spell(least)}"))
 
 
 def _rounded(rate: int) -> int:
@@ -233,7 +237,7 @@ def _queue_above_port(port: Shaped) -> Iterator[Finding]:
         most = port.shape(number).max_rate
         if limit and most and most > limit and (port.shape(number).min_rate or 0) <= limit:  # else the sum of the min is above it too
             evidence = f"queue {number} may have {units.human_rate(most)}, the port {units.human_rate(limit)}; the port's wins"
-            remedy = qos_remedy.merge(port, f"--queue {number}:max={units.spell(limit)}")
+            remedy = shaping_remedies.merge(port, f"--queue {number}:max={units.spell(limit)}")
             yield Finding(port.port, WARNING, "queue's max above the port's", evidence, remedy)
 
 
@@ -243,12 +247,14 @@ def _small_burst(port: Shaped) -> Iterator[Finding]:
         burst, smallest = port.shape(number).burst, (port.mtu + _ROOM) * 8
         if burst and burst < smallest and not port.kind.is_policer:
             evidence = f"queue {number}: {burst // 8} bytes, and a frame has up to {port.mtu}; ovs-vswitchd takes {smallest // 8} instead"
-            remedy = qos_remedy.merge(port, f"--queue {number}:burst={units.spell(smallest)}")
+            remedy = shaping_remedies.merge(port, f"--queue {number}:burst={units.spell(smallest)}")
             yield Finding(port.port, WARNING, "burst under the MTU", evidence, remedy)
     if port.kind.is_policer and (burst := port.kind.port_shape(port.other_config).burst):
         if burst < port.mtu * 8 and any(device.is_dpdk for device in port.devices):
             evidence = f"{burst // 8} bytes, and a packet has up to {port.mtu}, which never passes"
-            yield Finding(port.port, ERROR, "burst under the MTU", evidence, qos_remedy.merge(port, f"--burst {units.spell(port.mtu * 8)}"))
+            yield Finding(
+                port.port, ERROR, "burst under the MTU", evidence, shaping_remedies.merge(port, f"--burst {units.spell(port.mtu * 8)}")
+            )
 
 
 def _long_burst(port: Shaped) -> Iterator[Finding]:
@@ -262,7 +268,7 @@ def _long_burst(port: Shaped) -> Iterator[Finding]:
                 f"queue {number}: at its min of {units.human_rate(rate * 8)} the burst of {units.human_size(shape.burst)} lasts "
                 f"{shape.burst / rate / 8:.0f} s, and tc holds {_LONGEST_US // 10**6} s; a longer one wraps around"
             )
-            remedy = qos_remedy.merge(port, f"--queue {number}:burst={units.spell(longest)}")
+            remedy = shaping_remedies.merge(port, f"--queue {number}:burst={units.spell(longest)}")
             yield Finding(port.port, WARNING, "burst longer than tc can hold", evidence, remedy)
 
 
@@ -277,7 +283,7 @@ def _too_fast(port: Shaped) -> Iterator[Finding]:
         evidence = f"{what} is {units.human_rate(rate)}, and {who} holds up to {units.human_rate(HIGHEST_BPS)}"
         changes = [f"--max-rate {units.spell(HIGHEST_BPS)}"] if "max-rate" in above else []
         changes += [f"--queue {what.split()[1]}:max={units.spell(HIGHEST_BPS)}" for what in above if what != "max-rate"]
-        yield Finding(port.port, ERROR, "rate above what this Open vSwitch can hold", evidence, qos_remedy.merge(port, *changes))
+        yield Finding(port.port, ERROR, "rate above what this Open vSwitch can hold", evidence, shaping_remedies.merge(port, *changes))
 
 
 def _hfsc_without_max(port: Shaped) -> Iterator[Finding]:
@@ -290,7 +296,7 @@ def _hfsc_without_max(port: Shaped) -> Iterator[Finding]:
     if without:
         names = ", ".join(f"queue {number}" for number in without)
         evidence = f"{names}: without a max ovs-vswitchd makes {units.human_rate(left)} of the port's {units.human_rate(limit)}, in 32 bits"
-        remedy = qos_remedy.merge(port, *(f"--queue {number}:max={units.spell(limit)}" for number in without))
+        remedy = shaping_remedies.merge(port, *(f"--queue {number}:max={units.spell(limit)}" for number in without))
         yield Finding(port.port, ERROR, "queues of linux-hfsc without a max on a fast port", evidence, remedy)
 
 
@@ -298,7 +304,7 @@ def _no_queue_0(port: Shaped) -> Iterator[Finding]:
     if port.queues and 0 not in port.queues and port.has_classes:
         rate = units.human_rate(port.least_rate)
         evidence = f"what no flow puts into a queue goes to queue 0; the one that ovs-vswitchd creates by itself has a min rate of {rate}"
-        yield Finding(port.port, WARNING, "no queue 0 for unclassified traffic", evidence, qos_remedy.merge(port, "--queue 0"))
+        yield Finding(port.port, WARNING, "no queue 0 for unclassified traffic", evidence, shaping_remedies.merge(port, "--queue 0"))
 
 
 def dscp_of_queue_0(port: Shaped) -> Iterator[Finding]:
@@ -320,9 +326,9 @@ def _link_speed(port: Shaped) -> Iterator[Finding]:
     if not port.has_classes or port.other_config.get("max-rate", "0").strip("0"):  # 0 is none
         return
     for device in port.devices:
-        if device.ofport is None or not shaping.can_have_qos(device.type):
+        if device.ofport is None or not port_state.can_have_qos(device.type):
             continue
-        remedy = qos_remedy.merge(port, "--max-rate 1gbit")
+        remedy = shaping_remedies.merge(port, "--max-rate 1gbit")
         if device.link_speed is None:
             assumed = units.human_rate(port.assumed_bps(device)) + (" (100 Mbit/s before 3.1)" if port.version is None else "")
             evidence = f"{device.name} reports no link speed that ovs-vswitchd knows, so it assumes {assumed}"
@@ -347,21 +353,21 @@ def _above_the_link(port: Shaped) -> Iterator[Finding]:
                 f"the max-rate is {units.human_rate(port.max_rate)} and the link of {device.name} has {speed}, "
                 "so no queue's min is guaranteed"
             )
-            remedy = qos_remedy.merge(port, f"--max-rate {units.spell(device.link_speed)}")
+            remedy = shaping_remedies.merge(port, f"--max-rate {units.spell(device.link_speed)}")
             yield Finding(port.port, WARNING, "max-rate above the link's speed", evidence, remedy)
 
 
 def _shared(port: Shaped) -> Iterator[Finding]:
     if port.others:
         evidence = f"QoS {port.uuid} is also used by {', '.join(port.others)}; each has the whole rate, and a change of one changes all"
-        yield Finding(port.port, WARNING, "QoS row shared by several ports", evidence, qos_remedy.anew(port))
+        yield Finding(port.port, WARNING, "QoS row shared by several ports", evidence, shaping_remedies.anew(port))
 
 
 def _wrong_way(port: Shaped) -> Iterator[Finding]:
     """A limit on what is sent, where nearly all is received; who limits both has not confused them."""
     if not port.kind.shapes or any(device.police_rate or device.police_packet_rate for device in port.devices):
         return
-    if not any(shaping.can_have_qos(device.type) and device.type != "internal" for device in port.devices):
+    if not any(port_state.can_have_qos(device.type) and device.type != "internal" for device in port.devices):
         return
     received, sent = sum(device.received for device in port.devices), sum(device.sent for device in port.devices)
     if is_one_sided(received, sent):
