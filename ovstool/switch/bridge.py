@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
-from ovstool.switch import Change, Switch, flush, interface_health, lookup, mirrors, qos
+from ovstool.switch import Change, Switch, interface_health, lookup, losses, qos
 from ovstool.switch.accepts import bridge_keys
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
@@ -143,7 +143,7 @@ def _unheeded(switch: Switch, name: str, wish: Wish) -> list[str]:
     """What to note of values that ovs-vswitchd does not take as they are. Raises UsageError for those that nobody can mean."""
     notes = bridge_keys.check(bridge_keys.BRIDGE, name, wish.other_config)
     for target in wish.controllers:
-        if not flush.taken(target, switch.rundir):
+        if not losses.is_heeded(target, switch.rundir):
             where = f"{switch.rundir}/{name}.*" if target.startswith("punix:") else switch.rundir
             notes.append(f"{target}: ovs-vswitchd takes no socket but in {where}")
     return notes
@@ -213,9 +213,11 @@ def _costs(switch: Switch, row: Row, columns: Row, wish: Wish, controllers: list
         return []  # without an ID no ovs-vswitchd has made the bridge yet
     now = {str(c["target"]): one(c["type"]) for c in controllers}
     then = {target: now.get(target) for target in wish.controllers} if "controller" in columns else now
-    before = flush.Settings(one(row["datapath_type"]), one(row["fail_mode"]), now)
-    after = flush.Settings(one(columns.get("datapath_type", row["datapath_type"])), one(columns.get("fail_mode", row["fail_mode"])), then)
-    return flush.note(switch, row["name"], before, force) if flush.happens(before, after, switch.rundir) else []
+    before = losses.ControlSettings(one(row["datapath_type"]), one(row["fail_mode"]), now)
+    after = losses.ControlSettings(
+        one(columns.get("datapath_type", row["datapath_type"])), one(columns.get("fail_mode", row["fail_mode"])), then
+    )
+    return losses.of_change(switch, row["name"], before, force) if losses.are_flushed(before, after, switch.rundir) else []
 
 
 def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool) -> tuple[list[Change], list[str]]:
@@ -239,7 +241,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     if found:
         root = one(_root(txn)["_uuid"])
         txn.mutate("Open_vSwitch", root, [["bridges", "delete", uuids(one(row["_uuid"]) for row in found.values())]])
-    notes = [note for name in found for note in flush.costs(switch, name)] if switch.dry_run else []
+    notes = [note for name in found for note in losses.of_deletion(switch, name)] if switch.dry_run else []
     notes += _without_ports(switch, txn, of_fakes, {one(row["_uuid"]) for row in shaped})
     return [Change(name, "deleted" if name in found or name in virtual else "unchanged") for name in names], notes
 
@@ -267,7 +269,7 @@ def _without_ports(
         from ovstool.switch import steer  # only what had a QoS had queues to steer into
 
         steer.clear(switch, [steer.Place(*place) for place in steered])
-    return mirrors.lost(txn.read(mirrors.ALL), {u: name for _, ports in of_fakes for u, name in ports.items()})
+    return losses.of_mirrors(txn.read(losses.MIRRORS), {u: name for _, ports in of_fakes for u, name in ports.items()})
 
 
 def _differing(row: Row, wish: Wish, controllers: list[Row]) -> list[str]:

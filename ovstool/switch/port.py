@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, mirrors, police, qos, versions
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, qos, versions
 from ovstool.switch.accepts import port_modes, port_types
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
@@ -220,12 +220,14 @@ def _in_vlan(wish: Wish, fake: lookup.Fake) -> Wish:
 
 def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:
     """What became of each port, and what to note of it."""
+    from ovstool.switch import losses  # only a port that goes takes something with it
+
     names = lookup.unique(names)
     absent = _absent(txn, names) if if_exists else []
     named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces", "fake_bridge", "tag"))
     rows = {one(row["_uuid"]): row for _, (row,) in named}
     owners = [Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name")) for _, (row,) in named]
-    *bridges, mirrored = txn.read_all([*owners, mirrors.ALL])
+    *bridges, mirrored = txn.read_all([*owners, losses.MIRRORS])
     ports_of: dict[str, dict[str, None]] = {}
     shaped: dict[str, tuple[str, str, str]] = {}
     for (name, (row,)), owner, found in zip(named, owners, bridges, strict=True):
@@ -246,7 +248,7 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
         steer.clear(switch, [steer.Place(*place) for place in shaped.values()])
     present = {name for name, _ in named}
     changes = [Change(name, "deleted" if name in present else "unchanged") for name in names]
-    return changes, mirrors.lost(mirrored, {u: str(row["name"]) for u, row in rows.items()})
+    return changes, losses.of_mirrors(mirrored, {u: str(row["name"]) for u, row in rows.items()})
 
 
 def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:

@@ -1,17 +1,24 @@
-"""What a change of a bridge costs in OpenFlow: its flows, groups and meters are ovs-vswitchd's alone, and no database holds them.
+"""What else goes when a bridge or a port changes: flows, groups and meters of a bridge, and what mirrors have of a port.
 
-ovs-vswitchd deletes all of them when the first primary controller comes or the last one goes (connmgr_set_controllers of
-ofproto/connmgr.c), when the fail mode changes while there is none (connmgr_set_fail_mode), and when the datapath type changes, for
-which it makes the bridge anew (bridge_delete_ofprotos of vswitchd/bridge.c); the same from 2.13 to 3.7. Nothing else that ovstool
-sets of a bridge costs any: not protocols, nor a key of other_config. What is added between the count and the change is not counted.
+Flows, groups and meters are ovs-vswitchd's alone, and no database holds them. It deletes all of them when the first primary controller
+comes or the last one goes (connmgr_set_controllers of ofproto/connmgr.c), when the fail mode changes while there is none
+(connmgr_set_fail_mode), and when the datapath type changes, for which it makes the bridge again (bridge_delete_ofprotos of
+vswitchd/bridge.c), in all versions from 2.13 to 3.7. Nothing else that ovstool sets of a bridge costs any: not protocols, nor a key of
+other_config. What is added between the count and the change is not counted.
+
+A mirror loses a port that is deleted without a word of the database, whose references to it are weak.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, Refused, Unreachable, one_line, quote
+from ovstool.ovsdb.transaction import Query, Row
+from ovstool.ovsdb.values import many, one
 from ovstool.switch import Switch
+
+MIRRORS = Query("Mirror", [], ("name", "select_all", "select_src_port", "select_dst_port", "output_port", "output_vlan"))
 
 # A controller of another kind, which connects to us, is no primary one by itself (get_controller_ofconn_type).
 _ACTIVE = ("tcp:", "ssl:", "unix:")
@@ -19,8 +26,8 @@ _ACTIVE = ("tcp:", "ssl:", "unix:")
 _VERSIONS = "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"  # those of ovstool.openflow.client, which has been answered by then
 
 
-class Settings(NamedTuple):
-    """What decides, as in the database: "" is the datapath type system; each controller's target has its Controller.type."""
+class ControlSettings(NamedTuple):
+    """What decides whether a bridge keeps its flows, as in the database: "" is the datapath type system; each controller's target has its Controller.type."""
 
     datapath_type: str
     fail_mode: str | None
@@ -29,7 +36,9 @@ class Settings(NamedTuple):
     def has_primary(self, rundir: str) -> bool:
         """Whether a primary controller is among them, of those that ovs-vswitchd takes (bridge_configure_remotes)."""
         return any(
-            kind == "primary" if kind else target.startswith(_ACTIVE) for target, kind in self.controllers.items() if taken(target, rundir)
+            kind == "primary" if kind else target.startswith(_ACTIVE)
+            for target, kind in self.controllers.items()
+            if is_heeded(target, rundir)
         )
 
     @property
@@ -59,17 +68,17 @@ class Contents:
         return self.flows == self.steering and not self.groups and not self.meters
 
 
-def taken(target: str, rundir: str) -> bool:
+def is_heeded(target: str, rundir: str) -> bool:
     """Whether ovs-vswitchd heeds a controller: a socket must be in its run directory, unless it was started with --no-self-confinement."""
     kind, _, path = target.partition(":")
     return kind not in ("unix", "punix") or "/" not in path or path.startswith(f"{rundir}/")
 
 
-def happens(before: Settings, after: Settings, rundir: str) -> bool:
+def are_flushed(before: ControlSettings, after: ControlSettings, rundir: str) -> bool:
     """Whether ovs-vswitchd deletes flows, groups and meters with this change."""
     had, has = before.has_primary(rundir), after.has_primary(rundir)
-    made_anew = (before.datapath_type or "system") != (after.datapath_type or "system")
-    return made_anew or had != has or (not has and before.is_secure != after.is_secure)
+    is_remade = (before.datapath_type or "system") != (after.datapath_type or "system")
+    return is_remade or had != has or (not has and before.is_secure != after.is_secure)
 
 
 def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
@@ -107,8 +116,8 @@ def _dumped(switch: Switch, bridge: str) -> Iterator[bytes]:
         raise Refused("ovs-ofctl", one_line(done.stderr.strip()) or "failed without a word")
 
 
-def costs(switch: Switch, bridge: str) -> list[str]:
-    """What to note of a bridge that is to be deleted."""
+def of_deletion(switch: Switch, bridge: str) -> list[str]:
+    """What to note of the flows, groups and meters of a bridge that is to be deleted."""
     try:
         found = contents(switch, bridge, own_flow=True)
     except (Unreachable, Refused, NotFound) as error:
@@ -116,7 +125,7 @@ def costs(switch: Switch, bridge: str) -> list[str]:
     return [f"{bridge}: with it ovs-vswitchd deletes its {found}"] if found else []
 
 
-def note(switch: Switch, bridge: str, before: Settings, force: bool) -> list[str]:
+def of_change(switch: Switch, bridge: str, before: ControlSettings, force: bool) -> list[str]:
     """What to note of a change that deletes what the bridge has. Raises Conflict, unless with ``force``, when not all of that is ovstool's."""
     try:
         found = contents(switch, bridge, not before.is_secure and not before.has_primary(switch.rundir))
@@ -134,3 +143,24 @@ def note(switch: Switch, bridge: str, before: Settings, force: bool) -> list[str
     if not (force or found.is_ours):
         raise Conflict(f"bridge {quote(bridge)}", why, "--force")
     return [f"{bridge}: {why}"]
+
+
+def of_mirrors(rows: Sequence[Row], ports: dict[str, str]) -> list[str]:
+    """What to note of mirrors when these ports go, which have names by UUID; ``rows`` is the answer to MIRRORS.
+
+    Without an output port it takes the output VLAN, without that either it has no mirror; one without ports to select mirrors nothing
+    (mirror_configure of vswitchd/bridge.c).
+    """
+    notes = []
+    for row in sorted(rows, key=lambda row: str(row["name"])):
+        mirror = f"mirror {quote(str(row['name']))}"
+        selected = {*many(row["select_src_port"]), *many(row["select_dst_port"])}
+        gone = sorted(quote(ports[u]) for u in selected if u in ports)
+        if one(row["output_port"]) in ports:
+            vlan = one(row["output_vlan"])
+            now = "mirrors nothing" if vlan is None else f"sends to VLAN {vlan}"
+            notes.append(f"{mirror} {now} from now on: {quote(ports[one(row['output_port'])])} was its output port")
+        elif gone and not row["select_all"]:
+            left = "" if selected - ports.keys() else ", and mirrors nothing: no port is left"
+            notes.append(f"{mirror} does not select {', '.join(gone)} any more{left}")
+    return notes
