@@ -5,6 +5,7 @@ An error is raised once, where the cause is known, and reported once, by ``comma
 """
 
 import os
+from collections.abc import Sequence
 from enum import IntEnum
 from errno import EMFILE, ENFILE
 
@@ -112,6 +113,12 @@ def quote(name: str) -> str:
     if not name or any(not c.isprintable() or c.isspace() or c in "'\"\\" for c in shown):
         shown = '"' + escape(shown).replace('"', '\\"') + '"'
     return shown if len(name) <= _SHOWN else f"{shown} ({len(name)} characters)"
+
+
+def quote_some(names: Sequence[str], most: int = 5) -> str:
+    """Show several names in a message, the first ``most`` of them and how many more there are: ``a, b and 3 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join([quote(name) for name in names[:most]]) + more
 
 
 def one_line(text: str) -> str:

@@ -59,6 +59,12 @@ def mapping(value: Json) -> dict:
         raise malformed("a map that is not a list of pairs") from error
 
 
+def ofport(value: Json) -> int | None:
+    """The OpenFlow port number in Interface.ofport; None while there is none, and for a device that could not be opened, which has -1."""
+    number = one(value)
+    return number if isinstance(number, int) and number > 0 else None
+
+
 def same(value: Json, other: Json) -> bool:
     """Whether two values of a column mean the same; sets and maps have no order."""
     return _canonical(value) == _canonical(other)

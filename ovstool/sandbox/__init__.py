@@ -26,7 +26,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ovstool.errors import Conflict, OvstoolError, Refused, UsageError, quote
+from ovstool.errors import Conflict, OvstoolError, Refused, UsageError, quote, quote_some
 from ovstool.sandbox import daemons, directories, namespaces, programs, settings, signals
 from ovstool.sandbox.directories import Place
 from ovstool.sandbox.namespaces import netdev_problem as _netdev_problem
@@ -255,8 +255,7 @@ def _undo(site: Site, error: BaseException) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(quote(name) for name in sorted(names)[:_NAMED]) + more
+    return quote_some(sorted(names), _NAMED)
 
 
 # --- the process that ovstool is

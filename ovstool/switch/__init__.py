@@ -13,7 +13,7 @@ from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
-from ovstool.ovsdb.values import one
+from ovstool.ovsdb.values import ofport, one
 
 if TYPE_CHECKING:
     from ovstool.openflow import client as openflow
@@ -283,10 +283,10 @@ class Switch:
         problems = []
         for rows in self.read_all(interfaces):
             for row in rows:
-                name, words, ofport = one(row["name"]), one(row["error"]), one(row["ofport"])
-                if isinstance(ofport, int) and ofport > 0 and one(row["type"]) == "patch":
+                name, words, is_open = one(row["name"]), one(row["error"]), ofport(row["ofport"]) is not None
+                if is_open and one(row["type"]) == "patch":
                     continue  # its error is that it has no peer yet, as the first half of a pair always
-                if words or not isinstance(ofport, int) or ofport < 0:
+                if words or not is_open:
                     lines = str(words or "was not brought up; its log says why").splitlines()
                     problems.append(one_line(f"{name}: {'; '.join(line.removeprefix(f'{name}: ') for line in lines)}"))
         if problems:

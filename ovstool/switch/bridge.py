@@ -231,7 +231,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     for row in [*found.values(), *(fake.parent for fake in virtual.values())]:
         txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], ("ports",)), [row])
     # A port that gets a QoS while its bridge goes would leave it behind, so the set of ports that have one is held.
-    shaped = txn.held(Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos")))
+    shaped = txn.held(lookup.ports_with_qos(("_uuid", "qos")))
     of_fakes = _ports_of_fakes(txn, [fake for fake in virtual.values() if fake.parent["name"] not in found])
     going = {u for row in found.values() for u in many(row["ports"])}.union(*(ports for _, ports in of_fakes))
     qos.release(txn, [row for row in shaped if one(row["_uuid"]) in going])

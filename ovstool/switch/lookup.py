@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from ovstool.errors import Conflict, NotFound, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, one, uuid
+from ovstool.ovsdb.values import many, mapping, one, uuid
 
 Item = TypeVar("Item")
 
@@ -16,7 +16,7 @@ FAKES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "e
 SELECTORS = ("iface-id:", "mac:", "ofport:")
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
 _NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
-_LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
+LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
 
 
 class Reader(Protocol):
@@ -189,6 +189,17 @@ def by_uuid(reader: Reader, table: str, uuids: Iterable[str], columns: Sequence[
     return {u: rows[0] for u, rows in zip(uuids, answers, strict=True) if rows}
 
 
+def ports_with_qos(columns: Sequence[str], unlisted: bool = False) -> Query:
+    """The ports that have a QoS; ``unlisted``: also those of bridges that are not the switch's any more."""
+    return Query("Port", [["qos", "!=", ["set", []]]], tuple(columns), unlisted=unlisted)
+
+
+def other_config(reader: Reader) -> dict[str, str]:
+    """The settings of the whole switch (Open_vSwitch.other_config)."""
+    rows = reader.read(Query("Open_vSwitch", [], ("other_config",)))
+    return mapping(rows[0]["other_config"]) if rows else {}
+
+
 def queries_of(table: str, uuids: Iterable[str], columns: Sequence[str]) -> list[Query]:
     """What ``by_uuid`` asks, a query for each row; for who asks more in the same round trip."""
     return [Query(table, [["_uuid", "==", uuid(u)]], tuple(dict.fromkeys(("_uuid", *columns)))) for u in uuids]
@@ -264,7 +275,7 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
         from ovstool import units  # every other port does without
 
         bridge, slash, number = value.rpartition("/")
-        ofport = _LOCAL if number == "LOCAL" else units.whole_number(number, 1, _LOCAL)
+        ofport = LOCAL if number == "LOCAL" else units.whole_number(number, 1, LOCAL)
         if not bridge or not slash or ofport is None:
             raise UsageError(f"port {quote(selector)}", "not an OpenFlow port of a bridge", "ofport:br0/1")
         bridges(reader, [bridge], ())

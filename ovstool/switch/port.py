@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuids
+from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids
 from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, qos, versions
 from ovstool.switch.accepts import port_modes, port_types
 
@@ -99,7 +99,7 @@ def show(switch: Switch, name: str) -> dict:
             {
                 "name": row["name"],
                 "type": one(row["type"]) or "system",
-                "ofport": ofport(row),
+                "ofport": ofport(row["ofport"]),
                 "link_state": one(row["link_state"]),
                 "link_speed": one(row["link_speed"]),
                 "mtu": one(row["mtu"]),
@@ -412,12 +412,6 @@ def _changed(row: Row, columns: Row) -> Row:
     return {column: value for column, value in columns.items() if not same(value, row[column])}
 
 
-def ofport(row: Row) -> int | None:
-    """The OpenFlow port of an Interface row; None for a device that could not be opened, which the database has as -1."""
-    number = one(row["ofport"])
-    return number if isinstance(number, int) and number > 0 else None
-
-
 def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
     bond = len(members) > 1
     first = members[0] if members else dict.fromkeys(_LISTED)
@@ -431,7 +425,7 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
         bridge=bridge,
         port=port["name"],
         type="bond" if bond else one(first["type"]) or "system",
-        ofport=None if bond else ofport(first),
+        ofport=None if bond else ofport(first["ofport"]),
         tag=one(port["tag"]),
         trunks=sorted(many(port["trunks"])),
         admin_state=of_any("admin_state"),

@@ -26,7 +26,7 @@ full_name = qos_types.full_name
 _QOS = ("_uuid", "type", "other_config", "queues", "external_ids")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 # All that refers to a row counts, ports of unlisted bridges too.
-_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "qos"), unlisted=True)
+_SHAPED = lookup.ports_with_qos(("_uuid", "qos"), unlisted=True)
 _ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",)))  # all that decides who refers to whom
 _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
 
@@ -109,7 +109,7 @@ class Shown:
 
 def list_all(switch: Switch) -> list[Listed]:
     """The ports that have a QoS, by name."""
-    ports, rows = switch.read_all([Query("Port", [["qos", "!=", ["set", []]]], ("name", "qos")), Query("QoS", [], _QOS)])
+    ports, rows = switch.read_all([lookup.ports_with_qos(("name", "qos")), Query("QoS", [], _QOS)])
     by_uuid = {one(row["_uuid"]): row for row in rows}
     listed = []
     for port in sorted(ports, key=lambda row: row["name"]):
@@ -142,7 +142,7 @@ def max_rate(row: Row) -> int | None:
 
 def max_rates(switch: Switch) -> dict[str, int]:
     """The rate that the queues of an interface share, in bit/s, for each interface that has one; a bond's QoS is that of each member."""
-    ports, rows = switch.read_all([Query("Port", [["qos", "!=", ["set", []]]], ("interfaces", "qos")), Query("QoS", [], _QOS)])
+    ports, rows = switch.read_all([lookup.ports_with_qos(("interfaces", "qos")), Query("QoS", [], _QOS)])
     rates = {one(row["_uuid"]): max_rate(row) for row in rows}
     found = {u: rate for port in ports for u in many(port["interfaces"]) if (rate := rates.get(one(port["qos"])))}
     return {row["name"]: found[u] for u, row in lookup.by_uuid(switch, "Interface", found, ("name",)).items()}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ovstool import units
-from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
+from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote, quote_some
 from ovstool.openflow.syntax import match as matches
 from ovstool.openflow.syntax import text, words
 from ovstool.ovsdb.transaction import Query, Row
@@ -161,7 +161,7 @@ def clear(switch: Switch, cleared: Sequence[Place]) -> set[str]:
                 _delete(connection, rows)
         except OvstoolError as error:
             switch.notes.append(
-                f"{error.what}: {error.why}; flows that steer into queues of {_names([at.named for at in here])}, if any, stay"
+                f"{error.what}: {error.why}; flows that steer into queues of {quote_some([at.named for at in here])}, if any, stay"
             )
             continue
         for row in rows:
@@ -362,7 +362,7 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
     """Note which other ports have a queue of this number, because set_queue is for them too; it also goes through patch ports."""
     shaped, qos_rows, patches = switch.read_all(
         [
-            Query("Port", [["qos", "!=", ["set", []]]], ("_uuid", "name", "qos")),
+            lookup.ports_with_qos(("_uuid", "name", "qos")),
             Query("QoS", [], ("_uuid", "queues")),
             Query("Interface", [["type", "==", "patch"]], ("_uuid",)),
         ]
@@ -373,7 +373,7 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
     names = sorted(row["name"] for row in others if patches or one(row["_uuid"]) in here)
     if names:
         switch.notes.append(
-            f"{_names(names)} {'has' if len(names) == 1 else 'have'} a queue {queue} too, which what matches and leaves there goes through; "
+            f"{quote_some(names)} {'has' if len(names) == 1 else 'have'} a queue {queue} too, which what matches and leaves there goes through; "
             "try: a number of its own"
         )
 
@@ -404,8 +404,3 @@ def _takes_in(port: Row, vid: int) -> bool:
     tag, trunks, mode = one(port["tag"]), many(port["trunks"]), one(port["vlan_mode"])
     mode = mode or ("trunk" if tag is None else "access")
     return mode != "access" and (not trunks or vid in trunks or (mode.startswith("native") and vid == tag))
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = [quote(name) for name in names]
-    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ovstool.ovsdb.transaction import Query, Row
-from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import Switch, lookup, police, port, qos
+from ovstool.ovsdb.values import many, mapping, ofport, one
+from ovstool.switch import Switch, lookup, police, qos
 
 _BRIDGE = ("datapath_type", "fail_mode", "controller", "ports", "sflow")
 _PORT = ("_uuid", "name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fake_bridge")
@@ -73,7 +73,7 @@ def _interface(row: Row) -> dict:
     return {
         "name": row["name"],
         "type": one(row["type"]) or "system",
-        "ofport": port.ofport(row),
+        "ofport": ofport(row["ofport"]),
         "admin_state": one(row["admin_state"]),
         "link_state": one(row["link_state"]),
         "options": mapping(row["options"]),

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from ovstool import rates
-from ovstool.errors import NotFound, Refused, UsageError, one_line, quote
+from ovstool.errors import NotFound, Refused, UsageError, one_line, quote, quote_some
 from ovstool.recording import failed, shown
 
 STYLES = ("step", "line")
@@ -302,8 +302,7 @@ def _survey(
     for port in ports:
         if port not in there:
             known = sorted(others | there)
-            hint = ", ".join(map(quote, known[:10])) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
-            raise NotFound(f"port {quote(port)}", f"not in {shown(path)}", hint or None)
+            raise NotFound(f"port {quote(port)}", f"not in {shown(path)}", quote_some(known, 10) or None)
     return totals, traces
 
 

@@ -26,7 +26,7 @@ _LONGEST_S = 1  # of the rate: a burst of more than that lets through much more 
 _STARVES = 0.9  # of the default burst: with less than 0.19 s of the rate TCP gets less than 90% of it (bench/bursts.py)
 _MANY = 20  # interfaces; from here on one look at all ports is cheaper than one for each
 _BRIDGES = Query("Bridge", [], ("name", "datapath_type"))
-_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], ("interfaces",))
+_SHAPED = lookup.ports_with_qos(("interfaces",))
 
 
 class Policed(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.ovsdb.transaction import Query, Row
-from ovstool.ovsdb.values import many, mapping, one, uuid
+from ovstool.ovsdb.values import many, mapping, ofport, one, uuid
 from ovstool.switch import Switch, lookup, police, versions
 from ovstool.switch.accepts import qos_types
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from ovstool.switch.checks.datapath import Qdisc
     from ovstool.switch.checks.queue_flows import Lead
 
-LOCAL = 65534  # OFPP_LOCAL as the database shows it
 _PORT = ("_uuid", "name", "qos", "interfaces")
 INTERFACE = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "status", "statistics", *police.COLUMNS)
 _QOS = ("_uuid", "type", "other_config", "queues")
-_SHAPED = Query("Port", [["qos", "!=", ["set", []]]], _PORT)
+_SHAPED = lookup.ports_with_qos(_PORT)
 _BRIDGES = Query("Bridge", [], ("name", "datapath_type", "controller", "fail_mode"))
 _NONE: dict = {}  # which nobody adds to
 _MANY = 20  # ports; from here on one look at all of them is cheaper than one for each
@@ -234,7 +233,9 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
         port = port._replace(qdiscs=qdiscs.result(), devices=[with_traffic(device, counted) for device in port.devices])
         if port.type is not None:
             known = found.get(port.bridge)
-            ofports = ["LOCAL" if device.ofport == LOCAL else str(device.ofport) for device in port.devices if device.ofport is not None]
+            ofports = [
+                "LOCAL" if device.ofport == lookup.LOCAL else str(device.ofport) for device in port.devices if device.ofport is not None
+            ]
             port = port._replace(
                 leads=None if known is None else lookup.unique(lead for ofport in ofports for lead in known.named.get(ofport, ())),
                 anywhere=known.anywhere if known else {},
@@ -286,9 +287,9 @@ def _users(qos: Sequence[str], answers: Sequence[Sequence[Row]]) -> dict[str, li
 
 
 def _device(row: Row) -> Device:
-    ofport, mtu, counters = one(row["ofport"]), one(row["mtu"]), mapping(row["statistics"])
+    mtu, counters = one(row["mtu"]), mapping(row["statistics"])
     return Device(
-        row["name"], one(row["type"]) or "system", ofport if isinstance(ofport, int) and ofport > 0 else None,
+        row["name"], one(row["type"]) or "system", ofport(row["ofport"]),
         one(row["error"]), one(row["link_speed"]), str(mapping(row["status"]).get("driver_name", "")), mtu if isinstance(mtu, int) else 1500,
         **police.rates(row), received=counters.get("rx_bytes", 0), sent=counters.get("tx_bytes", 0), is_here=False,
     )  # fmt: skip

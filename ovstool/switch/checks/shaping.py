@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
-from ovstool.ovsdb.transaction import Query
-from ovstool.ovsdb.values import mapping
+from ovstool.errors import quote_some
 from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, qos, steer, versions
 from ovstool.switch.checks import port_state, shaping_remedies, shaping_rules
 from ovstool.switch.checks.port_state import Shaped
@@ -163,15 +162,13 @@ def _orphans(switch: Switch) -> list[Finding]:
     for table in ("QoS", "Queue"):
         uuids = [u for of, u in orphans if of == table]
         if uuids:
-            more = f" and {len(uuids) - 3} more" if len(uuids) > 3 else ""
-            evidence = f"{len(uuids)} of table {table}: {', '.join(uuids[:3])}{more}"
+            evidence = f"{len(uuids)} of table {table}: {quote_some(uuids, 3)}"
             found.append(Finding(None, WARNING, "rows that nothing refers to", evidence, "ovstool qos gc"))
     return found
 
 
 def _switch_wide(switch: Switch) -> list[Finding]:
-    rows = switch.read(Query("Open_vSwitch", [], ("other_config",)))
-    text = mapping(rows[0]["other_config"]).get("stats-update-interval") if rows else None
+    text = lookup.other_config(switch).get("stats-update-interval")
     if text is None or text == str(_UPDATED_MS):
         return []
     remedy = "ovs-vsctl remove Open_vSwitch . other_config stats-update-interval"
