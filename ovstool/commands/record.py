@@ -9,7 +9,7 @@ from ovstool.command import Command, SwitchCommand, seconds
 from ovstool.commands.options import number
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import UsageError
-from ovstool.switch import Switch, stats
+from ovstool.switch import Switch, sampling, stats
 from ovstool.terminal import plot
 from ovstool.terminal.output import canvas
 from ovstool.terminal.render import window_width
@@ -44,7 +44,8 @@ class StatsRecord(SwitchCommand):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return stats.readings(switch, args.ports, args.bridge, args.source, args.interval, args.count, for_s=args.for_s)
+        spec = sampling.SamplingSpec(args.ports, args.bridge, args.source, interval_s=args.interval, count=args.count, for_s=args.for_s)
+        return stats.readings(switch, spec)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         def note(text: str) -> None:

@@ -8,7 +8,7 @@ from ovstool.command import SwitchStream, seconds
 from ovstool.commands.options import number, word
 from ovstool.errors import UsageError
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
-from ovstool.switch import Switch, stats
+from ovstool.switch import Switch, sampling, stats
 
 _PORTS = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 _MOST = 10**9  # rows of --count
@@ -79,14 +79,14 @@ class Stats(SwitchStream):
             self.columns = self.row_class(args)._fields
             self.check_columns(args, self.columns)
             if self.is_live(args):
-                self.link_speeds = stats.link_speeds(switch, args.ports, args.bridge)
-            beats = _rates(switch, args)
-            return beats if self.streams(args) else list(beats)[-1]
+                self.link_speeds = stats.link_speeds(switch, _spec(args))
+            samples = _rates(switch, args)
+            return samples if self.streams(args) else list(samples)[-1]
         if args.queues:
             self.columns = ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")
-            read = stats.queues(switch, args.ports, args.bridge, args.source)
+            read = stats.queues(switch, _spec(args))
             return [(r.port, r.queue, *map(r.counters.get, self.columns[2:])) for r in read]
-        read = stats.counters(switch, args.ports, args.bridge, args.source)
+        read = stats.counters(switch, _spec(args))
         names = list(COUNTERS)
         if args.long:
             names += sorted({name for reading in read for name in reading.counters}.difference(("port", *names)))
@@ -99,7 +99,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bridge", metavar="B", type=word, help="only ports of this bridge")
     parser.add_argument(
         "--source",
-        choices=stats.SOURCES,
+        choices=sampling.SOURCES,
         default="auto",
         help="where to read: openflow, live; ovsdb, refreshed every 5 s; auto, openflow if it can be had (default)",
     )
@@ -108,8 +108,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 def interval(text: str) -> float:
     """argparse type: seconds between two readings."""
     value = seconds(text)
-    if value < stats.SHORTEST_S:
-        raise argparse.ArgumentTypeError(f"{text}: shorter than {stats.SHORTEST_S:g} s, the shortest time between two readings")
+    if value < sampling.SHORTEST_S:
+        raise argparse.ArgumentTypeError(f"{text}: shorter than {sampling.SHORTEST_S:g} s, the shortest time between two readings")
     return value
 
 
@@ -130,10 +130,14 @@ def _require_sense(args: argparse.Namespace) -> None:
         raise UsageError("--queues", "the database has no counters of queues", "--source openflow")
 
 
+def _spec(args: argparse.Namespace, **how_often: Any) -> sampling.SamplingSpec:
+    return sampling.SamplingSpec(args.ports, args.bridge, args.source, args.queues, **how_often)
+
+
 def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
     count = None if args.watch else (args.count or 1) + 1
-    beats = stats.readings(switch, args.ports, args.bridge, args.source, args.interval or 1.0, count, args.queues)
-    return stats.queue_rates(beats) if args.queues else stats.rates(beats)
+    samples = stats.readings(switch, _spec(args, interval_s=args.interval or 1.0, count=count))
+    return stats.queue_rates(samples) if args.queues else stats.rates(samples)
 
 
 def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
@@ -143,12 +147,12 @@ def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
     for_s = args.for_s or _BURSTS_FOR_S
     if for_s < interval_s:
         raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
-    speeds = stats.link_speeds(switch, args.ports, args.bridge)
+    spec = _spec(args, interval_s=interval_s, for_s=for_s, bursts=True)
+    speeds = stats.link_speeds(switch, spec)
     shaped = qos.max_rates(switch)
-    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s, bursts=True)
 
     def limit(port: str, direction: str) -> int | None:
         known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]
         return min((bps for bps in known if bps), default=None)
 
-    return stats.bursts(beats, limit)
+    return stats.bursts(stats.readings(switch, spec), limit)

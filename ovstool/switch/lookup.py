@@ -63,6 +63,19 @@ def interfaces(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> 
     return [Named(name, found[interface]) for name, interface in zip(names, wanted, strict=True)]
 
 
+def interface_rows(reader: Reader, names: Sequence[str], bridge: str | None, columns: Sequence[str]) -> list[Row]:
+    """The Interface rows of the ports named, each once, or of all by name; with ``bridge`` only its own. Raises as ``interfaces`` does."""
+    if names:
+        rows = [row for named in interfaces(reader, names, columns) for row in named.rows]
+        if bridge:
+            _require_inside(rows, {row["name"] for row in _interfaces_of_bridge(reader, bridge, ("name",))}, bridge)
+    elif bridge:
+        rows = _interfaces_of_bridge(reader, bridge, columns)
+    else:
+        rows = sorted(reader.read(Query("Interface", [], tuple(columns))), key=lambda row: row["name"])
+    return list({row["name"]: row for row in rows}.values())
+
+
 def ports(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Named]:
     """The Port row of each port named; for a member of a bond the bond's.
 
@@ -283,6 +296,19 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
             for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]], ("_uuid",))):
                 if reader.read(Query("Bridge", [["name", "==", bridge], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
                     yield row
+
+
+def _interfaces_of_bridge(reader: Reader, bridge: str, columns: Sequence[str]) -> list[Row]:
+    row = bridges(reader, [bridge], ("ports",))[0]
+    ports = by_uuid(reader, "Port", many(row["ports"]), ("interfaces",))
+    found = by_uuid(reader, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], columns)
+    return sorted(found.values(), key=lambda row: row["name"])
+
+
+def _require_inside(rows: list[Row], inside: set[str], bridge: str) -> None:
+    for row in rows:
+        if row["name"] not in inside:
+            raise NotFound(f"port {quote(row['name'])}", f"not a port of bridge {quote(bridge)}")
 
 
 def _require_all(reader: Reader, names: Sequence[str], found: dict) -> None:

@@ -17,7 +17,7 @@ from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
-from ovstool.switch import Change, Switch, lookup, stats, versions
+from ovstool.switch import Change, Switch, lookup, versions
 from ovstool.switch.accepts import qos_types
 
 DEFAULT_TYPE = qos_types.DEFAULT
@@ -476,8 +476,10 @@ def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> Queue:
 
 def _with_counters(switch: Switch, port: str, queues: list[Queue]) -> list[Queue]:
     """The same queues with what they sent, by all members of a bond together; without that, and a note, when OpenFlow cannot be had."""
+    from ovstool.switch import sampling, stats  # only what is shown has counters
+
     try:
-        read = stats.queues(switch, [port], None)
+        read = stats.queues(switch, sampling.SamplingSpec([port]))
     except OvstoolError as error:
         switch.notes.append(f"{error.what}: {error.why}; the counters of queues are not known")
         return queues
