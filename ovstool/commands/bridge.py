@@ -58,11 +58,11 @@ class BridgeAdd(SwitchWriter):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridge", metavar="BRIDGE", help="name of the bridge and of its local port")
-        _add_wish(parser)
+        _add_spec_options(parser)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return bridge.add(switch, args.bridge, _wish(args))
+        return bridge.add(switch, args.bridge, _spec(args))
 
 
 class BridgeSet(SwitchWriter):
@@ -83,7 +83,7 @@ class BridgeSet(SwitchWriter):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridge", metavar="BRIDGE", help="bridge to change")
-        _add_wish(parser)
+        _add_spec_options(parser)
         parser.add_argument(
             "--unset",
             metavar="COLUMN[:KEY]",
@@ -95,10 +95,10 @@ class BridgeSet(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        wish = _wish(args)
-        if wish == bridge.Wish():
+        spec = _spec(args)
+        if spec == bridge.BridgeSpec():
             raise UsageError("bridge set", "nothing to change", "--fail-mode secure, or see 'ovstool help bridge set'")
-        return bridge.set(switch, args.bridge, wish, args.force)
+        return bridge.set(switch, args.bridge, spec, args.force)
 
 
 class BridgeDel(SwitchWriter):
@@ -120,7 +120,7 @@ class BridgeDel(SwitchWriter):
         return bridge.delete(switch, args.bridges, args.if_exists)
 
 
-def _add_wish(parser: argparse.ArgumentParser) -> None:
+def _add_spec_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--datapath-type",
         metavar="T",
@@ -142,8 +142,8 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--other-config", metavar="K=V", action="append", type=key_value, help="a key of Bridge.other_config; repeatable")
 
 
-def _wish(args: argparse.Namespace) -> bridge.Wish:
-    return bridge.Wish(
+def _spec(args: argparse.Namespace) -> bridge.BridgeSpec:
+    return bridge.BridgeSpec(
         datapath_type=args.datapath_type,
         fail_mode=args.fail_mode,
         protocols=flatten(args.protocols),

@@ -47,7 +47,7 @@ class PoliceSet(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        changes = police.set(switch, args.ports, police.wish(args.rate, args.burst, args.packet_rate, args.packet_burst))
+        changes = police.set(switch, args.ports, police.spec(args.rate, args.burst, args.packet_rate, args.packet_burst))
         policing_rules.note(switch, args.ports)
         return changes
 

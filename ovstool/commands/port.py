@@ -73,7 +73,7 @@ class PortAdd(SwitchWriter):
         parser.add_argument("bridge", metavar="BRIDGE", help="bridge to add it to")
         parser.add_argument("port", metavar="PORT", help="name of the port: that of its device, but for a bond, tunnel or patch port")
         parser.add_argument("--bond", metavar="IFACE,...", action="append", type=comma_list(word), help="members of a bond, at least two")
-        _add_wish(parser)
+        _add_spec_options(parser)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -88,7 +88,7 @@ class PortAdd(SwitchWriter):
             raise UsageError("--bond-mode", "goes with --bond", "--bond eth2,eth3")
         if members and (args.type or args.peer or args.remote_ip or args.key or args.option):
             raise UsageError("--bond", "its members are devices, without types and options")
-        return port.add(switch, args.bridge, args.port, _wish(args, members))
+        return port.add(switch, args.bridge, args.port, _spec(args, members))
 
 
 class PortSet(SwitchWriter):
@@ -105,7 +105,7 @@ class PortSet(SwitchWriter):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("port", metavar="PORT", help=_PORT)
-        _add_wish(parser)
+        _add_spec_options(parser)
         columns = ", ".join(port.UNSETTABLE)
         parser.add_argument(
             "--unset", metavar="COLUMN[:KEY]", action="append", type=column_and_key(port.UNSETTABLE), help=f"back to the default: {columns}"
@@ -113,10 +113,10 @@ class PortSet(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        wish = _wish(args, ())
-        if wish == port.Wish():
+        spec = _spec(args, ())
+        if spec == port.PortSpec():
             raise UsageError("port set", "nothing to change", "--tag 20, or see 'ovstool help port set'")
-        return port.set(switch, args.port, wish)
+        return port.set(switch, args.port, spec)
 
 
 class PortDel(SwitchWriter):
@@ -136,7 +136,7 @@ class PortDel(SwitchWriter):
         return port.delete(switch, args.ports, args.if_exists)
 
 
-def _add_wish(parser: argparse.ArgumentParser) -> None:
+def _add_spec_options(parser: argparse.ArgumentParser) -> None:
     vlan = number(0, 4095)
     parser.add_argument("--type", metavar="T", type=word, help="system (a device, default), internal, patch, vxlan, geneve, gre, ...")
     parser.add_argument("--tag", metavar="N", type=vlan, help="VLAN of an access or dot1q-tunnel port (0 to 4095), or the native VLAN")
@@ -167,7 +167,7 @@ def _add_wish(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
+def _spec(args: argparse.Namespace, members: tuple[str, ...]) -> port.PortSpec:
     options = as_dict(args.option, "--option")
     kind = args.type or ("patch" if args.peer else None)
     for name, value in (("peer", args.peer), ("remote_ip", args.remote_ip), ("key", args.key)):
@@ -187,7 +187,7 @@ def _wish(args: argparse.Namespace, members: tuple[str, ...]) -> port.Wish:
     for column, value in asked.items():
         if value is not None and (column, None) in unset:
             raise UsageError(f"--unset {column}", "contradicts the option that sets it")
-    return port.Wish(
+    return port.PortSpec(
         type=kind,
         tag=args.tag,
         trunks=flatten(args.trunk),

@@ -96,19 +96,19 @@ class QosSet(SwitchWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         config = as_dict(args.other_config, "--other-config")
-        queues: dict[int, qos.QueueWish] = {}
-        for queue, wish in args.queue or ():
+        queues: dict[int, qos.QueueSpec] = {}
+        for queue, spec in args.queue or ():
             if queue in queues:
                 raise UsageError(f"queue {queue}", "named twice")
-            queues[queue] = wish
+            queues[queue] = spec
         if not (args.type or args.max_rate or args.burst or config or queues):
             raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
         if args.force and args.merge:
             raise UsageError("--force", "goes without --merge", "all that the port is to have")
         if args.force and args.no_wait:
             raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
-        wish = qos.Wish(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
-        changes = qos.set(switch, args.ports, wish)
+        spec = qos.QosSpec(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
+        changes = qos.set(switch, args.ports, spec)
         shaping_rules.note(switch, args.ports)
         return changes
 
@@ -180,7 +180,7 @@ class QosGc(SwitchWriter):
         return qos.collect(switch)
 
 
-def _queue(text: str) -> tuple[int, qos.QueueWish]:
+def _queue(text: str) -> tuple[int, qos.QueueSpec]:
     """argparse type: ``ID[:KEY=VALUE,...]``."""
     ident, colon, rest = text.partition(":")
     try:
@@ -198,4 +198,4 @@ def _queue(text: str) -> tuple[int, qos.QueueWish]:
             asked[name] = parse(value)
     except (UsageError, argparse.ArgumentTypeError) as error:
         raise argparse.ArgumentTypeError(f"{quote(text)}: {error}") from error
-    return queue, qos.QueueWish(**asked)
+    return queue, qos.QueueSpec(**asked)

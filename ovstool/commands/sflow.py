@@ -48,8 +48,8 @@ class SflowEnable(SwitchWriter):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         if not args.collector:
             raise UsageError("sflow enable", "a collector is missing", "--collector 10.0.0.5")
-        wish = sflow.Wish(tuple(args.collector), args.agent, args.sampling, args.polling, args.header, args.force)
-        return sflow.enable(switch, args.bridges, wish)
+        spec = sflow.SflowSpec(tuple(args.collector), args.agent, args.sampling, args.polling, args.header, args.force)
+        return sflow.enable(switch, args.bridges, spec)
 
 
 class SflowDisable(SwitchWriter):

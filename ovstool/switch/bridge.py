@@ -16,7 +16,7 @@ UNSETTABLE = ("datapath_type", "fail_mode", "protocols", "controller", "external
 
 
 @dataclass(frozen=True)
-class Wish:
+class BridgeSpec:
     """What is asked of a bridge; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
 
     datapath_type: str | None = None
@@ -29,7 +29,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Bridge:
+class ListedBridge:
     """A row of ``bridge list``: the number of ports, the targets of controllers and of sFlow."""
 
     name: str
@@ -40,7 +40,7 @@ class Bridge:
     sflow: list[str]
 
 
-def list_all(switch: Switch) -> list[Bridge]:
+def list_all(switch: Switch) -> list[ListedBridge]:
     """All bridges by name."""
     rows = lookup.bridges(switch, [], ("datapath_type", "fail_mode", "ports", "controller", "sflow"))
     controllers, sflows, fake_ports = switch.read_all(
@@ -49,7 +49,7 @@ def list_all(switch: Switch) -> list[Bridge]:
     targets = {one(row["_uuid"]): str(row["target"]) for row in controllers}
     collectors = {one(row["_uuid"]): many(row["targets"]) for row in sflows}
     listed = [
-        Bridge(
+        ListedBridge(
             name=row["name"],
             datapath_type=one(row["datapath_type"]) or "system",
             fail_mode=one(row["fail_mode"]),
@@ -62,7 +62,7 @@ def list_all(switch: Switch) -> list[Bridge]:
     return sorted([*listed, *_listed_fakes(switch, listed, fake_ports)], key=lambda bridge: bridge.name)
 
 
-def _listed_fakes(switch: Switch, listed: list[Bridge], fake_ports: list[Row]) -> list[Bridge]:
+def _listed_fakes(switch: Switch, listed: list[ListedBridge], fake_ports: list[Row]) -> list[ListedBridge]:
     """A row for each fake bridge, which has its own ports, and the settings of the bridge that it is a VLAN of."""
     found = []
     parents = {bridge.name: bridge for bridge in listed}
@@ -105,7 +105,7 @@ def show(switch: Switch, name: str) -> dict:
     }
 
 
-def add(switch: Switch, name: str, wish: Wish) -> list[Change]:
+def add(switch: Switch, name: str, spec: BridgeSpec) -> list[Change]:
     """Add a bridge with its local port. One that is there as asked is left alone.
 
     Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
@@ -114,17 +114,17 @@ def add(switch: Switch, name: str, wish: Wish) -> list[Change]:
     if len(name.encode()) > _LONGEST_NAME:
         why = f"its local port is a device, and the name of one has at most {_LONGEST_NAME} bytes"
         raise UsageError(f"bridge {quote(name)}", why, "a shorter name")
-    switch.notes += _unheeded(switch, name, wish)
-    return switch.write(lambda txn: _add(txn, name, wish))
+    switch.notes += _unheeded(switch, name, spec)
+    return switch.write(lambda txn: _add(txn, name, spec))
 
 
-def set(switch: Switch, name: str, wish: Wish, force: bool = False) -> list[Change]:
+def set(switch: Switch, name: str, spec: BridgeSpec, force: bool = False) -> list[Change]:
     """Change what is asked and leave the rest. Keys of maps are merged, protocols and controllers replaced.
 
     Raises NotFound, and Conflict for a change that costs flows, groups or meters that are not ovstool's; not with ``force``.
     """
-    unheeded = _unheeded(switch, name, wish)
-    changes, costs = switch.write(lambda txn: _set(switch, txn, name, wish, force))
+    unheeded = _unheeded(switch, name, spec)
+    changes, costs = switch.write(lambda txn: _set(switch, txn, name, spec, force))
     switch.notes += [*unheeded, *costs]
     return changes
 
@@ -139,22 +139,22 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
     return changes
 
 
-def _unheeded(switch: Switch, name: str, wish: Wish) -> list[str]:
+def _unheeded(switch: Switch, name: str, spec: BridgeSpec) -> list[str]:
     """What to note of values that ovs-vswitchd does not take as they are. Raises UsageError for those that nobody can mean."""
-    notes = bridge_keys.check(bridge_keys.BRIDGE, name, wish.other_config)
-    for target in wish.controllers:
+    notes = bridge_keys.check(bridge_keys.BRIDGE, name, spec.other_config)
+    for target in spec.controllers:
         if not losses.is_heeded(target, switch.rundir):
             where = f"{switch.rundir}/{name}.*" if target.startswith("punix:") else switch.rundir
             notes.append(f"{target}: ovs-vswitchd takes no socket but in {where}")
     return notes
 
 
-def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
+def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
     for table in ("Bridge", "Port", "Interface"):
         lookup.require_free(txn, table, name)
     existing = txn.held(Query("Bridge", [["name", "==", name]], _COLUMNS))
     if existing:
-        differing = _differing(existing[0], wish, _controllers(txn, existing[0]) if wish.controllers else [])
+        differing = _differing(existing[0], spec, _controllers(txn, existing[0]) if spec.controllers else [])
         if differing:
             raise Conflict(
                 f"bridge {quote(name)}",
@@ -173,46 +173,46 @@ def _add(txn: Transaction, name: str, wish: Wish) -> list[Change]:
     interface = txn.insert("Interface", {"name": name, "type": "internal"})
     port = txn.insert("Port", {"name": name, "interfaces": interface})
     root = _root(txn)
-    wish = _with_datapath(root, wish)
-    _require_datapath(root, wish.datapath_type or "system")
-    bridge_keys.require_agreement(wish.other_config, wish.other_config)
-    bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, wish, []))
+    spec = _with_datapath(root, spec)
+    _require_datapath(root, spec.datapath_type or "system")
+    bridge_keys.require_agreement(spec.other_config, spec.other_config)
+    bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, spec, []))
     txn.mutate("Open_vSwitch", one(root["_uuid"]), [["bridges", "insert", ["set", [bridge]]]])
     txn.watch(interface_health(name))
     return [Change(name, "created")]
 
 
-def _set(switch: Switch, txn: Transaction, name: str, wish: Wish, force: bool) -> tuple[list[Change], list[str]]:
+def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: bool) -> tuple[list[Change], list[str]]:
     """What became of the bridge, and what to note of it."""
     row = lookup.bridges(txn, [name], (*_COLUMNS, "datapath_id"))[0]
     txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
-    controllers = _controllers(txn, row) if wish.controllers or _may_flush(wish) else []
-    asked = _unset(row, wish) | _columns(txn, row, wish, controllers)
+    controllers = _controllers(txn, row) if spec.controllers or _may_flush(spec) else []
+    asked = _unset(row, spec) | _columns(txn, row, spec, controllers)
     columns = {column: value for column, value in asked.items() if not same(value, row[column])}
     if not columns:
         return [Change(name, "unchanged")], []
     if "datapath_type" in columns:
         _require_datapath(_root(txn), columns["datapath_type"] or "system")
     if "other_config" in columns:
-        bridge_keys.require_agreement(wish.other_config, mapping(columns["other_config"]))
-    notes = _costs(switch, row, columns, wish, controllers, force)
+        bridge_keys.require_agreement(spec.other_config, mapping(columns["other_config"]))
+    notes = _costs(switch, row, columns, spec, controllers, force)
     txn.update("Bridge", one(row["_uuid"]), columns)
     txn.watch(interface_health(name))
     return [Change(name, "updated")], notes
 
 
-def _may_flush(wish: Wish) -> bool:
+def _may_flush(spec: BridgeSpec) -> bool:
     """Whether any of what decides is asked for at all."""
     decisive = ("datapath_type", "fail_mode", "controller")
-    return bool(wish.datapath_type or wish.fail_mode or wish.controllers or any(column in decisive for column, _ in wish.unset))
+    return bool(spec.datapath_type or spec.fail_mode or spec.controllers or any(column in decisive for column, _ in spec.unset))
 
 
-def _costs(switch: Switch, row: Row, columns: Row, wish: Wish, controllers: list[Row], force: bool) -> list[str]:
+def _costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool) -> list[str]:
     """What to note of flows, groups and meters that go with the change. Raises Conflict when they are not ovstool's."""
     if columns.keys().isdisjoint(("datapath_type", "fail_mode", "controller")) or one(row["datapath_id"]) is None:
         return []  # without an ID no ovs-vswitchd has made the bridge yet
     now = {str(c["target"]): one(c["type"]) for c in controllers}
-    then = {target: now.get(target) for target in wish.controllers} if "controller" in columns else now
+    then = {target: now.get(target) for target in spec.controllers} if "controller" in columns else now
     before = losses.ControlSettings(one(row["datapath_type"]), one(row["fail_mode"]), now)
     after = losses.ControlSettings(
         one(columns.get("datapath_type", row["datapath_type"])), one(columns.get("fail_mode", row["fail_mode"])), then
@@ -272,55 +272,55 @@ def _without_ports(
     return losses.of_mirrors(txn.read(losses.MIRRORS), {u: name for _, ports in of_fakes for u, name in ports.items()})
 
 
-def _differing(row: Row, wish: Wish, controllers: list[Row]) -> list[str]:
+def _differing(row: Row, spec: BridgeSpec, controllers: list[Row]) -> list[str]:
     """The columns in which a bridge is not as asked; what was not asked for may be anything."""
     differing = []
-    if wish.datapath_type is not None and (one(row["datapath_type"]) or "system") != wish.datapath_type:
+    if spec.datapath_type is not None and (one(row["datapath_type"]) or "system") != spec.datapath_type:
         differing.append("datapath_type")
-    if wish.fail_mode is not None and one(row["fail_mode"]) != wish.fail_mode:
+    if spec.fail_mode is not None and one(row["fail_mode"]) != spec.fail_mode:
         differing.append("fail_mode")
-    if wish.protocols and sorted(many(row["protocols"])) != sorted(wish.protocols):
+    if spec.protocols and sorted(many(row["protocols"])) != sorted(spec.protocols):
         differing.append("protocols")
-    if wish.controllers and sorted(str(c["target"]) for c in controllers) != sorted(wish.controllers):
+    if spec.controllers and sorted(str(c["target"]) for c in controllers) != sorted(spec.controllers):
         differing.append("controller")
     for column in ("external_ids", "other_config"):
-        wanted, present = getattr(wish, column), mapping(row[column])
+        wanted, present = getattr(spec, column), mapping(row[column])
         if any(present.get(key) != value for key, value in wanted.items()):
             differing.append(column)
     return differing
 
 
-def _columns(txn: Transaction, row: Row | None, wish: Wish, controllers: list[Row]) -> Row:
-    """The columns of the Bridge row that the wish sets, over those of ``row``."""
+def _columns(txn: Transaction, row: Row | None, spec: BridgeSpec, controllers: list[Row]) -> Row:
+    """The columns of the Bridge row that the spec sets, over those of ``row``."""
     columns: Row = {}
-    if wish.datapath_type is not None:
-        columns["datapath_type"] = "" if wish.datapath_type == "system" else wish.datapath_type
-    if wish.fail_mode is not None:
-        columns["fail_mode"] = wish.fail_mode
-    if wish.protocols:
-        columns["protocols"] = to_set(wish.protocols)
-    if wish.controllers:
+    if spec.datapath_type is not None:
+        columns["datapath_type"] = "" if spec.datapath_type == "system" else spec.datapath_type
+    if spec.fail_mode is not None:
+        columns["fail_mode"] = spec.fail_mode
+    if spec.protocols:
+        columns["protocols"] = to_set(spec.protocols)
+    if spec.controllers:
         present = {str(c["target"]): one(c["_uuid"]) for c in controllers}
-        new = [txn.insert("Controller", {"target": target}) for target in wish.controllers if target not in present]
-        kept = [uuid(present[target]) for target in wish.controllers if target in present]
+        new = [txn.insert("Controller", {"target": target}) for target in spec.controllers if target not in present]
+        kept = [uuid(present[target]) for target in spec.controllers if target in present]
         columns["controller"] = to_set([*kept, *new])
     for column in ("external_ids", "other_config"):
-        wanted = getattr(wish, column)
+        wanted = getattr(spec, column)
         if wanted:
-            present = _without(mapping(row[column]), column, wish) if row else {}
+            present = _without(mapping(row[column]), column, spec) if row else {}
             columns[column] = to_map(present | wanted)
     return columns
 
 
-def _unset(row: Row, wish: Wish) -> Row:
+def _unset(row: Row, spec: BridgeSpec) -> Row:
     """The columns that ``--unset`` changes."""
     columns: Row = {}
-    for column, key in wish.unset:
+    for column, key in spec.unset:
         if key is not None:
             if column not in ("external_ids", "other_config"):
                 raise UsageError(f"--unset {column}:{quote(key)}", "this column has no keys", f"--unset {column}")
             if key in mapping(row[column]):
-                columns[column] = to_map(_without(mapping(row[column]), column, wish))
+                columns[column] = to_map(_without(mapping(row[column]), column, spec))
         elif column == "datapath_type":
             if one(row[column]):
                 columns[column] = ""
@@ -329,10 +329,10 @@ def _unset(row: Row, wish: Wish) -> Row:
     return columns
 
 
-def _without(present: dict, column: str, wish: Wish) -> dict:
-    if (column, None) in wish.unset:
+def _without(present: dict, column: str, spec: BridgeSpec) -> dict:
+    if (column, None) in spec.unset:
         return {}
-    return {key: value for key, value in present.items() if (column, key) not in wish.unset}
+    return {key: value for key, value in present.items() if (column, key) not in spec.unset}
 
 
 def _controllers(txn: Transaction, row: Row) -> list[Row]:
@@ -350,12 +350,12 @@ def _root(txn: Transaction) -> Row:
     return rows[0]
 
 
-def _with_datapath(root: Row, wish: Wish) -> Wish:
+def _with_datapath(root: Row, spec: BridgeSpec) -> BridgeSpec:
     """With no datapath type asked for: system, as in the database, but netdev on an Open vSwitch that says it has no system datapath."""
     supported = many(root["datapath_types"])
-    if wish.datapath_type is None and "netdev" in supported and "system" not in supported:
-        return replace(wish, datapath_type="netdev")
-    return wish
+    if spec.datapath_type is None and "netdev" in supported and "system" not in supported:
+        return replace(spec, datapath_type="netdev")
+    return spec
 
 
 def _require_datapath(root: Row, kind: str) -> None:

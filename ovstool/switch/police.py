@@ -21,7 +21,7 @@ _SMALLEST_BURST_KBIT = 128  # ten full-size frames, which the slow start of a TC
 
 
 @dataclass(frozen=True)
-class Wish:
+class PoliceSpec:
     """Limits in the units of the columns: kbit/s and kbit, 1000 packets/s and 1000 packets. A rate of None stays as it is."""
 
     rate_kbps: int | None = None
@@ -31,7 +31,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Policed:
+class ListedPolicing:
     """A row of ``police list``: bit/s, bits, packets/s, packets; None where there is no limit. A burst is the one in effect."""
 
     port: str
@@ -41,7 +41,7 @@ class Policed:
     packet_burst: int | None
 
 
-def wish(rate: int | None, burst: int | None, packet_rate: int | None, packet_burst: int | None) -> Wish:
+def spec(rate: int | None, burst: int | None, packet_rate: int | None, packet_burst: int | None) -> PoliceSpec:
     """Bit/s, bits, packets/s and packets in the units of the columns.
 
     Raises UsageError, with the nearest values, for what the columns cannot hold exactly.
@@ -62,7 +62,7 @@ def wish(rate: int | None, burst: int | None, packet_rate: int | None, packet_bu
     if rate_kpps and burst_kpkts and burst_kpkts > rate_kpps * _LONGEST_S:
         why = f"lasts for more than {_LONGEST_S} s of the packet rate, which tc cannot hold"
         raise UsageError("--packet-burst", why, str(rate_kpps * _LONGEST_S * 1000))
-    return Wish(
+    return PoliceSpec(
         rate_kbps,
         default_burst_kbit(rate_kbps) if burst is None and rate_kbps else burst_kbit,
         rate_kpps,
@@ -85,13 +85,13 @@ def default_burst_kpkts(rate_kpps: int) -> int:
     return -(-rate_kpps * _RETRANSMISSION_MS // 1000)
 
 
-def list_all(switch: Switch) -> list[Policed]:
+def list_all(switch: Switch) -> list[ListedPolicing]:
     """The interfaces that are policed, by name."""
     queries = [
         Query("Interface", [[column, ">", 0]], ("name", *COLUMNS)) for column in ("ingress_policing_rate", "ingress_policing_kpkts_rate")
     ]
     rows = {row["name"]: row for answer in switch.read_all(queries) for row in answer}
-    return [_policed(rows[name]) for name in sorted(rows)]
+    return [_listed(rows[name]) for name in sorted(rows)]
 
 
 def rates(row: Row) -> dict[str, int | None]:
@@ -100,13 +100,13 @@ def rates(row: Row) -> dict[str, int | None]:
     return {name: (one(row[column]) or 0) * 1000 or None for name, column in names.items()}
 
 
-def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
+def set(switch: Switch, ports: Sequence[str], spec: PoliceSpec) -> list[Change]:
     """Police each port, all members of a bond; all ports in one transaction. Raises NotFound, Refused."""
     columns: dict[str, int] = {}
-    if wish.rate_kbps is not None:
-        columns |= {"ingress_policing_rate": wish.rate_kbps, "ingress_policing_burst": wish.burst_kbit or 0}
-    if wish.packet_rate_kpps is not None:
-        columns |= {"ingress_policing_kpkts_rate": wish.packet_rate_kpps, "ingress_policing_kpkts_burst": wish.packet_burst_kpkts or 0}
+    if spec.rate_kbps is not None:
+        columns |= {"ingress_policing_rate": spec.rate_kbps, "ingress_policing_burst": spec.burst_kbit or 0}
+    if spec.packet_rate_kpps is not None:
+        columns |= {"ingress_policing_kpkts_rate": spec.packet_rate_kpps, "ingress_policing_kpkts_burst": spec.packet_burst_kpkts or 0}
     return switch.write(lambda txn: _write(txn, ports, columns, "updated"))
 
 
@@ -132,9 +132,9 @@ def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb
     return changes
 
 
-def _policed(row: Row) -> Policed:
+def _listed(row: Row) -> ListedPolicing:
     rate, burst, packet_rate, packet_burst = (one(row[column]) or 0 for column in COLUMNS)
-    return Policed(
+    return ListedPolicing(
         port=row["name"],
         rate=rate * 1000 or None,
         burst=(burst or DEFAULT_BURST_KBIT) * 1000 if rate else None,

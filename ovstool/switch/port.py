@@ -18,7 +18,7 @@ UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
 
 @dataclass(frozen=True)
-class Wish:
+class PortSpec:
     """What is asked of a port; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
 
     type: str | None = None
@@ -34,7 +34,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedPort:
     """A row of ``port list``. For a bond ``type`` is ``bond``, it is up when a member is, and ``ofport`` is None: each member has one."""
 
     bridge: str
@@ -59,7 +59,7 @@ class _Around(NamedTuple):
     is_unknown: bool
 
 
-def list_all(switch: Switch, bridges: Sequence[str]) -> list[Listed]:
+def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
     """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
     places = lookup.bridges_and_vlans(switch, bridges, ("ports",))
     rows = [row for row, _ in places]
@@ -114,23 +114,23 @@ def show(switch: Switch, name: str) -> dict:
     }
 
 
-def add(switch: Switch, bridge: str, name: str, wish: Wish) -> list[Change]:
+def add(switch: Switch, bridge: str, name: str, spec: PortSpec) -> list[Change]:
     """Add a port to a bridge. One that is there as asked is left alone.
 
     Raises NotFound without the bridge, UsageError for what Open vSwitch would ignore or take for something else, Conflict when
     the port is there and differs, and Refused when ovs-vswitchd cannot open the device: the row stays then, so that the port comes up
     when the device does.
     """
-    for new in (name, *wish.bond):
+    for new in (name, *spec.bond):
         lookup.new_name(new, "port")
-    _require_peer_name(wish)
-    return _write(switch, lambda txn: _add(txn, bridge, name, wish))
+    _require_peer_name(spec)
+    return _write(switch, lambda txn: _add(txn, bridge, name, spec))
 
 
-def set(switch: Switch, name: str, wish: Wish) -> list[Change]:
+def set(switch: Switch, name: str, spec: PortSpec) -> list[Change]:
     """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises as ``add`` does."""
-    _require_peer_name(wish)
-    return _write(switch, lambda txn: _set(txn, name, wish))
+    _require_peer_name(spec)
+    return _write(switch, lambda txn: _set(txn, name, spec))
 
 
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
@@ -151,32 +151,32 @@ def _write(switch: Switch, build: Callable[[Transaction], tuple[Change, list[Fin
     return [change]
 
 
-def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> tuple[Change, list[Finding]]:
+def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Change, list[Finding]]:
     into, fake = lookup.bridges_and_vlans(txn, [bridge], ())[0]
     if fake:
         txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
-        wish = _in_vlan(wish, fake)
-    for table, names in (("Port", (name,)), ("Interface", wish.bond or (name,))):
+        spec = _in_vlan(spec, fake)
+    for table, names in (("Port", (name,)), ("Interface", spec.bond or (name,))):
         for taken in names:
             lookup.require_free(txn, table, taken)
-    members = wish.bond or (name,)
+    members = spec.bond or (name,)
     existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
     if existing:
-        later = port_types.later(wish.type or "", wish.options)  # and those that it has all the same are as asked
-        port_types.check_values(name, wish.type or "", {key: value for key, value in wish.options.items() if key not in later})
-        same = _require_same(txn, into, existing[0], wish)
+        later = port_types.later(spec.type or "", spec.options)  # and those that it has all the same are as asked
+        port_types.check_values(name, spec.type or "", {key: value for key, value in spec.options.items() if key not in later})
+        same = _require_same(txn, into, existing[0], spec)
         return Change(name, "unchanged"), _found(txn, str(into["name"]), existing[0], same)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
     for taken in lookup.unique((name, *members)):
         if txn.held(Query("Interface", [["name", "==", taken]], ("_uuid",))):
             raise Conflict(f"port {quote(name)}", f"interface {quote(taken)} belongs to another port", f"ovstool port show {quote(taken)}")
-    port = {"name": name} | _port_columns(wish)
+    port = {"name": name} | _port_columns(spec)
     port_modes.check_vlans(name, dict.fromkeys(_OF_PORT) | port, is_new=True)
-    columns = _interface_columns(None, wish)
+    columns = _interface_columns(None, spec)
     interfaces = [{"type": "", "options": to_map({})} | columns | {"name": member} for member in members]
     found = []
     for row in interfaces:
-        found += _checked(txn, None, row, wish) + port_modes.of_name(row["name"])
+        found += _checked(txn, None, row, spec) + port_modes.of_name(row["name"])
         txn.watch(interface_health(row["name"]))
     references = [txn.insert("Interface", {"name": member} | columns) for member in members]
     new = txn.insert("Port", port | {"interfaces": to_set(references)})
@@ -184,22 +184,22 @@ def _add(txn: Transaction, bridge: str, name: str, wish: Wish) -> tuple[Change, 
     return Change(name, "created"), found + _found(txn, str(into["name"]), dict.fromkeys(_OF_PORT) | port, interfaces)
 
 
-def _set(txn: Transaction, name: str, wish: Wish) -> tuple[Change, list[Finding]]:
+def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Finding]]:
     port = lookup.ports(txn, [name], _PORT)[0].rows[0]
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
-    of_interface = wish.type is not None or bool(wish.options) or any(column in ("type", "options") for column, _ in wish.unset)
+    of_interface = spec.type is not None or bool(spec.options) or any(column in ("type", "options") for column, _ in spec.unset)
     if len(members) > 1 and of_interface:
         raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
-    if len(members) == 1 and wish.bond_mode:
+    if len(members) == 1 and spec.bond_mode:
         raise UsageError(f"port {quote(name)}", "is no bond, so it has no bond mode")
-    asked = _changed(port, _unset_port(wish) | _port_columns(wish))
-    if any(getattr(wish, column) not in (None, ()) or (column, None) in wish.unset for column in port_modes.VLAN_COLUMNS):
+    asked = _changed(port, _unset_port(spec) | _port_columns(spec))
+    if any(getattr(spec, column) not in (None, ()) or (column, None) in spec.unset for column in port_modes.VLAN_COLUMNS):
         port_modes.check_vlans(name, port | asked)
     updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, asked)]
     found = []
     for row in members.values():
-        changes = _changed(row, _unset_interface(row, wish) | _interface_columns(row, wish))
-        found += _checked(txn, row, row | changes, wish) if of_interface else []
+        changes = _changed(row, _unset_interface(row, spec) | _interface_columns(row, spec))
+        found += _checked(txn, row, row | changes, spec) if of_interface else []
         updates.append(("Interface", row, _INTERFACE, changes))
         txn.watch(interface_health(row["name"]))
     for table, row, columns, values in updates:
@@ -210,12 +210,12 @@ def _set(txn: Transaction, name: str, wish: Wish) -> tuple[Change, list[Finding]
     return Change(name, "updated" if any(values for *_, values in updates) else "unchanged"), found
 
 
-def _in_vlan(wish: Wish, fake: lookup.Fake) -> Wish:
+def _in_vlan(spec: PortSpec, fake: lookup.Fake) -> PortSpec:
     """What is asked of a port of a fake bridge, which has the tag of its VLAN. Raises UsageError for another one."""
-    if wish.tag not in (None, fake.vlan):
+    if spec.tag not in (None, fake.vlan):
         why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
-        raise UsageError(f"--tag {wish.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
-    return replace(wish, tag=fake.vlan)
+        raise UsageError(f"--tag {spec.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
+    return replace(spec, tag=fake.vlan)
 
 
 def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:
@@ -277,12 +277,12 @@ def _fits_none(txn: Transaction, selector: str) -> bool:
     return False
 
 
-def _require_peer_name(wish: Wish) -> None:
-    if "peer" in wish.options and wish.type in (None, "patch"):
-        lookup.new_name(wish.options["peer"], "peer")
+def _require_peer_name(spec: PortSpec) -> None:
+    if "peer" in spec.options and spec.type in (None, "patch"):
+        lookup.new_name(spec.options["peer"], "peer")
 
 
-def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> list[Row]:
+def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> list[Row]:
     """The interfaces of an existing port. Raises Conflict unless it is as asked; what was not asked for may be anything."""
     name = port["name"]
     if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
@@ -292,9 +292,9 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> list[
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
     for row in members.values():
         txn.watch(interface_health(row["name"]))
-    differing = list(_changed(port, _port_columns(wish)))
-    differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, wish))}
-    if (wish.bond or len(members) > 1) and sorted(wish.bond or (name,)) != sorted(row["name"] for row in members.values()):
+    differing = list(_changed(port, _port_columns(spec)))
+    differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, spec))}
+    if (spec.bond or len(members) > 1) and sorted(spec.bond or (name,)) != sorted(row["name"] for row in members.values()):
         differing.append("interfaces")
     if differing:
         raise Conflict(
@@ -307,22 +307,22 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, wish: Wish) -> list[
     return list(members.values())
 
 
-def _checked(txn: Transaction, row: Row | None, after: Row, wish: Wish) -> list[Finding]:
+def _checked(txn: Transaction, row: Row | None, after: Row, spec: PortSpec) -> list[Finding]:
     """What is to be told of an interface that was ``row`` (None: it is new) and becomes ``after``.
 
     Raises UsageError for what Open vSwitch would ignore or take for something else, Refused for a type that this one does not have.
     """
     name, kind, options = after["name"], one(after["type"]) or "system", mapping(after["options"])
     is_other = row is None or kind != (one(row["type"]) or "system")
-    ignored, unknown = port_types.ignored(kind, wish.options), port_types.later(kind, options)
+    ignored, unknown = port_types.ignored(kind, spec.options), port_types.later(kind, options)
     around = _Around([], {}, False)
     if ignored or kind in port_types.TUNNELS or (is_other and (kind not in ("system", "internal", "patch") or port_types.is_cut(name))):
         around = _around(txn, kind, options)
     types, tunnels, is_unknown = around
     taken = unknown if is_unknown else []
-    port_types.check_values(name, kind, {key: value for key, value in wish.options.items() if key not in taken})
+    port_types.check_values(name, kind, {key: value for key, value in spec.options.items() if key not in taken})
     if is_other:
-        port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in (*wish.options, *taken)})
+        port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in (*spec.options, *taken)})
     port_types.check_whole(name, kind, options)
     if kind in port_types.TUNNELS and "dummy" not in types:
         port_types.check_unlike(name, kind, options, tunnels)
@@ -333,7 +333,7 @@ def _checked(txn: Transaction, row: Row | None, after: Row, wish: Wish) -> list[
         port_types.check_name(name, kind, "dummy" in types)
         if row is not None and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
             raise UsageError(f"port {quote(name)}", "the local port of a bridge is internal, whatever its type says")  # iface_get_type
-    unchecked = port_modes.of_later(name, kind, [key for key in taken if key in wish.options])
+    unchecked = port_modes.of_later(name, kind, [key for key in taken if key in spec.options])
     return unchecked + (port_modes.of_options(name, kind, ignored) if "dummy" not in types else [])
 
 
@@ -363,48 +363,48 @@ def _found(txn: Transaction, bridge: str, port: Row, members: Sequence[Row]) -> 
     return found
 
 
-def _port_columns(wish: Wish) -> Row:
+def _port_columns(spec: PortSpec) -> Row:
     columns: Row = {}
-    if wish.tag is not None:
-        columns["tag"] = wish.tag
-    if wish.trunks:
-        columns["trunks"] = to_set(sorted(wish.trunks))
-    if wish.vlan_mode is not None:
-        columns["vlan_mode"] = wish.vlan_mode
-    if wish.bond_mode is not None:
-        columns["bond_mode"] = wish.bond_mode
-    if wish.lacp is not None:
-        columns["lacp"] = wish.lacp
+    if spec.tag is not None:
+        columns["tag"] = spec.tag
+    if spec.trunks:
+        columns["trunks"] = to_set(sorted(spec.trunks))
+    if spec.vlan_mode is not None:
+        columns["vlan_mode"] = spec.vlan_mode
+    if spec.bond_mode is not None:
+        columns["bond_mode"] = spec.bond_mode
+    if spec.lacp is not None:
+        columns["lacp"] = spec.lacp
     return columns
 
 
-def _interface_columns(row: Row | None, wish: Wish) -> Row:
+def _interface_columns(row: Row | None, spec: PortSpec) -> Row:
     columns: Row = {}
-    if wish.type is not None:
-        columns["type"] = "" if wish.type == "system" else wish.type
+    if spec.type is not None:
+        columns["type"] = "" if spec.type == "system" else spec.type
     for column in ("options", "external_ids"):
-        wanted = getattr(wish, column)
+        wanted = getattr(spec, column)
         if wanted:
-            columns[column] = to_map((_without(row, column, wish) if row else {}) | wanted)
+            columns[column] = to_map((_without(row, column, spec) if row else {}) | wanted)
     return columns
 
 
-def _unset_port(wish: Wish) -> Row:
-    for column, key in wish.unset:
+def _unset_port(spec: PortSpec) -> Row:
+    for column, key in spec.unset:
         if key is not None and column in (*_OF_PORT, "type"):
             raise UsageError(f"--unset {column}:{quote(key)}", "this column has no keys", f"--unset {column}")
-    return {column: to_set([]) for column, _ in wish.unset if column in _OF_PORT}
+    return {column: to_set([]) for column, _ in spec.unset if column in _OF_PORT}
 
 
-def _unset_interface(row: Row, wish: Wish) -> Row:
-    columns: Row = {column: to_map(_without(row, column, wish)) for column, _ in wish.unset if column in ("options", "external_ids")}
-    return columns | ({"type": ""} if ("type", None) in wish.unset else {})
+def _unset_interface(row: Row, spec: PortSpec) -> Row:
+    columns: Row = {column: to_map(_without(row, column, spec)) for column, _ in spec.unset if column in ("options", "external_ids")}
+    return columns | ({"type": ""} if ("type", None) in spec.unset else {})
 
 
-def _without(row: Row, column: str, wish: Wish) -> dict:
-    if (column, None) in wish.unset:
+def _without(row: Row, column: str, spec: PortSpec) -> dict:
+    if (column, None) in spec.unset:
         return {}
-    return {key: value for key, value in mapping(row[column]).items() if (column, key) not in wish.unset}
+    return {key: value for key, value in mapping(row[column]).items() if (column, key) not in spec.unset}
 
 
 def _changed(row: Row, columns: Row) -> Row:
@@ -412,7 +412,7 @@ def _changed(row: Row, columns: Row) -> Row:
     return {column: value for column, value in columns.items() if not same(value, row[column])}
 
 
-def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
+def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
     bond = len(members) > 1
     first = members[0] if members else dict.fromkeys(_LISTED)
 
@@ -421,7 +421,7 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> Listed:
         return "up" if "up" in states else next((state for state in states if state), None)
 
     errors = [f"{row['name']}: {one(row['error'])}" if bond else one(row["error"]) for row in members if one(row["error"])]
-    return Listed(
+    return ListedPort(
         bridge=bridge,
         port=port["name"],
         type="bond" if bond else one(first["type"]) or "system",

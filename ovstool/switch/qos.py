@@ -32,17 +32,17 @@ _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for
 
 
 @dataclass(frozen=True)
-class QueueWish(qos_types.Shape):
+class QueueSpec(qos_types.Shape):
     """What is asked of a queue: rates in bit/s, burst in bits, whatever its type stores, and DSCP."""
 
     dscp: int | None = None
 
 
 @dataclass(frozen=True)
-class Wish:
+class QosSpec:
     """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb.
 
-    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``anew``: install it again even if the database has it,
+    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``reinstall``: install it again even if the database has it,
     because the datapath may have lost it; in rows of its own. ``is_later``: Open vSwitch is a later one than ovstool knows.
     """
 
@@ -50,9 +50,9 @@ class Wish:
     max_rate: int | None = None
     burst: int | None = None
     other_config: dict[str, str] = field(default_factory=dict)
-    queues: dict[int, QueueWish] = field(default_factory=dict)
+    queues: dict[int, QueueSpec] = field(default_factory=dict)
     merge: bool = False
-    anew: bool = False
+    reinstall: bool = False
     is_later: bool = False
 
 
@@ -72,7 +72,7 @@ class _Wanted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedQos:
     """A row of ``qos list``; ``max_rate`` in bit/s, None where none is set, ``queues`` a count."""
 
     port: str
@@ -82,7 +82,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Queue:
+class ShownQueue:
     """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when nobody can tell them."""
 
     queue: int
@@ -97,17 +97,17 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownQos:
     """The QoS of one port; ``type`` None when it has none."""
 
     port: str
     type: str | None
     max_rate: int | None
     other_config: dict[str, str]
-    queues: list[Queue]
+    queues: list[ShownQueue]
 
 
-def list_all(switch: Switch) -> list[Listed]:
+def list_all(switch: Switch) -> list[ListedQos]:
     """The ports that have a QoS, by name."""
     ports, rows = switch.read_all([lookup.ports_with_qos(("name", "qos")), Query("QoS", [], _QOS)])
     by_uuid = {one(row["_uuid"]): row for row in rows}
@@ -115,16 +115,16 @@ def list_all(switch: Switch) -> list[Listed]:
     for port in sorted(ports, key=lambda row: row["name"]):
         row = by_uuid.get(one(port["qos"]))
         if row:
-            listed.append(Listed(port["name"], str(row["type"]), max_rate(row), len(mapping(row["queues"]))))
+            listed.append(ListedQos(port["name"], str(row["type"]), max_rate(row), len(mapping(row["queues"]))))
     return listed
 
 
-def show(switch: Switch, port: str) -> Shown:
+def show(switch: Switch, port: str) -> ShownQos:
     """The QoS of one port. Raises NotFound."""
     named = lookup.ports(switch, [port], ("qos",))[0].rows[0]
     found = lookup.by_uuid(switch, "QoS", many(named["qos"]), _QOS)
     if not found:
-        return Shown(named["name"], None, None, {}, [])
+        return ShownQos(named["name"], None, None, {}, [])
     row = next(iter(found.values()))
     rows = lookup.by_uuid(switch, "Queue", mapping(row["queues"]).values(), _QUEUE)
     kind = qos_types.named(str(row["type"]))
@@ -132,7 +132,7 @@ def show(switch: Switch, port: str) -> Shown:
     if queues:
         queues = _with_counters(switch, named["name"], queues)
     config = mapping(row["other_config"])
-    return Shown(named["name"], str(row["type"]), max_rate(row), config, queues)
+    return ShownQos(named["name"], str(row["type"]), max_rate(row), config, queues)
 
 
 def max_rate(row: Row) -> int | None:
@@ -148,17 +148,17 @@ def max_rates(switch: Switch) -> dict[str, int]:
     return {row["name"]: found[u] for u, row in lookup.by_uuid(switch, "Interface", found, ("name",)).items()}
 
 
-def set(switch: Switch, ports: Sequence[str], wish: Wish) -> list[Change]:
+def set(switch: Switch, ports: Sequence[str], spec: QosSpec) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
-    if not wish.other_config.keys() <= qos_types.KEYS:
-        wish = replace(wish, is_later=versions.is_unknown(switch.read(versions.QUERY)))
-    if wish.anew and not switch.dry_run:
-        changes, notes = _set_anew(switch, ports, wish)
+    if not spec.other_config.keys() <= qos_types.KEYS:
+        spec = replace(spec, is_later=versions.is_unknown(switch.read(versions.QUERY)))
+    if spec.reinstall and not switch.dry_run:
+        changes, notes = _reinstall(switch, ports, spec)
     else:
-        changes, notes = switch.write(lambda txn: _set(txn, ports, wish))
+        changes, notes = switch.write(lambda txn: _set(txn, ports, spec))
     switch.notes += notes
     updated = [name for name, change in changes if change == "updated"]
-    if updated and switch.wait and not (wish.merge or switch.dry_run):  # queues may have gone with it
+    if updated and switch.wait and not (spec.merge or switch.dry_run):  # queues may have gone with it
         from ovstool.switch import steer  # the other commands do without
 
         steer.note_lost(switch, updated)
@@ -273,7 +273,7 @@ class _References:
         return found
 
 
-def _set(txn: Transaction, names: Sequence[str], wish: Wish, with_stand_in: bool = False) -> tuple[list[Change], list[str]]:
+def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: bool = False) -> tuple[list[Change], list[str]]:
     named = lookup.ports(txn, names, ("qos",))
     owned = _References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
@@ -283,50 +283,50 @@ def _set(txn: Transaction, names: Sequence[str], wish: Wish, with_stand_in: bool
     for name, (row,) in named:
         port = one(row["_uuid"])
         if port not in seen:  # a port that is named in two ways is set once
-            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, wish, with_stand_in)
+            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, spec, with_stand_in)
             notes += unheeded
         changes.append(Change(name, seen[port]))
     owned.delete_unreferenced()
     return changes, lookup.unique(notes)
 
 
-def _set_anew(switch: Switch, ports: Sequence[str], wish: Wish) -> tuple[list[Change], list[str]]:
+def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[list[Change], list[str]]:
     """The same in two transactions: of a port that keeps its type ovs-vswitchd only changes what it believes to be installed, so the
     port has another type first. Whatever ends the command in between, the port has the rates and queues that are asked for.
     """
-    _set(Transaction(switch.client), ports, wish)  # raises what it would raise, before anything is written
+    _set(Transaction(switch.client), ports, spec)  # raises what it would raise, before anything is written
     switch.write(lambda _: None)  # nor is it for an ovs-vswitchd that does not answer
     deadline = switch.deadline
     switch.give_until(time.monotonic() + switch.remaining_s() / 2)  # what is left is for the type that is asked for
     try:
-        changes, notes = switch.write(lambda txn: _set(txn, ports, wish, with_stand_in=True))
+        changes, notes = switch.write(lambda txn: _set(txn, ports, spec, with_stand_in=True))
     except (TimedOut, KeyboardInterrupt):
         switch.close()  # an answer may still come to what was asked
         switch.wait = False
         raise
     finally:
         switch.give_until(deadline)
-        switch.write(lambda txn: _set(txn, ports, replace(wish, anew=False)))
+        switch.write(lambda txn: _set(txn, ports, replace(spec, reinstall=False)))
     return changes, notes
 
 
 def _set_one(
-    txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, wish: Wish, with_stand_in: bool
+    txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, with_stand_in: bool
 ) -> tuple[str, list[str]]:
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
-    kind, config, queues = _wanted(row, present, wish)
+    kind, config, queues = _wanted(row, present, spec)
     kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _same(queues.get(number), queue)}
     _hold_port(txn, port, port_row["qos"])
     owned.hold_row(qos)
-    for number in present if wish.merge else present.keys() & queues.keys():
+    for number in present if spec.merge else present.keys() & queues.keys():
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
     same = row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys()
-    if same and not wish.anew:
+    if same and not spec.reinstall:
         return "unchanged", []
-    notes = _unheeded(row, kind, config, wish)
-    if row and owned.ports[qos] == {port} and not wish.anew:
+    notes = _unheeded(row, kind, config, spec)
+    if row and owned.ports[qos] == {port} and not spec.reinstall:
         owned.hold_referrers(qos)
         txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
@@ -379,17 +379,17 @@ def _unreferenced(ports: Sequence[Row], qos_rows: Sequence[Row], queue_rows: Seq
     return [(table, u) for table, of in uuids.items() for u in of if u not in (attached if table == "QoS" else keepers)]
 
 
-def _wanted(row: Row | None, present: dict[int, Row], wish: Wish) -> _Wanted:
+def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _Wanted:
     """What the port is to end up with. Raises UsageError for what its type does not take."""
-    old = row if wish.merge else None
-    kind = qos_types.named(wish.type or (str(old["type"]) if old else DEFAULT_TYPE))._replace(is_later=wish.is_later)
+    old = row if spec.merge else None
+    kind = qos_types.named(spec.type or (str(old["type"]) if old else DEFAULT_TYPE))._replace(is_later=spec.is_later)
     config = mapping(old["other_config"]) if old else {}
     queues = {n: _Stored(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
         _require_fit(kind, str(old["type"]), config, queues)
-    asked = qos_types.Asked(qos_types.Shape(None, wish.max_rate, wish.burst), wish.other_config, wish.queues)
+    asked = qos_types.Asked(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
     config, configs = qos_types.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
-    for n, queue in wish.queues.items():
+    for n, queue in spec.queues.items():
         queues[n] = _Stored(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
     return _Wanted(kind.name, config, queues)
 
@@ -405,13 +405,13 @@ def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues:
         raise UsageError(error.what, f"{error.why}, and --merge keeps what {quote(old)} has", "without --merge") from error
 
 
-def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) -> list[str]:
+def _unheeded(row: Row | None, kind: str, config: dict[str, str], spec: QosSpec) -> list[str]:
     """What the user would not expect of a change that is about to be written."""
     type_ = qos_types.named(kind)
     if not type_.known:
         return [f"{quote(kind)} is no type that ovstool knows, so it was not checked"]
-    unread = [quote(key) for key in wish.other_config if key not in type_.keys]
-    if wish.is_later:
+    unread = [quote(key) for key in spec.other_config if key not in type_.keys]
+    if spec.is_later:
         notes = [f"--other-config {key}: not checked, as this Open vSwitch is a later one than ovstool knows" for key in unread]
     else:
         notes = [f"{kind} does not read --other-config {key}" for key in unread]
@@ -421,13 +421,13 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], wish: Wish) ->
             *notes,
             f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again",
         ]
-    return notes if type_.is_policer else notes + _not_in_bytes(wish)
+    return notes if type_.is_policer else notes + _not_in_bytes(spec)
 
 
-def _not_in_bytes(wish: Wish) -> list[str]:
+def _not_in_bytes(spec: QosSpec) -> list[str]:
     """ovs-vswitchd divides all rates and bursts by 8 (htb_ and hfsc_parse_qdisc_details__, ..._class_details__)."""
-    asked = {"max-rate": wish.max_rate}
-    for number, queue in wish.queues.items():
+    asked = {"max-rate": spec.max_rate}
+    for number, queue in spec.queues.items():
         asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue, part) for part in ("min_rate", "max_rate", "burst")}
     odd = {what: bits for what, bits in asked.items() if bits is not None and bits % 8}
     return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes of it, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
@@ -470,11 +470,11 @@ def _all(txn: Transaction, table: str, columns: tuple[str, ...]) -> dict[str, Ro
     return {one(row["_uuid"]): row for row in txn.read(Query(table, [], columns))}
 
 
-def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> Queue:
-    return Queue(number, **asdict(kind.queue_shape(mapping(row["other_config"]))), dscp=one(row["dscp"]))
+def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> ShownQueue:
+    return ShownQueue(number, **asdict(kind.queue_shape(mapping(row["other_config"]))), dscp=one(row["dscp"]))
 
 
-def _with_counters(switch: Switch, port: str, queues: list[Queue]) -> list[Queue]:
+def _with_counters(switch: Switch, port: str, queues: list[ShownQueue]) -> list[ShownQueue]:
     """The same queues with what they sent, by all members of a bond together; without that, and a note, when OpenFlow cannot be had."""
     from ovstool.switch import sampling, stats  # only what is shown has counters
 

@@ -37,7 +37,7 @@ class Collector:
 
 
 @dataclass(frozen=True)
-class Wish:
+class SflowSpec:
     """What is asked of sFlow: one packet in ``sampling``, counters every ``polling_s`` seconds, ``header`` bytes of each packet.
 
     ``agent`` is an interface or an IP address; None: the interface on the route to the first collector. ``force`` skips the checks of
@@ -53,7 +53,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedSflow:
     """A row of ``sflow list``: what is in effect, defaults included; ``polling`` in seconds, ``header`` in bytes."""
 
     bridge: str
@@ -113,7 +113,7 @@ def _required_reachable(host: str) -> str:
     return str(address)
 
 
-def list_all(switch: Switch) -> list[Listed]:
+def list_all(switch: Switch) -> list[ListedSflow]:
     """The bridges that export sFlow, by name."""
     bridges, rows = switch.read_all([Query("Bridge", [["sflow", "!=", ["set", []]]], ("name", "sflow")), Query("sFlow", [], _COLUMNS)])
     by_uuid = {one(row["_uuid"]): row for row in rows}
@@ -125,29 +125,29 @@ def list_all(switch: Switch) -> list[Listed]:
                 default if one(row[column]) is None else one(row[column])
                 for column, default in (("sampling", SAMPLING), ("polling", POLLING_S), ("header", HEADER))
             ]
-            listed.append(Listed(bridge["name"], one(row["agent"]), many(row["targets"]), *numbers))
+            listed.append(ListedSflow(bridge["name"], one(row["agent"]), many(row["targets"]), *numbers))
     return listed
 
 
-def enable(switch: Switch, bridges: Sequence[str], wish: Wish) -> list[Change]:
+def enable(switch: Switch, bridges: Sequence[str], spec: SflowSpec) -> list[Change]:
     """Export samples of each bridge as asked, and in no other way; all bridges in one transaction.
 
     Raises NotFound, UsageError when no bridge is named and there are several, Refused for an agent without an address.
     """
-    if not switch.host_is_known and (wish.agent is None or not all(_is_ip(collector.host) for collector in wish.collectors)):
+    if not switch.host_is_known and (spec.agent is None or not all(_is_ip(collector.host) for collector in spec.collectors)):
         why = "its routes, addresses and names cannot be looked up through the database alone"
         raise UsageError(switch.address, why, "--agent IFACE and the IP addresses of collectors")
-    addresses = [_address(switch, collector) for collector in wish.collectors]
-    agent = _agent(switch, wish, addresses[0])
+    addresses = [_address(switch, collector) for collector in spec.collectors]
+    agent = _agent(switch, spec, addresses[0])
     row: Row = {"targets": to_set(_target(*address) for address in lookup.unique(addresses))}
     if agent is not None:
         row["agent"] = agent
-    for column, value in (("sampling", wish.sampling), ("polling", wish.polling_s), ("header", wish.header)):
+    for column, value in (("sampling", spec.sampling), ("polling", spec.polling_s), ("header", spec.header)):
         if value is not None:
             row[column] = value
-    if wish.header is not None and wish.header > SAFE_HEADER:
+    if spec.header is not None and spec.header > SAFE_HEADER:
         why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and may be too long to be sent"
-        switch.notes.append(f"--header {wish.header}: {why}; {SAFE_HEADER} is safe for all")
+        switch.notes.append(f"--header {spec.header}: {why}; {SAFE_HEADER} is safe for all")
     return switch.write(lambda txn: _enable(txn, bridges, row))
 
 
@@ -213,21 +213,21 @@ def _collector(target: str) -> Collector | str:
         return target
 
 
-def _agent(switch: Switch, wish: Wish, collector: tuple[str, int]) -> str | None:
+def _agent(switch: Switch, spec: SflowSpec, collector: tuple[str, int]) -> str | None:
     """The interface or address that is to identify the switch; asked of ``ip`` on the switch's host."""
-    if wish.agent is not None:
-        if not _is_ip(wish.agent):
-            _require_address(switch, wish.agent, wish.force)
-        return wish.agent
+    if spec.agent is not None:
+        if not _is_ip(spec.agent):
+            _require_address(switch, spec.agent, spec.force)
+        return spec.agent
     address, _, scope = collector[0].partition("%")
     if scope:
-        _require_address(switch, scope, wish.force)
+        _require_address(switch, scope, spec.force)
         return scope
     routes = ip(switch, "route", "get", address)
     device = routes[0].get("dev") if routes else None
-    if isinstance(device, str) and (routes[0].get("type") != "broadcast" or wish.force):
+    if isinstance(device, str) and (routes[0].get("type") != "broadcast" or spec.force):
         return device
-    if wish.force:
+    if spec.force:
         switch.notes.append(f"collector {address}: there is no route to it; ovs-vswitchd sends nothing before it finds one")
         return None
     if device:

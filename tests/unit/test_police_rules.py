@@ -107,10 +107,10 @@ def test_what_tc_has(port, problems):
 )
 def test_what_tc_cannot_hold_is_refused(asked, near):
     with pytest.raises(UsageError, match=near):
-        police.wish(*asked)
+        police.spec(*asked)
 
 
 def test_what_it_can():
-    assert police.wish(1000, 267_000, None, None).burst_kbit == 267
-    assert police.wish(None, None, 1000, 274_000).packet_burst_kpkts == 274
-    assert police.wish(None, None, 4_294_967_000, None) == police.Wish(None, None, 4_294_967, 901_944)
+    assert police.spec(1000, 267_000, None, None).burst_kbit == 267
+    assert police.spec(None, None, 1000, 274_000).packet_burst_kpkts == 274
+    assert police.spec(None, None, 4_294_967_000, None) == police.PoliceSpec(None, None, 4_294_967, 901_944)
