@@ -9,6 +9,7 @@ from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, key_value, number, quantity
 from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, qos
+from ovstool.switch.accepts import qos_types
 from ovstool.switch.checks import shaping_rules
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
@@ -67,8 +68,8 @@ class QosSet(SwitchWriter):
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
         parser.add_argument(
-            "--type", metavar="TYPE", choices=qos.TYPES, type=qos.full_name,
-            help=f"how to shape: {', '.join(qos.TYPES)}; linux- may be left out (default: {qos.DEFAULT_TYPE})",
+            "--type", metavar="TYPE", choices=qos_types.NAMES, type=qos_types.full_name,
+            help=f"how to shape: {', '.join(qos_types.NAMES)}; linux- may be left out (default: {qos_types.DEFAULT})",
         )  # fmt: skip
         parser.add_argument("--max-rate", metavar="RATE", type=quantity(units.parse_rate), help="what all queues share, such as 200mbit")
         parser.add_argument(

@@ -18,11 +18,8 @@ from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
 from ovstool.switch import Change, Switch, lookup, versions
-from ovstool.switch.accepts import qos_types
+from ovstool.switch.accepts import qos_config, qos_types
 
-DEFAULT_TYPE = qos_types.DEFAULT
-TYPES = qos_types.NAMES
-full_name = qos_types.full_name
 _QOS = ("_uuid", "type", "other_config", "queues", "external_ids")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 # All that refers to a row counts, ports of unlisted bridges too.
@@ -382,13 +379,13 @@ def _unreferenced(ports: Sequence[Row], qos_rows: Sequence[Row], queue_rows: Seq
 def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _Wanted:
     """What the port is to end up with. Raises UsageError for what its type does not take."""
     old = row if spec.merge else None
-    kind = qos_types.named(spec.type or (str(old["type"]) if old else DEFAULT_TYPE))._replace(is_later=spec.is_later)
+    kind = qos_types.named(spec.type or (str(old["type"]) if old else qos_types.DEFAULT))._replace(is_later=spec.is_later)
     config = mapping(old["other_config"]) if old else {}
     queues = {n: _Stored(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
         _require_fit(kind, str(old["type"]), config, queues)
-    asked = qos_types.Asked(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
-    config, configs = qos_types.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
+    asked = qos_config.ShapingSpec(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
+    config, configs = qos_config.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
     for n, queue in spec.queues.items():
         queues[n] = _Stored(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
     return _Wanted(kind.name, config, queues)
