@@ -11,6 +11,7 @@ from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, qos
 from ovstool.switch.accepts import qos_types
 from ovstool.switch.checks import shaping_rules
+from ovstool.switch.qos import references
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
@@ -178,7 +179,7 @@ class QosGc(SwitchWriter):
     columns = ("table", "uuid", "change")
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return qos.collect(switch)
+        return references.collect(switch)
 
 
 def _queue(text: str) -> tuple[int, qos.QueueSpec]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
-from ovstool.switch import Change, Switch, interface_health, lookup, losses, qos
+from ovstool.switch import Change, Switch, interface_health, lookup, losses
 from ovstool.switch.accepts import bridge_keys
+from ovstool.switch.qos import references
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 _CONTROLLER = ("target", "type")
@@ -234,7 +235,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     shaped = txn.held(lookup.ports_with_qos(("_uuid", "qos")))
     of_fakes = _ports_of_fakes(txn, [fake for fake in virtual.values() if fake.parent["name"] not in found])
     going = {u for row in found.values() for u in many(row["ports"])}.union(*(ports for _, ports in of_fakes))
-    qos.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
+    references.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
     for row in found.values():  # which would keep the row of the bridge, and mean nothing without the bridge; ovs-vsctl deletes it too
         for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]], ("_uuid",))):
             txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))

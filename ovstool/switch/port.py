@@ -7,8 +7,9 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, qos, versions
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, versions
 from ovstool.switch.accepts import port_modes, port_types
+from ovstool.switch.qos import references
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
@@ -239,7 +240,7 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
                 shaped.setdefault(one(row["_uuid"]), (name, row["name"], bridge["name"]))
     for row in rows.values():
         txn.hold(Query("Port", [["_uuid", "==", row["_uuid"]]], ("qos",)), [row])
-    qos.release(txn, list(rows.values()))
+    references.release(txn, list(rows.values()))
     for bridge_uuid, ports in ports_of.items():
         txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(ports)]])
     if shaped:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import quote_some
-from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, qos, steer, versions
+from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, steer, versions
 from ovstool.switch.checks import port_state, shaping_remedies, shaping_rules
 from ovstool.switch.checks.port_state import Shaped
 from ovstool.switch.checks.queue_flows import Lead
+from ovstool.switch.qos import references
 
 # The problems with which nothing is shaped at all.
 WITHOUT_EFFECT = (
@@ -158,7 +159,7 @@ _RULES: tuple[Callable[[Shaped], Iterator[Finding]], ...] = (_qdisc, _no_flow, _
 
 def _orphans(switch: Switch) -> list[Finding]:
     found = []
-    orphans = qos.orphans(switch)
+    orphans = references.orphans(switch)
     for table in ("QoS", "Queue"):
         uuids = [u for of, u in orphans if of == table]
         if uuids:

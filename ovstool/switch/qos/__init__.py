@@ -1,9 +1,6 @@
 """QoS of ports: what a port may send, and its queues (egress; ovs-vswitchd.conf.db(5), tables QoS and Queue).
 
-QoS and Queue are root tables: no row of theirs goes away by itself, so whoever takes the last reference away deletes the row.
-A row is changed only while this port alone refers to it; otherwise the port gets a row of its own. A Queue row is never
-changed but replaced, because nothing but reading all of QoS tells who else refers to it; and should somebody do so, the
-server refuses its deletion and the transaction is built again with all of QoS in view (``Transaction.thorough``).
+Who refers to rows decides which are changed or deleted (``references``), the type what is written into them (``accepts.qos_config``).
 What decides that a port stays as it is is held like what decides that it changes: commands on several ports would mix otherwise.
 """
 
@@ -16,16 +13,13 @@ from typing import NamedTuple
 from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid
+from ovstool.ovsdb.values import Json, many, mapping, one, to_map, uuid
 from ovstool.switch import Change, Switch, lookup, versions
 from ovstool.switch.accepts import qos_config, qos_types
+from ovstool.switch.qos import references
+from ovstool.switch.qos.references import QOS, References, hold_port
 
-_QOS = ("_uuid", "type", "other_config", "queues", "external_ids")
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
-# All that refers to a row counts, ports of unlisted bridges too.
-_SHAPED = lookup.ports_with_qos(("_uuid", "qos"), unlisted=True)
-_ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",)))  # all that decides who refers to whom
-_MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each port
 
 
 @dataclass(frozen=True)
@@ -53,19 +47,19 @@ class QosSpec:
     is_later: bool = False
 
 
-class _Stored(NamedTuple):
+class _StoredQueue(NamedTuple):
     """A queue as its row is to hold it."""
 
     other_config: dict[str, str]
     dscp: int | None
 
 
-class _Wanted(NamedTuple):
+class _WantedQos(NamedTuple):
     """The QoS that a port is to end up with."""
 
     kind: str
     config: dict[str, str]
-    queues: dict[int, _Stored]
+    queues: dict[int, _StoredQueue]
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ class ShownQos:
 
 def list_all(switch: Switch) -> list[ListedQos]:
     """The ports that have a QoS, by name."""
-    ports, rows = switch.read_all([lookup.ports_with_qos(("name", "qos")), Query("QoS", [], _QOS)])
+    ports, rows = switch.read_all([lookup.ports_with_qos(("name", "qos")), Query("QoS", [], QOS)])
     by_uuid = {one(row["_uuid"]): row for row in rows}
     listed = []
     for port in sorted(ports, key=lambda row: row["name"]):
@@ -119,7 +113,7 @@ def list_all(switch: Switch) -> list[ListedQos]:
 def show(switch: Switch, port: str) -> ShownQos:
     """The QoS of one port. Raises NotFound."""
     named = lookup.ports(switch, [port], ("qos",))[0].rows[0]
-    found = lookup.by_uuid(switch, "QoS", many(named["qos"]), _QOS)
+    found = lookup.by_uuid(switch, "QoS", many(named["qos"]), QOS)
     if not found:
         return ShownQos(named["name"], None, None, {}, [])
     row = next(iter(found.values()))
@@ -139,7 +133,7 @@ def max_rate(row: Row) -> int | None:
 
 def max_rates(switch: Switch) -> dict[str, int]:
     """The rate that the queues of an interface share, in bit/s, for each interface that has one; a bond's QoS is that of each member."""
-    ports, rows = switch.read_all([lookup.ports_with_qos(("interfaces", "qos")), Query("QoS", [], _QOS)])
+    ports, rows = switch.read_all([lookup.ports_with_qos(("interfaces", "qos")), Query("QoS", [], QOS)])
     rates = {one(row["_uuid"]): max_rate(row) for row in rows}
     found = {u: rate for port in ports for u in many(port["interfaces"]) if (rate := rates.get(one(port["qos"])))}
     return {row["name"]: found[u] for u, row in lookup.by_uuid(switch, "Interface", found, ("name",)).items()}
@@ -175,104 +169,9 @@ def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
     return [Change(name, "deleted" if name in steered else change) for name, change in changes]
 
 
-def collect(switch: Switch) -> list[tuple[str, str, str]]:
-    """Delete the QoS rows that no port refers to and the Queue rows that no QoS refers to: (table, uuid, change)."""
-    return switch.write(_collect)
-
-
-def orphans(switch: Switch) -> list[tuple[str, str]]:
-    """The QoS rows that no port refers to and the Queue rows that no QoS which a port refers to has: (table, uuid)."""
-    return _unreferenced(*switch.read_all(_ROOTS))
-
-
-def release(txn: Transaction, port_rows: Sequence[Row]) -> None:
-    """Delete what only these ports, which are about to go, refer to. The rows hold ``_uuid`` and ``qos``."""
-    owned = _References(txn, port_rows)
-    for row in port_rows:
-        if many(row["qos"]):
-            txn.update("Port", one(row["_uuid"]), {"qos": to_set([])})
-            owned.detach(one(row["_uuid"]), one(row["qos"]))
-    owned.delete_unreferenced()
-
-
-class _References:
-    """Who refers to the QoS rows of some ports and to their queues, kept up to date while a transaction is built."""
-
-    def __init__(self, txn: Transaction, port_rows: Sequence[Row]):
-        self._txn = txn
-        wanted = lookup.unique(u for row in port_rows for u in many(row["qos"]))
-        every_qos = txn.thorough or len(wanted) > _MANY
-        self.rows = _all(txn, "QoS", _QOS) if every_qos else lookup.by_uuid(txn, "QoS", wanted, _QOS)
-        self._shaped: list[Row] | None = None
-        self._shaped_held = False
-        self._referrers = self._ports_of(wanted)
-        self.ports = {u: {one(row["_uuid"]) for row in rows} for u, rows in self._referrers.items()}
-        self._queues: dict[str, dict[int, str]] = {u: mapping(row["queues"]) for u, row in self.rows.items()}
-        self._left: dict[str, None] = {}
-        self._held: dict[str, None] = {}
-        self._dropped: dict[str, None] = {}
-
-    def detach(self, port: str, qos: str) -> None:
-        """``port`` refers to ``qos`` no more; when nobody does, the row goes and its queues with it."""
-        self.hold_row(qos)
-        self.ports[qos].discard(port)
-        if self.ports[qos]:
-            self._left[qos] = None
-        elif qos in self.rows:
-            # A port that takes it up meanwhile makes the server refuse the deletion.
-            self._txn.delete("QoS", qos)
-            self.replace_queues(qos, {})
-
-    def replace_queues(self, qos: str, kept: dict[int, str]) -> None:
-        """``qos`` refers to no other rows than ``kept`` from now on (new ones do not count)."""
-        self._dropped |= dict.fromkeys(self._queues[qos].values())
-        self._queues[qos] = kept
-
-    def delete_unreferenced(self) -> None:
-        """Delete each Queue row that was dropped and that no QoS in view refers to; call it last."""
-        users = defaultdict(list)
-        for qos, queues in self._queues.items():
-            for queue in queues.values():
-                users[queue].append(qos)
-        for queue in self._dropped:
-            if queue not in users:
-                self._txn.delete("Queue", queue)
-        # What stays does so because of one row, which must not let go of it meanwhile.
-        for qos in {users[queue][0] for queue in self._dropped if queue in users}:
-            self.hold_row(qos)
-        for qos in self._left:
-            for port in sorted(self.ports[qos])[:1]:
-                _hold_port(self._txn, port, uuid(qos))
-
-    def hold_row(self, qos: str) -> None:
-        """Let the commit fail if the row has changed by then."""
-        if qos in self.rows and qos not in self._held:
-            self._held[qos] = None
-            self._txn.hold(Query("QoS", [["_uuid", "==", uuid(qos)]], _QOS), [self.rows[qos]])
-
-    def hold_referrers(self, qos: str) -> None:
-        """Let the commit fail if other ports refer to ``qos`` by then. The server looks through all ports for it, so with many once."""
-        if self._shaped is None:
-            self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]], ("_uuid",)), self._referrers[qos])
-        elif not self._shaped_held:
-            self._shaped_held = True
-            self._txn.hold(_SHAPED, self._shaped)
-
-    def _ports_of(self, wanted: list[str]) -> dict[str, list[Row]]:
-        if len(wanted) <= _MANY:
-            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",), unlisted=True) for u in wanted])
-            return dict(zip(wanted, answers, strict=True))
-        self._shaped = self._txn.read(_SHAPED)
-        found: dict[str, list[Row]] = {u: [] for u in wanted}
-        for row in self._shaped:
-            if one(row["qos"]) in found:
-                found[one(row["qos"])].append(row)
-        return found
-
-
 def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: bool = False) -> tuple[list[Change], list[str]]:
     named = lookup.ports(txn, names, ("qos",))
-    owned = _References(txn, [port.rows[0] for port in named])
+    owned = References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
     changes: list[Change] = []
     seen: dict[str, str] = {}
@@ -288,8 +187,10 @@ def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: b
 
 
 def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[list[Change], list[str]]:
-    """The same in two transactions: of a port that keeps its type ovs-vswitchd only changes what it believes to be installed, so the
-    port has another type first. Whatever ends the command in between, the port has the rates and queues that are asked for.
+    """Give each port the QoS that is asked for in two transactions, with another type first, so that ovs-vswitchd installs all of it.
+
+    Of a port that keeps its type it only changes what it believes to be installed. Whatever ends the command in between, the port has the
+    rates and queues that are asked for.
     """
     _set(Transaction(switch.client), ports, spec)  # raises what it would raise, before anything is written
     switch.write(lambda _: None)  # nor is it for an ovs-vswitchd that does not answer
@@ -308,14 +209,14 @@ def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[lis
 
 
 def _set_one(
-    txn: Transaction, owned: _References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, with_stand_in: bool
+    txn: Transaction, owned: References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, with_stand_in: bool
 ) -> tuple[str, list[str]]:
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
     kind, config, queues = _wanted(row, present, spec)
-    kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _same(queues.get(number), queue)}
-    _hold_port(txn, port, port_row["qos"])
+    kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _is_stored(queues.get(number), queue)}
+    hold_port(txn, port, port_row["qos"])
     owned.hold_row(qos)
     for number in present if spec.merge else present.keys() & queues.keys():
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
@@ -329,69 +230,43 @@ def _set_one(
         owned.replace_queues(qos, kept)
         return "updated", notes
     new: Row = {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, present)}
-    if row:
-        new["external_ids"] = row["external_ids"]
-        if with_stand_in and kind == row["type"]:
-            new["type"] = qos_types.stand_in(kind, max_rate(new))
-    txn.update("Port", port, {"qos": txn.insert("QoS", new)})
+    txn.update("Port", port, {"qos": txn.insert("QoS", _in_place_of(row, new, with_stand_in) if row else new)})
     if row:
         owned.detach(port, qos)
     return "updated" if row else "created", notes
+
+
+def _in_place_of(row: Row, new: Row, with_stand_in: bool) -> Row:
+    """The new QoS row with the marks of the one that it replaces; ``with_stand_in``: and, if its type is the same, another for a moment."""
+    kind = qos_types.stand_in(new["type"], max_rate(new)) if with_stand_in and new["type"] == row["type"] else new["type"]
+    return new | {"type": kind, "external_ids": row["external_ids"]}
 
 
 def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
     named = lookup.ports(txn, names, ("qos",))
     rows = {one(row["_uuid"]): row for _, (row,) in named}
     for port, row in rows.items():
-        _hold_port(txn, port, row["qos"])
-    release(txn, list(rows.values()))
+        hold_port(txn, port, row["qos"])
+    references.release(txn, list(rows.values()))
     return [Change(name, "deleted" if many(row["qos"]) else "unchanged") for name, (row,) in named]
 
 
-def _collect(txn: Transaction) -> list[tuple[str, str, str]]:
-    ports, qos_rows, queue_rows = txn.read_all(_ROOTS)
-    keepers = _keepers(ports, qos_rows)
-    gone = _unreferenced(ports, qos_rows, queue_rows)
-    by_uuid = {one(row["_uuid"]): row for row in qos_rows}
-    for table, orphan in gone:
-        if table == "QoS":
-            # A port that takes it up meanwhile makes the server refuse the deletion; the queues it has by then must be these.
-            _hold_queues(txn, by_uuid[orphan])
-            for u in mapping(by_uuid[orphan]["queues"]).values():
-                if u in keepers:  # which must not let go of the queue meanwhile
-                    _hold_queues(txn, keepers[u])
-        txn.delete(table, orphan)
-    return [(table, orphan, "deleted") for table, orphan in gone]
-
-
-def _keepers(ports: Sequence[Row], qos_rows: Sequence[Row]) -> dict[str, Row]:
-    """The QoS row, of those that a port refers to, which refers to each queue."""
-    attached = {one(port["qos"]) for port in ports}
-    return {u: row for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}
-
-
-def _unreferenced(ports: Sequence[Row], qos_rows: Sequence[Row], queue_rows: Sequence[Row]) -> list[tuple[str, str]]:
-    attached, keepers = {one(port["qos"]) for port in ports}, _keepers(ports, qos_rows)
-    uuids = {"QoS": [one(row["_uuid"]) for row in qos_rows], "Queue": [one(row["_uuid"]) for row in queue_rows]}
-    return [(table, u) for table, of in uuids.items() for u in of if u not in (attached if table == "QoS" else keepers)]
-
-
-def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _Wanted:
+def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQos:
     """What the port is to end up with. Raises UsageError for what its type does not take."""
     old = row if spec.merge else None
     kind = qos_types.named(spec.type or (str(old["type"]) if old else qos_types.DEFAULT))._replace(is_later=spec.is_later)
     config = mapping(old["other_config"]) if old else {}
-    queues = {n: _Stored(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
+    queues = {n: _StoredQueue(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
         _require_fit(kind, str(old["type"]), config, queues)
     asked = qos_config.ShapingSpec(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
     config, configs = qos_config.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
     for n, queue in spec.queues.items():
-        queues[n] = _Stored(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
-    return _Wanted(kind.name, config, queues)
+        queues[n] = _StoredQueue(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
+    return _WantedQos(kind.name, config, queues)
 
 
-def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues: dict[int, _Stored]) -> None:
+def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues: dict[int, _StoredQueue]) -> None:
     """Raise UsageError when a type cannot take over what a port of type ``old`` has."""
     try:
         for key, value in config.items():
@@ -430,7 +305,7 @@ def _not_in_bytes(spec: QosSpec) -> list[str]:
     return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes of it, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
 
-def _insert_queues(txn: Transaction, queues: dict[int, _Stored], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
+def _insert_queues(txn: Transaction, queues: dict[int, _StoredQueue], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
     """The value of QoS.queues: rows that are kept, and new ones for the others, which take on the marks of those they replace."""
     pairs = []
     for number, queue in sorted(queues.items()):
@@ -446,25 +321,13 @@ def _insert_queues(txn: Transaction, queues: dict[int, _Stored], kept: dict[int,
     return ["map", pairs]
 
 
-def _queue_rows(txn: Transaction, owned: _References, named: list[lookup.Named]) -> dict[str, Row]:
+def _queue_rows(txn: Transaction, owned: References, named: list[lookup.Named]) -> dict[str, Row]:
     rows = [owned.rows[u] for port in named for u in many(port.rows[0]["qos"]) if u in owned.rows]
     return lookup.by_uuid(txn, "Queue", [u for row in rows for u in mapping(row["queues"]).values()], _QUEUE)
 
 
-def _same(queue: _Stored | None, row: Row) -> bool:
+def _is_stored(queue: _StoredQueue | None, row: Row) -> bool:
     return queue == (mapping(row["other_config"]), one(row["dscp"]))
-
-
-def _hold_queues(txn: Transaction, row: Row) -> None:
-    txn.hold(Query("QoS", [["_uuid", "==", row["_uuid"]]], ("_uuid", "queues")), [row])
-
-
-def _hold_port(txn: Transaction, port: str, qos: Json) -> None:
-    txn.hold(Query("Port", [["_uuid", "==", uuid(port)]], ("qos",)), [{"qos": qos}])
-
-
-def _all(txn: Transaction, table: str, columns: tuple[str, ...]) -> dict[str, Row]:
-    return {one(row["_uuid"]): row for row in txn.read(Query(table, [], columns))}
 
 
 def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> ShownQueue:
@@ -472,7 +335,7 @@ def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> ShownQueue:
 
 
 def _with_counters(switch: Switch, port: str, queues: list[ShownQueue]) -> list[ShownQueue]:
-    """The same queues with what they sent, by all members of a bond together; without that, and a note, when OpenFlow cannot be had."""
+    """The queues with what they sent, by all members of a bond together; without that, and a note, when OpenFlow cannot be had."""
     from ovstool.switch import sampling, stats  # only what is shown has counters
 
     try:
