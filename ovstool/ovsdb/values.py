@@ -4,7 +4,7 @@ A set of one element may be written as the element alone, so a column is read by
 or ``mapping``. A UUID is a string in Python and ``["uuid", ...]`` on the wire; who writes one knows that it is one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ovstool.errors import Unreachable
@@ -68,6 +68,11 @@ def ofport(value: Json) -> int | None:
 def same(value: Json, other: Json) -> bool:
     """Whether two values of a column mean the same; sets and maps have no order."""
     return _canonical(value) == _canonical(other)
+
+
+def without(pairs: dict, column: str, unset: Collection[tuple[str, str | None]]) -> dict:
+    """What is left of a map column when some keys of it are unset, or with the key None all."""
+    return {} if (column, None) in unset else {key: value for key, value in pairs.items() if (column, key) not in unset}
 
 
 def uuid(value: str) -> Json:

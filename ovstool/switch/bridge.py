@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
+from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids, without
 from ovstool.switch import Change, Switch, interface_health, lookup, losses
 from ovstool.switch.accepts import bridge_keys
 from ovstool.switch.qos import references
@@ -157,20 +157,16 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
     if existing:
         differing = _differing(existing[0], spec, _controllers(txn, existing[0]) if spec.controllers else [])
         if differing:
-            raise Conflict(
-                f"bridge {quote(name)}",
-                f"exists and differs in {', '.join(differing)}",
-                f"ovstool bridge set {quote(name)}, with these options",
-            )
+            why = f"exists and differs in {', '.join(differing)}"
+            raise Conflict(f"bridge {quote(name)}", why, f"ovstool bridge set {quote(name)}, with these options")
         txn.watch(interface_health(name))
         return [Change(name, "unchanged")]
     for table in ("Port", "Interface"):
         if txn.held(Query(table, [["name", "==", name]], ("_uuid",))):
             for fake in lookup.fakes(txn, name):
                 raise Conflict(f"bridge {quote(name)}", f"exists: it is {fake.what}", "another name")
-            raise Conflict(
-                f"bridge {quote(name)}", f"a{'n interface' if table == 'Interface' else ' port'} of this name exists", "another name"
-            )
+            why = f"a{'n interface' if table == 'Interface' else ' port'} of this name exists"
+            raise Conflict(f"bridge {quote(name)}", why, "another name")
     interface = txn.insert("Interface", {"name": name, "type": "internal"})
     port = txn.insert("Port", {"name": name, "interfaces": interface})
     root = _root(txn)
@@ -187,7 +183,8 @@ def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: b
     """What became of the bridge, and what to note of it."""
     row = lookup.bridges(txn, [name], (*_COLUMNS, "datapath_id"))[0]
     txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
-    controllers = _controllers(txn, row) if spec.controllers or _may_flush(spec) else []
+    may_flush = spec.datapath_type or spec.fail_mode or spec.controllers or any(column in losses.DECISIVE for column, _ in spec.unset)
+    controllers = _controllers(txn, row) if may_flush else []
     asked = _unset(row, spec) | _columns(txn, row, spec, controllers)
     columns = {column: value for column, value in asked.items() if not same(value, row[column])}
     if not columns:
@@ -202,23 +199,16 @@ def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: b
     return [Change(name, "updated")], notes
 
 
-def _may_flush(spec: BridgeSpec) -> bool:
-    """Whether any of what decides is asked for at all."""
-    decisive = ("datapath_type", "fail_mode", "controller")
-    return bool(spec.datapath_type or spec.fail_mode or spec.controllers or any(column in decisive for column, _ in spec.unset))
-
-
 def _costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool) -> list[str]:
     """What to note of flows, groups and meters that go with the change. Raises Conflict when they are not ovstool's."""
-    if columns.keys().isdisjoint(("datapath_type", "fail_mode", "controller")) or one(row["datapath_id"]) is None:
+    if columns.keys().isdisjoint(losses.DECISIVE) or one(row["datapath_id"]) is None:
         return []  # without an ID no ovs-vswitchd has made the bridge yet
     now = {str(c["target"]): one(c["type"]) for c in controllers}
-    then = {target: now.get(target) for target in spec.controllers} if "controller" in columns else now
+    targets = {target: now.get(target) for target in spec.controllers} if "controller" in columns else now
+    then = row | columns
     before = losses.ControlSettings(one(row["datapath_type"]), one(row["fail_mode"]), now)
-    after = losses.ControlSettings(
-        one(columns.get("datapath_type", row["datapath_type"])), one(columns.get("fail_mode", row["fail_mode"])), then
-    )
-    return losses.of_change(switch, row["name"], before, force) if losses.are_flushed(before, after, switch.rundir) else []
+    after = losses.ControlSettings(one(then["datapath_type"]), one(then["fail_mode"]), targets)
+    return losses.of_change(switch, row["name"], before, after, force)
 
 
 def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool) -> tuple[list[Change], list[str]]:
@@ -308,7 +298,7 @@ def _columns(txn: Transaction, row: Row | None, spec: BridgeSpec, controllers: l
     for column in ("external_ids", "other_config"):
         wanted = getattr(spec, column)
         if wanted:
-            present = _without(mapping(row[column]), column, spec) if row else {}
+            present = without(mapping(row[column]), column, spec.unset) if row else {}
             columns[column] = to_map(present | wanted)
     return columns
 
@@ -321,19 +311,13 @@ def _unset(row: Row, spec: BridgeSpec) -> Row:
             if column not in ("external_ids", "other_config"):
                 raise UsageError(f"--unset {column}:{quote(key)}", "this column has no keys", f"--unset {column}")
             if key in mapping(row[column]):
-                columns[column] = to_map(_without(mapping(row[column]), column, spec))
+                columns[column] = to_map(without(mapping(row[column]), column, spec.unset))
         elif column == "datapath_type":
             if one(row[column]):
                 columns[column] = ""
         elif row[column] not in (["set", []], ["map", []], None):
             columns[column] = to_map({}) if column in ("external_ids", "other_config") else to_set([])
     return columns
-
-
-def _without(present: dict, column: str, spec: BridgeSpec) -> dict:
-    if (column, None) in spec.unset:
-        return {}
-    return {key: value for key, value in present.items() if (column, key) not in spec.unset}
 
 
 def _controllers(txn: Transaction, row: Row) -> list[Row]:
@@ -362,8 +346,5 @@ def _with_datapath(root: Row, spec: BridgeSpec) -> BridgeSpec:
 def _require_datapath(root: Row, kind: str) -> None:
     supported = many(root["datapath_types"])
     if supported and kind not in supported:
-        raise Refused(
-            f"datapath type {quote(kind)}",
-            "this Open vSwitch has no such datapath",
-            "--datapath-type " + " or ".join(sorted(map(str, supported))),
-        )
+        hint = "--datapath-type " + " or ".join(sorted(map(str, supported)))
+        raise Refused(f"datapath type {quote(kind)}", "this Open vSwitch has no such datapath", hint)

@@ -63,6 +63,14 @@ def interfaces(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> 
     return [Named(name, found[interface]) for name, interface in zip(names, wanted, strict=True)]
 
 
+def absent(reader: Reader, names: Sequence[str]) -> list[str]:
+    """Those of the names that no port has, and those of the selectors that fit none. Raises Conflict when one fits several."""
+    plain = [name for name in names if not name.startswith(SELECTORS)]
+    there = by_name(reader, "Port", plain, ())
+    there |= by_name(reader, "Interface", [name for name in plain if name not in there], ())
+    return [name for name in names if name not in there and (name in plain or _fits_none(reader, name))]
+
+
 def interface_rows(reader: Reader, names: Sequence[str], bridge: str | None, columns: Sequence[str]) -> list[Row]:
     """The Interface rows of the ports named, each once, or of all by name; with ``bridge`` only its own. Raises as ``interfaces`` does."""
     if names:
@@ -309,6 +317,14 @@ def _require_inside(rows: list[Row], inside: set[str], bridge: str) -> None:
     for row in rows:
         if row["name"] not in inside:
             raise NotFound(f"port {quote(row['name'])}", f"not a port of bridge {quote(bridge)}")
+
+
+def _fits_none(reader: Reader, selector: str) -> bool:
+    try:
+        ports(reader, [selector], ())
+    except NotFound:
+        return True
+    return False
 
 
 def _require_all(reader: Reader, names: Sequence[str], found: dict) -> None:

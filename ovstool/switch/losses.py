@@ -20,6 +20,8 @@ from ovstool.switch import Switch
 
 MIRRORS = Query("Mirror", [], ("name", "select_all", "select_src_port", "select_dst_port", "output_port", "output_vlan"))
 
+DECISIVE = ("datapath_type", "fail_mode", "controller")  # columns of Bridge, which decide whether it keeps its flows
+
 # A controller of another kind, which connects to us, is no primary one by itself (get_controller_ofconn_type).
 _ACTIVE = ("tcp:", "ssl:", "unix:")
 
@@ -74,7 +76,7 @@ def is_heeded(target: str, rundir: str) -> bool:
     return kind not in ("unix", "punix") or "/" not in path or path.startswith(f"{rundir}/")
 
 
-def are_flushed(before: ControlSettings, after: ControlSettings, rundir: str) -> bool:
+def _are_flushed(before: ControlSettings, after: ControlSettings, rundir: str) -> bool:
     """Whether ovs-vswitchd deletes flows, groups and meters with this change."""
     had, has = before.has_primary(rundir), after.has_primary(rundir)
     is_remade = (before.datapath_type or "system") != (after.datapath_type or "system")
@@ -125,8 +127,13 @@ def of_deletion(switch: Switch, bridge: str) -> list[str]:
     return [f"{bridge}: with it ovs-vswitchd deletes its {found}"] if found else []
 
 
-def of_change(switch: Switch, bridge: str, before: ControlSettings, force: bool) -> list[str]:
-    """What to note of a change that deletes what the bridge has. Raises Conflict, unless with ``force``, when not all of that is ovstool's."""
+def of_change(switch: Switch, bridge: str, before: ControlSettings, after: ControlSettings, force: bool) -> list[str]:
+    """What to note of a change with which ovs-vswitchd deletes what the bridge has.
+
+    Raises Conflict, unless with ``force``, when not all of that is ovstool's.
+    """
+    if not _are_flushed(before, after, switch.rundir):
+        return []
     try:
         found = contents(switch, bridge, not before.is_secure and not before.has_primary(switch.rundir))
     except (Unreachable, Refused, NotFound) as error:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
+from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, versions
-from ovstool.switch.accepts import port_modes, port_types
+from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids, without
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police
+from ovstool.switch.accepts import port_fit, port_modes, port_types
 from ovstool.switch.qos import references
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
@@ -49,15 +48,6 @@ class ListedPort:
     mac: str | None
     iface_id: str | None
     error: str | None
-
-
-class _Around(NamedTuple):
-    """The types of interfaces that this Open vSwitch has (none when it does not say), the options of tunnels of one type to the same host,
-    and whether it is a later one than ovstool knows."""
-
-    types: list[str]
-    tunnels: dict[str, dict[str, str]]
-    is_unknown: bool
 
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
@@ -166,7 +156,7 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
         later = port_types.later(spec.type or "", spec.options)  # and those that it has all the same are as asked
         port_types.check_values(name, spec.type or "", {key: value for key, value in spec.options.items() if key not in later})
         same = _require_same(txn, into, existing[0], spec)
-        return Change(name, "unchanged"), _found(txn, str(into["name"]), existing[0], same)
+        return Change(name, "unchanged"), port_fit.findings(txn, str(into["name"]), existing[0], same)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
     for taken in lookup.unique((name, *members)):
         if txn.held(Query("Interface", [["name", "==", taken]], ("_uuid",))):
@@ -177,12 +167,12 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
     interfaces = [{"type": "", "options": to_map({})} | columns | {"name": member} for member in members]
     found = []
     for row in interfaces:
-        found += _checked(txn, None, row, spec) + port_modes.of_name(row["name"])
+        found += port_fit.check(txn, None, row, spec.options) + port_modes.of_name(row["name"])
         txn.watch(interface_health(row["name"]))
     references = [txn.insert("Interface", {"name": member} | columns) for member in members]
     new = txn.insert("Port", port | {"interfaces": to_set(references)})
     txn.mutate("Bridge", one(into["_uuid"]), [["ports", "insert", to_set([new])]])
-    return Change(name, "created"), found + _found(txn, str(into["name"]), dict.fromkeys(_OF_PORT) | port, interfaces)
+    return Change(name, "created"), found + port_fit.findings(txn, str(into["name"]), dict.fromkeys(_OF_PORT) | port, interfaces)
 
 
 def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Finding]]:
@@ -200,14 +190,14 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     found = []
     for row in members.values():
         changes = _changed(row, _unset_interface(row, spec) | _interface_columns(row, spec))
-        found += _checked(txn, row, row | changes, spec) if of_interface else []
+        found += port_fit.check(txn, row, row | changes, spec.options) if of_interface else []
         updates.append(("Interface", row, _INTERFACE, changes))
         txn.watch(interface_health(row["name"]))
     for table, row, columns, values in updates:
         txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
         if values:
             txn.update(table, one(row["_uuid"]), values)
-    found += _found(txn, "", port | asked, [row | values for table, row, _, values in updates if table == "Interface"])
+    found += port_fit.findings(txn, "", port | asked, [row | values for table, row, _, values in updates if table == "Interface"])
     return Change(name, "updated" if any(values for *_, values in updates) else "unchanged"), found
 
 
@@ -224,7 +214,7 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
     from ovstool.switch import losses  # only a port that goes takes something with it
 
     names = lookup.unique(names)
-    absent = _absent(txn, names) if if_exists else []
+    absent = lookup.absent(txn, names) if if_exists else []
     named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces", "fake_bridge", "tag"))
     rows = {one(row["_uuid"]): row for _, (row,) in named}
     owners = [Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name")) for _, (row,) in named]
@@ -263,21 +253,6 @@ def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
         raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
 
 
-def _absent(txn: Transaction, names: Sequence[str]) -> list[str]:
-    plain = [name for name in names if not name.startswith(lookup.SELECTORS)]
-    there = lookup.by_name(txn, "Port", plain, ())
-    there |= lookup.by_name(txn, "Interface", [name for name in plain if name not in there], ())
-    return [name for name in names if name not in there and (name in plain or _fits_none(txn, name))]
-
-
-def _fits_none(txn: Transaction, selector: str) -> bool:
-    try:
-        lookup.ports(txn, [selector], ())
-    except NotFound:
-        return True
-    return False
-
-
 def _require_peer_name(spec: PortSpec) -> None:
     if "peer" in spec.options and spec.type in (None, "patch"):
         lookup.new_name(spec.options["peer"], "peer")
@@ -308,75 +283,9 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> l
     return list(members.values())
 
 
-def _checked(txn: Transaction, row: Row | None, after: Row, spec: PortSpec) -> list[Finding]:
-    """What is to be told of an interface that was ``row`` (None: it is new) and becomes ``after``.
-
-    Raises UsageError for what Open vSwitch would ignore or take for something else, Refused for a type that this one does not have.
-    """
-    name, kind, options = after["name"], one(after["type"]) or "system", mapping(after["options"])
-    is_other = row is None or kind != (one(row["type"]) or "system")
-    ignored, unknown = port_types.ignored(kind, spec.options), port_types.later(kind, options)
-    around = _Around([], {}, False)
-    if ignored or kind in port_types.TUNNELS or (is_other and (kind not in ("system", "internal", "patch") or port_types.is_cut(name))):
-        around = _around(txn, kind, options)
-    types, tunnels, is_unknown = around
-    taken = unknown if is_unknown else []
-    port_types.check_values(name, kind, {key: value for key, value in spec.options.items() if key not in taken})
-    if is_other:
-        port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in (*spec.options, *taken)})
-    port_types.check_whole(name, kind, options)
-    if kind in port_types.TUNNELS and "dummy" not in types:
-        port_types.check_unlike(name, kind, options, tunnels)
-    if is_other:
-        if types and kind not in types:
-            why = f"this Open vSwitch has no type {quote(kind)}; it has {', '.join(sorted(types))}"
-            raise Refused(f"port {quote(name)}", why, port_types.near("--type {}", kind, types))
-        port_types.check_name(name, kind, "dummy" in types)
-        if row is not None and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
-            raise UsageError(f"port {quote(name)}", "the local port of a bridge is internal, whatever its type says")  # iface_get_type
-    unchecked = port_modes.of_later(name, kind, [key for key in taken if key in spec.options])
-    return unchecked + (port_modes.of_options(name, kind, ignored) if "dummy" not in types else [])
-
-
-def _around(txn: Transaction, kind: str, options: dict[str, str]) -> _Around:
-    to_the_same = [["type", "==", kind], ["options", "includes", to_map({"remote_ip": options.get("remote_ip", "")})]]
-    root, tunnels = txn.read_all(
-        [Query("Open_vSwitch", [], ("iface_types", "ovs_version")), Query("Interface", to_the_same, ("name", "options"))]
-    )
-    types = [kind for row in root for kind in many(row["iface_types"])]
-    return _Around(types, {row["name"]: mapping(row["options"]) for row in tunnels}, versions.is_unknown(root))
-
-
-def _found(txn: Transaction, bridge: str, port: Row, members: Sequence[Row]) -> list[Finding]:
-    """What a check would find of the port; ``bridge`` is empty where it is yet to be looked for."""
-    found = port_modes.of_bond(port["name"], port, len(members))
-    for row in members:
-        peer = mapping(row["options"]).get("peer")
-        if one(row["type"]) != "patch" or peer is None:
-            continue
-        there, bridges = txn.read_all(
-            [Query("Interface", [["name", "==", peer]], ("_uuid", "type", "options")), Query("Bridge", [], ("name", "datapath_type"))]
-        )
-        datapaths = {row["name"]: row["datapath_type"] or "system" for row in bridges}
-        bridge = bridge or lookup.bridges_of_ports(txn, [port]).get(one(port["_uuid"]), "")
-        other = lookup.bridges_of(txn, there).get(one(there[0]["_uuid"]), "") if there else ""
-        found += port_modes.of_peer(row["name"], bridge, peer, there[0] if there else None, other, datapaths)
-    return found
-
-
 def _port_columns(spec: PortSpec) -> Row:
-    columns: Row = {}
-    if spec.tag is not None:
-        columns["tag"] = spec.tag
-    if spec.trunks:
-        columns["trunks"] = to_set(sorted(spec.trunks))
-    if spec.vlan_mode is not None:
-        columns["vlan_mode"] = spec.vlan_mode
-    if spec.bond_mode is not None:
-        columns["bond_mode"] = spec.bond_mode
-    if spec.lacp is not None:
-        columns["lacp"] = spec.lacp
-    return columns
+    asked = {column: getattr(spec, column) for column in _OF_PORT} | {"trunks": to_set(sorted(spec.trunks)) if spec.trunks else None}
+    return {column: value for column, value in asked.items() if value is not None}
 
 
 def _interface_columns(row: Row | None, spec: PortSpec) -> Row:
@@ -386,7 +295,7 @@ def _interface_columns(row: Row | None, spec: PortSpec) -> Row:
     for column in ("options", "external_ids"):
         wanted = getattr(spec, column)
         if wanted:
-            columns[column] = to_map((_without(row, column, spec) if row else {}) | wanted)
+            columns[column] = to_map((without(mapping(row[column]), column, spec.unset) if row else {}) | wanted)
     return columns
 
 
@@ -398,14 +307,12 @@ def _unset_port(spec: PortSpec) -> Row:
 
 
 def _unset_interface(row: Row, spec: PortSpec) -> Row:
-    columns: Row = {column: to_map(_without(row, column, spec)) for column, _ in spec.unset if column in ("options", "external_ids")}
+    columns: Row = {
+        column: to_map(without(mapping(row[column]), column, spec.unset))
+        for column, _ in spec.unset
+        if column in ("options", "external_ids")
+    }
     return columns | ({"type": ""} if ("type", None) in spec.unset else {})
-
-
-def _without(row: Row, column: str, spec: PortSpec) -> dict:
-    if (column, None) in spec.unset:
-        return {}
-    return {key: value for key, value in mapping(row[column]).items() if (column, key) not in spec.unset}
 
 
 def _changed(row: Row, columns: Row) -> Row:
