@@ -45,7 +45,7 @@ def list_all(switch: Switch) -> list[ListedBridge]:
     """All bridges by name."""
     rows = lookup.bridges(switch, [], ("datapath_type", "fail_mode", "ports", "controller", "sflow"))
     controllers, sflows, fake_ports = switch.read_all(
-        [Query("Controller", [], ("_uuid", "target")), Query("sFlow", [], ("_uuid", "targets")), lookup.FAKES]
+        [Query("Controller", [], ("_uuid", "target")), Query("sFlow", [], ("_uuid", "targets")), lookup.FAKE_BRIDGES]
     )
     targets = {one(row["_uuid"]): str(row["target"]) for row in controllers}
     collectors = {one(row["_uuid"]): many(row["targets"]) for row in sflows}
@@ -67,10 +67,12 @@ def _listed_fakes(switch: Switch, listed: list[ListedBridge], fake_ports: list[R
     """A row for each fake bridge, which has its own ports, and the settings of the bridge that it is a VLAN of."""
     found = []
     parents = {bridge.name: bridge for bridge in listed}
-    for fake in lookup.fakes(switch, columns=("ports",), rows=fake_ports):
+    for fake in lookup.fake_bridges(switch, columns=("ports",), rows=fake_ports):
         switch.notes.append(f"{fake.name}: {fake.what}")
         if parent := parents.get(fake.parent["name"]):
-            found.append(replace(parent, name=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.tagged(fake))))))
+            found.append(
+                replace(parent, name=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))))
+            )
     return found
 
 
@@ -79,7 +81,7 @@ def show(switch: Switch, name: str) -> dict:
     columns = (*_COLUMNS, "datapath_id", "datapath_version", "ports", "sflow", "stp_enable", "rstp_enable", "mcast_snooping_enable")
     row, fake = lookup.bridges_and_vlans(switch, [name], columns)[0]
     if fake:
-        ports = lookup.ports_of_fake(fake, switch.read(lookup.tagged(fake)))
+        ports = lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))
     else:
         ports = lookup.by_uuid(switch, "Port", many(row["ports"]), ("name",))
     controllers = lookup.by_uuid(switch, "Controller", many(row["controller"]), ("target", "is_connected", "role"))
@@ -111,7 +113,7 @@ def add(switch: Switch, name: str, spec: BridgeSpec) -> list[Change]:
 
     Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
     """
-    lookup.new_name(name, "bridge")
+    lookup.check_new_name(name, "bridge")
     if len(name.encode()) > _LONGEST_NAME:
         why = f"its local port is a device, and the name of one has at most {_LONGEST_NAME} bytes"
         raise UsageError(f"bridge {quote(name)}", why, "a shorter name")
@@ -163,7 +165,7 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
         return [Change(name, "unchanged")]
     for table in ("Port", "Interface"):
         if txn.held(Query(table, [["name", "==", name]], ("_uuid",))):
-            for fake in lookup.fakes(txn, name):
+            for fake in lookup.fake_bridges(txn, name):
                 raise Conflict(f"bridge {quote(name)}", f"exists: it is {fake.what}", "another name")
             why = f"a{'n interface' if table == 'Interface' else ' port'} of this name exists"
             raise Conflict(f"bridge {quote(name)}", why, "another name")
@@ -214,7 +216,7 @@ def _costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers
 def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool) -> tuple[list[Change], list[str]]:
     """What became of each bridge, and what to note of it."""
     found = lookup.by_name(txn, "Bridge", names, ("ports",))
-    virtual = {name: fake for name in names if name not in found for fake in lookup.fakes(txn, name, ("ports",))}
+    virtual = {name: fake for name in names if name not in found for fake in lookup.fake_bridges(txn, name, ("ports",))}
     if not if_exists and len(found) + len(virtual) < len(names):
         lookup.bridges(txn, [name for name in names if name not in virtual], ())  # raises, and says which name may have been meant
     if not found and not virtual:
@@ -237,18 +239,18 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     return [Change(name, "deleted" if name in found or name in virtual else "unchanged") for name in names], notes
 
 
-def _ports_of_fakes(txn: Transaction, fakes: Sequence[lookup.Fake]) -> list[tuple[lookup.Fake, dict[str, str]]]:
+def _ports_of_fakes(txn: Transaction, fakes: Sequence[lookup.FakeBridge]) -> list[tuple[lookup.FakeBridge, dict[str, str]]]:
     """The names by UUID of the ports that go with each fake bridge, and all that decides it held."""
     found = []
     for fake in fakes:
         txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
-        ports = lookup.ports_of_fake(fake, txn.held(lookup.tagged(fake)))
+        ports = lookup.ports_of_fake(fake, txn.held(lookup.ports_with_tag_of(fake)))
         found.append((fake, {u: str(row["name"]) for u, row in ports.items()}))
     return found
 
 
 def _without_ports(
-    switch: Switch, txn: Transaction, of_fakes: list[tuple[lookup.Fake, dict[str, str]]], shaped: Collection[str]
+    switch: Switch, txn: Transaction, of_fakes: list[tuple[lookup.FakeBridge, dict[str, str]]], shaped: Collection[str]
 ) -> list[str]:
     """Take the ports of fake bridges off the bridges that stay; what to note of it."""
     if not of_fakes:

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 _MANY = 20  # names; from here on one pass over the table is cheaper than one for each name
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
-FAKES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
+FAKE_BRIDGES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
 _NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
@@ -26,7 +26,7 @@ class Reader(Protocol):
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]: ...
 
 
-class Fake(NamedTuple):
+class FakeBridge(NamedTuple):
     """A fake bridge: a VLAN of a bridge that ovs-vsctl(8) shows as one. ``port`` is the row of its local port, ``parent`` that of the bridge."""
 
     name: str
@@ -122,7 +122,7 @@ def bridges_of(reader: Reader, interface_rows: Sequence[Row], every: Sequence[Ro
 
 
 def bridges_of_ports(reader: Reader, port_rows: Sequence[Row]) -> dict[str, str]:
-    """The same of Port rows, by the port's UUID."""
+    """The name of the bridge that each port belongs to, by the port's UUID; the rows hold ``_uuid``."""
     wanted = [str(one(row["_uuid"])) for row in port_rows]
     if len(wanted) > _MANY:
         every = reader.read(Query("Bridge", [], ("name", "ports")))
@@ -138,49 +138,49 @@ def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> lis
     found = by_name(reader, "Bridge", unique(names), columns)
     for name in names:
         if name not in found:
-            if fake := fakes(reader, name):
+            if fake := fake_bridges(reader, name):
                 why = f"is {fake[0].what}, which has the flows and the settings"
                 raise UsageError(f"bridge {quote(name)}", why, quote(str(fake[0].parent["name"])))
             raise NotFound(f"bridge {quote(name)}", "no such bridge", _similar(reader, "Bridge", name))
     return [found[name] for name in unique(names)]
 
 
-def bridges_and_vlans(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[tuple[Row, Fake | None]]:
-    """The same; of a fake bridge the row of the bridge that it is a VLAN of, and the fake bridge. Raises NotFound."""
+def bridges_and_vlans(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[tuple[Row, FakeBridge | None]]:
+    """The rows of the bridges named, or of all; of a fake bridge that of the bridge that it is a VLAN of, with the fake one. Raises NotFound."""
     if not names:
         return [(row, None) for row in bridges(reader, (), columns)]
     names = unique(names)
     found = by_name(reader, "Bridge", names, columns)
-    virtual = {name: fake for name in names if name not in found for fake in fakes(reader, name, columns)}
+    virtual = {name: fake for name in names if name not in found for fake in fake_bridges(reader, name, columns)}
     if missing := [name for name in names if name not in found and name not in virtual]:
         bridges(reader, missing, ())  # raises, and says which name may have been meant
     return [(found[name], None) if name in found else (virtual[name].parent, virtual[name]) for name in names]
 
 
-def fakes(reader: Reader, name: str | None = None, columns: Sequence[str] = (), rows: list[Row] | None = None) -> list[Fake]:
-    """The fake bridges by name, or the one of this name; ``columns`` are those of their bridges, ``rows`` the answer to FAKES.
+def fake_bridges(reader: Reader, name: str | None = None, columns: Sequence[str] = (), rows: list[Row] | None = None) -> list[FakeBridge]:
+    """The fake bridges by name, or the one of this name; ``columns`` are those of their bridges, ``rows`` the answer to FAKE_BRIDGES.
 
     A port is one that has both a fake_bridge and a tag, and no bridge of its name (port_is_fake_bridge of ovs-vsctl.c).
     """
     if rows is None:
-        rows = reader.read(FAKES if name is None else FAKES._replace(where=[*FAKES.where, ["name", "==", name]]))
+        rows = reader.read(FAKE_BRIDGES if name is None else FAKE_BRIDGES._replace(where=[*FAKE_BRIDGES.where, ["name", "==", name]]))
     rows = sorted((row for row in rows if one(row["tag"]) is not None), key=lambda row: str(row["name"]))
     wanted = tuple(dict.fromkeys(("_uuid", "name", *columns)))
     owners = reader.read_all([Query("Bridge", [["ports", "includes", row["_uuid"]]], wanted) for row in rows])
     return [
-        Fake(row["name"], int(one(row["tag"])), row, owner[0])
+        FakeBridge(row["name"], int(one(row["tag"])), row, owner[0])
         for row, owner in zip(rows, owners, strict=True)
         if owner and owner[0]["name"] != row["name"]
     ]
 
 
-def tagged(fake: Fake) -> Query:
+def ports_with_tag_of(fake: FakeBridge) -> Query:
     """The ports of all bridges that have the tag of a fake bridge."""
     return Query("Port", [["tag", "==", fake.vlan]], ("_uuid", "name", "fake_bridge"))
 
 
-def ports_of_fake(fake: Fake, rows: Sequence[Row]) -> dict[str, Row]:
-    """Those of the ``tagged`` that ovs-vsctl counts among the ports of a fake bridge, by UUID; ``fake.parent`` has the column ports.
+def ports_of_fake(fake: FakeBridge, rows: Sequence[Row]) -> dict[str, Row]:
+    """Those of the ``ports_with_tag_of`` that ovs-vsctl counts among the ports of a fake bridge, by UUID; ``fake.parent`` has the column ports.
 
     Of two fake bridges for one VLAN (ovs-vsctl makes none, and warns) neither has more than its local port.
     """
@@ -231,8 +231,8 @@ def unique(items: Iterable[Item]) -> list[Item]:
     return list(dict.fromkeys(items))
 
 
-def new_name(name: str, what: str) -> str:
-    """Refuse a name that a flow or a command line would take for something else, in quotes too. Raises UsageError."""
+def check_new_name(name: str, what: str) -> None:
+    """Raise UsageError for a name that a flow or a command line would take for something else, in quotes too."""
     if not name or len(name.encode(errors="replace")) > 255:
         raise UsageError(f"{what} {quote(name)}", "a name has 1 to 255 bytes")
     if any(c.isspace() or not c.isprintable() or c == "/" for c in name) or name in (".", "..") or name.startswith((*SELECTORS, "-")):
@@ -240,7 +240,6 @@ def new_name(name: str, what: str) -> str:
         raise UsageError(f"{what} {quote(name)}", why)
     if name.lower() in _RESERVED or "action" in name or _NUMBER.fullmatch(name):
         raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
-    return name
 
 
 def require_free(txn: Transaction, table: str, name: str) -> None:

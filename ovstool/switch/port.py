@@ -65,7 +65,7 @@ def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
     for row, fake in places:
         inside = sorted((ports[u] for u in many(row["ports"]) if u in ports), key=lambda port: port["name"])
         if fake:
-            of_fake = lookup.ports_of_fake(fake, switch.read(lookup.tagged(fake)))
+            of_fake = lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))
             inside = [port for port in inside if one(port["_uuid"]) in of_fake]
         listed += [_listed(row["name"], port, [members[u] for u in many(port["interfaces"]) if u in members]) for port in inside]
     return listed
@@ -113,7 +113,7 @@ def add(switch: Switch, bridge: str, name: str, spec: PortSpec) -> list[Change]:
     when the device does.
     """
     for new in (name, *spec.bond):
-        lookup.new_name(new, "port")
+        lookup.check_new_name(new, "port")
     _require_peer_name(spec)
     return _write(switch, lambda txn: _add(txn, bridge, name, spec))
 
@@ -201,7 +201,7 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     return Change(name, "updated" if any(values for *_, values in updates) else "unchanged"), found
 
 
-def _in_vlan(spec: PortSpec, fake: lookup.Fake) -> PortSpec:
+def _in_vlan(spec: PortSpec, fake: lookup.FakeBridge) -> PortSpec:
     """What is asked of a port of a fake bridge, which has the tag of its VLAN. Raises UsageError for another one."""
     if spec.tag not in (None, fake.vlan):
         why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
@@ -255,7 +255,7 @@ def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
 
 def _require_peer_name(spec: PortSpec) -> None:
     if "peer" in spec.options and spec.type in (None, "patch"):
-        lookup.new_name(spec.options["peer"], "peer")
+        lookup.check_new_name(spec.options["peer"], "peer")
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> list[Row]:
