@@ -19,7 +19,7 @@ WORDS = ("shell", "commands/", "terminal/completion", "__main__")  # who reads a
 # Who may import the module (a prefix of the importing files); whatever is not listed may be imported by nobody but the words.
 MAY_IMPORT = {
     "ovstool.errors": ("",),
-    "ovstool.terminal.output": ("terminal/", "command", "recording"),
+    "ovstool.terminal.output": ("terminal/", "command", "recording/"),
     "ovstool.terminal": ("terminal/", "command"),
     "ovstool.units": ("",),
     "ovstool.rates": ("",),
@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "ovstool.switch.checks": ("switch/checks/", "command"),
     "ovstool.switch": ("switch/", "command"),
     "ovstool.fleet": ("command",),
-    "ovstool.recording": ("terminal/plot",),
+    "ovstool.recording": ("recording/", "terminal/plot"),
     "ovstool.command": (),
     "argparse": ("terminal/", "command"),
     "cliff": ("terminal/", "command"),

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from ovstool import rates
 from ovstool.errors import NotFound, Refused, UsageError, one_line, quote, quote_some
-from ovstool.recording import failed, shown
+from ovstool.recording.files import failed, shown
 
 STYLES = ("step", "line")
 MOST_PORTS = 12

@@ -14,10 +14,11 @@ import pytest
 from ovstool import recording
 from ovstool.errors import Conflict, OvstoolError, Refused, UsageError
 from ovstool.rates import COUNTERS, Reading
+from ovstool.recording import csv_format, files, sqlite_format
 
 BOTH = pytest.mark.parametrize("name", ["rec.csv", "rec.db"])
 _PATIENCE_S = 30
-COLUMNS = ", ".join(recording.COLUMNS)
+COLUMNS = ", ".join(files.COLUMNS)
 RECORDER = (
     "import sys, time; from ovstool import recording; from ovstool.rates import Reading\n"
     "with recording.append(sys.argv[1], print) as recorder:\n"
@@ -180,10 +181,10 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 SCHEMAS = {
     "a view without an end": f"CREATE VIEW readings ({COLUMNS}) AS {ENDLESS}, '', 'br0', 'eth1', 1{', 1' * len(COUNTERS)} FROM n",
     "a view in capitals": f"CREATE VIEW READINGS ({COLUMNS}) AS SELECT {VALUES}",
-    "a generated column": recording._TABLE.replace("host TEXT", "host TEXT GENERATED ALWAYS AS (hex(zeroblob(400000000))) VIRTUAL"),
-    "a stored generated column": recording._TABLE.replace("host TEXT", "host TEXT AS ('x') STORED"),
+    "a generated column": sqlite_format.TABLE.replace("host TEXT", "host TEXT GENERATED ALWAYS AS (hex(zeroblob(400000000))) VIRTUAL"),
+    "a stored generated column": sqlite_format.TABLE.replace("host TEXT", "host TEXT AS ('x') STORED"),
     "a virtual table": f"CREATE VIRTUAL TABLE readings USING fts5({COLUMNS})",
-    "a column too many": recording._TABLE.replace("host TEXT", "host TEXT, more TEXT"),
+    "a column too many": sqlite_format.TABLE.replace("host TEXT", "host TEXT, more TEXT"),
 }
 
 
@@ -258,7 +259,7 @@ def test_a_database_whose_pages_go_in_a_circle(tmp_path):
 def test_a_value_as_long_as_a_film(tmp_path):
     path = tmp_path / "rec.db"
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute(recording._TABLE)
+        db.execute(sqlite_format.TABLE)
         db.execute(f"INSERT INTO readings VALUES ({VALUES.replace(chr(39) + 'eth1' + chr(39), 'hex(zeroblob(50000000))')})")
     with pytest.raises(OvstoolError):
         read(path)
@@ -286,7 +287,7 @@ def test_a_line_without_an_end_is_not_kept(tmp_path):
     """In another process, with 64 MiB more than it needs for anything else."""
     path = tmp_path / "rec.csv"
     with open(path, "wb") as file:
-        file.write(recording._HEADER)
+        file.write(csv_format.HEADER)
         file.truncate(2**30)
     code = "import sys; from ovstool import recording\nfor _ in recording.read(sys.argv[1], print): pass"
     done = subprocess.run(

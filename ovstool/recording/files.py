@@ -1,0 +1,72 @@
+"""The files of recordings: locked while they are written, and what a failure of the operating system means for them."""
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
+from ovstool.rates import COUNTERS
+
+COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty for the only one
+FOREIGN = "not a recording of ovstool"
+FULL = "the disk is full"
+DAMAGED = "damaged, or not written by ovstool"
+BLOCK = 2**20  # bytes that are read at once, and the most that a value has
+LATEST = 10**11  # seconds since 1970: what lies beyond is no time, and nothing can show it
+
+
+def open_locked(path: str) -> tuple[int, bool]:
+    """A descriptor that holds the lock on the file, and whether the file is new."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    with os_errors(path):
+        try:
+            fd, created = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+        except FileExistsError:
+            fd, created = os.open(path, flags), False
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise UsageError(shown(path), "not a regular file")
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(fd)
+            raise Conflict(shown(path), "another ovstool records into it", "another file") from error
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd, created
+
+
+def is_named(path: str, fd: int) -> bool:
+    """Whether the path still leads to the file of the descriptor."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+@contextmanager
+def os_errors(path: str) -> Iterator[None]:
+    """Raise what a failure of the operating system within the block means for the file."""
+    try:
+        yield
+    except OSError as error:
+        raise failed(path, error) from error
+
+
+def shown(path: str) -> str:
+    """A file's name in a message: whole, because the end of a path says most."""
+    return path if path and path.isprintable() else quote(path)
+
+
+def failed(path: str, error: OSError) -> OvstoolError:
+    """What a failure of the operating system means for a file."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return NotFound(shown(path), "no such file or folder")
+    if isinstance(error, IsADirectoryError):
+        return UsageError(shown(path), "a directory")
+    if error.errno == errno.ENOSPC:
+        return Refused(shown(path), FULL)
+    return Refused(shown(path), (error.strerror or str(error)).lower())
