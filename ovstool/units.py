@@ -5,6 +5,7 @@ column that has to hold it, is refused with the values that would do.
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
@@ -70,7 +71,7 @@ def parse_size(text: str) -> int:
     return _whole(text, number, factor, "size")
 
 
-def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell) -> int:
+def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell: Callable[[int], str]) -> int:
     """Express ``bits`` in a column's own unit (1000 for kbit/s), at most ``maximum`` of them.
 
     ``what`` names the column and its unit for the message, ``spell`` writes a value as the user would.

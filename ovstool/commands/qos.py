@@ -1,4 +1,4 @@
-"""ovstool qos"""
+"""ovstool qos: what a port may send; the keys of ``--queue`` are _QUEUE_KEYS, and which of them a type takes is in accepts/qos_types"""
 
 import argparse
 from collections.abc import Callable

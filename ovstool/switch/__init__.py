@@ -57,7 +57,7 @@ class Switch:
     """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
 
     ``notes`` is what the user is told beside the answer, ``found`` what a check would find of what was just changed: it is told like a
-    note, with its remedy completed by how this switch was named. ``allowed`` is that time where it has begun already, and is known to the host too.
+    note, with its remedy completed by how this switch was named. ``allowed`` is the time where it has begun already, shared with the host.
     """
 
     db: str | None = None
@@ -103,6 +103,7 @@ class Switch:
 
     @property
     def client(self) -> Client:
+        """The connection to the database, which the first question opens. Raises Unreachable, TimedOut."""
         # Not functools.cached_property: before Python 3.12 it has one lock for the clients of all switches, held while one is connected.
         if self._client is None:
             self._client = self._connect()
@@ -146,7 +147,7 @@ class Switch:
             self._client = None
 
     def rearm(self) -> None:
-        """Begin the time allowed anew, for a command that goes on for as long as it was asked to."""
+        """Begin the time allowed again, for a command that goes on for as long as it was asked to."""
         self.give_until(time.monotonic() + self.timeout_s)
 
     def give_until(self, deadline: float) -> None:
@@ -156,6 +157,7 @@ class Switch:
             self._client.deadline = deadline
 
     def remaining_s(self) -> float:
+        """What is left of the time allowed, in seconds; never nothing, which sockets and programs take for no limit."""
         return max(self._deadline.remaining_s(), 0.001)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"") -> Finished:
@@ -184,7 +186,7 @@ class Switch:
             return None
 
     def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
-        """The same for a program that writes much: yields its stdout as it comes."""
+        """Run a program that writes much on the switch's host: yields its stdout as it comes. Raises as ``run``."""
         self.require_host(argv[0])
         return self.host.stream(argv, self.remaining_s())
 
@@ -213,7 +215,7 @@ class Switch:
         return self.read_all([query])[0]
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
-        """The same for several queries, answered as of one moment in one round trip."""
+        """Read what several queries ask for, as of one moment, in one round trip. A column that this OVS does not have is None."""
         try:
             return transaction.select(self.client, queries)
         except OperationFailed as failure:

@@ -1,7 +1,10 @@
-"""Ingress policing: what a port may receive before packets are dropped (ovs-vswitchd.conf.db(5), table Interface)."""
+"""Ingress policing: what a port may receive before packets are dropped, and which burst a limit has by default.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+The columns are those of table Interface (ovs-vswitchd.conf.db(5)). Why the default burst is 210 ms of the rate: ``default_burst_kbit``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ovstool import units
 from ovstool.errors import UsageError
@@ -13,8 +16,8 @@ COLUMNS = ("ingress_policing_rate", "ingress_policing_burst", "ingress_policing_
 _MAX = 2**32 - 1  # ovs-vswitchd cuts the integer of the database to 32 bits without a word
 _MAX_KPKTS = _MAX // 1000  # which it multiplies by 1000, in 32 bits (tc_add_matchall_policer, up to 3.6)
 _LONGEST_S = 274  # tc tells a burst as the time that the rate needs for it, in 32 bits of 64 ns; of what is above only the rest is left
-DEFAULT_BURST_KBIT = 8000  # what ovs-vswitchd takes a burst of 0 for
-DEFAULT_BURST_KPKTS = 16  # the same for packets
+# What ovs-vswitchd takes a burst of 0 for: its defaults, not those of ovstool.
+DEFAULT_BURST_KBIT, DEFAULT_BURST_KPKTS = 8000, 16
 _RETRANSMISSION_MS = 210  # after which TCP tries again when all that it sent was lost: 200 ms in Linux, and a tick of its clock
 _FRAME_KBIT = 12  # a full-size one
 _SMALLEST_BURST_KBIT = 128  # ten full-size frames, which the slow start of a TCP flow needs at any rate
@@ -28,6 +31,15 @@ class PoliceSpec:
     burst_kbit: int | None = None
     packet_rate_kpps: int | None = None
     packet_burst_kpkts: int | None = None
+
+    def with_bursts(self) -> "PoliceSpec":
+        """What is asked, with the default burst for a rate without one."""
+        kbit, kpkts = self.burst_kbit, self.packet_burst_kpkts
+        if self.rate_kbps and kbit is None:
+            kbit = default_burst_kbit(self.rate_kbps)
+        if self.packet_rate_kpps and kpkts is None:
+            kpkts = default_burst_kpkts(self.packet_rate_kpps)
+        return replace(self, burst_kbit=kbit, packet_burst_kpkts=kpkts)
 
 
 @dataclass(frozen=True)
@@ -57,17 +69,9 @@ def spec(rate: int | None, burst: int | None, packet_rate: int | None, packet_bu
     packets = "policing is in thousands of packets"
     rate_kpps = _thousands(packet_rate, f"{packets} a second", str, _MAX_KPKTS)
     burst_kpkts = _thousands(packet_burst, packets, str, _MAX_KPKTS)
-    if rate_kbps and burst_kbit and burst_kbit > (longest := rate_kbps * _LONGEST_S * 1000 // 1024):  # tc gets kbit of 1024 bits
-        raise UsageError("--burst", f"lasts for more than {_LONGEST_S} s of the rate, which tc cannot hold", units.spell(longest * 1000))
-    if rate_kpps and burst_kpkts and burst_kpkts > rate_kpps * _LONGEST_S:
-        why = f"lasts for more than {_LONGEST_S} s of the packet rate, which tc cannot hold"
-        raise UsageError("--packet-burst", why, str(rate_kpps * _LONGEST_S * 1000))
-    return PoliceSpec(
-        rate_kbps,
-        default_burst_kbit(rate_kbps) if burst is None and rate_kbps else burst_kbit,
-        rate_kpps,
-        default_burst_kpkts(rate_kpps) if packet_burst is None and rate_kpps else burst_kpkts,
-    )
+    asked = PoliceSpec(rate_kbps, burst_kbit, rate_kpps, burst_kpkts)
+    _require_short_bursts(asked)
+    return asked.with_bursts()
 
 
 def default_burst_kbit(rate_kbps: int) -> int:
@@ -143,5 +147,15 @@ def _listed(row: Row) -> ListedPolicing:
     )
 
 
-def _thousands(value: int | None, what: str, spell, maximum: int = _MAX) -> int | None:
+def _require_short_bursts(asked: PoliceSpec) -> None:
+    """Raise UsageError, with the longest, for bursts that tc cannot hold."""
+    kbps, kbit, kpps, kpkts = asked.rate_kbps, asked.burst_kbit, asked.packet_rate_kpps, asked.packet_burst_kpkts
+    if kbps and kbit and kbit > (longest := kbps * _LONGEST_S * 1000 // 1024):  # tc gets kbit of 1024 bits
+        raise UsageError("--burst", f"lasts for more than {_LONGEST_S} s of the rate, which tc cannot hold", units.spell(longest * 1000))
+    if kpps and kpkts and kpkts > kpps * _LONGEST_S:
+        why = f"lasts for more than {_LONGEST_S} s of the packet rate, which tc cannot hold"
+        raise UsageError("--packet-burst", why, str(kpps * _LONGEST_S * 1000))
+
+
+def _thousands(value: int | None, what: str, spell: Callable[[int], str], maximum: int = _MAX) -> int | None:
     return None if value is None else units.in_units_of(value, 1000, maximum, what=what, spell=spell)

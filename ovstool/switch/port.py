@@ -153,7 +153,7 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
     members = spec.bond or (name,)
     existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
     if existing:
-        later = port_types.later(spec.type or "", spec.options)  # and those that it has all the same are as asked
+        later = port_types.unknown_options(spec.type or "", spec.options)  # and those that it has all the same are as asked
         port_types.check_values(name, spec.type or "", {key: value for key, value in spec.options.items() if key not in later})
         same = _require_same(txn, into, existing[0], spec)
         return Change(name, "unchanged"), port_fit.findings(txn, str(into["name"]), existing[0], same)

@@ -74,7 +74,7 @@ def installed(switch, ports: dict[str, tuple[str, dict[str, str]]]) -> dict[str,
 def is_taken(name: str, kind: str, options: dict[str, str]) -> bool:
     try:
         port_types.check_values(name, kind, options)
-        port_types.check_whole(name, kind, options)
+        port_types.check_together(name, kind, options)
     except UsageError:
         return False
     return True

@@ -1,1 +1,1 @@
-"""What Open vSwitch accepts in its columns: keys, types and modes (ovs-vswitchd.conf.db(5)); pure, but for what a version has."""
+"""What Open vSwitch accepts in its columns: keys, types and modes (ovs-vswitchd.conf.db(5)); pure, but for ``port_fit``, which asks the switch."""

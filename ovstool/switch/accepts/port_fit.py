@@ -31,7 +31,7 @@ def check(txn: Transaction, before: Row | None, after: Row, asked: Mapping[str, 
     """
     name, kind, options = after["name"], one(after["type"]) or "system", mapping(after["options"])
     is_other = before is None or kind != (one(before["type"]) or "system")
-    ignored, unknown = port_types.ignored(kind, asked), port_types.later(kind, options)
+    ignored, unknown = port_types.ignored_options(kind, asked), port_types.unknown_options(kind, options)
     here = _Surroundings()
     if ignored or kind in port_types.TUNNELS or (is_other and (kind not in ("system", "internal", "patch") or port_types.is_cut(name))):
         here = _surroundings(txn, kind, options)
@@ -39,9 +39,9 @@ def check(txn: Transaction, before: Row | None, after: Row, asked: Mapping[str, 
     port_types.check_values(name, kind, {key: value for key, value in asked.items() if key not in taken})
     if is_other:
         port_types.check_kept(name, kind, {key: value for key, value in options.items() if key not in (*asked, *taken)})
-    port_types.check_whole(name, kind, options)
+    port_types.check_together(name, kind, options)
     if kind in port_types.TUNNELS and not here.are_dummies:
-        port_types.check_unlike(name, kind, options, here.tunnels)
+        port_types.check_distinct(name, kind, options, here.tunnels)
     if is_other:
         _require_type(txn, name, kind, here, is_new=before is None)
     unchecked = port_modes.of_later(name, kind, [key for key in taken if key in asked])

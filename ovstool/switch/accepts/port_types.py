@@ -156,13 +156,13 @@ def check_values(name: str, kind: str, options: Mapping[str, str]) -> None:
 def check_kept(name: str, kind: str, options: Mapping[str, str]) -> None:
     """Raise UsageError for options that a port has and that its new type does not take."""
     what = f"port {quote(name)}"
-    if unread := sorted(options.keys() - OPTIONS.get(kind, options).keys()) or ignored(kind, options):
+    if unread := sorted(options.keys() - OPTIONS.get(kind, options).keys()) or ignored_options(kind, options):
         why = f"{kind} has no option {', '.join(map(quote, unread))}, which the port has"
         raise UsageError(what, why, " ".join(shlex.join(["--unset", f"options:{key}"]) for key in unread))
     check_values(name, kind, options)
 
 
-def check_whole(name: str, kind: str, options: Mapping[str, str]) -> None:
+def check_together(name: str, kind: str, options: Mapping[str, str]) -> None:
     """Raise UsageError for options that do not go together: with them ovs-vswitchd refuses the port, or ignores some."""
     what = f"port {quote(name)}"
     for key in _REQUIRED.get(kind, ()):
@@ -192,7 +192,7 @@ def _check_erspan(what: str, options: Mapping[str, str]) -> None:
             raise UsageError(what, f"{key} is of ERSPAN version {version}, so it is ignored", f"--option erspan_ver={version}")
 
 
-def check_unlike(name: str, kind: str, options: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> None:
+def check_distinct(name: str, kind: str, options: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> None:
     """Raise Conflict when a tunnel is the same as another of its type: ovs-vswitchd knows one of them then (ofproto/tunnel.c, tnl_port_add__),
     and says so of a new port, but of a changed one in its log alone."""
     for other, theirs in others.items():
@@ -210,12 +210,12 @@ def _match(kind: str, options: Mapping[str, str]) -> tuple:
     return *addresses, number, options.get("dst_port", _DST_PORTS.get(kind)), options.get("packet_type", usual)
 
 
-def later(kind: str, options: Collection[str]) -> list[str]:
+def unknown_options(kind: str, options: Collection[str]) -> list[str]:
     """Those options that a later Open vSwitch than is known here may have; a patch port has its peer alone."""
     return sorted(key for key in options if key not in OPTIONS[kind] and not key.startswith("ipsec_")) if kind in TUNNELS else []
 
 
-def ignored(kind: str, options: Collection[str]) -> list[str]:
+def ignored_options(kind: str, options: Collection[str]) -> list[str]:
     """Those options that a device has no use for."""
     return sorted(options) if kind in DEVICES else []
 
