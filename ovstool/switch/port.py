@@ -52,17 +52,16 @@ class ListedPort:
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
     """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
-    places = lookup.bridges_and_vlans(switch, bridges, ("ports",))
-    rows = [row for row, _ in places]
+    named = lookup.bridges_and_vlans(switch, bridges, ("ports",))
     if bridges:
-        ports = lookup.by_uuid(switch, "Port", [u for row in rows for u in many(row["ports"])], ("name", "interfaces", "tag", "trunks"))
+        ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], ("name", "interfaces", "tag", "trunks"))
         members = lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
     else:
         port_rows, interface_rows = switch.read_all([Query("Port", [], _PORT), Query("Interface", [], _LISTED)])
         ports = {one(row["_uuid"]): row for row in port_rows}
         members = {one(row["_uuid"]): row for row in interface_rows}
     listed = []
-    for row, fake in places:
+    for row, fake in named:
         inside = sorted((ports[u] for u in many(row["ports"]) if u in ports), key=lambda port: port["name"])
         if fake:
             of_fake = lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))
@@ -147,20 +146,28 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
     if fake:
         txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
         spec = _in_vlan(spec, fake)
-    for table, names in (("Port", (name,)), ("Interface", spec.bond or (name,))):
-        for taken in names:
-            lookup.require_free(txn, table, taken)
     members = spec.bond or (name,)
-    existing = txn.held(Query("Port", [["name", "==", name]], _PORT))
-    if existing:
-        later = port_types.unknown_options(spec.type or "", spec.options)  # and those that it has all the same are as asked
-        port_types.check_values(name, spec.type or "", {key: value for key, value in spec.options.items() if key not in later})
-        same = _require_same(txn, into, existing[0], spec)
-        return Change(name, "unchanged"), port_fit.findings(txn, str(into["name"]), existing[0], same)
+    for table, names in (("Port", (name,)), ("Interface", members)):
+        for new in names:
+            lookup.require_free(txn, table, new)
+    if existing := txn.held(Query("Port", [["name", "==", name]], _PORT)):
+        return _leave(txn, into, existing[0], spec)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
-    for taken in lookup.unique((name, *members)):
-        if txn.held(Query("Interface", [["name", "==", taken]], ("_uuid",))):
-            raise Conflict(f"port {quote(name)}", f"interface {quote(taken)} belongs to another port", f"ovstool port show {quote(taken)}")
+    for new in lookup.unique((name, *members)):
+        if txn.held(Query("Interface", [["name", "==", new]], ("_uuid",))):
+            raise Conflict(f"port {quote(name)}", f"interface {quote(new)} belongs to another port", f"ovstool port show {quote(new)}")
+    return _insert(txn, into, name, members, spec)
+
+
+def _leave(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> tuple[Change, list[Finding]]:
+    """A port that is there already. Raises Conflict unless it is as asked, UsageError for what it could not be."""
+    unknown = port_types.unknown_options(spec.type or "", spec.options)  # and those that it has all the same are as asked
+    port_types.check_values(port["name"], spec.type or "", {key: value for key, value in spec.options.items() if key not in unknown})
+    same = _require_same(txn, bridge, port, spec)
+    return Change(port["name"], "unchanged"), port_fit.findings(txn, str(bridge["name"]), port, same)
+
+
+def _insert(txn: Transaction, bridge: Row, name: str, members: Sequence[str], spec: PortSpec) -> tuple[Change, list[Finding]]:
     port = {"name": name} | _port_columns(spec)
     port_modes.check_vlans(name, dict.fromkeys(_OF_PORT) | port, is_new=True)
     columns = _interface_columns(None, spec)
@@ -169,10 +176,10 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
     for row in interfaces:
         found += port_fit.check(txn, None, row, spec.options) + port_modes.of_name(row["name"])
         txn.watch(interface_health(row["name"]))
-    references = [txn.insert("Interface", {"name": member} | columns) for member in members]
-    new = txn.insert("Port", port | {"interfaces": to_set(references)})
-    txn.mutate("Bridge", one(into["_uuid"]), [["ports", "insert", to_set([new])]])
-    return Change(name, "created"), found + port_fit.findings(txn, str(into["name"]), dict.fromkeys(_OF_PORT) | port, interfaces)
+    inserted = [txn.insert("Interface", {"name": member} | columns) for member in members]
+    new = txn.insert("Port", port | {"interfaces": to_set(inserted)})
+    txn.mutate("Bridge", one(bridge["_uuid"]), [["ports", "insert", to_set([new])]])
+    return Change(name, "created"), found + port_fit.findings(txn, str(bridge["name"]), dict.fromkeys(_OF_PORT) | port, interfaces)
 
 
 def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Finding]]:
@@ -186,19 +193,23 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     asked = _changed(port, _unset_port(spec) | _port_columns(spec))
     if any(getattr(spec, column) not in (None, ()) or (column, None) in spec.unset for column in port_modes.VLAN_COLUMNS):
         port_modes.check_vlans(name, port | asked)
-    updates: list[tuple[str, Row, Sequence[str], Row]] = [("Port", port, _PORT, asked)]
+    changes = {u: _changed(row, _unset_interface(row, spec) | _interface_columns(row, spec)) for u, row in members.items()}
     found = []
-    for row in members.values():
-        changes = _changed(row, _unset_interface(row, spec) | _interface_columns(row, spec))
-        found += port_fit.check(txn, row, row | changes, spec.options) if of_interface else []
-        updates.append(("Interface", row, _INTERFACE, changes))
+    for u, row in members.items():
+        found += port_fit.check(txn, row, row | changes[u], spec.options) if of_interface else []
         txn.watch(interface_health(row["name"]))
-    for table, row, columns, values in updates:
-        txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
-        if values:
-            txn.update(table, one(row["_uuid"]), values)
-    found += port_fit.findings(txn, "", port | asked, [row | values for table, row, _, values in updates if table == "Interface"])
-    return Change(name, "updated" if any(values for *_, values in updates) else "unchanged"), found
+    _update(txn, "Port", port, _PORT, asked)
+    for u, row in members.items():
+        _update(txn, "Interface", row, _INTERFACE, changes[u])
+    found += port_fit.findings(txn, "", port | asked, [row | changes[u] for u, row in members.items()])
+    return Change(name, "updated" if asked or any(changes.values()) else "unchanged"), found
+
+
+def _update(txn: Transaction, table: str, row: Row, columns: Sequence[str], values: Row) -> None:
+    """Write the values that change, if any; the columns that decided it are held."""
+    txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
+    if values:
+        txn.update(table, one(row["_uuid"]), values)
 
 
 def _in_vlan(spec: PortSpec, fake: lookup.FakeBridge) -> PortSpec:
@@ -273,13 +284,9 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> l
     if (spec.bond or len(members) > 1) and sorted(spec.bond or (name,)) != sorted(row["name"] for row in members.values()):
         differing.append("interfaces")
     if differing:
-        raise Conflict(
-            f"port {quote(name)}",
-            f"exists and differs in {', '.join(differing)}",
-            f"ovstool port del {quote(name)}, then add it"
-            if "interfaces" in differing
-            else f"ovstool port set {quote(name)}, with these options",
-        )
+        replaced, changed = f"ovstool port del {quote(name)}, then add it", f"ovstool port set {quote(name)}, with these options"
+        hint = replaced if "interfaces" in differing else changed
+        raise Conflict(f"port {quote(name)}", f"exists and differs in {', '.join(differing)}", hint)
     return list(members.values())
 
 
@@ -307,11 +314,8 @@ def _unset_port(spec: PortSpec) -> Row:
 
 
 def _unset_interface(row: Row, spec: PortSpec) -> Row:
-    columns: Row = {
-        column: to_map(without(mapping(row[column]), column, spec.unset))
-        for column, _ in spec.unset
-        if column in ("options", "external_ids")
-    }
+    maps = [column for column, _ in spec.unset if column in ("options", "external_ids")]
+    columns = {column: to_map(without(mapping(row[column]), column, spec.unset)) for column in maps}
     return columns | ({"type": ""} if ("type", None) in spec.unset else {})
 
 
