@@ -155,10 +155,8 @@ def _unheeded(switch: Switch, name: str, spec: BridgeSpec) -> list[str]:
 def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
     for table in ("Bridge", "Port", "Interface"):
         lookup.require_free(txn, table, name)
-    existing = txn.held(Query("Bridge", [["name", "==", name]], _COLUMNS))
-    if existing:
-        differing = _differing(existing[0], spec, _controllers(txn, existing[0]) if spec.controllers else [])
-        if differing:
+    if existing := txn.held(Query("Bridge", [["name", "==", name]], _COLUMNS)):
+        if differing := _differing(existing[0], spec, _controllers(txn, existing[0]) if spec.controllers else []):
             why = f"exists and differs in {', '.join(differing)}"
             raise Conflict(f"bridge {quote(name)}", why, f"ovstool bridge set {quote(name)}, with these options")
         txn.watch(interface_health(name))
@@ -169,8 +167,7 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
                 raise Conflict(f"bridge {quote(name)}", f"exists: it is {fake.what}", "another name")
             why = f"a{'n interface' if table == 'Interface' else ' port'} of this name exists"
             raise Conflict(f"bridge {quote(name)}", why, "another name")
-    interface = txn.insert("Interface", {"name": name, "type": "internal"})
-    port = txn.insert("Port", {"name": name, "interfaces": interface})
+    port = txn.insert("Port", {"name": name, "interfaces": txn.insert("Interface", {"name": name, "type": "internal"})})
     root = _root(txn)
     spec = _with_datapath(root, spec)
     _require_datapath(root, spec.datapath_type or "system")

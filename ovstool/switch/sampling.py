@@ -321,10 +321,8 @@ class Meter:
 def _located(switch: Switch, spec: SamplingSpec, with_counters: bool = False) -> list[InterfaceAt]:
     columns = ("_uuid", "name", "ofport", "type", *(("statistics",) if with_counters else ()))
     rows = lookup.interface_rows(switch, spec.ports, spec.bridge, columns)
-    if spec.bridge:
-        return [_at(row, spec.bridge) for row in rows]
-    bridges = lookup.bridges_of(switch, rows)
-    return [_at(row, bridges.get(one(row["_uuid"]), "")) for row in rows]
+    bridges = {} if spec.bridge else lookup.bridges_of(switch, rows)
+    return [_at(row, spec.bridge or bridges.get(one(row["_uuid"]), "")) for row in rows]
 
 
 def _at(row: Row, bridge: str) -> InterfaceAt:

@@ -122,8 +122,7 @@ def show(switch: Switch, port: str) -> ShownQos:
     queues = [_shown_queue(kind, number, rows[u]) for number, u in sorted(mapping(row["queues"]).items()) if u in rows]
     if queues:
         queues = _with_counters(switch, named["name"], queues)
-    config = mapping(row["other_config"])
-    return ShownQos(named["name"], str(row["type"]), max_rate(row), config, queues)
+    return ShownQos(named["name"], str(row["type"]), max_rate(row), mapping(row["other_config"]), queues)
 
 
 def max_rate(row: Row) -> int | None:
