@@ -1,6 +1,6 @@
 """Readings of counters, and what the difference of two of them says: rates, resets, bursts (pure).
 
-A rate is an average over the time between two readings and nothing more. That time is measured, never the one that was wished for.
+A rate is an average over the time between two readings and nothing more. That time is measured, never the one that was asked for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Reading(NamedTuple):
 class Rate(NamedTuple):
     """What a port received and sent a second between two readings: bit/s and packets/s. None: not supported, or reset.
 
-    ``time`` is that of the later reading. ``reset``: the counters began anew in between (or may have, in a gap), so no rate is known.
+    ``time`` is that of the later reading. ``reset``: the counters started again from 0 in between (or may have, in a gap), so no rate is known.
     """
 
     time: float
@@ -96,7 +96,7 @@ def of_queue(before: Reading, after: Reading) -> QueueRate:
 
 
 def differences(before: Reading, after: Reading) -> dict[str, int] | None:
-    """How much each of COUNTERS went up; None when they began anew, or may have.
+    """How much each of COUNTERS went up; None when they started again from 0, or may have.
 
     A 32-bit counter that went past its end is put right where that makes sense: with packets of a size that there is. Else a counter
     that went back means a reset. What else a device counts may go up and down as it likes.

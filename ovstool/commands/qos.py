@@ -109,7 +109,7 @@ class QosSet(SwitchWriter):
             raise UsageError("--force", "goes without --merge", "all that the port is to have")
         if args.force and args.no_wait:
             raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
-        spec = qos.QosSpec(args.type, args.max_rate, args.burst, config, queues, args.merge, args.force)
+        spec = qos.QosSpec(args.type, args.max_rate, args.burst, config, queues, merge=args.merge, reinstall=args.force)
         changes = qos.set(switch, args.ports, spec)
         shaping_rules.note(switch, args.ports)
         return changes

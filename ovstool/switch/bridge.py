@@ -320,7 +320,7 @@ def _unset(row: Row, spec: BridgeSpec) -> Row:
 
 
 def _controllers(txn: Transaction, row: Row) -> list[Row]:
-    """The rows of a bridge's controllers, held: those that stay are told by their targets."""
+    """The rows of a bridge's controllers, held: which of them stay is decided by their targets."""
     found = lookup.by_uuid(txn, "Controller", many(row["controller"]), _CONTROLLER)
     for row in found.values():
         txn.hold(Query("Controller", [["_uuid", "==", row["_uuid"]]], _CONTROLLER), [row])

@@ -102,7 +102,7 @@ def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
 
 
 def _cookies(switch: Switch, bridge: str, own_flow: bool) -> Iterator[int]:
-    """The cookie of each flow; which of them are ovstool's is told by that."""
+    """The cookie of each flow, which says whether the flow is ovstool's."""
     from ovstool.openflow.syntax import text
 
     for table, priority, cookie, *_, match, actions in text.flows(text.lines(_dumped(switch, bridge))):

@@ -135,7 +135,7 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
 
 
 def _write(switch: Switch, build: Callable[[Transaction], tuple[Change, list[Finding]]]) -> list[Change]:
-    """Change one port, and tell what a check would find of it now."""
+    """Change one port, and report what a check would find of it now."""
     change, found = switch.write(build)
     switch.found += found
     return [change]

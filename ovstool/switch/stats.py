@@ -70,7 +70,7 @@ def queue_rates(samples: Iterable[list[Reading]]) -> Iterator[list[QueueRate]]:
 
 
 def bursts(samples: Iterable[list[Reading]], limit_bps: Callable[[str, str], int | None]) -> list[Burst]:
-    """How evenly each port received and sent; ``limit_bps`` tells the limit of a port's direction (rx, tx)."""
+    """How evenly each port received and sent; ``limit_bps`` gives the limit of a port's direction (rx, tx)."""
     measured: dict[str, list[Rate]] = {}
     for of_ports in rates(samples):
         for rate in of_ports:

@@ -32,21 +32,21 @@ def compose(kind: Type, config: Config, queues: Mapping[int, Config], spec: Shap
     before = {queue: kind.queue_shape(there) for queue, there in queues.items()}
     named = {queue: _overlaid(before.get(queue, Shape()), shape) for queue, shape in spec.queues.items()}
     port = spec.port
-    if kind.splits:
+    if kind.is_two_rate:
         if total := port.max_rate or kind.port_shape(config | spec.other_config).max_rate:
             named = {queue: replace(shape, max_rate=shape.max_rate or total) for queue, shape in named.items()}
-            port = _split(kind, config, before, before | named, spec, total)
+            port = _committed(kind, config, before, before | named, spec, total)
     for queue, shape in named.items():
         if shape.min_rate and shape.max_rate and shape.min_rate > shape.max_rate:
             raise UsageError(f"queue {queue}", "its min is above its max")
-    written = kind.written(port)
+    written = kind.to_config(port)
     for key, value in spec.other_config.items():
         if written.get(key, value) != value:
             raise UsageError(f"--other-config {key}", f"contradicts the {written[key]} of --max-rate, --burst or --queue")
     config = kind.with_bursts(config | spec.other_config | written)
     if kind.is_policer and not kind.port_shape(config).max_rate:
         raise UsageError(kind.name, "it needs a rate", "--max-rate 200mbit")
-    return config, {queue: kind.with_bursts(dict(queues.get(queue, {})) | kind.written(shape)) for queue, shape in named.items()}
+    return config, {queue: kind.with_bursts(dict(queues.get(queue, {})) | kind.to_config(shape)) for queue, shape in named.items()}
 
 
 def _check(kind: Type, spec: ShapingSpec) -> None:
@@ -67,7 +67,7 @@ def _check(kind: Type, spec: ShapingSpec) -> None:
             raise UsageError(what, why, units.spell(_SMALLEST_BURST))
 
 
-def _split(kind: Type, config: Config, before: Mapping[int, Shape], after: Mapping[int, Shape], spec: ShapingSpec, total: int) -> Shape:
+def _committed(kind: Type, config: Config, before: Mapping[int, Shape], after: Mapping[int, Shape], spec: ShapingSpec, total: int) -> Shape:
     """What trtcm-policer is to commit to of its rate: all of it, or with queues as much as they are guaranteed.
 
     A packet within its queue's min is green, one above it yellow; green ones pass while the port has committed or excess rate,

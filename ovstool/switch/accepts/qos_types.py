@@ -75,11 +75,11 @@ class Type(NamedTuple):
     @property
     def queue_keys(self) -> Collection[str]:
         """The keys of Queue.other_config that it reads."""
-        return self.keys if self.splits else [self.names[part] for part in self.queue or ()]
+        return self.keys if self.is_two_rate else [self.names[part] for part in self.queue or ()]
 
     @property
-    def splits(self) -> bool:
-        """Whether a rate is stored as what is committed and what may exceed it."""
+    def is_two_rate(self) -> bool:
+        """Whether a rate is stored as what is committed and what may exceed it (RFC 4115)."""
         return "eir" in self.keys
 
     def port_shape(self, config: Mapping[str, str]) -> Shape:
@@ -91,15 +91,15 @@ class Type(NamedTuple):
         return self._shape(config, self.queue or ())
 
     def _shape(self, config: Mapping[str, str], parts: tuple[str, ...]) -> Shape:
-        if self.splits:
+        if self.is_two_rate:
             cir, cbs, eir, ebs = ((number(config, key) or 0) * self.bits for key in ("cir", "cbs", "eir", "ebs"))
             return Shape(cir or None, cir + eir or None, cbs or ebs or None)
         found = {part: number(config, self.names[part]) for part in parts}
         return Shape(**{part: None if value is None else value * (1 if part == "priority" else self.bits) for part, value in found.items()})
 
-    def written(self, shape: Shape) -> Config:
+    def to_config(self, shape: Shape) -> Config:
         """The other_config of a shape. Raises UsageError, with the nearest values, for what the unit cannot hold exactly."""
-        if not self.splits or shape.max_rate is None:
+        if not self.is_two_rate or shape.max_rate is None:
             parts = {part: getattr(shape, part) for part in self.names}
             return {
                 self.names[part]: str(value if part == "priority" else self._in_unit(value))

@@ -74,7 +74,7 @@ class ListedQos:
 
 @dataclass(frozen=True)
 class ShownQueue:
-    """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when nobody can tell them."""
+    """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when they cannot be had."""
 
     queue: int
     min_rate: int | None
@@ -287,7 +287,7 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], spec: QosSpec)
     else:
         notes = [f"{kind} does not read --other-config {key}" for key in unread]
     if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
-        # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show tells and not the qdisc; so seen with 3.1.
+        # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show prints and not the qdisc; so seen with 3.1.
         return [
             *notes,
             f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again",
