@@ -10,7 +10,7 @@ from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import Stream
 from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
-from ovstool.ovsdb.reply import Broken, Reader
+from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.ovsdb.values import Json, malformed
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Client(Conversation):
 
     def __init__(self, stream: Stream, address: str, deadline: float):
         super().__init__(stream, address, deadline)
-        self._reader = Reader()
+        self._reader = ReplyReader()
         self._last_id = 0
         self._told = False  # of a change that is watched for
 

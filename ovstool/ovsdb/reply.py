@@ -29,7 +29,7 @@ class Broken(Exception):
     """It is no JSON-RPC; the text says what it is."""
 
 
-class Reader:
+class ReplyReader:
     """Feed it, and take messages until there is None. ``operations`` are those of the transaction whose result is awaited."""
 
     def __init__(self) -> None:

@@ -102,7 +102,7 @@ def test_messages_that_nobody_asked_for_end_with_the_time(usual_mib, message):
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_rows_may_come_in_any_way(size):
     """With spaces, with what looks like the end of a row in a string, cut anywhere: all that JSON allows is read."""
-    from ovstool.ovsdb.reply import Reader
+    from ovstool.ovsdb.reply import ReplyReader
 
     rows = [
         {"name": f'p{i}"}},{{"}}]é\U0001f600\\', "external_ids": ["map", [["a", "}]},{"], ["b", "\n\t\u2028"]]]}
@@ -112,7 +112,7 @@ def test_rows_may_come_in_any_way(size):
     select = {"op": "select", "table": "Interface", "columns": ["name", "external_ids"]}
     for options in ({"separators": (",", ":")}, {"indent": 2}, {"ensure_ascii": False}, {"separators": (" ,\n", "\t: ")}):
         data = (json.dumps(answer, **options) + "\n" + json.dumps({"id": 2}, **options)).encode()
-        reader = Reader()
+        reader = ReplyReader()
         reader.operations = [select] * 3
         found = []
         for begin in range(0, len(data), size):
@@ -124,11 +124,11 @@ def test_rows_may_come_in_any_way(size):
 
 def test_a_hundred_thousand_ports_in_one_bridge():
     """The largest single value that a switch has."""
-    from ovstool.ovsdb.reply import Reader
+    from ovstool.ovsdb.reply import ReplyReader
 
     ports = ["set", [["uuid", f"00000000-0000-0000-0000-{i:012}"] for i in range(100_000)]]
     data = json.dumps({"id": 1, "result": [{"rows": [{"name": "br0", "ports": ports}]}], "error": None}).encode()
-    reader = Reader()
+    reader = ReplyReader()
     reader.operations = [{"op": "select", "table": "Bridge", "columns": ["name", "ports"]}]
     for begin in range(0, len(data), 2**18):
         assert reader.take() is None
