@@ -100,11 +100,12 @@ def test_without_a_home_the_working_directory_is_none(home, tmp_path, value):
         (there / folder / ".ssh/config").write_text(planted)
         (there / folder / "inventory.yaml").write_text("groups: {planted: [h1]}\n")
     script = (
-        "import os\nfrom ovstool.host import ssh_config, inventory, inventory_file\nfrom ovstool.errors import NotFound\nos.setuid(43210)\n"
+        "import os\nfrom ovstool.host import ssh_config, inventory\nfrom ovstool.host.inventory import yaml_format\n"
+        "from ovstool.host.deadline import Deadline\nfrom ovstool.errors import NotFound\nos.setuid(43210)\n"
         f"ssh_config.SYSTEM_FILE = {str(tmp_path / 'none')!r}\n"
         "found = ssh_config.lookup('h1')\n"
         "print(found.proxy_command, found.identity_files, found.user_known_hosts, found.identity_agent)\n"
-        "try:\n    print(inventory.hosts(['@planted'], None))\nexcept NotFound:\n    print('none')\n"
+        "try:\n    print(inventory.hosts(['@planted'], None, Deadline(60)))\nexcept NotFound:\n    print('none')\n"
     )
     if os.geteuid() != 0:
         script = script.replace("os.setuid(43210)", "import pwd; pwd.getpwuid = dict().__getitem__")
@@ -232,11 +233,11 @@ def test_an_inventory_that_comes_by_a_pipe(home):
             inventory.hosts(["@a"], f"/dev/fd/{reader}", inventory.Deadline(0.2))
         os.write(writer, b"groups: {a: [h1, h2]}\n")
         os.close(writer)
-        assert [target.name for target in inventory.hosts(["@a"], f"/dev/fd/{reader}")] == ["h1", "h2"]
+        assert [target.name for target in inventory.hosts(["@a"], f"/dev/fd/{reader}", Deadline(S))] == ["h1", "h2"]
     finally:
         os.close(reader)
     with pytest.raises(NotFound):
-        inventory.hosts(["@a"], None)
+        inventory.hosts(["@a"], None, Deadline(S))
 
 
 # --- large files, patterns
