@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "ovstool.command": (),
     "argparse": ("terminal/", "command"),
     "cliff": ("terminal/", "command"),
-    "paramiko": ("host/connection",),
+    "paramiko": ("host/ssh/transport/", "host/ssh/connection", "host/ssh/keys"),
     "rich": ("terminal/live",),
     "matplotlib": ("terminal/plot",),
     "ovs.flow": ("openflow/",),
