@@ -29,7 +29,7 @@ from ovstool.terminal import render
 
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
-    from ovstool.host.inventory import Target
+    from ovstool.host.address import Target
 
 _COMMON = "common options (before or after the command words)"
 _OUTPUT = "output options"

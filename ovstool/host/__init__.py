@@ -1,11 +1,11 @@
-"""Where a switch lives. A host can do two things: ``open`` a socket there and ``run`` a program there."""
+"""Where a switch lives: ``local`` is this machine, ``ssh`` any other. A host opens sockets there and runs programs there."""
 
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
-class Stream(Protocol):
-    """What ``open`` returns: the part of a socket that is used here."""
+class ByteStream(Protocol):
+    """A connection to a socket, here or on another host; the part of ``socket.socket`` that is used."""
 
     def settimeout(self, seconds: float | None, /) -> None: ...
     def sendall(self, data: bytes, /) -> Any: ...
@@ -14,7 +14,7 @@ class Stream(Protocol):
 
 
 class Host(Protocol):
-    """A machine that a switch lives on. Its times are bounds on each call, in seconds.
+    """A machine that a switch lives on. ``timeout_s`` bounds each call.
 
     ``open`` connects to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` as seen from there; ``server`` should be listening.
     It raises UsageError for an address of another form, Unreachable when nobody answers, TimedOut.
@@ -22,7 +22,7 @@ class Host(Protocol):
     caller stops asking. They raise NotFound when it is not installed, TimedOut, Unreachable.
     """
 
-    def open(self, address: str, timeout_s: float, tls: "Tls", server: str) -> Stream: ...
+    def open(self, address: str, timeout_s: float, tls: "Tls", server: str) -> ByteStream: ...
     def run(self, argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> "Finished": ...
     def stream(self, argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, "Finished"]: ...
     def close(self) -> None: ...

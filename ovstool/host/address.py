@@ -1,4 +1,4 @@
-"""Hosts as they are written: ``[USER@]HOST[:PORT]``, comma lists, and ranges such as ``leaf[01-32]``.
+"""Hosts as users and inventories write them: ``[USER@]HOST[:PORT]``, comma lists, ``@GROUP``, and ranges such as ``leaf[01-32]``.
 
 What comes out of here goes to SSH, so a name that is not plainly a host's is refused.
 """
@@ -6,7 +6,10 @@ What comes out of here goes to SSH, so a name that is not plainly a host's is re
 import itertools
 import math
 import re
+import shlex
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
@@ -27,6 +30,49 @@ class Address(NamedTuple):
     user: str | None
     host: str
     port: int | None
+
+
+class Target(NamedTuple):
+    """A host: ``name`` as the user or the inventory calls it, ``address`` the ``[USER@]HOST[:PORT]`` to connect to."""
+
+    name: str
+    address: str
+
+    def shell_command(self, command: str, sudo: bool) -> str:
+        """The line for a shell here that runs a line of shell there."""
+        user, host, port = parse(self.address)
+        words = ["ssh", *(["-p", str(port)] if port else []), f"{user}@{host}" if user else host]
+        return shlex.join([*words, f"sudo -n {command}" if sudo else command])
+
+
+class HostWord(NamedTuple):
+    """A host or ``@GROUP`` as written, and its place in a file; one of the command line has none."""
+
+    text: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {quote(self.text)}" if self.place else quote(self.text)
+
+
+@contextmanager
+def located(word: HostWord) -> Iterator[None]:
+    """Add to a UsageError where the word was written."""
+    try:
+        yield
+    except UsageError as error:
+        if not word.place:
+            raise
+        raise UsageError(f"{word.place}: {error.what}", error.why, error.hint) from error
+
+
+def targets(word: HostWord) -> list[Target]:
+    """The hosts of a word that says by itself how they are reached. Raises UsageError."""
+    with located(word):
+        names = expand(word.text)
+        for name in names:
+            parse(name)
+    return [Target(name, name) for name in names]
 
 
 def parse(text: str) -> Address:
@@ -73,7 +119,7 @@ def split(text: str) -> list[str]:
 
 
 def _at_commas(text: str) -> list[str]:
-    """Split at commas but not at those within brackets, whose next bracket is one that closes."""
+    """Split at commas, but not at those within brackets: the next bracket after such a comma is one that closes."""
     words: list[list[str]] = []
     within = False
     for piece in reversed(text.split(",")):
@@ -87,7 +133,7 @@ def _at_commas(text: str) -> list[str]:
 
 
 def expand(word: str) -> list[str]:
-    """Replace ``[01-32]``, ``[a-d]``, ``[1,3,5-7]``, and Ansible's ``[01:32]`` and ``[1:10:2]``, by all that they stand for.
+    """All that ``[01-32]``, ``[a-d]``, ``[1,3,5-7]``, and Ansible's ``[01:32]`` and ``[1:10:2]`` in a word stand for.
 
     Raises UsageError for what is no range, and for more than ``MAX_HOSTS``.
     """
@@ -104,29 +150,38 @@ def expand(word: str) -> list[str]:
 
 
 def _choices(text: str, word: str) -> list[str]:
+    """What the text between two brackets stands for."""
     result: list[str] = []
     for item in text.split(","):
         span = _SPAN.fullmatch(item)
-        if not span and item.isascii() and item.isalnum():
+        if span and _kind(span[1]) == _kind(span[2]):
+            result += _spanned(span, word, MAX_HOSTS - len(result))
+        elif not span and item.isascii() and item.isalnum():
             result.append(item)
-            continue
-        kinds = [(part.isdigit(), part.isupper()) for part in span.groups()[:2]] if span else []
-        if not span or kinds[0] != kinds[1]:
+        else:
             shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
             raise UsageError(quote(word), f"[{shown}] is no range", "leaf[01-32], leaf[01-03,07] or pod[a-d]")
-        begin, end, step = span[1], span[2], int(span[3] or 1)
-        width = max(len(begin), len(end)) if any(len(part) > 1 and part[0] == "0" for part in (begin, end)) else 0
-        if width and len(begin) != len(end):
-            hint = f"[{begin.zfill(width)}-{end.zfill(width)}]"
-            raise UsageError(quote(word), f"[{item}] is zero-padded to different widths", hint)
-        number, name = (int, str) if begin.isdigit() else (ord, chr)
-        numbers = range(number(begin), number(end) + 1, step)
-        if not numbers:
-            raise UsageError(quote(word), f"[{item}] ends before it begins", f"[{end}-{begin}]")
-        if len(numbers) + len(result) > MAX_HOSTS:
-            raise _too_many(word)
-        result += [name(n).zfill(width) for n in numbers]
     return result
+
+
+def _kind(end: str) -> tuple[bool, bool]:
+    return end.isdigit(), end.isupper()
+
+
+def _spanned(span: re.Match, word: str, most: int) -> list[str]:
+    """All from one number or letter to another."""
+    begin, end, step = span[1], span[2], int(span[3] or 1)
+    width = max(len(begin), len(end)) if any(len(part) > 1 and part[0] == "0" for part in (begin, end)) else 0
+    if width and len(begin) != len(end):
+        hint = f"[{begin.zfill(width)}-{end.zfill(width)}]"
+        raise UsageError(quote(word), f"[{span[0]}] is zero-padded to different widths", hint)
+    number, name = (int, str) if begin.isdigit() else (ord, chr)
+    numbers = range(number(begin), number(end) + 1, step)
+    if not numbers:
+        raise UsageError(quote(word), f"[{span[0]}] ends before it begins", f"[{end}-{begin}]")
+    if len(numbers) > most:
+        raise _too_many(word)
+    return [name(n).zfill(width) for n in numbers]
 
 
 def _too_many(word: str) -> UsageError:

@@ -1,22 +1,20 @@
-"""What a conversation over a stream is whatever the protocol: bounded in time, and ended by the first thing that goes wrong."""
+"""Protocols over a byte stream, whichever they are: bounded in time, and ended by the first thing that goes wrong."""
 
 import time
 
 from ovstool.errors import TimedOut, Unreachable
-from ovstool.host import Stream
+from ovstool.host import ByteStream
 
 
 class Conversation:
-    """A stream to a peer that is not trusted. ``deadline``, on the monotonic clock, may be set anew before each question.
+    """One protocol spoken with a peer that is not trusted."""
 
-    ``what`` names the peer in errors, ``server`` is the program that it should be, and ``kind`` says what that is.
-    """
-
-    server: str
-    kind: str
+    server: str  # the program that the peer should be
+    kind: str  # what such a program is, for errors
     chunk: int  # bytes to ask for at once
 
-    def __init__(self, stream: Stream, what: str, deadline: float):
+    def __init__(self, stream: ByteStream, what: str, deadline: float):
+        """``what`` names the peer in errors; ``deadline`` is on the monotonic clock, and may be set again before each question."""
         self.deadline = deadline
         self._stream = stream
         self._what = what
@@ -36,7 +34,7 @@ class Conversation:
             raise self._lost(error.strerror or str(error)) from error
 
     def _receive_some(self, at_the_end: str) -> bytes:
-        """The next bytes, one at least; ``at_the_end`` says what it means that there are no more. Raises TimedOut, Unreachable."""
+        """The next bytes, at least one. Raises TimedOut, Unreachable; ``at_the_end`` says why when the peer has closed the stream."""
         try:
             self._stream.settimeout(self._remaining())
             data = self._stream.recv(self.chunk)

@@ -1,4 +1,4 @@
-"""Until when something may take."""
+"""How long a command on one host may take."""
 
 import time
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 class Deadline:
-    """The time allowed for a command on one host, or for a part of it. It stands still while somebody types a password.
+    """The end of the time allowed for a command on one host, or for a part of it. It moves on while somebody types a password.
 
-    What pauses one pauses those ``of`` the same command. ``end`` is on the monotonic clock, as things stand.
+    What pauses one deadline pauses all those ``of`` the same command. ``end`` is on the monotonic clock, as things stand.
     """
 
     def __init__(self, seconds: float, of: "Deadline | None" = None):
@@ -24,15 +24,16 @@ class Deadline:
         self._end = moment - self._pauses.total_s
 
     def remaining_s(self) -> float:
-        """Never less than nothing."""
+        """The seconds that are left, never below 0."""
         return max(self.end - time.monotonic(), 0)
 
     def part(self, seconds: float) -> "Deadline":
-        """One that is over after so many seconds, or earlier with this."""
+        """A deadline so many seconds from now, or this one if it is earlier."""
         return Deadline(min(seconds, self.remaining_s()), self)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
+        """Stop the clock, for this deadline and those of the same command."""
         self._pauses.since = time.monotonic()
         try:
             yield

@@ -1,4 +1,7 @@
-"""Files that a user, or somebody else, has put where we read: each is opened once, and what is decided about it is about what was opened."""
+"""Files that a user, or somebody else, has put where we read.
+
+Each is opened once, and what is decided about it, such as whether its owner may be trusted, is decided about what was opened.
+"""
 
 import errno
 import os
@@ -16,9 +19,9 @@ _CHUNK = 2**18
 
 @contextmanager
 def opened(path: str, pipes: bool = False) -> Iterator[BinaryIO]:
-    """A file to read, which is a plain one, or /dev/null; or, with ``pipes``, one of those. Raises OSError.
+    """A plain file, or /dev/null, to read; with ``pipes`` also a named pipe. Raises OSError, also for anything else.
 
-    Others may never end, or never begin. Opening does not wait, whatever it is.
+    Other kinds of file may never end, or never begin. Opening does not wait, whatever the file is.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -39,6 +42,7 @@ def read(path: str, most: int) -> bytes:
 
 
 def content(file: BinaryIO, path: str, most: int) -> bytes:
+    """What is in a file that ``opened`` gave. Raises OSError, also when that is more than ``most`` bytes."""
     data = file.read(most + 1)
     if len(data) > most:
         raise _too_large(path, most)
@@ -46,7 +50,7 @@ def content(file: BinaryIO, path: str, most: int) -> bytes:
 
 
 def read_pipe(path: str, most: int, deadline: Deadline) -> bytes:
-    """The same of a file that may be a pipe, which is read to its end, in time. Raises TimeoutError too."""
+    """What is in a plain file or comes by a pipe before the deadline. Raises OSError, also when that is more than ``most`` bytes."""
     with opened(path, pipes=True) as file:
         data = bytearray()
         poll = select.poll()
@@ -67,7 +71,7 @@ def _too_large(path: str, most: int) -> OSError:
 
 
 def home() -> str | None:
-    """The user's home: $HOME, else what the system knows. None when neither is a place, as a relative path would be one wherever we are."""
+    """The user's home: $HOME, else what the system knows. None when neither is absolute: a relative path could be anywhere."""
     path = os.environ.get("HOME", "")
     if not path.startswith("/"):
         try:
@@ -75,3 +79,11 @@ def home() -> str | None:
         except KeyError:
             return None
     return path if path.startswith("/") else None
+
+
+def own_name() -> str:
+    """The name of the user, or the number where the system knows no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -6,24 +6,25 @@ import socket
 import stat
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
-from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, quote
-from ovstool.host import Finished, Stream, Tls
+from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
+from ovstool.host import ByteStream, Finished, Tls
 from ovstool.host.deadline import Deadline
 
 if TYPE_CHECKING:
     import subprocess
 
-_UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
+UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _CHUNK = 2**18  # bytes
 _MAX_OUTPUT = 2**25  # bytes of a program's stdout that are kept; what may be more is streamed
-_MAX_WORDS = 2**18  # bytes of a program's stderr
+_MAX_STDERR = 2**18  # bytes
+_SHOWN = 300  # characters of a program's own words worth repeating
 _REAPED_S = 0.2  # for a program that was killed to be gone
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
 
 
-def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> Stream:
+def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> ByteStream:
     """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream; ``server`` should be listening there.
 
     Raises UsageError for an address of another form, Unreachable when nobody answers there, TimedOut.
@@ -33,7 +34,7 @@ def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-
         if kind == "unix" and where:
             return _open_unix(where, timeout_s, server)
         if kind in ("tcp", "ssl"):
-            return _open_tcp(address, kind, where, Deadline(timeout_s), tls)
+            return _open_tcp(address, kind, Deadline(timeout_s), tls)
     except TimeoutError as error:
         raise TimedOut(address, f"no connection within {timeout_s:.3g} s") from error
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
@@ -42,7 +43,7 @@ def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-
 
 
 def run(argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Finished:
-    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut, Refused when that has no end."""
+    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut, Refused when it writes without end."""
     return collected(argv[0], _output(argv, timeout_s, stdin))
 
 
@@ -55,7 +56,7 @@ def stream(argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Fini
 
 
 def collected(what: str, output: Generator[bytes, None, Finished]) -> Finished:
-    """All that a program writes, as one text. Raises Refused when that is more than there is room for."""
+    """How a program ended, with all that it wrote to stdout. Raises Refused for more than ``_MAX_OUTPUT`` bytes."""
     stdout = bytearray()
     try:
         while len(stdout) <= _MAX_OUTPUT:
@@ -67,43 +68,43 @@ def collected(what: str, output: Generator[bytes, None, Finished]) -> Finished:
     raise Refused(what, f"wrote more than {_MAX_OUTPUT >> 20} MiB, and was ended")
 
 
+def last_line(text: str) -> str:
+    """The last line of what a program said, shortened: usually the reason why it failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return one_line(lines[-1])[:_SHOWN] if lines else ""
+
+
 def close() -> None:
     """Nothing is kept open for this machine."""
 
 
 def _output(argv: Sequence[str], timeout_s: float, stdin: bytes) -> Generator[bytes, None, Finished]:
-    """What a program writes to stdout, while it is given ``stdin`` and its stderr is listened to."""
+    """Run a program and yield its stdout, while ``stdin`` is written and its stderr is kept for the result."""
     import subprocess
 
     deadline = Deadline(timeout_s)
     late = TimedOut(argv[0], f"did not end within {timeout_s:.3g} s")
     program = _start(argv, stdin)
     try:
-        words = yield from _exchanged(program, stdin, deadline, late)
+        stderr = yield from _exchanged(program, stdin, deadline, late)
         program.wait(deadline.remaining_s())
     except subprocess.TimeoutExpired as error:
         raise late from error
     finally:
         _end(program)
-    return Finished(program.returncode, "", words.decode(errors="replace"))
+    return Finished(program.returncode, "", stderr.decode(errors="replace"))
 
 
 def _exchanged(
     program: "subprocess.Popen[bytes]", stdin: bytes, deadline: Deadline, late: OvstoolError
 ) -> Generator[bytes, None, bytearray]:
-    """Yield the program's stdout until that and its stderr end, of which the beginning is returned."""
+    """Yield the program's stdout until that and its stderr end; return the beginning of its stderr. Raises ``late``."""
     import selectors
 
     left = memoryview(stdin)
-    words = bytearray()
+    stderr = bytearray()
     waited_for = {program.stdout, program.stderr}
     with selectors.PollSelector() as selector:  # it needs no descriptor of its own
-
-        def finished(pipe: IO[bytes]) -> None:
-            selector.unregister(pipe)
-            pipe.close()
-            waited_for.discard(pipe)
-
         for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, selectors.EVENT_WRITE if pipe is program.stdin else selectors.EVENT_READ)
@@ -112,23 +113,25 @@ def _exchanged(
             if not ready or not deadline.remaining_s():
                 raise late
             for key, _ in ready:
-                if key.fileobj is program.stdin:
-                    left = _written(program.stdin, left)
-                    if not left:
-                        finished(program.stdin)
-                    continue
-                data = os.read(key.fd, _CHUNK)
-                if not data:
-                    finished(key.fileobj)  # type: ignore[arg-type]
-                elif key.fileobj is program.stdout:
-                    yield data
+                pipe = cast(IO[bytes], key.fileobj)
+                data: bytes | memoryview
+                if pipe is program.stdin:
+                    data = left = _written(pipe, left)
                 else:
-                    words += data[: max(_MAX_WORDS - len(words), 0)]
-    return words
+                    data = os.read(key.fd, _CHUNK)
+                if not data:  # all is written, or all is read
+                    selector.unregister(pipe)
+                    pipe.close()
+                    waited_for.discard(pipe)
+                elif pipe is program.stdout:
+                    yield bytes(data)
+                elif pipe is program.stderr:
+                    stderr += data[: max(_MAX_STDERR - len(stderr), 0)]
+    return stderr
 
 
 def _written(pipe: IO[bytes], data: memoryview) -> memoryview:
-    """What is left to write; nothing when nobody reads it any more."""
+    """Write some of it and return what is left; nothing when the program reads no more."""
     try:
         return data[os.write(pipe.fileno(), data[:_CHUNK]) :]
     except BlockingIOError:
@@ -141,7 +144,7 @@ def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
     import subprocess
     from subprocess import DEVNULL, PIPE
 
-    environ = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{_SBIN}", "LC_ALL": "C"}
+    environ = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SBIN}", "LC_ALL": "C"}
     try:
         # In a session of its own, so that what it starts ends with it.
         given = PIPE if stdin else DEVNULL
@@ -153,7 +156,7 @@ def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
 
 
 def _end(program: "subprocess.Popen[bytes]") -> None:
-    """End a program that has not ended, with all that it started."""
+    """Kill a program that still runs, with all that it started."""
     import subprocess
 
     for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
@@ -166,8 +169,8 @@ def _end(program: "subprocess.Popen[bytes]") -> None:
 
 
 def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
-    if len(os.fsencode(path)) > _UNIX_PATH_MAX:
-        raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {_UNIX_PATH_MAX} bytes")
+    if len(os.fsencode(path)) > UNIX_PATH_MAX:
+        raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {UNIX_PATH_MAX} bytes")
     stream = socket.socket(socket.AF_UNIX)
     try:
         stream.settimeout(timeout_s)
@@ -192,25 +195,13 @@ def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
     return stream
 
 
-def _open_tcp(address: str, kind: str, where: str, deadline: Deadline, tls: Tls) -> Stream:
-    from ovstool.host import tcp
+def _open_tcp(address: str, kind: str, deadline: Deadline, tls: Tls) -> ByteStream:
+    from ovstool.host import tcp  # a Unix socket, which is the rule, does without
 
-    host, port = _host_and_port(address, where)
+    host, port = tcp.host_and_port(address)
     if kind == "tcp":
         return tcp.connect(host, port, deadline)
     from ovstool.host.tls import TlsStream, context
 
     checked = context(address, tls)
     return TlsStream(tcp.connect(host, port, deadline), checked, host, address, deadline)
-
-
-def _host_and_port(address: str, where: str) -> tuple[str, int]:
-    from ovstool import units  # a unix socket, which is the rule, does without
-
-    host, _, port = where.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    number = units.whole_number(port, 1, 65535)
-    if not host or number is None:
-        raise UsageError(quote(address), "needs a host and a port from 1 to 65535", "tcp:192.0.2.1:6640 or tcp:[2001:db8::1]:6640")
-    return host, number

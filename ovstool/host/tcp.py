@@ -6,11 +6,24 @@ import socket
 import threading
 from typing import Any
 
+from ovstool import units
+from ovstool.errors import UsageError, quote
 from ovstool.host.deadline import Deadline
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two in ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``, the host without the brackets of IPv6. Raises UsageError."""
+    host, _, text = address.partition(":")[2].rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    port = units.whole_number(text, 1, 65535)
+    if not host or port is None:
+        raise UsageError(quote(address), "needs a host and a port from 1 to 65535", "tcp:192.0.2.1:6640 or tcp:[2001:db8::1]:6640")
+    return host, port
+
+
 def connect(host: str, port: int, deadline: Deadline, family: int = socket.AF_UNSPEC) -> socket.socket:
-    """Connect to the first address of a name that answers; each has an even share of what time is left.
+    """Connect to the first address of a name that answers; each gets an even share of the time that is left.
 
     Raises OSError (TimeoutError is one), and UnicodeError for a name that cannot be one.
     """

@@ -7,16 +7,16 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from ovstool.errors import Unreachable, UsageError
-from ovstool.host import Stream, Tls, files
+from ovstool.host import ByteStream, Tls, files
 from ovstool.host.deadline import Deadline
 
 _CHUNK = 2**18  # bytes
 
 
 class TlsStream:
-    """A stream with TLS on it. A timeout is for the whole of a call, however little the peer sends at a time."""
+    """A byte stream encrypted with TLS. A timeout bounds a whole call, however little the peer sends at a time."""
 
-    def __init__(self, stream: Stream, context: ssl.SSLContext, host: str, what: str, deadline: Deadline):
+    def __init__(self, stream: ByteStream, context: ssl.SSLContext, host: str, what: str, deadline: Deadline):
         """Shake hands; ``what`` names the peer in errors. Raises Unreachable, OSError."""
         self._stream = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -50,7 +50,7 @@ class TlsStream:
         return None if self._timeout_s is None else time.monotonic() + self._timeout_s
 
     def _exchange(self, end: float | None, step: Callable, *args: Any) -> Any:
-        """Take a step of TLS, with as many messages to and fro as it needs."""
+        """Take a step of TLS, with as many messages in both directions as it needs. Raises OSError, of which ssl.SSLError is one."""
         while True:
             try:
                 result = step(*args)
@@ -80,7 +80,10 @@ class TlsStream:
 
 
 def context(address: str, tls: Tls) -> ssl.SSLContext:
-    """Like Open vSwitch, trust ``ca_cert`` alone and compare no host name: switches are known by their CA. Raises UsageError."""
+    """A context that trusts ``ca_cert`` alone and compares no host name, as Open vSwitch does: switches are known by their CA.
+
+    Raises UsageError when a file is missing or cannot be used.
+    """
     paths = [path for path in tls if path]
     if len(paths) < len(tls):
         raise UsageError(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ovstool.errors import Refused, one_line
-from ovstool.host import Stream
+from ovstool.host import ByteStream
 from ovstool.host.conversation import Conversation
 from ovstool.openflow import messages
 from ovstool.openflow.messages import Counted, Described, Malformed, Part
@@ -28,7 +28,7 @@ class Client(Conversation):
     kind = "an OpenFlow switch"
     chunk = 2**17
 
-    def __init__(self, stream: Stream, what: str, deadline: float):
+    def __init__(self, stream: ByteStream, what: str, deadline: float):
         super().__init__(stream, what, deadline)
         self._buffer = bytearray()
         self._last_xid = 0

@@ -7,7 +7,7 @@ import json
 import logging
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
-from ovstool.host import Stream
+from ovstool.host import ByteStream
 from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
 from ovstool.ovsdb.reply import Broken, ReplyReader
@@ -38,7 +38,7 @@ class Client(Conversation):
     kind = "an OVSDB server"
     chunk = 2**18
 
-    def __init__(self, stream: Stream, address: str, deadline: float):
+    def __init__(self, stream: ByteStream, address: str, deadline: float):
         super().__init__(stream, address, deadline)
         self._reader = ReplyReader()
         self._last_id = 0

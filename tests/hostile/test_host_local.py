@@ -15,6 +15,7 @@ from ssh_servers import listening
 from ovstool import fleet
 from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, UsageError
 from ovstool.host import Tls, inventory, local
+from ovstool.host.deadline import Deadline
 
 S = 30
 
@@ -244,7 +245,8 @@ def test_inventories_take_no_longer_than_they_are(tmp_path, name):
     path.write_text(INVENTORIES[name])
     code = (
         "import sys\nfrom ovstool.errors import OvstoolError\nfrom ovstool.host import inventory\n"
-        "try:\n    inventory.hosts(['@a'], sys.argv[1])\nexcept OvstoolError as error:\n    assert len(str(error)) < 3000\n"
+        "from ovstool.host.deadline import Deadline\n"
+        "try:\n    inventory.hosts(['@a'], sys.argv[1], Deadline(30))\nexcept OvstoolError as error:\n    assert len(str(error)) < 3000\n"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], timeout=S, check=True)
 
@@ -255,7 +257,7 @@ def test_commas_within_brackets(tmp_path):
         "a[1,3-5]x[7,8],c": ["a1x7", "a1x8", "a3x7", "a3x8", "a4x7", "a4x8", "a5x7", "a5x8", "c"],
         "[::1],[::2]:22": ["[::1]", "[::2]:22"],
     }.items():
-        assert [target.name for target in inventory.hosts([text], None)] == expected
+        assert [target.name for target in inventory.hosts([text], None, Deadline(S))] == expected
     for text in ("a[1,b", "a]1,b", "a[1,[2],b"):
         with pytest.raises(OvstoolError):
-            inventory.hosts([text], None)
+            inventory.hosts([text], None, Deadline(S))

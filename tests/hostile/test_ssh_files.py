@@ -13,9 +13,11 @@ import pytest
 from ssh_servers import SSHD, Home, S, listening
 
 from ovstool.errors import NotFound, TimedOut, UsageError
-from ovstool.host import inventory, known_hosts, ssh_config
+from ovstool.host import inventory
 from ovstool.host.deadline import Deadline
-from ovstool.host.known_hosts import Verdict
+from ovstool.host.ssh import config as ssh_config
+from ovstool.host.ssh import host_keys, known_hosts
+from ovstool.host.ssh.host_keys import Verdict
 
 UNREACHABLE, TIMEOUT = 5, 7
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -33,6 +35,10 @@ def home(tmp_path, monkeypatch):
     return Home(tmp_path)
 
 
+def looked_up(host, timeout_s=S):
+    return ssh_config.lookup(host, None, None, Deadline(timeout_s))
+
+
 def theirs(home, host):
     """What ssh itself makes of the configuration; empty when it refuses it."""
     done = subprocess.run(["ssh", "-G", "-F", home.config, host], env=home.environ, capture_output=True, timeout=S, check=False)
@@ -42,7 +48,7 @@ def theirs(home, host):
 def ours(host):
     """The same from us."""
     try:
-        found = ssh_config.lookup(host)
+        found = looked_up(host)
     except UsageError:
         return {}
     return {"hostname": found.hostname, "user": found.user, "port": str(found.port), "proxycommand": found.proxy_command or "none"}
@@ -84,7 +90,7 @@ def test_lines_are_those_of_ssh(home, text):
 @pytest.mark.parametrize("char", BREAKS)
 def test_lines_of_known_hosts_are_those_of_ssh(home, char):
     home.known_hosts.write_text(f"# a comment{char}h1 ssh-ed25519 {OTHER}\nh2{char}h1 ssh-ed25519 {OTHER}\nh1 ssh-ed25519 {ED25519}\n")
-    found = known_hosts.find([str(home.known_hosts)], "h1")
+    found = known_hosts.find([str(home.known_hosts)], "h1", Deadline(S))
     assert [(entry.key, entry.place) for entry in found] == [(KEY, f"{home.known_hosts}:3")]
     said = subprocess.run(["ssh-keygen", "-F", "h1", "-f", home.known_hosts], capture_output=True, text=True, timeout=S, check=True).stdout
     assert said.count("ssh-ed25519") == 1
@@ -100,11 +106,13 @@ def test_without_a_home_the_working_directory_is_none(home, tmp_path, value):
         (there / folder / ".ssh/config").write_text(planted)
         (there / folder / "inventory.yaml").write_text("groups: {planted: [h1]}\n")
     script = (
-        "import os\nfrom ovstool.host import ssh_config, inventory, inventory_file\nfrom ovstool.errors import NotFound\nos.setuid(43210)\n"
-        f"ssh_config.SYSTEM_FILE = {str(tmp_path / 'none')!r}\n"
-        "found = ssh_config.lookup('h1')\n"
+        "import os\nfrom ovstool.host import inventory\nfrom ovstool.host.deadline import Deadline\n"
+        "from ovstool.host.inventory import yaml_format\nfrom ovstool.host.ssh import config\n"
+        "from ovstool.errors import NotFound\nos.setuid(43210)\n"
+        f"config.SYSTEM_FILE = {str(tmp_path / 'none')!r}\n"
+        "found = config.lookup('h1', None, None, Deadline(60))\n"
         "print(found.proxy_command, found.identity_files, found.user_known_hosts, found.identity_agent)\n"
-        "try:\n    print(inventory.hosts(['@planted'], None))\nexcept NotFound:\n    print('none')\n"
+        "try:\n    print(inventory.hosts(['@planted'], None, Deadline(60)))\nexcept NotFound:\n    print('none')\n"
     )
     if os.geteuid() != 0:
         script = script.replace("os.setuid(43210)", "import pwd; pwd.getpwuid = dict().__getitem__")
@@ -120,7 +128,7 @@ def test_without_a_home_the_working_directory_is_none(home, tmp_path, value):
 def test_an_include_that_goes_through_the_whole_machine(home, last):
     home.config.write_text(f"Include /*/*/*/*/*/{last}\nUser one\n")
     with pytest.raises(TimedOut, match="config:1: not read in time"):
-        ssh_config.lookup("h1", deadline=Deadline(0.2))
+        looked_up("h1", 0.2)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -129,14 +137,14 @@ def test_an_include_that_goes_through_the_whole_machine(home, last):
 def test_settings_that_others_may_write(home, how, which):
     home.config.write_text("Include included\nUser one\n")
     (home.ssh / "included").write_text("Port 2222\n")
-    assert (ssh_config.lookup("h1").user, ssh_config.lookup("h1").port) == ("one", 2222)
+    assert (looked_up("h1").user, looked_up("h1").port) == ("one", 2222)
     if how == "owner":
         os.chown(home.ssh / which, 43210, -1)
     else:
         os.chown(home.ssh / which, -1, 43210)
         (home.ssh / which).chmod(0o664 if how == "group" else 0o646)
     with pytest.raises(UsageError, match="somebody else owns it or may write to it"):
-        ssh_config.lookup("h1")
+        looked_up("h1")
 
 
 @pytest.mark.parametrize(
@@ -165,10 +173,10 @@ def test_settings_that_a_group_may_write(home, monkeypatch, primary, listed, tak
     monkeypatch.setattr(pwd, "getpwall", lambda: users)
     monkeypatch.setattr(grp, "getgrgid", lambda number: grp.struct_group(("g", "x", number, names)))
     if taken:
-        assert ssh_config.lookup("h1").user == "one"
+        assert looked_up("h1").user == "one"
     else:
         with pytest.raises(UsageError, match="somebody else owns it or may write to it"):
-            ssh_config.lookup("h1")
+            looked_up("h1")
 
 
 # --- files that are none
@@ -229,14 +237,14 @@ def test_an_inventory_that_comes_by_a_pipe(home):
     try:
         os.write(writer, b"groups: {a: [h1, h2]}\n")
         with pytest.raises(TimedOut):  # as long as there may be more
-            inventory.hosts(["@a"], f"/dev/fd/{reader}", inventory.Deadline(0.2))
+            inventory.hosts(["@a"], f"/dev/fd/{reader}", Deadline(0.2))
         os.write(writer, b"groups: {a: [h1, h2]}\n")
         os.close(writer)
-        assert [target.name for target in inventory.hosts(["@a"], f"/dev/fd/{reader}")] == ["h1", "h2"]
+        assert [target.name for target in inventory.hosts(["@a"], f"/dev/fd/{reader}", Deadline(S))] == ["h1", "h2"]
     finally:
         os.close(reader)
     with pytest.raises(NotFound):
-        inventory.hosts(["@a"], None)
+        inventory.hosts(["@a"], None, Deadline(S))
 
 
 # --- large files, patterns
@@ -248,14 +256,14 @@ def test_a_key_at_the_end_of_a_large_known_hosts(home):
         for _ in range(70):
             file.write(line * (2**20 // len(line)))
         file.write(f"h1 ssh-ed25519 {OTHER}\n".encode())
-    found = known_hosts.find([str(home.known_hosts)], "h1")
-    assert known_hosts.judge(found, KEY)[0] is Verdict.CHANGED
+    found = known_hosts.find([str(home.known_hosts)], "h1", Deadline(S))
+    assert host_keys.judge(found, KEY)[0] is Verdict.CHANGED
 
 
 def test_a_line_that_has_no_end(home):
     home.known_hosts.write_bytes(b"h2 " + b"x" * 2**21 + f"\nh1 ssh-ed25519 {OTHER}\n".encode())
     with pytest.raises(OSError, match="line 1 is longer than 1 MiB"):
-        known_hosts.find([str(home.known_hosts)], "h1")
+        known_hosts.find([str(home.known_hosts)], "h1", Deadline(S))
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 500 + "b", "*" * 5000 + "b", "*?" * 200 + "b", "?*" * 100 + "*b", "a*" * 250 + "*" * 250 + "b"])
@@ -264,10 +272,10 @@ def test_patterns_take_no_time(home, pattern):
     home.known_hosts.write_text(f"{pattern} ssh-ed25519 {ED25519}\n" * 50)
     home.config.write_text(f"Host {pattern}\nUser one\nMatch originalhost {pattern}\nUser two\n" * 50)
     script = (
-        "import sys\nfrom ovstool.host import known_hosts, ssh_config\n"
-        "name, known, ssh_config.SYSTEM_FILE = sys.argv[1:]\n"
-        "assert not known_hosts.find([known], name)\n"
-        "assert ssh_config.lookup(name).user not in ('one', 'two')\n"
+        "import sys\nfrom ovstool.host.deadline import Deadline\nfrom ovstool.host.ssh import config, known_hosts\n"
+        "name, known, config.SYSTEM_FILE = sys.argv[1:]\n"
+        "assert not known_hosts.find([known], name, Deadline(60))\n"
+        "assert config.lookup(name, None, None, Deadline(60)).user not in ('one', 'two')\n"
     )
     argv = [sys.executable, "-c", script, name, str(home.known_hosts), str(home.folder / "none")]
     subprocess.run(argv, env=home.environ, timeout=20, check=True)
@@ -285,7 +293,7 @@ def test_a_lock_that_is_kept(home):
             assert took_s < 12
         begin = time.monotonic()
         with pytest.raises(TimeoutError):
-            known_hosts.remember(str(home.known_hosts), "h1", "ssh-ed25519", KEY, False, inventory.Deadline(0.2))
+            known_hosts.remember(str(home.known_hosts), "h1", "ssh-ed25519", KEY, False, Deadline(0.2))
         assert time.monotonic() - begin < 5
 
 

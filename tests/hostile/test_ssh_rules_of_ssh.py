@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from ovstool.host import ssh_config
+from ovstool.host.deadline import Deadline
+from ovstool.host.ssh import config as ssh_config
 
 HOSTS = ["leaf01", "Leaf01", "LEAF02", "h1", "10.0.0.1"]
 PATTERNS = ["leaf*", "Leaf*", "*", "h1", "!leaf01", '!"leaf01"', '"leaf01"', "LEAF0?", "10.*", "*.example", "leaf01", "real"]
@@ -45,7 +46,7 @@ def test_settings_are_those_of_ssh(tmp_path, monkeypatch):
         for line in done.stdout.splitlines():
             key, _, value = line.partition(" ")
             theirs.setdefault(key, []).append(value)
-        found = ssh_config.lookup(host)
+        found = ssh_config.lookup(host, None, None, Deadline(60))
         ours = {
             "hostname": found.hostname,
             "user": found.user,
@@ -54,7 +55,7 @@ def test_settings_are_those_of_ssh(tmp_path, monkeypatch):
             "proxycommand": found.proxy_command or "none",
             "connecttimeout": str(int(found.connect_timeout_s or 0) or "none"),
             "batchmode": "yes" if found.batch else "no",
-            "hostkeyalias": found.known_hosts or "none",
+            "hostkeyalias": found.host_key_alias or "none",
         }
         assert ours == {key: theirs.get(key, ["none"])[0].replace("%h", found.hostname) for key in ours}, (text, host)
         if not found.identities_are_default:
@@ -70,4 +71,4 @@ def test_the_hash_of_a_connection(tmp_path, monkeypatch):
     argv = ["ssh", "-G", "-F", tmp_path / ".ssh/config", "h1"]
     said = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
     (path,) = [line.split()[1] for line in said.splitlines() if line.startswith("controlpath ")]
-    assert ssh_config.lookup("h1").identity_files == [path]
+    assert ssh_config.lookup("h1", None, None, Deadline(60)).identity_files == [path]

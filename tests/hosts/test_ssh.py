@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, UsageError
-from ovstool.host import Tls, ssh_config
+from ovstool.host import Tls
 from ovstool.host.ssh import Ssh
+from ovstool.host.ssh import config as ssh_config
 from ovstool.openflow.client import Client as OpenFlow
 from ovstool.ovsdb.client import Client as Ovsdb
 
@@ -366,7 +367,7 @@ def test_an_unknown_host(home):
     assert "--accept-new-host-key" in text
     assert not home.known_hosts.exists()
     home.known_hosts.write_text("other ssh-ed25519 AAAA")
-    home.host(server, accept_new=True).run(["true"], S)
+    home.host(server, accept_new_key=True).run(["true"], S)
     assert home.known_hosts.read_text() == f"other ssh-ed25519 AAAA\n{server.name} {public(server.host_key)}\n"
     home.host(server).run(["true"], S)
 
@@ -375,9 +376,9 @@ def test_an_unknown_host(home):
 def test_a_host_whose_key_changed(home, kind):
     server = home.server(known=False)
     home.know(server, keygen(home.folder / "another", "-t", kind))
-    for accept_new in (False, True):
+    for accept_new_key in (False, True):
         with pytest.raises(Unreachable) as failure:
-            home.host(server, accept_new=accept_new).run(["true"], S)
+            home.host(server, accept_new_key=accept_new_key).run(["true"], S)
         assert f"its host key is not the one in {home.known_hosts}:1; it is now ssh-ed25519 SHA256:" in str(failure.value)
         assert f"ssh-keygen -R '{server.name}'" in str(failure.value)
     assert len(home.known_hosts.read_text().splitlines()) == 1
@@ -391,7 +392,7 @@ def test_a_marked_key_vouches_for_nobody(home, marker, words):
     with pytest.raises(Unreachable, match=words):
         home.host(server).run(["true"], S)
     with pytest.raises(Unreachable, match="revoked") if marker == "@revoked" else ExitStack():
-        home.host(server, accept_new=True).run(["true"], S)
+        home.host(server, accept_new_key=True).run(["true"], S)
 
 
 def test_the_key_that_is_known_is_asked_for(home):
@@ -413,7 +414,7 @@ def test_names_in_known_hosts(home):
     (home.folder / "all").write_text(f"{server.name} {public(server.host_key)}\n")
     assert home.host(server).run(["true"], S).status == 0
     (home.folder / "all").unlink()
-    assert home.host(server, accept_new=True).run(["true"], S).status == 0
+    assert home.host(server, accept_new_key=True).run(["true"], S).status == 0
     assert (home.folder / "mine").read_text().startswith(server.name)
 
 
@@ -997,7 +998,7 @@ FOUND = [{"name": "br0"}]
 def far(lab):
     def far(target, *what, seconds=S, **options):
         done = lab.run([sys.executable, "-c", FAR, json.dumps([target, options, what, seconds])])
-        assert options.get("accept_new") or done.stderr == "", done.stderr
+        assert options.get("accept_new_key") or done.stderr == "", done.stderr
         return done.json
 
     return far
@@ -1096,9 +1097,9 @@ def test_hosts_that_are_not_what_they_were(lab, far):
     lab.host("changed", known="changed")
     lab.host("locked", authorised=False)
     assert "its host key is not known" in far("unknown", "id")[1]
-    assert far("unknown", "echo", "x", accept_new=True) == [0, "x\n", ""]
+    assert far("unknown", "echo", "x", accept_new_key=True) == [0, "x\n", ""]
     assert far("unknown", "echo", "x") == [0, "x\n", ""]
-    assert "its host key is not the one in" in far("changed", "id", accept_new=True)[1]
+    assert "its host key is not the one in" in far("changed", "id", accept_new_key=True)[1]
     assert "login as root refused" in far("locked", "id")[1]
 
 

@@ -15,7 +15,7 @@ from ovs_version import OVS
 from severity import severity_of
 
 from ovstool.command import SwitchChecker
-from ovstool.host.inventory import Target
+from ovstool.host.address import Target
 from ovstool.switch import Finding
 
 

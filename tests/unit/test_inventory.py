@@ -9,6 +9,7 @@ import pytest
 
 from ovstool.errors import Exit, NotFound, OvstoolError, UsageError
 from ovstool.host import address, inventory
+from ovstool.host.deadline import Deadline
 
 
 @pytest.fixture
@@ -22,16 +23,16 @@ def write(tmp_path):
 
 
 def names(words, file=None):
-    return [target.name for target in inventory.hosts(words.split(), file)]
+    return [target.name for target in inventory.hosts(words.split(), file, Deadline(60))]
 
 
 def addresses(words, file=None):
-    return dict(inventory.hosts(words.split(), file))
+    return dict(inventory.hosts(words.split(), file, Deadline(60)))
 
 
 def refused(words, file=None, error=UsageError):
     with pytest.raises(OvstoolError) as caught:
-        inventory.hosts(words if isinstance(words, list) else words.split(), file)
+        inventory.hosts(words if isinstance(words, list) else words.split(), file, Deadline(60))
     assert type(caught.value) is error, caught.value
     return str(caught.value)
 
@@ -64,7 +65,7 @@ def refused(words, file=None, error=UsageError):
 )
 def test_words(words, expected):
     assert names(words) == expected.split()
-    assert all(target.name == target.address for target in inventory.hosts(words.split(), None))
+    assert all(target.name == target.address for target in inventory.hosts(words.split(), None, Deadline(60)))
 
 
 NOT_HOSTS = """
@@ -280,7 +281,10 @@ MERGES = "a: &a {hosts: {h1: }}\n" + "".join(
 )
 def test_a_file_made_to_hurt(write, text):
     """In a process of its own: libyaml can be made to crash, and the whole must not take long."""
-    code = "import sys; from ovstool.host import inventory\nfor group in 'agj': inventory.hosts(['@' + group + '0' * (group == 'g')], sys.argv[1])"
+    code = (
+        "import sys; from ovstool.host import inventory; from ovstool.host.deadline import Deadline\n"
+        "for group in 'agj': inventory.hosts(['@' + group + '0' * (group == 'g')], sys.argv[1], Deadline(30))"
+    )
     done = subprocess.run([sys.executable, "-c", code, write(text)], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(("ovstool.errors.UsageError", "ovstool.errors.NotFound"))
@@ -308,7 +312,10 @@ def test_the_default_file(tmp_path, monkeypatch):
 
 def test_a_file_is_not_read_without_need(tmp_path):
     assert names("h1", str(tmp_path / "absent")) == ["h1"]
-    code = "import sys; from ovstool.host import inventory; inventory.hosts(['leaf[01-32]'], None); print('yaml' in sys.modules)"
+    code = (
+        "import sys; from ovstool.host import inventory; from ovstool.host.deadline import Deadline\n"
+        "inventory.hosts(['leaf[01-32]'], None, Deadline(30)); print('yaml' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 

@@ -11,12 +11,16 @@ import threading
 import pytest
 
 from ovstool.errors import UsageError
-from ovstool.host import known_hosts, ssh, ssh_config
-from ovstool.host.known_hosts import Verdict
+from ovstool.host.deadline import Deadline
+from ovstool.host.ssh import Ssh, host_keys, known_hosts
+from ovstool.host.ssh import config as ssh_config
+from ovstool.host.ssh import shell as ssh_shell
+from ovstool.host.ssh.host_keys import Verdict
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
 KEY = base64.b64decode(ED25519)
+S = 60
 
 
 @pytest.fixture
@@ -25,6 +29,10 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(ssh_config, "SYSTEM_FILE", str(tmp_path / "system_config"))
     (tmp_path / ".ssh").mkdir()
     return tmp_path
+
+
+def looked_up(host, user=None, port=None):
+    return ssh_config.lookup(host, user, port, Deadline(S))
 
 
 # --- names
@@ -42,7 +50,7 @@ def home(tmp_path, monkeypatch):
     ],
 )
 def test_target(target, parts):
-    host = ssh.Ssh(target)
+    host = Ssh(target)
     assert (host._user, host._host, host._port) == parts
     assert host.name == target
 
@@ -107,7 +115,7 @@ def test_target(target, parts):
 )
 def test_what_is_no_host(target):
     with pytest.raises(UsageError):
-        ssh.Ssh(target)
+        Ssh(target)
 
 
 # --- settings
@@ -164,7 +172,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
     for line in said.splitlines():
         key, _, value = line.partition(" ")
         theirs.setdefault(key, []).append(value)
-    ours = ssh_config.lookup(host)
+    ours = looked_up(host)
     assert not (home / "wrong").exists()
     assert ours.hostname.lower() == theirs["hostname"][0].lower()
     assert [ours.user] == theirs["user"]
@@ -185,7 +193,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
     assert ours.batch == (theirs["batchmode"] == ["yes"])
     assert ours.hash_known_hosts == (theirs["hashknownhosts"] == ["yes"])
     assert str(int(ours.connect_timeout_s or 0) or "none") == theirs["connecttimeout"][0]
-    assert ours.known_hosts == theirs.get("hostkeyalias", [None])[0]
+    assert ours.host_key_alias == theirs.get("hostkeyalias", [None])[0]
     assert ours.family == {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}[theirs["addressfamily"][0]]
     for mine, key in ((ours.user_known_hosts, "userknownhostsfile"), (ours.global_known_hosts, "globalknownhostsfile")):
         expected = theirs[key][0]
@@ -200,13 +208,13 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
 def test_settings_of_the_system_come_after_the_users(home):
     (home / ".ssh/config").write_text("Host h1\n User mine\n")
     (home / "system_config").write_text("Host *\n User system\n Port 2222\n")
-    found = ssh_config.lookup("h1")
+    found = looked_up("h1")
     assert (found.user, found.port) == ("mine", 2222)
-    assert ssh_config.lookup("h1", "given", 22)[:4] == ("h1", "h1", 22, "given")
+    assert looked_up("h1", "given", 22)[:4] == ("h1", "h1", 22, "given")
 
 
 def test_settings_without_files(home):
-    found = ssh_config.lookup("h1")
+    found = looked_up("h1")
     assert (found.hostname, found.port, found.proxy_jump, found.proxy_command) == ("h1", 22, None, None)
     assert f"{home}/.ssh/id_ed25519" in found.identity_files
     assert found.user_known_hosts[0] == f"{home}/.ssh/known_hosts"
@@ -226,21 +234,21 @@ def test_settings_without_files(home):
 def test_settings_that_cannot_be_understood(home, text, place):
     (home / ".ssh/config").write_text(text)
     with pytest.raises(UsageError) as failure:
-        ssh_config.lookup("h1")
+        looked_up("h1")
     assert place in str(failure.value)
 
 
 def test_settings_that_include_themselves(home):
     (home / ".ssh/config").write_text("Include config\n")
     with pytest.raises(UsageError, match="nested"):
-        ssh_config.lookup("h1")
+        looked_up("h1")
 
 
 @pytest.mark.parametrize("hostname", ["a;touch x", "$(x)", "-oProxyCommand=x", "a b", "a\x1bb"])
 def test_a_proxy_command_is_given_plain_words_only(home, hostname):
     (home / ".ssh/config").write_text(f'HostName "{hostname}"\nProxyCommand nc %h %p\n')
     with pytest.raises(UsageError):
-        ssh_config.lookup("h1")
+        looked_up("h1")
 
 
 # --- host keys
@@ -249,7 +257,7 @@ def test_a_proxy_command_is_given_plain_words_only(home, hostname):
 def judge(home, text, host="h1", port=22, key=KEY):
     path = home / "known_hosts"
     path.write_text(text)
-    return known_hosts.judge(known_hosts.find([str(path)], known_hosts.name_of(host, port)), key)[0]
+    return host_keys.judge(known_hosts.find([str(path)], known_hosts.name_of(host, port), Deadline(S)), key)[0]
 
 
 @pytest.mark.parametrize(
@@ -296,21 +304,22 @@ def test_hashed_names_are_those_of_ssh_keygen(tmp_path, name):
     path.write_text(f"{name} ssh-ed25519 {ED25519}\n")
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
     assert path.read_text().startswith("|1|")
-    assert [entry.key for entry in known_hosts.find([str(path)], name)] == [KEY]
-    assert known_hosts.find([str(path)], "h2") == []
+    assert [entry.key for entry in known_hosts.find([str(path)], name, Deadline(S))] == [KEY]
+    assert known_hosts.find([str(path)], "h2", Deadline(S)) == []
     ours = tmp_path / "ours"
-    known_hosts.remember(str(ours), name, "ssh-ed25519", KEY, hashed=True)
+    known_hosts.remember(str(ours), name, "ssh-ed25519", KEY, hashed=True, deadline=Deadline(S))
     assert ours.read_text().startswith("|1|")
     found = subprocess.run(["ssh-keygen", "-F", name, "-f", ours], check=True, capture_output=True, text=True).stdout
     assert ED25519 in found
     shown = subprocess.run(["ssh-keygen", "-lf", ours], check=True, capture_output=True, text=True).stdout
-    assert known_hosts.fingerprint(KEY) in shown
+    assert host_keys.fingerprint(KEY) in shown
 
 
 def test_a_new_host_key_is_written_down(tmp_path):
     path = tmp_path / "new/.ssh/known_hosts"
     os.makedirs(tmp_path / "new")
-    threads = [threading.Thread(target=known_hosts.remember, args=(str(path), f"h{n}", "ssh-ed25519", KEY, False)) for n in range(32)]
+    lines = [(str(path), f"h{n}", "ssh-ed25519", KEY, False, Deadline(S)) for n in range(32)]
+    threads = [threading.Thread(target=known_hosts.remember, args=line) for line in lines]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -323,7 +332,7 @@ def test_a_new_host_key_is_written_down(tmp_path):
 def test_a_new_host_key_after_a_line_without_end(tmp_path):
     path = tmp_path / "known_hosts"
     path.write_text(f"h1 ssh-ed25519 {OTHER}")
-    known_hosts.remember(str(path), "h2", "ssh-ed25519", KEY, False)
+    known_hosts.remember(str(path), "h2", "ssh-ed25519", KEY, False, Deadline(S))
     assert path.read_text() == f"h1 ssh-ed25519 {OTHER}\nh2 ssh-ed25519 {ED25519}\n"
 
 
@@ -388,7 +397,7 @@ WORDS = [
 @pytest.mark.parametrize("shell", [name for name in ("sh", "dash", "bash", "ksh", "zsh", "csh", "fish", "busybox") if shutil.which(name)])
 def test_words_pass_every_login_shell_unharmed(tmp_path, shell):
     argv = ["python3", "-c", "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))", *WORDS]
-    command = ssh._for_any_shell(f"exec {ssh._words(argv)}")
+    command = ssh_shell.for_any_shell(f"exec {ssh_shell.words(argv)}")
     # As sshd does: the login shell, and the command in one word.
     login = [shell, "sh"] if shell == "busybox" else [shell]
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C"}

@@ -159,6 +159,13 @@ def test_the_table_is_whole():
     assert named - set().union(*used.values()) == set(), "in the table, and touched no more"
 
 
+def test_one_place_knows_the_inside_of_paramiko():
+    own = set().union(*(stored(source(module)) for module in modules()))
+    names = {name for where, names in TOUCHED.items() if where.startswith("paramiko.") for name in names}
+    elsewhere = [module for module in modules() if not f"{module.__name__}.".startswith("ovstool.host.ssh.transport.")]
+    assert {module.__name__: touched_by(module, own) & names for module in elsewhere if touched_by(module, own) & names} == {}
+
+
 def test_what_is_public_is_touched_still():
     nodes = [node for module in modules() for node in ast.walk(source(module))]
     mentioned = {node.attr for node in nodes if isinstance(node, ast.Attribute)}

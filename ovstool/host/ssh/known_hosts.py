@@ -1,11 +1,10 @@
-"""Which host keys are known, from files as OpenSSH keeps them (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
+"""The files of host keys that OpenSSH keeps (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). What follows from them is for ``host_keys``."""
 
 import base64
 import binascii
 import errno
 import fcntl
 import functools
-import hashlib
 import hmac
 import os
 import re
@@ -14,75 +13,44 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from enum import Enum
 from typing import NamedTuple
 
 from ovstool.host import files
 from ovstool.host.deadline import Deadline
+from ovstool.host.ssh.config_file import matches
 
 _MAX_LINE = 2**20  # bytes
-_BETWEEN = 1000  # lines, between looks at the time
-_LOCK_S = 30  # for others to write theirs
+_LINES_BETWEEN = 1000  # looks at the time
 _TICK_S = 0.02
 _BLANK = b" \t"  # what separates words for ssh, which is less than for Python
 
 
-class Verdict(Enum):
-    """What is known about a key."""
-
-    KNOWN = "known"
-    UNKNOWN = "unknown"
-    CHANGED = "changed"
-    REVOKED = "revoked"
-
-
 class Entry(NamedTuple):
-    """A line about the host: ``marker`` is "", "@revoked" or "@cert-authority"; ``key`` is the blob that RFC 4253, section 6.6 describes."""
+    """A line about a host."""
 
-    marker: str
+    marker: str  # "", "@revoked" or "@cert-authority"
     kind: str
-    key: bytes
+    key: bytes  # the blob of RFC 4253, section 6.6
     place: str  # FILE:LINE
 
 
 def name_of(host: str, port: int) -> str:
-    """What a host is called in the files."""
+    """The name that a host has in the files."""
     return host.lower() if port == 22 else f"[{host.lower()}]:{port}"
 
 
-def fingerprint(key: bytes) -> str:
-    """The SHA256 fingerprint as ssh-keygen prints it."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+def find(paths: Sequence[str], name: str, deadline: Deadline) -> list[Entry]:
+    """All lines about the host of that name, in the order of the files.
 
-
-def find(paths: Sequence[str], name: str, deadline: Deadline | None = None) -> list[Entry]:
-    """All lines about the host, in the order of the files.
-
-    A file that is not there knows no host. One that cannot be read to its end might: raises OSError, of which TimeoutError is one.
+    A missing file has none. A file that cannot be read to its end might have some: raises OSError, of which TimeoutError is one.
     """
     return [entry for path in paths for entry in _read(path, name.encode(), deadline)]
 
 
-def judge(entries: Sequence[Entry], key: bytes) -> tuple[Verdict, str]:
-    """What the lines about a host say of the key that it showed, and the line that says so.
+def remember(path: str, name: str, kind: str, key: bytes, hashed: bool, deadline: Deadline) -> None:
+    """Append a line for a host. Raises OSError; TimeoutError when another program keeps the file locked.
 
-    A host of which any other key is known has changed, of whatever type that key is: else an unknown key of another type would do
-    for an impostor. A certificate authority is not a key of the host and vouches for nothing here.
-    """
-    for entry in entries:
-        if entry.marker == "@revoked" and entry.key == key:
-            return Verdict.REVOKED, entry.place
-    known = [entry for entry in entries if not entry.marker]
-    for entry in known:
-        if entry.key == key:
-            return Verdict.KNOWN, entry.place
-    return (Verdict.CHANGED, known[0].place) if known else (Verdict.UNKNOWN, "")
-
-
-def remember(path: str, name: str, kind: str, key: bytes, hashed: bool, deadline: Deadline | None = None) -> None:
-    """Append a line for a host. Raises OSError; TimeoutError when somebody else keeps the lock.
-
-    The line is one write to the end of the file, under a lock: several of us at once, and ssh beside us, lose nothing.
+    The line is written at once and under a lock, so several of us, and ssh beside us, lose nothing.
     """
     if folder := os.path.dirname(path):
         with suppress(FileExistsError):
@@ -92,7 +60,7 @@ def remember(path: str, name: str, kind: str, key: bytes, hashed: bool, deadline
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return  # /dev/null; what else there is has been refused when it was to be read
-        _lock(fd, deadline or Deadline(_LOCK_S))
+        _lock(fd, deadline)
         end = os.fstat(fd).st_size
         if end and os.pread(fd, 1, end - 1) != b"\n":
             line = b"\n" + line  # an editor left the last line without its end
@@ -113,13 +81,13 @@ def _lock(fd: int, deadline: Deadline) -> None:
             time.sleep(_TICK_S)
 
 
-def _read(path: str, name: bytes, deadline: Deadline | None) -> Iterator[Entry]:
+def _read(path: str, name: bytes, deadline: Deadline) -> Iterator[Entry]:
     try:
         with files.opened(path) as file:
             for number, line in enumerate(iter(functools.partial(file.readline, _MAX_LINE), b""), 1):
                 if len(line) == _MAX_LINE:
                     raise OSError(errno.EFBIG, f"line {number} is longer than {_MAX_LINE >> 20} MiB", path)
-                if deadline and number % _BETWEEN == 0 and not deadline.remaining_s():
+                if number % _LINES_BETWEEN == 0 and not deadline.remaining_s():
                     raise TimeoutError(errno.ETIMEDOUT, "too large to be read in time", path)
                 if entry := _entry(line, name, f"{path}:{number}"):
                     yield entry
@@ -128,7 +96,7 @@ def _read(path: str, name: bytes, deadline: Deadline | None) -> Iterator[Entry]:
 
 
 def _entry(line: bytes, name: bytes, place: str) -> Entry | None:
-    """What a line says about the host, if anything; in C, where ssh reads it, it ends with a NUL."""
+    """The line as an entry when it is about the host. A NUL ends it, as it does for ssh, which is written in C."""
     words = re.split(rb"[ \t]+", line.partition(b"\0")[0].lstrip(_BLANK).rstrip(_BLANK + b"\r\n"), maxsplit=4)
     marker = words.pop(0) if words[0].startswith(b"@") else b""
     if len(words) < 3 or words[0].startswith(b"#") or not _fits(words[0], name):
@@ -140,7 +108,7 @@ def _entry(line: bytes, name: bytes, place: str) -> Entry | None:
 
 
 def _fits(patterns: bytes, name: bytes) -> bool:
-    """Whether a line's first word is about the host: one hashed name, or patterns of which none that excludes it fits."""
+    """Whether a line's first word, a hashed name or a list of patterns, stands for the host; a pattern after ``!`` excludes it."""
     if patterns.startswith(b"|"):
         return _fits_hash(patterns, name)
     fits = False
@@ -151,31 +119,6 @@ def _fits(patterns: bytes, name: bytes) -> bool:
         elif matches(pattern[1:], text):
             return False
     return fits
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether the text fits a pattern with ``*`` and ``?`` (ssh_config(5), PATTERNS); brackets are just brackets."""
-    if "*" not in pattern:
-        return len(pattern) == len(text) and _is_at(pattern, text, 0)
-    first, *middle, last = pattern.split("*")
-    place, end = len(first), len(text) - len(last)
-    if place > end or not _is_at(first, text, 0) or not _is_at(last, text, end):
-        return False
-    # Each piece as early as it can be leaves the most for the next: nothing is ever tried again.
-    for piece in filter(None, middle):
-        while not _is_at(piece, text, place):
-            place += 1
-            if place + len(piece) > end:
-                return False
-        place += len(piece)
-    return place <= end
-
-
-def _is_at(piece: str, text: str, place: int) -> bool:
-    """Whether a piece without ``*`` is in the text at this place."""
-    if "?" not in piece:
-        return text.startswith(piece, place)
-    return place + len(piece) <= len(text) and all(a in (b, "?") for a, b in zip(piece, text[place:], strict=False))
 
 
 def _fits_hash(word: bytes, name: bytes) -> bool:

@@ -1,0 +1,88 @@
+"""From what ``-H`` names to hosts, through the groups of an inventory."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ovstool.errors import NotFound, TimedOut, UsageError, quote
+from ovstool.host import address, files
+from ovstool.host.address import HostWord, Target
+from ovstool.host.deadline import Deadline
+
+if TYPE_CHECKING:
+    from ovstool.host.inventory.groups import Inventory
+
+_MAX_BYTES = 10 * 10**6
+_YAML_BEGINS = re.compile(r"---|%YAML|- |[{!&\"']|[^\s\[]+\s*:(?:\s|$)")
+
+
+def hosts(words: Sequence[str], inventory: str | None, deadline: Deadline) -> list[Target]:
+    """The hosts that the values of ``-H`` name, in that order, each once.
+
+    ``inventory`` is a path, or None for the default file. It is read only when a group is named. Raises UsageError, and NotFound for a
+    group that does not exist or has no hosts; so the list is empty only when there are no words. TimedOut when it is a pipe that does
+    not end.
+    """
+    file: Inventory | None = None
+    found: dict[str, Target] = {}
+    addresses: dict[str, str] = {}
+    for word in [HostWord(word) for text in words for word in address.split(text)]:
+        targets: Iterator[Target]
+        if word.text.startswith("@"):
+            file = file or _read(inventory, deadline)
+            targets = file.members(word)
+        else:
+            targets = iter(address.targets(word))
+        target = None
+        for target in targets:
+            if (other := addresses.setdefault(target.name, target.address)) != target.address:
+                raise UsageError(quote(target.name), f"named twice, and means {other} once and {target.address} once")
+            found.setdefault(target.address, target)
+            if len(found) > address.MAX_HOSTS:
+                raise UsageError(quote(word.text), f"more than {address.MAX_HOSTS} hosts in all")
+        if target is None:
+            raise NotFound(quote(word.text), f"this group of {file} has no hosts")
+    return list(found.values())
+
+
+def _read(inventory: str | None, deadline: Deadline) -> "Inventory":
+    """The inventory in a file. Raises NotFound when there is none at the default place, UsageError, TimedOut."""
+    path = _default() if inventory is None else inventory
+    try:
+        return _parse(path, files.read_pipe(path, _MAX_BYTES, deadline), deadline)
+    except TimeoutError as error:
+        raise TimedOut(f"inventory {quote(path)}", str(error.strerror)) from error
+    except OSError as error:
+        if inventory is None and isinstance(error, FileNotFoundError):
+            raise NotFound(path, "there is no inventory to look for groups in", "--inventory FILE") from error
+        if error.errno == errno.EFBIG:
+            raise UsageError(path, f"larger than {_MAX_BYTES // 10**6} MB, which no inventory is") from error
+        raise UsageError(f"inventory {quote(path)}", error.strerror or str(error)) from error
+
+
+def _parse(path: str, data: bytes, deadline: Deadline) -> "Inventory":
+    """The inventory that the content of a file is, told by its first line, whatever the file's name. Raises UsageError, TimedOut."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}:{data.count(10, 0, error.start) + 1}", "not UTF-8") from error
+    first = next((line for line in map(str.strip, text.split("\n")) if line and line[0] not in "#;"), "---")
+    if _YAML_BEGINS.match(first):
+        from ovstool.host.inventory import yaml_format
+
+        return yaml_format.parse(path, text, deadline)
+    from ovstool.host.inventory import ini_format
+
+    return ini_format.parse(path, text, deadline)
+
+
+def _default() -> str:
+    """Where an inventory is when none is named. Raises NotFound when there is no such place."""
+    configuration = os.environ.get("XDG_CONFIG_HOME", "")
+    if configuration.startswith("/"):  # others are to be ignored (XDG Base Directory Specification)
+        return os.path.join(configuration, "ovstool", "inventory.yaml")
+    if home := files.home():
+        return os.path.join(home, ".config/ovstool/inventory.yaml")
+    raise NotFound("the default inventory", "there is no home directory to look for it in", "--inventory FILE")

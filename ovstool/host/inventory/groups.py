@@ -1,0 +1,143 @@
+"""Groups of hosts: who is in a group and in the groups within it, and what Ansible's variables say about them."""
+
+import re
+from collections.abc import Iterator
+
+from ovstool.errors import NotFound, TimedOut, UsageError, quote
+from ovstool.host import address
+from ovstool.host.address import HostWord, Target, located
+from ovstool.host.deadline import Deadline
+
+_MAX_ENTRIES = 300_000  # counted as often as aliases and ranges repeat them: a small file can stand for an endless list
+_MAX_DEPTH = 100  # of groups, one within the other
+
+VARIABLES = {f"ansible_{old}{name}" for old in ("", "ssh_") for name in ("host", "user", "port")}  # of Ansible's, those that count here
+_PORT = re.compile(r"(.*[^:]):([0-9]+)")
+
+
+class Inventory:
+    """What a file says: the hosts and ``@GROUP`` in each group; in a file of Ansible also the variables of hosts and groups."""
+
+    def __init__(self, path: str, kind: str, deadline: Deadline):
+        self.path = path
+        self.kind = kind
+        self._deadline = deadline
+        self.groups: dict[str, list[HostWord]] = {}
+        self.hosts: dict[str, dict[str, str]] = {}  # Ansible's, with their own variables
+        self.variables: dict[str, dict[str, str]] = {}  # of groups
+        self._owners: dict[str, set[str]] = {}  # the groups that a host or ``@GROUP`` is in
+        self._depths: dict[str, int] = {}  # of groups
+        self._inherited: dict[frozenset[str], dict[str, str]] = {}
+        self._entries = 0
+
+    def __str__(self) -> str:
+        return f"{self.path} (read as {self.kind})"
+
+    def at(self, line: int) -> str:
+        """The place of a line, for errors."""
+        return f"{self.path}:{line} (read as {self.kind})"
+
+    def count(self, entries: int) -> None:
+        """Count so many more. Raises UsageError when there are too many, TimedOut when they take too long."""
+        if not self._deadline.remaining_s():
+            raise TimedOut(str(self), "not read in time")
+        self._entries += entries
+        if self._entries > _MAX_ENTRIES:
+            raise UsageError(str(self), f"more than {_MAX_ENTRIES} entries, with what aliases and ranges repeat")
+
+    def members(self, group: HostWord) -> Iterator[Target]:
+        """The hosts of ``@GROUP`` and of the groups within; one may come several times. Raises NotFound, UsageError."""
+        for word in self._words_in(group, (), set()):
+            targets = [self._ansible_target(word)] if word.text in self.hosts else address.targets(word)
+            self.count(len(targets))
+            yield from targets
+
+    def _words_in(self, group: HostWord, path: tuple[str, ...], seen: set[str]) -> Iterator[HostWord]:
+        """The hosts of a group as written. ``path`` has the groups that led to it, ``seen`` those that are done."""
+        name = group.text[1:]
+        if name in path:
+            circle = " -> ".join(quote(f"@{name}") for name in (*path[path.index(name) :], name))
+            raise UsageError(str(group), f"the group contains itself: {circle}")
+        if len(path) > _MAX_DEPTH:
+            raise UsageError(str(group), f"more than {_MAX_DEPTH} groups, one within the other")
+        if name not in self.groups:
+            raise self._no_such(group)
+        if name in seen:
+            return
+        seen.add(name)
+        for word in self.groups[name]:
+            if word.text.startswith("@"):
+                yield from self._words_in(word, (*path, name), seen)
+            else:
+                yield word
+
+    def _no_such(self, group: HostWord) -> NotFound:
+        from difflib import get_close_matches
+
+        near = get_close_matches(group.text[1:64], list(self.groups)[:2000], 3, 0.6) or list(self.groups)[:5]
+        why = "no such group" if group.place else f"no such group in {self}"
+        return NotFound(str(group), why, " or ".join(quote(f"@{name}") for name in near) or None)
+
+    def add(self, group: str, word: HostWord, variables: dict[str, str]) -> None:
+        """Add the hosts that a word of Ansible's stands for. To Ansible a port is a variable, not a part of the name."""
+        with located(word):
+            names = address.expand(word.text)
+        self.count(len(names))
+        for name in names:
+            port = None if address.is_ipv6(name) else _PORT.fullmatch(name)
+            host = word._replace(text=address.unbracketed(port[1] if port else name))
+            new = host.text not in self.hosts
+            for known in {group, "all"} if new else {group} - {"all"}:
+                self.groups.setdefault(known, []).append(host)
+            known_port = {"ansible_port": port[2]} if port and new else {}  # Ansible passes over the port of a host that it knows
+            self.hosts.setdefault(host.text, {}).update(known_port | variables)
+
+    def finish(self) -> None:
+        """Once an inventory of Ansible is read: fill the groups that each has, and find how deep the groups lie in each other."""
+        everything = self.groups.setdefault("all", [])
+        for group in self.groups.keys() - {"all"}:
+            for word in self.groups[group]:
+                self._owners.setdefault(word.text, set()).add(group)
+        for host in self.hosts:
+            self._owners[host] = self._owners.get(host, set()) - {"ungrouped"} or {"ungrouped"}
+        self.groups["ungrouped"] = [word for word in everything if self._owners.get(word.text) == {"ungrouped"}]
+        self._depths = self._found_depths()
+
+    def _found_depths(self) -> dict[str, int]:
+        """How many groups each lies in, at most: the variables of the deeper one win."""
+        depths = dict.fromkeys(self.groups, 1) | {"all": 0}
+        missing = {group: len(self._owners.get(f"@{group}", ())) for group in self.groups if group != "all"}
+        ready = [group for group, count in missing.items() if not count]
+        for group in ready:  # it grows; a group that contains itself never gets there, which is an error only when it is named
+            for inner in {word.text[1:] for word in self.groups[group] if word.text.startswith("@")} & missing.keys():
+                depths[inner] = max(depths[inner], depths[group] + 1)
+                missing[inner] -= 1
+                if not missing[inner]:
+                    ready.append(inner)
+        return depths
+
+    def _of_groups(self, owners: frozenset[str]) -> dict[str, str]:
+        """The variables that a host has from its groups and theirs; as many hosts are in the same ones, they are found once."""
+        if owners not in self._inherited:
+            groups, todo = {"all", *owners}, [f"@{group}" for group in owners]
+            while todo:
+                new = self._owners.get(todo.pop(), set()) - groups
+                groups |= new
+                todo += [f"@{group}" for group in new]
+            self.count(len(groups))
+            values: dict[str, str] = {}
+            for group in sorted(groups, key=lambda group: (self._depths.get(group, 1), group)):
+                values |= self.variables.get(group, {})
+            self._inherited[owners] = values
+        return self._inherited[owners]
+
+    def _ansible_target(self, word: HostWord) -> Target:
+        values = self._of_groups(frozenset(self._owners.get(word.text, ()))) | self.hosts[word.text]
+        # The old names are still read by Ansible, and preferred.
+        host, user, port = (values.get(f"ansible_ssh_{what}", values.get(f"ansible_{what}")) for what in ("host", "user", "port"))
+        name, host = map(address.bracketed, (word.text, word.text if host is None else host))
+        text = ("" if user is None else f"{user}@") + host + ("" if port is None else f":{port}")
+        with located(word):
+            address.parse(name)
+            address.parse(text)
+        return Target(word.text, text)

@@ -1,0 +1,77 @@
+"""Ansible's inventories in INI."""
+
+import re
+import shlex
+from typing import NamedTuple
+
+from ovstool.errors import UsageError, quote
+from ovstool.host.address import HostWord
+from ovstool.host.deadline import Deadline
+from ovstool.host.inventory.groups import VARIABLES, Inventory
+
+_MAX_QUOTED = 2**12  # characters of a line with quotes, which shlex reads ever more slowly
+_SECTION = re.compile(r"\[([^\s:\[\]]+)(?::(\w+))?\]\s*(?:[#;].*)?")
+
+
+class _Section(NamedTuple):
+    group: str
+    kind: str  # hosts, children or vars
+
+
+def parse(path: str, text: str, deadline: Deadline) -> Inventory:
+    """The inventory in a text. Raises UsageError, TimedOut."""
+    inventory = Inventory(path, "Ansible INI", deadline)
+    section = _Section("ungrouped", "hosts")
+    variables_at: dict[str, str] = {}
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        if not line or line[0] in "#;":
+            continue
+        inventory.count(1)
+        place = inventory.at(number)
+        if match := _SECTION.fullmatch(line):
+            section = _Section(match[1], match[2] or "hosts")
+            if section.kind == "vars":
+                variables_at.setdefault(section.group, place)
+            elif section.kind in ("hosts", "children"):
+                inventory.groups.setdefault(section.group, [])
+            else:
+                hint = f"[{section.group}], [{section.group}:children] or [{section.group}:vars]"
+                raise UsageError(place, f"no such kind of section: {quote(section.kind)}", hint)
+        else:
+            _take(inventory, section, line, place)
+    for group, place in variables_at.items():
+        if group not in inventory.groups and group not in ("all", "ungrouped"):
+            raise UsageError(place, f"variables of a group that there is not: {quote(group)}")
+    inventory.finish()
+    return inventory
+
+
+def _take(inventory: Inventory, section: _Section, line: str, place: str) -> None:
+    """Take what a line within a section says."""
+    group, kind = section
+    variable, equals, value = (part.strip() for part in line.partition("="))
+    if kind == "vars" and equals and variable not in VARIABLES:
+        return  # its value may be anything
+    try:
+        first, *rest = _words(value if kind == "vars" else line) or [""]
+    except ValueError as error:
+        raise UsageError(place, str(error)) from error
+    if kind == "vars" and equals:
+        inventory.variables.setdefault(group, {})[variable] = " ".join((first, *rest))
+    elif kind == "children" and not rest:
+        inventory.groups[group].append(HostWord(f"@{first}", place))
+    elif kind == "hosts" and all("=" in word for word in rest):
+        variables = dict(word.split("=", 1) for word in rest)
+        inventory.add(group, HostWord(first, place), {key: variables[key].strip("'\"") for key in VARIABLES & variables.keys()})
+    else:
+        form = {"hosts": "HOST VARIABLE=VALUE...", "children": "the name of a group", "vars": "VARIABLE=VALUE"}[kind]
+        raise UsageError(place, f"{quote(line)}: not of the form of [{group}{'' if kind == 'hosts' else ':' + kind}]", form)
+
+
+def _words(text: str) -> list[str]:
+    """As Ansible splits a line. Raises ValueError."""
+    if not re.search(r"""['"\\#]""", text):
+        return [word for word in re.split(r"[ \t\r\n]+", text) if word]
+    if len(text) > _MAX_QUOTED:
+        raise ValueError(f"a line with quotes of more than {_MAX_QUOTED:,} characters")
+    return shlex.split(text, comments=True)

@@ -1,0 +1,145 @@
+"""Inventories in YAML, ovstool's own and Ansible's.
+
+YAML is read as text and structure, and no objects are made of it, so that a name is what was written, and an error can tell its line.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from ovstool.errors import UsageError, quote
+from ovstool.host import address
+from ovstool.host.address import HostWord, located
+from ovstool.host.deadline import Deadline
+from ovstool.host.inventory.groups import VARIABLES, Inventory
+
+_MAX_DEPTH = 100  # libyaml composes by recursion in C, which crashes on much more
+_MAX_EVENTS = 1_000_000  # of YAML; each becomes an object
+_TAG = "tag:yaml.org,2002:"
+
+
+def parse(path: str, text: str, deadline: Deadline) -> Inventory:
+    """The inventory in a text. Raises UsageError, TimedOut."""
+    inventory = Inventory(path, "YAML", deadline)
+    root = _composed(inventory, text)
+    if root is None:  # nothing but comments
+        return inventory
+    try:
+        own = any(key.text == "groups" for key, _ in _pairs(inventory, root))
+        inventory.kind = "ovstool's own YAML" if own else "Ansible YAML"
+        for key, node in _pairs(inventory, root):  # again, as now the places in errors can tell the kind
+            if key.text == "plugin":
+                hint = "ansible-inventory -i FILE --list --yaml"
+                raise UsageError(str(key), "settings of a plugin, which only Ansible can run", hint)
+            if not own:
+                _read_ansible_group(inventory, key, node)
+            elif key.text != "groups":
+                raise UsageError(str(key), "there is only 'groups' at the top")
+            else:
+                for group, items in _pairs(inventory, node):
+                    inventory.groups[group.text] = list(_items(inventory, items))
+    except RecursionError as error:
+        raise UsageError(str(inventory), "an alias stands within what it stands for") from error
+    if not own:
+        inventory.finish()
+    return inventory
+
+
+def _composed(inventory: Inventory, text: str) -> Any:
+    """The tree of nodes in a text, None when there is none. Raises UsageError, also for one that is too large or too deep."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    try:
+        for number, event in enumerate(yaml.parse(text, loader)):
+            inventory.count(0)
+            if number > _MAX_EVENTS:
+                raise UsageError(inventory.at(event.start_mark.line + 1), "more than anybody has hosts")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                raise UsageError(inventory.at(event.start_mark.line + 1), f"nested more than {_MAX_DEPTH} deep")
+        return yaml.compose(text, loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line if error.problem_mark else 0
+        tab = "\t" in text.split("\n")[line]
+        hint = "spaces instead of tabs" if tab else 'quotes around what has @, [, ] or {, as in "@rack1"'
+        raise UsageError(inventory.at(line + 1), error.problem or error.context or "not YAML", hint) from error
+    except yaml.YAMLError as error:
+        raise UsageError(str(inventory), str(error).partition("\n")[0]) from error
+
+
+def _items(inventory: Inventory, node: Any) -> Iterator[HostWord]:
+    """The words of a group in ovstool's own YAML."""
+    if node.tag == f"{_TAG}null":
+        return
+    if node.id != "sequence":
+        raise UsageError(inventory.at(node.start_mark.line + 1), "a list of hosts is needed", '[leaf01, "leaf[02-32]", "@rack2"]')
+    inventory.count(len(node.value))
+    for item in node.value:
+        word = _text(inventory, item)
+        with located(word):
+            words = address.split(word.text)
+        inventory.count(len(words))
+        yield from (word._replace(text=text) for text in words)
+
+
+def _read_ansible_group(inventory: Inventory, group: HostWord, node: Any) -> None:
+    """Take what one of Ansible's groups contains, and so the groups in it."""
+    words = inventory.groups.setdefault(group.text, [])
+    for section, content in _pairs(inventory, node):
+        if section.text not in ("hosts", "children", "vars"):
+            raise UsageError(str(section), f"not a part of group {quote(group.text)}", "hosts, children or vars")
+        if section.text == "vars":
+            inventory.variables.setdefault(group.text, {}).update(_variables(inventory, content))
+            continue
+        for word, inner in _pairs(inventory, content):
+            if section.text == "hosts":
+                inventory.add(group.text, word, _variables(inventory, inner))
+            else:
+                words.append(word._replace(text=f"@{word.text}"))
+                _read_ansible_group(inventory, word, inner)
+
+
+def _variables(inventory: Inventory, node: Any) -> dict[str, str]:
+    return {
+        key.text: _text(inventory, value, f"{_TAG}int" if key.text.endswith("port") else "").text
+        for key, value in _pairs(inventory, node, VARIABLES)
+    }
+
+
+def _pairs(inventory: Inventory, node: Any, only: Collection[str] = ()) -> list[tuple[HostWord, Any]]:
+    """The keys of a mapping with the nodes of their values, all of them or ``only`` some; a null is an empty mapping.
+
+    What ``<<`` merges into it counts less than what it says itself.
+    """
+    if node.tag == f"{_TAG}null":
+        return []
+    if node.id != "mapping":
+        raise UsageError(inventory.at(node.start_mark.line + 1), "a mapping (KEY: VALUE) is needed here")
+    inventory.count(len(node.value))
+    own: dict[str, tuple[HostWord, Any]] = {}
+    merged: dict[str, tuple[HostWord, Any]] = {}
+    sources: list[Any] = []
+    for key, value in node.value:
+        if key.tag == f"{_TAG}merge":
+            sources += value.value if value.id == "sequence" else [value]
+        elif not only or key.value in only:
+            word = _text(inventory, key)
+            if word.text in own:
+                raise UsageError(str(word), "named twice")
+            own[word.text] = word, value
+    for source in reversed(sources):  # the first counts most
+        inventory.count(1)
+        merged |= {word.text: (word, inner) for word, inner in _pairs(inventory, source, only)}
+    return list((merged | own).values())
+
+
+def _text(inventory: Inventory, node: Any, also: str = "") -> HostWord:
+    """A node as text. What YAML takes for something else (10, on, 1:30) is refused: others who read the file would see no name there."""
+    place = inventory.at(node.start_mark.line + 1)
+    if node.id != "scalar":
+        raise UsageError(place, f"a name is needed, and this is a {node.id}")
+    if node.tag not in (f"{_TAG}str", also):
+        kind = node.tag.removeprefix(_TAG)
+        raise UsageError(f"{place}: {quote(node.value)}", f"to YAML this is no text but {quote(kind)}", f'quotes: "{node.value}"')
+    return HostWord(node.value, place)

@@ -1,0 +1,82 @@
+"""A connection to an SSH server: keys agreed on, the server known, the user logged in; then channels."""
+
+from typing import Any
+
+from ovstool.errors import TimedOut, Unreachable
+from ovstool.host.deadline import Deadline
+from ovstool.host.ssh import host_keys, login
+from ovstool.host.ssh.route import Hop
+from ovstool.host.ssh.transport import Refusal, SshTransport  # ahead of paramiko, which it imports without what takes long
+from ovstool.host.ssh.transport.channel import SshChannel
+from ovstool.host.ssh.transport.wire import Wire
+
+# isort: split
+from paramiko.ssh_exception import SSHException
+
+
+class SshConnection:
+    """A server that has proved who it is and has let us in."""
+
+    def __init__(self, stream: Any, hop: Hop):
+        """Connect over a stream to the server. Raises Unreachable when it is not who it should be or does not let us in, TimedOut."""
+        self.name = hop.name
+        self.user = hop.settings.user
+        known = host_keys.known(hop)
+        wire = Wire(stream)
+        self._transport = SshTransport(wire, known.kinds)
+        try:
+            self._shake_hands(hop.deadline)
+            key = self._transport.get_remote_server_key()
+            host_keys.check(hop, known, key.get_name(), key.asbytes())
+            login.Login(self._transport, hop).run()
+        except BaseException as error:
+            self._transport.close()
+            wire.close()  # which the transport does only when it had begun
+            if isinstance(error, SSHException | EOFError | OSError):
+                raise self.lost(error) from error
+            raise
+        wire.allowance = None
+
+    def _shake_hands(self, deadline: Deadline) -> None:
+        """Agree on the keys of the session, which ends with the server's proof that it holds its host key (RFC 4253, section 8)."""
+        try:
+            answered = self._transport.shake_hands(deadline)
+        except RuntimeError as error:
+            raise Unreachable(self.name, f"needs a thread of its own: {error}") from error
+        if not answered:
+            raise TimedOut(self.name, "the SSH server does not answer")
+        if not self.alive:
+            why = self._transport.what_broke() or "it closed the connection"
+            raise Unreachable(self.name, f"no SSH server that can be spoken to: {why}")
+
+    @property
+    def alive(self) -> bool:
+        return self._transport.is_active()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def open(self, kind: str, deadline: Deadline, *fields: str | bytes | int) -> tuple[SshChannel, None] | tuple[None, Refusal]:
+        """A channel, or why the server refuses it. Raises Unreachable when the connection is lost, TimedOut."""
+        try:
+            return self._transport.open(kind, deadline, *fields)
+        except TimeoutError as error:
+            raise TimedOut(self.name, "the SSH server does not answer") from error
+        except OSError as error:
+            raise self.lost() from error
+
+    def execute(self, command: bytes, deadline: Deadline) -> SshChannel:
+        """Start a command in the login shell of the user there. Raises Unreachable, TimedOut."""
+        channel, refusal = self.open("session", deadline)
+        if channel is None:
+            words = refusal.words if refusal else ""
+            raise Unreachable(self.name, f"the SSH server opens no session ({words})", "MaxSessions in its sshd_config")
+        try:
+            channel.execute(command)
+        except OSError as error:
+            raise self.lost(error) from error
+        return channel
+
+    def lost(self, error: BaseException | None = None) -> Unreachable:
+        """The error that says how the connection ended."""
+        return self._transport.lost(self.name, error)

@@ -1,0 +1,92 @@
+"""The socket below paramiko."""
+
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from paramiko.ssh_exception import SSHException
+
+from ovstool.host.ssh.transport.channel import LONGEST_PACKET, SshChannel
+
+_BEFORE_LOGIN = 2**20  # bytes; a server has no more to say before it knows who we are
+_CHUNK = 2**16
+_GRACE_S = 0.2  # for a server to take what is sent after the deadline, such as our goodbye
+_TICK_S = 0.1
+
+
+class Wire:
+    """The socket, or the channel to the next host, that paramiko reads and writes.
+
+    Linux would delay each acknowledgement by 40 ms, and the server its next packet with it: hence TCP_QUICKACK, which lasts for one
+    packet and is set again after each. Reads are large, as paramiko asks for 16 bytes at a time.
+    """
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+        self._tcp = isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6)
+        self._data = b""
+        self._read = 0
+        self._closed = False
+        self._stalled = False
+        self._until = 0.0  # on the monotonic clock: when what is sent has to be gone
+        self.allowance: int | None = _BEFORE_LOGIN
+        if self._tcp:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def recv(self, size: int) -> bytes:
+        if size > LONGEST_PACKET:
+            raise SSHException("it sent a packet of a size that none has")
+        if self._read == len(self._data):
+            self._data, self._read = self._stream.recv(_CHUNK), 0
+            if self._tcp and self._data:
+                self._stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            if self.allowance is not None:
+                self.allowance -= len(self._data)
+                if self.allowance < 0:
+                    raise SSHException("it sent more than a server has to say before the login")
+        data = self._data[self._read : self._read + size]
+        self._read += len(data)
+        return data
+
+    def send(self, data: bytes) -> int:
+        end = self.until
+        while not (self._closed or self._stalled):
+            try:
+                return self._send_now(data)
+            except (TimeoutError, BlockingIOError):
+                self._stalled = time.monotonic() > max(end, self._until)
+        raise SSHException("it takes nothing any more" if self._stalled else "closed")
+
+    def _send_now(self, data: bytes) -> int:
+        """Send what can be sent within a tick. Raises TimeoutError, BlockingIOError."""
+        if not isinstance(self._stream, socket.socket):
+            return self._stream.send(data)
+        poll = select.poll()
+        poll.register(self._stream, select.POLLOUT)
+        poll.poll(_TICK_S * 1000)
+        return self._stream.send(data, socket.MSG_DONTWAIT)
+
+    @property
+    def until(self) -> float:
+        """Until when what is sent now may wait, on the monotonic clock."""
+        return max(self._until, time.monotonic() + _GRACE_S)
+
+    def extend(self, seconds: float) -> None:
+        """Allow so much time for what is sent to be gone, on every hop, unless more was allowed already."""
+        self._until = max(self._until, time.monotonic() + seconds)
+        if isinstance(self._stream, SshChannel):
+            self._stream.transport.extend(seconds)
+
+    def settimeout(self, seconds: float) -> None:
+        # With a channel it is also the time after which a send looks at the clock.
+        self._stream.settimeout(min(seconds, _GRACE_S) if isinstance(self._stream, SshChannel) else seconds)
+
+    def close(self) -> None:
+        self._closed = True
+        if isinstance(self._stream, socket.socket):
+            with suppress(OSError):
+                self._stream.shutdown(socket.SHUT_RDWR)  # close alone would not wake the thread that reads
+        self._stream.close()
