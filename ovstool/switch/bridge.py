@@ -266,7 +266,7 @@ def _without_ports(
     if steered:
         from ovstool.switch import steer  # only what had a QoS had queues to steer into
 
-        steer.clear(switch, [steer.Place(*place) for place in steered])
+        steer.clear(switch, [steer.PortOnBridge(*place) for place in steered])
     return mirrors.lost(txn.read(mirrors.ALL), {u: name for _, ports in of_fakes for u, name in ports.items()})
 
 
