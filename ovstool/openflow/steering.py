@@ -69,9 +69,11 @@ class MatchToSteer:
 
     @property
     def what(self) -> str:
+        """What messages call it."""
         return f"match {quote(self.match)}"
 
     def shown(self, row: text.FlowRow) -> str:
+        """A flow for a message, with ports by name."""
         return names.with_names(text.line_of(row), self.port_names)
 
     def require_one_table(self, bridge: str) -> None:
@@ -89,21 +91,12 @@ class MatchToSteer:
     def priority(self) -> int:
         """The priority just above the NORMAL flow that all of it meets now, below the flows that drop some. Raises Refused, Conflict."""
         met = self._met()
-        for row in met:
-            if row.match == self.canonical:
-                raise Conflict(self.what, f"is that of a flow of someone else ({self.shown(row)})", hint(self.queue))
-        for row in met:
-            if row.actions not in ("NORMAL", "drop"):
-                why = f"a flow that is not NORMAL decides where some of it goes ({self.shown(row)})"
-                raise Refused(self.what, why, hint(self.queue))
+        self._require_normal_or_dropped(met)
         normals = [row for row in met if row.actions == "NORMAL"]
         drops = [row for row in met if row.actions == "drop"]
         if not normals:
             raise Refused(self.what, f"all of it is dropped ({self.shown(drops[0])})")
-        for row in normals:
-            if text.key_of(row) in self.expiring:
-                why = f"what forwards it is there for a time ({self.shown(row)}), and the steering flow would go on after that"
-                raise Refused(self.what, why, hint(self.queue))
+        self._require_lasting(normals)
         normal = max(normals, key=lambda row: row.priority)
         priority = normal.priority + 1
         if priority > _HIGHEST:
@@ -122,6 +115,23 @@ class MatchToSteer:
         if floor is None:
             raise Refused(self.what, "no flow forwards all of it, and what meets no flow is dropped", hint(self.queue))
         return [row for row in others if row.priority >= floor]
+
+    def _require_normal_or_dropped(self, met: list[text.FlowRow]) -> None:
+        """Raises Conflict when one of these flows has this match, Refused when one forwards in another way than NORMAL."""
+        for row in met:
+            if row.match == self.canonical:
+                raise Conflict(self.what, f"is that of a flow of someone else ({self.shown(row)})", hint(self.queue))
+        for row in met:
+            if row.actions not in ("NORMAL", "drop"):
+                why = f"a flow that is not NORMAL decides where some of it goes ({self.shown(row)})"
+                raise Refused(self.what, why, hint(self.queue))
+
+    def _require_lasting(self, normals: list[text.FlowRow]) -> None:
+        """Raises Refused when one of these flows has a timeout."""
+        for row in normals:
+            if text.key_of(row) in self.expiring:
+                why = f"what forwards it is there for a time ({self.shown(row)}), and the steering flow would go on after that"
+                raise Refused(self.what, why, hint(self.queue))
 
     def steered(self) -> list[text.FlowRow]:
         """The steering flows with this match."""

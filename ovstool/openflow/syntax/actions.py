@@ -2,7 +2,7 @@
 
 The file is long because its table has every action, and actions hold others, so what judges them cannot be taken apart.
 
-As with fields: ovs-ofctl keeps the low bits of what does not fit (``set_queue:-1``, ``learn(priority=70000)``), reads a number up to
+ovs-ofctl keeps the low bits of what does not fit (``set_queue:-1``, ``learn(priority=70000)``), reads a number up to
 where it ends (``load:10.0.0.1->NXM_OF_IP_SRC[]`` is 10), and passes over arguments that an action has not (``ct_clear(zone=5)``).
 """
 

@@ -81,6 +81,7 @@ class Request:
 
     @property
     def what(self) -> str:
+        """What messages call the bridge."""
         return f"bridge {quote(self.bridge)}"
 
 
