@@ -21,8 +21,8 @@ _FLOWVIZ = "ovs[flowviz]"
 # How long the parser of ovs.flow takes of all the work on a dump that is there already; both in one process, in seconds.
 _SHARE = """
 import json, sys, time
-from ovstool.openflow import text
-decode, spent = text._decoded, 0
+from ovstool.openflow.syntax import objects, text
+decode, spent = objects._decoded, 0
 def timed(*args):
     global spent
     started = time.perf_counter()
@@ -30,10 +30,10 @@ def timed(*args):
         return decode(*args)
     finally:
         spent += time.perf_counter() - started
-text._decoded = timed
+objects._decoded = timed
 started = time.perf_counter()
 with open(sys.argv[1], "rb") as file:
-    for row in text.parsed(text.flows(text.lines(iter(lambda: file.read(2**18), b"")))):
+    for row in objects.parsed(text.flows(text.lines(iter(lambda: file.read(2**18), b"")))):
         json.dumps(dict(zip(text.COLUMNS, row)))
 print(spent / (time.perf_counter() - started))
 """

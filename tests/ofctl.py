@@ -43,12 +43,6 @@ def queue_stats(text: str) -> dict[tuple[int, int], dict[str, int | float | None
     return found
 
 
-def ports_desc(text: str) -> dict[int, tuple[str, int | None]]:
-    """The name of each port and its speed in bit/s, None when it is 0."""
-    pattern = r"^ (\w+)\((.*?)\): addr:.*\n(?:     .*\n)*?     speed: (\d+) Mbps now"
-    return {_port(port): (name, int(mbps) * 10**6 or None) for port, name, mbps in re.findall(pattern, text, re.MULTILINE)}
-
-
 def known(row: Mapping[str, int | float | None]) -> dict[str, int | float]:
     """The counters that are supported."""
     return {name: value for name, value in row.items() if value is not None and name != "duration"}

@@ -3,11 +3,12 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from ovstool.command import Answer, SwitchChecker, SwitchLister, SwitchShow, SwitchWriter, seconds
 from ovstool.commands.options import number, word
-from ovstool.errors import UsageError, quote
+from ovstool.errors import UsageError, one_line, quote
 from ovstool.switch import Switch, flow
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
@@ -15,10 +16,11 @@ _MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=
 _FILE = "file with a flow on each line, comments after #; - for standard input"
 
 _LINE_BY_LINE = ("json", "csv", "value", "lines", "shell")  # formats that print a row as it comes
+_TRACE_KEYS = ("verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions")  # of a trace in JSON
 _MAX_FILE = 2**28  # bytes; a million flows
 
 
-def _given(file: str) -> flow.Given:
+def _read_flows(file: str) -> flow.GivenFlows:
     """The flows in a file. Raises UsageError."""
     name = "standard input" if file == "-" else file
     try:
@@ -35,7 +37,7 @@ def _given(file: str) -> flow.Given:
     for what, at in (("not UTF-8", _not_utf8(data)), ("holds a NUL, so it is not text", data.find(b"\0"))):
         if at >= 0:
             raise UsageError(f"{shown}:{data.count(10, 0, at) + 1}", what)
-    return flow.given(data.decode("utf-8-sig").replace("\r\n", "\n").split("\n"), shown)
+    return flow.GivenFlows.checked(data.decode("utf-8-sig").replace("\r\n", "\n").split("\n"), shown)
 
 
 def _not_utf8(data: bytes) -> int:
@@ -46,8 +48,15 @@ def _not_utf8(data: bytes) -> int:
     return -1
 
 
+def _trace_page(traced: Any) -> list[str]:
+    """A trace for people, the verdict first."""
+    tail = [("final flow", traced.final_flow), ("megaflow", traced.megaflow)]
+    tail += [("datapath actions", actions) for actions in traced.datapath_actions.splitlines()]
+    return [one_line(line) for line in (traced.verdict, "", *traced.lines, "", *(f"{name}: {value}" for name, value in tail))]
+
+
 class FlowWriter(SwitchWriter):
-    """A command that changes flows: ``on_switch`` returns a ``flow.Written``"""
+    """A command that changes flows: ``on_switch`` returns a ``flow.FlowChanges``"""
 
     def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         for host, _, written in answers:
@@ -124,7 +133,7 @@ class FlowAdd(_BridgeWriter):
         super().prepare(args)
         if bool(args.flows) == bool(args.file):
             raise UsageError("flow add", "wants either flows or a file", "FLOW..., or --file F")
-        self.given = _given(args.file) if args.file else flow.given(args.flows)
+        self.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.add(switch, args.bridge, self.given)
@@ -172,7 +181,7 @@ class FlowReplace(_BridgeWriter):
 
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
-        self.given = _given(args.file)
+        self.given = _read_flows(args.file)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.replace(switch, args.bridge, self.given)
@@ -201,7 +210,7 @@ class FlowDiff(SwitchChecker):
 
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
-        self.given = _given(args.file)
+        self.given = _read_flows(args.file)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.diff(switch, args.bridge, self.given)
@@ -229,11 +238,12 @@ class FlowTrace(SwitchShow):
         return flow.follow(switch, args.bridge, args.flow)
 
     def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
-        return flow.as_object(args.bridge, args.flow, shown)
+        traced = asdict(shown)
+        return {"bridge": args.bridge, "flow": args.flow} | {name: traced[name] for name in _TRACE_KEYS}
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            self.print_lines(flow.explained(shown))
+            self.print_lines(_trace_page(shown))
         else:
             super().show(args, shown)
 

@@ -11,7 +11,7 @@ from ovstool.errors import Refused, one_line
 from ovstool.host import ByteStream
 from ovstool.host.conversation import Conversation
 from ovstool.openflow import messages
-from ovstool.openflow.messages import Counted, Described, Malformed, Part
+from ovstool.openflow.messages import Counted, Malformed, Part
 
 LOG = logging.getLogger(__name__)
 
@@ -48,11 +48,6 @@ class Client(Conversation):
         """The counters of all queues of these ports, or of all ports. A port that the bridge does not have is left out."""
         return self._counted(messages.queue_stats_request, ports)
 
-    def descriptions(self) -> list[Described]:
-        """Names and link speeds of all ports."""
-        self._room = _MAX_ANSWER
-        return list(self._parsed(messages.described, self._ask([messages.descriptions_request(self.version, self._xid())])))
-
     def groups_and_meters(self) -> tuple[int, int]:
         """How many groups and how many meters the bridge has; 0 where all that it speaks is OpenFlow 1.0, which knows neither."""
         if self.version == 1:
@@ -60,11 +55,6 @@ class Client(Conversation):
         self._room = _MAX_ANSWER
         requests = [request(self.version, self._xid()) for request in (messages.groups_request, messages.meters_request)]
         return self._checked(messages.groups_and_meters, self._ask(requests))
-
-    def barrier(self) -> None:
-        """Wait until the bridge has done all that was asked before."""
-        self._room = _MAX_ANSWER
-        self._ask([messages.barrier_request(self.version, self._xid())])
 
     def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
         wanted: Sequence[int | None] = [None] if ports is None else ports
@@ -104,7 +94,7 @@ class Client(Conversation):
             if kind == messages.ERROR:
                 if not self._checked(messages.is_bad_port, self.version, body):
                     raise Refused(self._what, one_line(self._checked(messages.explained, self.version, body)))
-            elif not messages.is_barrier_reply(self.version, kind):
+            else:
                 part = self._checked(messages.part, self.version, kind, body)
                 if part is None:
                     continue

@@ -20,7 +20,7 @@ _ALL_GROUPS = 0xFFFFFFFC  # OFPG_ALL
 _NONE_16 = 0xFFFF  # OFPP_NONE of 1.0: all ports, for port statistics
 _ALL_16 = 0xFFFC  # OFPP_ALL of 1.0: all ports, for queue statistics
 
-_PORT, _QUEUE, _PORT_DESC = 4, 5, 13  # multipart types (7.3.5.6, 7.3.5.8, 7.3.5.7)
+_PORT, _QUEUE = 4, 5  # multipart types (7.3.5.6, 7.3.5.8)
 _GROUP_DESC, _METER_DESC = 7, 10  # the same (7.3.5.11, 7.3.5.14)
 _LEAST_DESC = 8  # bytes of either: its length, and its number
 _MORE = 1  # OFPMPF_REPLY_MORE
@@ -32,14 +32,8 @@ _PORT_14 = struct.Struct("!H2xIII8Q")
 _QUEUE_10 = struct.Struct("!H2xI3Q")
 _QUEUE_13 = struct.Struct("!II3QII")
 _QUEUE_14 = struct.Struct("!H6xII3QII")
-_FEATURES_10 = struct.Struct("!QIB3xII")  # 1.0 describes ports in its features reply
-_DESCRIPTION_10 = struct.Struct("!H6s16s6I")
-_DESCRIPTION_13 = struct.Struct("!I4x6s2x16s8I")
-_DESCRIPTION_14 = struct.Struct("!IH2x6s2x16sII")
 _PROPERTY = struct.Struct("!HH")
 _EXPERIMENTER = struct.Struct("!II")
-
-_SPEEDS = (10**7, 10**7, 10**8, 10**8, 10**9, 10**9, 10**10)  # bit/s; the bits of ofp_port_features in 1.0, half and full duplex
 
 # The names of Interface.statistics, in the order of the messages.
 _PORT_COUNTERS = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped", "rx_errors", "tx_errors")
@@ -76,14 +70,6 @@ class Counted(NamedTuple):
     queue: int | None
     duration_s: float | None
     counters: dict[str, int]
-
-
-class Described(NamedTuple):
-    """A port: its name, of which OpenFlow has room for 15 characters, and the speed of its link in bit/s (None: unknown)."""
-
-    port: int
-    name: str
-    speed_bps: int | None
 
 
 class Part(NamedTuple):
@@ -125,15 +111,6 @@ def versions(version: int, body: bytes) -> list[int]:
     return [known for known in VERSIONS if known <= version]
 
 
-def barrier_request(version: int, xid: int) -> bytes:
-    """Ask to be told when all that was sent before is done (7.3.7)."""
-    return message(version, 18 if version == 1 else 20, xid)
-
-
-def is_barrier_reply(version: int, kind: int) -> bool:
-    return kind == (19 if version == 1 else 21)
-
-
 def port_stats_request(version: int, xid: int, port: int | None) -> bytes:
     """Ask for the counters of a port, or of all (7.3.5.6)."""
     if version == 1:
@@ -148,13 +125,6 @@ def queue_stats_request(version: int, xid: int, port: int | None) -> bytes:
     return _multipart(version, xid, _QUEUE, struct.pack("!II", _wide(port), _ANY_32))
 
 
-def descriptions_request(version: int, xid: int) -> bytes:
-    """Ask for the descriptions of all ports (7.3.5.7; in 1.0 they are in the features, 5.3.1)."""
-    if version == 1:
-        return message(version, 5, xid)
-    return _multipart(version, xid, _PORT_DESC, struct.pack("!I4x", _ANY_32) if version == 6 else b"")
-
-
 def groups_request(version: int, xid: int) -> bytes:
     """Ask for the descriptions of all groups (7.3.5.11). OpenFlow 1.0 has none."""
     return _multipart(version, xid, _GROUP_DESC, struct.pack("!I4x", _ALL_GROUPS) if version == 6 else b"")
@@ -167,8 +137,6 @@ def meters_request(version: int, xid: int) -> bytes:
 
 def part(version: int, kind: int, body: bytes) -> Part | None:
     """A part of a statistics answer (7.3.5.1), or None for another message. Raises Malformed."""
-    if version == 1 and kind == 6:
-        return Part(_PORT_DESC, False, memoryview(body))
     if kind != (17 if version == 1 else 19):
         return None
     fixed = struct.Struct("!HH") if version == 1 else struct.Struct("!HH4x")
@@ -203,27 +171,6 @@ def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
         except struct.error as error:
             raise Malformed("descriptions cut short") from error
     return found[_GROUP_DESC], found[_METER_DESC]
-
-
-def described(version: int, parts: Sequence[Part]) -> Iterator[Described]:
-    """The ports in an answer to ``descriptions_request``. Raises Malformed."""
-    try:
-        for kind, _, body in parts:
-            if kind != _PORT_DESC:
-                raise Malformed("another answer than the one that was asked for")
-            if version == 1:
-                if len(body) < _FEATURES_10.size:
-                    raise Malformed("features cut short")
-                for port, _, name, _, _, current, *_ in _DESCRIPTION_10.iter_unpack(body[_FEATURES_10.size :]):
-                    speeds = [speed for bit, speed in enumerate(_SPEEDS) if current >> bit & 1]
-                    yield Described(port, _name(name), max(speeds, default=None))
-            elif version == 4:
-                for port, _, name, *_, kbps, _ in _DESCRIPTION_13.iter_unpack(body):
-                    yield Described(_narrow(port), _name(name), kbps * 1000 or None)
-            else:
-                yield from _described_14(body)
-    except struct.error as error:
-        raise Malformed("descriptions of ports cut short") from error
 
 
 def explained(version: int, body: bytes) -> str:
@@ -315,23 +262,6 @@ def _queues_14(body: memoryview) -> Iterator[Counted]:
     for entry in _entries(body, _QUEUE_14.size):
         _, port, queue, *values, seconds, nanoseconds = _QUEUE_14.unpack_from(entry)
         yield Counted(_narrow(port), queue, _age(seconds, nanoseconds), _supported(_QUEUE_COUNTERS, values))
-
-
-def _described_14(body: memoryview) -> Iterator[Described]:
-    while body:
-        port, length, _, name, _, _ = _DESCRIPTION_14.unpack_from(body)
-        if not _DESCRIPTION_14.size <= length <= len(body):
-            raise Malformed("a description of the wrong length")
-        kbps = 0
-        for kind, value in _properties(body[_DESCRIPTION_14.size : length]):
-            if kind == _ETHERNET_PROPERTY:
-                *_, kbps, _ = struct.unpack_from("!4x6I", value)
-        yield Described(_narrow(port), _name(name), kbps * 1000 or None)
-        body = body[length:]
-
-
-def _name(raw: bytes) -> str:
-    return raw.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _entries(body: memoryview, least: int) -> Iterator[memoryview]:

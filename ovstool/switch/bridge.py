@@ -258,7 +258,7 @@ def _without_ports(
     if steered:
         from ovstool.switch import steer  # only what had a QoS had queues to steer into
 
-        steer.clear(switch, [steer.Place(*place) for place in steered])
+        steer.clear(switch, [steer.PortOnBridge(*place) for place in steered])
     return losses.of_mirrors(txn.read(losses.MIRRORS), {u: name for _, ports in of_fakes for u, name in ports.items()})
 
 

@@ -96,22 +96,22 @@ def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
     cookies = list(_cookies(switch, bridge, own_flow))
     if not cookies:
         return Contents(0, 0, groups, meters)
-    from ovstool.switch import steer  # mostly there is nothing to tell apart
+    from ovstool.openflow import steering  # mostly there is nothing to tell apart
 
-    return Contents(len(cookies), sum(cookie & steer.MASK == steer.COOKIE for cookie in cookies), groups, meters)
+    return Contents(len(cookies), sum(cookie & steering.MASK == steering.COOKIE for cookie in cookies), groups, meters)
 
 
 def _cookies(switch: Switch, bridge: str, own_flow: bool) -> Iterator[int]:
     """The cookie of each flow, which says whether the flow is ovstool's."""
     from ovstool.openflow.syntax import text
 
-    for table, priority, cookie, *_, match, actions in text.flows(text.lines(_dumped(switch, bridge))):
-        if not (own_flow and (table, priority, cookie, match, actions) == (0, 0, "0x0", "", "NORMAL")):
-            yield int(cookie, 16)
+    for row in text.flows(text.lines(_dumped(switch, bridge))):
+        if not (own_flow and (row.table, row.priority, row.cookie, row.match, row.actions) == (0, 0, "0x0", "", "NORMAL")):
+            yield int(row.cookie, 16)
 
 
 def _dumped(switch: Switch, bridge: str) -> Iterator[bytes]:
-    # Not by flow.Connection, whose modules take longer to import than all of this.
+    # Not by ofctl.OfctlBridge, whose modules take longer to import than all of this.
     words = ["-O", _VERSIONS, "--no-names", "dump-flows", "--", switch.management_socket(bridge)]
     done = yield from switch.stream(["ovs-ofctl", *words])
     if done.status:

@@ -247,7 +247,7 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
     if shaped:
         from ovstool.switch import steer  # only what had a QoS had queues to steer into
 
-        steer.clear(switch, [steer.Place(*place) for place in shaped.values()])
+        steer.clear(switch, [steer.PortOnBridge(*place) for place in shaped.values()])
     present = {name for name, _ in named}
     changes = [Change(name, "deleted" if name in present else "unchanged") for name in names]
     return changes, losses.of_mirrors(mirrored, {u: str(row["name"]) for u, row in rows.items()})

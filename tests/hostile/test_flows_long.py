@@ -13,10 +13,10 @@ TEXTS = {
     "a flow of quotes": "list(text.flows([' cookie=0x0, duration=1s, table=0, ' + '\\\"\\\\\\\\' * 200_000 + 'actions=drop']))",
     "a line in pieces": "list(text.lines([b'x'] * 900_000))",
     "numbers without end": "list(text.flows([' cookie=0x0, duration=1s, table=' + '9' * 9000 + ', priority=5 actions=drop']))",
-    "a match of words": "words.words('a=(,' * 100_000)",
-    "a match of parentheses": "words.words('a=' + '(' * 400_000)",
-    "actions of groups": "text.groups_of('group:1,' * 100_000)",
-    "actions that select queues": "text.queueing('set_queue:1,output:2,' * 50_000)",
+    "a match of words": "lexer.words('a=(,' * 100_000)",
+    "a match of parentheses": "lexer.words('a=' + '(' * 400_000)",
+    "actions of groups": "queue_selection.groups('group:1,' * 100_000)",
+    "actions that select queues": "queue_selection.of_actions('set_queue:1,output:2,' * 50_000)",
     "userspace": f"trace.parse('{HEAD}Datapath actions: ' + 'userspace(' * 100_000)",
     "clones in clones": f"trace.parse('{HEAD}Datapath actions: ' + 'clone(' * 100_000 + 'eth1')",
     "samples in samples": f"trace.parse('{HEAD}Datapath actions: ' + 'sample(userspace(),' * 60_000)",
@@ -26,11 +26,11 @@ TEXTS = {
     "bridges in bridges": f"trace.parse('{HEAD}' + ''.join(' ' * (i % 500) + 'bridge(\\\"b\\\")\\n' + ' ' * (i % 500) + ' 1. priority 1\\n' "
     "for i in range(3000)) + 'Datapath actions: drop')",
     "headers of tunnels": f"trace.parse('{HEAD}Datapath actions: ' + 'header(a(),ipv4(' * 60_000 + 'tunnel(' * 60_000 + 'dst' * 60_000)",
-    "numbers for names": "trace.parse('Datapath actions: ' + 'clone(' * 50_000 + '1,' * 50_000, trace.Ports('b', {}, {'1': 'eth1'}))",
-    "shown ports": "trace.ports('b', '    a 1 1' * 60_000 + '/2: (', '  port 1: a' * 60_000)",
-    "a qdisc of defaults": "installed.qdiscs_shown('qdisc htb 1: root' + ' default 1' * 100_000, ['eth1'], 'eth1')",
-    "police without an end": "installed.policers_shown('police 0x1 rate 1bit burst 1b  action ' * 60_000)",
-    "classes on a line": "installed.classes_shown('class htb 1:1 ' * 100_000)",
+    "numbers for names": "trace.parse('Datapath actions: ' + 'clone(' * 50_000 + '1,' * 50_000, trace.PortNames('b', {}, {'1': 'eth1'}))",
+    "shown ports": "trace.port_names('b', '    a 1 1' * 60_000 + '/2: (', '  port 1: a' * 60_000)",
+    "a qdisc of defaults": "datapath.qdiscs_shown('qdisc htb 1: root' + ' default 1' * 100_000, ['eth1'], 'eth1')",
+    "police without an end": "datapath.policers_shown('police 0x1 rate 1bit burst 1b  action ' * 60_000)",
+    "classes on a line": "datapath.classes_shown('class htb 1:1 ' * 100_000)",
     "a mask beyond its address": "matches.covers(matches.fields('nw_dst=1.2.3.4/99'), matches.fields('nw_dst=1.2.3.4/' + '9' * 9000))",
 }
 
@@ -41,12 +41,8 @@ def test_a_long_text(what):
 import signal
 signal.setitimer(signal.ITIMER_VIRTUAL, {LIMIT_S})
 from ovstool.errors import Refused
-from ovstool.openflow import match as matches, text, trace
-try:
-    from ovstool.openflow import words
-except ImportError:
-    words = None
-from ovstool.switch import installed
+from ovstool.openflow.syntax import lexer, match as matches, queue_selection, text, trace
+from ovstool.switch.checks import datapath
 try:
     {TEXTS[what]}
 except Refused:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from ovstool.openflow.syntax import actions, words
+from ovstool.openflow.syntax import actions, lexer
 from ovstool.shell import App
 
 EXTRACT = Path(__file__).parent.parent / "unit" / "ovs_fields.tsv"
@@ -426,7 +426,7 @@ def ofctl(tmp_path_factory):
 
 def judged(cases: list[Case], ofctl) -> tuple[list[str], list[str]]:
     """Flows that are taken though ovs-ofctl makes something else of them, and flows that are refused though it makes of them what they say."""
-    refused = {case: actions.misfit_of_flow(words.without_comment(case.flow.format(case.typed))) for case in cases}
+    refused = {case: actions.misfit_of_flow(lexer.without_comment(case.flow.format(case.typed))) for case in cases}
     asked = [
         case.flow.format(text) for case in cases if case.meant or not refused[case] for text in (case.typed, case.meant) if text is not None
     ]

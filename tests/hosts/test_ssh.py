@@ -158,7 +158,7 @@ def test_a_far_switch(home, switch):
     host = home.host(server)
     assert bridges(host.open(switch.box.db, S)) == ["br0"]
     openflow = OpenFlow(host.open(f"unix:{switch.box.directory}/br0.mgmt", S, Tls(), "ovs-vswitchd"), "br0", time.monotonic() + S)
-    assert sorted(port.name for port in openflow.descriptions()) == ["br0", "eth1", "eth2"]
+    assert sorted(port.port for port in openflow.port_stats()) == [1, 2, 65534]
     openflow.close()
     shown = host.run(["ovs-vsctl", f"--db={switch.box.db}", "list-ports", "br0"], S)
     assert shown == (0, "eth1\neth2\n", "")

@@ -7,7 +7,7 @@ import pytest
 from flow_generator import flows, numbered, read
 from ovs_version import OVS
 
-from ovstool.openflow.syntax import words
+from ovstool.openflow.syntax import lexer
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 # ovs-ofctl reads a mask of the lowest bytes of a tunnel option as an option of that length.
@@ -97,8 +97,8 @@ def of_ovs():
     """The flows of Open vSwitch's suite, each with a priority of its own, and with timeouts that do not pass meanwhile."""
     found = []
     for flow in read("flows_of_ovs.txt"):
-        head = words.head(flow)
-        kept = [re.sub("(_timeout=)", r"\g<1>60", word.text) for word in words.words(head) if word.name not in ("priority", "pri")]
+        head = lexer.before_actions(flow)
+        kept = [re.sub("(_timeout=)", r"\g<1>60", word.text) for word in lexer.words(head) if word.name not in ("priority", "pri")]
         found.append(f"{','.join(kept)} {flow[len(head) :]}")
     return numbered(found)
 

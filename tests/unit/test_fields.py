@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ovstool.openflow.syntax import actions, fields
-from ovstool.openflow.syntax.alike import Alike
+from ovstool.openflow.syntax.bulk_check import BulkCheck
 
 EXTRACT = Path(__file__).parent / "ovs_fields.tsv"
 OCTETS = {"u8": 1, "be16": 2, "be32": 4, "be64": 8, "be128": 16, "tunnelMD": 124, "MAC": 6}
@@ -43,7 +43,7 @@ def extract() -> Iterator[tuple[list[str], fields.Field]]:
 
 def test_the_table_is_what_open_vswitch_has():
     found = {name: field for names, field in extract() for name in names}
-    assert found == fields.table() and len(found) > 300
+    assert found == fields.by_name() and len(found) > 300
 
 
 def manual(page: str) -> str:
@@ -61,10 +61,10 @@ def test_the_manual_has_no_other_fields():
     )
     assert len(told) > 60 or not text
     for name, also, width, low, form, masking in told:
-        field = fields.table()[name]
+        field = fields.by_name()[name]
         assert field.bits == int(low or width) or name.startswith("tun_metadata"), name
         assert (field.form, field.maskable) == (FORMS[form], masking == "arbitrary bitwise masks"), name
-        assert not also or fields.table()[also] is field
+        assert not also or fields.by_name()[also] is field
 
 
 def test_all_actions_are_known():
@@ -141,20 +141,20 @@ OTHERS = (
 
 def test_of_many_flows_that_are_alike_the_same_is_said_as_of_each():
     """After very many that are right, each number in them is made another one."""
-    alike = Alike()
+    bulk_check = BulkCheck()
     for flow in SOME * 300:
-        assert alike.misfit(flow) is None
+        assert bulk_check.misfit(flow) is None
     found = {}
     for flow in SOME:
         for number in re.finditer(r"(?<![a-zA-Z_])[0-9]+(?![a-zA-Z_])", flow):
             for other in OTHERS:
                 changed = f"{flow[: number.start()]}{other}{flow[number.end() :]}"
-                found[changed] = alike.misfit(changed)
+                found[changed] = bulk_check.misfit(changed)
                 assert found[changed] == actions.misfit_of_flow(changed), changed
     assert sum(map(bool, found.values())) > 300 < sum(not wrong for wrong in found.values())
 
 
 def test_flows_that_are_not_alike_take_no_patterns_without_end():
-    alike = Alike()
+    bulk_check = BulkCheck()
     for number in range(40_000):
-        assert alike.misfit(f"reg{number % 7}={number},{'x' * (number % 300)}z=1,actions=drop") is None
+        assert bulk_check.misfit(f"reg{number % 7}={number},{'x' * (number % 300)}z=1,actions=drop") is None

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from ovstool.errors import Refused
-from ovstool.openflow.syntax import text, trace, words
+from ovstool.openflow.syntax import objects, text, trace
+from ovstool.openflow.syntax.names import with_names, with_numbers
 
 DUMP = """\
 OFPST_FLOW reply (OF1.5) (xid=0x2): flags=[more]
@@ -27,6 +28,7 @@ ROWS = [
     (2, 32768, "0x0", 0, 0, 0.004, "tcp", "drop"),
     ("uplink", 32768, "0xffffffffffffffff", None, None, 0.004, "", "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[])"),
 ]
+DUMPED = list(text.flows(text.lines([DUMP.encode()])))
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 10_000])
@@ -95,14 +97,14 @@ def theirs(match: str, actions: str) -> tuple[dict, list]:
 
 @pytest.mark.parametrize("match", MATCHES)
 def test_a_match_is_what_ovs_flow_makes_of_it(match):
-    ours = text.match_object(match)
+    ours = objects.of_match(match)
     assert json.loads(json.dumps(ours)) == ours == theirs(match, "drop")[0]
     assert match == "" or ours
 
 
 @pytest.mark.parametrize("actions", ACTIONS)
 def test_actions_are_what_ovs_flow_makes_of_them(actions):
-    ours = text.actions_object(actions)
+    ours = objects.of_actions(actions)
     assert json.loads(json.dumps(ours)) == ours == theirs("ip", actions)[1]
     assert ours
 
@@ -116,7 +118,7 @@ def test_actions_are_what_ovs_flow_makes_of_them(actions):
     ],
 )
 def test_a_match_that_ovs_flow_cannot_parse_is_text(match, parsed):
-    assert text.match_object(match) == parsed
+    assert objects.of_match(match) == parsed
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_a_match_that_ovs_flow_cannot_parse_is_text(match, parsed):
     ],
 )
 def test_actions_that_ovs_flow_cannot_parse_are_text(actions, parsed):
-    assert text.actions_object(actions) == parsed
+    assert objects.of_actions(actions) == parsed
 
 
 def test_a_difference():
@@ -152,17 +154,17 @@ def test_a_difference():
     ],
 )
 def test_what_tells_one_flow_from_another(flow, head):
-    assert text.head(flow) == head
+    assert text.key(flow) == head
 
 
 def test_dumped_flows_and_those_of_a_difference_are_told_apart_alike():
-    lines = [text.line_of(row) for row in ROWS]
+    lines = [text.line_of(row) for row in DUMPED]
     assert lines[:3] == [
         "priority=0 actions=NORMAL",
         "table=3 dl_vlan=5 cookie=0x5 actions=output:2",
         "table=1 priority=5,ip,in_port=2 actions=output:1",
     ]
-    assert [text.head(line) for line in lines] == [text.head_of(row) for row in ROWS]
+    assert [text.key(line) for line in lines] == [text.key_of(row) for row in DUMPED]
 
 
 @pytest.mark.parametrize(
@@ -178,9 +180,9 @@ def test_dumped_flows_and_those_of_a_difference_are_told_apart_alike():
     ],
 )
 def test_ports_by_number_and_by_name(names, numbers):
-    ports = text.ports(" 1(eth1): addr:aa:55:aa:55:00:0f\n     config:     0\n 2(eth2): addr:x\n 3(a b): addr:x\n 4(x-y): addr:y\n")
-    assert words.numbered(names, ports) == numbers
-    assert words.renamed(numbers, {number: name for name, number in ports.items()}) == names
+    ports = text.port_numbers(" 1(eth1): addr:aa:55:aa:55:00:0f\n     config:     0\n 2(eth2): addr:x\n 3(a b): addr:x\n 4(x-y): addr:y\n")
+    assert with_numbers(names, ports) == numbers
+    assert with_names(numbers, {number: name for name, number in ports.items()}) == names
 
 
 def test_flows_as_they_are_sent():
@@ -189,7 +191,7 @@ def test_flows_as_they_are_sent():
         "OFPT_FLOW_MOD (OF1.5) (xid=0x1): ADD table:5 priority=1,ipv6,ipv6_src=fe80::1 cookie:0x3 idle:7 hard:100 importance:5 send_flow_rem "
         "actions=set_field:02:00:00:00:00:01->eth_dst\nOFPT_FLOW_MOD (OF1.5) (xid=0x5): ADD actions=drop\n"
     )
-    assert text.sent(printed) == [
+    assert text.sent_flows(printed) == [
         "table=5 priority=1,ipv6,ipv6_src=fe80::1 cookie=0x3 idle_timeout=7 hard_timeout=100 importance=5 send_flow_rem "
         "actions=set_field:02:00:00:00:00:01->eth_dst",
         " actions=drop",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ovstool.openflow.syntax.text import queueing
+from ovstool.openflow.syntax import queue_selection
 from ovstool.switch.checks.datapath import Class, Policer, Qdisc, Queue, classes_shown, policers_shown, qdiscs_shown, queues_shown
 
 QDISCS = """\
@@ -120,4 +120,4 @@ def test_queues():
     ],
 )
 def test_the_queues_that_actions_lead_to(actions, leads):
-    assert [(found.queue, sorted(found.ports), found.others) for found in queueing(actions)] == leads
+    assert [(found.queue, sorted(found.ports), found.others) for found in queue_selection.of_actions(actions)] == leads

@@ -9,7 +9,7 @@ from severity import severity_of
 
 from ovstool.switch.checks import shaping_rules
 from ovstool.switch.checks.port_state import Config, Device, Shaped
-from ovstool.switch.checks.queue_flows import Lead
+from ovstool.switch.checks.queue_flows import QueueFlow
 
 GBIT = 10**9
 ETH = Device("eth1", "system", 1, None, 10 * GBIT, "veth", 1500, None, None, 0, 0)
@@ -32,8 +32,8 @@ def shaped(config="", queues="", kind="linux-htb", device=ETH, datapath="system"
     return Shaped("eth1", "br0", datapath, False, [device], version, uuid="u", type=kind, other_config=other_config, queues=made, **more)
 
 
-def lead(queue: int) -> Lead:
-    return Lead(queue, True, "br0", 0, 1, "0x0", 0, "ip", f"set_queue:{queue},NORMAL")
+def lead(queue: int) -> QueueFlow:
+    return QueueFlow(queue, True, "br0", 0, 1, "0x0", 0, "ip", f"set_queue:{queue},NORMAL")
 
 
 TEN = "max-rate=10000000"

@@ -1,6 +1,8 @@
 """The actions of ovs-actions(7), and which arguments each of them has; flows whose values ovs-ofctl would cut (pure).
 
-As with fields: ovs-ofctl keeps the low bits of what does not fit (``set_queue:-1``, ``learn(priority=70000)``), reads a number up to
+The file is long because its table has every action, and actions hold others, so what judges them cannot be taken apart.
+
+ovs-ofctl keeps the low bits of what does not fit (``set_queue:-1``, ``learn(priority=70000)``), reads a number up to
 where it ends (``load:10.0.0.1->NXM_OF_IP_SRC[]`` is 10), and passes over arguments that an action has not (``ct_clear(zone=5)``).
 """
 
@@ -11,7 +13,7 @@ from itertools import accumulate
 
 from ovstool.openflow.syntax import fields
 from ovstool.openflow.syntax.fields import Check, decimal, number
-from ovstool.openflow.syntax.words import Word, words
+from ovstool.openflow.syntax.lexer import Word, words
 
 _U8, _U16, _U32, _U64 = (number(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 _D16, _D32 = decimal(0, 2**16 - 1), decimal(0, 2**32 - 1)
@@ -37,7 +39,7 @@ class Misfit(Exception):
     """What is wrong with a word, in a sentence."""
 
 
-class _Right(dict[str, str]):
+class _Judged(dict[str, str]):
     """Words in which nothing is wrong, by which time is saved where they come again; and what each is about. Raises Misfit for another."""
 
     def __init__(self, judge: Callable[[str], str]):
@@ -64,7 +66,7 @@ def misfit_of_flow(flow: str) -> str | None:
 
 
 def misfit_of_packet(text: str) -> str | None:
-    """The same of a packet for ``ofproto/trace``."""
+    """The first value of a packet for ``ofproto/trace`` that would be taken for another one, and what is wrong with it."""
     return _misfit_of(_judge_before, text)
 
 
@@ -85,7 +87,7 @@ def are_about_different(before: str) -> bool:
 
 def _about(word: Word) -> str:
     """What a word is about: a field, by the name that all its names stand for. Raises Misfit."""
-    field = fields.table().get(word.name)
+    field = fields.by_name().get(word.name)
     wrong = fields.misfit(word)
     if field and not word.value and not field.name.startswith("tun_metadata"):  # whether a packet has such an option can be asked
         wrong = "has no value, and ovs-ofctl would take it for any"
@@ -96,9 +98,9 @@ def _about(word: Word) -> str:
 
 def _about_text(text: str) -> str:
     name, _, value = text.partition("=")
-    form = fields.plain().get(name)
+    form = fields.plain_patterns().get(name)
     if form and form.fullmatch(value):
-        return _OF_PROTOCOL if name in _SAYING_PROTOCOL else fields.table()[name].name
+        return _OF_PROTOCOL if name in _SAYING_PROTOCOL else fields.by_name()[name].name
     name, value = _PIECE.fullmatch(text).groups()  # type: ignore[union-attr]  # it matches anything
     return _about(Word(name, value, text))
 
@@ -106,7 +108,7 @@ def _about_text(text: str) -> str:
 _SPACE = ", \t\r\n"
 _OF_PROTOCOL = "protocol"
 _SAYING_PROTOCOL = {*fields.PROTOCOLS, "dl_type", "eth_type", "nw_proto", "ip_proto"}
-_BEFORE = _Right(_about_text)
+_BEFORE = _Judged(_about_text)
 
 
 def _twice(said: Iterable[Word]) -> str | None:
@@ -122,12 +124,12 @@ def _twice(said: Iterable[Word]) -> str | None:
 
 def _facts(word: Word) -> Iterator[tuple[str, object]]:
     """What a word says: of a field, or of a protocol."""
-    field = fields.table().get(word.name)
+    field = fields.by_name().get(word.name)
     name = field.name if field else word.name
     if word.name in fields.PROTOCOLS:
         yield from ((what, value) for what, value in zip(("eth_type", "nw_proto"), fields.PROTOCOLS[word.name], strict=True) if value)
     elif name not in fields.COUNTERS and word.value:
-        number_ = fields.read(word.value)
+        number_ = fields.integer(word.value)
         yield name, word.value if number_ is None else number_
 
 
@@ -156,7 +158,7 @@ def _judge_text(text: str) -> str:
     return ""
 
 
-_ACTIONS = _Right(_judge_text)
+_ACTIONS = _Judged(_judge_text)
 _NESTED = re.compile(r'([^,() \t\r\n"]+(?:\((?:[^()"]|\([^()"]*\))*\))?)(?:[, \t\r\n]|\Z)')
 REGISTER = r"(?:reg(?:1[0-5]|[0-9])|metadata|tun_id|pkt_mark|ct_mark|NXM_NX_(?:REG[0-9]|CT_MARK)\[\])"
 
@@ -227,7 +229,7 @@ def _one_of(*values: int) -> Judge:
 
     @_of
     def judge(text: str) -> str | None:
-        return fields.octal(text) if fields.read(text) in values else f"does not fit: {' or '.join(map(hex, values))}"
+        return fields.octal(text) if fields.integer(text) in values else f"does not fit: {' or '.join(map(hex, values))}"
 
     return judge
 
@@ -261,10 +263,10 @@ def _number_for(target: str) -> Check:
 @_of
 def _set_field(text: str) -> str | None:
     value, arrow, name = text.partition("->")
-    field = fields.table().get(name)
+    field = fields.by_name().get(name)
     if not arrow or not field:
         return None
-    if value == "ANY":  # which ovs-ofctl writes for a mask of no bits (forms.readable)
+    if value == "ANY":  # which ovs-ofctl writes for a mask of no bits (spelling.readable)
         return None
     return (
         "sets nothing: its mask is 0"
@@ -386,10 +388,10 @@ def _alone(judge: Judge) -> Judge:
 def _learned(word: Word) -> str | None:
     """What a learned flow matches: a field, part of one, a value for it, or where to take that from (learn_parse_spec of learn.c)."""
     wrong = fields.subfield(word.name)
-    field = fields.table().get(word.name.partition("[")[0])
+    field = fields.by_name().get(word.name.partition("[")[0])
     if wrong or not field or not word.value:
         return wrong and f"{word.text} {wrong}"
-    if fields.table().get(word.value.partition("[")[0]) or re.match(r"\w+\[", word.value):
+    if fields.by_name().get(word.value.partition("[")[0]) or re.match(r"\w+\[", word.value):
         return _bits(word)
     if fields.bits_of(word.name) == field.bits:
         return _of(lambda text: fields.value(field, text, sets=True))(word)

@@ -1,5 +1,7 @@
 """The fields of ovs-fields(7), and which values each of them has (pure).
 
+The file is long because a quarter of it is the table of all fields.
+
 ovs-ofctl takes much that does not fit and makes something else of it, without a word: it keeps the low bits of a number
 (``dl_vlan=5000`` is 904), of an address (``10.0.0.300`` is 10.0.0.44) and of a prefix, reads as many digits as it likes and passes over
 the rest. So what is typed is read here as it stands there, and held against what the field has. What is said about a value begins with
@@ -14,7 +16,7 @@ from collections.abc import Callable, Container, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ovstool.openflow.syntax.words import FLAGS, Word
+from ovstool.openflow.syntax.lexer import FLAGS, Word
 
 Check = Callable[[str], str | None]  # what is wrong with a value; None: nothing
 
@@ -177,7 +179,7 @@ class Field(NamedTuple):
 
 
 @lru_cache(1)
-def table() -> dict[str, Field]:
+def by_name() -> dict[str, Field]:
     """The fields by all of their names."""
     found = {}
     for line in _TABLE.split("\n"):
@@ -199,26 +201,26 @@ def _lines(line: str) -> Iterator[str]:
 
 
 @lru_cache(1)
-def plain() -> dict[str, re.Pattern[str]]:
+def plain_patterns() -> dict[str, re.Pattern[str]]:
     """How nearly all values of most fields are written, by all of their names: it takes no closer look to see that these fit."""
     forms = {"mac": _MAC, "ipv4": _PLAIN_IPV4, "number8": _PLAIN_8, "number16": _PLAIN_16, "number32": _PLAIN_32, "number64": _PLAIN_32}
     odd = (*_HIGHEST, *_NOT_ZERO, "nw_tos")
     return {
         name: forms[form]
-        for name, field in table().items()
+        for name, field in by_name().items()
         if (form := f"{field.form}{field.bits}" if field.form == "number" else field.form) in forms and field.name not in odd
     }
 
 
 def misfit(word: Word) -> str | None:
     """What is wrong with a word of a match, or of what a flow says before its actions. A field without a value is not looked at."""
-    if word.name in BESIDE:
-        return BESIDE[word.name](word.value) if word.value else None
+    if word.name in BESIDE_MATCH:
+        return BESIDE_MATCH[word.name](word.value) if word.value else None
     if word.name in PROTOCOLS or word.name in FLAGS or word.name in IGNORED:
         return f"says more than it can: {word.name} has no value, and ovs-ofctl would pass over {word.value}" if word.value else None
     if "[" in word.name:
         return subfield(word.name) or (_part(word.name)(word.value) if word.value else None)
-    field = table().get(word.name)
+    field = by_name().get(word.name)
     return value(field, word.value) if field and word.value else None
 
 
@@ -232,7 +234,7 @@ def subfield(text: str) -> str | None:
     found = re.fullmatch(_SUBFIELD, text)
     if not found:
         return "has no such bits: [], [BIT] or [FIRST..LAST]" if re.match(r"\w+\[", text) else None
-    field = table().get(found[1])
+    field = by_name().get(found[1])
     if field and found[2] and not int(found[2]) <= int(found[3] or found[2]) < field.bits:
         return f"has no such bits: 0 to {field.bits - 1}"
     return None
@@ -241,7 +243,7 @@ def subfield(text: str) -> str | None:
 def bits_of(text: str) -> int | None:
     """How many bits a field, or a part of it, has."""
     found = re.fullmatch(_SUBFIELD, text)
-    field = table().get(found[1]) if found else None
+    field = by_name().get(found[1]) if found else None
     if not found or not field:
         return None
     return int(found[3] or found[2]) - int(found[2]) + 1 if found[2] else field.bits
@@ -257,7 +259,7 @@ def number(low: int, high: int, also: Container[int] = (), step: int = 1, but: s
     said = f"does not fit: {_span(low, high)}{f' in steps of {step}' if step > 1 else ''}{but}"
 
     def check(text: str) -> str | None:
-        found = read(text)
+        found = integer(text)
         if found is None or not ((low <= found <= high and found % step == 0) or found in also):
             return said
         return octal(text)
@@ -279,7 +281,7 @@ def _span(low: int, high: int) -> str:
     return f"{low} to {high if high < 2**32 else hex(high) if high < 2**128 else f'2^{high.bit_length()}-1'}"
 
 
-def read(text: str) -> int | None:
+def integer(text: str) -> int | None:
     """A number as strtoull(3) reads it, without wrapping it around; None for what is none."""
     found = _NUMBER.fullmatch(text)
     if not found:
@@ -295,14 +297,14 @@ def read(text: str) -> int | None:
 def octal(text: str) -> str | None:
     """What is wrong with a number that is another one than its digits say: ovs-fields(7) has decimal and hexadecimal alone."""
     found = _NUMBER.fullmatch(text)
-    if found and found[3] and found[3][0] == "0" and int(found[3]) != read(found[3]):
-        return f"begins with 0, so ovs-ofctl would read it as octal: {read(text)}"
+    if found and found[3] and found[3][0] == "0" and int(found[3]) != integer(found[3]):
+        return f"begins with 0, so ovs-ofctl would read it as octal: {integer(text)}"
     return None
 
 
 def mask(text: str, high: int, size: int) -> str | None:
     """What is wrong with a mask. All bits that ovs-ofctl holds are all that the field has, and so is -1 where it does not cut that."""
-    found = read(text)
+    found = integer(text)
     if found is None or not (0 <= found <= high or found == (1 << size) - 1 or (size == 64 and -(1 << 63) <= found < 0)):
         return f"has a mask that does not fit: 0 to {high:#x}"
     return octal(text)
@@ -314,7 +316,7 @@ def _number(field: Field, text: str, sets: bool) -> str | None:
     size = next(size for size in _SIZES if size >= field.bits)
     is_value = bool(slash) and field.name in _NOT_ZERO and not sets
     wrong = _number_of(field.name, high, sets or is_value)(first) or (mask(second, high, size) if slash else None)
-    if is_value and not wrong and read(second) not in (0, read(first), *((high, (1 << size) - 1) if read(first) else ())):
+    if is_value and not wrong and integer(second) not in (0, integer(first), *((high, (1 << size) - 1) if integer(first) else ())):
         return f"has a mask for which Open vSwitch takes the value: {first}/{first}"
     return wrong
 
@@ -417,7 +419,7 @@ def _cookie(text: str) -> str | None:
     return number(0, 2**64 - 2)(first)  # all bits say that a flow keeps the cookie that it has, which a new one has not
 
 
-BESIDE: dict[str, Check] = {
+BESIDE_MATCH: dict[str, Check] = {
     "table": table_number, "cookie": _cookie, "out_port": port, "priority": number(0, 0xFFFF), "idle_timeout": number(0, 0xFFFF),
     "hard_timeout": number(0, 0xFFFF), "importance": number(0, 0xFFFF),
 }  # fmt: skip

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ovstool.openflow.syntax import fields
-from ovstool.openflow.syntax.words import Word, escaped
+from ovstool.openflow.syntax.lexer import Word
+from ovstool.openflow.syntax.names import escaped
 
 _IPV4 = {"ip", "ipv4", "ip4", "icmp", "tcp", "udp", "sctp"}
 _IPV6 = {"ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6"}
@@ -50,14 +51,14 @@ _SHARED = (
     ("tp_dst", "udp_dst"), ("tp_src", "sctp_src"), ("tp_dst", "sctp_dst"),
 )  # fmt: skip
 # Words for what a flow has besides its match, and those that ovs-ofctl passes over; out_port is for dumps, and no flow has it.
-_BESIDE = {*fields.BESIDE, *fields.COUNTERS, *fields.IGNORED, *fields.FLAGS} - {"out_port"}
+_BESIDE = {*fields.BESIDE_MATCH, *fields.COUNTERS, *fields.IGNORED, *fields.FLAGS} - {"out_port"}
 # A value, unless what the match needs may depend on it.
 _VALUE = re.compile(r"(?<!_type)(?<!_proto)(?<!ct_state)[=:][^, \t\r]*")
 _TELLING = ("_type", "_proto", "ct_state", "tun_metadata")  # in a field whose value counts, or whose number tells it from others
 _OF_VALUES = b"012345789.:/abcdefABCDEF"  # without the 6 that tells tcp6 from tcp
 
 
-def kinds(lines: Iterable[str]) -> list[tuple[int, str]]:
+def one_of_each_kind(lines: Iterable[str]) -> list[tuple[int, str]]:
     """Of many flows one for each set of fields: its line's number and what stands before its actions."""
     roughly: dict[bytes, tuple[int, str]] = {}  # as most flows differ in numbers alone, and this is quick
     found: dict[str, tuple[int, str]] = {}
@@ -72,12 +73,12 @@ def kinds(lines: Iterable[str]) -> list[tuple[int, str]]:
     return sorted(found.values())
 
 
-def match(said: Iterable[Word]) -> list[Word]:
+def match_words(said: Iterable[Word]) -> list[Word]:
     """The words of a flow that are of its match."""
     return [word for word in said if word.name not in _BESIDE]
 
 
-def plain(said: Sequence[Word]) -> bool:
+def are_plainly_met(said: Sequence[Word]) -> bool:
     """Whether each word of a match is for another field, and what it needs is there in a word of its own."""
     names = {word.name for word in said}
     if len(names) < len(said) or any(one in names and other in names for one, other in _SHARED):

@@ -1,13 +1,13 @@
 """What ``ofproto/trace`` (ovs-vswitchd(8)) prints, to steps and to a verdict of one sentence (pure)."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ovstool.errors import Refused, one_line, quote
-from ovstool.openflow.syntax.words import renamed
+from ovstool.openflow.syntax import datapath_actions
+from ovstool.openflow.syntax.names import with_names
 
 # Patterns that few traces need are texts, which re compiles when the first does.
 _BRIDGE = re.compile(r"( *)bridge\(\"(.*)\"\)")
@@ -20,12 +20,6 @@ _TUNNELLED = ("output to kernel tunnel", "output to native tunnel")  # compose_o
 _CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
 _RESUMED = r"recirc\(0x[0-9a-f]+\) - resume (\w+)"
 _OUTPUT = re.compile(r"output:(.+)")
-# In a datapath's actions these stand without parentheses like a port does (odp-util.c, format_odp_actions).
-_NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
-_BRANCHES = ("clone", "check_pkt_len", "gt", "le", "actions", "sample")  # actions that hold others
-_WITH_PORTS = (*_BRANCHES, "tnl_port", "out_port", "tnl_pop")
-_PIECE = re.compile(r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)|[(),\n]|[^"(),\n]+')
-_PLAIN_NAME = r"(?!\d+$|(?:drop|pop_vlan|pop_eth|pop_nsh|ct_clear|dec_ttl)$)[\w.-]+"
 _TUNNEL_PORT = re.compile(r"(?:vxlan|genev|geneve|gre|ip6gre|erspan|ip6erspan|lisp|stt|gtpu|udp|srv6)_sys(?:_\d+)?")
 # dpif_show_backer of ofproto-dpif.c, show_dpif of dpctl.c
 _SHOWN_DATAPATH = r"([^\s@]+@\S+): hit:\d+ missed:\d+"
@@ -63,7 +57,7 @@ class Trace:
     tunnels: list[str] = field(default_factory=list)  # those that it leaves through, empty for one that no flow names
 
 
-class Ports(NamedTuple):
+class PortNames(NamedTuple):
     """The names of ports by number, for a trace that has none: those of OpenFlow by bridge, and those of the datapath."""
 
     bridge: str = ""  # the one that the packet comes to
@@ -82,7 +76,7 @@ def datapath_of(bridge: str, dpif_show: str) -> str:
     raise Refused("dpif/show", f"does not tell of bridge {quote(bridge)}")
 
 
-def ports(bridge: str, dpif_show: str, dpctl_show: str) -> Ports:
+def port_names(bridge: str, dpif_show: str, dpctl_show: str) -> PortNames:
     """Read the names of the ports of all bridges, from ``dpif/show``, and those of a datapath, from ``dpctl/show``."""
     of_bridges: dict[str, dict[str, str]] = {}
     names: dict[str, str] = {}
@@ -92,7 +86,7 @@ def ports(bridge: str, dpif_show: str, dpctl_show: str) -> Ports:
         elif found := re.fullmatch(_SHOWN_BRIDGE, line):
             names = of_bridges.setdefault(found[1], {})
     shown = (re.match(_SHOWN_DATAPATH_PORT, line) for line in dpctl_show.split("\n"))
-    return Ports(bridge, of_bridges, {found[1]: found[2] for found in shown if found})
+    return PortNames(bridge, of_bridges, {found[1]: found[2] for found in shown if found})
 
 
 class _Around(NamedTuple):
@@ -103,8 +97,8 @@ class _Around(NamedTuple):
     step: Step | None = None
 
 
-def parse(text: str, ports: Ports | None = None) -> Trace:
-    """Read a trace that was made with ``--names``, or to which ``ports`` adds them. Raises Refused when it is none.
+def parse(text: str, ports: PortNames | None = None) -> Trace:
+    """Read a trace that was made with ``--names``, or to which ``ports`` adds the names. Raises Refused when it is none.
 
     A packet that goes through connection tracking is traced in several passes: ``final_flow`` and ``megaflow`` are those of the
     last, ``datapath_actions`` those of all, one pass a line.
@@ -119,7 +113,7 @@ def parse(text: str, ports: Ports | None = None) -> Trace:
         if not words or not words.strip("-="):
             continue
         if colon and name == "Datapath actions":
-            passes.append(_with_port_names(value, ports.of_datapath) if ports else value)
+            passes.append(datapath_actions.with_port_names(value, ports.of_datapath) if ports else value)
         elif colon and name in ("Flow", "Final flow", "Megaflow"):
             _take_flow(trace, name, _renamed(value, ports, ports.bridge if ports else ""))
         elif found := _BRIDGE.fullmatch(line):
@@ -161,7 +155,7 @@ def _take_flow(trace: Trace, name: str, flow: str) -> None:
             trace.megaflow = flow
 
 
-def _take_action(trace: Trace, around: list[_Around], line: str, ports: Ports | None) -> None:
+def _take_action(trace: Trace, around: list[_Around], line: str, ports: PortNames | None) -> None:
     """An action, or a remark on one: of the step within which it stands. What it does not stand within is over."""
     words = line.strip()
     column = len(line) - len(line.lstrip())
@@ -175,26 +169,11 @@ def _take_action(trace: Trace, around: list[_Around], line: str, ports: Ports | 
         (step.notes if remark else step.actions).append(words)
     if step and remark and words in _TUNNELLED:
         found = _OUTPUT.fullmatch(step.actions[-1]) if step.actions else None
-        trace.tunnels.append(_unquoted(found[1]) if found and not found[1].endswith("]") else "")
+        trace.tunnels.append(datapath_actions.unquoted(found[1]) if found and not found[1].endswith("]") else "")
 
 
-def _renamed(flow: str, ports: Ports | None, bridge: str) -> str:
-    return renamed(flow, ports.of_bridges.get(bridge, {})) if ports else flow
-
-
-def _with_port_names(actions: str, names: Mapping[str, str]) -> str:
-    """Actions of a datapath with names for the numbers of ports (format_odp_actions of odp-util.c)."""
-    within: list[str] = []
-    pieces: list[str] = []
-    for piece in _PIECE.findall(actions):
-        if piece == "(":
-            within.append(pieces[-1] if pieces else "")
-        elif piece == ")" and within:
-            within.pop()
-        elif piece in names and (not within or within[-1] in _WITH_PORTS):
-            piece = names[piece] if re.fullmatch(_PLAIN_NAME, names[piece]) else json.dumps(names[piece], ensure_ascii=False)
-        pieces.append(piece)
-    return "".join(pieces)
+def _renamed(flow: str, ports: PortNames | None, bridge: str) -> str:
+    return with_names(flow, ports.of_bridges.get(bridge, {})) if ports else flow
 
 
 def _step(bridge: str, table: int, depth: int, text: str) -> Step:
@@ -213,7 +192,7 @@ def _title(step: Step) -> str:
 
 def _outputs(trace: Trace) -> list[str]:
     """The names of the ports that the packet leaves through, in that order."""
-    names = [name for name in _datapath_ports(trace.datapath_actions) if not _TUNNEL_PORT.fullmatch(name)]
+    names = [name for name in datapath_actions.ports(trace.datapath_actions) if not _TUNNEL_PORT.fullmatch(name)]
     return list(dict.fromkeys([*names, *_tunnels(trace)]))
 
 
@@ -223,51 +202,6 @@ def _tunnels(trace: Trace) -> list[str]:
         return []
     device = _TUNNEL_PORT.search(trace.datapath_actions)
     return [name or (device[0] if device else "a tunnel") for name in trace.tunnels]
-
-
-class _Open(NamedTuple):
-    """A parenthesis that is open: the action before it, and whether ports in it count."""
-
-    action: str
-    counts: bool
-
-
-def _datapath_ports(actions: str) -> list[str]:
-    """The ports among the actions of a datapath, also those in a clone or in one of two branches."""
-    found: list[str] = []
-    within: list[_Open] = []
-    sampled: tuple[int, int] | None = None  # the outermost sample: how deep it is, and how many ports there were before it
-    word = ""
-    for piece in (*_PIECE.findall(actions), ","):
-        counts = not within or within[-1].counts
-        if piece not in ("(", ")", ",", "\n"):
-            word += piece
-            continue
-        if piece == "(":
-            if word == "sample" and not sampled:
-                sampled = len(within), len(found)
-            if word == "userspace" and sampled and within[sampled[0]].counts:  # it is sFlow or IPFIX
-                del found[sampled[1] :]
-                within[sampled[0] :] = [around._replace(counts=False) for around in within[sampled[0] :]]
-                counts = False
-            within.append(_Open(word, counts and word in _BRANCHES))
-        elif counts and word and word not in _NO_PORT and (word.startswith('"') or "=" not in word):
-            found.append(_unquoted(word))
-        if piece == ")" and within:
-            within.pop()
-            if sampled and len(within) == sampled[0]:
-                sampled = None
-        word = ""
-    return found
-
-
-def _unquoted(name: str) -> str:
-    if name.startswith('"'):
-        try:
-            return json.loads(name)
-        except ValueError:
-            pass
-    return name
 
 
 def _verdict(trace: Trace, failed: str, resumed: str) -> str:
@@ -334,9 +268,9 @@ def _queues(trace: Trace) -> dict[str, str]:
                 queue = ""
             elif action.startswith("enqueue:"):
                 port, _, number = action.removeprefix("enqueue:").rpartition(":")
-                named[_unquoted(port)] = place, number
+                named[datapath_actions.unquoted(port)] = place, number
             elif queue and (found := _OUTPUT.fullmatch(action)):
-                named[_unquoted(found[1])] = place, queue
+                named[datapath_actions.unquoted(found[1])] = place, queue
             elif queue and action in ("NORMAL", "FLOOD", "ALL"):
                 among = place, queue
     queues = {name: max(named.get(name, (0, "")), among)[1] for name in trace.outputs}

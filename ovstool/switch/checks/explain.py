@@ -10,7 +10,7 @@ from ovstool.switch import Finding, Switch
 from ovstool.switch.accepts import qos_types
 from ovstool.switch.checks import datapath, policing, port_state, shaping
 from ovstool.switch.checks.port_state import Device, Shaped
-from ovstool.switch.checks.queue_flows import Lead
+from ovstool.switch.checks.queue_flows import QueueFlow
 
 _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
 _MANY = 10  # flows to a queue that a page names
@@ -62,7 +62,7 @@ class Queue:
     tx_packets: int | None
     tx_bytes: int | None
     tx_errors: int | None
-    flows: list[Lead] | None
+    flows: list[QueueFlow] | None
 
 
 @dataclass(frozen=True)

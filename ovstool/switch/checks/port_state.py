@@ -15,7 +15,7 @@ from ovstool.switch.accepts import qos_types
 if TYPE_CHECKING:
     from ovstool.switch.checks import datapath
     from ovstool.switch.checks.datapath import Qdisc
-    from ovstool.switch.checks.queue_flows import Lead
+    from ovstool.switch.checks.queue_flows import QueueFlow
 
 _PORT = ("_uuid", "name", "qos", "interfaces")
 INTERFACE = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "status", "statistics", *police.COLUMNS)
@@ -92,8 +92,8 @@ class Shaped(NamedTuple):
     other_config: Mapping[str, str] = _NONE
     queues: Mapping[int, Config] = _NONE
     others: Sequence[str] = ()
-    leads: "list[Lead] | None" = None
-    anywhere: "Mapping[int, list[Lead]]" = _NONE
+    leads: "list[QueueFlow] | None" = None
+    anywhere: "Mapping[int, list[QueueFlow]]" = _NONE
     has: "dict[int, datapath.Queue] | None" = None
     classes: "dict[int, datapath.Class] | None" = None
 
@@ -147,7 +147,7 @@ class Shaped(NamedTuple):
         rounded = device.link_speed // 10**6 // 8 * 8 * 10**6
         return device.link_speed if self.version is None or self.version < (3, 2) else rounded or 10**10
 
-    def leads_to(self, queue: int) -> "list[Lead]":
+    def leads_to(self, queue: int) -> "list[QueueFlow]":
         named = [lead for lead in self.leads or () if lead.queue == queue]
         among = self.anywhere.get(queue, [])
         known = set(named)
@@ -220,7 +220,7 @@ def gather(switch: Switch, names: Sequence[str], details: bool = False) -> list[
 
     # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
     with ThreadPoolExecutor() as pool:
-        asked = queue_flows.Asked(switch, pool, here)
+        asked = queue_flows.QueueFlowQuery(switch, pool, here)
         qdiscs = pool.submit(switch.attempt, "what tc has", datapath.qdiscs, switch, names)
         what = "what the datapath has of queues"
         has = {port: pool.submit(switch.attempt, what, datapath.queues, switch, device) for port, device in first.items()}

@@ -4,24 +4,26 @@ A packet passes a patch port with the queue that was selected for it, so the flo
 with it too, by whatever port the host sends it then, so those count that send into a tunnel.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
 from ovstool.errors import Refused, quote
-from ovstool.openflow.syntax import text
+from ovstool.openflow.syntax import queue_selection, text
+from ovstool.openflow.syntax.queue_selection import QueueSelection
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping, one
-from ovstool.switch import Switch, flow, lookup
+from ovstool.switch import Switch, lookup
+from ovstool.switch.ofctl import OfctlBridge
 
 _WHAT = "which flows lead to queues"
 _MOST = 2**18  # ways of a bridge; a flow may go to many groups, and a group has many buckets
 
 
 @dataclass(frozen=True)
-class Lead:
+class QueueFlow:
     """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on."""
 
     queue: int
@@ -35,11 +37,11 @@ class Lead:
     actions: str
 
 
-class Leads(NamedTuple):
+class QueueFlows(NamedTuple):
     """The flows that lead to queues of a bridge's ports: by OpenFlow port those that name it, by queue those that may send to any."""
 
-    named: Mapping[str, list[Lead]]
-    anywhere: Mapping[int, list[Lead]]
+    named: Mapping[str, list[QueueFlow]]
+    anywhere: Mapping[int, list[QueueFlow]]
 
 
 class _Joined(NamedTuple):
@@ -53,57 +55,65 @@ class _Joined(NamedTuple):
     tunnels: dict[str, set[str]]
 
 
-class Asked:
-    """What bridges were asked; their answers come meanwhile."""
+class QueueFlowQuery:
+    """A query of bridges for their flows, whose answers come meanwhile."""
 
     def __init__(self, switch: Switch, pool: Executor, bridges: Sequence[str]):
         self._joined = _joined(switch, bridges)
-        asked = chain(bridges, *self._joined.bridges.values())
+        names = lookup.unique(chain(bridges, *self._joined.bridges.values()))
         # The database is asked here, since its connection is for one thread.
-        connections = {name: switch.attempt(_WHAT, flow.Connection.of, switch, name) for name in lookup.unique(asked)}
-        known = {name: connection for name, connection in connections.items() if connection}
-        self._selecting = {name: pool.submit(switch.attempt, _WHAT, _selecting, connection) for name, connection in known.items()}
+        reached = {name: switch.attempt(_WHAT, OfctlBridge.of, switch, name) for name in names}
+        known = {name: bridge for name, bridge in reached.items() if bridge}
+        self._selecting = {name: pool.submit(switch.attempt, _WHAT, _selecting, bridge) for name, bridge in known.items()}
 
-    def of(self, bridge: str) -> Leads | None:
+    def of(self, bridge: str) -> QueueFlows | None:
         """The flows that lead to queues of a bridge's ports, one of those that were asked about; None: not all of them can be known."""
-        named: dict[str, list[Lead]] = {}
-        anywhere: dict[int, dict[Lead, None]] = {}
+        named: dict[str, list[QueueFlow]] = {}
+        anywhere: dict[int, dict[QueueFlow, None]] = {}
         for name in (bridge, *sorted(self._joined.bridges[bridge])):
             selecting = self._selecting[name].result() if name in self._selecting else None
             if selecting is None:
                 return None
-            for lead, to in selecting:
+            for flow, to in selecting:
                 if name == bridge:
                     for ofport in to.ports:
-                        named.setdefault(ofport, []).append(replace(lead, certain=True))
+                        named.setdefault(ofport, []).append(replace(flow, certain=True))
                 away = (self._joined.tunnels if name == bridge else self._joined.ways).get(name, set())
                 if to.others or not away.isdisjoint(to.ports):
-                    anywhere.setdefault(lead.queue, {})[lead] = None
-        return Leads(named, {queue: list(leads) for queue, leads in anywhere.items()})
+                    anywhere.setdefault(flow.queue, {})[flow] = None
+        return QueueFlows(named, {queue: list(flows) for queue, flows in anywhere.items()})
 
 
-def _selecting(connection: flow.Connection) -> list[tuple[Lead, text.Queueing]]:
+def _selecting(bridge: OfctlBridge) -> list[tuple[QueueFlow, QueueSelection]]:
     """The flows of a bridge that select queues, themselves or by a group, and where they send then."""
-    rows = list(connection.flows_to_queues())
-    groups = _groups(connection) if any("group:" in row[7] for row in rows) else {}
-    found = (
-        (Lead(to.queue, False, connection.bridge, table, priority, cookie, packets, match, actions), to)
-        for table, priority, cookie, packets, _, _, match, actions in rows
-        for to in chain(text.queueing(actions, goes_on=table != 0), *(groups.get(group, ()) for group in text.groups_of(actions)))
-    )
-    leads, ways = [], 0
-    for lead, to in found:
-        leads.append((lead, to))
-        ways += 1 + len(to.ports)
-        if ways > _MOST:
-            raise Refused(f"bridge {quote(connection.bridge)}", f"more than {_MOST} ways from flows to ports by a queue")
-    return leads
+    # Picked out of all before they are parsed: there may be very many others.
+    rows = list(text.bounded(text.flows(filter(queue_selection.may_select, bridge.dumped_lines_for_many()))))
+    groups = _groups(bridge) if any("group:" in row.actions for row in rows) else {}
+    flows, ways = [], 0
+    for row in rows:
+        for to in _selections(row, groups):
+            flows.append((_queue_flow(bridge.name, row, to.queue), to))
+            ways += 1 + len(to.ports)
+            if ways > _MOST:
+                raise Refused(f"bridge {quote(bridge.name)}", f"more than {_MOST} ways from flows to ports by a queue")
+    return flows
 
 
-def _groups(connection: flow.Connection) -> dict[str, list[text.Queueing]]:
+def _selections(row: text.FlowRow, groups: Mapping[str, list[QueueSelection]]) -> Iterator[QueueSelection]:
+    """The queues that a flow selects, then those that the groups do which it goes to."""
+    yield from queue_selection.of_actions(row.actions, goes_on=row.table != 0)
+    for group in queue_selection.groups(row.actions):
+        yield from groups.get(group, ())
+
+
+def _queue_flow(bridge: str, row: text.FlowRow, queue: int) -> QueueFlow:
+    return QueueFlow(queue, False, bridge, row.table, row.priority, row.cookie, row.packets, row.match, row.actions)
+
+
+def _groups(bridge: OfctlBridge) -> dict[str, list[QueueSelection]]:
     """The groups of a bridge that select queues; none where its OpenFlow has no groups."""
     try:
-        return text.queueing_groups(connection.run("dump-groups", "--", connection.socket).stdout)
+        return queue_selection.of_groups(bridge.groups())
     except Refused:
         return {}
 

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import quote_some
+from ovstool.openflow import steering
 from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, steer, versions
 from ovstool.switch.checks import port_state, shaping_remedies, shaping_rules
 from ovstool.switch.checks.port_state import Shaped
-from ovstool.switch.checks.queue_flows import Lead
+from ovstool.switch.checks.queue_flows import QueueFlow
 from ovstool.switch.qos import references
 
 # The problems with which nothing is shaped at all.
@@ -146,7 +147,7 @@ def _no_such_queue(port: Shaped) -> Iterator[Finding]:
         yield Finding(
             port.port, WARNING, "a flow leads to a queue that is not there", evidence, shaping_remedies.merge(port, f"--queue {number}")
         )
-    ours = [lead for leads in port.anywhere.values() for lead in leads if int(lead.cookie, 16) == steer.cookie(port.port)]
+    ours = [lead for leads in port.anywhere.values() for lead in leads if int(lead.cookie, 16) == steering.cookie(port.port)]
     for number in sorted({lead.queue for lead in ours} - port.queues.keys()):
         lead = next(lead for lead in ours if lead.queue == number)
         evidence = f"'qos steer' put flow {shown(lead)} there, and the port has no queue {number} any more"
@@ -180,5 +181,5 @@ def _switch_wide(switch: Switch) -> list[Finding]:
     return [Finding(None, WARNING, "stats-update-interval is unusual", evidence, remedy)]
 
 
-def shown(lead: Lead) -> str:
+def shown(lead: QueueFlow) -> str:
     return f"{','.join(filter(None, (f'priority={lead.priority}', lead.match)))} actions={lead.actions}"

@@ -162,7 +162,7 @@ def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
     """
     from ovstool.switch import steer  # the other commands do without
 
-    places = steer.places(switch, ports)
+    places = steer.ports_on_bridges(switch, ports)
     changes = switch.write(lambda txn: _clear(txn, ports))
     steered = steer.clear(switch, places)
     return [Change(name, "deleted" if name in steered else change) for name, change in changes]

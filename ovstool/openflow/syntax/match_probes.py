@@ -9,8 +9,8 @@ field needs (mf_are_prereqs_ok of meta-flow.c).
 import re
 from collections.abc import Sequence
 
-from ovstool.openflow.syntax import fields as known
-from ovstool.openflow.syntax.words import PORTS, Word, words
+from ovstool.openflow.syntax import fields
+from ovstool.openflow.syntax.lexer import PORT_WORDS, Word, words
 
 MOST = 256  # words; Open vSwitch has fewer fields
 LONGEST = 2**15  # characters
@@ -36,12 +36,12 @@ _ANY_GROUP = re.compile(r"any|\+?0*4294967295", re.IGNORECASE)
 _NO_BITS = re.compile(r"[+-]?0+|0x0+", re.IGNORECASE)
 
 
-def beside(match: str) -> dict[str, str]:
+def beside_fields(match: str) -> dict[str, str]:
     """What a match says besides fields, such as its table."""
     return {word.name: word.value for word in words(match) if word.name in _BESIDE}
 
 
-def refused(match: str) -> str | None:
+def why_refused(match: str) -> str | None:
     """Why a match cannot be meant as it is, whatever ovs-ofctl makes of its fields; None: it can."""
     said = words(match)
     if len(said) > MOST or len(match) > LONGEST:
@@ -52,13 +52,13 @@ def refused(match: str) -> str | None:
             return f"says {word.name} twice, of which ovs-ofctl takes the last"
         if word.name in ("action", "actions"):
             return f"unknown keyword {word.name}"
-        if word.name in (*known.COUNTERS, *known.IGNORED) or _says_nothing(word):
+        if word.name in (*fields.COUNTERS, *fields.IGNORED) or _says_nothing(word):
             return f"{word.text} says nothing to match, and ovs-ofctl passes over it"
         if word.name == "table" and re.fullmatch(r"\+?0*255", word.value):
             return f"{word.text} is no table, and ovs-ofctl takes it for all of them"
-        if "#" in word.text and word.name not in PORTS:
+        if "#" in word.text and word.name not in PORT_WORDS:
             return "a # begins a comment"
-        if wrong := known.misfit(word):
+        if wrong := fields.misfit(word):
             return f"{word.text} {wrong}"
     return None
 
@@ -74,12 +74,12 @@ def _says_nothing(word: Word) -> bool:
     return False
 
 
-def fields(match: str) -> list[Word]:
+def field_words(match: str) -> list[Word]:
     """The words of a match that are for fields, with a number for each name of a port."""
     found = []
     ports: dict[str, int] = {}
     for word in words(match):
-        if word.name in PORTS and word.value and not word.value.isdecimal():
+        if word.name in PORT_WORDS and word.value and not word.value.isdecimal():
             value = str(_SOME_PORT + ports.setdefault(word.value, len(ports)))
             word = Word(word.name, value, f"{word.name}={value}")
         if word.name not in _BESIDE:
@@ -88,25 +88,25 @@ def fields(match: str) -> list[Word]:
 
 
 def probes(said: Sequence[Word]) -> list[str]:
-    """Flows that ovs-ofctl is to parse: the match; its words in the other order; without each; and, one for each ``read``, its fields read."""
+    """Flows that ovs-ofctl is to parse: the match; its words in the other order; without each; and, one for each of ``unshared``, its field read."""
     texts = [word.text for word in said]
     matches = [texts, texts[::-1], *(texts[:i] + texts[i + 1 :] for i in range(len(texts)))]
-    reading = [(texts, f"output:{word.name}{'' if '[' in word.name else '[]'}") for word in read(said)]
+    reading = [(texts, f"output:{word.name}{'' if '[' in word.name else '[]'}") for word in unshared(said)]
     return [",".join([*match, f"actions={action}"]) for match, action in [*((match, "drop") for match in matches), *reading]]
 
 
-def read(said: Sequence[Word]) -> list[Word]:
+def unshared(said: Sequence[Word]) -> list[Word]:
     """The words for fields that one protocol, or every packet, has."""
-    return [word for word in said if word.name not in (*known.PROTOCOLS, *_SHARED)]
+    return [word for word in said if word.name not in (*fields.PROTOCOLS, *_SHARED)]
 
 
-def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
-    """The first word that ovs-ofctl passes over, or takes for another field; ``forms`` are what it makes of all probes but those that read."""
-    there = {word.name for word in words(forms[0])}
-    for word, without in zip(said, forms[2:], strict=True):
-        if word.name in known.PROTOCOLS and not word.value:
+def first_lost(said: Sequence[Word], taken: Sequence[str]) -> Word | None:
+    """The first word that ovs-ofctl passes over, or takes for another field; ``taken`` is what it makes of all probes but those that read."""
+    there = {word.name for word in words(taken[0])}
+    for word, without in zip(said, taken[2:], strict=True):
+        if word.name in fields.PROTOCOLS and not word.value:
             continue
-        if without == forms[0]:
+        if without == taken[0]:
             is_said = word.name == "nw_proto" and not there.isdisjoint(_OF_NUMBERS)  # by the word for it too
             if not word.value or (word.name in _SHARED and not is_said and not _OPEN.search(word.value)):
                 return word
@@ -115,9 +115,9 @@ def unsaid(said: Sequence[Word], forms: Sequence[str]) -> Word | None:
     return None
 
 
-def idle(said: Sequence[Word], forms: Sequence[str]) -> list[Word]:
+def without_effect(said: Sequence[Word], taken: Sequence[str]) -> list[Word]:
     """The words, but those for protocols, without which the match is the same, such as one whose mask is 0."""
-    return [word for word, without in zip(said, forms[2:], strict=True) if without == forms[0] and word.name not in known.PROTOCOLS]
+    return [word for word, without in zip(said, taken[2:], strict=True) if without == taken[0] and word.name not in fields.PROTOCOLS]
 
 
 def with_protocol(match: str) -> str | None:
@@ -129,7 +129,7 @@ def with_protocol(match: str) -> str | None:
     for prefix, protocol in _FIELDS.items():
         if any(word.name.startswith(prefix) for word in said):
             six = protocol in ("tcp", "udp", "sctp") and any(word.name.startswith("ipv6_") for word in said)
-            kept = [word.text for word in said if word.name not in known.PROTOCOLS]
+            kept = [word.text for word in said if word.name not in fields.PROTOCOLS]
             hint = ",".join([f"{protocol}6" if six else protocol, *kept])
             return None if hint == match else hint
     return None

@@ -57,7 +57,7 @@ def _integer(number: str) -> int:
     return int(ipaddress.IPv6Address(number)) if ":" in number else int(number, 0)
 
 
-def joined(flow: str) -> str:
+def with_joined_loads(flow: str) -> str:
     """A flow with the parts of each long load put together."""
     return re.sub(_LONG_LOAD, _one_load, flow) if flow.count("load:") > 1 else flow
 
@@ -82,13 +82,13 @@ def canonical(flow: str, lengths: Mapping[str, int]) -> tuple[str, str, str]:
     ``lengths`` are those of tunnel options; what is longer is cut by the switch.
     """
     before, _, actions = flow.partition("actions=")
-    head = text.head(flow)
-    beside = " ".join(sorted(word for word in before.split() if word.partition("=")[0] in text.BESIDE))
+    key = text.key(flow)
+    beside = " ".join(sorted(word for word in before.split() if word.partition("=")[0] in text.AFTER_MATCH))
     if "TUN_FLAGS" in actions:  # in which form depends on whether it has been sent before (encode_SET_FIELD)
         actions = re.sub(_TUN_FLAGS, lambda found: f"set_field:{found[1] or 'oam'}->tun_flags", actions)
     if "tun_metadata" in actions:
         actions = re.sub(_TUN_METADATA, lambda found: _cut(found, lengths), actions)
-    return head, beside, actions.strip()
+    return key, beside, actions.strip()
 
 
 def _cut(found: re.Match[str], lengths: Mapping[str, int]) -> str:

@@ -35,8 +35,8 @@ _IN_ACTIONS = [
 ]
 
 
-class Alike:
-    """Flows of one file."""
+class BulkCheck:
+    """Looks at the flows of one file, one after the other."""
 
     def __init__(self) -> None:
         self._seen: Counter[bytes] = Counter()
@@ -44,7 +44,7 @@ class Alike:
         self._left = _MOST_PATTERNS
 
     def misfit(self, flow: str) -> str | None:
-        """As ``actions.misfit_of_flow``."""
+        """The first value that ovs-ofctl would take for another one, and what is wrong with it; names in the flow escaped."""
         kind = flow.encode(errors="replace").translate(None, _OF_VALUES)
         patterns = self._patterns.get(kind, ())
         for pattern in patterns:
@@ -75,7 +75,7 @@ def _pattern(flow: str) -> re.Pattern[str] | None:
 
 
 def _with_value(found: re.Match[str], values: list[str]) -> str:
-    plain = fields.plain().get(found[1])
+    plain = fields.plain_patterns().get(found[1])
     value = plain.pattern if plain else _BESIDE.get(found[1])
     if value is None or not re.fullmatch(value, found[2]):
         return found[0]

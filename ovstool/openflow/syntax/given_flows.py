@@ -1,0 +1,76 @@
+"""Flows that a user gave, on the command line or in a file, checked as far as ovs-ofctl does not (pure)."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ovstool.errors import UsageError, quote
+from ovstool.openflow.syntax import actions, lexer
+from ovstool.openflow.syntax.names import escaped, unescaped
+
+_COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
+_FIRST_WORD = re.compile(r"[^, \t\r\n]*")
+_NOT_THE_MATCH = (*lexer.FLAGS, "cookie", "idle_timeout", "hard_timeout", "importance")
+
+
+@dataclass(frozen=True)
+class GivenFlows:
+    """Flows for ovs-ofctl, one a line; ``file`` is what messages call where they come from, None for the command line."""
+
+    lines: Sequence[str]
+    file: str | None = None
+
+    @classmethod
+    def checked(cls, lines: Sequence[str], file: str | None = None) -> "GivenFlows":
+        """Flows to add, without the command ``add`` that each may begin with. Raises UsageError, also when there is no flow at all.
+
+        Of the commands that a line may begin with for ``ovs-ofctl add-flows`` the others would do something else than was asked for.
+        """
+        given, misfit = cls(lines, file), _misfit_finder(file)
+        kept = [given._without_command(number, misfit) for number in range(1, len(lines) + 1)]
+        if not any(map(lexer.without_comment, kept)):
+            raise UsageError(quote(file or "flow"), "holds no flow")
+        return cls(kept, file)
+
+    def _without_command(self, number: int, misfit: Callable[[str], str | None]) -> str:
+        line = self.lines[number - 1]
+        flow = lexer.without_comment(line)
+        if self.file is None and (not flow or len(line.splitlines()) > 1):
+            raise UsageError(self.place(number), "not one flow")
+        command = _FIRST_WORD.match(flow)[0]  # type: ignore[index]  # it matches nothing, too
+        if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
+            raise UsageError(self.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
+        bare = flow[3:].lstrip(", \t") if command == "add" else flow
+        if wrong := misfit(bare):
+            raise UsageError(self.place(number), unescaped(wrong))
+        return bare if command == "add" else line
+
+    @property
+    def text(self) -> str:
+        """All of them as one text for ovs-ofctl."""
+        text = "\n".join([*self.lines, ""])
+        return "".join(f"{escaped(line)}\n" for line in self.lines) if '"' in text else text
+
+    def place(self, number: int) -> str:
+        """Where a line is, for a message."""
+        if self.file is None:
+            return f"flow {quote(self.lines[number - 1]) if 0 < number <= len(self.lines) else number}"
+        return f"{self.file}:{number}"
+
+    def require_different(self) -> None:
+        """Raise UsageError when two flows have one match: the later one would replace the earlier, which nobody means."""
+        seen: dict[frozenset[str], str] = {}
+        for line in self.lines:
+            match = frozenset(word.text for word in lexer.words(lexer.before_actions(line)) if word.name not in _NOT_THE_MATCH)
+            if match in seen:
+                raise UsageError(f"flow {quote(line)}", f"has the match of another one, {quote(seen[match])}", "one of them")
+            seen[match] = line
+
+
+def _misfit_finder(file: str | None) -> Callable[[str], str | None]:
+    """What tells the first value of a flow that ovs-ofctl would take for another one; in a file there may be very many flows."""
+    if file is None:
+        return actions.misfit_of_flow
+    from ovstool.openflow.syntax.bulk_check import BulkCheck
+
+    return BulkCheck().misfit

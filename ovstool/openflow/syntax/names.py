@@ -1,0 +1,100 @@
+"""The names of ports and tables in flow text: in quotes, and in place of numbers (pure).
+
+ovs-ofctl ends a line at a #, a value at a comma or a space, and the match where it first reads "action", also within quotes. What is
+between them is JSON's syntax (ovs-ofctl(8), "Port and table names"), so a name can be written such that nothing of it is taken for
+something else. All text that goes to ovs-ofctl, or comes from it and is taken apart, has its names ``escaped``.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+
+# Ports that have a name for a number (enum ofp_port_t of ofp.h); ovs-ofctl takes these before a port of that name, in any case.
+_RESERVED = {"in_port", "table", "normal", "flood", "all", "controller", "local", "any", "none", "unset"}
+_QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end where there is no other quote, so that each character is seen once
+_QUOTED = re.compile(_QUOTE)
+_PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
+_PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})")
+_SET_IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
+_MEMBERS = re.compile(rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # ovs-ofctl quotes all others
+
+
+def escaped(flow: str) -> str:
+    """With each name in quotes written so that it holds letters and digits alone, and no "action"."""
+    return _requoted(flow, safely_quoted)
+
+
+def unescaped(flow: str) -> str:
+    """With each name in quotes as ovs-ofctl writes it."""
+    return _requoted(flow, _as_json)
+
+
+def _requoted(flow: str, write: Callable[[str], str]) -> str:
+    if '"' not in flow:
+        return flow
+
+    def other(found: re.Match[str]) -> str:
+        name = _unquoted(found[0])
+        return found[0] if name is None else write(name)
+
+    return _QUOTED.sub(other, flow)
+
+
+def _unquoted(quoted: str) -> str | None:
+    """The name that stands in quotes; None where that is not JSON."""
+    try:
+        # ovs-ofctl takes control characters as they are, json only when told so.
+        name = json.loads(quoted, strict=False)
+        name.encode()
+    except ValueError:  # half of a surrogate pair, too
+        return None
+    return name
+
+
+def safely_quoted(name: str) -> str:
+    """A name in quotes, of letters and digits alone, and without "action"."""
+    shown = "".join(c if c.isascii() and c.isalnum() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in name)
+    return f'"{shown}"'.replace("action", "\\u0061ction")
+
+
+def _as_json(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+class AmbiguousName(Exception):
+    """A name of a port that ovs-ofctl writes like a port of OpenFlow's own."""
+
+
+def with_numbers(flow: str, numbers: Mapping[str, str]) -> str:
+    """A flow, match or actions with numbers for the names of ports, as ovs-ofctl(8) resolves them, and else escaped. Raises AmbiguousName.
+
+    What is not in quotes is a number when it has digits alone, and a port of OpenFlow's own before a port of that name.
+    """
+    reserved = {name.lower() for name in numbers}.intersection(_RESERVED)
+
+    def number(name: str) -> str:
+        if name.startswith('"'):
+            plain = _unquoted(name)
+            return name if plain is None else numbers.get(plain, name)
+        if name.lower() in reserved:
+            raise AmbiguousName(name)
+        return name if name.isdecimal() or name.lower() in _RESERVED else numbers.get(name, name)
+
+    return _with_ports(escaped(flow), number)
+
+
+def with_names(flow: str, names: Mapping[str, str]) -> str:
+    """A flow, match or actions with names for the numbers of ports, as ovs-ofctl writes them with ``--names``."""
+
+    def name(number: str) -> str:
+        found = names.get(number)
+        return number if found is None else found if _PLAIN_NAME.fullmatch(found) and found.lower() not in _RESERVED else _as_json(found)
+
+    return _with_ports(flow, name)
+
+
+def _with_ports(flow: str, other: Callable[[str], str]) -> str:
+    flow = _PORT.sub(lambda found: found[1] + other(found[2]), flow)
+    flow = _MEMBERS.sub(lambda found: re.sub(_PORT_NAME, lambda name: other(name[0]), found[0]), flow)
+    return _SET_IN_PORT.sub(lambda found: other(found[0]), flow)

@@ -1,0 +1,103 @@
+"""The queues that actions select, and the ports that they send to after that, as ovs-ofctl writes actions (pure)."""
+
+import re
+from dataclasses import dataclass
+
+from ovstool.errors import Refused
+
+_MOST_STEPS = 2**18  # from groups to groups that their buckets go to
+
+# Texts, which re compiles when the first flow needs them.
+_SELECTION = (
+    r"(?<![\w:])(?:set_queue:(?P<set>[0-9]{1,10})(?![0-9])|(?P<pop>pop_queue)|(?P<enter>clone\{)"
+    r"|enqueue[:(](?P<port>\w+)[:,](?P<queue>[0-9]{1,10})(?![0-9])"
+    r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
+    r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))|(?P<leave>\})"
+)
+_CLONE = r"clone\(((?:[^()]|\([^()]*\))*)\)"
+_CLONES = 4  # in one another; each time it finds two levels
+_SET_QUEUE = r"(?<![\w:])set_queue:[0-9]+"
+
+
+@dataclass(frozen=True)
+class QueueSelection:
+    """A queue that a flow selects, the OpenFlow ports that it then sends to, and whether it may send to others too (NORMAL, groups...)."""
+
+    queue: int
+    ports: frozenset[str]
+    others: bool
+
+
+def may_select(line: str) -> bool:
+    """Whether a dumped flow selects a queue or leads to a group, which may; quick, because there may be very many that do not."""
+    return "set_queue:" in line or "enqueue" in line or "group:" in line
+
+
+def of_actions(actions: str, goes_on: bool = False) -> list[QueueSelection]:
+    """The queues that actions select: ``set_queue``, until ``pop_queue``, and ``enqueue`` (ovs-actions(7)); ports by number or LOCAL.
+
+    ``goes_on``: something may come after them, which sends to any port what they leave in a queue: what resubmitted to their table, or
+    the action set of an earlier one. The queue stays with the packet until then (xlate_table_action and xlate_action_set of
+    ofproto-dpif-xlate.c).
+    """
+    ports: dict[int, set[str]] = {}
+    others: set[int] = set()
+    current: int | None = None
+    before: list[int | None] = []  # of the clones that we are in
+    for found in re.finditer(_SELECTION, _in_order(actions)):
+        if found["set"]:
+            current = int(found["set"])
+            ports.setdefault(current, set())
+        elif found["pop"]:
+            current = None
+        elif found["enter"]:
+            before.append(current)
+        elif found["leave"]:
+            current = before.pop() if before else None
+        elif found["queue"]:
+            ports.setdefault(int(found["queue"]), set()).add(found["port"])
+        elif current is not None and found["output"]:
+            ports[current].add(found["output"])
+        elif current is not None:
+            others.add(current)
+    if goes_on and current is not None and not ports[current]:
+        others.add(current)
+    return [QueueSelection(queue, frozenset(to), queue in others) for queue, to in ports.items()]
+
+
+def _in_order(actions: str) -> str:
+    """Actions as they are executed: of an action set the last ``set_queue`` is before all that sends (ovs-actions(7)).
+
+    What is in a clone, after which the queue is that of before, is put in braces.
+    """
+    apply, written, rest = actions.partition("write_actions(")
+    if written and (selected := re.findall(_SET_QUEUE, rest)):
+        actions = f"{apply}{written}{selected[-1]},{re.sub(_SET_QUEUE, '', rest)}"
+    for _ in range(_CLONES if "clone(" in actions else 0):
+        actions = re.sub(_CLONE, r"clone{\1}", actions)
+    return actions
+
+
+def groups(actions: str) -> list[str]:
+    """The groups that actions go to, by number, each once."""
+    return list(dict.fromkeys(re.findall(r"(?<![\w:])group:(\d+)", actions)))
+
+
+def of_groups(dumped: str) -> dict[str, list[QueueSelection]]:
+    """The queues that each group selects, or a group that its buckets go to, of ``ovs-ofctl dump-groups``; not those that select none."""
+    buckets_of = dict(re.findall(r"^ group_id=(\d+),(.*)$", dumped, re.MULTILINE))
+    own = {group: [to for bucket in buckets.split("bucket=") for to in of_actions(bucket)] for group, buckets in buckets_of.items()}
+    beside = {group: [other for other in groups(buckets) if other in own] for group, buckets in buckets_of.items()}
+    found, steps = {}, 0
+    for group in buckets_of:
+        reached = {group: None}
+        ahead = [group]
+        for near in ahead:  # which grows meanwhile
+            ahead += [other for other in beside[near] if other not in reached]
+            reached |= dict.fromkeys(beside[near])
+        steps += len(ahead)
+        if steps > _MOST_STEPS:
+            raise Refused("ovs-ofctl", f"more than {_MOST_STEPS} ways from groups to groups")
+        if selected := [to for near in reached for to in own[near]]:
+            found[group] = selected
+    return found
