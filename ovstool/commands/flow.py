@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ovstool.command import Answer, SwitchChecker, SwitchLister, SwitchShow, SwitchWriter, seconds
-from ovstool.commands.options import number, word
+from ovstool.command import Answer, SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.commands.options import word
 from ovstool.errors import UsageError, quote
+from ovstool.parser import number, seconds
 from ovstool.switch import Switch, flow
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"

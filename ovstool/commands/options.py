@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from ovstool.command import number as number
 from ovstool.errors import UsageError, quote
 
 Value = TypeVar("Value")

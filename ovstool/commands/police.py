@@ -5,7 +5,8 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchWriter
-from ovstool.commands.options import number, quantity
+from ovstool.commands.options import quantity
+from ovstool.parser import number
 from ovstool.switch import Switch, police
 from ovstool.switch.checks import policing_rules
 

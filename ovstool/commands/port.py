@@ -4,8 +4,9 @@ import argparse
 from typing import Any
 
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
-from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, number, word
+from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, word
 from ovstool.errors import UsageError, quote
+from ovstool.parser import number
 from ovstool.switch import Switch, port
 from ovstool.switch.accepts import port_modes
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
-from ovstool.commands.options import as_dict, key_value, number, quantity
+from ovstool.commands.options import as_dict, key_value, quantity
 from ovstool.errors import UsageError, quote
+from ovstool.parser import number
 from ovstool.switch import Switch, qos
 from ovstool.switch.checks import shaping_rules
 

@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from ovstool import recording
-from ovstool.command import Command, SwitchCommand, seconds
-from ovstool.commands.options import number
+from ovstool.command import Command, SwitchCommand
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import UsageError
+from ovstool.parser import number, seconds
 from ovstool.switch import Switch, stats
 from ovstool.terminal import plot
 from ovstool.terminal.output import canvas

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from ovstool import sandbox
-from ovstool.command import Answer, Command, SwitchWriter, time_for
+from ovstool.command import Answer, Command, SwitchWriter
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
+from ovstool.parser import time_for
 from ovstool.switch import Change
 
 

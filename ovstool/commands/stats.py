@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from ovstool.command import SwitchStream, seconds
-from ovstool.commands.options import number, word
+from ovstool.command import SwitchStream
+from ovstool.commands.options import word
 from ovstool.errors import UsageError
+from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.switch import Switch, stats
 

@@ -4,8 +4,9 @@ import argparse
 from typing import Any
 
 from ovstool.commands.flow import FlowWriter
-from ovstool.commands.options import number, word
+from ovstool.commands.options import word
 from ovstool.commands.qos import MAX_QUEUE, PORTS
+from ovstool.parser import number
 from ovstool.switch import Switch, steer
 from ovstool.switch.checks import shaping_rules
 
