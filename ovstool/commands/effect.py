@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ovstool.command import SwitchChecker, SwitchShow
+from ovstool.command import SwitchChecker, SwitchShow, addressed
 from ovstool.commands.police import PORTS as POLICED_PORTS
 from ovstool.commands.qos import PORTS
 from ovstool.switch import Finding, Switch
@@ -30,8 +30,10 @@ class QosExplain(SwitchShow):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        explained = explain.explain(switch, args.port)
-        return replace(explained, problems=self.addressed(args, explained.problems))
+        return explain.explain(switch, args.port)
+
+    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
+        return replace(result, problems=addressed(result.problems, target, args))
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
@@ -54,7 +56,10 @@ class _Check(SwitchChecker):
         raise NotImplementedError
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return self.addressed(args, self.findings(switch, args.ports))
+        return self.findings(switch, args.ports)
+
+    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
+        return addressed(result, target, args)
 
 
 class QosCheck(_Check):

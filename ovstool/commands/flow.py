@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from typing import Any
 
-from ovstool.command import Answer, SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.answers import Answer, Table
+from ovstool.command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import word
 from ovstool.errors import UsageError, quote
 from ovstool.parser import number, seconds
@@ -50,14 +50,14 @@ def _not_utf8(data: bytes) -> int:
 class FlowWriter(SwitchWriter):
     """A command that changes flows: ``on_switch`` returns a ``flow.Written``"""
 
-    def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
-        for host, _, written in answers:
-            self.print_lines(f"{host}: {line}" if host else line for line in written.lines)
-            for what, change in written.changes:
-                self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
+    def table(self, result: flow.Written) -> Table:
+        return super().table(result.changes)
 
-    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
-        super().emit_answers(args, [answer._replace(result=answer.result.changes) for answer in answers])
+    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
+        host = answer.host
+        self.print_lines(f"{host}: {line}" if host else line for line in answer.result.lines)
+        for what, change in answer.result.changes:
+            self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
 
 class _BridgeWriter(FlowWriter):
@@ -97,8 +97,8 @@ class FlowList(SwitchLister):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         names = self.app.stdout.isatty() if args.names is None else args.names
-        held = self.label or args.sort_columns or args.formatter not in _LINE_BY_LINE
-        return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed, bool(held))
+        held = len(args.targets) > 1 or bool(args.sort_columns) or args.formatter not in _LINE_BY_LINE
+        return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed, held)
 
 
 class FlowAdd(_BridgeWriter):
@@ -125,10 +125,10 @@ class FlowAdd(_BridgeWriter):
         super().prepare(args)
         if bool(args.flows) == bool(args.file):
             raise UsageError("flow add", "wants either flows or a file", "FLOW..., or --file F")
-        self.given = _given(args.file) if args.file else flow.given(args.flows)
+        args.given = _given(args.file) if args.file else flow.given(args.flows)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.add(switch, args.bridge, self.given)
+        return flow.add(switch, args.bridge, args.given)
 
 
 class FlowDel(_BridgeWriter):
@@ -173,10 +173,10 @@ class FlowReplace(_BridgeWriter):
 
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
-        self.given = _given(args.file)
+        args.given = _given(args.file)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.replace(switch, args.bridge, self.given)
+        return flow.replace(switch, args.bridge, args.given)
 
 
 class FlowDiff(SwitchChecker):
@@ -202,10 +202,10 @@ class FlowDiff(SwitchChecker):
 
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
-        self.given = _given(args.file)
+        args.given = _given(args.file)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.diff(switch, args.bridge, self.given)
+        return flow.diff(switch, args.bridge, args.given)
 
 
 class FlowTrace(SwitchShow):

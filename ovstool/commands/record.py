@@ -2,12 +2,14 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from ovstool import recording
+from ovstool.answers import Answer
 from ovstool.command import Command, SwitchCommand
 from ovstool.commands.stats import add_source_options, interval
-from ovstool.errors import UsageError
+from ovstool.errors import Exit, UsageError
 from ovstool.parser import number, seconds
 from ovstool.switch import Switch, stats
 from ovstool.terminal import plot
@@ -46,19 +48,22 @@ class StatsRecord(SwitchCommand):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return stats.readings(switch, args.ports, args.bridge, args.source, args.interval, args.count, for_s=args.for_s)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+    def take_action(self, parsed_args: argparse.Namespace) -> Exit:
         def note(text: str) -> None:
             self.note(text, parsed_args)
 
-        with recording.append(parsed_args.file, note) as recorder, self.beats(parsed_args) as beats:
+        def record(answers: Iterator[Answer]) -> None:
             try:
-                for host, command, beat in beats:
-                    recorder.add(beat, host)
-                    command.print_notes(parsed_args)
+                for answer in answers:
+                    recorder.add(answer.result, answer.host)
+                    self.print_notes([answer], parsed_args)
             except KeyboardInterrupt:
                 note(recorder.summary())
                 raise
             note(recorder.summary())
+
+        with recording.append(parsed_args.file, note) as recorder:
+            return self.take_samples(parsed_args, record)
 
 
 class StatsPlot(Command):

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchShow, plain
+from ovstool.answers import plain
+from ovstool.command import SwitchShow
 from ovstool.switch import Switch, tree
 from ovstool.terminal.render import flat
 

@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from ovstool.command import SwitchStream
+from ovstool.answers import Table
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
+from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch, stats
 
 _PORTS = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
@@ -70,29 +71,21 @@ class Stats(SwitchStream):
 
     def prepare(self, args: argparse.Namespace) -> None:
         _require_sense(args)
+        if args.bursts or args.rate:
+            columns = Burst._fields if args.bursts else self.row_class(args)._fields
+            self.check_columns(args, [*columns, "host"] if len(args.targets) > 1 else columns)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         if args.bursts:
-            self.columns = Burst._fields
-            self.check_columns(args, self.columns)
-            return _bursts(switch, args)
+            return Table(Burst._fields, _bursts(switch, args))
+        if self.streams(args):
+            link_speeds = stats.link_speeds(switch, args.ports, args.bridge) if self.is_live(args) else {}
+            return (Sample(rows, link_speeds) for rows in _rates(switch, args))
         if args.rate:
-            self.columns = self.row_class(args)._fields
-            self.check_columns(args, self.columns)
-            if self.is_live(args):
-                self.link_speeds = stats.link_speeds(switch, args.ports, args.bridge)
-            beats = _rates(switch, args)
-            return beats if self.streams(args) else list(beats)[-1]
+            return Table(self.row_class(args)._fields, list(_rates(switch, args))[-1])
         if args.queues:
-            self.columns = ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")
-            read = stats.queues(switch, args.ports, args.bridge, args.source)
-            return [(r.port, r.queue, *map(r.counters.get, self.columns[2:])) for r in read]
-        read = stats.counters(switch, args.ports, args.bridge, args.source)
-        names = list(COUNTERS)
-        if args.long:
-            names += sorted({name for reading in read for name in reading.counters}.difference(("port", *names)))
-        self.columns = ("port", *names)
-        return [(reading.port, *map(reading.counters.get, names)) for reading in read]
+            return _queue_counters(switch, args)
+        return _counters(switch, args)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -131,10 +124,24 @@ def _require_sense(args: argparse.Namespace) -> None:
         raise UsageError("--queues", "the database has no counters of queues", "--source openflow")
 
 
+def _counters(switch: Switch, args: argparse.Namespace) -> Table:
+    readings = stats.counters(switch, args.ports, args.bridge, args.source)
+    names = list(COUNTERS)
+    if args.long:
+        names += sorted({name for reading in readings for name in reading.counters}.difference(("port", *names)))
+    return Table(("port", *names), [(reading.port, *map(reading.counters.get, names)) for reading in readings])
+
+
+def _queue_counters(switch: Switch, args: argparse.Namespace) -> Table:
+    readings = stats.queues(switch, args.ports, args.bridge, args.source)
+    names = ("tx_packets", "tx_bytes", "tx_errors")
+    return Table(("port", "queue", *names), [(reading.port, reading.queue, *map(reading.counters.get, names)) for reading in readings])
+
+
 def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
     count = None if args.watch else (args.count or 1) + 1
-    beats = stats.readings(switch, args.ports, args.bridge, args.source, args.interval or 1.0, count, args.queues)
-    return stats.queue_rates(beats) if args.queues else stats.rates(beats)
+    samples = stats.readings(switch, args.ports, args.bridge, args.source, args.interval or 1.0, count, args.queues)
+    return stats.queue_rates(samples) if args.queues else stats.rates(samples)
 
 
 def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
@@ -146,10 +153,10 @@ def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
         raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
     speeds = stats.link_speeds(switch, args.ports, args.bridge)
     shaped = qos.max_rates(switch)
-    beats = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s, bursts=True)
+    samples = stats.readings(switch, args.ports, args.bridge, args.source, interval_s, for_s=for_s, bursts=True)
 
     def limit(port: str, direction: str) -> int | None:
         known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]
         return min((bps for bps in known if bps), default=None)
 
-    return stats.bursts(beats, limit)
+    return stats.bursts(samples, limit)
