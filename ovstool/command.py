@@ -25,7 +25,7 @@ from ovstool.host.deadline import Deadline
 from ovstool.parser import Parser, add_common_options, add_output_options, time_for
 from ovstool.reach import Reach
 from ovstool.switch import Change, Finding, Switch
-from ovstool.terminal import render
+from ovstool.terminal.formats import Formatters
 
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
@@ -88,7 +88,7 @@ class OutputCommand(Command):
     prints_rows = False
 
     def _load_formatter_plugins(self) -> Any:
-        return render.Formatters()
+        return Formatters()
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -202,6 +202,7 @@ class SwitchCommand(Command):
     def _ask_all(self, args: argparse.Namespace) -> Exit:
         """Print what the switches on all hosts answer, once the last has; then what was said beside it, and which hosts failed."""
         from ovstool import fleet
+        from ovstool.terminal.live_bar import progress
 
         asked = {target: Answer(target, target.name) for target in args.targets}
 
@@ -210,8 +211,8 @@ class SwitchCommand(Command):
                 return answer.held()
 
         try:
-            with render.progress(self.app.stderr, len(asked)) as progress:
-                outcomes = fleet.each(ask, args.targets, args.parallel, args.fail_fast, progress)
+            with progress(self.app.stderr, len(asked)) as show:
+                outcomes = fleet.each(ask, args.targets, args.parallel, args.fail_fast, show)
         except fleet.Interrupted as interrupted:
             self.print_notes(asked.values(), args)
             self._print_interrupted(interrupted.outcomes, args)

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 from ovstool import units
 from ovstool.errors import UsageError, quote
-from ovstool.terminal import render
+from ovstool.terminal.formats import Formatters
+from ovstool.terminal.window import width_of, window_width
 
 _COMMON = "common options (before or after the command words)"
 _OUTPUT = "output options"
@@ -25,7 +26,7 @@ class _HelpFormatter(argparse.HelpFormatter):
     """argparse's, with a usage line that leaves out the options that every command has."""
 
     def __init__(self, prog: str):
-        super().__init__(prog, width=render.window_width() - 2)
+        super().__init__(prog, width=window_width() - 2)
 
     def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
         own = [
@@ -167,7 +168,7 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
     group.add_argument("-c", "--column", action="append", default=[], dest="columns", metavar="COLUMN", help="show this column; repeatable")
     group.add_argument("--noindent", action="store_true", help="json on one line")
     group.add_argument(
-        "--max-width", metavar="N", type=number(0, units.MAX), default=render.width_of("CLIFF_MAX_TERM_WIDTH"),
+        "--max-width", metavar="N", type=number(0, units.MAX), default=width_of("CLIFF_MAX_TERM_WIDTH"),
         help="wrap a table at N characters (default: $CLIFF_MAX_TERM_WIDTH)",
     )  # fmt: skip
     group.add_argument(
@@ -215,8 +216,8 @@ def number(low: int, high: int) -> Callable[[str], int]:
 
 
 def _format(text: str) -> str:
-    if text not in render.Formatters():
-        raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; one of {', '.join(render.Formatters())}")
+    if text not in Formatters():
+        raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; one of {', '.join(Formatters())}")
     return text
 
 

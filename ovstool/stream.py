@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ovstool.answers import Answer, cells
 from ovstool.command import SwitchLister
-from ovstool.terminal import render
+from ovstool.terminal import formats
 
 _NOTES = 20  # of a live table, printed when it ends
 
@@ -50,11 +50,11 @@ class SwitchStream(SwitchLister):
         for answer in answers:
             self.print_notes([answer], args)
             host = {"host": answer.host} if answer.host else {}
-            stream = stream or render.Stream(self.known_columns(args, [*host, *columns]), args, self.app.stdout)
+            stream = stream or formats.Stream(self.known_columns(args, [*host, *columns]), args, self.app.stdout)
             stream.write([host | dict(zip(columns, cells(row), strict=True)) for row in answer.result.rows])
 
     def _show_live(self, answers: Iterator[Answer], args: argparse.Namespace) -> None:
-        from ovstool.terminal.live import Table
+        from ovstool.terminal.live_table import LiveTable
 
         latest: dict[str | None, Sequence[Any]] = {}  # rows by host
         link_speeds: dict[str, int] = {}
@@ -64,7 +64,7 @@ class SwitchStream(SwitchLister):
         sort = args.sort_columns[0] if args.sort_columns else None
         title = args.db or "Open vSwitch"
         descending = args.sort_direction == "desc" or not (sort or args.sort_direction)
-        with Table(row_class, link_speeds.get, sort, descending, title=title) as table:
+        with LiveTable(row_class, link_speeds.get, sort, descending, title=title) as table:
             for answer in answers:
                 for text in self.said(answer, args):
                     notes.append(text)

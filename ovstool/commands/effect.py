@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ovstool.command import SwitchChecker, SwitchShow, addressed
-from ovstool.commands.police import PORTS as POLICED_PORTS
-from ovstool.commands.qos import PORTS
+from ovstool.commands.options import PORT
+from ovstool.commands.police import POLICED_PORT
 from ovstool.switch import Finding, Switch
 from ovstool.switch.checks import explain, policing, shaping
 
@@ -26,7 +26,7 @@ class QosExplain(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -45,7 +45,7 @@ class QosExplain(SwitchShow):
 class _Check(SwitchChecker):
     """A command that looks for what is wrong with ports, each with a remedy"""
 
-    ports = PORTS
+    ports = PORT
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -92,7 +92,7 @@ class PoliceCheck(_Check):
       ovstool police check eth1 -f json | jq -r '.[].remedy'
     """
 
-    ports = POLICED_PORTS
+    ports = POLICED_PORT
 
     def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
         return policing.check(switch, ports)

@@ -6,6 +6,9 @@ from typing import TypeVar
 
 from ovstool.errors import UsageError, quote
 
+PORT_NAME = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"  # what a PORT may be, for help texts
+PORT = f"port: {PORT_NAME}"
+
 Value = TypeVar("Value")
 
 

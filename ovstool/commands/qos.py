@@ -6,13 +6,12 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
-from ovstool.commands.options import as_dict, key_value, quantity
+from ovstool.commands.options import PORT, as_dict, key_value, quantity
 from ovstool.errors import UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, qos
 from ovstool.switch.checks import shaping_rules
 
-PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
 _QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {
     "min": ("min_rate", units.parse_rate),
@@ -66,7 +65,7 @@ class QosSet(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
         parser.add_argument(
             "--type", metavar="TYPE", choices=qos.TYPES, type=qos.full_name,
             help=f"how to shape: {', '.join(qos.TYPES)}; linux- may be left out (default: {qos.DEFAULT_TYPE})",
@@ -125,7 +124,7 @@ class QosClear(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -157,7 +156,7 @@ class QosShow(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

@@ -8,7 +8,7 @@ from ovstool import units
 from ovstool.answers import plain
 from ovstool.command import SwitchShow
 from ovstool.switch import Switch, tree
-from ovstool.terminal.render import flat
+from ovstool.terminal.formats import flat
 
 
 class Show(SwitchShow):

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovstool.answers import Table
-from ovstool.commands.options import word
+from ovstool.commands.options import PORT_NAME, word
 from ovstool.errors import UsageError
 from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch, stats
 
-_PORTS = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 _MOST = 10**9  # rows of --count
 _BURSTS_S = 0.01  # the window of --bursts
 _BURSTS_FOR_S = 10.0
@@ -50,7 +49,7 @@ class Stats(SwitchStream):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_source_options(parser)
-        parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to show: {_PORTS}")
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to show: {PORT_NAME}")
         parser.add_argument("--long", action="store_true", help="every counter that the switch has")
         parser.add_argument("--queues", action="store_true", help="what the queues of ports sent")
         what = parser.add_mutually_exclusive_group()
