@@ -13,9 +13,10 @@ from typing import Any, TextIO
 import cliff.app
 from cliff.commandmanager import CommandManager
 
-from ovstool.command import Parser, add_common_options, before_double_dash, common_defaults, report
+from ovstool.command import report
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import Exit, UsageError, one_line, quote
+from ovstool.parser import Parser, add_common_options, before_double_dash, common_defaults
 from ovstool.terminal.output import STDOUT, escape_standard_streams
 
 DESCRIPTION = "The command line for Open vSwitch: one command for each job, safe to repeat."

@@ -88,7 +88,7 @@ def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell: Callabl
 
 def spell(bits: int) -> str:
     """Write bits, or bit/s, as a user would type it: ``200mbit``, ``1.5gbit``, ``1234.567kbit``."""
-    number, prefix = _scale(bits)
+    number, prefix = _exactly(bits)
     return f"{number}{prefix.lower()}bit"
 
 
@@ -100,13 +100,23 @@ def human_rate(bps: int | float) -> str:
 def human_size(bits: int | float) -> str:
     """Write a size for people: ``80 kbit``. A whole number is exact; a measured one has four digits."""
     if isinstance(bits, int):
-        number, prefix = _scale(bits)
+        number, prefix = _exactly(bits)
         return f"{number} {prefix}bit"
-    factor, prefix = next((pair for pair in _WRITTEN if abs(bits) >= pair[0]), _WRITTEN[-1])
-    return f"{bits / factor:.4g} {prefix}bit"
+    return human(bits, "bit")
 
 
-def _scale(bits: int) -> tuple[str, str]:
+def human(value: float, unit: str) -> str:
+    """Write what was measured in some unit for people, with four digits: ``1.235 Mbit/s``, ``12 kpackets/s``."""
+    factor, prefix = scale(value)
+    return f"{value / factor:.4g} {prefix}{unit}"
+
+
+def scale(value: float) -> tuple[int, str]:
+    """The largest factor of 1000 that a value reaches, and the prefix of a unit that stands for it."""
+    return next((pair for pair in _WRITTEN if abs(value) >= pair[0]), _WRITTEN[-1])
+
+
+def _exactly(bits: int) -> tuple[str, str]:
     """The largest unit in which the number needs no more than three decimals, so that no digit is lost."""
     for factor, prefix in _WRITTEN:
         if bits >= factor and bits * 1000 % factor == 0:

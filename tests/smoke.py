@@ -20,7 +20,7 @@ import tabulate
 import yaml
 
 from ovstool.commands import COMMANDS
-from ovstool.terminal.render import TABLE_STYLES
+from ovstool.terminal.formats import TABLE_STYLES
 
 sys.path.append(str(Path(__file__).with_name("hosts")))
 from lab import Lab

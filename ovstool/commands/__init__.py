@@ -61,8 +61,8 @@ COMMANDS = {
     "sandbox stop": "sandbox:SandboxStop",
     "sandbox run": "sandbox:SandboxRun",
     "sandbox shell": "sandbox:SandboxShell",
-    "shell": "session:Shell",
-    "complete": "session:Complete",
-    "help": "session:Help",
-    "version": "session:Version",
+    "shell": "shell:Shell",
+    "complete": "complete:Complete",
+    "help": "help:Help",
+    "version": "help:Version",
 }

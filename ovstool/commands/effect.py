@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ovstool.command import SwitchChecker, SwitchShow
-from ovstool.commands.police import PORTS as POLICED_PORTS
-from ovstool.commands.qos import PORTS
+from ovstool.command import SwitchChecker, SwitchShow, addressed
+from ovstool.commands.options import PORT
+from ovstool.commands.police import POLICED_PORT
 from ovstool.switch import Finding, Switch
 from ovstool.switch.checks import explain, policing, shaping
 
@@ -26,12 +26,14 @@ class QosExplain(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        explained = explain.explain(switch, args.port)
-        return replace(explained, problems=self.addressed(args, explained.problems))
+        return explain.explain(switch, args.port)
+
+    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
+        return replace(result, problems=addressed(result.problems, target, args))
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
@@ -43,7 +45,7 @@ class QosExplain(SwitchShow):
 class _Check(SwitchChecker):
     """A command that looks for what is wrong with ports, each with a remedy"""
 
-    ports = PORTS
+    ports = PORT
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -54,7 +56,10 @@ class _Check(SwitchChecker):
         raise NotImplementedError
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return self.addressed(args, self.findings(switch, args.ports))
+        return self.findings(switch, args.ports)
+
+    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
+        return addressed(result, target, args)
 
 
 class QosCheck(_Check):
@@ -87,7 +92,7 @@ class PoliceCheck(_Check):
       ovstool police check eth1 -f json | jq -r '.[].remedy'
     """
 
-    ports = POLICED_PORTS
+    ports = POLICED_PORT
 
     def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
         return policing.check(switch, ports)

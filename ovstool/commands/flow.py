@@ -2,13 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ovstool.command import Answer, SwitchChecker, SwitchLister, SwitchShow, SwitchWriter, seconds
-from ovstool.commands.options import number, word
+from ovstool.answers import Answer, Table
+from ovstool.command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.commands.options import word
 from ovstool.errors import UsageError, one_line, quote
+from ovstool.parser import number, seconds
 from ovstool.switch import Switch, flow
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
@@ -58,14 +59,14 @@ def _trace_page(traced: Any) -> list[str]:
 class FlowWriter(SwitchWriter):
     """A command that changes flows: ``on_switch`` returns a ``flow.FlowChanges``"""
 
-    def print_plans(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
-        for host, _, written in answers:
-            self.print_lines(f"{host}: {line}" if host else line for line in written.lines)
-            for what, change in written.changes:
-                self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
+    def table(self, result: flow.FlowChanges) -> Table:
+        return super().table(result.changes)
 
-    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
-        super().emit_answers(args, [answer._replace(result=answer.result.changes) for answer in answers])
+    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
+        host = answer.host
+        self.print_lines(f"{host}: {line}" if host else line for line in answer.result.lines)
+        for what, change in answer.result.changes:
+            self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
 
 class _BridgeWriter(FlowWriter):
@@ -105,8 +106,8 @@ class FlowList(SwitchLister):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         names = self.app.stdout.isatty() if args.names is None else args.names
-        held = self.label or args.sort_columns or args.formatter not in _LINE_BY_LINE
-        return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed, bool(held))
+        held = len(args.targets) > 1 or bool(args.sort_columns) or args.formatter not in _LINE_BY_LINE
+        return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed, held)
 
 
 class FlowAdd(_BridgeWriter):
@@ -133,10 +134,10 @@ class FlowAdd(_BridgeWriter):
         super().prepare(args)
         if bool(args.flows) == bool(args.file):
             raise UsageError("flow add", "wants either flows or a file", "FLOW..., or --file F")
-        self.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
+        args.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.add(switch, args.bridge, self.given)
+        return flow.add(switch, args.bridge, args.given)
 
 
 class FlowDel(_BridgeWriter):
@@ -181,10 +182,10 @@ class FlowReplace(_BridgeWriter):
 
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
-        self.given = _read_flows(args.file)
+        args.given = _read_flows(args.file)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.replace(switch, args.bridge, self.given)
+        return flow.replace(switch, args.bridge, args.given)
 
 
 class FlowDiff(SwitchChecker):
@@ -210,10 +211,10 @@ class FlowDiff(SwitchChecker):
 
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
-        self.given = _read_flows(args.file)
+        args.given = _read_flows(args.file)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.diff(switch, args.bridge, self.given)
+        return flow.diff(switch, args.bridge, args.given)
 
 
 class FlowTrace(SwitchShow):

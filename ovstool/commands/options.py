@@ -4,8 +4,10 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from ovstool.command import number as number
 from ovstool.errors import UsageError, quote
+
+PORT_NAME = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"  # what a PORT may be, for help texts
+PORT = f"port: {PORT_NAME}"
 
 Value = TypeVar("Value")
 

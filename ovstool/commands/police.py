@@ -5,11 +5,12 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchWriter
-from ovstool.commands.options import number, quantity
+from ovstool.commands.options import PORT, quantity
+from ovstool.parser import number
 from ovstool.switch import Switch, police
 from ovstool.switch.checks import policing_rules
 
-PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name means all its members"
+POLICED_PORT = f"{PORT}; a bond's name means all its members"
 
 
 class PoliceSet(SwitchWriter):
@@ -35,7 +36,7 @@ class PoliceSet(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=POLICED_PORT)
         parser.add_argument("--rate", metavar="RATE", type=quantity(units.parse_rate), help="limit in bits per second, such as 10mbit")
         parser.add_argument(
             "--burst", metavar="SIZE", type=quantity(units.parse_size), help="how much may come at once, such as 2500kbit or 64kB"
@@ -61,7 +62,7 @@ class PoliceClear(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=POLICED_PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

@@ -4,12 +4,11 @@ import argparse
 from typing import Any
 
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
-from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, number, word
+from ovstool.commands.options import PORT, as_dict, column_and_key, comma_list, flatten, key_value, word
 from ovstool.errors import UsageError, quote
+from ovstool.parser import number
 from ovstool.switch import Switch, port
 from ovstool.switch.accepts import port_modes
-
-_PORT = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 
 
 class PortList(SwitchLister):
@@ -43,7 +42,7 @@ class PortShow(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=_PORT)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -104,7 +103,7 @@ class PortSet(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=_PORT)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         _add_spec_options(parser)
         columns = ", ".join(port.UNSETTABLE)
         parser.add_argument(
@@ -128,7 +127,7 @@ class PortDel(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=_PORT)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
         parser.add_argument("--if-exists", action="store_true", help="a port that is not there is no error")
         return parser
 

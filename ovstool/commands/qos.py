@@ -6,14 +6,14 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
-from ovstool.commands.options import as_dict, key_value, number, quantity
+from ovstool.commands.options import PORT, as_dict, key_value, quantity
 from ovstool.errors import UsageError, quote
+from ovstool.parser import number
 from ovstool.switch import Switch, qos
 from ovstool.switch.accepts import qos_types
 from ovstool.switch.checks import shaping_rules
 from ovstool.switch.qos import references
 
-PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
 _QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {
     "min": ("min_rate", units.parse_rate),
@@ -67,7 +67,7 @@ class QosSet(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
         parser.add_argument(
             "--type", metavar="TYPE", choices=qos_types.NAMES, type=qos_types.full_name,
             help=f"how to shape: {', '.join(qos_types.NAMES)}; linux- may be left out (default: {qos_types.DEFAULT})",
@@ -126,7 +126,7 @@ class QosClear(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORTS)
+        parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -158,7 +158,7 @@ class QosShow(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

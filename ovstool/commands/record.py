@@ -2,17 +2,20 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from ovstool import recording
-from ovstool.command import Command, SwitchCommand, seconds
-from ovstool.commands.options import number
+from ovstool.answers import Answer
+from ovstool.command import Command, SwitchCommand
+from ovstool.commands.options import PORT_NAME
 from ovstool.commands.stats import add_source_options, interval
-from ovstool.errors import UsageError
+from ovstool.errors import Exit, UsageError
+from ovstool.parser import number, seconds
 from ovstool.switch import Switch, sampling, stats
-from ovstool.terminal import plot
+from ovstool.terminal import pictures, plot_image, plot_text
 from ovstool.terminal.output import canvas
-from ovstool.terminal.render import window_width
+from ovstool.terminal.window import window_width
 
 
 class StatsRecord(SwitchCommand):
@@ -33,7 +36,7 @@ class StatsRecord(SwitchCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", help="where to: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
-        parser.add_argument("ports", metavar="PORT", nargs="*", help="port to record: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N")
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to record: {PORT_NAME}")
         add_source_options(parser)
         parser.add_argument(
             "--interval", metavar="S", type=interval, default=1.0, help="seconds between readings, 0.005 or more (default: 1)"
@@ -47,19 +50,22 @@ class StatsRecord(SwitchCommand):
         spec = sampling.SamplingSpec(args.ports, args.bridge, args.source, interval_s=args.interval, count=args.count, for_s=args.for_s)
         return stats.readings(switch, spec)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+    def take_action(self, parsed_args: argparse.Namespace) -> Exit:
         def note(text: str) -> None:
             self.note(text, parsed_args)
 
-        with recording.append(parsed_args.file, note) as recorder, self.beats(parsed_args) as beats:
+        def record(answers: Iterator[Answer]) -> None:
             try:
-                for host, command, beat in beats:
-                    recorder.add(beat, host)
-                    command.print_notes(parsed_args)
+                for answer in answers:
+                    recorder.add(answer.result, answer.host)
+                    self.print_notes([answer], parsed_args)
             except KeyboardInterrupt:
                 note(recorder.summary())
                 raise
             note(recorder.summary())
+
+        with recording.append(parsed_args.file, note) as recorder:
+            return self.take_samples(parsed_args, record)
 
 
 class StatsPlot(Command):
@@ -81,24 +87,26 @@ class StatsPlot(Command):
         parser.add_argument("file", metavar="FILE", help="a recording: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
         parser.add_argument("ports", metavar="PORT", nargs="*", help="name of a port in it (default: all)")
         parser.add_argument("-o", "--output", metavar="FILE", help="draw into this file, NAME.svg or NAME.png (needs matplotlib)")
-        parser.add_argument("--style", choices=plot.STYLES, help="how an image joins the averages (default: step)")
+        parser.add_argument("--style", choices=plot_image.STYLES, help="how an image joins the averages (default: step)")
         parser.add_argument("--packets", action="store_true", help="packets instead of bits")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         args = parsed_args
         if args.output is not None:
-            plot.require_image(args.output)
+            plot_image.require_image(args.output)
         elif args.style == "line":
             raise UsageError("--style line", "needs an image", "-o NAME.svg")
         readings = recording.Recording(args.file, lambda text: self.note(text, args))
-        picture = plot.picture(args.file, readings, args.ports, args.packets)
+        picture = pictures.picture(args.file, readings, args.ports, args.packets)
         if picture.left_out:
-            self.note(f"the {plot.MOST_PORTS} ports with the most traffic; {picture.left_out} more are in {args.file}", args)
+            self.note(f"the {pictures.MOST_PORTS} ports with the most traffic; {picture.left_out} more are in {args.file}", args)
         if args.output is not None:
-            plot.image(picture, args.output, args.style or "step")
+            plot_image.draw(picture, args.output, args.style or "step")
             return
         out = self.app.stdout
         terminal = out.isatty()
         width = window_width() if terminal else 80
-        canvas(out).write(plot.text(picture, width, not plot.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR")))
+        canvas(out).write(
+            plot_text.draw(picture, width, not plot_text.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR"))
+        )

@@ -4,14 +4,16 @@ import argparse
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ovstool import sandbox
-from ovstool.command import Answer, Command, SwitchWriter, time_for
+from ovstool.command import Command, TableCommand
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
+from ovstool.parser import time_for
 from ovstool.switch import Change
 
 
@@ -35,6 +37,16 @@ class _OnDirectory(Command):
             raise UsageError("--host", "a sandbox is on this machine", "ssh HOST ovstool sandbox")
         parsed_args.dir = parsed_args.dir or sandbox.default_directory()
         return super().run(parsed_args)
+
+
+class _Changing(_OnDirectory, TableCommand):
+    """The sandbox commands that tell what became of it"""
+
+    columns = Change._fields
+    formatter_default = "lines"
+
+    def print_change(self, change: str, args: argparse.Namespace) -> None:
+        self.emit(args, self.columns, [Change(str(args.dir), change)])
 
 
 class _WithDatapath(_OnDirectory):
@@ -71,7 +83,7 @@ def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
         yield f"# host {address}: ip netns exec {host} ping 10.0.0.254"
 
 
-class SandboxStart(_WithDatapath, SwitchWriter):
+class SandboxStart(_WithDatapath, _Changing):
     """Start a private switch to try things on
 
     It has an ovsdb-server and an ovs-vswitchd of its own, and a bridge br0 with the ports eth1 and eth2. The machine's
@@ -86,26 +98,24 @@ class SandboxStart(_WithDatapath, SwitchWriter):
       ovstool sandbox stop
     """
 
-    @contextmanager
-    def answers(self, parsed_args: argparse.Namespace) -> Iterator[list[Answer]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
         started, created = sandbox.start(parsed_args.dir, parsed_args.datapath, timeout_s=time_for(parsed_args))
         if parsed_args.verbose_level > 0:
             for line in _how_to_use(started):
                 print(line, file=self.app.stderr)
-        yield [Answer(None, self, [Change(str(parsed_args.dir), "created" if created else "unchanged")])]
+        self.print_change("created" if created else "unchanged", parsed_args)
 
 
-class SandboxStop(_OnDirectory, SwitchWriter):
+class SandboxStop(_Changing):
     """Stop the private switch and remove everything that it made
 
     Example:
       ovstool sandbox stop
     """
 
-    @contextmanager
-    def answers(self, parsed_args: argparse.Namespace) -> Iterator[list[Answer]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
         stopped = sandbox.stop(parsed_args.dir, time_for(parsed_args), partial(self.note, parsed_args=parsed_args))
-        yield [Answer(None, self, [Change(str(parsed_args.dir), "deleted" if stopped else "unchanged")])]
+        self.print_change("deleted" if stopped else "unchanged", parsed_args)
 
 
 class SandboxRun(_WithDatapath):

@@ -4,8 +4,9 @@ import argparse
 from typing import Any
 
 from ovstool.command import SwitchLister, SwitchWriter
-from ovstool.commands.options import number, word
+from ovstool.commands.options import word
 from ovstool.errors import UsageError
+from ovstool.parser import number
 from ovstool.switch import Switch, sflow
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchShow, plain
+from ovstool.answers import plain
+from ovstool.command import SwitchShow
 from ovstool.switch import Switch, tree
-from ovstool.terminal.render import flat
+from ovstool.terminal.formats import flat
 
 
 class Show(SwitchShow):

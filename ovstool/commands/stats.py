@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from ovstool.command import SwitchStream, seconds
-from ovstool.commands.options import number, word
+from ovstool.answers import Table
+from ovstool.commands.options import PORT_NAME, word
 from ovstool.errors import UsageError
+from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
+from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch, sampling, stats
 
-_PORTS = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"
 _MOST = 10**9  # rows of --count
 _BURSTS_S = 0.01  # the window of --bursts
 _BURSTS_FOR_S = 10.0
@@ -48,7 +49,7 @@ class Stats(SwitchStream):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_source_options(parser)
-        parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to show: {_PORTS}")
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to show: {PORT_NAME}")
         parser.add_argument("--long", action="store_true", help="every counter that the switch has")
         parser.add_argument("--queues", action="store_true", help="what the queues of ports sent")
         what = parser.add_mutually_exclusive_group()
@@ -69,29 +70,21 @@ class Stats(SwitchStream):
 
     def prepare(self, args: argparse.Namespace) -> None:
         _require_sense(args)
+        if args.bursts or args.rate:
+            columns = Burst._fields if args.bursts else self.row_class(args)._fields
+            self.check_columns(args, [*columns, "host"] if len(args.targets) > 1 else columns)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         if args.bursts:
-            self.columns = Burst._fields
-            self.check_columns(args, self.columns)
-            return _bursts(switch, args)
+            return Table(Burst._fields, _bursts(switch, args))
+        if self.streams(args):
+            link_speeds = stats.link_speeds(switch, _spec(args)) if self.is_live(args) else {}
+            return (Sample(rows, link_speeds) for rows in _rates(switch, args))
         if args.rate:
-            self.columns = self.row_class(args)._fields
-            self.check_columns(args, self.columns)
-            if self.is_live(args):
-                self.link_speeds = stats.link_speeds(switch, _spec(args))
-            samples = _rates(switch, args)
-            return samples if self.streams(args) else list(samples)[-1]
+            return Table(self.row_class(args)._fields, list(_rates(switch, args))[-1])
         if args.queues:
-            self.columns = ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")
-            read = stats.queues(switch, _spec(args))
-            return [(r.port, r.queue, *map(r.counters.get, self.columns[2:])) for r in read]
-        read = stats.counters(switch, _spec(args))
-        names = list(COUNTERS)
-        if args.long:
-            names += sorted({name for reading in read for name in reading.counters}.difference(("port", *names)))
-        self.columns = ("port", *names)
-        return [(reading.port, *map(reading.counters.get, names)) for reading in read]
+            return _queue_counters(switch, args)
+        return _counters(switch, args)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +125,20 @@ def _require_sense(args: argparse.Namespace) -> None:
 
 def _spec(args: argparse.Namespace, **how_often: Any) -> sampling.SamplingSpec:
     return sampling.SamplingSpec(args.ports, args.bridge, args.source, args.queues, **how_often)
+
+
+def _counters(switch: Switch, args: argparse.Namespace) -> Table:
+    readings = stats.counters(switch, _spec(args))
+    names = list(COUNTERS)
+    if args.long:
+        names += sorted({name for reading in readings for name in reading.counters}.difference(("port", *names)))
+    return Table(("port", *names), [(reading.port, *map(reading.counters.get, names)) for reading in readings])
+
+
+def _queue_counters(switch: Switch, args: argparse.Namespace) -> Table:
+    readings = stats.queues(switch, _spec(args))
+    names = ("tx_packets", "tx_bytes", "tx_errors")
+    return Table(("port", "queue", *names), [(reading.port, reading.queue, *map(reading.counters.get, names)) for reading in readings])
 
 
 def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:

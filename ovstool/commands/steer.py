@@ -4,8 +4,9 @@ import argparse
 from typing import Any
 
 from ovstool.commands.flow import FlowWriter
-from ovstool.commands.options import number, word
-from ovstool.commands.qos import MAX_QUEUE, PORTS
+from ovstool.commands.options import PORT, word
+from ovstool.commands.qos import MAX_QUEUE
+from ovstool.parser import number
 from ovstool.switch import Switch, steer
 from ovstool.switch.checks import shaping_rules
 
@@ -43,7 +44,7 @@ class QosSteer(FlowWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         parser.add_argument("--queue", metavar="ID", type=number(0, MAX_QUEUE - 1), required=True, help="queue that the port's QoS has")
         parser.add_argument("--match", metavar="MATCH", type=word, required=True, help="traffic, such as ip,nw_dst=10.0.0.2")
         return parser
@@ -67,7 +68,7 @@ class QosUnsteer(FlowWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORTS)
+        parser.add_argument("port", metavar="PORT", help=PORT)
         parser.add_argument("--queue", metavar="ID", type=number(0, MAX_QUEUE - 1), help="only flows into this queue")
         parser.add_argument("--match", metavar="MATCH", type=word, help="only the flow with this match")
         return parser

@@ -1,8 +1,7 @@
 """The completion script for bash, made from the parsers."""
 
+from collections.abc import Collection
 from typing import Any
-
-from ovstool.commands import COMMANDS, NOUNS
 
 _SCRIPT = """\
 # bash completion for ovstool; made by 'ovstool complete', not to be edited
@@ -33,11 +32,11 @@ complete -o default -F _ovstool ovstool
 """
 
 
-def bash(app: Any) -> str:
-    """The script. ``app`` is the application whose commands are completed."""
-    commands, values = [], {}
-    for name in sorted(COMMANDS, key=lambda name: " " not in name):  # "stats record" before "stats" with anything after it
-        options = [other.split()[1] for other in COMMANDS if other.startswith(f"{name} ")]
+def bash(app: Any, names: Collection[str], nouns: Collection[str]) -> str:
+    """The script for the commands of these names, which ``app`` finds; ``nouns`` are their first words."""
+    commands, verbs, values = [], [], {}
+    for name in sorted(names, key=lambda name: " " not in name):  # "stats record" before "stats" with anything after it
+        options = [other.split()[1] for other in names if other.startswith(f"{name} ")]
         command_class, _, _ = app.command_manager.find_command(name.split())
         for action in command_class(app, None, name).get_parser(f"ovstool {name}")._actions:
             options += action.option_strings
@@ -47,11 +46,10 @@ def bash(app: Any) -> str:
             commands.append(f'        "{name}") words="{" ".join(options)}" ;;')
         else:
             commands.append(f'        "{name} "*) words="{" ".join(options)}" ;;')
-    nouns = []
-    for noun in NOUNS:
-        verbs = " ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{noun} "))
-        if verbs and noun not in COMMANDS:
-            nouns.append(f'        {noun}) words="{verbs}" ;;')
+    for noun in nouns:
+        words = " ".join(name.split()[1] for name in names if name.startswith(f"{noun} "))
+        if words and noun not in names:
+            verbs.append(f'        {noun}) words="{words}" ;;')
     with_value = sorted(option for action in app.parser._actions if action.nargs is None for option in action.option_strings)
     common = [option for action in app.parser._actions for option in action.option_strings]
     return _SCRIPT.format(
@@ -60,8 +58,8 @@ def bash(app: Any) -> str:
             for options, words in sorted(values.items())
         ),
         commands="\n".join(commands),
-        nouns="\n".join(nouns),
+        nouns="\n".join(verbs),
         with_value="|".join(with_value),
-        all_nouns=" ".join(NOUNS),
+        all_nouns=" ".join(nouns),
         common=" ".join(common),
     )

@@ -8,9 +8,9 @@ from functools import cache
 
 import pytest
 
-from ovstool.command import common_defaults
 from ovstool.commands import COMMANDS
 from ovstool.errors import of_the_machine
+from ovstool.parser import common_defaults
 from ovstool.shell import App
 
 SAMPLES = {"--queue": "1", "--match": "ip", "--file": "flows", "--collector": "127.0.0.1", "--rate": "1mbit"}

@@ -16,7 +16,7 @@ import yaml
 
 from ovstool import recording
 from ovstool.command import report
-from ovstool.terminal.render import Formatters
+from ovstool.terminal.formats import Formatters
 
 # C0, DEL, C1, what turns the direction of text, what ends a line elsewhere, what has no width, and half a character.
 STEERING = "\x1b]0;owned\x07\x1b[2J\x08\x7f\x9b31m\u202e\u2066\u200b\u2028\u2029\ufeff\U000e0041"

@@ -7,7 +7,7 @@ import pytest
 
 from ovstool.errors import NotFound, Refused
 from ovstool.rates import Reading
-from ovstool.terminal import plot
+from ovstool.terminal import pictures, plot_image, plot_text
 
 
 def readings(ports: int, beats: int, name: str = "eth{}", host: str = ""):
@@ -21,8 +21,8 @@ def readings(ports: int, beats: int, name: str = "eth{}", host: str = ""):
 def calls(items) -> int:
     """How many functions are called to draw them, which unlike a time is the same on any machine."""
     profile = cProfile.Profile()
-    picture = profile.runcall(plot.picture, "rec.csv", items, (), False)
-    assert picture.left_out == len({(host, reading.port) for host, reading in items}) - plot.MOST_PORTS
+    picture = profile.runcall(pictures.picture, "rec.csv", items, (), False)
+    assert picture.left_out == len({(host, reading.port) for host, reading in items}) - pictures.MOST_PORTS
     return sum(entry.callcount for entry in profile.getstats())
 
 
@@ -55,10 +55,10 @@ class Endless:
 def test_a_long_recording_is_drawn_as_a_short_one(steps, ports):
     """No more spans than can be seen, and what they say together is what was read."""
     count = 60_000
-    drawn = plot.picture("rec.csv", Endless(count, steps, ports), (), False)
+    drawn = pictures.picture("rec.csv", Endless(count, steps, ports), (), False)
     for trace in drawn.traces:
         spans = list(trace.spans("rx"))
-        assert 0 < len(spans) <= plot._MOST_SPANS and len(trace.lengths) <= plot._MOST_SPANS
+        assert 0 < len(spans) <= pictures._MOST_SPANS and len(trace.lengths) <= pictures._MOST_SPANS
         assert all(span.begin < span.end and span.low <= span.mean * 1.0001 and span.mean <= span.high * 1.0001 for span in spans)
     if steps == [1.0] and ports == 1:
         assert (drawn.begin, drawn.end, drawn.interval_s) == (1.0, count, 1.0)
@@ -75,15 +75,15 @@ def test_the_highest_rate_of_a_long_recording_is_still_seen():
             for i, (host, reading) in enumerate(super().__iter__()):
                 yield host, reading._replace(counters={"rx_bytes": reading.counters["rx_bytes"] + (10**9 if i >= 30_000 else 0)})
 
-    text = plot.text(plot.picture("rec.csv", Spike(60_000, [1.0]), (), False), 80, False, False)
+    text = plot_text.draw(pictures.picture("rec.csv", Spike(60_000, [1.0]), (), False), 80, False, False)
     assert "max 8 Gbit/s" in text
 
 
 def test_a_recording_of_resets_alone(tmp_path):
-    drawn = plot.picture("rec.csv", Endless(40_000, [1.0], resets=True), (), False)
-    assert len(drawn.traces[0].resets) <= plot._MOST_SPANS
-    assert "R the counters began anew" in plot.text(drawn, 80, False, False)
-    plot.image(drawn, str(tmp_path / "out.svg"), "step")
+    drawn = pictures.picture("rec.csv", Endless(40_000, [1.0], resets=True), (), False)
+    assert len(drawn.traces[0].resets) <= pictures._MOST_SPANS
+    assert "R the counters began anew" in plot_text.draw(drawn, 80, False, False)
+    plot_image.draw(drawn, str(tmp_path / "out.svg"), "step")
     assert (tmp_path / "out.svg").stat().st_size < 3 * 10**6
 
 
@@ -94,7 +94,7 @@ def test_more_ports_than_there_is_memory_for(length):
             yield "", Reading(float(i), "br0", f"{i}".rjust(length, "x"), None, {})
 
     with pytest.raises(Refused, match="more than can be compared; try: the names"):
-        plot.picture("rec.csv", endless(), (), False)
+        pictures.picture("rec.csv", endless(), (), False)
 
 
 def test_ports_that_are_not_asked_for_take_no_memory():
@@ -103,7 +103,7 @@ def test_ports_that_are_not_asked_for_take_no_memory():
             yield "", Reading(float(i), "br0", f"eth{i}", None, {})
 
     with pytest.raises(NotFound, match=r"port nosuch: not in rec.csv; try: .* and [0-9]+ more"):
-        plot.picture("rec.csv", many(), ["nosuch"], False)
+        pictures.picture("rec.csv", many(), ["nosuch"], False)
 
 
 @pytest.mark.parametrize("first", [0.0, 1e-300, 1e10])
@@ -113,7 +113,7 @@ def test_numbers_at_their_ends(tmp_path, first, delta, step):
     items = [("", Reading(first + i * step, "br0", "eth1", None, {"rx_bytes": i * delta // 3, "tx_bytes": 0})) for i in range(4)]
     if items[0][1].time == items[3][1].time:
         with pytest.raises(NotFound):
-            plot.picture("rec.csv", items, (), False)
+            pictures.picture("rec.csv", items, (), False)
         return
-    drawn = plot.picture("rec.csv", items, (), False)
-    assert plot.text(drawn, 80, False, False).replace("\n", "").isprintable()
+    drawn = pictures.picture("rec.csv", items, (), False)
+    assert plot_text.draw(drawn, 80, False, False).replace("\n", "").isprintable()

@@ -14,7 +14,7 @@ import pytest
 from ovs_version import OVS
 from severity import severity_of
 
-from ovstool.command import SwitchChecker
+from ovstool.command import addressed
 from ovstool.host.address import Target
 from ovstool.switch import Finding
 
@@ -339,10 +339,8 @@ def test_a_remedy_runs_nothing_else(switch, ovstool, paste, tmp_path):
     switch.vsctl(f"-- add-port br0 'a && b' -- set port 'a && b' qos=@q -- --id=@q {made}")
     finding = Finding("a", "error", "value not an integer", "", "x")
     row = found(ovstool("qos check -f json"), finding.problem)
-    command = SwitchChecker(None, None)
-    command.target = Target("h1", "op@h1:2222")
     args = Namespace(db=None, sudo=True, private_key=None, certificate=None, ca_cert=None)
-    (far,) = command.addressed(args, [replace(finding, remedy=f"{row['remedy']} && tc qdisc show")])
+    (far,) = addressed([replace(finding, remedy=f"{row['remedy']} && tc qdisc show")], Target("h1", "op@h1:2222"), args)
     mine, theirs = row["remedy"].replace("ovstool", "ovstool -H op@h1:2222 --sudo", 1), "ssh -p 2222 op@h1 'sudo -n tc qdisc show'"
     assert far.remedy == f"{mine} && {theirs}"
     paste(row["remedy"])

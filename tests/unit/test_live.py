@@ -20,7 +20,7 @@ _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
 _BEGIN = """
 import sys, time
-from ovstool.terminal.live import Table
+from ovstool.terminal.live_table import LiveTable
 from ovstool.rates import QueueRate, Rate
 
 def rate(port, rx=0.0, tx=0.0, reset=False, dropped=0.0, pps=0.0):
@@ -30,7 +30,7 @@ def unknown(port, reset=False):
     return Rate(1e9, port, 0.25, *[None] * 8, reset)
 
 def watch(rows, speeds={}, rate_class=Rate, **how):
-    with Table(rate_class, speeds.get, **how) as table:
+    with LiveTable(rate_class, speeds.get, **how) as table:
         while table.show(rows):
             time.sleep(0.02)
     print("ended", flush=True)
@@ -206,7 +206,7 @@ def test_keys(terminal):
 def test_pause_keeps_what_is_shown(terminal, tmp_path):
     other = tmp_path / "other"
     shown = terminal(
-        "import os\nwith Table(Rate, {}.get) as table:\n"
+        "import os\nwith LiveTable(Rate, {}.get) as table:\n"
         f"    while table.show([rate('eth2' if os.path.exists({str(other)!r}) else 'eth1')]): time.sleep(0.02)"
     )
     shown.until("eth1")
@@ -220,7 +220,7 @@ def test_pause_keeps_what_is_shown(terminal, tmp_path):
 
 
 def test_q_does_not_wait_for_the_next_reading(terminal):
-    shown = terminal("with Table(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(1000)\nprint('ended')")
+    shown = terminal("with LiveTable(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(1000)\nprint('ended')")
     shown.until("eth1")
     shown.press("q")
     assert shown.end() == 0
@@ -269,7 +269,7 @@ def test_ctrl_c_while_the_terminal_takes_nothing(terminal):
 
 
 def test_an_exception(terminal):
-    shown = terminal("with Table(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(0.3)\n    1 / 0")
+    shown = terminal("with LiveTable(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(0.3)\n    1 / 0")
     assert shown.end() == 1
     assert b"ZeroDivisionError" in shown.raw.rpartition(b"\x1b[?1049l")[2]
 
@@ -314,7 +314,7 @@ HOSTILE = [
 
 def test_hostile_names_steer_nothing(terminal):
     rows = f"[rate(name) for name in {HOSTILE!r}]"
-    program = f"with Table(Rate, {{}}.get, title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
+    program = f"with LiveTable(Rate, {{}}.get, title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
     shown = terminal(program, 80, 24)
     lines = shown.until(":smile:")
     assert r"\x1b[2J\x1b[31mred" in lines[0] and any(re.search(r"^\d\d:\d\d:\d\d a\\nb\\rc$", line) for line in lines)
@@ -368,7 +368,7 @@ def test_utilisation(terminal):
 
 def test_readings_between_two_redraws(terminal):
     shown = terminal(
-        "with Table(Rate, {}.get) as table:\n    n = 0\n    while table.show([rate('eth1', rx=200e6 * (n % 2))]):\n        n += 1; time.sleep(0.002)"
+        "with LiveTable(Rate, {}.get) as table:\n    n = 0\n    while table.show([rate('eth1', rx=200e6 * (n % 2))]):\n        n += 1; time.sleep(0.002)"
     )
     lines = shown.until(r"eth1 +(9\d\.?\d*|10\d\.?\d*) M +█████")
     assert any(re.match(r"rates: mean of \d+ readings, .* highest of them$", line) for line in lines)
@@ -376,7 +376,7 @@ def test_readings_between_two_redraws(terminal):
 
 def test_a_port_that_is_gone(terminal):
     shown = terminal(
-        "with Table(Rate, {}.get) as table:\n    n = 0\n"
+        "with LiveTable(Rate, {}.get) as table:\n    n = 0\n"
         "    while table.show([rate('eth1'), rate('eth2')] if n < 20 else [rate('eth1')]):\n        n += 1; time.sleep(0.02)"
     )
     shown.until("2 ports")

@@ -12,7 +12,7 @@ import pytest
 
 from ovstool.errors import NotFound, Refused, UsageError
 from ovstool.rates import Reading
-from ovstool.terminal import plot
+from ovstool.terminal import pictures, plot_image, plot_text
 
 START = 1795190400.0  # 2026-11-20 16:00:00 UTC
 
@@ -41,11 +41,11 @@ def readings(mbits, port: str = "eth1", interval_s: float = 1.0, start: float = 
     ]
 
 
-def picture(*series, ports=(), packets=False) -> plot.Picture:
-    return plot.picture("folder/rec.csv", [item for items in series for item in items], ports, packets)
+def picture(*series, ports=(), packets=False) -> pictures.Picture:
+    return pictures.picture("folder/rec.csv", [item for items in series for item in items], ports, packets)
 
 
-def spans(picture: plot.Picture, direction: str = "rx"):
+def spans(picture: pictures.Picture, direction: str = "rx"):
     return [(s.begin - START, s.end - START, round(s.mean / 1e6, 3)) for s in picture.traces[0].spans(direction)]
 
 
@@ -87,7 +87,7 @@ def test_what_is_not_counted_is_not_drawn():
     items = [(host, r._replace(counters={"rx_bytes": r.counters["rx_bytes"]})) for host, r in readings([1, 2])]
     drawn = picture(items)
     assert spans(drawn, "tx") == [] and len(spans(drawn)) == 2
-    assert "eth1 tx   no rate is known" in plot.text(drawn, 80, False, False)
+    assert "eth1 tx   no rate is known" in plot_text.draw(drawn, 80, False, False)
 
 
 def test_which_ports():
@@ -109,7 +109,7 @@ def test_nothing_to_draw(items, words):
 
 
 def test_text():
-    text = plot.text(picture(readings([10, 20, 40, None, 0, 30], interval_s=10)), 53, False, False)
+    text = plot_text.draw(picture(readings([10, 20, 40, None, 0, 30], interval_s=10)), 53, False, False)
     first = text.split("\n\n")[1]
     assert text.startswith("rec.csv   2026-11-20 16:00:00 to 16:01:00 UTC   averages over 10 s\n\n")
     assert first == "\n".join(
@@ -129,31 +129,31 @@ def test_text():
 
 
 def test_text_shows_the_highest_beside_the_mean():
-    text = plot.text(picture(readings([0] * 99 + [100] + [10] * 100, interval_s=0.1)), 57, False, False)
+    text = plot_text.draw(picture(readings([0] * 99 + [100] + [10] * 100, interval_s=0.1)), 57, False, False)
     rows = text.split("\n\n")[1].splitlines()[1:7]
     assert "max 100 Mbit/s" in text and "".join(row[17 + 19] for row in rows) == "░░░░▂█" and rows[5][17:36].isspace()
 
 
 def test_text_in_ascii_and_in_colour():
     drawn = picture(readings([10, 20, 40, None, 0, 30]))
-    assert plot.text(drawn, 80, True, False).isascii()
-    assert "\x1b[" not in plot.text(drawn, 80, False, False)
-    coloured = plot.text(drawn, 80, False, True)
-    assert coloured.replace("\x1b[36m", "").replace("\x1b[33m", "").replace("\x1b[0m", "") == plot.text(drawn, 80, False, False)
-    assert plot.has_blocks("utf-8") and not plot.has_blocks("ascii") and not plot.has_blocks("latin-1")
+    assert plot_text.draw(drawn, 80, True, False).isascii()
+    assert "\x1b[" not in plot_text.draw(drawn, 80, False, False)
+    coloured = plot_text.draw(drawn, 80, False, True)
+    assert coloured.replace("\x1b[36m", "").replace("\x1b[33m", "").replace("\x1b[0m", "") == plot_text.draw(drawn, 80, False, False)
+    assert plot_text.has_blocks("utf-8") and not plot_text.has_blocks("ascii") and not plot_text.has_blocks("latin-1")
 
 
 @pytest.mark.parametrize("width", [1, 40, 80, 333])
 @pytest.mark.parametrize("interval_s", [0.005, 1, 3600, 10**6])
 def test_text_is_as_wide_as_asked(width, interval_s):
-    text = plot.text(picture(readings([1e-6, 1234567.8, 0, None] * 7, interval_s=interval_s)), width, False, False)
+    text = plot_text.draw(picture(readings([1e-6, 1234567.8, 0, None] * 7, interval_s=interval_s)), width, False, False)
     rows = [row for panel in text.split("\n\n")[1:3] for row in panel.splitlines()[1:]]
     assert max(map(len, rows)) == max(width, 48) and len(rows) == 16
 
 
 def test_the_columns_of_a_drawing_add_up():
     drawn = picture(readings([5, 1, 8, 2, 9, 4, 7], interval_s=0.3))
-    columns = plot._columns(drawn.traces[0].spans("rx"), drawn.begin, drawn.end, 4)
+    columns = pictures.in_columns(drawn.traces[0].spans("rx"), drawn.begin, drawn.end, 4)
     assert math.isclose(sum(c.mean for c in columns) / 4, sum(s.mean for s in drawn.traces[0].spans("rx")) / 7, rel_tol=1e-5)
     assert [round(c.low / 1e6) for c in columns] == [1, 1, 2, 4] and [round(c.high / 1e6) for c in columns] == [5, 8, 9, 7]
 
@@ -161,12 +161,12 @@ def test_the_columns_of_a_drawing_add_up():
 HOSTILE = ["_eth", "$x_1$", "$\\frac{", "a<b>&c", "端口", "x" * 255]
 
 
-@pytest.mark.parametrize("style", plot.STYLES)
+@pytest.mark.parametrize("style", plot_image.STYLES)
 @pytest.mark.parametrize("ending", ["svg", "PNG"])
 def test_an_image(tmp_path, style, ending):
     target = tmp_path / f"out.{ending}"
     target.write_text("what was there")
-    plot.image(picture(*(readings([1, None, 3], name) for name in HOSTILE)), str(target), style)
+    plot_image.draw(picture(*(readings([1, None, 3], name) for name in HOSTILE)), str(target), style)
     assert os.listdir(tmp_path) == [target.name]
     content = target.read_bytes()
     if ending == "svg":
@@ -174,7 +174,7 @@ def test_an_image(tmp_path, style, ending):
         for words in ("_eth rx: mean 2 Mbit/s, max 3 Mbit/s", "$x_1$ tx: mean 200 kbit/s", "reset", "local time, UTC", "Mbit/s"):
             assert words.encode() in content
         again = tmp_path / "again.svg"
-        plot.image(picture(*(readings([1, None, 3], name) for name in HOSTILE)), str(again), style)
+        plot_image.draw(picture(*(readings([1, None, 3], name) for name in HOSTILE)), str(again), style)
         assert again.read_bytes() == content
     else:
         assert content.startswith(b"\x89PNG") and struct.unpack(">II", content[16:24])[0] == 1500
@@ -182,29 +182,29 @@ def test_an_image(tmp_path, style, ending):
 
 @pytest.mark.parametrize("series", [[0], [None], [1e-9, 10**9], [1, 2] * 4000], ids=["zero", "reset", "extremes", "many"])
 def test_an_image_of_anything(tmp_path, series):
-    plot.image(picture(readings(series, interval_s=0.005)), str(tmp_path / "out.svg"), "step")
+    plot_image.draw(picture(readings(series, interval_s=0.005)), str(tmp_path / "out.svg"), "step")
     assert (tmp_path / "out.svg").stat().st_size < 3 * 10**6
 
 
 def test_steps_and_lines():
-    two = [plot.Span(0, 86400, 1, 0, 2), plot.Span(86400, 172800, 3, 3, 3), plot.Span(259200, 345600, 5, 5, 5)]
-    assert [str(corners) for corners in plot._outline(two, "step", "mean")] == [
+    two = [pictures.Span(0, 86400, 1, 0, 2), pictures.Span(86400, 172800, 3, 3, 3), pictures.Span(259200, 345600, 5, 5, 5)]
+    assert [str(corners) for corners in plot_image._outline(two, "step", "mean")] == [
         "[0.0, 1.0, 1.0, 2.0, nan, 3.0, 4.0]",
         "[1, 1, 3, 3, 5, 5, 5]",
     ]
-    assert [str(corners) for corners in plot._outline(two, "line", "low")] == ["[0.5, 1.5, nan, 3.5]", "[0, 3, 5, 5]"]
+    assert [str(corners) for corners in plot_image._outline(two, "line", "low")] == ["[0.5, 1.5, nan, 3.5]", "[0, 3, 5, 5]"]
 
 
 def test_where_an_image_cannot_be_written(tmp_path):
     drawn = picture(readings([1]))
     with pytest.raises(NotFound, match="no such file or folder"):
-        plot.image(drawn, str(tmp_path / "nosuch" / "out.svg"), "step")
+        plot_image.draw(drawn, str(tmp_path / "nosuch" / "out.svg"), "step")
     with pytest.raises(Refused):
-        plot.image(drawn, "/sys/out.svg", "step")
+        plot_image.draw(drawn, "/sys/out.svg", "step")
     (tmp_path / "folder.svg").mkdir()
     for target in ("out", "out.pdf", "", str(tmp_path / "folder.svg")):
         with pytest.raises(UsageError):
-            plot.require_image(target)
+            plot_image.require_image(target)
 
 
 def test_a_full_disk_leaves_the_old_image(tmp_path):
@@ -212,9 +212,9 @@ def test_a_full_disk_leaves_the_old_image(tmp_path):
     target = tmp_path / "out.png"
     target.write_text("what was there")
     code = (
-        "import sys; from ovstool.terminal import plot; from ovstool.rates import Reading\n"
+        "import sys; from ovstool.terminal import pictures, plot_image; from ovstool.rates import Reading\n"
         "two = [('', Reading(float(i), 'br0', 'eth1', None, {'rx_bytes': i})) for i in range(2)]\n"
-        "plot.image(plot.picture('rec.csv', two, [], False), sys.argv[1], 'step')"
+        "plot_image.draw(pictures.picture('rec.csv', two, [], False), sys.argv[1], 'step')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, target],

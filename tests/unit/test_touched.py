@@ -27,8 +27,8 @@ TOUCHED = {
     },
     "argparse.HelpFormatter": {"_fill_text": "self, text, width, indent", "add_usage": "self, usage, actions, groups, prefix"},
     "cliff.commandmanager.CommandManager": {"_load_commands": "self", "commands": None},
-    "cliff.lister.Lister": {"_formatter_group": None, "_formatter_plugins": None, "_load_formatter_plugins": "self"},
-    "cliff.show.ShowOne": {"_formatter_group": None, "_formatter_plugins": None, "_load_formatter_plugins": "self"},
+    "cliff.lister.Lister": {"_formatter_plugins": None, "_load_formatter_plugins": "self"},
+    "cliff.show.ShowOne": {"_formatter_plugins": None, "_load_formatter_plugins": "self"},
     "paramiko.agent.AgentKey": {"__init__": "self, agent, blob, comment", "public_blob": None},
     "paramiko.agent.AgentSSH": {"_conn": None, "_connect": "self, conn", "_keys": None, "_send_message": "self, msg"},
     "paramiko.auth_handler.AuthHandler": {

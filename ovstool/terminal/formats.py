@@ -1,4 +1,4 @@
-"""Rows and objects to text: the formatters behind ``-f``, and how a value is written for people.
+"""The formatters behind ``-f``: rows and objects to text, and how a value is written for people.
 
 All are cliff formatters. JSON and YAML carry the values as they are, a table shows them in units, and the flat formats (csv,
 value, shell, lines) write each value on one line.
@@ -9,8 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from itertools import chain, islice
 from typing import Any, TextIO
@@ -20,6 +19,7 @@ from cliff.formatters import base
 from ovstool import units
 from ovstool.errors import UsageError, escape
 from ovstool.terminal.output import canvas, spreadsheet_text
+from ovstool.terminal.window import width_of
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -31,19 +31,17 @@ TABLE_STYLES = tuple(
     "rounded_grid rounded_outline rst simple simple_grid simple_outline textile tsv unsafehtml youtrack".split()
 )
 _FORMATTERS = {
-    "csv": "ovstool.terminal.render:CsvFormatter",
-    "json": "ovstool.terminal.render:JsonFormatter",
-    "lines": "ovstool.terminal.render:LinesFormatter",
-    "shell": "ovstool.terminal.render:ShellFormatter",
-    "table": "ovstool.terminal.render:TableFormatter",
-    "value": "ovstool.terminal.render:ValueFormatter",
+    "csv": "ovstool.terminal.formats:CsvFormatter",
+    "json": "ovstool.terminal.formats:JsonFormatter",
+    "lines": "ovstool.terminal.formats:LinesFormatter",
+    "shell": "ovstool.terminal.formats:ShellFormatter",
+    "table": "ovstool.terminal.formats:TableFormatter",
+    "value": "ovstool.terminal.formats:ValueFormatter",
     "yaml": "cliff.formatters.yaml_format:YAMLFormatter",
-} | dict.fromkeys(TABLE_STYLES, "ovstool.terminal.render:TableFormatter")
+} | dict.fromkeys(TABLE_STYLES, "ovstool.terminal.formats:TableFormatter")
 
 _RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "bps"])  # and all that end in _bps
 _SIZES = frozenset(["burst"])
-_SOON_S = 1.0  # a wait for which nobody needs a bar
-_MAX_WIDTH = 10_000  # characters; a window says less
 _MIN_WIDTH = 8  # characters; a narrower column is worse than a line that wraps
 
 
@@ -66,7 +64,7 @@ class Formatters(Mapping[str, Any]):
 
 
 class _Formatter(base.ListFormatter, base.SingleFormatter):
-    """The options of all formatters are added by ``command.py``, so none adds its own."""
+    """The options of all formatters are added by ``parser.py``, so none adds its own."""
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         pass
@@ -242,30 +240,6 @@ class Stream:
         self._stdout.flush()
 
 
-@contextmanager
-def progress(stderr: TextIO, count: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, of how many of ``count`` hosts are done, once it takes longer than a second."""
-    if not stderr.isatty():
-        yield lambda done: None
-        return
-    begun, bar = time.monotonic(), None
-
-    def show(done: int) -> None:
-        nonlocal bar
-        if bar is None and time.monotonic() - begun > _SOON_S:
-            from ovstool.terminal.live import Bar
-
-            bar = Bar(stderr, count)
-        if bar:
-            bar.show(done)
-
-    try:
-        yield show
-    finally:
-        if bar:
-            bar.close()
-
-
 def flat(value: Any, nothing: str = "-") -> str:
     """One line for a script: lists with commas, maps as ``key=value``, what would break the line escaped."""
     match value:
@@ -354,19 +328,6 @@ def _width_wanted(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
         except (OSError, ValueError):
             return width_of("COLUMNS")
     return 0
-
-
-def width_of(variable: str) -> int:
-    """The width that a variable of the environment has, in characters; 0 where it has none that a window could have."""
-    return units.whole_number(os.environ.get(variable, ""), 1, _MAX_WIDTH) or 0
-
-
-def window_width() -> int:
-    """How wide what is printed for people may be: as $COLUMNS or the terminal says, else 80 characters."""
-    try:
-        return width_of("COLUMNS") or os.get_terminal_size(1).columns or 80
-    except OSError:
-        return 80
 
 
 def _fit(table: list[list[str]], total: int, whole: list[bool]) -> list[int | None] | None:

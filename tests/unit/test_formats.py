@@ -12,7 +12,7 @@ import tabulate
 import yaml
 
 from ovstool.errors import UsageError
-from ovstool.terminal.render import TABLE_STYLES, Formatters, Stream, flat, human
+from ovstool.terminal.formats import TABLE_STYLES, Formatters, Stream, flat, human
 
 COLUMNS = ("port", "rate", "tags", "other-config")
 HOSTILE = [

@@ -1,0 +1,50 @@
+"""How a switch is reached: on this machine or over SSH, with the options that hold for all switches of a command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ovstool.answers import Answer
+from ovstool.host import Host, Tls, local
+from ovstool.host.deadline import Deadline
+from ovstool.switch import Switch
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH."""
+
+    db: str | None
+    tls: Tls
+    timeout_s: float
+    wait: bool
+    dry_run: bool
+    sudo: bool
+    accept_new_host_key: bool
+
+    @contextmanager
+    def switch(self, asked: Answer) -> Iterator[Switch]:
+        """The switch that an answer is asked of, connected to at the first need; what it says beside its result it says there."""
+        allowed = Deadline(self.timeout_s)
+        host: Host = local
+        if asked.target:
+            from ovstool.host.ssh import Ssh
+
+            host = Ssh(asked.target.address, self.sudo, self.accept_new_host_key, allowed)
+        switch = Switch(
+            db=self.db,
+            tls=self.tls,
+            timeout_s=self.timeout_s,
+            wait=self.wait,
+            dry_run=self.dry_run,
+            host=host,
+            planned=asked.planned,
+            notes=asked.notes,
+            found=asked.found,
+            allowed=allowed,
+        )
+        try:
+            yield switch
+        finally:
+            switch.close()
+            host.close()
