@@ -9,11 +9,10 @@ import copy
 import json
 import os
 import re
-import shlex
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import cliff.command
@@ -30,6 +29,7 @@ from ovstool.terminal import render
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
     from ovstool.host.inventory import Target
+    from ovstool.remedy import FindingRow
 
 _COMMON = "common options (before or after the command words)"
 _OUTPUT = "output options"
@@ -465,7 +465,7 @@ class SwitchCommand(Command):
 
     def taken_notes(self, args: argparse.Namespace) -> list[str]:
         """The switch's notes and findings since the last time, with its host in front when there are several."""
-        texts = [*self.switch.notes, *map(_in_words, self.addressed(args, self.switch.found))]
+        texts = [*self.switch.notes, *(row.words for row in self.addressed(args, self.switch.found))]
         self.switch.notes.clear()
         self.switch.found.clear()
         return [f"{self.label}: {text}" if self.label else text for text in texts]
@@ -477,31 +477,14 @@ class SwitchCommand(Command):
         for text in texts:
             self.note(text, args)
 
-    def addressed(self, args: argparse.Namespace, findings: Sequence[Finding]) -> list[Finding]:
-        """The same with remedies that can be pasted here: for the switch that was asked, as it was named."""
-        tls = [
-            w
-            for name in ("private_key", "certificate", "ca_cert")
-            if (v := getattr(args, name))
-            for w in (f"--{name.replace('_', '-')}", v)
-        ]
-        options = ["-H", self.target.address] if self.target else []
-        options += ["--sudo"] if self.target and args.sudo else []
-        options += ["--db", args.db] if args.db and args.db != os.environ.get("OVSTOOL_DB") else []
+    def addressed(self, args: argparse.Namespace, findings: Sequence[Finding]) -> "list[FindingRow]":
+        """These findings as they are printed, with remedies that can be pasted here: for the switch that was asked, as it was named."""
+        if not findings:
+            return []
+        from ovstool import remedy  # most commands find nothing
 
-        def here(command: str) -> str:
-            program, *words = command.split(" ")
-            if program == "ovstool":
-                return " ".join([program, *map(shlex.quote, [*options, *tls]), *words])
-            # These know nothing of $OVSTOOL_DB and $OVSTOOL_HOST.
-            database = [f"--db={args.db}", *tls] if args.db and program == "ovs-vsctl" else []
-            command = " ".join([program, *map(shlex.quote, database), *words])
-            return self.target.shell_command(command, args.sudo) if self.target else command
-
-        return [
-            replace(finding, remedy=" && ".join(map(here, _commands(finding.remedy)))) if finding.remedy else finding
-            for finding in findings
-        ]
+        tls = Tls(args.private_key, args.certificate, args.ca_cert)
+        return remedy.rows(findings, remedy.Reach(self.target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), tls))
 
     def _print_interrupted(self, outcomes: "Sequence[Outcome]", args: argparse.Namespace) -> None:
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
@@ -549,7 +532,7 @@ class SwitchLister(SwitchCommand, _Output, Lister):
 class SwitchChecker(SwitchLister):
     """A command that looks for what is wrong, or differs: with any row the answer is no."""
 
-    columns: Sequence[str] = [f.name for f in fields(Finding)]
+    columns: Sequence[str] = ("port", "severity", "problem", "evidence", "remedy")
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> None:
         super().emit_answers(args, answers)
@@ -688,18 +671,6 @@ def _print_all_notes(asked: Mapping[str, SwitchCommand], targets: "Sequence[Targ
     for target in targets:
         if target.name in asked:
             asked[target.name].print_notes(args)
-
-
-def _in_words(finding: Finding) -> str:
-    words = ": ".join(filter(None, (finding.port, finding.problem, finding.evidence)))
-    return f"{words}; try: {finding.remedy}" if finding.remedy else words
-
-
-def _commands(remedy: str) -> list[str]:
-    """The commands of a remedy, each as it is written; a && within quotes is no end of one."""
-    words = re.findall(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""", remedy)
-    ends = [place for place, word in enumerate(words) if word == "&&"]
-    return [" ".join(words[begin + 1 : end]) for begin, end in zip([-1, *ends], [*ends, len(words)], strict=True)]
 
 
 def _cells(row: Any) -> Sequence[Any]:

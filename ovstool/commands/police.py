@@ -7,7 +7,7 @@ from ovstool import units
 from ovstool.command import SwitchLister, SwitchWriter
 from ovstool.commands.options import number, quantity
 from ovstool.switch import Switch, police
-from ovstool.switch.checks import policing_rules
+from ovstool.switch.checks import policing
 
 PORTS = "port: NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N; a bond's name means all its members"
 
@@ -48,7 +48,7 @@ class PoliceSet(SwitchWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         changes = police.set(switch, args.ports, police.wish(args.rate, args.burst, args.packet_rate, args.packet_burst))
-        policing_rules.note(switch, args.ports)
+        policing.note(switch, args.ports)
         return changes
 
 

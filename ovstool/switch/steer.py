@@ -13,7 +13,6 @@ differ in no more than four bytes on end, as eth1 and eth2 do, never have the sa
 """
 
 import re
-import shlex
 import zlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -184,8 +183,8 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
             name = owners.get(int(row[2], 16))
             if name and _queue(row) not in queues[name]:
                 evidence = f"a flow steers {row[6]} into queue {_queue(row)}, which is gone"
-                remedy = shlex.join(["ovstool", "qos", "unsteer", name, "--queue", str(_queue(row))])
-                switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, remedy))
+                remedy = ("ovstool", "qos", "unsteer", name, "--queue", str(_queue(row)))
+                switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, (remedy,)))
 
 
 def _asked(connection: flow.Connection, match: str, written: str, queue: int) -> "_Asked":
@@ -395,8 +394,8 @@ def _note_no_tag(switch: Switch, bridge: Row, port_row: Row, asked: _Asked) -> N
             f"dl_vlan={vid} is the tag that a packet comes in with, and no other port takes in packets with that one; those of access ports "
             f"have none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
         )
-        remedy = shlex.join(["ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(asked.queue), "--match", asked.match])
-        switch.found.append(Finding(str(port_row["name"]), WARNING, "a match that no packet has", evidence, remedy))
+        remedy = ("ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(asked.queue), "--match", asked.match)
+        switch.found.append(Finding(str(port_row["name"]), WARNING, "a match that no packet has", evidence, (remedy,)))
 
 
 def _takes_in(port: Row, vid: int) -> bool:

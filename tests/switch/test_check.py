@@ -2,21 +2,20 @@
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 import time
-from argparse import Namespace
-from dataclasses import replace
 
 import pytest
 from ovs_version import OVS
 from severity import severity_of
 
-from ovstool.command import SwitchChecker
+from ovstool import remedy
+from ovstool.host import Tls
 from ovstool.host.inventory import Target
-from ovstool.switch import Finding
 
 
 @pytest.fixture
@@ -337,14 +336,11 @@ def test_a_remedy_runs_nothing_else(switch, ovstool, paste, tmp_path):
     evil = f"v && x;touch {tmp_path}/ran;y"
     made = f"create qos type=linux-htb other_config:max-rate=1e6 'other_config:k=\"{evil}\"'"
     switch.vsctl(f"-- add-port br0 'a && b' -- set port 'a && b' qos=@q -- --id=@q {made}")
-    finding = Finding("a", "error", "value not an integer", "", "x")
-    row = found(ovstool("qos check -f json"), finding.problem)
-    command = SwitchChecker(None, None)
-    command.target = Target("h1", "op@h1:2222")
-    args = Namespace(db=None, sudo=True, private_key=None, certificate=None, ca_cert=None)
-    (far,) = command.addressed(args, [replace(finding, remedy=f"{row['remedy']} && tc qdisc show")])
+    row = found(ovstool("qos check -f json"), "value not an integer")
+    commands = [tuple(shlex.split(row["remedy"])), ("tc", "qdisc", "show")]
+    far = remedy.text(commands, remedy.Reach(Target("h1", "op@h1:2222"), True, None, None, Tls()))
     mine, theirs = row["remedy"].replace("ovstool", "ovstool -H op@h1:2222 --sudo", 1), "ssh -p 2222 op@h1 'sudo -n tc qdisc show'"
-    assert far.remedy == f"{mine} && {theirs}"
+    assert far == f"{mine} && {theirs}"
     paste(row["remedy"])
     assert clean(ovstool("qos check -f json")) and not (tmp_path / "ran").exists()
 
