@@ -67,7 +67,10 @@ def _unsupported(policed: PolicedInterface) -> Iterator[Finding]:
 
 
 def _userspace(policed: PolicedInterface) -> Iterator[Finding]:
-    """The userspace datapath takes packets from a raw socket, which has them before tc ingress does (netdev_linux_rxq_recv; Linux, net/core/dev.c)."""
+    """The userspace datapath reads a raw socket, which has packets before tc ingress (netdev_linux_batch_rxq_recv_sock; Linux, net/core/dev.c).
+
+    A tap it reads as the program does that made it, on the other side than tc (netdev_linux_batch_rxq_recv_tap).
+    """
     if policed.datapath_type == "netdev" and policed.interface.type in ("system", "tap"):
         evidence = (
             f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; "

@@ -133,8 +133,8 @@ def configured(switch: Switch, names: Sequence[str]) -> list[PortState]:
     """The ports named, or all that have a QoS, by name, as the database has them. Raises NotFound."""
     rows = [port.rows[0] for port in lookup.ports(switch, names, _PORT)] if names else sorted(switch.read(_WITH_QOS), key=_name)
     ports = list({row["name"]: row for row in rows}.values())
-    around = _around(switch, ports)
-    return [around.with_qos(around.port(row), row) for row in ports]
+    related = _related_rows(switch, ports)
+    return [related.with_qos(related.port(row), row) for row in ports]
 
 
 def observed(switch: Switch, names: Sequence[str], details: bool = False) -> list[PortState]:
@@ -192,7 +192,7 @@ def _with_flows(port: PortState, flows: "Leads | None") -> PortState:
     return port._replace(queue_flows=named, anywhere=flows.anywhere)
 
 
-class _Around(NamedTuple):
+class _RelatedRows(NamedTuple):
     """What ports refer to and are referred to by: bridges and the ports that use a QoS row by name, other rows by UUID."""
 
     version: versions.Version | None
@@ -231,7 +231,7 @@ class _Around(NamedTuple):
         )
 
 
-def _around(switch: Switch, ports: Sequence[Row]) -> _Around:
+def _related_rows(switch: Switch, ports: Sequence[Row]) -> _RelatedRows:
     """Read what these rows of Port refer to, most of it in one round trip."""
     qos = lookup.unique(u for row in ports for u in many(row["qos"]))
     interfaces = lookup.unique(u for row in ports for u in many(row["interfaces"]))
@@ -244,7 +244,7 @@ def _around(switch: Switch, ports: Sequence[Row]) -> _Around:
     interface_rows = _by_uuid(answers)
     queues = [u for row in qos_rows.values() for u in mapping(row["queues"]).values()]
     queue_rows = lookup.by_uuid(switch, "Queue", queues, ("other_config", "dscp"))
-    return _Around(
+    return _RelatedRows(
         versions.stored(root),
         {row["name"]: row for row in bridge_rows},
         lookup.bridges_of(switch, list(interface_rows.values()), bridge_rows),

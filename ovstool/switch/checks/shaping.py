@@ -69,8 +69,8 @@ def _with_owner(switch: Switch, ports: Sequence[PortState]) -> list[PortState]:
 def _qdisc(port: PortState) -> Iterator[Finding]:
     """ovs-vswitchd installs a qdisc when the type changes and never looks again, so what tc did to it since stays (netdev_linux_set_qos).
 
-    It finds no device in another network namespace than its own (netdev_linux_netnsid_is_remote), and cannot replace each qdisc that
-    somebody else installed (tc_del_qdisc).
+    A qdisc that somebody else has put in its place stays for the same reason. On a device in another network namespace than its own
+    ovs-vswitchd installs nothing (netdev_linux_netnsid_is_remote).
     """
     if port.qdiscs is None or not port.installs_qdisc or port.datapath_type == "dummy":
         return

@@ -163,7 +163,7 @@ def _queue_too_high(port: PortState) -> Iterator[Finding]:
 
 
 def _gone(port: PortState) -> Iterator[Finding]:
-    """QoS.queues refers strongly (RFC 7047, 3.2), so this comes of a damaged database alone; ovs-vswitchd then sets up no such queue."""
+    """QoS.queues holds strong references (RFC 7047, 3.2), so no server that keeps to that lets it come to this; without a row no queue is set up."""
     for number, queue in port.queues.items():
         if queue.is_gone:
             evidence = f"queue {number} refers to no row of Queue"
