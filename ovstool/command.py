@@ -7,8 +7,6 @@ line on stderr and an exit code.
 import argparse
 import json
 import os
-import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -30,6 +28,7 @@ from ovstool.terminal.formats import Formatters
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
     from ovstool.host.address import Target
+    from ovstool.remedy import FindingRow
 
 
 def report(error: BaseException, debug: bool, stderr: Any, host: str | None = None) -> Exit:
@@ -185,7 +184,7 @@ class SwitchCommand(Command):
 
     def said(self, answer: Answer, args: argparse.Namespace) -> list[str]:
         """The notes and findings of an answer, with its host in front when there are several."""
-        texts = [*answer.notes, *map(_in_words, addressed(answer.found, answer.target, args))]
+        texts = [*answer.notes, *(row.words for row in addressed(answer.found, answer.target, args))]
         return [f"{answer.host}: {text}" if answer.host else text for text in texts]
 
     def print_notes(self, answers: Iterable[Answer], args: argparse.Namespace) -> None:
@@ -355,36 +354,11 @@ def _reach(args: argparse.Namespace) -> Reach:
     )
 
 
-def addressed(findings: Sequence[Finding], target: "Target | None", args: argparse.Namespace) -> list[Finding]:
-    """The same with remedies that can be pasted here: for the switch that was asked, as it was named."""
-    tls = [
-        w for name in ("private_key", "certificate", "ca_cert") if (v := getattr(args, name)) for w in (f"--{name.replace('_', '-')}", v)
-    ]
-    options = ["-H", target.address] if target else []
-    options += ["--sudo"] if target and args.sudo else []
-    options += ["--db", args.db] if args.db and args.db != os.environ.get("OVSTOOL_DB") else []
+def addressed(findings: Sequence[Finding], target: "Target | None", args: argparse.Namespace) -> "list[FindingRow]":
+    """Findings as they are printed, with remedies for the switch that was asked, as it was named."""
+    if not findings:
+        return []
+    from ovstool import remedy
 
-    def here(command: str) -> str:
-        program, *words = command.split(" ")
-        if program == "ovstool":
-            return " ".join([program, *map(shlex.quote, [*options, *tls]), *words])
-        # These know nothing of $OVSTOOL_DB and $OVSTOOL_HOST.
-        database = [f"--db={args.db}", *tls] if args.db and program == "ovs-vsctl" else []
-        command = " ".join([program, *map(shlex.quote, database), *words])
-        return target.shell_command(command, args.sudo) if target else command
-
-    return [
-        replace(finding, remedy=" && ".join(map(here, _commands(finding.remedy)))) if finding.remedy else finding for finding in findings
-    ]
-
-
-def _in_words(finding: Finding) -> str:
-    words = ": ".join(filter(None, (finding.port, finding.problem, finding.evidence)))
-    return f"{words}; try: {finding.remedy}" if finding.remedy else words
-
-
-def _commands(remedy: str) -> list[str]:
-    """The commands of a remedy, each as it is written; a && within quotes is no end of one."""
-    words = re.findall(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""", remedy)
-    ends = [place for place, word in enumerate(words) if word == "&&"]
-    return [" ".join(words[begin + 1 : end]) for begin, end in zip([-1, *ends], [*ends, len(words)], strict=True)]
+    tls = Tls(args.private_key, args.certificate, args.ca_cert)
+    return remedy.rows(findings, remedy.Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), tls))

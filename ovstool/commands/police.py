@@ -8,7 +8,7 @@ from ovstool.command import SwitchLister, SwitchWriter
 from ovstool.commands.options import PORT, quantity
 from ovstool.parser import number
 from ovstool.switch import Switch, police
-from ovstool.switch.checks import policing_rules
+from ovstool.switch.checks import policing
 
 POLICED_PORT = f"{PORT}; a bond's name means all its members"
 
@@ -49,7 +49,7 @@ class PoliceSet(SwitchWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         changes = police.set(switch, args.ports, police.spec(args.rate, args.burst, args.packet_rate, args.packet_burst))
-        policing_rules.note(switch, args.ports)
+        policing.note(switch, args.ports)
         return changes
 
 

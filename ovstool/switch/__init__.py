@@ -36,20 +36,26 @@ class Change(NamedTuple):
     change: str
 
 
+Argv = tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Finding:
-    """A row of a ``check``, or what a command notes of what it has changed (``Switch.found``): what is wrong with a port or another
-    object (None: with none in particular), how one can tell, and a command against it.
+    """What is wrong with a port or another object (None: with none in particular): what a ``check`` finds, or a command notes of what it
+    has just changed (``Switch.found``).
 
-    ``severity`` is ERROR or WARNING. ``remedy`` is a command, or several with ``&&`` between, quoted for a shell, without the options that
-    name this switch, which ``SwitchCommand.addressed`` adds; empty where nothing can be typed.
+    ``severity`` is ERROR or WARNING, ``evidence`` is how one can tell. ``remedy`` holds the commands against it, in the order in which they
+    are typed on the machine of the switch; empty where nothing can be typed. ``ovstool.remedy`` makes them text. ``disables``: with this
+    nothing of what was configured is in effect. ``may_pass``: it may be over once ovs-vswitchd has applied what was configured.
     """
 
     port: str | None
     severity: str
     problem: str
     evidence: str
-    remedy: str
+    remedy: tuple[Argv, ...] = ()
+    disables: bool = False
+    may_pass: bool = False
 
 
 @dataclass

@@ -6,7 +6,6 @@ the original had changed.
 """
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -155,8 +154,8 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
             name, queue = owners.get(int(row.cookie, 16)), steering.queue_of(row)
             if name and queue not in queues[name]:
                 evidence = f"a flow steers {row.match} into queue {queue}, which is gone"
-                remedy = shlex.join(["ovstool", "qos", "unsteer", name, "--queue", str(queue)])
-                switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, remedy))
+                remedy = ("ovstool", "qos", "unsteer", name, "--queue", str(queue))
+                switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, (remedy,)))
 
 
 def _match_to_steer(bridge: OfctlBridge, match: str, canonical: str, queue: int) -> steering.MatchToSteer:
@@ -288,8 +287,8 @@ def _note_no_tag(switch: Switch, bridge: Row, port_row: Row, wanted: steering.Ma
             f"dl_vlan={vid} is the tag that a packet comes in with, and no other port takes in packets with that one; those of access ports "
             f"have none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
         )
-        remedy = shlex.join(["ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(wanted.queue), "--match", wanted.match])
-        switch.found.append(Finding(str(port_row["name"]), WARNING, "a match that no packet has", evidence, remedy))
+        remedy = ("ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(wanted.queue), "--match", wanted.match)
+        switch.found.append(Finding(str(port_row["name"]), WARNING, "a match that no packet has", evidence, (remedy,)))
 
 
 def _takes_in(port: Row, vid: int) -> bool:

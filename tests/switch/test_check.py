@@ -1,22 +1,20 @@
 """qos check and police check: each problem brought about with Open vSwitch's own tools and tc, and each remedy pasted into a shell."""
 
-import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 import time
-from argparse import Namespace
-from dataclasses import replace
 
 import pytest
 from ovs_version import OVS
 from severity import severity_of
 
-from ovstool.command import addressed
+from ovstool import remedy
+from ovstool.host import Tls
 from ovstool.host.address import Target
-from ovstool.switch import Finding
 
 
 @pytest.fixture
@@ -337,27 +335,13 @@ def test_a_remedy_runs_nothing_else(switch, ovstool, paste, tmp_path):
     evil = f"v && x;touch {tmp_path}/ran;y"
     made = f"create qos type=linux-htb other_config:max-rate=1e6 'other_config:k=\"{evil}\"'"
     switch.vsctl(f"-- add-port br0 'a && b' -- set port 'a && b' qos=@q -- --id=@q {made}")
-    finding = Finding("a", "error", "value not an integer", "", "x")
-    row = found(ovstool("qos check -f json"), finding.problem)
-    args = Namespace(db=None, sudo=True, private_key=None, certificate=None, ca_cert=None)
-    (far,) = addressed([replace(finding, remedy=f"{row['remedy']} && tc qdisc show")], Target("h1", "op@h1:2222"), args)
+    row = found(ovstool("qos check -f json"), "value not an integer")
+    commands = [tuple(shlex.split(row["remedy"])), ("tc", "qdisc", "show")]
+    far = remedy.text(commands, remedy.Naming(Target("h1", "op@h1:2222"), True, None, None, Tls()))
     mine, theirs = row["remedy"].replace("ovstool", "ovstool -H op@h1:2222 --sudo", 1), "ssh -p 2222 op@h1 'sudo -n tc qdisc show'"
-    assert far.remedy == f"{mine} && {theirs}"
+    assert far == f"{mine} && {theirs}"
     paste(row["remedy"])
     assert clean(ovstool("qos check -f json")) and not (tmp_path / "ran").exists()
-
-
-def test_explain_without_qos(ovstool):
-    shown = ovstool("qos explain eth1 -f json").json
-    assert (shown["port"], shown["bridge"], shown["type"], shown["queues"], shown["problems"]) == ("eth1", "br0", None, [], [])
-    assert "the port has no QoS" in ovstool("qos explain eth1").stdout
-
-
-def test_explain_of_text_that_is_meant_for_the_terminal(switch, ovstool):
-    switch.vsctl("set port eth1 qos=@q -- --id=@q create qos 'type=\"linux-\\u001b[31mred\\nX\"' 'other_config:max-rate=\"1\\u001b[31m\"'")
-    shown = ovstool("qos explain eth1")
-    assert shown.code == 0 and all(line.isprintable() for line in shown.stdout.split("\n")) and "\nX" not in shown.stdout
-    assert "asked         linux-\\x1b[31mred\\nX" in shown.stdout
 
 
 @pytest.mark.parametrize("command", ["qos check", "qos explain eth1", "police check"])
@@ -375,58 +359,6 @@ def test_an_ovs_vswitchd_that_hangs(switch, ovstool, command):
     assert result.code == (0 if "explain" in command else 1) and result.stderr.count("\n") <= 8
     problem = "burst much larger than the rate" if "police" in command else "sum of min rates above the max rate"
     assert problem in [row["problem"] for row in (result.json["problems"] if "explain" in command else result.json)]
-
-
-def test_explain_tells_of_flows(switch, ovstool):
-    ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1 --queue 2")
-    ours, others = switch.vsctl("get interface eth1 ofport -- get interface eth2 ofport").split()
-    for flow in (
-        f"7,ip,actions=set_queue:1,output:{ours}",
-        f"8,arp,actions=enqueue:{ours}:2",
-        f"9,tcp,actions=set_queue:1,output:{others}",
-    ):
-        switch.tool("ovs-ofctl", "add-flow", "br0", f"priority={flow}")
-    queues = ovstool("qos explain eth1 -f json").json["queues"]
-    assert [[(flow["priority"], flow["match"], flow["certain"]) for flow in queue["flows"]] for queue in queues] == [
-        [], [(7, "ip", True)], [(8, "arp", True)],
-    ]  # fmt: skip
-    page = ovstool("qos explain eth1").stdout
-    assert f"priority=7,ip actions=set_queue:1,output:{ours} (0 packets)" in page and "tcp" not in page
-
-
-def test_force_makes_new_rows(switch, ovstool):
-    assert ovstool("qos set eth1 --max-rate 10mbit --queue 0").stdout == "eth1: created\n"
-    before = switch.rows("QoS", "_uuid")
-    assert ovstool("qos set eth1 --max-rate 10mbit --queue 0").stdout == "eth1: unchanged\n"
-    planned = json.loads(ovstool("qos set eth1 --max-rate 10mbit --queue 0 --force --dry-run").stdout)
-    assert planned[0] == "Open_vSwitch" and switch.rows("QoS", "_uuid") == before
-    assert ovstool("qos set eth1 --max-rate 10mbit --queue 0 --force").stdout == "eth1: updated\n"
-    assert switch.rows("QoS", "_uuid") != before and len(switch.rows("QoS")) == 1 and switch.orphans() == []
-    assert ovstool("qos set eth1 --max-rate 10mbit --merge --force").code == 2
-
-
-@pytest.mark.parametrize("wish", ["--queue 70000", "--type egress-policer", "--type fq_codel --other-config target=5ms"])
-def test_force_of_what_is_refused_takes_nothing_away(switch, ovstool, wish):
-    ovstool("qos set eth1 eth2 --max-rate 10mbit --queue 0:min=1mbit")
-    before = switch.dump()
-    assert ovstool(f"qos set eth1 eth2 {wish} --force").code == 2
-    assert ovstool("qos set eth1 --max-rate 10mbit --force --no-wait").code == 2  # it has to wait in between
-    assert ovstool("qos set eth1 nosuch --max-rate 10mbit --force").code == 3
-    assert switch.dump() == before
-
-
-def test_force_without_ovs_vswitchd_takes_nothing_away(switch, ovstool):
-    ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=1mbit")
-    before = switch.dump()
-    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
-    # One more change than ovs-vswitchd has applied, as when it stops in the middle.
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        switch.vsctl("--no-wait set open_vswitch . next_cfg=1000")
-        assert ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=1mbit --force -t 1").code == 7
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    assert switch.dump() == before and switch.orphans() == []
 
 
 def test_a_key_that_is_spelt_wrong(switch, ovstool, paste):
@@ -452,11 +384,3 @@ def test_a_steered_queue_that_is_gone(switch, ovstool, paste):
     row = found(ovstool("qos check -f json"), "a flow leads to a queue that is not there")
     paste(row["remedy"])
     assert clean(ovstool("qos check -f json")) and "set_queue" not in switch.tool("ovs-ofctl", "dump-flows", "br0")
-
-
-def test_explain_tells_of_policing(switch, ovstool):
-    ovstool("police set eth1 --rate 10mbit --burst 8kbit")
-    shown = ovstool("qos explain eth1 -f json").json
-    assert (shown["police_rate"], shown["police_in_effect"]) == (10_000_000, False)  # on the dummy datapath
-    assert [(row["problem"], row["severity"]) for row in shown["problems"]] == [("burst under the MTU", "error")]
-    assert "policed to 10 Mbit/s, but that is not in effect" in ovstool("qos explain eth1").stdout

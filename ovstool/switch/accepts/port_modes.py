@@ -1,12 +1,11 @@
 """How the columns of Port go together: VLANs with the mode, bonds with LACP; and what a patch port needs of its peer. Pure."""
 
-import shlex
 from collections.abc import Mapping
 
 from ovstool.errors import UsageError, quote
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import ERROR, WARNING, Finding, versions
+from ovstool.switch import ERROR, WARNING, Argv, Finding, versions
 from ovstool.switch.accepts.port_types import cut, is_cut
 
 VLAN_MODES = ("access", "trunk", "native-tagged", "native-untagged", "dot1q-tunnel")
@@ -39,8 +38,8 @@ def of_bond(name: str, port: Row, members: int) -> list[Finding]:
     """What a check would find of a bond's mode: balance-tcp sends and takes nothing until LACP is agreed (ofproto/bond.c, choose_output_member)."""
     if members < 2 or one(port["bond_mode"]) != "balance-tcp" or one(port["lacp"]) in ("active", "passive"):
         return []
-    remedy = shlex.join(["ovstool", "port", "set", name, "--lacp", "active"])
-    return [Finding(name, ERROR, "the bond forwards nothing", "balance-tcp works with LACP alone, which is off", remedy)]
+    remedy = ("ovstool", "port", "set", name, "--lacp", "active")
+    return [Finding(name, ERROR, "the bond forwards nothing", "balance-tcp works with LACP alone, which is off", (remedy,))]
 
 
 def of_name(name: str) -> list[Finding]:
@@ -48,7 +47,7 @@ def of_name(name: str) -> list[Finding]:
     if not is_cut(name):
         return []
     evidence = f"flows and ovs-ofctl know it as {quote(cut(name))}, its first 15 bytes"
-    return [Finding(name, WARNING, "the name is longer than OpenFlow's", evidence, "")]
+    return [Finding(name, WARNING, "the name is longer than OpenFlow's", evidence)]
 
 
 def of_options(name: str, kind: str, ignored: list[str]) -> list[Finding]:
@@ -56,8 +55,8 @@ def of_options(name: str, kind: str, ignored: list[str]) -> list[Finding]:
     if not ignored:
         return []
     evidence = f"a port of type {kind} has none: {', '.join(map(quote, ignored))}"
-    remedy = ["ovstool", "port", "set", name, *(word for key in ignored for word in ("--unset", f"options:{key}"))]
-    return [Finding(name, WARNING, "Open vSwitch ignores its options", evidence, shlex.join(remedy))]
+    remedy = ("ovstool", "port", "set", name, *(word for key in ignored for word in ("--unset", f"options:{key}")))
+    return [Finding(name, WARNING, "Open vSwitch ignores its options", evidence, (remedy,))]
 
 
 def of_later(name: str, kind: str, unknown: list[str]) -> list[Finding]:
@@ -65,7 +64,7 @@ def of_later(name: str, kind: str, unknown: list[str]) -> list[Finding]:
     if not unknown:
         return []
     evidence = f"{', '.join(map(quote, unknown))}; Open vSwitch {versions.spelt(versions.NEWEST)} had none such for a port of type {kind}"
-    return [Finding(name, WARNING, "not checked, as this Open vSwitch is a later one than ovstool knows", evidence, "")]
+    return [Finding(name, WARNING, "not checked, as this Open vSwitch is a later one than ovstool knows", evidence)]
 
 
 def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, datapaths: Mapping[str, str]) -> list[Finding]:
@@ -73,16 +72,17 @@ def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, da
 
     ``there`` is the peer's interface, ``other`` its bridge, ``datapaths`` holds the datapath type of each bridge.
     """
-    remedy: list[str] = []
+    remedy: tuple[Argv, ...] = ()
     if there is None:
         others = [each for each, datapath in datapaths.items() if each != bridge and datapath == datapaths.get(bridge)]
-        evidence, remedy = f"there is no port {quote(peer)}", ["add", *(others if len(others) == 1 else ["BRIDGE"]), peer, "--peer", name]
+        where = others[0] if len(others) == 1 else "BRIDGE"
+        evidence, remedy = f"there is no port {quote(peer)}", (("ovstool", "port", "add", where, peer, "--peer", name),)
     elif one(there["type"]) != "patch":
         evidence = f"{quote(peer)} is no patch port"
     elif (leads := mapping(there["options"]).get("peer", "")) != name:
-        evidence, remedy = f"the peer of {quote(peer)} is {quote(leads)}", ["set", peer, "--peer", name]
+        evidence, remedy = f"the peer of {quote(peer)} is {quote(leads)}", (("ovstool", "port", "set", peer, "--peer", name),)
     elif datapaths.get(bridge) != datapaths.get(other):
         evidence = f"{quote(bridge)} has a datapath of type {quote(datapaths.get(bridge, ''))}, {quote(other)} of type {quote(datapaths.get(other, ''))}"
     else:
         return []
-    return [Finding(name, ERROR, "the patch port leads nowhere", evidence, shlex.join(["ovstool", "port", *remedy]) if remedy else "")]
+    return [Finding(name, ERROR, "the patch port leads nowhere", evidence, remedy)]

@@ -44,7 +44,7 @@ class Qdisc:
 
 
 @dataclass(frozen=True)
-class Class:
+class TcClass:
     """A class of Open vSwitch's HTB or HFSC: rates in bit/s, None where tc tells none; packets that it has sent and dropped."""
 
     rate: int | None
@@ -65,7 +65,7 @@ class Policer:
 
 
 @dataclass(frozen=True)
-class Queue:
+class DatapathQueue:
     """A queue as ovs-vswitchd has set it up (``qos/show``): bit/s and bits; what the datapath has sent and dropped, in packets."""
 
     min_rate: int | None
@@ -107,20 +107,27 @@ def _counted(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield line, tuple(map(int, sent.groups()))
 
 
-def classes(switch: Switch, device: str) -> dict[int, Class]:
+def classes(switch: Switch, device: str) -> dict[int, TcClass]:
     """The classes below the root qdisc ``1:`` of a device, by queue: queue N is class N+1 (htb_tc_install of netdev-linux.c)."""
     return classes_shown(switch.run([*switch.in_its_network, "tc", "-s", "class", "show", "dev", device]).stdout)
 
 
-def classes_shown(text: str) -> dict[int, Class]:
+def classes_shown(text: str) -> dict[int, TcClass]:
     """Read what ``tc -s class show`` prints."""
     found = {}
     for line, (packets, dropped, _) in _counted(text):
         if head := _CLASS.match(line):
             number = int(head[1], 16) - 1
             if number != 0xFFFD:  # the class above all queues
-                found[number] = Class(_rate(line, "rate|sc"), _rate(line, "ceil|ul"), packets, dropped)
+                found[number] = TcClass(_rate(line, "rate|sc"), _rate(line, "ceil|ul"), packets, dropped)
     return found
+
+
+def traffic_known(switch: Switch, devices: Collection[str]) -> dict[str, tuple[int, int]]:
+    """The bytes that each device of the kernel has received and sent by now; none, and a note, where that cannot be asked."""
+    if not devices:
+        return {}
+    return switch.attempt("what devices have received and sent just now", traffic, switch, devices) or {}
 
 
 def traffic(switch: Switch, devices: Collection[str]) -> dict[str, tuple[int, int]]:
@@ -134,13 +141,13 @@ def traffic(switch: Switch, devices: Collection[str]) -> dict[str, tuple[int, in
     return found
 
 
-def queues(switch: Switch, device: str) -> dict[int, Queue] | None:
+def queues(switch: Switch, device: str) -> dict[int, DatapathQueue] | None:
     """The queues as ovs-vswitchd set them up, by number; None when it has no QoS on this device. Queue 0 is its ``Default``."""
     done = switch.appctl("qos/show", device)
     return queues_shown(done.stdout) if done.status == 0 else None
 
 
-def queues_shown(text: str) -> dict[int, Queue] | None:
+def queues_shown(text: str) -> dict[int, DatapathQueue] | None:
     """Read what ``qos/show`` prints."""
     if not text.startswith("QoS: "):
         return None
@@ -151,8 +158,8 @@ def queues_shown(text: str) -> dict[int, Queue] | None:
             current = found.setdefault(int(head[1] or 0), {})
         elif number := _NUMBER.fullmatch(line):
             current[number[1].replace("-", "_")] = int(number[2])
-    names = Queue.__dataclass_fields__
-    return {queue: Queue(**{name: numbers.get(name) for name in names}) for queue, numbers in found.items()}
+    names = DatapathQueue.__dataclass_fields__
+    return {queue: DatapathQueue(**{name: numbers.get(name) for name in names}) for queue, numbers in found.items()}
 
 
 def policers(switch: Switch, devices: Sequence[str]) -> dict[str, list[Policer]]:

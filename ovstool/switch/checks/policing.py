@@ -1,109 +1,260 @@
-"""Why policing that was set may do nothing, or something else than was meant: what the database tells (police_rules.py), and what tc has."""
+"""Why policing that was set may do nothing, or something else than was meant: the known ways to go wrong, each a rule, and the check.
 
-import shlex
-from collections.abc import Iterator, Sequence
+What happens with each was read in netdev-linux.c and netdev-dpdk.c of Open vSwitch 2.13 to 3.7, and measured on both datapaths. But for a
+device that cannot be opened, none of it shows in the database. ``police set`` notes at once what the rules find there; ``police check``
+applies them to what tc has, too, which one rule is about.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
-from ovstool.errors import OvstoolError
-from ovstool.switch import ERROR, Finding, Switch, police, versions
-from ovstool.switch.checks import datapath, policing_rules, port_state, shaping_rules
-from ovstool.switch.checks.datapath import Policer, Qdisc
-from ovstool.switch.checks.policing_rules import Policed
+from ovstool.switch import ERROR, WARNING, Finding, Switch, checks, police, versions
+from ovstool.switch.checks import interface_state, policing_state
+from ovstool.switch.checks.interface_state import HIGHEST_BPS
+from ovstool.switch.checks.policing_state import PolicedInterface
 
-# The problems with which nothing is policed at all.
-WITHOUT_EFFECT = (
-    "policing not supported by this interface", "policing has no effect on the userspace datapath", shaping_rules.NOT_OPEN,
-    "a rate and a packet rate together", "policing is not installed", "a foreign qdisc is in the way", policing_rules.BYPASSED,
-)  # fmt: skip
+_MOST_KBIT_BEFORE_3_2 = (2**32 - 1) // 1024
+_LONGEST_S = 1  # of the rate: a burst of more than that lets through much more than the rate for a while
+_STARVES = 0.9  # of the default burst: with less than 0.19 s of the rate TCP gets less than 90% of it (bench/bursts.py)
 
 
 def check(switch: Switch, names: Sequence[str]) -> list[Finding]:
     """What is wrong with the policing of these ports, without names of all. Raises NotFound."""
-    limited = gather(switch, names)
+    limited = observed(switch, names)
     if not limited:
         switch.notes += [f"{name}: is not policed" for name in names]
-    return findings(switch, limited)
+    return [finding for policed in limited for finding in findings(policed)]
 
 
-def findings(switch: Switch, limited: Sequence[Policed]) -> list[Finding]:
-    """What is wrong with the policing of these interfaces."""
-    found = []
-    for policed in limited:
-        if policed.datapath_type == "dummy":
-            switch.notes.append(f"{policed.name}: the dummy datapath polices nothing; only the configuration was checked")
-        found += [*policing_rules.findings(policed), *_tc(policed)]
-    return found
+def note(switch: Switch, names: Sequence[str]) -> None:
+    """Note what is wrong with the policing of interfaces that were just changed, as far as the database tells. It is advice, and never fails."""
+    checks.note(switch, lambda: [finding for policed in policing_state.configured(switch, names) for finding in findings(policed)])
 
 
-def gather(switch: Switch, names: Sequence[str]) -> list[Policed]:
-    """The interfaces named, or all, that have a limit or part of one, by name, and what tc has of them. Raises NotFound."""
-    limited = policing_rules.stored(switch, names)
-    if not limited:
-        return []
-    known = [policed.name for policed in limited]
-    counted = port_state.traffic(switch, known)
-    qdiscs, policers = _installed(switch, known)
-    tc = [*(switch.in_its_network if qdiscs else []), "tc"]
-    asks = any(policed.version is None and _depends_on_version(policed) for policed in limited)
-    running = versions.running(switch) if asks else None
-    return [
-        policed._replace(
-            device=port_state.with_traffic(policed.device, counted),
-            version=policed.version or running,
-            qdiscs=None if qdiscs is None else qdiscs.get(policed.name, []),
-            policers=None if policers is None else policers.get(policed.name, []),
-            tc=tc,
-        )
-        for policed in limited
-    ]
+def findings(policed: PolicedInterface) -> list[Finding]:
+    """What is wrong with the policing of an interface, as far as it is known."""
+    return [finding for rule in _RULES for finding in rule(policed)]
 
 
-def _depends_on_version(policed: Policed) -> bool:
+def observed(switch: Switch, names: Sequence[str]) -> list[PolicedInterface]:
+    """The interfaces named, or all, that have a limit or part of one, by name, and all that the rules need to know. Raises NotFound."""
+    limited = policing_state.observed(switch, names)
+    if any(policed.version is None and _depends_on_version(policed) for policed in limited):
+        running = versions.running(switch)
+        limited = [policed._replace(version=policed.version or running) for policed in limited]
+    dummies = [policed.name for policed in limited if policed.datapath_type == "dummy"]
+    switch.notes += [f"{name}: the dummy datapath polices nothing; only the configuration was checked" for name in dummies]
+    return limited
+
+
+def _depends_on_version(policed: PolicedInterface) -> bool:
     burst = max(policed.burst_kbit, police.default_burst_kbit(policed.rate_kbps))
-    is_large = policed.rate_kbps * 1000 > shaping_rules.HIGHEST_BPS or burst > policing_rules.MOST_KBIT_BEFORE_3_2
+    is_large = policed.rate_kbps * 1000 > HIGHEST_BPS or burst > _MOST_KBIT_BEFORE_3_2
     return is_large or bool(policed.rate_kbps and policed.rate_kpps)
 
 
-def _installed(switch: Switch, names: Sequence[str]) -> tuple[dict[str, list[Qdisc]] | None, dict[str, list[Policer]] | None]:
-    try:
-        qdiscs = datapath.qdiscs(switch, names)
-        return qdiscs, datapath.policers(switch, [name for name in names if name in qdiscs])
-    except OvstoolError as error:
-        switch.notes.append(f"{error.what}: {error.why}; what tc has is not known")
-        return None, None
+def _burst_alone(policed: PolicedInterface) -> Iterator[Finding]:
+    """A burst is nothing by itself: without a rate it is taken as 0 (netdev_linux_set_policing)."""
+    if not policed.rate_kbps and not policed.rate_kpps:
+        yield Finding(policed.name, WARNING, "a burst without a rate", "without a rate nothing is limited", (policed.clear_command,))
 
 
-def _tc(policed: Policed) -> Iterator[Finding]:
-    """What tc has, against what it should have."""
-    if policed.qdiscs is None or policed.policers is None or policed.device.ofport is None or not policed.is_tc:
+def _unsupported(policed: PolicedInterface) -> Iterator[Finding]:
+    """netdev_set_policing does nothing, and says so to nobody, where the class of the device has no set_policing (netdev-vport.c)."""
+    if not policed.interface.can_have_qos:
+        evidence = f"{policed.name} is of type {policed.interface.type}, which Open vSwitch does not police"
+        yield Finding(policed.name, ERROR, "policing not supported by this interface", evidence, (policed.clear_command,), disables=True)
+
+
+def _userspace(policed: PolicedInterface) -> Iterator[Finding]:
+    """The userspace datapath reads a raw socket, which has packets before tc ingress (netdev_linux_batch_rxq_recv_sock; Linux, net/core/dev.c).
+
+    A tap it reads as the program does that made it, on the other side than tc (netdev_linux_batch_rxq_recv_tap).
+    """
+    if policed.datapath_type == "netdev" and policed.interface.type in ("system", "tap"):
+        evidence = (
+            f"{policed.bridge} has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; "
+            "an OpenFlow meter does limit"
+        )
+        # Not to change the datapath, which takes all ports of the bridge down, nor to add a meter, whose flow may overrule others.
+        problem = "policing has no effect on the userspace datapath"
+        yield Finding(policed.name, ERROR, problem, evidence, (policed.clear_command,), disables=True)
+
+
+def _afxdp(policed: PolicedInterface) -> Iterator[Finding]:
+    """Their class is that of Linux devices (NETDEV_AFXDP_CLASS), so tc is set up; XDP takes packets before (Linux, net/core/dev.c)."""
+    if policed.interface.is_afxdp:
+        evidence = f"{policed.name} is of type {policed.interface.type}: XDP takes its packets before tc polices them; an OpenFlow meter does limit"
+        yield Finding(policed.name, ERROR, "policing has no effect on ports of AF_XDP", evidence, (policed.clear_command,), disables=True)
+
+
+def _packets_of_dpdk(policed: PolicedInterface) -> Iterator[Finding]:
+    """DPDK polices bits alone (netdev_dpdk_set_policing: policer_kpkts_rate OVS_UNUSED)."""
+    if policed.interface.is_dpdk and policed.rate_kpps:
+        evidence = f"{policed.name} is of type {policed.interface.type}, which Open vSwitch polices in bits alone"
+        kept = [policed.with_rate()] if policed.rate_kbps else []
+        yield Finding(policed.name, ERROR, "a packet rate on a port of DPDK", evidence, (policed.clear_command, *kept))
+
+
+def _internal(policed: PolicedInterface) -> Iterator[Finding]:
+    """tc ingress of an internal port has what the switch sends to the host (Linux, net/openvswitch/vport-internal_dev.c, internal_dev_recv)."""
+    if policed.interface.type == "internal":
+        evidence = f"tc polices what this host receives from {policed.bridge} by {policed.name}; QoS would limit what it sends there"
+        yield Finding(policed.name, WARNING, "policing of an internal port limits the other direction", evidence, (policed.clear_command,))
+
+
+def _not_open(policed: PolicedInterface) -> Iterator[Finding]:
+    """Nothing is installed on a device that could not be opened (interface_state.not_open)."""
+    return interface_state.not_open(policed.name, policed.interface)
+
+
+def _both_kinds(policed: PolicedInterface) -> Iterator[Finding]:
+    """The kernel's act_police takes bits or packets, and refuses both in one action (Linux, net/sched/act_police.c).
+
+    From 3.0 on nl_msg_put_act_police asks for one; 2.16 and 2.17 asked for an action each, and both worked.
+    """
+    if policed.rate_kbps and policed.rate_kpps and not policed.policers and policed.is_tc and not policed.is_older_than(3, 0):
+        remedy = (policed.clear_command, policed.with_rate())
+        evidence = "the kernel takes one alone, a rate or a packet rate; it refuses both at once, so neither is in effect"
+        yield Finding(policed.name, ERROR, "a rate and a packet rate together", evidence, remedy, disables=True)
+
+
+def _small_burst(policed: PolicedInterface) -> Iterator[Finding]:
+    """A bucket that does not hold a frame lets nothing pass (Linux, act_police.c), and one that is too small starves TCP."""
+    if not policed.rate_kbps:
         return
-    is_bypassed = policed.datapath_type == "netdev" and policed.device.type == "system"
-    if policed.datapath_type == "dummy" or is_bypassed or not (policed.rate_kbps or policed.rate_kpps):
+    said, good = _said_of_burst(policed), _good_kbit(policed)
+    if not _holds_a_frame(policed):
+        evidence = f"{said}, and a frame has up to {policed.interface.mtu} bytes, which never passes"
+        yield Finding(policed.name, ERROR, "burst under the MTU", evidence, (policed.with_rate(),))
+    elif _burst_kbit(policed) < _STARVES * good:
+        rate, needed = units.human_rate(policed.rate_kbps * 1000), units.human_size(good * 1000)
+        evidence = f"{said}; at {rate} one TCP flow needs {needed} to reach the rate"
+        yield Finding(policed.name, WARNING, "burst too small for TCP", evidence, (policed.with_rate(),))
+
+
+def _large_burst(policed: PolicedInterface) -> Iterator[Finding]:
+    """A bucket that is full lets all that is in it pass at once; of one that tc cannot hold only some bits are left (see _most_kbit)."""
+    if not policed.rate_kbps or not _holds_a_frame(policed):
         return
-    if not policed.qdiscs and not policed.device.is_here:
+    said, burst, held = _said_of_burst(policed), _burst_kbit(policed), _most_kbit(policed)
+    if burst > max(policed.rate_kbps * _LONGEST_S, _good_kbit(policed)):
+        evidence = f"{said}, which is {burst / policed.rate_kbps:.3g} s of the rate; so much passes before anything is dropped"
+        yield Finding(policed.name, WARNING, "burst much larger than the rate", evidence, (policed.with_rate(),))
+    elif burst > held and policed.is_tc:
+        evidence = f"{said}, of which {units.human_size(held * 1000)} can be handed to tc, which has 32 bits for it"
+        remedy = policed.with_rate("--burst", units.spell(held * 1000))
+        yield Finding(policed.name, WARNING, "burst above what this Open vSwitch can hold", evidence, (remedy,))
+
+
+def _burst_kbit(policed: PolicedInterface) -> int:
+    """The burst in effect: 0 is one of 8000 kbit (netdev_linux_set_policing)."""
+    return policed.burst_kbit or police.DEFAULT_BURST_KBIT
+
+
+def _said_of_burst(policed: PolicedInterface) -> str:
+    own = "" if policed.burst_kbit else " (ovs-vswitchd's own, for 0)"
+    return f"the burst is {units.human_size(_burst_kbit(policed) * 1000)}{own}"
+
+
+def _holds_a_frame(policed: PolicedInterface) -> bool:
+    return _burst_kbit(policed) * 1000 >= policed.interface.mtu * 8
+
+
+def _good_kbit(policed: PolicedInterface) -> int:
+    """What one TCP flow needs to reach the rate, as far as tc can hold it."""
+    return min(police.default_burst_kbit(policed.rate_kbps), _most_kbit(policed))
+
+
+def _most_kbit(policed: PolicedInterface) -> int:
+    """tc_matchall_fill_police and tc_add_policer hold 32 bits of 1/1024 kbit before 3.2, tc_policer_init 32 bits of bytes."""
+    return _MOST_KBIT_BEFORE_3_2 if policed.is_older_than(3, 2) else (2**32 - 1) // 128
+
+
+def _packet_burst(policed: PolicedInterface) -> Iterator[Finding]:
+    """A bucket that is full lets all that is in it pass at once; a burst of 0 is one of 16,000 packets (netdev_linux_set_policing)."""
+    burst = policed.burst_kpkts or police.DEFAULT_BURST_KPKTS
+    if policed.rate_kpps and policed.is_tc and burst > max(policed.rate_kpps * _LONGEST_S, police.default_burst_kpkts(policed.rate_kpps)):
+        own = "" if policed.burst_kpkts else " (ovs-vswitchd's own, for 0)"
+        evidence = f"the burst is {burst * 1000} packets{own}, {burst / policed.rate_kpps:.3g} s of the rate; so much passes before anything is dropped"
+        remedy = ("ovstool", "police", "set", policed.name, "--packet-rate", str(policed.rate_kpps * 1000))
+        yield Finding(policed.name, WARNING, "packet burst much larger than the rate", evidence, (remedy,))
+
+
+def _wrong_way(policed: PolicedInterface) -> Iterator[Finding]:
+    """A limit on what is received, where nearly all is sent; who limits both has not confused them."""
+    interface = policed.interface
+    if policed.is_shaped or interface.type == "internal" or not interface.can_have_qos:
+        return
+    received, sent = interface.received, interface.sent
+    if interface_state.is_one_sided(sent, received):
+        evidence = f"{policed.name} has sent {sent} bytes and received {received}; policing limits what is received, QoS what is sent"
+        rate = units.spell((policed.rate_kbps or 1000000) * 1000)
+        remedy = ("ovstool", "qos", "set", policed.name, "--max-rate", rate)  # the limit stays: it is only a guess
+        yield Finding(policed.name, WARNING, "traffic goes in the other direction than the limit", evidence, (remedy,))
+
+
+def _too_fast(policed: PolicedInterface) -> Iterator[Finding]:
+    """Bytes a second are cut to 32 bits before 3.2, which brought TCA_POLICE_RATE64; DPDK has 64 bits."""
+    highest = HIGHEST_BPS // 1000 * 1000
+    if policed.rate_kbps * 1000 > highest and policed.is_tc and policed.version is not None and policed.is_older_than(3, 2):
+        said = f"Open vSwitch {versions.spelt(policed.version)} holds up to {units.human_rate(highest)}"
+        burst = min(police.default_burst_kbit(highest // 1000), _most_kbit(policed)) * 1000  # the default is more than it holds, too
+        remedy = ("ovstool", "police", "set", policed.name, "--rate", units.spell(highest), "--burst", units.spell(burst))
+        evidence = f"the rate is {units.human_rate(policed.rate_kbps * 1000)}, and {said}"
+        yield Finding(policed.name, ERROR, "rate above what this Open vSwitch can hold", evidence, (remedy,))
+
+
+def _tc(policed: PolicedInterface) -> Iterator[Finding]:
+    """ovs-vswitchd hands limits to tc when they change and never looks again, so what tc did to them since stays (netdev_linux_set_policing)."""
+    if not _should_be_in_tc(policed):
+        return
+    rates = [(limit.rate or 0, limit.packet_rate or 0) for limit in policed.policers or ()]
+    if not policed.qdiscs and not policed.interface.is_here:
         evidence = f"tc does not know {policed.name} where ovs-vswitchd runs; a device in another network namespace is not policed"
-        yield Finding(policed.name, ERROR, "policing is not installed", evidence, shlex.join(["ovstool", "port", "show", policed.name]))
-        return
-    rates = [(limit.rate or 0, limit.packet_rate or 0) for limit in policed.policers]
-    if _are_limits_of(policed, rates):
-        return
-    too_fast = policed.rate_kbps * 1000 > shaping_rules.HIGHEST_BPS and any(rate <= shaping_rules.HIGHEST_BPS for rate, _ in rates)
-    if too_fast or (policed.rate_kbps and policed.rate_kpps and not rates):
-        return  # for which there are rules of their own
-    again = f"{policed.clear_command} && {policed.set_command}"
-    ingress = next((qdisc.kind for qdisc in policed.qdiscs if qdisc.handle == "ffff:"), None)
-    # With hw-offload ovs-vswitchd adds clsact to internal ports itself (netdev_tc_init_flow_api), and its matchall filter fits both.
-    if ingress not in (None, "ingress") and not (policed.offloads and ingress == "clsact"):
-        evidence = f"tc has {ingress} on {policed.name}, which is in the place of the ingress qdisc that ovs-vswitchd would add"
-        remedy = f"{shlex.join([*policed.tc, 'qdisc', 'del', 'dev', policed.name, ingress])} && {again}"
-        yield Finding(policed.name, ERROR, "a foreign qdisc is in the way", evidence, remedy)
-        return
-    has = ", ".join(_limit_words(limit) for limit in policed.policers) or "no police action"
-    wanted = _limit_words(Policer(policed.rate_kbps * 1000 or None, None, policed.rate_kpps * 1000 or None, None, 0))
-    yield Finding(policed.name, ERROR, "policing is not installed", f"tc has {has} on {policed.name}, not {wanted}", again)
+        remedy = ("ovstool", "port", "show", policed.name)
+        yield Finding(policed.name, ERROR, "policing is not installed", evidence, (remedy,), disables=True)
+    elif not _are_limits_of(policed, rates) and not _is_told_by_another_rule(policed, rates):
+        yield _foreign(policed) or _not_installed(policed)
 
 
-def _are_limits_of(policed: Policed, rates: Sequence[tuple[int, int]]) -> bool:
+def _should_be_in_tc(policed: PolicedInterface) -> bool:
+    """Whether there are limits that ovs-vswitchd hands to tc, with effect there, and what tc has is known."""
+    is_bypassed = policed.datapath_type == "netdev" and policed.interface.type == "system"
+    if policed.qdiscs is None or policed.policers is None or policed.datapath_type == "dummy" or is_bypassed:
+        return False
+    return policed.interface.ofport is not None and policed.is_tc and bool(policed.rate_kbps or policed.rate_kpps)
+
+
+def _is_told_by_another_rule(policed: PolicedInterface, rates: Sequence[tuple[int, int]]) -> bool:
+    """A rate that was cut to 32 bits, and a rate and a packet rate that the kernel refused together (_too_fast, _both_kinds)."""
+    is_cut = policed.rate_kbps * 1000 > HIGHEST_BPS and any(rate <= HIGHEST_BPS for rate, _ in rates)
+    return is_cut or bool(policed.rate_kbps and policed.rate_kpps and not rates)
+
+
+def _foreign(policed: PolicedInterface) -> Finding | None:
+    """The qdisc ffff: is that of ingress; a clsact in its place is somebody else's, and ovs-vswitchd cannot add its own (tc_add_del_qdisc).
+
+    With hw-offload ovs-vswitchd adds clsact to internal ports itself (netdev_tc_init_flow_api), and its matchall filter fits both.
+    """
+    ingress = next((qdisc.kind for qdisc in policed.qdiscs or () if qdisc.handle == "ffff:"), None)
+    if ingress in (None, "ingress") or (policed.offloads and ingress == "clsact"):
+        return None
+    evidence = f"tc has {ingress} on {policed.name}, which is in the place of the ingress qdisc that ovs-vswitchd would add"
+    remedy = (*policed.tc, "qdisc", "del", "dev", policed.name, ingress)
+    commands = (remedy, policed.clear_command, policed.set_command)
+    return Finding(policed.name, ERROR, "a foreign qdisc is in the way", evidence, commands, disables=True)
+
+
+def _not_installed(policed: PolicedInterface) -> Finding:
+    has = ", ".join(_limit_words(limit.rate, limit.packet_rate) for limit in policed.policers or ()) or "no police action"
+    wanted = _limit_words(policed.rate_kbps * 1000, policed.rate_kpps * 1000)
+    evidence = f"tc has {has} on {policed.name}, not {wanted}"
+    commands = (policed.clear_command, policed.set_command)
+    return Finding(policed.name, ERROR, "policing is not installed", evidence, commands, disables=True)
+
+
+def _are_limits_of(policed: PolicedInterface, rates: Sequence[tuple[int, int]]) -> bool:
     """Whether one action has both limits, or each has an action of its own, as with Open vSwitch 2.16 and 2.17."""
     close = [packets for rate, packets in rates if _is_close(rate, policed.rate_kbps * 1000)]
     wanted = policed.rate_kpps * 1000
@@ -111,11 +262,17 @@ def _are_limits_of(policed: Policed, rates: Sequence[tuple[int, int]]) -> bool:
 
 
 def _is_close(rate: int, wanted: int) -> bool:
-    """tc prints a rate with few digits."""
+    """Whether a rate that tc printed is the one that was set; tc prints it with few digits."""
     return abs(rate - wanted) <= wanted * 0.01
 
 
-def _limit_words(limit: Policer) -> str:
-    words = [f"police rate {units.human_rate(limit.rate)}"] if limit.rate else []
-    words += [f"{limit.packet_rate} packets/s"] if limit.packet_rate else []
+def _limit_words(rate: int | None, packet_rate: int | None) -> str:
+    words = [f"police rate {units.human_rate(rate)}"] if rate else []
+    words += [f"{packet_rate} packets/s"] if packet_rate else []
     return " and ".join(words) or "police without a rate"
+
+
+_RULES: tuple[Callable[[PolicedInterface], Iterator[Finding]], ...] = (
+    _burst_alone, _unsupported, _userspace, _afxdp, _packets_of_dpdk, _internal, _not_open, _both_kinds, _small_burst, _large_burst,
+    _packet_burst, _wrong_way, _too_fast, _tc,
+)  # fmt: skip

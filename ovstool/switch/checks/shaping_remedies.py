@@ -1,65 +1,97 @@
 """The commands against what is wrong with the QoS of a port: what there is, but for what is wrong with it."""
 
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ovstool import units
 from ovstool.errors import UsageError
+from ovstool.switch import Argv
 from ovstool.switch.accepts import qos_types
-from ovstool.switch.checks.port_state import Shaped
-
-NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")
+from ovstool.switch.checks.port_state import NUMBER_KEYS, PortState
 
 
-def anew(port: Shaped) -> str:
-    """The command that installs the QoS of a port again as it is, in rows of its own."""
-    return f"{whole(port)} --force"
+def reinstall(port: PortState) -> tuple[Argv]:
+    """Install the QoS of a port again as it is, in rows of its own."""
+    [command] = whole(port)
+    return ((*command, "--force"),)
 
 
-def merge(port: Shaped, *options: str) -> str:
-    return " ".join(["ovstool qos set", shlex.quote(port.port), "--merge", *options])
+def merge(port: PortState, *options: str) -> tuple[Argv]:
+    """Change what these options of 'qos set' name, and keep the rest."""
+    return (("ovstool", "qos", "set", port.name, "--merge", *options),)
 
 
-def clear(port: Shaped) -> str:
-    return f"ovstool qos clear {shlex.quote(port.port)}"
+def merge_queues(port: PortState, key: str, values: Mapping[int, int], *options: str) -> tuple[Argv]:
+    """Change the min, max or burst of queues, in bit/s and bits by number, after what further options change."""
+    return merge(
+        port, *options, *(word for number, value in values.items() for word in ("--queue", f"{number}:{key}={units.spell(value)}"))
+    )
 
 
-def whole(port: Shaped) -> str:
-    """The command that gives a port the QoS that it has, but for what cannot be read, or would be taken for something else."""
+def rate_alone(port: PortState, kind: str, rate: int) -> tuple[Argv]:
+    """Give a port another type of QoS that holds it to a rate in bit/s, and has nothing else."""
+    return (("ovstool", "qos", "set", port.name, "--type", kind, "--max-rate", units.spell(rate)),)
+
+
+def clear(port: PortState) -> tuple[Argv]:
+    return (("ovstool", "qos", "clear", port.name),)
+
+
+def list_flows(port: PortState) -> tuple[Argv]:
+    """Look at the flows of the port's bridge, where they are somebody's who has to change them."""
+    return (("ovstool", "flow", "list", port.bridge),)
+
+
+def steer(port: PortState, queue: int, match: str) -> tuple[Argv]:
+    return (("ovstool", "qos", "steer", port.name, "--queue", str(queue), "--match", match),)
+
+
+def whole(port: PortState) -> tuple[Argv]:
+    """Give a port the QoS that it has, but for what cannot be read, or would be taken for something else."""
     kind = port.kind
     new = kind if kind.known else qos_types.named(qos_types.DEFAULT)
-    words = ["ovstool", "qos", "set", port.port, "--type", new.name]
+    options = [*_port_options(port, new), *(word for number in port.queues for word in _queue_option(port, number, new))]
+    return (("ovstool", "qos", "set", port.name, "--type", new.name, *options),)
+
+
+def _port_options(port: PortState, new: qos_types.Type) -> Iterator[str]:
+    """What is asked of the port itself, as options for a QoS of the type ``new``."""
+    kind = port.kind
     shape = kind.port_shape(_mended(port.other_config))
     if shape.max_rate is None and "max-rate" in port.other_config and "max_rate" in new.port:
         shape = replace(shape, max_rate=port.limit)  # no number that could be meant; without one there would be no limit
-    words += ["--max-rate", units.spell(shape.max_rate)] if shape.max_rate and shape.max_rate >= qos_types.LEAST_RATE else []
-    words += ["--burst", units.spell(shape.burst)] if shape.burst else []
+    if shape.max_rate and shape.max_rate >= qos_types.LEAST_RATE:
+        yield from ("--max-rate", units.spell(shape.max_rate))
+    if shape.burst:
+        yield from ("--burst", units.spell(shape.burst))
     written = set(kind.names.values()) | {"cir", "cbs", "eir", "ebs"}
-    others = {key: value for key, value in port.other_config.items() if qos_types.spelt(key) not in written and _is_taken(new, key, value)}
-    words += [word for key, value in others.items() for word in ("--other-config", f"{key}={value}")]
-    for number, queue in port.queues.items():
-        if number > new.last_queue:
-            continue
-        part = kind.queue_shape(_mended(queue.other_config))
-        keys = {"min": part.min_rate, "max": part.max_rate, "burst": part.burst}
-        values = [
-            f"{key}={units.spell(value)}" for key, value in keys.items() if value and (key == "burst" or value >= qos_types.LEAST_RATE)
-        ]
-        values += [f"priority={min(part.priority, new.last_priority)}"] if part.priority is not None else []
-        values += [f"dscp={queue.dscp}"] if queue.dscp is not None else []
-        words += ["--queue", f"{number}{':' if values else ''}{','.join(values)}"]
-    return shlex.join(words)
+    for key, value in port.other_config.items():
+        if qos_types.spelt(key) not in written and _is_taken(new, key, value):
+            yield from ("--other-config", f"{key}={value}")
+
+
+def _queue_option(port: PortState, number: int, new: qos_types.Type) -> Iterator[str]:
+    """What is asked of a queue, as the option of a QoS of the type ``new``; nothing for a number that this has no queue of."""
+    if number > new.last_queue:
+        return
+    queue = port.queues[number]
+    shape = port.kind.queue_shape(_mended(queue.other_config))
+    rates = {key: rate for key, rate in (("min", shape.min_rate), ("max", shape.max_rate)) if rate and rate >= qos_types.LEAST_RATE}
+    sizes = {"burst": shape.burst} if shape.burst else {}
+    values = [f"{key}={units.spell(value)}" for key, value in (rates | sizes).items()]
+    values += [f"priority={min(shape.priority, new.last_priority)}"] if shape.priority is not None else []
+    values += [f"dscp={queue.dscp}"] if queue.dscp is not None else []
+    yield from ("--queue", f"{number}{':' if values else ''}{','.join(values)}")
 
 
 def _mended(config: Mapping[str, str]) -> dict[str, str]:
-    """The same with the whole numbers and keys that were written in another way, such as 1e6, 250000000.0 or max_rate."""
+    """other_config with whole numbers and keys where they were written in another way, such as 1e6, 250000000.0 or max_rate."""
     respelt = {qos_types.spelt(key): value for key, value in config.items()} | dict(config)
-    return {key: _as_integer(value) if key in NUMBERS else value for key, value in respelt.items()}
+    return {key: _as_integer(value) if key in NUMBER_KEYS else value for key, value in respelt.items()}
 
 
 def _as_integer(text: str) -> str:
-    """Also of ``200mbit``, and of a burst, in bits like a rate."""
+    """The whole number that was meant, also by ``200mbit``, and by a burst, in bits like a rate; else the text as it is."""
     try:
         return str(units.parse_rate(text))
     except UsageError:

@@ -6,14 +6,17 @@ What Open vSwitch does in each was read in lib/netdev-linux.c and lib/netdev-dpd
 import pytest
 from severity import severity_of
 
+from ovstool import remedy
 from ovstool.errors import UsageError
+from ovstool.host import Tls
 from ovstool.switch import police
-from ovstool.switch.checks import policing, policing_rules
+from ovstool.switch.checks import policing
 from ovstool.switch.checks.datapath import Policer, Qdisc
-from ovstool.switch.checks.policing_rules import Policed
-from ovstool.switch.checks.port_state import Device
+from ovstool.switch.checks.interface_state import InterfaceState
+from ovstool.switch.checks.policing_state import PolicedInterface
 
-ETH = Device("eth1", "system", 1, None, 10**10, "veth", 1500, None, None, 0, 0)
+HERE = remedy.Reach(None, False, None, None, Tls())
+ETH = InterfaceState("eth1", "system", 1, None, 10**10, "veth", 1500, None, None, 0, 0)
 BOTH, PACKETS, HELD = (
     "a rate and a packet rate together",
     "packet burst much larger than the rate",
@@ -29,9 +32,9 @@ WAY = "policing of an internal port limits the other direction"
 
 def policed(
     kbps=0, kbit=0, kpps=0, kpkts=0, kind="system", version=(3, 1), datapath="system", offloads=False, qdiscs=None, policers=None
-) -> Policed:
-    device = ETH._replace(type=kind)
-    return Policed(device, "br0", datapath, kbps, kbit, kpps, kpkts, False, offloads, version, qdiscs, policers)
+) -> PolicedInterface:
+    interface = ETH._replace(type=kind)
+    return PolicedInterface(interface, "br0", datapath, kbps, kbit, kpps, kpkts, False, offloads, version, qdiscs, policers)
 
 
 HEARD = [
@@ -61,16 +64,16 @@ HEALTHY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("port", "problems", "evidence", "remedy"), HEARD)
-def test_a_state_in_which_a_rule_is_heard(port, problems, evidence, remedy):
-    found = policing_rules.findings(port)
+@pytest.mark.parametrize(("port", "problems", "evidence", "commands"), HEARD)
+def test_a_state_in_which_a_rule_is_heard(port, problems, evidence, commands):
+    found = policing.findings(port)
     assert [(finding.problem, finding.severity) for finding in found] == [(problem, severity_of(problem)) for problem in problems]
-    assert evidence in found[0].evidence and remedy in found[0].remedy
+    assert evidence in found[0].evidence and commands in remedy.text(found[0].remedy, HERE)
 
 
 @pytest.mark.parametrize("port", HEALTHY)
 def test_a_state_in_which_none_is(port):
-    assert policing_rules.findings(port) == []
+    assert policing.findings(port) == []
 
 
 CLSACT, INGRESS = Qdisc("clsact", "ffff:", False, None, 0, 0, 0), Qdisc("ingress", "ffff:", False, None, 0, 0, 0)
@@ -92,7 +95,7 @@ BITS, PPS = Policer(10**7, 2_112_000, None, None, 0), Policer(None, None, 5000, 
 def test_what_tc_has(port, problems):
     found = list(policing._tc(port))
     assert [finding.problem for finding in found] == problems
-    assert not (port.offloads and any("qdisc del" in finding.remedy for finding in found))
+    assert not (port.offloads and any("qdisc del" in remedy.text(finding.remedy, HERE) for finding in found))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from ovstool.openflow.syntax import queue_selection
-from ovstool.switch.checks.datapath import Class, Policer, Qdisc, Queue, classes_shown, policers_shown, qdiscs_shown, queues_shown
+from ovstool.switch.checks.datapath import DatapathQueue, Policer, Qdisc, TcClass, classes_shown, policers_shown, qdiscs_shown, queues_shown
 
 QDISCS = """\
 qdisc noqueue 0: dev lo root refcnt 2 
@@ -81,8 +81,8 @@ def test_qdiscs():
 
 
 def test_classes():
-    assert classes_shown(HTB) == {0: Class(10_000_000, 20_000_000, 3562, 1), 10: Class(12_000, 1500, 0, 0)}
-    assert classes_shown(HFSC) == {0: Class(10_000_000, 20_000_000, 3557, 0)}
+    assert classes_shown(HTB) == {0: TcClass(10_000_000, 20_000_000, 3562, 1), 10: TcClass(12_000, 1500, 0, 0)}
+    assert classes_shown(HFSC) == {0: TcClass(10_000_000, 20_000_000, 3557, 0)}
     assert classes_shown("") == {}
 
 
@@ -95,8 +95,8 @@ def test_policers():
 
 def test_queues():
     assert queues_shown(SHOWN) == {
-        0: Queue(10_000_000, 20_000_000, 12_512, 3562, 5_369_602, 0),
-        10: Queue(5_000_000, None, 12_512, None, None, None),
+        0: DatapathQueue(10_000_000, 20_000_000, 12_512, 3562, 5_369_602, 0),
+        10: DatapathQueue(5_000_000, None, 12_512, None, None, None),
     }
     assert queues_shown("QoS not configured on eth1\n") is None
     assert queues_shown("QoS: eth2 linux-codel\nlimit: 900\ninterval: 100000\ntarget: 6000\n") == {}

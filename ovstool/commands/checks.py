@@ -1,45 +1,14 @@
-"""ovstool qos explain, qos check and police check"""
+"""ovstool qos check and police check"""
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from ovstool.command import SwitchChecker, SwitchShow, addressed
+from ovstool.command import SwitchChecker, addressed
 from ovstool.commands.options import PORT
 from ovstool.commands.police import POLICED_PORT
 from ovstool.switch import Finding, Switch
-from ovstool.switch.checks import explain, policing, shaping
-
-
-class QosExplain(SwitchShow):
-    """Explain the QoS of a port, from configuration to packets
-
-    What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
-    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try. The exit code is 0
-    whatever it finds; for scripts there is 'qos check'.
-
-    Examples:
-      ovstool qos explain eth1
-      ovstool qos explain eth1 -f json | jq '.queues[] | {queue, tx_packets}'
-    """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("port", metavar="PORT", help=PORT)
-        return parser
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return explain.explain(switch, args.port)
-
-    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
-        return replace(result, problems=addressed(result.problems, target, args))
-
-    def show(self, args: argparse.Namespace, shown: Any) -> None:
-        if args.formatter == "table" and not args.columns:
-            self.print_lines(explain.page(shown))
-        else:
-            super().show(args, shown)
+from ovstool.switch.checks import policing, shaping
 
 
 class _Check(SwitchChecker):

@@ -1,0 +1,153 @@
+"""ovstool qos explain, and the page that it prints"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ovstool import units
+from ovstool.command import SwitchShow, addressed
+from ovstool.commands.options import PORT
+from ovstool.switch import Switch
+from ovstool.switch.checks import explain, shaping
+from ovstool.switch.checks.datapath import TcClass
+from ovstool.switch.checks.explain import Explained, ExplainedInterface, ExplainedQueue
+
+if TYPE_CHECKING:
+    from ovstool.remedy import FindingRow
+
+_MANY = 10  # flows to a queue that a page names
+_BELOW = " " * 16  # a further line of a queue, below what the first one says
+
+
+class _Explanation(NamedTuple):
+    """What was found out of a port, and its problems as they are printed."""
+
+    explained: Explained
+    problems: "Sequence[FindingRow]"
+
+
+class QosExplain(SwitchShow):
+    """Explain the QoS of a port, from configuration to packets
+
+    What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
+    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try. The exit code is 0
+    whatever it finds; for scripts there is 'qos check'.
+
+    Examples:
+      ovstool qos explain eth1
+      ovstool qos explain eth1 -f json | jq '.queues[] | {queue, tx_packets}'
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("port", metavar="PORT", help=PORT)
+        return parser
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return explain.explain(switch, args.port)
+
+    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
+        return _Explanation(result, addressed(result.problems, target, args))
+
+    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        return super().as_object(shown.explained, args) | {"problems": shown.problems}
+
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        if args.formatter == "table" and not args.columns:
+            self.print_lines(page(shown.explained, shown.problems))
+        else:
+            super().show(args, shown)
+
+
+def page(explained: Explained, problems: "Sequence[FindingRow]") -> Iterator[str]:
+    """A line for each thing, in the order in which a packet meets them."""
+    yield f"{explained.port} on bridge {explained.bridge}, {explained.datapath} datapath"
+    for interface in explained.interfaces:
+        yield f"  interface     {_interface_words(interface)}"
+    yield f"  asked         {_asked_words(explained)}"
+    yield f"  in effect     {explained.effect}"
+    for queue in explained.queues:
+        yield ""
+        yield from _queue_lines(queue, explained)
+    yield ""
+    yield f"  unclassified  {explained.unclassified}"
+    yield f"  received      {_policed_words(explained)}"
+    for problem in problems:
+        yield ""
+        yield f"  {problem.severity:12}  {problem.problem}"
+        yield f"{_BELOW}{problem.evidence}"
+        yield f"{_BELOW}try: {problem.remedy}"
+
+
+def _interface_words(interface: ExplainedInterface) -> str:
+    place = f"OpenFlow port {interface.ofport}" if interface.ofport else "not open"
+    speed = f"link {units.human_rate(interface.link_speed)}" if interface.link_speed else "link speed unknown"
+    return f"{interface.name} (type {interface.type}), {place}, {speed}, MTU {interface.mtu}"
+
+
+def _asked_words(explained: Explained) -> str:
+    if explained.type is None:
+        return "nothing: the port has no QoS"
+    shared = f"shared with {', '.join(explained.shared_with)}" if explained.shared_with else "used by no other port"
+    each = " on each interface" if len(explained.interfaces) > 1 else ""
+    rate = f"{units.human_rate(explained.max_rate)} for all queues together{each}" if explained.max_rate else "no max-rate"
+    return f"{explained.type}, {rate} (QoS {explained.uuid}, {shared})"
+
+
+def _policed_words(explained: Explained) -> str:
+    limits = [units.human_rate(explained.police_rate)] if explained.police_rate else []
+    limits += [f"{explained.police_packet_rate} packets/s"] if explained.police_packet_rate else []
+    idle = ", but that is not in effect" if explained.police_in_effect is False else ""
+    return f"{'policed to ' if limits else 'not policed'}{' and '.join(limits)}{idle}"
+
+
+def _queue_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
+    nothing = "nothing: ovs-vswitchd made it up, or its row is gone"
+    asked = (_words(asdict(queue.asked)) or "nothing of its own") if queue.asked else nothing
+    yield f"  queue {queue.queue:<8}asked  {asked}"
+    yield f"{_BELOW}has    {_has_words(queue, explained)}"
+    yield f"{_BELOW}sent   {_sent_words(queue)}"
+    for number, line in enumerate(_flow_lines(queue, explained)):
+        yield f"{_BELOW}{'' if number else 'flows':5}  {line}"
+
+
+def _has_words(queue: ExplainedQueue, explained: Explained) -> str:
+    has = _words(asdict(queue.has)) if queue.has else ""
+    nothing = "nothing" if explained.in_effect is False else "not known"
+    in_kernel = _class_words(queue.tc) if queue.tc else "nothing" if has and explained.in_effect is False else None
+    return (has or nothing) + (f"; tc: {in_kernel}" if in_kernel else "")
+
+
+def _sent_words(queue: ExplainedQueue) -> str:
+    if queue.tx_packets is None:
+        return "not known"
+    return f"{queue.tx_packets} packets, {queue.tx_bytes} bytes" + (f"; {queue.tx_errors} errors" if queue.tx_errors else "")
+
+
+def _flow_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
+    """A line for each flow that leads to a queue, as far as a page has room, or one that there is none."""
+    if queue.flows is None:
+        yield "not known"
+    elif not queue.flows:
+        yield "none" if queue.queue else "none; it gets what no flow puts into another queue"
+    for flow in (queue.flows or ())[:_MANY]:
+        where = "" if flow.bridge == explained.bridge else f"{flow.bridge}: "
+        yield f"{where}{shaping.in_words(flow)} ({flow.packets} packets{'' if flow.certain else ', wherever they leave'})"
+    if queue.flows and len(queue.flows) > _MANY:
+        yield f"and {len(queue.flows) - _MANY} more"
+
+
+def _class_words(tc: TcClass) -> str:
+    rates = _words({"rate": tc.rate, "ceil": tc.ceil})
+    return f"{rates}, {tc.packets} packets sent, {tc.dropped} dropped"
+
+
+def _words(values: Mapping[str, int | None]) -> str:
+    return ", ".join(f"{name.removesuffix('_rate')} {_value_words(name, value)}" for name, value in values.items() if value is not None)
+
+
+def _value_words(name: str, value: int) -> str:
+    if name in ("priority", "dscp"):
+        return str(value)
+    return units.human_size(value) if name == "burst" else units.human_rate(value)

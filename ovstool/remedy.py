@@ -1,0 +1,81 @@
+"""Findings as they are printed: their remedies, which are argv, made text that can be pasted into a shell where ovstool was run.
+
+A remedy says what one types on the machine of the switch, for its default database. The user may have named another machine, another
+database, or the files of TLS, so each command gets what reaches the same switch: an ``ovstool`` the options -H, --sudo, --db and those of
+TLS; an ``ovs-vsctl`` --db and those of TLS; and all programs but ovstool are run there by ssh, with sudo where it was asked for. Nothing
+else in ovstool quotes the words of a remedy or adds to them.
+"""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ovstool.host import Tls
+    from ovstool.host.address import Target
+    from ovstool.switch import Argv, Finding
+
+
+class Naming(NamedTuple):
+    """How the user reached the switch.
+
+    ``target`` None: it is on this machine. ``db`` None: its database is the default one. ``assumed_db`` is what an ``ovstool`` without
+    --db would take, from $OVSTOOL_DB.
+    """
+
+    target: "Target | None"
+    sudo: bool
+    db: str | None
+    assumed_db: str | None
+    tls: "Tls"
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding as a row of a ``check``: its remedy is one line for a shell, empty where there is none."""
+
+    port: str | None
+    severity: str
+    problem: str
+    evidence: str
+    remedy: str
+
+    @property
+    def words(self) -> str:
+        """What a note says of it."""
+        words = ": ".join(filter(None, (self.port, self.problem, self.evidence)))
+        return f"{words}; try: {self.remedy}" if self.remedy else words
+
+
+def rows(findings: "Iterable[Finding]", naming: Naming) -> list[FindingRow]:
+    return [FindingRow(each.port, each.severity, each.problem, each.evidence, text(each.remedy, naming)) for each in findings]
+
+
+def text(commands: "Iterable[Argv]", naming: Naming) -> str:
+    """One line that runs these commands for the switch that was reached, each once the one before has succeeded."""
+    return " && ".join(_line(command, naming) for command in commands)
+
+
+def _line(command: "Argv", naming: Naming) -> str:
+    program, *words = command
+    if program == "ovstool":
+        return shlex.join([program, *_ovstool_options(naming), *words])
+    there = shlex.join([program, *(_vsctl_options(naming) if program == "ovs-vsctl" else []), *words])
+    return naming.target.shell_command(there, naming.sudo) if naming.target else there
+
+
+def _ovstool_options(naming: Naming) -> list[str]:
+    host = ["-H", naming.target.address, *(["--sudo"] if naming.sudo else [])] if naming.target else []
+    db = ["--db", naming.db] if naming.db and naming.db != naming.assumed_db else []
+    return [*host, *db, *_tls_options(naming)]
+
+
+def _vsctl_options(naming: Naming) -> list[str]:
+    """ovs-vsctl knows nothing of $OVSTOOL_DB, so the database is named even where that names it."""
+    return [f"--db={naming.db}", *_tls_options(naming)] if naming.db else []
+
+
+def _tls_options(naming: Naming) -> list[str]:
+    """Those of the files that were named, spelt alike by ovstool and by Open vSwitch's own tools."""
+    return [word for name, path in naming.tls._asdict().items() if path for word in (f"--{name.replace('_', '-')}", path)]

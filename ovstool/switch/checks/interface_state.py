@@ -1,0 +1,95 @@
+"""What decides about an interface whether it can be shaped or policed: its row, and what the kernel counts of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ovstool.ovsdb.transaction import Row
+from ovstool.ovsdb.values import mapping, ofport, one
+from ovstool.switch import ERROR, Finding, police
+
+COLUMNS = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "status", "statistics", *police.COLUMNS)
+HIGHEST_BPS = (2**32 - 1) * 8  # bytes a second in 32 bits: all that tc's older interface holds, and HFSC to this day
+# Network devices whose link speed is a number that somebody made up: veth_get_link_ksettings and tun_default_link_ksettings of Linux,
+# and so on. "openvswitch" is what internal ports have.
+_WITHOUT_A_LINE = ("tun", "veth", "openvswitch", "dummy", "bridge", "macvlan", "ifb", "virtio_net", "xen_netfront", "hv_netvsc")
+_MUCH = 10**6  # bytes; below this nobody can tell a direction
+_ONE_SIDED = 20  # times as much in one direction; of TCP the acknowledgements are some 1/45
+
+Traffic = Mapping[str, tuple[int, int]]  # bytes received and sent, by name
+
+
+class InterfaceState(NamedTuple):
+    """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown.
+
+    ``driver`` is the kernel's name of its driver, empty where it has none. ``received`` and ``sent`` in bytes: what the kernel counts, or
+    the database for a device that is not the kernel's. ``police_rate`` and ``police_packet_rate`` are its limits on what it receives, in
+    bit/s and packets/s. ``is_here``: the kernel was asked, and has it where ovs-vswitchd runs; tc lists none that is down and has no qdisc.
+    """
+
+    name: str
+    type: str
+    ofport: int | None
+    error: str | None
+    link_speed: int | None
+    driver: str
+    mtu: int
+    police_rate: int | None
+    police_packet_rate: int | None
+    received: int
+    sent: int
+    is_here: bool = False
+
+    @property
+    def can_have_qos(self) -> bool:
+        """Whether Open vSwitch shapes and polices this type at all: patch ports and tunnels it does not (netdev-vport.c)."""
+        return self.type in ("system", "internal", "tap") or self.type.startswith(("dpdk", "dummy", "afxdp"))
+
+    @property
+    def is_dpdk(self) -> bool:
+        return self.type.startswith("dpdk")
+
+    @property
+    def is_afxdp(self) -> bool:
+        return self.type.startswith("afxdp")
+
+    @property
+    def has_a_line(self) -> bool:
+        """Whether its link speed is that of a line, which it cannot exceed."""
+        return self.type == "system" and bool(self.driver) and self.driver not in _WITHOUT_A_LINE
+
+    def with_traffic(self, traffic: Traffic) -> "InterfaceState":
+        """This interface with what the kernel counts of it, where it does."""
+        if self.name not in traffic:
+            return self
+        received, sent = traffic[self.name]
+        return self._replace(received=received, sent=sent, is_here=True)
+
+
+def of_row(row: Row) -> InterfaceState:
+    """An interface as the database has it, from a row with ``COLUMNS``."""
+    mtu, counters = one(row["mtu"]), mapping(row["statistics"])
+    return InterfaceState(
+        row["name"], one(row["type"]) or "system", ofport(row["ofport"]),
+        one(row["error"]), one(row["link_speed"]), str(mapping(row["status"]).get("driver_name", "")), mtu if isinstance(mtu, int) else 1500,
+        **police.rates(row), received=counters.get("rx_bytes", 0), sent=counters.get("tx_bytes", 0), is_here=False,
+    )  # fmt: skip
+
+
+def datapath_type(bridge: Row) -> str:
+    return one(bridge["datapath_type"]) or "system"
+
+
+def is_one_sided(most: int, rest: int) -> bool:
+    """Whether of the bytes in two directions nearly all are in the first."""
+    return most > _MUCH and most > _ONE_SIDED * rest
+
+
+def not_open(port: str, interface: InterfaceState) -> Iterator[Finding]:
+    """A device that ovs-vswitchd could not open has an error, and an ofport of -1 or none (ovs-vswitchd.conf.db(5), table Interface).
+
+    Nothing is configured on it (bridge.c, iface_do_create).
+    """
+    if interface.ofport is None:
+        evidence = interface.error or f"{interface.name} has no OpenFlow port number"
+        remedy = ("ovstool", "port", "show", interface.name)
+        yield Finding(port, ERROR, "the interface is not open", evidence, (remedy,), disables=True, may_pass=True)
