@@ -279,7 +279,7 @@ class SwitchLister(SwitchCommand, TableCommand):
 class SwitchChecker(SwitchLister):
     """A command that looks for what is wrong, or differs: with any row the answer is no."""
 
-    columns: Sequence[str] = [f.name for f in fields(Finding)]
+    columns: Sequence[str] = ("port", "severity", "problem", "evidence", "remedy")
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         super().emit_answers(args, answers)

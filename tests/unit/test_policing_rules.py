@@ -15,7 +15,7 @@ from ovstool.switch.checks.datapath import Policer, Qdisc
 from ovstool.switch.checks.interface_state import InterfaceState
 from ovstool.switch.checks.policing_state import PolicedInterface
 
-HERE = remedy.Reach(None, False, None, None, Tls())
+HERE = remedy.Naming(None, False, None, None, Tls())
 ETH = InterfaceState("eth1", "system", 1, None, 10**10, "veth", 1500, None, None, 0, 0)
 BOTH, PACKETS, HELD = (
     "a rate and a packet rate together",
