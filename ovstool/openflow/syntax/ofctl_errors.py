@@ -11,12 +11,13 @@ from ovstool.openflow.syntax.names import unescaped
 
 STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 
-_PROGRAM = re.compile(r"\(Open vSwitch\) (([0-9]{1,3})\.([0-9]{1,3})\S*)")
-_LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)")
-_AT_LINE = re.compile(rf"(?:-|<stdin>|{STDIN}):([0-9]{{1,9}}): (.*)", re.DOTALL)
-_FLOW_ERROR = re.compile(r"Error (OFP\w+) for: (?:OFPT_FLOW_MOD .*?: (?:\w+ )?(.*))?")
-_PLAIN_ERROR = re.compile(r"OFPT_ERROR (?:\([^()]*\) ?)*: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?")
-_DECODE_ERROR = re.compile(r"decode error: (OFP\w+)")
+# Texts, which re compiles when ovs-ofctl has said something: mostly it says nothing.
+_PROGRAM = r"\(Open vSwitch\) (([0-9]{1,3})\.([0-9]{1,3})\S*)"
+_LOG_LINE = r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)"
+_AT_LINE = rf"(?s)(?:-|<stdin>|{STDIN}):([0-9]{{1,9}}): (.*)"
+_FLOW_ERROR = r"Error (OFP\w+) for: (?:OFPT_FLOW_MOD .*?: (?:\w+ )?(.*))?"
+_PLAIN_ERROR = r"OFPT_ERROR (?:\([^()]*\) ?)*: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?"
+_DECODE_ERROR = r"decode error: (OFP\w+)"
 _UNREACHABLE = r"connect|not a bridge or a socket|Connection (?:refused|reset)|Broken pipe|End of file"
 _LONGEST = 200  # characters of a flow that OVS prints, which still are a line
 # enum ofperr of ofp-errors.h, the ones that a flow meets
@@ -87,19 +88,19 @@ class Request:
 
 def message(stderr: str) -> str:
     """What a tool of Open vSwitch says, on one line, without its name and what it logs."""
-    lines = [line for line in stderr.splitlines() if not _LOG_LINE.match(line) and not line.endswith("server returned an error")]
+    lines = [line for line in stderr.splitlines() if not re.match(_LOG_LINE, line) and not line.endswith("server returned an error")]
     return one_line(" ".join(line.removeprefix("ovs-ofctl: ").removeprefix("ovs-appctl: ").strip() for line in lines))
 
 
 def at_line(stderr: str) -> LineError | None:
     """The line that ovs-ofctl complains about, if it is about one."""
-    found = _AT_LINE.match(message(stderr))
+    found = re.match(_AT_LINE, message(stderr))
     return LineError(int(found[1]), found[2]) if found else None
 
 
 def reduced_matches(stderr: str) -> Iterator[tuple[str, str]]:
     """The matches that Open vSwitch has taken as others, of which it only logs: what they were and what they are."""
-    logged = list(map(_LOG_LINE.match, stderr.splitlines()))
+    logged = [re.match(_LOG_LINE, line) for line in stderr.splitlines()]
     for first, before, after in zip(logged, logged[1:], logged[2:], strict=False):
         if first and before and after and "normalization changed" in first[2]:
             yield before[2].partition(":")[2].strip(), after[2].partition(":")[2].strip()
@@ -107,7 +108,7 @@ def reduced_matches(stderr: str) -> Iterator[tuple[str, str]]:
 
 def decode_error(printed: str) -> str | None:
     """Why the switch would refuse a match that ``ovs-ofctl parse-flows`` cannot read back; None for one that it reads."""
-    found = _DECODE_ERROR.match(printed)
+    found = re.match(_DECODE_ERROR, printed)
     return f"{_MEANINGS.get(found[1], 'the switch would refuse it')} ({found[1]})" if found else None
 
 
@@ -131,7 +132,7 @@ def _no_common_version(stderr: str, request: Request) -> OvstoolError | None:
 
 
 def _refused_flow(stderr: str, request: Request) -> OvstoolError | None:
-    found = _FLOW_ERROR.search(stderr) or _PLAIN_ERROR.search(stderr)
+    found = re.search(_FLOW_ERROR, stderr) or re.search(_PLAIN_ERROR, stderr)
     if not found:
         return None
     name, flow = found.groups()
@@ -159,7 +160,7 @@ def _wrong_line(stderr: str, request: Request) -> OvstoolError | None:
 def _lacking_feature(what: str, why: str, request: Request) -> Refused | None:
     """The error for a word that a newer ovs-ofctl knows; None when this one is new enough."""
     feature = next((feature for said, feature in _FEATURES.items() if said in why), None)
-    found = _PROGRAM.search(request.program()) if feature else None
+    found = re.search(_PROGRAM, request.program()) if feature else None
     if feature is None or found is None or (int(found[2]), int(found[3])) >= feature[1:]:
         return None
     return Refused(what, f"{feature.name} needs Open vSwitch {feature.major}.{feature.minor} or newer, and this is {found[1]}")
