@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ovstool.command import SwitchChecker, SwitchShow, addressed
-from ovstool.commands.options import PORT
-from ovstool.commands.police import POLICED_PORT
+from ovstool.commands.options import POLICED_PORT, PORT
 from ovstool.switch import Finding, Switch
 from ovstool.switch.checks import explain, policing, shaping
 
