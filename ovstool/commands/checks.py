@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ovstool.command import SwitchChecker, addressed
-from ovstool.commands.options import PORT
-from ovstool.commands.police import POLICED_PORT
+from ovstool.commands.options import POLICED_PORT, PORT
 from ovstool.switch import Finding, Switch
 from ovstool.switch.checks import policing, shaping
 

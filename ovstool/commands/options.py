@@ -8,6 +8,7 @@ from ovstool.errors import UsageError, quote
 
 PORT_NAME = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"  # what a PORT may be, for help texts
 PORT = f"port: {PORT_NAME}"
+POLICED_PORT = f"{PORT}; a bond's name means all its members"
 
 Value = TypeVar("Value")
 

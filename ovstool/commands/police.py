@@ -5,12 +5,10 @@ from typing import Any
 
 from ovstool import units
 from ovstool.command import SwitchLister, SwitchWriter
-from ovstool.commands.options import PORT, quantity
+from ovstool.commands.options import POLICED_PORT, quantity
 from ovstool.parser import number
 from ovstool.switch import Switch, police
 from ovstool.switch.checks import policing
-
-POLICED_PORT = f"{PORT}; a bond's name means all its members"
 
 
 class PoliceSet(SwitchWriter):
