@@ -1,6 +1,6 @@
-"""``make versions``: the tests of tests/switch with the programs of other versions of Open vSwitch, built from its source.
+"""``make versions``: the tests of tests/switch and of races with the programs of other versions of Open vSwitch, built from its source.
 
-    python3 tests/versions.py 2.13 3.3        the last release of each, all of tests/switch
+    python3 tests/versions.py 2.13 3.3        the last release of each, all of these tests
     python3 tests/versions.py 2.13 -- tests/switch/test_qos.py -k netem
 
 A version is 2.13, whose last tag v2.13.N is taken, or the name of a tag or branch. Its source comes from $OVS_GIT (a repository of git);
@@ -22,7 +22,12 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = os.environ.get("OVS_GIT") or "https://github.com/openvswitch/ovs"
 BUILT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ovstool/ovs"
-TESTS = ("tests/switch",)
+TESTS = (
+    "tests/switch",
+    "tests/hostile/test_words_bad_input.py",
+    "tests/hostile/test_objects_races.py",
+    "tests/hostile/test_objects_qos_races.py",
+)
 # A test program of Open vSwitch is a fifth of what there is to compile; a new compiler warns of what an old release does.
 MAKE = ("make", f"-j{os.cpu_count() or 1}", "noinst_PROGRAMS=")
 STEPS = (("./boot.sh",), ("./configure", "--quiet", "--disable-libcapng", "CFLAGS=-O1 -w", "--prefix={}"), MAKE, (*MAKE, "install"))

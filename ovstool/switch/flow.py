@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.errors import Refused, Unreachable, UsageError, one_line, quote
-from ovstool.openflow.syntax import actions, lexer, match_probes, names, ofctl_errors, text
+from ovstool.openflow.accepts import actions, match_probes
+from ovstool.openflow.syntax import lexer, names, ofctl_errors, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.switch import Change, Switch
 from ovstool.switch.ofctl import OfctlBridge, nobodys_cookie

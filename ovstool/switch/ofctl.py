@@ -10,7 +10,8 @@ from itertools import islice
 
 from ovstool.errors import Conflict, Refused, UsageError, quote
 from ovstool.host import Finished, local
-from ovstool.openflow.syntax import lexer, match_probes, names, ofctl_errors, prerequisites, spelling, text
+from ovstool.openflow.accepts import match_probes, prerequisites
+from ovstool.openflow.syntax import lexer, names, ofctl_errors, spelling, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.openflow.syntax.ofctl_errors import STDIN, Request
 from ovstool.ovsdb.values import many

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import pytest
 
-from ovstool.openflow.syntax import actions, lexer
+from ovstool.openflow.accepts import actions
+from ovstool.openflow.syntax import lexer
 from ovstool.shell import App
 
 EXTRACT = Path(__file__).parent.parent / "unit" / "ovs_fields.tsv"

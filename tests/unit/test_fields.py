@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ovstool.openflow.syntax import actions, fields
-from ovstool.openflow.syntax.bulk_check import BulkCheck
+from ovstool.openflow.accepts import actions, fields
+from ovstool.openflow.accepts.bulk_check import BulkCheck
 
 EXTRACT = Path(__file__).parent / "ovs_fields.tsv"
 OCTETS = {"u8": 1, "be16": 2, "be32": 4, "be64": 8, "be128": 16, "tunnelMD": 124, "MAC": 6}

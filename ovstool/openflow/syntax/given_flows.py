@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ovstool.errors import UsageError, quote
-from ovstool.openflow.syntax import actions, lexer
+from ovstool.openflow.accepts import actions
+from ovstool.openflow.syntax import lexer
 from ovstool.openflow.syntax.names import escaped, unescaped
 
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
@@ -71,6 +72,6 @@ def _misfit_finder(file: str | None) -> Callable[[str], str | None]:
     """What tells the first value of a flow that ovs-ofctl would take for another one; in a file there may be very many flows."""
     if file is None:
         return actions.misfit_of_flow
-    from ovstool.openflow.syntax.bulk_check import BulkCheck
+    from ovstool.openflow.accepts.bulk_check import BulkCheck
 
     return BulkCheck().misfit

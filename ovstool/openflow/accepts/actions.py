@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 
-from ovstool.openflow.syntax import fields
-from ovstool.openflow.syntax.fields import Check, decimal, number
+from ovstool.openflow.accepts import fields
+from ovstool.openflow.accepts.fields import Check, decimal, number
 from ovstool.openflow.syntax.lexer import Word, words
 
 _U8, _U16, _U32, _U64 = (number(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))

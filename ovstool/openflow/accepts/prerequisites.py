@@ -7,7 +7,7 @@ A field whose protocol the match does not name is dropped by Open vSwitch (ofput
 import re
 from collections.abc import Iterable, Sequence
 
-from ovstool.openflow.syntax import fields
+from ovstool.openflow.accepts import fields
 from ovstool.openflow.syntax.lexer import Word
 from ovstool.openflow.syntax.names import escaped
 

@@ -7,7 +7,7 @@ has come often a pattern is made, with a pattern for each value: what has it, is
 import re
 from collections import Counter
 
-from ovstool.openflow.syntax import actions, fields
+from ovstool.openflow.accepts import actions, fields
 
 _OF_VALUES = b"0123456789.:/abcdefABCDEFx"
 _OFTEN = 128  # flows, in whose time a pattern is made

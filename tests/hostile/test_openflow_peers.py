@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from forked import FORKS
-from test_bad_server import server, vswitch_schema
+from test_ovsdb_servers import server, vswitch_schema
 
 from ovstool.shell import App
 

@@ -9,7 +9,7 @@ field needs (mf_are_prereqs_ok of meta-flow.c).
 import re
 from collections.abc import Sequence
 
-from ovstool.openflow.syntax import fields
+from ovstool.openflow.accepts import fields
 from ovstool.openflow.syntax.lexer import PORT_WORDS, Word, words
 
 MOST = 256  # words; Open vSwitch has fewer fields
