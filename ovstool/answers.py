@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ovstool.switch import Finding
 
 if TYPE_CHECKING:
-    from ovstool.host.inventory import Target
+    from ovstool.host.address import Target
 
 
 class Table(NamedTuple):

@@ -1,4 +1,4 @@
-"""The same work on many hosts at once: a thread for each, results in the order of the hosts, failures kept beside them."""
+"""One piece of work done on many hosts at once: a thread for each, results in the order of the hosts, failures kept beside them."""
 
 import queue
 import threading

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from ovstool.answers import Answer, cells
-from ovstool.command import SwitchLister
+from ovstool.switch_command import SwitchLister
 from ovstool.terminal import formats
 
 _NOTES = 20  # of a live table, printed when it ends

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, word
 from ovstool.errors import UsageError, quote
 from ovstool.switch import Switch, bridge
+from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
 _DEFAULT_PORT = "6653"  # OFP_PORT
 

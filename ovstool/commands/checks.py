@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from ovstool.command import SwitchChecker, addressed
 from ovstool.commands.options import POLICED_PORT, PORT
 from ovstool.switch import Finding, Switch
 from ovstool.switch.checks import policing, shaping
+from ovstool.switch_command import SwitchChecker, addressed
 
 
 class _Check(SwitchChecker):

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from ovstool.answers import Answer, Table
-from ovstool.command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import word
 from ovstool.errors import UsageError, one_line, quote
 from ovstool.parser import number, seconds
 from ovstool.switch import Switch, flow
+from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
 _MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"

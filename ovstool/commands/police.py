@@ -4,11 +4,11 @@ import argparse
 from typing import Any
 
 from ovstool import units
-from ovstool.command import SwitchLister, SwitchWriter
 from ovstool.commands.options import POLICED_PORT, quantity
 from ovstool.parser import number
 from ovstool.switch import Switch, police
 from ovstool.switch.checks import policing
+from ovstool.switch_command import SwitchLister, SwitchWriter
 
 
 class PoliceSet(SwitchWriter):

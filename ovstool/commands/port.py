@@ -3,12 +3,12 @@
 import argparse
 from typing import Any
 
-from ovstool.command import SwitchLister, SwitchShow, SwitchWriter
 from ovstool.commands.options import PORT, as_dict, column_and_key, comma_list, flatten, key_value, word
 from ovstool.errors import UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, port
 from ovstool.switch.accepts import port_modes
+from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
 
 class PortList(SwitchLister):

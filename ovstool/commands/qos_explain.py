@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool import units
-from ovstool.command import SwitchShow, addressed
 from ovstool.commands.options import PORT
 from ovstool.switch import Switch
 from ovstool.switch.checks import explain, shaping
 from ovstool.switch.checks.datapath import TcClass
 from ovstool.switch.checks.explain import Explained, ExplainedInterface, ExplainedQueue
+from ovstool.switch_command import SwitchShow, addressed
 
 if TYPE_CHECKING:
     from ovstool.remedy import FindingRow

@@ -7,12 +7,13 @@ from typing import Any
 
 from ovstool import recording
 from ovstool.answers import Answer
-from ovstool.command import Command, SwitchCommand
+from ovstool.command import Command
 from ovstool.commands.options import PORT_NAME
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import Exit, UsageError
 from ovstool.parser import number, seconds
 from ovstool.switch import Switch, sampling, stats
+from ovstool.switch_command import SwitchCommand
 from ovstool.terminal import pictures, plot_image, plot_text
 from ovstool.terminal.output import canvas
 from ovstool.terminal.window import window_width

@@ -3,11 +3,11 @@
 import argparse
 from typing import Any
 
-from ovstool.command import SwitchLister, SwitchWriter
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
+from ovstool.switch_command import SwitchLister, SwitchWriter
 
 
 class SflowEnable(SwitchWriter):

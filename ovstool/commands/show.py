@@ -6,8 +6,8 @@ from typing import Any
 
 from ovstool import units
 from ovstool.answers import plain
-from ovstool.command import SwitchShow
 from ovstool.switch import Switch, tree
+from ovstool.switch_command import SwitchShow
 from ovstool.terminal.formats import flat
 
 

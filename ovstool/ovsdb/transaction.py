@@ -50,7 +50,7 @@ class Transaction:
         return self.read_all([query])[0]
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
-        """The same for several queries, in one round trip."""
+        """The rows of several queries, in one round trip."""
         return select(self._client, queries)
 
     def held(self, query: Query) -> list[Row]:

@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from ovstool import spreadsheet
 from ovstool.errors import Conflict
 from ovstool.rates import COUNTERS, Reading
 from ovstool.recording.files import BLOCK, COLUMNS, DAMAGED, FOREIGN, LATEST, failed, os_errors, shown
 from ovstool.recording.recorder import Recorder, printable
-from ovstool.terminal.output import spreadsheet_meant, spreadsheet_text
 
 HEADER = (",".join(COLUMNS) + "\n").encode()
 _LONGEST_LINE = 2**16  # ours have some 200 bytes; what is longer was written by something else
@@ -107,11 +107,11 @@ def _parse(line: bytes) -> tuple[str, Reading]:
         raise ValueError(line)
     names = host.decode(), bridge.decode(), port.decode()
     if b"'" in line:
-        names = spreadsheet_meant(names[0]), spreadsheet_meant(names[1]), spreadsheet_meant(names[2])
+        names = spreadsheet.meant(names[0]), spreadsheet.meant(names[1]), spreadsheet.meant(names[2])
     return names[0], Reading(seconds, names[1], names[2], float(age) if age else None, counters)
 
 
 def _field(name: str) -> str:
     """A field of CSV: quoted where RFC 4180 asks for it, and no formula."""
-    name = spreadsheet_text(printable(name))
+    name = spreadsheet.text(printable(name))
     return '"' + name.replace('"', '""') + '"' if '"' in name or "," in name else name

@@ -63,7 +63,7 @@ def opened(directory: Path) -> Iterator[Place | None]:
 
 @contextmanager
 def locked(directory: Path, deadline: float, create: bool = False) -> Iterator[Place | None]:
-    """The same, kept from other ovstools that start or stop here; with ``create`` it is made, and removed if the block fails.
+    """A sandbox's directory, kept from other ovstools that start or stop here; with ``create`` it is made, and removed if the block fails.
 
     Raises TimedOut when another one has not let go by the deadline.
     """

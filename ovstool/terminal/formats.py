@@ -16,9 +16,9 @@ from typing import Any, TextIO
 
 from cliff.formatters import base
 
-from ovstool import units
+from ovstool import spreadsheet, units
 from ovstool.errors import UsageError, escape
-from ovstool.terminal.output import canvas, spreadsheet_text
+from ovstool.terminal.output import canvas
 from ovstool.terminal.window import width_of
 
 Columns = Sequence[str]
@@ -260,7 +260,7 @@ def flat(value: Any, nothing: str = "-") -> str:
 
 
 def _csv_cell(value: Any) -> int | float | str:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else spreadsheet_text(flat(value, ""))
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else spreadsheet.text(flat(value, ""))
 
 
 def _variable(name: str) -> str:
@@ -270,7 +270,7 @@ def _variable(name: str) -> str:
 
 
 def human(column: str, value: Any) -> str:
-    """The same value for people; ``column`` tells its unit."""
+    """A value as people read it; ``column`` tells its unit."""
     match value:
         case bool():
             return "yes" if value else "no"

@@ -12,7 +12,6 @@ from typing import Any, TextIO, cast
 from ovstool.errors import escape
 
 STDOUT = "standard output"
-_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # what begins a formula in a spreadsheet, the full-width ones too (OWASP)
 _KEPT = "\\\n"
 
 
@@ -80,17 +79,3 @@ def escape_standard_streams() -> None:
         if stream is None:  # closed by the caller; a socket must not get its number
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         setattr(sys, name, Output(number, stream.encoding if stream else "utf-8"))
-
-
-def spreadsheet_text(text: str) -> str:
-    """Text of a csv cell which no spreadsheet takes for a formula: with an apostrophe in front where it looks like one."""
-    return f"'{text}" if _is_formula(text) else text
-
-
-def spreadsheet_meant(cell: str) -> str:
-    """The text that ``spreadsheet_text`` made the cell of."""
-    return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
-
-
-def _is_formula(text: str) -> bool:
-    return text.lstrip(" '").startswith(_FORMULA)

@@ -1,0 +1,266 @@
+"""The bases of commands for switches: a command is a function of one switch, and this module does the rest.
+
+It calls the function for each switch that was named, here or behind SSH, prints what they answer, and turns failures into lines and an exit code.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cliff.show import ShowOne
+
+from ovstool.answers import Answer, Table, one_table, plain
+from ovstool.errors import Exit, one_line
+from ovstool.host import Tls
+from ovstool.host.deadline import Deadline
+from ovstool.parser import time_for
+from ovstool.reach import Reach
+from ovstool.switch import Change, Finding, Switch
+
+if TYPE_CHECKING:
+    from ovstool.fleet import Outcome
+    from ovstool.host.address import Target
+    from ovstool.remedy import FindingRow
+
+
+from ovstool.command import Command, OutputCommand, TableCommand, report
+
+
+class SwitchCommand(Command):
+    """Calls ``on_switch`` for each switch that was named: here, on one host, or on many at once.
+
+    That is done by one object in the threads of all hosts, so nothing is left on it: what a switch answers is an Answer, which the main
+    thread prints, in the order in which the hosts were named.
+    """
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        """What the switch answers; what is said beside it goes to ``switch.notes`` and ``switch.found``."""
+        raise NotImplementedError
+
+    def prepare(self, args: argparse.Namespace) -> None:
+        """What is done once and not for each host: refuse what cannot be meant, read a file into ``args``. ``args.targets`` are the hosts."""
+
+    def completed(self, result: Any, target: "Target | None", args: argparse.Namespace) -> Any:
+        """What ``on_switch`` returned, with the remedies in it completed by ``addressed``; most results have none."""
+        return result
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        """Print what the switches answered; there is at least one."""
+        raise NotImplementedError
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        self._begin(parsed_args)
+        if len(parsed_args.targets) > 1:
+            return self._ask_all(parsed_args)
+        with self._only_answer(parsed_args) as answer:
+            return self.emit_answers(parsed_args, [answer])
+
+    def take_samples(self, args: argparse.Namespace, take: Callable[[Iterator[Answer]], None]) -> Exit:
+        """Let ``take`` have what ``on_switch`` yields on all hosts at once, an Answer each, in the order in which they come."""
+        self._begin(args)
+        if len(args.targets) <= 1:
+            with self._only_answer(args) as answer:
+                take(answer.samples())
+            return Exit.OK
+
+        from ovstool import fleet
+
+        asked = {target: Answer(target, target.name) for target in args.targets}
+
+        def samples(target: "Target") -> Iterator[Answer]:
+            with self._answer(asked[target], args) as answer:
+                yield from answer.samples()
+
+        merged = fleet.Merged(samples, args.targets)
+        try:
+            take(sample for _, sample in merged)
+        finally:
+            merged.stop()
+            self.print_notes(asked.values(), args)
+            failure = self._report_hosts(merged.errors, args)
+        return failure
+
+    def said(self, answer: Answer, args: argparse.Namespace) -> list[str]:
+        """The notes and findings of an answer, with its host in front when there are several."""
+        texts = [*answer.notes, *(row.words for row in addressed(answer.found, answer.target, args))]
+        return [f"{answer.host}: {text}" if answer.host else text for text in texts]
+
+    def print_notes(self, answers: Iterable[Answer], args: argparse.Namespace) -> None:
+        """Print what was said beside the answers, on the terminal below what the command has printed."""
+        if texts := [text for answer in answers for text in self.said(answer, args)]:
+            self.app.stdout.flush()
+        for text in texts:
+            self.note(text, args)
+
+    def _begin(self, args: argparse.Namespace) -> None:
+        args.targets = _targets(args)
+        self.prepare(args)
+
+    def _ask_all(self, args: argparse.Namespace) -> Exit:
+        """Print what the switches on all hosts answer, once the last has; then what was said beside it, and which hosts failed."""
+        from ovstool import fleet
+        from ovstool.terminal.live_bar import progress
+
+        asked = {target: Answer(target, target.name) for target in args.targets}
+
+        def ask(target: "Target") -> Answer:
+            with self._answer(asked[target], args) as answer:
+                return answer.held()
+
+        try:
+            with progress(self.app.stderr, len(asked)) as show:
+                outcomes = fleet.each(ask, args.targets, args.parallel, args.fail_fast, show)
+        except fleet.Interrupted as interrupted:
+            self.print_notes(asked.values(), args)
+            self._print_interrupted(interrupted.outcomes, args)
+            raise
+        answers = [outcome.result for outcome in outcomes if outcome.result]
+        try:
+            outcome = self.emit_answers(args, answers) if answers else Exit.OK
+        finally:
+            self.print_notes(asked.values(), args)
+            failure = self._report_hosts([(done.host, done.error) for done in outcomes if done.error], args)
+            if skipped := [done.host.name for done in outcomes if not done.finished]:
+                self.note(f"not begun after the failure: {', '.join(skipped)}", args)
+        return failure or outcome
+
+    @contextmanager
+    def _only_answer(self, args: argparse.Namespace) -> Iterator[Answer]:
+        """The answer of the one switch that was named; its rows may still be coming. Its notes are printed when the block ends."""
+        asked = Answer(next(iter(args.targets), None))
+        try:
+            with self._answer(asked, args) as answer:
+                yield answer
+        finally:
+            self.print_notes([asked], args)
+
+    @contextmanager
+    def _answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
+        """The answer that is asked for, with a result; the switch stays connected for the length of the block."""
+        with _reach(args).switch(asked) as switch:
+            yield replace(asked, result=self.completed(self.on_switch(switch, args), asked.target, args))
+
+    def _report_hosts(self, failed: "Sequence[tuple[Target, BaseException]]", args: argparse.Namespace) -> Exit:
+        """A line for each host that failed. When all did for one cause it is that cause's exit code, else that of some."""
+        self.app.stdout.flush()
+        codes = {report(error, args.debug, self.app.stderr, host.name) for host, error in failed}
+        if not failed:
+            return Exit.OK
+        return codes.pop() if len(codes) == 1 and len(failed) == len(args.targets) else Exit.SOME_FAILED
+
+    def _print_interrupted(self, outcomes: "Sequence[Outcome[Target, Answer]]", args: argparse.Namespace) -> None:
+        """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
+        done = [outcome.host.name for outcome in outcomes if outcome.result]
+        rest = [outcome.host.name for outcome in outcomes if not outcome.finished]
+        text = f"ovstool: interrupted; done: {', '.join(done) or 'none'}; not known: {', '.join(rest) or 'none'}"
+        print(one_line(text), file=self.app.stderr)
+        self._report_hosts([(outcome.host, outcome.error) for outcome in outcomes if outcome.error], args)
+
+
+class SwitchLister(SwitchCommand, TableCommand):
+    """A command that lists: ``on_switch`` returns or yields the rows of ``columns``, or a Table where those depend on what was asked."""
+
+    def prepare(self, args: argparse.Namespace) -> None:
+        if self.columns:
+            self.check_columns(args, [*self.columns, "host"])
+
+    def table(self, result: Any) -> Table:
+        """What ``on_switch`` returned, as a table."""
+        return result if isinstance(result, Table) else Table(self.columns, result)
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        """Print the rows of all hosts as one table."""
+        self.emit(args, *one_table([(answer.host, self.table(answer.result)) for answer in answers]))
+        return Exit.OK
+
+
+class SwitchChecker(SwitchLister):
+    """A command that looks for what is wrong, or differs: with any row the answer is no."""
+
+    columns: Sequence[str] = ("port", "severity", "problem", "evidence", "remedy")
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        super().emit_answers(args, answers)
+        return Exit.NO if any(answer.result for answer in answers) else Exit.OK
+
+
+class SwitchShow(SwitchCommand, OutputCommand, ShowOne):
+    """A command that shows one thing: ``on_switch`` returns a dataclass or a dict."""
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        """Print one object, or a list of those of all hosts; for people one below the other."""
+        if args.formatter == "table" or answers[0].host is None:
+            for answer in answers:
+                if answer.host:
+                    self.print_lines([f"host {answer.host}"])
+                self.show(args, answer.result)
+            return Exit.OK
+        objects = [{"host": answer.host} | self.as_object(answer.result, args) for answer in answers]
+        columns = list(dict.fromkeys(column for shown in objects for column in shown))
+        self.emit(args, columns, [[plain(shown.get(column)) for column in columns] for shown in objects], many=True)
+        return Exit.OK
+
+    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        return {f.name: getattr(shown, f.name) for f in fields(shown)} if is_dataclass(shown) else shown
+
+    def show(self, args: argparse.Namespace, shown: Any) -> None:
+        """Print one object."""
+        shown = self.as_object(shown, args)
+        self.emit(args, list(shown), [plain(value) for value in shown.values()])
+
+
+class SwitchWriter(SwitchLister):
+    """A command that changes something: ``on_switch`` returns what happened to each object."""
+
+    columns: Sequence[str] = Change._fields
+    formatter_default = "lines"
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        if not args.dry_run:
+            return super().emit_answers(args, answers)
+        for answer in answers:
+            self.print_plan(args, answer)
+        return Exit.OK
+
+    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
+        """What would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
+        plan = ["Open_vSwitch", *answer.planned]
+        self.app.stdout.write(json.dumps({"host": answer.host, "transact": plan} if answer.host else plan) + "\n")
+        for *what, change in answer.result:
+            self.note(f"{' '.join(filter(None, (answer.host, *what)))}: would be {change}", args)
+
+
+def _targets(args: argparse.Namespace) -> "list[Target]":
+    """The hosts that were named; none: this one."""
+    words = args.hosts or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
+    if not words:
+        return []
+    from ovstool.host import inventory
+
+    return inventory.hosts(words, args.inventory, Deadline(time_for(args)))
+
+
+def _reach(args: argparse.Namespace) -> Reach:
+    return Reach(
+        db=args.db,
+        tls=Tls(args.private_key, args.certificate, args.ca_cert),
+        timeout_s=time_for(args),
+        wait=not args.no_wait,
+        dry_run=args.dry_run,
+        sudo=args.sudo,
+        accept_new_host_key=args.accept_new_host_key,
+    )
+
+
+def addressed(findings: Sequence[Finding], target: "Target | None", args: argparse.Namespace) -> "list[FindingRow]":
+    """Findings as they are printed, with remedies for the switch that was asked, as it was named."""
+    if not findings:
+        return []
+    from ovstool import remedy
+
+    tls = Tls(args.private_key, args.certificate, args.ca_cert)
+    return remedy.rows(findings, remedy.Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), tls))
