@@ -33,42 +33,35 @@ from ovstool.host import files, known_hosts
 from ovstool.host.deadline import Deadline
 from ovstool.host.known_hosts import Entry, Verdict
 from ovstool.host.ssh_config import Settings
+from ovstool.lazy_imports import hidden
 
 # paramiko wants invoke only for "Match exec" in ssh_config, which is read without it; importing it takes as long as all the rest.
-_invoke = sys.modules.get("invoke")
-sys.modules["invoke"] = None  # type: ignore[assignment]
-try:
-    with warnings.catch_warnings():  # of ciphers that are old, which is nothing to tell a user
-        warnings.simplefilter("ignore")
-        from paramiko.agent import AgentKey, AgentSSH
-        from paramiko.auth_handler import AuthHandler
-        from paramiko.channel import Channel as _Channel
-        from paramiko.common import (
-            MSG_CHANNEL_CLOSE,
-            MSG_CHANNEL_DATA,
-            MSG_CHANNEL_EXTENDED_DATA,
-            MSG_CHANNEL_REQUEST,
-            cMSG_CHANNEL_OPEN,
-            cMSG_CHANNEL_REQUEST,
-            cMSG_CHANNEL_WINDOW_ADJUST,
-        )
-        from paramiko.ecdsakey import ECDSAKey
-        from paramiko.ed25519key import Ed25519Key
-        from paramiko.message import Message
-        from paramiko.packet import Packetizer
-        from paramiko.pkey import PKey, UnknownKeyType
-        from paramiko.rsakey import RSAKey
-        from paramiko.ssh_exception import (
-            PartialAuthentication,
-            PasswordRequiredException,
-            SSHException,
-        )
-        from paramiko.transport import Transport
-finally:
-    if _invoke is None:
-        del sys.modules["invoke"]
-    else:
-        sys.modules["invoke"] = _invoke
+with hidden("invoke"), warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of ciphers that are old, which is nothing to tell a user
+    from paramiko.agent import AgentKey, AgentSSH
+    from paramiko.auth_handler import AuthHandler
+    from paramiko.channel import Channel as _Channel
+    from paramiko.common import (
+        MSG_CHANNEL_CLOSE,
+        MSG_CHANNEL_DATA,
+        MSG_CHANNEL_EXTENDED_DATA,
+        MSG_CHANNEL_REQUEST,
+        cMSG_CHANNEL_OPEN,
+        cMSG_CHANNEL_REQUEST,
+        cMSG_CHANNEL_WINDOW_ADJUST,
+    )
+    from paramiko.ecdsakey import ECDSAKey
+    from paramiko.ed25519key import Ed25519Key
+    from paramiko.message import Message
+    from paramiko.packet import Packetizer
+    from paramiko.pkey import PKey, UnknownKeyType
+    from paramiko.rsakey import RSAKey
+    from paramiko.ssh_exception import (
+        PartialAuthentication,
+        PasswordRequiredException,
+        SSHException,
+    )
+    from paramiko.transport import Transport
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters of its words is in our errors
