@@ -2,12 +2,12 @@
 
 import argparse
 import cmd
-import inspect
 import shlex
 import sys
 from typing import Any
 
-from ovstool.command import Command, report
+from ovstool import __version__
+from ovstool.command import Command, docstring, report
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import UsageError, quote
 
@@ -55,9 +55,7 @@ class Version(Command):
     """Show the version of ovstool"""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        from importlib.metadata import version
-
-        self.app.stdout.write(f"ovstool {version('ovstool')}\n")
+        self.app.stdout.write(f"ovstool {__version__}\n")
 
 
 class Shell(Command):
@@ -138,4 +136,4 @@ class Complete(Command):
 
 def summary(command_class: type[Any]) -> str:
     """The first line of a command's docstring, which is its help."""
-    return (inspect.getdoc(command_class) or "").partition("\n")[0]
+    return docstring(command_class).partition("\n")[0]
