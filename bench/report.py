@@ -112,7 +112,7 @@ def start_up(db: str) -> None:
 
 def one_start(name: str, argv: Sequence[str]) -> None:
     runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, pairs.ENVIRON)
-    print(pairs.line(name, runs["ours"], runs["cliff"], 1.25), flush=True)
+    print(pairs.line(name, runs["ours"], runs["cliff"], 0.75), flush=True)
 
 
 def shape() -> None:

@@ -12,9 +12,12 @@ def main() -> int:
     # short command's time.
     gc.set_threshold(300_000)
     try:
-        from ovstool import shell  # here, so that Ctrl-C is quiet while modules are still being imported
+        from ovstool import lazy_imports  # here, so that Ctrl-C is quiet while modules are still being imported
 
-        code = shell.main()
+        with lazy_imports.in_force():
+            from ovstool import shell
+
+            code = shell.main()
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # while modules are imported; later ones are reported by the shell

@@ -1,4 +1,4 @@
-"""The words: one module for each noun, from argv to a call in ``ovstool.switch``.
+"""The words, from argv to a call in ``ovstool.switch``: a module for each noun, and some for one command of it.
 
 The tables name every command, so that starting one imports its own module and no other.
 """

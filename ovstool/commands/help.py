@@ -1,10 +1,10 @@
 """ovstool help and ovstool version"""
 
 import argparse
-import inspect
 from typing import Any
 
-from ovstool.command import Command
+from ovstool import __version__
+from ovstool.command import Command, docstring
 from ovstool.commands import COMMANDS, NOUNS
 
 _MORE = """\
@@ -50,11 +50,9 @@ class Version(Command):
     """Show the version of ovstool"""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        from importlib.metadata import version
-
-        self.app.stdout.write(f"ovstool {version('ovstool')}\n")
+        self.app.stdout.write(f"ovstool {__version__}\n")
 
 
 def _summary(command_class: type[Any]) -> str:
     """The first line of a command's docstring, which is its help."""
-    return (inspect.getdoc(command_class) or "").partition("\n")[0]
+    return docstring(command_class).partition("\n")[0]

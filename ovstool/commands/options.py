@@ -1,4 +1,4 @@
-"""Option values that several nouns share: text from argv to a Python value, or an error that argparse reports."""
+"""Values of options that several nouns share, from text to a Python value or an error of argparse; the options of all commands are in ``parser``."""
 
 import argparse
 from collections.abc import Callable, Iterable

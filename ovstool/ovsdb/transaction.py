@@ -1,7 +1,7 @@
 """A transaction that is built from what was read, and commits only if all of that still holds.
 
 Each row that is read becomes a ``wait`` operation of timeout 0 (RFC 7047, section 5.2.6) in front of the writes, so two
-programs that change the same thing at once cannot mix their changes: the later one fails, reads again and tries again.
+programs that change the same thing at once cannot mix their changes: the later one fails (``Stale``), and ``Switch.write`` builds it again.
 """
 
 from collections.abc import Iterable, Sequence

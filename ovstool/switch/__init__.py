@@ -1,7 +1,6 @@
 """One Open vSwitch: how it is reached, read and changed. What the nouns mean is in the modules beside this one."""
 
 import os
-import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -256,6 +255,8 @@ class Switch:
                 if self.wait and not self.dry_run:
                     self._await(self._next_cfg() if next_cfg is None else next_cfg, txn.interfaces)
                 return built
+            import random
+
             time.sleep(min(random.uniform(0, 0.002 * (attempt + 1)), self.remaining_s()))
         raise Conflict("the database", f"someone else kept changing the same rows ({_ATTEMPTS} attempts), so nothing was changed", "again")
 

@@ -1,4 +1,4 @@
-"""From what people name to rows: names, and the selectors ``iface-id:``, ``mac:`` and ``ofport:``."""
+"""From what people name to rows: names, and the selectors ``iface-id:``, ``mac:`` and ``ofport:``; and what several nouns ask of the database."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

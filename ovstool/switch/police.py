@@ -17,7 +17,7 @@ _MAX = 2**32 - 1  # ovs-vswitchd cuts the integer of the database to 32 bits wit
 _MAX_KPKTS = _MAX // 1000  # which it multiplies by 1000, in 32 bits (tc_add_matchall_policer, up to 3.6)
 _LONGEST_S = 274  # tc tells a burst as the time that the rate needs for it, in 32 bits of 64 ns; of what is above only the rest is left
 # What ovs-vswitchd takes a burst of 0 for: its defaults, not those of ovstool.
-DEFAULT_BURST_KBIT, DEFAULT_BURST_KPKTS = 8000, 16
+BURST_OF_ZERO_KBIT, BURST_OF_ZERO_KPKTS = 8000, 16
 _RETRANSMISSION_MS = 210  # after which TCP tries again when all that it sent was lost: 200 ms in Linux, and a tick of its clock
 _FRAME_KBIT = 12  # a full-size one
 _SMALLEST_BURST_KBIT = 128  # ten full-size frames, which the slow start of a TCP flow needs at any rate
@@ -141,9 +141,9 @@ def _listed(row: Row) -> ListedPolicing:
     return ListedPolicing(
         port=row["name"],
         rate=rate * 1000 or None,
-        burst=(burst or DEFAULT_BURST_KBIT) * 1000 if rate else None,
+        burst=(burst or BURST_OF_ZERO_KBIT) * 1000 if rate else None,
         packet_rate=packet_rate * 1000 or None,
-        packet_burst=(packet_burst or DEFAULT_BURST_KPKTS) * 1000 if packet_rate else None,
+        packet_burst=(packet_burst or BURST_OF_ZERO_KPKTS) * 1000 if packet_rate else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The meter that reads the counters of interfaces and queues, once or again and again: over OpenFlow, or as the database has them.
+"""The meter that reads the counters of interfaces and queues, once or again and again: over OpenFlow, or as the database has them (not sFlow).
 
 Over OpenFlow they are what the device says at that moment. ovs-vswitchd copies them to the database every
 ``other_config:stats-update-interval`` milliseconds, at least 5000 (ovs-vswitchd.conf.db(5)).

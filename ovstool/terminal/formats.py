@@ -7,7 +7,6 @@ value, shell, lines) write each value on one line.
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -18,6 +17,7 @@ from cliff.formatters import base
 
 from ovstool import spreadsheet, units
 from ovstool.errors import UsageError, escape
+from ovstool.lazy_imports import hidden
 from ovstool.terminal.output import canvas
 from ovstool.terminal.window import width_of
 
@@ -299,14 +299,8 @@ def _is_number_column(rows: list[list[str]], index: int) -> bool:
 
 def _import_tabulate(wide: bool) -> Any:
     """tabulate, without wcwidth (15 of its 22 ms) unless some text is not ASCII and its width has to be looked up."""
-    if not wide and "tabulate" not in sys.modules:
-        sys.modules["wcwidth"] = None  # type: ignore[assignment]
-        try:
-            import tabulate
-        finally:
-            del sys.modules["wcwidth"]
-        return tabulate
-    import tabulate
+    with hidden("wcwidth"):
+        import tabulate
 
     if wide and tabulate.WIDE_CHARS_MODE is False:
         try:

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 from functools import cache
+from itertools import product
 
 import pytest
 
@@ -213,12 +214,13 @@ def test_a_long_line_of_the_shell(line):
 def test_little_memory_is_said_so_at_any_moment():
     """Python has SystemErrors of its own where it has no memory for a MemoryError."""
     assert of_the_machine(SystemError("error return without exception set")) == "this machine: out of memory"
+    # The first thing that main imports, and the first after that.
+    before = {"ovstool.lazy_imports": "import ovstool.__main__ as program\n"}
+    before["ovstool.shell"] = f"{before['ovstool.lazy_imports']}import ovstool.lazy_imports\n"
     script = "import builtins, sys; sys.path_hooks[:] = []; sys.path_importer_cache.clear()\n"
-    script += (
-        "class Full:\n  def find_spec(self, name, *rest):\n    if name == 'ovstool.shell': raise ERROR\nsys.meta_path.insert(0, Full())\n"
-    )
-    for error in ("SystemError('returned NULL without setting an exception')", "MemoryError()"):
-        start = "import ovstool.__main__ as program\n" + script.replace("ERROR", error) + "program.main()"
+    script += "class Full:\n  def find_spec(self, name, *rest):\n    if name == 'MODULE': raise ERROR\nsys.meta_path.insert(0, Full())\n"
+    for module, error in product(before, ("SystemError('returned NULL without setting an exception')", "MemoryError()")):
+        start = before[module] + script.replace("MODULE", module).replace("ERROR", error) + "program.main()"
         done = subprocess.run([sys.executable, "-c", start], capture_output=True, timeout=30, check=False)
         assert (done.returncode, done.stderr) == (6, b"ovstool: cannot be started: out of memory\n")
 

@@ -1,8 +1,7 @@
 """What is configured held against what is in effect: rules, one for each way to go wrong, over evidence that is gathered once.
 
-The evidence is ``interface_state``, ``port_state``, ``policing_state``, ``datapath`` and ``queue_flows``. Of each topic, shaping and policing,
-the rules that the database alone decides are in ``..._rules``, which ``qos set`` and ``police set`` apply too; those that need more are
-beside the check itself, in ``shaping`` and ``policing``.
+The evidence is ``interface_state``, ``port_state``, ``policing_state``, ``datapath`` and ``queue_flows``. A new rule of policing goes to
+``policing``; one of shaping to ``shaping_rules`` when the database alone decides it, so that ``qos set`` notes it at once, else to ``shaping``.
 """
 
 from collections.abc import Callable, Iterable

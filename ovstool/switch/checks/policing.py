@@ -149,7 +149,7 @@ def _large_burst(policed: PolicedInterface) -> Iterator[Finding]:
 
 def _burst_kbit(policed: PolicedInterface) -> int:
     """The burst in effect: 0 is one of 8000 kbit (netdev_linux_set_policing)."""
-    return policed.burst_kbit or police.DEFAULT_BURST_KBIT
+    return policed.burst_kbit or police.BURST_OF_ZERO_KBIT
 
 
 def _said_of_burst(policed: PolicedInterface) -> str:
@@ -173,7 +173,7 @@ def _most_kbit(policed: PolicedInterface) -> int:
 
 def _packet_burst(policed: PolicedInterface) -> Iterator[Finding]:
     """A bucket that is full lets all that is in it pass at once; a burst of 0 is one of 16,000 packets (netdev_linux_set_policing)."""
-    burst = policed.burst_kpkts or police.DEFAULT_BURST_KPKTS
+    burst = policed.burst_kpkts or police.BURST_OF_ZERO_KPKTS
     if policed.rate_kpps and policed.is_tc and burst > max(policed.rate_kpps * _LONGEST_S, police.default_burst_kpkts(policed.rate_kpps)):
         own = "" if policed.burst_kpkts else " (ovs-vswitchd's own, for 0)"
         evidence = f"the burst is {burst * 1000} packets{own}, {burst / policed.rate_kpps:.3g} s of the rate; so much passes before anything is dropped"

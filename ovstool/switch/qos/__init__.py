@@ -1,6 +1,6 @@
 """QoS of ports: what a port may send, and its queues (egress; ovs-vswitchd.conf.db(5), tables QoS and Queue).
 
-Who refers to rows decides which are changed or deleted (``references``), the type what is written into them (``accepts.qos_config``).
+Who refers to rows decides which are changed or deleted (``references``), the type what is written into them (``compose``).
 What decides that a port stays as it is is held like what decides that it changes: commands on several ports would mix otherwise.
 """
 
@@ -15,8 +15,8 @@ from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, uuid
 from ovstool.switch import Change, Switch, lookup, versions
-from ovstool.switch.accepts import qos_config, qos_types
-from ovstool.switch.qos import references
+from ovstool.switch.accepts import qos_types
+from ovstool.switch.qos import compose, references
 from ovstool.switch.qos.references import QOS, References, hold_port
 
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
@@ -258,8 +258,8 @@ def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQ
     queues = {n: _StoredQueue(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
         _require_fit(kind, str(old["type"]), config, queues)
-    asked = qos_config.ShapingSpec(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
-    config, configs = qos_config.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
+    asked = compose.ShapingSpec(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
+    config, configs = compose.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
     for n, queue in spec.queues.items():
         queues[n] = _StoredQueue(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
     return _WantedQos(kind.name, config, queues)

@@ -7,7 +7,6 @@ The server is not trusted: what it sends is bounded in size, and every wait in t
 import errno
 import functools
 import logging
-import sys
 import threading
 import time
 import warnings
@@ -16,34 +15,27 @@ from typing import Any, NamedTuple
 
 from ovstool.errors import Unreachable, one_line
 from ovstool.host.deadline import Deadline
+from ovstool.lazy_imports import hidden
 
 # paramiko wants invoke only for "Match exec" in ssh_config, which is read without it; importing it takes as long as all the rest.
-_invoke = sys.modules.get("invoke")
-sys.modules["invoke"] = None  # type: ignore[assignment]
-try:
-    with warnings.catch_warnings():  # of ciphers that are old, which is nothing to tell a user
-        warnings.simplefilter("ignore")
-        from paramiko.auth_handler import AuthHandler
-        from paramiko.common import (
-            MSG_CHANNEL_CLOSE,
-            MSG_CHANNEL_DATA,
-            MSG_CHANNEL_EXTENDED_DATA,
-            MSG_CHANNEL_REQUEST,
-            cMSG_CHANNEL_OPEN,
-        )
-        from paramiko.message import Message
-        from paramiko.packet import Packetizer
-        from paramiko.pkey import PKey
-        from paramiko.ssh_exception import PartialAuthentication, SSHException
-        from paramiko.transport import Transport
+with hidden("invoke"), warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of ciphers that are old, which is nothing to tell a user
+    from paramiko.auth_handler import AuthHandler
+    from paramiko.common import (
+        MSG_CHANNEL_CLOSE,
+        MSG_CHANNEL_DATA,
+        MSG_CHANNEL_EXTENDED_DATA,
+        MSG_CHANNEL_REQUEST,
+        cMSG_CHANNEL_OPEN,
+    )
+    from paramiko.message import Message
+    from paramiko.packet import Packetizer
+    from paramiko.pkey import PKey
+    from paramiko.ssh_exception import PartialAuthentication, SSHException
+    from paramiko.transport import Transport
 
-        from ovstool.host.ssh.transport.channel import PACKET, WINDOW, SshChannel
-        from ovstool.host.ssh.transport.wire import Wire
-finally:
-    if _invoke is None:
-        del sys.modules["invoke"]
-    else:
-        sys.modules["invoke"] = _invoke
+    from ovstool.host.ssh.transport.channel import PACKET, WINDOW, SshChannel
+    from ovstool.host.ssh.transport.wire import Wire
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters of its words is in our errors
 

@@ -1,0 +1,182 @@
+"""What ovstool leaves out when it starts, and that nobody notices: neither ovstool, nor cliff, nor a program that imports both."""
+
+import builtins
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from ovstool import lazy_imports
+
+LIBRARY = """\
+import helper.inner
+import logging.extra
+from helper import Base, answer
+import helper as other
+
+Alias = Base | None
+Later = int | other.Base
+result = answer()
+level = logging.INFO
+
+
+class Kept:
+    kept: helper.inner.Thing[int]
+
+    def method(self, thing: Base) -> other.inner.Thing[str]:
+        return thing
+
+
+def use():
+    return answer(), helper.inner.Thing, isinstance(Base(), other.Base), other.WORD
+
+
+def child():
+    class Child(Base):
+        pass
+
+    return Child
+"""
+HELPER = "WORD = 'word'\nclass Base: pass\ndef answer(): return 42\n"
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A module, imported while what it imports is lazy."""
+    (tmp_path / "helper").mkdir()
+    (tmp_path / "helper/__init__.py").write_text(HELPER)
+    (tmp_path / "helper/inner.py").write_text("class Thing:\n    def __class_getitem__(cls, of): return (cls, of)\n")
+    (tmp_path / "library.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(lazy_imports._LAZY, "library", frozenset(["helper", "helper.inner", "logging.extra"]))
+    before = set(sys.modules)
+    with lazy_imports.in_force():
+        import library
+    yield library
+    for name in sys.modules.keys() - before:
+        del sys.modules[name]
+
+
+def test_nothing_is_imported_before_it_is_used(library):
+    assert not {"helper", "helper.inner"} & sys.modules.keys()
+    assert library.use() == (42, sys.modules["helper.inner"].Thing, True, "word")
+    assert issubclass(library.child(), sys.modules["helper"].Base)
+
+
+def test_what_is_made_of_it_at_once_is_put_off(library):
+    assert "helper" not in sys.modules
+    assert library.level == 20  # of a package that is loaded, what it has is what it was
+    with pytest.raises(ModuleNotFoundError, match="extra"):
+        _ = library.logging.extra
+
+
+def test_a_base_class_is_imported_at_once(tmp_path, monkeypatch):
+    (tmp_path / "parent.py").write_text("class Base: pass\n")
+    (tmp_path / "heir.py").write_text("import parent\nclass Heir(parent.Base): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(lazy_imports._LAZY, "heir", frozenset(["parent"]))
+    with lazy_imports.in_force():
+        import heir
+    assert heir.Heir.__mro__[1] is sys.modules["parent"].Base
+
+
+def test_others_import_as_ever_within(library):
+    with lazy_imports.in_force():
+        import helper.inner as mine
+    assert mine is sys.modules["helper.inner"]
+
+
+def test_it_is_undone(library):
+    imported = builtins.__import__
+    with pytest.raises(ZeroDivisionError), lazy_imports.in_force():
+        assert builtins.__import__ is not imported
+        _ = 1 / 0
+    assert builtins.__import__ is imported
+
+
+def test_threads_use_it_at_once(library):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(library.use()[0])) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [42] * 20
+
+
+def test_hidden_is_as_if_it_were_not_installed(library):
+    with lazy_imports.hidden("helper"), pytest.raises(ImportError):
+        import helper
+    import helper
+
+    with lazy_imports.hidden("helper"):
+        assert sys.modules["helper"] is helper
+    assert sys.modules["helper"] is helper
+
+
+# What a program on cliff does: plugins, another's formatter, help through a pager, its log, completion.
+PROGRAM = """
+import argparse, contextlib, io, sys, typing
+import autopage.argparse, logging.handlers, importlib.metadata, inspect, stevedore, traceback
+import cliff.app, cliff.command, cliff.commandmanager, cliff.display, cliff.help, cliff._argparse
+from cliff.lister import Lister
+
+for name in ("autopage", "autopage.argparse", "logging.handlers", "importlib.metadata", "inspect", "stevedore", "cliff._argparse"):
+    assert type(sys.modules[name]) is type(sys), name
+assert importlib.metadata.version("cliff") and logging.handlers.SysLogHandler.LOG_USER and inspect.getdoc(Lister)
+assert {"json", "table", "csv"} <= set(stevedore.ExtensionManager("cliff.formatter.list").names())
+assert issubclass(cliff._argparse.ArgumentParser, autopage.argparse.ArgumentParser)
+assert cliff.command._get_distributions_by_modules()["cliff"] == "cliff"
+assert cliff.app.logging.handlers.SysLogHandler and cliff.help.traceback.format_exc
+
+class Things(Lister):
+    "List things"
+    def take_action(self, args):
+        return ("name", "size"), [("a", 1)]
+
+def run(*words):
+    manager = cliff.commandmanager.CommandManager("a.namespace.of.nobody")
+    manager.add_command("things", Things)
+    out = io.StringIO()
+    app = cliff.app.App("a program", "1.0", manager, stdout=out)
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(out):
+        app.run(list(words))
+    return out.getvalue()
+
+assert run("things", "-f", "json", "--noindent") == '[{"name": "a", "size": 1}]\\n', run("things", "-f", "json")
+assert "| a    |    1 |" in run("things")
+assert "things" in run("--help") and "--sort-column" in run("help", "things")
+assert "cmds='complete help things'" in run("complete"), run("complete")
+"""
+LAZILY = "from ovstool import lazy_imports\nwith lazy_imports.in_force():\n    import ovstool.shell\n"
+USED = LAZILY + "    assert ovstool.shell.main(['-q', 'help', 'qos', 'set']) == 0\n"
+FIRST = {
+    "ovstool": "import ovstool.shell\n",
+    "ovstool, as it starts": LAZILY,
+    "ovstool, when it has run": USED,
+    "the libraries": "import stevedore, logging.handlers, autopage, importlib.metadata, cliff.app\n" + USED,
+}
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_a_program_on_cliff_finds_all_as_it_is(first):
+    run(FIRST[first] + PROGRAM)
+
+
+def test_a_program_that_imports_ovstool_imports_no_more_for_it():
+    libraries = "import cliff.app, cliff.lister, cliff.show\n"
+    print_modules = "import sys\nprint(*sorted(name for name in sys.modules if 'ovstool' not in name))\n"
+    assert run("import ovstool.shell\n" + libraries + print_modules) == run(libraries + "import ovstool.shell\n" + print_modules)
+
+
+def test_cliff_is_there_without_what_it_does_not_need():
+    modules = run(LAZILY + "import sys\nprint(*sys.modules)").split()
+    assert {"cliff.app", "cliff.lister", "logging"} <= set(modules)
+    assert not {"stevedore", "importlib.metadata", "logging.handlers", "autopage", "cliff._argparse", "email", "traceback"} & set(modules)
