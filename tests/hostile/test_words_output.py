@@ -14,15 +14,15 @@ import xml.etree.ElementTree
 import pytest
 import yaml
 
-from ovstool import recording
 from ovstool.command import report
+from ovstool.recording import csv_format
 from ovstool.terminal.formats import Formatters
 
 # C0, DEL, C1, what turns the direction of text, what ends a line elsewhere, what has no width, and half a character.
 STEERING = "\x1b]0;owned\x07\x1b[2J\x08\x7f\x9b31m\u202e\u2066\u200b\u2028\u2029\ufeff\U000e0041"
 NAMES = ["\x1b[31mred", "a\nb", "\x7f\x7f", "\x9b2J", "\u202eevil", "a\u2028b", "\tx", "a\rb"]
 FORMULAS = ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "=cmd|' /C calc'!A0"]
-HEADER = recording._HEADER.decode()
+HEADER = csv_format.HEADER.decode()
 
 
 def is_clean(text: str, *but: str) -> bool:

@@ -105,7 +105,8 @@ def test_dry_run(shaped, ovstool):
     ovstool("qos steer eth1 --match arp,in_port=eth2 --queue 1")
     before = flows(shaped), shaped.dump()
     assert ovstool([*command, "1"]).stdout == ""
-    assert ovstool([*command, "2"]).stdout == f"-{line}1,NORMAL\n+{line}2,NORMAL\n"
+    result = ovstool([*command, "2"])
+    assert (result.stdout, result.code) == (f"-{line}1,NORMAL\n+{line}2,NORMAL\n", 0), result.stderr
     assert ovstool("qos unsteer eth1 --dry-run").stdout == f"-{line}1,NORMAL\n"
     result = ovstool("qos clear eth1 --dry-run")
     assert f"steering flow {line}1,NORMAL: would be deleted" in result.stderr and result.stdout.startswith('["Open_vSwitch"')
