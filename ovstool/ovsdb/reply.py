@@ -1,14 +1,14 @@
 """JSON-RPC messages out of a stream that comes in pieces, read and checked as they come. Pure.
 
-What a peer sends takes no more memory than an answer to what was asked: the rows of a ``select`` are held against its columns before
-more is read, and a single value is bounded. What is larger than a value is read here, the values themselves by json.
+What a peer sends takes no more memory than an answer to what was asked: the rows of a ``select`` or a ``monitor_cond`` are held against
+its columns before more is read, and a single value is bounded. What is larger than a value is read here, the values themselves by json.
 """
 
 import codecs
 import json
 import re
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from ovstool.ovsdb import columns
@@ -20,6 +20,7 @@ _MANY = 2**20  # characters in which these are worth counting
 _CUT = 16  # characters before the end of the text in which a value that is cut looks wrong: \u00e, tru, 1.5e
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CLOSES = {"{": "}", "[": "]", '"': '"'}
+_OPENS = {"}": "{", "]": "["}
 _OF_MESSAGE = ("id", "method", "params", "result", "error")
 _OF_RESULT = ("rows", "error", "details")
 _Reading = Generator[None, None, Any]  # yields when it needs more text
@@ -30,10 +31,14 @@ class Broken(Exception):
 
 
 class ReplyReader:
-    """Feed it, and take messages until there is None. ``operations`` are those of the transaction whose result is awaited."""
+    """Feed it, and take messages until there is None.
+
+    ``operations`` are those of the transaction whose result is awaited, ``tables`` the tables and their columns of the ``monitor_cond``.
+    """
 
     def __init__(self) -> None:
         self.operations: Sequence[dict] = ()
+        self.tables: Mapping[str, Sequence[str]] = {}
         self.fed = 0  # bytes since the last message was complete
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._text = ""
@@ -72,7 +77,9 @@ class ReplyReader:
         return (yield from self._object(_OF_MESSAGE, lambda key: self._results() if key == "result" else self._value()))
 
     def _results(self) -> _Reading:
-        """What a message has as its result: of a transaction, a list of results."""
+        """What a message has as its result: of a transaction, a list of results; of a ``monitor_cond``, an object of tables."""
+        if self.tables and (yield from self._peek()) == "{":
+            return (yield from self._object(tuple(self.tables), self._table))
         if not self.operations or (yield from self._peek()) != "[":
             return (yield from self._value())
         results: list[Json] = []
@@ -97,7 +104,7 @@ class ReplyReader:
         rows: list[Json] = []
         seen: set[str] = set()
         while (yield from self._more("[" if not rows else ",", "]")):
-            new = self._plain_rows() or [(yield from self._value())]
+            new = self._plain("}]", "},{") or [(yield from self._value())]
             if "columns" in select:
                 columns.check(select["table"], select["columns"], new, seen)
             rows += new
@@ -105,15 +112,33 @@ class ReplyReader:
                 raise malformed("several rows where one can be")
         return rows
 
-    def _plain_rows(self) -> list[Json]:
-        """All rows that the text has of this select, as ovsdb-server writes them; none when they are written in another way."""
+    def _table(self, name: str) -> _Reading:
+        """The rows of a table by UUID, without the columns that hold their defaults; each piece of them checked before the next is read."""
+        if name not in self.tables or (yield from self._peek()) != "{":
+            raise malformed("a table that was not asked for")
+        rows: dict[str, dict[str, Json]] = {}
+        while (yield from self._more("," if rows else "{", "}")):
+            new = self._plain("}}}", '}},"') or dict([(yield from self._member())])
+            if not rows.keys().isdisjoint(new):
+                raise malformed("a row twice")
+            if any(type(row) is not dict or row.keys() != {"initial"} for row in new.values()):
+                raise malformed("a row that is not as it is at the beginning")
+            rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
+        return rows
+
+    def _plain(self, last: str, between: str) -> Json:
+        """All rows that the text has of a table, as ovsdb-server writes them; None when they are written in another way.
+
+        ``last`` is the end of the last row with the bracket that closes the table, ``between`` the end of a row with the begin of the next.
+        """
         if not self._is_plain:
-            return []
-        end = (self._text.find("}]", self._at) + 1) or (self._text.rfind("},{", self._at) + 1)
+            return None
+        end = self._text.find(last, self._at)
+        end = (end if end >= 0 else self._text.rfind(between, self._at)) + len(last) - 1
         try:
-            rows = json.loads(f"[{self._text[self._at : end]}]") if end else []
+            rows = json.loads(f"{_OPENS[last[-1]]}{self._text[self._at : end]}{last[-1]}") if end > self._at else None
         except (ValueError, RecursionError):  # there are such brackets in a string
-            rows = []
+            rows = None
         self._is_plain = bool(rows)  # else the rest of this text is read row by row
         self._at = end if rows else self._at
         return rows
@@ -124,14 +149,18 @@ class ReplyReader:
         opening = "{"
         while (yield from self._more(opening, "}")):
             opening = ","
-            key = yield from self._value()
-            if type(key) is not str or (yield from self._peek()) != ":":
-                raise Broken("no JSON")
-            self._at += 1
-            value = yield from read(key)
+            key, value = yield from self._member(read)
             if key in keys:
                 found[key] = value
         return found
+
+    def _member(self, read: Callable[[str], _Reading] | None = None) -> _Reading:
+        """A key of an object and its value, which ``read`` reads."""
+        key = yield from self._value()
+        if type(key) is not str or (yield from self._peek()) != ":":
+            raise Broken("no JSON")
+        self._at += 1
+        return key, (yield from read(key) if read else self._value())
 
     def _more(self, opening: str, closing: str) -> _Reading:
         """Whether an array or an object goes on, of which the opening bracket or the next comma is to come, or the closing bracket."""

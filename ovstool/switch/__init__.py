@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -224,6 +224,13 @@ class Switch:
         """Read what several queries ask for, as of one moment, in one round trip. A column that this OVS does not have is None."""
         try:
             return transaction.select(self.client, queries)
+        except OperationFailed as failure:
+            raise _refused(failure) from failure
+
+    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
+        """Whole tables, the rows by UUID, as of one moment; ``columns`` by table. A column that this OVS does not have is None."""
+        try:
+            return transaction.tables(self.client, columns)
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
