@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
 from typing import NamedTuple
 
 from ovstool.errors import Conflict, UsageError, quote
@@ -54,28 +53,22 @@ class ListedPort(NamedTuple):
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
     """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
-    named, ports, members = _of_bridges(switch, bridges) if bridges else _whole(switch)
+    if bridges:
+        named = lookup.bridges_and_vlans(switch, bridges, ("ports",))
+        ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], _LISTED_OF_PORT)
+        members = lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
+    else:
+        tables = switch.tables({"Bridge": ("name", "ports"), "Port": _LISTED_OF_PORT, "Interface": _LISTED})
+        named = [(row, None) for row in sorted(tables["Bridge"].values(), key=lambda row: row["name"])]
+        ports, members = tables["Port"], tables["Interface"]
     listed = []
     for row, fake in named:
-        inside = sorted((u for u in many(row["ports"]) if u in ports), key=lambda u: ports[u]["name"])
+        inside = many(row["ports"])
         if fake:
-            of_fake = lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))
-            inside = [u for u in inside if u in of_fake]
+            inside = list(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake))))
+        inside = sorted((u for u in inside if u in ports), key=lambda u: ports[u]["name"])
         listed += [_listed(row["name"], ports[u], [members[m] for m in many(ports[u]["interfaces"]) if m in members]) for u in inside]
     return listed
-
-
-def _whole(switch: Switch) -> tuple[list[tuple[Row, lookup.FakeBridge | None]], dict[str, Row], dict[str, Row]]:
-    tables = switch.tables({"Bridge": ("name", "ports"), "Port": _LISTED_OF_PORT, "Interface": _LISTED})
-    return [(row, None) for row in sorted(tables["Bridge"].values(), key=itemgetter("name"))], tables["Port"], tables["Interface"]
-
-
-def _of_bridges(
-    switch: Switch, bridges: Sequence[str]
-) -> tuple[list[tuple[Row, lookup.FakeBridge | None]], dict[str, Row], dict[str, Row]]:
-    named = lookup.bridges_and_vlans(switch, bridges, ("ports",))
-    ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], _LISTED_OF_PORT)
-    return named, ports, lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
 
 
 def show(switch: Switch, name: str) -> dict:
@@ -346,7 +339,7 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
         admin_state=_of_any(members, "admin_state"),
         link_state=_of_any(members, "link_state"),
         mac=one(first["mac_in_use"]),
-        iface_id=_iface_id(members),
+        iface_id=next((ids["iface-id"] for row in members if "iface-id" in (ids := mapping(row["external_ids"]))), None),
         error="; ".join(errors) or None,
     )
 
@@ -355,11 +348,3 @@ def _of_any(members: list[Row], column: str) -> str | None:
     """Up when a member is, else the state of the first that has one."""
     states = [one(row[column]) for row in members]
     return "up" if "up" in states else next(filter(None, states), None)
-
-
-def _iface_id(members: list[Row]) -> str | None:
-    for row in members:
-        ids = mapping(row["external_ids"])
-        if "iface-id" in ids:
-            return ids["iface-id"]
-    return None
