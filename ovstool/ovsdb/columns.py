@@ -89,15 +89,16 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
 
     The rows share the lists of the defaults. Raises Unreachable for what no switch answers.
     """
-    names = set(columns)
-    if set(map(type, rows.values())) != {dict} or not all(map(names.issuperset, set(map(tuple, rows.values())))):
+    if set(map(type, rows.values())) != {dict} or not all(map(_UUID.fullmatch, rows)):
+        raise malformed("a row without a UUID or columns")
+    present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
+    if not all(map(set(columns).issuperset, present)):
         raise malformed("a row that has not the columns asked for")
-    if not all(map(_UUID.fullmatch, rows)):
-        raise malformed("a row without a UUID")
-    for column in names:
-        _check_column(table, column, [row[column] for row in rows.values() if column in row])
     defaults = {column: _kind(table, column).default for column in columns}
-    return {row_uuid: defaults | row for row_uuid, row in rows.items()}
+    filled = [defaults | row for row in rows.values()]
+    for column in set(chain.from_iterable(present)):
+        _check_column(table, column, list(map(itemgetter(column), filled)))
+    return dict(zip(rows, filled, strict=True))
 
 
 def _check_column(table: str, column: str, values: list[Json]) -> None:
