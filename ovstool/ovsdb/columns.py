@@ -70,14 +70,17 @@ KINDS = (
 _ELSEWHERE = {("Controller", "type"): Kind(str, 0)}  # where a table has another column of the same name
 
 
-def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str]) -> None:
-    """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers."""
+def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str] | None) -> None:
+    """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers.
+
+    Without ``seen`` they may be the same row again and again, as that of several queries.
+    """
     names = set(columns)
     if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
         raise malformed("a row that has not the columns asked for")
     for column in names:
         _check_column(table, column, list(map(itemgetter(column), rows)))
-    if "_uuid" in names:
+    if seen is not None and "_uuid" in names:
         before = len(seen)
         seen.update([row["_uuid"][1] for row in rows])
         if len(seen) != before + len(rows):

@@ -20,7 +20,7 @@ _MANY = 2**20  # characters in which these are worth counting
 _CUT = 16  # characters before the end of the text in which a value that is cut looks wrong: \u00e, tru, 1.5e
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CLOSES = {"{": "}", "[": "]", '"': '"'}
-_OPENS = {"}": "{", "]": "["}
+_RESULT_BEGINS = ('},{"rows":', '},{"uuid":', '},{"count":', "},{}")
 _OF_MESSAGE = ("id", "method", "params", "result", "error")
 _OF_RESULT = ("rows", "error", "details")
 _Reading = Generator[None, None, Any]  # yields when it needs more text
@@ -43,7 +43,7 @@ class ReplyReader:
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._text = ""
         self._at = 0
-        self._is_plain = True
+        self._has_plain_rows = self._has_plain_results = True
         self._message = self._read_message()
 
     def feed(self, data: bytes) -> None:
@@ -54,7 +54,7 @@ class ReplyReader:
         except UnicodeDecodeError as error:
             raise Broken("no UTF-8") from error
         self._at = 0
-        self._is_plain = True
+        self._has_plain_rows = self._has_plain_results = True
         if sys.getsizeof(self._text) > _LARGEST or (len(self._text) > _MANY and self._fullness() > _FULLEST):
             raise Broken("JSON that nobody means")
 
@@ -86,8 +86,34 @@ class ReplyReader:
         while (yield from self._more("[" if not results else ",", "]")):
             if len(results) > len(self.operations):
                 raise malformed("more results than operations")
-            results.append((yield from self._result(len(results))))
+            results += self._plain_results(len(results)) or [(yield from self._result(len(results)))]
         return results
+
+    def _plain_results(self, index: int) -> list[Json]:
+        """All results that the text has, checked, but for the last; none when they are written in another way than ovsdb-server's."""
+        end = max(self._text.rfind(begin, self._at) for begin in _RESULT_BEGINS) + 1 if self._has_plain_results else 0
+        results = self._plain("[]", end)
+        self._has_plain_results = bool(results)  # else the rest of this text is read result by result
+        alike: dict[tuple[str, ...], list[Json]] = {}  # a check of many rows takes little more than that of one
+        for operation, result in zip(self.operations[index:], results, strict=False):
+            rows = result.get("rows") if type(result) is dict else None
+            if operation.get("op") != "select" or "columns" not in operation or type(rows) is not list:
+                continue
+            if len(rows) == 1:
+                alike.setdefault((operation["table"], *operation["columns"]), []).append(rows[0])
+            else:
+                self._check(operation, rows, rows, set())
+        for (table, *names), rows in alike.items():
+            columns.check(table, names, rows, None)
+        return results
+
+    @staticmethod
+    def _check(select: dict, new: list[Json], rows: list[Json], seen: set[str]) -> None:
+        """Hold new rows of a select, and the number of all, against what was asked."""
+        if new and "columns" in select:
+            columns.check(select["table"], select["columns"], new, seen)
+        if len(rows) > 1 and any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())):
+            raise malformed("several rows where one can be")
 
     def _result(self, index: int) -> _Reading:
         if (yield from self._peek()) != "{":
@@ -100,16 +126,12 @@ class ReplyReader:
         """The rows of a select, each piece of them checked before the next is read."""
         if (yield from self._peek()) != "[":
             return (yield from self._value())
-        most = 1 if any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())) else None
         rows: list[Json] = []
         seen: set[str] = set()
         while (yield from self._more("[" if not rows else ",", "]")):
-            new = self._plain("}]", "},{") or [(yield from self._value())]
-            if "columns" in select:
-                columns.check(select["table"], select["columns"], new, seen)
+            new = self._plain_rows("[]", "}]", "},{") or [(yield from self._value())]
             rows += new
-            if most and len(rows) > most:
-                raise malformed("several rows where one can be")
+            self._check(select, new, rows, seen)
         return rows
 
     def _table(self, name: str) -> _Reading:
@@ -118,7 +140,7 @@ class ReplyReader:
             raise malformed("a table that was not asked for")
         rows: dict[str, dict[str, Json]] = {}
         while (yield from self._more("," if rows else "{", "}")):
-            new = self._plain("}}}", '}},"') or dict([(yield from self._member())])
+            new = self._plain_rows("{}", "}}}", '}},"') or dict([(yield from self._member())])
             if not rows.keys().isdisjoint(new):
                 raise malformed("a row twice")
             if any(type(row) is not dict or row.keys() != {"initial"} for row in new.values()):
@@ -126,22 +148,26 @@ class ReplyReader:
             rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
         return rows
 
-    def _plain(self, last: str, between: str) -> Json:
-        """All rows that the text has of a table, as ovsdb-server writes them; None when they are written in another way.
+    def _plain_rows(self, brackets: str, last: str, between: str) -> Any:
+        """All rows that the text has of a table; none when they are written in another way than ovsdb-server's.
 
         ``last`` is the end of the last row with the bracket that closes the table, ``between`` the end of a row with the begin of the next.
         """
-        if not self._is_plain:
-            return None
+        if not self._has_plain_rows:
+            return []
         end = self._text.find(last, self._at)
-        end = (end if end >= 0 else self._text.rfind(between, self._at)) + len(last) - 1
-        try:
-            rows = json.loads(f"{_OPENS[last[-1]]}{self._text[self._at : end]}{last[-1]}") if end > self._at else None
-        except (ValueError, RecursionError):  # there are such brackets in a string
-            rows = None
-        self._is_plain = bool(rows)  # else the rest of this text is read row by row
-        self._at = end if rows else self._at
+        rows = self._plain(brackets, (end if end >= 0 else self._text.rfind(between, self._at)) + len(last) - 1)
+        self._has_plain_rows = bool(rows)  # else the rest of this text is read row by row
         return rows
+
+    def _plain(self, brackets: str, end: int) -> Any:
+        """The text up to an end, between brackets; nothing when that is no JSON."""
+        try:
+            found = json.loads(f"{brackets[0]}{self._text[self._at : end]}{brackets[1]}") if end > self._at else []
+        except (ValueError, RecursionError):  # there are such ends in a string
+            found = []
+        self._at = end if found else self._at
+        return found
 
     def _object(self, keys: Sequence[str], read: Callable[[str], _Reading]) -> _Reading:
         """An object, of which only these keys are kept."""
