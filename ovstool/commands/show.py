@@ -52,15 +52,8 @@ def _lines(shown: dict) -> Iterator[str]:
 
 
 def _port_lines(port: dict) -> Iterator[str]:
-    about = [
-        _words(
-            "fake bridge" if port["fake_bridge"] else None,
-            tag=port["tag"],
-            trunks=port["trunks"],
-            bond=port["bond_mode"],
-            lacp=port["lacp"],
-        )
-    ]
+    fake = "fake bridge" if port["fake_bridge"] else None
+    about = [_words(fake, tag=port["tag"], trunks=port["trunks"], bond=port["bond_mode"], lacp=port["lacp"])]
     if port["qos"]:
         rate = port["qos"]["max_rate"]
         about.append(_words("qos", port["qos"]["type"], units.human_rate(rate) if rate else None, queues=port["qos"]["queues"]))

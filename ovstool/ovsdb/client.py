@@ -5,6 +5,7 @@ The peer is not trusted: what it sends is bounded in size and held against what 
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import ByteStream
@@ -63,6 +64,23 @@ class Client(Conversation):
                 raise malformed("a result that is not an object")
         return results
 
+    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, dict[str, Json]]]:
+        """These columns of all rows of these tables, by table and UUID, as of one moment.
+
+        It is a ``monitor_cond`` (ovsdb-server(7), section 4.1.12) that tells of no changes. Its answer leaves out what is the default of its
+        column, so the server needs half the time that it needs for ``select``. Raises Refused when a table or a column is not there.
+        """
+        select = {"initial": True, "insert": False, "delete": False, "modify": False}
+        asked = {table: [{"columns": list(names), "select": select}] for table, names in columns.items()}
+        self._reader.tables = columns
+        try:
+            found = self._call("monitor_cond", [DATABASE, f"tables {self._last_id}", asked])
+        finally:
+            self._reader.tables = {}
+        if type(found) is not dict:
+            raise malformed("tables that are no object")
+        return {table: found.get(table, {}) for table in columns}
+
     def get_schema(self) -> dict:
         """The server's schema of the database (RFC 7047, section 3.2), as JSON."""
         schema = self._call("get_schema", [DATABASE])
@@ -98,7 +116,7 @@ class Client(Conversation):
             raise Unreachable(self._what, "the connection is closed")
         self._last_id += 1
         if LOG.isEnabledFor(logging.INFO):
-            operations = (f"{op['op']} {op['table']}" for op in params[1:] if op and "op" in op)
+            operations = (f"{op['op']} {op['table']}" for op in params[1:] if type(op) is dict and "op" in op)
             LOG.info("%s: %s", self._what, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
         self._send({"id": self._last_id, "method": method, "params": params})
         while True:

@@ -3,7 +3,8 @@
 A peer is free to answer what it likes: each row is held against this when it arrives, and nowhere else.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from ovstool.ovsdb.values import Json, malformed
 
 _INTEGERS = range(-(2**63), 2**63)
 _EMPTY = ["set", []]
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Kind(NamedTuple):
@@ -21,6 +23,15 @@ class Kind(NamedTuple):
     least: int = 1
     most: float = 1
     value: type | None = None
+
+    @property
+    def default(self) -> Json:
+        """What a column of a new row holds (RFC 7047, section 5.2.1)."""
+        if self.value is not None:
+            return ["map", []]
+        if self.least == 0:
+            return _EMPTY
+        return ["uuid", "00000000-0000-0000-0000-000000000000"] if self.atom is UUID else self.atom()
 
 
 class UUID:
@@ -59,19 +70,47 @@ KINDS = (
 _ELSEWHERE = {("Controller", "type"): Kind(str, 0)}  # where a table has another column of the same name
 
 
-def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str]) -> None:
-    """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers."""
+def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str] | None) -> None:
+    """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers.
+
+    Without ``seen`` they may be the same row again and again, as that of several queries.
+    """
     names = set(columns)
     if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
         raise malformed("a row that has not the columns asked for")
     for column in names:
-        if not _all_hold(_ELSEWHERE.get((table, column), KINDS[column]), list(map(itemgetter(column), rows))):
-            raise malformed(f"{table}.{column} holds what it cannot")
-    if "_uuid" in names:
+        _check_column(table, column, list(map(itemgetter(column), rows)))
+    if seen is not None and "_uuid" in names:
         before = len(seen)
         seen.update([row["_uuid"][1] for row in rows])
         if len(seen) != before + len(rows):
             raise malformed("a row twice")
+
+
+def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
+    """Rows by UUID without the columns that hold their defaults, which are held against those asked for: with them.
+
+    The rows share the lists of the defaults. Raises Unreachable for what no switch answers.
+    """
+    if set(map(type, rows.values())) != {dict} or not all(map(_UUID.fullmatch, rows)):
+        raise malformed("a row without a UUID or columns")
+    present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
+    if not all(map(set(columns).issuperset, present)):
+        raise malformed("a row that has not the columns asked for")
+    defaults = {column: _kind(table, column).default for column in columns}
+    filled = [defaults | row for row in rows.values()]
+    for column in set(chain.from_iterable(present)):
+        _check_column(table, column, list(map(itemgetter(column), filled)))
+    return dict(zip(rows, filled, strict=True))
+
+
+def _check_column(table: str, column: str, values: list[Json]) -> None:
+    if not _all_hold(_kind(table, column), values):
+        raise malformed(f"{table}.{column} holds what it cannot")
+
+
+def _kind(table: str, column: str) -> Kind:
+    return _ELSEWHERE.get((table, column), KINDS[column])
 
 
 # A column of all rows at once, and with as little Python for each value as can be: 10,000 ports have 130,000 counters.

@@ -1,14 +1,14 @@
 """JSON-RPC messages out of a stream that comes in pieces, read and checked as they come. Pure.
 
-What a peer sends takes no more memory than an answer to what was asked: the rows of a ``select`` are held against its columns before
-more is read, and a single value is bounded. What is larger than a value is read here, the values themselves by json.
+What a peer sends takes no more memory than an answer to what was asked: the rows of a ``select`` or a ``monitor_cond`` are held against
+its columns before more is read, and a single value is bounded. What is larger than a value is read here, the values themselves by json.
 """
 
 import codecs
 import json
 import re
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from ovstool.ovsdb import columns
@@ -20,6 +20,7 @@ _MANY = 2**20  # characters in which these are worth counting
 _CUT = 16  # characters before the end of the text in which a value that is cut looks wrong: \u00e, tru, 1.5e
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CLOSES = {"{": "}", "[": "]", '"': '"'}
+_RESULT_BEGINS = ('},{"rows":', '},{"uuid":', '},{"count":', "},{}")
 _OF_MESSAGE = ("id", "method", "params", "result", "error")
 _OF_RESULT = ("rows", "error", "details")
 _Reading = Generator[None, None, Any]  # yields when it needs more text
@@ -30,15 +31,19 @@ class Broken(Exception):
 
 
 class ReplyReader:
-    """Feed it, and take messages until there is None. ``operations`` are those of the transaction whose result is awaited."""
+    """Feed it, and take messages until there is None.
+
+    ``operations`` are those of the transaction whose result is awaited, ``tables`` the tables and their columns of the ``monitor_cond``.
+    """
 
     def __init__(self) -> None:
         self.operations: Sequence[dict] = ()
+        self.tables: Mapping[str, Sequence[str]] = {}
         self.fed = 0  # bytes since the last message was complete
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._text = ""
         self._at = 0
-        self._is_plain = True
+        self._has_plain_rows = self._has_plain_results = True
         self._message = self._read_message()
 
     def feed(self, data: bytes) -> None:
@@ -49,7 +54,7 @@ class ReplyReader:
         except UnicodeDecodeError as error:
             raise Broken("no UTF-8") from error
         self._at = 0
-        self._is_plain = True
+        self._has_plain_rows = self._has_plain_results = True
         if sys.getsizeof(self._text) > _LARGEST or (len(self._text) > _MANY and self._fullness() > _FULLEST):
             raise Broken("JSON that nobody means")
 
@@ -72,15 +77,43 @@ class ReplyReader:
         return (yield from self._object(_OF_MESSAGE, lambda key: self._results() if key == "result" else self._value()))
 
     def _results(self) -> _Reading:
-        """What a message has as its result: of a transaction, a list of results."""
+        """What a message has as its result: of a transaction, a list of results; of a ``monitor_cond``, an object of tables."""
+        if self.tables and (yield from self._peek()) == "{":
+            return (yield from self._object(tuple(self.tables), self._table))
         if not self.operations or (yield from self._peek()) != "[":
             return (yield from self._value())
         results: list[Json] = []
         while (yield from self._more("[" if not results else ",", "]")):
             if len(results) > len(self.operations):
                 raise malformed("more results than operations")
-            results.append((yield from self._result(len(results))))
+            results += self._plain_results(len(results)) or [(yield from self._result(len(results)))]
         return results
+
+    def _plain_results(self, index: int) -> list[Json]:
+        """All results that the text has, checked, but for the last; none when they are written in another way than ovsdb-server's."""
+        end = max(self._text.rfind(begin, self._at) for begin in _RESULT_BEGINS) + 1 if self._has_plain_results else 0
+        results = self._plain("[]", end)
+        self._has_plain_results = bool(results)  # else the rest of this text is read result by result
+        alike: dict[tuple[str, ...], list[Json]] = {}  # a check of many rows takes little more than that of one
+        for operation, result in zip(self.operations[index:], results, strict=False):
+            rows = result.get("rows") if type(result) is dict else None
+            if operation.get("op") != "select" or "columns" not in operation or type(rows) is not list:
+                continue
+            if len(rows) == 1:
+                alike.setdefault((operation["table"], *operation["columns"]), []).append(rows[0])
+            else:
+                self._check(operation, rows, rows, set())
+        for (table, *names), rows in alike.items():
+            columns.check(table, names, rows, None)
+        return results
+
+    @staticmethod
+    def _check(select: dict, new: list[Json], rows: list[Json], seen: set[str]) -> None:
+        """Hold new rows of a select, and the number of all, against what was asked."""
+        if new and "columns" in select:
+            columns.check(select["table"], select["columns"], new, seen)
+        if len(rows) > 1 and any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())):
+            raise malformed("several rows where one can be")
 
     def _result(self, index: int) -> _Reading:
         if (yield from self._peek()) != "{":
@@ -93,30 +126,48 @@ class ReplyReader:
         """The rows of a select, each piece of them checked before the next is read."""
         if (yield from self._peek()) != "[":
             return (yield from self._value())
-        most = 1 if any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())) else None
         rows: list[Json] = []
         seen: set[str] = set()
         while (yield from self._more("[" if not rows else ",", "]")):
-            new = self._plain_rows() or [(yield from self._value())]
-            if "columns" in select:
-                columns.check(select["table"], select["columns"], new, seen)
+            new = self._plain_rows("[]", "}]", "},{") or [(yield from self._value())]
             rows += new
-            if most and len(rows) > most:
-                raise malformed("several rows where one can be")
+            self._check(select, new, rows, seen)
         return rows
 
-    def _plain_rows(self) -> list[Json]:
-        """All rows that the text has of this select, as ovsdb-server writes them; none when they are written in another way."""
-        if not self._is_plain:
-            return []
-        end = (self._text.find("}]", self._at) + 1) or (self._text.rfind("},{", self._at) + 1)
-        try:
-            rows = json.loads(f"[{self._text[self._at : end]}]") if end else []
-        except (ValueError, RecursionError):  # there are such brackets in a string
-            rows = []
-        self._is_plain = bool(rows)  # else the rest of this text is read row by row
-        self._at = end if rows else self._at
+    def _table(self, name: str) -> _Reading:
+        """The rows of a table by UUID, without the columns that hold their defaults; each piece of them checked before the next is read."""
+        if name not in self.tables or (yield from self._peek()) != "{":
+            raise malformed("a table that was not asked for")
+        rows: dict[str, dict[str, Json]] = {}
+        while (yield from self._more("," if rows else "{", "}")):
+            new = self._plain_rows("{}", "}}}", '}},"') or dict([(yield from self._member())])
+            if not rows.keys().isdisjoint(new):
+                raise malformed("a row twice")
+            if any(type(row) is not dict or row.keys() != {"initial"} for row in new.values()):
+                raise malformed("a row that is not as it is at the beginning")
+            rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
         return rows
+
+    def _plain_rows(self, brackets: str, last: str, between: str) -> Any:
+        """All rows that the text has of a table; none when they are written in another way than ovsdb-server's.
+
+        ``last`` is the end of the last row with the bracket that closes the table, ``between`` the end of a row with the begin of the next.
+        """
+        if not self._has_plain_rows:
+            return []
+        end = self._text.find(last, self._at)
+        rows = self._plain(brackets, (end if end >= 0 else self._text.rfind(between, self._at)) + len(last) - 1)
+        self._has_plain_rows = bool(rows)  # else the rest of this text is read row by row
+        return rows
+
+    def _plain(self, brackets: str, end: int) -> Any:
+        """The text up to an end, between brackets; nothing when that is no JSON."""
+        try:
+            found = json.loads(f"{brackets[0]}{self._text[self._at : end]}{brackets[1]}") if end > self._at else []
+        except (ValueError, RecursionError):  # there are such ends in a string
+            found = []
+        self._at = end if found else self._at
+        return found
 
     def _object(self, keys: Sequence[str], read: Callable[[str], _Reading]) -> _Reading:
         """An object, of which only these keys are kept."""
@@ -124,14 +175,18 @@ class ReplyReader:
         opening = "{"
         while (yield from self._more(opening, "}")):
             opening = ","
-            key = yield from self._value()
-            if type(key) is not str or (yield from self._peek()) != ":":
-                raise Broken("no JSON")
-            self._at += 1
-            value = yield from read(key)
+            key, value = yield from self._member(read)
             if key in keys:
                 found[key] = value
         return found
+
+    def _member(self, read: Callable[[str], _Reading] | None = None) -> _Reading:
+        """A key of an object and its value, which ``read`` reads."""
+        key = yield from self._value()
+        if type(key) is not str or (yield from self._peek()) != ":":
+            raise Broken("no JSON")
+        self._at += 1
+        return key, (yield from read(key) if read else self._value())
 
     def _more(self, opening: str, closing: str) -> _Reading:
         """Whether an array or an object goes on, of which the opening bracket or the next comma is to come, or the closing bracket."""

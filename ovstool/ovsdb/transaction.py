@@ -4,9 +4,10 @@ Each row that is read becomes a ``wait`` operation of timeout 0 (RFC 7047, secti
 programs that change the same thing at once cannot mix their changes: the later one fails (``Stale``), and ``Switch.write`` builds it again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ovstool.errors import Refused
 from ovstool.ovsdb import schema
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.values import Json, malformed, many, one, uuid
@@ -159,6 +160,35 @@ def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
         [row for row in rows if not (is_filtered and one(row["_uuid"]) in unlisted)]
         for is_filtered, rows in zip(filtered, answers, strict=True)
     ]
+
+
+def tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
+    """Whole tables, the rows by UUID, all as of one moment; those of unlisted bridges are left out. ``columns`` by table; not ``_uuid``.
+
+    Of many rows it takes half the time of ``select``. The rows share the lists of what is the default of a column.
+    A column that this OVS does not have is None in every row. Raises OperationFailed for a table that it does not have.
+    """
+    found = _tables(client, {**columns, _KEPT.table: _KEPT.columns})
+    kept = found.pop(_KEPT.table)
+    for unlisted in _unlisted(client, {str(one(row["bridge"])) for row in kept.values()}) if kept else ():
+        for rows in found.values():
+            rows.pop(unlisted, None)
+    return found
+
+
+def _tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
+    try:
+        return client.tables(columns)
+    except Refused:
+        server_schema = client.get_schema()
+    known = {table: schema.columns(server_schema, table) for table in columns}
+    if absent := [table for table, names in known.items() if not names]:
+        raise OperationFailed("syntax error", f"No table named {absent[0]}.", 0)
+    found = client.tables({table: [column for column in names if column in known[table]] for table, names in columns.items()})
+    for table, rows in found.items():
+        for row in rows.values():
+            row.update(dict.fromkeys(set(columns[table]) - known[table]))
+    return found
 
 
 def _unlisted(client: Client, bridges: set[str]) -> set[str]:

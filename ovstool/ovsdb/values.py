@@ -31,13 +31,11 @@ def one(value: Json) -> Any:
 
 def many(value: Json) -> list:
     """The atoms of a set, as a list in the order in which the server wrote them."""
-    match value:
-        case ["set", [*atoms]]:
-            return [_atom(atom) for atom in atoms]
-        case None:
-            return []
-        case _:
-            return [_atom(value)]
+    if value is None or value == _EMPTY:
+        return []
+    if type(value) is list and len(value) == 2 and value[0] == "set" and type(value[1]) is list:
+        return [_atom(atom) for atom in value[1]]
+    return [_atom(value)]
 
 
 def mapping(value: Json) -> dict:
@@ -109,10 +107,8 @@ def _canonical(value: Json) -> dict | list:
 
 
 def _atom(value: Json) -> Any:
-    match value:
-        case str() | int() | float():  # bool is an int
-            return value
-        case ["uuid" | "named-uuid", str(name)]:
-            return name
-        case _:
-            raise malformed("something else where an atom belongs")
+    if type(value) in _SCALARS:
+        return value
+    if type(value) is list and len(value) == 2 and value[0] in ("uuid", "named-uuid") and type(value[1]) is str:
+        return value[1]
+    raise malformed("something else where an atom belongs")

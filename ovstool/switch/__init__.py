@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -223,6 +223,13 @@ class Switch:
         """Read what several queries ask for, as of one moment, in one round trip. A column that this OVS does not have is None."""
         try:
             return transaction.select(self.client, queries)
+        except OperationFailed as failure:
+            raise _refused(failure) from failure
+
+    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
+        """Whole tables, the rows by UUID, as of one moment; ``columns`` by table. A column that this OVS does not have is None."""
+        try:
+            return transaction.tables(self.client, columns)
         except OperationFailed as failure:
             raise _refused(failure) from failure
 

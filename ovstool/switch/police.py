@@ -100,8 +100,8 @@ def list_all(switch: Switch) -> list[ListedPolicing]:
 
 def rates(row: Row) -> dict[str, int | None]:
     """The limits of an Interface row in bit/s and packets/s, as the nouns that show interfaces name them; None where there is none."""
-    names = {"police_rate": "ingress_policing_rate", "police_packet_rate": "ingress_policing_kpkts_rate"}
-    return {name: (one(row[column]) or 0) * 1000 or None for name, column in names.items()}
+    rate, packet_rate = one(row["ingress_policing_rate"]), one(row["ingress_policing_kpkts_rate"])
+    return {"police_rate": rate * 1000 if rate else None, "police_packet_rate": packet_rate * 1000 if packet_rate else None}
 
 
 def set(switch: Switch, ports: Sequence[str], spec: PoliceSpec) -> list[Change]:

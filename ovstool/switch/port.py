@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
@@ -12,7 +13,8 @@ from ovstool.switch.qos import references
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
-_LISTED = ("_uuid", "name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
+_LISTED = ("name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
+_LISTED_OF_PORT = ("name", "interfaces", "tag", "trunks")
 _OF_PORT = ("tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
@@ -33,8 +35,7 @@ class PortSpec:
     unset: tuple[tuple[str, str | None], ...] = ()
 
 
-@dataclass(frozen=True)
-class ListedPort:
+class ListedPort(NamedTuple):
     """A row of ``port list``. For a bond ``type`` is ``bond``, it is up when a member is, and ``ofport`` is None: each member has one."""
 
     bridge: str
@@ -52,21 +53,21 @@ class ListedPort:
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
     """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
-    named = lookup.bridges_and_vlans(switch, bridges, ("ports",))
     if bridges:
-        ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], ("name", "interfaces", "tag", "trunks"))
+        named = lookup.bridges_and_vlans(switch, bridges, ("ports",))
+        ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], _LISTED_OF_PORT)
         members = lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
     else:
-        port_rows, interface_rows = switch.read_all([Query("Port", [], _PORT), Query("Interface", [], _LISTED)])
-        ports = {one(row["_uuid"]): row for row in port_rows}
-        members = {one(row["_uuid"]): row for row in interface_rows}
+        tables = switch.tables({"Bridge": ("name", "ports"), "Port": _LISTED_OF_PORT, "Interface": _LISTED})
+        named = [(row, None) for row in sorted(tables["Bridge"].values(), key=lambda row: row["name"])]
+        ports, members = tables["Port"], tables["Interface"]
     listed = []
     for row, fake in named:
-        inside = sorted((ports[u] for u in many(row["ports"]) if u in ports), key=lambda port: port["name"])
+        inside = many(row["ports"])
         if fake:
-            of_fake = lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))
-            inside = [port for port in inside if one(port["_uuid"]) in of_fake]
-        listed += [_listed(row["name"], port, [members[u] for u in many(port["interfaces"]) if u in members]) for port in inside]
+            inside = list(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake))))
+        inside = sorted((u for u in inside if u in ports), key=lambda u: ports[u]["name"])
+        listed += [_listed(row["name"], ports[u], [members[m] for m in many(ports[u]["interfaces"]) if m in members]) for u in inside]
     return listed
 
 
@@ -79,7 +80,7 @@ def show(switch: Switch, name: str) -> dict:
     members = sorted(lookup.by_uuid(switch, "Interface", many(port["interfaces"]), more).values(), key=lambda row: row["name"])
     shaped = lookup.by_uuid(switch, "QoS", many(port["qos"]), ("type",))
     listed = _listed(bridge[0]["name"] if bridge else "", port, members)
-    return vars(listed) | {
+    return listed._asdict() | {
         "vlan_mode": one(port["vlan_mode"]),
         "bond_mode": one(port["bond_mode"]),
         "bond_active": one(port["bond_active_slave"]),
@@ -327,12 +328,7 @@ def _changed(row: Row, columns: Row) -> Row:
 def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
     bond = len(members) > 1
     first = members[0] if members else dict.fromkeys(_LISTED)
-
-    def of_any(column: str) -> str | None:
-        states = [one(row[column]) for row in members]
-        return "up" if "up" in states else next((state for state in states if state), None)
-
-    errors = [f"{row['name']}: {one(row['error'])}" if bond else one(row["error"]) for row in members if one(row["error"])]
+    errors = [f"{row['name']}: {error}" if bond else error for row in members if (error := one(row["error"]))]
     return ListedPort(
         bridge=bridge,
         port=port["name"],
@@ -340,9 +336,15 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
         ofport=None if bond else ofport(first["ofport"]),
         tag=one(port["tag"]),
         trunks=sorted(many(port["trunks"])),
-        admin_state=of_any("admin_state"),
-        link_state=of_any("link_state"),
+        admin_state=_of_any(members, "admin_state"),
+        link_state=_of_any(members, "link_state"),
         mac=one(first["mac_in_use"]),
-        iface_id=next((ids["iface-id"] for ids in (mapping(row["external_ids"]) for row in members) if "iface-id" in ids), None),
+        iface_id=next((ids["iface-id"] for row in members if "iface-id" in (ids := mapping(row["external_ids"]))), None),
         error="; ".join(errors) or None,
     )
+
+
+def _of_any(members: list[Row], column: str) -> str | None:
+    """Up when a member is, else the state of the first that has one."""
+    states = [one(row[column]) for row in members]
+    return "up" if "up" in states else next(filter(None, states), None)

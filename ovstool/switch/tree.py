@@ -1,18 +1,25 @@
 """The whole switch as one object, for ``ovstool show``."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import Json, many, mapping, ofport, one
 from ovstool.switch import Switch, lookup, police, qos
 
-_BRIDGE = ("datapath_type", "fail_mode", "controller", "ports", "sflow")
-_PORT = ("_uuid", "name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fake_bridge")
+_ROOT = ("ovs_version",)
+_BRIDGE = ("name", "datapath_type", "fail_mode", "controller", "ports", "sflow")
+_PORT = ("name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fake_bridge")
 _INTERFACE = (
-    "_uuid", "name", "type", "ofport", "admin_state", "link_state", "options", "error",
-    "ingress_policing_rate", "ingress_policing_kpkts_rate",
+    "name", "type", "ofport", "admin_state", "link_state", "options", "error", "ingress_policing_rate", "ingress_policing_kpkts_rate",
 )  # fmt: skip
+_QOS = ("type", "other_config", "queues")
+_CONTROLLER = ("target", "is_connected")
+_SFLOW = ("agent", "targets")
+_TABLES = {
+    "Bridge": _BRIDGE, "Open_vSwitch": _ROOT, "Port": _PORT, "Interface": _INTERFACE, "QoS": _QOS, "Controller": _CONTROLLER, "sFlow": _SFLOW,
+}  # fmt: skip
 
 
 class _Rows(NamedTuple):
@@ -24,33 +31,31 @@ class _Rows(NamedTuple):
     controllers: dict[str, Row]
     sflows: dict[str, Row]
 
-    @classmethod
-    def of(cls, switch: Switch, bridges: list[Row], every: bool) -> "_Rows":
-        """Those of these bridges; ``every``: they are all that the switch has."""
-        ports = _referenced(switch, "Port", bridges, "ports", _PORT, every)
-        return cls(
-            ports,
-            _referenced(switch, "Interface", ports.values(), "interfaces", _INTERFACE, every),
-            _referenced(switch, "QoS", ports.values(), "qos", ("_uuid", "type", "other_config", "queues"), every),
-            _referenced(switch, "Controller", bridges, "controller", ("target", "is_connected")),
-            _referenced(switch, "sFlow", bridges, "sflow", ("agent", "targets")),
-        )
-
 
 def read(switch: Switch, bridges: Sequence[str]) -> dict:
     """Bridges with their controllers, sFlow and ports, those with their interfaces and QoS. Rates in bit/s. Raises NotFound."""
-    bridge_rows = lookup.bridges(switch, bridges, _BRIDGE)
-    root = switch.read(Query("Open_vSwitch", [], ("ovs_version", "db_version", "system_type", "system_version")))
-    rows = _Rows.of(switch, bridge_rows, every=not bridges)
+    root, bridge_rows, rows = _of_bridges(switch, bridges) if bridges else _whole(switch)
     return {"ovs_version": one(root[0]["ovs_version"]) if root else None, "bridges": [_bridge(row, rows) for row in bridge_rows]}
 
 
-def _referenced(
-    switch: Switch, table: str, rows: Iterable[Row], column: str, columns: tuple[str, ...], every: bool = False
-) -> dict[str, Row]:
-    """The rows of a table that others refer to: by UUID, or with ``every`` in one pass over the table."""
-    if every:
-        return {one(row["_uuid"]): row for row in switch.read(Query(table, [], columns))}
+def _whole(switch: Switch) -> tuple[list[Row], list[Row], _Rows]:
+    tables = switch.tables(_TABLES)
+    rows = _Rows(*(tables[table] for table in ("Port", "Interface", "QoS", "Controller", "sFlow")))
+    return list(tables["Open_vSwitch"].values()), sorted(tables["Bridge"].values(), key=itemgetter("name")), rows
+
+
+def _of_bridges(switch: Switch, bridges: Sequence[str]) -> tuple[list[Row], list[Row], _Rows]:
+    bridge_rows = lookup.bridges(switch, bridges, _BRIDGE)
+    root = switch.read(Query("Open_vSwitch", [], _ROOT))
+    ports = _referenced(switch, "Port", bridge_rows, "ports", _PORT)
+    interfaces = _referenced(switch, "Interface", ports.values(), "interfaces", _INTERFACE)
+    shaped = _referenced(switch, "QoS", ports.values(), "qos", _QOS)
+    controllers = _referenced(switch, "Controller", bridge_rows, "controller", _CONTROLLER)
+    return root, bridge_rows, _Rows(ports, interfaces, shaped, controllers, _referenced(switch, "sFlow", bridge_rows, "sflow", _SFLOW))
+
+
+def _referenced(switch: Switch, table: str, rows: Iterable[Row], column: str, columns: Sequence[str]) -> dict[str, Row]:
+    """The rows of a table that others refer to, by UUID."""
     return lookup.by_uuid(switch, table, [u for row in rows for u in many(row[column])], columns)
 
 
@@ -85,7 +90,8 @@ def _port(row: Row, rows: _Rows) -> dict:
 
 def _sorted(rows: dict[str, Row], references: Json, column: str) -> list[Row]:
     """The rows that are referred to and there, in the order of a column."""
-    return sorted((rows[u] for u in many(references) if u in rows), key=lambda row: row[column])
+    found = [rows[u] for u in many(references) if u in rows]
+    return sorted(found, key=itemgetter(column)) if len(found) > 1 else found
 
 
 def _interface(row: Row) -> dict:

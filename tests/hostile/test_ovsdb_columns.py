@@ -57,6 +57,14 @@ def test_kinds_are_those_of_open_vswitch():
             assert (kind.value is None) == ("value" not in type_), column
 
 
+def rows_of(result: object) -> list[dict]:
+    """The rows in an answer to a transaction or a monitor_cond."""
+    if isinstance(result, dict):
+        changes = [change for table in result.values() if isinstance(table, dict) for change in table.values()]
+        return [change["initial"] for change in changes if isinstance(change, dict) and "initial" in change]
+    return [row for each in result if each for row in each.get("rows", ())] if isinstance(result, list) else []
+
+
 @pytest.fixture(scope="module")
 def lying(running_switch):
     """``lying(command, column, value)``: run it on a switch that has all rows, of which all have this value; its exit code and errors."""
@@ -85,11 +93,10 @@ def lying(running_switch):
                                 break
                             except ValueError:
                                 answer += server.recv(1 << 20)
-                        for result in message["result"] if isinstance(message.get("result"), list) else ():
-                            for row in (result or {}).get("rows", ()):
-                                if lie[0] in row:
-                                    row[lie[0]] = lie[1]
-                                    told.append(row)
+                        for row in rows_of(message.get("result")):
+                            if lie[0] in row:
+                                row[lie[0]] = lie[1]
+                                told.append(row)
                         client.sendall(json.dumps(message).encode())
 
             def serve() -> None:

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import peak
 import pytest
@@ -16,6 +17,10 @@ UNREACHABLE, TIMED_OUT = 5, 7
 MIB = 2**20
 BEGIN = b'{"id":1,"error":null,"result":['
 ROW = b'{"rows":[{"_uuid":["uuid","00000000-0000-0000-0000-000000000000"],"name":"a","external_ids":["map",['
+
+TABLES = b'{"id":1,"error":null,"result":{'
+U = str(UUID(int=0))
+AT = b'"00000000-0000-0000-0000-000000000000":{"initial":{'
 
 
 @contextmanager
@@ -83,6 +88,25 @@ def test_memory_is_bounded(usual_mib, pieces):
 
 
 @pytest.mark.parametrize(
+    "pieces",
+    [
+        (TABLES, b'"Port":{},'), (TABLES, b'"Port":[],'), (TABLES, b'"Nosuch":{},'), (TABLES, b"[],"), (TABLES + b'"Port":{', b'"":{},'),
+        (TABLES + b'"Port":{', AT + b"}},"), (TABLES + b'"Port":{', AT + b'"name":""}},'), (TABLES + b'"Port":{', b'"a":{"initial":{}},'),
+        (TABLES + b'"Port":{', b'"a":{"insert":{}},'), (TABLES + b'"Port":{' + AT, b'"name":"a",'), (TABLES + b'"Port":{' + AT, b'"nosuch":[],'),
+        (TABLES + b'"Port":{' + AT + b'"trunks":["set",[', b"1,"), (TABLES + b'"Port":{' + AT + b'"trunks":["set",[', b"[],"),
+        (TABLES + b'"Port":{' + AT + b'"trunks":', b"["), (TABLES + b'"Port":{' + AT + b'"name":"', b"}}}"), (TABLES + b'"Port":', b'{"a":'),
+        (TABLES + b'"Port":{"', b"x"), (TABLES, b" "), (BEGIN, b"[],"), (b'{"id":1,"error":null,"result":"', b"x"),
+    ],
+    ids=lambda pieces: b" ".join(pieces).decode()[-60:],
+)  # fmt: skip
+def test_memory_of_whole_tables_is_bounded(usual_mib, pieces):
+    with peer(*pieces) as db:
+        code, errors, peak_mib = run(db, "port list -t 5")
+    assert code in (UNREACHABLE, TIMED_OUT) and errors.startswith("ovstool: ") and errors.count("\n") == 1, errors
+    assert peak_mib - usual_mib < 64
+
+
+@pytest.mark.parametrize(
     "message",
     [
         {"id": None, "method": "update", "params": [None, {}]},
@@ -120,6 +144,64 @@ def test_rows_may_come_in_any_way(size):
             while message := reader.take():
                 found.append(message)
         assert found == [answer, {"id": 2}], options
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_tables_may_come_in_any_way(size):
+    from ovstool.ovsdb.reply import ReplyReader
+
+    odd = '"}}},{"}}]é\U0001f600\\'
+    ports = range(300 if size > 7 else 5)
+    rows = {str(UUID(int=i)): {"name": f"p{i}{odd}", "options": ["map", [["a", '}},"'], ["b", "\n"]]]} for i in ports}
+    bridge = {str(UUID(int=999)): {"name": "br0"}}
+    answer = {"Interface": {u: {"initial": row} for u, row in rows.items()} | {str(UUID(int=1000)): {"initial": {}}}}
+    answer["Bridge"] = {u: {"initial": row} for u, row in bridge.items()}
+    filled_in = {u: {"error": ["set", []], "ofport": ["set", []], "ingress_policing_rate": 0} | row for u, row in rows.items()}
+    filled_in[str(UUID(int=1000))] = {
+        "name": "",
+        "options": ["map", []],
+        "error": ["set", []],
+        "ofport": ["set", []],
+        "ingress_policing_rate": 0,
+    }
+    for options in ({"separators": (",", ":")}, {"indent": 2}, {"ensure_ascii": False}, {"separators": (" ,\n", "\t: ")}):
+        data = (json.dumps({"id": 1, "result": answer, "error": None}, **options) + "\n" + json.dumps({"id": 2}, **options)).encode()
+        reader = ReplyReader()
+        reader.tables = {
+            "Bridge": ("name", "fake_bridge"),
+            "Interface": ("name", "options", "error", "ofport", "ingress_policing_rate"),
+            "QoS": ("type",),
+        }
+        found = []
+        for begin in range(0, len(data), size):
+            reader.feed(data[begin : begin + size])
+            while message := reader.take():
+                found.append(message)
+        tables = {"Interface": filled_in, "Bridge": {u: row | {"fake_bridge": False} for u, row in bridge.items()}}
+        assert found == [{"id": 1, "result": tables, "error": None}, {"id": 2}], options
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"Bridge": []}, {"Bridge": None}, {"Port": {}}, {"Bridge": {"u": {"initial": {}}}}, {"Bridge": {U: None}}, {"Bridge": {U: {}}},
+        {"Bridge": {U: {"initial": None}}}, {"Bridge": {U: {"initial": []}}}, {"Bridge": {U: {"initial": {}, "insert": {}}}},
+        {"Bridge": {U: {"insert": {}}}}, {"Bridge": {U: {"initial": {"nosuch": 1}}}}, {"Bridge": {U: {"initial": {"name": 7}}}},
+        {"Bridge": {U: {"initial": {"name": {"a": {}}}}}}, {"Bridge": {U: {"initial": {"ports": ["set", [7]]}}}},
+        {"Bridge": {U: {"initial": {"name": None}}}},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("space", ["", " "])
+def test_tables_that_no_switch_has(result, space):
+    from ovstool.errors import Unreachable
+    from ovstool.ovsdb.reply import ReplyReader
+
+    reader = ReplyReader()
+    reader.tables = {"Bridge": ("name", "ports")}
+    reader.feed(json.dumps({"id": 1, "result": result}, separators=(f"{space},", f"{space}:{space}")).encode())
+    with pytest.raises(Unreachable, match="the answer is not OVSDB"):
+        reader.take()
 
 
 def test_a_hundred_thousand_ports_in_one_bridge():

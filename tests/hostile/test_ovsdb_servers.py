@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from forked import FORKS
@@ -183,8 +184,13 @@ def test_cells_of_the_wrong_shape(place, command, cell):
         data = first[0]
         while data:
             message = json.loads(data)
-            rows = [{"rows": [dict.fromkeys(op.get("columns", ()), cell)]} for op in message["params"][1:]]
-            result = rows if message["method"] == "transact" else vswitch_schema()
+            if message["method"] == "transact":
+                result = [{"rows": [dict.fromkeys(op.get("columns", ()), cell)]} for op in message["params"][1:]]
+            elif message["method"] == "monitor_cond":
+                tables = message["params"][2]
+                result = {table: {str(UUID(int=7)): {"initial": dict.fromkeys(tables[table][0]["columns"], cell)}} for table in tables}
+            else:
+                result = vswitch_schema()
             stream.sendall(json.dumps({"id": message["id"], "result": result, "error": None}).encode())
             data = stream.recv(1 << 20)
 

@@ -1,7 +1,18 @@
 """The switch as a tree."""
 
+import json
+from pathlib import Path
+
+import pytest
 from ovs_version import OVS
 
+from ovstool import sandbox
+from ovstool.errors import Unreachable
+from ovstool.ovsdb import columns
+from ovstool.ovsdb.transaction import Query
+from ovstool.switch import Switch
+
+TABLES = ("Open_vSwitch", "Bridge", "Port", "Interface", "QoS", "Queue", "sFlow", "Controller")
 PACKET_RATE = 7 if OVS >= (2, 16) else 0  # which is no limit
 
 
@@ -43,3 +54,34 @@ def test_one_bridge_looks_as_it_does_among_all(switch, ovstool):
     assert ovstool("show br1 -f json").json["bridges"] == every[1:]
     assert ovstool("show br1 br0 -f json").json["bridges"] == every[::-1]
     assert "br0" not in ovstool("show br1").stdout
+
+
+def test_whole_tables_are_what_a_select_of_them_gives(switch):
+    """Column by column, with those that hold their defaults, which the server leaves out."""
+    configure(switch)
+    tables = json.loads(Path(sandbox._schema()).read_text())["tables"]
+    wanted = {table: [column for column in columns.KINDS if column in tables[table]["columns"]] for table in TABLES}
+    reached = Switch(switch.box.db)
+    for table, rows in reached.tables(wanted).items():
+        selected = reached.read(Query(table, [], ("_uuid", *wanted[table])))
+        assert rows == {row["_uuid"][1]: {column: row[column] for column in wanted[table]} for row in selected} and rows, table
+
+
+def test_a_column_that_is_not_there_is_none(switch, monkeypatch):
+    monkeypatch.setitem(columns.KINDS, "nosuch", columns.Kind(str))
+    reached = Switch(switch.box.db)
+    for _ in range(2):
+        [row] = reached.tables({"Bridge": ("name", "nosuch"), "Controller": ("target",)})["Bridge"].values()
+        assert row == {"name": "br0", "nosuch": None}
+    with pytest.raises(Unreachable, match="its schema is not Open vSwitch's"):
+        reached.tables({"Bridge": ("name",), "Nosuch": ("name",)})
+
+
+def test_nothing_is_told_of_what_changes_after_it_was_read(switch):
+    reached = Switch(switch.box.db)
+    reached.tables({"Port": ("name", "tag")})
+    reached.client.watch("Port", ["tag"])
+    switch.vsctl("set port eth1 tag=5 -- add-port br0 new0 -- set interface new0 type=internal -- del-port eth2")
+    assert reached.read(Query("Port", [["name", "==", "eth1"]], ("tag",))) == [{"tag": 5}]
+    assert reached.client.changed()  # of which another question was told
+    assert {"eth1", "new0"} <= {row["name"] for row in reached.tables({"Port": ("name",)})["Port"].values()}
