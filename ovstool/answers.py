@@ -61,7 +61,7 @@ def one_table(tables: Sequence[tuple[str | None, Table]]) -> Table:
 
 def cells(row: Any) -> Sequence[Any]:
     """The values of a row, as JSON has them."""
-    return [plain(getattr(row, f.name)) for f in fields(row)] if is_dataclass(row) else row
+    return row if isinstance(row, (list, tuple)) else [plain(getattr(row, f.name)) for f in fields(row)]
 
 
 def plain(value: Any) -> Any:

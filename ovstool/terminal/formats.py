@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, TextIO
 
 from cliff.formatters import base
@@ -32,7 +32,7 @@ TABLE_STYLES = tuple(
 )
 _FORMATTERS = {
     "csv": "ovstool.terminal.formats:CsvFormatter",
-    "json": "ovstool.terminal.formats:JsonFormatter",
+    "json": "ovstool.terminal.json_format:JsonFormatter",
     "lines": "ovstool.terminal.formats:LinesFormatter",
     "shell": "ovstool.terminal.formats:ShellFormatter",
     "table": "ovstool.terminal.formats:TableFormatter",
@@ -63,7 +63,7 @@ class Formatters(Mapping[str, Any]):
         return len(_FORMATTERS)
 
 
-class _Formatter(base.ListFormatter, base.SingleFormatter):
+class Formatter(base.ListFormatter, base.SingleFormatter):
     """The options of all formatters are added by ``parser.py``, so none adds its own."""
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
@@ -74,33 +74,7 @@ class _Formatter(base.ListFormatter, base.SingleFormatter):
         self.emit_list(column_names, data, stdout, parsed_args)
 
 
-class JsonFormatter(_Formatter):
-    """A list with one object on each line, or one object; an object a line is quick to write and easy to grep and diff."""
-
-    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        encode = json.JSONEncoder(check_circular=False).encode  # a tenth quicker, and rows hold no circles
-        objects = (encode(dict(zip(column_names, row, strict=True))) for row in data)
-        if parsed_args.noindent:
-            stdout.write(f"[{', '.join(objects)}]\n")
-            return
-        first = next(objects, None)
-        if first is None:
-            stdout.write("[]\n")
-            return
-        stdout.write(f"[\n  {first}")
-        while chunk := list(islice(objects, 1000)):
-            stdout.write(",\n  " + ",\n  ".join(chunk))
-        stdout.write("\n]\n")
-
-    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        shown = dict(zip(column_names, data, strict=True))
-        stdout.write(json.dumps(shown, indent=None if parsed_args.noindent else 2) + "\n")
-
-    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        stdout.writelines(json.dumps(dict(zip(column_names, row, strict=True))) + "\n" for row in data)
-
-
-class ValueFormatter(_Formatter):
+class ValueFormatter(Formatter):
     """Values alone: a row a line, separated by spaces; ``-`` stands for nothing, so that columns keep their places."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
@@ -112,7 +86,7 @@ class ValueFormatter(_Formatter):
             stdout.write(flat(value) + "\n")
 
 
-class CsvFormatter(_Formatter):
+class CsvFormatter(Formatter):
     """RFC 4180 with a header; nothing is an empty field, and text that a spreadsheet would calculate has an apostrophe in front."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
@@ -132,7 +106,7 @@ class CsvFormatter(_Formatter):
         self.emit_list(column_names, [data], stdout, parsed_args)
 
 
-class ShellFormatter(_Formatter):
+class ShellFormatter(Formatter):
     """Assignments that a shell can ``eval``. Values are quoted, because a database may hold ``$(reboot)``."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
@@ -150,7 +124,7 @@ class ShellFormatter(_Formatter):
         return [f"{_variable(parsed_args.prefix + name)}={shlex.quote(flat(value, ''))}" for name, value in pairs]
 
 
-class LinesFormatter(_Formatter):
+class LinesFormatter(Formatter):
     """A line for each object: ``eth1: created`` for a change, ``eth1: rx_packets=3 ...`` for anything else."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
@@ -170,7 +144,7 @@ class LinesFormatter(_Formatter):
             stdout.write(f"{flat(name)}: {flat(value)}\n")
 
 
-class TableFormatter(_Formatter):
+class TableFormatter(Formatter):
     """A table for people, by tabulate, in the style named by ``-f`` (``table`` is tabulate's ``simple``)."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:

@@ -99,6 +99,25 @@ def test_json_of_many_rows():
     assert json.loads(emit("json", ("a", "b"), rows)) == [{"a": a, "b": b} for a, b in rows]
 
 
+@pytest.mark.parametrize(
+    "cell", [*HOSTILE, "\x7f", None, True, 1.5e300, float("inf"), [], [1], [1, "x"], {}, {"k": "}, {"}, {"k": [{}, 2]}]
+)
+@pytest.mark.parametrize("at", [0, 999, 1000, 2499])
+def test_json_is_what_json_writes_of_each_row(cell, at):
+    columns = ("a", '"b"', "100%s\n")
+    rows = [["x", index, None] for index in range(2500)]
+    rows[at][2] = cell
+    objects = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
+    assert emit("json", columns, rows, noindent=True) == f"[{', '.join(objects)}]\n"
+    assert emit("json", columns, iter(rows)) == "[\n  " + ",\n  ".join(objects) + "\n]\n"
+    assert emit("json", columns[2:], [[cell]]) == f"[\n  {json.dumps({columns[2]: cell})}\n]\n"
+
+
+def test_json_of_rows_that_do_not_fit_the_columns():
+    with pytest.raises(ValueError, match="zip"):
+        emit("json", ("a", "b"), [[1, 2], [3]])
+
+
 def test_yaml():
     assert yaml.safe_load(emit("yaml", COLUMNS, ROWS)) == [dict(zip(COLUMNS, row, strict=True)) for row in ROWS]
 
