@@ -80,12 +80,15 @@ def close() -> None:
 
 def _output(argv: Sequence[str], timeout_s: float, stdin: bytes) -> Generator[bytes, None, Finished]:
     """Run a program and yield its stdout, while ``stdin`` is written and its stderr is kept for the result."""
+    import fcntl
     import subprocess
 
     deadline = Deadline(timeout_s)
     late = TimedOut(argv[0], f"did not end within {timeout_s:.3g} s")
     program = _start(argv, stdin)
     try:
+        with suppress(AttributeError, OSError):  # no such thing on this system, or more than this user may have
+            fcntl.fcntl(cast(IO[bytes], program.stdout), fcntl.F_SETPIPE_SZ, _CHUNK)  # it goes on while what it wrote is being read
         stderr = yield from _exchanged(program, stdin, deadline, late)
         program.wait(deadline.remaining_s())
     except subprocess.TimeoutExpired as error:

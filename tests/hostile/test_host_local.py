@@ -47,6 +47,16 @@ def test_programs_in_time(how, script):
     assert time.monotonic() - begin < 5
 
 
+def test_a_program_goes_on_while_what_it_wrote_waits(tmp_path):
+    stream = local.stream(shell(f"echo; sleep 0.3; head -c 200000 /dev/zero; touch {tmp_path}/written"), S)
+    written = len(next(stream))
+    end = time.monotonic() + S / 2
+    while not (tmp_path / "written").exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert written + sum(map(len, stream)) == 200001
+
+
 def test_a_program_ends_with_what_it_started(tmp_path):
     with pytest.raises(TimedOut):
         local.run(shell(f"sleep 987 & echo $! >{tmp_path}/child; wait"), 1)

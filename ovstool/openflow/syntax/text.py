@@ -26,6 +26,7 @@ _PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRI
 _FLOW = (
     r"(?s) cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
     r"(?:n_packets=([0-9]{1,20}), )?(?:n_bytes=([0-9]{1,20}), )?"
+    r"(?:idle_age=[0-9]+, )?"  # in nearly every flow, and the quickest to pass over when it is not tried after all others
     rf"(?:(?!priority=)(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) ))*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*)"
 )
 AFTER_MATCH = ("cookie", "idle_timeout", "hard_timeout", "importance")  # of a flow of a difference, after its match
