@@ -40,7 +40,7 @@ class StatsRecord(SwitchCommand):
         parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to record: {PORT_NAME}")
         add_source_options(parser)
         parser.add_argument(
-            "--interval", metavar="S", type=interval, default=1.0, help="seconds between readings, 0.005 or more (default: 1)"
+            "--interval", metavar="S", type=interval, default=1.0, help="seconds between readings, 0.001 or more (default: 1)"
         )
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--count", metavar="N", type=number(1, 10**9), help="as many readings of each port (default: until Ctrl-C)")

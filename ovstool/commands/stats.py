@@ -29,8 +29,8 @@ class Stats(SwitchStream):
     the counters every half second (other_config:max-revalidator). With a shorter --interval, or with --bursts, such a port is
     refused; where no PORT is named it is null. What a tunnel sends on the userspace datapath, Open vSwitch counts twice.
 
-    With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured. A counter that went
-    backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
+    With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured, to about 0.1 ms: with
+    --interval 0.001 a rate may be a tenth off. A counter that went backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
     -f json an object a line; on a terminal --watch shows a table that stays in place: s chooses the column to sort by, r reverses, q quits.
 
     With --bursts, the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
@@ -55,7 +55,7 @@ class Stats(SwitchStream):
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--rate", action="store_true", help="bits and packets a second, over --interval")
         what.add_argument("--bursts", action="store_true", help="the distribution of rates over short windows")
-        parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings, 0.005 or more (default: 1)")
+        parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings, 0.001 or more (default: 1)")
         parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to measure bursts for (default: 10)")
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--count", metavar="N", type=number(1, _MOST), help="as many rates of each port, one after the other")

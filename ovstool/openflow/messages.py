@@ -26,6 +26,8 @@ _LEAST_DESC = 8  # bytes of either: its length, and its number
 _MORE = 1  # OFPMPF_REPLY_MORE
 _NEVER = 2**64 - 1  # a counter that is not supported
 
+_MULTIPART_10 = struct.Struct("!HH")
+_MULTIPART = struct.Struct("!HH4x")
 _PORT_10 = struct.Struct("!H6x12Q")
 _PORT_13 = struct.Struct("!I4x12QII")
 _PORT_14 = struct.Struct("!H2xIII8Q")
@@ -139,7 +141,7 @@ def part(version: int, kind: int, body: bytes) -> Part | None:
     """A part of a statistics answer (7.3.5.1), or None for another message. Raises Malformed."""
     if kind != (17 if version == 1 else 19):
         return None
-    fixed = struct.Struct("!HH") if version == 1 else struct.Struct("!HH4x")
+    fixed = _MULTIPART_10 if version == 1 else _MULTIPART
     if len(body) < fixed.size:
         raise Malformed("an answer without its header")
     multipart_kind, flags = fixed.unpack_from(body)
@@ -206,8 +208,8 @@ def _queue_failed(version: int) -> int:
 
 def _multipart(version: int, xid: int, kind: int, body: bytes) -> bytes:
     if version == 1:
-        return message(version, 16, xid, struct.pack("!HH", kind, 0) + body)
-    return message(version, 18, xid, struct.pack("!HH4x", kind, 0) + body)
+        return message(version, 16, xid, _MULTIPART_10.pack(kind, 0) + body)
+    return message(version, 18, xid, _MULTIPART.pack(kind, 0) + body)
 
 
 def _wide(port: int | None) -> int:

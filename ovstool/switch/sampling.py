@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ovstool.openflow.messages import Counted
 
 SOURCES = ("auto", "openflow", "ovsdb")
-SHORTEST_S = 0.005  # the shortest interval; a reading takes some 0.1 ms
+SHORTEST_S = 0.001  # the shortest interval; a reading takes some 0.1 ms, and more where a switch has many ports
 _REVALIDATED_MS, _IDLE_MS = 500, 10_000  # other_config:max-revalidator and max-idle by default
 _UPDATED_S = 5  # ovs-vswitchd's shortest and usual time between two updates of the database
 _PATIENCE_S = 5  # how long "auto" waits for OpenFlow before it takes the database

@@ -249,6 +249,16 @@ def test_several_bridges_and_a_bond(switch, ovstool):
     assert sorted(row["port"] for row in rows) == ["eth1", "eth1", "eth8", "eth8", "eth9", "eth9"]
 
 
+def test_the_shortest_interval(switch, ovstool):
+    rows = [json.loads(line) for line in ovstool("stats eth1 --rate --interval 0.001 --count 50 -f json").stdout.splitlines()]
+    assert len(rows) == 50 and not any(row["reset"] for row in rows)
+    assert all(row["interval_s"] > 0 and row["rx_bps"] == 0 for row in rows)
+    times = [row["time"] for row in rows]
+    assert times == sorted(times) and times[-1] - times[0] >= 0.045
+    received = ovstool("stats eth1 --bursts --interval 0.001 --for 0.2 -f json").json[0]
+    assert 1 <= received["windows"] <= 200 and received["interval_s"] >= 0.0009
+
+
 def test_a_switch_without_bridges(switch, ovstool):
     switch.vsctl("del-br br0")
     assert ovstool("stats -f json").json == []
@@ -260,7 +270,7 @@ BAD = {
     "--watch": "--watch: goes with --rate",
     "--interval 1": "--interval: counters are read once",
     "--for 3": "--for: goes with --bursts",
-    "--rate --interval 0.0049": "shorter than 0.005 s",
+    "--rate --interval 0.00099": "shorter than 0.001 s",
     "--rate --interval 0": "not a number of seconds",
     "--rate --interval nan": "not a number of seconds",
     "--rate --interval 1e9": "not a number of seconds",
