@@ -64,7 +64,7 @@ def report() -> None:
 def text(ours: list[str], theirs: list[str]) -> None:
     pairs.head("(e) ovstool flow list -f json / ovs-ofctl dump-flows")
     runs = pairs.alternate({"ours": ours, "theirs": theirs}, 7, pairs.ENVIRON)
-    print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 3.0))
+    print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 2.0))
     print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
 
 
