@@ -143,7 +143,7 @@ LEFT_TO_OVS_OFCTL = [
     (r"(tun_flags|ct_state|tcp_flags)=\{|->(tun_flags)", r"-1|[a-z]+junk"),
     (r"set_field|learn\(eth_dst", r"fe80::1/12::|02:00:00:00:00:01/ff:ff:ff:00:00:00"),
     (r"nat\((src|dst)=(10.0.0.0-)?\{", r".*[a-z/].*"),
-    (r"controller:\{", r"(?![0-9]+\Z).*"),
+    (r"controller:\{", r"(?![0-9]+\Z|٤).*"),
 ]
 
 
@@ -157,7 +157,7 @@ def test_what_fits_is_taken_and_nothing_else(made):
     taken, refused = [], []
     for case in dict.fromkeys(made()):
         is_refused = actions.misfit_of_flow(case.flow.format(case.typed)) is not None
-        is_octal = case.typed in ("010", "0010") and case.meant == "0xa"
+        is_octal = case.typed in ("010", "0010", "08") and (case.meant == "0xa" or "controller:{" in case.flow)
         sets_nothing = "set_field" in case.flow and case.typed == "1/0x0"
         fits = case.meant is not None and not is_octal and not sets_nothing
         if is_refused and (fits or is_left_to_ovs_ofctl(case)):
