@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
 from typing import Any, TextIO
@@ -103,15 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdin is None:
         sys.stdin = open(os.devnull)
     escape_standard_streams()
-    app = App()
-    code = app.run(list(sys.argv[1:] if argv is None else argv))
-    try:
-        sys.stdout.flush()  # what a command had printed before it failed
-        return code
-    except BrokenPipeError:
-        return code or Exit.BROKEN_PIPE
-    except OSError as error:
-        return code or report(error, False, app.stderr)
+    code = App().run(list(sys.argv[1:] if argv is None else argv))
+    with suppress(OSError):
+        sys.stdout.flush()  # what a command had printed before it failed; one that succeeds has flushed it, and said what was wrong
+    return code
 
 
 class _OneLine(logging.Formatter):

@@ -24,7 +24,7 @@ def opened(path: str, pipes: bool = False) -> Iterator[BinaryIO]:
     Other kinds of file may never end, or never begin. Opening does not wait, whatever the file is.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), path) from error
     with os.fdopen(fd, "rb") as file:

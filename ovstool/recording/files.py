@@ -20,7 +20,7 @@ LATEST = 10**11  # seconds since 1970: what lies beyond is no time, and nothing 
 
 def open_locked(path: str) -> tuple[int, bool]:
     """A descriptor that holds the lock on the file, and whether the file is new."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
     with os_errors(path):
         try:
             fd, created = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666), True

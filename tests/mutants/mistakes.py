@@ -26,17 +26,21 @@ _PAIRS = [
 ]
 _SWAPPED = dict(_PAIRS) | {new: old for old, new in _PAIRS} | {"//": "*", "%": "*", "<<": ">>", ">>": "<<", "|=": "&="}
 _SIGN = re.compile(r"(?<!\w)(is not|not in|is|in|and|or)(?!\w)|[<>=!|&+*/%-]+")
-_LEFT_ALONE = ("help", "metavar", "strict")  # arguments: wording, and what is there in case that we err
+_LEFT_ALONE = ("help", "metavar", "strict", "frozen")  # arguments: wording, and what is there in case that we err
 
 
 class Mutant(NamedTuple):
-    """A module with a mistake: where its text from ``start`` to ``end`` becomes ``new``. ``lines`` are those whose tests should see it."""
+    """A module with a mistake: where its text from ``start`` to ``end`` becomes ``new``. ``lines`` are those whose tests should see it.
+
+    What stands outside of all functions runs when the module is imported: its tests are those of any function in there.
+    """
 
     module: str
     start: int
     end: int
     new: str
     lines: frozenset[int]
+    is_outside_of_functions: bool
 
     def text(self) -> str:
         source = (ROOT / self.module).read_text()
@@ -105,7 +109,7 @@ def mutants_of(module: str) -> Iterator[Mutant]:
     def walk(node: ast.AST, of: frozenset[int]) -> Iterator[Mutant]:
         own = frozenset(range(node.lineno, node.end_lineno + 1)) if hasattr(node, "lineno") else frozenset()
         if own and not isinstance(node, ast.arg):
-            yield from (Mutant(module, *mistake, of or own) for mistake in mistakes(node))
+            yield from (Mutant(module, *mistake, of or own, bool(of) and of == of_all) for mistake in mistakes(node))
         for name, field in ast.iter_fields(node):
             if (
                 name in ("annotation", "returns")
@@ -118,7 +122,8 @@ def mutants_of(module: str) -> Iterator[Mutant]:
                 yield from walk(child, inner) if isinstance(child, ast.AST) else ()
 
     tree = ast.parse(source)
-    yield from walk(tree, frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))))
+    of_all = frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)))
+    yield from walk(tree, of_all)
 
 
 def _body(function: ast.FunctionDef) -> frozenset[int]:

@@ -29,6 +29,7 @@ from mistakes import ROOT, Mutant, mutants_of
 WORK = ROOT / ".mutants"
 EQUIVALENT = ROOT / "tests/mutants/equivalent.txt"
 MOST_S = 90  # of tests for a mutant
+MOST_S_OF_A_TABLE = 5 * MOST_S  # and for one outside of all functions, which few of the tests that run some of its module may use
 PARALLEL = 6  # as most tests wait
 # Processes, mounts, network namespaces and /tmp are its own and end with it; the tree, which may be in /tmp, stays visible.
 WALLS = """set -e; mount --bind "$1" /mnt; mount -t tmpfs tmpfs /tmp; mkdir -p "$1" /run/netns; mount --move /mnt "$1"
@@ -121,7 +122,8 @@ def tests_of(mutant: Mutant, tests: dict) -> list[str]:
     }
     best = sorted(worth, key=worth.__getitem__, reverse=True)
     sums_s = itertools.accumulate(tests[test][0] for test in best)
-    chosen = [test for test, sum_s in zip(best, sums_s, strict=True) if sum_s < MOST_S] or best[:1]
+    most_s = MOST_S_OF_A_TABLE if mutant.is_outside_of_functions else MOST_S
+    chosen = [test for test, sum_s in zip(best, sums_s, strict=True) if sum_s < most_s] or best[:1]
     return sorted(chosen, key=lambda test: tests[test][0])
 
 

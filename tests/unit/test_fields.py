@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flow_values import SAID, in_actions, in_matches, in_set_field, of_protocols, values
+from flow_values import fields as extracted
 
 from ovstool.openflow.accepts import actions, fields
 from ovstool.openflow.accepts.bulk_check import BulkCheck
@@ -123,6 +125,62 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
 def test_what_is_said(flow, said):
     found = actions.misfit_of_flow(flow)
     assert found == said or (said and found and said in found), found
+
+
+@pytest.mark.parametrize("flow", SAID)
+def test_what_is_said_of_a_flow_to_add(flow):
+    assert SAID[flow] in str(actions.misfit_of_flow(flow))
+
+
+# Where a name may stand, ovs-ofctl looks for one, and refuses what is none; and so it does with what it reads to its end.
+LEFT_TO_OVS_OFCTL = [
+    (
+        r"(in_port|in_port_oxm|actset_output)(=\{\}|\)|,actions)|->in_port|output:\{|enqueue:\{|resubmit[:(]\{|port=\{|members:1,\{",
+        r"(?![+-]?[0-9]+\Z).*",
+    ),
+    (r"actions=\{\}", r"-.*|(?!\+?[0-9]+\Z).*"),
+    (r"table[=:]\{|resubmit\(1?,\{", r"(?!\+?[0-9]+\Z|-[0-9]+\Z).*"),
+    (r"(tun_flags|ct_state|tcp_flags)=\{|->(tun_flags)", r"-1|[a-z]+junk"),
+    (r"set_field|learn\(eth_dst", r"fe80::1/12::|02:00:00:00:00:01/ff:ff:ff:00:00:00"),
+    (r"nat\((src|dst)=(10.0.0.0-)?\{", r".*[a-z/].*"),
+    (r"controller:\{", r"(?![0-9]+\Z|٤).*"),
+]
+
+
+def is_left_to_ovs_ofctl(case) -> bool:
+    return any(re.search(flow, case.flow) and re.fullmatch(typed, case.typed) for flow, typed in LEFT_TO_OVS_OFCTL)
+
+
+@pytest.mark.parametrize("made", [in_matches, in_set_field, in_actions, of_protocols])
+def test_what_fits_is_taken_and_nothing_else(made):
+    """The values are those that tests/hostile/test_flows_misfits.py asks ovs-ofctl about."""
+    taken, refused = [], []
+    for case in dict.fromkeys(made()):
+        is_refused = actions.misfit_of_flow(case.flow.format(case.typed)) is not None
+        is_octal = case.typed in ("010", "0010", "08") and (case.meant == "0xa" or "controller:{" in case.flow)
+        sets_nothing = "set_field" in case.flow and case.typed == "1/0x0"
+        fits = case.meant is not None and not is_octal and not sets_nothing
+        if is_refused and (fits or is_left_to_ovs_ofctl(case)):
+            refused.append(case)
+        if not is_refused and not fits and not is_left_to_ovs_ofctl(case):
+            taken.append(case)
+    assert (taken, refused) == ([], [])
+
+
+def test_what_is_seen_to_fit_at_a_glance():
+    """Fields whose values are nearly always plain have a pattern, which takes nothing that does not fit."""
+    odd = {"vlan_vid", "arp_op", "nsh_ttl", "nsh_mdtype", "tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid", "nw_tos"}
+    sized = {("number", bits) for bits in (8, 16, 32, 64)}
+    patterns = fields.plain_patterns()
+    plain = {name for names, field in extract() for name in names if field.form in ("mac", "ipv4") or (field.form, field.bits) in sized}
+    assert set(patterns) == plain - {name for names, _ in extract() if odd & set(names) for name in names}
+    for field in extracted():
+        for typed, meant in values(field, field.masked) if field.name in patterns else ():
+            assert not patterns[field.name].fullmatch(typed) or meant is not None, (field.name, typed)
+    assert all(
+        patterns[name].fullmatch("1") and patterns[name].fullmatch("5/0xf") for name in ("reg0", "metadata", "nw_proto", "ct_tp_dst")
+    )
+    assert patterns["eth_dst"].fullmatch("02:00:00:00:00:01") and patterns["nw_dst"].fullmatch("10.0.0.0/8")
 
 
 SOME = [

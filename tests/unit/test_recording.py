@@ -256,3 +256,52 @@ def test_errors_are_one_line(tmp_path):
     with pytest.raises(OvstoolError) as caught:
         append(path)
     assert str(caught.value).isprintable()
+
+
+@BOTH
+def test_times_and_counters_at_their_limits(tmp_path, name):
+    path = tmp_path / name
+    exact = [1795190400.1234567, 0.0, 10.0**11 - 1]
+    for moment in exact:
+        append(path, [reading(moment, counters={"rx_bytes": 2**63 - 1, "tx_bytes": 2**63})])
+    found, _ = read(path)
+    assert [each.time for each in found] == [1795190400.123457, 0.0, 10.0**11 - 1]
+    kept = {"rx_bytes": 2**63 - 1} | ({"tx_bytes": 2**63} if name == "rec.csv" else {})  # SQLite's integers are signed
+    assert all(each.counters == kept for each in found)
+    append(path, [reading(10.0**11)])
+    with pytest.raises(Conflict, match=r"line 5|row 4"):
+        read(path)
+
+
+def test_a_line_of_64_kib_without_an_end(tmp_path):
+    path = tmp_path / "rec.csv"
+    for length, is_ours in ((2**16 - 1, True), (2**16, False)):
+        path.write_text(f"{HEADER}\n{LINE}\n{'x' * length}")
+        if is_ours:
+            assert append(path, [reading()]) == [f"{path}: the last line was torn; its {length} bytes are cut off"]
+        else:
+            with pytest.raises(Conflict, match="its last line has no end"):
+                append(path, [reading()])
+
+
+@BOTH
+def test_what_was_written_in_words(tmp_path, name):
+    path = tmp_path / name
+    with recording.append(str(path), print) as recorder:
+        assert recorder.summary() == f"0 readings in {path}"
+        recorder.add([reading()])
+        assert recorder.summary() == f"1 reading of eth1 over 0 s in {path}"
+        recorder.add([])
+        recorder.add([reading(1795190402.8, f"eth{n}") for n in range(1, 5)], "h1")
+        assert recorder.summary() == f'5 readings of eth1, "h1 eth1", "h1 eth2", "h1 eth3", "h1 eth4" over 2.5 s in {path}'
+        assert (recorder.begin, recorder.end, recorder.readings) == (1795190400.3, 1795190402.8, 5)
+    assert [host for host, _ in recording.read(str(path), print)] == ["", "h1", "h1", "h1", "h1"]
+
+
+def test_endings_and_what_is_said_of_them(tmp_path):
+    for name in ("a.csv", "a.CSV", "a.db", "a.sqlite", "a.Sqlite3"):
+        append(tmp_path / name, [reading()])
+        assert (tmp_path / name).read_bytes().startswith(b"SQLite" if "sq" in name.lower() or "db" in name else b"time,")
+    with pytest.raises(UsageError) as error:
+        append("a.txt")
+    assert str(error.value) == "a.txt: a recording's name ends in .csv, .db, .sqlite or .sqlite3"

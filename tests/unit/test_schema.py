@@ -86,12 +86,19 @@ def test_a_version_that_is_not_told():
         schema.check({"tables": {}}, [update("Port", name="x")])
 
 
-@pytest.mark.parametrize(("version", "release"), [("8.2.0", "2.13 to 2.15"), ("8.0.0", "2.12"), ("7.14.0", "older")])
-def test_a_column_that_came_later(version, release):
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("8.2.0", "2.13 to 2.15"), ("8.0.0", "2.12"), ("7.14.0", "older"), ("8.3.0", "2.16 to 3.0"), ("8.3.1", "3.1"), ("8.4.0", "3.2"),
+        ("8.5.0", "3.3"), ("8.5.1", "3.3"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"])
+def test_a_column_that_came_later(version, release, column):
     interface = {"columns": {name: OURS["tables"]["Interface"]["columns"][name] for name in ("name", "ingress_policing_rate")}}
     old = {"version": version, "tables": {"Interface": interface}}
     schema.check(old, [update("Interface", ingress_policing_rate=5)])
     with pytest.raises(Refused) as refused:
-        schema.check(old, [update("Interface", ingress_policing_kpkts_rate=5)])
+        schema.check(old, [update("Interface", **{column: 5})])
     needs = f"needs Open vSwitch 2.16 or newer, and this is {release} (database schema {version})"
-    assert str(refused.value) == f"Interface.ingress_policing_kpkts_rate: {needs}"
+    assert str(refused.value) == f"Interface.{column}: {needs}"

@@ -3,7 +3,7 @@
 import pytest
 
 from ovstool.errors import Unreachable
-from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids
+from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuid, uuids, without
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,35 @@ def test_what_is_written_reads_back():
     assert mapping(to_map({"k": "v"})) == {"k": "v"}
     assert one(uuid("u")) == "u"
     assert many(uuids(["u", "v"])) == ["u", "v"]
+
+
+@pytest.mark.parametrize(
+    ("wire", "number"),
+    [(1, 1), (65534, 65534), (0, None), (-1, None), (["set", []], None), (["set", [5]], 5), (None, None), ("5", None), (1.5, None)],
+)
+def test_the_number_of_a_port(wire, number):
+    assert ofport(wire) == number
+
+
+def test_what_is_left_of_a_map():
+    pairs = {"a": "1", "b": "2"}
+    assert without(pairs, "options", []) == without(pairs, "options", [("status", "a"), ("status", None)]) == pairs
+    assert without(pairs, "options", [("options", "a"), ("options", "nosuch")]) == {"b": "2"}
+    assert without(pairs, "options", [("options", None)]) == {}
+
+
+@pytest.mark.parametrize(
+    ("read", "wire", "why"),
+    [
+        (one, {"uuid": "u"}, "an object where an atom belongs"),
+        (one, ["set", [1, 2]], "several values where at most one can be"),
+        (many, ["set", [{}]], "something else where an atom belongs"),
+        (mapping, "a", "something else where a map belongs"),
+        (mapping, ["map", {}], "something else where a map belongs"),
+        (mapping, ["map", [[1]]], "a map that is not a list of pairs"),
+    ],
+)
+def test_what_is_said_of_a_value(read, wire, why):
+    with pytest.raises(Unreachable) as unreachable:
+        read(wire)
+    assert str(unreachable.value) == f"the database: the answer is not OVSDB: {why}"

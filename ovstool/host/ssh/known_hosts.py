@@ -56,7 +56,7 @@ def remember(path: str, name: str, kind: str, key: bytes, hashed: bool, deadline
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
     line = f"{_hashed(name) if hashed else name} {kind} {base64.b64encode(key).decode()}\n".encode()
-    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return  # /dev/null; what else there is has been refused when it was to be read

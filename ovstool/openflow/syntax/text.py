@@ -143,8 +143,7 @@ def key(flow: str) -> str:
 
 def table_and_priority(flow: str) -> str:
     """The part of a flow of a difference that says its table and priority; "" where it says neither."""
-    found = _TABLE_AND_PRIORITY.match(flow)
-    return found[0] if found else ""
+    return _TABLE_AND_PRIORITY.match(flow)[0]  # type: ignore[index]  # it matches nothing, too
 
 
 def match_of(flow: str) -> str:
