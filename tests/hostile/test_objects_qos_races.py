@@ -354,6 +354,7 @@ _PAIRS = [
     ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", "ovstool qos clear p1 p2"),
     ("many", f"qos clear eth1 {' '.join(_PORTS)}", "set port eth3 qos=EETH1"),
     ("parked", "qos gc", "ovstool qos clear eth1"),
+    ("own", "qos clear eth1", "set qos EETH1 queues:5=@new -- --id=@new create queue dscp=5"),
     # Who takes up a row for what it has seen in it has that afterwards.
     ("own", "qos set eth1 --max-rate 9000 --queue 0:min=1000", _TAKEN_UP),
     ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", _TAKEN_UP),
