@@ -26,7 +26,7 @@ _PAIRS = [
 ]
 _SWAPPED = dict(_PAIRS) | {new: old for old, new in _PAIRS} | {"//": "*", "%": "*", "<<": ">>", ">>": "<<", "|=": "&="}
 _SIGN = re.compile(r"(?<!\w)(is not|not in|is|in|and|or)(?!\w)|[<>=!|&+*/%-]+")
-_LEFT_ALONE = ("help", "metavar", "strict")  # arguments: wording, and what is there in case that we err
+_LEFT_ALONE = ("help", "metavar", "strict", "frozen")  # arguments: wording, and what is there in case that we err (tests/test_house.py)
 
 
 class Mutant(NamedTuple):
