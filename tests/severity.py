@@ -61,3 +61,20 @@ ERRORS = frozenset(
 def severity_of(problem: str) -> str:
     assert problem in WARNINGS | ERRORS, f"{problem}: is it an error or a warning?"
     return "warning" if problem in WARNINGS else "error"
+
+
+DISABLING = frozenset(  # with which nothing of what was asked for is in effect
+    [
+        "QoS has no effect on ports of AF_XDP",
+        "QoS type not known",
+        "QoS type not supported by this interface",
+        "a foreign qdisc is in the way",
+        "a rate and a packet rate together",
+        "policing has no effect on ports of AF_XDP",
+        "policing has no effect on the userspace datapath",
+        "policing is not installed",
+        "policing not supported by this interface",
+        "the interface is not open",
+        "the qdisc is not installed",
+    ]
+)

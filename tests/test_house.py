@@ -104,6 +104,16 @@ def test_a_module_is_read_in_a_sitting(file):
     assert [text for text in docstrings if text.startswith("The same")] == [], "it leans on a neighbour"
 
 
+def test_what_is_handed_on_stays_as_it_is():
+    """All dataclasses are frozen, but for those that are filled while they are made."""
+    filled = {"switch/__init__": ["Switch"], "openflow/syntax/trace": ["Step", "Trace"]}
+    for file, path in FILES.items():
+        classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+        made = {node.name: [ast.unparse(by) for by in node.decorator_list if "dataclass" in ast.unparse(by)] for node in classes}
+        changing = [name for name, by in made.items() if by and by != ["dataclass(frozen=True)"]]
+        assert changing == filled.get(file, []), file
+
+
 def test_no_import_leads_back():
     modules = {".".join(("ovstool", *file.split("/"))).removesuffix(".__init__"): path for file, path in FILES.items()}
 

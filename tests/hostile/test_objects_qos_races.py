@@ -301,6 +301,7 @@ _STARTS = {
 _PORTS = [f"p{i}" for i in range(22)]  # so many that a command looks at whole tables
 _STARTS["many"] = _OWN + "".join(f" -- add-port br0 {p} -- set port {p} qos=@{p} -- --id=@{p} create qos type=linux-htb" for p in _PORTS)
 _IS_SIX = "--max-rate 6000 --queue 0:min=3000"  # what eth2 has in "own"
+_TAKEN_UP = "get qos EETH1 other_config:max-rate -- set port eth3 qos=EETH1"
 _COMMANDS = [
     "qos set eth1 --max-rate 9000 --queue 0:min=1000",
     "qos set eth1 eth2 --max-rate 9000 --queue 1:min=2000",
@@ -353,6 +354,10 @@ _PAIRS = [
     ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", "ovstool qos clear p1 p2"),
     ("many", f"qos clear eth1 {' '.join(_PORTS)}", "set port eth3 qos=EETH1"),
     ("parked", "qos gc", "ovstool qos clear eth1"),
+    ("own", "qos clear eth1", "set qos EETH1 queues:5=@new -- --id=@new create queue dscp=5"),
+    # Who takes up a row for what it has seen in it has that afterwards.
+    ("own", "qos set eth1 --max-rate 9000 --queue 0:min=1000", _TAKEN_UP),
+    ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", _TAKEN_UP),
 ]
 if _ASKED == "all":
     _PAIRS += [(start, command, other) for start in _STARTS for command in _COMMANDS for other in _OTHERS]
@@ -377,7 +382,8 @@ def test_two_commands_at_once_are_as_one_after_the_other(bare, start, command, o
                     codes.append(bare.ovstool(["--no-wait", *part.split()[1:]]).code)
                 else:
                     argv = ["ovs-vsctl", "--no-wait", *part.split()]
-                    codes.append(subprocess.run(argv, env=bare.environ, capture_output=True, check=False).returncode)
+                    done = subprocess.run(argv, env=bare.environ, capture_output=True, check=False)
+                    codes.append((done.returncode, done.stdout))
 
         def at(index: int, request: bytes) -> bytes:
             if index == gap:

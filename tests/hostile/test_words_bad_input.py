@@ -1,5 +1,7 @@
 """Input that cannot be meant, or that names what is not there: one line on stderr, the exit code of the contract, and nothing changed."""
 
+from collections.abc import Iterable
+
 import pytest
 
 USAGE, NOT_FOUND, CONFLICT, REFUSED = 2, 3, 4, 6
@@ -168,6 +170,118 @@ HOSTILE = [
 )  # fmt: skip
 def test_what_cannot_be_meant(refused, command, code):
     refused(command, code)
+
+
+RANGES = {
+    "stats --rate --count": (1, 10**9),
+    "stats record /nonexistent/x.csv --count": (1, 10**9),
+    "flow list br0 --table": (0, 254),
+    "flow top br0 --table": (0, 254),
+    "flow top br0 --limit": (1, 10**6),
+    "police set eth1 --packet-rate": (1, 2**63 - 1),
+    "police set eth1 --rate 1mbit --packet-burst": (1, 2**63 - 1),
+    "qos set eth1 --queue": (0, 2**32 - 2),
+    "qos set eth1 --queue 1:priority=": (0, 2**32 - 1),
+    "qos set eth1 --queue 1:dscp=": (0, 63),
+    "qos steer eth1 --match ip --queue": (0, 2**32 - 2),
+    "qos unsteer eth1 --queue": (0, 2**32 - 2),
+    "port add br0 p1 --tag": (0, 4095),
+    "port add br0 p1 --trunk": (0, 4095),
+    "port set eth1 --tag": (0, 4095),
+    "sflow enable --force --collector 127.0.0.1 --sampling": (1, 2**32 - 1),
+    "sflow enable --force --collector 127.0.0.1 --polling": (0, 2**31 - 1),
+    "sflow enable --force --collector 127.0.0.1 --header": (1, 65535),
+    "--parallel": (1, 1000),
+    "port list --max-width": (0, 2**63 - 1),
+}
+
+
+def refusals(switch, commands: Iterable[str]) -> dict[str, str]:
+    """What each of these commands says without a hint at the help; each is refused, and all of them together change nothing."""
+    before, said = switch.dump(), {}
+    for command in commands:
+        result = switch.ovstool(command)
+        assert (result.code, result.stdout, result.stderr.count("\n")) == (USAGE, "", 1), (command, result)
+        said[command] = result.stderr.removeprefix("ovstool: ").strip().partition("; try: ovstool help")[0]
+    assert switch.dump() == before
+    return said
+
+
+def test_the_ranges_of_numbers(unchanged):
+    expected = {}
+    for words, (low, high) in RANGES.items():
+        for value in (low - 1, high + 1) if low else (high + 1,):
+            command = f"{words}{value}" if words.endswith("=") else f"{words} {value}{' port list' if words == '--parallel' else ''}"
+            expected[command] = f"{value}: not a whole number from {low} to {high}"
+    for command, said in refusals(unchanged, expected).items():
+        assert said.endswith(expected[command]), command
+
+
+# What is in that range, and refused for what it would become; where no more than the words counts, the one at the border is.
+BEYOND = {
+    "police set eth1 --packet-rate 1": "1: policing is in thousands of packets a second, so this cannot be held exactly; try: 1000",
+    "police set eth1 --packet-rate 1000 --packet-burst 1": "1: policing is in thousands of packets, so this cannot be held exactly; try: 1000",
+    "police set eth1 --packet-rate 9223372036854775807": "policing is in thousands of packets a second, at most 4294967000",
+    "police set eth1 --rate 4294967296kbit": "4294967.296mbit: policing is in kbit/s, at most 4294967.295mbit",
+    "police set eth1 --rate 1mbit --burst 4294967296kbit": "a burst is in kbit, at most 4294967.295mbit",
+    "police set eth1 --rate 1mbit --burst 267579kbit": "lasts for more than 274 s of the rate, which tc cannot hold; try: 267.578mbit",
+    "police set eth1 --packet-rate 1000 --packet-burst 275000": "lasts for more than 274 s of the packet rate, which tc cannot hold; try: 274000",
+    "police set eth1 --burst 1mbit --packet-rate 1000": "--burst: goes with a rate; try: --rate RATE --burst SIZE",
+    "police set eth1 --packet-burst 1000": "police set: a limit is missing; try: --rate 10mbit or --packet-rate 1000",
+    "police set eth1 --rate 1mbit --packet-burst 1000": "--packet-burst: goes with a packet rate; try: --packet-rate PPS --packet-burst N",
+    "sflow enable --force --collector 127.0.0.1 --sampling 4294967295": "would sample at another rate; up to 42949672 it is right within 1%",
+    "sflow enable --force --collector 127.0.0.1 --sampling 42949673": "would sample at another rate; up to 42949672 it is right within 1%",
+    "sflow enable --force --collector 127.0.0.1 --header 65535": "would drop the sample of each packet longer than 612 bytes; 612 is the most",
+    "sflow enable --force --collector 127.0.0.1 --header 613": "would drop the sample of each packet longer than 612 bytes; 612 is the most",
+    "sflow enable": "sflow enable: a collector is missing; try: --collector 10.0.0.5",
+    "qos set eth1": "qos set: nothing to set; try: --max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS",
+    "qos set eth1 --merge": "qos set: nothing to set; try: --max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS",
+    "qos set eth1 --max-rate 1mbit --merge --force": "--force: goes without --merge; try: all that the port is to have",
+    "qos set eth1 --max-rate 1mbit --force --no-wait": "--force: goes without --no-wait: ovs-vswitchd has to see the port with another type first",
+    "qos set eth1 --queue 1 --queue 1": "queue 1: named twice",
+    "qos set eth1 --queue max=1mbit": "max=1mbit: its ID is missing: it comes first; try: 0:max=1mbit",
+    "qos set eth1 --queue 1:rate=1mbit": "1:rate=1mbit: rate: no such key; try: min, max, burst, priority or dscp",
+    "qos set eth1 --queue 1:min=1mbit,min=2mbit": "1:min=1mbit,min=2mbit: min: given twice",
+    "qos set eth1 --queue 1:min": "1:min: min: not of the form K=V",
+    "port add br0 p1 --bond p2": "--bond: a bond has at least two members; try: --bond eth2,eth3",
+    "port add br0 p1 --bond p2,p3,p2": "--bond: a member is named twice",
+    "port add br0 p1 --bond p1,p2": "--bond: p1 is the name of the bond itself",
+    "port add br0 p1 --bond-mode balance-slb": "--bond-mode: goes with --bond; try: --bond eth2,eth3",
+    **{f"port add br0 p1 --bond p2,p3 {option}": "--bond: its members are devices, without types and options"
+       for option in ("--type internal", "--peer p4", "--remote-ip 192.0.2.1", "--key 5", "--option a=b")},
+    "port add br0 p1 --peer p2 --type vxlan": "--peer: goes with patch ports, not with --type vxlan",
+    "port add br0 p1 --peer p2 --option peer=p3": "--peer: contradicts --option peer",
+    "port add br0 p1 --type gre --remote-ip 192.0.2.1 --option remote_ip=192.0.2.2": "--remote-ip: contradicts --option remote_ip",
+    "port add br0 p1 --type gre --key 5 --option key=6": "--key: contradicts --option key",
+    "port set eth1": "port set: nothing to change; try: --tag 20, or see 'ovstool help port set'",
+    **{f"port set eth1 {option} --unset {column}": f"--unset {column}: contradicts the option that sets it"
+       for option, column in (("--tag 5", "tag"), ("--trunk 5", "trunks"), ("--vlan-mode trunk", "vlan_mode"), ("--type gre", "type"),
+                              ("--bond-mode balance-slb", "bond_mode"), ("--lacp off", "lacp"), ("--peer p1", "type"))},
+    **{f"port set eth1 --unset {column}:k": f"--unset {column}:k: this column has no keys; try: --unset {column}"
+       for column in ("tag", "trunks", "vlan_mode", "bond_mode", "lacp", "type")},
+    "port set eth1 --unset name": "name: not one of tag, trunks, vlan_mode, bond_mode, lacp, type, options, external_ids",
+    "bridge set br0": "bridge set: nothing to change; try: --fail-mode secure, or see 'ovstool help bridge set'",
+    "bridge set br0 --unset name": "name: not one of datapath_type, fail_mode, protocols, controller, external_ids, other_config",
+    "bridge set br0 --protocols OpenFlow20": "OpenFlow20: not a version of OpenFlow such as OpenFlow13",
+    "bridge add abcdefghijklmnop": "its local port is a device, and the name of one has at most 15 bytes; try: a shorter name",
+    "bridge set br0 --external-id a=1 --external-id a=2": "--external-id a: given twice with different values",
+    "bridge set br0 --other-config =5": "=5: not of the form K=V",
+    "port set eth1 --option a": "a: not of the form K=V",
+    "stats --bridge ''": "empty",
+    "flow add br0": "flow add: wants either flows or a file; try: FLOW..., or --file F",
+    "flow add br0 actions=drop --file /dev/null": "flow add: wants either flows or a file; try: FLOW..., or --file F",
+    "sandbox run --dir /nonexistent/x": "sandbox run: no command is given; try: ovstool sandbox run -- ovs-vsctl show",
+    "sandbox start --dir ''": "empty",
+    **{f"{option} sandbox {command} --dir /nonexistent/x": said
+       for command in ("start", "stop", "run true", "shell")
+       for option, said in (("--dry-run", "--dry-run: a sandbox cannot tell beforehand what it does"),
+                            ("-H nosuch", "--host: a sandbox is on this machine; try: ssh HOST ovstool sandbox"))},
+}  # fmt: skip
+
+
+def test_what_cannot_be_meant_is_told_with_what_to_try(unchanged):
+    for command, said in refusals(unchanged, BEYOND).items():
+        assert said.endswith(BEYOND[command]), command
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -1,5 +1,6 @@
 """qos check and police check: each problem brought about with Open vSwitch's own tools and tc, and each remedy pasted into a shell."""
 
+import json
 import os
 import shlex
 import signal
@@ -384,3 +385,136 @@ def test_a_steered_queue_that_is_gone(switch, ovstool, paste):
     row = found(ovstool("qos check -f json"), "a flow leads to a queue that is not there")
     paste(row["remedy"])
     assert clean(ovstool("qos check -f json")) and "set_queue" not in switch.tool("ovs-ofctl", "dump-flows", "br0")
+
+
+class Programs:
+    """tc and ip as they were called, and what they are to print instead of what the real ones do."""
+
+    def __init__(self, folder):
+        self.folder, self.log = folder, folder / "log"
+
+    def stand_in(self, program: str, output: str = "", status: int = 0, errors: str = "") -> None:
+        script = self.folder / program
+        said = "".join(f"cat {self._file(program, name, text)} {to}\n" for name, text, to in (("out", output, ""), ("err", errors, ">&2")))
+        script.write_text(f'#!/bin/sh\necho "{program} $*" >>{self.log}\n{said}exit {status}\n')
+        script.chmod(0o755)
+
+    def _file(self, program: str, name: str, text: str) -> str:
+        file = self.folder / f"{program}.{name}"
+        file.write_text(text)
+        return str(file)
+
+    @property
+    def called(self) -> list[str]:
+        """Since the last time, in the order of the alphabet, as they are run side by side."""
+        calls = sorted(self.log.read_text().splitlines()) if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return calls
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"PATH": f"{self.folder}:{os.environ['PATH']}"}
+
+
+@pytest.fixture
+def programs(tmp_path):
+    return Programs(tmp_path)
+
+
+QDISC = "qdisc htb 1: dev eth1 root refcnt 2 r2q 10 default 0x1\n Sent 10 bytes 7 pkt (dropped 3, overlimits 2 requeues 0) \n"
+CLASS = "class htb 1:1 parent 1:fffe prio 0 rate 10Mbit ceil 20Mbit\n Sent 10 bytes 4 pkt (dropped 1, overlimits 0 requeues 0) \n"
+
+
+def link(name: str, received: int, sent: int) -> dict:
+    return {"ifname": name, "stats64": {"rx": {"bytes": received}, "tx": {"bytes": sent}}}
+
+
+def test_what_is_asked_of_tc_and_ip(switch, ovstool, programs):
+    """Of one device by its name, of several at once; and nothing of none."""
+    programs.stand_in("tc", QDISC + CLASS)
+    programs.stand_in("ip", json.dumps([link("lo", 5, 5), link("eth1", 7, 2_000_000)]))
+    ovstool("qos set eth1 --max-rate 10mbit --queue 0")
+    (queue,) = ovstool("qos explain eth1 -f json", **programs.environ).json["queues"]
+    assert programs.called == ["ip -j -s link show dev eth1", "tc -s class show dev eth1", "tc -s qdisc show dev eth1"]
+    assert queue["tc"] == {"rate": 10_000_000, "ceil": 20_000_000, "packets": 4, "dropped": 1}
+    shown = ovstool("qos explain eth1 -f json", **programs.environ).json["interfaces"][0]["qdisc"]
+    assert (shown["kind"], shown["packets"], shown["dropped"], shown["overlimits"]) == ("htb", 7, 3, 2)
+    assert programs.called
+    ovstool("qos check eth1 eth2", **programs.environ)
+    assert programs.called == ["ip -j -s link show", "tc -s qdisc show"]
+    switch.vsctl("clear port eth1 qos -- set interface eth1 ingress_policing_rate=10000 ingress_policing_burst=2112")
+    row = found(ovstool("police check -f json", **programs.environ), "traffic goes in the other direction than the limit")
+    assert row["evidence"].startswith("eth1 has sent 2000000 bytes and received 7; ")
+    assert programs.called == ["ip -j -s link show dev eth1", "tc -s filter show dev eth1 ingress", "tc -s qdisc show dev eth1"]
+    ovstool("police clear eth1")
+    assert ovstool("police check", **programs.environ).code == 0 and programs.called == []
+
+
+def test_what_ip_counts_counts_for_qos_too(switch, ovstool, programs):
+    ovstool("qos set eth1 --max-rate 10mbit")
+    programs.stand_in("ip", json.dumps([link("eth1", 2_000_000, 9)]))
+    row = found(ovstool("qos check -f json", **programs.environ), "traffic goes in the other direction than the limit")
+    assert row["evidence"].startswith("eth1 has received 2000000 bytes and sent 9; ")
+    for odd in ({"ifname": "eth2"}, {"stats64": {}}, {"stats64": {"rx": {"bytes": "2000000"}, "tx": {"bytes": 9}}}):
+        programs.stand_in("ip", json.dumps([link("eth1", 2_000_000, 9) | odd]))
+        assert clean(ovstool("qos check -f json", **programs.environ))
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "said"),
+    [
+        (1, "boo\nhoo\n", r"tc: boo\nhoo"),
+        (2, " \n", "tc: failed without a word"),
+        (1, 'Cannot find device "eth1"\n', None),
+        (0, "hoo\n", None),
+    ],
+)
+def test_a_tc_that_fails_is_noted(switch, ovstool, programs, status, errors, said):
+    programs.stand_in("tc", errors=errors, status=status)
+    ovstool("qos set eth1 --max-rate 10mbit")
+    switch.vsctl("set interface eth1 ingress_policing_rate=10000 ingress_policing_burst=2112")
+    for noun in ("qos", "police"):
+        result = ovstool(f"{noun} check eth1 -f json", **programs.environ)
+        notes = [line for line in result.stderr.splitlines() if "dummy datapath" not in line]
+        assert notes == ([f"ovstool: note: {said}; what tc has is not known"] if said else [])
+
+
+def test_notes_of_what_cannot_be_found_wrong(switch, ovstool):
+    """On a datapath that puts nothing into effect, and on ports with nothing to check."""
+    ovstool("qos set eth1 --max-rate 10mbit")
+    switch.vsctl("set interface eth1 ingress_policing_rate=10000 ingress_policing_burst=2112")
+    notes = {
+        "qos check": ["eth1: the dummy datapath puts no QoS into effect; only the configuration was checked"],
+        "qos check eth1 eth2": [
+            "eth1: the dummy datapath puts no QoS into effect; only the configuration was checked", "eth2: has no QoS",
+        ],
+        "qos check eth2": ["eth2: has no QoS"],
+        "police check": ["eth1: the dummy datapath polices nothing; only the configuration was checked"],
+        "police check eth2 br0": ["eth2: is not policed", "br0: is not policed"],
+        "police check eth1 eth2": ["eth1: the dummy datapath polices nothing; only the configuration was checked"],
+    }  # fmt: skip
+    for command, said in notes.items():
+        result = ovstool(command)
+        assert (result.code, result.stdout, result.stderr.splitlines()) == (0, "", [f"ovstool: note: {note}" for note in said]), command
+
+
+@pytest.mark.parametrize(
+    ("value", "evidence"),
+    [
+        ("5000", None),
+        ("5001", "counters in the database are up to 5.001 s old; 'ovstool stats' has live ones"),
+        ("4999", "stats-update-interval is '4999', which ovs-vswitchd takes as 5000 ms"),
+        ("soon", "stats-update-interval is 'soon', which ovs-vswitchd takes as 5000 ms"),
+    ],
+)
+def test_how_often_counters_are_written(switch, ovstool, value, evidence):
+    switch.vsctl(f"set open_vswitch . other_config:stats-update-interval={value}")
+    assert clean(ovstool("qos check -f json"))  # nobody has asked for any QoS
+    ovstool("qos set eth1 --max-rate 10mbit")
+    result = ovstool("qos check -f json")
+    if evidence is None:
+        assert clean(result)
+    else:
+        row = found(result, "stats-update-interval is unusual")
+        assert (row["port"], row["evidence"]) == (None, evidence)
+        assert row["remedy"].endswith(" remove Open_vSwitch . other_config stats-update-interval")

@@ -451,6 +451,7 @@ def test_top(switch, ovstool):
     packets = row["pps"] * row["interval_s"]
     assert 1 <= round(packets, 1) <= 10 and abs(row["bps"] - row["pps"] * 60 * 8) < 1
     assert list(row) == ["table", "priority", "cookie", "match", "actions", "bps", "pps", "interval_s"]
+    assert all(round(row[name], 3) == row[name] for name in ("bps", "pps", "interval_s"))
 
 
 def test_reading_flows_writes_nothing(switch, ovstool):

@@ -1,6 +1,7 @@
 """Ports, judged by ovs-vsctl."""
 
 import pytest
+from between import Between
 
 KEYS = ["bridge", "port", "type", "ofport", "tag", "trunks", "admin_state", "link_state", "mac", "iface_id", "error"]
 
@@ -317,6 +318,55 @@ def test_what_open_vswitch_would_ignore_or_refuse(there, command, said):
     assert (result.code, result.stdout) == (2, ""), result
     assert said in result.stderr and result.stderr.count("\n") == 1
     assert there.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        # One that is there already is held against its type first: what it could not be is no conflict.
+        ("add br0 there --type vxlan --remote-ip host1", 2, "option remote_ip is the address of one host or flow, not host1"),
+        ("add br0 there --type vxlan --option ttl=0", 2, "option ttl is 1 to 255 or inherit, not 0"),
+        ("add br0 eth1 --remote-ip 192.0.2.7", 4, "exists and differs in options; try: ovstool port set eth1, with these options"),
+        ("add br0 there --type vxlan --option zz=1", 4, "exists and differs in options; try: ovstool port set there, with these options"),
+        ("add br0 there --type gre", 4, "exists and differs in type; try: ovstool port set there, with these options"),
+        ("add br0 there --tag 5 --trunk 6", 4, "exists and differs in tag, trunks; try: ovstool port set there, with these options"),
+        ("add br0 there --bond eth8,eth9", 4, "exists and differs in interfaces; try: ovstool port del there, then add it"),
+        ("add br0 b1 --bond eth1,eth9", 4, "port b1: interface eth1 belongs to another port; try: ovstool port show eth1"),
+        ("add nosuch p1", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
+        ("del br0", 2, "port br0: the local port of a bridge goes with the bridge; try: ovstool bridge del br0"),
+        (
+            "set there --unset options:remote_ip --type system",
+            2,
+            "system has no option dst_port, which the port has; try: --unset options:dst_port",
+        ),
+    ],
+)
+def test_a_port_that_is_there_and_differs(there, command, code, said):
+    before = there.dump()
+    result = there.ovstool(f"port {command}")
+    assert (result.code, result.stdout, there.dump()) == (code, "", before), result
+    assert said in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_what_was_asked_of_it_is_all_that_counts(there):
+    for options in ("", "--type vxlan", "--remote-ip 192.0.2.9 --type vxlan", "--option dst_port=4790 --type vxlan"):
+        assert there.ovstool(f"port add br0 there {options}").stdout == "there: unchanged\n"
+
+
+def test_a_bridge_that_goes_while_its_port_is_looked_at(switch):
+    """The port is shown as it was, on no bridge."""
+
+    def at(index: int, request: bytes) -> bytes:
+        if b'"Bridge"' in request and b'"includes"' in request:
+            switch.vsctl("del-br br0")
+        return request
+
+    between = Between(switch, "between", at)
+    try:
+        shown = switch.ovstool(f"port show eth1 -f json --db unix:{between.path}")
+    finally:
+        between.close()
+    assert (shown.code, shown.json["port"], shown.json["bridge"], shown.json["interfaces"]) == (0, "eth1", "", [])
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ import pytest
 from forked import FORKS
 
 from ovstool import sandbox
+from ovstool.commands.sandbox import _how_to_use as how_to_use
 from ovstool.errors import Conflict, Exit, Refused, Unreachable, UsageError
 
+PROGRAMS = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 NETDEV_PROBLEM = sandbox._netdev_problem()
 DATAPATHS = [
     "dummy",
@@ -318,6 +320,127 @@ def test_the_machines_own_switch_is_not_touched(place):
     output(box, "ovs-vsctl", "add-port", "br0", "p3", "--", "set", "interface", "p3", "type=internal")
     sandbox.stop(place)
     assert state() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_what_netdev_lacks_is_told(place):
+    command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev"]
+    covered = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"]
+    done = subprocess.run([*covered, *command], capture_output=True, text=True, timeout=60, check=False)
+    said = "the netdev datapath needs /dev/net/tun (No such file or directory); try: --datapath dummy"
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.REFUSED, "", f"ovstool: sandbox: {said}\n")
+    assert not place.exists()
+
+
+def links(tmp_path, *names: str) -> str:
+    """A folder for PATH with these programs and no others."""
+    for name in names:
+        (tmp_path / name).symlink_to(shutil.which(name, path=PROGRAMS))
+    return str(tmp_path)
+
+
+@needs_netdev
+def test_what_the_kernels_datapath_lacks_is_told(tmp_path, monkeypatch):
+    """Its module is asked for by name; modprobe(8) says why there is none."""
+    if os.path.exists("/sys/module/openvswitch"):
+        pytest.skip("the module is there")
+    monkeypatch.setattr(sandbox.programs, "_SBIN", "/nonexistent")
+    monkeypatch.setenv("PATH", links(tmp_path, "ip", "unshare", "sh"))
+    assert sandbox._system_problem() == "needs the kernel module openvswitch (modprobe: No such file or directory)"
+    modprobe = tmp_path / "modprobe"
+    for script, said in (("echo $* >&2; exit 1", "openvswitch"), ("exit 3", "modprobe: exit code 3")):
+        modprobe.write_text(f"#!/bin/sh\n{script}\n")
+        modprobe.chmod(0o755)
+        assert sandbox._system_problem() == f"needs the kernel module openvswitch ({said})"
+    modprobe.write_text("#!/bin/sh\nexit 0\n")
+    assert sandbox._system_problem() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="else that is what it needs")
+def test_what_both_lack_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox.programs, "_SBIN", "/nonexistent")
+    for names in ((), ("ip",), ("unshare",)):
+        folder = tmp_path / "-".join(["bin", *names])
+        folder.mkdir()
+        monkeypatch.setenv("PATH", links(folder, *names))
+        for problem in (sandbox._netdev_problem, sandbox._system_problem):
+            assert problem() == "needs the programs ip (iproute2) and unshare (util-linux)"
+    folder = tmp_path / "refusing"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", links(folder, "ip", "sh"))
+    (folder / "unshare").write_text('#!/bin/sh\necho "first line" >&2; echo "asked: $*" >&2; exit 1\n')
+    (folder / "unshare").chmod(0o755)
+    said = "needs network namespaces and veth pairs (asked: --net --mount ip link add type veth)"
+    assert sandbox._netdev_problem() == sandbox._system_problem() == said
+
+
+@pytest.mark.parametrize("datapath", DATAPATHS)
+def test_what_goes_on_when_ovstool_is_killed_has_a_part_in_the_lock(place, datapath, tmp_path, monkeypatch):
+    """All that makes something which is there without a process of its own: the database, and namespaces."""
+    for name in ("ovsdb-tool", "ip", "ovs-vsctl", "ovsdb-server", "ovs-vswitchd"):
+        real = shutil.which(name, path=PROGRAMS)
+        note = f'for fd in /proc/self/fd/*; do [ "$(readlink $fd)" = {place} ] && echo "{name} $1 $2" >>{tmp_path}/held; done'
+        (tmp_path / name).write_text(f'#!/bin/bash\n{note}\nexec {real} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    sandbox.start(place, datapath)
+    sandbox.stop(place)
+    held = {" ".join(line.split()[:2]) for line in (tmp_path / "held").read_text().splitlines()}
+    assert held == {"ovsdb-tool create"} | ({"ip netns", "ip -n"} if datapath == "netdev" else set())
+    calls = (tmp_path / "held").read_text().splitlines()
+    assert calls.count("ip netns add") == calls.count("ip netns delete") == (3 if datapath == "netdev" else 0)
+
+
+def test_no_descriptor_is_left_open(place):
+    """Whatever becomes of a path, where there is a folder above it or none."""
+
+    def ends(path: Path) -> None:
+        for verb in (sandbox.start, sandbox.stop, sandbox.find):
+            with pytest.raises(UsageError) as raised:
+                verb(path)
+            told.add(str(raised.value).partition(": ")[2])
+
+    place.mkdir(mode=0o700)
+    before, told = os.listdir("/proc/self/fd"), set()
+    for path in (place / ("x" * 90), place / "nosuch" / ("x" * 90), place / "a\nb", place / "nosuch" / "a\nb"):
+        ends(path)
+    assert sandbox.find(place) is None and sandbox.stop(place / "nosuch") is False and sandbox.stop(place / "nosuch" / "x") is False
+    assert os.listdir("/proc/self/fd") == before
+    assert {said.partition(" (")[0] for said in told} == {
+        "the path is too long for a Unix socket in it", "the path has characters that cannot be printed; try: another --dir",
+    }  # fmt: skip
+    assert {said.partition(", at most ")[2] for said in told if "too long" in said} == {"82); try: a shorter --dir"}
+
+
+def test_the_environment_and_the_hosts(place, monkeypatch):
+    """Those of ``sandbox run``, and the lines that a shell can take."""
+    monkeypatch.setenv("OVSTOOL_HOST", "elsewhere")
+    box = sandbox.Sandbox(place, "netdev", "ovstool-1", "br0", ("eth1", "eth2", "eth3"), True)
+    assert box.hosts == {"ovstool-1-h1": "10.0.0.1", "ovstool-1-h2": "10.0.0.2", "ovstool-1-h3": "10.0.0.3"}
+    folders = {name: str(place) for name in ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR")}
+    hosts = {f"OVSTOOL_H{number}": f"ovstool-1-h{number}" for number in (1, 2, 3)}
+    assert box.environ == {"OVSTOOL_DB": f"unix:{place}/db.sock"} | folders | hosts
+    environ = sandbox.programs.environ(box)
+    assert environ.items() >= box.environ.items() and "OVSTOOL_HOST" not in environ
+    assert environ["PATH"] == f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
+    monkeypatch.setenv("PATH", "")
+    assert sandbox.programs.path() == "/usr/local/sbin:/usr/sbin:/sbin"
+    shown = list(how_to_use(box))
+    assert shown[0] == f"# to use it: 'ovstool sandbox shell --dir {place}', or in any shell:"
+    assert shown[1] == "export " + " ".join(f"{name}={value}" for name, value in box.environ.items())
+    assert shown[2] == "# switch ovstool-1: ip netns exec ovstool-1 tc qdisc"
+    assert shown[3:] == [f"# host 10.0.0.{number}: ip netns exec ovstool-1-h{number} ping 10.0.0.254" for number in (1, 2, 3)]
+    assert len(list(how_to_use(sandbox.Sandbox(place, "dummy", None, "br0", ("eth1",), True)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("", ""), (" \n\n", ""), ("one\ntwo\n\n", "two"), ("2026-01-01|00001|bridge|ERR|could not|so\n", "could not|so"), ("x" * 301, "x" * 300),
+    ],
+)  # fmt: skip
+def test_what_is_repeated_of_a_program(said, line):
+    assert sandbox.programs.last_line(said) == line
 
 
 # --- real traffic

@@ -1,6 +1,7 @@
 """Counters and rates, compared with those of ovs-vsctl and ovs-ofctl; packets are put into the dummy devices."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from between import Between
 
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
 COUNTERS = ["rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "tx_bytes", "tx_dropped", "tx_errors"]
@@ -266,23 +268,28 @@ def test_a_switch_without_bridges(switch, ovstool):
 
 
 BAD = {
-    "--count 3": "--count: goes with --rate",
-    "--watch": "--watch: goes with --rate",
-    "--interval 1": "--interval: counters are read once",
-    "--for 3": "--for: goes with --bursts",
-    "--rate --interval 0.00099": "shorter than 0.001 s",
+    "--count 3": "--count: goes with --rate; try: --rate --count 3",
+    "--watch": "--watch: goes with --rate; try: --rate --watch",
+    "--interval 1": "--interval: counters are read once; try: --rate --interval 1",
+    "--interval 0.25 --queues": "--interval: counters are read once; try: --rate --interval 0.25",
+    "--for 3": "--for: goes with --bursts; try: --bursts --for 3",
+    "--for 3 --rate": "--for: goes with --bursts; try: --bursts --for 3",
+    "--rate --interval 0.00099": "0.00099: shorter than 0.001 s, the shortest time between two readings",
     "--rate --interval 0": "not a number of seconds",
     "--rate --interval nan": "not a number of seconds",
     "--rate --interval 1e9": "not a number of seconds",
     "--rate --count 0": "not a whole number",
     "--rate --count 2 --watch": "not allowed with",
     "--rate --bursts": "not allowed with",
-    "--bursts --for 0.001": "shorter than one window",
+    "--bursts --for 0.001": "--for 0.001: shorter than one window; try: --for 0.1",
+    "--bursts --for 0.2 --interval 0.5": "--for 0.2: shorter than one window; try: --for 5",
     "--queues --bursts": "cannot be had with --bursts",
     "--queues --long": "cannot be had with --long",
-    "--queues --source ovsdb": "no counters of queues",
-    "--long --rate": "shows counters, not rates",
-    "--rate --source ovsdb": "change every 5 s",
+    "--queues --source ovsdb": "--queues: the database has no counters of queues; try: --source openflow",
+    "--long --rate": "--long: shows counters, not rates",
+    "--long --bursts": "--long: shows counters, not rates",
+    "--rate --source ovsdb": "--interval 1: the counters of the database change every 5 s; try: --interval 10, or --source openflow",
+    "--rate --source ovsdb --interval 4.99": "--interval 4.99: the counters of the database change every 5 s; try: --interval 10, or --source openflow",
     "--rate --count 2 -c nosuch": "there is no such column",
     "--rate --count 2 --sort-column nosuch": "there is no such column",
     "--source sflow": "invalid choice",
@@ -462,6 +469,66 @@ def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovs
         )
         rows = rows_until(process, lambda row: row["port"] == "p2") + rows_until(process, lambda row: row["port"] == "p2")
         assert {row["rx_bps"] for row in rows if row["port"] == "p2"} == {None}
+
+
+def test_a_port_that_comes_later_counts_too_seldom_all_the_same(switch):
+    """Where the first reading has none such, the time that is usual is what theirs is held against."""
+    with watching(switch, "--rate --interval 0.4998 --watch") as process:
+        rows_until(process, lambda row: True)
+        switch.vsctl("add-port br0 p0 -- set interface p0 type=patch options:peer=p1")
+        assert rows_until(process, lambda row: row["port"] == "p0")[-1]["rx_bps"] is None
+
+
+def test_queues_and_the_database_are_read_as_often_as_is_asked(patched, ovstool):
+    """Neither of them is what revalidators count."""
+    queues = ovstool("stats p0 --queues --rate --interval 0.1 -f json")
+    assert (queues.code, queues.json, queues.stderr) == (0, [], "")
+    result = ovstool("stats p0 --rate --source ovsdb --interval 5 -f json")
+    said = "ovstool: note: the counters of the database change every 5 s, so these rates may be off by 100%\n"
+    assert (result.json[0]["rx_bps"], result.stderr) == (0, said)
+
+
+def requests_of(switch, words: str) -> list[bytes]:
+    """What a command asks of the database, request by request."""
+    asked: list[bytes] = []
+    between = Between(switch, "between", lambda index, request: asked.append(request) or request)
+    try:
+        result = switch.ovstool(f"{words} --db unix:{between.path}")
+    finally:
+        between.close()
+    assert result.code == 0, result
+    return [request for request in asked if b'"Interface"' in request]
+
+
+def test_changes_are_watched_before_it_is_read_where_the_interfaces_are(switch):
+    first, second, *_ = requests_of(switch, "stats eth1 --rate --interval 0.02 --count 2 -f json")
+    assert b'"monitor"' in first and b'"select"' in second
+    (only,) = requests_of(switch, "stats eth1")
+    assert b'"select"' in only
+
+
+def test_counters_that_openflow_may_not_have_are_read_with_the_names(switch):
+    """A switch whose database alone can be reached is asked no more often than with ``--source ovsdb``."""
+    stop_vswitchd(switch)
+    for words in ("stats eth1", "stats eth1 --source ovsdb"):
+        (only,) = requests_of(switch, words)
+        assert b'"statistics"' in only
+    counts = requests_of(switch, "stats")  # of all interfaces, when they turn out to be needed
+    assert len(counts) == 2 and b'"statistics"' not in counts[0] and b'"statistics"' in counts[1]
+
+
+@pytest.mark.parametrize(("interval", "for_s", "count"), [(0.1, 0.3, 4), (0.1, 0.29, 3)])
+def test_as_many_readings_as_fit_into_the_time(switch, ovstool, interval, for_s, count):
+    """The one at its very end too, though three times 0.1 is more than 0.3. A busy machine misses some, so it may try again."""
+
+    def readings() -> int:
+        recording = switch.box.directory / "r.csv"
+        recording.unlink(missing_ok=True)
+        assert ovstool(f"stats record {recording} eth1 --interval {interval} --for {for_s}").code == 0
+        return len(recording.read_text().splitlines()) - 1
+
+    tries = itertools.takewhile(lambda read: read < count, (readings() for _ in range(20)))
+    assert len(list(tries)) < 20 and readings() <= count
 
 
 def test_a_column_that_does_not_exist_is_told_before_anything_is_measured(refused):

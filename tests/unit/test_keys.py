@@ -132,3 +132,107 @@ def test_timers_that_contradict_each_other(asked, there, agree):
     else:
         with pytest.raises(UsageError):
             bridge_keys.require_agreement(asked, there | asked)
+
+
+WHOLE = "a whole number from {} to {}"
+MAC = "a MAC address such as 02:00:00:00:00:01"
+SAID_OF = {
+    "controller-queue-size=0": WHOLE.format(1, 512),
+    "datapath-id=0": "16 hex digits, or 0x and fewer, and not 0",
+    "disable-in-band=1": "true or false",
+    "dp-desc=" + "x" * 256: "at most 255 bytes",
+    "dp-sn=" + "x" * 32: "at most 31 bytes",
+    "forward-bpdu=on": "true or false",
+    "hwaddr=x": MAC,
+    "hwaddr=01:00:00:00:00:00": "a MAC address of one device, and not 0",
+    "in-band-queue=x": WHOLE.format(0, 2**31 - 1),
+    "mac-aging-time=5": WHOLE.format(15, 3600),
+    "mac-table-size=5": WHOLE.format(10, 1_000_000),
+    "mcast-snooping-aging-time=5": WHOLE.format(15, 3600),
+    "mcast-snooping-disable-flood-unregistered=x": "true or false",
+    "mcast-snooping-table-size=5": WHOLE.format(10, 1_000_000),
+    "rstp-address=x": MAC,
+    "rstp-ageing-time=5": WHOLE.format(10, 1_000_000),
+    "rstp-force-protocol-version=1": "0 or 2",
+    "rstp-forward-delay=3": WHOLE.format(4, 30),
+    "rstp-max-age=5": WHOLE.format(6, 40),
+    "rstp-priority=x": WHOLE.format(0, 61440) + ", in steps of 4096",
+    "rstp-priority=5000": "steps of 4096, such as 4096 and 8192,",
+    "rstp-transmit-hold-count=0": WHOLE.format(1, 10),
+    "stp-forward-delay=31": WHOLE.format(4, 30),
+    "stp-hello-time=11": "a whole number from 1000 to 10000 (milliseconds)",
+    "stp-max-age=41": WHOLE.format(6, 40),
+    "stp-priority=65536": WHOLE.format(0, 65535),
+    "stp-system-id=x": MAC,
+}
+
+
+@pytest.mark.parametrize("pair", SAID_OF)
+def test_what_a_value_should_be(pair):
+    key, _, value = pair.partition("=")
+    with pytest.raises(UsageError) as refused:
+        bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: value})
+    assert (refused.value.why, refused.value.hint) == (f"ovs-vswitchd takes {SAID_OF[pair]} as {key}", None)
+
+
+def test_each_key_has_a_value_that_is_refused():
+    assert {pair.partition("=")[0] for pair in SAID_OF} == bridge_keys.BRIDGE.checks.keys()
+
+
+COLUMN = "that is a column, not a key of other_config"
+VSCTL = "ovs-vsctl set bridge br0 "
+
+
+@pytest.mark.parametrize(
+    ("key", "why", "hint"),
+    [
+        ("MAC_table_size", "ovs-vswitchd knows no such key", "--other-config mac-table-size=5"),
+        *((key, COLUMN, f"{VSCTL}stp_enable=5") for key in ("stp", "stp_enable", "stp-enabled")),
+        *((key, COLUMN, f"{VSCTL}rstp_enable=5") for key in ("rstp", "rstp_enable", "RSTP-enabled")),
+        *(
+            (key, COLUMN, f"{VSCTL}mcast_snooping_enable=5")
+            for key in ("mcast-snooping", "mcast_snooping_enable", "mcast-snooping-enabled")
+        ),
+        *((key, COLUMN, f"--{key.replace('_', '-')} 5") for key in ("fail_mode", "protocols", "controller", "datapath-type")),
+        ("external_ids", COLUMN, "--external-id K=V"),
+        ("sflow", COLUMN, "ovstool sflow enable"),
+        *((key, COLUMN, f"{VSCTL}{key}=5") for key in ("flood_vlans", "netflow", "ipfix", "mirrors", "flow_tables", "auto_attach")),
+    ],
+)
+def test_what_was_meant_by_a_key(key, why, hint):
+    with pytest.raises(UsageError) as refused:
+        bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: "5"})
+    assert (refused.value.what, refused.value.why, refused.value.hint) == (f"--other-config {key}=5", why, hint)
+
+
+def test_a_hello_time_in_seconds_is_noted():
+    def notes(value: str) -> list[str]:
+        return bridge_keys.check(bridge_keys.BRIDGE, "br0", {"stp-hello-time": value})
+
+    said = "stp-hello-time: ovs-vswitchd reads milliseconds where its manual has seconds, so {0} is 1 s; try: {0}000"
+    assert notes("2") == [said.format(2)] and notes("10") == [said.format(10)]
+    assert notes("1") == notes("1000") == notes("10000") == []
+
+
+def test_a_key_is_like_another_or_it_is_not():
+    told = "ovs-vswitchd reads no key {} of Bridge.other_config{}"
+    for key, near in (("hw-addr", "; did you mean hwaddr?"), ("mac", ""), ("mac-aging-tim", "; did you mean mac-aging-time?")):
+        assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: "x"}) == [told.format(key, near)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "config", "why", "hint"),
+    [
+        ("stp", {"forward-delay": "10"}, "{0}-forward-delay has to be at least {0}-max-age / 2 + 1, and they are 10 and 20 s", "{0}-forward-delay=11"),
+        ("rstp", {"max-age": "29"}, "{0}-forward-delay has to be at least {0}-max-age / 2 + 1, and they are 15 and 29 s", "{0}-forward-delay=16"),
+        ("stp", {"hello-time": "10000"}, "{0}-max-age has to be at least twice the hello time and a second, and they are 20 and 10 s", "{0}-max-age=22"),
+        ("stp", {"hello-time": "2999", "max-age": "5"}, "{0}-max-age has to be at least twice the hello time and a second, and they are 5 and 2 s", "{0}-max-age=6"),
+        ("stp", {"hello-time": "1", "max-age": "3"}, "{0}-max-age has to be at least twice the hello time and a second, and they are 3 and 1 s", "{0}-max-age=4"),
+    ],
+)  # fmt: skip
+def test_timers_are_told_with_what_they_could_be(protocol, config, why, hint):
+    asked = {f"{protocol}-{key}": value for key, value in config.items()}
+    with pytest.raises(UsageError) as refused:
+        bridge_keys.require_agreement(asked, asked)
+    assert (refused.value.why, refused.value.hint) == (why.format(protocol), hint.format(protocol))
+    bridge_keys.require_agreement({}, asked)

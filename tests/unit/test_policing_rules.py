@@ -4,7 +4,7 @@ What Open vSwitch does in each was read in lib/netdev-linux.c and lib/netdev-dpd
 """
 
 import pytest
-from severity import severity_of
+from severity import DISABLING, severity_of
 
 from ovstool import remedy
 from ovstool.errors import UsageError
@@ -37,18 +37,115 @@ def policed(
     return PolicedInterface(interface, "br0", datapath, kbps, kbit, kpps, kpkts, False, offloads, version, qdiscs, policers)
 
 
+CLSACT, INGRESS = Qdisc("clsact", "ffff:", False, None, 0, 0, 0), Qdisc("ingress", "ffff:", False, None, 0, 0, 0)
+BITS, PPS = Policer(10**7, 2_112_000, None, None, 0), Policer(None, None, 5000, 2000, 0)
+
+
+def at(port: PolicedInterface, **more) -> PolicedInterface:
+    """The same limits on another interface."""
+    return port._replace(interface=port.interface._replace(**more))
+
+
+# A port, the problem, the evidence, and the remedy.
 HEARD = [
-    (policed(kpps=1), [PACKETS], "16000 packets (ovs-vswitchd's own, for 0), 16 s", "police set eth1 --packet-rate 1000"),
-    (policed(kpps=2, kpkts=5), [PACKETS], "5000 packets, 2.5 s", "--packet-rate 2000"),
-    (policed(10_000, 2112, kpps=5, kpkts=2), [BOTH], "the kernel takes one alone", "police clear eth1 && ovstool police set eth1 --rate 10mbit"),
-    (policed(10_000, 2112, kpps=5, kpkts=2, version=None), [BOTH], "takes one alone", "--rate 10mbit"),
-    (policed(10_000, 2112, kpps=5, kpkts=2, kind="dpdk"), [DPDK], "type dpdk", "police clear eth1 && ovstool police set eth1 --rate 10mbit"),
-    (policed(kpps=5, kpkts=2, kind="dpdkvhostuserclient"), [DPDK], "in bits alone", "police clear eth1"),
-    (policed(10_000, 2112, kind="afxdp", datapath="netdev"), [XDP], "XDP takes its packets", "police clear eth1"),
-    (policed(40_000_000, 4_194_303), [HELD], "Open vSwitch 3.1 holds up to 34359.738", "--rate 34359.738mbit"),
-    (policed(30_000_000, 6_300_012), [LARGE], "4194.303 Mbit can be handed to tc", "--rate 30gbit --burst 4194.303mbit"),
-    (policed(300_000_000, 63_000_012, version=(3, 3)), [LARGE], "33554.431 Mbit can be handed to tc", "--burst 33554.431mbit"),
-    (policed(10_000, 2112, kind="internal"), [WAY], "this host receives", "police clear eth1"),
+    (policed(kpps=1), PACKETS,
+     "the burst is 16000 packets (ovs-vswitchd's own, for 0), 16 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --packet-rate 1000"),
+    (policed(kpps=2, kpkts=5), PACKETS,
+     "the burst is 5000 packets, 2.5 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --packet-rate 2000"),
+    (policed(10_000, 2112, kpps=5, kpkts=2), BOTH,
+     "the kernel takes one alone, a rate or a packet rate; it refuses both at once, so neither is in effect", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, version=None), BOTH,
+     "the kernel takes one alone, a rate or a packet rate; it refuses both at once, so neither is in effect", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, kind="dpdk"), DPDK,
+     "eth1 is of type dpdk, which Open vSwitch polices in bits alone", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit"),
+    (policed(kpps=5, kpkts=2, kind="dpdkvhostuserclient"), DPDK,
+     "eth1 is of type dpdkvhostuserclient, which Open vSwitch polices in bits alone", "ovstool police clear eth1"),
+    (policed(10_000, 2112, kind="afxdp", datapath="netdev"), XDP,
+     "eth1 is of type afxdp: XDP takes its packets before tc polices them; an OpenFlow meter does limit", "ovstool police clear eth1"),
+    (policed(40_000_000, 4_194_303), HELD,
+     "the rate is 40 Gbit/s, and Open vSwitch 3.1 holds up to 34359.738 Mbit/s", "ovstool police set eth1 --rate 34359.738mbit --burst 4194.303mbit"),
+    (policed(30_000_000, 6_300_012), LARGE,
+     "the burst is 6300.012 Mbit, of which 4194.303 Mbit can be handed to tc, which has 32 bits for it", "ovstool police set eth1 --rate 30gbit --burst 4194.303mbit"),
+    (policed(300_000_000, 63_000_012, version=(3, 3)), LARGE,
+     "the burst is 63000.012 Mbit, of which 33554.431 Mbit can be handed to tc, which has 32 bits for it", "ovstool police set eth1 --rate 300gbit --burst 33554.431mbit"),
+    (policed(10_000, 2112, kind="internal"), WAY,
+     "tc polices what this host receives from br0 by eth1; QoS would limit what it sends there", "ovstool police clear eth1"),
+    (policed(kbit=5), "a burst without a rate",
+     "without a rate nothing is limited", "ovstool police clear eth1"),
+    (policed(kpkts=5), "a burst without a rate",
+     "without a rate nothing is limited", "ovstool police clear eth1"),
+    (policed(10_000, 2112, kind="gre"), "policing not supported by this interface",
+     "eth1 is of type gre, which Open vSwitch does not police", "ovstool police clear eth1"),
+    (policed(10_000, 2112, datapath="netdev"), "policing has no effect on the userspace datapath",
+     "br0 has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; an OpenFlow meter does limit", "ovstool police clear eth1"),
+    (policed(10_000, 2112, kind="tap", datapath="netdev"), "policing has no effect on the userspace datapath",
+     "br0 has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; an OpenFlow meter does limit", "ovstool police clear eth1"),
+    (policed(10_000, 2112, kind="afxdp-nonpmd", datapath="netdev"), XDP,
+     "eth1 is of type afxdp-nonpmd: XDP takes its packets before tc polices them; an OpenFlow meter does limit", "ovstool police clear eth1"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, kind="dpdk", datapath="netdev"), DPDK,
+     "eth1 is of type dpdk, which Open vSwitch polices in bits alone", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit"),
+    (policed(kpps=5, kpkts=2, kind="dpdkvhostuserclient", datapath="netdev"), DPDK,
+     "eth1 is of type dpdkvhostuserclient, which Open vSwitch polices in bits alone", "ovstool police clear eth1"),
+    (policed(10_000, 2112, kind="internal"), WAY,
+     "tc polices what this host receives from br0 by eth1; QoS would limit what it sends there", "ovstool police clear eth1"),
+    (at(policed(10_000, 2112), ofport=None), "the interface is not open",
+     "eth1 has no OpenFlow port number", "ovstool port show eth1"),
+    (at(policed(10_000, 2112), ofport=None, error="no such device"), "the interface is not open",
+     "no such device", "ovstool port show eth1"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, version=(3, 0)), BOTH,
+     "the kernel takes one alone, a rate or a packet rate; it refuses both at once, so neither is in effect", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit"),
+    (policed(10_000, 11), "burst under the MTU",
+     "the burst is 11 kbit, and a frame has up to 1500 bytes, which never passes", "ovstool police set eth1 --rate 10mbit"),
+    (policed(10_000, 12), "burst too small for TCP",
+     "the burst is 12 kbit; at 10 Mbit/s one TCP flow needs 2.112 Mbit to reach the rate", "ovstool police set eth1 --rate 10mbit"),
+    (policed(10_000, 1900), "burst too small for TCP",
+     "the burst is 1.9 Mbit; at 10 Mbit/s one TCP flow needs 2.112 Mbit to reach the rate", "ovstool police set eth1 --rate 10mbit"),
+    (policed(10_000, 10_001), "burst much larger than the rate",
+     "the burst is 10.001 Mbit, which is 1 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --rate 10mbit"),
+    (policed(7_999), "burst much larger than the rate",
+     "the burst is 8 Mbit (ovs-vswitchd's own, for 0), which is 1 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --rate 7.999mbit"),
+    (policed(100, 129), "burst much larger than the rate",
+     "the burst is 129 kbit, which is 1.29 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --rate 100kbit"),
+    (policed(30_000_000, 4_194_304), LARGE,
+     "the burst is 4194.304 Mbit, of which 4194.303 Mbit can be handed to tc, which has 32 bits for it", "ovstool police set eth1 --rate 30gbit --burst 4194.303mbit"),
+    (policed(300_000_000, 33_554_432, version=(3, 2)), LARGE,
+     "the burst is 33554.432 Mbit, of which 33554.431 Mbit can be handed to tc, which has 32 bits for it", "ovstool police set eth1 --rate 300gbit --burst 33554.431mbit"),
+    (policed(kpps=15), PACKETS,
+     "the burst is 16000 packets (ovs-vswitchd's own, for 0), 1.07 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --packet-rate 15000"),
+    (policed(kpps=2, kpkts=3), PACKETS,
+     "the burst is 3000 packets, 1.5 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --packet-rate 2000"),
+    (policed(34_359_739, 4_194_303), HELD,
+     "the rate is 34359.739 Mbit/s, and Open vSwitch 3.1 holds up to 34359.738 Mbit/s", "ovstool police set eth1 --rate 34359.738mbit --burst 4194.303mbit"),
+    (at(policed(10_000, 2112), sent=1_000_001), "traffic goes in the other direction than the limit",
+     "eth1 has sent 1000001 bytes and received 0; policing limits what is received, QoS what is sent", "ovstool qos set eth1 --max-rate 10mbit"),
+    (at(policed(10_000, 2112), sent=2_000_001, received=100_000), "traffic goes in the other direction than the limit",
+     "eth1 has sent 2000001 bytes and received 100000; policing limits what is received, QoS what is sent", "ovstool qos set eth1 --max-rate 10mbit"),
+    (at(policed(kpps=5, kpkts=2), sent=1_000_001), "traffic goes in the other direction than the limit",
+     "eth1 has sent 1000001 bytes and received 0; policing limits what is received, QoS what is sent", "ovstool qos set eth1 --max-rate 1gbit"),
+    (policed(10_000, 2112, qdiscs=[], policers=[]), "policing is not installed",
+     "tc does not know eth1 where ovs-vswitchd runs; a device in another network namespace is not policed", "ovstool port show eth1"),
+    (policed(10_000, 2112, qdiscs=[INGRESS], policers=[Policer(9_899_999, 2_112_000, None, None, 0)]), "policing is not installed",
+     "tc has police rate 9899.999 kbit/s on eth1, not police rate 10 Mbit/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit"),
+    (policed(10_000, 2112, qdiscs=[INGRESS], policers=[Policer(10_100_001, 2_112_000, None, None, 0)]), "policing is not installed",
+     "tc has police rate 10100.001 kbit/s on eth1, not police rate 10 Mbit/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit"),
+    (policed(10_000, 2112, qdiscs=[INGRESS], policers=[PPS]), "policing is not installed",
+     "tc has 5000 packets/s on eth1, not police rate 10 Mbit/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit"),
+    (policed(kpps=5, kpkts=2, qdiscs=[INGRESS], policers=[BITS]), "policing is not installed",
+     "tc has police rate 10 Mbit/s on eth1, not 5000 packets/s", "ovstool police clear eth1 && ovstool police set eth1 --packet-rate 5000 --packet-burst 2000"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[BITS]), "policing is not installed",
+     "tc has police rate 10 Mbit/s on eth1, not police rate 10 Mbit/s and 5000 packets/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit --packet-rate 5000 --packet-burst 2000"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[PPS]), "policing is not installed",
+     "tc has 5000 packets/s on eth1, not police rate 10 Mbit/s and 5000 packets/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit --packet-rate 5000 --packet-burst 2000"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[Policer(10**7, 1, 4000, 1, 0)]), "policing is not installed",
+     "tc has police rate 10 Mbit/s and 4000 packets/s on eth1, not police rate 10 Mbit/s and 5000 packets/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit --packet-rate 5000 --packet-burst 2000"),
+    (at(policed(10_000, 2112, qdiscs=[CLSACT], policers=[]), is_here=True), "a foreign qdisc is in the way",
+     "tc has clsact on eth1, which is in the place of the ingress qdisc that ovs-vswitchd would add", "tc qdisc del dev eth1 clsact && ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit"),
+    (policed(10_000, 2112, kpps=5, kpkts=2, qdiscs=[CLSACT], policers=[BITS])._replace(tc=("ip", "netns", "exec", "x", "tc")), "a foreign qdisc is in the way",
+     "tc has clsact on eth1, which is in the place of the ingress qdisc that ovs-vswitchd would add", "ip netns exec x tc qdisc del dev eth1 clsact && ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit --packet-rate 5000 --packet-burst 2000"),
+    (policed(10_000, 2112, offloads=True, qdiscs=[Qdisc("x", "ffff:", False, None, 0, 0, 0)], policers=[]), "a foreign qdisc is in the way",
+     "tc has x on eth1, which is in the place of the ingress qdisc that ovs-vswitchd would add", "tc qdisc del dev eth1 x && ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit"),
+    (at(policed(10_000, 2112, qdiscs=[], policers=[]), is_here=True), "policing is not installed",
+     "tc has no police action on eth1, not police rate 10 Mbit/s", "ovstool police clear eth1 && ovstool police set eth1 --rate 10mbit --burst 2.112mbit"),
 ]  # fmt: skip
 HEALTHY = [
     policed(10_000, 2112),
@@ -61,23 +158,42 @@ HEALTHY = [
     policed(40_000_000, 8_400_012, version=(3, 2)),
     policed(40_000_000, 8_400_012, kind="dpdk", datapath="netdev"),
     policed(30_000_000, 4_194_303),
+    # At the border of what the states above are beyond.
+    policed(10_000, 1901),
+    policed(10_000, 10_000),
+    policed(8000),
+    policed(100, 128),
+    policed(300_000_000, 33_554_431, version=(3, 2)),
+    policed(kpps=2, kpkts=2),
+    policed(34_359_738, 4_194_303),
+    policed(40_000_000, 8_400_012, version=None),
+    policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17)),
+    policed(kpps=1, kind="dummy-pmd"),  # where tc has no part in it
+    policed(40_000_000, 4_194_303, kind="dpdk", datapath="netdev"),
+    at(policed(10_000, 2112), sent=1_000_000),
+    at(policed(10_000, 2112), sent=2_000_000, received=100_000),
+    at(policed(10_000, 2112)._replace(is_shaped=True), sent=2_000_000),
+    policed(10_000, 2112, qdiscs=[INGRESS], policers=[Policer(9_900_000, 1, None, None, 0)]),
+    policed(10_000, 2112, qdiscs=[INGRESS], policers=[Policer(10_100_000, 1, None, None, 0)]),
+    policed(10_000, 2112, datapath="dummy", qdiscs=[], policers=[]),
+    policed(10_000, 2112, kind="dpdk", datapath="netdev", qdiscs=[], policers=[]),
+    policed(kpps=5, kpkts=2, qdiscs=[INGRESS], policers=[PPS]),
+    policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[PPS, BITS]),
+    policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[Policer(10**7, 1, 5000, 1, 0)]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("port", "problems", "evidence", "commands"), HEARD)
-def test_a_state_in_which_a_rule_is_heard(port, problems, evidence, commands):
-    found = policing.findings(port)
-    assert [(finding.problem, finding.severity) for finding in found] == [(problem, severity_of(problem)) for problem in problems]
-    assert evidence in found[0].evidence and commands in remedy.text(found[0].remedy, HERE)
+@pytest.mark.parametrize(("port", "problem", "evidence", "commands"), HEARD)
+def test_a_state_in_which_a_rule_is_heard(port, problem, evidence, commands):
+    (finding,) = policing.findings(port)
+    assert (finding.problem, finding.severity) == (problem, severity_of(problem))
+    assert (finding.evidence, remedy.text(finding.remedy, HERE)) == (evidence, commands)
+    assert (finding.disables, finding.may_pass) == (problem in DISABLING, problem == "the interface is not open")
 
 
 @pytest.mark.parametrize("port", HEALTHY)
 def test_a_state_in_which_none_is(port):
     assert policing.findings(port) == []
-
-
-CLSACT, INGRESS = Qdisc("clsact", "ffff:", False, None, 0, 0, 0), Qdisc("ingress", "ffff:", False, None, 0, 0, 0)
-BITS, PPS = Policer(10**7, 2_112_000, None, None, 0), Policer(None, None, 5000, 2000, 0)
 
 
 @pytest.mark.parametrize(

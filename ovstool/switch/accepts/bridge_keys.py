@@ -173,7 +173,7 @@ BRIDGE = Keys(
         "external-ids": "--external-id K=V",
         "sflow": "ovstool sflow enable",
         **{
-            column: f"ovs-vsctl set bridge {object} {column.replace('-', '_')}={{value}}"
+            column: f"ovs-vsctl set bridge {{object}} {column.replace('-', '_')}={{value}}"
             for column in ("flood-vlans", "netflow", "ipfix", "mirrors", "flow-tables", "auto-attach")
         },
     },

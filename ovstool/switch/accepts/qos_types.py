@@ -42,7 +42,8 @@ class Key(NamedTuple):
 class Type(NamedTuple):
     """A QoS type: the keys that it reads, and which parts of a shape it takes for the port and for a queue.
 
-    ``queue`` None: it has no queues. ``names`` are the keys in which a part is stored, in units of ``bits``.
+    ``queue`` None: it has no queues. ``names`` are the keys in which a part is stored, in units of ``bits``; where that is not one bit,
+    there is no priority, which has no unit.
     """
 
     name: str
@@ -95,17 +96,13 @@ class Type(NamedTuple):
             cir, cbs, eir, ebs = ((number(config, key) or 0) * self.bits for key in ("cir", "cbs", "eir", "ebs"))
             return Shape(cir or None, cir + eir or None, cbs or ebs or None)
         found = {part: number(config, self.names[part]) for part in parts}
-        return Shape(**{part: None if value is None else value * (1 if part == "priority" else self.bits) for part, value in found.items()})
+        return Shape(**{part: None if value is None else value * self.bits for part, value in found.items()})
 
     def to_config(self, shape: Shape) -> Config:
         """The other_config of a shape. Raises UsageError, with the nearest values, for what the unit cannot hold exactly."""
         if not self.is_two_rate or shape.max_rate is None:
             parts = {part: getattr(shape, part) for part in self.names}
-            return {
-                self.names[part]: str(value if part == "priority" else self._in_unit(value))
-                for part, value in parts.items()
-                if value is not None
-            }
+            return {self.names[part]: str(self._in_unit(value)) for part, value in parts.items() if value is not None}
         cir, total = self._in_unit(shape.min_rate or 0), self._in_unit(shape.max_rate or 0)
         config = {"cir": str(cir), "eir": str(total - cir)}
         for key, rate in (("cbs", cir), ("ebs", total - cir)):
