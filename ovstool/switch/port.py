@@ -1,7 +1,7 @@
 """Ports: VLANs, bonds, patch and tunnel ports, and the interfaces that make them up."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
@@ -17,24 +17,22 @@ _OF_PORT = ("tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
 
-@dataclass(frozen=True)
-class PortSpec:
+class PortSpec(NamedTuple):
     """What is asked of a port; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
 
     type: str | None = None
     tag: int | None = None
     trunks: tuple[int, ...] = ()
     vlan_mode: str | None = None
-    options: dict[str, str] = field(default_factory=dict)
-    external_ids: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = {}
+    external_ids: Mapping[str, str] = {}
     bond: tuple[str, ...] = ()
     bond_mode: str | None = None
     lacp: str | None = None
     unset: tuple[tuple[str, str | None], ...] = ()
 
 
-@dataclass(frozen=True)
-class ListedPort:
+class ListedPort(NamedTuple):
     """A row of ``port list``. For a bond ``type`` is ``bond``, it is up when a member is, and ``ofport`` is None: each member has one."""
 
     bridge: str
@@ -79,7 +77,7 @@ def show(switch: Switch, name: str) -> dict:
     members = sorted(lookup.by_uuid(switch, "Interface", many(port["interfaces"]), more).values(), key=lambda row: row["name"])
     shaped = lookup.by_uuid(switch, "QoS", many(port["qos"]), ("type",))
     listed = _listed(bridge[0]["name"] if bridge else "", port, members)
-    return vars(listed) | {
+    return listed._asdict() | {
         "vlan_mode": one(port["vlan_mode"]),
         "bond_mode": one(port["bond_mode"]),
         "bond_active": one(port["bond_active_slave"]),
@@ -217,7 +215,7 @@ def _in_vlan(spec: PortSpec, fake: lookup.FakeBridge) -> PortSpec:
     if spec.tag not in (None, fake.vlan):
         why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
         raise UsageError(f"--tag {spec.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
-    return replace(spec, tag=fake.vlan)
+    return spec._replace(tag=fake.vlan)
 
 
 def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:
