@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ovstool.answers import Answer
 from ovstool.host import Host, Tls, local
@@ -10,8 +10,7 @@ from ovstool.host.deadline import Deadline
 from ovstool.switch import Switch
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH."""
 
     db: str | None

@@ -8,7 +8,6 @@ else in ovstool quotes the words of a remedy or adds to them.
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ class Naming(NamedTuple):
     tls: "Tls"
 
 
-@dataclass(frozen=True)
-class FindingRow:
+class FindingRow(NamedTuple):
     """A finding as a row of a ``check``: its remedy is one line for a shell, empty where there is none."""
 
     port: str | None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from ovstool.answers import Answer, cells
+from ovstool.answers import Answer
 from ovstool.switch_command import SwitchLister
 from ovstool.terminal import formats
 
@@ -51,7 +51,7 @@ class SwitchStream(SwitchLister):
             self.print_notes([answer], args)
             host = {"host": answer.host} if answer.host else {}
             stream = stream or formats.Stream(self.known_columns(args, [*host, *columns]), args, self.app.stdout)
-            stream.write([host | dict(zip(columns, cells(row), strict=True)) for row in answer.result.rows])
+            stream.write([host | dict(zip(columns, row, strict=True)) for row in answer.result.rows])
 
     def _show_live(self, answers: Iterator[Answer], args: argparse.Namespace) -> None:
         from ovstool.terminal.live_table import LiveTable

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cliff.show import ShowOne
@@ -69,7 +68,7 @@ class SwitchCommand(Command):
 
         from ovstool import fleet
 
-        asked = {target: Answer(target, target.name) for target in args.targets}
+        asked = {target: Answer.awaited(target, target.name) for target in args.targets}
 
         def samples(target: "Target") -> Iterator[Answer]:
             with self._answer(asked[target], args) as answer:
@@ -105,7 +104,7 @@ class SwitchCommand(Command):
         from ovstool import fleet
         from ovstool.terminal.live_bar import progress
 
-        asked = {target: Answer(target, target.name) for target in args.targets}
+        asked = {target: Answer.awaited(target, target.name) for target in args.targets}
 
         def ask(target: "Target") -> Answer:
             with self._answer(asked[target], args) as answer:
@@ -131,7 +130,7 @@ class SwitchCommand(Command):
     @contextmanager
     def _only_answer(self, args: argparse.Namespace) -> Iterator[Answer]:
         """The answer of the one switch that was named; its rows may still be coming. Its notes are printed when the block ends."""
-        asked = Answer(next(iter(args.targets), None))
+        asked = Answer.awaited(next(iter(args.targets), None))
         try:
             with self._answer(asked, args) as answer:
                 yield answer
@@ -142,7 +141,7 @@ class SwitchCommand(Command):
     def _answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
         """The answer that is asked for, with a result; the switch stays connected for the length of the block."""
         with _reach(args).switch(asked) as switch:
-            yield replace(asked, result=self.completed(self.on_switch(switch, args), asked.target, args))
+            yield asked._replace(result=self.completed(self.on_switch(switch, args), asked.target, args))
 
     def _report_hosts(self, failed: "Sequence[tuple[Target, BaseException]]", args: argparse.Namespace) -> Exit:
         """A line for each host that failed. When all did for one cause it is that cause's exit code, else that of some."""
@@ -189,7 +188,7 @@ class SwitchChecker(SwitchLister):
 
 
 class SwitchShow(SwitchCommand, OutputCommand, ShowOne):
-    """A command that shows one thing: ``on_switch`` returns a dataclass or a dict."""
+    """A command that shows one thing: ``on_switch`` returns a named tuple or a dict."""
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         """Print one object, or a list of those of all hosts; for people one below the other."""
@@ -205,7 +204,7 @@ class SwitchShow(SwitchCommand, OutputCommand, ShowOne):
         return Exit.OK
 
     def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
-        return {f.name: getattr(shown, f.name) for f in fields(shown)} if is_dataclass(shown) else shown
+        return shown if isinstance(shown, dict) else shown._asdict()
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         """Print one object."""

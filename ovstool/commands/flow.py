@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import asdict
 from typing import Any
 
 from ovstool.answers import Answer, Table
@@ -239,6 +238,8 @@ class FlowTrace(SwitchShow):
         return flow.follow(switch, args.bridge, args.flow)
 
     def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        from dataclasses import asdict  # of no use to the other commands
+
         traced = asdict(shown)
         return {"bridge": args.bridge, "flow": args.flow} | {name: traced[name] for name in _TRACE_KEYS}
 

@@ -200,4 +200,5 @@ def _queue(text: str) -> tuple[int, qos.QueueSpec]:
             asked[name] = parse(value)
     except (UsageError, argparse.ArgumentTypeError) as error:
         raise argparse.ArgumentTypeError(f"{quote(text)}: {error}") from error
-    return queue, qos.QueueSpec(**asked)
+    dscp = asked.pop("dscp", None)
+    return queue, qos.QueueSpec(qos_types.Shape(**asked), dscp)

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool import units
@@ -104,7 +103,7 @@ def _policed_words(explained: Explained) -> str:
 
 def _queue_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
     nothing = "nothing: ovs-vswitchd made it up, or its row is gone"
-    asked = (_words(asdict(queue.asked)) or "nothing of its own") if queue.asked else nothing
+    asked = (_words(queue.asked._asdict()) or "nothing of its own") if queue.asked else nothing
     yield f"  queue {queue.queue:<8}asked  {asked}"
     yield f"{_BELOW}has    {_has_words(queue, explained)}"
     yield f"{_BELOW}sent   {_sent_words(queue)}"
@@ -113,7 +112,7 @@ def _queue_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
 
 
 def _has_words(queue: ExplainedQueue, explained: Explained) -> str:
-    has = _words(asdict(queue.has)) if queue.has else ""
+    has = _words(queue.has._asdict()) if queue.has else ""
     nothing = "nothing" if explained.in_effect is False else "not known"
     in_kernel = _class_words(queue.tc) if queue.tc else "nothing" if has and explained.in_effect is False else None
     return (has or nothing) + (f"; tc: {in_kernel}" if in_kernel else "")

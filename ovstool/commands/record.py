@@ -48,7 +48,7 @@ class StatsRecord(SwitchCommand):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        spec = sampling.SamplingSpec(args.ports, args.bridge, args.source, interval_s=args.interval, count=args.count, for_s=args.for_s)
+        spec = sampling.SamplingSpec(args.ports, args.bridge, args.source, interval_s=args.interval, times=args.count, for_s=args.for_s)
         return stats.readings(switch, spec)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Exit:

@@ -142,8 +142,8 @@ def _queue_counters(switch: Switch, args: argparse.Namespace) -> Table:
 
 
 def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
-    count = None if args.watch else (args.count or 1) + 1
-    samples = stats.readings(switch, _spec(args, interval_s=args.interval or 1.0, count=count))
+    times = None if args.watch else (args.count or 1) + 1
+    samples = stats.readings(switch, _spec(args, interval_s=args.interval or 1.0, times=times))
     return stats.queue_rates(samples) if args.queues else stats.rates(samples)
 
 

@@ -1,7 +1,6 @@
 """This machine as a host: its sockets and its programs."""
 
 import os
-import signal
 import socket
 import stat
 from collections.abc import Generator, Sequence
@@ -160,6 +159,7 @@ def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
 
 def _end(program: "subprocess.Popen[bytes]") -> None:
     """Kill a program that still runs, with all that it started."""
+    import signal
     import subprocess
 
     for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):

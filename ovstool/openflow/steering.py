@@ -12,7 +12,7 @@ differ in no more than four bytes on end, as eth1 and eth2 do, never have the sa
 import re
 import zlib
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ovstool.errors import Conflict, Refused, quote
 from ovstool.openflow.syntax import match as matches
@@ -53,8 +53,7 @@ def deletion(row: text.FlowRow) -> str:
     return f"delete_strict,table=0,priority={row.priority},cookie={row.cookie}/-1,{row.match}"
 
 
-@dataclass(frozen=True)
-class MatchToSteer:
+class MatchToSteer(NamedTuple):
     """A match to steer into a queue, as typed and in the spelling of the switch, and the flows of the bridge, with ports by number.
 
     ``expiring`` are the flows that have a timeout, by ``text.key_of``; ``port_names`` are by number.

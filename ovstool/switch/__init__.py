@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
@@ -38,8 +37,7 @@ class Change(NamedTuple):
 Argv = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """What is wrong with a port or another object (None: with none in particular): what a ``check`` finds, or a command notes of what it
     has just changed (``Switch.found``).
 
@@ -57,7 +55,6 @@ class Finding:
     may_pass: bool = False
 
 
-@dataclass
 class Switch:
     """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
 
@@ -65,19 +62,29 @@ class Switch:
     note, with its remedy completed by how this switch was named. ``allowed`` is the time where it has begun already, shared with the host.
     """
 
-    db: str | None = None
-    tls: Tls = Tls()
-    timeout_s: float = 30
-    wait: bool = True
-    dry_run: bool = False
-    host: Host = local
-    planned: list[dict] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    found: list[Finding] = field(default_factory=list)
-    allowed: Deadline | None = None
-
-    def __post_init__(self) -> None:
-        self._deadline = self.allowed or Deadline(self.timeout_s)
+    def __init__(
+        self,
+        db: str | None = None,
+        tls: Tls = Tls(),
+        timeout_s: float = 30,
+        wait: bool = True,
+        dry_run: bool = False,
+        host: Host = local,
+        planned: list[dict] | None = None,
+        notes: list[str] | None = None,
+        found: list[Finding] | None = None,
+        allowed: Deadline | None = None,
+    ):
+        self.db = db
+        self.tls = tls
+        self.timeout_s = timeout_s
+        self.wait = wait
+        self.dry_run = dry_run
+        self.host = host
+        self.planned = [] if planned is None else planned
+        self.notes = [] if notes is None else notes
+        self.found = [] if found is None else found
+        self._deadline = allowed or Deadline(timeout_s)
         self._far_rundir = _RUNDIRS[0]
         self._client: Client | None = None
         self._network: list[str] | None = None

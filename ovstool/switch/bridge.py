@@ -1,7 +1,7 @@
 """Bridges, and the fake ones that ovs-vsctl(8) makes of their VLANs."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
@@ -16,21 +16,19 @@ _LONGEST_NAME = 15  # bytes: its local port is a device (IFNAMSIZ of if.h)
 UNSETTABLE = ("datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 
 
-@dataclass(frozen=True)
-class BridgeSpec:
+class BridgeSpec(NamedTuple):
     """What is asked of a bridge; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
 
     datapath_type: str | None = None
     fail_mode: str | None = None
     protocols: tuple[str, ...] = ()
     controllers: tuple[str, ...] = ()
-    external_ids: dict[str, str] = field(default_factory=dict)
-    other_config: dict[str, str] = field(default_factory=dict)
+    external_ids: Mapping[str, str] = {}
+    other_config: Mapping[str, str] = {}
     unset: tuple[tuple[str, str | None], ...] = ()
 
 
-@dataclass(frozen=True)
-class ListedBridge:
+class ListedBridge(NamedTuple):
     """A row of ``bridge list``: the number of ports, the targets of controllers and of sFlow."""
 
     name: str
@@ -71,7 +69,7 @@ def _listed_fakes(switch: Switch, listed: list[ListedBridge], fake_ports: list[R
         switch.notes.append(f"{fake.name}: {fake.what}")
         if parent := parents.get(fake.parent["name"]):
             found.append(
-                replace(parent, name=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))))
+                parent._replace(name=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))))
             )
     return found
 
@@ -338,7 +336,7 @@ def _with_datapath(root: Row, spec: BridgeSpec) -> BridgeSpec:
     """With no datapath type asked for: system, as in the database, but netdev on an Open vSwitch that says it has no system datapath."""
     supported = many(root["datapath_types"])
     if spec.datapath_type is None and "netdev" in supported and "system" not in supported:
-        return replace(spec, datapath_type="netdev")
+        return spec._replace(datapath_type="netdev")
     return spec
 
 

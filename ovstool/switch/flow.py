@@ -1,10 +1,8 @@
 """The OpenFlow flows of a bridge: listed, added, deleted, replaced, compared, traced, and those with the most traffic."""
 
-import dataclasses
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.errors import Refused, Unreachable, UsageError, one_line, quote
@@ -23,16 +21,14 @@ _HIDDEN_TABLE = 254  # with flows of Open vSwitch's own, which nobody may delete
 _NOT_A_FLOW = r"syntax|unknown (?:field|keyword)|bad value|parse"  # in what ofproto/trace says to what is none
 
 
-@dataclass(frozen=True)
-class FlowChanges:
+class FlowChanges(NamedTuple):
     """What happened, and the flows that differ as lines of ``flow diff``."""
 
     changes: list[Change]
-    lines: list[str] = field(default_factory=list)
+    lines: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class TopFlow:
+class TopFlow(NamedTuple):
     """A row of ``flow top``: bit/s and packets/s over ``interval_s``."""
 
     table: int | str
@@ -251,10 +247,7 @@ def _with_port_names(bridge: OfctlBridge, rates: Sequence[TopFlow]) -> list[TopF
     if not rates:
         return []
     ports = bridge.port_names()
-    return [
-        dataclasses.replace(rate, match=names.with_names(rate.match, ports), actions=names.with_names(rate.actions, ports))
-        for rate in rates
-    ]
+    return [rate._replace(match=names.with_names(rate.match, ports), actions=names.with_names(rate.actions, ports)) for rate in rates]
 
 
 def _between(before: _Counters | None, now: _Counters, elapsed_s: float) -> tuple[int, int, float]:

@@ -10,7 +10,6 @@ A mirror loses a port that is deleted without a word of the database, whose refe
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, Refused, Unreachable, one_line, quote
@@ -48,8 +47,7 @@ class ControlSettings(NamedTuple):
         return self.fail_mode == "secure"
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """How much a bridge has; ``steering`` of the flows are ovstool's own."""
 
     flows: int

@@ -3,10 +3,10 @@
 The syntax of flows is Open vSwitch's own, so what a match or a flow means is asked of ovs-ofctl, not decided here.
 """
 
-import secrets
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from ovstool.errors import Conflict, Refused, UsageError, quote
 from ovstool.host import Finished, local
@@ -27,8 +27,7 @@ _MOST_NOTED = 10  # matches that Open vSwitch took as others
 _MOST_UNREADABLE = 100  # flows that ovs-ofctl writes and does not read; each costs a process
 
 
-@dataclass(frozen=True)
-class OfctlBridge:
+class OfctlBridge(NamedTuple):
     """A bridge, the socket by which ovs-ofctl reaches it, and the OpenFlow versions that it allows; ``of`` makes one.
 
     No ``protocols`` named: what its Open vSwitch allows by default.
@@ -330,4 +329,4 @@ def _flow_mods(parsed: Finished) -> list[str]:
 
 def nobodys_cookie() -> int:
     """With such a cookie a flow differs from any that is there, so that it is printed as Open vSwitch writes it."""
-    return secrets.randbits(63) | 1
+    return int.from_bytes(os.urandom(8), "big") >> 1 | 1

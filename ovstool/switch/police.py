@@ -4,7 +4,7 @@ The columns are those of table Interface (ovs-vswitchd.conf.db(5)). Why the defa
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ovstool import units
 from ovstool.errors import UsageError
@@ -23,8 +23,7 @@ _FRAME_KBIT = 12  # a full-size one
 _SMALLEST_BURST_KBIT = 128  # ten full-size frames, which the slow start of a TCP flow needs at any rate
 
 
-@dataclass(frozen=True)
-class PoliceSpec:
+class PoliceSpec(NamedTuple):
     """Limits in the units of the columns: kbit/s and kbit, 1000 packets/s and 1000 packets. A rate of None stays as it is."""
 
     rate_kbps: int | None = None
@@ -39,11 +38,10 @@ class PoliceSpec:
             kbit = default_burst_kbit(self.rate_kbps)
         if self.packet_rate_kpps and kpkts is None:
             kpkts = default_burst_kpkts(self.packet_rate_kpps)
-        return replace(self, burst_kbit=kbit, packet_burst_kpkts=kpkts)
+        return self._replace(burst_kbit=kbit, packet_burst_kpkts=kpkts)
 
 
-@dataclass(frozen=True)
-class ListedPolicing:
+class ListedPolicing(NamedTuple):
     """A row of ``police list``: bit/s, bits, packets/s, packets; None where there is no limit. A burst is the one in effect."""
 
     port: str

@@ -1,7 +1,6 @@
 """Ports: VLANs, bonds, patch and tunnel ports, and the interfaces that make them up."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ovstool.errors import Conflict, UsageError, quote
@@ -19,16 +18,15 @@ _OF_PORT = ("tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
 
 
-@dataclass(frozen=True)
-class PortSpec:
+class PortSpec(NamedTuple):
     """What is asked of a port; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
 
     type: str | None = None
     tag: int | None = None
     trunks: tuple[int, ...] = ()
     vlan_mode: str | None = None
-    options: dict[str, str] = field(default_factory=dict)
-    external_ids: dict[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = {}
+    external_ids: Mapping[str, str] = {}
     bond: tuple[str, ...] = ()
     bond_mode: str | None = None
     lacp: str | None = None
@@ -218,7 +216,7 @@ def _in_vlan(spec: PortSpec, fake: lookup.FakeBridge) -> PortSpec:
     if spec.tag not in (None, fake.vlan):
         why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
         raise UsageError(f"--tag {spec.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
-    return replace(spec, tag=fake.vlan)
+    return spec._replace(tag=fake.vlan)
 
 
 def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:

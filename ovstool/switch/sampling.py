@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable, UsageError, quote_some
@@ -38,13 +37,12 @@ _UNAVAILABLE = (Unreachable, Refused, TimedOut)
 _PUSHED = frozenset(["patch", "vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "lisp", "stt", "gtpu", "bareudp", "srv6"])
 
 
-@dataclass(frozen=True)
-class SamplingSpec:
+class SamplingSpec(NamedTuple):
     """Which counters are read, from where, and how often.
 
     Without ``ports`` those of all interfaces, of ``bridge`` if one is given; ``queues``: of queues instead. ``source`` is one of SOURCES:
     ``auto`` takes the database's counters when OpenFlow cannot be had, and notes it. They are read every ``interval_s`` seconds (0: once),
-    ``count`` times, for ``for_s`` seconds, or without end. ``bursts``: the rate of each interval has to be true by itself.
+    ``times`` times, for ``for_s`` seconds, or without end. ``bursts``: the rate of each interval has to be true by itself.
     """
 
     ports: Sequence[str] = ()
@@ -52,7 +50,7 @@ class SamplingSpec:
     source: str = "auto"
     queues: bool = False
     interval_s: float = 0
-    count: int | None = None
+    times: int | None = None
     for_s: float | None = None
     bursts: bool = False
 

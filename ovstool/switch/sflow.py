@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ovstool import units
 from ovstool.errors import NotFound, Refused, UsageError, quote
@@ -28,16 +28,14 @@ _LINK_LOCAL_GROUPS = ipaddress.ip_network("ff02::/16")
 _COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header", "external_ids")
 
 
-@dataclass(frozen=True)
-class Collector:
+class Collector(NamedTuple):
     """Where samples go: an IP address, as it is usually written, or a host name, and a UDP port."""
 
     host: str
     port: int = PORT
 
 
-@dataclass(frozen=True)
-class SflowSpec:
+class SflowSpec(NamedTuple):
     """What is asked of sFlow: one packet in ``sampling``, counters every ``polling_s`` seconds, ``header`` bytes of each packet.
 
     ``agent`` is an interface or an IP address; None: the interface on the route to the first collector. ``force`` skips the checks of
@@ -52,8 +50,7 @@ class SflowSpec:
     force: bool = False
 
 
-@dataclass(frozen=True)
-class ListedSflow:
+class ListedSflow(NamedTuple):
     """A row of ``sflow list``: what is in effect, defaults included; ``polling`` in seconds, ``header`` in bytes."""
 
     bridge: str

@@ -6,7 +6,6 @@ How they are read, and how old they may be, is in ``sampling``; what two reading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from itertools import count as numbers_from
 
 from ovstool.errors import Unreachable, UsageError, quote_some
@@ -34,7 +33,7 @@ def queues(switch: Switch, spec: SamplingSpec) -> list[Reading]:
 
     The source ``auto`` differs from ``openflow`` in that it gives up sooner.
     """
-    with closing(Meter(switch, replace(spec, queues=True))) as meter:
+    with closing(Meter(switch, spec._replace(queues=True))) as meter:
         return meter.read()
 
 
@@ -87,7 +86,7 @@ def link_speeds(switch: Switch, spec: SamplingSpec) -> dict[str, int]:
 def _due(spec: SamplingSpec, begin: float) -> Iterator[None]:
     """Wait until the next sample is due, again and again until there have been enough; the first was at ``begin``, on the monotonic clock."""
     sample = 0
-    for _ in range(spec.count - 1) if spec.count is not None else numbers_from():
+    for _ in range(spec.times - 1) if spec.times is not None else numbers_from():
         sample = max(sample + 1, int((time.monotonic() - begin) / spec.interval_s) + 1)
         if spec.for_s is not None and sample * spec.interval_s > spec.for_s * (1 + 1e-9):
             return

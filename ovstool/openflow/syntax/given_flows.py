@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
 from ovstool.openflow.accepts import actions
@@ -14,8 +14,7 @@ _FIRST_WORD = re.compile(r"[^, \t\r\n]*")
 _NOT_THE_MATCH = (*lexer.FLAGS, "cookie", "idle_timeout", "hard_timeout", "importance")
 
 
-@dataclass(frozen=True)
-class GivenFlows:
+class GivenFlows(NamedTuple):
     """Flows for ovs-ofctl, one a line; ``file`` is what messages call where they come from, None for the command line."""
 
     lines: Sequence[str]

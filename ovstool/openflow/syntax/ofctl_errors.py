@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, UsageError, one_line, quote
@@ -66,8 +65,7 @@ class LineError(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What ovs-ofctl was to do: the bridge and its OpenFlow versions, the flows or the match that it was given.
 
     ``program`` gives what ``ovs-ofctl --version`` prints; ``permission`` is what would help where the socket may not be opened.

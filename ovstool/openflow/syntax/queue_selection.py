@@ -1,7 +1,7 @@
 """The queues that actions select, and the ports that they send to after that, as ovs-ofctl writes actions (pure)."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ovstool.errors import Refused
 
@@ -19,8 +19,7 @@ _CLONES = 4  # in one another; each time it finds two levels
 _SET_QUEUE = r"(?<![\w:])set_queue:[0-9]+"
 
 
-@dataclass(frozen=True)
-class QueueSelection:
+class QueueSelection(NamedTuple):
     """A queue that a flow selects, the OpenFlow ports that it then sends to, and whether it may send to others too (NORMAL, groups...)."""
 
     queue: int

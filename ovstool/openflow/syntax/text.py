@@ -5,7 +5,6 @@ The syntax is that of ovs-ofctl(8), ovs-fields(7) and ovs-actions(7).
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -106,12 +105,12 @@ def bounded(rows: Iterable[FlowRow]) -> Iterator[FlowRow]:
         yield row
 
 
-@dataclass(frozen=True)
 class Difference:
     """Flows as ``ovs-ofctl diff-flows`` prints them, without the sign, names escaped: only on the switch, and only in the file."""
 
-    minus: Sequence[str]
-    plus: Sequence[str]
+    def __init__(self, minus: Sequence[str], plus: Sequence[str]):
+        self.minus = minus
+        self.plus = plus
 
     def __bool__(self) -> bool:
         return bool(self.minus or self.plus)

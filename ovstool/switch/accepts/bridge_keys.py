@@ -6,7 +6,7 @@ where the code has them too: lib/mac-learning.c, lib/mcast-snooping.c, lib/stp.c
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
 
@@ -17,13 +17,12 @@ _NUMBER = re.compile(r"[0-9]{1,19}")
 _ID = re.compile(r"(?:0x[0-9a-f]{1,16}|[0-9a-f]{16})", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Keys:
+class Keys(NamedTuple):
     """The keys of one table; ``meant`` has words that look like keys, and what to type instead."""
 
     table: str
     checks: Mapping[str, Check]
-    meant: Mapping[str, str] = field(default_factory=dict)
+    meant: Mapping[str, str] = {}
 
 
 def check(known: Keys, name: str, config: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,6 @@ trtcm-policer a committed and an excess rate that are independent of each other 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -20,8 +19,7 @@ _WORDS = {"min_rate": "min", "max_rate": "max", "burst": "burst", "priority": "p
 Config = dict[str, str]
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(NamedTuple):
     """Rates in bit/s, a burst in bits; None where none is set."""
 
     min_rate: int | None = None

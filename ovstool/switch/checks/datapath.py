@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ovstool.errors import Refused, one_line
 from ovstool.switch import Switch
@@ -27,8 +27,7 @@ _QUEUE = re.compile(r"(?:Default|Queue ([0-9]{1,10})):")
 _NUMBER = re.compile(r"  ([\w-]+): ([0-9]{1,20})")
 
 
-@dataclass(frozen=True)
-class Qdisc:
+class Qdisc(NamedTuple):
     """A queueing discipline of a device: its kind, such as htb, and what it has sent, dropped and held back, in packets.
 
     ``default`` is the minor number of the class for what nothing classifies, None where the kind has none.
@@ -43,8 +42,7 @@ class Qdisc:
     overlimits: int
 
 
-@dataclass(frozen=True)
-class TcClass:
+class TcClass(NamedTuple):
     """A class of Open vSwitch's HTB or HFSC: rates in bit/s, None where tc tells none; packets that it has sent and dropped."""
 
     rate: int | None
@@ -53,8 +51,7 @@ class TcClass:
     dropped: int
 
 
-@dataclass(frozen=True)
-class Policer:
+class Policer(NamedTuple):
     """The action that polices a device: bit/s and bits, packets/s and packets; None where it does not limit these."""
 
     rate: int | None
@@ -64,8 +61,7 @@ class Policer:
     dropped: int
 
 
-@dataclass(frozen=True)
-class DatapathQueue:
+class DatapathQueue(NamedTuple):
     """A queue as ovs-vswitchd has set it up (``qos/show``): bit/s and bits; what the datapath has sent and dropped, in packets."""
 
     min_rate: int | None
@@ -158,8 +154,7 @@ def queues_shown(text: str) -> dict[int, DatapathQueue] | None:
             current = found.setdefault(int(head[1] or 0), {})
         elif number := _NUMBER.fullmatch(line):
             current[number[1].replace("-", "_")] = int(number[2])
-    names = DatapathQueue.__dataclass_fields__
-    return {queue: DatapathQueue(**{name: numbers.get(name) for name in names}) for queue, numbers in found.items()}
+    return {queue: DatapathQueue(**{name: numbers.get(name) for name in DatapathQueue._fields}) for queue, numbers in found.items()}
 
 
 def policers(switch: Switch, devices: Sequence[str]) -> dict[str, list[Policer]]:

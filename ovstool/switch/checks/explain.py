@@ -1,7 +1,7 @@
 """The QoS of a port from configuration to packets: what is asked, what the datapath has, what was carried, and by which flows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ovstool import units
 from ovstool.switch import Finding, Switch
@@ -13,8 +13,7 @@ from ovstool.switch.checks.queue_flows import QueueFlow
 _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
 
 
-@dataclass(frozen=True)
-class ExplainedInterface:
+class ExplainedInterface(NamedTuple):
     """An interface of the port, its link speed in bit/s; ``qdisc`` is its root qdisc, None where it has none or tc cannot tell."""
 
     name: str
@@ -25,8 +24,7 @@ class ExplainedInterface:
     qdisc: Qdisc | None
 
 
-@dataclass(frozen=True)
-class RequestedQueue:
+class RequestedQueue(NamedTuple):
     """What the database asks of a queue: bit/s, bits."""
 
     min_rate: int | None
@@ -36,8 +34,7 @@ class RequestedQueue:
     dscp: int | None
 
 
-@dataclass(frozen=True)
-class InstalledQueue:
+class InstalledQueue(NamedTuple):
     """What ovs-vswitchd has set up for a queue: bit/s, bits."""
 
     min_rate: int | None
@@ -45,8 +42,7 @@ class InstalledQueue:
     burst: int | None
 
 
-@dataclass(frozen=True)
-class ExplainedQueue:
+class ExplainedQueue(NamedTuple):
     """A queue. ``asked`` None: ovs-vswitchd made it up. ``has`` is what ovs-vswitchd installed, ``tc`` what the kernel has; None: nothing.
 
     The counters are what ovs-vswitchd reads from the datapath now, None where it cannot. Of a bond all are those of its first member.
@@ -62,8 +58,7 @@ class ExplainedQueue:
     flows: list[QueueFlow] | None
 
 
-@dataclass(frozen=True)
-class Explained:
+class Explained(NamedTuple):
     """All about the QoS of a port. ``in_effect`` None: that cannot be told here. ``type`` None: it has no QoS.
 
     ``unclassified`` is in words where traffic goes that no flow puts in a queue. ``police_rate`` limits the other direction, bit/s.

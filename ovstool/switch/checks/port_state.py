@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -121,7 +120,7 @@ class PortState(NamedTuple):
         named = [flow for flow in self.queue_flows or () if flow.queue == queue]
         among = self.anywhere.get(queue, [])
         known = set(named)
-        return [*named, *(flow for flow in among if replace(flow, certain=True) not in known)] if named else among
+        return [*named, *(flow for flow in among if flow._replace(certain=True) not in known)] if named else among
 
     def root_qdisc(self, interface: str) -> "Qdisc | None":
         """The qdisc through which an interface sends; None also where tc was not asked."""

@@ -6,7 +6,6 @@ with it too, by whatever port the host sends it then, so those count that send i
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -22,8 +21,7 @@ _WHAT = "which flows lead to queues"
 _MOST = 2**18  # ways of a bridge; a flow may go to many groups, and a group has many buckets
 
 
-@dataclass(frozen=True)
-class QueueFlow:
+class QueueFlow(NamedTuple):
     """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on."""
 
     queue: int
@@ -77,7 +75,7 @@ class QueueFlowQuery:
             for flow, to in selecting:
                 if name == bridge:
                     for ofport in to.ports:
-                        named.setdefault(ofport, []).append(replace(flow, certain=True))
+                        named.setdefault(ofport, []).append(flow._replace(certain=True))
                 away = (self._joined.tunnels if name == bridge else self._joined.ways).get(name, set())
                 if to.others or not away.isdisjoint(to.ports):
                     anywhere.setdefault(flow.queue, {})[flow] = None

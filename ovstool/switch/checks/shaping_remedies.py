@@ -1,7 +1,6 @@
 """The commands against what is wrong with the QoS of a port: what there is, but for what is wrong with it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from ovstool import units
 from ovstool.errors import UsageError
@@ -59,7 +58,7 @@ def _port_options(port: PortState, new: qos_types.Type) -> Iterator[str]:
     kind = port.kind
     shape = kind.port_shape(_mended(port.other_config))
     if shape.max_rate is None and "max-rate" in port.other_config and "max_rate" in new.port:
-        shape = replace(shape, max_rate=port.limit)  # no number that could be meant; without one there would be no limit
+        shape = shape._replace(max_rate=port.limit)  # no number that could be meant; without one there would be no limit
     if shape.max_rate and shape.max_rate >= qos_types.LEAST_RATE:
         yield from ("--max-rate", units.spell(shape.max_rate))
     if shape.burst:

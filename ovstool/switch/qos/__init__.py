@@ -7,7 +7,6 @@ What decides that a port stays as it is is held like what decides that it change
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
 from ovstool import units
@@ -22,26 +21,25 @@ from ovstool.switch.qos.references import QOS, References, hold_port
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 
 
-@dataclass(frozen=True)
-class QueueSpec(qos_types.Shape):
-    """What is asked of a queue: rates in bit/s, burst in bits, whatever its type stores, and DSCP."""
+class QueueSpec(NamedTuple):
+    """What is asked of a queue: its shape, whatever its type stores, and DSCP."""
 
+    shape: qos_types.Shape
     dscp: int | None = None
 
 
-@dataclass(frozen=True)
-class QosSpec:
+class QosSpec(NamedTuple):
     """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb.
 
     ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``reinstall``: install it again even if the database has it,
     because the datapath may have lost it; in rows of its own. ``is_later``: Open vSwitch is a later one than ovstool knows.
     """
 
-    type: str | None = None
-    max_rate: int | None = None
-    burst: int | None = None
-    other_config: dict[str, str] = field(default_factory=dict)
-    queues: dict[int, QueueSpec] = field(default_factory=dict)
+    type: str | None
+    max_rate: int | None
+    burst: int | None
+    other_config: dict[str, str]
+    queues: dict[int, QueueSpec]
     merge: bool = False
     reinstall: bool = False
     is_later: bool = False
@@ -62,8 +60,7 @@ class _WantedQos(NamedTuple):
     queues: dict[int, _StoredQueue]
 
 
-@dataclass(frozen=True)
-class ListedQos:
+class ListedQos(NamedTuple):
     """A row of ``qos list``; ``max_rate`` in bit/s, None where none is set, ``queues`` a count."""
 
     port: str
@@ -72,8 +69,7 @@ class ListedQos:
     queues: int
 
 
-@dataclass(frozen=True)
-class ShownQueue:
+class ShownQueue(NamedTuple):
     """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when they cannot be had."""
 
     queue: int
@@ -87,8 +83,7 @@ class ShownQueue:
     tx_errors: int | None = None
 
 
-@dataclass(frozen=True)
-class ShownQos:
+class ShownQos(NamedTuple):
     """The QoS of one port; ``type`` None when it has none."""
 
     port: str
@@ -141,7 +136,7 @@ def max_rates(switch: Switch) -> dict[str, int]:
 def set(switch: Switch, ports: Sequence[str], spec: QosSpec) -> list[Change]:
     """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
     if not spec.other_config.keys() <= qos_types.KEYS:
-        spec = replace(spec, is_later=versions.is_unknown(switch.read(versions.QUERY)))
+        spec = spec._replace(is_later=versions.is_unknown(switch.read(versions.QUERY)))
     if spec.reinstall and not switch.dry_run:
         changes, notes = _reinstall(switch, ports, spec)
     else:
@@ -203,7 +198,7 @@ def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[lis
         raise
     finally:
         switch.give_until(deadline)
-        switch.write(lambda txn: _set(txn, ports, replace(spec, reinstall=False)))
+        switch.write(lambda txn: _set(txn, ports, spec._replace(reinstall=False)))
     return changes, notes
 
 
@@ -258,7 +253,9 @@ def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQ
     queues = {n: _StoredQueue(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
         _require_fit(kind, str(old["type"]), config, queues)
-    asked = compose.ShapingSpec(qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, spec.queues)
+    asked = compose.ShapingSpec(
+        qos_types.Shape(None, spec.max_rate, spec.burst), spec.other_config, {n: queue.shape for n, queue in spec.queues.items()}
+    )
     config, configs = compose.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
     for n, queue in spec.queues.items():
         queues[n] = _StoredQueue(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
@@ -299,7 +296,7 @@ def _not_in_bytes(spec: QosSpec) -> list[str]:
     """ovs-vswitchd divides all rates and bursts by 8 (htb_ and hfsc_parse_qdisc_details__, ..._class_details__)."""
     asked = {"max-rate": spec.max_rate}
     for number, queue in spec.queues.items():
-        asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue, part) for part in ("min_rate", "max_rate", "burst")}
+        asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue.shape, part) for part in ("min_rate", "max_rate", "burst")}
     odd = {what: bits for what, bits in asked.items() if bits is not None and bits % 8}
     return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes of it, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
@@ -330,7 +327,7 @@ def _is_stored(queue: _StoredQueue | None, row: Row) -> bool:
 
 
 def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> ShownQueue:
-    return ShownQueue(number, **asdict(kind.queue_shape(mapping(row["other_config"]))), dscp=one(row["dscp"]))
+    return ShownQueue(number, *kind.queue_shape(mapping(row["other_config"])), dscp=one(row["dscp"]))
 
 
 def _with_counters(switch: Switch, port: str, queues: list[ShownQueue]) -> list[ShownQueue]:
@@ -346,4 +343,4 @@ def _with_counters(switch: Switch, port: str, queues: list[ShownQueue]) -> list[
     for reading in read:
         counted = sent[reading.queue or 0]
         counted.update({name: counted.get(name, 0) + value for name, value in reading.counters.items()})
-    return [replace(queue, **sent[queue.queue]) for queue in queues]
+    return [queue._replace(**sent[queue.queue]) for queue in queues]

@@ -4,7 +4,6 @@ Nearly all of it is that a type takes what is asked (``qos_types``). The rest is
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from ovstool import units
@@ -34,7 +33,7 @@ def compose(kind: Type, config: Config, queues: Mapping[int, Config], spec: Shap
     port = spec.port
     if kind.is_two_rate:
         if total := port.max_rate or kind.port_shape(config | spec.other_config).max_rate:
-            named = {queue: replace(shape, max_rate=shape.max_rate or total) for queue, shape in named.items()}
+            named = {queue: shape._replace(max_rate=shape.max_rate or total) for queue, shape in named.items()}
             port = _committed(kind, config, before, before | named, spec, total)
     for queue, shape in named.items():
         if shape.min_rate and shape.max_rate and shape.min_rate > shape.max_rate:
