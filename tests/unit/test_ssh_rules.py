@@ -273,6 +273,7 @@ def test_settings_without_files(home):
         ("Port 0\n", "Port"),
         ("Port x\n", "Port"),
         ("HostName %q\n", "%q"),
+        ('User me\nUser "one\n', "has a quote without an end"),
         ("Match wrong x\n", "wrong"),
         ("Match host\n", "config:1"),
     ],
