@@ -155,6 +155,8 @@ CONFIGS = {
     "flags in other words": "BatchMode true\nIdentitiesOnly no\nHashKnownHosts false\n",
     "known hosts in several files": "UserKnownHostsFile /c /d\nGlobalKnownHostsFile /a /b\n",
     "match of a user": "Match localuser nobody\n Port 1\nMatch user me,root\n Port 2222\nMatch user !me,root\n Port 3\n",
+    "match of several": "Host h1\n HostName real\nMatch host other,real\n User yes\nMatch originalhost x,h2\n Port 2222\n",
+    "backslashes": 'IdentityFile /one\\ two\nIdentityFile "/a\\"b"\nIdentityFile "/c\\\\d"\nIdentityFile /e\\f\nIdentityFile "/g\\ h"\n',
     "the lowest port": "Port 1\n",
     "the highest port": "Port 65535\n",
 }
