@@ -354,7 +354,28 @@ TOO_MUCH = [  # arguments that nothing has, and what ovs-ofctl reads no further 
 ]  # fmt: skip
 
 
+PARTS = {
+    "reg0[0..3]": 15,
+    "NXM_NX_REG0[3]": 1,
+    "reg0[]": 2**32 - 1,
+    "tun_id[0..31]": 2**32 - 1,
+}  # of fields in a match, and their highest value
+MASKS = {
+    "-1": "0xffffffffffffffff",
+    "0xffffffffffffffff": "0xffffffffffffffff",
+    "0xff": "255",
+    f"{2**64}": None,
+    f"{2**65 - 1:#x}": None,
+    "0x": None,
+}
+
+
 def in_actions() -> Iterator[Case]:
+    for part, high in PARTS.items():
+        for typed, number in spelled(0, high):
+            yield Case(f"{part}={{}},actions=drop", typed, None if number is None else f"{number:#x}")
+    for typed, meant in MASKS.items():
+        yield Case("actions=write_metadata:5/{}", typed, meant)
     for action, (low, high) in ARGUMENTS.items():
         for typed, number in spelled(low, high):
             yield Case(f"{needed(action)},actions={action}", typed, None if number is None else f"{number:#x}")

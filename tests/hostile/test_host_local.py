@@ -271,3 +271,36 @@ def test_commas_within_brackets(tmp_path):
     for text in ("a[1,b", "a]1,b", "a[1,[2],b"):
         with pytest.raises(OvstoolError):
             inventory.hosts([text], None, Deadline(S))
+
+
+def test_a_socket_whose_queue_is_full(tmp_path):
+    """connect(2) of a socket without a timeout waits there for ever."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen(0)
+        waiting.connect(str(tmp_path / "socket"))
+        with pytest.raises(OvstoolError, match="Resource temporarily unavailable"):
+            local.open(f"unix:{tmp_path}/socket", S)
+
+
+@pytest.mark.parametrize(
+    ("length", "error"), [(local.UNIX_PATH_MAX, "no such socket; is ovs-vswitchd running"), (108, "at most 107 bytes")]
+)
+def test_the_longest_path_of_a_socket(length, error):
+    with pytest.raises(OvstoolError, match=error):
+        local.open(f"unix:/{'x' * (length - 1)}", S, server="ovs-vswitchd")
+
+
+def test_what_is_wrong_with_a_socket(tmp_path):
+    (tmp_path / "file").touch()
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(str(tmp_path / "closed"))
+    for name, why in (
+        ("file", "connection refused: not a socket"),
+        ("closed", "connection refused: the socket is there, but ovsdb-server does not"),
+    ):
+        with pytest.raises(OvstoolError, match=why):
+            local.open(f"unix:{tmp_path}/{name}", S)
+    for address in ("unix:", "x:y", "", "tcp:", "tcp:h1", "tcp:h1:0", "tcp:h1:65536"):
+        with pytest.raises(UsageError):
+            local.open(address, S)

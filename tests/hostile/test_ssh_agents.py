@@ -139,3 +139,36 @@ def test_few_descriptors(home):
             done = subprocess.run(argv, env=home.environ, capture_output=True, text=True, timeout=30, check=False)
             assert done.returncode in (UNREACHABLE, REFUSED), (count, done.stderr)
             assert done.stderr.count("\n") == 1, (count, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("size", "why"),
+    [
+        (0, "an answer of a size that none has"),
+        (1, "no list of keys"),
+        (2**18, "no list of keys"),
+        (2**18 + 1, "an answer of a size that none has"),
+    ],
+)
+def test_the_size_of_an_answer(tmp_path, size, why):
+    from paramiko.ssh_exception import SSHException
+
+    from ovstool.host.deadline import Deadline
+    from ovstool.host.ssh.transport.agent import Agent
+
+    with agent(tmp_path / "agent", lambda peer: peer.sendall(struct.pack(">I", size) + b"\x05" * size)) as path:
+        with pytest.raises(SSHException) as error:
+            Agent(path, Deadline(60))
+        assert str(error.value) == why
+
+
+@pytest.mark.parametrize(("announced", "kept"), [(1, 1), (1000, 1000), (1001, 1000)])
+def test_no_more_keys_than_somebody_could_mean(tmp_path, announced, kept):
+    from ovstool.host.deadline import Deadline
+    from ovstool.host.ssh.transport.agent import Agent
+
+    blob = struct.pack(">I", 11) + b"ssh-ed25519" + struct.pack(">I", 32) + b"k" * 32
+    keys = (struct.pack(">I", len(blob)) + blob + struct.pack(">I", 0)) * announced
+    message = b"\x0c" + struct.pack(">I", announced) + keys
+    with agent(tmp_path / "agent", lambda peer: peer.sendall(struct.pack(">I", len(message)) + message)) as path:
+        assert len(Agent(path, Deadline(60)).get_keys()) == kept

@@ -1,5 +1,11 @@
 """The one line that an error is."""
 
+import io
+import logging
+import os
+import subprocess
+import sys
+
 import pytest
 
 from ovstool import errors
@@ -56,3 +62,50 @@ def test_the_exit_codes_of_the_contract():
 def test_every_error_has_a_code_of_its_own():
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, OvstoolError) and c is not OvstoolError]
     assert sorted(c.exit_code for c in classes) == [2, 3, 4, 5, 6, 7]
+
+
+FAILING = """
+import os, sys, types
+from ovstool import commands, errors, shell
+from ovstool.command import Command
+
+class Failing(Command):
+    "Fail"
+
+    def take_action(self, args):
+        self.app.stdout.write("printed\\n")
+        raise errors.Refused("it", "fails")
+
+sys.modules["ovstool.commands.failing"] = types.SimpleNamespace(Failing=Failing)
+commands.COMMANDS["fail"] = "failing:Failing"
+os._exit(shell.main(["fail"]))
+"""
+
+
+@pytest.mark.parametrize(("target", "printed"), [(None, "printed\n"), ("/dev/full", None), ("/dev/null", None)])
+def test_what_a_command_prints_before_it_fails(target, printed):
+    with open(target or os.devnull, "w") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", FAILING],
+            stdout=file if target else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr, done.stdout) == (Exit.REFUSED, "ovstool: it: fails\n", printed)
+
+
+def test_what_is_logged():
+    from ovstool import shell
+
+    loggers = logging.getLogger("ovstool")
+    before = loggers.level
+    try:
+        for verbose_level, level in ((0, logging.WARNING), (1, logging.WARNING), (2, logging.INFO), (3, logging.INFO)):
+            shell._log(verbose_level, io.StringIO())
+            assert loggers.level == level
+    finally:
+        loggers.setLevel(before)
+    record = logging.LogRecord("x", logging.INFO, "x", 1, "a\nb", None, None)
+    assert shell._OneLine("ovstool: %(message)s").format(record) == "ovstool: a\\nb"

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from ovstool.errors import Refused
-from ovstool.openflow.syntax import objects, text, trace
+from ovstool.openflow.syntax import datapath_actions, objects, text, trace
 from ovstool.openflow.syntax.names import with_names, with_numbers
 
 DUMP = """\
@@ -322,3 +322,78 @@ def test_connection_tracking_is_followed():
 def test_what_is_not_a_trace():
     with pytest.raises(Refused):
         trace.parse("hello\x1b[31m")
+
+
+def test_a_recirculation_that_is_followed():
+    rest = "\n====\nrecirc(0x2) - resume mpls\n====\n\n 1. priority 5\n    output:eth2\nDatapath actions: eth2\n"
+    found = traced(" 0. priority 1\n    pop_mpls:0x0800\n", "pop_mpls(eth_type=0x800),recirc(0x2)", rest)
+    assert found.verdict == "forwarded out of eth2, after a recirculation (mpls)"
+    assert found.lines == [
+        "bridge br0", "  table 0, priority 1", "    pop_mpls:0x0800", "recirc(0x2) - resume mpls", "  table 1, priority 5", "    output:eth2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("datapath", "verdict"),
+    [
+        ("recirc(0x3)", "not followed to its end: it is processed again (recirc(0x3))"),
+        ("hash(l4(0)),recirc(0x3)", "not followed to its end: the hash of a select group decides (hash(l4(0)),recirc(0x3))"),
+        ("eth2,userspace(pid=0,controller(reason=1))", "forwarded out of eth2 and sent to the controller"),
+        ("sample(sample=1.6%,actions(eth3,userspace(pid=1,sFlow(x),actions))),eth2", "forwarded out of eth2"),
+        ("eth1,sample(sample=1.6%,actions(clone(eth3),userspace(pid=1),eth4)),eth2", "forwarded out of eth1 and eth2"),
+        ("clone(sample(sample=1.6%,actions(userspace(pid=1),eth4)),eth5),eth2", "forwarded out of eth5 and eth2"),
+        ("sample(sample=50.0%,actions(eth3)),eth2", "forwarded out of eth3 and eth2"),
+    ],
+)
+def test_a_verdict_by_what_the_datapath_does(datapath, verdict):
+    step = " 0. priority 0\n    set_field:1->reg0\n"
+    assert traced(step, datapath).verdict == verdict
+
+
+def test_a_trace_of_a_packet_that_meets_nothing():
+    empty = trace.parse("Datapath actions: drop\n")
+    assert (empty.verdict, empty.outputs, empty.steps, empty.tunnels) == ("dropped", [], [], [])
+    assert (empty.flow, empty.final_flow, empty.megaflow, empty.datapath_actions, empty.lines) == ("", "", "", "drop", [])
+    with pytest.raises(Refused) as error:
+        trace.parse("hello")
+    assert str(error.value) == "ofproto/trace: its answer is not a trace: hello"
+
+
+def test_a_tunnel_that_no_flow_names():
+    steps = " 0. priority 0\n    output:NXM_NX_REG0[]\n     -> output to kernel tunnel\n"
+    datapath = "set(tunnel(dst=10.9.9.9,ttl=64)),vxlan_sys_4789"
+    assert traced(steps, datapath).tunnels == [""]
+    assert traced(steps, datapath).verdict == "forwarded out of vxlan_sys_4789 (tunnel to 10.9.9.9)"
+    assert traced(steps, datapath.replace("vxlan_sys_4789", "5")).verdict == "forwarded out of 5 and a tunnel (tunnel to 10.9.9.9)"
+
+
+def test_lines_of_nested_bridges():
+    found = traced(
+        ' 0. priority 0\n    output:p1\n\n    bridge("br1")\n    -----\n         3. ip, priority 7, cookie 0x9\n            drop\n             >> why\n',
+        "drop",
+    )
+    assert found.lines == [
+        "bridge br0", "  table 0, priority 0", "    output:p1", "    bridge br1", "          table 3, priority 7, cookie 0x9: ip", "            drop", "              -> why",
+    ]  # fmt: skip
+
+
+NAMES = {"1": "eth1", "2": "eth 2", "3": "drop"}
+
+
+@pytest.mark.parametrize(
+    ("actions", "named"),
+    [
+        ("1,2,3", 'eth1,"eth 2","drop"'), ("clone(1),4", "clone(eth1),4"), ("set(tunnel(1))", "set(tunnel(1))"), ("1\n2", 'eth1\n"eth 2"'),
+        *((f"{word}(1)", f"{word}(eth1)") for word in ("check_pkt_len", "gt", "le", "actions", "sample", "tnl_port", "out_port", "tnl_pop")),
+        ("tnl_push(tnl_port(1),header(1),out_port(1)),1", "tnl_push(tnl_port(eth1),header(1),out_port(eth1)),eth1"), ("),1", "),eth1"), ("(1)", "(1)"),
+    ],
+)  # fmt: skip
+def test_names_for_the_numbers_of_the_datapath(actions, named):
+    assert datapath_actions.with_port_names(actions, NAMES) == named
+
+
+def test_what_is_no_port_of_the_datapath():
+    assert datapath_actions.ports("drop,pop_vlan,pop_eth,pop_nsh,ct_clear,dec_ttl,push_vlan(vid=5),vid=5,eth1") == ["eth1"]
+    assert datapath_actions.ports('"a,b","vid=5",eth1') == ["a,b", "vid=5", "eth1"]
+    assert datapath_actions.ports("gt(a),le(b),check_pkt_len(c),actions(d),sample(e),set(f),clone(set(g))") == ["a", "b", "c", "d", "e"]
+    assert datapath_actions.unquoted('"a') == '"a' and datapath_actions.unquoted("a") == "a" and datapath_actions.unquoted('"a"') == "a"

@@ -4,7 +4,9 @@ import argparse
 import csv
 import io
 import json
+import os
 import subprocess
+import sys
 import time
 
 import pytest
@@ -309,3 +311,16 @@ def test_flat(value, text):
 )  # fmt: skip
 def test_human(column, value, text):
     assert human(column, value) == text
+
+
+def test_wide_characters_take_two_places():
+    """In a process of its own, which has not imported tabulate before."""
+    pytest.importorskip("wcwidth")
+    code = (
+        "import argparse, sys; from ovstool.terminal.formats import Formatters\n"
+        "args = argparse.Namespace(formatter='table', print_empty=False, max_width=0, fit_width=False)\n"
+        "Formatters()['table'].obj.emit_list(['port', 'tag'], [['\u7aef\u53e3', 'a'], ['eth1', 'b']], sys.stdout, args)"
+    )
+    environ = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, encoding="utf-8", timeout=60, check=True)
+    assert done.stdout == "port  tag\n----  ---\n\u7aef\u53e3  a\neth1  b\n"

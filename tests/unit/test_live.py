@@ -15,6 +15,9 @@ import time
 import pyte
 import pytest
 
+from ovstool.rates import QueueRate, Rate
+from ovstool.terminal.live_screen import Screen
+
 _TIMEOUT_S = 60
 _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
@@ -397,3 +400,131 @@ def test_without_a_keyboard(terminal):
     assert termios.tcgetattr(shown.master) == shown.modes
     shown.process.send_signal(signal.SIGINT)
     assert shown.end() != 0
+
+
+def rate(port: str, rx: float | None = 0.0, tx: float | None = 0.0, at: float = 1e9, span_s: float = 0.25, reset=False, errors=0.0) -> Rate:
+    return Rate(at, port, span_s, rx, tx, 5.0, None if tx is None else 7.0, 2.0, 0.0, errors, 0.0, reset)
+
+
+def screen(*samples, sort=None, descending=True, encoding="utf-8", keyboard=True, speeds=()) -> Screen:
+    found = Screen(Rate, sort, descending, "title", encoding, keyboard)
+    found.speeds = dict(speeds)
+    for sample in samples:
+        found.take([sample])
+    return found
+
+
+def shown(screen: Screen, width: int, height: int = 8) -> list[str]:
+    return ["".join(text for text, _ in cells).rstrip() for cells in screen._text(width, height)]
+
+
+def test_columns_come_as_there_is_room():
+    one = screen([rate("eth1", rx=1e6)])
+    heads = [" ".join(shown(one, width)[1].split()) for width in range(20, 140)]
+    begin = {head: 20 + heads.index(head) for head in heads}  # what is always there is cut where it does not fit
+    assert begin == {
+        "port rx bit/s tx bit/s": 20,
+        "port rx bit/s tx bit/s drops/s errors/s": 50,
+        "port rx bit/s history tx bit/s history drops/s errors/s": 68,
+        "port rx bit/s history tx bit/s history rx pkt/s tx pkt/s drops/s errors/s": 86,
+    }
+    fast = screen([rate("eth1", rx=1e6)], speeds={"eth1": 10**7})
+    heads = [" ".join(shown(fast, width)[1].split()) for width in range(20, 140)]
+    assert {"port rx bit/s rx % tx bit/s tx %", heads[-1]} <= set(heads) and heads[-1].count("%") == 2
+
+
+def test_what_is_left_over_is_for_long_names_and_then_for_history():
+    for name, width, columns in (
+        ("eth1", 100, 15),
+        ("eth1", 120, 25),
+        ("eth1", 121, 25),
+        ("eth1", 122, 26),
+        ("e" * 20, 122, 20),
+        ("eth1", 400, 128),
+    ):
+        found = screen(*[[rate(name, rx=1e6 * (number + 1))] for number in range(200)])
+        head, line = shown(found, width)[1:3]
+        assert line.startswith(name) and "\u2026" not in line
+        sparks = re.findall("[\u2581-\u2588]+", line)
+        assert [len(each) for each in sparks] == [columns, columns], (name, width)
+        assert sparks[0] == "".join(sorted(sparks[0])) and sparks[0][-1] == "\u2588" and set(sparks[1]) == {"\u2581"}
+        assert head.startswith("port")
+
+
+def test_a_sparkline_says_what_is_unknown_what_is_nothing_and_what_is_next_to_nothing():
+    found = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 1.0, 4.0, 6.99, 7.0)])
+    line = found._sparkline("rx", next(iter(found._now.lines.values())), 7)[0]
+    assert line == " \u2581\u2582\u2582\u2585\u2588\u2588", line
+    ascii_line = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 7.0)], encoding="ascii")
+    assert ascii_line._sparkline("rx", next(iter(ascii_line._now.lines.values())), 7)[0] == " _.#"
+
+
+def test_a_bar_and_a_percentage_of_the_speed_of_a_link():
+    for mbit, bar, percent, colour in (
+        (0, "        ", "0%", None), (0.01, "\u258f       ", "<1%", "green"), (1, "\u258f       ", "1%", "green"), (50, "\u2588\u2588\u2588\u2588    ", "50%", "green"),
+        (69.9, "\u2588\u2588\u2588\u2588\u2588\u258b  ", "70%", "green"), (70, "\u2588\u2588\u2588\u2588\u2588\u258b  ", "70%", "yellow"),
+        (89.9, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258e", "90%", "yellow"), (90, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258e", "90%", "red"),
+        (100, "\u2588" * 8, "100%", "red"), (2000, "\u2588" * 8, "999%", "red"),
+    ):  # fmt: skip
+        found = screen([rate("eth1", rx=mbit * 1e6)], speeds={"eth1": 10**8})
+        (line,) = found._now.lines.values()
+        text, style = found._bar("rx", line, 8)
+        assert (text, style.color.name if style.color else None, found._percent("rx", line, 4)[0]) == (bar, colour, percent), mbit
+    (line,) = screen([rate("eth1", rx=None)])._now.lines.values()
+    assert screen()._percent("rx", line, 4)[0] == "-"
+
+
+def test_several_readings_at_once():
+    """The numbers are their mean by time, a column of a sparkline is their highest; a port that is gone is gone."""
+    found = screen()
+    found.take([[rate("eth1", 100.0, None, 1.0, 1.0), rate("gone")], [rate("eth1", 400.0, 8.0, 3.0, 2.0, reset=True)]])
+    ((key, line),) = found._now.lines.items()
+    assert (key, line.rate.rx_bps, line.rate.tx_bps, line.rate.time, line.reset_at) == ("eth1", 300.0, 8.0, 3.0, 3.0)
+    assert line.highest == {"rx": (400.0,), "tx": (8.0,)}
+    assert (found._now.time, found._now.interval_s, found._now.readings) == (3.0, 1.5, 2)
+    assert "rates: mean of 2 readings, 3.000 s; history: a column is the highest of them" in shown(found, 120)
+    found.take([[rate("eth1", 1.0, 2.0, 4.0)], []])
+    assert found._now.lines == {}
+
+
+def test_the_head_of_the_screen_and_what_helps():
+    found = screen([rate("eth1"), rate("eth2")])
+    at = time.strftime("%H:%M:%S", time.localtime(1e9))
+    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  2 ports  by rx+tx, descending"
+    assert shown(found, 20)[0].startswith("title  ") and len(shown(found, 20)[0]) <= 20
+    assert shown(found, 100)[-2:] == [
+        "history: a column is one reading, 0.250 s",
+        "q quit  s sort  r reverse  space pause  left/right sort column",
+    ]
+    assert shown(found, 100, 7)[-1] == "" and len(shown(found, 100, 7)) == 7 and shown(found, 40, 8)[-1].endswith("space pause")
+    found.note = "a note"
+    found.pause()
+    assert shown(found, 100, 7)[-1] == "a note" and shown(found, 100)[0].startswith("PAUSED  title")
+    found.take([[rate("eth1", 5e6)]])
+    assert shown(found, 100)[0].endswith("2 ports  by rx+tx, descending")
+    found.pause()
+    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  1 ports  by rx+tx, descending"
+    assert "q quit" not in "".join(shown(screen([rate("eth1")], keyboard=False), 100))
+    assert "2 more" in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6) and "3 more" not in shown(found, 100, 6)
+
+
+def test_the_order_of_ports():
+    rows = [rate("eth1", 1.0, 5.0), rate("eth2", 3.0, 2.0), rate("eth3", None, None), rate("eth4", 2.0, None)]
+    for sort, descending, order in (
+        (None, True, "1243"), (None, False, "4213"), ("rx_bps", True, "2413"), ("tx_bps", False, "2134"), ("port", True, "4321"), ("port", False, "1234"),
+    ):  # fmt: skip
+        found = screen(rows, sort=sort, descending=descending)
+        assert "".join(line.rate.port[3] for line in found._sorted(found._now.lines)) == order
+
+
+def test_the_columns_that_can_be_sorted_by():
+    assert screen().orders[:3] == ["rx+tx", "port", "rx_bps"] and "time" not in screen().orders and "interval_s" not in screen().orders
+    assert "time" in screen(sort="time").orders
+    queues = Screen(QueueRate, None, True, "title", "utf-8", True)
+    assert queues.sort == "tx_bps" and "rx+tx" not in queues.orders and {"port", "queue"} <= set(queues.orders)
+
+
+def test_a_reset_is_marked_for_a_while():
+    for seconds, mark in ((0, True), (4.9, True), (5.0, False)):
+        found = screen([rate("eth1", at=1e9, reset=True)], [rate("eth1", at=1e9 + seconds)])
+        assert ("reset" in shown(found, 100)[2]) is mark, seconds

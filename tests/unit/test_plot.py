@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import resource
 import struct
 import subprocess
@@ -225,3 +226,39 @@ def test_a_full_disk_leaves_the_old_image(tmp_path):
     assert "Refused" in done.stderr, done.stderr
     assert target.read_text() == "what was there"
     assert {path.name for path in tmp_path.iterdir()} <= {"out.png", "fonts"}
+
+
+def drawn_svg(tmp_path, *series, style: str = "step") -> str:
+    plot_image.draw(picture(*series), str(tmp_path / "out.svg"), style)
+    return (tmp_path / "out.svg").read_text()
+
+
+def ticks(svg: str) -> list[str]:
+    """What stands beside the axis of rates of the first panel: matplotlib writes each text into a comment too."""
+    found = re.findall(r"<!-- ([0-9.]+) -->", svg)
+    return found[: found.index("0", 1) if "0" in found[1:] else None]
+
+
+def test_how_an_image_looks(tmp_path):
+    few = drawn_svg(tmp_path, readings([1, 2.4, None, 2]))
+    many = drawn_svg(tmp_path, readings([1, 2] * 150))
+    assert few.count("stroke-width: 1.2") == 4 and many.count("stroke-width: 1.2") == 0  # two curves, and each in the legend
+    assert drawn_svg(tmp_path, readings([1, 2] * 149 + [1])).count("stroke-width: 1.2") == 4
+    assert "stroke: #0072b2" in few and "stroke: #d55e00" in few and "stroke: #dddddd" in few
+    assert few.count("fill-opacity: 0.2") == 3 and "fill-opacity: 0.3" not in few  # the area of rx, in two parts, and in the legend
+    assert "lowest to highest" not in few and "<!-- reset -->" in few and "averages over 1 s" in few
+    assert ticks(few) == ["0", "1", "2"]
+
+
+def test_very_many_readings_have_a_band(tmp_path):
+    text = drawn_svg(tmp_path, readings([1, 2, 3] * 501))
+    assert "<!-- lowest to highest -->" in text and "fill-opacity: 0.3" in text
+    assert "<!-- lowest to highest -->" not in drawn_svg(tmp_path, readings([1, 2, 3] * 500))
+
+
+@pytest.mark.parametrize(
+    ("top", "panels", "shown"),
+    [(11, 1, "0 2.5 5 7.5 10"), (12, 1, "0 5 10"), (9, 1, "0 2 4 6 8"), (4, 1, "0 1 2 3 4"), (9, 3, "0 2 4 6 8"), (9, 4, "0 5")],
+)  # fmt: skip
+def test_what_stands_beside_the_axis_of_rates(tmp_path, top, panels, shown):
+    assert ticks(drawn_svg(tmp_path, *(readings([top], f"eth{number}") for number in range(panels)))) == shown.split()

@@ -149,6 +149,16 @@ CONFIGS = {
     "agent of a variable": "IdentityAgent $OVSTOOL_TEST\n",
     "no agent": "IdentityAgent none\nAddressFamily any\n",
     "long timeout": "ConnectTimeout 1m30s\n",
+    "a timeout in all units": "ConnectTimeout 1w2d3h4m5s\n",
+    "a timeout in seconds": "ConnectTimeout 90S\n",
+    "no timeout": "ConnectTimeout none\nHost *\n ConnectTimeout 5\n",
+    "flags in other words": "BatchMode true\nIdentitiesOnly no\nHashKnownHosts false\n",
+    "known hosts in several files": "UserKnownHostsFile /c /d\nGlobalKnownHostsFile /a /b\n",
+    "match of a user": "Match localuser nobody\n Port 1\nMatch user me,root\n Port 2222\nMatch user !me,root\n Port 3\n",
+    "match of several": "Host h1\n HostName real\nMatch host other,real\n User yes\nMatch originalhost x,h2\n Port 2222\n",
+    "backslashes": 'IdentityFile /one\\ two\nIdentityFile "/a\\"b"\nIdentityFile "/c\\\\d"\nIdentityFile /e\\f\nIdentityFile "/g\\ h"\n',
+    "the lowest port": "Port 1\n",
+    "the highest port": "Port 65535\n",
 }
 MORE = {
     "more1": "User one\nHost h1\n User nested\n Port 2210\n",
@@ -205,6 +215,44 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
     assert ours.identity_agent == {"none": None, None: os.environ.get("SSH_AUTH_SOCK"), "$OVSTOOL_TEST": "/value"}.get(agent, agent)
 
 
+@pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
+@pytest.mark.parametrize("more", ["", "HostKeyAlias alias\n", "User me\nPort 2222\nHostName %h.example\nHostKeyAlias alias\n"])
+def test_tokens_are_those_of_ssh(home, more):
+    """As a command is given them, which ssh runs with -G too."""
+    config, said = home / ".ssh/config", home / "said"
+    config.write_text(f'{more}Match exec "echo %C %h %i %k %L %l %n %p %r %u %% >> {said}"\n ConnectTimeout 5\n')
+    looked_up("h1")
+    ours = said.read_text()
+    said.unlink()
+    subprocess.run(["ssh", "-G", "-F", config, "h1"], check=True, capture_output=True)
+    assert ours == said.read_text() and len(ours.split()) == 11
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "1x", ""])
+def test_a_port_that_cannot_be(home, port):
+    (home / ".ssh/config").write_text(f'Port "{port}"\n')
+    if port:
+        with pytest.raises(UsageError, match=r"Port \S+ is not from 1 to 65535"):
+            looked_up("h1")
+    else:
+        assert looked_up("h1").port == 22
+
+
+def test_a_chain_of_files_and_a_heap_of_keys(home):
+    for depth in range(17):
+        (home / f".ssh/c{depth}").write_text(f"Include c{depth + 1}\n" if depth < 16 else "Port 2222\n")
+    (home / ".ssh/config").write_text("Include c1\n")
+    assert looked_up("h1").port == 2222
+    (home / ".ssh/config").write_text("Include c0\n")
+    with pytest.raises(UsageError, match="Include nested too deeply"):
+        looked_up("h1")
+    (home / ".ssh/config").write_text("".join(f"IdentityFile /k{number}\n" for number in range(100)))
+    assert len(looked_up("h1").identity_files) == 100
+    (home / ".ssh/config").write_text("".join(f"IdentityFile /k{number}\n" for number in range(101)))
+    with pytest.raises(UsageError, match="more than 100 times identityfile"):
+        looked_up("h1")
+
+
 def test_settings_of_the_system_come_after_the_users(home):
     (home / ".ssh/config").write_text("Host h1\n User mine\n")
     (home / "system_config").write_text("Host *\n User system\n Port 2222\n")
@@ -227,6 +275,7 @@ def test_settings_without_files(home):
         ("Port 0\n", "Port"),
         ("Port x\n", "Port"),
         ("HostName %q\n", "%q"),
+        ('User me\nUser "one\n', "has a quote without an end"),
         ("Match wrong x\n", "wrong"),
         ("Match host\n", "config:1"),
     ],

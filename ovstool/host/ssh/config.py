@@ -190,7 +190,7 @@ class _Options:
         elif re.fullmatch(r"\$\w+", word):
             path = os.environ.get(word[1:])
         else:
-            path = None if word.lower() == "none" else _from_home(self.expand(_variables(word)))
+            path = _from_home(self.expand(_variables(word)))  # "none" is no absolute path either
         return path if path and path.startswith("/") else None
 
     def expand(self, text: str, tokens: dict[str, str] | None = None, for_shell: bool = False) -> str:
