@@ -18,13 +18,14 @@ Row = dict[str, Json]
 class Query(NamedTuple):
     """Rows of a table and the columns wanted of them; ``where`` holds conditions (RFC 7047, section 5.1), all of which must hold.
 
+    Without ``columns`` it asks which rows there are, or whether there is one.
     ``unlisted``: also bridges that are not in Open_vSwitch.bridges, their ports and interfaces. The switch has none of them, but their
     rows are in the database for as long as a Flow_Sample_Collector_Set refers to the bridge.
     """
 
     table: str
     where: list[list]
-    columns: Sequence[str]
+    columns: Sequence[str] = ("_uuid",)
     unlisted: bool = False
 
 

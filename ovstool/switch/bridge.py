@@ -160,7 +160,7 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
         txn.watch(interface_health(name))
         return [Change(name, "unchanged")]
     for table in ("Port", "Interface"):
-        if txn.held(Query(table, [["name", "==", name]], ("_uuid",))):
+        if txn.held(Query(table, [["name", "==", name]])):
             for fake in lookup.fake_bridges(txn, name):
                 raise Conflict(f"bridge {quote(name)}", f"exists: it is {fake.what}", "another name")
             why = f"a{'n interface' if table == 'Interface' else ' port'} of this name exists"
@@ -224,7 +224,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     going = {u for row in found.values() for u in many(row["ports"])}.union(*(ports for _, ports in of_fakes))
     references.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
     for row in found.values():  # which would keep the row of the bridge, and mean nothing without the bridge; ovs-vsctl deletes it too
-        for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]], ("_uuid",))):
+        for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]])):
             txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))
     if found:
         root = one(_root(txn)["_uuid"])

@@ -112,7 +112,7 @@ def bridges_of(reader: Reader, interface_rows: Sequence[Row], every: Sequence[Ro
     if len(every) == 1:
         return dict.fromkeys(wanted, str(every[0]["name"]))
     if len(wanted) <= _MANY:
-        ports = reader.read_all([Query("Port", [["interfaces", "includes", uuid(u)]], ("_uuid",)) for u in wanted])
+        ports = reader.read_all([Query("Port", [["interfaces", "includes", uuid(u)]]) for u in wanted])
         owners = reader.read_all([Query("Bridge", [["ports", "includes", row["_uuid"]]], ("name",)) for rows in ports for row in rows[:1]])
         found = [u for u, rows in zip(wanted, ports, strict=True) if rows]
         return {u: rows[0]["name"] for u, rows in zip(found, owners, strict=True) if rows}
@@ -244,7 +244,7 @@ def check_new_name(name: str, what: str) -> None:
 
 def require_free(txn: Transaction, table: str, name: str) -> None:
     """Raise Conflict when a row of this name is there although no bridge of the switch has it; a name is unique in its table."""
-    query = Query(table, [["name", "==", name]], ("_uuid",))
+    query = Query(table, [["name", "==", name]])
     there, listed = txn.read_all([query._replace(unlisted=True), query])
     if there and not listed:
         why = "a Flow_Sample_Collector_Set still refers to the bridge that had a row of this name, which the switch has no more"
@@ -257,7 +257,7 @@ def _select(reader: Reader, selector: str) -> str:
     rows = {one(row["_uuid"]): row for row in _fitting(reader, kind, value, selector)}
     if kind == "mac" and len(rows) > 1:
         # A bridge's local port takes the address of one of the bridge's ports, which is the one that is meant.
-        others = {u: row for u, row in rows.items() if not reader.read(Query("Bridge", [["name", "==", row["name"]]], ("_uuid",)))}
+        others = {u: row for u, row in rows.items() if not reader.read(Query("Bridge", [["name", "==", row["name"]]]))}
         rows = others or rows
     if not rows:
         raise NotFound(f"port {quote(selector)}", f"no interface has this {kind}")
@@ -300,8 +300,8 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
             raise UsageError(f"port {quote(selector)}", "not an OpenFlow port of a bridge", "ofport:br0/1")
         bridges(reader, [bridge], ())
         for row in reader.read(Query("Interface", [["ofport", "==", ofport]], columns)):
-            for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]], ("_uuid",))):
-                if reader.read(Query("Bridge", [["name", "==", bridge], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
+            for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]])):
+                if reader.read(Query("Bridge", [["name", "==", bridge], ["ports", "includes", port["_uuid"]]])):
                     yield row
 
 

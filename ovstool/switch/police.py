@@ -120,7 +120,7 @@ def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
 def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb: str) -> list[Change]:
     changes = []
     written: dict[str, None] = {}  # a port that is named in two ways is written once
-    for name, rows in lookup.interfaces(txn, ports, ("_uuid", *COLUMNS)):
+    for name, rows in lookup.interfaces(txn, ports, COLUMNS):
         limited = any(row[column] for row in rows for column in COLUMNS)
         differing = [row for row in rows if any((row[column] or 0) != value for column, value in columns.items())]
         for row in rows:

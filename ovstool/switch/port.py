@@ -153,7 +153,7 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
         return _leave(txn, into, existing[0], spec)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
     for new in lookup.unique((name, *members)):
-        if txn.held(Query("Interface", [["name", "==", new]], ("_uuid",))):
+        if txn.held(Query("Interface", [["name", "==", new]])):
             raise Conflict(f"port {quote(name)}", f"interface {quote(new)} belongs to another port", f"ovstool port show {quote(new)}")
     return _insert(txn, into, name, members, spec)
 
@@ -271,8 +271,8 @@ def _require_peer_name(spec: PortSpec) -> None:
 def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> list[Row]:
     """The interfaces of an existing port. Raises Conflict unless it is as asked; what was not asked for may be anything."""
     name = port["name"]
-    if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]], ("_uuid",))):
-        if txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
+    if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]])):
+        if txn.read(Query("Bridge", [["name", "==", name]])):
             raise Conflict(f"port {quote(name)}", "is a bridge, and bridges are connected by a pair of patch ports", "--peer PORT")
         raise Conflict(f"port {quote(name)}", "exists on another bridge", f"ovstool port show {quote(name)}")
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)

@@ -256,7 +256,7 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
         [
             lookup.ports_with_qos(("_uuid", "name", "qos")),
             Query("QoS", [], ("_uuid", "queues")),
-            Query("Interface", [["type", "==", "patch"]], ("_uuid",)),
+            Query("Interface", [["type", "==", "patch"]]),
         ]
     )
     having = {one(row["_uuid"]) for row in qos_rows if queue in mapping(row["queues"])}

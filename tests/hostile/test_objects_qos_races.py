@@ -8,6 +8,7 @@ OVSTOOL_RACE=N runs N seeds instead of a few, and OVSTOOL_RACE=all every pair of
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -301,6 +302,7 @@ _STARTS = {
 _PORTS = [f"p{i}" for i in range(22)]  # so many that a command looks at whole tables
 _STARTS["many"] = _OWN + "".join(f" -- add-port br0 {p} -- set port {p} qos=@{p} -- --id=@{p} create qos type=linux-htb" for p in _PORTS)
 _IS_SIX = "--max-rate 6000 --queue 0:min=3000"  # what eth2 has in "own"
+_UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TAKEN_UP = "get qos EETH1 other_config:max-rate -- set port eth3 qos=EETH1"
 _COMMANDS = [
     "qos set eth1 --max-rate 9000 --queue 0:min=1000",
@@ -354,6 +356,7 @@ _PAIRS = [
     ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", "ovstool qos clear p1 p2"),
     ("many", f"qos clear eth1 {' '.join(_PORTS)}", "set port eth3 qos=EETH1"),
     ("parked", "qos gc", "ovstool qos clear eth1"),
+    ("parked", "qos gc", "set qos PARKED queues:5=@new -- --id=@new create queue dscp=5"),
     ("own", "qos clear eth1", "set qos EETH1 queues:5=@new -- --id=@new create queue dscp=5"),
     # Who takes up a row for what it has seen in it has that afterwards.
     ("own", "qos set eth1 --max-rate 9000 --queue 0:min=1000", _TAKEN_UP),
@@ -372,6 +375,7 @@ def test_two_commands_at_once_are_as_one_after_the_other(bare, start, command, o
         bare.vsctl(f"--no-wait --all destroy QoS -- --all destroy Queue -- {_BRIDGE} -- {_STARTS[start]}")
         rows = read(bare)
         words = other.replace("EETH1", str(rows.ports["eth1"]))
+        words = words.replace("PARKED", next((u for u in rows.qos if u not in rows.ports.values()), ""))
         words = words.replace("QETH1", str(next((ref[1] for n, ref in rows.qos[rows.ports["eth1"]]["queues"][1] if n == 0), "")))
 
         codes = []
@@ -383,7 +387,7 @@ def test_two_commands_at_once_are_as_one_after_the_other(bare, start, command, o
                 else:
                     argv = ["ovs-vsctl", "--no-wait", *part.split()]
                     done = subprocess.run(argv, env=bare.environ, capture_output=True, check=False)
-                    codes.append((done.returncode, done.stdout))
+                    codes.append((done.returncode, _UUID.sub(b"", done.stdout)))
 
         def at(index: int, request: bytes) -> bytes:
             if index == gap:

@@ -233,3 +233,62 @@ def test_what_it_can():
     assert police.spec(1000, 267_000, None, None).burst_kbit == 267
     assert police.spec(None, None, 1000, 274_000).packet_burst_kpkts == 274
     assert police.spec(None, None, 4_294_967_000, None) == police.PoliceSpec(None, None, 4_294_967, 901_944)
+
+
+@pytest.mark.parametrize(
+    ("port", "depends"),
+    [
+        (policed(10_000, 2112), False),
+        (policed(kpps=5, kpkts=2), False),
+        (policed(10_000, 2112, kpps=5), True),
+        (policed(34_359_738, 5), True),  # its default burst is more than the older ones hold
+        (policed(19_972_000, 4_194_303), False),
+        (policed(10_000, 4_194_303), False),
+        (policed(10_000, 4_194_304), True),
+    ],
+)
+def test_whether_it_matters_which_open_vswitch_it_is(port, depends):
+    assert policing._depends_on_version(port) is depends
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (policed(10_000, 2112), "--rate 10mbit --burst 2.112mbit"),
+        (policed(10_000), "--rate 10mbit"),
+        (policed(kpps=5, kpkts=2), "--packet-rate 5000 --packet-burst 2000"),
+        (policed(kpps=5), "--packet-rate 5000"),
+        (policed(kbit=5, kpkts=2), ""),
+        (policed(10_000, 2112, 5, 2), "--rate 10mbit --burst 2.112mbit --packet-rate 5000 --packet-burst 2000"),
+    ],
+)
+def test_the_command_that_sets_what_there_is(port, words):
+    assert port.set_command == ("ovstool", "police", "set", "eth1", *words.split())
+    assert port.clear_command == ("ovstool", "police", "clear", "eth1")
+    assert policed(10_000).with_rate("--burst", "5kbit") == ("ovstool", "police", "set", "eth1", "--rate", "10mbit", "--burst", "5kbit")
+
+
+@pytest.mark.parametrize(
+    ("kind", "can_have_qos", "is_dpdk", "is_afxdp", "is_tc"),
+    [
+        ("system", True, False, False, True), ("internal", True, False, False, True), ("tap", True, False, False, True),
+        ("dpdk", True, True, False, False), ("dpdkvhostuser", True, True, False, False), ("dummy-pmd", True, False, False, False),
+        ("afxdp-nonpmd", True, False, True, False), ("gre", False, False, False, False), ("patch", False, False, False, False),
+    ],
+)  # fmt: skip
+def test_what_an_interface_of_a_type_can_have(kind, can_have_qos, is_dpdk, is_afxdp, is_tc):
+    port = policed(kind=kind)
+    assert (port.interface.can_have_qos, port.interface.is_dpdk, port.interface.is_afxdp, port.is_tc) == (
+        can_have_qos,
+        is_dpdk,
+        is_afxdp,
+        is_tc,
+    )
+
+
+def test_whose_speed_is_that_of_a_line():
+    made_up = ("tun", "veth", "openvswitch", "dummy", "bridge", "macvlan", "ifb", "virtio_net", "xen_netfront", "hv_netvsc", "")
+    assert not any(ETH._replace(driver=driver).has_a_line for driver in made_up)
+    assert ETH._replace(driver="ixgbe").has_a_line and not ETH._replace(driver="ixgbe", type="internal").has_a_line
+    counted = ETH.with_traffic({"eth1": (5, 6), "eth2": (7, 8)})
+    assert (counted.received, counted.sent, counted.is_here) == (5, 6, True) and ETH.with_traffic({"eth2": (7, 8)}) == ETH

@@ -334,3 +334,21 @@ def test_a_dscp_of_queue_0():
         shaped(TEN, "0:dscp=10", queue_flows=[flow_to(0)]),
     ):
         assert list(shaping_rules.dscp_of_queue_0(silent)) == []
+
+
+@pytest.mark.parametrize(
+    ("port", "depends"),
+    [
+        (shaped(TEN, "0:max-rate=34359738360"), False),
+        (shaped(TEN, "0:max-rate=34359738361"), True),
+        (shaped("max-rate=34359738360"), False),
+        (shaped("max-rate=34359738361"), True),
+        (shaped(""), True),  # what an unknown link has
+        (shaped("", kind="linux-sfq"), False),
+        (shaped("latency=5", kind="linux-netem"), False),
+        (shaped("jitter=5", kind="linux-netem"), True),
+        (shaped("jitter=5", kind="linux-sfq"), False),
+    ],
+)
+def test_whether_it_matters_which_open_vswitch_it_is(port, depends):
+    assert shaping_rules.depend_on_version(port) is depends

@@ -80,5 +80,5 @@ def _require_type(txn: Transaction, name: str, kind: str, here: _Surroundings, i
         why = f"this Open vSwitch has no type {quote(kind)}; it has {', '.join(sorted(here.types))}"
         raise Refused(f"port {quote(name)}", why, port_types.near("--type {}", kind, here.types))
     port_types.check_name(name, kind, here.are_dummies)
-    if not is_new and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]], ("_uuid",))):
+    if not is_new and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]])):
         raise UsageError(f"port {quote(name)}", "the local port of a bridge is internal, whatever its type says")  # iface_get_type

@@ -17,7 +17,7 @@ from ovstool.switch import Switch, lookup
 QOS = ("_uuid", "type", "other_config", "queues", "external_ids")  # columns
 # All that refers to a row counts, ports of unlisted bridges too.
 _SHAPED = lookup.ports_with_qos(("_uuid", "qos"), unlisted=True)
-_ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", [], ("_uuid",)))  # all that decides who refers to whom
+_ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", []))  # all that decides who refers to whom
 _MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each
 
 
@@ -116,14 +116,14 @@ class References:
     def hold_referrers(self, qos: str) -> None:
         """Let the commit fail if other ports refer to ``qos`` by then. The server looks through all ports for it, so with many once."""
         if self._shaped is None:
-            self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]], ("_uuid",)), self._referrers[qos])
+            self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]]), self._referrers[qos])
         elif not self._shaped_held:
             self._shaped_held = True
             self._txn.hold(_SHAPED, self._shaped)
 
     def _ports_of(self, wanted: list[str]) -> dict[str, list[Row]]:
         if len(wanted) <= _MANY:
-            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], ("_uuid",), unlisted=True) for u in wanted])
+            answers = self._txn.read_all([Query("Port", [["qos", "includes", uuid(u)]], unlisted=True) for u in wanted])
             return dict(zip(wanted, answers, strict=True))
         self._shaped = self._txn.read(_SHAPED)
         found: dict[str, list[Row]] = {u: [] for u in wanted}
