@@ -1,7 +1,5 @@
 """The page of 'qos explain', line for line: what is asked, what is there, what is not known."""
 
-from dataclasses import replace
-
 from ovstool.commands.qos_explain import page
 from ovstool.remedy import FindingRow
 from ovstool.switch.checks.datapath import TcClass
@@ -20,7 +18,7 @@ PORT = Explained(
 
 
 def lines(**changed) -> list[str]:
-    return list(page(replace(PORT, **changed), []))
+    return list(page(PORT._replace(**changed), []))
 
 
 def of_queue(queue: ExplainedQueue, **changed) -> list[str]:
@@ -69,7 +67,7 @@ def test_a_port_without_qos():
 
 
 def test_interfaces_and_rates():
-    shown = lines(interfaces=[replace(ETH, ofport=None), replace(ETH, link_speed=None)], shared_with=["eth2", "eth3"])
+    shown = lines(interfaces=[ETH._replace(ofport=None), ETH._replace(link_speed=None)], shared_with=["eth2", "eth3"])
     assert shown[1:4] == [
         "  interface     eth1 (type system), not open, link 1 Gbit/s, MTU 1500",
         "  interface     eth1 (type system), OpenFlow port 1, link speed unknown, MTU 1500",
@@ -88,32 +86,32 @@ def test_policing():
 
 
 def test_what_a_queue_has():
-    asked = replace(ZERO, asked=RequestedQueue(None, None, None, 0, None))
+    asked = ZERO._replace(asked=RequestedQueue(None, None, None, 0, None))
     assert of_queue(asked)[0] == "  queue 0       asked  priority 0"
-    assert of_queue(replace(asked, asked=RequestedQueue(None, None, None, None, None)))[0] == "  queue 0       asked  nothing of its own"
+    assert of_queue(asked._replace(asked=RequestedQueue(None, None, None, None, None)))[0] == "  queue 0       asked  nothing of its own"
     assert of_queue(ZERO, in_effect=False)[1] == "                has    nothing"
     assert of_queue(ZERO, in_effect=None)[1] == "                has    not known"
-    bare = replace(ONE, tc=None)
+    bare = ONE._replace(tc=None)
     assert of_queue(bare)[1] == "                has    min 8 kbit/s, max 16 kbit/s, burst 24 kbit"
     assert of_queue(bare, in_effect=False)[1] == "                has    min 8 kbit/s, max 16 kbit/s, burst 24 kbit; tc: nothing"
     assert (
-        of_queue(replace(ZERO, tc=TcClass(8, None, 1, 0)))[1]
+        of_queue(ZERO._replace(tc=TcClass(8, None, 1, 0)))[1]
         == "                has    not known; tc: rate 8 bit/s, 1 packets sent, 0 dropped"
     )
 
 
 def test_what_a_queue_has_sent():
-    assert of_queue(replace(ONE, tx_errors=2))[2] == "                sent   5 packets, 500 bytes; 2 errors"
-    assert of_queue(replace(ONE, tx_packets=0, tx_bytes=0))[2] == "                sent   0 packets, 0 bytes"
+    assert of_queue(ONE._replace(tx_errors=2))[2] == "                sent   5 packets, 500 bytes; 2 errors"
+    assert of_queue(ONE._replace(tx_packets=0, tx_bytes=0))[2] == "                sent   0 packets, 0 bytes"
 
 
 def test_the_flows_to_a_queue():
-    assert of_queue(replace(ZERO, flows=[]))[3:] == ["                flows  none; it gets what no flow puts into another queue"]
-    assert of_queue(replace(ONE, flows=[]))[3:] == ["                flows  none"]
-    elsewhere = replace(FLOW, bridge="br1", certain=False, match="")
-    assert of_queue(replace(ONE, flows=[FLOW, elsewhere]))[3:] == [
+    assert of_queue(ZERO._replace(flows=[]))[3:] == ["                flows  none; it gets what no flow puts into another queue"]
+    assert of_queue(ONE._replace(flows=[]))[3:] == ["                flows  none"]
+    elsewhere = FLOW._replace(bridge="br1", certain=False, match="")
+    assert of_queue(ONE._replace(flows=[FLOW, elsewhere]))[3:] == [
         "                flows  priority=7,ip actions=set_queue:1,NORMAL (3 packets)",
         "                       br1: priority=7 actions=set_queue:1,NORMAL (3 packets, wherever they leave)",
     ]
-    assert len(of_queue(replace(ONE, flows=[FLOW] * 10))) == 13
-    assert of_queue(replace(ONE, flows=[FLOW] * 12))[13:] == ["                       and 2 more"]
+    assert len(of_queue(ONE._replace(flows=[FLOW] * 10))) == 13
+    assert of_queue(ONE._replace(flows=[FLOW] * 12))[13:] == ["                       and 2 more"]
