@@ -285,7 +285,7 @@ def test_a_file_made_to_hurt(write, text):
         "import sys; from ovstool.host import inventory; from ovstool.host.deadline import Deadline\n"
         "for group in 'agj': inventory.hosts(['@' + group + '0' * (group == 'g')], sys.argv[1], Deadline(30))"
     )
-    done = subprocess.run([sys.executable, "-c", code, write(text)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code, write(text)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(("ovstool.errors.UsageError", "ovstool.errors.NotFound"))
 
