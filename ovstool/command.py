@@ -3,7 +3,7 @@
 import argparse
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cliff.command
 from cliff.lister import Lister
@@ -11,9 +11,6 @@ from cliff.lister import Lister
 from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.parser import Parser, add_common_options, add_output_options
 from ovstool.terminal.formats import Formatters
-
-if TYPE_CHECKING:
-    pass
 
 
 def report(error: BaseException, debug: bool, stderr: Any, host: str | None = None) -> Exit:

@@ -121,7 +121,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--inventory", metavar="FILE", help="where groups of hosts are: YAML, or Ansible's INI or YAML (default: see ovstool(1))")
     add("--sudo", action="store_true", help="on the far host, run as root through 'sudo -n'")
-    add("--parallel", metavar="N", type=number(1, 1000), help="hosts worked on at once (default: 16)")
+    add("--parallel", metavar="N", type=number(1, 1000), help=f"hosts worked on at once (default: {_PARALLEL})")
     add("--fail-fast", action="store_true", help="begin no further host once one has failed")
     add("--accept-new-host-key", action="store_true", help="trust a host that known_hosts does not have, and write its key down")
     add("--private-key", metavar="FILE", help="PEM file of the private key for ssl:")

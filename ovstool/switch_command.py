@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cliff.show import ShowOne
 
 from ovstool.answers import Answer, Table, one_table, plain
+from ovstool.command import Command, OutputCommand, TableCommand, report
 from ovstool.errors import Exit, one_line
 from ovstool.host import Tls
 from ovstool.host.deadline import Deadline
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from ovstool.fleet import Outcome
     from ovstool.host.address import Target
     from ovstool.remedy import FindingRow
-
-
-from ovstool.command import Command, OutputCommand, TableCommand, report
 
 
 class SwitchCommand(Command):
@@ -246,7 +244,7 @@ def _targets(args: argparse.Namespace) -> "list[Target]":
 def _reach(args: argparse.Namespace) -> Reach:
     return Reach(
         db=args.db,
-        tls=Tls(args.private_key, args.certificate, args.ca_cert),
+        tls=_tls(args),
         timeout_s=time_for(args),
         wait=not args.no_wait,
         dry_run=args.dry_run,
@@ -261,5 +259,8 @@ def addressed(findings: Sequence[Finding], target: "Target | None", args: argpar
         return []
     from ovstool import remedy
 
-    tls = Tls(args.private_key, args.certificate, args.ca_cert)
-    return remedy.rows(findings, remedy.Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), tls))
+    return remedy.rows(findings, remedy.Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), _tls(args)))
+
+
+def _tls(args: argparse.Namespace) -> Tls:
+    return Tls(args.private_key, args.certificate, args.ca_cert)

@@ -38,7 +38,7 @@ class SflowEnable(SwitchWriter):
             type=_agent,
             help="interface or IP address that identifies the switch (default: the interface on the route to the collector)",
         )
-        parser.add_argument("--sampling", metavar="N", type=_sampling, help="sample one packet in N (default: 400)")
+        parser.add_argument("--sampling", metavar="N", type=_sampling, help=f"sample one packet in N (default: {sflow.SAMPLING})")
         parser.add_argument(
             "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
         )

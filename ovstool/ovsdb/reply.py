@@ -84,9 +84,9 @@ class ReplyReader:
             return (yield from self._value())
         results: list[Json] = []
         while (yield from self._more("[" if not results else ",", "]")):
-            if len(results) > len(self.operations):
-                raise malformed("more results than operations")
             results += self._plain_results(len(results)) or [(yield from self._result(len(results)))]
+            if len(results) > len(self.operations) + 1:  # the last may be that of the commit
+                raise malformed("more results than operations")
         return results
 
     def _plain_results(self, index: int) -> list[Json]:

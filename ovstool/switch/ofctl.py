@@ -80,7 +80,7 @@ class OfctlBridge(NamedTuple):
 
     def port_names(self) -> dict[str, str]:
         """The name of each port by its number, both as ovs-ofctl prints them."""
-        return {number: name for name, number in text.port_numbers(self._show()).items()}
+        return text.port_names(self._show())
 
     def _show(self) -> str:
         return self.run("show", "--", self.socket).stdout
@@ -225,7 +225,7 @@ class OfctlBridge(NamedTuple):
         same = {flow: reported[as_sent.lstrip()] for flow, as_sent in pairs if as_sent.lstrip() in reported}
         if left := [(flow, as_sent) for flow, as_sent in pairs if as_sent and flow not in same]:
             same |= self._same_in_canonical_form(left, reported)
-        port_names = {number: name for name, number in text.port_numbers(shown).items()}
+        port_names = text.port_names(shown)
         differing = [(flow, as_sent) for flow, as_sent in zip(plus, sent, strict=False) if as_sent and flow not in same]
         return same, {flow: names.escaped(names.with_names(as_sent, port_names)).lstrip() for flow, as_sent in differing}
 

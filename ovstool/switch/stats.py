@@ -38,7 +38,7 @@ def queues(switch: Switch, spec: SamplingSpec) -> list[Reading]:
 
 
 def readings(switch: Switch, spec: SamplingSpec) -> Iterator[list[Reading]]:
-    """Read the counters every ``interval_s`` seconds, ``count`` times, for ``for_s`` seconds, or without end: the first at once.
+    """Read the counters every ``interval_s`` seconds, ``times`` times, for ``for_s`` seconds, or without end: the first at once.
 
     A sample that cannot be had in time is left out. An interface or a bridge that is gone has no readings until it is back, which is noted;
     the first one after that has ``gap`` set. Each reading has the switch's whole timeout.

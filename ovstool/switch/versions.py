@@ -25,6 +25,11 @@ def is_unknown(rows: list[Row]) -> bool:
     return (stored(rows) or NEWEST) > NEWEST
 
 
+def is_older(version: Version | None, major: int, minor: int) -> bool:
+    """Whether a version comes before another; False where it is not known."""
+    return version is not None and version < (major, minor)
+
+
 def running(switch: Switch) -> Version | None:
     """What ovs-vswitchd itself says, for which a program is run; None when it cannot be asked."""
     try:

@@ -173,6 +173,11 @@ def port_numbers(shown: str) -> dict[str, str]:
     return {match[2]: match[1] for match in found if match}
 
 
+def port_names(shown: str) -> dict[str, str]:
+    """The name of each port by its number, from ``ovs-ofctl show``."""
+    return {number: name for name, number in port_numbers(shown).items()}
+
+
 def openflow_version(shown: str) -> str:
     """The OpenFlow version of a reply, such as ``1.5``."""
     found = re.search(r" \(OF(1\.\d)\)", shown[:200])

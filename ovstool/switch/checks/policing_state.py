@@ -70,8 +70,7 @@ class PolicedInterface(NamedTuple):
         return ("ovstool", "police", "set", self.name, "--rate", units.spell(self.rate_kbps * 1000), *options)
 
     def is_older_than(self, major: int, minor: int) -> bool:
-        """False where the version is not known."""
-        return self.version is not None and self.version < (major, minor)
+        return versions.is_older(self.version, major, minor)
 
 
 def configured(switch: Switch, names: Sequence[str]) -> list[PolicedInterface]:

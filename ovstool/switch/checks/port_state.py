@@ -97,8 +97,7 @@ class PortState(NamedTuple):
         return min(least, self.limit or least)
 
     def is_older_than(self, major: int, minor: int) -> bool:
-        """False where the version is not known."""
-        return self.version is not None and self.version < (major, minor)
+        return versions.is_older(self.version, major, minor)
 
     def shape(self, queue: int) -> qos_types.Shape:
         return self.kind.queue_shape(self.queues[queue].other_config)
