@@ -7,7 +7,7 @@ from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids, without
 from ovstool.switch import Change, Switch, interface_health, lookup, losses
-from ovstool.switch.accepts import bridge_keys
+from ovstool.switch.accepts import bridge_keys, new_names
 from ovstool.switch.qos import references
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
@@ -50,7 +50,7 @@ def list_all(switch: Switch) -> list[ListedBridge]:
     listed = [
         ListedBridge(
             name=row["name"],
-            datapath_type=one(row["datapath_type"]) or "system",
+            datapath_type=lookup.datapath_type(row),
             fail_mode=one(row["fail_mode"]),
             ports=len(many(row["ports"])),
             controllers=sorted(targets.get(u, "") for u in many(row["controller"])),
@@ -88,7 +88,7 @@ def show(switch: Switch, name: str) -> dict:
         "name": name,
         "parent": row["name"] if fake else None,
         "vlan": fake.vlan if fake else None,
-        "datapath_type": one(row["datapath_type"]) or "system",
+        "datapath_type": lookup.datapath_type(row),
         "datapath_id": one(row["datapath_id"]),
         "fail_mode": one(row["fail_mode"]),
         "protocols": sorted(many(row["protocols"])),
@@ -111,7 +111,7 @@ def add(switch: Switch, name: str, spec: BridgeSpec) -> list[Change]:
 
     Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
     """
-    lookup.check_new_name(name, "bridge")
+    new_names.check(name, "bridge")
     if len(name.encode()) > _LONGEST_NAME:
         why = f"its local port is a device, and the name of one has at most {_LONGEST_NAME} bytes"
         raise UsageError(f"bridge {quote(name)}", why, "a shorter name")
@@ -152,7 +152,7 @@ def _unheeded(switch: Switch, name: str, spec: BridgeSpec) -> list[str]:
 
 def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
     for table in ("Bridge", "Port", "Interface"):
-        lookup.require_free(txn, table, name)
+        new_names.require_free(txn, table, name)
     if existing := txn.held(Query("Bridge", [["name", "==", name]], _COLUMNS)):
         if differing := _differing(existing[0], spec, _controllers(txn, existing[0]) if spec.controllers else []):
             why = f"exists and differs in {', '.join(differing)}"
@@ -263,7 +263,7 @@ def _without_ports(
 def _differing(row: Row, spec: BridgeSpec, controllers: list[Row]) -> list[str]:
     """The columns in which a bridge is not as asked; what was not asked for may be anything."""
     differing = []
-    if spec.datapath_type is not None and (one(row["datapath_type"]) or "system") != spec.datapath_type:
+    if spec.datapath_type is not None and lookup.datapath_type(row) != spec.datapath_type:
         differing.append("datapath_type")
     if spec.fail_mode is not None and one(row["fail_mode"]) != spec.fail_mode:
         differing.append("fail_mode")

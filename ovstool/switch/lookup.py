@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from ovstool.errors import Conflict, NotFound, UsageError, quote
-from ovstool.ovsdb.transaction import Query, Row, Transaction
+from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
 
 Item = TypeVar("Item")
@@ -14,8 +14,6 @@ _MANY = 20  # names; from here on one pass over the table is cheaper than one fo
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 FAKE_BRIDGES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
-_RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
-_NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
 LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
 
 
@@ -44,6 +42,16 @@ class Named(NamedTuple):
 
     name: str
     rows: list[Row]
+
+
+def interface_type(row: Row) -> str:
+    """What an Interface row is; an empty type is ``system`` (ovs-vswitchd.conf.db(5))."""
+    return one(row["type"]) or "system"
+
+
+def datapath_type(row: Row) -> str:
+    """The datapath of a Bridge row; an empty type is ``system`` (ovs-vswitchd.conf.db(5))."""
+    return one(row["datapath_type"]) or "system"
 
 
 def interfaces(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Named]:
@@ -229,26 +237,6 @@ def queries_of(table: str, uuids: Iterable[str], columns: Sequence[str]) -> list
 def unique(items: Iterable[Item]) -> list[Item]:
     """Without repetitions, in the order given."""
     return list(dict.fromkeys(items))
-
-
-def check_new_name(name: str, what: str) -> None:
-    """Raise UsageError for a name that a flow or a command line would take for something else, in quotes too."""
-    if not name or len(name.encode(errors="replace")) > 255:
-        raise UsageError(f"{what} {quote(name)}", "a name has 1 to 255 bytes")
-    if any(c.isspace() or not c.isprintable() or c == "/" for c in name) or name in (".", "..") or name.startswith((*SELECTORS, "-")):
-        why = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
-        raise UsageError(f"{what} {quote(name)}", why)
-    if name.lower() in _RESERVED or "action" in name or _NUMBER.fullmatch(name):
-        raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
-
-
-def require_free(txn: Transaction, table: str, name: str) -> None:
-    """Raise Conflict when a row of this name is there although no bridge of the switch has it; a name is unique in its table."""
-    query = Query(table, [["name", "==", name]])
-    there, listed = txn.read_all([query._replace(unlisted=True), query])
-    if there and not listed:
-        why = "a Flow_Sample_Collector_Set still refers to the bridge that had a row of this name, which the switch has no more"
-        raise Conflict(f"{table.lower()} {quote(name)}", why, "ovs-vsctl destroy Flow_Sample_Collector_Set UUID, of that bridge")
 
 
 def _select(reader: Reader, selector: str) -> str:

@@ -7,7 +7,7 @@ from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids, without
 from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police
-from ovstool.switch.accepts import port_fit, port_modes, port_types
+from ovstool.switch.accepts import new_names, port_fit, port_modes, port_types
 from ovstool.switch.qos import references
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
@@ -87,7 +87,7 @@ def show(switch: Switch, name: str) -> dict:
         "interfaces": [
             {
                 "name": row["name"],
-                "type": one(row["type"]) or "system",
+                "type": lookup.interface_type(row),
                 "ofport": ofport(row["ofport"]),
                 "link_state": one(row["link_state"]),
                 "link_speed": one(row["link_speed"]),
@@ -111,7 +111,7 @@ def add(switch: Switch, bridge: str, name: str, spec: PortSpec) -> list[Change]:
     when the device does.
     """
     for new in (name, *spec.bond):
-        lookup.check_new_name(new, "port")
+        new_names.check(new, "port")
     _require_peer_name(spec)
     return _write(switch, lambda txn: _add(txn, bridge, name, spec))
 
@@ -148,7 +148,7 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
     members = spec.bond or (name,)
     for table, names in (("Port", (name,)), ("Interface", members)):
         for new in names:
-            lookup.require_free(txn, table, new)
+            new_names.require_free(txn, table, new)
     if existing := txn.held(Query("Port", [["name", "==", name]], _PORT)):
         return _leave(txn, into, existing[0], spec)
     txn.hold(Query("Bridge", [["_uuid", "==", into["_uuid"]]], ("name",)), [into])
@@ -265,7 +265,7 @@ def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
 
 def _require_peer_name(spec: PortSpec) -> None:
     if "peer" in spec.options and spec.type in (None, "patch"):
-        lookup.check_new_name(spec.options["peer"], "peer")
+        new_names.check(spec.options["peer"], "peer")
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> list[Row]:
@@ -330,7 +330,7 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
     return ListedPort(
         bridge=bridge,
         port=port["name"],
-        type="bond" if bond else one(first["type"]) or "system",
+        type="bond" if bond else lookup.interface_type(first),
         ofport=None if bond else ofport(first["ofport"]),
         tag=one(port["tag"]),
         trunks=sorted(many(port["trunks"])),

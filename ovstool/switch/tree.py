@@ -63,7 +63,7 @@ def _bridge(row: Row, rows: _Rows) -> dict:
     sflow = rows.sflows.get(one(row["sflow"]))
     return {
         "name": row["name"],
-        "datapath_type": one(row["datapath_type"]) or "system",
+        "datapath_type": lookup.datapath_type(row),
         "fail_mode": one(row["fail_mode"]),
         "controllers": [
             {"target": controller["target"], "connected": one(controller["is_connected"])}
@@ -97,7 +97,7 @@ def _sorted(rows: dict[str, Row], references: Json, column: str) -> list[Row]:
 def _interface(row: Row) -> dict:
     return {
         "name": row["name"],
-        "type": one(row["type"]) or "system",
+        "type": lookup.interface_type(row),
         "ofport": ofport(row["ofport"]),
         "admin_state": one(row["admin_state"]),
         "link_state": one(row["link_state"]),

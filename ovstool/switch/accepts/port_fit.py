@@ -29,8 +29,8 @@ def check(txn: Transaction, before: Row | None, after: Row, asked: Mapping[str, 
 
     Raises UsageError for what Open vSwitch would ignore or take for something else, Refused for a type that this one does not have.
     """
-    name, kind, options = after["name"], one(after["type"]) or "system", mapping(after["options"])
-    is_other = before is None or kind != (one(before["type"]) or "system")
+    name, kind, options = after["name"], lookup.interface_type(after), mapping(after["options"])
+    is_other = before is None or kind != lookup.interface_type(before)
     ignored, unknown = port_types.ignored_options(kind, asked), port_types.unknown_options(kind, options)
     here = _Surroundings()
     if ignored or kind in port_types.TUNNELS or (is_other and (kind not in ("system", "internal", "patch") or port_types.is_cut(name))):
@@ -58,7 +58,7 @@ def findings(txn: Transaction, bridge: str, port: Row, members: Sequence[Row]) -
         there, bridges = txn.read_all(
             [Query("Interface", [["name", "==", peer]], ("_uuid", "type", "options")), Query("Bridge", [], ("name", "datapath_type"))]
         )
-        datapaths = {row["name"]: row["datapath_type"] or "system" for row in bridges}
+        datapaths = {row["name"]: lookup.datapath_type(row) for row in bridges}
         bridge = bridge or lookup.bridges_of_ports(txn, [port]).get(one(port["_uuid"]), "")
         other = lookup.bridges_of(txn, there).get(one(there[0]["_uuid"]), "") if there else ""
         found += port_modes.of_peer(row["name"], bridge, peer, there[0] if there else None, other, datapaths)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import mapping, ofport, one
-from ovstool.switch import ERROR, Finding, police
+from ovstool.switch import ERROR, Finding, lookup, police
 
 COLUMNS = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "status", "statistics", *police.COLUMNS)
 HIGHEST_BPS = (2**32 - 1) * 8  # bytes a second in 32 bits: all that tc's older interface holds, and HFSC to this day
@@ -69,14 +69,10 @@ def of_row(row: Row) -> InterfaceState:
     """An interface as the database has it, from a row with ``COLUMNS``."""
     mtu, counters = one(row["mtu"]), mapping(row["statistics"])
     return InterfaceState(
-        row["name"], one(row["type"]) or "system", ofport(row["ofport"]),
+        row["name"], lookup.interface_type(row), ofport(row["ofport"]),
         one(row["error"]), one(row["link_speed"]), str(mapping(row["status"]).get("driver_name", "")), mtu if isinstance(mtu, int) else 1500,
         **police.rates(row), received=counters.get("rx_bytes", 0), sent=counters.get("tx_bytes", 0), is_here=False,
     )  # fmt: skip
-
-
-def datapath_type(bridge: Row) -> str:
-    return one(bridge["datapath_type"]) or "system"
 
 
 def is_one_sided(most: int, rest: int) -> bool:

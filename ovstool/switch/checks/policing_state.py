@@ -82,7 +82,7 @@ def configured(switch: Switch, names: Sequence[str]) -> list[PolicedInterface]:
     with_qos = [_WITH_QOS] if every else [_with_qos(row) for row in limited.values()]
     bridge_rows, root, *answers = switch.read_all([_BRIDGES, versions.QUERY, *with_qos])
     bridges = lookup.bridges_of(switch, list(limited.values()), bridge_rows)
-    datapaths = {row["name"]: interface_state.datapath_type(row) for row in bridge_rows}
+    datapaths = {row["name"]: lookup.datapath_type(row) for row in bridge_rows}
     shaped = {u for rows in answers for row in rows for u in many(row["interfaces"])}
     offloads = any(mapping(row["other_config"]).get("hw-offload") == "true" for row in root)
     found = []

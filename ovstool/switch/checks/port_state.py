@@ -208,7 +208,7 @@ class _RelatedRows(NamedTuple):
         return PortState(
             row["name"],
             name,
-            interface_state.datapath_type(bridge) if bridge else "",
+            lookup.datapath_type(bridge) if bridge else "",
             is_owned=bool(bridge and (many(bridge["controller"]) or one(bridge["fail_mode"]) == "secure")),
             interfaces=sorted((interface_state.of_row(self.interfaces[u]) for u in here), key=lambda interface: interface.name),
             version=self.version,

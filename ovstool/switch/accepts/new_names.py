@@ -1,0 +1,34 @@
+"""The names that a new bridge or port may have."""
+
+import re
+
+from ovstool.errors import Conflict, UsageError, quote
+from ovstool.ovsdb.transaction import Query, Transaction
+from ovstool.switch import lookup
+
+_RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
+_NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
+
+
+def check(name: str, what: str) -> None:
+    """Raise UsageError for a name that a flow or a command line would take for something else, in quotes too."""
+    if not name or len(name.encode(errors="replace")) > 255:
+        raise UsageError(f"{what} {quote(name)}", "a name has 1 to 255 bytes")
+    if (
+        any(c.isspace() or not c.isprintable() or c == "/" for c in name)
+        or name in (".", "..")
+        or name.startswith((*lookup.SELECTORS, "-"))
+    ):
+        why = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
+        raise UsageError(f"{what} {quote(name)}", why)
+    if name.lower() in _RESERVED or "action" in name or _NUMBER.fullmatch(name):
+        raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
+
+
+def require_free(txn: Transaction, table: str, name: str) -> None:
+    """Raise Conflict when a row of this name is there although no bridge of the switch has it; a name is unique in its table."""
+    query = Query(table, [["name", "==", name]])
+    there, listed = txn.read_all([query._replace(unlisted=True), query])
+    if there and not listed:
+        why = "a Flow_Sample_Collector_Set still refers to the bridge that had a row of this name, which the switch has no more"
+        raise Conflict(f"{table.lower()} {quote(name)}", why, "ovs-vsctl destroy Flow_Sample_Collector_Set UUID, of that bridge")
