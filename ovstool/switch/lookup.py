@@ -15,7 +15,7 @@ _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 FAKE_BRIDGES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
-_NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
+_NUMBER = r"(?i)[+-]?[0-9]+|0x[0-9a-f]+"
 LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
 
 
@@ -238,7 +238,7 @@ def check_new_name(name: str, what: str) -> None:
     if any(c.isspace() or not c.isprintable() or c == "/" for c in name) or name in (".", "..") or name.startswith((*SELECTORS, "-")):
         why = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
         raise UsageError(f"{what} {quote(name)}", why)
-    if name.lower() in _RESERVED or "action" in name or _NUMBER.fullmatch(name):
+    if name.lower() in _RESERVED or "action" in name or re.fullmatch(_NUMBER, name):
         raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
 
 
