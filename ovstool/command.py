@@ -1,7 +1,6 @@
 """The bases of all commands: parsing, notes, output through cliff's formatters, and an error as one line and an exit code."""
 
 import argparse
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -33,9 +32,10 @@ def report(error: BaseException, debug: bool, stderr: Any, host: str | None = No
 
 
 def docstring(command_class: type) -> str:
-    """The docstring of a command, which is its help, without the indentation of the code; importing inspect takes 7 ms."""
-    first, _, rest = (command_class.__doc__ or "").partition("\n")
-    return f"{first}\n{textwrap.dedent(rest)}".strip()
+    """The docstring of a command, which is its help, without the indentation of the code; inspect and textwrap take 10 ms to import."""
+    text = command_class.__doc__ or ""
+    _, newline, indentation = text.rpartition("\n")  # before the quotes that end it; none from Python 3.13 on
+    return text.replace(newline + indentation, "\n").strip() if newline else text
 
 
 class Command(cliff.command.Command):

@@ -18,7 +18,7 @@ _LAZY = {
     ),
     "dataclasses": frozenset(["inspect"]),  # until Python 3.12 for a class without a docstring alone
     "logging": frozenset(["traceback"]),
-    "tabulate": frozenset(["importlib.metadata"]),  # for its __version__
+    "tabulate": frozenset(["html", "importlib.metadata"]),  # for tables in HTML, and for its __version__
 }
 
 

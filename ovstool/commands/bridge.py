@@ -1,7 +1,6 @@
 """ovstool bridge"""
 
 import argparse
-import ipaddress
 import re
 from typing import Any
 
@@ -187,7 +186,9 @@ def _own_host_and_port(text: str) -> tuple[str, str]:
 def _is_place(host: str, port: str, least: int) -> bool:
     if units.whole_number(port, least, 65535) is None:
         return False
+    from ipaddress import ip_address  # for controllers alone
+
     try:
-        return bool(ipaddress.ip_address(host.partition("%")[0]))
+        return bool(ip_address(host.partition("%")[0]))
     except ValueError:  # a name of digits and dots is a mistyped address
         return bool(re.fullmatch(r"[a-z0-9_][a-z0-9_.-]{0,252}", host, re.IGNORECASE)) and not host.replace(".", "").isdigit()

@@ -1,4 +1,4 @@
-"""ovstool qos check and police check"""
+"""ovstool qos check and police check, each of which imports its own rules alone"""
 
 import argparse
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from typing import Any
 
 from ovstool.commands.options import POLICED_PORT, PORT
 from ovstool.switch import Finding, Switch
-from ovstool.switch.checks import policing, shaping
 from ovstool.switch_command import SwitchChecker, addressed
 
 
@@ -44,6 +43,8 @@ class QosCheck(_Check):
     """
 
     def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
+        from ovstool.switch.checks import shaping
+
         return shaping.check(switch, ports)
 
 
@@ -63,4 +64,6 @@ class PoliceCheck(_Check):
     ports = POLICED_PORT
 
     def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
+        from ovstool.switch.checks import policing
+
         return policing.check(switch, ports)

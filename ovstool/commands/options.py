@@ -9,6 +9,7 @@ from ovstool.errors import UsageError, quote
 PORT_NAME = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"  # what a PORT may be, for help texts
 PORT = f"port: {PORT_NAME}"
 POLICED_PORT = f"{PORT}; a bond's name means all its members"
+MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
 
 Value = TypeVar("Value")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ovstool import units
-from ovstool.commands.options import PORT, as_dict, key_value, quantity
+from ovstool.commands.options import MAX_QUEUE, PORT, as_dict, key_value, quantity
 from ovstool.errors import UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, qos
@@ -14,7 +14,6 @@ from ovstool.switch.checks import shaping_rules
 from ovstool.switch.qos import references
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
-MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
 _QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {
     "min": ("min_rate", units.parse_rate),
     "max": ("max_rate", units.parse_rate),

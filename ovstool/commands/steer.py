@@ -4,8 +4,7 @@ import argparse
 from typing import Any
 
 from ovstool.commands.flow import FlowWriter
-from ovstool.commands.options import PORT, word
-from ovstool.commands.qos import MAX_QUEUE
+from ovstool.commands.options import MAX_QUEUE, PORT, word
 from ovstool.parser import number
 from ovstool.switch import Switch, steer
 from ovstool.switch.checks import shaping_rules

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.errors import Refused, Unreachable, UsageError, one_line, quote
-from ovstool.openflow.accepts import actions, match_probes
+from ovstool.openflow.accepts import match_probes
 from ovstool.openflow.syntax import lexer, names, ofctl_errors, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.switch import Change, Switch
@@ -181,6 +181,7 @@ def diff(switch: Switch, bridge: str, flows: GivenFlows) -> list[tuple[str, str]
 
 def follow(switch: Switch, bridge: str, flow: str) -> "Trace":
     """What ovs-vswitchd would do with a packet (``ofproto/trace``, ovs-vswitchd(8)). Raises NotFound, UsageError, Unreachable."""
+    from ovstool.openflow.accepts import actions
     from ovstool.openflow.syntax import trace
 
     OfctlBridge.of(switch, bridge)

@@ -21,8 +21,8 @@ HEADER = 128
 MOST_HEADER, SAFE_HEADER = 700 - 88, 700 - 88 - 140
 # It samples with a chance in steps of 2^-32 (dpif_sflow_set_options of ofproto-dpif-sflow.c); from here on that is off by more than 1%.
 MOST_SAMPLING = 2**32 // 100
-_HOST_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,252}", re.IGNORECASE)
-_SCOPE = re.compile(r"[\w.-]+")
+_HOST_NAME = r"(?i)[a-z0-9][a-z0-9_.-]{0,252}"
+_SCOPE = r"[\w.-]+"
 _BROADCAST = ipaddress.ip_address("255.255.255.255")
 _LINK_LOCAL_GROUPS = ipaddress.ip_network("ff02::/16")
 _COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header", "external_ids")
@@ -78,7 +78,7 @@ def parse_collector(text: str) -> Collector:
     if number is None:
         raise wrong
     # A name of digits and dots is a mistyped address, not a host.
-    if not _is_ip(host) and (not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit()):
+    if not _is_ip(host) and (not re.fullmatch(_HOST_NAME, host) or host.replace(".", "").isdigit()):
         raise wrong
     if _is_ip(host):
         host = _required_reachable(host)
@@ -105,7 +105,7 @@ def _required_reachable(host: str) -> str:
     scope = getattr(address, "scope_id", None)
     if address.version == 6 and not scope and (address.is_link_local or address in _LINK_LOCAL_GROUPS):
         raise UsageError(f"collector [{host}]", "a link-local address needs the interface that leads to it", f"[{host}%eth0]:{PORT}")
-    if scope and not _SCOPE.fullmatch(scope):
+    if scope and not re.fullmatch(_SCOPE, scope):
         raise UsageError(f"collector {quote(host)}", "its scope is not an interface")
     return str(address)
 

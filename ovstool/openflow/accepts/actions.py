@@ -18,9 +18,9 @@ from ovstool.openflow.syntax.lexer import Word, words
 _U8, _U16, _U32, _U64 = (number(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 _D16, _D32 = decimal(0, 2**16 - 1), decimal(0, 2**32 - 1)
 
-_PIECES = re.compile(r"[^, \t\r\n]+")
-_PIECE = re.compile(r"([^:=(]*)[:=(]?(.*)", re.DOTALL)
-# Patterns that few actions need are texts, which re compiles when the first does.
+# Patterns are texts, which re compiles when the first action needs them.
+_PIECES = r"[^, \t\r\n]+"
+_PIECE = r"(?s)([^:=(]*)[:=(]?(.*)"
 _CLAUSE = r"([^,]*),[ \t]*\+?([0-9]+)[ \t]*/[ \t]*\+?([0-9]+)[ \t]*"
 _QUEUE = r"(?s)[:q,]*([^:q,]*)[:q,](.*)"
 _NAT_IPV4 = r"(?s)([0-9.]+)(?:-([0-9.+-]*))?(?::(.*))?"
@@ -101,7 +101,7 @@ def _about_text(text: str) -> str:
     form = fields.plain_patterns().get(name)
     if form and form.fullmatch(value):
         return _OF_PROTOCOL if name in _SAYING_PROTOCOL else fields.by_name()[name].name
-    name, value = _PIECE.fullmatch(text).groups()  # type: ignore[union-attr]  # it matches anything
+    name, value = re.fullmatch(_PIECE, text).groups()  # type: ignore[union-attr]  # it matches anything
     return _about(Word(name, value, text))
 
 
@@ -143,7 +143,7 @@ def _misfit_of(judge: Callable[[str], None], text: str) -> str | None:
 
 def _judge_actions(text: str) -> None:
     """Raises Misfit for actions."""
-    pieces = text.split(",") if "(" not in text else _NESTED.findall(text)
+    pieces = text.split(",") if "(" not in text else re.findall(_NESTED, text)
     if '"' in text or len(",".join(pieces)) != len(text):
         pieces = [text]
     for piece in pieces:
@@ -159,7 +159,7 @@ def _judge_text(text: str) -> str:
 
 
 _ACTIONS = _Judged(_judge_text)
-_NESTED = re.compile(r'([^,() \t\r\n"]+(?:\((?:[^()"]|\([^()"]*\))*\))?)(?:[, \t\r\n]|\Z)')
+_NESTED = r'([^,() \t\r\n"]+(?:\((?:[^()"]|\([^()"]*\))*\))?)(?:[, \t\r\n]|\Z)'
 REGISTER = r"(?:reg(?:1[0-5]|[0-9])|metadata|tun_id|pkt_mark|ct_mark|NXM_NX_(?:REG[0-9]|CT_MARK)\[\])"
 
 
@@ -314,12 +314,12 @@ def _conjunction(text: str) -> str | None:
 
 @_of
 def _decrements(text: str) -> str | None:
-    return next(filter(None, map(_D16, _PIECES.findall(text))), None)
+    return next(filter(None, map(_D16, re.findall(_PIECES, text))), None)
 
 
 @_of
 def _multipath(text: str) -> str | None:
-    said = _PIECES.findall(text)
+    said = re.findall(_PIECES, text)
     if len(said) > 6:
         return "says more than it can: (FIELDS,BASIS,ALGORITHM,N_LINKS,ARG,DST)"
     checks: tuple[Check, ...] = (_whatever, _D16, _whatever, decimal(1, 65536), _D32, fields.subfield)
@@ -333,7 +333,7 @@ def _whatever(text: str) -> None:
 @_of
 def _bundle(text: str) -> str | None:
     before, _, members = text.partition("members:") if "members:" in text else text.partition("slaves:")
-    said, ports = _PIECES.findall(before), _PIECES.findall(members)
+    said, ports = re.findall(_PIECES, before), re.findall(_PIECES, members)
     if len(ports) > _MOST_MEMBERS:
         return f"does not fit: up to {_MOST_MEMBERS} members"
     return (_D16(said[1]) if len(said) > 1 else None) or next(filter(None, map(fields.port, ports)), None)

@@ -145,13 +145,12 @@ _NO_VLAN = 0xFFFF  # dl_vlan=0xffff is for packets without a VLAN
 # Of these the value is taken for the mask (match_set_tun_erspan_dir_masked of match.c).
 _NOT_ZERO = ("tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid")
 
-_NUMBER = re.compile(r"[ \t]*([+-]?)(?:0[xX]([0-9a-fA-F]{1,1024})|([0-9]{1,400}))")
-_DECIMAL = re.compile(r"[ \t]*\+?([0-9]{1,400})")
+# Patterns are texts, which re compiles when the first value needs them.
+_NUMBER = r"[ \t]*([+-]?)(?:0[xX]([0-9a-fA-F]{1,1024})|([0-9]{1,400}))"
+_DECIMAL = r"[ \t]*\+?([0-9]{1,400})"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 MAC = r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}"
-_IPV4, _MAC = re.compile(IPV4), re.compile(MAC)
-# Patterns that few values need are texts, which re compiles when the first does.
 _PORT = r"[ \t]*[+-]?[0-9]+"
 _PACKET_TYPE = r"\(([^,()]*),([^,()]*)\)"
 _FLAG = r"[a-z_]+"
@@ -163,10 +162,10 @@ _OWN_PORTS = 0xFFFFFF00  # what OpenFlow 1.1 and later reserve of 32 bits for po
 _HEX = "0x[0-9a-fA-F]"
 NUMBER_16 = rf"(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|0|{_HEX}{{1,4}})"
 NUMBER = rf"(?:[1-9][0-9]{{0,8}}|0|{_HEX}{{1,8}})"  # numbers that fit into 16 and 32 bits, written plainly
-_PLAIN_IPV4 = re.compile(rf"{IPV4}(?:/(?:[12]?[0-9]|3[0-2]))?")
-_PLAIN_8 = re.compile(rf"[1-9]?[0-9](?:/{_HEX}{{1,2}})?")
-_PLAIN_16 = re.compile(rf"{NUMBER_16}(?:/{_HEX}{{1,4}})?")
-_PLAIN_32 = re.compile(rf"{NUMBER}(?:/{_HEX}{{1,8}})?")
+_PLAIN_IPV4 = rf"{IPV4}(?:/(?:[12]?[0-9]|3[0-2]))?"
+_PLAIN_8 = rf"[1-9]?[0-9](?:/{_HEX}{{1,2}})?"
+_PLAIN_16 = rf"{NUMBER_16}(?:/{_HEX}{{1,4}})?"
+_PLAIN_32 = rf"{NUMBER}(?:/{_HEX}{{1,8}})?"
 
 
 class Field(NamedTuple):
@@ -203,7 +202,8 @@ def _lines(line: str) -> Iterator[str]:
 @lru_cache(1)
 def plain_patterns() -> dict[str, re.Pattern[str]]:
     """How nearly all values of most fields are written, by all of their names: it takes no closer look to see that these fit."""
-    forms = {"mac": _MAC, "ipv4": _PLAIN_IPV4, "number8": _PLAIN_8, "number16": _PLAIN_16, "number32": _PLAIN_32, "number64": _PLAIN_32}
+    texts = {"mac": MAC, "ipv4": _PLAIN_IPV4, "number8": _PLAIN_8, "number16": _PLAIN_16, "number32": _PLAIN_32, "number64": _PLAIN_32}
+    forms = {form: re.compile(text) for form, text in texts.items()}
     odd = (*_HIGHEST, *_NOT_ZERO, "nw_tos")
     return {
         name: forms[form]
@@ -271,7 +271,7 @@ def decimal(low: int, high: int) -> Check:
     """A number of which ovs-ofctl reads only decimal digits."""
 
     def check(text: str) -> str | None:
-        found = _DECIMAL.fullmatch(text)
+        found = re.fullmatch(_DECIMAL, text)
         return None if found and low <= int(found[1]) <= high else f"does not fit: {_span(low, high)}, in decimal digits"
 
     return check
@@ -283,7 +283,7 @@ def _span(low: int, high: int) -> str:
 
 def integer(text: str) -> int | None:
     """A number as strtoull(3) reads it, without wrapping it around; None for what is none."""
-    found = _NUMBER.fullmatch(text)
+    found = re.fullmatch(_NUMBER, text)
     if not found:
         return None
     sign, hexadecimal, digits = found.groups()
@@ -296,7 +296,7 @@ def integer(text: str) -> int | None:
 
 def octal(text: str) -> str | None:
     """What is wrong with a number that is another one than its digits say: ovs-fields(7) has decimal and hexadecimal alone."""
-    found = _NUMBER.fullmatch(text)
+    found = re.fullmatch(_NUMBER, text)
     if found and found[3] and found[3][0] == "0" and int(found[3]) != integer(found[3]):
         return f"begins with 0, so ovs-ofctl would read it as octal: {integer(text)}"
     return None
@@ -337,17 +337,17 @@ def _mac(field: Field, text: str, sets: bool) -> str | None:
 
 def mac(text: str) -> str | None:
     """What is wrong with an Ethernet address."""
-    return None if _MAC.fullmatch(text) else f"does not fit: {text} is no address"
+    return None if re.fullmatch(MAC, text) else f"does not fit: {text} is no address"
 
 
 def _ipv4(field: Field, text: str, sets: bool) -> str | None:
     first, slash, second = text.partition("/")
-    return ipv4(first) or (_prefix(second, 32) if slash and not _IPV4.fullmatch(second) else None)
+    return ipv4(first) or (_prefix(second, 32) if slash and not re.fullmatch(IPV4, second) else None)
 
 
 def ipv4(text: str) -> str | None:
     """What is wrong with an IPv4 address."""
-    return None if _IPV4.fullmatch(text) else f"does not fit: {text} is no address"
+    return None if re.fullmatch(IPV4, text) else f"does not fit: {text} is no address"
 
 
 def _ipv6(field: Field, text: str, sets: bool) -> str | None:

@@ -30,10 +30,10 @@ _FIELDS = {
     "tcp_": "tcp", "udp_": "udp", "sctp_": "sctp", "tp_": "tcp", "icmpv6_": "icmp6", "icmp_": "icmp", "nd_": "icmp6,icmp_type=135",
     "ipv6_": "ipv6", "arp_": "arp", "mpls_": "mpls", "nw_": "ip", "ip_": "ip",
 }  # fmt: skip
-_OPEN = re.compile(r"/(?:0x)?[0.:]+\Z")  # a mask of no bits
-_ANY_PORT = re.compile(r"any|none|0*(?:65535|4294967295)", re.IGNORECASE)
-_ANY_GROUP = re.compile(r"any|\+?0*4294967295", re.IGNORECASE)
-_NO_BITS = re.compile(r"[+-]?0+|0x0+", re.IGNORECASE)
+_OPEN = r"/(?:0x)?[0.:]+\Z"  # a mask of no bits
+_ANY_PORT = r"(?i)any|none|0*(?:65535|4294967295)"
+_ANY_GROUP = r"(?i)any|\+?0*4294967295"
+_NO_BITS = r"(?i)[+-]?0+|0x0+"
 
 
 def beside_fields(match: str) -> dict[str, str]:
@@ -66,11 +66,11 @@ def why_refused(match: str) -> str | None:
 def _says_nothing(word: Word) -> bool:
     match word.name:
         case "out_port":
-            return bool(_ANY_PORT.fullmatch(word.value))
+            return bool(re.fullmatch(_ANY_PORT, word.value))
         case "out_group":
-            return bool(_ANY_GROUP.fullmatch(word.value))
+            return bool(re.fullmatch(_ANY_GROUP, word.value))
         case "cookie":
-            return bool(_NO_BITS.fullmatch(word.value.partition("/")[2]))
+            return bool(re.fullmatch(_NO_BITS, word.value.partition("/")[2]))
     return False
 
 
@@ -108,7 +108,7 @@ def first_lost(said: Sequence[Word], taken: Sequence[str]) -> Word | None:
             continue
         if without == taken[0]:
             is_said = word.name == "nw_proto" and not there.isdisjoint(_OF_NUMBERS)  # by the word for it too
-            if not word.value or (word.name in _SHARED and not is_said and not _OPEN.search(word.value)):
+            if not word.value or (word.name in _SHARED and not is_said and not re.search(_OPEN, word.value)):
                 return word
         elif (shown := _SHARED.get(word.name)) and there.isdisjoint(shown):
             return word

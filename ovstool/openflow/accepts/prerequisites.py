@@ -40,7 +40,7 @@ _NEEDED = {
     for name in names.split()
 }
 # Fields that every packet has, each by one of its names; of those that share their place only one is plain.
-_FREE = re.compile(
+_FREE = (
     r"in_port|(?:dl|eth)_(?:src|dst)|dl_vlan|dl_vlan_pcp|vlan_tci|dl_type|eth_type|x{0,2}reg[0-9]+|metadata|tun_(?:id|src|dst|metadata[0-9]+)"
     r"|ct_(?:state|zone|mark|label)|pkt_mark|conj_id|recirc_id"
 )
@@ -53,7 +53,7 @@ _SHARED = (
 # Words for what a flow has besides its match, and those that ovs-ofctl passes over; out_port is for dumps, and no flow has it.
 _BESIDE = {*fields.BESIDE_MATCH, *fields.COUNTERS, *fields.IGNORED, *fields.FLAGS} - {"out_port"}
 # A value, unless what the match needs may depend on it.
-_VALUE = re.compile(r"(?<!_type)(?<!_proto)(?<!ct_state)[=:][^, \t\r]*")
+_VALUE = r"(?<!_type)(?<!_proto)(?<!ct_state)[=:][^, \t\r]*"
 _TELLING = ("_type", "_proto", "ct_state", "tun_metadata")  # in a field whose value counts, or whose number tells it from others
 _OF_VALUES = b"012345789.:/abcdefABCDEF"  # without the 6 that tells tcp6 from tcp
 
@@ -62,14 +62,15 @@ def one_of_each_kind(lines: Iterable[str]) -> list[tuple[int, str]]:
     """Of many flows one for each set of fields: its line's number and what stands before its actions."""
     roughly: dict[bytes, tuple[int, str]] = {}  # as most flows differ in numbers alone, and this is quick
     found: dict[str, tuple[int, str]] = {}
+    without_values = re.compile(_VALUE).sub
     for number, line in enumerate(lines, 1):
         head = (escaped(line) if '"' in line else line).partition("#")[0].partition("action")[0]
         if any(part in head for part in _TELLING) or head.count("reg") > 1:
-            found.setdefault(_VALUE.sub("", head), (number, head))
+            found.setdefault(without_values("", head), (number, head))
         else:
             roughly.setdefault(head.encode().translate(None, _OF_VALUES), (number, head))
     for number, head in roughly.values():
-        found.setdefault(_VALUE.sub("", head), (number, head))
+        found.setdefault(without_values("", head), (number, head))
     return sorted(found.values())
 
 
@@ -86,8 +87,8 @@ def are_plainly_met(said: Sequence[Word]) -> bool:
     if len(names & (_PROTOCOLS | {"dl_type", "eth_type"})) > 1 or len({name.partition("reg")[0] for name in names if "reg" in name}) > 1:
         return False
     texts = {word.text for word in said}
-    return all(not word.value if word.name in _PROTOCOLS else bool(_FREE.fullmatch(word.name)) or _has(word.name, texts) for word in said)
+    return all(not word.value if word.name in _PROTOCOLS else _is_met(word.name, texts) for word in said)
 
 
-def _has(name: str, texts: set[str]) -> bool:
-    return not texts.isdisjoint(_NEEDED.get(name, ()))
+def _is_met(name: str, texts: set[str]) -> bool:
+    return not texts.isdisjoint(_NEEDED.get(name, ())) or bool(re.fullmatch(_FREE, name))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
-from ovstool.openflow.accepts import actions
 from ovstool.openflow.syntax import lexer
 from ovstool.openflow.syntax.names import escaped, unescaped
 
@@ -70,6 +69,8 @@ class GivenFlows(NamedTuple):
 def _misfit_finder(file: str | None) -> Callable[[str], str | None]:
     """What tells the first value of a flow that ovs-ofctl would take for another one; in a file there may be very many flows."""
     if file is None:
+        from ovstool.openflow.accepts import actions  # not for flows that are checked already
+
         return actions.misfit_of_flow
     from ovstool.openflow.accepts.bulk_check import BulkCheck
 

@@ -18,7 +18,7 @@ for _word, _number in (("icmp", 1), ("igmp", 2), ("tcp", 6), ("udp", 17), ("sctp
     _WORDS[_word] = {"dl_type": "0x0800", "nw_proto": str(_number)}
 for _word, _number in (("icmp6", 58), ("tcp6", 6), ("udp6", 17), ("sctp6", 132)):
     _WORDS[_word] = {"dl_type": "0x86dd", "nw_proto": str(_number)}
-_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+_MAC = r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}"
 
 
 def fields(match: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ def _bits(value: str) -> tuple[int, int] | None:
 
 def _integer(text: str) -> int | None:
     try:
-        if _MAC.fullmatch(text):
+        if re.fullmatch(_MAC, text):
             return int(text.replace(":", ""), 16)
         if ":" in text:
             return int.from_bytes(socket.inet_pton(socket.AF_INET6, text), "big")

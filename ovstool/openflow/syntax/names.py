@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 
 # Ports that have a name for a number (enum ofp_port_t of ofp.h); ovs-ofctl takes these before a port of that name, in any case.
 _RESERVED = {"in_port", "table", "normal", "flood", "all", "controller", "local", "any", "none", "unset"}
+# Patterns are texts, which re compiles when the first flow needs them.
 _QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end where there is no other quote, so that each character is seen once
-_QUOTED = re.compile(_QUOTE)
 _PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
-_PORT = re.compile(rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})")
-_SET_IN_PORT = re.compile(rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)")
-_MEMBERS = re.compile(rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*")
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # ovs-ofctl quotes all others
+_PORT = rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})"
+_SET_IN_PORT = rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)"
+_MEMBERS = rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*"
+_PLAIN_NAME = r"[A-Za-z][A-Za-z0-9]*"  # ovs-ofctl quotes all others
 
 
 def escaped(flow: str) -> str:
@@ -38,7 +38,7 @@ def _requoted(flow: str, write: Callable[[str], str]) -> str:
         name = _unquoted(found[0])
         return found[0] if name is None else write(name)
 
-    return _QUOTED.sub(other, flow)
+    return re.sub(_QUOTE, other, flow)
 
 
 def _unquoted(quoted: str) -> str | None:
@@ -89,12 +89,14 @@ def with_names(flow: str, names: Mapping[str, str]) -> str:
 
     def name(number: str) -> str:
         found = names.get(number)
-        return number if found is None else found if _PLAIN_NAME.fullmatch(found) and found.lower() not in _RESERVED else _as_json(found)
+        if found is None:
+            return number
+        return found if re.fullmatch(_PLAIN_NAME, found) and found.lower() not in _RESERVED else _as_json(found)
 
     return _with_ports(flow, name)
 
 
 def _with_ports(flow: str, other: Callable[[str], str]) -> str:
-    flow = _PORT.sub(lambda found: found[1] + other(found[2]), flow)
-    flow = _MEMBERS.sub(lambda found: re.sub(_PORT_NAME, lambda name: other(name[0]), found[0]), flow)
-    return _SET_IN_PORT.sub(lambda found: other(found[0]), flow)
+    flow = re.sub(_PORT, lambda found: found[1] + other(found[2]), flow)
+    flow = re.sub(_MEMBERS, lambda found: re.sub(_PORT_NAME, lambda name: other(name[0]), found[0]), flow)
+    return re.sub(_SET_IN_PORT, lambda found: other(found[0]), flow)

@@ -4,7 +4,6 @@ ovs-ofctl prints some of what it reads in words that it does not read (format_SE
 and a switch has some of what it is sent in another form.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 
@@ -54,7 +53,11 @@ def _as_load(found: re.Match[str]) -> str:
 
 
 def _integer(number: str) -> int:
-    return int(ipaddress.IPv6Address(number)) if ":" in number else int(number, 0)
+    if ":" not in number:
+        return int(number, 0)
+    from ipaddress import IPv6Address
+
+    return int(IPv6Address(number))
 
 
 def with_joined_loads(flow: str) -> str:

@@ -12,9 +12,9 @@ from ovstool.errors import UsageError, quote
 
 Check = Callable[[str], str | None]  # what the value should be, None when it is
 
-_MAC = re.compile(r"[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}", re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9]{1,19}")
-_ID = re.compile(r"(?:0x[0-9a-f]{1,16}|[0-9a-f]{16})", re.IGNORECASE)
+_MAC = r"(?i)[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}"
+_NUMBER = r"[0-9]{1,19}"
+_ID = r"(?i)(?:0x[0-9a-f]{1,16}|[0-9a-f]{16})"
 
 
 class Keys(NamedTuple):
@@ -68,7 +68,7 @@ def require_agreement(asked: Mapping[str, str], config: Mapping[str, str]) -> No
 
 def _seconds(config: Mapping[str, str], key: str, default: int) -> int:
     value = config.get(key, "")
-    return int(value) if _NUMBER.fullmatch(value) else default
+    return int(value) if re.fullmatch(_NUMBER, value) else default
 
 
 def _similar(key: str, known: Mapping[str, Check]) -> str:
@@ -86,7 +86,7 @@ def _surprises(key: str, value: str) -> list[str]:
 
 def _whole(low: int, high: int) -> Check:
     def wrong(value: str) -> str | None:
-        return None if _NUMBER.fullmatch(value) and low <= int(value) <= high else f"a whole number from {low} to {high}"
+        return None if re.fullmatch(_NUMBER, value) and low <= int(value) <= high else f"a whole number from {low} to {high}"
 
     return wrong
 
@@ -100,18 +100,18 @@ def _at_most(length: int) -> Check:
 
 
 def _mac(value: str) -> str | None:
-    return None if _MAC.fullmatch(value) else "a MAC address such as 02:00:00:00:00:01"
+    return None if re.fullmatch(_MAC, value) else "a MAC address such as 02:00:00:00:00:01"
 
 
 def _unicast(value: str) -> str | None:
-    if not _MAC.fullmatch(value):
+    if not re.fullmatch(_MAC, value):
         return _mac(value)
     octets = [int(octet, 16) for octet in value.split(":")]
     return "a MAC address of one device, and not 0" if octets[0] & 1 or not any(octets) else None
 
 
 def _datapath_id(value: str) -> str | None:
-    return None if _ID.fullmatch(value) and int(value, 16) else "16 hex digits, or 0x and fewer, and not 0"
+    return None if re.fullmatch(_ID, value) and int(value, 16) else "16 hex digits, or 0x and fewer, and not 0"
 
 
 def _priority_in_steps(value: str) -> str | None:
@@ -124,7 +124,7 @@ def _priority_in_steps(value: str) -> str | None:
 
 def _hello_time(value: str) -> str | None:
     """Seconds in the manual, milliseconds in bridge_configure_stp of vswitchd/bridge.c (2.13 to 3.7), where 1000 is the least."""
-    if _NUMBER.fullmatch(value) and (1 <= int(value) <= 10 or 1000 <= int(value) <= 10000):
+    if re.fullmatch(_NUMBER, value) and (1 <= int(value) <= 10 or 1000 <= int(value) <= 10000):
         return None
     return "a whole number from 1000 to 10000 (milliseconds)"
 

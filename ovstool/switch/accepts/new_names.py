@@ -7,7 +7,7 @@ from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.switch import lookup
 
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
-_NUMBER = re.compile(r"[+-]?[0-9]+|0x[0-9a-f]+", re.IGNORECASE)
+_NUMBER = r"(?i)[+-]?[0-9]+|0x[0-9a-f]+"
 
 
 def check(name: str, what: str) -> None:
@@ -21,7 +21,7 @@ def check(name: str, what: str) -> None:
     ):
         why = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
         raise UsageError(f"{what} {quote(name)}", why)
-    if name.lower() in _RESERVED or "action" in name or _NUMBER.fullmatch(name):
+    if name.lower() in _RESERVED or "action" in name or re.fullmatch(_NUMBER, name):
         raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
 
 

@@ -16,7 +16,7 @@ from ovstool.errors import Conflict, UsageError, quote
 DEVICES = ("system", "internal", "tap")  # have no options: lib/netdev-linux.c sets none
 _LONGEST = 15  # bytes in the name of a network device of Linux (IFNAMSIZ), and of a port in OpenFlow
 # What the kernel's device of a tunnel type is called; netdev_is_reserved_name in lib/netdev.c
-_RESERVED = re.compile(r"(genev|gre|vxlan|lisp|stt|erspan|ip6erspan|ip6gre|gtpu|udp|srv6)_sys.*|ovs-(system|netdev|dummy)", re.DOTALL)
+_RESERVED = r"(?s)(genev|gre|vxlan|lisp|stt|erspan|ip6erspan|ip6gre|gtpu|udp|srv6)_sys.*|ovs-(system|netdev|dummy)"
 
 # How C reads a whole number as a person does (a leading zero means octal there): with base 0, and with base 16.
 _ANY = r"0|[1-9][0-9]{0,19}|0[xX][0-9a-fA-F]{1,16}"
@@ -226,7 +226,7 @@ def check_name(name: str, kind: str, are_dummies: bool) -> None:
     ``are_dummies``: devices are ovs-vswitchd's own, as it has them for tests, and have any name.
     """
     what = f"port {quote(name)}"
-    if _RESERVED.fullmatch(name):
+    if re.fullmatch(_RESERVED, name):
         raise UsageError(what, "Open vSwitch keeps this name for its own devices", "another name")
     if kind in (*DEVICES, "afxdp", "afxdp-nonpmd") and not are_dummies and is_cut(name):
         raise UsageError(what, f"the name of a device has up to {_LONGEST} bytes, so this would be {quote(cut(name))}", "a shorter name")

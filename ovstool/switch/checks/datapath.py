@@ -9,22 +9,22 @@ from ovstool.errors import Refused, one_line
 from ovstool.switch import Switch
 from ovstool.switch.iproute import ip
 
-_QDISC = re.compile(r"qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?")
-_DEFAULT = re.compile(r"(?:0x)?([0-9a-f]{1,8})\b")
-_CLASS = re.compile(r"class \w+ 1:([0-9a-f]{1,4}) ")
-_SENT = re.compile(r" Sent [0-9]+ bytes ([0-9]{1,20}) pkt \(dropped ([0-9]{1,20}), overlimits ([0-9]{1,20})")
-_RATE = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KMGT]?)bit")
+_QDISC = r"qdisc (\w+) (\w+:) (?:dev (\S+) )?(root )?"
+_DEFAULT = r"(?:0x)?([0-9a-f]{1,8})\b"
+_CLASS = r"class \w+ 1:([0-9a-f]{1,4}) "
+_SENT = r" Sent [0-9]+ bytes ([0-9]{1,20}) pkt \(dropped ([0-9]{1,20}), overlimits ([0-9]{1,20})"
+_RATE = r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KMGT]?)bit"
 _SCALE = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _POLICE = "police 0x"
-_POLICED = re.compile(r"\w+ (rate \S+) burst (\S+) ")
-_PACKETS = re.compile(r"pkts_rate ([0-9]{1,20}) pkts_burst ([0-9]{1,20})")
-_DROPPED = re.compile(r"\(dropped ([0-9]{1,20})")
-_BYTES = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KM]?)b")
+_POLICED = r"\w+ (rate \S+) burst (\S+) "
+_PACKETS = r"pkts_rate ([0-9]{1,20}) pkts_burst ([0-9]{1,20})"
+_DROPPED = r"\(dropped ([0-9]{1,20})"
+_BYTES = r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KM]?)b"
 _MARK = "=="
 # By this name those of ingress and of clsact are found; "parent ffff:" is no class of clsact.
 _EACH_FILTER = f'for device; do echo {_MARK}; tc -s filter show dev "$device" ingress 2>/dev/null; done'
-_QUEUE = re.compile(r"(?:Default|Queue ([0-9]{1,10})):")
-_NUMBER = re.compile(r"  ([\w-]+): ([0-9]{1,20})")
+_QUEUE = r"(?:Default|Queue ([0-9]{1,10})):"
+_NUMBER = r"  ([\w-]+): ([0-9]{1,20})"
 
 
 class Qdisc(NamedTuple):
@@ -86,10 +86,10 @@ def qdiscs_shown(text: str, devices: Collection[str], device: str = "") -> dict[
     """Read what ``tc -s qdisc show`` prints, where no device is named of ``device``; its JSON is broken by any HFSC (iproute2 6.1)."""
     found: dict[str, list[Qdisc]] = {}
     for line, counted in _counted(text):
-        if head := _QDISC.match(line):
+        if head := re.match(_QDISC, line):
             kind, handle, name, root = head.groups()
             where = name or device
-            default = _DEFAULT.match(line.rpartition(" default ")[2]) if " default " in line else None
+            default = re.match(_DEFAULT, line.rpartition(" default ")[2]) if " default " in line else None
             if where in devices:
                 found.setdefault(where, []).append(Qdisc(kind, handle, bool(root), int(default[1], 16) if default else None, *counted))
     return found
@@ -99,7 +99,7 @@ def _counted(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The lines that a line of counters follows, and packets sent, dropped and held back."""
     lines = text.split("\n")
     for line, after in pairwise(lines):
-        if sent := _SENT.match(after):
+        if sent := re.match(_SENT, after):
             yield line, tuple(map(int, sent.groups()))
 
 
@@ -112,7 +112,7 @@ def classes_shown(text: str) -> dict[int, TcClass]:
     """Read what ``tc -s class show`` prints."""
     found = {}
     for line, (packets, dropped, _) in _counted(text):
-        if head := _CLASS.match(line):
+        if head := re.match(_CLASS, line):
             number = int(head[1], 16) - 1
             if number != 0xFFFD:  # the class above all queues
                 found[number] = TcClass(_rate(line, "rate|sc"), _rate(line, "ceil|ul"), packets, dropped)
@@ -150,9 +150,9 @@ def queues_shown(text: str) -> dict[int, DatapathQueue] | None:
     found: dict[int, dict[str, int]] = {}
     current: dict[str, int] = {}
     for line in text.splitlines():
-        if head := _QUEUE.fullmatch(line):
+        if head := re.fullmatch(_QUEUE, line):
             current = found.setdefault(int(head[1] or 0), {})
-        elif number := _NUMBER.fullmatch(line):
+        elif number := re.fullmatch(_NUMBER, line):
             current[number[1].replace("-", "_")] = int(number[2])
     return {queue: DatapathQueue(**{name: numbers.get(name) for name in DatapathQueue._fields}) for queue, numbers in found.items()}
 
@@ -171,9 +171,9 @@ def policers_shown(text: str) -> list[Policer]:
     found = []
     for part in text.split(_POLICE)[1:]:
         head, _, rest = part.partition(" action")
-        limits, dropped = _POLICED.match(f"{head} "), _DROPPED.search(rest)
+        limits, dropped = re.match(_POLICED, f"{head} "), re.search(_DROPPED, rest)
         if limits and dropped:
-            packets = _PACKETS.search(head)
+            packets = re.search(_PACKETS, head)
             rate, burst = _rate(limits[1], "rate"), _bits(limits[2])
             packet_rate, packet_burst = map(int, packets.groups()) if packets else (0, 0)
             found.append(Policer(rate or None, burst or None, packet_rate or None, packet_burst or None, int(dropped[1])))
@@ -181,11 +181,11 @@ def policers_shown(text: str) -> list[Policer]:
 
 
 def _rate(words: str, name: str) -> int | None:
-    found = re.search(rf"\b(?:{name}) (?:m1 \S+ d \S+ m2 )?{_RATE.pattern}", words)
+    found = re.search(rf"\b(?:{name}) (?:m1 \S+ d \S+ m2 )?{_RATE}", words)
     return round(float(found[1]) * _SCALE[found[2]]) if found else None
 
 
 def _bits(size: str) -> int:
     """A size as tc prints it, in bytes of which K and M are 1024s."""
-    found = _BYTES.fullmatch(size)
+    found = re.fullmatch(_BYTES, size)
     return round(float(found[1]) * {"": 1, "K": 2**10, "M": 2**20}[found[2]]) * 8 if found else 0

@@ -1,16 +1,18 @@
 """Why a QoS that was set may do nothing, or something else than was meant: the check, and its rules that need tc or the flows of the bridge."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ovstool import units
 from ovstool.errors import quote_some
-from ovstool.openflow import steering
-from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, steer, versions
+from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, versions
 from ovstool.switch.checks import port_state, shaping_rules
 from ovstool.switch.checks import shaping_remedies as remedies
 from ovstool.switch.checks.port_state import PortState
-from ovstool.switch.checks.queue_flows import QueueFlow
 from ovstool.switch.qos import references
+
+if TYPE_CHECKING:
+    from ovstool.switch.checks.queue_flows import QueueFlow
 
 _DSCPS = (46, 34, 26, 18, 10, *range(1, 10))  # those of RFC 4594 first, as an example of what may be put into a queue
 _UPDATED_MS = 5000
@@ -47,7 +49,7 @@ def findings(switch: Switch, port: PortState) -> list[Finding]:
     return [*shaping_rules.findings(port), *(finding for rule in _RULES for finding in rule(port))]
 
 
-def in_words(flow: QueueFlow) -> str:
+def in_words(flow: "QueueFlow") -> str:
     """A flow as a page or a finding names it."""
     return f"{','.join(filter(None, (f'priority={flow.priority}', flow.match)))} actions={flow.actions}"
 
@@ -63,6 +65,10 @@ def _with_version(switch: Switch, ports: Sequence[PortState]) -> list[PortState]
 def _with_owner(switch: Switch, ports: Sequence[PortState]) -> list[PortState]:
     """The ports, those whose bridge has flows that 'qos steer' cannot add to as somebody's; asked where a queue has none alone."""
     wanting = lookup.unique(port.bridge for port in ports if port.type is not None and not port.is_owned and _unused(port))
+    if not wanting:
+        return list(ports)
+    from ovstool.switch import steer  # mostly there is nothing to ask
+
     taken = {bridge for bridge in wanting if not steer.is_open(switch, bridge, _example(_DSCPS[0]))}
     return [port._replace(is_owned=port.is_owned or port.bridge in taken) for port in ports]
 
@@ -153,8 +159,10 @@ def _no_such_queue(port: PortState) -> Iterator[Finding]:
 
 def _steered_nowhere(port: PortState) -> Iterator[Finding]:
     """A flow of 'qos steer' names no port, so it stays when the port has lost the queue; its cookie tells which port it is for."""
-    if not port.has_classes:
+    if not port.has_classes or not port.anywhere:
         return
+    from ovstool.openflow import steering
+
     ours = [flow for flows in port.anywhere.values() for flow in flows if int(flow.cookie, 16) == steering.cookie(port.name)]
     for number in sorted({flow.queue for flow in ours} - port.queues.keys()):
         flow = next(flow for flow in ours if flow.queue == number)
