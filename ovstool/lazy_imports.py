@@ -7,6 +7,7 @@ module as soon as something is taken from it, be it for an annotation or by ``fr
 
 import builtins
 import sys
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,14 +18,16 @@ _LAZY = {
         ["autopage.argparse", "cliff._argparse", "importlib.metadata", "inspect", "logging.handlers", "stevedore", "traceback"]
     ),
     "dataclasses": frozenset(["inspect"]),  # until Python 3.12 for a class without a docstring alone
-    "logging": frozenset(["traceback"]),
+    "logging": frozenset(["string", "traceback"]),
+    "socket": frozenset(["array", "selectors"]),
+    "subprocess": frozenset(["selectors", "signal"]),
     "tabulate": frozenset(["html", "importlib.metadata"]),  # for tables in HTML, and for its __version__
 }
 
 
 @contextmanager
 def in_force() -> Iterator[None]:
-    """Make those imports lazy in the block, for the libraries that are imported in it.
+    """Make those imports lazy in the block, for the libraries that are imported in it, and quoted annotations with them.
 
     It is for a process that is ovstool's own. What others import stays as it is, ``sys.modules`` has nothing but what is loaded, and
     what has been put off works after the block too.
@@ -39,10 +42,21 @@ def in_force() -> Iterator[None]:
         return _Lazy(lambda: eager(name, globals, locals, fromlist, level), globals.get("__spec__"), package)
 
     builtins.__import__ = lazy
+    vars(typing)["compile"] = _uncompiled
     try:
         yield
     finally:
         builtins.__import__ = eager
+        vars(typing).pop("compile", None)
+
+
+def _uncompiled(source: str, *_: Any) -> str:
+    """Stand in for ``compile`` where typing meets an annotation in quotes, of which cliff has one.
+
+    ``eval``, which takes a text as well, compiles it when somebody asks what it means, as from Python 3.14 on. The first ``compile`` of
+    a process makes a class for each kind of node of a syntax tree, which is a thirtieth of a short command.
+    """
+    return source
 
 
 def _is_lazy(importer: str, name: str, fromlist: Sequence[str]) -> bool:

@@ -1,7 +1,6 @@
 """The cliff application: from argv to a command, and from its end to an exit code."""
 
 import argparse
-import copy
 import logging
 import os
 import sys
@@ -88,7 +87,7 @@ class App(cliff.app.App):
             command_class, name, rest = self.command_manager.find_command(argv)
             command = command_class(self, self.options, cmd_name=name)
             parser: Any = command.get_parser(f"{self.NAME} {name}")
-            args = parser.parse_words(rest, copy.copy(self.options))
+            args = parser.parse_words(rest, argparse.Namespace(**vars(self.options)))
             _log(args.verbose_level, self.stderr)
             return command.run(args)
         except KeyboardInterrupt:

@@ -178,7 +178,7 @@ def test_each_noun_has_a_command_and_each_command_a_noun():
 
 
 HEAVY = ("yaml", "ssl", "paramiko", "rich", "prettytable", "cmd2", "ovs", "wcwidth", "asyncio", "difflib", "unittest")
-HEAVY += ("stevedore", "importlib.metadata", "logging.handlers", "autopage", "email", "random")
+HEAVY += ("stevedore", "importlib.metadata", "logging.handlers", "autopage", "email", "random", "string", "selectors")
 
 
 @pytest.mark.parametrize("command", ["stats -f json", "stats", "qos list -f csv", "port show eth1"])

@@ -159,12 +159,12 @@ def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
 
 def _end(program: "subprocess.Popen[bytes]") -> None:
     """Kill a program that still runs, with all that it started."""
-    import signal
-    import subprocess
-
     for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
         pipe.close()
     if program.returncode is None:
+        import signal
+        import subprocess
+
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(program.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):

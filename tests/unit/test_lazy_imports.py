@@ -4,6 +4,7 @@ import builtins
 import subprocess
 import sys
 import threading
+import typing
 
 import pytest
 
@@ -93,6 +94,20 @@ def test_it_is_undone(library):
         assert builtins.__import__ is not imported
         _ = 1 / 0
     assert builtins.__import__ is imported
+    assert "compile" not in vars(typing)
+
+
+def test_a_quoted_annotation_is_compiled_when_it_is_asked_for(monkeypatch):
+    compiled = []
+    with monkeypatch.context() as patch, lazy_imports.in_force():
+        patch.setattr(builtins, "compile", compiled.append)
+
+        class Later(typing.NamedTuple):
+            of: "list[int] | None"
+            bound: typing.TypeVar("bound", bound="dict[str, int]").__bound__
+
+    assert compiled == []
+    assert typing.get_type_hints(Later) == {"of": list[int] | None, "bound": dict[str, int]}
 
 
 def test_threads_use_it_at_once(library):
@@ -149,6 +164,25 @@ assert "| a    |    1 |" in run("things")
 assert "things" in run("--help") and "--sort-column" in run("help", "things")
 assert "cmds='complete help things'" in run("complete"), run("complete")
 """
+# What a program does with modules of Python that leave others for later.
+PLAIN_PROGRAM = """
+import array, copy, logging, os, selectors, signal, socket, string, subprocess, sys
+
+for name in ("array", "selectors", "signal", "string"):
+    assert type(sys.modules[name]) is type(sys), name
+assert subprocess.run(["cat"], input=b"text", capture_output=True).stdout == b"text"
+program = subprocess.Popen(["sleep", "60"])
+program.terminate()
+assert program.wait() == -signal.SIGTERM and "SIGTERM" in str(subprocess.CalledProcessError(-15, "sleep"))
+one, other = socket.socketpair()
+socket.send_fds(one, [b"text"], [0])
+text, (descriptor,), *_ = socket.recv_fds(other, 10, 1)
+assert text == b"text" and os.fstat(descriptor)
+record = logging.makeLogRecord({"msg": "said", "levelname": "INFO"})
+for style, form in {"%": "%(levelname)s %(message)s", "{": "{levelname} {message}", "$": "$levelname ${message}"}.items():
+    assert logging.Formatter(form, style=style).format(record) == "INFO said", style
+assert string.Template("$a").substitute(a=1) == "1"
+"""
 LAZILY = "from ovstool import lazy_imports\nwith lazy_imports.in_force():\n    import ovstool.shell\n"
 USED = LAZILY + "    assert ovstool.shell.main(['-q', 'help', 'qos', 'set']) == 0\n"
 FIRST = {
@@ -170,6 +204,11 @@ def test_a_program_on_cliff_finds_all_as_it_is(first):
     run(FIRST[first] + PROGRAM)
 
 
+@pytest.mark.parametrize("first", FIRST)
+def test_a_program_finds_python_as_it_is(first):
+    run(FIRST[first] + PLAIN_PROGRAM)
+
+
 def test_a_program_that_imports_ovstool_imports_no_more_for_it():
     libraries = "import cliff.app, cliff.lister, cliff.show\n"
     print_modules = "import sys\nprint(*sorted(name for name in sys.modules if 'ovstool' not in name))\n"
@@ -180,3 +219,4 @@ def test_cliff_is_there_without_what_it_does_not_need():
     modules = run(LAZILY + "import sys\nprint(*sys.modules)").split()
     assert {"cliff.app", "cliff.lister", "logging"} <= set(modules)
     assert not {"stevedore", "importlib.metadata", "logging.handlers", "autopage", "cliff._argparse", "email", "traceback"} & set(modules)
+    assert not {"string", "copy"} & set(modules)
