@@ -8,10 +8,9 @@ from ovstool import units
 from ovstool.commands.options import MAX_QUEUE, PORT, as_dict, key_value, quantity
 from ovstool.errors import UsageError, quote
 from ovstool.parser import number
-from ovstool.switch import Switch, qos
+from ovstool.switch import Switch, qos, references
 from ovstool.switch.accepts import qos_types
 from ovstool.switch.checks import shaping_rules
-from ovstool.switch.qos import references
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
 _QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {

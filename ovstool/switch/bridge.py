@@ -6,9 +6,8 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids, without
-from ovstool.switch import Change, Switch, interface_health, lookup, losses
+from ovstool.switch import Change, Switch, interface_health, lookup, losses, references
 from ovstool.switch.accepts import bridge_keys, new_names
-from ovstool.switch.qos import references
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 _CONTROLLER = ("target", "type")

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids, without
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, references
 from ovstool.switch.accepts import new_names, port_fit, port_modes, port_types
-from ovstool.switch.qos import references
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
 _INTERFACE = ("_uuid", "name", "type", "options", "external_ids")

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from ovstool import units
 from ovstool.errors import quote_some
-from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, versions
+from ovstool.switch import ERROR, WARNING, Finding, Switch, lookup, references, versions
 from ovstool.switch.checks import port_state, shaping_rules
 from ovstool.switch.checks import shaping_remedies as remedies
 from ovstool.switch.checks.port_state import PortState
-from ovstool.switch.qos import references
 
 if TYPE_CHECKING:
     from ovstool.switch.checks.queue_flows import QueueFlow

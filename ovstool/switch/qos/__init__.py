@@ -13,10 +13,10 @@ from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, one, to_map, uuid
-from ovstool.switch import Change, Switch, lookup, versions
+from ovstool.switch import Change, Switch, lookup, references, versions
 from ovstool.switch.accepts import qos_types
-from ovstool.switch.qos import compose, references
-from ovstool.switch.qos.references import QOS, References, hold_port
+from ovstool.switch.qos import compose
+from ovstool.switch.references import QOS, References, hold_port
 
 _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 
