@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, Refused, UsageError, quote
 from ovstool.host import Finished, local
-from ovstool.openflow.accepts import match_probes, prerequisites
+from ovstool.openflow.accepts import match_probes
 from ovstool.openflow.syntax import lexer, names, ofctl_errors, spelling, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.openflow.syntax.ofctl_errors import STDIN, Request
@@ -149,6 +149,8 @@ class OfctlBridge(NamedTuple):
 
     def _require_each_taken(self, flows: GivenFlows) -> None:
         """Raises UsageError when ovs-ofctl would take a match for another one; of many flows one of each kind is looked at."""
+        from ovstool.openflow.accepts import prerequisites  # for flows that are given alone
+
         doubtful = []
         for number, before in prerequisites.one_of_each_kind(flows.lines):
             said = prerequisites.match_words(lexer.words(spelling.readable(before)))
