@@ -10,6 +10,7 @@ from cliff.lister import Lister
 from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
 from ovstool.parser import Parser, add_common_options, add_output_options
 from ovstool.terminal.formats import Formatters
+from ovstool.terminal.output import canvas
 
 
 def report(error: BaseException, debug: bool, stderr: Any, host: str | None = None) -> Exit:
@@ -68,7 +69,9 @@ class Command(cliff.command.Command):
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print a page for people; what is in a line cannot end it."""
-        self.app.stdout.writelines(f"{one_line(line)}\n" for line in lines)
+        draw = canvas(self.app.stdout).write  # what is to be escaped is escaped
+        for line in lines:
+            draw(f"{one_line(line)}\n")
 
 
 class OutputCommand(Command):

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ovstool import units
-from ovstool.answers import plain
 from ovstool.switch import Switch, tree
 from ovstool.switch_command import SwitchShow
 from ovstool.terminal.formats import flat
@@ -34,7 +33,6 @@ class Show(SwitchShow):
         if args.formatter != "table" or args.columns:
             super().show(args, shown)
             return
-        shown = {name: plain(value) for name, value in self.as_object(shown, args).items()}
         self.print_lines(_lines(shown))
 
 
@@ -52,42 +50,53 @@ def _lines(shown: dict) -> Iterator[str]:
 
 
 def _port_lines(port: dict) -> Iterator[str]:
-    fake = "fake bridge" if port["fake_bridge"] else None
-    about = [_words(fake, tag=port["tag"], trunks=port["trunks"], bond=port["bond_mode"], lacp=port["lacp"])]
-    if port["qos"]:
-        rate = port["qos"]["max_rate"]
-        about.append(_words("qos", port["qos"]["type"], units.human_rate(rate) if rate else None, queues=port["qos"]["queues"]))
     members = port["interfaces"]
-    if len(members) == 1 and members[0]["name"] == port["port"]:
-        about.insert(0, _interface_words(members[0]))
-        yield f"  port {flat(port['port'])}  {'  '.join(filter(None, about))}".rstrip()
-        yield from _error_lines(members[0], "    ")
-        return
-    yield f"  port {flat(port['port'])}  {'  '.join(filter(None, about))}".rstrip()
+    is_plain = len(members) == 1 and members[0]["name"] == port["port"]
+    words = [f"  port {flat(port['port'])}", _interface_words(members[0]) if is_plain else "", _vlan_words(port), _qos_words(port["qos"])]
+    yield "  ".join(filter(None, words)).rstrip()
     for member in members:
-        yield f"    interface {flat(member['name'])}  {_interface_words(member)}".rstrip()
-        yield from _error_lines(member, "      ")
+        if not is_plain:
+            yield f"    interface {flat(member['name'])}  {_interface_words(member)}".rstrip()
+        if member["error"]:
+            yield f"{'    ' if is_plain else '      '}ERROR: {flat(member['error'])}"
+
+
+def _vlan_words(port: dict) -> str:
+    words = ["fake bridge"] if port["fake_bridge"] else []
+    if port["tag"] is not None:
+        words.append(f"tag {port['tag']}")
+    if port["trunks"]:
+        words.append(f"trunks {flat(port['trunks'])}")
+    if port["bond_mode"]:
+        words.append(f"bond {flat(port['bond_mode'])}")
+    if port["lacp"]:
+        words.append(f"lacp {flat(port['lacp'])}")
+    return " ".join(words)
+
+
+def _qos_words(shaped: dict | None) -> str:
+    if not shaped:
+        return ""
+    rate = shaped["max_rate"]
+    return _words("qos", shaped["type"], units.human_rate(rate) if rate else None, queues=shaped["queues"])
 
 
 def _interface_words(interface: dict) -> str:
-    link = interface["link_state"] if interface["admin_state"] != "down" else "admin down"
-    options = " ".join(f"{flat(key)}={flat(value)}" for key, value in sorted(interface["options"].items()))
-    police = []
+    state = [] if interface["type"] == "system" else [flat(interface["type"])]
+    if interface["admin_state"] == "down":
+        state.append("admin down")
+    elif interface["link_state"]:
+        state.append(f"link {flat(interface['link_state'])}")
+    if interface["ofport"] is not None:
+        state.append(f"ofport {interface['ofport']}")
+    words = [" ".join(state)] if state else []
+    if interface["options"]:
+        words.append(" ".join(f"{flat(key)}={flat(value)}" for key, value in sorted(interface["options"].items())))
     if interface["police_rate"]:
-        police.append(f"policed to {units.human_rate(interface['police_rate'])}")
+        words.append(f"policed to {units.human_rate(interface['police_rate'])}")
     if interface["police_packet_rate"]:
-        police.append(f"policed to {interface['police_packet_rate']} packets/s")
-    kind = None if interface["type"] == "system" else interface["type"]
-    return "  ".join(
-        filter(
-            None, (_words(kind, link and f"link {link}" if link != "admin down" else link, ofport=interface["ofport"]), options, *police)
-        )
-    )
-
-
-def _error_lines(interface: dict, indent: str) -> Iterator[str]:
-    if interface["error"]:
-        yield f"{indent}ERROR: {flat(interface['error'])}"
+        words.append(f"policed to {interface['police_packet_rate']} packets/s")
+    return "  ".join(words)
 
 
 def _words(*words: Any, **named: Any) -> str:

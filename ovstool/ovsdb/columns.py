@@ -120,7 +120,7 @@ def _all_hold(kind: Kind, values: list[Json]) -> bool:
     if kind.value is not None:
         pairs = _inside(values, "map")
         return pairs is not None and _all_are_pairs_of(kind.atom, kind.value, pairs)
-    if kind.least == 0:
+    if kind.least == 0 and list in set(map(type, values)):
         values = [value for value in values if value != _EMPTY]
         if sets := [value for value in values if type(value) is list and value[:1] == ["set"]]:
             atoms = _inside(sets, "set", kind.most)

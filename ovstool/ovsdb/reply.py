@@ -143,7 +143,7 @@ class ReplyReader:
             new = self._plain_rows("{}", "}}}", '}},"') or dict([(yield from self._member())])
             if not rows.keys().isdisjoint(new):
                 raise malformed("a row twice")
-            if any(type(row) is not dict or row.keys() != {"initial"} for row in new.values()):
+            if set(map(type, new.values())) != {dict} or set(map(tuple, new.values())) != {("initial",)}:
                 raise malformed("a row that is not as it is at the beginning")
             rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
         return rows

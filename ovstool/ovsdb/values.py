@@ -45,6 +45,8 @@ def mapping(value: Json) -> dict:
     if type(value) is not list or len(value) != 2 or value[0] != "map" or type(value[1]) is not list:
         raise malformed("something else where a map belongs")
     pairs = value[1]
+    if not pairs:
+        return {}
     try:
         found = dict(pairs)
         if _SCALARS.issuperset(map(type, found.values())):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import Json, many, mapping, ofport, one
-from ovstool.switch import Switch, lookup, police, qos
+from ovstool.switch import Switch, lookup, police
 
 _ROOT = ("ovs_version",)
 _BRIDGE = ("name", "datapath_type", "fail_mode", "controller", "ports", "sflow")
@@ -78,14 +78,20 @@ def _port(row: Row, rows: _Rows) -> dict:
     shaped = rows.qos.get(one(row["qos"]))
     return {
         "port": row["name"],
-        "fake_bridge": bool(one(row["fake_bridge"])),
+        "fake_bridge": bool(row["fake_bridge"]),
         "tag": one(row["tag"]),
         "trunks": sorted(many(row["trunks"])),
         "bond_mode": one(row["bond_mode"]),
         "lacp": one(row["lacp"]),
-        "qos": {"type": shaped["type"], "max_rate": qos.max_rate(shaped), "queues": len(mapping(shaped["queues"]))} if shaped else None,
+        "qos": _qos(shaped) if shaped else None,
         "interfaces": [_interface(member) for member in _sorted(rows.interfaces, row["interfaces"], "name")],
     }
+
+
+def _qos(row: Row) -> dict:
+    from ovstool.switch import qos  # most switches have none
+
+    return {"type": row["type"], "max_rate": qos.max_rate(row), "queues": len(mapping(row["queues"]))}
 
 
 def _sorted(rows: dict[str, Row], references: Json, column: str) -> list[Row]:
