@@ -143,7 +143,7 @@ def clear(switch: Switch, cleared: Sequence[PortOnBridge]) -> set[str]:
 def note_lost(switch: Switch, names: Sequence[str]) -> None:
     """Note the flows that steer into queues that these ports have no more. Says nothing where OpenFlow cannot be had: it is advice."""
     named = lookup.ports(switch, names, ("qos",))
-    queues = {name: _queues(switch, row) for name, (row,) in named}
+    queues = dict(zip([port.name for port in named], _queues(switch, [port.rows[0] for port in named]), strict=True))
     for bridge, here in _by_bridge(ports_on_bridges(switch, names)).items():
         owners = {steering.cookie(at.port): at.named for at in here}
         try:
@@ -206,16 +206,17 @@ def _only_a_match(match: str) -> str:
 def _require_queue(switch: Switch, port: str, row: Row, queue: int) -> None:
     if not many(row["qos"]):
         raise NotFound(f"port {quote(port)}", "has no QoS, so it has no queues", f"ovstool qos set {quote(port)} --queue {queue}:max=RATE")
-    queues = _queues(switch, row)
+    [queues] = _queues(switch, [row])
     if queue not in queues:
         there = f"has the queues {', '.join(map(str, sorted(queues)[:10]))}" if queues else "has no queues"
         hint = f"ovstool qos set {quote(port)} --merge --queue {queue}:max=RATE"
         raise NotFound(f"queue {queue}", f"the QoS of port {quote(port)} {there}", hint)
 
 
-def _queues(switch: Switch, port_row: Row) -> set[int]:
-    found = lookup.by_uuid(switch, "QoS", many(port_row["qos"]), ("queues",))
-    return {number for row in found.values() for number in mapping(row["queues"])}
+def _queues(switch: Switch, port_rows: Sequence[Row]) -> list[set[int]]:
+    """The numbers of the queues that each of these ports has."""
+    found = lookup.by_uuid(switch, "QoS", [u for row in port_rows for u in many(row["qos"])], ("queues",))
+    return [{number for u in many(row["qos"]) if u in found for number in mapping(found[u]["queues"])} for row in port_rows]
 
 
 def _require_of_some_packets(port: str, match: str, canonical: str) -> None:

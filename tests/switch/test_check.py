@@ -164,6 +164,23 @@ def test_a_shared_row(switch, ovstool, paste):
     assert clean(ovstool("qos check -f json")) and len(switch.rows("QoS")) == 2
 
 
+@pytest.mark.parametrize("others", [0, 30])  # with a QoS too: where most ports that have one are asked about, whole tables are read
+def test_many_ports_are_told_what_each_is_told(switch, ovstool, others):
+    ports = [f"p{i}" for i in range(22)]
+    for port in [*ports, *(f"other{i}" for i in range(others))]:
+        shape = f"-- --id=@q create qos type=linux-htb queues=0=@a -- --id=@a create queue other_config:min-rate=9000 other_config:max-rate=80{port[-1]}"
+        switch.vsctl(f"add-port br0 {port} -- set port {port} qos=@q {shape}")
+    switch.vsctl("clear port p3 qos")
+    switch.vsctl(f"set port p5 qos={switch.vsctl('get port p4 qos').strip()}")
+    switch.vsctl(f"add-bond br0 bond0 m1 m2 -- set port bond0 qos={switch.vsctl('get port p6 qos').strip()}")
+    ports.insert(7, "m2")
+    parts = [ovstool(f"qos check {' '.join(part)} -f json") for part in (ports[:8], ports[8:16], ports[16:])]
+    whole = ovstool(f"qos check {' '.join(ports)} -f json")
+    assert whole.json == [row for part in parts for row in part.json] and len(whole.json) >= 22
+    assert whole.stderr == "".join(part.stderr for part in parts)
+    assert ovstool(f"qos check {' '.join(ports)} p99").stderr.startswith("ovstool: port p99: no such port")
+
+
 def test_rows_that_nothing_refers_to(switch, ovstool, paste):
     switch.vsctl("create qos type=linux-htb queues:0=@q -- --id=@q create queue dscp=1")
     rows = ovstool("qos check -f json").json

@@ -436,6 +436,18 @@ def test_a_queue_that_goes_is_told(shaped, ovstool):
     assert ovstool("qos set eth1 --merge --queue 1:max=5mbit").stderr == ""
 
 
+def test_queues_of_many_ports_that_go_are_told(shaped, ovstool):
+    names = [f"p{i}" for i in range(30)]
+    shaped.vsctl(" -- ".join(f"add-port br0 {name}" for name in names))
+    every = f"qos set eth1 {' '.join(names)} --max-rate 100mbit --queue 0"
+    ovstool(f"{every} --queue 1")
+    ovstool(f"qos steer p7 --queue 1 --match {MATCH}")
+    result = ovstool(f"-v {every} --queue 2")
+    said = [line for line in result.stderr.splitlines() if "a flow leads to a queue that is not there" in line]
+    assert len(said) == 1 and said[0].startswith("ovstool: note: p7: ") and "into queue 1, which is gone" in said[0]
+    assert 5 < result.stderr.count(": transact ") < 20  # questions to the database, not one for each port
+
+
 def test_a_port_that_is_added_again_keeps_its_flows(shaped, ovstool):
     ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
     shaped.vsctl("-- --id=@q get port eth1 qos -- del-port eth1")

@@ -6,6 +6,7 @@ trtcm-policer a committed and an excess rate that are independent of each other 
 """
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -83,18 +84,11 @@ class Type(NamedTuple):
 
     def port_shape(self, config: Mapping[str, str]) -> Shape:
         """What a QoS.other_config asks of the port, as far as this type reads it."""
-        return self._shape(config, self.port)
+        return _shape(self.name, self.port, tuple(config.items()))
 
     def queue_shape(self, config: Mapping[str, str]) -> Shape:
         """What a Queue.other_config asks of a queue, as far as this type reads it."""
-        return self._shape(config, self.queue or ())
-
-    def _shape(self, config: Mapping[str, str], parts: tuple[str, ...]) -> Shape:
-        if self.is_two_rate:
-            cir, cbs, eir, ebs = ((number(config, key) or 0) * self.bits for key in ("cir", "cbs", "eir", "ebs"))
-            return Shape(cir or None, cir + eir or None, cbs or ebs or None)
-        found = {part: number(config, self.names[part]) for part in parts}
-        return Shape(**{part: None if value is None else value * self.bits for part, value in found.items()})
+        return _shape(self.name, self.queue or (), tuple(config.items()))
 
     def to_config(self, shape: Shape) -> Config:
         """The other_config of a shape. Raises UsageError, with the nearest values, for what the unit cannot hold exactly."""
@@ -268,6 +262,17 @@ def full_name(text: str) -> str:
 def spelt(key: str) -> str:
     """A key as Open vSwitch spells those of QoS."""
     return key.strip().lower().replace("_", "-")
+
+
+@lru_cache(1024)
+def _shape(kind: str, parts: tuple[str, ...], config: tuple[tuple[str, str], ...]) -> Shape:
+    """Rules ask for the same shapes again and again."""
+    type_, pairs = named(kind), dict(config)
+    if type_.is_two_rate:
+        cir, cbs, eir, ebs = ((number(pairs, key) or 0) * type_.bits for key in ("cir", "cbs", "eir", "ebs"))
+        return Shape(cir or None, cir + eir or None, cbs or ebs or None)
+    found = {part: number(pairs, type_.names[part]) for part in parts}
+    return Shape(**{part: None if value is None else value * type_.bits for part, value in found.items()})
 
 
 def number(config: Mapping[str, str], key: str) -> int | None:

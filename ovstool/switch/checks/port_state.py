@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NUMBER_KEYS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")  # of other_config, of QoS and of Queue
 _PORT = ("_uuid", "name", "qos", "interfaces")
 _QOS = ("_uuid", "type", "other_config", "queues")
+_QUEUE = ("_uuid", "other_config", "dscp")
 _WITH_QOS = lookup.ports_with_qos(_PORT)
 _BRIDGES = Query("Bridge", [], ("name", "datapath_type", "controller", "fail_mode"))
 _NONE: dict = {}  # which nobody adds to
@@ -128,10 +129,18 @@ class PortState(NamedTuple):
 
 def configured(switch: Switch, names: Sequence[str]) -> list[PortState]:
     """The ports named, or all that have a QoS, by name, as the database has them. Raises NotFound."""
-    rows = [port.rows[0] for port in lookup.ports(switch, names, _PORT)] if names else sorted(switch.read(_WITH_QOS), key=_name)
+    shaped = switch.read(_WITH_QOS) if not names or len(names) > _MANY else []
+    rows = _named(switch, names, shaped) if names else sorted(shaped, key=_name)
     ports = list({row["name"]: row for row in rows}.values())
-    related = _related_rows(switch, ports)
+    related = _related_rows(switch, ports, shaped)
     return [related.with_qos(related.port(row), row) for row in ports]
+
+
+def _named(switch: Switch, names: Sequence[str], shaped: Sequence[Row]) -> list[Row]:
+    """The Port rows of the ports named, which are looked up as far as they are not among the ``shaped``. Raises NotFound."""
+    found = {row["name"]: row for row in shaped}
+    found |= {port.name: port.rows[0] for port in lookup.ports(switch, [name for name in names if name not in found], _PORT)}
+    return [found[name] for name in names]
 
 
 def observed(switch: Switch, names: Sequence[str], details: bool = False) -> list[PortState]:
@@ -228,19 +237,24 @@ class _RelatedRows(NamedTuple):
         )
 
 
-def _related_rows(switch: Switch, ports: Sequence[Row]) -> _RelatedRows:
-    """Read what these rows of Port refer to, most of it in one round trip."""
+def _related_rows(switch: Switch, ports: Sequence[Row], shaped: Sequence[Row]) -> _RelatedRows:
+    """Read what these rows of Port refer to, most of it in one round trip; ``shaped`` are all that have a QoS, where many were asked for."""
     qos = lookup.unique(u for row in ports for u in many(row["qos"]))
     interfaces = lookup.unique(u for row in ports for u in many(row["interfaces"]))
-    of_users = [_WITH_QOS] if len(qos) > _MANY else [Query("Port", [["qos", "includes", uuid(u)]], _PORT) for u in qos]
-    of_qos, of_interfaces = lookup.queries_of("QoS", qos, _QOS), lookup.queries_of("Interface", interfaces, interface_state.COLUMNS)
-    bridge_rows, root, *rest = switch.read_all([_BRIDGES, versions.QUERY, *of_users, *of_qos, *of_interfaces])
+    are_most = 2 * len(qos) > len(shaped) > 0  # then whole tables cost less than a query for each row
+    of_users = [] if shaped else [Query("Port", [["qos", "includes", uuid(u)]], _PORT) for u in qos]
+    of_qos = [Query("QoS", [], _QOS)] if are_most else lookup.queries_of("QoS", qos, _QOS)
+    of_queues = [Query("Queue", [], _QUEUE)] if are_most else []
+    of_interfaces = lookup.queries_of("Interface", interfaces, interface_state.COLUMNS)
+    bridge_rows, root, *rest = switch.read_all([_BRIDGES, versions.QUERY, *of_users, *of_qos, *of_queues, *of_interfaces])
     answers = iter(rest)
-    users = [row for answer in islice(answers, len(of_users)) for row in answer]
+    users = shaped or [row for answer in islice(answers, len(of_users)) for row in answer]
     qos_rows = _by_uuid(islice(answers, len(of_qos)))
+    queue_rows = _by_uuid(islice(answers, len(of_queues)))
     interface_rows = _by_uuid(answers)
-    queues = [u for row in qos_rows.values() for u in mapping(row["queues"]).values()]
-    queue_rows = lookup.by_uuid(switch, "Queue", queues, ("other_config", "dscp"))
+    if not are_most:
+        queues = [u for row in qos_rows.values() for u in mapping(row["queues"]).values()]
+        queue_rows = lookup.by_uuid(switch, "Queue", queues, _QUEUE)
     return _RelatedRows(
         versions.stored(root),
         {row["name"]: row for row in bridge_rows},

@@ -167,13 +167,14 @@ def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: b
     named = lookup.ports(txn, names, ("qos",))
     owned = References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
+    anew = None if spec.merge else _wanted(None, {}, spec)  # whatever a port has, so once for all
     changes: list[Change] = []
     seen: dict[str, str] = {}
     notes: list[str] = []
     for name, (row,) in named:
         port = one(row["_uuid"])
         if port not in seen:  # a port that is named in two ways is set once
-            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, spec, with_stand_in)
+            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, spec, anew, with_stand_in)
             notes += unheeded
         changes.append(Change(name, seen[port]))
     owned.delete_unreferenced()
@@ -203,12 +204,12 @@ def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[lis
 
 
 def _set_one(
-    txn: Transaction, owned: References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, with_stand_in: bool
+    txn: Transaction, owned: References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, anew: _WantedQos | None, stands_in: bool
 ) -> tuple[str, list[str]]:
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
-    kind, config, queues = _wanted(row, present, spec)
+    kind, config, queues = anew or _wanted(row, present, spec)
     kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _is_stored(queues.get(number), queue)}
     hold_port(txn, port, port_row["qos"])
     owned.hold_row(qos)
@@ -224,7 +225,7 @@ def _set_one(
         owned.replace_queues(qos, kept)
         return "updated", notes
     new: Row = {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, present)}
-    txn.update("Port", port, {"qos": txn.insert("QoS", _in_place_of(row, new, with_stand_in) if row else new)})
+    txn.update("Port", port, {"qos": txn.insert("QoS", _in_place_of(row, new, stands_in) if row else new)})
     if row:
         owned.detach(port, qos)
     return "updated" if row else "created", notes
