@@ -166,6 +166,7 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
         help=f"table, json, csv, yaml, value, shell, lines, or a style of tabulate such as github (default: {formatter})",
     )  # fmt: skip
     group.add_argument("-c", "--column", action="append", default=[], dest="columns", metavar="COLUMN", help="show this column; repeatable")
+    group.add_argument("--all-columns", action="store_true", help="show on a terminal the columns too that have no value in any row")
     group.add_argument("--noindent", action="store_true", help="json on one line")
     group.add_argument(
         "--max-width", metavar="N", type=number(0, units.MAX), default=width_of("CLIFF_MAX_TERM_WIDTH"),

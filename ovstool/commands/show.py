@@ -35,7 +35,7 @@ class Show(SwitchShow):
             super().show(args, shown)
             return
         shown = {name: plain(value) for name, value in self.as_object(shown, args).items()}
-        self.print_lines(_lines(shown))
+        self.print_page(_lines(shown))
 
 
 def _lines(shown: dict) -> Iterator[str]:
