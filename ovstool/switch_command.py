@@ -15,7 +15,7 @@ from cliff.show import ShowOne
 
 from ovstool.answers import Answer, Table, one_table, plain
 from ovstool.command import Command, OutputCommand, TableCommand, report
-from ovstool.errors import Exit, one_line
+from ovstool.errors import Exit, UsageError, one_line
 from ovstool.host import Tls
 from ovstool.host.deadline import Deadline
 from ovstool.parser import time_for
@@ -241,6 +241,11 @@ class SwitchWriter(SwitchLister):
 
     columns: Sequence[str] = Change._fields
     formatter_default = "lines"
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        if parsed_args.read_only and not parsed_args.dry_run:
+            raise UsageError(self.cmd_name or "", "changes the switch, which --read-only or $OVSTOOL_READ_ONLY forbids", "--dry-run")
+        return super().take_action(parsed_args)
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         if not args.dry_run:
