@@ -55,7 +55,7 @@ demo: $(READY)
 
 test: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc jq=jq
-	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh
+	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh zsh=zsh fish=fish
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import cliff.command
@@ -67,11 +68,33 @@ class Command(cliff.command.Command):
         if parsed_args.verbose_level > 0:
             print(f"ovstool: note: {one_line(text)}", file=self.app.stderr)
 
+    def paged(self) -> AbstractContextManager[None]:
+        """Let what is printed in the block go through the user's pager, if it is longer than the screen of a terminal."""
+        if not self.app.stdout.isatty():
+            return nullcontext()
+        from ovstool.terminal.pager import paged
+
+        return paged(self.app.stdout)
+
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Print a page for people; what is in a line cannot end it."""
+        """Print lines as they are; what is in a line cannot end it."""
         draw = canvas(self.app.stdout).write  # what is to be escaped is escaped
         for line in lines:
             draw(f"{one_line(line)}\n")
+
+    def print_page(self, lines: Iterable[str]) -> None:
+        """Print a page for people, on a terminal in colours and as wide as its window; a command to be copied stays on one line."""
+        if not self.app.stdout.isatty():
+            self.print_lines(lines)
+            return
+        from ovstool.terminal import colour
+        from ovstool.terminal.layout import hanging
+        from ovstool.terminal.window import window_width
+
+        draw, room = canvas(self.app.stdout).write, window_width()
+        for line in map(one_line, lines):
+            for part in [line] if line.lstrip().startswith("try: ") else hanging(line, room):
+                draw(f"{colour.line_for(self.app.stdout, part)}\n")
 
 
 class OutputCommand(Command):
@@ -103,6 +126,10 @@ class OutputCommand(Command):
         if parsed_args.columns and "host" in columns:
             parsed_args.columns = ["host", *parsed_args.columns]  # without it nobody could tell one host's rows from another's
         return [column for column in columns if column in parsed_args.columns] or list(columns)
+
+    def is_for_people(self, parsed_args: argparse.Namespace) -> bool:
+        """Whether what is printed is read on a terminal and nothing of its form was asked for: then it may leave things out."""
+        return parsed_args.formatter == "table" and not (parsed_args.columns or parsed_args.all_columns) and self.app.stdout.isatty()
 
     def emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
         """Print through cliff; ``many``: rows, where a command shows one object otherwise."""

@@ -130,6 +130,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add("-t", "--timeout", metavar="S", type=seconds, help="seconds for the whole command (default: $OVS_CTL_TIMEOUT, else 30)")
     add("--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
     add("-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
+    add("--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
     add("-v", "--verbose", dest="verbose_level", action="count", help="say on stderr what is asked of the switch")
     add("-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
     add("--debug", action="store_true", help="show a traceback when something fails")
@@ -152,6 +153,7 @@ def common_defaults() -> argparse.Namespace:
         timeout=None,
         no_wait=False,
         dry_run=False,
+        read_only=os.environ.get("OVSTOOL_READ_ONLY", "") not in ("", "0"),
         verbose_level=1,
         debug=False,
         help=False,
@@ -166,6 +168,7 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
         help=f"table, json, csv, yaml, value, shell, lines, or a style of tabulate such as github (default: {formatter})",
     )  # fmt: skip
     group.add_argument("-c", "--column", action="append", default=[], dest="columns", metavar="COLUMN", help="show this column; repeatable")
+    group.add_argument("--all-columns", action="store_true", help="show on a terminal the columns too that have no value in any row")
     group.add_argument("--noindent", action="store_true", help="json on one line")
     group.add_argument(
         "--max-width", metavar="N", type=number(0, units.MAX), default=width_of("CLIFF_MAX_TERM_WIDTH"),

@@ -7,14 +7,15 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cliff.show import ShowOne
 
 from ovstool.answers import Answer, Table, one_table, plain
 from ovstool.command import Command, OutputCommand, TableCommand, report
-from ovstool.errors import Exit, one_line
+from ovstool.errors import Exit, UsageError, one_line
 from ovstool.host import Tls
 from ovstool.host.deadline import Deadline
 from ovstool.parser import time_for
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ovstool.fleet import Outcome
     from ovstool.host.address import Target
     from ovstool.remedy import FindingRow
+
+
+_NOTHING: tuple[Any, ...] = (None, [], {}, "")
 
 
 class SwitchCommand(Command):
@@ -54,7 +58,7 @@ class SwitchCommand(Command):
         if len(parsed_args.targets) > 1:
             return self._ask_all(parsed_args)
         with self._only_answer(parsed_args) as answer:
-            return self.emit_answers(parsed_args, [answer])
+            return self._print(parsed_args, [answer])
 
     def take_samples(self, args: argparse.Namespace, take: Callable[[Iterator[Answer]], None]) -> Exit:
         """Let ``take`` have what ``on_switch`` yields on all hosts at once, an Answer each, in the order in which they come."""
@@ -117,13 +121,18 @@ class SwitchCommand(Command):
             raise
         answers = [outcome.result for outcome in outcomes if outcome.result]
         try:
-            outcome = self.emit_answers(args, answers) if answers else Exit.OK
+            outcome = self._print(args, answers) if answers else Exit.OK
         finally:
             self.print_notes(asked.values(), args)
             failure = self._report_hosts([(done.host, done.error) for done in outcomes if done.error], args)
             if skipped := [done.host.name for done in outcomes if not done.finished]:
                 self.note(f"not begun after the failure: {', '.join(skipped)}", args)
         return failure or outcome
+
+    def _print(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        is_page = getattr(args, "formatter", "table") == "table"  # other forms are whole as they come, and may take long to be so
+        with self.paged() if is_page else nullcontext():
+            return self.emit_answers(args, answers)
 
     @contextmanager
     def _only_answer(self, args: argparse.Namespace) -> Iterator[Answer]:
@@ -159,7 +168,12 @@ class SwitchCommand(Command):
 
 
 class SwitchLister(SwitchCommand, TableCommand):
-    """A command that lists: ``on_switch`` returns or yields the rows of ``columns``, or a Table where those depend on what was asked."""
+    """A command that lists: ``on_switch`` returns or yields the rows of ``columns``, or a Table where those depend on what was asked.
+
+    ``nothing`` is what is said when there are no rows.
+    """
+
+    nothing = ""
 
     def prepare(self, args: argparse.Namespace) -> None:
         if self.columns:
@@ -170,8 +184,19 @@ class SwitchLister(SwitchCommand, TableCommand):
         return result if isinstance(result, Table) else Table(self.columns, result)
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
-        """Print the rows of all hosts as one table."""
-        self.emit(args, *one_table([(answer.host, self.table(answer.result)) for answer in answers]))
+        """Print the rows of all hosts as one table; on a terminal without the columns that have nothing in any of them."""
+        columns, rows = one_table([(answer.host, self.table(answer.result)) for answer in answers])
+        rows = iter(rows)
+        first = next(rows, None)
+        rows = [] if first is None else chain([first], rows)
+        if first is None and self.nothing:
+            self.note(self.nothing, args)
+        elif first is not None and self.is_for_people(args):
+            rows = list(rows)
+            args.columns = _with_values(columns, rows, args.sort_columns)
+            if left_out := [column for column in columns if column not in args.columns]:
+                self.note(f"no value in {', '.join(left_out)}; try: --all-columns", args)
+        self.emit(args, columns, rows)
         return Exit.OK
 
 
@@ -179,6 +204,7 @@ class SwitchChecker(SwitchLister):
     """A command that looks for what is wrong, or differs: with any row the answer is no."""
 
     columns: Sequence[str] = ("port", "severity", "problem", "evidence", "remedy")
+    nothing = "no problem found"
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         super().emit_answers(args, answers)
@@ -216,6 +242,11 @@ class SwitchWriter(SwitchLister):
     columns: Sequence[str] = Change._fields
     formatter_default = "lines"
 
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        if parsed_args.read_only and not parsed_args.dry_run:
+            raise UsageError(self.cmd_name or "", "changes the switch, which --read-only or $OVSTOOL_READ_ONLY forbids", "--dry-run")
+        return super().take_action(parsed_args)
+
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         if not args.dry_run:
             return super().emit_answers(args, answers)
@@ -229,6 +260,12 @@ class SwitchWriter(SwitchLister):
         self.app.stdout.write(json.dumps({"host": answer.host, "transact": plan} if answer.host else plan) + "\n")
         for *what, change in answer.result:
             self.note(f"{' '.join(filter(None, (answer.host, *what)))}: would be {change}", args)
+
+
+def _with_values(columns: Sequence[str], rows: Sequence[Sequence[Any]], wanted: Sequence[str]) -> list[str]:
+    """The columns that have a value in some row, or are ``wanted``; all, if none has."""
+    kept = [column for place, column in enumerate(columns) if column in wanted or any(row[place] not in _NOTHING for row in rows)]
+    return kept or list(columns)
 
 
 def _targets(args: argparse.Namespace) -> "list[Target]":

@@ -105,6 +105,14 @@ def human_size(bits: int | float) -> str:
     return human(bits, "bit")
 
 
+def human_duration(seconds: float) -> str:
+    """Write seconds for people, in the two largest units: ``3d 4h``, ``11m 10s``, ``1.5s``."""
+    for size, unit, rest_size, rest_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit} {int(seconds % size // rest_size)}{rest_unit}"
+    return f"{seconds:.3g}s"
+
+
 def human(value: float, unit: str) -> str:
     """Write what was measured in some unit for people, with four digits: ``1.235 Mbit/s``, ``12 kpackets/s``."""
     factor, prefix = scale(value)

@@ -59,6 +59,7 @@ COMMANDS = {
     "sflow list": "sflow:SflowList",
     "sandbox start": "sandbox:SandboxStart",
     "sandbox stop": "sandbox:SandboxStop",
+    "sandbox env": "sandbox:SandboxEnv",
     "sandbox run": "sandbox:SandboxRun",
     "sandbox shell": "sandbox:SandboxShell",
     "shell": "shell:Shell",

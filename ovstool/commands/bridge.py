@@ -22,6 +22,7 @@ class BridgeList(SwitchLister):
       ovstool bridge list
     """
 
+    nothing = "no bridges"
     columns = ("name", "datapath_type", "fail_mode", "ports", "controllers", "sflow")
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

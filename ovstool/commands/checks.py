@@ -1,10 +1,12 @@
 """ovstool qos check and police check, each of which imports its own rules alone"""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ovstool.answers import Answer
 from ovstool.commands.options import POLICED_PORT, PORT
+from ovstool.errors import Exit
 from ovstool.switch import Finding, Switch
 from ovstool.switch_command import SwitchChecker, addressed
 
@@ -25,8 +27,30 @@ class _Check(SwitchChecker):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return self.findings(switch, args.ports)
 
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        """On a terminal a block for each problem, whose remedy can be copied; else a row."""
+        if not self.is_for_people(args) or not any(answer.result for answer in answers):
+            return super().emit_answers(args, answers)
+        self.print_page(_blocks(answers))
+        return Exit.NO
+
     def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
         return addressed(result, target, args)
+
+
+def _blocks(answers: Sequence[Answer]) -> Iterator[str]:
+    """What is wrong, why that is known, and what to try, below each other; an empty line between two of them."""
+    between = False
+    for answer in answers:
+        for row in answer.result:
+            if between:
+                yield ""
+            between = True
+            where = "".join(f"{name}: " for name in (answer.host, row.port) if name)
+            yield f"{where}{row.severity}: {row.problem}"
+            yield f"  {row.evidence}"
+            if row.remedy:
+                yield f"  try: {row.remedy}"
 
 
 class QosCheck(_Check):

@@ -89,6 +89,7 @@ class FlowList(SwitchLister):
     """
 
     columns = flow.COLUMNS
+    nothing = "no flows"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -200,6 +201,7 @@ class FlowDiff(SwitchChecker):
     """
 
     columns = ("diff", "flow")
+    nothing = "no difference"
     formatter_default = "value"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -245,7 +247,7 @@ class FlowTrace(SwitchShow):
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            self.print_lines(_trace_page(shown))
+            self.print_page(_trace_page(shown))
         else:
             super().show(args, shown)
 
@@ -262,6 +264,7 @@ class FlowTop(SwitchLister):
     """
 
     columns = ("table", "priority", "cookie", "match", "actions", "bps", "pps", "interval_s")
+    nothing = "no flow had any traffic"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

@@ -27,7 +27,8 @@ class Help(Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        self.app.stdout.write(self._text(parsed_args.words))
+        with self.paged():
+            self.app.stdout.write(self._text(parsed_args.words))
 
     def _text(self, words: list[str]) -> str:
         manager = self.app.command_manager

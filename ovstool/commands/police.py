@@ -77,6 +77,7 @@ class PoliceList(SwitchLister):
     """
 
     columns = ("port", "rate", "burst", "packet_rate", "packet_burst")
+    nothing = "no port is policed"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return police.list_all(switch)

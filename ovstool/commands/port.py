@@ -21,6 +21,7 @@ class PortList(SwitchLister):
       ovstool port list -f json | jq '.[] | select(.error)'
     """
 
+    nothing = "no ports"
     columns = ("bridge", "port", "type", "ofport", "tag", "trunks", "admin_state", "link_state", "mac", "iface_id", "error")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

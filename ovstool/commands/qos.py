@@ -139,6 +139,7 @@ class QosList(SwitchLister):
     """
 
     columns = ("port", "type", "max_rate", "queues")
+    nothing = "no port has a QoS"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return qos.list_all(switch)
@@ -175,6 +176,7 @@ class QosGc(SwitchWriter):
     """
 
     columns = ("table", "uuid", "change")
+    nothing = "something refers to each QoS and Queue row, if there are any"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return references.collect(switch)

@@ -54,7 +54,7 @@ class QosExplain(SwitchShow):
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:
-            self.print_lines(page(shown.explained, shown.problems))
+            self.print_page(page(shown.explained, shown.problems))
         else:
             super().show(args, shown)
 

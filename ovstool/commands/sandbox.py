@@ -12,8 +12,9 @@ from typing import Any
 from ovstool import sandbox
 from ovstool.command import Command, TableCommand
 from ovstool.commands.options import word
-from ovstool.errors import UsageError
+from ovstool.errors import NotFound, UsageError, quote
 from ovstool.parser import time_for
+from ovstool.sandbox import prompt
 from ovstool.switch import Change
 
 
@@ -72,11 +73,15 @@ def _directory(text: str) -> Path:
     return Path(word(text))
 
 
+def _exports(running: sandbox.Sandbox) -> str:
+    """A line for a shell, after which every command in it talks to the sandbox"""
+    return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in running.environ.items())
+
+
 def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
     """Lines that a shell can take as they are"""
-    assignments = [f"{name}={shlex.quote(value)}" for name, value in started.environ.items()]
     yield f"# to use it: 'ovstool sandbox shell --dir {shlex.quote(str(started.directory))}', or in any shell:"
-    yield f"export {' '.join(assignments)}"
+    yield _exports(started)
     if started.namespace:
         yield f"# switch {started.namespace}: ip netns exec {started.namespace} tc qdisc"
     for host, address in started.hosts.items():
@@ -118,6 +123,24 @@ class SandboxStop(_Changing):
         self.print_change("deleted" if stopped else "unchanged", parsed_args)
 
 
+class SandboxEnv(_OnDirectory):
+    """Print what makes a shell talk to the private switch, for 'eval'
+
+    Exit code 3 when no sandbox is running.
+
+    Examples:
+      ovstool sandbox start
+      eval "$(ovstool sandbox env)"
+      ovs-vsctl show
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        running = sandbox.find(parsed_args.dir)
+        if not running:
+            raise NotFound(quote(str(parsed_args.dir)), "no sandbox is running there", "ovstool sandbox start")
+        self.print_lines([_exports(running)])
+
+
 class SandboxRun(_WithDatapath):
     """Run a command against the private switch
 
@@ -154,9 +177,8 @@ class SandboxShell(_WithDatapath):
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        # Shells that set a prompt of their own in a start-up file keep that.
-        extra = {"PS1": "(sandbox) $ "}
-        with self.borrowed(parsed_args) as borrowed:
+        shell = os.environ.get("SHELL") or "/bin/sh"
+        with self.borrowed(parsed_args) as borrowed, prompt.of_sandbox(shell) as (argv, extra):
             hosts = ", ".join(f"$OVSTOOL_H{i} ({address})" for i, address in enumerate(borrowed.hosts.values(), 1))
             self.note(f"every command here talks to a private switch{hosts and f'; its hosts are the namespaces {hosts}'}", parsed_args)
-            return sandbox.run(borrowed, [os.environ.get("SHELL") or "/bin/sh"], extra)
+            return sandbox.run(borrowed, argv, extra)

@@ -77,6 +77,7 @@ class SflowList(SwitchLister):
     """
 
     columns = ("bridge", "agent", "targets", "sampling", "polling", "header")
+    nothing = "no bridge has sFlow"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return sflow.list_all(switch)

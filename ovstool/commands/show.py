@@ -33,7 +33,7 @@ class Show(SwitchShow):
         if args.formatter != "table" or args.columns:
             super().show(args, shown)
             return
-        self.print_lines(_lines(shown))
+        self.print_page(_lines(shown))
 
 
 def _lines(shown: dict) -> Iterator[str]:

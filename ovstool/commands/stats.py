@@ -41,7 +41,7 @@ class Stats(SwitchStream):
     Examples:
       ovstool stats eth1
       ovstool stats eth1 --rate --interval 0.1
-      ovstool stats --bridge br0 --rate --watch
+      ovstool stats --bridge br0 --watch
       ovstool stats eth1 --queues --rate --count 10 -f json | jq .tx_bps
       ovstool stats eth1 --bursts --for 5
     """
@@ -59,16 +59,17 @@ class Stats(SwitchStream):
         parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to measure bursts for (default: 10)")
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--count", metavar="N", type=number(1, _MOST), help="as many rates of each port, one after the other")
-        end.add_argument("--watch", action="store_true", help="rates until Ctrl-C")
+        end.add_argument("--watch", action="store_true", help="rates until Ctrl-C, without --rate too")
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:
         return QueueRate if args.queues else Rate
 
     def streams(self, args: argparse.Namespace) -> bool:
-        return args.rate and bool(args.count or args.watch)
+        return args.watch or (args.rate and bool(args.count))
 
     def prepare(self, args: argparse.Namespace) -> None:
+        args.rate = args.rate or (args.watch and not args.bursts)
         _require_sense(args)
         if args.bursts or args.rate:
             columns = Burst._fields if args.bursts else self.row_class(args)._fields
@@ -108,9 +109,10 @@ def interval(text: str) -> float:
 
 def _require_sense(args: argparse.Namespace) -> None:
     """Refuse combinations that cannot be meant."""
-    for option, value in (("--count", args.count), ("--watch", args.watch)):
-        if value and not args.rate:
-            raise UsageError(option, "goes with --rate", f"--rate {option}{'' if value is True else f' {value}'}")
+    if args.count and not args.rate:
+        raise UsageError("--count", "goes with --rate", f"--rate --count {args.count}")
+    if args.watch and args.bursts:
+        raise UsageError("--watch", "shows rates, not bursts")
     if args.interval and not (args.rate or args.bursts):
         raise UsageError("--interval", "counters are read once", f"--rate --interval {args.interval:g}")
     if args.for_s and not args.bursts:

@@ -6,20 +6,15 @@ value, shell, lines) write each value on one line.
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from itertools import chain
 from typing import Any, TextIO
 
 from cliff.formatters import base
 
 from ovstool import spreadsheet, units
 from ovstool.errors import UsageError, escape
-from ovstool.lazy_imports import hidden
-from ovstool.terminal.output import canvas
-from ovstool.terminal.window import width_of
 
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
@@ -35,14 +30,13 @@ _FORMATTERS = {
     "json": "ovstool.terminal.json_format:JsonFormatter",
     "lines": "ovstool.terminal.formats:LinesFormatter",
     "shell": "ovstool.terminal.formats:ShellFormatter",
-    "table": "ovstool.terminal.formats:TableFormatter",
+    "table": "ovstool.terminal.table:TableFormatter",
     "value": "ovstool.terminal.formats:ValueFormatter",
     "yaml": "cliff.formatters.yaml_format:YAMLFormatter",
-} | dict.fromkeys(TABLE_STYLES, "ovstool.terminal.formats:TableFormatter")
+} | dict.fromkeys(TABLE_STYLES, "ovstool.terminal.table:TableFormatter")
 
 _RATES = frozenset(["rate", "max_rate", "min_rate", "link_speed", "bps"])  # and all that end in _bps
 _SIZES = frozenset(["burst"])
-_MIN_WIDTH = 8  # characters; a narrower column is worse than a line that wraps
 
 
 class Formatters(Mapping[str, Any]):
@@ -144,49 +138,6 @@ class LinesFormatter(Formatter):
             stdout.write(f"{flat(name)}: {flat(value)}\n")
 
 
-class TableFormatter(Formatter):
-    """A table for people, by tabulate, in the style named by ``-f`` (``table`` is tabulate's ``simple``)."""
-
-    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        rows = [[human(name, value) for name, value in zip(column_names, row, strict=True)] for row in data]
-        if not rows and not parsed_args.print_empty:
-            return
-        align = ["right" if _is_number_column(rows, i) else "left" for i in range(len(column_names))]
-        self._write([flat(name) for name in column_names], rows, align, stdout, parsed_args)
-
-    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        """Columns of a fixed width, because nobody knows what is still to come."""
-        if first:
-            stdout.write(" ".join(f"{name:>{_stream_width(name)}}" for name in column_names).rstrip() + "\n")
-        for row in data:
-            cells = (f"{human(name, value):>{_stream_width(name)}}" for name, value in zip(column_names, row, strict=True))
-            stdout.write(" ".join(cells) + "\n")
-
-    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        rows = []
-        for name, value in zip(column_names, data, strict=True):
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                rows += [
-                    [flat(name) if i == 0 else "", "  ".join(f"{flat(k)} {human(k, v)}" for k, v in item.items() if v is not None)]
-                    for i, item in enumerate(value)
-                ]
-            else:
-                rows.append([flat(name), human(name, value)])
-        self._write(["field", "value"], rows, ["left", "left"], stdout, parsed_args)
-
-    def _write(self, headers: list[str], rows: list[list[str]], align: list[str], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        tabulate = _import_tabulate(wide=not all(cell.isascii() for cell in chain(headers, *rows)))
-        style = "simple" if parsed_args.formatter == "table" else parsed_args.formatter
-        widths = _fit([list(headers), *rows], _width_wanted(stdout, parsed_args), [side == "right" for side in align])
-        tabulate.MIN_PADDING = 0  # it makes each column two wider than its header
-        # Numbers are text already: tabulate would print 10,000 as 1e+04 and guess at MAC addresses.
-        text = tabulate.tabulate(
-            rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True,
-            maxcolwidths=widths, maxheadercolwidths=widths,
-        )  # fmt: skip
-        canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
-
-
 class Stream:
     """Rows that are printed as they come, in the format named by ``-f``: a JSON object a line, a line of csv, and so on.
 
@@ -258,59 +209,5 @@ def human(column: str, value: Any) -> str:
             return flat(value)
 
 
-def _stream_width(column: str) -> int:
-    return max(len(column), 15 if column == "port" else 12)
-
-
 def _units(column: str) -> Callable[[int | float], str]:
     return units.human_size if column in _SIZES else units.human_rate
-
-
-def _is_number_column(rows: list[list[str]], index: int) -> bool:
-    cells = [row[index] for row in rows if row[index] != "-"]
-    return bool(cells) and all(cell.replace(".", "", 1).isdecimal() for cell in cells)
-
-
-def _import_tabulate(wide: bool) -> Any:
-    """tabulate, without wcwidth (15 of its 22 ms) unless some text is not ASCII and its width has to be looked up."""
-    with hidden("wcwidth"):
-        import tabulate
-
-    if wide and tabulate.WIDE_CHARS_MODE is False:
-        try:
-            import wcwidth
-        except ImportError:
-            return tabulate
-        tabulate.wcwidth = wcwidth  # type: ignore[attr-defined]
-        tabulate.WIDE_CHARS_MODE = True
-    return tabulate
-
-
-def _width_wanted(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
-    """The display width a table has to fit, in characters; 0 when it may be as wide as it is."""
-    if parsed_args.max_width > 0:
-        return parsed_args.max_width
-    if parsed_args.fit_width or stdout.isatty():
-        try:
-            return os.get_terminal_size(stdout.fileno()).columns
-        except (OSError, ValueError):
-            return width_of("COLUMNS")
-    return 0
-
-
-def _fit(table: list[list[str]], total: int, whole: list[bool]) -> list[int | None] | None:
-    """The widths at which columns have to wrap so that the table fits ``total``: the widest give way first.
-
-    Those that are to stay ``whole``, numbers, do not: half a number would be another number.
-    """
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    room = total - 3 * len(widths) - 1  # the borders of a grid
-    if not total or sum(widths) <= room:
-        return None
-    fitted = list(widths)
-    while sum(fitted) > room:
-        widest = max((i for i in range(len(fitted)) if not whole[i]), key=fitted.__getitem__, default=None)
-        if widest is None or fitted[widest] <= _MIN_WIDTH:
-            break
-        fitted[widest] -= 1
-    return [new if new < old else None for new, old in zip(fitted, widths, strict=True)]

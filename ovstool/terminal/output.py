@@ -28,6 +28,7 @@ class Output(io.TextIOWrapper):
         super().__init__(file, encoding, "backslashreplace", line_buffering=number == 2 or os.isatty(number))
         self._required = number == 1
         self._lost = False
+        self.held: list[str] | None = None  # what is not to be seen yet: see pager.py
 
     def write(self, text: str) -> int:
         if not text.isprintable() and not text.replace("\n", "").isprintable():
@@ -36,6 +37,9 @@ class Output(io.TextIOWrapper):
 
     def draw(self, text: str) -> int:
         """Write text as it is, in which what is to be escaped is escaped already."""
+        if self.held is not None:
+            self.held.append(text)
+            return len(text)
         try:
             return len(text) if self._lost else super().write(text)
         except OSError as error:

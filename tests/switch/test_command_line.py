@@ -225,6 +225,18 @@ def configure(switch) -> None:
 
 
 @pytest.mark.parametrize("command", WRITES)
+def test_read_only_refuses_every_change(refused, switch, command):
+    for words, environ in ((f"--read-only {command}", {}), (command, {"OVSTOOL_READ_ONLY": "1"}), (f"{command} --read-only", {})):
+        assert refused(words, 2, **environ).endswith("changes the switch, which --read-only or $OVSTOOL_READ_ONLY forbids; try: --dry-run")
+    assert switch.ovstool(command, OVSTOOL_READ_ONLY="0").code == 0
+
+
+def test_read_only_leaves_reading_and_trying_alone(ovstool):
+    for command in ("show", "port list", "qos check", "stats --rate --interval 0.1", "port add br0 new --dry-run"):
+        assert ovstool(command, OVSTOOL_READ_ONLY="1").code == 0
+
+
+@pytest.mark.parametrize("command", WRITES)
 def test_a_dry_run_changes_nothing_and_prints_what_makes_the_change(switch, ovstool, command):
     configure(switch)
     before = switch.dump()

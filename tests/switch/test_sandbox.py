@@ -5,14 +5,17 @@ What is left behind is looked for by means of its own: /proc, ``ip netns``, the 
 
 import json
 import os
+import pty
 import re
 import secrets
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -584,6 +587,63 @@ def test_shell_talks_to_the_sandbox(place):
     env = {**os.environ, "SHELL": "/bin/sh"}
     done = subprocess.run(command, check=False, input="ovs-vsctl list-br\nexit 4\n", capture_output=True, text=True, env=env)
     assert (done.returncode, done.stdout) == (4, "br0\n")
+
+
+_OWN_PROMPTS = {
+    "bash": (".bashrc", "PS1='mine> '\n"),
+    "zsh": (".zshrc", "PS1='mine> '\n"),
+    "fish": (".config/fish/config.fish", "function fish_prompt; echo -n 'mine> '; end\n"),
+    "sh": (".profile", ""),
+}
+
+
+@pytest.mark.parametrize("shell", _OWN_PROMPTS)
+def test_the_prompt_says_that_it_is_a_sandbox(place, tmp_path, shell):
+    """Whatever the user's own start-up file makes of the prompt, which is read too."""
+    file, text = _OWN_PROMPTS[shell]
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    (tmp_path / ".local/share/fish/generated_completions").mkdir(parents=True)  # or fish makes some of all manual pages first
+    prompt = b"(sandbox) mine> " if text else b"(sandbox) $ "
+    ours, theirs = pty.openpty()
+    program = [sys.executable, "-m", "ovstool", "sandbox", "shell", "--dir", str(place), "--datapath", "dummy"]
+    argv = ["setsid", "--ctty", "--wait", *program]
+    kept = {key: value for key, value in os.environ.items() if key not in ("PROMPT_COMMAND", "ZDOTDIR", "XDG_CONFIG_HOME")}
+    environ = kept | {"HOME": str(tmp_path), "SHELL": shutil.which(shell), "TERM": "dumb"}
+    begun = set(Path(tempfile.gettempdir()).glob("ovstool-shell-*"))
+    with subprocess.Popen(argv, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+
+        def until(words: bytes) -> None:
+            nonlocal shown
+            end = time.monotonic() + 60
+            while words not in shown and time.monotonic() < end:
+                if select.select([ours], [], [], 1)[0]:
+                    shown += os.read(ours, 65536)
+
+        until(prompt)
+        os.write(ours, b"echo br=$(ovs-vsctl list-br)\n" if shell != "fish" else b"echo br=(ovs-vsctl list-br)\n")
+        until(b"br=br0")
+        assert prompt in shown and b"br=br0" in shown and b"(sandbox) (sandbox)" not in shown
+        os.write(ours, b"exit 3\n")
+        with suppress(OSError):  # its side is closed
+            while os.read(ours, 65536):
+                pass
+        assert process.wait(60) == 3
+    os.close(ours)
+    assert set(Path(tempfile.gettempdir()).glob("ovstool-shell-*")) <= begun
+
+
+def test_env_is_for_eval(place):
+    assert (failed := ovstool("sandbox", "env", "--dir", place)).returncode == Exit.NOT_FOUND
+    assert failed.stderr == f"ovstool: {place}: no sandbox is running there; try: ovstool sandbox start\n"
+    assert ovstool("sandbox", "start", "--dir", place, "--datapath", "dummy").returncode == 0
+    told = ovstool("sandbox", "env", "--dir", place)
+    assert (told.returncode, told.stderr) == (0, "")
+    script = f"{told.stdout}ovs-vsctl list-br; {sys.executable} -m ovstool bridge list -f value -c datapath_type"
+    done = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "br0\ndummy\n"
 
 
 def test_refusals_are_one_line_and_an_exit_code(place):

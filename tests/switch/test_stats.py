@@ -269,7 +269,7 @@ def test_a_switch_without_bridges(switch, ovstool):
 
 BAD = {
     "--count 3": "--count: goes with --rate; try: --rate --count 3",
-    "--watch": "--watch: goes with --rate; try: --rate --watch",
+    "--bursts --watch": "--watch: shows rates, not bursts",
     "--interval 1": "--interval: counters are read once; try: --rate --interval 1",
     "--interval 0.25 --queues": "--interval: counters are read once; try: --rate --interval 0.25",
     "--for 3": "--for: goes with --bursts; try: --bursts --for 3",

@@ -1,0 +1,53 @@
+"""Colours, which stress what words say already: on a terminal that has them, and where $NO_COLOR does not forbid it (no-color.org)."""
+
+import os
+import re
+from typing import TextIO
+
+from ovstool.terminal.layout import Paint
+
+# Colours of the terminal's own palette, which its owner has made to be seen on the background.
+_RED, _YELLOW = "31", "33"
+_DROPS = frozenset(["rx_dropped", "tx_dropped", "rx_dropped_ps", "tx_dropped_ps"])
+_ERRORS = frozenset(["rx_errors", "tx_errors", "rx_errors_ps", "tx_errors_ps"])
+_OF_VALUES = {
+    ("severity", "error"): _RED,
+    ("severity", "warning"): _YELLOW,
+    ("admin_state", "down"): _YELLOW,
+    ("link_state", "down"): _RED,
+    ("connected", "no"): _RED,
+    ("reset", "yes"): _YELLOW,
+}
+# The words of a page that report a fault, in the places that those pages give them.
+_FAULT = re.compile(r"(?<= )(?:NOT CONNECTED|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )")
+_DOUBT = re.compile(r"(?<=^  )warning(?=  )|(?<=: )warning(?=: )")
+
+
+def is_wanted(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def paint_for(stream: TextIO) -> Paint | None:
+    """What gives a cell its colour, on this stream; None where there are none."""
+    return _painted if is_wanted(stream) else None
+
+
+def line_for(stream: TextIO, line: str) -> str:
+    """A line of a page with its colours, on this stream."""
+    if not is_wanted(stream):
+        return line
+    return _DOUBT.sub(lambda found: _coloured(found[0], _YELLOW), _FAULT.sub(lambda found: _coloured(found[0], _RED), line))
+
+
+def _painted(column: str, text: str) -> str:
+    if column in _ERRORS or column in _DROPS:
+        style = (_RED if column in _ERRORS else _YELLOW) if text not in ("0", "-") else None
+    elif column == "error":
+        style = _RED if text not in ("", "-") else None
+    else:
+        style = _OF_VALUES.get((column, text))
+    return _coloured(text, style) if style and text else text
+
+
+def _coloured(text: str, style: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m"

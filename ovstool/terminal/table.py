@@ -1,0 +1,138 @@
+"""Tables for people: ``-f table``, which fits the window of a terminal, and the styles of tabulate."""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, TextIO
+
+from ovstool import units
+from ovstool.lazy_imports import hidden
+from ovstool.terminal import colour, layout
+from ovstool.terminal.formats import Columns, Formatter, Rows, flat, human
+from ovstool.terminal.layout import Column
+from ovstool.terminal.output import canvas
+from ovstool.terminal.window import width_of
+
+_NARROW = 8  # characters; a text that a style of tabulate has to break is given no less
+
+
+class TableFormatter(Formatter):
+    """A table, its numbers on the right. ``table`` is drawn here, and fits the window of a terminal; the other styles are tabulate's."""
+
+    def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        values = list(zip(*data, strict=True)) or [()] * len(column_names)
+        texts = _texts_on_a_terminal if stdout.isatty() and parsed_args.formatter == "table" else _texts
+        cells = [texts(name, of) for name, of in zip(column_names, values, strict=True)]
+        if any(cells) or parsed_args.print_empty:
+            columns = [layout.measured(flat(name), of, _are_numbers(of)) for name, of in zip(column_names, cells, strict=True)]
+            self._draw(columns, list(zip(*cells, strict=True)), stdout, parsed_args)
+
+    def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
+        """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them."""
+        widths = [max(len(name), 15 if name == "port" else 12) for name in column_names]
+        rows = ([human(name, value) for name, value in zip(column_names, row, strict=True)] for row in data)
+        if room := _room(stdout, parsed_args):
+            columns = [Column(name, width, width, True) for name, width in zip(column_names, widths, strict=True)]
+            chosen = layout.chosen(columns, room)
+            head = list(chosen.head()) if first else []
+            paint = colour.paint_for(stdout)
+            lines = [*head, *(line for row in rows for line in chosen.row(row, paint))]
+        else:
+            names = [list(column_names)] if first else []
+            lines = [" ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in chain(names, rows)]
+        canvas(stdout).write("".join(f"{line}\n" for line in lines))
+
+    def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        rows = list(_fields(column_names, data))
+        room = _room(stdout, parsed_args)
+        columns = [layout.measured(name, [row[place] for row in rows], False) for place, name in enumerate(("field", "value"))]
+        if parsed_args.formatter != "table" or not room:
+            self._draw(columns, rows, stdout, parsed_args)
+            return
+        lines = (lead + text for field, value in rows for lead, text in layout.labelled(field, value, room, 0, columns[0].widest))
+        canvas(stdout).write("".join(f"{line.rstrip()}\n" for line in lines))
+
+    def _draw(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        room = _room(stdout, parsed_args)
+        if parsed_args.formatter == "table":
+            text = "\n".join(layout.chosen(columns, room).drawn(rows, colour.paint_for(stdout)))
+        else:
+            text = _tabulated(columns, rows, room, parsed_args.formatter)
+        canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
+
+
+def _texts(column: str, values: Sequence[Any]) -> list[str]:
+    """The values of a column as people read them; most are plain text, or there is none."""
+    return [value if type(value) is str and value.isprintable() else "-" if value is None else human(column, value) for value in values]
+
+
+def _texts_on_a_terminal(column: str, values: Sequence[Any]) -> list[str]:
+    """Of a column of seconds the two largest units; what goes elsewhere has always had the number."""
+    if column != "duration_s":
+        return _texts(column, values)
+    return ["-" if value is None else units.human_duration(value) for value in values]
+
+
+def _fields(names: Columns, values: Sequence[Any]) -> Iterator[list[str]]:
+    """A line for each field, or for each part of one that has parts."""
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for number, part in enumerate(value):
+                words = "  ".join(f"{flat(key)} {human(key, item)}" for key, item in part.items() if item is not None)
+                yield ["" if number else flat(name), words]
+        else:
+            yield [flat(name), human(name, value)]
+
+
+def _tabulated(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, style: str) -> str:
+    headers = [column.header for column in columns]
+    tabulate = _import_tabulate(wide=not all(cell.isascii() for cell in chain(headers, *rows)))
+    if room:
+        widths = _narrowed(columns, room - len(columns) - 1 - layout.GAP)  # borders are three wide, and one
+        headers, *rows = [
+            ["\n".join(layout.wrapped(cell, width)) for cell, width in zip(row, widths, strict=True)] for row in [headers, *rows]
+        ]
+    tabulate.MIN_PADDING = 0  # it makes each column two wider than its header
+    align = ["right" if column.is_number else "left" for column in columns]
+    # Numbers are text already: tabulate would print 10,000 as 1e+04 and guess at MAC addresses.
+    return tabulate.tabulate(rows, headers, tablefmt=style, colalign=align if rows else None, disable_numparse=True)
+
+
+def _narrowed(columns: Sequence[Column], room: int) -> list[int]:
+    """Widths that fit, where it must be by breaking words; numbers stay whole, for half a number would be another number."""
+    whole = [column.least for column in columns]
+    broken = [column.least if column.is_number else min(column.least, _NARROW) for column in columns]
+    return layout.narrowed(columns, whole, room) or layout.narrowed(columns, broken, room) or broken
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    known = [cell for cell in cells if cell != "-"]
+    return bool(known) and all(cell.replace(".", "", 1).isdecimal() for cell in known)
+
+
+def _import_tabulate(wide: bool) -> Any:
+    """tabulate, without wcwidth (15 of its 22 ms) unless some text is not ASCII and its width has to be looked up."""
+    with hidden("wcwidth"):
+        import tabulate
+
+    if wide and tabulate.WIDE_CHARS_MODE is False:
+        try:
+            import wcwidth
+        except ImportError:
+            return tabulate
+        tabulate.wcwidth = wcwidth  # type: ignore[attr-defined]
+        tabulate.WIDE_CHARS_MODE = True
+    return tabulate
+
+
+def _room(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
+    """The width that a table has to fit, in characters; 0 when it may be as wide as it is."""
+    if parsed_args.max_width > 0:
+        return parsed_args.max_width
+    if parsed_args.fit_width or (parsed_args.formatter == "table" and stdout.isatty()):
+        try:
+            return os.get_terminal_size(stdout.fileno()).columns
+        except (OSError, ValueError):
+            return width_of("COLUMNS")
+    return 0
