@@ -129,9 +129,8 @@ class SandboxEnv(_OnDirectory):
     Exit code 3 when no sandbox is running.
 
     Examples:
-      ovstool sandbox start
-      eval "$(ovstool sandbox env)"
-      ovs-vsctl show
+      ovstool sandbox env
+      eval "$(ovstool sandbox env)"; ovs-vsctl show
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:

@@ -19,8 +19,8 @@ _OF_VALUES = {
     ("reset", "yes"): _YELLOW,
 }
 # The words of a page that report a fault, in the places that those pages give them.
-_FAULT = re.compile(r"(?<= )(?:NOT CONNECTED|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )")
-_DOUBT = re.compile(r"(?<=^  )warning(?=  )|(?<=: )warning(?=: )")
+_FAULT = r"(?<= )(?:NOT CONNECTED|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )"
+_DOUBT = r"(?<=^  )warning(?=  )|(?<=: )warning(?=: )"
 
 
 def is_wanted(stream: TextIO) -> bool:
@@ -36,7 +36,8 @@ def line_for(stream: TextIO, line: str) -> str:
     """A line of a page with its colours, on this stream."""
     if not is_wanted(stream):
         return line
-    return _DOUBT.sub(lambda found: _coloured(found[0], _YELLOW), _FAULT.sub(lambda found: _coloured(found[0], _RED), line))
+    line = re.sub(_FAULT, lambda found: _coloured(found[0], _RED), line)
+    return re.sub(_DOUBT, lambda found: _coloured(found[0], _YELLOW), line)
 
 
 def _painted(column: str, text: str) -> str:

@@ -16,13 +16,13 @@ _NOTHING = ("", "-")  # which people need not read
 _MOST_LINES = 2  # of a wrapped cell; what needs more goes below
 _MOST_FOLDED = 2  # lines of a row, 3 where all but its name are numbers; a list of its fields is easier to read then
 _LEAST_TEXT = 20  # characters that a text should have beside its label
-# A number is kept with its unit, which is behind the space behind it.
+# Patterns are compiled when one is needed: most tables fit. A number is kept with its unit, which is behind the space behind it.
 _NOT_A_NUMBER = "".join(rf"(?<![ (,][0-9.]{{{digits}}} )(?<!^[0-9.]{{{digits}}} )" for digits in range(1, 8))
 _SPACE = rf"(?<= )(?! ){_NOT_A_NUMBER}"
-_BREAK = re.compile(rf"{_SPACE}(?![0-9])|(?<=[^(],)(?! )")
-_GAP_IN_LINE = re.compile(r"(?<=\S)  +(?=\S)")
+_BREAK = rf"{_SPACE}(?![0-9])|(?<=[^(],)(?! )"
+_GAP_IN_LINE = r"(?<=\S)  +(?=\S)"
 # Where a text is broken: first between what gaps keep apart, then behind commas and spaces, at last within words.
-_BREAKS = (re.compile(r"(?<=  )(?! )"), _BREAK, re.compile(_SPACE), re.compile(r"(?<=->)|(?<=[ =/(,;|])"))
+_BREAKS = (r"(?<=  )(?! )", _BREAK, _SPACE, r"(?<=->)|(?<=[ =/(,;|])")
 
 Paint = Callable[[str, str], str]  # the name of a column and what is in a cell: the same with colours
 
@@ -45,7 +45,7 @@ def measured(header: str, cells: Sequence[str], is_number: bool) -> Column:
     widest = max(map(len if "".join(texts).isascii() else width, texts))
     if is_number or widest <= _LONG:
         return Column(header, widest, widest, is_number)
-    return Column(header, widest, max(width(part.rstrip()) for text in texts for part in _BREAK.split(text)), is_number)
+    return Column(header, widest, max(width(part.rstrip()) for text in texts for part in re.split(_BREAK, text)), is_number)
 
 
 class Layout(NamedTuple):
@@ -178,12 +178,12 @@ def hanging(line: str, room: int) -> Iterator[str]:
         return
     text = line.lstrip()
     indent = len(line) - len(text)
-    labels = [gap.end() for gap in _GAP_IN_LINE.finditer(line[: _LONG + 1])]
+    labels = [gap.end() for gap in re.finditer(_GAP_IN_LINE, line[: _LONG + 1])]
     hang = labels[-1] if labels else indent or 2 * GAP
     if room - hang < _LEAST_TEXT:
         indent = min(indent, GAP)
         hang = indent + GAP
-        text = _GAP_IN_LINE.sub(" " * GAP, text)
+        text = re.sub(_GAP_IN_LINE, " " * GAP, text)
     first, *rest = wrapped(text, max(1, room - indent), max(1, room - hang))
     yield " " * indent + first
     for part in rest:
@@ -208,7 +208,7 @@ def _parts(text: str, room: int) -> Iterator[str]:
     """The parts of a text that stay whole in a window, with the space behind them."""
     parts = [text]
     for breaks in _BREAKS:
-        parts = [smaller for part in parts for smaller in ([part] if width(part.rstrip()) <= room else breaks.split(part))]
+        parts = [smaller for part in parts for smaller in ([part] if width(part.rstrip()) <= room else re.split(breaks, part))]
     for part in parts:
         yield from _cut(part, room) if width(part.rstrip()) > room else [part]
 
