@@ -397,3 +397,143 @@ def test_without_a_keyboard(terminal):
     assert termios.tcgetattr(shown.master) == shown.modes
     shown.process.send_signal(signal.SIGINT)
     assert shown.end() != 0
+
+
+# --- the command behind it, and the bar of hosts
+
+STREAM = """
+import copy
+from ovstool.shell import App
+from ovstool.stream import Sample, SwitchStream
+
+class Ticks(SwitchStream):
+    "Rates of two ports, the same again and again"
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--watch", action="store_true")
+        return parser
+    def row_class(self, args): return Rate
+    def streams(self, args): return True
+    def on_switch(self, switch, args):
+        switch.notes.extend(f"note {number}" for number in range(25))
+        while True:
+            yield Sample([rate("eth1", rx=250e6), rate("eth2", rx=5e8)], {"eth1": 10**9})
+            time.sleep(0.02)
+
+app = App()
+command = Ticks(app, app.options, "x")
+print("ended", command.run(command.get_parser("x").parse_words("WORDS".split(), copy.copy(app.options))), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "head", "names", "speeds"),
+    [
+        ("--db unix:/x", r"^unix:/x .* 2 ports  by rx\+tx, descending", ["eth2", "eth1"], ["-", "25%"]),
+        ("--sort-column port", r"^Open vSwitch .* by port, ascending", ["eth1", "eth2"], ["25%", "-"]),
+        ("--sort-column port --sort-descending", r"^Open vSwitch .* by port, descending", ["eth2", "eth1"], ["-", "25%"]),
+        ("--sort-ascending", r"^Open vSwitch .* by rx\+tx, ascending", ["eth1", "eth2"], ["25%", "-"]),
+        ("-H a,b --sort-column port", r"^Open vSwitch .* 4 ports  by port", ["a eth1", "a eth2", "b eth1", "b eth2"], ["25%", "-"] * 2),
+    ],
+)
+def test_a_command_whose_rows_stay_in_place(terminal, words, head, names, speeds):
+    shown = terminal(STREAM.replace("WORDS", f"--watch {words}"), 130, 12)
+    lines = shown.until(rf"{head}(.|\n)*{'b eth1.* 25% ' if '-H' in words else 'eth1.* 25% '}(.|\n)*note 24")
+    rows = [line for line in lines if "eth" in line]
+    assert [re.split(r"  +", row)[0] for row in rows] == names
+    assert [re.search(r" (25%|-) ", row)[1] for row in rows] == speeds
+    assert re.search(r"\n\d\d:\d\d:\d\d (b: |a: )?note 24", "\n".join(lines))
+    shown.press("q")
+    assert shown.end() == 0
+    after = shown.raw.rpartition(b"\x1b[?1049l")[2].decode().replace("\r", "").splitlines()
+    notes = [line for line in after if line.startswith("ovstool: note: ")]
+    assert after[-1] == "ended 0" and len(notes) == 20 and notes[-1].endswith("note 24")
+    if "-H" not in words:
+        assert notes == [f"ovstool: note: note {number}" for number in range(5, 25)]
+
+
+def test_columns_that_a_live_table_has_not(terminal):
+    shown = terminal(STREAM.replace("WORDS", "--watch --sort-column nosuch"))
+    while shown.read():
+        pass
+    assert b"column nosuch: there is no such column; try: time, port, interval_s, rx_bps" in shown.raw and b"ended 2" in shown.raw
+    assert b"\x1b" not in shown.raw
+
+
+def test_a_bar_of_hosts_is_there_after_a_second_and_leaves_nothing(terminal):
+    wait = "from ovstool.terminal.live_bar import progress\nwith progress(sys.stderr, 5) as show:\n    show(1); time.sleep({0}); show(2); time.sleep(0.2); show(3); time.sleep({1})\nprint('ended', flush=True)"
+    shown = terminal(wait.format(1.1, 1), 60, 10)
+    while b"3/5" not in shown.raw:
+        assert shown.read()
+    assert re.search(rb"hosts .*3/5", shown.raw)
+    while shown.read():
+        pass
+    assert [line.rstrip() for line in shown.screen.display if line.strip()] == ["ended"]
+    assert b"\x1b[?25l" in shown.raw and b"\x1b[?25h" in shown.raw
+    short = terminal(wait.format(0.1, 0.1), 60, 10)
+    while short.read():
+        pass
+    assert short.raw == b"ended\r\n"
+
+
+# --- what it leaves alone
+
+
+def test_the_callers_streams_and_signals_are_as_they_were(terminal):
+    shown = terminal(
+        "import signal, threading\n"
+        "def state(): return [signal.getsignal(n) for n in (1, 2, 3, 15, 20)], sys.stdout, sys.stderr\n"
+        "before, during = state(), []\n"
+        "with LiveTable(Rate, {}.get) as table:\n"
+        "    while table.show([rate('eth1')]):\n"
+        "        during = [state()[1:] == before[1:], state()[0] != before[0], threading.active_count()]; time.sleep(0.02)\n"
+        "print(state() == before, during, threading.active_count(), flush=True)"
+    )  # fmt: skip
+    shown.until("eth1")
+    assert b"\x1b[?7l" in shown.raw and b"\x1b[?1049h" in shown.raw and b"\x1b[?25l" in shown.raw
+    shown.press("q")
+    assert shown.end() == 0
+    assert shown.raw.endswith(b"True [True, True, 2] 1\r\n")
+
+
+def test_a_signal_that_is_ignored_stays_ignored(terminal):
+    shown = terminal(f"import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\nwatch({THREE})")
+    shown.until("eth1")
+    shown.process.send_signal(signal.SIGHUP)
+    shown.press("s")
+    shown.until("by port")
+    shown.press("q")
+    assert shown.end() == 0
+
+
+def test_a_window_without_a_size_and_one_that_says_it_is_huge(terminal):
+    shown = terminal(f"watch({THREE})", 100, 10)
+    shown.until("eth1")
+    fcntl.ioctl(shown.master, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    shown.press("s")
+    shown.until("by port")
+    for columns, lines, drawn in ((1500, 6, (1000, 6)), (20, 700, (20, 500))):
+        fcntl.ioctl(shown.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        begin = len(shown.raw)
+        while (len(shown.frame()[0]), len(shown.frame())) != drawn:
+            assert shown.read() and len(shown.raw) - begin < 10**6
+    shown.press("q")
+    assert shown.end() == 0
+
+
+def test_speeds_are_asked_for_once_a_second(monkeypatch):
+    """Where nothing is drawn: only what is asked, of each port once."""
+    from types import SimpleNamespace
+
+    from ovstool.rates import QueueRate
+    from ovstool.terminal import live_table
+
+    now, asked = 100.0, []
+    monkeypatch.setattr(live_table, "time", SimpleNamespace(monotonic=lambda: now))
+    table = live_table.LiveTable(QueueRate, lambda port: asked.append(port) or 5, stdin=open(os.devnull), stdout=open(os.devnull, "w"))
+    rows = [QueueRate(1.0, port, queue, 1.0, 1.0, 1.0, False) for port in ("eth1", "eth2") for queue in (0, 1)]
+    for moment, times in ((100.0, 1), (100.9, 1), (101.0, 2), (101.9, 2), (102.1, 3)):
+        now = moment
+        assert table.show(rows) is True
+        assert asked == ["eth1", "eth2"] * times
+    assert table._screen.speeds == {"eth1": 5, "eth2": 5}
