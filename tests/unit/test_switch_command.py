@@ -20,7 +20,7 @@ from ovstool.host import Tls, local
 from ovstool.shell import App
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Change, Finding
-from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.switch_command import SwitchChecker, SwitchCommand, SwitchLister, SwitchShow, SwitchWriter
 
 
 class Screen(io.StringIO):
@@ -310,6 +310,32 @@ def test_the_switch_stays_connected_until_the_last_row_and_no_longer():
     assert Closes.seen == ["row", "closed"]
 
 
+def both(command_class: type[Command], line: str) -> list[str]:
+    """What stands on a terminal: standard output comes there when it is flushed, standard error at once."""
+    there = io.BytesIO()
+    app = App(stdout=io.TextIOWrapper(there), stderr=io.TextIOWrapper(there, write_through=True))
+    command = command_class(app, app.options, "x")
+    command.run(command.get_parser("ovstool x").parse_words(line.split(), copy.copy(app.options)))
+    return there.getvalue().decode().splitlines()
+
+
+def test_what_is_said_stands_below_what_is_printed():
+    assert [line[:14] for line in both(Rows, "-f value")] == ["one 1", "- -", "ovstool: note:", "ovstool: note:"]
+    assert both(Fails, "-f value -q -H x,a") == ["x x", "ovstool: a: port x: no such port"]
+
+
+def test_a_command_that_lacks_its_function_is_a_bug():
+    class Half(SwitchStream):
+        """Has no function"""
+
+    command, args = prepared(Half)
+    for ask in (command.on_switch, lambda _, args: command.row_class(args), lambda _, args: command.streams(args)):
+        with pytest.raises(NotImplementedError):
+            ask(None, args)
+    with pytest.raises(NotImplementedError):
+        SwitchCommand.emit_answers(command, args, [])
+
+
 # --- rows that come again and again
 
 
@@ -368,6 +394,35 @@ def test_streams_of_several_hosts():
     code, out, said = run(Beats, "-f csv -q -H a,b -c change")
     assert code == Exit.SOME_FAILED and said.endswith("ovstool: a: x: y\n") and out.startswith('"host","change"\n')
     assert run(Beats, "-f csv -q -H a,b --max-width 1")[1] == '"host","object","change"\n"a","once","a"\n"b","once","b"\n'
+
+
+class Endless(Beats):
+    """Goes on until nobody listens"""
+
+    ended: list = []
+
+    def samples(self, switch):
+        try:
+            while True:
+                yield Sample([Change("eth1", "created")])
+                time.sleep(0.01)
+        finally:
+            self.ended.append(name_of(switch))
+
+
+class Gone(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_when_nobody_listens_any_more_all_hosts_are_left():
+    command, args = prepared(Endless, "-f value -H a,b", Gone())
+    with pytest.raises(BrokenPipeError):
+        command.run(args)
+    deadline = time.monotonic() + 30
+    while len(Endless.ended) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(Endless.ended) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -449,8 +449,7 @@ def test_what_a_shells_variables_may_begin_with():
     "target",
     "tcp:192.0.2.1 ssl:192.0.2.1 tcp:192.0.2.1:1 tcp:192.0.2.1:65535 tcp:[2001:db8::1] tcp:[2001:db8::1]:6653 tcp:2001:db8::1 tcp:[fe80::1%eth0]:1 "
     "tcp:host tcp:host.example:6653 tcp:_x tcp:a-b.c ptcp: pssl: ptcp:0 ptcp:65535 ptcp:6653:192.0.2.1 pssl:6653:[2001:db8::1] ptcp::192.0.2.1 "
-    "unix:/x punix:/x".split()
-    + [f"tcp:{'a' * 253}"],
+    f"unix:/x punix:/x tcp:{'a' * 253}".split(),
 )
 def test_a_controllers_address(target):
     assert parsed(f"bridge add br0 --controller {target}")["controller"] == [target]
