@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -73,6 +74,13 @@ def test_rows_of_one_switch_and_what_is_said_beside_them():
     assert run(Rows, "-f value -q -v")[2] == NOTED.format("", "", "")
     assert run(Rows, "-f value -H a -c name") == (0, "one\na\n", NOTED.format("", "", "-H a "))
     assert run(Rows, "-f value -H a --sudo --db unix:/x -q -c n -c name")[1] == "one 1\na -\n"
+
+
+def test_remedies_for_the_database_of_the_environment(monkeypatch):
+    monkeypatch.setenv("OVSTOOL_DB", "unix:/x")
+    assert run(Rows, "-f value")[2] == NOTED.format("", "", "")
+    assert run(Rows, "-f value --db unix:/y --private-key k")[2] == NOTED.format("", "", "--db unix:/y --private-key k ")
+    assert run(Rows, "-f value --db ssl:h:1 --private-key k")[2] == NOTED.format("", "", "--db ssl:h:1 --private-key k ")
 
 
 def test_rows_of_several_switches_are_one_table():
@@ -295,9 +303,13 @@ class Closes(Rows):
     seen: list = []
 
     def on_switch(self, switch, args):
-        close = switch.close
-        switch.close = lambda: (self.seen.append("closed"), close())[1]
+        for each in filter(lambda each: each is not local, (switch, switch.host)):
+            each.close = partial(self.closed, each.close)
         return self.rows()
+
+    def closed(self, close):
+        self.seen.append("closed")
+        close()
 
     def rows(self):
         self.seen.append("row")
@@ -308,6 +320,8 @@ class Closes(Rows):
 def test_the_switch_stays_connected_until_the_last_row_and_no_longer():
     assert run(Closes, "-f value") == (6, "one 1\n", "ovstool: x: y\n")
     assert Closes.seen == ["row", "closed"]
+    assert run(Closes, "-f value -H a") == (6, "one 1\n", "ovstool: x: y\n")
+    assert Closes.seen[2:] == ["row", "closed", "closed"]
 
 
 def both(command_class: type[Command], line: str) -> list[str]:

@@ -393,6 +393,8 @@ def test_values_that_are_taken_and_that_are_not(line, good, bad):
         ("qos set eth1 --queue 1:min", "qos set: --queue: 1:min: min: not of the form K=V; try: ovstool help qos set"),
         ("version --tiemout 3", "version: unrecognized arguments: --tiemout 3; try: --timeout or ovstool help version"),
         ("version --tiemout=3 x", "version: unrecognized arguments: --tiemout=3 x; try: --timeout or ovstool help version"),
+        ("version --tiemout=012345678901234567890", "version: unrecognized arguments: --tiemout=012345678901234567890; try: --timeout or ovstool help version"),
+        ("version --timeou 3", "version: unrecognized arguments: --timeou 3; try: --timeout or ovstool help version"),
         ("version --xyzzy", "version: unrecognized arguments: --xyzzy; try: ovstool help version"),
         ("version x", "version: unrecognized arguments: x; try: ovstool help version"),
         ("version -- --db", "version: unrecognized arguments: --db; try: --db or ovstool help version"),
