@@ -232,14 +232,15 @@ def test_the_tables_name_what_there_is():
 
 
 @pytest.fixture
-def flows(tmp_path):
+def flows(tmp_path, monkeypatch):
     """``flows(content)``: what is said of a file of flows; None where it would be sent to the switch."""
 
     def said(content: bytes) -> str | None:
-        (tmp_path / "f").write_bytes(content)
-        code, _, err = ran(["flow", "add", "br0", "--file", str(tmp_path / "f"), "--db", "unix:/nosuch"])
-        return None if code == Exit.UNREACHABLE else err.removeprefix(f"ovstool: {tmp_path}/").rstrip("\n")
+        Path("f").write_bytes(content)
+        code, _, err = ran("flow add br0 --file f --db unix:/nosuch")
+        return None if code == Exit.UNREACHABLE else err.removeprefix("ovstool: ").rstrip("\n")
 
+    monkeypatch.chdir(tmp_path)
     return said
 
 
