@@ -151,6 +151,56 @@ def test_words_that_are_no_words(words, said):
     assert (code, out, err.replace("\\\\", "\\")) == (2, "", f"ovstool: {said}\n".replace("\\\\", "\\"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "-t 5",
+        "-t5",
+        "--db=x -qv",
+        "-vH a --sudo",
+        "-qvt 5",
+        "-HH",
+        "-Ht -q",
+        "-H t -q",
+        "-Hat5",
+        "--inventory f --no-wait -n",
+        "-t5 -vHx -vH x",
+    ],
+)
+def test_common_options_in_front(words):
+    assert ran(f"{words} version --db y") == (0, f"ovstool {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", ["--timeout", "-t", "-qt"])
+def test_a_value_that_is_missing_in_front(words):
+    assert ran(words) == (2, "", "ovstool: command line: -t/--timeout: expected one argument; try: ovstool help\n")
+
+
+def test_a_traceback_is_shown_when_asked_for_anywhere():
+    for line in ("--debug nosuch", "nosuch --debug", "--debug version x", "version x --debug", "--debug --nosuch version"):
+        assert ran(line)[2].startswith("Traceback "), line
+    assert "Traceback" not in ran("nosuch")[2]
+
+
+def test_how_a_command_ends(monkeypatch):
+    from ovstool.commands.help import Version
+    from ovstool.terminal.output import STDOUT
+
+    lost = BrokenPipeError(32, "Broken pipe")
+    lost.filename = STDOUT
+    for error, code, said in (
+        (KeyboardInterrupt(), 130, ""), (lost, 141, ""), (BrokenPipeError(32, "Broken pipe"), 6, "ovstool: this machine: Broken pipe\n"),
+        (ValueError("x"), 70, "ovstool: a bug in ovstool: ValueError: x; try: again with --debug, and report what it prints\n"),
+    ):  # fmt: skip
+
+        def fail(self, args, error=error):
+            raise error
+
+        monkeypatch.setattr(Version, "take_action", fail)
+        assert ran("version") == (code, "", said)
+
+
 def test_letters_of_any_script_are_words():
     assert ran(["help", "ä中\U0001f600"])[2].startswith("ovstool: ä中\U0001f600: unknown command")
 
