@@ -1,6 +1,10 @@
 """Each option of each command reaches the switch: what would be written, row by row, and what is read, by what Open vSwitch holds."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 from conftest import POLICING
@@ -193,6 +197,15 @@ def test_flows_that_are_listed(configured):
     assert configured.ovstool("flow list br1 -f json").json[0]["actions"] == "NORMAL"
     for style in ("json", "csv", "value", "lines", "shell", "table", "yaml"):  # row by row, or all at once
         assert "NORMAL" in configured.ovstool(f"flow list br0 -f {style}").stdout
+
+
+def test_ports_have_names_on_a_terminal(configured):
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "wb") as terminal:
+        words = ["flow", "list", "br0", "--table", "1", "-f", "value", "-c", "actions", "--sort-column", "priority"]
+        subprocess.run([sys.executable, "-m", "ovstool", *words], env=configured.environ, stdout=terminal, check=True)
+    assert os.read(ours, 2**16).decode().split() == ["drop", "output:eth1"]
+    os.close(ours)
 
 
 def test_flows_that_would_change(configured, tmp_path):

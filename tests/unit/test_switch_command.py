@@ -16,11 +16,13 @@ import pytest
 
 from ovstool.answers import Table
 from ovstool.command import Command, report
+from ovstool.commands.flow import FlowWriter
 from ovstool.errors import Exit, NotFound, Refused, Unreachable, UsageError
 from ovstool.host import Tls, local
 from ovstool.shell import App
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Change, Finding
+from ovstool.switch.flow import FlowChanges
 from ovstool.switch_command import SwitchChecker, SwitchCommand, SwitchLister, SwitchShow, SwitchWriter
 
 
@@ -260,6 +262,21 @@ def test_a_change_and_a_dry_run():
     )
     assert run(Writes, "-n -H a,b") == (0, lines, would.format("a ") + would.format("b "))
     assert run(Writes, "-f value -H a,b")[1] == "a x created\na False unchanged\nb x created\nb False unchanged\n"
+
+
+class Flows(FlowWriter):
+    """Changes flows"""
+
+    def on_switch(self, switch, args):
+        return FlowChanges([Change("br0", "updated")], ["+a", "-b\x1b"])
+
+
+def test_a_change_of_flows_and_a_dry_run():
+    assert run(Flows) == (0, "br0: updated\n", "") and run(Flows, "-f value -H a,b")[1] == "a br0 updated\nb br0 updated\n"
+    assert run(Flows, "-n") == (0, "+a\n-b\\x1b\n", "ovstool: note: br0: would be updated\n")
+    code, out, said = run(Flows, "-n -H a,b")
+    assert (code, out) == (0, "a: +a\na: -b\\x1b\nb: +a\nb: -b\\x1b\n")
+    assert said == "ovstool: note: a br0: would be updated\novstool: note: b br0: would be updated\n"
 
 
 class Reached(SwitchShow):

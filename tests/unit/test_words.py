@@ -29,14 +29,14 @@ def bare(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def parsed(line: str) -> dict:
+def parsed(line: str | list[str]) -> dict:
     """All that a command is run with."""
     app = App()
-    command_class, name, rest = app.command_manager.find_command([word for word in line.split(" ") if word])
+    command_class, name, rest = app.command_manager.find_command(line.split() if isinstance(line, str) else line)
     return vars(command_class(app, None, name).get_parser(f"ovstool {name}").parse_words(rest, common_defaults()))
 
 
-def refusal(line: str) -> str:
+def refusal(line: str | list[str]) -> str:
     with pytest.raises(UsageError) as refused:
         parsed(line)
     return str(refused.value)
@@ -410,6 +410,26 @@ def test_what_is_said_of_a_format_that_there_is_not():
     assert said.startswith("port list: -f/--format: nosuch: no such format; one of csv, json, lines, shell, table, value, yaml, asciidoc, ")
 
 
+@pytest.mark.parametrize(
+    "line",
+    "version --db=|bridge add br0 --datapath-type=|bridge add br0 --protocols=|bridge add br0 --controller=|port add br0 p --type=|"
+    "port add br0 p --bond=|port add br0 p --peer=|port add br0 p --remote-ip=|port add br0 p --key=|port add br0 p --option=|"
+    "port add br0 p --external-id=|port set eth1 --unset=|stats --bridge=|stats record f.csv --bridge=|flow add br0 --file=|"
+    "flow replace br0 --file=|flow diff br0 --file=|qos steer eth1 --queue 1 --match=|qos unsteer eth1 --match=|sflow enable --collector=|"
+    "sflow enable --agent=|sandbox start --dir=|sandbox run --dir=".split("|"),
+)
+def test_nothing_is_no_value(line):
+    """It is what a script's unset variable gives."""
+    said = refusal(line)
+    assert line.split()[-1].removesuffix("=") in said and ("empty" in said or '""' in said)
+
+
+@pytest.mark.parametrize("verb", ["list", "add", "del", "replace", "diff", "trace", "top"])
+def test_the_bridge_of_flows_has_a_name(verb):
+    more = {"replace": ["--file", "f"], "diff": ["--file", "f"], "trace": ["ip"]}.get(verb, [])
+    assert refusal(["flow", verb, "", *more]) == f"flow {verb}: BRIDGE: empty; try: ovstool help flow {verb}"
+
+
 def test_a_long_message_is_cut():
     for length, cut in ((400, False), (401, True)):
         word = "x" * (length - len("unrecognized arguments: "))
@@ -450,7 +470,7 @@ def test_what_a_shells_variables_may_begin_with():
 @pytest.mark.parametrize(
     "target",
     "tcp:192.0.2.1 ssl:192.0.2.1 tcp:192.0.2.1:1 tcp:192.0.2.1:65535 tcp:[2001:db8::1] tcp:[2001:db8::1]:6653 tcp:2001:db8::1 tcp:[fe80::1%eth0]:1 "
-    "tcp:host tcp:host.example:6653 tcp:_x tcp:a-b.c ptcp: pssl: ptcp:0 ptcp:65535 ptcp:6653:192.0.2.1 pssl:6653:[2001:db8::1] ptcp::192.0.2.1 "
+    "tcp:host tcp:HOST.Example:6653 tcp:_x tcp:a-b.c ptcp: pssl: ptcp:0 ptcp:65535 ptcp:6653:192.0.2.1 pssl:6653:[2001:db8::1] ptcp::192.0.2.1 "
     f"unix:/x punix:/x tcp:{'a' * 253}".split(),
 )
 def test_a_controllers_address(target):
@@ -465,4 +485,4 @@ def test_a_controllers_address(target):
 )
 def test_what_is_no_controllers_address(target):
     with pytest.raises(UsageError):
-        parsed(f"bridge add br0 --controller={target.replace('|', chr(0xA0))}")
+        parsed(["bridge", "add", "br0", f"--controller={target.replace('|', ' ')}"])
