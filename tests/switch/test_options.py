@@ -357,3 +357,13 @@ def test_what_is_asked_is_said_when_asked_for(configured):
     assert configured.ovstool("bridge list").stderr == configured.ovstool("bridge list -q").stderr == ""
     said = configured.ovstool("bridge list -v").stderr.splitlines()
     assert said and all(line.startswith("ovstool: ") and not line.startswith("ovstool: note") for line in said)
+
+
+def test_what_is_noted_of_what_was_just_changed(ovstool):
+    """As far as the database tells it; of a port that is steered to only errors."""
+    assert "no queue 0 for unclassified traffic" in ovstool("qos set eth1 --max-rate 10mbit --queue 1:min=1mbit").stderr
+    done = ovstool("qos steer eth1 --queue 1 --match ip")
+    assert done.code == 0 and "no queue 0" not in done.stderr
+    assert "burst" in ovstool("police set eth2 --rate 10mbit --burst 1kbit").stderr
+    assert ovstool("police clear eth2").stdout == "eth2: deleted\n"
+    assert ovstool("qos clear eth1").stdout.startswith("eth1: deleted\n")

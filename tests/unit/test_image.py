@@ -56,7 +56,7 @@ def test_what_matplotlib_is_set_to_elsewhere_does_not_matter(saved, monkeypatch)
     assert settings["axes.facecolor"] == "white" and matplotlib.rcParams["axes.facecolor"] == "red"
 
 
-@pytest.mark.parametrize(("ports", "height"), [(1, 5), (3, 5), (4, 6), (8, 11)])
+@pytest.mark.parametrize(("ports", "height"), [(1, 5), (3, 5), (4, 6), (5, 7.25)])
 def test_a_panel_for_each_port(saved, ports, height):
     figure, *_ = saved(picture(*[readings([1, 2], f"eth{number}") for number in range(ports)]))
     assert tuple(figure.get_size_inches()) == (10, height) and type(figure.get_layout_engine()).__name__ == "ConstrainedLayoutEngine"

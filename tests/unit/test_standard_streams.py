@@ -90,25 +90,26 @@ try:
     print("out\\x1b", end="", flush=True)
 except OSError as error:
     sys.stderr.write(f"{error.filename}: {error.strerror}\\n")
-    sys.stdout.write("again"); sys.stdout.flush()
+    print("again" * 50_000, flush=True)
 sys.stderr.write("err\\x07")
 print(sys.stdout.encoding, sys.stderr.encoding, sorted(os.listdir("/proc/self/fd"))[:3], file=sys.stderr)
 """
 
 
 @pytest.mark.parametrize(
-    ("closed", "full", "out", "err"),
+    ("closed", "full", "more", "out", "err"),
     [
-        (None, False, "out\\x1b", "err\\x07utf-8 utf-8 ['0', '1', '2']\n"),
-        (1, False, "", "err\\x07utf-8 utf-8 ['0', '1', '2']\n"),
-        (2, False, "out\\x1b", ""),
-        (None, True, "", "standard output: No space left on device\nerr\\x07utf-8 utf-8 ['0', '1', '2']\n"),
+        (None, False, 0, "out\\x1b", "err\\x07utf-8 utf-8 ['0', '1', '2']\n"),
+        (1, False, 0, "", "err\\x07utf-8 utf-8 ['0', '1', '2']\n"),
+        (2, False, 0, "out\\x1b", ""),
+        (None, True, 100_000, "", "standard output: No space left on device\nerr\\x07utf-8 utf-8 ['0', '1', '2']\n"),
+        (None, True, 0, "", "standard output: No space left on device\nerr\\x07utf-8 utf-8 ['0', '1', '2']\n"),
     ],
 )
-def test_the_standard_streams(closed, full, out, err):
+def test_the_standard_streams(closed, full, more, out, err):
     with open("/dev/full", "w") as nothing:
         done = subprocess.run(
-            [sys.executable, "-c", CODE], stdout=nothing if full else subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+            [sys.executable, "-c", CODE, str(more)], stdout=nothing if full else subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
             env=os.environ | {"PYTHONIOENCODING": "utf-8"}, preexec_fn=lambda: closed and os.close(closed), check=False,
         )  # fmt: skip
     assert (done.returncode, done.stdout or "", done.stderr) == (0, out, err)
