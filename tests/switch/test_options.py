@@ -308,7 +308,7 @@ def test_counters(configured):
     assert [row["port"] for row in configured.ovstool("stats eth2 p9 -f json").json] == ["eth2", "p9"]
     assert [row["port"] for row in configured.ovstool("stats --bridge br1 -f json").json] == ["br1", "p9"]
     long = list(configured.ovstool("stats eth1 --long -f json").json[0])
-    assert long[:9] == ["port", *COUNTED] and long[9:] == sorted(long[9:]) and "rx_q0_bytes" in long
+    assert long[:9] == ["port", *COUNTED] and long[9:] == sorted(long[9:]) and "rx_custom_packets_1" in long
     queues = configured.ovstool("stats eth1 eth2 --queues -f json").json
     assert list(queues[0]) == ["port", "queue", "tx_packets", "tx_bytes", "tx_errors"] and {row["port"] for row in queues} == {
         "eth1",
