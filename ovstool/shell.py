@@ -128,9 +128,16 @@ def _leading_options(parser: argparse.ArgumentParser, argv: list[str]) -> int:
     """How many words at the beginning are common options and their values."""
     index = 0
     while index < len(argv) and argv[index].startswith("-") and argv[index] != "-":
-        action = parser._option_string_actions.get(argv[index])
-        index += 2 if action and action.nargs is None else 1
+        index += 2 if _wants_next_word(parser, argv[index]) else 1
     return min(index, len(argv))
+
+
+def _wants_next_word(parser: argparse.ArgumentParser, word: str) -> bool:
+    """Whether the word behind an option is its value. Of letters that are joined, the first with a value has what is behind it."""
+    with_value = {name for name, action in parser._option_string_actions.items() if action.nargs is None}
+    if word.startswith("--"):
+        return word in with_value
+    return next((place for place in range(1, len(word)) if f"-{word[place]}" in with_value), 0) == len(word) - 1
 
 
 def _words_of(argv: list[str]) -> list[str]:

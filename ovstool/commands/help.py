@@ -38,7 +38,7 @@ class Help(Command):
             nouns = "\n".join(f"  {noun:<10}{summary}" for noun, summary in NOUNS.items())
             return f"{self.app.parser.format_usage()}\n{self.app.parser.description}\n\nnouns:\n{nouns}\n\n{_MORE}\n"
         verbs = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
-        if verbs and " ".join(words[:2]) not in COMMANDS:
+        if verbs and COMMANDS.keys().isdisjoint([words[0], " ".join(words[:2])]):
             if len(words) > 1:
                 manager.find_command(words)  # raises, with the verbs that there are
             lines = [f"  {name:<16}{_summary(manager.commands[name].load())}" for name in verbs]

@@ -488,6 +488,8 @@ def test_start_and_stop_commands(place):
     assert re.search(rf"^export OVSTOOL_DB=unix:{place}/db.sock ", first.stderr, re.MULTILINE)
     again = ovstool("sandbox", "start", "--dir", place)
     assert (again.returncode, again.stdout) == (0, f"{place}: unchanged\n")
+    quiet = ovstool("sandbox", "start", "--dir", place, "-q", "-f", "json", "--noindent")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, f'[{{"object": "{place}", "change": "unchanged"}}]\n', "")
     stopped = ovstool("sandbox", "stop", "--dir", place)
     assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, f"{place}: deleted\n", "")
     again = ovstool("sandbox", "stop", "--dir", place)
@@ -500,6 +502,11 @@ def test_start_tells_where_the_hosts_are(place):
     box = sandbox.find(place)
     for host, address in box.hosts.items():
         assert f"# host {address}: ip netns exec {host} " in done.stderr
+    shell = ovstool("sandbox", "shell", "--dir", place, env={**os.environ, "SHELL": ""})
+    assert (shell.returncode, shell.stdout) == (0, "")
+    assert shell.stderr == (
+        "ovstool: note: every command here talks to a private switch; its hosts are the namespaces $OVSTOOL_H1 (10.0.0.1), $OVSTOOL_H2 (10.0.0.2)\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -546,6 +553,12 @@ def test_run_uses_the_one_that_is_running(place, datapath):
     assert sandbox.find(place) == box
 
 
+def test_the_one_without_a_name(place):
+    place.mkdir(mode=0o700)
+    done = ovstool("sandbox", "stop", env={**os.environ, "XDG_RUNTIME_DIR": str(place)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{place}/ovstool-sandbox: unchanged\n", "")
+
+
 def test_run_without_a_command_is_wrong_usage(place):
     done = ovstool("sandbox", "run", "--dir", place)
     assert done.returncode == Exit.USAGE
@@ -585,8 +598,10 @@ def test_run_cleans_up_after_ctrl_c(place, tmp_path):
 def test_shell_talks_to_the_sandbox(place):
     command = [sys.executable, "-m", "ovstool", "sandbox", "shell", "--dir", str(place), "--datapath", "dummy"]
     env = {**os.environ, "SHELL": "/bin/sh"}
-    done = subprocess.run(command, check=False, input="ovs-vsctl list-br\nexit 4\n", capture_output=True, text=True, env=env)
-    assert (done.returncode, done.stdout) == (4, "br0\n")
+    typed = "ovs-vsctl list-br\necho $PS1\nexit 4\n"
+    done = subprocess.run(command, check=False, input=typed, capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (4, "br0\n(sandbox) $\n")
+    assert done.stderr == "ovstool: note: every command here talks to a private switch\n"
 
 
 _OWN_PROMPTS = {

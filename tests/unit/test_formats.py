@@ -243,6 +243,26 @@ def test_a_stream_is_sorted_beat_by_beat():
     assert stream("value", *beats).split()[::2] == ["b", "a", "c", "b", "a"]
 
 
+def test_a_plain_table_is_printed_row_by_row_too():
+    assert stream("plain", *BEATS) == stream("table", *BEATS)
+
+
+def test_nothing_and_zero_are_sorted_where_they_belong():
+    assert stream("value", [("a", 0.5), ("b", 0), ("c", None), ("d", 0.25)], sort=("pps",)).split()[::2] == ["b", "d", "a", "c"]
+
+
+def test_an_empty_table_and_one_of_numbers():
+    assert (
+        emit("table", ("a", "bb"), [], print_empty=True)
+        == emit("table", ("a", "bb"), [], print_empty=True, max_width=40)
+        == "a  bb\n-  --\n"
+    )
+    assert emit("table", ("n", "m"), [[1.5, "1.2.3"], [10.25, "4"], [None, "5"]]) == (
+        "    n  m\n-----  -----\n  1.5  1.2.3\n10.25  4\n    -  5\n"
+    )
+    assert emit("table", ("queues",), [[{"queue": 5}]], single=True).splitlines()[2].split() == ["queues", "queue", "5"]
+
+
 def test_the_formatters_are_a_mapping():
     assert len(Formatters()) == len(list(Formatters())) == len(set(Formatters()))
 
@@ -257,7 +277,12 @@ def test_a_time_is_the_time_of_day(monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     try:
-        assert [human("time", value) for value in (1700000000.5, 1700000000, 0.0078)] == ["22:13:20.500", "22:13:20.000", "00:00:00.007"]
+        assert [human("time", value) for value in (1700000000.5, 1700000000, 0.0078, 5.9995)] == [
+            "22:13:20.500",
+            "22:13:20.000",
+            "00:00:00.007",
+            "00:00:05.999",
+        ]
     finally:
         monkeypatch.undo()
         time.tzset()

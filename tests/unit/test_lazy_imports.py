@@ -220,3 +220,41 @@ def test_cliff_is_there_without_what_it_does_not_need():
     assert {"cliff.app", "cliff.lister", "logging"} <= set(modules)
     assert not {"stevedore", "importlib.metadata", "logging.handlers", "autopage", "cliff._argparse", "email", "traceback"} & set(modules)
     assert not {"string", "copy"} & set(modules)
+
+
+@pytest.mark.parametrize(("library", "unused"), [("dataclasses", "inspect"), ("logging", "traceback"), ("tabulate", "importlib.metadata")])
+def test_what_a_library_imports_for_others_is_not_imported(library, unused):
+    code = f"import sys\nfrom ovstool import lazy_imports\nwith lazy_imports.in_force():\n    import {library}\nprint('{unused}' in sys.modules)"
+    assert run(code) == "False\n"
+
+
+def test_what_is_imported_lazily_may_be_called_indexed_and_joined():
+    used = []
+
+    def load():
+        used.append(1)
+        return dict
+
+    for making in (True, False):  # while the module that imports it is executed, and later
+        spec = type("Spec", (), {"_initializing": making})
+        it = lazy_imports._Lazy(load, spec)
+        made = [it([("a", 1)]), it(a=1), it[str, int], it | None, None | it]
+        assert bool(used) is not making
+        spec._initializing = False
+        if making:
+            assert [type(each) for each in made] == [lazy_imports._Lazy] * 5
+            assert [each._use(lambda value: value) for each in made] == [{"a": 1}, {"a": 1}, dict[str, int], dict | None, None | dict]
+        else:
+            assert made == [{"a": 1}, {"a": 1}, dict[str, int], dict | None, None | dict]
+        used.clear()
+    with pytest.raises(AttributeError, match=r"^__path__$"):
+        _ = it.__path__
+    assert it.__mro_entries__(()) == (dict,) and it.fromkeys("a") == {"a": None} and not used[2:]
+    assert lazy_imports._Lazy(load, None, package=sys).maxsize == sys.maxsize and lazy_imports._Lazy(load, None)("") == {}
+
+
+def test_hidden_lets_a_module_be_found_again_after_a_failure():
+    with pytest.raises(ZeroDivisionError), lazy_imports.hidden("a_module_of_nobody"):
+        assert sys.modules["a_module_of_nobody"] is None
+        _ = 1 / 0
+    assert "a_module_of_nobody" not in sys.modules

@@ -15,9 +15,6 @@ import time
 import pyte
 import pytest
 
-from ovstool.rates import QueueRate, Rate
-from ovstool.terminal.live_screen import Screen
-
 _TIMEOUT_S = 60
 _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
@@ -402,129 +399,141 @@ def test_without_a_keyboard(terminal):
     assert shown.end() != 0
 
 
-def rate(port: str, rx: float | None = 0.0, tx: float | None = 0.0, at: float = 1e9, span_s: float = 0.25, reset=False, errors=0.0) -> Rate:
-    return Rate(at, port, span_s, rx, tx, 5.0, None if tx is None else 7.0, 2.0, 0.0, errors, 0.0, reset)
+# --- the command behind it, and the bar of hosts
+
+STREAM = """
+import copy
+from ovstool.shell import App
+from ovstool.stream import Sample, SwitchStream
+
+class Ticks(SwitchStream):
+    "Rates of two ports, the same again and again"
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--watch", action="store_true")
+        return parser
+    def row_class(self, args): return Rate
+    def streams(self, args): return True
+    def on_switch(self, switch, args):
+        switch.notes.extend(f"note {number}" for number in range(25))
+        while True:
+            yield Sample([rate("eth1", rx=250e6), rate("eth2", rx=5e8)], {"eth1": 10**9})
+            time.sleep(0.02)
+
+app = App()
+command = Ticks(app, app.options, "x")
+print("ended", command.run(command.get_parser("x").parse_words("WORDS".split(), copy.copy(app.options))), flush=True)
+"""
 
 
-def screen(*samples, sort=None, descending=True, encoding="utf-8", keyboard=True, speeds=()) -> Screen:
-    found = Screen(Rate, sort, descending, "title", encoding, keyboard)
-    found.speeds = dict(speeds)
-    for sample in samples:
-        found.take([sample])
-    return found
+@pytest.mark.parametrize(
+    ("words", "head", "names", "speeds"),
+    [
+        ("--db unix:/x", r"^unix:/x .* 2 ports  by rx\+tx, descending", ["eth2", "eth1"], ["-", "25%"]),
+        ("--sort-column port", r"^Open vSwitch .* by port, ascending", ["eth1", "eth2"], ["25%", "-"]),
+        ("--sort-column port --sort-descending", r"^Open vSwitch .* by port, descending", ["eth2", "eth1"], ["-", "25%"]),
+        ("--sort-ascending", r"^Open vSwitch .* by rx\+tx, ascending", ["eth1", "eth2"], ["25%", "-"]),
+        ("-H a,b --sort-column port", r"^Open vSwitch .* 4 ports  by port", ["a eth1", "a eth2", "b eth1", "b eth2"], ["25%", "-"] * 2),
+    ],
+)
+def test_a_command_whose_rows_stay_in_place(terminal, words, head, names, speeds):
+    shown = terminal(STREAM.replace("WORDS", f"--watch {words}"), 130, 12)
+    lines = shown.until(rf"{head}(.|\n)*{'b eth1.* 25% ' if '-H' in words else 'eth1.* 25% '}(.|\n)*note 24")
+    rows = [line for line in lines if "eth" in line]
+    assert [re.split(r"  +", row)[0] for row in rows] == names
+    assert [re.search(r" (25%|-) ", row)[1] for row in rows] == speeds
+    assert re.search(r"\n\d\d:\d\d:\d\d (b: |a: )?note 24", "\n".join(lines))
+    shown.press("q")
+    assert shown.end() == 0
+    after = shown.raw.rpartition(b"\x1b[?1049l")[2].decode().replace("\r", "").splitlines()
+    notes = [line for line in after if line.startswith("ovstool: note: ")]
+    assert after[-1] == "ended 0" and len(notes) == 20 and notes[-1].endswith("note 24")
+    if "-H" not in words:
+        assert notes == [f"ovstool: note: note {number}" for number in range(5, 25)]
 
 
-def shown(screen: Screen, width: int, height: int = 8) -> list[str]:
-    return ["".join(text for text, _ in cells).rstrip() for cells in screen._text(width, height)]
+def test_columns_that_a_live_table_has_not(terminal):
+    shown = terminal(STREAM.replace("WORDS", "--watch --sort-column nosuch"))
+    while shown.read():
+        pass
+    assert b"column nosuch: there is no such column; try: time, port, interval_s, rx_bps" in shown.raw and b"ended 2" in shown.raw
+    assert b"\x1b" not in shown.raw
 
 
-def test_columns_come_as_there_is_room():
-    one = screen([rate("eth1", rx=1e6)])
-    heads = [" ".join(shown(one, width)[1].split()) for width in range(20, 140)]
-    begin = {head: 20 + heads.index(head) for head in heads}  # what is always there is cut where it does not fit
-    assert begin == {
-        "port rx bit/s tx bit/s": 20,
-        "port rx bit/s tx bit/s drops/s errors/s": 50,
-        "port rx bit/s history tx bit/s history drops/s errors/s": 68,
-        "port rx bit/s history tx bit/s history rx pkt/s tx pkt/s drops/s errors/s": 86,
-    }
-    fast = screen([rate("eth1", rx=1e6)], speeds={"eth1": 10**7})
-    heads = [" ".join(shown(fast, width)[1].split()) for width in range(20, 140)]
-    assert {"port rx bit/s rx % tx bit/s tx %", heads[-1]} <= set(heads) and heads[-1].count("%") == 2
+def test_a_bar_of_hosts_is_there_after_a_second_and_leaves_nothing(terminal):
+    wait = "from ovstool.terminal.live_bar import progress\nwith progress(sys.stderr, 5) as show:\n    show(1); time.sleep({0}); show(2); time.sleep(0.2); show(3); time.sleep({1})\nprint('ended', flush=True)"
+    shown = terminal(wait.format(1.1, 1), 60, 10)
+    while b"3/5" not in shown.raw:
+        assert shown.read()
+    assert re.search(rb"hosts .*3/5", shown.raw)
+    while shown.read():
+        pass
+    assert [line.rstrip() for line in shown.screen.display if line.strip()] == ["ended"]
+    assert b"\x1b[?25l" in shown.raw and b"\x1b[?25h" in shown.raw
+    short = terminal(wait.format(0.1, 0.1), 60, 10)
+    while short.read():
+        pass
+    assert short.raw == b"ended\r\n"
 
 
-def test_what_is_left_over_is_for_long_names_and_then_for_history():
-    for name, width, columns in (
-        ("eth1", 100, 15),
-        ("eth1", 120, 25),
-        ("eth1", 121, 25),
-        ("eth1", 122, 26),
-        ("e" * 20, 122, 20),
-        ("eth1", 400, 128),
-    ):
-        found = screen(*[[rate(name, rx=1e6 * (number + 1))] for number in range(200)])
-        head, line = shown(found, width)[1:3]
-        assert line.startswith(name) and "\u2026" not in line
-        sparks = re.findall("[\u2581-\u2588]+", line)
-        assert [len(each) for each in sparks] == [columns, columns], (name, width)
-        assert sparks[0] == "".join(sorted(sparks[0])) and sparks[0][-1] == "\u2588" and set(sparks[1]) == {"\u2581"}
-        assert head.startswith("port")
+# --- what it leaves alone
 
 
-def test_a_sparkline_says_what_is_unknown_what_is_nothing_and_what_is_next_to_nothing():
-    found = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 1.0, 4.0, 6.99, 7.0)])
-    line = found._sparkline("rx", next(iter(found._now.lines.values())), 7)[0]
-    assert line == " \u2581\u2582\u2582\u2585\u2588\u2588", line
-    ascii_line = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 7.0)], encoding="ascii")
-    assert ascii_line._sparkline("rx", next(iter(ascii_line._now.lines.values())), 7)[0] == " _.#"
+def test_the_callers_streams_and_signals_are_as_they_were(terminal):
+    shown = terminal(
+        "import signal, threading\n"
+        "def state(): return [signal.getsignal(n) for n in (1, 2, 3, 15, 20)], sys.stdout, sys.stderr\n"
+        "before, during = state(), []\n"
+        "with LiveTable(Rate, {}.get) as table:\n"
+        "    while table.show([rate('eth1')]):\n"
+        "        during = [state()[1:] == before[1:], state()[0] != before[0], threading.active_count()]; time.sleep(0.02)\n"
+        "print(state() == before, during, threading.active_count(), flush=True)"
+    )  # fmt: skip
+    shown.until("eth1")
+    assert b"\x1b[?7l" in shown.raw and b"\x1b[?1049h" in shown.raw and b"\x1b[?25l" in shown.raw
+    shown.press("q")
+    assert shown.end() == 0
+    assert shown.raw.endswith(b"True [True, True, 2] 1\r\n")
 
 
-def test_a_bar_and_a_percentage_of_the_speed_of_a_link():
-    for mbit, bar, percent, colour in (
-        (0, "        ", "0%", None), (0.01, "\u258f       ", "<1%", "green"), (1, "\u258f       ", "1%", "green"), (50, "\u2588\u2588\u2588\u2588    ", "50%", "green"),
-        (69.9, "\u2588\u2588\u2588\u2588\u2588\u258b  ", "70%", "green"), (70, "\u2588\u2588\u2588\u2588\u2588\u258b  ", "70%", "yellow"),
-        (89.9, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258e", "90%", "yellow"), (90, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258e", "90%", "red"),
-        (100, "\u2588" * 8, "100%", "red"), (2000, "\u2588" * 8, "999%", "red"),
-    ):  # fmt: skip
-        found = screen([rate("eth1", rx=mbit * 1e6)], speeds={"eth1": 10**8})
-        (line,) = found._now.lines.values()
-        text, style = found._bar("rx", line, 8)
-        assert (text, style.color.name if style.color else None, found._percent("rx", line, 4)[0]) == (bar, colour, percent), mbit
-    (line,) = screen([rate("eth1", rx=None)])._now.lines.values()
-    assert screen()._percent("rx", line, 4)[0] == "-"
+def test_a_signal_that_is_ignored_stays_ignored(terminal):
+    shown = terminal(f"import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\nwatch({THREE})")
+    shown.until("eth1")
+    shown.process.send_signal(signal.SIGHUP)
+    shown.press("s")
+    shown.until("by port")
+    shown.press("q")
+    assert shown.end() == 0
 
 
-def test_several_readings_at_once():
-    """The numbers are their mean by time, a column of a sparkline is their highest; a port that is gone is gone."""
-    found = screen()
-    found.take([[rate("eth1", 100.0, None, 1.0, 1.0), rate("gone")], [rate("eth1", 400.0, 8.0, 3.0, 2.0, reset=True)]])
-    ((key, line),) = found._now.lines.items()
-    assert (key, line.rate.rx_bps, line.rate.tx_bps, line.rate.time, line.reset_at) == ("eth1", 300.0, 8.0, 3.0, 3.0)
-    assert line.highest == {"rx": (400.0,), "tx": (8.0,)}
-    assert (found._now.time, found._now.interval_s, found._now.readings) == (3.0, 1.5, 2)
-    assert "rates: mean of 2 readings, 3.000 s; history: a column is the highest of them" in shown(found, 120)
-    found.take([[rate("eth1", 1.0, 2.0, 4.0)], []])
-    assert found._now.lines == {}
+def test_a_window_without_a_size_and_one_that_says_it_is_huge(terminal):
+    shown = terminal(f"watch({THREE})", 100, 10)
+    shown.until("eth1")
+    fcntl.ioctl(shown.master, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    shown.press("s")
+    shown.until("by port")
+    for columns, lines, drawn in ((1500, 6, (1000, 6)), (20, 700, (20, 500))):
+        fcntl.ioctl(shown.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        begin = len(shown.raw)
+        while (len(shown.frame()[0]), len(shown.frame())) != drawn:
+            assert shown.read() and len(shown.raw) - begin < 10**6
+    shown.press("q")
+    assert shown.end() == 0
 
 
-def test_the_head_of_the_screen_and_what_helps():
-    found = screen([rate("eth1"), rate("eth2")])
-    at = time.strftime("%H:%M:%S", time.localtime(1e9))
-    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  2 ports  by rx+tx, descending"
-    assert shown(found, 20)[0].startswith("title  ") and len(shown(found, 20)[0]) <= 20
-    assert shown(found, 100)[-2:] == [
-        "history: a column is one reading, 0.250 s",
-        "q quit  s sort  r reverse  space pause  left/right sort column",
-    ]
-    assert shown(found, 100, 7)[-1] == "" and len(shown(found, 100, 7)) == 7 and shown(found, 40, 8)[-1].endswith("space pause")
-    found.note = "a note"
-    found.pause()
-    assert shown(found, 100, 7)[-1] == "a note" and shown(found, 100)[0].startswith("PAUSED  title")
-    found.take([[rate("eth1", 5e6)]])
-    assert shown(found, 100)[0].endswith("2 ports  by rx+tx, descending")
-    found.pause()
-    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  1 ports  by rx+tx, descending"
-    assert "q quit" not in "".join(shown(screen([rate("eth1")], keyboard=False), 100))
-    assert "2 more" in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6) and "3 more" not in shown(found, 100, 6)
+def test_speeds_are_asked_for_once_a_second(monkeypatch):
+    """Where nothing is drawn: only what is asked, of each port once."""
+    from types import SimpleNamespace
 
+    from ovstool.rates import QueueRate
+    from ovstool.terminal import live_table
 
-def test_the_order_of_ports():
-    rows = [rate("eth1", 1.0, 5.0), rate("eth2", 3.0, 2.0), rate("eth3", None, None), rate("eth4", 2.0, None)]
-    for sort, descending, order in (
-        (None, True, "1243"), (None, False, "4213"), ("rx_bps", True, "2413"), ("tx_bps", False, "2134"), ("port", True, "4321"), ("port", False, "1234"),
-    ):  # fmt: skip
-        found = screen(rows, sort=sort, descending=descending)
-        assert "".join(line.rate.port[3] for line in found._sorted(found._now.lines)) == order
-
-
-def test_the_columns_that_can_be_sorted_by():
-    assert screen().orders[:3] == ["rx+tx", "port", "rx_bps"] and "time" not in screen().orders and "interval_s" not in screen().orders
-    assert "time" in screen(sort="time").orders
-    queues = Screen(QueueRate, None, True, "title", "utf-8", True)
-    assert queues.sort == "tx_bps" and "rx+tx" not in queues.orders and {"port", "queue"} <= set(queues.orders)
-
-
-def test_a_reset_is_marked_for_a_while():
-    for seconds, mark in ((0, True), (4.9, True), (5.0, False)):
-        found = screen([rate("eth1", at=1e9, reset=True)], [rate("eth1", at=1e9 + seconds)])
-        assert ("reset" in shown(found, 100)[2]) is mark, seconds
+    now, asked = 100.0, []
+    monkeypatch.setattr(live_table, "time", SimpleNamespace(monotonic=lambda: now))
+    table = live_table.LiveTable(QueueRate, lambda port: asked.append(port) or 5, stdin=open(os.devnull), stdout=open(os.devnull, "w"))
+    rows = [QueueRate(1.0, port, queue, 1.0, 1.0, 1.0, False) for port in ("eth1", "eth2") for queue in (0, 1)]
+    for moment, times in ((100.0, 1), (100.9, 1), (101.0, 2), (101.9, 2), (102.1, 3)):
+        now = moment
+        assert table.show(rows) is True
+        assert asked == ["eth1", "eth2"] * times
+    assert table._screen.speeds == {"eth1": 5, "eth2": 5}

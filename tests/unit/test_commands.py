@@ -1,0 +1,469 @@
+"""What commands say before any switch is asked: combinations that cannot be meant, help, files, the interactive shell."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ovstool import __version__
+from ovstool.commands import COMMANDS, NOUNS
+from ovstool.commands.shell import _Prompt
+from ovstool.errors import Exit
+from ovstool.recording import csv_format
+from ovstool.shell import App
+from ovstool.terminal.window import width_of, window_width
+
+
+class Screen(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Pipe(io.StringIO):
+    encoding = "ascii"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch):
+    """Without a switch, and in a window of 100 columns."""
+    for name in ("OVSTOOL_DB", "OVSTOOL_HOST", "OVS_CTL_TIMEOUT", "CLIFF_MAX_TERM_WIDTH", "CLIFF_FIT_WIDTH", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OVS_RUNDIR", "/nosuch")
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def ran(line: str | list[str], stdout: io.StringIO | None = None) -> tuple[int, str, str]:
+    app = App(stdout=stdout or Pipe(), stderr=io.StringIO())
+    code = app.run(line.split() if isinstance(line, str) else line)
+    return code, app.stdout.getvalue(), app.stderr.getvalue()
+
+
+NOT_A_VERB = "ovstool qos and one of set, clear, list, show, explain, check, gc, steer, unsteer"
+RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, tx_dropped_ps, rx_errors_ps, tx_errors_ps, reset"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("port add br0 p --bond a", "--bond: a bond has at least two members; try: --bond eth2,eth3"),
+        ("port add br0 p --bond a,b,a", "--bond: a member is named twice"),
+        ("port add br0 p --bond a,b --bond b", "--bond: a member is named twice"),
+        ("port add br0 p --bond a,p", "--bond: p is the name of the bond itself"),
+        ("port add br0 p --bond-mode active-backup", "--bond-mode: goes with --bond; try: --bond eth2,eth3"),
+        *((f"port add br0 p --bond a,b {more}", "--bond: its members are devices, without types and options")
+          for more in ("--type internal", "--peer x", "--remote-ip 192.0.2.1", "--key 1", "--option a=b")),
+        ("port set eth1", "port set: nothing to change; try: --tag 20, or see 'ovstool help port set'"),
+        ("port set eth1 --peer a --option peer=b", "--peer: contradicts --option peer"),
+        ("port set eth1 --remote-ip a --option remote_ip=b", "--remote-ip: contradicts --option remote_ip"),
+        ("port set eth1 --key a --option key=b", "--key: contradicts --option key"),
+        ("port set eth1 --peer a --type vxlan", "--peer: goes with patch ports, not with --type vxlan"),
+        *((f"port set eth1 {option} --unset {column}", f"--unset {column}: contradicts the option that sets it") for option, column in (
+            ("--tag 0", "tag"), ("--trunk 1", "trunks"), ("--vlan-mode access", "vlan_mode"), ("--type internal", "type"), ("--lacp off", "lacp"),
+            ("--bond-mode active-backup", "bond_mode"), ("--peer x", "type"),
+        )),
+        ("port set eth1 --option a=b --option a=c", "--option a: given twice with different values"),
+        ("port set eth1 --external-id a=b --external-id a=c", "--external-id a: given twice with different values"),
+        ("bridge set br0", "bridge set: nothing to change; try: --fail-mode secure, or see 'ovstool help bridge set'"),
+        ("bridge set br0 --force", "bridge set: nothing to change; try: --fail-mode secure, or see 'ovstool help bridge set'"),
+        ("bridge set br0 --external-id a=b --external-id a=c", "--external-id a: given twice with different values"),
+        ("bridge set br0 --other-config a=b --other-config a=c", "--other-config a: given twice with different values"),
+        *((f"qos set eth1{merge}", "qos set: nothing to set; try: --max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
+          for merge in ("", " --merge", " --force")),
+        ("qos set eth1 --queue 1 --queue 1", "queue 1: named twice"),
+        ("qos set eth1 --merge --force --max-rate 1mbit", "--force: goes without --merge; try: all that the port is to have"),
+        ("qos set eth1 --force --no-wait --queue 0",
+         "--force: goes without --no-wait: ovs-vswitchd has to see the port with another type first"),
+        ("qos set eth1 --other-config a=b --other-config a=c", "--other-config a: given twice with different values"),
+        ("sflow enable br0", "sflow enable: a collector is missing; try: --collector 10.0.0.5"),
+        ("stats --count 3", "--count: goes with --rate; try: --rate --count 3"),
+        ("stats --watch --bursts", "--watch: goes with --rate; try: --rate --watch"),
+        ("stats --interval 2", "--interval: counters are read once; try: --rate --interval 2"),
+        ("stats --interval 0.25 --queues", "--interval: counters are read once; try: --rate --interval 0.25"),
+        ("stats --for 2", "--for: goes with --bursts; try: --bursts --for 2"),
+        ("stats --rate --for 0.5", "--for: goes with --bursts; try: --bursts --for 0.5"),
+        ("stats --queues --bursts", "--queues: cannot be had with --bursts"),
+        ("stats --queues --long", "--queues: cannot be had with --long"),
+        ("stats --long --rate", "--long: shows counters, not rates"),
+        ("stats --long --bursts", "--long: shows counters, not rates"),
+        ("stats --queues --source ovsdb", "--queues: the database has no counters of queues; try: --source openflow"),
+        ("stats --bursts --for 0.001 --interval 0.002", "--for 0.001: shorter than one window; try: --for 0.02"),
+        ("stats --bursts --for 0.009", "--for 0.009: shorter than one window; try: --for 0.1"),
+        ("stats --bursts --interval 10.5", "--for 10: shorter than one window; try: --for 105"),
+        ("stats --bursts -c nosuch", "column nosuch: there is no such column; try: port, direction, windows, interval_s, mean_bps, p50_bps, "
+                                     "p95_bps, p99_bps, max_bps, limit_bps, longest_above_s"),
+        ("stats --rate -c nosuch", f"column nosuch: there is no such column; try: {RATES}"),
+        ("stats --rate -c host -H a", f"column host: there is no such column; try: {RATES}"),
+        ("stats --rate -c nosuch -H a,b", f"column nosuch: there is no such column; try: {RATES}, host"),
+        ("stats --rate --queues -c nosuch",
+         "column nosuch: there is no such column; try: time, port, queue, interval_s, tx_bps, tx_pps, reset"),
+        ("flow add br0", "flow add: wants either flows or a file; try: FLOW..., or --file F"),
+        ("flow add br0 a --file f", "flow add: wants either flows or a file; try: FLOW..., or --file F"),
+        ("flow add br0 --file /nosuch", "/nosuch: No such file or directory"),
+        ("flow replace br0 --file /", "/: Is a directory"),
+        ("flow diff br0 --file /nosuch", "/nosuch: No such file or directory"),
+        ("sandbox start -n", "--dry-run: a sandbox cannot tell beforehand what it does"),
+        ("sandbox stop -H a", "--host: a sandbox is on this machine; try: ssh HOST ovstool sandbox"),
+        ("sandbox run", "sandbox run: no command is given; try: ovstool sandbox run -- ovs-vsctl show"),
+        ("sandbox start --dir=", "sandbox start: --dir: empty; try: ovstool help sandbox start"),
+        ("complete zsh", "zsh: there is no completion for this shell; try: ovstool complete bash"),
+        ("stats plot /nosuch.csv", "/nosuch.csv: no such file or folder"),
+        ("stats plot /nosuch.csv --style line", "--style line: needs an image; try: -o NAME.svg"),
+        ("stats plot /nosuch.csv --style step", "/nosuch.csv: no such file or folder"),
+        ("stats plot f.csv -o x", "x: the name of a drawing ends in .svg or .png"),
+        ("stats record f.txt", "f.txt: a recording's name ends in .csv, .db, .sqlite or .sqlite3"),
+        ("qos", f"qos: a verb is missing; try: {NOT_A_VERB}"),
+        ("qos -x", f"qos: a verb is missing; try: {NOT_A_VERB}"),
+        ("qos lst eth1", f"qos: lst is none of its verbs; try: {NOT_A_VERB}"),
+        ("help qos lst", f"qos: lst is none of its verbs; try: {NOT_A_VERB}"),
+        ("stat", "stat: unknown command; try: ovstool stats or ovstool stats record or ovstool stats plot"),
+        ("po li", '"po li": unknown command; try: ovstool port list or ovstool police list'),
+        ("brdige list x", '"brdige list": unknown command; try: ovstool bridge list or ovstool bridge set or ovstool bridge del'),
+        ("potr", "potr: unknown command; try: ovstool port"),
+        ("xyzzy", "xyzzy: unknown command; try: ovstool help"),
+        ("--tiemout 3 show", "command line: unrecognized arguments: --tiemout; try: --timeout or ovstool help"),
+        ("- list", '"- list": unknown command; try: ovstool show or ovstool qos list or ovstool port list'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_said_in_a_line(line, said):
+    code, out, err = ran(line)
+    if line in ("potr", "- list"):  # what is like it is found by its letters
+        assert (code, out) == (2, "") and err.startswith(f"ovstool: {said.partition(';')[0]}; try: ovstool ")
+        return
+    assert (out, err) == ("", f"ovstool: {said}\n") and code == (3 if "such file or folder" in said else 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["show", "a\udcff"], '"a\\\\udcff": not valid UTF-8'),
+        (["\udcff"], '"\\\\udcff": not valid UTF-8'),
+        (["--db", "a\udc80", "show"], '"a\\\\udc80": not valid UTF-8'),
+        (["show", "a\0b"], '"a\\\\x00b": a NUL character cannot be meant'),
+        (["bridge list"], '"bridge list": unknown command; try: ovstool bridge list or ovstool bridge set or ovstool bridge del'),
+    ],
+)
+def test_words_that_are_no_words(words, said):
+    code, out, err = ran(words)
+    assert (code, out, err.replace("\\\\", "\\")) == (2, "", f"ovstool: {said}\n".replace("\\\\", "\\"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "-t 5",
+        "-t5",
+        "--db=x -qv",
+        "-vH a --sudo",
+        "-qvt 5",
+        "-HH",
+        "-Ht -q",
+        "-H t -q",
+        "-Hat5",
+        "--inventory f --no-wait -n",
+        "-t5 -vHx -vH x",
+    ],
+)
+def test_common_options_in_front(words):
+    assert ran(f"{words} version --db y") == (0, f"ovstool {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", ["--timeout", "-t", "-qt"])
+def test_a_value_that_is_missing_in_front(words):
+    assert ran(words) == (2, "", "ovstool: command line: -t/--timeout: expected one argument; try: ovstool help\n")
+
+
+def test_a_traceback_is_shown_when_asked_for_anywhere():
+    for line in ("--debug nosuch", "nosuch --debug", "--debug version x", "version x --debug", "--debug --nosuch version"):
+        assert ran(line)[2].startswith("Traceback "), line
+    assert "Traceback" not in ran("nosuch")[2]
+
+
+def test_how_a_command_ends(monkeypatch):
+    from ovstool.commands.help import Version
+    from ovstool.terminal.output import STDOUT
+
+    lost = BrokenPipeError(32, "Broken pipe")
+    lost.filename = STDOUT
+    for error, code, said in (
+        (KeyboardInterrupt(), 130, ""), (lost, 141, ""), (BrokenPipeError(32, "Broken pipe"), 6, "ovstool: this machine: Broken pipe\n"),
+        (ValueError("x"), 70, "ovstool: a bug in ovstool: ValueError: x; try: again with --debug, and report what it prints\n"),
+    ):  # fmt: skip
+
+        def fail(self, args, error=error):
+            raise error
+
+        monkeypatch.setattr(Version, "take_action", fail)
+        assert ran("version") == (code, "", said)
+
+
+def test_letters_of_any_script_are_words():
+    assert ran(["help", "ä中\U0001f600"])[2].startswith("ovstool: ä中\U0001f600: unknown command")
+
+
+# --- help
+
+HELP_OF_COMPLETE = """\
+usage: ovstool complete [SHELL]
+
+Print the completion script for bash
+
+Example:
+  ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+
+positional arguments:
+  SHELL                 the shell to complete in: bash
+
+common options (before or after the command words):
+  --db TARGET           the switch's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (default:
+                        $OVSTOOL_DB, else db.sock in $OVS_RUNDIR)
+  -H HOST, --host HOST """
+
+
+def test_a_page_of_help():
+    code, page, said = ran("help complete")
+    assert (code, said) == (0, "") and page.startswith(HELP_OF_COMPLETE)
+    assert page.endswith(
+        "\n  --debug               show a traceback when something fails\n  -h, --help            show this help and exit\n"
+    )
+    assert ran("complete -h")[1] == ran("-h complete")[1] == ran("complete x --db y --help")[1] == page
+    assert ran("complete -- -h")[0] == 2
+    groups = [line for line in ran("help port list")[1].splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert groups == ["Examples:", "positional arguments:", "output options:", "common options (before or after the command words):"]
+    assert ran("help port list")[1].startswith("usage: ovstool port list [BRIDGE ...]\n\nList ports\n\n")
+
+
+def test_a_page_is_as_wide_as_the_window(monkeypatch):
+    for columns, width in (("100", 98), ("60", 58)):
+        monkeypatch.setenv("COLUMNS", columns)
+        page = ran("help police check")[1]
+        assert width - 8 < max(len(line) for line in page.splitlines() if not line.startswith("  ovstool")) <= width
+
+
+def test_help_of_a_noun_and_of_all():
+    assert ran("help qos")[1].splitlines()[:4] == [
+        "qos: shape what a port sends: rates and queues (egress QoS)", "",
+        "  qos set         Shape what ports send: a rate and queues (egress QoS)",
+        "  qos clear       Remove the QoS of ports, with the QoS and Queue rows that only they used",
+    ]  # fmt: skip
+    assert ran("help qos")[1].count("\n") == 11 and ran("qos -h") == ran("help qos") == ran("-h qos --db x")
+    assert ran("help stats")[1].startswith("usage: ovstool stats [--bridge B]") and ran("help stats record")[1].startswith(
+        "usage: ovstool stats record "
+    )
+    assert ran("help stats eth1") == ran("help stats")
+    page = ran("help")[1].splitlines()
+    assert page[:5] == [
+        "usage: ovstool [common options] NOUN [VERB] [arguments] [options]", "",
+        "The command line for Open vSwitch: one command for each job, safe to repeat.", "", "nouns:",
+    ]  # fmt: skip
+    assert page[5:18] == [f"  {noun:<10}{text}" for noun, text in NOUNS.items()] and page[18] == "" and len(page) == 21
+    assert ran("") == ran("help") and ran("-h")[1].startswith("usage: ovstool [common options]") and "--timeout S" in ran("-h")[1]
+    assert "--version" in ran("-h")[1] and ran("help -h")[1].startswith("usage: ovstool help [WORD ...]")
+
+
+def test_the_version_is_printed_whatever_follows():
+    assert ran("version") == ran("--version") == ran("--version show nosuch") == (0, f"ovstool {__version__}\n", "")
+
+
+def test_the_tables_name_what_there_is():
+    app = App()
+    for name, target in COMMANDS.items():
+        command_class, found, rest = app.command_manager.find_command([*name.split(), "x"])
+        assert (found, rest) == (name, ["x"]) and target.endswith(f":{command_class.__name__}")
+    assert list(NOUNS) == list(dict.fromkeys(name.split()[0] for name in COMMANDS))
+    assert app.command_manager.find_command(["stats", "eth1"])[1:] == ("stats", ["eth1"])
+
+
+# --- flows from a file
+
+
+@pytest.fixture
+def flows(tmp_path, monkeypatch):
+    """``flows(content)``: what is said of a file of flows; None where it would be sent to the switch."""
+
+    def said(content: bytes) -> str | None:
+        Path("f").write_bytes(content)
+        code, _, err = ran("flow add br0 --file f --db unix:/nosuch")
+        return None if code == Exit.UNREACHABLE else err.removeprefix("ovstool: ").rstrip("\n")
+
+    monkeypatch.chdir(tmp_path)
+    return said
+
+
+GOOD = b"priority=1 actions=drop"
+
+
+def test_files_of_flows(flows):
+    for content in (GOOD, GOOD + b"\n", GOOD + b"\r\n" + GOOD, b"\xef\xbb\xbf" + GOOD, b"# a comment \xc3\xa4\n" + GOOD):
+        assert flows(content) is None, content
+    assert flows(b"\xff") == "f:1: not UTF-8" and flows(GOOD + b"\n\n\xc3") == "f:3: not UTF-8"
+    assert flows(b"\0") == "f:1: holds a NUL, so it is not text" and flows(GOOD + b"\n\0\n\0") == "f:2: holds a NUL, so it is not text"
+    assert flows(b"\0\n\xff") == "f:2: not UTF-8"
+    assert flows(GOOD + b"\nmodify " + GOOD).startswith("f:2: ")
+
+
+def test_flows_from_standard_input(monkeypatch):
+    def said(content: bytes, line: str = "flow add br0 --file - --db unix:/nosuch") -> str:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return ran(line)[2]
+
+    assert said(b"\xff") == "ovstool: -:1: not UTF-8\n" and said(b"\nmodify " + GOOD).startswith("ovstool: -:2: ")
+    assert said(GOOD).startswith("ovstool: unix:/nosuch")
+    assert said(b"\xff", "flow replace br0 --file -") == said(b"\xff", "flow diff br0 --file -") == "ovstool: -:1: not UTF-8\n"
+
+    class Torn(io.BytesIO):
+        def read(self, count: int = -1):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Torn()))
+    assert ran("flow add br0 --file -")[2] == 'ovstool: "standard input": Input/output error\n'
+    assert ran(["flow", "add", "br0", "--file", "x" * 5000])[2].startswith(f"ovstool: {'x' * 64}... (5000 characters): File name too long")
+
+
+def test_a_file_of_flows_that_is_too_long(monkeypatch, flows):
+    from ovstool.commands import flow
+
+    monkeypatch.setattr(flow, "_MAX_FILE", 2**20)  # the real one takes seconds to read
+    assert flows(b"#" * 2**20) == "f: holds no flow" and flows(b"#" * (2**20 + 1)) == "f: longer than 1 MiB"
+
+
+# --- the interactive shell
+
+
+def typed(monkeypatch, text: str, line: str = "shell") -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    return ran(line)
+
+
+def test_commands_typed_one_after_the_other(monkeypatch):
+    version = f"ovstool {__version__}\n"
+    assert typed(monkeypatch, "version\n\nversion # a comment\novstool version\nshell\n# nothing\nquit\nversion\n") == (0, version * 3, "")
+    assert typed(monkeypatch, "exit\nversion\n") == typed(monkeypatch, "EOF\nversion\n") == (0, "", "")
+    code, out, err = typed(monkeypatch, "nosuch\nversion\n")
+    assert (code, out) == (0, version) and err.startswith("ovstool: nosuch: unknown command")
+    code, out, err = typed(monkeypatch, "version\nsandbox run\nquit")
+    assert (code, out, err) == (2, version, "ovstool: sandbox run: no command is given; try: ovstool sandbox run -- ovs-vsctl show\n")
+    code, out, err = typed(monkeypatch, "'a\n")
+    assert (code, out, err) == (2, "", 'ovstool: "\'a": no closing quotation\n')
+    assert typed(monkeypatch, "shell x\n")[0] == 2 and typed(monkeypatch, "exit now\nversion\n")[1] == version
+    for length, said in ((2**16, "version: unrecognized arguments: xxx"), (2**16 + 1, "longer than 65,536 characters\n")):
+        code, _, err = typed(monkeypatch, f"version {'x' * (length - 8)}\n")
+        assert code == 2 and said in err
+
+
+def test_common_options_of_the_shell_hold_for_its_commands(monkeypatch):
+    assert typed(monkeypatch, "show\n", "--db unix:/one shell --no-wait")[2].startswith("ovstool: unix:/one: ")
+    assert typed(monkeypatch, "show --db unix:/two\nshow\n", "shell --db unix:/one")[2].count("unix:/one: ") == 1
+    assert "Traceback" in typed(monkeypatch, "show\n", "shell --debug --db unix:/one")[2]
+
+
+class Answers(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_prompt_where_there_is_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Answers())
+    assert _Prompt(App()).prompt == "ovstool> "
+    app = App(stdout=io.StringIO(), stderr=io.StringIO())
+    prompt = _Prompt(app)
+    prompt.use_rawinput, prompt.stdin = False, io.StringIO("version\n")
+    prompt.cmdloop()
+    assert app.stdout.getvalue() == f"ovstool> ovstool {__version__}\novstool> \n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert _Prompt(App()).prompt == ""
+
+
+def test_ctrl_c_begins_a_new_line(monkeypatch):
+    app = App(stdout=io.StringIO(), stderr=io.StringIO())
+    prompt = _Prompt(app)
+
+    class Interrupted(io.StringIO):
+        lines = iter([KeyboardInterrupt, "version\n", KeyboardInterrupt, "quit\n"])
+
+        def readline(self, *size):
+            line = next(self.lines)
+            if line is KeyboardInterrupt:
+                raise line
+            return line
+
+    prompt.use_rawinput, prompt.stdin = False, Interrupted()
+    prompt.cmdloop()
+    assert app.stdout.getvalue() == f"\novstool {__version__}\n\n" and prompt.code == 0
+
+
+def test_words_are_completed():
+    prompt = _Prompt(App())
+    assert prompt.completenames("s") == ["show ", "stats ", "sflow ", "sandbox ", "shell "] and prompt.completenames("qu") == ["quit "]
+    assert prompt.completenames("x") == []
+    assert prompt.completedefault("s", "qos s", 4, 5) == ["set ", "show ", "steer "]
+    assert prompt.completedefault("", "sflow ", 6, 6) == ["enable ", "disable ", "list "]
+    assert prompt.completedefault("p", "stats p", 6, 7) == ["plot "] and prompt.completedefault("s", "qos set s", 8, 9) == []
+
+
+# --- drawings of recordings
+
+
+@pytest.fixture
+def recorded(tmp_path) -> Path:
+    """14 ports, of which nine have more traffic the higher their number is."""
+    rows = [f"{second}.0,,br0,eth{port},,{second},{second * port * 1000},,,,,,\n" for second in (1000, 1001) for port in range(14)]
+    (tmp_path / "r.csv").write_text(csv_format.HEADER.decode() + "".join(rows))
+    return tmp_path / "r.csv"
+
+
+def test_a_drawing_of_a_recording(recorded, monkeypatch):
+    code, out, err = ran(f"stats plot {recorded}")
+    assert (code, err) == (0, f"ovstool: note: the 12 ports with the most traffic; 2 more are in {recorded}\n")
+    assert (
+        max(map(len, out.splitlines())) == 80
+        and "eth2 rx   mean 16 kbit/s" in out
+        and "eth1 rx" not in out
+        and "\x1b" not in out
+        and out.isascii()
+    )
+    code, out, err = ran(f"stats plot {recorded} eth1 eth3 --packets")
+    assert (code, err) == (0, "") and "eth3 rx   mean 1 packets/s" in out and out.count(" rx ") == 2
+    assert out.startswith("r.csv   ")
+    monkeypatch.setenv("COLUMNS", "90")
+    screen = Screen()
+    assert ran(f"stats plot {recorded} eth1", screen)[0] == 0
+    assert "\x1b[36meth1 rx\x1b[0m" in screen.getvalue() and "█" in screen.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen = Screen()
+    ran(f"stats plot {recorded} eth1", screen)
+    assert "\x1b" not in screen.getvalue() and max(map(len, screen.getvalue().splitlines())) == 90
+
+
+@pytest.mark.parametrize("style", [None, "step", "line"])
+def test_an_image_of_a_recording(recorded, monkeypatch, style):
+    from ovstool.terminal import plot_image
+
+    drawn = []
+    monkeypatch.setattr(plot_image, "draw", lambda picture, target, style: drawn.append((len(picture.traces), picture.unit, target, style)))
+    assert ran(f"stats plot {recorded} eth1 --packets -o out.svg{f' --style {style}' if style else ''}") == (0, "", "")
+    assert drawn == [(1, "packets/s", "out.svg", style or "step")]
+
+
+# --- the width of the window
+
+
+def test_the_width_of_the_window(monkeypatch):
+    sizes = [os.terminal_size((50, 5))]
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: sizes[fd - 1])
+    for text, width in (("1", 1), ("70", 70), ("10000", 10_000), ("10001", 50), ("0", 50), ("", 50), ("wide", 50), ("-5", 50)):
+        monkeypatch.setenv("COLUMNS", text)
+        assert window_width() == width
+        assert width_of("COLUMNS") == (0 if width == 50 else width)
+    sizes[0] = os.terminal_size((0, 0))
+    assert window_width() == 80
+
+    def no_terminal(fd):
+        raise OSError
+
+    monkeypatch.setattr(os, "get_terminal_size", no_terminal)
+    assert window_width() == 80 and width_of("NOSUCH_VARIABLE") == 0

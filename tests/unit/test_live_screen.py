@@ -1,0 +1,330 @@
+"""What the live table shows of rates, cell by cell: which columns there is room for, in which order, and how each looks."""
+
+import re
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from ovstool.rates import QueueRate, Rate
+from ovstool.terminal import live_screen
+from ovstool.terminal.live_screen import Screen
+
+AT = time.strftime("%H:%M:%S", time.localtime(1e9))
+HELP = "q quit  s sort  r reverse  space pause  left/right sort column"
+
+
+def rate(port: str, rx: float | None = 0.0, tx: float | None = 0.0, at: float = 1e9, span_s: float = 0.25, reset=False, errors=0.0) -> Rate:
+    return Rate(at, port, span_s, rx, tx, 5.0, None if tx is None else 7.0, 2.0, 0.0, errors, 0.0, reset)
+
+
+def screen(*samples, sort=None, descending=True, encoding="utf-8", keyboard=True, speeds=()) -> Screen:
+    found = Screen(Rate, sort, descending, "title", encoding, keyboard)
+    found.speeds = dict(speeds)
+    for sample in samples:
+        found.take([sample])
+    return found
+
+
+def shown(screen: Screen, width: int, height: int = 8) -> list[str]:
+    return ["".join(text for text, _ in cells).rstrip() for cells in screen._text(width, height)]
+
+
+def test_columns_come_as_there_is_room():
+    one = screen([rate("eth1", rx=1e6)])
+    heads = [" ".join(shown(one, width)[1].split()) for width in range(20, 140)]
+    begin = {head: 20 + heads.index(head) for head in heads}  # what is always there is cut where it does not fit
+    assert begin == {
+        "port rx bit/s tx bit/s": 20,
+        "port rx bit/s tx bit/s drops/s errors/s": 50,
+        "port rx bit/s history tx bit/s history drops/s errors/s": 68,
+        "port rx bit/s history tx bit/s history rx pkt/s tx pkt/s drops/s errors/s": 86,
+    }
+    fast = screen([rate("eth1", rx=1e6)], speeds={"eth1": 10**7})
+    heads = [" ".join(shown(fast, width)[1].split()) for width in range(20, 140)]
+    assert {"port rx bit/s rx % tx bit/s tx %", heads[-1]} <= set(heads) and heads[-1].count("%") == 2
+
+
+def test_what_is_left_over_is_for_long_names_and_then_for_history():
+    for name, width, columns in (
+        ("eth1", 100, 15),
+        ("eth1", 120, 25),
+        ("eth1", 121, 25),
+        ("eth1", 122, 26),
+        ("e" * 20, 122, 20),
+        ("eth1", 400, 128),
+    ):
+        found = screen(*[[rate(name, rx=1e6 * (number + 1))] for number in range(200)])
+        head, line = shown(found, width)[1:3]
+        assert line.startswith(name) and "\u2026" not in line
+        sparks = re.findall("[\u2581-\u2588]+", line)
+        assert [len(each) for each in sparks] == [columns, columns], (name, width)
+        assert sparks[0] == "".join(sorted(sparks[0])) and sparks[0][-1] == "\u2588" and set(sparks[1]) == {"\u2581"}
+        assert head.startswith("port")
+
+
+def test_a_sparkline_says_what_is_unknown_what_is_nothing_and_what_is_next_to_nothing():
+    found = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 1.0, 4.0, 6.99, 7.0)])
+    line = found._sparkline("rx", next(iter(found._now.lines.values())), 7)[0]
+    assert line == " \u2581\u2582\u2582\u2585\u2588\u2588", line
+    ascii_line = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 7.0)], encoding="ascii")
+    assert ascii_line._sparkline("rx", next(iter(ascii_line._now.lines.values())), 7)[0] == " _.#"
+
+
+def test_a_bar_and_a_percentage_of_the_speed_of_a_link():
+    for mbit, bar, percent, colour in (
+        (0, "        ", "0%", None), (0.01, "\u258f       ", "<1%", "green"), (1, "\u258f       ", "1%", "green"), (50, "\u2588\u2588\u2588\u2588    ", "50%", "green"),
+        (69.9, "\u2588\u2588\u2588\u2588\u2588\u258b  ", "70%", "green"), (70, "\u2588\u2588\u2588\u2588\u2588\u258b  ", "70%", "yellow"),
+        (89.9, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258e", "90%", "yellow"), (90, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588\u258e", "90%", "red"),
+        (100, "\u2588" * 8, "100%", "red"), (2000, "\u2588" * 8, "999%", "red"),
+    ):  # fmt: skip
+        found = screen([rate("eth1", rx=mbit * 1e6)], speeds={"eth1": 10**8})
+        (line,) = found._now.lines.values()
+        text, style = found._bar("rx", line, 8)
+        assert (text, style.color.name if style.color else None, found._percent("rx", line, 4)[0]) == (bar, colour, percent), mbit
+    (line,) = screen([rate("eth1", rx=None)])._now.lines.values()
+    assert screen()._percent("rx", line, 4)[0] == "-"
+
+
+def test_several_readings_at_once():
+    """The numbers are their mean by time, a column of a sparkline is their highest; a port that is gone is gone."""
+    found = screen()
+    found.take([[rate("eth1", 100.0, None, 1.0, 1.0), rate("gone")], [rate("eth1", 400.0, 8.0, 3.0, 2.0, reset=True)]])
+    ((key, line),) = found._now.lines.items()
+    assert (key, line.rate.rx_bps, line.rate.tx_bps, line.rate.time, line.reset_at) == ("eth1", 300.0, 8.0, 3.0, 3.0)
+    assert line.highest == {"rx": (400.0,), "tx": (8.0,)}
+    assert (found._now.time, found._now.interval_s, found._now.readings) == (3.0, 1.5, 2)
+    assert "rates: mean of 2 readings, 3.000 s; history: a column is the highest of them" in shown(found, 120)
+    found.take([[rate("eth1", 1.0, 2.0, 4.0)], []])
+    assert found._now.lines == {}
+
+
+def test_the_head_of_the_screen_and_what_helps():
+    found = screen([rate("eth1"), rate("eth2")])
+    at = time.strftime("%H:%M:%S", time.localtime(1e9))
+    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  2 ports  by rx+tx, descending"
+    assert shown(found, 20)[0].startswith("title  ") and len(shown(found, 20)[0]) <= 20
+    assert shown(found, 100)[-2:] == [
+        "history: a column is one reading, 0.250 s",
+        "q quit  s sort  r reverse  space pause  left/right sort column",
+    ]
+    assert shown(found, 100, 7)[-1] == "" and len(shown(found, 100, 7)) == 7 and shown(found, 40, 8)[-1].endswith("space pause")
+    found.note = "a note"
+    found.pause()
+    assert shown(found, 100, 7)[-1] == "a note" and shown(found, 100)[0].startswith("PAUSED  title")
+    found.take([[rate("eth1", 5e6)]])
+    assert shown(found, 100)[0].endswith("2 ports  by rx+tx, descending")
+    found.pause()
+    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  1 ports  by rx+tx, descending"
+    assert "q quit" not in "".join(shown(screen([rate("eth1")], keyboard=False), 100))
+    assert "2 more" in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6) and "3 more" not in shown(found, 100, 6)
+
+
+def test_the_order_of_ports():
+    rows = [rate("eth1", 1.0, 5.0), rate("eth2", 3.0, 2.0), rate("eth3", None, None), rate("eth4", 2.0, None)]
+    for sort, descending, order in (
+        (None, True, "1243"), (None, False, "4213"), ("rx_bps", True, "2413"), ("tx_bps", False, "2134"), ("port", True, "4321"), ("port", False, "1234"),
+    ):  # fmt: skip
+        found = screen(rows, sort=sort, descending=descending)
+        assert "".join(line.rate.port[3] for line in found._sorted(found._now.lines)) == order
+
+
+def test_the_columns_that_can_be_sorted_by():
+    assert screen().orders[:3] == ["rx+tx", "port", "rx_bps"] and "time" not in screen().orders and "interval_s" not in screen().orders
+    assert "time" in screen(sort="time").orders
+    queues = Screen(QueueRate, None, True, "title", "utf-8", True)
+    assert queues.sort == "tx_bps" and "rx+tx" not in queues.orders and {"port", "queue"} <= set(queues.orders)
+
+
+def test_a_reset_is_marked_for_a_while():
+    for seconds, mark in ((0, True), (4.9, True), (5.0, False)):
+        found = screen([rate("eth1", at=1e9, reset=True)], [rate("eth1", at=1e9 + seconds)])
+        assert ("reset" in shown(found, 100)[2]) is mark, seconds
+
+
+def styled(screen: Screen, width: int, height: int) -> list[list[tuple[str, str]]]:
+    """Each cell with the look that it has, without the spaces between two."""
+    return [[(text, str(style)) for text, style in cells[::2]] for cells in screen._text(width, height)]
+
+
+def test_every_cell_of_a_screen_of_ports():
+    unknown = Rate(1e9, "eth3", 0.25, *[None] * 8, True)
+    fast = Rate(1e9, "eth4", 0.25, 9e7, 1e3, 0.0, 0.0, 0.0, 0.0, None, 4.0, False)
+    found = screen(
+        [rate("eth1", 5e7, 2e6), rate("eth2", 0.0, None, errors=3.0), unknown, fast],
+        speeds={"eth1": 10**8, "eth2": 10**8, "eth4": 10**8},
+    )  # fmt: skip
+    found.note = "a note"
+    blank, nothing, zero = (" " * 33, "cyan"), ("       -", "dim"), ("       0", "dim")
+    no_bar, no_percent, peak = (" " * 6, "dim"), ("   -", "dim"), (" " * 32 + "█", "cyan")
+    assert styled(found, 160, 12) == [
+        [(f"title  {AT}  every 0.250 s  4 ports  by rx+tx, descending".ljust(160), "reverse")],
+        [
+            ("port          ", "bold"), ("rx bit/s", "bold reverse"), ("history".rjust(33), "bold"), (" " * 6, "bold"), ("rx %", "bold"),
+            ("tx bit/s", "bold reverse"), ("history".rjust(33), "bold"), (" " * 6, "bold"), ("tx %", "bold"), ("rx pkt/s", "bold"),
+            ("tx pkt/s", "bold"), (" drops/s", "bold"), ("errors/s", "bold"),
+        ],
+        [
+            ("eth4          ", "none"), ("    90 M", "bold"), peak, ("█████▌", "red"), (" 90%", "red"), ("     1 k", "bold"), peak,
+            ("▏     ", "green"), (" <1%", "green"), zero, zero, zero, ("       4", "bold red"),
+        ],
+        [
+            ("eth1          ", "none"), ("    50 M", "bold"), peak, ("███   ", "green"), (" 50%", "green"), ("     2 M", "bold"), peak,
+            ("▏     ", "green"), ("  2%", "green"), ("       5", "none"), ("       7", "none"), ("       2", "bold red"), zero,
+        ],
+        [
+            ("eth2          ", "none"), zero, (" " * 32 + "▁", "cyan"), no_bar, ("  0%", "dim"), nothing, blank, no_bar, no_percent,
+            ("       5", "none"), nothing, ("       2", "bold red"), ("       3", "bold red"),
+        ],
+        [
+            ("eth3     reset", "bold yellow"), nothing, blank, no_bar, no_percent, nothing, blank, no_bar, no_percent, nothing, nothing,
+            nothing, nothing,
+        ],
+        [], [], [],
+        [("a note".ljust(160), "bold yellow")],
+        [("history: a column is one reading, 0.250 s".ljust(160), "dim")],
+        [(HELP, "dim")],
+    ]  # fmt: skip
+
+
+def test_every_cell_of_a_screen_of_queues_in_ascii():
+    found = Screen(QueueRate, None, True, "title", "ascii", True)
+    rows = [(10, 1e6, 2.0, False), (2, 3e6, 5.0, False), (3, None, None, True)]
+    found.take([[QueueRate(1e9, "eth1", queue, 0.25, bps, pps, reset) for queue, bps, pps, reset in rows]])
+    peak = (" " * 55 + "#", "cyan")
+    assert styled(found, 100, 7) == [
+        [(f"title  {AT}  every 0.250 s  3 queues  by tx_bps, descending".ljust(100), "reverse")],
+        [("port          ", "bold"), ("     queue", "bold"), ("tx bit/s", "bold reverse"), ("history".rjust(56), "bold"), ("tx pkt/s", "bold")],
+        [("eth1          ", "none"), ("         2", "none"), ("     3 M", "bold"), peak, ("       5", "none")],
+        [("eth1          ", "none"), ("        10", "none"), ("     1 M", "bold"), peak, ("       2", "none")],
+        [("eth1     reset", "bold yellow"), ("         3", "none"), ("       -", "dim"), (" " * 56, "cyan"), ("       -", "dim")],
+        [], [],
+    ]  # fmt: skip
+    assert [line[:1] for line in styled(found, 100, 8)[-2:]] == [
+        [("history: a column is one reading, 0.250 s".ljust(100), "dim")], [(HELP, "dim")],
+    ]  # fmt: skip
+
+
+def test_which_column_is_marked_as_the_one_sorted_by():
+    for sort, marked in (
+        ("port", ["port"]), ("rx_bps", ["rx bit/s"]), ("tx_bps", ["tx bit/s"]), (None, ["rx bit/s", "tx bit/s"]), ("rx_pps", ["rx pkt/s"]),
+        ("tx_pps", ["tx pkt/s"]), ("rx_dropped_ps", ["drops/s"]), ("tx_dropped_ps", ["drops/s"]), ("rx_errors_ps", ["errors/s"]),
+        ("tx_errors_ps", ["errors/s"]), ("reset", []),
+    ):  # fmt: skip
+        found = screen([rate("eth1")], sort=sort)
+        assert [text.strip() for text, style in styled(found, 160, 8)[1] if style == "bold reverse"] == marked, sort
+    queues = Screen(QueueRate, "queue", True, "title", "utf-8", True)
+    assert [text.strip() for text, style in styled(queues, 160, 8)[1] if style == "bold reverse"] == ["queue"]
+
+
+def test_before_the_first_reading():
+    assert shown(screen(), 100) == [
+        "title  0 ports  by rx+tx, descending",
+        "port           rx bit/s         history tx bit/s         history rx pkt/s tx pkt/s  drops/s errors/s",
+        "", "", "", "",
+        "history: a column is one reading, 0.000 s",
+        HELP,
+    ]  # fmt: skip
+    assert shown(screen(), 30, 3) == ["title  0 ports", "port         rx bit/s tx bit/s", ""]
+
+
+def test_from_which_width_on_there_is_which_column():
+    def begins(found: Screen) -> list[tuple[int, int]]:
+        counts = [len(styled(found, width, 8)[1]) for width in range(1, 200)]
+        return [(width, count) for width, count in enumerate(counts, 1) if width == 1 or count != counts[width - 2]]
+
+    # Percentages, drops and errors, history, bars, packets.
+    fast = screen([rate("eth1", rx=1e6)], speeds={"eth1": 10**7})
+    assert begins(fast) == [(1, 3), (42, 5), (60, 7), (78, 9), (92, 11), (110, 13)]
+    assert begins(screen([rate("eth1")], speeds={"eth1": None})) == begins(screen()) == [(1, 3), (50, 5), (68, 7), (86, 9)]
+    assert begins(Screen(QueueRate, None, True, "title", "utf-8", True)) == [(1, 3), (43, 4), (52, 5)]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (60, [f"title  {AT}  every 0.250 s  3 ports", "port                     rx bit/s tx bit/s  drops/s errors/s",
+              "eth1               reset     50 M        0        2        0", "中中中中中中中中中              3        4        2        0",
+              "nätz\\x1bxxxxxxxxxxxxxxx…        0        0        2        0"]),
+        (24, [f"title  {AT}", "port   rx bit/s tx bit/s", "eth1 !     50 M        0", "中中 …        3        4", "nätz\\…        0        0"]),
+        (20, [f"title  {AT}", "port rx bit/s tx bit/s", "…!     50 M        0", " …        3        4", "n…        0        0"]),
+        (10, ["title", "port rx bit/s tx bit/s", "eth…!     50 M        0", "…        3        4", "…        0        0"]),
+        (3, ["ti…", "port rx bit/s tx bit/s", "eth…!     50 M        0", "…        3        4", "…        0        0"]),
+        (1, ["…", "port rx bit/s tx bit/s", "eth…!     50 M        0", "…        3        4", "…        0        0"]),
+    ],
+)  # fmt: skip
+def test_names_and_heads_are_cut_to_the_width(width, lines):
+    found = screen([rate("eth1", 5e7, reset=True), rate("nätz\x1b" + "x" * 20), rate("中" * 9, 3.0, 4.0)])
+    assert shown(found, width, 5) == lines
+
+
+def test_names_in_the_encoding_of_the_terminal():
+    assert shown(screen([rate("nätz\x1b\\")], encoding="ascii"), 50)[2] == "n\\xe4tz\\x1b\\\\         0        0        2        0"
+    latin = screen([rate("ä" * 30, 1.0)], encoding="latin-1")
+    assert shown(latin, 40)[2] == "äääääääääääääääääääää~        1        0"
+
+
+def test_what_helps_takes_no_more_than_the_width():
+    fast = screen([rate("eth1")])
+    assert [shown(fast, width)[-1] for width in (61, 62)] == ["q quit  s sort  r reverse  space pause", HELP]
+    head = f"title  {AT}  every 0.250 s  1 ports  by rx+tx, descending"
+    assert [shown(fast, width)[0] for width in (len(head) - 1, len(head))] == [f"title  {AT}  every 0.250 s  1 ports", head]
+    assert [shown(fast, 100, height)[-1] for height in (7, 8)] == ["", HELP]
+    assert shown(fast, 100, 2) == [head, shown(fast, 100)[1]] and shown(fast, 100, 1) == [head]
+    ascending = screen([rate("eth1")], descending=False)
+    assert shown(ascending, 100)[0].endswith("by rx+tx, ascending")
+
+
+def test_as_many_rows_as_there_is_room_for():
+    rows = [rate(f"eth{number}", rx=9.0 - number) for number in range(5)]
+    names = [line.split()[0] for line in shown(screen(rows), 40, 7)[2:]]
+    assert names == ["eth0", "eth1", "eth2", "eth3", "eth4"]
+    assert [line.split()[:2] for line in shown(screen(rows), 40, 6)[2:]] == [["eth0", "9"], ["eth1", "8"], ["eth2", "7"], ["2", "more"]]
+    assert styled(screen(rows), 40, 6)[-1] == [("2 more", "dim")]
+    assert shown(screen(rows), 40, 3)[2:] == ["5 more"] and shown(screen(rows), 40, 2)[2:] == []
+
+
+def test_ports_change_places_once_a_second(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(live_screen, "time", SimpleNamespace(monotonic=lambda: now, strftime=time.strftime, localtime=time.localtime))
+    found = screen([rate("eth1", 2.0), rate("eth2", 1.0)])
+
+    def order() -> list[str]:
+        return [line.split()[0] for line in shown(found, 40, 7)[2:] if line]
+
+    assert order() == ["eth1", "eth2"]
+    found.take([[rate("eth1", 2.0), rate("eth2", 3.0)]])
+    now = 1000.9
+    assert order() == ["eth1", "eth2"]
+    now = 1001.0
+    assert order() == ["eth2", "eth1"]
+    found.take([[rate("eth1", 9.0), rate("eth3", 10.0), rate("eth2", 3.0)]])
+    assert order() == ["eth3", "eth1", "eth2"]  # another port
+    found.take([[rate("eth1", 11.0), rate("eth3", 10.0), rate("eth2", 3.0)]])
+    found.ordered_at = float("-inf")  # a key that was pressed
+    assert order() == ["eth1", "eth3", "eth2"]
+
+
+def test_history_is_of_the_last_readings_and_its_columns_are_kept():
+    found = screen(*[[rate("eth1", rx=float(number))] for number in range(1, 200)])
+    (line,) = found._now.lines.values()
+    assert line.highest["rx"] == tuple(map(float, range(72, 200))) and len(line.highest["tx"]) == 128
+    assert found._sparkline("rx", line, 3) == ("███", live_screen._SPARK)
+    assert found._sparkline("rx", line, 128)[0][:2] == "▄▄"
+
+
+def test_a_reset_stays_marked_over_the_readings_that_follow():
+    found = screen([rate("eth1", at=100.0, reset=True)], [rate("eth1", at=103.0)])
+    (line,) = found._now.lines.values()
+    assert (line.reset_at, line.rate.time) == (100.0, 103.0)
+    found.take([[rate("eth1", at=104.0), rate("eth2", at=104.0)]])
+    assert [line.reset_at for line in found._now.lines.values()] == [100.0, float("-inf")]
+
+
+def test_what_rich_is_given():
+    found = screen([rate("eth1", 1e6)])
+    segments = list(found.__rich_console__(SimpleNamespace(size=(40, 3)), None))
+    assert "".join(segment.text for segment in segments).splitlines() == [
+        f"title  {AT}  every 0.250 s  1 ports".ljust(40), "port           rx bit/s tx bit/s", "eth1                1 M        0",
+    ]  # fmt: skip
+    assert [str(segment.style) for segment in segments[:2]] == ["reverse", "None"]
