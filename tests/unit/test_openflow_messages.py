@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 import socket
 import struct
 import threading
@@ -111,11 +112,33 @@ def test_versions_that_do_not_fit_are_told_in_the_words_of_open_vswitch():
     words = "We support versions 0x02, 0x03, you support versions 0x01, 0x04, 0x05, 0x06, no common versions."
     assert messages.explained(6, body(HELLO_FAILED)) == words
     assert messages.explained(6, bytes(4)) == "the versions do not fit"
+    assert messages.explained(6, bytes(4) + b"x" * 200) == "x" * 200
+    assert messages.explained(6, bytes(4) + b"x" * 201) == "x" * 200 + "..."
 
 
 def test_errors_that_are_not_known_here_have_their_numbers():
     assert messages.explained(6, struct.pack("!HH", 77, 8)) == "OpenFlow error type 77, code 8"
     assert messages.explained(6, struct.pack("!HH", 1, 99)) == "OpenFlow error type 1, code 99"
+    assert messages.explained(6, struct.pack("!HH", 1, 14)) == "OpenFlow error type 1, code 14"
+    assert messages.explained(6, struct.pack("!HH", 9, 3)) == "OpenFlow error type 9, code 3"
+
+
+@pytest.mark.parametrize("version, queue_failed", [(1, 5), (4, 9), (5, 9), (6, 9)])
+def test_errors_have_the_words_of_their_code(version, queue_failed):
+    """The first and the last of enum ofp_bad_request_failed_code and ofp_queue_op_failed_code, and which of all say that a port is gone."""
+    for kind, code, words in (
+        (1, 0, "bad request: wrong version (OFPET_BAD_REQUEST, code 0)"),
+        (1, 5, "bad request: permission denied (OFPET_BAD_REQUEST, code 5)"),
+        (1, 11, "bad request: bad port (OFPET_BAD_REQUEST, code 11)"),
+        (1, 13, "bad request: the buffer overflowed (OFPET_BAD_REQUEST, code 13)"),
+        (queue_failed, 0, "no such port (OFPET_QUEUE_OP_FAILED, code 0)"),
+        (queue_failed, 1, "no such queue (OFPET_QUEUE_OP_FAILED, code 1)"),
+        (queue_failed, 2, "permission denied (OFPET_QUEUE_OP_FAILED, code 2)"),
+    ):
+        assert messages.explained(version, struct.pack("!HH", kind, code)) == words
+    codes = [(kind, code) for kind in range(14) for code in range(16)]
+    gone = {(kind, code) for kind, code in codes if messages.is_bad_port(version, struct.pack("!HH", kind, code))}
+    assert gone == {(1, 11), (queue_failed, 0)}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -135,6 +158,17 @@ def test_hellos_of_several_versions():
     assert messages.versions(1, unknown + struct.pack("!HHII", 1, 12, 1 << 4 | 1 << 30, 7)) == [4]
     assert messages.versions(99, unknown) == VERSIONS
     assert messages.versions(0, b"") == []
+    assert ours == bytes.fromhex("0600 0010 00000001 0001 0008 00000072")
+
+
+@pytest.mark.parametrize("length", range(4, 34))
+def test_an_element_of_a_hello_that_is_not_known_is_passed_over_with_its_padding(length):
+    """Whatever it holds, and an element of versions too that is too short for any."""
+    unknown = struct.pack("!HH", 9, length) + b"\xff" * (length - 4) + bytes(-length % 8)
+    bitmap = struct.pack("!HHI", 1, 8, 1 << 5)
+    assert messages.versions(6, unknown + bitmap) == [5]
+    assert messages.versions(6, struct.pack("!HH4x", 1, 4) + bitmap) == [5]
+    assert messages.versions(4, struct.pack("!HH4s", 1, 7, b"\xff\xff\xff")) == [1, 4]
 
 
 def test_an_answer_in_parts():
@@ -183,7 +217,9 @@ def test_the_counters_of_rfc_2819():
 
 
 def test_properties_of_others_are_passed_over():
-    (port,) = parsed(entry(experimenter(1, bytes(172), who=0xBEEF), experimenter(9, b""), struct.pack("!HHI", 7, 8, 0), custom({b"y": 1})))
+    empty = struct.pack("!HH4x", 7, 4)  # no value, and padding
+    others = (experimenter(1, bytes(172), who=0xBEEF), experimenter(9, b""), struct.pack("!HHI", 7, 8, 0), empty)
+    (port,) = parsed(entry(*others, custom({b"y": 1})))
     assert port.counters == parsed(entry())[0].counters | {"y": 1}
 
 
@@ -240,6 +276,48 @@ def test_questions():
             assert request(version, XID, 65534)[16:20] == b"\xff\xff\xff\xfe"
             assert request(version, XID, 7)[16:20] == b"\0\0\0\7"
         assert request(1, XID, 65534)[12:14] == b"\xff\xfe"
+
+
+def test_questions_for_groups_and_meters():
+    """Byte for byte those of ovs-ofctl; a group is named in the question of OpenFlow 1.5 alone."""
+    for version in (4, 5):
+        assert messages.groups_request(version, XID) == bytes([version]) + bytes.fromhex("12 0010 00000002 0007 0000 00000000")
+    assert messages.groups_request(6, XID) == bytes.fromhex("06 12 0018 00000002 0007 0000 00000000 fffffffc 00000000")
+    for version in VERSIONS[1:]:
+        assert messages.meters_request(version, XID) == bytes([version]) + bytes.fromhex(
+            "12 0018 00000002 000a 0000 00000000 ffffffff 00000000"
+        )
+
+
+def described(kind: int, *lengths: int, more: bool = False, xid: int = XID) -> bytes:
+    """The descriptions of groups (kind 7) or meters (10), each of so many bytes."""
+    entries = b"".join(struct.pack("!H", length) + bytes(max(length - 2, 0)) for length in lengths)
+    return messages.message(6, 19, xid, struct.pack("!HH4x", kind, more) + entries)
+
+
+def parts(*answers: bytes) -> list:
+    return [messages.part(6, 19, body(answer)) for answer in answers]
+
+
+def test_groups_and_meters_are_counted():
+    assert messages.groups_and_meters(parts(described(7, 8, 16, 8), described(10, 32))) == (3, 1)
+    assert messages.groups_and_meters(parts(described(10, 8, more=True), described(7), described(10, 8, 24))) == (0, 3)
+    assert messages.groups_and_meters([]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (described(4), "another answer than the one that was asked for"),
+        (described(7, 8, 7), "an entry of the wrong length"),
+        (described(10, 0), "an entry of the wrong length"),
+        (described(7, 16)[:-8], "an entry of the wrong length"),
+        (described(10, 8) + b"\0", "descriptions cut short"),
+    ],
+)
+def test_descriptions_that_are_none(answer, why):
+    with pytest.raises(Malformed, match=why):
+        messages.groups_and_meters(parts(answer))
 
 
 # --- malformed ones
@@ -433,7 +511,10 @@ def test_the_highest_common_version_is_spoken():
 
 @pytest.mark.parametrize("hello", [HELLO_OF_OTHERS, HELLO_FAILED, messages.message(0, messages.HELLO, 1)], ids=["hello", "error", "0"])
 def test_a_bridge_of_other_versions(hello):
-    with pytest.raises(Refused, match=r"speaks none of the OpenFlow versions.*OpenFlow10.*; try: .*--protocols"):
+    with pytest.raises(
+        Refused,
+        match=re.escape("(OpenFlow10, OpenFlow13, OpenFlow14, OpenFlow15); try: one of them in 'ovstool bridge set BRIDGE --protocols'"),
+    ):
         talk(Client.port_stats, hello)
 
 
