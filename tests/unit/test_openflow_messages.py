@@ -597,6 +597,121 @@ def test_a_client_that_failed_stays_closed():
     talk(twice, HELLOS[6], b"garbage!")
 
 
+# --- the client: what it takes and what it asks
+
+
+def counted_port(number: int, counters: int = 8, xid: int = XID, more: bool = False, version: int = 6) -> bytes:
+    """An answer about one port of which so many of the eight counters are supported."""
+    values = [7] * counters + [2**64 - 1] * (8 - counters)
+    return messages.message(version, 19, xid, struct.pack("!HH4xH2xIII8Q", 4, more, 80, number, 9, 0, *values))
+
+
+def test_counters_of_ports_that_were_not_asked_for_are_passed_over():
+    said = counted_port(1, more=True), counted_port(2, more=True), counted_port(1, 3)
+    assert [(port.port, len(port.counters)) for port in talk(lambda client: client.port_stats([1]), HELLOS[6], *said)] == [(1, 3)]
+    assert [(port.port, len(port.counters)) for port in talk(Client.port_stats, HELLOS[6], *said)] == [(1, 3), (2, 8)]
+    assert talk(lambda client: client.port_stats([]), HELLOS[6]) == []
+
+
+def test_so_many_counters_and_no_more(monkeypatch):
+    monkeypatch.setattr(openflow, "_MOST_COUNTERS", 12)
+    said = HELLOS[6], counted_port(1, more=True)
+    assert len(talk(Client.port_stats, *said, counted_port(2, 4))) == 2
+    with pytest.raises(Unreachable, match="it sent more than 12 counters$"):
+        talk(Client.port_stats, *said, counted_port(2, 5))
+
+
+def test_an_answer_so_large_and_no_larger(monkeypatch):
+    """Of each question anew. 256 bytes are counted for each part besides."""
+    monkeypatch.setattr(openflow, "_MAX_ANSWER", 2 * (len(body(counted_port(1))) + 256))
+    full = counted_port(1, more=True), counted_port(2)
+    again = [counted_port(1, more=True, xid=XID + 1), counted_port(2, xid=XID + 1)]
+    assert talk(lambda client: [len(client.port_stats()), len(client.port_stats())], HELLOS[6], *full, *again) == [2, 2]
+    for asked in (Client.port_stats, Client.groups_and_meters):
+        with pytest.raises(Unreachable, match="it sent an answer of more than 0 MiB$"):
+            talk(asked, HELLOS[6], counted_port(1, more=True), counted_port(2, more=True), counted_port(3))
+    long = described(7, 4096 - 16, xid=XID), described(10, 4096 - 16, xid=XID + 1)
+    monkeypatch.setattr(openflow, "_MAX_ANSWER", 2 * (4096 - 8 + 256))
+    more = described(7, 4096 - 16, xid=XID + 2), described(10, 4096 - 16, xid=XID + 3)
+    assert talk(lambda client: [client.groups_and_meters(), client.groups_and_meters()], HELLOS[6], *long, *more) == [(1, 1), (1, 1)]
+
+
+def test_how_many_groups_and_meters_there_are():
+    """Asked for at once and answered in any order; nothing is asked of a bridge that has none."""
+    answers = described(10, 16, 24, xid=XID + 1), described(7, 8, more=True), described(7, 16, 8)
+    assert talk(Client.groups_and_meters, HELLOS[6], *answers) == (3, 2)
+    assert talk(Client.groups_and_meters, HELLOS[1]) == (0, 0)
+    with pytest.raises(Unreachable, match="it sent an entry of the wrong length$"):
+        talk(Client.groups_and_meters, HELLOS[6], described(10, 16, xid=XID + 1), described(7, 3))
+    with pytest.raises(Refused, match=re.escape("bridge br0: bad request: unknown statistics type (OFPET_BAD_REQUEST, code 2)")):
+        talk(Client.groups_and_meters, HELLOS[6], messages.message(6, messages.ERROR, XID, struct.pack("!HH", 1, 2)))
+
+
+def test_messages_of_another_version_that_mean_nothing_here():
+    """Hello and error are passed over, and an echo is answered in its version; whatever else comes is from no OpenFlow switch."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        others = bytes.fromhex("04000008 00000009"), bytes.fromhex("0401000c 00000002 00010005"), bytes.fromhex("0402000a 00000063 6869")
+        theirs.sendall(HELLOS[6] + b"".join(others) + counted_port(1))
+        assert [port.port for port in Client(ours, "bridge br0", time.monotonic() + 20).port_stats()] == [1]
+        assert split(theirs.recv(1 << 16))[2:] == [bytes.fromhex("0403000a 00000063 6869")]
+
+
+def test_what_is_asked_is_logged(caplog):
+    with caplog.at_level("INFO", "ovstool"):
+        talk(lambda client: client.port_stats([1, 2]), HELLOS[6], counted_port(1), counted_port(2, xid=XID + 1))
+    assert caplog.messages == ["bridge br0: 2 OpenFlow requests"]
+
+
+@pytest.mark.parametrize(
+    "said, error",
+    [
+        (counted_port(1), "this is not an OpenFlow switch: it sent something before its hello"),
+        (b"\x06\0\0\7\0\0\0\1", "this is not an OpenFlow switch: it sent a message shorter than its header"),
+        (b"\x06\0\0\x09\0\0\0\1\0", "this is not an OpenFlow switch: it sent a hello cut short"),
+        (HELLOS[6] + counted_port(1, version=5), "this is not an OpenFlow switch: it sent a message of another OpenFlow version"),
+        (b"", "connection lost: closed by ovs-vswitchd; try: again (every command is safe to repeat)"),
+    ],
+)
+def test_a_peer_that_is_left_at_once(said, error):
+    """The stream is closed whatever went wrong, also before there is a client to close."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(said)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(Unreachable) as failure:
+            Client(ours, "bridge br0", time.monotonic() + 20).port_stats()
+        assert str(failure.value) == f"bridge br0: {error}" and ours.fileno() == -1
+
+
+def test_questions_are_asked_128_at_once():
+    """More could fill the buffers of both ends while each waits for the other. Their numbers begin again after the last, and 0 is none."""
+    ours, theirs = socket.socketpair()
+    batches: list[list[int]] = []
+
+    def peer() -> None:
+        theirs.sendall(HELLOS[6])
+        theirs.recv(len(messages.hello(1)), socket.MSG_WAITALL)
+        for most in (128, 128, 44):
+            asked = b""
+            while len(asked) < most * 24:
+                asked += theirs.recv(1 << 16)
+            batches.append([HEADER.unpack_from(request)[3] for request in split(asked)])
+            for number, request in enumerate(split(asked)):
+                theirs.sendall(counted_port(number, xid=HEADER.unpack_from(request)[3]))
+
+    thread = threading.Thread(target=peer, daemon=True)
+    thread.start()
+    with theirs:
+        client = Client(ours, "bridge br0", time.monotonic() + 20)
+        client._last_xid = 2**32 - 3
+        client.port_stats(range(300))
+        client.close()
+        thread.join()
+    assert [len(batch) for batch in batches] == [128, 128, 44]
+    assert batches[0][:4] == [2**32 - 2, 2**32 - 1, 1, 2]
+
+
 def test_damaged_answers_never_surprise_the_client():
     """Bytes flipped anywhere in a conversation: an answer or one of the failures that a command knows."""
     dice = random.Random(1)
