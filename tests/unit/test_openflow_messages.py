@@ -571,6 +571,11 @@ def test_an_endless_answer_is_given_up(message, monkeypatch):
         talk(Client.port_stats, HELLOS[6], *([message * 10] * 10_000))
 
 
+def test_an_answer_may_have_32_mib():
+    with pytest.raises(Unreachable, match="an answer of more than 32 MiB"):
+        talk(Client.port_stats, HELLOS[6], *([ENDLESS["large parts with more"] * 10] * 70))
+
+
 def test_a_peer_that_speaks_something_else_is_not_waited_for():
     """What it takes for a length may be more than it will ever send."""
     for hello in (b"", HELLOS[6]):
@@ -617,7 +622,7 @@ def test_so_many_counters_and_no_more(monkeypatch):
     monkeypatch.setattr(openflow, "_MOST_COUNTERS", 12)
     said = HELLOS[6], counted_port(1, more=True)
     assert len(talk(Client.port_stats, *said, counted_port(2, 4))) == 2
-    with pytest.raises(Unreachable, match="it sent more than 12 counters$"):
+    with pytest.raises(Unreachable, match=r"it sent more than 12 counters$"):
         talk(Client.port_stats, *said, counted_port(2, 5))
 
 
@@ -628,7 +633,7 @@ def test_an_answer_so_large_and_no_larger(monkeypatch):
     again = [counted_port(1, more=True, xid=XID + 1), counted_port(2, xid=XID + 1)]
     assert talk(lambda client: [len(client.port_stats()), len(client.port_stats())], HELLOS[6], *full, *again) == [2, 2]
     for asked in (Client.port_stats, Client.groups_and_meters):
-        with pytest.raises(Unreachable, match="it sent an answer of more than 0 MiB$"):
+        with pytest.raises(Unreachable, match=r"it sent an answer of more than 0 MiB$"):
             talk(asked, HELLOS[6], counted_port(1, more=True), counted_port(2, more=True), counted_port(3))
     long = described(7, 4096 - 16, xid=XID), described(10, 4096 - 16, xid=XID + 1)
     monkeypatch.setattr(openflow, "_MAX_ANSWER", 2 * (4096 - 8 + 256))
@@ -641,7 +646,7 @@ def test_how_many_groups_and_meters_there_are():
     answers = described(10, 16, 24, xid=XID + 1), described(7, 8, more=True), described(7, 16, 8)
     assert talk(Client.groups_and_meters, HELLOS[6], *answers) == (3, 2)
     assert talk(Client.groups_and_meters, HELLOS[1]) == (0, 0)
-    with pytest.raises(Unreachable, match="it sent an entry of the wrong length$"):
+    with pytest.raises(Unreachable, match=r"it sent an entry of the wrong length$"):
         talk(Client.groups_and_meters, HELLOS[6], described(10, 16, xid=XID + 1), described(7, 3))
     with pytest.raises(Refused, match=re.escape("bridge br0: bad request: unknown statistics type (OFPET_BAD_REQUEST, code 2)")):
         talk(Client.groups_and_meters, HELLOS[6], messages.message(6, messages.ERROR, XID, struct.pack("!HH", 1, 2)))
