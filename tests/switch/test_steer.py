@@ -337,7 +337,9 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
     ovstool("qos set eth2 " + " ".join(f"--queue {number}" for number in range(20, 8, -1)))
     why = "the QoS of port eth2 has the queues 9, 10, 11, 12, 13, 14, 15, 16, 17, 18; try: ovstool qos set eth2 --merge --queue 21:max=RATE"
     assert unmoved("qos steer eth2 --queue 21 --match ip", 3) == f"queue 21: {why}"
-    why = "matches everything, and for all that no flow puts elsewhere there is queue 0; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
+    why = (
+        "matches everything, and for all that no flow puts elsewhere there is queue 0; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
+    )
     assert unmoved("qos steer eth1 --queue 1 --match eth", 2) == f"match eth: {why}"
     shaped.vsctl("del-port eth2 -- add-port br0 eth2")
     why = "has no QoS, so it has no queues; try: ovstool qos set eth2 --queue 2:max=RATE"
