@@ -320,6 +320,77 @@ def test_a_verdict(steps, datapath, verdict):
     assert bool(found.outputs) == verdict.startswith(("forwarded", "flooded"))
 
 
+@pytest.mark.parametrize(
+    ("actions", "datapath", "verdict"),
+    [
+        ("set_queue:3 NORMAL", "eth2,br0", "forwarded out of eth2 (queue 3) and br0 (queue 3)"),
+        ("set_queue:3 FLOOD", "eth2,br0", "flooded to eth2 (queue 3) and br0 (queue 3)"),
+        ("set_queue:3 ALL", "eth2", "flooded to eth2 (queue 3)"),
+        ("set_queue:3 pop_queue NORMAL", "eth2", "forwarded out of eth2"),
+        ("enqueue:eth2:5 output:br0", "eth2,br0", "forwarded out of eth2 (queue 5) and br0"),
+        ('set_queue:3 enqueue:"a:b":5 output:eth2', '"a:b",eth2', "forwarded out of a:b (queue 5) and eth2 (queue 3)"),
+        # Of several the last.
+        ("set_queue:3 output:eth2 set_queue:4 NORMAL", "eth2,br0", "forwarded out of eth2 (queue 4) and br0 (queue 4)"),
+        ("set_queue:3 NORMAL set_queue:4 output:eth2", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 4)"),
+        ("set_queue:3 NORMAL enqueue:eth2:10 set_queue:5", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 10)"),
+        ("set_field:0x1->reg0 drop", "drop", "dropped by table 0, priority 5: ip"),
+    ],
+)
+def test_the_queue_of_each_output(actions, datapath, verdict):
+    steps = "".join(f"    {action}\n" for action in actions.split())
+    assert traced(f" 0. ip, priority 5\n{steps}", datapath).verdict == verdict
+
+
+DPIF_SHOW = """\
+netdev@ovs-netdev: hit:5 missed:2
+  br1:
+    br1 65534/4: (tap)
+system@ovs-system: hit:0 missed:0
+  a b:
+    a b 65534/1: (internal)
+    vx 1 9/none: (vxlan: remote_ip=10.0.0.1)
+  br0:
+    br0 65534/2: (internal)
+    eth1 1/3: (system)
+"""
+DPCTL_SHOW = """\
+system@ovs-system:
+  lookups: hit:0 missed:0 lost:0
+  port 0: ovs-system (internal)
+  port 1: a b (internal)
+  port 3: eth1
+  port 7: vxlan_sys_4789 (vxlan: packet_type=ptap)
+"""
+
+
+def test_the_names_of_ports_of_an_older_open_vswitch():
+    """From dpif/show and dpctl/show (dpif_show_backer of ofproto-dpif.c, show_dpif of dpctl.c)."""
+    assert [trace.datapath_of(bridge, DPIF_SHOW) for bridge in ("br1", "a b", "br0")] == [
+        "netdev@ovs-netdev", "system@ovs-system", "system@ovs-system",
+    ]  # fmt: skip
+    for bridge, said in (("nosuch", DPIF_SHOW), ("br0", "  br0:\n"), ("br0", "")):
+        with pytest.raises(Refused) as failure:
+            trace.datapath_of(bridge, said)
+        assert str(failure.value) == f"dpif/show: does not tell of bridge {bridge}"
+    assert trace.port_names("br0", DPIF_SHOW, DPCTL_SHOW) == (
+        "br0",
+        {"br1": {"65534": "br1"}, "a b": {"65534": "a b", "9": "vx 1"}, "br0": {"65534": "br0", "1": "eth1"}},
+        {"0": "ovs-system", "1": "a b", "3": "eth1", "7": "vxlan_sys_4789"},
+    )
+
+
+def test_a_trace_with_numbers_gets_the_names():
+    found = trace.parse(
+        'Flow: ip,in_port=1\n\nbridge("br0")\n-------------\n    odd\n 0. in_port=1, priority 5\n    output:1\n     >> skipping output:1\n'
+        "\nFinal flow: in_port=1\nMegaflow: in_port=1,ip\nDatapath actions: 3,1\n",
+        trace.port_names("br0", DPIF_SHOW, DPCTL_SHOW),
+    )
+    assert (found.flow, found.final_flow, found.megaflow) == ("ip,in_port=eth1", "in_port=eth1", "in_port=eth1,ip")
+    assert (found.datapath_actions, found.outputs) == ('eth1,"a b"', ["eth1", "a b"])
+    assert found.lines == ["bridge br0", "    odd", "  table 0, priority 5: in_port=eth1", "    output:eth1", "      -> skipping output:1"]
+    assert found.steps == [trace.Step("br0", 0, 0, 5, "in_port=eth1", "0x0", ["output:eth1"], ["skipping output:1"])]
+
+
 def test_a_loop():
     loop = " 0. priority 0\n    resubmit(,0)\n" * 3 + "     >>>> over max translation depth 64 <<<<\n"
     assert (
