@@ -418,6 +418,12 @@ def test_nested_steps_keep_their_actions():
     assert found.steps[3].notes == ["action set is: LOCAL"]
 
 
+def test_steps_on_no_bridge_keep_their_actions_too():
+    steps = " 0. priority 1\n    resubmit(,1)\n     1. priority 5\n            output:eth2\n    output:eth3\n"
+    found = trace.parse(f"{steps}Datapath actions: eth2,eth3\n")
+    assert [(step.bridge, step.actions) for step in found.steps] == [("", ["resubmit(,1)", "output:eth3"]), ("", ["output:eth2"])]
+
+
 def test_connection_tracking_is_followed():
     rest = (
         '\n====\nrecirc(0x2) - resume conntrack with default ct_state=trk|new (use --ct-next to customize)\n====\n\nFlow: recirc_id=0x2\n\nbridge("br0")\n'
