@@ -17,20 +17,21 @@ from ovstool.errors import Unreachable
 from ovstool.switch import Switch, sampling
 from ovstool.switch.sampling import Meter, SamplingSpec
 
-BEGIN = 10**9  # the clock's zero in seconds since 1970
+EPOCH = 10**9  # the clock's zero in seconds since 1970
+BEGIN = 4096.0  # what it shows when a test begins
 
 
 class Clock:
     """Stands still, but for what it is moved on."""
 
-    def __init__(self, now: float = 0):
-        self.now = now
+    def __init__(self) -> None:
+        self.now = BEGIN
 
     def monotonic(self) -> float:
         return self.now
 
     def time(self) -> float:
-        return BEGIN + self.now
+        return EPOCH + self.now
 
 
 @pytest.fixture
@@ -68,9 +69,9 @@ def metering(place, **spec):
 
 
 def number_and_time(readings) -> tuple[int, float]:
-    """Which answer was taken, and when its counters are said to be from."""
+    """Which answer was taken, and how long after the beginning its counters are said to be from."""
     (reading,) = readings
-    return reading.counters["rx_packets"], reading.time - BEGIN
+    return reading.counters["rx_packets"], reading.time - EPOCH - BEGIN
 
 
 @pytest.mark.parametrize(
