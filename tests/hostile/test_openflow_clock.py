@@ -161,6 +161,7 @@ def test_the_counters_of_the_database_are_for_longer_intervals(place):
     with metering(place, interval_s=5) as (meter, switch):
         (reading,) = meter.read()
         assert (reading.counters, reading.duration_s) == (STORED, None)
+        assert abs(reading.time - time.time()) < 300
         (note,) = switch.notes
         assert note.endswith("; these counters are the database's, up to 5 s old")
     with metering(place, interval_s=4.999) as (meter, switch), pytest.raises(Unreachable) as failure:

@@ -485,6 +485,17 @@ def test_what_several_ports_of_one_bridge_lose_and_another_keeps(shaped, ovstool
     assert flows(shaped) == sorted([steering("udp", port="eth3"), NORMAL])
 
 
+def test_clear_goes_on_where_one_bridge_does_not_answer(shaped, ovstool):
+    shaped.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+    ovstool(f"qos set p1 {QOS}")
+    for port in ("eth1", "p1"):
+        assert ovstool(f"qos steer {port} --queue 1 --match tcp").code == 0
+    (shaped.box.directory / "br0.mgmt").rename(shaped.box.directory / "elsewhere")
+    result = ovstool("qos clear eth1 p1")
+    assert (result.stdout, result.code) == ("eth1: deleted\np1: deleted\n", 0)
+    assert "flows that steer into queues of eth1, if any, stay" in result.stderr and flows(shaped, "br1") == [NORMAL]
+
+
 def test_clear_asks_for_nothing_but_its_own_flows(shaped, ovstool):
     log = shaped.box.directory / "ovs-vswitchd.log"
     shaped.tool("ovs-appctl", "vlog/set", "vconn:file:dbg")

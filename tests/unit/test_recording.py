@@ -1,6 +1,7 @@
 """Recordings: what is read is what was written, whatever is in the file besides."""
 
 import csv
+import errno
 import os
 import resource
 import sqlite3
@@ -12,6 +13,7 @@ import pytest
 from ovstool import recording
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError
 from ovstool.rates import COUNTERS, Reading
+from ovstool.recording import files
 
 FULL = {counter: 10**6 * number for number, counter in enumerate(COUNTERS)}
 HEADER = "time,host,bridge,port,duration_s,rx_packets,rx_bytes,rx_dropped,rx_errors,tx_packets,tx_bytes,tx_dropped,tx_errors"
@@ -300,6 +302,22 @@ def test_no_part_of_a_beat_when_the_file_may_not_grow(tmp_path):
     found, notes = read(path)
     assert notes == [] and len(found) % 7 == 0 and 9_000 < path.stat().st_size <= 10_000
     assert append(path, [reading()]) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Refused, "the disk is full"),
+        (OSError(errno.EACCES, "Permission denied"), Refused, "permission denied"),
+        (OSError(errno.ENOENT, "No such file or directory"), NotFound, "no such file or folder"),
+        (OSError(errno.ENOTDIR, "Not a directory"), NotFound, "no such file or folder"),
+        (OSError(errno.EISDIR, "Is a directory"), UsageError, "a directory"),
+        (OSError("something Odd"), Refused, "something odd"),
+    ],
+)
+def test_what_a_failure_of_the_operating_system_means(error, kind, why):
+    failure = files.failed("rec.csv", error)
+    assert (type(failure), str(failure)) == (kind, f"rec.csv: {why}")
 
 
 def test_errors_are_one_line(tmp_path, monkeypatch):
