@@ -208,10 +208,11 @@ class Meter:
             begin = time.monotonic()
             try:
                 counted = ask(ports)
-            except _UNAVAILABLE:
+            except _UNAVAILABLE as error:
                 if not tries:
                     raise
-                return best  # that it is gone is for the next reading to find
+                self._lose(bridge, error)  # for the readings to come; this one is there
+                return best
             took_s = time.monotonic() - begin
             tries += 1
             if took_s < best_s:

@@ -127,3 +127,51 @@ def test_flows_without_end_are_given_up(shaped, command):
     done = run(shaped, f"{command}", "ovs-ofctl", script, 3)
     assert done.returncode in (REFUSED, TIMED_OUT), done.stderr[-500:]
     assert done.stderr.startswith("ovstool: ovs-ofctl: ") and done.stderr.count("\n") == 1
+
+
+LOGGED = (
+    "2026-01-01T00:00:0{0}Z|0000{0}|ofp_match|INFO|normalization changed ofp_match, details:\n"
+    "2026-01-01T00:00:0{0}Z|0000{0}|ofp_match|INFO| pre: tp_dst={0}{1}\n"
+    "2026-01-01T00:00:0{0}Z|0000{0}|ofp_match|INFO|post: ip\n"
+)
+
+
+def test_ten_matches_that_were_reduced_are_noted_each_once(shaped, monkeypatch):
+    for said, noted in (
+        ("".join(LOGGED.format(n, "") for n in (1, 2, 2, 3)), [1, 2, 3]),
+        ("".join(LOGGED.format(n, m) for n in (1, 2) for m in range(6)), [10, 11, 12, 13, 14, 15, 20, 21, 22, 23]),
+    ):
+        done = here(shaped, "flow list br0 -f json", "ovs-ofctl", f"cat >&2 <<'END'\n{said}END", monkeypatch)
+        need = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
+        assert done.stderr.splitlines() == [f"ovstool: note: tp_dst={n} was taken as ip: {need}" for n in noted]
+        assert (done.returncode, done.stdout) == (0, "[]\n")
+
+
+def passing(command: str, script: str) -> str:
+    """A program that does this for one command of ovs-ofctl, and is the real one for the others."""
+    return f'case " $* " in *\' {command} \'*) {script};; *) PATH=${{PATH#*:}} exec ovs-ofctl "$@";; esac'
+
+
+@pytest.mark.parametrize(
+    ("command", "of", "script", "code", "said"),
+    [
+        ("flow list br0 ip", "parse-flows", "exit 0", 6, "ovs-ofctl: does not tell what it makes of ip"),
+        ("flow list br0 ip", "parse-flows", "echo OFPT_FLOW_MOD", 6, "ovs-ofctl: does not tell what it makes of ip"),
+        ("qos steer eth1 --queue 1 --match ip", "parse-flows", "exit 0", 6, "ovs-ofctl: does not tell what it makes of ip"),
+        (
+            "flow diff br0 --file FILE",
+            "diff-flows",
+            "printf hello; exit 2",
+            6,
+            "ovs-ofctl: not a difference as this version of ovstool knows them: hello",
+        ),
+        ("flow diff br0 --file FILE", "diff-flows", "printf +ip,actions=drop", 6, "knows them: +ip,actions=drop"),
+        ("flow diff br0 --file FILE", "diff-flows", "echo ovs-ofctl: nonsense >&2; exit 1", 6, "ovs-ofctl: nonsense"),
+        ("flow del br0 ip", "dump-flows", "echo ovs-ofctl: nonsense >&2; exit 1", 2, "match ip: nonsense"),
+        ("flow del br0", "del-flows", "exit 1", 6, "ovs-ofctl: failed without a word"),
+        ("flow list br0", "dump-flows", "echo 'ovs-ofctl: x: failed to connect (Permission denied)' >&2; exit 1", 5, "sudo ovstool"),
+    ],
+)
+def test_what_is_made_of_what_one_of_its_commands_says(shaped, monkeypatch, command, of, script, code, said):
+    done = here(shaped, command, "ovs-ofctl", passing(of, script), monkeypatch)
+    assert (done.returncode, done.stdout) == (code, "") and said in done.stderr.partition("\n")[0], done

@@ -236,11 +236,12 @@ def test_nothing_is_appended_to_a_database_with_a_trigger(tmp_path, extra):
         recorder.add([reading(2.0)])
 
 
-def test_a_database_whose_pages_go_in_a_circle(tmp_path):
+@pytest.mark.parametrize("port, rows", [("eth1", 2000), ("x" * 3000, 100)], ids=["many rows in a page", "one row in a page"])
+def test_a_database_whose_pages_go_in_a_circle(tmp_path, port, rows):
     """All children of the root are the first of them: each of its rows comes again and again, and on deeper trees without an end."""
     path = tmp_path / "rec.db"
     with recording.append(str(path), print) as recorder:
-        recorder.add([reading(float(i)) for i in range(2000)])
+        recorder.add([reading(float(i), port) for i in range(rows)])
     content = bytearray(path.read_bytes())
     size = int.from_bytes(content[16:18], "big")
     root = size  # of the table: the second page

@@ -154,6 +154,9 @@ def test_a_dscp_is_written_where_set_queue_selects_no_class(switch, ovstool):
         ("set port eth2 tag=10 vlan_mode=trunk", "dl_vlan=10", False),
         ("set port eth2 tag=10 vlan_mode=dot1q-tunnel", "dl_vlan=10", False),
         ("set port eth2 vlan_mode=access", "dl_vlan=10", True),
+        ("set port eth2 tag=10 vlan_mode=native-tagged trunks=11", "dl_vlan=10", False),
+        ("set port eth2 tag=10 vlan_mode=native-untagged trunks=11", "dl_vlan=12", True),
+        ("set port eth2 tag=10 vlan_mode=trunk trunks=11", "dl_vlan=10", True),
         ("add-port br0 eth3 tag=5", "in_port=eth3,dl_vlan=10", True),
     ],
 )

@@ -155,6 +155,33 @@ def test_what_became_of_each_flow(switch, ovstool):
     assert "table=1, priority=5,ip actions=output:eth1" in ofctl(switch, "--names")
 
 
+def test_what_a_file_adds_is_told(switch, ovstool):
+    note = "ovstool: note: flows: {} new, {} with other actions, cookie or timeouts\n"
+    ovstool(["flow", "add", "br0", "table=9 actions=drop"])
+    given = "table=1,priority=5,ip actions=drop\ntable=1,priority=6,ip actions=drop\n"
+    name = file(switch, given)
+    for stdout, count in (("br0: created\n", 2), ("br0: unchanged\n", 0)):
+        result = ovstool(["flow", "add", "br0", "--file", name])
+        assert (result.stdout, result.stderr) == (stdout, note.format(count, 0))
+    file(switch, given.replace("=5,ip actions=drop", "=5,ip actions=eth1") + "table=1,priority=7,ip actions=drop\n")
+    result = ovstool(["flow", "add", "br0", "-n", "--file", name])
+    changed = ["-table=1 priority=5,ip actions=drop", "+table=1 priority=5,ip actions=output:eth1", "+table=1 priority=7,ip actions=drop"]
+    assert result.stdout.splitlines() == changed
+    assert sorted(result.stderr.splitlines(keepends=True)) == sorted([note.format(1, 1), "ovstool: note: br0: would be updated\n"])
+    result = ovstool(["flow", "replace", "br0", "-n", "--file", name])
+    assert set(result.stdout.splitlines()) - set(changed) == {f"-{NORMAL}", "-table=9 actions=drop"}
+    assert note.format(1, 1)[:-1] + ", 2 deleted" in result.stderr.splitlines()
+    assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: updated\n"
+    file(switch, "table=1,priority=6,ip,send_flow_rem actions=drop\n")
+    for stdout in ("br0: updated\n", "br0: unchanged\n"):
+        result = ovstool(["flow", "add", "br0", "--file", name])
+        assert (result.stdout, result.stderr) == (stdout, note.format(0, 0))
+    result = ovstool("flow del br0 table=1 --dry-run")
+    assert len(result.stdout.splitlines()) == 3 and "ovstool: note: 3 flows\n" in result.stderr
+    assert ovstool("flow del br0 table=1").stderr == "ovstool: note: 3 flows deleted\n"
+    assert ovstool("flow del br0 table=1").stderr == "ovstool: note: 0 flows deleted\n"
+
+
 def test_flags(switch, ovstool):
     flow = "table=1,send_flow_rem,ip,in_port=eth1 actions=drop"
     assert ovstool(["flow", "add", "br0", flow]).stdout == f"{flow}: created\n"

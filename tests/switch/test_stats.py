@@ -423,9 +423,9 @@ def patched(switch):
 
 REVALIDATED = {
     "": 0.5,
-    "max-revalidator=50": 0.5,  # ofproto_set_max_revalidator passes over what is under 100
+    "max-revalidator=99": 0.5,  # ofproto_set_max_revalidator passes over what is under 100
     "max-revalidator=soon": 0.5,
-    "max-revalidator=200": 0.2,
+    "max-revalidator=100": 0.1,
     "max-revalidator=5000 other_config:max-idle=300": 0.3,  # udpif_revalidator waits for the lesser of both
 }
 
@@ -446,6 +446,10 @@ def test_counters_that_change_every_half_second_have_no_rate_over_less(patched, 
         known = ovstool(f"stats eth1 p0 --rate --interval {shortest_s} -f json")
         assert [row["rx_bps"] for row in known.json] == [0, 0]
         assert known.stderr.count("\n") == 1 and f"p0: {why}, so these rates may be off by 100%" in known.stderr
+    patched.vsctl("remove open_vswitch . other_config max-idle")  # which is 10 s then
+    patched.vsctl("set open_vswitch . other_config:max-revalidator=20000")
+    refused = ovstool("stats p0 --rate --interval 9.99")
+    assert refused.stderr.endswith("every 10 s only; try: --rate --interval 20\n")
 
 
 def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovstool):

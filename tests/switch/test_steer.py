@@ -77,7 +77,10 @@ def test_steer_and_unsteer(shaped, ovstool):
     result = ovstool("qos unsteer eth1 -f json")
     assert (result.json, result.stderr) == ([{"object": "eth1", "change": "deleted"}], "ovstool: note: 1 flow deleted\n")
     assert flows(shaped) == [NORMAL]
-    assert ovstool("qos unsteer eth1").stdout == "eth1: unchanged\n"
+    result = ovstool("qos unsteer eth1")
+    assert (result.stdout, result.stderr) == ("eth1: unchanged\n", "ovstool: note: 0 flows deleted\n")
+    result = ovstool("qos unsteer eth1 --dry-run")
+    assert (result.stdout, result.stderr) == ("", "ovstool: note: eth1: would be unchanged\novstool: note: 0 flows\n")
 
 
 def test_twice_writes_nothing(shaped, ovstool):
@@ -120,6 +123,19 @@ def test_another_queue(shaped, ovstool):
     assert flows(shaped) == [steering(MATCH, 2), NORMAL]
 
 
+def test_another_queue_keeps_what_was_counted(shaped, ovstool):
+    """As the flow is changed where it is, and not deleted and added."""
+    ovstool("qos steer eth1 --queue 1 --match dl_dst=ff:ff:ff:ff:ff:ff")
+    control = str(next(shaped.box.directory.glob("ovs-vswitchd.*.ctl")))
+    shaped.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", "eth2", "ffffffffffff0200000000010800" + "00" * 46)
+    deadline = time.monotonic() + 20
+    while "n_packets=1," not in ofctl(shaped, "dump-flows"):
+        assert time.monotonic() < deadline
+        shaped.tool("ovs-appctl", "revalidator/purge")
+    assert ovstool("qos steer eth1 --queue 2 --match dl_dst=ff:ff:ff:ff:ff:ff").stdout == "eth1: updated\n"
+    assert re.findall(r"n_packets=(\d+), .*set_queue:2,NORMAL", ofctl(shaped, "dump-flows")) == ["1"]
+
+
 def test_unsteer_takes_what_is_named_and_nothing_else(shaped, ovstool):
     ovstool("qos set eth2 --queue 1")
     assert ovstool("qos steer eth2 --queue 1 --match icmp").code == 0
@@ -132,7 +148,9 @@ def test_unsteer_takes_what_is_named_and_nothing_else(shaped, ovstool):
     assert ovstool("qos unsteer eth1 --queue 1 --match tcp,tp_dst=82").stdout == "eth1: unchanged\n"
     assert ovstool("qos unsteer eth1 --queue 2 --match tcp,tp_dst=82").stdout == "eth1: deleted\n"
     assert flows(shaped) == sorted([*kept, steering("tcp,tp_dst=80"), steering("tcp,tp_dst=81", 2)])
-    assert ovstool("qos unsteer eth1 --queue 2").stdout == "eth1: deleted\n"
+    ovstool("qos steer eth1 --queue 2 --match tcp,tp_dst=83")
+    result = ovstool("qos unsteer eth1 --queue 2")
+    assert (result.stdout, result.stderr) == ("eth1: deleted\n", "ovstool: note: 2 flows deleted\n")
     assert flows(shaped) == sorted([*kept, steering("tcp,tp_dst=80")])
     assert ovstool("qos unsteer ofport:br0/LOCAL").stdout == "ofport:br0/LOCAL: unchanged\n"
     assert ovstool("qos unsteer eth1").stdout == "eth1: deleted\n"
@@ -286,7 +304,52 @@ def test_a_dump_with_steering_flows_can_be_read_back(shaped, ovstool):
         assert flows(shaped) == before
 
 
+def test_several_others_with_a_queue_of_this_number(shaped, ovstool):
+    shaped.vsctl("add-port br0 eth3 -- add-port br0 eth4")
+    ovstool("qos set eth2 eth3 --queue 1 --queue 3")
+    ovstool("qos set eth4 --queue 3")
+    said = "which what matches and leaves there goes through; try: a number of its own"
+    assert ovstool("qos steer eth1 --queue 1 --match tcp").stderr == f"ovstool: note: eth2, eth3 have a queue 1 too, {said}\n"
+    assert ovstool("qos steer eth1 --queue 2 --match udp").stderr == ""
+    assert ovstool("qos steer eth4 --queue 3 --match arp").stderr == f"ovstool: note: eth2, eth3 have a queue 3 too, {said}\n"
+
+
 # --- bad input
+
+
+def test_what_is_no_field_to_match(shaped, ovstool):
+    """Neither what a flow has besides its match, nor what a dump says of it."""
+    values = "table=0 priority=7 cookie=5 out_port=1 out_group=1 idle_timeout=1 hard_timeout=1 importance=1 action=drop actions=drop"
+    shown = "duration=1 n_packets=0 n_bytes=0 idle_age=1 hard_age=1"
+    flags = "send_flow_rem check_overlap reset_counts no_packet_counts no_byte_counts"
+    for word in f"{values} {shown} {flags}".split():
+        why = f"{word.partition('=')[0]} is no field to match; table, priority, cookie and actions are ovstool's here"
+        result = ovstool(f"qos steer eth1 --queue 1 --match ip,{word}")
+        assert (result.stdout, result.stderr, result.code) == ("", f"ovstool: match ip,{word}: {why}\n", 2)
+    assert flows(shaped) == [NORMAL]
+
+
+def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
+    """Whole messages, with what to try."""
+    ovstool("qos set eth2 --max-rate 10mbit")
+    why = "the QoS of port eth2 has no queues; try: ovstool qos set eth2 --merge --queue 0:max=RATE"
+    assert unmoved("qos steer eth2 --queue 0 --match ip", 3) == f"queue 0: {why}"
+    ovstool("qos set eth2 " + " ".join(f"--queue {number}" for number in range(20, 8, -1)))
+    why = "the QoS of port eth2 has the queues 9, 10, 11, 12, 13, 14, 15, 16, 17, 18; try: ovstool qos set eth2 --merge --queue 21:max=RATE"
+    assert unmoved("qos steer eth2 --queue 21 --match ip", 3) == f"queue 21: {why}"
+    why = (
+        "matches everything, and for all that no flow puts elsewhere there is queue 0; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
+    )
+    assert unmoved("qos steer eth1 --queue 1 --match eth", 2) == f"match eth: {why}"
+    shaped.vsctl("del-port eth2 -- add-port br0 eth2")
+    why = "has no QoS, so it has no queues; try: ovstool qos set eth2 --queue 2:max=RATE"
+    assert unmoved("qos steer eth2 --queue 2 --match ip", 3) == f"port eth2: {why}"
+    shaped.vsctl("set bridge br0 fail_mode=secure")
+    why = "its fail_mode is secure: it forwards what somebody's flows say and nothing else; try: set_queue:2 in the flow that forwards this"
+    assert unmoved("qos steer eth1 --queue 2 --match ip", 6) == f"bridge br0: {why}"
+    shaped.vsctl("set-controller br0 tcp:127.0.0.1:1")
+    why = "a controller owns it, and neither knows of this flow nor keeps it; try: set_queue:2 in the controller's flows"
+    assert unmoved("qos steer eth1 --queue 2 --match ip", 6) == f"bridge br0: {why}"
 
 
 @pytest.mark.parametrize(
@@ -391,6 +454,46 @@ def test_clear_takes_the_flows_of_its_ports_on_every_bridge(shaped, ovstool):
     assert flows(shaped, "br1") == [NORMAL]
     assert "steering flow priority=1,arp cookie=" in ovstool("qos clear eth2").stderr
     assert flows(shaped) == [NORMAL]
+
+
+def test_what_several_ports_of_one_bridge_lose_and_another_keeps(shaped, ovstool):
+    shaped.vsctl("add-port br0 eth3")
+    ovstool(f"qos set eth2 eth3 {QOS}")
+    for port, match in (("eth1", "tcp"), ("eth2", "arp,in_port=eth1"), ("eth3", "udp")):
+        assert ovstool(f"qos steer {port} --queue 1 --match {match}").code == 0
+    gone = "a flow leads to a queue that is not there: a flow steers {} into queue 1, which is gone; try: ovstool qos unsteer {} --queue 1"
+    lost = [f"eth1: {gone.format('tcp', 'eth1')}", f"eth2: {gone.format('arp,in_port=eth1', 'eth2')}"]
+    result = ovstool("qos set eth1 eth2 --max-rate 1gbit --queue 0 --queue 2")
+    assert result.stdout == "eth1: updated\neth2: updated\n"
+    assert [line for line in result.stderr.splitlines() if "leads to" in line] == [f"ovstool: note: {line}" for line in lost]
+    deleted = [
+        f"steering flow priority=1,{match} cookie={cookie(port)} actions=set_queue:1,NORMAL: "
+        for port, match in (("eth1", "tcp"), ("eth2", "arp,in_port=eth1"))
+    ]
+    said = ovstool("qos clear eth1 eth2 --dry-run").stderr
+    assert all(f"ovstool: note: {line}would be deleted\n" in said for line in deleted) and said.count("steering flow") == 2
+    assert len(flows(shaped)) == 4
+    (shaped.box.directory / "br0.mgmt").rename(shaped.box.directory / "elsewhere")
+    result = ovstool("qos clear eth1 eth2")
+    assert (result.stdout, result.stderr.count("\n")) == ("eth1: deleted\neth2: deleted\n", 1)
+    assert result.stderr.endswith("(No such file or directory); flows that steer into queues of eth1, eth2, if any, stay\n")
+    (shaped.box.directory / "elsewhere").rename(shaped.box.directory / "br0.mgmt")
+    result = ovstool("qos clear eth1 eth2")
+    assert (result.stdout, sorted(result.stderr.splitlines())) == (
+        "eth1: deleted\neth2: deleted\n", sorted(f"ovstool: note: {line}deleted" for line in deleted),
+    )  # fmt: skip
+    assert flows(shaped) == sorted([steering("udp", port="eth3"), NORMAL])
+
+
+def test_clear_goes_on_where_one_bridge_does_not_answer(shaped, ovstool):
+    shaped.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+    ovstool(f"qos set p1 {QOS}")
+    for port in ("eth1", "p1"):
+        assert ovstool(f"qos steer {port} --queue 1 --match tcp").code == 0
+    (shaped.box.directory / "br0.mgmt").rename(shaped.box.directory / "elsewhere")
+    result = ovstool("qos clear eth1 p1")
+    assert (result.stdout, result.code) == ("eth1: deleted\np1: deleted\n", 0)
+    assert "flows that steer into queues of eth1, if any, stay" in result.stderr and flows(shaped, "br1") == [NORMAL]
 
 
 def test_clear_asks_for_nothing_but_its_own_flows(shaped, ovstool):

@@ -40,16 +40,44 @@ def test_dumped_flows_in_chunks_of_any_size(size):
 
 def test_a_text_without_an_end_of_line():
     assert list(text.lines([b"a\nb", b"c"])) == ["a", "bc"]
+    assert list(text.lines([])) == [] and list(text.lines([b"a\n", b"b\n"])) == ["a", "b"]
+
+
+def test_bytes_that_are_no_text_are_shown_as_such():
+    assert list(text.lines([b"a\xff\nb\xfe"])) == ["a\ufffd", "b\ufffd"]
 
 
 def test_what_is_not_a_flow_is_not_passed_over():
-    with pytest.raises(Refused, match="not a flow"):
-        list(text.flows([" cookie=0x0, nonsense"]))
+    """But for headers and empty lines."""
+    for line in (
+        " cookie=0x0, nonsense",
+        " cookie=0x0, duration=1, table=0, actions=drop",
+        " OFPST_FLOW reply",
+        "garbage",
+        " ",
+    ):
+        with pytest.raises(Refused) as failure:
+            list(text.flows(["OFPST_FLOW reply (OF1.5) (xid=0x2):", "", line]))
+        assert failure.value.what == "ovs-ofctl"
+        assert failure.value.why.startswith("not a flow as this version of ovstool knows them: ")
+
+
+def test_tables_and_ports_that_have_names():
+    """A number of more digits than any table has is a name, and names may hold all that stands between two parts of a flow."""
+    line = ' cookie=0x0, duration=1s, table={}, n_packets=0, n_bytes=0, priority=1,in_port="a, b" actions=output:"x actions=y"'
+    (row,) = text.flows([line.format('"my table, 2"')])
+    assert (row.table, row.match, row.actions) == ('"my table, 2"', 'in_port="a, b"', 'output:"x actions=y"')
+    assert [row.table for row in text.flows([line.format(table) for table in ("0", "254", "999", "1000", "t1", "uplink")])] == [
+        0, 254, 999, "1000", "t1", "uplink",
+    ]  # fmt: skip
 
 
 def test_a_line_without_end_is_not_gathered():
-    with pytest.raises(Refused, match="longer than"):
+    with pytest.raises(Refused, match=r"^ovs-ofctl: a line is longer than 1048576 bytes$"):
         list(text.lines([b"x" * 2**18] * 10_000))
+    assert list(map(len, text.lines([b"x" * 2**18] * 4))) == [2**20]
+    with pytest.raises(Refused, match="longer than"):
+        list(text.lines([b"x" * 2**20, b"x"]))
 
 
 MATCHES = [
@@ -142,6 +170,10 @@ def test_a_difference():
     assert found.plus == ["table=5 priority=1,ip cookie=0x3 actions=output:eth1"] and found.updated == 1
     assert text.difference("-table=2  actions=drop\n").minus == ["table=2 actions=drop"]
     assert not text.difference("")
+    for one_side in ("-ip actions=drop\n", "+ip actions=drop\n"):
+        assert text.difference(one_side) and text.difference(one_side).updated == 0
+    named = text.difference('-in_port="a b" actions=output:"c action"\n+ip actions=drop\n')
+    assert named.minus == ['in_port="a\\u0020b" actions=output:"c\\u0020\\u0061ction"'] and named.plus == ["ip actions=drop"]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +183,9 @@ def test_a_difference():
         ("priority=5,ip actions=drop", "table=0 priority=5,ip"),
         ("table=2 actions=drop", "table=2"),
         ("table=2 tcp cookie=0x1 idle_timeout=5 hard_timeout=6 importance=7 actions=drop", "table=2 tcp"),
+        *((f"table=2 tcp {word}=7 actions=drop", "table=2 tcp") for word in ("cookie", "idle_timeout", "hard_timeout", "importance")),
+        ("cookie=0x1 actions=drop", "table=0"),
+        ("priority=5,ip actions=learn(table=1, cookie=0x5 )", "table=0 priority=5,ip"),
     ],
 )
 def test_what_tells_one_flow_from_another(flow, head):
@@ -190,12 +225,15 @@ def test_flows_as_they_are_sent():
         "usable protocols: any\nchosen protocol: OXM-OpenFlow15\n"
         "OFPT_FLOW_MOD (OF1.5) (xid=0x1): ADD table:5 priority=1,ipv6,ipv6_src=fe80::1 cookie:0x3 idle:7 hard:100 importance:5 send_flow_rem "
         "actions=set_field:02:00:00:00:00:01->eth_dst\nOFPT_FLOW_MOD (OF1.5) (xid=0x5): ADD actions=drop\n"
+        "OFPT_FLOW_MOD (xid=0x6): ADD table:1 pri:7 ip cookie:0x0 actions=load:0x1->NXM_NX_REG0[]\n"
     )
     assert text.sent_flows(printed) == [
         "table=5 priority=1,ipv6,ipv6_src=fe80::1 cookie=0x3 idle_timeout=7 hard_timeout=100 importance=5 send_flow_rem "
         "actions=set_field:02:00:00:00:00:01->eth_dst",
         " actions=drop",
+        "table=1 priority=7 ip cookie=0x0 actions=load:0x1->NXM_NX_REG0[]",
     ]
+    assert text.KEPT_FLAGS == {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # enum ofputil_flow_mod_flags, OFPUTIL_FF_STATE
 
 
 def traced(steps: str, datapath: str, rest: str = "") -> trace.Trace:
@@ -282,6 +320,77 @@ def test_a_verdict(steps, datapath, verdict):
     assert bool(found.outputs) == verdict.startswith(("forwarded", "flooded"))
 
 
+@pytest.mark.parametrize(
+    ("actions", "datapath", "verdict"),
+    [
+        ("set_queue:3 NORMAL", "eth2,br0", "forwarded out of eth2 (queue 3) and br0 (queue 3)"),
+        ("set_queue:3 FLOOD", "eth2,br0", "flooded to eth2 (queue 3) and br0 (queue 3)"),
+        ("set_queue:3 ALL", "eth2", "flooded to eth2 (queue 3)"),
+        ("set_queue:3 pop_queue NORMAL", "eth2", "forwarded out of eth2"),
+        ("enqueue:eth2:5 output:br0", "eth2,br0", "forwarded out of eth2 (queue 5) and br0"),
+        ('set_queue:3 enqueue:"a:b":5 output:eth2', '"a:b",eth2', "forwarded out of a:b (queue 5) and eth2 (queue 3)"),
+        # Of several the last.
+        ("set_queue:3 output:eth2 set_queue:4 NORMAL", "eth2,br0", "forwarded out of eth2 (queue 4) and br0 (queue 4)"),
+        ("set_queue:3 NORMAL set_queue:4 output:eth2", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 4)"),
+        ("set_queue:3 NORMAL enqueue:eth2:10 set_queue:5", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 10)"),
+        ("set_field:0x1->reg0 drop", "drop", "dropped by table 0, priority 5: ip"),
+    ],
+)
+def test_the_queue_of_each_output(actions, datapath, verdict):
+    steps = "".join(f"    {action}\n" for action in actions.split())
+    assert traced(f" 0. ip, priority 5\n{steps}", datapath).verdict == verdict
+
+
+DPIF_SHOW = """\
+netdev@ovs-netdev: hit:5 missed:2
+  br1:
+    br1 65534/4: (tap)
+system@ovs-system: hit:0 missed:0
+  a b:
+    a b 65534/1: (internal)
+    vx 1 9/none: (vxlan: remote_ip=10.0.0.1)
+  br0:
+    br0 65534/2: (internal)
+    eth1 1/3: (system)
+"""
+DPCTL_SHOW = """\
+system@ovs-system:
+  lookups: hit:0 missed:0 lost:0
+  port 0: ovs-system (internal)
+  port 1: a b (internal)
+  port 3: eth1
+  port 7: vxlan_sys_4789 (vxlan: packet_type=ptap)
+"""
+
+
+def test_the_names_of_ports_of_an_older_open_vswitch():
+    """From dpif/show and dpctl/show (dpif_show_backer of ofproto-dpif.c, show_dpif of dpctl.c)."""
+    assert [trace.datapath_of(bridge, DPIF_SHOW) for bridge in ("br1", "a b", "br0")] == [
+        "netdev@ovs-netdev", "system@ovs-system", "system@ovs-system",
+    ]  # fmt: skip
+    for bridge, said in (("nosuch", DPIF_SHOW), ("br0", "  br0:\n"), ("br0", "")):
+        with pytest.raises(Refused) as failure:
+            trace.datapath_of(bridge, said)
+        assert str(failure.value) == f"dpif/show: does not tell of bridge {bridge}"
+    assert trace.port_names("br0", DPIF_SHOW, DPCTL_SHOW) == (
+        "br0",
+        {"br1": {"65534": "br1"}, "a b": {"65534": "a b", "9": "vx 1"}, "br0": {"65534": "br0", "1": "eth1"}},
+        {"0": "ovs-system", "1": "a b", "3": "eth1", "7": "vxlan_sys_4789"},
+    )
+
+
+def test_a_trace_with_numbers_gets_the_names():
+    found = trace.parse(
+        'Flow: ip,in_port=1\n\nbridge("br0")\n-------------\n    odd\n 0. in_port=1, priority 5\n    output:1\n     >> skipping output:1\n'
+        "\nFinal flow: in_port=1\nMegaflow: in_port=1,ip\nDatapath actions: 3,1\n",
+        trace.port_names("br0", DPIF_SHOW, DPCTL_SHOW),
+    )
+    assert (found.flow, found.final_flow, found.megaflow) == ("ip,in_port=eth1", "in_port=eth1", "in_port=eth1,ip")
+    assert (found.datapath_actions, found.outputs) == ('eth1,"a b"', ["eth1", "a b"])
+    assert found.lines == ["bridge br0", "    odd", "  table 0, priority 5: in_port=eth1", "    output:eth1", "      -> skipping output:1"]
+    assert found.steps == [trace.Step("br0", 0, 0, 5, "in_port=eth1", "0x0", ["output:eth1"], ["skipping output:1"])]
+
+
 def test_a_loop():
     loop = " 0. priority 0\n    resubmit(,0)\n" * 3 + "     >>>> over max translation depth 64 <<<<\n"
     assert (
@@ -307,6 +416,12 @@ def test_nested_steps_keep_their_actions():
         ["write_actions(LOCAL)"],
     ]
     assert found.steps[3].notes == ["action set is: LOCAL"]
+
+
+def test_steps_on_no_bridge_keep_their_actions_too():
+    steps = " 0. priority 1\n    resubmit(,1)\n     1. priority 5\n            output:eth2\n    output:eth3\n"
+    found = trace.parse(f"{steps}Datapath actions: eth2,eth3\n")
+    assert [(step.bridge, step.actions) for step in found.steps] == [("", ["resubmit(,1)", "output:eth3"]), ("", ["output:eth2"])]
 
 
 def test_connection_tracking_is_followed():

@@ -319,3 +319,17 @@ def test_a_match_with_names_as_objects():
     assert objects.of_match('in_port="a,b",ip') == {"in_port": '"a,b"', "ip": True}
     assert objects.of_match("") == {} and objects.of_match("ip") == {"ip": True}
     assert objects.of_actions("drop") == [{"drop": True}]
+
+
+def test_commas_within_parentheses_part_no_actions():
+    several = objects.of_actions("ct(commit,nat(src=10.0.0.1),zone=5),resubmit(,3),output:2")
+    assert [list(action) for action in several] == [["ct"], ["resubmit"], ["output"]]
+    assert (several[0]["ct"]["zone"], several[1]["resubmit"], several[2]["output"]) == (5, {"port": "", "table": 3}, {"port": 2})
+    assert [list(action) for action in objects.of_actions('output:"a,b(",output:1')] == [["output"], ["output"]]
+
+
+def test_fields_of_a_match_as_objects():
+    match = objects.of_match("ipv6,ipv6_src=2001:db8::1:2:3,dl_src=0a:01:02:03:04:05,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00")
+    assert match == {
+        "ipv6": True, "ipv6_src": "2001:db8::1:2:3/128", "dl_src": "0a:01:02:03:04:05", "dl_dst": "01:00:00:00:00:00/01:00:00:00:00:00",
+    }  # fmt: skip

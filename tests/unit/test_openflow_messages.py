@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 import socket
 import struct
 import threading
@@ -111,11 +112,33 @@ def test_versions_that_do_not_fit_are_told_in_the_words_of_open_vswitch():
     words = "We support versions 0x02, 0x03, you support versions 0x01, 0x04, 0x05, 0x06, no common versions."
     assert messages.explained(6, body(HELLO_FAILED)) == words
     assert messages.explained(6, bytes(4)) == "the versions do not fit"
+    assert messages.explained(6, bytes(4) + b"x" * 200) == "x" * 200
+    assert messages.explained(6, bytes(4) + b"x" * 201) == "x" * 200 + "..."
 
 
 def test_errors_that_are_not_known_here_have_their_numbers():
     assert messages.explained(6, struct.pack("!HH", 77, 8)) == "OpenFlow error type 77, code 8"
     assert messages.explained(6, struct.pack("!HH", 1, 99)) == "OpenFlow error type 1, code 99"
+    assert messages.explained(6, struct.pack("!HH", 1, 14)) == "OpenFlow error type 1, code 14"
+    assert messages.explained(6, struct.pack("!HH", 9, 3)) == "OpenFlow error type 9, code 3"
+
+
+@pytest.mark.parametrize("version, queue_failed", [(1, 5), (4, 9), (5, 9), (6, 9)])
+def test_errors_have_the_words_of_their_code(version, queue_failed):
+    """The first and the last of enum ofp_bad_request_failed_code and ofp_queue_op_failed_code, and which of all say that a port is gone."""
+    for kind, code, words in (
+        (1, 0, "bad request: wrong version (OFPET_BAD_REQUEST, code 0)"),
+        (1, 5, "bad request: permission denied (OFPET_BAD_REQUEST, code 5)"),
+        (1, 11, "bad request: bad port (OFPET_BAD_REQUEST, code 11)"),
+        (1, 13, "bad request: the buffer overflowed (OFPET_BAD_REQUEST, code 13)"),
+        (queue_failed, 0, "no such port (OFPET_QUEUE_OP_FAILED, code 0)"),
+        (queue_failed, 1, "no such queue (OFPET_QUEUE_OP_FAILED, code 1)"),
+        (queue_failed, 2, "permission denied (OFPET_QUEUE_OP_FAILED, code 2)"),
+    ):
+        assert messages.explained(version, struct.pack("!HH", kind, code)) == words
+    codes = [(kind, code) for kind in range(14) for code in range(16)]
+    gone = {(kind, code) for kind, code in codes if messages.is_bad_port(version, struct.pack("!HH", kind, code))}
+    assert gone == {(1, 11), (queue_failed, 0)}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -135,6 +158,17 @@ def test_hellos_of_several_versions():
     assert messages.versions(1, unknown + struct.pack("!HHII", 1, 12, 1 << 4 | 1 << 30, 7)) == [4]
     assert messages.versions(99, unknown) == VERSIONS
     assert messages.versions(0, b"") == []
+    assert ours == bytes.fromhex("0600 0010 00000001 0001 0008 00000072")
+
+
+@pytest.mark.parametrize("length", range(4, 34))
+def test_an_element_of_a_hello_that_is_not_known_is_passed_over_with_its_padding(length):
+    """Whatever it holds, and an element of versions too that is too short for any."""
+    unknown = struct.pack("!HH", 9, length) + b"\xff" * (length - 4) + bytes(-length % 8)
+    bitmap = struct.pack("!HHI", 1, 8, 1 << 5)
+    assert messages.versions(6, unknown + bitmap) == [5]
+    assert messages.versions(6, struct.pack("!HH4x", 1, 4) + bitmap) == [5]
+    assert messages.versions(4, struct.pack("!HH4s", 1, 7, b"\xff\xff\xff")) == [1, 4]
 
 
 def test_an_answer_in_parts():
@@ -183,7 +217,9 @@ def test_the_counters_of_rfc_2819():
 
 
 def test_properties_of_others_are_passed_over():
-    (port,) = parsed(entry(experimenter(1, bytes(172), who=0xBEEF), experimenter(9, b""), struct.pack("!HHI", 7, 8, 0), custom({b"y": 1})))
+    empty = struct.pack("!HH4x", 7, 4)  # no value, and padding
+    others = (experimenter(1, bytes(172), who=0xBEEF), experimenter(9, b""), struct.pack("!HHI", 7, 8, 0), empty)
+    (port,) = parsed(entry(*others, custom({b"y": 1})))
     assert port.counters == parsed(entry())[0].counters | {"y": 1}
 
 
@@ -240,6 +276,48 @@ def test_questions():
             assert request(version, XID, 65534)[16:20] == b"\xff\xff\xff\xfe"
             assert request(version, XID, 7)[16:20] == b"\0\0\0\7"
         assert request(1, XID, 65534)[12:14] == b"\xff\xfe"
+
+
+def test_questions_for_groups_and_meters():
+    """Byte for byte those of ovs-ofctl; a group is named in the question of OpenFlow 1.5 alone."""
+    for version in (4, 5):
+        assert messages.groups_request(version, XID) == bytes([version]) + bytes.fromhex("12 0010 00000002 0007 0000 00000000")
+    assert messages.groups_request(6, XID) == bytes.fromhex("06 12 0018 00000002 0007 0000 00000000 fffffffc 00000000")
+    for version in VERSIONS[1:]:
+        assert messages.meters_request(version, XID) == bytes([version]) + bytes.fromhex(
+            "12 0018 00000002 000a 0000 00000000 ffffffff 00000000"
+        )
+
+
+def described(kind: int, *lengths: int, more: bool = False, xid: int = XID) -> bytes:
+    """The descriptions of groups (kind 7) or meters (10), each of so many bytes."""
+    entries = b"".join(struct.pack("!H", length) + bytes(max(length - 2, 0)) for length in lengths)
+    return messages.message(6, 19, xid, struct.pack("!HH4x", kind, more) + entries)
+
+
+def parts(*answers: bytes) -> list:
+    return [messages.part(6, 19, body(answer)) for answer in answers]
+
+
+def test_groups_and_meters_are_counted():
+    assert messages.groups_and_meters(parts(described(7, 8, 16, 8), described(10, 32))) == (3, 1)
+    assert messages.groups_and_meters(parts(described(10, 8, more=True), described(7), described(10, 8, 24))) == (0, 3)
+    assert messages.groups_and_meters([]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "answer, why",
+    [
+        (described(4), "another answer than the one that was asked for"),
+        (described(7, 8, 7), "an entry of the wrong length"),
+        (described(10, 0), "an entry of the wrong length"),
+        (described(7, 16)[:-8], "an entry of the wrong length"),
+        (described(10, 8) + b"\0", "descriptions cut short"),
+    ],
+)
+def test_descriptions_that_are_none(answer, why):
+    with pytest.raises(Malformed, match=why):
+        messages.groups_and_meters(parts(answer))
 
 
 # --- malformed ones
@@ -433,7 +511,10 @@ def test_the_highest_common_version_is_spoken():
 
 @pytest.mark.parametrize("hello", [HELLO_OF_OTHERS, HELLO_FAILED, messages.message(0, messages.HELLO, 1)], ids=["hello", "error", "0"])
 def test_a_bridge_of_other_versions(hello):
-    with pytest.raises(Refused, match=r"speaks none of the OpenFlow versions.*OpenFlow10.*; try: .*--protocols"):
+    with pytest.raises(
+        Refused,
+        match=re.escape("(OpenFlow10, OpenFlow13, OpenFlow14, OpenFlow15); try: one of them in 'ovstool bridge set BRIDGE --protocols'"),
+    ):
         talk(Client.port_stats, hello)
 
 
@@ -490,6 +571,11 @@ def test_an_endless_answer_is_given_up(message, monkeypatch):
         talk(Client.port_stats, HELLOS[6], *([message * 10] * 10_000))
 
 
+def test_an_answer_may_have_32_mib():
+    with pytest.raises(Unreachable, match="an answer of more than 32 MiB"):
+        talk(Client.port_stats, HELLOS[6], *([ENDLESS["large parts with more"] * 10] * 70))
+
+
 def test_a_peer_that_speaks_something_else_is_not_waited_for():
     """What it takes for a length may be more than it will ever send."""
     for hello in (b"", HELLOS[6]):
@@ -514,6 +600,121 @@ def test_a_client_that_failed_stays_closed():
                 client.port_stats()
 
     talk(twice, HELLOS[6], b"garbage!")
+
+
+# --- the client: what it takes and what it asks
+
+
+def counted_port(number: int, counters: int = 8, xid: int = XID, more: bool = False, version: int = 6) -> bytes:
+    """An answer about one port of which so many of the eight counters are supported."""
+    values = [7] * counters + [2**64 - 1] * (8 - counters)
+    return messages.message(version, 19, xid, struct.pack("!HH4xH2xIII8Q", 4, more, 80, number, 9, 0, *values))
+
+
+def test_counters_of_ports_that_were_not_asked_for_are_passed_over():
+    said = counted_port(1, more=True), counted_port(2, more=True), counted_port(1, 3)
+    assert [(port.port, len(port.counters)) for port in talk(lambda client: client.port_stats([1]), HELLOS[6], *said)] == [(1, 3)]
+    assert [(port.port, len(port.counters)) for port in talk(Client.port_stats, HELLOS[6], *said)] == [(1, 3), (2, 8)]
+    assert talk(lambda client: client.port_stats([]), HELLOS[6]) == []
+
+
+def test_so_many_counters_and_no_more(monkeypatch):
+    monkeypatch.setattr(openflow, "_MOST_COUNTERS", 12)
+    said = HELLOS[6], counted_port(1, more=True)
+    assert len(talk(Client.port_stats, *said, counted_port(2, 4))) == 2
+    with pytest.raises(Unreachable, match=r"it sent more than 12 counters$"):
+        talk(Client.port_stats, *said, counted_port(2, 5))
+
+
+def test_an_answer_so_large_and_no_larger(monkeypatch):
+    """Of each question anew. 256 bytes are counted for each part besides."""
+    monkeypatch.setattr(openflow, "_MAX_ANSWER", 2 * (len(body(counted_port(1))) + 256))
+    full = counted_port(1, more=True), counted_port(2)
+    again = [counted_port(1, more=True, xid=XID + 1), counted_port(2, xid=XID + 1)]
+    assert talk(lambda client: [len(client.port_stats()), len(client.port_stats())], HELLOS[6], *full, *again) == [2, 2]
+    for asked in (Client.port_stats, Client.groups_and_meters):
+        with pytest.raises(Unreachable, match=r"it sent an answer of more than 0 MiB$"):
+            talk(asked, HELLOS[6], counted_port(1, more=True), counted_port(2, more=True), counted_port(3))
+    long = described(7, 4096 - 16, xid=XID), described(10, 4096 - 16, xid=XID + 1)
+    monkeypatch.setattr(openflow, "_MAX_ANSWER", 2 * (4096 - 8 + 256))
+    more = described(7, 4096 - 16, xid=XID + 2), described(10, 4096 - 16, xid=XID + 3)
+    assert talk(lambda client: [client.groups_and_meters(), client.groups_and_meters()], HELLOS[6], *long, *more) == [(1, 1), (1, 1)]
+
+
+def test_how_many_groups_and_meters_there_are():
+    """Asked for at once and answered in any order; nothing is asked of a bridge that has none."""
+    answers = described(10, 16, 24, xid=XID + 1), described(7, 8, more=True), described(7, 16, 8)
+    assert talk(Client.groups_and_meters, HELLOS[6], *answers) == (3, 2)
+    assert talk(Client.groups_and_meters, HELLOS[1]) == (0, 0)
+    with pytest.raises(Unreachable, match=r"it sent an entry of the wrong length$"):
+        talk(Client.groups_and_meters, HELLOS[6], described(10, 16, xid=XID + 1), described(7, 3))
+    with pytest.raises(Refused, match=re.escape("bridge br0: bad request: unknown statistics type (OFPET_BAD_REQUEST, code 2)")):
+        talk(Client.groups_and_meters, HELLOS[6], messages.message(6, messages.ERROR, XID, struct.pack("!HH", 1, 2)))
+
+
+def test_messages_of_another_version_that_mean_nothing_here():
+    """Hello and error are passed over, and an echo is answered in its version; whatever else comes is from no OpenFlow switch."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        others = bytes.fromhex("04000008 00000009"), bytes.fromhex("0401000c 00000002 00010005"), bytes.fromhex("0402000a 00000063 6869")
+        theirs.sendall(HELLOS[6] + b"".join(others) + counted_port(1))
+        assert [port.port for port in Client(ours, "bridge br0", time.monotonic() + 20).port_stats()] == [1]
+        assert split(theirs.recv(1 << 16))[2:] == [bytes.fromhex("0403000a 00000063 6869")]
+
+
+def test_what_is_asked_is_logged(caplog):
+    with caplog.at_level("INFO", "ovstool"):
+        talk(lambda client: client.port_stats([1, 2]), HELLOS[6], counted_port(1), counted_port(2, xid=XID + 1))
+    assert caplog.messages == ["bridge br0: 2 OpenFlow requests"]
+
+
+@pytest.mark.parametrize(
+    "said, error",
+    [
+        (counted_port(1), "this is not an OpenFlow switch: it sent something before its hello"),
+        (b"\x06\0\0\7\0\0\0\1", "this is not an OpenFlow switch: it sent a message shorter than its header"),
+        (b"\x06\0\0\x09\0\0\0\1\0", "this is not an OpenFlow switch: it sent a hello cut short"),
+        (HELLOS[6] + counted_port(1, version=5), "this is not an OpenFlow switch: it sent a message of another OpenFlow version"),
+        (b"", "connection lost: closed by ovs-vswitchd; try: again (every command is safe to repeat)"),
+    ],
+)
+def test_a_peer_that_is_left_at_once(said, error):
+    """The stream is closed whatever went wrong, also before there is a client to close."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(said)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(Unreachable) as failure:
+            Client(ours, "bridge br0", time.monotonic() + 20).port_stats()
+        assert str(failure.value) == f"bridge br0: {error}" and ours.fileno() == -1
+
+
+def test_questions_are_asked_128_at_once():
+    """More could fill the buffers of both ends while each waits for the other. Their numbers begin again after the last, and 0 is none."""
+    ours, theirs = socket.socketpair()
+    batches: list[list[int]] = []
+
+    def peer() -> None:
+        theirs.sendall(HELLOS[6])
+        theirs.recv(len(messages.hello(1)), socket.MSG_WAITALL)
+        for most in (128, 128, 44):
+            asked = b""
+            while len(asked) < most * 24:
+                asked += theirs.recv(1 << 16)
+            batches.append([HEADER.unpack_from(request)[3] for request in split(asked)])
+            for number, request in enumerate(split(asked)):
+                theirs.sendall(counted_port(number, xid=HEADER.unpack_from(request)[3]))
+
+    thread = threading.Thread(target=peer, daemon=True)
+    thread.start()
+    with theirs:
+        client = Client(ours, "bridge br0", time.monotonic() + 20)
+        client._last_xid = 2**32 - 3
+        client.port_stats(range(300))
+        client.close()
+        thread.join()
+    assert [len(batch) for batch in batches] == [128, 128, 44]
+    assert batches[0][:4] == [2**32 - 2, 2**32 - 1, 1, 2]
 
 
 def test_damaged_answers_never_surprise_the_client():

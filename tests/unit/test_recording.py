@@ -1,6 +1,7 @@
 """Recordings: what is read is what was written, whatever is in the file besides."""
 
 import csv
+import errno
 import os
 import resource
 import sqlite3
@@ -12,6 +13,7 @@ import pytest
 from ovstool import recording
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError
 from ovstool.rates import COUNTERS, Reading
+from ovstool.recording import files
 
 FULL = {counter: 10**6 * number for number, counter in enumerate(COUNTERS)}
 HEADER = "time,host,bridge,port,duration_s,rx_packets,rx_bytes,rx_dropped,rx_errors,tx_packets,tx_bytes,tx_dropped,tx_errors"
@@ -64,13 +66,63 @@ def test_other_tools_read_the_csv(tmp_path):
     assert (second["port"], second["rx_bytes"], second["tx_bytes"]) == ('a,"b"', str(2**64 - 1), "")
 
 
+def test_a_name_is_quoted_where_rfc_4180_asks_for_it(tmp_path):
+    names = ["a,b", 'a"b', '"', ",", "a b", "'a'"]
+    append(tmp_path / "rec.csv", [reading(port=name, counters={}) for name in names])
+    fields = [line.split(",12.500000,")[0] for line in (tmp_path / "rec.csv").read_text().splitlines()[1:]]
+    quoted = ['"a,b"', '"a""b"', '""""', '","', "a b", "'a'"]
+    assert fields == [f"1795190400.300000,,br0,{name}" for name in quoted]
+    assert [(found.port, found.counters) for found in read(tmp_path / "rec.csv")[0]] == [(name, {}) for name in names]
+
+
+@pytest.mark.parametrize("names", [("=h", "b", "p"), ("h", "=b", "p"), ("h", "b", "=p"), ("+h", "-b", "@p")])
+def test_a_name_that_looks_like_a_formula_is_read_in_its_place(tmp_path, names):
+    with recording.append(str(tmp_path / "rec.csv"), print) as recorder:
+        recorder.add([reading(port=names[2], bridge=names[1])], names[0])
+    ((host, found),) = recording.read(str(tmp_path / "rec.csv"), print)
+    assert (host, found.bridge, found.port) == names
+
+
 def test_other_tools_read_the_database_while_it_is_written(tmp_path):
     with recording.append(str(tmp_path / "rec.sqlite3"), print) as recorder:
         recorder.add([reading(counters={"rx_bytes": 5})])
+        assert (tmp_path / "rec.sqlite3").read_bytes()[18:20] == b"\2\2"  # with a log beside it (SQLite's file format, 1.3.3)
         with sqlite3.connect(tmp_path / "rec.sqlite3") as db:
             assert db.execute("SELECT host, port, rx_bytes, tx_bytes FROM readings").fetchall() == [(None, "eth1", 5, None)]
         db.close()
     assert os.listdir(tmp_path) == ["rec.sqlite3"]  # no log beside it
+    assert (tmp_path / "rec.sqlite3").read_bytes()[
+        18:20
+    ] == b"\1\1"  # nor does it ask for one, so that it can be read where none can be made
+
+
+@BOTH
+def test_no_part_of_a_sample_that_cannot_be_written(tmp_path, name):
+    path = tmp_path / name
+    with recording.append(str(path), print) as recorder:
+        recorder.add([reading()])
+        with pytest.raises((OverflowError, ValueError)):
+            recorder.add([reading(), reading(duration_s=2**63 if name == "rec.db" else "x")])
+        assert recorder.readings == 1
+    assert read(path) == ([reading()], [])
+
+
+def test_what_there_is_to_note_of_a_recording_is_noted_once(tmp_path):
+    path = tmp_path / "rec.csv"
+    path.write_text(f"{HEADER}\n{LINE}\n{LINE[:9]}")
+    notes: list[str] = []
+    again = recording.Recording(str(path), notes.append)
+    assert [len(list(again)), len(list(again))] == [1, 1]
+    assert notes == [f"{path}: the last line is torn and passed over"]
+
+
+def test_a_new_file_is_for_whom_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        append(tmp_path / "rec.csv", [reading()])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "rec.csv").stat().st_mode & 0o777 == 0o640
 
 
 @BOTH
@@ -196,16 +248,18 @@ def test_what_is_no_file(tmp_path, name):
     (tmp_path / "folder" / name).mkdir(parents=True)
     (tmp_path / "link").mkdir()
     (tmp_path / "link" / name).symlink_to("/dev/full")
-    for path, error in (
-        (tmp_path / name, UsageError),
-        (tmp_path / "folder" / name, UsageError),
-        (tmp_path / "link" / name, UsageError),
-        (tmp_path / "nosuch" / name, NotFound),
+    for path, error, why in (
+        (tmp_path / name, UsageError, "not a regular file"),
+        (tmp_path / "folder" / name, UsageError, "a directory"),
+        (tmp_path / "link" / name, UsageError, "not a regular file"),
+        (tmp_path / "nosuch" / name, NotFound, "no such file or folder"),
+        (tmp_path / name / name, NotFound, "no such file or folder"),
     ):
         for use in (append, read):
-            with pytest.raises(error):
+            with pytest.raises(error) as caught:
                 use(path)
-    with pytest.raises(Refused):  # of the kernel; nobody, not even root, makes files there
+            assert (caught.value.what, caught.value.why) == (str(path), why)
+    with pytest.raises(Refused, match=r"^/sys/rec\.\w+: [a-z ]+$"):  # of the kernel; nobody, not even root, makes files there
         append(f"/sys/{name}")
 
 
@@ -250,12 +304,28 @@ def test_no_part_of_a_beat_when_the_file_may_not_grow(tmp_path):
     assert append(path, [reading()]) == []
 
 
-def test_errors_are_one_line(tmp_path):
-    path = tmp_path / "a\nb.csv"
-    path.write_text("x")
+@pytest.mark.parametrize(
+    ("error", "kind", "why"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Refused, "the disk is full"),
+        (OSError(errno.EACCES, "Permission denied"), Refused, "permission denied"),
+        (OSError(errno.ENOENT, "No such file or directory"), NotFound, "no such file or folder"),
+        (OSError(errno.ENOTDIR, "Not a directory"), NotFound, "no such file or folder"),
+        (OSError(errno.EISDIR, "Is a directory"), UsageError, "a directory"),
+        (OSError("something Odd"), Refused, "something odd"),
+    ],
+)
+def test_what_a_failure_of_the_operating_system_means(error, kind, why):
+    failure = files.failed("rec.csv", error)
+    assert (type(failure), str(failure)) == (kind, f"rec.csv: {why}")
+
+
+def test_errors_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a\nb.csv").write_text("x")
     with pytest.raises(OvstoolError) as caught:
-        append(path)
-    assert str(caught.value).isprintable()
+        append("a\nb.csv")
+    assert str(caught.value) == '"a\\nb.csv": not a recording of ovstool; try: another file'
 
 
 @BOTH
@@ -284,6 +354,31 @@ def test_a_line_of_64_kib_without_an_end(tmp_path):
                 append(path, [reading()])
 
 
+def test_the_longest_line_that_is_read(tmp_path):
+    """64 KiB where it has quotes, and of a last one that has no end."""
+    path = tmp_path / "rec.csv"
+    port = "x" * (2**16 - len(LINE) + 2)
+    for more in ("", "x"):
+        longest = LINE.replace("eth1", f'"{port}{more}"')
+        path.write_text(f"{HEADER}\n{LINE}\n{longest}\n")
+        if not more:
+            assert len(longest) == 2**16 and [found.port for found in read(path)[0]] == ["eth1", port]
+        else:
+            with pytest.raises(Conflict) as caught:
+                read(path)
+            assert str(caught.value) == f"{path}, line 3: damaged, or not written by ovstool"
+        path.write_text(f"{HEADER}\n{LINE}\n{'x' * 2**16}{more}")
+        if not more:
+            assert read(path) == (
+                [reading(counters=dict(zip(COUNTERS, range(8), strict=True)))],
+                [f"{path}: the last line is torn and passed over"],
+            )
+        else:
+            with pytest.raises(Conflict) as caught:
+                read(path)
+            assert str(caught.value) == f"{path}, line 3: damaged: it has no end"
+
+
 @BOTH
 def test_what_was_written_in_words(tmp_path, name):
     path = tmp_path / name
@@ -295,7 +390,9 @@ def test_what_was_written_in_words(tmp_path, name):
         recorder.add([reading(1795190402.8, f"eth{n}") for n in range(1, 5)], "h1")
         assert recorder.summary() == f'5 readings of eth1, "h1 eth1", "h1 eth2", "h1 eth3", "h1 eth4" over 2.5 s in {path}'
         assert (recorder.begin, recorder.end, recorder.readings) == (1795190400.3, 1795190402.8, 5)
-    assert [host for host, _ in recording.read(str(path), print)] == ["", "h1", "h1", "h1", "h1"]
+        recorder.add([reading(1795190403.3, f"eth{n}") for n in range(2, 4)])
+        assert recorder.summary().startswith('7 readings of eth1, "h1 eth1", "h1 eth2", "h1 eth3", "h1 eth4", eth2 and 1 more over 3 s in ')
+    assert [host for host, _ in recording.read(str(path), print)] == ["", "h1", "h1", "h1", "h1", "", ""]
 
 
 def test_endings_and_what_is_said_of_them(tmp_path):

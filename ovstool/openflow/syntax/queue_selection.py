@@ -14,8 +14,7 @@ _SELECTION = (
     r"|(?:output:)?(?P<output>(?<=output:)\d+|LOCAL)"
     r"|(?P<open>NORMAL|FLOOD|ALL|IN_PORT|output:|output\(|resubmit|goto_table|group:|bundle|ct\(|learn\(|multipath))|(?P<leave>\})"
 )
-_CLONE = r"clone\(((?:[^()]|\([^()]*\))*)\)"
-_CLONES = 4  # in one another; each time it finds two levels
+_PARENTHESIS = r"((?:\bclone)?\(|\))"
 _SET_QUEUE = r"(?<![\w:])set_queue:[0-9]+"
 
 
@@ -72,9 +71,18 @@ def _in_order(actions: str) -> str:
     apply, written, rest = actions.partition("write_actions(")
     if written and (selected := re.findall(_SET_QUEUE, rest)):
         actions = f"{apply}{written}{selected[-1]},{re.sub(_SET_QUEUE, '', rest)}"
-    for _ in range(_CLONES if "clone(" in actions else 0):
-        actions = re.sub(_CLONE, r"clone{\1}", actions)
-    return actions
+    return _with_braces(actions) if "clone(" in actions else actions
+
+
+def _with_braces(actions: str) -> str:
+    """Actions with each clone in braces, whatever parentheses are within: ``clone{ct(nat(src=10.0.0.1))}``."""
+    pieces, opened = [], []
+    for piece in re.split(_PARENTHESIS, actions):
+        if piece.endswith("("):
+            opened.append(piece)
+        ends_clone = piece == ")" and bool(opened) and opened.pop() == "clone("
+        pieces.append("clone{" if piece == "clone(" else "}" if ends_clone else piece)
+    return "".join(pieces)
 
 
 def groups(actions: str) -> list[str]:

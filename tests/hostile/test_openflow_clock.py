@@ -1,0 +1,192 @@
+"""How long counters take to come, and what is made of that: on a clock that goes on by what the peer says each of its answers takes.
+
+The database is a real one, and so are the sockets.
+"""
+
+import socket
+import struct
+import subprocess
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+from test_openflow_peers import HELLO, STORED, answer, peer
+from test_openflow_peers import place as place  # the fixture
+
+from ovstool.errors import Unreachable
+from ovstool.switch import Switch, sampling
+from ovstool.switch.sampling import Meter, SamplingSpec
+
+EPOCH = 10**9  # the clock's zero in seconds since 1970
+BEGIN = 4096.0  # what it shows when a test begins
+
+
+class Clock:
+    """Stands still, but for what it is moved on."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return EPOCH + self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(sampling, "time", clock)
+    return clock
+
+
+def counting(clock: Clock, takes_s: list[float]):
+    """A peer whose answers take so long, and count the questions; after the last it closes the connection."""
+
+    def handler(stream: socket.socket) -> None:
+        stream.sendall(HELLO)
+        while header := stream.recv(8, socket.MSG_WAITALL):
+            _, kind, length, xid = struct.unpack("!BBHI", header)
+            stream.recv(length - 8, socket.MSG_WAITALL)
+            if kind == 0:
+                continue
+            if not takes_s:
+                return
+            clock.now += takes_s.pop(0)
+            handler.asked += 1
+            stream.sendall(answer(4, struct.pack("!H2xIII8Q", 80, 1, 9, 0, handler.asked, *[0] * 7), xid=xid))
+
+    handler.asked = 0
+    return handler
+
+
+@contextmanager
+def metering(place, **spec):
+    switch = Switch(db=f"unix:{place}/db.sock")
+    with closing(switch), closing(Meter(switch, SamplingSpec(("eth1",), **spec))) as meter:
+        yield meter, switch
+
+
+def number_and_time(readings) -> tuple[int, float]:
+    """Which answer was taken, and how long after the beginning its counters are said to be from."""
+    (reading,) = readings
+    return reading.counters["rx_packets"], reading.time - EPOCH - BEGIN
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "takes_s", "taken", "at_s"),
+    [
+        (0, [7.0], 1, 3.5),
+        # Within a hundredth of the interval is good enough.
+        (12.5, [0.125], 1, 0.0625),
+        (12.5, [0.25, 0.125], 2, 0.3125),
+        (12.5, [0.125 + 2**-10, 0.125], 2, 0.1884765625),
+        # Else the quickest of those that a fifth of the interval has room for: 2.5 s, but at least two.
+        (12.5, [0.5, 0.25, 1.0], 2, 0.625),
+        (12.5, [1.5, 1.0], 2, 2.0),
+        (12.5, [3.0, 4.0], 1, 1.5),
+        (12.5, [1.0, 0.5, 0.5, 0.25, 0.5], 4, 2.125),
+        (12.5, [0.5, 0.5, 0.5, 0.5, 0.5], 1, 0.25),
+        # 0.3 ms are quick for any interval.
+        (2**-10, [2**-12], 1, 2**-13),
+        (2**-10, [2**-11, 2**-12], 2, 2**-11 + 2**-13),
+        (2**-10, [2**-11, 2**-10], 1, 2**-12),
+    ],
+)
+def test_the_quickest_answer_is_taken(place, clock, interval_s, takes_s, taken, at_s):
+    asked = len(takes_s)
+    with peer(place, handler := counting(clock, takes_s)), metering(place, source="openflow", interval_s=interval_s) as (meter, _):
+        assert number_and_time(meter.read()) == (taken, pytest.approx(at_s, abs=1e-6))
+    assert handler.asked == asked
+
+
+def test_a_switch_that_always_takes_its_time_is_not_asked_twice(place, clock):
+    """Twice what its quickest answer took is good enough for it."""
+    readings_s = [[0.25, 0.5, 2.0], [0.5], [0.625, 0.5], [0.75, 0.5], [0.0625], [0.1875, 0.125], [0.125]]
+    with (
+        peer(place, handler := counting(clock, [one_s for takes_s in readings_s for one_s in takes_s])),
+        metering(place, source="openflow", interval_s=12.5) as (meter, _),
+    ):
+        asked = []
+        for read in (meter.read, *[meter.read_again] * 6):
+            before = handler.asked
+            assert len(read()) == 1
+            asked.append(handler.asked - before)
+    assert asked == list(map(len, readings_s))
+
+
+def test_an_answer_that_came_counts_when_the_next_does_not(place, clock):
+    """It is said why at once; half a second later the bridge is looked for, and found."""
+    takes_s = [0.5]
+    with peer(place, handler := counting(clock, takes_s)), metering(place, source="openflow", interval_s=12.5) as (meter, switch):
+        assert number_and_time(meter.read()) == (1, 0.25)
+        assert switch.notes == ["bridge br0: connection lost: closed by ovs-vswitchd; waiting for it"]
+        assert (meter.read_again(), meter.absent()) == ([], ["eth1"])
+        takes_s += [0.0625, 0.0625]
+        clock.now += 0.5
+        assert (meter.read_again(), handler.asked) == ([], 1)
+        clock.now += 2**-10
+        (reading,) = meter.read_again()
+        assert (reading.gap, handler.asked, meter.absent()) == (True, 2, [])
+        assert switch.notes[1:] == ["eth1: back"]
+        (reading,) = meter.read_again()
+        assert (reading.gap, handler.asked) == (False, 3)
+
+
+def test_who_does_not_answer_once_is_gone(place, clock):
+    with peer(place, counting(clock, [])), metering(place, source="openflow", interval_s=12.5) as (meter, _):
+        with pytest.raises(Unreachable):
+            meter.read()
+
+
+# --- how long OpenFlow is waited for before the database is asked
+
+
+@pytest.mark.parametrize(("timeout_s", "behind_s"), [(60, 5), (8, 4)])
+def test_of_the_time_allowed_no_more_than_5_seconds_or_half(place, clock, timeout_s, behind_s):
+    """The clock is so far behind that they are over; the peer would answer at once."""
+    with peer(place, counting(clock, [0.0] * 9)):
+        switch = Switch(db=f"unix:{place}/db.sock", timeout_s=timeout_s)
+        for source, expected in (("auto", STORED), ("openflow", 1)):
+            clock.now = time.monotonic() - behind_s
+            with closing(Meter(switch, SamplingSpec(("eth1",), source=source))) as meter:
+                (reading,) = meter.read()
+            assert reading.counters == expected if source == "auto" else reading.counters["rx_packets"] == expected
+        switch.close()
+    assert switch.notes == ["bridge br0: no answer in time; these counters are the database's, up to 5 s old"]
+
+
+def test_the_counters_of_the_database_are_for_longer_intervals(place):
+    with metering(place, interval_s=5) as (meter, switch):
+        (reading,) = meter.read()
+        assert (reading.counters, reading.duration_s) == (STORED, None)
+        assert abs(reading.time - time.time()) < 300
+        (note,) = switch.notes
+        assert note.endswith("; these counters are the database's, up to 5 s old")
+    with metering(place, interval_s=4.999) as (meter, switch), pytest.raises(Unreachable) as failure:
+        meter.read()
+    assert failure.value.why.endswith("; the counters of the database are too old for this interval")
+    assert (failure.value.hint, switch.notes) == ("--source ovsdb --interval 10", [])
+    for spec in ({"queues": True}, {"source": "openflow"}):
+        with metering(place, **spec) as (meter, _), pytest.raises(Unreachable) as failure:
+            meter.read()
+        assert "database" not in failure.value.why
+
+
+@pytest.mark.parametrize(
+    ("setting", "every_s"),
+    [
+        ("", 5), ("4999", 5), ("5000", 5), ("5001", 5.001), ("7000", 7), ("123456789", 123456.789), ("1234567890", 5), ("-7000", 5), ("7e3", 5),
+        ("\u0667000", 5), ("7000 ", 5),
+    ],
+)  # fmt: skip
+def test_how_often_the_database_has_new_counters(place, setting, every_s):
+    """What is no number of up to nine digits is passed over (smap_get_int of Open vSwitch takes none either)."""
+    set_it = ["ovs-vsctl", f"--db=unix:{place}/db.sock", "--no-wait", "set", "open_vswitch", "."]
+    subprocess.run([*set_it, f'other_config:stats-update-interval="{setting}"'], check=True, timeout=60)
+    try:
+        with closing(Switch(db=f"unix:{place}/db.sock")) as switch:
+            assert sampling.updated_s(switch) == every_s
+    finally:
+        subprocess.run([*set_it[:3], "clear", "open_vswitch", ".", "other_config"], check=True, timeout=60)
