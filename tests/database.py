@@ -78,6 +78,12 @@ class Database:
         code = App(out, err).run(["--no-wait", "--db", db, *shlex.split(command)])
         return int(code), out.getvalue(), err.getvalue().replace(f" --db {db}", "")
 
+    def ask(self, command: str):
+        """What a command answers as JSON, having said nothing beside it."""
+        code, out, err = self.run(f"{command} -f json")
+        assert (code, err) == (0, ""), err
+        return json.loads(out)
+
     def run_while(self, command: str, change: Callable[[], object]) -> tuple[int, str, str]:
         """The same, with a change by somebody else after all has been read and before what it writes, or holds, arrives."""
         done = []

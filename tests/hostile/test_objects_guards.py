@@ -192,60 +192,40 @@ CASES = {
 }
 
 
-class Guarded(Database):
-    """The database of ``_START``, and what comes of a command and a change of ovs-vsctl."""
+def vsctl(database: Database, change: str) -> None:
+    """Run it, with the UUIDs of rows that have no name for the words in capitals, and a new queue for NEW."""
+    change = f"--no-wait -- {change}" + (" -- --id=@new create queue dscp=4" if "NEW" in change else "")
+    uuids = _uuids(database)
+    database.switch.tool("ovs-vsctl", *shlex.split(re.sub(r"\b[A-Z]+[0-9]?\b", lambda found: uuids[found[0]], change)))
 
-    def begin(self) -> None:
-        self.put(_START, **_PARKED)
 
-    def vsctl(self, change: str) -> None:
-        """Run it, with the UUIDs of rows that have no name for the words in capitals, and a new queue for NEW."""
-        change = f"--no-wait -- {change}" + (" -- --id=@new create queue dscp=4" if "NEW" in change.replace("NEW_", "") else "")
-        uuids = self.uuids()
-        self.switch.tool("ovs-vsctl", *shlex.split(re.sub(r"\b[A-Z]+[0-9]?\b", lambda found: uuids[found[0]], change)))
-
-    def uuids(self) -> dict[str, str]:
-        ports, noop, (queues,), sflow, controllers = (
-            answer["rows"]
-            for answer in self.transact(
-                {"op": "select", "table": "Port", "where": [["qos", "!=", ["set", []]]], "columns": ["name", "qos"]},
-                {"op": "select", "table": "QoS", "where": [["type", "==", "linux-noop"]], "columns": ["_uuid"]},
-                {
-                    "op": "select",
-                    "table": "QoS",
-                    "where": [["other_config", "includes", ["map", [["max-rate", "5000"]]]]],
-                    "columns": ["queues"],
-                },
-                {"op": "select", "table": "sFlow", "where": [], "columns": ["_uuid"]},
-                {"op": "select", "table": "Controller", "where": [], "columns": ["_uuid", "target"]},
-            )
+def _uuids(database: Database) -> dict[str, str]:
+    ports, noop, (queues,), sflow, controllers = (
+        answer["rows"]
+        for answer in database.transact(
+            {"op": "select", "table": "Port", "where": [["qos", "!=", ["set", []]]], "columns": ["name", "qos"]},
+            {"op": "select", "table": "QoS", "where": [["type", "==", "linux-noop"]], "columns": ["_uuid"]},
+            {"op": "select", "table": "QoS", "where": [["other_config", "includes", ["map", [["max-rate", "5000"]]]]], "columns": ["queues"]},
+            {"op": "select", "table": "sFlow", "where": [], "columns": ["_uuid"]},
+            {"op": "select", "table": "Controller", "where": [], "columns": ["_uuid", "target"]},
         )
-        found = {row["name"].upper(): row["qos"][1] for row in ports} | {"NOOP": noop[0]["_uuid"][1], "NEW": "@new"}
-        found |= {f"QUEUE{number}": u for number, (_, u) in queues["queues"][1]} | {"SFLOW": sflow[0]["_uuid"][1]}
-        return found | {f"CONTROLLER{row['target'][-1]}": row["_uuid"][1] for row in controllers}
-
-    def outcome(self, printed: tuple) -> tuple:
-        """That, with as good as no UUIDs, and what is in the database then."""
-        return re.sub(_UUID, "UUID", str(printed)), self.tree(), self.count("QoS", "Queue", "sFlow", "Controller", "Port", "Interface")
+    )
+    found = {row["name"].upper(): row["qos"][1] for row in ports} | {"NOOP": noop[0]["_uuid"][1], "NEW": "@new"}
+    found |= {f"QUEUE{number}": u for number, (_, u) in queues["queues"][1]} | {"SFLOW": sflow[0]["_uuid"][1]}
+    return found | {f"CONTROLLER{row['target'][-1]}": row["_uuid"][1] for row in controllers}
 
 
-@pytest.fixture(scope="module")
-def database(running_switch):
-    with running_switch("dummy", []) as switch:
-        switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
-        database = Guarded(switch)
-        try:
-            yield database
-        finally:
-            database.close()
+def outcome(database: Database, printed: tuple) -> tuple:
+    """That, with as good as no UUIDs, and what is in the database then."""
+    return re.sub(_UUID, "UUID", str(printed)), database.tree(), database.count("QoS", "Queue", "sFlow", "Controller", "Port", "Interface")
 
 
 @pytest.mark.parametrize("command", CASES)
 def test_a_change_of_what_it_is_based_on_comes_first(database, command):
     for change in CASES[command]:
-        database.begin()
-        database.vsctl(change)
-        first = database.outcome(database.run(command))
-        database.begin()
-        meanwhile = database.outcome(database.run_while(command, lambda change=change: database.vsctl(change)))
+        database.put(_START, **_PARKED)
+        vsctl(database, change)
+        first = outcome(database, database.run(command))
+        database.put(_START, **_PARKED)
+        meanwhile = outcome(database, database.run_while(command, lambda change=change: vsctl(database, change)))
         assert meanwhile == first, change
