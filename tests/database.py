@@ -28,7 +28,7 @@ class Database:
 
     A tree has bridges by name, each a dict of its columns: ``{"br0": {"fail_mode": "secure", "ports": {"eth1": {"tag": 5}}}}``. Columns at
     their defaults are left out, as is a bridge's local port, and the interface of a port that has its name. Rows without a name stand where
-    they are referred to; one Python object in two places is one row that both refer to.
+    they are referred to; one Python object in two places is one such row, to which both refer.
     """
 
     def __init__(self, switch):
@@ -42,7 +42,7 @@ class Database:
     def transact(self, *operations: dict) -> list[dict]:
         self._socket.sendall(json.dumps({"id": 0, "method": "transact", "params": ["Open_vSwitch", *operations]}).encode())
         results = json.loads(message(self._socket))["result"]
-        assert not [result for result in results if "error" in result], results
+        assert not [result for result in results if result and "error" in result], results
         return results
 
     def put(self, bridges: dict, **parked: list[dict]) -> None:
@@ -106,19 +106,20 @@ class _Inserts:
 
     def __init__(self):
         self.operations: list[dict] = []
-        self._references: dict[int, list] = {}
+        self._references: dict[tuple, list] = {}
         self._ports: dict[str, list] = {}
         self._kept: list[dict] = []  # so that no two of them have one id
 
     def reference(self, table: str, row: dict, name: str | None = None) -> list:
-        if id(row) not in self._references:
-            self._references[id(row)] = ["named-uuid", f"row{len(self._references)}"]
+        key = (id(row), name)
+        if key not in self._references:
+            self._references[key] = ["named-uuid", f"row{len(self._references)}"]
             self._kept.append(row)
             if table == "Port":
-                self._ports[str(name)] = self._references[id(row)]
+                self._ports[str(name)] = self._references[key]
             columns = {column: self.value(column, value) for column, value in _complete(table, row, name).items()}
-            self.operations.append({"op": "insert", "table": table, "uuid-name": self._references[id(row)][1], "row": columns})
-        return self._references[id(row)]
+            self.operations.append({"op": "insert", "table": table, "uuid-name": self._references[key][1], "row": columns})
+        return self._references[key]
 
     def value(self, column: str, value):
         if column in _WEAK:
@@ -157,7 +158,7 @@ def _read(rows: dict[str, dict], column: str, value):
         case ["set", atoms] if column in _NAMED:
             return {rows[u]["name"]: _short(rows[u]["name"], _read_row(rows, rows[u])) for _, u in atoms}
         case ["set", atoms]:
-            return sorted((_read(rows, column, atom) for atom in atoms), key=str)
+            return sorted((_read(rows, column, atom) for atom in atoms), key=lambda item: json.dumps(item, sort_keys=True))
         case ["map", pairs]:
             return {key: _read(rows, "", item) for key, item in pairs}
     return value

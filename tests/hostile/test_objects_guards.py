@@ -205,7 +205,12 @@ def _uuids(database: Database) -> dict[str, str]:
         for answer in database.transact(
             {"op": "select", "table": "Port", "where": [["qos", "!=", ["set", []]]], "columns": ["name", "qos"]},
             {"op": "select", "table": "QoS", "where": [["type", "==", "linux-noop"]], "columns": ["_uuid"]},
-            {"op": "select", "table": "QoS", "where": [["other_config", "includes", ["map", [["max-rate", "5000"]]]]], "columns": ["queues"]},
+            {
+                "op": "select",
+                "table": "QoS",
+                "where": [["other_config", "includes", ["map", [["max-rate", "5000"]]]]],
+                "columns": ["queues"],
+            },
             {"op": "select", "table": "sFlow", "where": [], "columns": ["_uuid"]},
             {"op": "select", "table": "Controller", "where": [], "columns": ["_uuid", "target"]},
         )

@@ -2,6 +2,8 @@
 
 import pytest
 
+from ovstool.switch import Switch, police
+
 RATE, BURST, KPPS, KPKTS = (f"ingress_policing_{name}" for name in ("rate", "burst", "kpkts_rate", "kpkts_burst"))
 
 
@@ -49,10 +51,25 @@ def test_what_is_written(database, before, command, said, after):
     assert interfaces(database) == {"eth2": {RATE: 1}} | ({"eth1": after} if after else {})
 
 
+def test_no_limit_has_no_burst(database):
+    put(database, eth1={RATE: 1, BURST: 2, KPPS: 3, KPKTS: 4})
+    switch = Switch(database.switch.box.db, wait=False)
+    try:
+        police.set(switch, ["eth1"], police.PoliceSpec(rate_kbps=0))
+        assert interfaces(database) == {"eth1": {KPPS: 3, KPKTS: 4}}
+        police.set(switch, ["eth1"], police.PoliceSpec(packet_rate_kpps=0))
+        assert interfaces(database) == {}
+    finally:
+        switch.close()
+
+
 def test_a_bond_whose_members_differ(database):
     limit = {RATE: 1_000, BURST: 222}
     put(database, eth1={}, m2=limit)
-    assert database.run("police set bond0 eth1 m2 m1 --rate 1mbit")[:2] == (0, "bond0: updated\neth1: created\nm2: unchanged\nm1: created\n")
+    assert database.run("police set bond0 eth1 m2 m1 --rate 1mbit")[:2] == (
+        0,
+        "bond0: updated\neth1: created\nm2: unchanged\nm1: created\n",
+    )
     assert interfaces(database) == {"eth1": limit, "m1": limit, "m2": limit}
     assert database.run("police clear m1 bond0")[:2] == (0, "m1: deleted\nbond0: deleted\n")
     assert interfaces(database) == {"eth1": limit}

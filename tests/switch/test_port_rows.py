@@ -175,10 +175,12 @@ def test_add_of_one_that_is_there(database, words, code, said):
 ETH2 = {"tag": 5, "interfaces": {"eth2": {"type": "gre", "options": {"remote_ip": "192.0.2.1", "key": "7"}, "external_ids": {"a": "b"}}}}
 
 
-def eth2(tag: int | None = 5, kind: str = "gre", options=ETH2["interfaces"]["eth2"]["options"], external_ids={"a": "b"}, **port) -> dict:
-    interface = {"type": kind, "options": options, "external_ids": external_ids}
-    of = {key: value for key, value in interface.items() if value}
-    return ({} if tag is None else {"tag": tag}) | port | ({"interfaces": {"eth2": of}} if of else {})
+def eth2(tag: int | None = 5, **columns) -> dict:
+    """ETH2 with these columns, of the port or of its interface."""
+    of_interface = ETH2["interfaces"]["eth2"] | {"type": columns.pop("kind", "gre")}
+    of_interface |= {column: columns.pop(column) for column in ("options", "external_ids") if column in columns}
+    left = {column: value for column, value in of_interface.items() if value}
+    return ({} if tag is None else {"tag": tag}) | columns | ({"interfaces": {"eth2": left}} if left else {})
 
 
 @pytest.mark.parametrize(

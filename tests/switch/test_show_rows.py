@@ -76,4 +76,7 @@ def test_all_of_it(database, names):
         "br2": {"name": "br2"} | PLAIN | {"ports": [local("br2")]},
     }
     database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": {"ovs_version": "3.1.4"}})
-    assert database.ask(f"show {names}") == {"ovs_version": "3.1.4", "bridges": [bridges[name] for name in names.split() or sorted(bridges)]}
+    assert database.ask(f"show {names}") == {
+        "ovs_version": "3.1.4",
+        "bridges": [bridges[name] for name in names.split() or sorted(bridges)],
+    }

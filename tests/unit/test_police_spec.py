@@ -70,7 +70,7 @@ def test_the_default_burst(kbps, kbit):
     assert police.default_burst_kbit(kbps) == kbit
 
 
-@pytest.mark.parametrize(("kpps", "kpkts"), [(1, 1), (4, 1), (5, 2), (9, 2), (10, 3), (100, 21)])
+@pytest.mark.parametrize(("kpps", "kpkts"), [(1, 1), (4, 1), (5, 2), (9, 2), (10, 3), (100, 21), (4_294_967, 901_944)])
 def test_the_default_burst_in_packets(kpps, kpkts):
     assert police.default_burst_kpkts(kpps) == kpkts
 
