@@ -240,9 +240,17 @@ def test_set_of_a_bond(database):
     assert database.tree()["br0"]["ports"]["bond0"] == before
 
 
+NAME = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        ("add br0 a/b", 2, f"port a/b: {NAME}"),
+        ("add br0 new0 --bond n1,n/2", 2, f"port n/2: {NAME}"),
+        ("add br0 new0 --peer a/b", 2, f"peer a/b: {NAME}"),
+        ("set eth2 --peer a/b", 2, f"peer a/b: {NAME}"),
+        ("set eth2 --option peer=a/b", 2, f"peer a/b: {NAME}"),
         ("set eth1 --bond-mode balance-slb", 2, "port eth1: is no bond, so it has no bond mode"),
         ("set eth1 --unset tag:5", 2, "--unset tag:5: this column has no keys; try: --unset tag"),
         ("set eth1 --unset type:x", 2, "--unset type:x: this column has no keys; try: --unset type"),

@@ -126,7 +126,7 @@ def test_many_ports_at_once(database, count):
         assert rows(database) == {"s2": shared, "s3": ports["s3"]["qos"]} and database.count("QoS", "Queue") == [2, 1]
     database.put({"br0": {"ports": ports}})
     assert database.run(f"qos set {' '.join(own)} s1 s3 --max-rate 9mbit")[0] == 0
-    assert rows(database) == {name: HTB for name in (*own, "s1", "s3")} | {"s2": shared}
+    assert rows(database) == dict.fromkeys((*own, "s1", "s3"), HTB) | {"s2": shared}
     assert database.count("QoS", "Queue") == [count + 2, 1]
 
 

@@ -1,5 +1,9 @@
 """sFlow on a database alone: each row that is written, each word that is printed."""
 
+import os
+import subprocess
+import time
+
 import pytest
 
 ENABLE = "sflow enable {} --agent lo --force --collector 127.0.0.1"
@@ -91,3 +95,65 @@ def test_the_agent(database, words, code, agent, said):
     database.put({"br0": {}})
     assert database.run(f"sflow enable br0 {words}") == (code, "" if code else "br0: created\n", f"ovstool: {said}\n" if said else "")
     assert database.tree()["br0"].get("sflow", {}).get("agent") == agent
+
+
+@pytest.fixture
+def elsewhere(database, tmp_path):
+    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: no routes, and a device d0 with a link-local address alone."""
+    if os.geteuid():
+        pytest.skip("needs a network namespace")
+    script = "ip link add d0 type veth peer name d1 && ip address add fe80::7/64 dev d0 && exec sleep 60"
+    daemon = subprocess.Popen(["unshare", "--net", "sh", "-c", script])
+    try:
+        while (
+            "d1" not in subprocess.run(["nsenter", f"--net=/proc/{daemon.pid}/ns/net", "ip", "link"], capture_output=True, text=True).stdout
+        ):
+            assert daemon.poll() is None
+            time.sleep(0.01)
+        (tmp_path / "ovs-vswitchd.pid").write_text(str(daemon.pid))
+        (tmp_path / "db.sock").symlink_to(f"{database.switch.box.directory}/db.sock")
+        database.put({"br0": {}})
+        yield lambda command: database.run(command, f"{tmp_path}/db.sock")
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "agent", "said"),
+    [
+        ("--collector 192.0.2.1", 6, None, "collector 192.0.2.1: there is no route to it, so no agent can be chosen; try: --agent IFACE, or --force"),
+        ("--collector 192.0.2.1 --force", 0, None,
+         "note: collector 192.0.2.1: there is no route to it; ovs-vswitchd sends nothing before it finds one"),
+        ("--collector 192.0.2.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
+        ("--collector 192.0.2.1 --agent d1 --force", 0, "d1", f"note: agent d1: has no IP address, {TAKES}"),
+        ("--collector 192.0.2.1 --agent 192.0.2.2", 0, "192.0.2.2", ""),
+    ],
+)  # fmt: skip
+def test_the_agent_is_sought_where_ovs_vswitchd_is(database, elsewhere, words, code, agent, said):
+    assert elsewhere(f"sflow enable br0 {words}") == (code, "" if code else "br0: created\n", f"ovstool: {said}\n" if said else "")
+    assert database.tree()["br0"].get("sflow", {}).get("agent") == agent
+
+
+def test_a_name_is_resolved_where_ovs_vswitchd_is(database):
+    database.put({"br0": {}})
+    code, printed, said = database.run("sflow enable --agent lo --collector localhost:7")
+    target = database.tree()["br0"]["sflow"]["targets"]
+    address = {"127.0.0.1:7": "127.0.0.1", "[::1]:7": "::1"}[target]
+    noted = f"ovstool: note: collector localhost is {address}, which is stored: ovs-vswitchd looks names up too late or not at all\n"
+    assert (code, printed, said) == (0, "br0: created\n", noted)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_refused"),
+    [
+        ("--collector 10.0.0.5", True),
+        ("--collector 10.0.0.5 --force", True),
+        ("--agent eth0 --collector 10.0.0.5 --collector localhost", True),
+        ("--agent eth0 --collector 10.0.0.5 --collector [2001:db8::1]", False),
+    ],
+)
+def test_what_the_database_alone_cannot_tell(database, words, is_refused):
+    said = "its routes, addresses and names cannot be looked up through the database alone; try: --agent IFACE and the IP addresses of collectors"
+    code, _, errors = database.run(f"--db tcp:127.0.0.1:1 sflow enable {words}")
+    assert (code, errors == f"ovstool: tcp:127.0.0.1:1: {said}\n") == ((2, True) if is_refused else (5, False))
