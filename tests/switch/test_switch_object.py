@@ -116,12 +116,12 @@ def test_the_run_directory_of_another_machine(database, reach, monkeypatch, list
     far = Far(database.switch.box.directory, listens)
     switch = reach(db=None, host=far)
     if listens == "/nowhere":
-        with pytest.raises(Unreachable, match="unix:/var/run/openvswitch/db.sock: no such socket"):
+        with pytest.raises(Unreachable, match=r"unix:/var/run/openvswitch/db\.sock: no such socket"):
             switch.read(PORTS)
         return
     assert switch.read(PORTS) == [{"tag": 5}] and switch.rundir == listens and switch.host_is_known
     assert far.asked == [f"unix:{path}/db.sock" for path in ("/var/run/openvswitch", listens)[: 1 + listens.startswith("/usr")]]
-    with pytest.raises(Unreachable, match="unix:/run/a/db.sock: no such socket"):
+    with pytest.raises(Unreachable, match=r"unix:/run/a/db\.sock: no such socket"):
         reach(db="unix:/run/a/db.sock", host=far).read(PORTS)
 
 
@@ -321,7 +321,7 @@ def test_what_the_server_refuses_is_told_by_the_column(database, reach):
         txn.update("Port", row["_uuid"][1], {"tag": 4096})
 
     for switch in (reach(), reach(dry_run=True)):
-        with pytest.raises(Refused, match="^Port.tag: "):
+        with pytest.raises(Refused, match=r"^Port\.tag: "):
             switch.write(build)
     assert tag(database) == 5
 
@@ -335,5 +335,5 @@ def test_what_the_server_refuses_is_told_by_the_column(database, reach):
 
 
 def test_another_database_is_told(reach):
-    with pytest.raises(Unreachable, match="^the database: its schema is not Open vSwitch's "):
+    with pytest.raises(Unreachable, match=r"^the database: its schema is not Open vSwitch.s "):
         reach().read(Query("Nosuch", []))
