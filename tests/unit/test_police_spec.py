@@ -25,6 +25,7 @@ _MBIT = 10**6
         ((_MBIT, 200_000, 2_000, 9_000), (1_000, 200, 2, 9)),
         # The longest bursts, and the highest rates, that fit 32 bits on the way to tc.
         ((1_000, 267_000, None, None), (1, 267, None, None)),
+        ((_MBIT, 267_578_000, None, None), (1_000, 267_578, None, None)),
         ((None, None, 1_000, 274_000), (None, None, 1, 274)),
         ((4_294_967_295_000, 4_294_967_295_000, None, None), (4_294_967_295, 4_294_967_295, None, None)),
         ((None, None, 4_294_967_000, 4_294_967_000), (None, None, 4_294_967, 4_294_967)),
@@ -52,6 +53,7 @@ def test_what_is_asked_becomes_columns(asked, columns):
         ((None, None, 4_294_968_000, None), ("4294968000", "policing is in thousands of packets a second, at most 4294967000", None)),
         ((None, None, 10**9, 4_294_968_000), ("4294968000", "policing is in thousands of packets, at most 4294967000", None)),
         ((1_000, 268_000, None, None), ("--burst", "lasts for more than 274 s of the rate, which tc cannot hold", "267kbit")),
+        ((_MBIT, 267_579_000, None, None), ("--burst", "lasts for more than 274 s of the rate, which tc cannot hold", "267.578mbit")),
         ((None, None, 1_000, 275_000), ("--packet-burst", "lasts for more than 274 s of the packet rate, which tc cannot hold", "274000")),
     ],
 )
