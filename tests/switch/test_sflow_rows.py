@@ -99,10 +99,11 @@ def test_the_agent(database, words, code, agent, said):
 
 @pytest.fixture
 def elsewhere(database, tmp_path):
-    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: no routes, and a device d0 with a link-local address alone."""
+    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: no routes, and two devices with addresses of the link alone."""
     if os.geteuid():
         pytest.skip("needs a network namespace")
-    script = "ip link add d0 type veth peer name d1 && ip address add fe80::7/64 dev d0 && exec sleep 60"
+    addresses = "ip address add fe80::7/64 dev d0 && ip address add 169.254.7.7/16 scope link dev d1"
+    script = f"ip link add d0 type veth peer name d1 && {addresses} && exec sleep 60"
     daemon = subprocess.Popen(["unshare", "--net", "sh", "-c", script])
     try:
         while (
@@ -126,7 +127,8 @@ def elsewhere(database, tmp_path):
         ("--collector 192.0.2.1 --force", 0, None,
          "note: collector 192.0.2.1: there is no route to it; ovs-vswitchd sends nothing before it finds one"),
         ("--collector 192.0.2.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
-        ("--collector 192.0.2.1 --agent d1 --force", 0, "d1", f"note: agent d1: has no IP address, {TAKES}"),
+        ("--collector 192.0.2.1 --agent lo --force", 0, "lo", f"note: agent lo: has no IP address, {TAKES}"),
+        ("--collector 192.0.2.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
         ("--collector 192.0.2.1 --agent 192.0.2.2", 0, "192.0.2.2", ""),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from ovs_version import OVS
 from ovstool.errors import Conflict, NotFound, Refused, TimedOut, Unreachable
 from ovstool.host import Finished, local
 from ovstool.ovsdb.transaction import Query
-from ovstool.switch import Switch, interface_health, versions
+from ovstool.switch import Switch, interface_health, iproute, versions
 
 ROOT = {"op": "update", "table": "Open_vSwitch", "where": []}
 PORTS = Query("Port", [["name", "==", "eth1"]], ("tag",))
@@ -190,6 +190,24 @@ def test_programs_run_in_the_network_of_ovs_vswitchd(tmp_path):
     finally:
         elsewhere.kill()
         elsewhere.wait()
+
+
+@pytest.mark.parametrize(
+    ("script", "items"),
+    [
+        ("""printf '[{"words": "%s"}, 5]' "$*\"""", [{"words": "-j route get 192.0.2.1"}]),
+        ("echo '[]'", []),
+        ("echo '{}'", []),
+        ("echo nonsense", []),
+        ("echo '[{}]'; exit 1", []),
+        ("head -c 200000 /dev/zero | tr '\\0' '['", []),
+    ],
+)
+def test_what_ip_says(monkeypatch, tmp_path, script, items):
+    (tmp_path / "ip").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert iproute.ip(Switch(f"unix:{tmp_path}/db.sock"), "route", "get", "192.0.2.1") == items
 
 
 # --- how it is changed
