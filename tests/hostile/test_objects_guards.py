@@ -9,6 +9,7 @@ import shlex
 
 import pytest
 from database import Database
+from ovs_version import OVS
 
 _SHARED = {"other_config": {"min-rate": "1000"}}  # a queue of two ports
 _OF_TWO = {"type": "linux-htb", "other_config": {"max-rate": "6000"}, "queues": {0: {"dscp": 3}}, "external_ids": {"of": "two"}}
@@ -228,6 +229,8 @@ def outcome(database: Database, printed: tuple) -> tuple:
 @pytest.mark.parametrize("command", CASES)
 def test_a_change_of_what_it_is_based_on_comes_first(database, command):
     for change in CASES[command]:
+        if "kpkts" in change and OVS < (2, 16):
+            continue
         database.put(_START, **_PARKED)
         vsctl(database, change)
         first = outcome(database, database.run(command))
