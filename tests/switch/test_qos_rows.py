@@ -1,8 +1,13 @@
 """QoS on a database alone: each row that is written, deleted, kept or shared, each word that is printed."""
 
 import json
+import re
 
 import pytest
+from between import Between
+
+from ovstool.switch import Switch, qos
+from ovstool.switch.accepts.qos_types import Shape
 
 KEPT = {"other_config": {"min-rate": "1000000"}, "dscp": 3, "external_ids": {"mark": "queue"}}
 HTB = {"type": "linux-htb", "other_config": {"max-rate": "9000000"}}
@@ -228,3 +233,28 @@ def test_what_is_refused(database, words, code, said):
     database.put({"br0": {"ports": {"eth1": {"qos": MARKED}, "eth2": {"qos": eth2}}}})
     assert database.run(f"qos {words}") == (code, "", f"ovstool: {said}\n")
     assert rows(database) == {"eth1": MARKED, "eth2": eth2} and database.count("QoS", "Queue") == [2, 3]
+
+
+@pytest.mark.parametrize(("kind", "stand_in"), [("linux-htb", "linux-hfsc"), ("linux-hfsc", "linux-htb")])
+def test_force_has_another_type_in_between(database, kind, stand_in):
+    """As ovs-vswitchd installs all of it when the type changes; it has applied whatever comes, here."""
+    database.put({"br0": {"ports": {"eth1": {"qos": MARKED | {"type": kind}}}}})
+    root = {"op": "update", "table": "Open_vSwitch", "where": []}
+    database.transact(root | {"row": {"next_cfg": 0, "cur_cfg": 10**9}})
+    said = []
+
+    def at(_: int, request: bytes) -> bytes:
+        said.extend(re.findall(rb'"type":"(linux-\w+)"', request))
+        return request
+
+    between = Between(database.switch, "between", at)
+    switch = Switch(f"unix:{between.path}")
+    try:
+        asked = qos.QosSpec(kind, 9_000_000, None, {}, {0: qos.QueueSpec(Shape(1_000_000), 3)}, reinstall=True)
+        assert qos.set(switch, ["eth1"], asked) == [("eth1", "updated")]
+    finally:
+        switch.close()
+        between.close()
+        database.transact(root | {"row": {"next_cfg": 0, "cur_cfg": 0}})
+    assert [name.decode() for name in said] == [kind, stand_in, stand_in, kind]  # twice what is held, and what is written
+    assert rows(database) == {"eth1": MARKED | {"type": kind, "queues": {0: KEPT}}} and database.count("QoS", "Queue") == [1, 1]
