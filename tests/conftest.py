@@ -156,6 +156,20 @@ def unchanged(running_switch):
         yield switch
 
 
+@pytest.fixture(scope="session")
+def database(running_switch):
+    """A database for all tests that fill it themselves; no ovs-vswitchd writes to it."""
+    from database import Database  # which imports much of ovstool
+
+    with running_switch("dummy", []) as switch:
+        switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
+        database = Database(switch)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
 @pytest.fixture
 def refused(request):
     """``refused("port del nosuch", 3)``: a command that has to fail, and must neither change nor print anything; returns its one line.
@@ -220,7 +234,7 @@ def _kept_together(nodeid: str) -> str:
 @functools.cache
 def _each_has_its_own(module: str) -> bool:
     """Whether no test of the module needs what another has started, and each takes long enough to be handed out by itself."""
-    shared = r'scope="module"|def .*\b(?:forwarding|lab)\b'
+    shared = r'scope="module"|def .*\b(?:forwarding|lab|database)\b'
     return not module.startswith("tests/unit/") and not re.search(shared, (_ROOT / module).read_text())
 
 

@@ -324,6 +324,7 @@ def _changed(row: Row, columns: Row) -> Row:
 
 def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
     bond = len(members) > 1
+    members = sorted(members, key=lambda row: str(row["name"])) if bond else members
     first = members[0] if members else dict.fromkeys(_LISTED)
     errors = [f"{row['name']}: {error}" if bond else error for row in members if (error := one(row["error"]))]
     return ListedPort(

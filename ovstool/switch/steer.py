@@ -132,7 +132,9 @@ def clear(switch: Switch, cleared: Sequence[PortOnBridge]) -> set[str]:
                 _delete(reached, rows)
         except OvstoolError as error:
             whose = quote_some([at.named for at in here])
-            switch.notes.append(f"{error.what}: {error.why}; flows that steer into queues of {whose}, if any, stay")
+            said = f"{error.what}: {error.why}; flows that steer into queues of {whose}, if any, stay"
+            if said not in switch.notes:  # it is called again for a transaction that others were faster than
+                switch.notes.append(said)
             continue
         for row in rows:
             switch.notes.append(f"steering flow {with_names(text.line_of(row), ports)}: {'would be ' if switch.dry_run else ''}deleted")

@@ -6,20 +6,16 @@ ovstool runs in this process, so that some thousand commands take seconds.
 OVSTOOL_RACE=all runs more commands, and OVSTOOL_RACE=N that many seeds of three writers instead of a few.
 """
 
-import io
 import itertools
-import json
 import os
 import random
 import shlex
-import socket
 import subprocess
 from collections.abc import Sequence
 
 import pytest
-from between import Between, message
-
-from ovstool.shell import App
+from between import Between
+from database import Database
 
 _ASKED = os.environ.get("OVSTOOL_RACE", "")
 # What each starts from: eth1 has everything, eth2 nothing, and the second bridge has a port with a QoS of its own.
@@ -90,23 +86,12 @@ if _ASKED == "all":
     _COMMANDS += _MORE
 
 
-class Database:
-    """A database without ovs-vswitchd, put back to the start as often as wanted."""
+class Races(Database):
+    """A database that is put back to the start as often as wanted."""
 
     def __init__(self, switch):
-        self.switch = switch
+        super().__init__(switch)
         self.serial: dict[tuple[str, ...], tuple] = {}
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(f"{switch.box.directory}/db.sock")
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def transact(self, *operations: dict) -> list[dict]:
-        self._socket.sendall(json.dumps({"id": 0, "method": "transact", "params": ["Open_vSwitch", *operations]}).encode())
-        results = json.loads(message(self._socket))["result"]
-        assert not [result for result in results if "error" in result], results
-        return results
 
     def reset(self) -> None:
         inserts = [
@@ -160,17 +145,15 @@ class Database:
         rest = [row["_uuid"] for answer in answers[1:] for row in answer["rows"] if row["_uuid"][1] not in numbers]
         return "\n".join([bridges, *sorted(written(left) for left in rest)])
 
-    def run(self, command: str, path: str | None = None) -> tuple[int, str]:
+    def came_of(self, command: str, path: str | None = None) -> tuple[int, str]:
         """The exit code and what was printed; with ``path`` over that socket."""
-        program, *words = shlex.split(command)
+        program, _, words = command.partition(" ")
         if program == "ovstool":
-            out, err = io.StringIO(), io.StringIO()
-            code = App(out, err).run(["--no-wait", "--db", f"unix:{path}" if path else self.switch.box.db, *words])
-            said = [
-                line for line in err.getvalue().splitlines() if not line.startswith("ovstool: note: ")
-            ]  # of flows, which nobody has here
-            return int(code), "\n".join([out.getvalue(), *said])
-        done = subprocess.run([program, "--no-wait", *words], env=self.switch.environ, capture_output=True, text=True, check=False)
+            code, out, err = self.run(words, path)
+            said = [line for line in err.splitlines() if not line.startswith("ovstool: note: ")]  # of flows, which nobody has here
+            return code, "\n".join([out, *said])
+        argv = [program, "--no-wait", *shlex.split(words)]
+        done = subprocess.run(argv, env=self.switch.environ, capture_output=True, text=True, check=False)
         return done.returncode, ""
 
     def one_after_the_other(self, commands: Sequence[str], order: Sequence[int]) -> tuple:
@@ -178,7 +161,7 @@ class Database:
         key = tuple(commands[index] for index in order)
         if key not in self.serial:
             self.reset()
-            came = {command: self.run(command) for command in key}
+            came = {command: self.came_of(command) for command in key}
             self.serial[key] = came, self.contents()
         return self.serial[key]
 
@@ -190,12 +173,12 @@ class Database:
         def at(index: int, request: bytes) -> bytes:
             for command, gap in zip(commands[1:], gaps, strict=True):
                 if gap == index:
-                    came[command] = self.run(command)
+                    came[command] = self.came_of(command)
             return request
 
         between = Between(self.switch, "between", at)
         try:
-            came[commands[0]] = self.run(commands[0], between.path)
+            came[commands[0]] = self.came_of(commands[0], between.path)
         finally:
             between.close()
         return (came, self.contents()), between.requests
@@ -215,31 +198,29 @@ def _is_reference(value) -> bool:
 
 
 @pytest.fixture(scope="module")
-def database(running_switch):
-    with running_switch("dummy", []) as switch:
-        switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
-        database = Database(switch)
-        try:
-            yield database
-        finally:
-            database.close()
+def races(database):
+    races = Races(database.switch)
+    try:
+        yield races
+    finally:
+        races.close()
 
 
 @pytest.mark.parametrize("first", _COMMANDS)
-def test_two_writers_at_once_are_as_one_after_the_other(database, first):
-    _, requests = database.at_once([first], [])
+def test_two_writers_at_once_are_as_one_after_the_other(races, first):
+    _, requests = races.at_once([first], [])
     for second in [*_COMMANDS, *_THIRD]:
         for gap in range(2, requests + 1):
             if second != first:
-                database.require_an_order([first, second], [gap])
+                races.require_an_order([first, second], [gap])
 
 
 @pytest.mark.parametrize("seed", range(int(_ASKED) if _ASKED.isdigit() else 3))
-def test_three_writers_at_once_are_as_one_after_the_other(database, seed):
+def test_three_writers_at_once_are_as_one_after_the_other(races, seed):
     rng = random.Random(seed)
     print(f"seed {seed}")
     for _ in range(20):
         commands = [*rng.sample(_COMMANDS, 2), rng.choice(_THIRD)]
-        _, requests = database.at_once(commands[:1], [])
+        _, requests = races.at_once(commands[:1], [])
         if requests > 1:
-            database.require_an_order(commands, sorted(rng.randrange(2, requests + 1) for _ in commands[1:]))
+            races.require_an_order(commands, sorted(rng.randrange(2, requests + 1) for _ in commands[1:]))

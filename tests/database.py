@@ -1,0 +1,181 @@
+"""A database without ovs-vswitchd, filled and read as one tree: what is in it is what the test, or the command, has put there.
+
+Commands run in this process, so that hundreds of them take seconds.
+"""
+
+import io
+import json
+import shlex
+import socket
+from collections.abc import Callable
+
+from between import Between, message
+
+from ovstool.shell import App
+
+# Columns that refer to rows, and the tables of these; in those of the first line the rows have names.
+_NAMED = {"bridges": "Bridge", "ports": "Port", "interfaces": "Interface", "mirrors": "Mirror"}
+_REFERENCES = _NAMED | {"qos": "QoS", "queues": "Queue", "controller": "Controller", "sflow": "sFlow"}
+_WEAK = ("select_src_port", "select_dst_port", "output_port")  # of a mirror: names of ports
+_ROOTS = ("QoS", "Queue")  # tables whose rows stay when nothing refers to them
+_INTERNAL = {"type": "internal"}  # the interface of a local port
+_DEFAULTS = (None, "", 0, [], {})
+_COMMITS = (b'"op":"wait"', b'"op":"insert"', b'"op":"update"', b'"op":"mutate"', b'"op":"delete"')
+
+
+class Database:
+    """``put`` fills it, ``run`` runs a command, ``tree`` tells what is there.
+
+    A tree has bridges by name, each a dict of its columns: ``{"br0": {"fail_mode": "secure", "ports": {"eth1": {"tag": 5}}}}``. Columns at
+    their defaults are left out, as is a bridge's local port, and the interface of a port that has its name. Rows without a name stand where
+    they are referred to; one Python object in two places is one such row, to which both refer.
+    """
+
+    def __init__(self, switch):
+        self.switch = switch
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(f"{switch.box.directory}/db.sock")
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def transact(self, *operations: dict) -> list[dict]:
+        self._socket.sendall(json.dumps({"id": 0, "method": "transact", "params": ["Open_vSwitch", *operations]}).encode())
+        results = json.loads(message(self._socket))["result"]
+        assert not [result for result in results if result and "error" in result], results
+        return results
+
+    def put(self, bridges: dict, **parked: list[dict]) -> None:
+        """Fill it anew with bridges, and with rows of QoS and Queue that nothing refers to."""
+        inserts = _Inserts()
+        listed = inserts.value("bridges", bridges)
+        for table, rows in parked.items():
+            for row in rows:
+                inserts.reference(table, row)
+        root = {"op": "update", "table": "Open_vSwitch", "where": []}
+        self.transact(root | {"row": {"bridges": ["set", []]}})
+        self.transact(
+            *({"op": "delete", "table": table, "where": []} for table in _ROOTS),
+            *inserts.operations,
+            root | {"row": {"bridges": listed}},
+        )
+
+    def tree(self) -> dict:
+        """The bridges and all that they refer to, in the form that ``put`` takes."""
+        answers = self.transact(*({"op": "select", "table": table, "where": []} for table in ("Open_vSwitch", *_REFERENCES.values())))
+        rows = {row["_uuid"][1]: row for answer in answers for row in answer["rows"]}
+        return _read(rows, "bridges", answers[0]["rows"][0]["bridges"])
+
+    def count(self, *tables: str) -> list[int]:
+        """How many rows each of the tables has."""
+        answers = self.transact(*({"op": "select", "table": table, "where": [], "columns": ["_uuid"]} for table in tables))
+        return [len(answer["rows"]) for answer in answers]
+
+    def run(self, command: str, path: str | None = None) -> tuple[int, str, str]:
+        """The exit code and what was printed, to stdout and to stderr, without --db in what to try; over the socket at ``path``."""
+        out, err = io.StringIO(), io.StringIO()
+        db = f"unix:{path}" if path else self.switch.box.db
+        code = App(out, err).run(["--no-wait", "--db", db, *shlex.split(command)])
+        return int(code), out.getvalue(), err.getvalue().replace(f" --db {db}", "")
+
+    def ask(self, command: str):
+        """What a command answers as JSON, having said nothing beside it."""
+        code, out, err = self.run(f"{command} -f json")
+        assert (code, err) == (0, ""), err
+        return json.loads(out)
+
+    def run_while(self, command: str, change: Callable[[], object]) -> tuple[int, str, str]:
+        """The same, with a change by somebody else after all has been read and before what it writes, or holds, arrives."""
+        done = []
+
+        def at(_: int, request: bytes) -> bytes:
+            if not done and any(write in request for write in _COMMITS):
+                done.append(True)
+                change()
+            return request
+
+        between = Between(self.switch, "between", at)
+        try:
+            return self.run(command, between.path)
+        finally:
+            between.close()
+
+
+class _Inserts:
+    """The operations that insert the rows of a tree."""
+
+    def __init__(self):
+        self.operations: list[dict] = []
+        self._references: dict[tuple, list] = {}
+        self._ports: dict[str, list] = {}
+        self._kept: list[dict] = []  # so that no two of them have one id
+
+    def reference(self, table: str, row: dict, name: str | None = None) -> list:
+        key = (id(row), name)
+        if key not in self._references:
+            self._references[key] = ["named-uuid", f"row{len(self._references)}"]
+            self._kept.append(row)
+            if table == "Port":
+                self._ports[str(name)] = self._references[key]
+            columns = {column: self.value(column, value) for column, value in _complete(table, row, name).items()}
+            self.operations.append({"op": "insert", "table": table, "uuid-name": self._references[key][1], "row": columns})
+        return self._references[key]
+
+    def value(self, column: str, value):
+        if column in _WEAK:
+            return ["set", [self._ports[name] for name in _members(value)]]
+        if table := _NAMED.get(column):
+            return ["set", [self.reference(table, row, name) for name, row in value.items()]]
+        if column == "queues":
+            return ["map", [[number, self.reference("Queue", row)] for number, row in value.items()]]
+        if table := _REFERENCES.get(column):
+            return ["set", [self.reference(table, row) for row in _members(value)]]
+        if isinstance(value, dict):
+            return ["map", [list(pair) for pair in value.items()]]
+        return ["set", value] if isinstance(value, list) else value
+
+
+def _members(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def _complete(table: str, row: dict, name: str | None) -> dict:
+    """The columns of a row, with what is left out in a tree; ports come first, as mirrors refer to them."""
+    if table == "Bridge":
+        return {"name": name, "ports": {name: {"interfaces": {name: dict(_INTERNAL)}}} | row.get("ports", {})} | _without(row, "ports")
+    if table == "Port":
+        return {"name": name, "interfaces": {name: {}}} | row
+    return {"name": name} | row if name else row
+
+
+def _read(rows: dict[str, dict], column: str, value):
+    """A value with the rows that it refers to, which stand in ``rows`` by UUID."""
+    match value:
+        case ["uuid", u] if column not in _NAMED:
+            return rows[u]["name"] if column in _WEAK else _read_row(rows, rows[u])
+        case ["uuid", _]:
+            return _read(rows, column, ["set", [value]])
+        case ["set", atoms] if column in _NAMED:
+            return {rows[u]["name"]: _short(rows[u]["name"], _read_row(rows, rows[u])) for _, u in atoms}
+        case ["set", atoms]:
+            return sorted((_read(rows, column, atom) for atom in atoms), key=lambda item: json.dumps(item, sort_keys=True))
+        case ["map", pairs]:
+            return {key: _read(rows, "", item) for key, item in pairs}
+    return value
+
+
+def _read_row(rows: dict[str, dict], row: dict) -> dict:
+    read = {column: _read(rows, column, value) for column, value in row.items() if column != "name" and not column.startswith("_")}
+    return {column: value for column, value in read.items() if value not in _DEFAULTS}
+
+
+def _short(name: str, row: dict) -> dict:
+    """A row without what ``_complete`` adds."""
+    if "ports" in row:
+        ports = {port: of for port, of in row["ports"].items() if (port, of) != (name, {"interfaces": {name: _INTERNAL}})}
+        return _without(row, "ports") | ({"ports": ports} if ports else {})
+    return _without(row, "interfaces") if row.get("interfaces") == {name: {}} else row
+
+
+def _without(row: dict, column: str) -> dict:
+    return {key: value for key, value in row.items() if key != column}

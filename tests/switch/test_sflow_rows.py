@@ -1,0 +1,161 @@
+"""sFlow on a database alone: each row that is written, each word that is printed."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+ENABLE = "sflow enable {} --agent lo --force --collector 127.0.0.1"
+ROW = {"agent": "lo", "targets": "127.0.0.1:6343"}
+
+
+def test_list(database):
+    shared = {"agent": "eth0", "targets": ["10.0.0.5:1", "10.0.0.6:1"], "sampling": 3, "polling": 0, "header": 99}
+    database.put({"br2": {"sflow": shared}, "br1": {"sflow": {"targets": "10.0.0.7:1"}}, "br0": {}, "br3": {"sflow": shared}})
+    row = {"agent": "eth0", "targets": ["10.0.0.5:1", "10.0.0.6:1"], "sampling": 3, "polling": 0, "header": 99}
+    assert database.ask("sflow list") == [
+        {"bridge": "br1", "agent": None, "targets": ["10.0.0.7:1"], "sampling": 400, "polling": 30, "header": 128},
+        {"bridge": "br2"} | row,
+        {"bridge": "br3"} | row,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "said", "after"),
+    [
+        (None, "", "created", {}),
+        (None, "--sampling 3 --polling 4 --header 99", "created", {"sampling": 3, "polling": 4, "header": 99}),
+        (None, "--collector 127.0.0.2:7 --collector 127.0.0.1:6343", "created", {"targets": ["127.0.0.1:6343", "127.0.0.2:7"]}),
+        (None, "--collector [2001:db8::5]", "created", {"targets": ["127.0.0.1:6343", "[2001:db8::5]:6343"]}),
+        (ROW, "", "unchanged", {}),
+        (ROW | {"targets": "127.0.0.1"}, "", "unchanged", {"targets": "127.0.0.1"}),
+        (ROW | {"targets": "x y"}, "", "updated", {}),
+        (ROW | {"agent": "eth0"}, "", "updated", {}),
+        ({"targets": "127.0.0.1"}, "", "updated", {}),
+        *((ROW | {column: 7}, "", "updated", {}) for column in ("sampling", "polling", "header")),
+        *((ROW | {column: 7}, f"--{column} 7", "unchanged", {column: 7}) for column in ("sampling", "polling", "header")),
+        (ROW | {"sampling": 7}, "--sampling 8", "updated", {"sampling": 8}),
+        (ROW | {"external_ids": {"a": "b"}}, "", "unchanged", {"external_ids": {"a": "b"}}),
+        (ROW | {"external_ids": {"a": "b"}}, "--sampling 7", "updated", {"external_ids": {"a": "b"}, "sampling": 7}),
+    ],
+)
+def test_what_is_written(database, before, options, said, after):
+    database.put({"br0": {"sflow": before} if before else {}, "br1": {}})
+    assert database.run(f"{ENABLE} {options}".format("br0"))[:2] == (0, f"br0: {said}\n")
+    assert database.tree() == {"br0": {"sflow": ROW | after}, "br1": {}} and database.count("sFlow") == [1]
+
+
+def test_bridges_that_share_a_row(database):
+    shared = {"agent": "eth0", "targets": "127.0.0.1:1", "external_ids": {"a": "b"}}
+    database.put({"br0": {"sflow": shared}, "br1": {"sflow": shared}, "br2": {}})
+    assert database.run(ENABLE.format("br0 br2"))[:2] == (0, "br0: updated\nbr2: created\n")
+    mine = ROW | {"external_ids": {"a": "b"}}
+    assert database.tree() == {"br0": {"sflow": mine}, "br1": {"sflow": shared}, "br2": {"sflow": ROW}}
+    assert database.run("sflow disable br0 br1")[:2] == (0, "br0: deleted\nbr1: deleted\n")
+    assert database.run("sflow disable br0 br2")[:2] == (0, "br0: unchanged\nbr2: deleted\n")
+    assert database.tree() == {"br0": {}, "br1": {}, "br2": {}} and database.count("sFlow") == [0]
+
+
+def test_the_bridge_need_not_be_named_where_there_is_one(database):
+    database.put({"br0": {}})
+    assert database.run(ENABLE.format(""))[1] == "br0: created\n" and database.run("sflow disable")[1] == "br0: deleted\n"
+    database.put({name: {} for name in ("b6", "b5", "b4", "b3", "b2", "b1")})
+    said = "ovstool: BRIDGE: there are 6 bridges, so name the ones that are meant; try: b1, b2, b3, b4, b5\n"
+    assert database.run("sflow disable") == database.run(ENABLE.format("")) == (2, "", said)
+    database.put({})
+    assert database.run("sflow disable") == (3, "", "ovstool: bridge: there is none on this switch; try: ovstool bridge add br0\n")
+
+
+TAKES = "so ovs-vswitchd takes the address that it has on the route to a collector, or sends nothing"
+HINT = "; try: an interface with an address, an IP address, or --force"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "agent", "said"),
+    [
+        # The loopback interface is on every machine, and has the routes to these.
+        ("--agent lo --collector 127.0.0.1", 0, "lo", ""),
+        ("--agent 192.0.2.7 --collector 127.0.0.1", 0, "192.0.2.7", ""),
+        ("--collector 127.0.0.1", 0, "lo", ""),
+        ("--collector 127.0.0.1 --collector 127.0.0.2", 0, "lo", ""),
+        ("--collector [fe80::1%lo]", 0, "lo", ""),
+        ("--collector 127.255.255.255", 6, None, "collector 127.255.255.255: a broadcast address, to which ovs-vswitchd cannot send"),
+        ("--collector 127.255.255.255 --force", 0, "lo", ""),
+        ("--agent nosuch0 --collector 127.0.0.1", 6, None, f"agent nosuch0: there is no such interface, {TAKES}{HINT}"),
+        ("--agent nosuch0 --collector 127.0.0.1 --force", 0, "nosuch0", f"note: agent nosuch0: there is no such interface, {TAKES}"),
+        ("--collector [fe80::1%nosuch0]", 6, None, f"agent nosuch0: there is no such interface, {TAKES}{HINT}"),
+        ("--agent lo --collector 127.0.0.1 --header 472", 0, "lo", ""),
+        ("--agent lo --collector 127.0.0.1 --header 473", 0, "lo",
+         "note: --header 473: with tunnels or MPLS a sample is up to 140 bytes longer, and may be too long to be sent; 472 is safe for all"),
+        ("--agent lo --collector nosuch..invalid", 3, None, "collector nosuch..invalid: its name has no address; try: an IP address"),
+    ],
+)  # fmt: skip
+def test_the_agent(database, words, code, agent, said):
+    database.put({"br0": {}})
+    assert database.run(f"sflow enable br0 {words}") == (code, "" if code else "br0: created\n", f"ovstool: {said}\n" if said else "")
+    assert database.tree()["br0"].get("sflow", {}).get("agent") == agent
+
+
+@pytest.fixture
+def elsewhere(database, tmp_path):
+    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: no routes, and two devices with addresses of the link alone."""
+    if os.geteuid():
+        pytest.skip("needs a network namespace")
+    addresses = "ip address add fe80::7/64 dev d0 && ip address add 169.254.7.7/16 scope link dev d1"
+    script = f"ip link add d0 type veth peer name d1 && {addresses} && exec sleep 60"
+    daemon = subprocess.Popen(["unshare", "--net", "sh", "-c", script])
+    try:
+        while (
+            "d1" not in subprocess.run(["nsenter", f"--net=/proc/{daemon.pid}/ns/net", "ip", "link"], capture_output=True, text=True).stdout
+        ):
+            assert daemon.poll() is None
+            time.sleep(0.01)
+        (tmp_path / "ovs-vswitchd.pid").write_text(str(daemon.pid))
+        (tmp_path / "db.sock").symlink_to(f"{database.switch.box.directory}/db.sock")
+        database.put({"br0": {}})
+        yield lambda command: database.run(command, f"{tmp_path}/db.sock")
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "agent", "said"),
+    [
+        ("--collector 192.0.2.1", 6, None, "collector 192.0.2.1: there is no route to it, so no agent can be chosen; try: --agent IFACE, or --force"),
+        ("--collector 192.0.2.1 --force", 0, None,
+         "note: collector 192.0.2.1: there is no route to it; ovs-vswitchd sends nothing before it finds one"),
+        ("--collector 192.0.2.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
+        ("--collector 192.0.2.1 --agent lo --force", 0, "lo", f"note: agent lo: has no IP address, {TAKES}"),
+        ("--collector 192.0.2.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
+        ("--collector 192.0.2.1 --agent 192.0.2.2", 0, "192.0.2.2", ""),
+    ],
+)  # fmt: skip
+def test_the_agent_is_sought_where_ovs_vswitchd_is(database, elsewhere, words, code, agent, said):
+    assert elsewhere(f"sflow enable br0 {words}") == (code, "" if code else "br0: created\n", f"ovstool: {said}\n" if said else "")
+    assert database.tree()["br0"].get("sflow", {}).get("agent") == agent
+
+
+def test_a_name_is_resolved_where_ovs_vswitchd_is(database):
+    database.put({"br0": {}})
+    code, printed, said = database.run("sflow enable --agent lo --collector localhost:7")
+    target = database.tree()["br0"]["sflow"]["targets"]
+    address = {"127.0.0.1:7": "127.0.0.1", "[::1]:7": "::1"}[target]
+    noted = f"ovstool: note: collector localhost is {address}, which is stored: ovs-vswitchd looks names up too late or not at all\n"
+    assert (code, printed, said) == (0, "br0: created\n", noted)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_refused"),
+    [
+        ("--collector 10.0.0.5", True),
+        ("--collector 10.0.0.5 --force", True),
+        ("--agent eth0 --collector 10.0.0.5 --collector localhost", True),
+        ("--agent eth0 --collector 10.0.0.5 --collector [2001:db8::1]", False),
+    ],
+)
+def test_what_the_database_alone_cannot_tell(database, words, is_refused):
+    said = "its routes, addresses and names cannot be looked up through the database alone; try: --agent IFACE and the IP addresses of collectors"
+    code, _, errors = database.run(f"--db tcp:127.0.0.1:1 sflow enable {words}")
+    assert (code, errors == f"ovstool: tcp:127.0.0.1:1: {said}\n") == ((2, True) if is_refused else (5, False))

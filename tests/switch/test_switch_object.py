@@ -1,0 +1,357 @@
+"""A switch as the nouns have it: where it is, how it is read and changed, what comes of a change; on a database whose cur_cfg the test sets."""
+
+import os
+import subprocess
+import time
+
+import pytest
+from ovs_version import OVS
+
+from ovstool.errors import Conflict, NotFound, Refused, TimedOut, Unreachable
+from ovstool.host import Finished, local
+from ovstool.ovsdb.transaction import Query
+from ovstool.switch import Switch, interface_health, iproute, versions
+
+ROOT = {"op": "update", "table": "Open_vSwitch", "where": []}
+PORTS = Query("Port", [["name", "==", "eth1"]], ("tag",))
+
+
+@pytest.fixture
+def reach(database):
+    """``reach(timeout_s=1)``: a Switch on a database with eth1, which is closed at the end."""
+    database.put({"br0": {"ports": {"eth1": {"tag": 5}}}})
+    database.transact(ROOT | {"row": {"next_cfg": 0, "cur_cfg": 10**9}})  # all that comes is applied
+    reached = []
+
+    def reach(**options) -> Switch:
+        reached.append(Switch(**{"db": database.switch.box.db} | options))
+        return reached[-1]
+
+    yield reach
+    for switch in reached:
+        switch.close()
+    database.transact(ROOT | {"row": {"next_cfg": 0, "cur_cfg": 0}})
+
+
+def tag(database) -> int | None:
+    return database.tree()["br0"]["ports"]["eth1"].get("tag")
+
+
+def next_cfg(database) -> int:
+    return database.transact({"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]})[0]["rows"][0]["next_cfg"]
+
+
+def retag(to: int, *interfaces: str):
+    """What builds a transaction: eth1 gets another tag, as long as it has the one that was read; interfaces are looked at then."""
+
+    def build(txn) -> str:
+        [row] = txn.held(Query("Port", [["name", "==", "eth1"]], ("_uuid", "tag")))
+        txn.update("Port", row["_uuid"][1], {"tag": to})
+        for name in interfaces:
+            txn.watch(interface_health(name))
+        return "built"
+
+    return build
+
+
+# --- where it is
+
+
+@pytest.mark.parametrize(
+    ("db", "rundir", "host_is_known"),
+    [
+        ("unix:/run/a/db.sock", "/run/a", True),
+        ("tcp:127.0.0.1:6640", "/run/x", False),
+        ("ssl:127.0.0.1:6640", "/run/x", False),
+        (None, "/run/x", True),
+    ],
+)
+def test_where_it_is(monkeypatch, db, rundir, host_is_known):
+    monkeypatch.setenv("OVS_RUNDIR", "/run/x")
+    switch = Switch(db)
+    assert (switch.address, switch.rundir, switch.host_is_known) == (db or "unix:/run/x/db.sock", rundir, host_is_known)
+    if host_is_known:
+        assert switch.management_socket("br0") == f"unix:{rundir}/br0.mgmt"
+        assert switch.run(["printf", "%s", "a"]) == Finished(0, "a", "") and list(switch.stream(["printf", "%s", "b"])) == [b"b"]
+        assert switch.run(["cat"], b"in").stdout == "in"
+        return
+    said = f"needs the host that the switch runs on, and {db} reaches its database alone"
+    for what, ask in (
+        ("OpenFlow", lambda: switch.management_socket("br0")),
+        ("OpenFlow", lambda: switch.openflow("br0")),
+        ("cat", lambda: switch.run(["cat"])),
+        ("cat", lambda: next(switch.stream(["cat"]))),
+    ):
+        with pytest.raises(Unreachable) as refused:
+            ask()
+        assert (refused.value.what, refused.value.why, refused.value.hint) == (what, said, "--host HOST")
+
+
+def test_what_it_is_by_default():
+    switch = Switch()
+    assert (switch.timeout_s, switch.wait, switch.dry_run, switch.host) == (30, True, False, local)
+    assert (switch.planned, switch.notes, switch.found) == ([], [], []) and 29 < switch.remaining_s() <= 30
+
+
+class Far:
+    """Another machine, on which an ovsdb-server of a plain ``make install`` listens; here it is the test's."""
+
+    def __init__(self, directory, listens: str):
+        self.directory, self.listens, self.asked = directory, listens, []
+
+    def open(self, address, timeout_s, tls, server):
+        self.asked.append(address)
+        if address != f"unix:{self.listens}/db.sock":
+            raise Unreachable(address, "no such socket; is ovsdb-server running?")
+        return local.open(f"unix:{self.directory}/db.sock", timeout_s, tls, server)
+
+    def run(self, argv, timeout_s, stdin=b""):
+        assert argv == ["test", "-S", "/usr/local/var/run/openvswitch/db.sock"]
+        return Finished(0 if self.listens.startswith("/usr/local") else 1, "", "")
+
+
+@pytest.mark.parametrize("listens", ["/var/run/openvswitch", "/usr/local/var/run/openvswitch", "/nowhere"])
+def test_the_run_directory_of_another_machine(database, reach, monkeypatch, listens):
+    monkeypatch.setenv("OVS_RUNDIR", "/run/of/this/one")
+    far = Far(database.switch.box.directory, listens)
+    switch = reach(db=None, host=far)
+    if listens == "/nowhere":
+        with pytest.raises(Unreachable, match=r"unix:/var/run/openvswitch/db\.sock: no such socket"):
+            switch.read(PORTS)
+        return
+    assert switch.read(PORTS) == [{"tag": 5}] and switch.rundir == listens and switch.host_is_known
+    assert far.asked == [f"unix:{path}/db.sock" for path in ("/var/run/openvswitch", listens)[: 1 + listens.startswith("/usr")]]
+    with pytest.raises(Unreachable, match=r"unix:/run/a/db\.sock: no such socket"):
+        reach(db="unix:/run/a/db.sock", host=far).read(PORTS)
+
+
+def test_the_connection_is_kept_until_it_is_closed(reach):
+    switch = reach()
+    client = switch.client
+    assert switch.client is client and switch.read(PORTS) == [{"tag": 5}]
+    switch.close()
+    switch.close()
+    assert switch.client is not client and switch.read_all([PORTS, PORTS]) == [[{"tag": 5}]] * 2
+
+
+def test_the_time_allowed(reach):
+    switch = reach(timeout_s=20)
+    end = switch.client.deadline
+    assert switch.deadline == end and 19 < switch.remaining_s() <= 20
+    switch.give_until(end + 100)
+    assert switch.client.deadline == switch.deadline == pytest.approx(end + 100) and 118 < switch.remaining_s() <= 120
+    switch.give_until(end - 100)
+    assert switch.remaining_s() == 0.001
+    switch.rearm()
+    assert 19 < switch.remaining_s() <= 20 and switch.client.deadline == switch.deadline
+
+
+def test_what_cannot_be_found_out_is_noted_once(reach):
+    switch = reach()
+
+    def fails(why: str) -> None:
+        raise Refused("tc", why)
+
+    assert switch.attempt("the rate", lambda of: of + 1, 1) == 2 and switch.notes == []
+    assert [switch.attempt("the rate", fails, why) for why in ("broken", "broken", "gone")] == [None] * 3
+    assert switch.notes == ["tc: broken; the rate is not known", "tc: gone; the rate is not known"]
+    elsewhere = Switch("tcp:127.0.0.1:1")
+    assert elsewhere.attempt("the rate", fails, "x") is None and elsewhere.notes == []
+
+
+def test_a_program_that_is_not_installed(reach, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for ask, what in ((lambda switch: switch.appctl("version"), "ovs-appctl"), (lambda switch: switch.run(["nosuch"]), "nosuch")):
+        with pytest.raises(NotFound) as refused:
+            ask(reach())
+        assert (refused.value.what, refused.value.why) == (what, "not installed")
+    assert versions.running(reach()) is None
+
+
+def test_ovs_vswitchd_says_which_one_it_is(unchanged):
+    switch = Switch(unchanged.box.db)
+    assert switch.appctl("version").status == 0 and versions.running(switch) == OVS
+    assert versions.running(Switch("tcp:127.0.0.1:1")) is None and versions.running(Switch("unix:/nowhere/db.sock")) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a network namespace")
+def test_programs_run_in_the_network_of_ovs_vswitchd(tmp_path):
+    switch = Switch(f"unix:{tmp_path}/db.sock")
+    assert switch.in_its_network == []  # as it does not run
+    (tmp_path / "ovs-vswitchd.pid").write_text(str(os.getpid()))
+    assert Switch(switch.address).in_its_network == [] == switch.in_its_network
+    elsewhere = subprocess.Popen(["unshare", "--net", "sleep", "60"])
+    try:
+        (tmp_path / "ovs-vswitchd.pid").write_text(str(elsewhere.pid))
+        while not (words := Switch(switch.address).in_its_network):
+            assert elsewhere.poll() is None
+            time.sleep(0.01)
+        assert words == ["nsenter", f"--net=/proc/{elsewhere.pid}/ns/net", "--"] and switch.in_its_network == []
+    finally:
+        elsewhere.kill()
+        elsewhere.wait()
+
+
+@pytest.mark.parametrize(
+    ("script", "items"),
+    [
+        ("""printf '[{"words": "%s"}, 5]' "$*\"""", [{"words": "-j route get 192.0.2.1"}]),
+        ("echo '[]'", []),
+        ("echo '{}'", []),
+        ("echo nonsense", []),
+        ("echo '[{}]'; exit 1", []),
+        ("head -c 200000 /dev/zero | tr '\\0' '['", []),
+    ],
+)
+def test_what_ip_says(monkeypatch, tmp_path, script, items):
+    (tmp_path / "ip").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert iproute.ip(Switch(f"unix:{tmp_path}/db.sock"), "route", "get", "192.0.2.1") == items
+
+
+# --- how it is changed
+
+
+def test_a_change_waits_for_ovs_vswitchd(database, reach):
+    assert reach().write(retag(6)) == "built" and (tag(database), next_cfg(database)) == (6, 1)
+    assert reach(wait=False).write(retag(7)) == "built" and (tag(database), next_cfg(database)) == (7, 1)
+    planning = reach(dry_run=True)
+    assert planning.write(retag(8)) == "built" and (tag(database), next_cfg(database)) == (7, 1)
+    assert [operation["op"] for operation in planning.planned] == ["wait", "update", "mutate", "select"]
+    assert planning.planned[1]["row"] == {"tag": 8} and planning.planned[2]["table"] == "Open_vSwitch"
+    planning = reach(dry_run=True, wait=False, planned=[{"op": "before"}])
+    planning.write(retag(8))
+    assert [operation["op"] for operation in planning.planned] == ["before", "wait", "update"]
+    assert reach(dry_run=True).write(lambda txn: "nothing") == "nothing"
+
+
+def test_one_that_is_not_applied_in_time_is_told(database, reach):
+    database.transact(ROOT | {"row": {"next_cfg": 4, "cur_cfg": 4}})
+    said = "did not apply the change within 0.2 s; the database holds it"
+    for build, after in ((retag(6), 6), (lambda txn: None, 6)):  # of nothing to do, too, while something else is not applied
+        with pytest.raises(TimedOut) as late:
+            reach(timeout_s=0.2).write(build)
+        assert (late.value.what, late.value.why, late.value.hint) == (
+            "ovs-vswitchd", said, "is it running? --no-wait does not wait for it",
+        ) and (tag(database), next_cfg(database)) == (after, 5)  # fmt: skip
+    assert reach(timeout_s=0.2, wait=False).write(lambda txn: "nothing") == "nothing"
+    database.transact(ROOT | {"row": {"cur_cfg": 5}})
+    assert reach(timeout_s=5).write(lambda txn: "nothing") == "nothing"
+
+
+HEALTH = {
+    "fine": {"ofport": 3},
+    "pair": {"ofport": 4, "type": "patch", "error": "pair: No usable peer"},
+    "half": {"type": "patch", "error": "half: could not be opened"},
+    "down": {},
+    "lost": {"ofport": -1, "error": "could not open network device lost (No such device)"},
+    "late": {"ofport": 5, "error": "late: first\nlate: second\nlater: third"},
+}
+
+
+def test_what_ovs_vswitchd_could_not_do_is_told(database, reach):
+    database.put({"br0": {"ports": {"eth1": {"interfaces": {"eth1": {}} | HEALTH}}}})
+    assert reach().write(retag(6, "fine", "pair")) == "built"
+    with pytest.raises(Refused) as refused:
+        reach().write(retag(7, *HEALTH))
+    assert (refused.value.what, refused.value.hint, tag(database)) == ("ovs-vswitchd", None, 7)
+    assert refused.value.why == (
+        "half: could not be opened; down: was not brought up; its log says why; lost: could not open network device lost (No such device);"
+        " late: first; second; later: third (the database holds what was asked for)"
+    )
+    assert reach(wait=False).write(retag(8, *HEALTH)) == reach(dry_run=True).write(retag(9, *HEALTH)) == "built"
+
+
+@pytest.mark.parametrize("count", [10, 11, 12])
+def test_of_many_ten_are_told(database, reach, count):
+    names = [f"i{number:02}" for number in range(count)]
+    database.put({"br0": {"ports": {"eth1": {"interfaces": {name: {"error": "x"} for name in names}}}}})
+    with pytest.raises(Refused) as refused:
+        reach().write(retag(6, *names))
+    more = f"; and {count - 10} more" if count > 10 else ""
+    assert refused.value.why == "; ".join(f"{name}: x" for name in names[:10]) + more + " (the database holds what was asked for)"
+
+
+def test_it_is_built_again_while_others_are_faster(database, reach):
+    built = []
+
+    def build(txn) -> int:
+        retag(6)(txn)
+        built.append(txn.thorough)
+        if len(built) < 3:
+            database.transact({"op": "update", "table": "Port", "where": [["name", "==", "eth1"]], "row": {"tag": 10 + len(built)}})
+        return len(built)
+
+    assert reach().write(build) == 3 and tag(database) == 6 and built == [False] * 3
+
+
+def test_not_for_ever(database, reach):
+    built = []
+
+    def build(txn) -> None:
+        retag(6)(txn)
+        built.append(True)
+        database.transact({"op": "update", "table": "Port", "where": [["name", "==", "eth1"]], "row": {"tag": 10 + len(built)}})
+
+    with pytest.raises(Conflict) as refused:
+        reach().write(build)
+    said = "someone else kept changing the same rows (64 attempts), so nothing was changed"
+    assert (refused.value.what, refused.value.why, refused.value.hint) == ("the database", said, "again")
+    assert len(built) == 64 and tag(database) == 74
+
+
+@pytest.mark.parametrize("error", [Conflict, NotFound, Refused])
+def test_what_is_refused_was_so_at_one_moment(database, reach, error):
+    built = []
+
+    def build(txn) -> str:
+        [row] = txn.held(PORTS)
+        built.append(row["tag"])
+        if row["tag"] == 5:
+            database.transact({"op": "update", "table": "Port", "where": [["name", "==", "eth1"]], "row": {"tag": 6}})
+        if row["tag"] != 7:
+            raise error("eth1", f"its tag is {row['tag']}")
+        return "built"
+
+    with pytest.raises(error, match="its tag is 6"):
+        reach().write(build)
+    assert built == [5, 6]
+
+
+def test_a_reference_that_nobody_could_know_of_is_looked_for(database, reach):
+    qos = {"type": "linux-htb"}
+    database.put({"br0": {"ports": {"eth1": {"qos": qos}}}}, QoS=[{"type": "linux-sfq"}])
+    built = []
+
+    def build(txn) -> None:
+        built.append(txn.thorough)
+        for row in txn.read(Query("QoS", [["type", "==", "linux-sfq" if txn.thorough else "linux-htb"]])):
+            txn.delete("QoS", row["_uuid"][1])
+
+    reach().write(build)
+    assert built == [False, True] and database.count("QoS") == [1] and database.tree()["br0"]["ports"]["eth1"] == {"qos": qos}
+
+
+def test_what_the_server_refuses_is_told_by_the_column(database, reach):
+    def build(txn) -> None:
+        [row] = txn.read(Query("Port", [["name", "==", "eth1"]], ("_uuid",)))
+        txn.update("Port", row["_uuid"][1], {"tag": 4096})
+
+    for switch in (reach(), reach(dry_run=True)):
+        with pytest.raises(Refused, match=r"^Port\.tag: "):
+            switch.write(build)
+    assert tag(database) == 5
+
+    def twice(txn) -> None:
+        txn.insert("Port", {"name": "new0", "interfaces": txn.insert("Interface", {"name": "eth1"})})
+        txn.mutate("Bridge", txn.read(Query("Bridge", []))[0]["_uuid"][1], [["ports", "insert", ["set", [["named-uuid", "row1"]]]]])
+
+    with pytest.raises(Refused) as refused:
+        reach().write(twice)
+    assert refused.value.what == "ovsdb-server" and "constraint violation" in refused.value.why
+
+
+def test_another_database_is_told(reach):
+    with pytest.raises(Unreachable, match=r"^the database: its schema is not Open vSwitch.s "):
+        reach().read(Query("Nosuch", []))
