@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import socket
+import time
 
 import pytest
 
@@ -340,11 +341,17 @@ def test_the_command_that_leads_there_and_its_last_words():
     assert way.last_words() == "last words"
     way.close()
     assert way._process.returncode == 0
+    stuck = ProxyCommand("sh -c 'echo words >&2; exec sleep 60'")
+    end = time.monotonic() + 60
+    while not (words := stuck.last_words()) and time.monotonic() < end:
+        pass
+    assert words == "words"
+    stuck.close()
     silent = ProxyCommand("sleep 60")
     assert silent.last_words() == ""
     silent.close()
     assert silent._process.returncode == -9
-    for stream in (way.stream, silent.stream):
+    for stream in (way.stream, stuck.stream, silent.stream):
         stream.close()
 
 
