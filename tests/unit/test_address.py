@@ -43,8 +43,19 @@ def test_the_ends_of_what_an_address_may_be():
 
 
 def test_brackets_belong_to_ipv6():
-    assert [address.bracketed(host) for host in ("::1", "fe80::1%eth0", "h1", "192.0.2.1")] == ["[::1]", "[fe80::1%eth0]", "h1", "192.0.2.1"]
-    assert [address.unbracketed(host) for host in ("[::1]", "[fe80::1%eth0]", "h1", "[h1]", "::1")] == ["::1", "fe80::1%eth0", "h1", "[h1]", "::1"]
+    assert [address.bracketed(host) for host in ("::1", "fe80::1%eth0", "h1", "192.0.2.1")] == [
+        "[::1]",
+        "[fe80::1%eth0]",
+        "h1",
+        "192.0.2.1",
+    ]
+    assert [address.unbracketed(host) for host in ("[::1]", "[fe80::1%eth0]", "h1", "[h1]", "::1")] == [
+        "::1",
+        "fe80::1%eth0",
+        "h1",
+        "[h1]",
+        "::1",
+    ]
     assert not address.is_ipv6("::\0") and not address.is_ipv6("")
 
 

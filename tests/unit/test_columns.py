@@ -86,7 +86,14 @@ def test_rows_that_leave_out_what_is_usual():
         U1[1]: {"name": "p", "tag": ["set", []], "type": ""}, U2[1]: {"name": "", "tag": 5, "type": "x"},
     }  # fmt: skip
     assert columns.filled_in("Controller", ["type"], {U1[1]: {}})[U1[1]] == {"type": ["set", []]}
-    for wrong in ({"x": {}}, {U1[1].upper().replace("0", "A"): {}}, {U1[1] + "0": {}}, {U1[1]: []}, {U1[1]: {}, U2[1]: None}, {U1[1]: {}, "": {}}):
+    for wrong in (
+        {"x": {}},
+        {U1[1].upper().replace("0", "A"): {}},
+        {U1[1] + "0": {}},
+        {U1[1]: []},
+        {U1[1]: {}, U2[1]: None},
+        {U1[1]: {}, "": {}},
+    ):
         assert said(columns.filled_in, "Interface", asked, wrong) == "a row without a UUID or columns"
     assert said(columns.filled_in, "Interface", asked, {U1[1]: {}, U2[1]: {"qos": U1}}) == "a row that has not the columns asked for"
     assert said(columns.filled_in, "Interface", asked, {U1[1]: {"tag": 1}, U2[1]: {"tag": "x"}}) == "Interface.tag holds what it cannot"
@@ -157,7 +164,12 @@ def test_what_an_operation_may_answer(how):
     assert answer({"error": "e", "details": "d"}, None) == [{"error": "e", "details": "d"}, None]
     assert answer({"count": 1}, {}, operations=[{"op": "mutate"}] * 2)[1] == {}
     assert answer(7, "x") == [7, "x"]
-    for results in ([{"rows": [p]}, {"rows": [{}]}], [{"rows": [{"nosuch": 1}]}, {}], [{"rows": [p, {"name": 1}]}, {}], [{"rows": [p]}, {"rows": [p, 7]}]):
+    for results in (
+        [{"rows": [p]}, {"rows": [{}]}],
+        [{"rows": [{"nosuch": 1}]}, {}],
+        [{"rows": [p, {"name": 1}]}, {}],
+        [{"rows": [p]}, {"rows": [p, 7]}],
+    ):
         assert said(answer, *results) in ("a row that has not the columns asked for", "Port.name holds what it cannot")
     for where, column in (([["name", "==", "p"]], "name"), ([["_uuid", "==", U1]], "_uuid")):
         one = SELECT | {"where": [["tag", "==", 1], *where]}

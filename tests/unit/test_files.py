@@ -52,7 +52,7 @@ def test_what_is_not_opened_leaves_nothing_open(tmp_path):
     (tmp_path / "folder").mkdir()
     before = descriptors()
     for path in ("/dev/zero", str(tmp_path / "folder"), str(tmp_path / "absent")):
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             files.read(path, 10)
     assert descriptors() == before
 

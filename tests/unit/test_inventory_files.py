@@ -42,7 +42,9 @@ def hosts(tmp_path):
     ],
 )  # fmt: skip
 def test_a_file_is_told_by_its_first_line(hosts, text, kind):
-    assert f"FILE (read as {kind})" in hosts(text, "@nosuch") or f"FILE:{1 + text.startswith('---')} (read as {kind})" in hosts(text, "@nosuch")
+    assert f"FILE (read as {kind})" in hosts(text, "@nosuch") or f"FILE:{1 + text.startswith('---')} (read as {kind})" in hosts(
+        text, "@nosuch"
+    )
 
 
 def test_where_the_default_file_is(tmp_path, monkeypatch):
@@ -60,7 +62,7 @@ def test_where_the_default_file_is(tmp_path, monkeypatch):
     assert told() == f"/home/of/.config/ovstool/inventory.yaml: {why}"
     (tmp_path / "ovstool/inventory.yaml").mkdir(parents=True)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match="inventory.*/ovstool/inventory.yaml: not a plain file|Is a directory"):
+    with pytest.raises(UsageError, match=r"inventory.*/ovstool/inventory.yaml: not a plain file|Is a directory"):
         inventory.hosts(["@a"], None, Deadline(60))
 
 
@@ -78,7 +80,7 @@ def test_without_a_home_there_is_no_default_file():
 def test_a_pipe_that_does_not_end_ends_with_the_time(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     both = os.open(tmp_path / "pipe", os.O_RDWR)
-    with pytest.raises(TimedOut, match="^inventory .*: whoever writes it does not come to an end$"):
+    with pytest.raises(TimedOut, match=r"^inventory .*: whoever writes it does not come to an end$"):
         inventory.hosts(["@a"], str(tmp_path / "pipe"), Deadline(0.05))
     os.close(both)
 

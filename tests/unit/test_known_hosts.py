@@ -29,7 +29,10 @@ def path(tmp_path):
 
 def found(path, text: str | bytes, name: str = "h1") -> list[tuple]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return [(entry.marker, entry.kind, entry.key, entry.place.replace(str(path), "")) for entry in known_hosts.find([str(path)], name, Deadline(60))]
+    return [
+        (entry.marker, entry.kind, entry.key, entry.place.replace(str(path), ""))
+        for entry in known_hosts.find([str(path)], name, Deadline(60))
+    ]
 
 
 ENTRY = ("", "ssh-ed25519", KEY, ":1")
@@ -88,7 +91,9 @@ def test_lines_of_several_files_in_their_order(tmp_path):
 
 def test_the_longest_line(path):
     rest = f" ssh-ed25519 {ED25519}\n".encode()
-    assert found(path, b"\n" + b"h1," * ((2**20 - 1 - len(rest)) // 3) + b"h" * ((2**20 - 1 - len(rest)) % 3) + rest) == [(*ENTRY[:3], ":2")]
+    assert found(path, b"\n" + b"h1," * ((2**20 - 1 - len(rest)) // 3) + b"h" * ((2**20 - 1 - len(rest)) % 3) + rest) == [
+        (*ENTRY[:3], ":2")
+    ]
     with pytest.raises(OSError, match=r"line 2 is longer than 1 MiB") as error:
         found(path, b"\n" + b"x" * (2**20 - 1) + b"\n")
     assert error.value.filename == str(path)
@@ -175,7 +180,9 @@ def entry(key: bytes, place: str, marker: str = "", kind: str = "ssh-ed25519") -
 
 
 def test_what_is_known_of_a_host(tmp_path, hop):
-    (tmp_path / ".ssh/known_hosts").write_text(f"h1 ssh-rsa {ED25519}\n[h1]:2222 ssh-ed25519 {OTHER}\nal ssh-x {ED25519}\n@revoked h1 ssh-y {ED25519}\n")
+    (tmp_path / ".ssh/known_hosts").write_text(
+        f"h1 ssh-rsa {ED25519}\n[h1]:2222 ssh-ed25519 {OTHER}\nal ssh-x {ED25519}\n@revoked h1 ssh-y {ED25519}\n"
+    )
     at = f"{tmp_path}/.ssh/known_hosts"
     plain, revoked = entry(KEY, f"{at}:1", kind="ssh-rsa"), entry(KEY, f"{at}:4", "@revoked", "ssh-y")
     other = entry(THEIRS, f"{at}:2")
@@ -249,7 +256,9 @@ def test_a_new_key_that_is_accepted_is_written_down(tmp_path, hop, caplog):
     accept(f"UserKnownHostsFile {tmp_path}/one\nHashKnownHosts yes")
     assert (tmp_path / "one").read_text().splitlines()[1].startswith("|1|")
     accept("UserKnownHostsFile none")
-    assert caplog.messages == [f"me@h1: new host key {SHOWN}, now in {where}" for where in (f"{tmp_path}/one", f"{tmp_path}/one", "no file")]
+    assert caplog.messages == [
+        f"me@h1: new host key {SHOWN}, now in {where}" for where in (f"{tmp_path}/one", f"{tmp_path}/one", "no file")
+    ]
     with pytest.raises(Unreachable) as refused:
         accept(f"UserKnownHostsFile {tmp_path}/no/such/file")
     assert str(refused.value) == f"me@h1: its new host key cannot be written to {tmp_path}/no/such/file: No such file or directory"

@@ -97,7 +97,10 @@ def test_files_that_are_not_there_or_not_ours(home, tmp_path):
     path.chmod(0o602)
     with pytest.raises(UsageError) as refused:
         config_file.lines(str(path), True)
-    assert refused.value.why == "somebody else owns it or may write to it, so it is not used" and refused.value.hint == f"chmod go-w {quote(str(path))}"
+    assert (
+        refused.value.why == "somebody else owns it or may write to it, so it is not used"
+        and refused.value.hint == f"chmod go-w {quote(str(path))}"
+    )
     assert [line.keyword for line in config_file.lines(str(path), False)] == ["user"]
     with pytest.raises(UsageError) as refused:
         config_file.lines(str(tmp_path), False)
@@ -111,7 +114,17 @@ def test_files_that_are_not_there_or_not_ours(home, tmp_path):
 
 @pytest.mark.parametrize(
     ("mode", "taken"),
-    [(0o644, True), (0o600, True), (0o755, True), (0o604, True), (0o646, False), (0o602, False), (0o642, False), (0o666, False), (0o622, False)],
+    [
+        (0o644, True),
+        (0o600, True),
+        (0o755, True),
+        (0o604, True),
+        (0o646, False),
+        (0o602, False),
+        (0o642, False),
+        (0o666, False),
+        (0o622, False),
+    ],
 )
 def test_who_may_write_to_a_file_that_is_ours(tmp_path, mode, taken):
     path = tmp_path / "file"
@@ -250,7 +263,7 @@ def test_errors_of_options_with_their_whole_words(home, settings, said):
         ("Match host", "CONFIG:1: a word is missing"),
         ("User me\nMatch all user", "CONFIG:2: a word is missing"),
         ("Match tagged x", "ssh_config of h1: Match tagged is not known here"),
-        ("Match exec 'sleep 9", "CONFIG:1: \"Match exec 'sleep 9\" has a quote without an end"),
+        ("Match exec 'sleep 9", 'CONFIG:1: "Match exec \'sleep 9" has a quote without an end'),
     ):
         assert said(text) == error
     assert settings("User a-b_c.d@e%%+:9\nProxyCommand nc %r").proxy_command == "nc a-b_c.d@e%%+:9"
@@ -267,7 +280,12 @@ def test_errors_of_options_with_their_whole_words(home, settings, said):
 
 
 def test_what_include_reads(home, settings, said):
-    for name, text in (("b", "User b\nPort 2"), ("a", "Host x\nUser x\nHost h1\nUser a"), ("sub/c", "Port 3"), ("sub/d", "Include b\nPort 4")):
+    for name, text in (
+        ("b", "User b\nPort 2"),
+        ("a", "Host x\nUser x\nHost h1\nUser a"),
+        ("sub/c", "Port 3"),
+        ("sub/d", "Include b\nPort 4"),
+    ):
         (home / ".ssh" / name).parent.mkdir(exist_ok=True)
         (home / ".ssh" / name).write_text(text)
     assert settings("Include [ab] nosuch\n")[2:4] == (2, "a")  # in the order of the names
@@ -277,7 +295,9 @@ def test_what_include_reads(home, settings, said):
     assert settings("Host h2\nInclude b\nHost h1\nPort 9\n").port == 9
     assert settings("Host h1\nInclude a\nPort 9\n")[2:4] == (9, "a")
     (home / ".ssh/b").chmod(0o666)
-    assert said("Include b").endswith("somebody else owns it or may write to it, so it is not used; try: chmod go-w " + str(home / ".ssh/b"))
+    assert said("Include b").endswith(
+        "somebody else owns it or may write to it, so it is not used; try: chmod go-w " + str(home / ".ssh/b")
+    )
 
 
 def test_the_file_of_the_system_may_belong_to_anybody(home, settings):
@@ -314,8 +334,13 @@ def test_the_servers_on_the_way(settings):
 
     last = ("h1", 22, "u")
     assert way("") == [last]
-    assert way("Host h1\nProxyJump \"ssh://me@g1:5 , g2\"\n") == [("g1", 5, "me"), ("g2", 22, "u"), last]
-    assert way("Host h1\nProxyJump g1,g2\nHost g1\nProxyJump g0\nHost g2\nProxyJump g9\n") == [("g0", 22, "u"), ("g1", 22, "u"), ("g2", 22, "u"), last]
+    assert way('Host h1\nProxyJump "ssh://me@g1:5 , g2"\n') == [("g1", 5, "me"), ("g2", 22, "u"), last]
+    assert way("Host h1\nProxyJump g1,g2\nHost g1\nProxyJump g0\nHost g2\nProxyJump g9\n") == [
+        ("g0", 22, "u"),
+        ("g1", 22, "u"),
+        ("g2", 22, "u"),
+        last,
+    ]
     assert way("ProxyJump gate\n") == [("gate", 22, "u"), last] and way("ProxyJump gate\n", "gate") == [("gate", 22, "u")]
     assert way("Host h1\nProxyJump h1:23\nHost *\nProxyJump none\n")[0] == ("h1", 23, "u")
     assert len(way(f"Host h1\nProxyJump {','.join(f'g{n}' for n in range(8))}\n")) == 9

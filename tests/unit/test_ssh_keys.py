@@ -4,7 +4,6 @@ import base64
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -97,7 +96,7 @@ def test_a_key_in_a_file_of_some_size(made, tried, tmp_path):
     text = (made / "ed25519").read_text()
     for size, used in ((2**20, True), (2**20 + 1, False)):
         path = tmp_path / f"key{size}"
-        path.write_text("#" * (size - len(text) - 1) + "\n" + text)
+        path.write_text(text + "#" * (size - len(text) - 1) + "\n")
         path.chmod(0o600)
         labels, _, why = tried(f"IdentityFile {path}")
         assert (len(labels), len(why)) == (used, not used)
@@ -121,7 +120,7 @@ def test_keys_of_an_agent(made, tried, agent, tmp_path):
     for name in ("rsa", "rsa.pub"):
         shutil.copy(made / name, tmp_path / name)
     subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f", tmp_path / "rsa"], check=True)
-    assert tried(f"{of_agent}IdentityFile {tmp_path}/rsa\n") [0::2] == ([held, rsa], [])
+    assert tried(f"{of_agent}IdentityFile {tmp_path}/rsa\n")[0::2] == ([held, rsa], [])
 
 
 def test_an_agent_that_is_not_there(tried, tmp_path, made):
@@ -129,23 +128,32 @@ def test_an_agent_that_is_not_there(tried, tmp_path, made):
     assert tried(f"IdentityAgent {tmp_path}/nosuch\n")[0] == ["id_ecdsa"]
     with pytest.raises(TimedOut) as late:
         tried("IdentityAgent /nosuch\n", 0)
-    assert str(late.value) == "h1: the agent at /nosuch: [Errno 2] No such file or directory; try: IdentityAgent none" or "timed out" in str(late.value)
+    assert str(late.value) == "h1: the agent at /nosuch: [Errno 2] No such file or directory; try: IdentityAgent none"
 
 
 @pytest.mark.parametrize(
     ("answers", "shown"),
-    [(["secret"], 1), (["x", "secret"], 2), (["x", "y", "secret"], 3), (["x", "y", "z", "secret"], None), (["", "secret"], None), (["x", ""], None)],
+    [
+        (["secret"], 1),
+        (["x", "secret"], 2),
+        (["x", "y", "secret"], 3),
+        (["x", "y", "z", "secret"], None),
+        (["", "secret"], None),
+        (["x", ""], None),
+    ],
 )
-def test_a_passphrase_is_asked_for_at_most_three_times(made, answers, shown, tmp_path):
-    """In a process of its own, which has not asked for it yet."""
-    code = (
-        "import sys\nfrom ovstool.host.ssh import keys\nasked = []\n"
-        "def ask(question):\n    asked.append(question)\n    return sys.argv[2:][len(asked) - 1]\n"
-        "key = keys._unlock(sys.argv[1], ask)\nagain = keys._unlock(sys.argv[1], ask) if key else None\n"
-        "assert again is key and set(asked) == {f\"Enter passphrase for key '{sys.argv[1]}': \"}, asked\n"
-        "print(len(asked), key and key.get_name())"
-    )
-    argv = [sys.executable, "-c", code, str(made / "locked"), *answers]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    asked = shown or (answers.index("") + 1 if "" in answers else 3)
-    assert done.stdout == f"{asked} {'ssh-ed25519' if shown else None}\n", done.stderr
+def test_a_passphrase_is_asked_for_at_most_three_times(made, tmp_path, answers, shown):
+    path = shutil.copy(made / "locked", tmp_path / "locked")  # another one each time, as what was unlocked is known from then on
+    asked = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return answers[len(asked) - 1]
+
+    key = keys._unlock(str(path), ask)
+    count = shown or (answers.index("") + 1 if "" in answers else 3)
+    assert asked == [f"Enter passphrase for key '{path}': "] * count
+    assert (key is not None) == (shown is not None)
+    if key is not None:
+        assert key.asbytes() == public(made / "locked")
+        assert keys._unlock(str(path), ask) is key and len(asked) == count

@@ -55,7 +55,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer():
             with tcp.connect(host, port, Deadline(60), family) as stream:
                 assert stream.getpeername() == ("127.0.0.1", port)
                 assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
-        with pytest.raises(OSError, match="."):
+        with pytest.raises(OSError, match=r"."):
             tcp.connect("127.0.0.1", port, Deadline(60), socket.AF_INET6)
         with pytest.raises(TimeoutError) as late:
             tcp.connect("127.0.0.1", port, Deadline(0))
@@ -73,11 +73,16 @@ def test_what_is_no_address_of_a_server(tmp_path):
         assert said(local.open, address, 60).endswith("not an address of an OVSDB server; try: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
     (tmp_path / "plain").touch()
     hint = "--db TARGET, or 'ovstool sandbox start' for a switch to try things on"
-    assert said(local.open, "unix:/nosuch/db.sock", 60, Tls(), "ovs-vswitchd") == f"unix:/nosuch/db.sock: no such socket; is ovs-vswitchd running?; try: {hint}"
+    assert (
+        said(local.open, "unix:/nosuch/db.sock", 60, Tls(), "ovs-vswitchd")
+        == f"unix:/nosuch/db.sock: no such socket; is ovs-vswitchd running?; try: {hint}"
+    )
     assert said(local.open, f"unix:{tmp_path}/plain", 60).endswith("/plain: connection refused: not a socket") or len(str(tmp_path)) > 50
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(f"{tmp_path}/s")
-    assert said(local.open, f"unix:{tmp_path}/s", 60, Tls(), "x").endswith("connection refused: the socket is there, but x does not listen on it")
+    assert said(local.open, f"unix:{tmp_path}/s", 60, Tls(), "x").endswith(
+        "connection refused: the socket is there, but x does not listen on it"
+    )
     assert said(local.open, "unix:/" + "x" * 107, 60).endswith("the path of a socket has at most 107 bytes")
     assert "no such socket" in said(local.open, "unix:/" + "x" * 106, 60)
     assert said(local.open, "tcp:127.0.0.1:1", 60) == "tcp:127.0.0.1:1: Connection refused"
@@ -192,9 +197,16 @@ def test_files_that_cannot_be_used_for_tls(keys, tmp_path):
     for missing in (keys._replace(ca_cert=None), keys._replace(private_key=""), Tls()):
         assert said(context, "ssl:h:1", missing, error=UsageError) == f"ssl:h:1: {asks}"
     locked = tmp_path / "locked"
-    subprocess.run(["openssl", "ec", "-in", keys.private_key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, capture_output=True)
-    for wrong, why in ((keys._replace(ca_cert="/nosuch"), "No such file"), (keys._replace(private_key=str(locked)), "the private key has a passphrase")):
-        assert said(context, "ssl:h:1", wrong).startswith(f"{', '.join(map(str, wrong))}: cannot be used for TLS: ") and why in said(context, "x", wrong)
+    subprocess.run(
+        ["openssl", "ec", "-in", keys.private_key, "-aes128", "-passout", "pass:x", "-out", locked], check=True, capture_output=True
+    )
+    for wrong, why in (
+        (keys._replace(ca_cert="/nosuch"), "No such file"),
+        (keys._replace(private_key=str(locked)), "the private key has a passphrase"),
+    ):
+        assert said(context, "ssl:h:1", wrong).startswith(f"{', '.join(map(str, wrong))}: cannot be used for TLS: ") and why in said(
+            context, "x", wrong
+        )
     made = context("ssl:h:1", keys)
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, False)
 
@@ -308,9 +320,14 @@ def test_conversations_end_with_what_goes_wrong():
     ours, theirs = socket.socketpair()
     with theirs:
         late = Client(ours, "unix:x", time.monotonic() - 1)
-        assert said(late.get_schema, error=TimedOut) == "unix:x: no answer in time; try: a longer --timeout, or see what ovsdb-server is doing"
+        assert (
+            said(late.get_schema, error=TimedOut) == "unix:x: no answer in time; try: a longer --timeout, or see what ovsdb-server is doing"
+        )
         assert ours.fileno() == -1 and said(late.get_schema) == "unix:x: the connection is closed"
-    for data, why in ((b"", "connection lost: closed by the server before its answer was complete"), (b"x", "this is not an OVSDB server: it sent no JSON")):
+    for data, why in (
+        (b"", "connection lost: closed by the server before its answer was complete"),
+        (b"x", "this is not an OVSDB server: it sent no JSON"),
+    ):
         ours, theirs = socket.socketpair()
         theirs.sendall(data)
         theirs.shutdown(socket.SHUT_WR)

@@ -147,7 +147,9 @@ def test_what_is_held_is_read_with_what_is_unlisted():
     with server([rows({"name": "p"})]) as (client, asked):
         txn = Transaction(client)
         assert txn.held(Query("Port", [["name", "==", "p"]], ("name",))) == [{"name": "p"}]
-        assert asked == [("transact", "Open_vSwitch", {"op": "select", "table": "Port", "where": [["name", "==", "p"]], "columns": ["name"]})]
+        assert asked == [
+            ("transact", "Open_vSwitch", {"op": "select", "table": "Port", "where": [["name", "==", "p"]], "columns": ["name"]})
+        ]
         txn.insert("Port", {})
         assert txn.operations(False)[0]["rows"] == [{"name": "p"}]
 
@@ -165,7 +167,11 @@ def test_what_is_written_is_held_against_the_schema():
 
 
 def asked_for(*selects: tuple) -> tuple:
-    return ("transact", "Open_vSwitch", *({"op": "select", "table": table, "where": where, "columns": list(columns)} for table, where, columns in selects))
+    return (
+        "transact",
+        "Open_vSwitch",
+        *({"op": "select", "table": table, "where": where, "columns": list(columns)} for table, where, columns in selects),
+    )
 
 
 KEPT = ("Flow_Sample_Collector_Set", [], ("bridge",))
@@ -229,11 +235,18 @@ def test_whole_tables_without_what_is_unlisted():
 
 
 def test_a_column_that_is_not_there_is_none():
-    queries = [Query("QoS", [], ("type", "later", "type")), Query("QoS", [["later", "==", 1]], ("type",)), Query("QoS", [["_uuid", "==", uuid(U1)]], ("_uuid",))]
+    queries = [
+        Query("QoS", [], ("type", "later", "type")),
+        Query("QoS", [["later", "==", 1]], ("type",)),
+        Query("QoS", [["_uuid", "==", uuid(U1)]], ("_uuid",)),
+    ]
     for failed in ("unknown column", "syntax error"):
         with server([{"error": failed}, None, None], SCHEMA, [rows({"type": "t"}), rows({"_uuid": uuid(U1)})]) as (client, asked):
             assert select(client, queries) == [[{"type": "t", "later": None}], [], [{"_uuid": uuid(U1)}]]
-    assert asked[1:] == [("get_schema", "Open_vSwitch"), asked_for(("QoS", [], ["type"]), ("QoS", [["_uuid", "==", ["uuid", U1]]], ["_uuid"]))]
+    assert asked[1:] == [
+        ("get_schema", "Open_vSwitch"),
+        asked_for(("QoS", [], ["type"]), ("QoS", [["_uuid", "==", ["uuid", U1]]], ["_uuid"])),
+    ]
     with server([{"error": "unknown column"}], SCHEMA) as (client, _):
         assert select(client, [queries[1]]) == [[]]
 
@@ -267,7 +280,11 @@ def test_what_a_verbose_command_says_it_asks(caplog):
         client.transact([{"op": "select", "table": "Port"}, {"op": "select", "table": "x" * 400}])
         assert client.get_schema() == SCHEMA
         client.watch("Port", ["name"])
-    assert caplog.messages == [f"unix:test: transact select Port, select {'x' * 400}"[: 11 + 300], "unix:test: get_schema", "unix:test: monitor"]
+    assert caplog.messages == [
+        f"unix:test: transact select Port, select {'x' * 400}"[: 11 + 300],
+        "unix:test: get_schema",
+        "unix:test: monitor",
+    ]
     told = {"initial": False, "insert": True, "delete": True, "modify": True}
     assert asked[2] == ("monitor", "Open_vSwitch", None, {"Port": {"columns": ["name"], "select": told}})
 
