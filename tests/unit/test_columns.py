@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from ovstool.errors import Unreachable
 from ovstool.ovsdb import columns
 from ovstool.ovsdb.columns import KINDS
 from ovstool.ovsdb.reply import Broken, ReplyReader
+from ovstool.sandbox import daemons
 
 U1, U2 = ["uuid", str(UUID(int=1))], ["uuid", str(UUID(int=2))]
 
@@ -45,6 +47,13 @@ def test_what_a_column_holds(column, good, bad):
     for value in bad:
         for values in ([value], [value, *good], [*good, value]):
             assert said(columns.check, "Port", [column], [{column: each} for each in values], None) == f"Port.{column} holds what it cannot"
+
+
+def test_every_column_is_one_of_open_vswitch():
+    tables = json.loads(Path(daemons.schema()).read_text())["tables"]
+    theirs = {column for table in tables.values() for column in table["columns"]}
+    later = {"ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"}  # than 2.13
+    assert {"_uuid"} <= KINDS.keys() - theirs <= {"_uuid", *later} and later <= KINDS.keys()
 
 
 def test_rows_have_the_columns_that_were_asked_for():
@@ -151,6 +160,19 @@ def test_how_large_a_value_may_be():
             value(text)
     few = ["x" * 100] * 12_000
     assert value(json.dumps(few))[0]["method"] == few
+
+
+def test_how_many_values_a_value_may_have():
+    """A brace counts as four; they are counted in what has more than a million characters."""
+
+    def begins(text: str) -> None:
+        assert read('{"id":1,"method":[' + text) == []
+
+    begins('"x",' * 399_994)
+    begins("1," * 450_000 + " " * (2**20 - 18 - 900_000))
+    for text in ('"x",' * 399_995, "1," * 450_000 + " " * (2**20 - 17 - 900_000), " " * 2**20 + '{"' * 100_000):
+        with pytest.raises(Broken, match="JSON that nobody means"):
+            begins(text)
 
 
 @pytest.mark.parametrize("how", WAYS)

@@ -251,7 +251,7 @@ def test_a_relay_that_ends_before_it_gives_anything(channel, program):
     stream.settimeout(60)
     channel.stderr += f"{TOKEN}\none\nConnection refused\n".encode()
     channel._handle_eof(message())
-    with pytest.raises(ConnectionRefusedError, match="^Connection refused$"):
+    with pytest.raises(ConnectionRefusedError, match=r"^Connection refused$"):
         stream.recv(9)
 
 
@@ -272,7 +272,7 @@ def test_a_socket_whose_connection_is_cut(channel):
     channel._feed(b"x")
     channel.in_buffer.close()
     assert stream.recv(9) == b"x"
-    with pytest.raises(OSError, match="^gone$"):
+    with pytest.raises(OSError, match=r"^gone$"):
         stream.recv(9)
     channel.closed_there = True
     assert stream.recv(9) == b""
