@@ -77,7 +77,7 @@ def test_what_is_no_address_of_a_server(tmp_path):
         said(local.open, "unix:/nosuch/db.sock", 60, Tls(), "ovs-vswitchd")
         == f"unix:/nosuch/db.sock: no such socket; is ovs-vswitchd running?; try: {hint}"
     )
-    assert said(local.open, f"unix:{tmp_path}/plain", 60).endswith("/plain: connection refused: not a socket") or len(str(tmp_path)) > 50
+    assert said(local.open, f"unix:{tmp_path}/plain", 60).endswith(": connection refused: not a socket")
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(f"{tmp_path}/s")
     assert said(local.open, f"unix:{tmp_path}/s", 60, Tls(), "x").endswith(
@@ -162,9 +162,6 @@ def test_a_peer_that_is_not_trusted_or_speaks_no_tls(keys, tmp_path):
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x"]
     subprocess.run([*new, "-keyout", tmp_path / "key", "-out", tmp_path / "cert"], check=True, capture_output=True)
     told = []
-
-    def answer(stream: ssl.SSLSocket) -> None:
-        told.append(stream.recv(1))
 
     def serve(peer: socket.socket) -> None:
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
