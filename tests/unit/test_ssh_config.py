@@ -295,9 +295,8 @@ def test_what_include_reads(home, settings, said):
     assert settings("Host h2\nInclude b\nHost h1\nPort 9\n").port == 9
     assert settings("Host h1\nInclude a\nPort 9\n")[2:4] == (9, "a")
     (home / ".ssh/b").chmod(0o666)
-    assert said("Include b").endswith(
-        "somebody else owns it or may write to it, so it is not used; try: chmod go-w " + str(home / ".ssh/b")
-    )
+    hint = f"chmod go-w {quote(str(home / '.ssh/b'))}"
+    assert said("Include b") == f"{home}/.ssh/b: somebody else owns it or may write to it, so it is not used; try: {hint}"
 
 
 def test_the_file_of_the_system_may_belong_to_anybody(home, settings):
