@@ -324,3 +324,11 @@ def test_changes_that_the_server_tells():
     assert not client.changed()  # it is closed, and has told of that
     with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
         client.get_schema()
+
+
+def test_a_server_that_answers_what_it_was_not_asked_is_asked_no_more():
+    with server([rows({"nosuch": 1})]) as (client, _):
+        with pytest.raises(Unreachable, match="a row that has not the columns asked for"):
+            select(client, [Query("QoS", [], ("type",))])
+        with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
+            client.get_schema()
