@@ -24,15 +24,19 @@ def opened(path: str, pipes: bool = False) -> Iterator[BinaryIO]:
     Other kinds of file may never end, or never begin. Opening does not wait, whatever the file is.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        file = open(path, "rb", opener=_without_waiting)
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error), path) from error
-    with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
+    with file:
+        found = os.fstat(file.fileno())
         null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
         if not (stat.S_ISREG(found.st_mode) or null or (pipes and stat.S_ISFIFO(found.st_mode))):
             raise OSError(errno.EINVAL, "not a plain file", path)
         yield file
+
+
+def _without_waiting(path: str, _: int) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def read(path: str, most: int) -> bytes:

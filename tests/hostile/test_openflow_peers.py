@@ -12,12 +12,11 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from forked import FORKS
+from listening import listening
 from test_ovsdb_servers import server, vswitch_schema
 
 from ovstool.shell import App
@@ -44,36 +43,9 @@ def place():
         yield Path(name)
 
 
-@contextmanager
 def peer(place: Path, handler):
-    """What listens where the bridge should; every connection is given to ``handler``."""
-    socket_path = place / "br0.mgmt"
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(socket_path))
-        listening.listen()
-
-        def serve() -> None:
-            while True:
-                try:
-                    stream, _ = listening.accept()
-                except OSError:
-                    return
-                with stream:
-                    stream.settimeout(20)
-                    try:
-                        handler(stream)
-                    except OSError:
-                        pass
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join(30)
-            socket_path.unlink()
-            assert not thread.is_alive()
+    """Where the bridge should listen, each connection is given to ``handler``."""
+    return listening(place / "br0.mgmt", handler)
 
 
 def ovstool(place: Path, command: str, *prefix: str) -> subprocess.CompletedProcess:

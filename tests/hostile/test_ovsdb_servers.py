@@ -18,6 +18,7 @@ from uuid import UUID
 
 import pytest
 from forked import FORKS
+from listening import listening
 
 from ovstool import sandbox
 from ovstool.shell import App
@@ -97,30 +98,15 @@ def test_nobody_at_a_tcp_address(target):
 @contextmanager
 def peer(place, handler, requests=None):
     """A socket whose every connection is given to ``handler``, after the first request was read (into ``requests``)."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(f"{place}/db.sock")
-        listening.listen()
 
-        def serve() -> None:
-            while True:
-                try:
-                    stream, _ = listening.accept()
-                except OSError:
-                    return
-                with stream:
-                    try:
-                        request = stream.recv(1 << 20)
-                        if requests is not None:
-                            requests[:] = [request]
-                        handler(stream)
-                    except OSError:
-                        pass
+    def answer(stream: socket.socket) -> None:
+        request = stream.recv(1 << 20)
+        if requests is not None:
+            requests[:] = [request]
+        handler(stream)
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+    with listening(place / "db.sock", answer):
         yield f"unix:{place}/db.sock"
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 COMMANDS = ["bridge list", "bridge add br0", "show", "qos set eth1 --max-rate 1mbit"]

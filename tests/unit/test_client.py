@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -17,16 +18,14 @@ def call(*chunks: bytes, close: bool = True, seconds: float = 20):
     sent = bytearray()
 
     def peer() -> None:
-        theirs.recv(1 << 16)
-        for chunk in chunks:
-            try:
+        with suppress(OSError):  # the client may close while something is on the way
+            theirs.recv(1 << 16)
+            for chunk in chunks:
                 theirs.sendall(chunk)
-            except OSError:
-                break
-        if close:
-            theirs.shutdown(socket.SHUT_WR)
-        while data := theirs.recv(1 << 16):
-            sent.extend(data)
+            if close:
+                theirs.shutdown(socket.SHUT_WR)
+            while data := theirs.recv(1 << 16):
+                sent.extend(data)
 
     thread = threading.Thread(target=peer, daemon=True)
     thread.start()
@@ -129,3 +128,24 @@ def test_a_client_that_failed_stays_closed():
         for _ in range(2):
             with pytest.raises(OvstoolError):
                 client.get_schema()
+
+
+# What a server answers to one select: its result, perhaps that of the commit, and then what nobody asked for.
+PLAIN, SPACED = {"separators": (",", ":")}, {"indent": 1}
+MORE = "the database: the answer is not OVSDB: more results than operations"
+
+
+@pytest.mark.parametrize("how", [PLAIN, SPACED])
+@pytest.mark.parametrize("size", [1, 1000, 2**20])
+def test_a_transaction_has_a_result_for_each_operation_and_the_commits(how, size):
+    def told(results: list) -> list[bytes]:
+        data = json.dumps({"id": 1, "result": results, "error": None}, **how).encode()
+        return [data[begin : begin + size] for begin in range(0, len(data), size)]
+
+    one, commit = {"rows": []}, {}
+    assert call(*told([one]))[0] == [one]
+    assert call(*told([one, commit]))[0] == [one, commit]
+    for more in ([{}], [one], [None], [{"error": "no"}], [{}] * (5_000 if size > 1 else 30), [one] * (5_000 if size > 1 else 20)):
+        with pytest.raises(Unreachable) as failure:
+            call(*told([one, commit, *more]))
+        assert str(failure.value) == MORE

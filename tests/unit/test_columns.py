@@ -1,0 +1,231 @@
+"""What a column may hold, value by value, and what a reply may be, character by character."""
+
+import json
+import math
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from ovstool.errors import Unreachable
+from ovstool.ovsdb import columns
+from ovstool.ovsdb.columns import KINDS
+from ovstool.ovsdb.reply import Broken, ReplyReader
+from ovstool.sandbox import daemons
+
+U1, U2 = ["uuid", str(UUID(int=1))], ["uuid", str(UUID(int=2))]
+
+
+def said(call, *words) -> str:
+    with pytest.raises(Unreachable) as failure:
+        call(*words)
+    return str(failure.value).removeprefix("the database: the answer is not OVSDB: ")
+
+
+@pytest.mark.parametrize(
+    ("column", "good", "bad"),
+    [
+        ("name", ["", "x"], [None, 1, True, [], ["set", ["x"]], ["set", []], {}]),
+        ("next_cfg", [0, -(2**63), 2**63 - 1], [-(2**63) - 1, 2**63, 1.0, True, "1", ["set", [1]]]),
+        ("is_connected", [True, False], [0, 1, "true", None, ["set", []]]),
+        ("_uuid", [U1], ["x", ["uuid"], ["uuid", 1], ["named-uuid", "x"], ["uuid", "x", "y"], [U1], ["set", [U1]]]),
+        ("tag", [5, ["set", []], ["set", [5]]], ["5", ["set", [1, 2]], ["set", ["x"]], ["set", 5], ["set"], ["map", []], ["set", [5], 5], None, {}]),
+        ("qos", [U1, ["set", []], ["set", [U1]]], ["x", ["set", [U1, U2]], ["set", ["x"]], ["set", [["named-uuid", "x"]]]]),
+        ("trunks", [5, ["set", []], ["set", [1, 2, 3]]], [None, ["set", [1, "2"]], ["set", [2**63]], ["x", [1]], ["set", {}]]),
+        ("ports", [U1, ["set", []], ["set", [U1, U2]]], [["set", [U1, "x"]], 7, ["uuid", 7]]),
+        ("options", [["map", []], ["map", [["a", "b"], ["c", "d"]]]], [["map", [["a", 1]]], ["map", [[1, "a"]]], ["map", [["a"]]], ["map", ["ab"]], ["map"],
+                     ["map", {}], ["set", []], [], {}, None, "x", ["map", [["a", "b", "c"]]]]),
+        ("statistics", [["map", [["a", 2**63 - 1], ["b", -(2**63)]]]], [["map", [["a", 2**63]]], ["map", [["a", 1.5]]], ["map", [["a", True]]], ["map", [[1, "a"]]]]),
+        ("queues", [["map", [[0, U1], [1, U2]]]], [["map", [["0", U1]]], ["map", [[0, "x"]]], ["map", [[0, ["named-uuid", "x"]]]], ["map", [[U1, 0]]]]),
+    ],
+)  # fmt: skip
+def test_what_a_column_holds(column, good, bad):
+    """Alone, and among others that are right, at each place."""
+    for value in good:
+        columns.check("Port", [column], [{column: value}], None)
+    columns.check("Port", [column], [{column: value} for value in good], None)
+    for value in bad:
+        for values in ([value], [value, *good], [*good, value]):
+            assert said(columns.check, "Port", [column], [{column: each} for each in values], None) == f"Port.{column} holds what it cannot"
+
+
+def test_every_column_is_one_of_open_vswitch():
+    tables = json.loads(Path(daemons.schema()).read_text())["tables"]
+    theirs = {column for table in tables.values() for column in table["columns"]}
+    later = {"ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"}  # than 2.13
+    assert {"_uuid"} <= KINDS.keys() - theirs <= {"_uuid", *later} and later <= KINDS.keys()
+
+
+def test_rows_have_the_columns_that_were_asked_for():
+    asked, right = ["name", "tag"], {"name": "p", "tag": 5}
+    columns.check("Port", asked, [right, {"tag": 5, "name": "q"}], None)
+    for row in ({"name": "p"}, right | {"qos": U1}, {"name": "p", "qos": U1}, {}, [], None, "name"):
+        for rows in ([row], [right, row], [row, right]):
+            assert said(columns.check, "Port", asked, rows, None) == "a row that has not the columns asked for"
+
+
+def test_a_row_comes_once():
+    seen: set[str] = set()
+    columns.check("Port", ["_uuid", "name"], [{"_uuid": U1, "name": "p"}], seen)
+    assert seen == {U1[1]}
+    assert said(columns.check, "Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U1}], seen) == "a row twice"
+    assert said(columns.check, "Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U2}], set()) == "a row twice"
+    columns.check("Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U2}], None)
+    columns.check("Port", ["name"], [{"name": "p"}, {"name": "p"}], set())
+
+
+def test_the_column_of_that_name_in_another_table():
+    columns.check("Controller", ["type"], [{"type": ["set", []]}, {"type": "primary"}], None)
+    assert said(columns.check, "Interface", ["type"], [{"type": ["set", []]}], None) == "Interface.type holds what it cannot"
+
+
+def test_what_a_column_of_a_new_row_holds():
+    found = {column: KINDS[column].default for column in ("name", "next_cfg", "stp_enable", "bridge", "tag", "ports", "options", "queues")}
+    assert found == {
+        "name": "", "next_cfg": 0, "stp_enable": False, "bridge": ["uuid", str(UUID(int=0))], "tag": ["set", []], "ports": ["set", []],
+        "options": ["map", []], "queues": ["map", []],
+    }  # fmt: skip
+    assert [KINDS[column][1:3] for column in ("name", "tag", "ports", "options")] == [(1, 1), (0, 1), (0, math.inf), (0, math.inf)]
+
+
+def test_rows_that_leave_out_what_is_usual():
+    asked = ("name", "tag", "type")
+    rows = {U1[1]: {"name": "p"}, U2[1]: {"tag": 5, "type": "x"}}
+    assert columns.filled_in("Interface", asked, rows) == {
+        U1[1]: {"name": "p", "tag": ["set", []], "type": ""}, U2[1]: {"name": "", "tag": 5, "type": "x"},
+    }  # fmt: skip
+    assert columns.filled_in("Controller", ["type"], {U1[1]: {}})[U1[1]] == {"type": ["set", []]}
+    for wrong in (
+        {"x": {}},
+        {U1[1].upper().replace("0", "A"): {}},
+        {U1[1] + "0": {}},
+        {U1[1]: []},
+        {U1[1]: {}, U2[1]: None},
+        {U1[1]: {}, "": {}},
+    ):
+        assert said(columns.filled_in, "Interface", asked, wrong) == "a row without a UUID or columns"
+    assert said(columns.filled_in, "Interface", asked, {U1[1]: {}, U2[1]: {"qos": U1}}) == "a row that has not the columns asked for"
+    assert said(columns.filled_in, "Interface", asked, {U1[1]: {"tag": 1}, U2[1]: {"tag": "x"}}) == "Interface.tag holds what it cannot"
+
+
+# --- replies
+
+
+def read(*chunks: str | bytes, operations=(), tables=None) -> list:
+    """All messages that the chunks have."""
+    reader = ReplyReader()
+    reader.operations, reader.tables = operations, tables or {}
+    found = []
+    for chunk in chunks:
+        reader.feed(chunk if isinstance(chunk, bytes) else chunk.encode())
+        while (message := reader.take()) is not None:
+            found.append(message)
+            assert reader.fed == 0
+    return found
+
+
+SELECT = {"op": "select", "table": "Port", "where": [], "columns": ["name"]}
+WAYS = [{"separators": (",", ":")}, {"separators": (", ", ": ")}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[]", "no JSON-RPC"), ('"x"', "no JSON-RPC"), ("-1", "no JSON-RPC"), ("0", "no JSON-RPC"), ("9", "no JSON-RPC"), ("x", "no JSON"), ("null", "no JSON"),
+        (b"\xff", "no UTF-8"), ('{"id":1]', "no JSON"), ('{"id" 1}', "no JSON"), ("{1:2}", "no JSON"), ('{"id":1,,}' + " " * 20, "no JSON"), ("{,}" + " " * 20, "no JSON"),
+        ('{"id":tru_             ', "no JSON"), ('{"id":' + "9" * 5000 + "}", "JSON that nobody means"), ('{"id":' + "[" * 5000 + "]" * 5000 + "}", "JSON that nobody means"),
+    ],
+)  # fmt: skip
+def test_what_is_no_message(text, why):
+    with pytest.raises(Broken) as broken:
+        read(text)
+    assert str(broken.value) == why
+
+
+def test_a_message_that_is_cut_is_waited_for():
+    text = '{"id":1,"error":null,"result":["a\\u00e4\\n",1.5e3,true,{"a":[]}],"more":[1]}{"id":2}'
+    assert read('{"id":tru_' + " " * 12) == []  # so near its end a value may look wrong that is only cut
+    whole = [{"id": 1, "error": None, "result": ["aä\n", 1500.0, True, {"a": []}]}, {"id": 2}]
+    assert read(*text, "\n") == read(text, " ") == whole
+    for cut in range(len(text)):
+        assert read(text[:cut], text[cut:], "\n") == whole
+
+
+def test_how_large_a_value_may_be():
+    def value(text: str) -> list:
+        return read('{"id":1,"method":' + text, "}\n")
+
+    assert len(value('"' + "x" * (8 * 2**20) + '"')[0]["method"]) == 8 * 2**20
+    for text in ('"' + "x" * (17 * 2**20), '"' + "中" * (9 * 2**20), "[" * 2**20 + "]", "[" + "{}," * 2**19, "[" + "1," * 2**19):
+        with pytest.raises(Broken, match="JSON that nobody means"):
+            value(text)
+    few = ["x" * 100] * 12_000
+    assert value(json.dumps(few))[0]["method"] == few
+
+
+def test_how_many_values_a_value_may_have():
+    """A brace counts as four; they are counted in what has more than a million characters."""
+
+    def begins(text: str) -> None:
+        assert read('{"id":1,"method":[' + text) == []
+
+    begins('"x",' * 399_994)
+    begins("1," * 450_000 + " " * (2**20 - 18 - 900_000))
+    for text in ('"x",' * 399_995, "1," * 450_000 + " " * (2**20 - 17 - 900_000), " " * 2**20 + '{"' * 100_000):
+        with pytest.raises(Broken, match="JSON that nobody means"):
+            begins(text)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_what_an_operation_may_answer(how):
+    def answer(*results, operations=(SELECT, SELECT)) -> list:
+        return read(json.dumps({"id": 1, "result": list(results)}, **how) + "\n", operations=operations)[0]["result"]
+
+    p, q = {"name": "p"}, {"name": "q"}
+    assert answer({"rows": [p, q]}, {"rows": []}) == [{"rows": [p, q]}, {"rows": []}]
+    assert answer({"rows": [p]}, {"rows": [q]}, {}) == [{"rows": [p]}, {"rows": [q]}, {}]
+    assert answer({"error": "e", "details": "d"}, None) == [{"error": "e", "details": "d"}, None]
+    assert answer({"count": 1}, {}, operations=[{"op": "mutate"}] * 2)[1] == {}
+    assert answer(7, "x") == [7, "x"]
+    for results in (
+        [{"rows": [p]}, {"rows": [{}]}],
+        [{"rows": [{"nosuch": 1}]}, {}],
+        [{"rows": [p, {"name": 1}]}, {}],
+        [{"rows": [p]}, {"rows": [p, 7]}],
+    ):
+        assert said(answer, *results) in ("a row that has not the columns asked for", "Port.name holds what it cannot")
+    for where, column in (([["name", "==", "p"]], "name"), ([["_uuid", "==", U1]], "_uuid")):
+        one = SELECT | {"where": [["tag", "==", 1], *where]}
+        assert answer({"rows": [p]}, {"rows": [q]}, operations=[one, one]) == [{"rows": [p]}, {"rows": [q]}]
+        assert said(lambda one=one: answer({"rows": [p, q]}, {}, operations=[one, SELECT])) == "several rows where one can be", column
+    assert answer({"rows": [p, q]}, {"rows": []}, operations=[SELECT | {"where": [["tag", "==", 1]]}, SELECT])[0] == {"rows": [p, q]}
+    by_uuid = SELECT | {"columns": ["_uuid"]}
+    twice = {"rows": [{"_uuid": U1}, {"_uuid": U1}]}
+    assert said(lambda: answer(twice, {}, operations=[by_uuid, SELECT])) == "a row twice"
+    assert answer({"rows": [{"_uuid": U1}]}, {"rows": [{"_uuid": U1}]}, operations=[by_uuid, by_uuid])[1] == {"rows": [{"_uuid": U1}]}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_what_whole_tables_may_answer(how):
+    def answer(result) -> dict:
+        return read(json.dumps({"id": 1, "result": result}, **how), "\n", tables={"Port": ("name", "tag")})[0]["result"]
+
+    row = {"initial": {"name": "p"}}
+    filled = {"name": "p", "tag": ["set", []]}
+    assert answer({"Port": {U1[1]: row, U2[1]: row}}) == {"Port": {U1[1]: filled, U2[1]: filled}}
+    assert answer({"Port": {}}) == {"Port": {}} and answer({}) == {} and answer([1]) == [1] and answer(None) is None
+    for wrong, why in (
+        ({"QoS": {}}, "a table that was not asked for"), ({"Port": []}, "a table that was not asked for"),
+        ({"Port": {U1[1]: {"initial": {}, "old": {}}}}, "a row that is not as it is at the beginning"), ({"Port": {U1[1]: 7}}, "a row that is not as it is at the beginning"),
+        ({"Port": {"u": {"initial": {}}}}, "a row without a UUID or columns"), ({"Port": {U1[1]: {"initial": {"tag": "x"}}}}, "Port.tag holds what it cannot"),
+    ):  # fmt: skip
+        assert said(answer, wrong) == why
+
+
+def test_a_row_of_a_table_comes_once_in_all():
+    rows = [f'"{U1[1]}" : {{"initial":{{}}}}', f'"{U2[1]}" : {{"initial":{{}}}}', f'"{U1[1]}" : {{"initial":{{}}}}']
+
+    def told() -> list:
+        return read('{"id":1,"result":{"Port":{', *(row + "," for row in rows), "}}}", tables={"Port": ("name",)})
+
+    assert said(told) == "a row twice"

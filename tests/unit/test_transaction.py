@@ -1,0 +1,334 @@
+"""What a transaction sends, and what it makes of each answer: a server of the test's own records the one and gives the other."""
+
+import json
+import logging
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from ovstool.errors import Refused, Unreachable
+from ovstool.ovsdb.client import Client, OperationFailed
+from ovstool.ovsdb.transaction import Query, Stale, Transaction, select, tables
+from ovstool.ovsdb.values import uuid
+
+U1, U2, U3, U4, U5 = (f"00000000-0000-0000-0000-00000000000{n}" for n in range(1, 6))
+SCHEMA = {"tables": {
+    "Port": {"columns": {"name": {"type": "string"}, "tag": {"type": "integer"}}},
+    "QoS": {"columns": {"type": {"type": "string"}}},
+    "Flow_Sample_Collector_Set": {"columns": {"bridge": {"type": "uuid"}}},
+}}  # fmt: skip
+
+
+@contextmanager
+def server(*answers):
+    """A client, and the requests that it makes: each is answered with the next of these, an exception with an error."""
+    ours, theirs = socket.socketpair()
+    asked = []
+
+    def serve() -> None:
+        decoder, text = json.JSONDecoder(), ""
+        with theirs, suppress(OSError):
+            while data := theirs.recv(1 << 16):
+                text += data.decode()
+                while text:
+                    request, end = decoder.raw_decode(text)
+                    text = text[end:]
+                    given = answers[len(asked)] if len(asked) < len(answers) else ValueError("asked too often")
+                    asked.append((request["method"], *request["params"]))
+                    failed = isinstance(given, Exception)
+                    answer = {"id": request["id"], "result": None if failed else given, "error": str(given) if failed else None}
+                    theirs.sendall(json.dumps(answer).encode())
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    client = Client(ours, "unix:test", time.monotonic() + 60)
+    try:
+        yield client, asked
+    finally:
+        client.close()
+        thread.join(60)
+    assert len(asked) == len(answers)
+
+
+def rows(*found: dict) -> dict:
+    return {"rows": list(found)}
+
+
+# --- what is sent
+
+
+def test_what_is_written_is_sent_after_what_is_held():
+    with server() as (client, _):
+        txn = Transaction(client)
+        assert txn.operations(True) == txn.operations(False) == [] and not txn.thorough
+        port = Query("Port", [["name", "==", "p"]], ("_uuid", "tag", "qos"))
+        txn.hold(port, [{"_uuid": uuid(U1), "tag": 5, "qos": None, "more": 1}])
+        txn.hold(Query("Bridge", []), [])
+        assert txn.operations(True) == []
+        one = txn.insert("QoS", {"type": "linux-htb"})
+        txn.update("Port", U1, {"qos": one})
+        two = txn.insert("Queue", {})
+        txn.mutate("Bridge", U2, [["ports", "delete", ["set", []]]])
+        txn.delete("QoS", U3)
+        assert (one, two) == (["named-uuid", "row0"], ["named-uuid", "row2"])
+        sent = [
+            {"op": "wait", "timeout": 0, "table": "Port", "where": [["name", "==", "p"]], "columns": ["_uuid", "tag"], "until": "==",
+             "rows": [{"_uuid": ["uuid", U1], "tag": 5}]},
+            {"op": "wait", "timeout": 0, "table": "Bridge", "where": [], "columns": ["_uuid"], "until": "==", "rows": []},
+            {"op": "insert", "table": "QoS", "uuid-name": "row0", "row": {"type": "linux-htb"}},
+            {"op": "update", "table": "Port", "where": [["_uuid", "==", ["uuid", U1]]], "row": {"qos": ["named-uuid", "row0"]}},
+            {"op": "insert", "table": "Queue", "uuid-name": "row2", "row": {}},
+            {"op": "mutate", "table": "Bridge", "where": [["_uuid", "==", ["uuid", U2]]], "mutations": [["ports", "delete", ["set", []]]]},
+            {"op": "delete", "table": "QoS", "where": [["_uuid", "==", ["uuid", U3]]]},
+        ]  # fmt: skip
+        bump = [
+            {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
+            {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]},
+        ]
+        assert txn.operations(False) == sent and txn.operations(True) == sent + bump
+        txn.watch(port)
+        assert txn.interfaces == [port] and txn.operations(False) == sent
+
+
+def test_a_commit_tells_what_to_wait_for():
+    def commit(wait: bool, write: bool, results: list, hold: bool = True) -> int | None:
+        with server(*([results] if results else [])) as (client, asked):
+            txn = Transaction(client)
+            if hold:
+                txn.hold(Query("Port", []), [])
+            if write:
+                txn.insert("Port", {})
+            next_cfg = txn.commit(wait)
+            assert [len(request) - 2 for request in asked] == [hold + write + 2 * (wait and write)] * bool(results)
+            return next_cfg
+
+    assert commit(True, True, [{}, {"uuid": ["uuid", U1]}, {"count": 1}, rows({"next_cfg": 7})]) == 7
+    assert commit(False, True, [{}, {}]) is None
+    assert commit(True, False, [{}]) is None and commit(True, False, [], hold=False) is None
+    for last in ({}, rows(), {"rows": []}):
+        with pytest.raises(Unreachable, match="the answer is not OVSDB: a switch without next_cfg"):
+            commit(True, True, [{}, {}, {}, last])
+
+
+FAILED, OTHER = {"error": "timed out", "details": "d"}, {"error": "constraint violation"}
+
+
+@pytest.mark.parametrize(
+    ("results", "error"),
+    [
+        ([FAILED, None, None], Stale), ([{}, FAILED, None], Stale), ([{}, {}, FAILED], OperationFailed), ([OTHER, None, None], OperationFailed),
+        ([{}, {}, {}, FAILED], OperationFailed),
+    ],
+)  # fmt: skip
+def test_what_was_read_has_changed_since(results, error):
+    with server(results, results[:2]) as (client, _):
+        txn = Transaction(client)
+        txn.hold(Query("Port", []), [])
+        txn.hold(Query("QoS", []), [])
+        txn.insert("Port", {})
+        with pytest.raises(error):
+            txn.commit(False)
+        if results[:2] == [{}, {}]:
+            txn.require_held()
+        else:
+            with pytest.raises(error):
+                txn.require_held()
+
+
+def test_where_nothing_is_held_nothing_is_asked():
+    with server() as (client, _):
+        Transaction(client).require_held()
+
+
+def test_what_is_held_is_read_with_what_is_unlisted():
+    with server([rows({"name": "p"})]) as (client, asked):
+        txn = Transaction(client)
+        assert txn.held(Query("Port", [["name", "==", "p"]], ("name",))) == [{"name": "p"}]
+        assert asked == [
+            ("transact", "Open_vSwitch", {"op": "select", "table": "Port", "where": [["name", "==", "p"]], "columns": ["name"]})
+        ]
+        txn.insert("Port", {})
+        assert txn.operations(False)[0]["rows"] == [{"name": "p"}]
+
+
+def test_what_is_written_is_held_against_the_schema():
+    with server() as (client, _):
+        txn = Transaction(client)
+        txn.check(SCHEMA)
+        txn.update("Port", U1, {"nosuch": 1})
+        with pytest.raises(Refused, match=r"Port\.nosuch"):
+            txn.check(SCHEMA)
+
+
+# --- what is read
+
+
+def asked_for(*selects: tuple) -> tuple:
+    return (
+        "transact",
+        "Open_vSwitch",
+        *({"op": "select", "table": table, "where": where, "columns": list(columns)} for table, where, columns in selects),
+    )
+
+
+KEPT = ("Flow_Sample_Collector_Set", [], ("bridge",))
+
+
+def test_rows_are_read_at_once():
+    queries = [Query("QoS", [], ("type", "type")), Query("Queue", [["_uuid", "==", uuid(U1)]])]
+    with server([rows({"type": "a"}, {"type": "b"}), rows()]) as (client, asked):
+        assert select(client, queries) == [[{"type": "a"}, {"type": "b"}], []]
+    assert asked == [asked_for(("QoS", [], ["type"]), ("Queue", [["_uuid", "==", ["uuid", U1]]], ["_uuid"]))]
+    with server() as (client, _):
+        assert select(client, []) == []
+    with server([{}]) as (client, _), pytest.raises(Unreachable, match="a select without rows"):
+        select(client, queries[:1])
+    with server([None]) as (client, _), pytest.raises(Unreachable, match="a select without rows"):
+        select(client, queries[:1])
+
+
+def test_of_bridges_those_that_are_listed():
+    of_ports, of_qos = Query("Port", [], ("name",)), Query("QoS", [], ("type",))
+    with server([rows({"name": "p"}), rows({"type": "t"}), rows()]) as (client, asked):
+        assert select(client, [of_ports, of_qos]) == [[{"name": "p"}], [{"type": "t"}]]
+    assert asked == [asked_for(("Port", [], ["name"]), ("QoS", [], ["type"]), KEPT)]
+    with server([rows({"name": "p"})]) as (client, _):
+        assert select(client, [of_ports._replace(unlisted=True)]) == [[{"name": "p"}]]
+    # Of two bridges that are sampled one is listed.
+    kept, root = rows({"bridge": uuid(U1)}, {"bridge": uuid(U2)}, {"bridge": uuid(U2)}), rows({"bridges": ["set", [["uuid", U1]]]})
+    listed, unlisted = {"_uuid": uuid(U4), "name": "p"}, {"_uuid": uuid(U3), "name": "q"}
+    qos = {"_uuid": uuid(U3), "type": "t"}
+    with server(
+        [rows({"name": "p"}, {"name": "q"}), rows({"type": "t"}), kept], [root], [rows({"ports": uuid(U3)})], [rows({"interfaces": uuid(U5)})],
+        [rows(listed, unlisted), rows(qos)],
+    ) as (client, asked):  # fmt: skip
+        assert select(client, [of_ports, of_qos]) == [[listed], [qos]]
+    assert asked[1:] == [
+        asked_for(("Open_vSwitch", [], ["bridges"])),
+        asked_for(("Bridge", [["_uuid", "==", ["uuid", U2]]], ["ports"])),
+        asked_for(("Port", [["_uuid", "==", ["uuid", U3]]], ["interfaces"])),
+        asked_for(("Port", [], ["_uuid", "name"]), ("QoS", [], ["_uuid", "type"])),
+    ]
+    with server([rows({"name": "p"}), rows({"bridge": uuid(U1)})], [root]) as (client, _):
+        assert select(client, [of_ports]) == [[{"name": "p"}]]
+
+
+def test_whole_tables_without_what_is_unlisted():
+    answer = {
+        "Port": {U3: {"initial": {"name": "q"}}, U4: {"initial": {"name": "p"}}},
+        "Flow_Sample_Collector_Set": {U5: {"initial": {"bridge": uuid(U2)}}},
+    }
+    root = [rows({"bridges": uuid(U1)})]
+    with server(answer, root, [rows({"ports": uuid(U3)})], [rows({"interfaces": uuid(U5)})]) as (client, asked):
+        assert tables(client, {"Port": ("name",), "QoS": ("type",)}) == {"Port": {U4: {"name": "p"}}, "QoS": {}}
+    told = {"initial": True, "insert": False, "delete": False, "modify": False}
+    wanted = {table: [{"columns": [column], "select": told}] for table, column in (("Port", "name"), ("QoS", "type"), (KEPT[0], "bridge"))}
+    assert asked[0] == ("monitor_cond", "Open_vSwitch", "tables 0", wanted)
+    with server({"Port": {U3: {"initial": {}}}}) as (client, _):
+        assert tables(client, {"Port": ("name",)}) == {"Port": {U3: {"name": ""}}}
+
+
+# --- an older server
+
+
+def test_a_column_that_is_not_there_is_none():
+    queries = [
+        Query("QoS", [], ("type", "later", "type")),
+        Query("QoS", [["later", "==", 1]], ("type",)),
+        Query("QoS", [["_uuid", "==", uuid(U1)]], ("_uuid",)),
+    ]
+    for failed in ("unknown column", "syntax error"):
+        with server([{"error": failed}, None, None], SCHEMA, [rows({"type": "t"}), rows({"_uuid": uuid(U1)})]) as (client, asked):
+            assert select(client, queries) == [[{"type": "t", "later": None}], [], [{"_uuid": uuid(U1)}]]
+    assert asked[1:] == [
+        ("get_schema", "Open_vSwitch"),
+        asked_for(("QoS", [], ["type"]), ("QoS", [["_uuid", "==", ["uuid", U1]]], ["_uuid"])),
+    ]
+    with server([{"error": "unknown column"}], SCHEMA) as (client, _):
+        assert select(client, [queries[1]]) == [[]]
+
+
+def test_an_error_of_another_kind_is_raised():
+    with server([{"error": "resources exhausted", "details": "d"}]) as (client, _), pytest.raises(OperationFailed) as failure:
+        select(client, [Query("QoS", [])])
+    assert (str(failure.value), failure.value.error, failure.value.index) == ("resources exhausted: d", "resources exhausted", 0)
+    with server([None, {"error": "syntax error"}], SCHEMA) as (client, _), pytest.raises(OperationFailed) as failure:
+        select(client, [Query("QoS", []), Query("Nosuch", [])])
+    assert (str(failure.value), failure.value.index) == ("syntax error", 1)
+
+
+def test_tables_of_an_older_server():
+    answer = {"Port": {U1: {"initial": {"name": "p"}}}}
+    with server(ValueError("unknown column"), SCHEMA, answer) as (client, asked):
+        found = tables(client, {"Port": ("name", "later"), "QoS": ("type",)})
+    assert found == {"Port": {U1: {"name": "p", "later": None}}, "QoS": {}}
+    assert {table: of[0]["columns"] for table, of in asked[2][3].items()} == {"Port": ["name"], "QoS": ["type"], KEPT[0]: ["bridge"]}
+    with server(ValueError("unknown table"), SCHEMA) as (client, _), pytest.raises(OperationFailed) as failure:
+        tables(client, {"Port": ("name",), "Nosuch": ("name",)})
+    assert (str(failure.value), failure.value.index) == ("syntax error: No table named Nosuch.", 0)
+
+
+# --- the client
+
+
+def test_what_a_verbose_command_says_it_asks(caplog):
+    caplog.set_level(logging.INFO)
+    with server([rows(), rows()], SCHEMA, {}) as (client, asked):
+        client.transact([{"op": "select", "table": "Port"}, {"op": "select", "table": "x" * 400}])
+        assert client.get_schema() == SCHEMA
+        client.watch("Port", ["name"])
+    assert caplog.messages == [
+        f"unix:test: transact select Port, select {'x' * 400}"[: 11 + 300],
+        "unix:test: get_schema",
+        "unix:test: monitor",
+    ]
+    told = {"initial": False, "insert": True, "delete": True, "modify": True}
+    assert asked[2] == ("monitor", "Open_vSwitch", None, {"Port": {"columns": ["name"], "select": told}})
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "why"),
+    [
+        (lambda client: client.get_schema(), [], "a schema without tables"),
+        (lambda client: client.get_schema(), {"tables": []}, "a schema without tables"),
+        (lambda client: client.tables({"Port": ("name",)}), [], "tables that are no object"),
+        (lambda client: client.transact([{"op": "x"}, {"op": "x"}]), [{}], "a transaction without results"),
+        (lambda client: client.transact([{"op": "x"}]), {}, "a transaction without results"),
+        (lambda client: client.transact([{"op": "x"}]), [[]], "a result that is not an object"),
+    ],
+)
+def test_answers_that_no_server_gives(call, answer, why):
+    with server(answer) as (client, _), pytest.raises(Unreachable) as failure:
+        call(client)
+    assert str(failure.value) == f"the database: the answer is not OVSDB: {why}"
+
+
+def test_changes_that_the_server_tells():
+    ours, theirs = socket.socketpair()
+    client = Client(ours, "unix:test", time.monotonic() + 60)
+    update = b'{"id":null,"method":"update","params":[null,{}]}'
+    with theirs:
+        assert not client.changed()
+        theirs.sendall(update + update[:20])
+        assert client.changed() and not client.changed()
+        theirs.sendall(update[20:])
+        assert client.changed() and not client.changed()
+        theirs.sendall(b'{"id":7,"method":"echo","params":[1]}{"id":9,"result":1}')
+        assert not client.changed() and json.loads(theirs.recv(100)) == {"id": 7, "result": [1], "error": None}
+    with pytest.raises(Unreachable) as failure:
+        client.changed()
+    assert str(failure.value) == "unix:test: connection lost: closed by the server; try: again (every command is safe to repeat)"
+    assert not client.changed()  # it is closed, and has told of that
+    with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
+        client.get_schema()
+
+
+def test_a_server_that_answers_what_it_was_not_asked_is_asked_no_more():
+    with server([rows({"nosuch": 1})]) as (client, _):
+        with pytest.raises(Unreachable, match="a row that has not the columns asked for"):
+            select(client, [Query("QoS", [], ("type",))])
+        with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
+            client.get_schema()
