@@ -144,7 +144,9 @@ def test_bursts():
     assert found.longest_above_s == pytest.approx(0.03)
 
 
-@pytest.mark.parametrize(("bps", "longest_s"), [((95, 95), 0.666667), ((95, 94, 95, 95, 95), 1.0), ((94, 94), 0.0), ((1, 2), 0.0), ((99, None, 99), 0.333333)])
+@pytest.mark.parametrize(
+    ("bps", "longest_s"), [((95, 95), 0.666667), ((95, 94, 95, 95, 95), 1.0), ((94, 94), 0.0), ((1, 2), 0.0), ((99, None, 99), 0.333333)]
+)
 def test_a_link_is_full_from_95_percent_of_its_limit_on(bps, longest_s):
     found = rates.burst("eth1", "tx", windows(*bps, interval_s=1 / 3), 100)
     assert (found.longest_above_s, found.interval_s) == (longest_s, 0.333333)
