@@ -315,11 +315,3 @@ def test_what_an_interface_of_a_type_can_have(kind, can_have_qos, is_dpdk, is_af
         is_afxdp,
         is_tc,
     )
-
-
-def test_whose_speed_is_that_of_a_line():
-    made_up = ("tun", "veth", "openvswitch", "dummy", "bridge", "macvlan", "ifb", "virtio_net", "xen_netfront", "hv_netvsc", "")
-    assert not any(ETH._replace(driver=driver).has_a_line for driver in made_up)
-    assert ETH._replace(driver="ixgbe").has_a_line and not ETH._replace(driver="ixgbe", type="internal").has_a_line
-    counted = ETH.with_traffic({"eth1": (5, 6), "eth2": (7, 8)})
-    assert (counted.received, counted.sent, counted.is_here) == (5, 6, True) and ETH.with_traffic({"eth2": (7, 8)}) == ETH

@@ -378,6 +378,33 @@ def test_the_qos_that_a_port_has_as_a_command(port, words):
     assert shaping_remedies.reinstall(port) == (("ovstool", "qos", "set", "eth1", "--type", *words.split(), "--force"),)
 
 
+NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")  # of ovs-vswitchd.conf.db(5), tables QoS and Queue
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_each_number_of_the_manual_is_looked_at(key):
+    of_port, of_queue = shaped(f"{key}=x"), shaped(TEN, f"0:{key}=x")
+    for port, said in (
+        (of_port, f"{key} is x, which ovs-vswitchd ignores"),
+        (of_queue, f"queue 0: {key} is x, which ovs-vswitchd ignores"),
+    ):
+        assert [finding.evidence for finding in shaping_rules.findings(port) if finding.problem == "value not an integer"] == [said]
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (shaped("max-rate=1e7", "0:min-rate=1e6,max-rate=2e6,burst=8e3,priority=3.0"),
+         "linux-htb --max-rate 10mbit --queue 0:min=1mbit,max=2mbit,burst=8kbit,priority=3"),
+        (shaped("cir=1e3,cbs=2e3,eir=1e3,ebs=2e3", "0:cir=1e2,cbs=2e3,eir=1e2,ebs=3e3", kind="trtcm-policer"),
+         "trtcm-policer --max-rate 16kbit --burst 16kbit --queue 0:min=800bit,max=1.6kbit,burst=16kbit"),
+        (shaped("eir=1e3,ebs=2e3", kind="trtcm-policer"), "trtcm-policer --max-rate 8kbit --burst 16kbit"),
+    ],
+)  # fmt: skip
+def test_each_number_is_mended(port, words):
+    assert shaping_remedies.whole(port) == (("ovstool", "qos", "set", "eth1", "--type", *words.split()),)
+
+
 def test_a_dscp_of_queue_0():
     """Measured by what ofproto/trace tells in test_check_rules.py, and read in dpif_netlink_ and dpif_netdev_queue_to_priority."""
     port = shaped(TEN, "0:dscp=10")
