@@ -262,6 +262,7 @@ def test_what_may_have_been_meant():
     assert port_types.near("--type {}", "vxlam", ["gre", "vxlan"]) == "--type vxlan"
     assert port_types.near("--type {}", "nosuch", ["gre", "vxlan"]) is None
     assert port_types.near("--type {}", "vxlam", ["vxlan", "vxlan6"]) == "--type vxlan"
+    assert port_types.near("{}", "x" * 64 + "y", ["x" * 64, "x" * 64 + "y"]) == "x" * 64  # no more of a word is looked at
     assert port_types.near("--type {}", "vxlan" + "x" * 59, ["vxlan" + "x" * 59, "vxlan"]) == "--type vxlan" + "x" * 59
 
 
