@@ -17,6 +17,7 @@ from ovstool.switch.checks.policing_state import PolicedInterface
 from ovstool.switch.checks.port_state import PortState, QueueRow
 from ovstool.switch.checks.queue_flows import QueueFlow
 
+PATIENCE_S = 300  # all that a test asks of one Switch is in its time, and the machine may be busy
 # br0 and br1 are joined by patch ports; br0, by its tunnel, with all.
 MADE = """
     add-br br1 -- set bridge br1 datapath_type=dummy fail_mode=secure -- add-port br1 eth3
@@ -56,7 +57,7 @@ def running(running_switch):
 @pytest.fixture
 def asked(running):
     """The switch as a command has it."""
-    with closing(Switch(running.box.db)) as reached:
+    with closing(Switch(running.box.db, timeout_s=PATIENCE_S)) as reached:
         yield reached
 
 
@@ -162,7 +163,7 @@ def test_bridges_that_nothing_joins(switch):
         switch.tool("ovs-ofctl", "add-flow", bridge, "ip,actions=set_queue:1,NORMAL")
 
     def seen() -> list[list[str]]:
-        with closing(Switch(switch.box.db)) as asked, ThreadPoolExecutor() as pool:
+        with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, ThreadPoolExecutor() as pool:
             query = queue_flows.QueueFlowQuery(asked, pool, ["br0", "br1", "br2"])
             return [[flow.bridge for flow in query.of(bridge).anywhere[1]] for bridge in ("br0", "br1", "br2")]
 
@@ -267,7 +268,7 @@ def test_a_port_explained(asked, running, programs, flows):
 def test_rows_that_nothing_refers_to_are_counted_and_three_of_them_named(switch):
     made = [f"create qos type=linux-sfq external_ids:n={n}" for n in range(4)] + [f"create queue external_ids:n={n}" for n in range(3)]
     switch.vsctl(" -- ".join(made))
-    with closing(Switch(switch.box.db)) as asked:
+    with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked:
         of_qos, of_queue = shaping.check(asked, [])
         assert shaping.check(asked, ["eth1"]) == [] and asked.notes == ["eth1: has no QoS"]
     one = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -9,6 +9,7 @@ from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.switch import Finding, Switch
 from ovstool.switch.accepts import port_fit, port_modes
 
+PATIENCE_S = 300  # all that a test asks of one Switch is in its time, and the machine may be busy
 HERE = "gre,internal,patch,system,vxlan"
 MADE = """
     add-br br1 -- set bridge br1 datapath_type=dummy -- add-br br2 -- set bridge br2 datapath_type=netdev
@@ -29,7 +30,7 @@ def running(running_switch):
 def txn(running):
     """A transaction that asks a switch whose Open vSwitch is 3.1, and has a few types."""
     running.vsctl(f"--no-wait set open_vswitch . iface_types={HERE} ovs_version=3.1.0")
-    with closing(Switch(running.box.db)) as asked:
+    with closing(Switch(running.box.db, timeout_s=PATIENCE_S)) as asked:
         yield Transaction(asked.client)
 
 
