@@ -174,6 +174,10 @@ def test_bridges_that_nothing_joins(switch):
     assert seen() == [["br0"], ["br1"], ["br2"]]
     switch.vsctl("add-port br1 g -- set interface g type=gre options:remote_ip=192.0.2.1")
     assert seen() == [["br0", "br1"], ["br1"], ["br2", "br1"]]
+    (switch.box.directory / "br0.mgmt").unlink()
+    with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked:
+        (port,) = port_state.observed(asked, ["eth1"])
+        assert port.type is None and asked.notes == []  # of a port without QoS no flows are asked for
 
 
 def test_ports_with_what_is_observed(asked, running, programs, flows):
