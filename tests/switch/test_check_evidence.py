@@ -118,11 +118,13 @@ def add_flows(switch) -> dict[str, QueueFlow]:
         "normal": steered(4, "arp", "set_queue:4,NORMAL"),
         "tunnel": steered(3, "icmp", "set_queue:3,output:11"),
         "patch": steered(2, "sctp", "set_queue:2,output:12"),
+        "later": steered(10, "udp", "set_queue:10", table=5),  # a flow that resubmits there goes on with it
         "back": steered(8, "ip", "set_queue:8,output:13", bridge="br1", table=5),
     }
     for flow in made.values():
         words = f"table={flow.table},priority={flow.priority},cookie={flow.cookie},{flow.match},actions={flow.actions}"
         switch.tool("ovs-ofctl", "add-flow", flow.bridge, words)
+    switch.tool("ovs-ofctl", "add-flow", "br0", "priority=9,rarp,actions=set_queue:9")  # which nothing leaves with
     switch.tool("ovs-ofctl", "-OOpenFlow13", "add-group", "br0", f"group_id=4,type=select,bucket=set_queue:1,output:{eth1}")
     switch.tool("ovs-ofctl", "-OOpenFlow13", "add-flow", "br0", "priority=9,ipv6,actions=group:4")
     return made | {"group": steered(1, "ipv6", "group:4")}
@@ -147,9 +149,9 @@ def test_flows_that_lead_to_queues(asked, running, flows):
     assert {port: sorted(of) for port, of in br0.named.items()} == {
         port: sorted(certain(flows[name]) for name in names) for port, names in named.items()
     }
-    assert br0.anywhere == {4: [flows["normal"]], 3: [flows["tunnel"]], 8: [flows["back"]]}
+    assert br0.anywhere == {4: [flows["normal"]], 3: [flows["tunnel"]], 10: [flows["later"]], 8: [flows["back"]]}
     assert br1.named == {"13": [certain(flows["back"])]}
-    assert br1.anywhere == {4: [flows["normal"]], 3: [flows["tunnel"]], 2: [flows["patch"]]}
+    assert br1.anywhere == {4: [flows["normal"]], 3: [flows["tunnel"]], 10: [flows["later"]], 2: [flows["patch"]]}
     assert br2.named == {} and br2.anywhere == br1.anywhere | {8: [flows["back"]]}
     assert asked.notes == []
 
@@ -180,10 +182,26 @@ def test_bridges_that_nothing_joins(switch):
         assert port.type is None and asked.notes == []  # of a port without QoS no flows are asked for
 
 
+def test_a_bridge_with_very_many_ways_to_queues(switch, tmp_path):
+    """Each bucket of a group is one for each flow that goes there, and one more for the port that it names: up to 2^18 of them."""
+    buckets = ",".join(f"bucket=weight:1,set_queue:{queue},output:7" for queue in range(512))
+    switch.tool("ovs-ofctl", "-OOpenFlow13", "add-group", "br0", f"group_id=1,type=select,{buckets}")
+    (tmp_path / "flows").write_text("".join(f"udp,tp_dst={port},actions=group:1\n" for port in range(256)))
+    switch.tool("ovs-ofctl", "-OOpenFlow13", "add-flows", "br0", str(tmp_path / "flows"))
+    for more, known in (None, True), ("tcp,actions=group:1", False):
+        if more:
+            switch.tool("ovs-ofctl", "-OOpenFlow13", "add-flow", "br0", more)
+        with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, ThreadPoolExecutor() as pool:
+            found = queue_flows.QueueFlowQuery(asked, pool, ["br0"]).of("br0")
+            assert [found is not None, len(found.named["7"]) if found else 256 * 512] == [known, 256 * 512]
+            said = "bridge br0: more than 262144 ways from flows to ports by a queue; which flows lead to queues is not known"
+            assert asked.notes == ([] if known else [said])
+
+
 def test_ports_with_what_is_observed(asked, running, programs, flows):
     ports = configured(running)
     qdiscs = {"eth1": [HTB], "eth8": [INGRESS]}
-    anywhere = {4: [flows["normal"]], 3: [flows["tunnel"]], 8: [flows["back"]]}
+    anywhere = {4: [flows["normal"]], 3: [flows["tunnel"]], 10: [flows["later"]], 8: [flows["back"]]}
     counted = interface(running, "eth1", received=7, sent=9, is_here=True)
     bonded = [interface(running, "eth8", police_rate=10_000_000, received=10, sent=11, is_here=True), interface(running, "eth9")]
     known = {
