@@ -98,7 +98,7 @@ def test_a_tap_without_a_max_rate(switch, ovstool):
     try:
         speed = int(switch.vsctl("get interface tap7 link_speed"))
         said = ovstool("qos set tap7 --queue 0").stderr
-        is_slow = "tap7: link speed of a tap and no max-rate: tap7 tells 10 Mbit/s" in said
+        is_slow = "tap7: link speed of a tap and no max-rate: tap7 reports 10 Mbit/s" in said
         assert (said != "", is_slow) == (speed == 10**7, speed == 10**7)
         assert problems(ovstool("qos check -f json")) == ["link speed of a tap and no max-rate"] * is_slow
         assert ovstool("qos set tap7 --queue 0 --max-rate 1gbit").stderr == "" and problems(ovstool("qos check -f json")) == []
@@ -187,6 +187,8 @@ def test_from_elsewhere_it_is_not_known_whether_it_is_in_effect(switch, ovstool)
                 break
         assert shown.code == 0 and "in effect     not known here" in shown.stdout and "has    not known" in shown.stdout
         assert shown.stderr.count("\n") <= 2, shown.stderr
+        unknown = "reaches its database alone; which flows lead to queues and what the datapath has of these is not known; try: --host HOST"
+        assert f"ovstool: note: tcp:127.0.0.1:{number}: {unknown}\n" in shown.stderr
         assert problems(switch.ovstool(f"qos check --db tcp:127.0.0.1:{number} -f json")) == []
     finally:
         relay.kill()

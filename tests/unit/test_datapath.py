@@ -86,11 +86,49 @@ def test_classes():
     assert classes_shown("") == {}
 
 
+@pytest.mark.parametrize(
+    ("printed", "rate"),
+    [("8bit", 8), ("1500bit", 1500), ("12Kbit", 12_000), ("1.5Mbit", 1_500_000), ("34.3597Gbit", 34_359_700_000), ("2Gbit", 2 * 10**9), ("3Tbit", 3 * 10**12)],
+)  # fmt: skip
+def test_rates_as_tc_prints_them(printed, rate):
+    assert classes_shown(HTB.replace("rate 10Mbit", f"rate {printed}"))[0].rate == rate
+    assert policers_shown(FILTER.replace("rate 10Mbit", f"rate {printed}"))[0].rate == rate
+
+
+@pytest.mark.parametrize(
+    ("printed", "bits"), [("375Kb", 375 * 1024 * 8), ("1500b", 12_000), ("2Mb", 2 * 1024**2 * 8), ("1.5Kb", 1536 * 8), ("x", None)]
+)
+def test_bursts_as_tc_prints_them(printed, bits):
+    """In bytes, whatever the letter seems to say; of which K and M are 1024s."""
+    assert policers_shown(FILTER.replace("burst 375Kb", f"burst {printed}"))[0].burst == bits
+
+
+def test_the_default_class_is_in_hexadecimal():
+    for printed in ("0x30", "30"):
+        (htb, _) = qdiscs_shown(QDISCS.replace("default 0x1", f"default {printed}"), ["eth1"])["eth1"]
+        assert htb.default == 0x30
+    (none, _) = qdiscs_shown(QDISCS.replace("default 0x1", "default x"), ["eth1"])["eth1"]
+    assert none.default is None
+
+
+def test_queues_of_many_digits_in_tc():
+    assert list(classes_shown(HTB.replace("class htb 1:b ", "class htb 1:f000 "))) == [0, 61439]
+    assert list(classes_shown(HTB.replace("class htb 1:b ", "class htb 1:fffd "))) == [0, 65532]
+
+
+def test_two_policers_of_a_device():
+    """As Open vSwitch 2.16 and 2.17 have it: one for bits and one for packets."""
+    second = FILTER.replace("police 0x1 rate 10Mbit burst 375Kb", "police 0x2 rate 0bit burst 0b").replace(
+        "mtu 64Kb", "mtu 64Kb pkts_rate 5 pkts_burst 6"
+    )
+    assert policers_shown(FILTER + second) == [Policer(10_000_000, 375 * 1024 * 8, None, None, 3691), Policer(None, None, 5, 6, 3691)]
+
+
 def test_policers():
     assert policers_shown(FILTER) == [Policer(10_000_000, 375 * 1024 * 8, None, None, 3691)]
     packets = FILTER.replace("rate 10Mbit burst 375Kb mtu 64Kb", "rate 0bit burst 0b mtu 64Kb pkts_rate 1000 pkts_burst 500")
     assert policers_shown(packets) == [Policer(None, None, 1000, 500, 3691)]
-    assert policers_shown("") == []
+    assert policers_shown("") == policers_shown(FILTER.replace("(dropped 3691", "(")) == policers_shown(FILTER.replace("burst", "")) == []
 
 
 def test_queues():

@@ -75,13 +75,13 @@ def test_what_the_manual_says_fits_and_nothing_else(key):
         ),
         (
             "hwaddr",
-            ["02:00:00:00:00:01", "2:0:0:0:0:1"],
-            ["01:00:00:00:00:00", "00:00:00:00:00:00", "02:00:00:00:00", "02-00-00-00-00-01", ""],
+            ["02:00:00:00:00:01", "2:0:0:0:0:1", "12:00:00:00:00:01"],
+            ["01:00:00:00:00:00", "11:00:00:00:00:01", "00:00:00:00:00:00", "02:00:00:00:00", "02-00-00-00-00-01", ""],
         ),
         ("stp-system-id", ["02:00:00:00:00:01"], ["x", "02:00:00:00:00:01:02"]),
         ("rstp-priority", [0, 4096, 61440], [1, 4095, 32769, 65536, "-4096"]),
         ("rstp-force-protocol-version", [0, 2], [1, 3]),
-        ("dp-desc", ["", "x" * 255, "ü" * 127], ["x" * 256, "ü" * 128]),
+        ("dp-desc", ["", "x" * 255, "ü" * 127, "\ud800"], ["x" * 256, "ü" * 128, "\ud800" * 256]),
         ("dp-sn", ["x" * 31], ["x" * 32]),
         ("mac-table-size", [10, "0010"], ["10 ", "+10", "1e3", "٣٣", "0x10", "10.0", 2**70]),
         ("stp-hello-time", [1, 2, 1000, 5000], [0, 11, 999, 10001]),
@@ -158,6 +158,7 @@ SAID_OF = {
     "rstp-max-age=5": WHOLE.format(6, 40),
     "rstp-priority=x": WHOLE.format(0, 61440) + ", in steps of 4096",
     "rstp-priority=5000": "steps of 4096, such as 4096 and 8192,",
+    "rstp-priority=40961": "steps of 4096, such as 40960 and 45056,",
     "rstp-transmit-hold-count=0": WHOLE.format(1, 10),
     "stp-forward-delay=31": WHOLE.format(4, 30),
     "stp-hello-time=11": "a whole number from 1000 to 10000 (milliseconds)",
@@ -234,5 +235,5 @@ def test_timers_are_told_with_what_they_could_be(protocol, config, why, hint):
     asked = {f"{protocol}-{key}": value for key, value in config.items()}
     with pytest.raises(UsageError) as refused:
         bridge_keys.require_agreement(asked, asked)
-    assert (refused.value.why, refused.value.hint) == (why.format(protocol), hint.format(protocol))
+    assert (refused.value.what, refused.value.why, refused.value.hint) == ("--other-config", why.format(protocol), hint.format(protocol))
     bridge_keys.require_agreement({}, asked)

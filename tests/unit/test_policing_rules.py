@@ -12,7 +12,7 @@ from ovstool.host import Tls
 from ovstool.switch import police
 from ovstool.switch.checks import policing
 from ovstool.switch.checks.datapath import Policer, Qdisc
-from ovstool.switch.checks.interface_state import InterfaceState
+from ovstool.switch.checks.interface_state import HIGHEST_BPS, InterfaceState
 from ovstool.switch.checks.policing_state import PolicedInterface
 
 HERE = remedy.Naming(None, False, None, None, Tls())
@@ -98,6 +98,10 @@ HEARD = [
      "the burst is 11 kbit, and a frame has up to 1500 bytes, which never passes", "ovstool police set eth1 --rate 10mbit"),
     (policed(10_000, 12), "burst too small for TCP",
      "the burst is 12 kbit; at 10 Mbit/s one TCP flow needs 2.112 Mbit to reach the rate", "ovstool police set eth1 --rate 10mbit"),
+    (at(policed(10_000, 12), mtu=1501), "burst under the MTU",
+     "the burst is 12 kbit, and a frame has up to 1501 bytes, which never passes", "ovstool police set eth1 --rate 10mbit"),
+    (policed(800, 161), "burst too small for TCP",
+     "the burst is 161 kbit; at 800 kbit/s one TCP flow needs 180 kbit to reach the rate", "ovstool police set eth1 --rate 800kbit"),
     (policed(10_000, 1900), "burst too small for TCP",
      "the burst is 1.9 Mbit; at 10 Mbit/s one TCP flow needs 2.112 Mbit to reach the rate", "ovstool police set eth1 --rate 10mbit"),
     (policed(10_000, 10_001), "burst much larger than the rate",
@@ -116,6 +120,12 @@ HEARD = [
      "the burst is 3000 packets, 1.5 s of the rate; so much passes before anything is dropped", "ovstool police set eth1 --packet-rate 2000"),
     (policed(34_359_739, 4_194_303), HELD,
      "the rate is 34359.739 Mbit/s, and Open vSwitch 3.1 holds up to 34359.738 Mbit/s", "ovstool police set eth1 --rate 34359.738mbit --burst 4194.303mbit"),
+    (at(policed(10_000, 2112, kind="internal"), sent=1_000_001), WAY,
+     "tc polices what this host receives from br0 by eth1; QoS would limit what it sends there", "ovstool police clear eth1"),
+    (at(policed(10_000, 2112, kind="gre"), sent=1_000_001), "policing not supported by this interface",
+     "eth1 is of type gre, which Open vSwitch does not police", "ovstool police clear eth1"),
+    (policed(10_000, 2112, datapath="netdev", qdiscs=[], policers=[]), "policing has no effect on the userspace datapath",
+     "br0 has datapath_type netdev, which takes packets before tc polices them, whatever tc counts; an OpenFlow meter does limit", "ovstool police clear eth1"),
     (at(policed(10_000, 2112), sent=1_000_001), "traffic goes in the other direction than the limit",
      "eth1 has sent 1000001 bytes and received 0; policing limits what is received, QoS what is sent", "ovstool qos set eth1 --max-rate 10mbit"),
     (at(policed(10_000, 2112), sent=2_000_001, received=100_000), "traffic goes in the other direction than the limit",
@@ -160,6 +170,7 @@ HEALTHY = [
     policed(30_000_000, 4_194_303),
     # At the border of what the states above are beyond.
     policed(10_000, 1901),
+    policed(800, 162),
     policed(10_000, 10_000),
     policed(8000),
     policed(100, 128),
@@ -206,6 +217,26 @@ def test_a_state_in_which_none_is(port):
         (policed(10_000, 2112, offloads=True, qdiscs=[INGRESS], policers=[BITS]), []),
         (policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[BITS, PPS]), []),
         (policed(10_000, 2112, qdiscs=[INGRESS], policers=[PPS]), ["policing is not installed"]),
+        # What another rule tells: a rate that is cut to 32 bits of bytes, and one that the kernel refused with a packet rate beside it.
+        (policed(40_000_000, 4_194_303, qdiscs=[INGRESS], policers=[Policer(HIGHEST_BPS, 1, None, None, 0)]), []),
+        (policed(40_000_000, 4_194_303, qdiscs=[INGRESS], policers=[Policer(5_640_261_640, 1, None, None, 0)]), []),
+        (
+            policed(40_000_000, 4_194_303, qdiscs=[INGRESS], policers=[Policer(HIGHEST_BPS + 8, 1, None, None, 0)]),
+            ["policing is not installed"],
+        ),
+        (policed(34_359_738, 4_194_303, qdiscs=[INGRESS], policers=[Policer(10**9, 1, None, None, 0)]), ["policing is not installed"]),
+        (policed(10_000, 2112, kpps=5, kpkts=2, qdiscs=[INGRESS], policers=[]), []),
+        (policed(10_000, 2112, qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
+        (policed(kpps=5, kpkts=2, qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
+        # Of the userspace datapath tc has the limits of taps and internal ports; it reads a device of the system before tc does.
+        (policed(10_000, 2112, kind="tap", datapath="netdev", qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
+        (policed(10_000, 2112, kind="internal", datapath="netdev", qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
+        (policed(10_000, 2112, datapath="netdev", qdiscs=[INGRESS], policers=[]), []),
+        # What is not open, not asked for, or not known is not looked at.
+        (at(policed(10_000, 2112, qdiscs=[INGRESS], policers=[]), ofport=None), []),
+        (policed(kbit=5, kpkts=5, qdiscs=[INGRESS], policers=[]), []),
+        (policed(10_000, 2112, qdiscs=[INGRESS]), []),
+        (policed(10_000, 2112, policers=[]), []),
     ],
 )
 def test_what_tc_has(port, problems):
@@ -284,11 +315,3 @@ def test_what_an_interface_of_a_type_can_have(kind, can_have_qos, is_dpdk, is_af
         is_afxdp,
         is_tc,
     )
-
-
-def test_whose_speed_is_that_of_a_line():
-    made_up = ("tun", "veth", "openvswitch", "dummy", "bridge", "macvlan", "ifb", "virtio_net", "xen_netfront", "hv_netvsc", "")
-    assert not any(ETH._replace(driver=driver).has_a_line for driver in made_up)
-    assert ETH._replace(driver="ixgbe").has_a_line and not ETH._replace(driver="ixgbe", type="internal").has_a_line
-    counted = ETH.with_traffic({"eth1": (5, 6), "eth2": (7, 8)})
-    assert (counted.received, counted.sent, counted.is_here) == (5, 6, True) and ETH.with_traffic({"eth2": (7, 8)}) == ETH

@@ -1,6 +1,7 @@
 """Which options each type of interface takes, at the borders of every value, as ovs-vswitchd.conf.db(5) and lib/netdev-vport.c have them."""
 
 import pytest
+from test_schema import OURS
 
 from ovstool.errors import Conflict, UsageError
 from ovstool.switch import ERROR, WARNING
@@ -260,6 +261,8 @@ def test_names_that_a_device_can_have():
 def test_what_may_have_been_meant():
     assert port_types.near("--type {}", "vxlam", ["gre", "vxlan"]) == "--type vxlan"
     assert port_types.near("--type {}", "nosuch", ["gre", "vxlan"]) is None
+    assert port_types.near("--type {}", "vxlam", ["vxlan", "vxlan6"]) == "--type vxlan"
+    assert port_types.near("{}", "x" * 64 + "y", ["x" * 64, "x" * 64 + "y"]) == "x" * 64  # no more of a word is looked at
     assert port_types.near("--type {}", "vxlan" + "x" * 59, ["vxlan" + "x" * 59, "vxlan"]) == "--type vxlan" + "x" * 59
 
 
@@ -321,6 +324,13 @@ def test_one_that_leads_back():
     assert port_modes.of_peer("p0", "br0", "p1", PEER, "br0", {"br0": "system"}) == []
 
 
+def test_the_modes_are_those_of_the_schema():
+    columns = OURS["tables"]["Port"]["columns"]
+    for column, modes in (("vlan_mode", port_modes.VLAN_MODES), ("bond_mode", port_modes.BOND_MODES)):
+        assert sorted(modes) == sorted(columns[column]["type"]["key"]["enum"][1])
+    assert columns.keys() >= set(port_modes.VLAN_COLUMNS)
+
+
 TAG, MODE = "its VLAN mode is {}, in which Open vSwitch ignores trunks", "VLAN mode {} needs a {} VLAN; try: --tag N"
 
 
@@ -341,8 +351,8 @@ TAG, MODE = "its VLAN mode is {}, in which Open vSwitch ignores trunks", "VLAN m
 )  # fmt: skip
 def test_vlans_that_the_mode_ignores_or_lacks(mode, tag, trunks, said):
     port = {"tag": ["set", []] if tag is None else tag, "trunks": ["set", trunks], "vlan_mode": mode or ["set", []]}
-    for is_new, no, of in ((True, "no --", ""), (False, "--unset ", "s")):
-        assert refusal(port_modes.check_vlans, "p0", port, is_new) == f"port p0: {said.format(no, of)}"
+    for is_new, no, of in (((True,), "no --", ""), ((False,), "--unset ", "s"), ((), "--unset ", "s")):
+        assert refusal(port_modes.check_vlans, "p0", port, *is_new) == f"port p0: {said.format(no, of)}"
 
 
 @pytest.mark.parametrize(

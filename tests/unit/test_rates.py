@@ -65,6 +65,7 @@ RESETS = {
     "the age stood still for longer than a busy switch needs": (reading(1.0, age=10.0, rx_bytes=1), reading(3.2, age=11.0, rx_bytes=2)),
     "errors went back": (reading(1.0, rx_errors=2**32 - 1), reading(2.0, rx_errors=1)),
     "a 64-bit counter went back": (reading(1.0, rx_bytes=2**32 + 5), reading(2.0, rx_bytes=4)),
+    "what no 32-bit counter holds went back": (reading(1.0, rx_bytes=2**32, rx_packets=1), reading(2.0, rx_bytes=1500, rx_packets=2)),
 }
 
 
@@ -81,6 +82,27 @@ def test_a_32_bit_counter_that_wraps_is_put_right():
     assert (rate.rx_bps, rate.rx_pps, rate.tx_pps, rate.reset) == (8 * 250, 2, 0, False)
 
 
+def test_packets_alone_may_wrap():
+    before = reading(1.0, tx_bytes=1000, tx_packets=2**32 - 1)
+    rate = rates.between(before, reading(2.0, tx_bytes=1128, tx_packets=1))
+    assert (rate.tx_bps, rate.tx_pps, rate.reset) == (8 * 128, 2, False)
+
+
+def test_rates_and_times_are_rounded():
+    rate = rates.between(reading(0.12345678, rx_packets=0), reading(3.12345678, rx_packets=1))
+    assert (rate.time, rate.interval_s, rate.rx_pps) == (3.123457, 3.0, 0.333)
+
+
+def test_two_readings_of_one_moment_have_no_rate():
+    rate = rates.between(reading(1.0, rx_bytes=1), reading(1.0, rx_bytes=2))
+    assert (rate.interval_s, rate.rx_bps, rate.reset) == (0, None, False)
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 0.5), (50.0, None)])
+def test_a_switch_that_tells_no_age_has_not_reset(before, after):
+    assert not rates.between(reading(1.0, age=before, rx_bytes=1), reading(2.0, age=after, rx_bytes=2)).reset
+
+
 def test_what_a_driver_counts_besides_may_go_down():
     rate = rates.between(reading(1.0, rx_bytes=1, custom_gauge=50), reading(2.0, rx_bytes=2, custom_gauge=40))
     assert (rate.rx_bps, rate.reset) == (8, False)
@@ -88,6 +110,8 @@ def test_what_a_driver_counts_besides_may_go_down():
 
 def test_an_age_that_ovs_vswitchd_rounds_is_no_reset():
     assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(1.005, age=9.999, rx_bytes=2)).reset
+    assert not rates.between(reading(1.0, age=0.05, rx_bytes=1), reading(1.5, age=0.0, rx_bytes=2)).reset
+    assert rates.between(reading(1.0, age=0.06, rx_bytes=1), reading(1.5, age=0.0, rx_bytes=2)).reset
     # A busy ovs-vswitchd looks at its clock now and then.
     assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(1.5, age=10.0, rx_bytes=2)).reset
 
@@ -118,6 +142,14 @@ def test_bursts():
     assert found.mean_bps == pytest.approx((96 + 97 + 100 + 95 + 99) / 9, abs=0.001)
     assert (found.p50_bps, found.p95_bps, found.p99_bps, found.max_bps) == (95, 100, 100, 100)
     assert found.longest_above_s == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    ("bps", "longest_s"), [((95, 95), 0.666667), ((95, 94, 95, 95, 95), 1.0), ((94, 94), 0.0), ((1, 2), 0.0), ((99, None, 99), 0.333333)]
+)
+def test_a_link_is_full_from_95_percent_of_its_limit_on(bps, longest_s):
+    found = rates.burst("eth1", "tx", windows(*bps, interval_s=1 / 3), 100)
+    assert (found.longest_above_s, found.interval_s) == (longest_s, 0.333333)
 
 
 def test_the_mean_of_bursts_has_three_decimals():
@@ -154,5 +186,5 @@ def test_the_mean_counts_a_long_window_for_longer():
 
 
 def test_nothing_known_of_bursts_is_none():
-    assert set(rates.burst("eth1", "tx", windows(None, None), 100)[3:9]) == {None}
+    assert rates.burst("eth1", "tx", windows(None, None), 100) == ("eth1", "tx", 0, *[None] * 6, 100, None)
     assert rates.burst("eth1", "tx", windows(5), None).longest_above_s is None

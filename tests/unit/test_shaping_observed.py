@@ -60,6 +60,10 @@ HEARD = [
      [("queue 0 has dscp 10; of the traffic in it only what a flow put there with set_queue:0 or enqueue is marked", "flow list br0")]),
     (shaped(TEN, "0", queue_flows=[flow(5, certain=True), flow(5, "arp", certain=True)]), "a flow leads to a queue that is not there",
      [("flow priority=7,ip actions=set_queue:5,NORMAL leads to queue 5, which the port does not have, so to queue 0", "qos set eth1 --merge --queue 5")]),
+    (shaped(TEN, "0", queue_flows=[flow(1, certain=True)]), "a flow leads to a queue that is not there",
+     [("flow priority=7,ip actions=set_queue:1,NORMAL leads to queue 1, which the port does not have, so to queue 0", "qos set eth1 --merge --queue 1")]),
+    (shaped(TEN, qdiscs={})._replace(interfaces=[ETH._replace(name="eth0", ofport=None), ETH._replace(name="gre1", type="gre"), ETH]), "the qdisc is not installed",
+     [("tc does not know eth1 where ovs-vswitchd runs; a device in another network namespace gets no QoS", "port show eth1")]),
     (shaped(TEN, "0", queue_flows=[flow(61439, "", certain=True)]), "a flow leads to a queue that is not there",
      [("flow priority=7 actions=set_queue:61439,NORMAL leads to queue 61439, which the port does not have, so to queue 0", "qos set eth1 --merge --queue 61439")]),
     (shaped(TEN, "0", queue_flows=[], anywhere={5: [flow(5, "ip", OURS), flow(5, "arp", OURS)]}), "a flow leads to a queue that is not there",
@@ -84,6 +88,7 @@ SILENT = [
     shaped("", "0 1", kind="linux-sfq", queue_flows=[]),
     shaped(TEN, "0:dscp=10"),
     shaped(TEN, "0", queue_flows=[flow(61440, certain=True), flow(0, certain=True)]),
+    shaped(TEN, "1", queue_flows=[flow(0, certain=True), flow(1, certain=True)]),  # ovs-vswitchd makes up queue 0
     shaped("", kind="linux-sfq", queue_flows=[flow(5, certain=True)], anywhere={5: [flow(5, "ip", OURS)]}),
     shaped(TEN, "0", queue_flows=[], anywhere={5: [flow(5)], 0: [flow(0, "ip", OURS)]}),
 ]

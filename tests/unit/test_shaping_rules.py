@@ -9,7 +9,7 @@ from severity import DISABLING, severity_of
 
 from ovstool import remedy
 from ovstool.host import Tls
-from ovstool.switch.checks import shaping_rules
+from ovstool.switch.checks import shaping_remedies, shaping_rules
 from ovstool.switch.checks.interface_state import InterfaceState
 from ovstool.switch.checks.port_state import PortState, QueueRow
 from ovstool.switch.checks.queue_flows import QueueFlow
@@ -133,6 +133,10 @@ HEARD = [
      "the type is my-qos, which ovs-vswitchd ignores without an error unless it was built with it", "qos set eth1 --type linux-htb --max-rate 10mbit --other-config a=b --queue 0:min=8mbit,burst=20kbit,priority=3,dscp=5 --queue 1"),
     (shaped(TEN, interface=ETH._replace(type="gre")), TYPE,
      "eth1 is of type gre, which has no QoS", "qos clear eth1"),
+    (shaped(TEN, interface=ETH._replace(type="gre", received=2_000_000)), TYPE,
+     "eth1 is of type gre, which has no QoS", "qos clear eth1"),
+    (shaped(TEN, interface=ETH._replace(type="internal", received=2_000_000)), "QoS on an internal port limits the other direction",
+     "its qdisc limits what this host sends into br0 by eth1; policing would limit what the host receives there", "qos clear eth1"),
     (shaped("", kind="egress-policer", interface=ETH._replace(link_speed=None)), TYPE,
      "the type is egress-policer, and eth1 (type system) has the linux- types alone", "qos set eth1 --type linux-htb --max-rate 1gbit"),
     (shaped("cir=1000,cbs=2048", kind="egress-policer", interface=ETH._replace(type="internal")), TYPE,
@@ -191,6 +195,10 @@ HEARD = [
      "the queues are promised 11 Gbit/s of 10 Gbit/s", "qos set eth1 --merge --queue 0:min=8181.818mbit --queue 1:min=1818.181mbit"),
     (shaped("max-rate=23999", "0 1"), SUM,
      "2 queues have 12 kbit/s each at least, together more than 23.999 kbit/s", "qos set eth1 --merge --max-rate 24kbit"),
+    (shaped("max-rate=20", "0:min-rate=24 1:min-rate=8", kind="linux-hfsc"), SUM,
+     "the queues are promised 32 bit/s of 20 bit/s", "qos set eth1 --merge --queue 0:min=15bit --queue 1:min=8bit"),
+    (shaped(TEN, "0:min-rate=10000000,max-rate=12000000"), "queue's max above the port's",
+     "queue 0 may have 12 Mbit/s, the port 10 Mbit/s; the port's wins", "qos set eth1 --merge --queue 0:max=10mbit"),
     (shaped(TEN, "0:max-rate=10000001"), "queue's max above the port's",
      "queue 0 may have 10000.001 kbit/s, the port 10 Mbit/s; the port's wins", "qos set eth1 --merge --queue 0:max=10mbit"),
     (shaped(TEN, "0:burst=12511"), MTU,
@@ -313,6 +321,30 @@ def test_a_state_in_which_none_is(port):
     assert problems(port) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "problem", "evidence"),
+    [
+        (ETH, ETH._replace(type="gre"), TYPE, "eth2 is of type gre, which has no QoS"),
+        (ETH, XDP, XDP_PORT, "what eth2 (type afxdp) sends over its XDP socket bypasses the qdisc that ovs-vswitchd installs"),
+        (ETH, ETH._replace(ofport=None), "the interface is not open", "eth2 has no OpenFlow port number"),
+        (NIC, NIC._replace(link_speed=10**6), SPEED, "the max-rate is 10 Mbit/s and the link of eth2 has 1 Mbit/s, so no queue's min is guaranteed"),
+    ],
+)  # fmt: skip
+def test_each_interface_of_a_bond_is_looked_at(first, second, problem, evidence):
+    port = shaped(TEN, "0:min-rate=1000000", interface=first)
+    for interfaces in ([first, second._replace(name="eth2")], [second._replace(name="eth2"), first]):
+        (finding,) = shaping_rules.findings(port._replace(interfaces=interfaces))
+        assert (finding.problem, finding.evidence) == (problem, evidence)
+
+
+@pytest.mark.parametrize("passed_over", [ETH._replace(ofport=None), ETH._replace(type="gre")])
+def test_a_link_speed_is_looked_at_after_an_interface_that_is_passed_over(passed_over):
+    port = shaped("", interface=passed_over)
+    port = port._replace(interfaces=[passed_over._replace(link_speed=None), DUMB._replace(name="eth2")])
+    said = [finding.evidence for finding in shaping_rules.findings(port) if finding.problem == UNKNOWN]
+    assert said == ["eth2 reports no link speed that ovs-vswitchd knows, so it assumes 10 Gbit/s"]
+
+
 def test_the_queue_0_that_is_made_up():
     for port, rate in (
         (shaped(TEN, "1"), "12 kbit/s"),
@@ -321,6 +353,56 @@ def test_the_queue_0_that_is_made_up():
     ):
         (finding,) = shaping_rules.findings(port)
         assert finding.problem == "no queue 0 for unclassified traffic" and finding.evidence.endswith(f"a min rate of {rate}")
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (shaped("max-rate=8", "0:min-rate=8,max-rate=8"), "linux-htb --max-rate 8bit --queue 0:min=8bit,max=8bit"),
+        (shaped("max-rate=7", "0:min-rate=7,max-rate=7"), "linux-htb --queue 0"),  # which are none
+        (shaped(TEN, "0 61439:priority=9 61440"), "linux-htb --max-rate 10mbit --queue 0 --queue 61439:priority=7"),
+        (shaped("cir=1000,cbs=2048", kind="egress-policer"), "egress-policer --max-rate 8kbit --burst 16.384kbit"),
+        (shaped("cir=1000,cbs=2048,eir=500,ebs=2048", "0:cir=500,cbs=2048", "trtcm-policer"),
+         "trtcm-policer --max-rate 12kbit --burst 16.384kbit --queue 0:min=4kbit,max=4kbit,burst=16.384kbit"),
+        (shaped(f"{TEN},a=b", kind="linux-hfsc"), "linux-hfsc --max-rate 10mbit --other-config a=b"),
+        (shaped("target=5000,x=y", kind="linux-codel"), "linux-codel --other-config target=5000"),
+        # As they were meant; what no integer of the database holds was not, so the link's rate takes its place.
+        (shaped("max-rate=250000000.0", "0:Min_Rate=1e6"), "linux-htb --max-rate 250mbit --queue 0:min=1mbit"),
+        (shaped("max-rate=9223372036854775808.0"), "linux-htb --max-rate 10gbit"),
+        (shaped("max-rate=x"), "linux-htb --max-rate 10gbit"),
+        (shaped("max-rate=nan"), "linux-htb --max-rate 10gbit"),
+    ],
+)  # fmt: skip
+def test_the_qos_that_a_port_has_as_a_command(port, words):
+    assert shaping_remedies.whole(port) == (("ovstool", "qos", "set", "eth1", "--type", *words.split()),)
+    assert shaping_remedies.reinstall(port) == (("ovstool", "qos", "set", "eth1", "--type", *words.split(), "--force"),)
+
+
+NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")  # of ovs-vswitchd.conf.db(5), tables QoS and Queue
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_each_number_of_the_manual_is_looked_at(key):
+    of_port, of_queue = shaped(f"{key}=x"), shaped(TEN, f"0:{key}=x")
+    for port, said in (
+        (of_port, f"{key} is x, which ovs-vswitchd ignores"),
+        (of_queue, f"queue 0: {key} is x, which ovs-vswitchd ignores"),
+    ):
+        assert [finding.evidence for finding in shaping_rules.findings(port) if finding.problem == "value not an integer"] == [said]
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (shaped("max-rate=1e7", "0:min-rate=1e6,max-rate=2e6,burst=8e3,priority=3.0"),
+         "linux-htb --max-rate 10mbit --queue 0:min=1mbit,max=2mbit,burst=8kbit,priority=3"),
+        (shaped("cir=1e3,cbs=2e3,eir=1e3,ebs=2e3", "0:cir=1e2,cbs=2e3,eir=1e2,ebs=3e3", kind="trtcm-policer"),
+         "trtcm-policer --max-rate 16kbit --burst 16kbit --queue 0:min=800bit,max=1.6kbit,burst=16kbit"),
+        (shaped("eir=1e3,ebs=2e3", kind="trtcm-policer"), "trtcm-policer --max-rate 8kbit --burst 16kbit"),
+    ],
+)  # fmt: skip
+def test_each_number_is_mended(port, words):
+    assert shaping_remedies.whole(port) == (("ovstool", "qos", "set", "eth1", "--type", *words.split()),)
 
 
 def test_a_dscp_of_queue_0():

@@ -123,6 +123,22 @@ def test_a_whole_number_is_plain_digits(text, number):
     assert units.whole_number(text, 1, 10) == number
 
 
+def test_a_whole_number_has_as_many_digits_as_the_largest_of_ovsdb():
+    assert units.whole_number(str(2**63 - 1), 1, 2**63 - 1) == 2**63 - 1
+    assert units.whole_number("1" + "0" * 19, 1, 10**20) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0.0), ("5", 5.0), ("2.5", 2.5), ("2.", 2.0), (".5", 0.5), ("007", 7.0), ("9" * 20, 1e20), ("1" * 21, None), ("", None), (".", None), ("-1", None), ("+1", None),
+        ("1e3", None), ("1 ", None), (" 1", None), ("1,5", None), ("1.2.3", None), ("nan", None), ("inf", None), ("\u0663", None), ("1\n", None),
+    ],
+)  # fmt: skip
+def test_a_decimal_number_is_digits_with_a_point_or_without(text, number):
+    assert units.decimal_number(text) == number
+
+
 @pytest.mark.parametrize(
     "unit", ["bps", "kbps", "mbps", "gbps", "Mbps", "b", "B", "kb", "kB", "KB", "mb", "MB", "MiB", "kbyte", "MB/s", "gb/s"]
 )
@@ -176,23 +192,34 @@ def test_what_is_written_reads_back_as_the_same_number():
 @pytest.mark.parametrize(
     ("value", "text"),
     [(200_000_000, "200 Mbit/s"), (1, "1 bit/s"), (1234, "1.234 kbit/s"), (0, "0 bit/s"), (1234.5, "1.234 kbit/s"), (0.0, "0 bit/s"),
-     (2_500_000_000, "2.5 Gbit/s"), (1_234_567, "1234.567 kbit/s"), (10**13, "10 Tbit/s"), (9.87654e9, "9.877 Gbit/s")],
+     (1000.0, "1 kbit/s"), (999.0, "999 bit/s"), (0.5, "0.5 bit/s"), (1e12, "1 Tbit/s"), (1000, "1 kbit/s"), (2_500_000_000, "2.5 Gbit/s"), (1_234_567, "1234.567 kbit/s"), (10**13, "10 Tbit/s"), (9.87654e9, "9.877 Gbit/s")],
 )  # fmt: skip
 def test_rates_for_people(value, text):
     assert units.human_rate(value) == text
 
 
-@pytest.mark.parametrize(
-    ("bits", "kbit"),
-    [(1000, 1), (10_000_000, 10_000), (1500, "1kbit or 2kbit"), (1, "1kbit"), (11_000, "at most 10kbit"), (10_001, "at most 10kbit")],
-)
-def test_what_a_column_cannot_hold_is_refused_with_the_nearest_values(bits, kbit):
-    def held():
-        return units.in_units_of(bits, 1000, 10 if bits < 10**6 else 10**6, what="policing is in kbit/s", spell=units.spell)
+HELD = "policing is in kbit/s"
 
-    if isinstance(kbit, int):
+
+@pytest.mark.parametrize(
+    ("bits", "kbit", "why", "hint"),
+    [
+        (1000, 1, None, None),
+        (10_000, 10, None, None),
+        (1500, None, f"{HELD}, so this cannot be held exactly", "1kbit or 2kbit"),
+        (1, None, f"{HELD}, so this cannot be held exactly", "1kbit"),
+        (9_999, None, f"{HELD}, so this cannot be held exactly", "9kbit or 10kbit"),
+        (10_001, None, f"{HELD}, at most 10kbit", None),
+        (11_000, None, f"{HELD}, at most 10kbit", None),
+    ],
+)
+def test_what_a_column_cannot_hold_is_refused_with_the_nearest_values(bits, kbit, why, hint):
+    def held() -> int:
+        return units.in_units_of(bits, 1000, 10, what=HELD, spell=units.spell)
+
+    if kbit is not None:
         assert held() == kbit
-    else:
-        with pytest.raises(UsageError) as failure:
-            held()
-        assert str(failure.value).endswith(kbit)
+        return
+    with pytest.raises(UsageError) as failure:
+        held()
+    assert (failure.value.what, failure.value.why, failure.value.hint) == (units.spell(bits), why, hint)

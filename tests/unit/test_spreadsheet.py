@@ -1,0 +1,24 @@
+"""Cells that a spreadsheet would take for a formula, and the words back from them."""
+
+import pytest
+
+from ovstool import spreadsheet
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A", " =1", "  -1", "'=1", "''=1", "' =1", "="]
+WORDS = ["", "eth1", "1", "a=b", "x-1", "'", "''", "'eth1", " eth1", "#1", "eth1.100", "e@h"]
+
+
+@pytest.mark.parametrize("words", FORMULAS)
+def test_what_looks_like_a_formula_begins_with_an_apostrophe(words):
+    assert spreadsheet.text(words) == f"'{words}"
+    assert spreadsheet.meant(f"'{words}") == words
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_what_does_not_stays_as_it_is(words):
+    assert spreadsheet.text(words) == words
+    assert spreadsheet.meant(words) == words
+
+
+def test_a_formula_that_somebody_else_wrote_is_not_shortened():
+    assert spreadsheet.meant("=1+1") == "=1+1" and spreadsheet.meant("-1") == "-1"
