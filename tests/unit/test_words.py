@@ -12,12 +12,12 @@ from ovstool.switch.accepts.qos_types import Shape
 from ovstool.switch.qos import QueueSpec
 
 OUTPUT = {
-    "formatter": "table", "columns": [], "noindent": False, "max_width": 0, "fit_width": False, "print_empty": False,
+    "formatter": "table", "columns": [], "all_columns": False, "noindent": False, "max_width": 0, "fit_width": False, "print_empty": False,
     "quote_mode": "nonnumeric", "prefix": "",
 }  # fmt: skip
 SORTING = {"sort_columns": [], "sort_direction": None}
 COMMON = {
-    "db": None, "hosts": None, "inventory": None, "sudo": False, "parallel": 16, "fail_fast": False, "accept_new_host_key": False,
+    "db": None, "hosts": None, "inventory": None, "sudo": False, "parallel": 16, "fail_fast": False, "accept_new_host_key": False, "read_only": False,
     "private_key": None, "certificate": None, "ca_cert": None, "timeout": None, "no_wait": False, "dry_run": False, "verbose_level": 1,
     "debug": False, "help": False,
 }  # fmt: skip
@@ -189,6 +189,7 @@ STATS |= {"for_s": None, "count": None, "watch": False}
         ("sflow list", {}),
         ("sandbox start", {"dir": None, "datapath": None}),
         ("sandbox stop", {"dir": None}),
+        ("sandbox env", {"dir": None}),
         ("sandbox run -- a --b", {"dir": None, "datapath": None, "command": ["a", "--b"]}),
         ("sandbox run --datapath dummy", {"dir": None, "datapath": "dummy", "command": []}),
         ("sandbox shell --datapath netdev", {"dir": None, "datapath": "netdev"}),
@@ -224,8 +225,8 @@ LEAST |= dict.fromkeys(
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_how_it_is_printed_when_nothing_is_said(name):
-    args = parsed(f"{name} {LEAST.get(name, 'x' if name not in ('version', 'shell', 'sandbox shell') else '')}")
-    if name in ("stats record", "stats plot", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"):
+    args = parsed(f"{name} {LEAST.get(name, 'x' if name not in ('version', 'shell', 'sandbox env', 'sandbox shell') else '')}")
+    if name in ("stats record", "stats plot", "sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"):
         assert args.keys().isdisjoint(OUTPUT)
         return
     usual = "lines" if name in CHANGES.split("|") else "value" if name == "flow diff" else "table"
@@ -236,11 +237,11 @@ def test_how_it_is_printed_when_nothing_is_said(name):
 
 def test_output_options():
     said = parsed(
-        "port list -f json -c a --column b --noindent --max-width 5 --fit-width --print-empty --quote all --prefix p --sort-column c "
+        "port list -f json -c a --column b --all-columns --noindent --max-width 5 --fit-width --print-empty --quote all --prefix p --sort-column c "
         "--sort-column d --sort-descending"
     )
     assert {key: said[key] for key in OUTPUT | SORTING} == {
-        "formatter": "json", "columns": ["a", "b"], "noindent": True, "max_width": 5, "fit_width": True, "print_empty": True,
+        "formatter": "json", "columns": ["a", "b"], "all_columns": True, "noindent": True, "max_width": 5, "fit_width": True, "print_empty": True,
         "quote_mode": "all", "prefix": "p", "sort_columns": ["c", "d"], "sort_direction": "desc",
     }  # fmt: skip
     assert parsed("port list --sort-ascending --format github")["sort_direction"] == "asc"
@@ -263,6 +264,7 @@ def test_widths_of_the_environment(monkeypatch):
         ("--db unix:/x", {"db": "unix:/x"}),
         ("-H a -H b,c --host d", {"hosts": ["a", "b,c", "d"]}),
         ("--inventory f", {"inventory": "f"}),
+        ("--read-only", {"read_only": True}),
         ("--sudo --fail-fast --accept-new-host-key", {"sudo": True, "fail_fast": True, "accept_new_host_key": True}),
         ("--parallel 1", {"parallel": 1}),
         ("--parallel 1000", {"parallel": 1000}),
