@@ -14,8 +14,8 @@ from ovstool.errors import Exit, UsageError
 from ovstool.parser import number, seconds
 from ovstool.switch import Switch, sampling, stats
 from ovstool.switch_command import SwitchCommand
-from ovstool.terminal import pictures, plot_image, plot_text
 from ovstool.terminal.output import canvas
+from ovstool.terminal.plots import pictures, plot_image, plot_text
 from ovstool.terminal.window import window_width
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ovstool.errors import NotFound, Refused
 from ovstool.rates import Reading
-from ovstool.terminal import pictures, plot_image, plot_text
+from ovstool.terminal.plots import pictures, plot_image, plot_text
 
 
 def readings(ports: int, beats: int, name: str = "eth{}", host: str = ""):

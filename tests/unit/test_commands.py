@@ -441,7 +441,7 @@ def test_a_drawing_of_a_recording(recorded, monkeypatch):
 
 @pytest.mark.parametrize("style", [None, "step", "line"])
 def test_an_image_of_a_recording(recorded, monkeypatch, style):
-    from ovstool.terminal import plot_image
+    from ovstool.terminal.plots import plot_image
 
     drawn = []
     monkeypatch.setattr(plot_image, "draw", lambda picture, target, style: drawn.append((len(picture.traces), picture.unit, target, style)))

@@ -8,7 +8,7 @@ import pytest
 from test_plot import START, picture, readings, utc
 
 from ovstool.errors import NotFound, UsageError
-from ovstool.terminal import pictures, plot_image
+from ovstool.terminal.plots import pictures, plot_image
 
 assert utc  # the time zone of all tests here
 matplotlib = pytest.importorskip("matplotlib")

@@ -7,8 +7,8 @@ from test_plot import START, picture, readings, utc
 
 from ovstool.errors import NotFound, Refused
 from ovstool.rates import Reading
-from ovstool.terminal import pictures, plot_text
-from ovstool.terminal.pictures import Interval, Span, Trace
+from ovstool.terminal.plots import pictures, plot_text
+from ovstool.terminal.plots.pictures import Interval, Span, Trace
 
 assert utc  # the time zone of all tests here
 

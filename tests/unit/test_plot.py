@@ -13,7 +13,7 @@ import pytest
 
 from ovstool.errors import NotFound, Refused, UsageError
 from ovstool.rates import Reading
-from ovstool.terminal import pictures, plot_image, plot_text
+from ovstool.terminal.plots import pictures, plot_image, plot_text
 
 START = 1795190400.0  # 2026-11-20 16:00:00 UTC
 
@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_the_old_image(tmp_path):
     target = tmp_path / "out.png"
     target.write_text("what was there")
     code = (
-        "import sys; from ovstool.terminal import pictures, plot_image; from ovstool.rates import Reading\n"
+        "import sys; from ovstool.terminal.plots import pictures, plot_image; from ovstool.rates import Reading\n"
         "two = [('', Reading(float(i), 'br0', 'eth1', None, {'rx_bytes': i})) for i in range(2)]\n"
         "plot_image.draw(pictures.picture('rec.csv', two, [], False), sys.argv[1], 'step')"
     )

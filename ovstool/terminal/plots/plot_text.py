@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ovstool import units
-from ovstool.terminal.pictures import DIRECTIONS, Picture, Span, Trace, clock, in_columns, summary
+from ovstool.terminal.plots.pictures import DIRECTIONS, Picture, Span, Trace, clock, in_columns, summary
 
 _NICE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _NARROWEST = 48  # characters of a terminal

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ovstool import units
 from ovstool.errors import NotFound, UsageError
 from ovstool.recording.files import failed, shown
-from ovstool.terminal.pictures import DIRECTIONS, Picture, Span, Trace, in_columns, summary, zone
+from ovstool.terminal.plots.pictures import DIRECTIONS, Picture, Span, Trace, in_columns, summary, zone
 
 STYLES = ("step", "line")
 _IMAGES = (".svg", ".png")

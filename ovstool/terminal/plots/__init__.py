@@ -1,0 +1,1 @@
+"""Recordings drawn: what is in a picture, and as characters or as an image."""
