@@ -170,7 +170,7 @@ class SwitchCommand(Command):
 class SwitchLister(SwitchCommand, TableCommand):
     """A command that lists: ``on_switch`` returns or yields the rows of ``columns``, or a Table where those depend on what was asked.
 
-    ``nothing`` is what is said when there are no rows.
+    ``nothing`` is what people are told when there are no rows and nothing else is said.
     """
 
     nothing = ""
@@ -189,7 +189,7 @@ class SwitchLister(SwitchCommand, TableCommand):
         rows = iter(rows)
         first = next(rows, None)
         rows = [] if first is None else chain([first], rows)
-        if first is None and self.nothing:
+        if first is None and self.nothing and args.formatter == "table" and not any(answer.notes for answer in answers):
             self.note(self.nothing, args)
         elif first is not None and self.is_for_people(args):
             rows = list(rows)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from forked import FORKS
-from ovs_version import OVS
+from ovs_version import POLICING
 
 from ovstool import sandbox
 
@@ -27,7 +27,6 @@ _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 60
 _NICE = -10
 _WORKERS = 8  # where there are two cores; a test waits for three quarters of its time
-POLICING = tuple(f"ingress_policing_{name}" for name in ("rate", "burst", *(("kpkts_rate", "kpkts_burst") if OVS >= (2, 16) else ())))
 
 
 @dataclass(frozen=True)

@@ -18,3 +18,4 @@ def _version() -> tuple[int, ...]:
 
 
 OVS = _version()
+POLICING = tuple(f"ingress_policing_{name}" for name in ("rate", "burst", *(("kpkts_rate", "kpkts_burst") if OVS >= (2, 16) else ())))

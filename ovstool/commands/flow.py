@@ -201,7 +201,6 @@ class FlowDiff(SwitchChecker):
     """
 
     columns = ("diff", "flow")
-    nothing = "no difference"
     formatter_default = "value"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -176,7 +176,6 @@ class QosGc(SwitchWriter):
     """
 
     columns = ("table", "uuid", "change")
-    nothing = "something refers to each QoS and Queue row, if there are any"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return references.collect(switch)

@@ -7,8 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import POLICING
-from ovs_version import OVS
+from ovs_version import OVS, POLICING
 
 FLOWS = ["priority=0,actions=NORMAL", "table=1,priority=5,ip,actions=drop", "table=1,priority=6,ip,actions=output:eth1"]
 

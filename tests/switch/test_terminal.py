@@ -88,10 +88,13 @@ def subprocess_stderr(switch, command: str) -> str:
     ],
 )  # fmt: skip
 def test_an_empty_list_says_what_there_is_none_of(switch, ovstool, command, what):
-    for more in ("", " -f json"):
-        done = ovstool(command + more)
-        assert (done.stdout.strip(), done.stderr, done.code) == (more and "[]", f"ovstool: note: {what}\n", 0)
-    assert ovstool(f"{command} -q").stderr == ""
+    done = ovstool(command)
+    assert (done.stdout, done.stderr, done.code) == ("", f"ovstool: note: {what}\n", 0)
+    assert without_notes(ovstool(f"{command} -q")) and without_notes(ovstool(f"{command} -f json"))
+
+
+def without_notes(done) -> bool:
+    return (done.stdout.strip(), done.stderr, done.code) in (("", "", 0), ("[]", "", 0))
 
 
 def test_a_check_prints_blocks_whose_remedy_can_be_copied(full):
@@ -145,7 +148,7 @@ def test_a_pager_that_is_quit_early_ends_it_quietly(full):
 
 
 def test_a_duration_is_in_words_for_people_alone(full):
-    assert re.search(r"^ *0 .* [0-9.]+s$|[0-9]+m [0-9]+s", on(full, "flow list br0", 200), re.MULTILINE)
+    assert re.search(r"  (?:[0-9.]+s|[0-9]+m [0-9]+s)  ", on(full, "flow list br0", 200))
     assert isinstance(full.ovstool("flow list br0 -f json").json[0]["duration_s"], float)
     assert not re.search("[0-9][ms]$", full.ovstool("flow list br0 -c duration_s").stdout, re.MULTILINE)
 

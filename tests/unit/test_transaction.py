@@ -275,7 +275,7 @@ def test_tables_of_an_older_server():
 
 
 def test_what_a_verbose_command_says_it_asks(caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "ovstool")
     with server([rows(), rows()], SCHEMA, {}) as (client, asked):
         client.transact([{"op": "select", "table": "Port"}, {"op": "select", "table": "x" * 400}])
         assert client.get_schema() == SCHEMA
