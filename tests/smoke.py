@@ -43,7 +43,7 @@ COMMAND_LINES = (
     ("port show in10", "internal"),
     ("port list br1 -f value -c port -c tag", "in10 20\n"),
     ("port del in10", "in10: deleted"),
-    ("bridge list -f value -c name", "br0\nbr1\n"),
+    ("bridge list -f value -c bridge", "br0\nbr1\n"),
     ("bridge del br1", "br1: deleted"),
     ("qos set eth1 --max-rate 10mbit --queue 0:min=5mbit --queue 1:max=2mbit", "eth1: created"),
     ("qos show eth1", "max_rate 2 Mbit/s"),
@@ -125,7 +125,7 @@ def make_a_sandbox(run, tmp_path: Path) -> None:
 def run_an_interactive_shell(switch, run) -> None:
     argv = [sys.executable, "-m", "ovstool", "shell"]
     done = subprocess.run(
-        argv, env=switch.environ, input="bridge list -f value -c name\n", capture_output=True, text=True, timeout=_LIMIT_S
+        argv, env=switch.environ, input="bridge list -f value -c bridge\n", capture_output=True, text=True, timeout=_LIMIT_S
     )
     assert (done.stdout, done.returncode) == ("br0\n", 0), done
     run.used.add("shell")
@@ -155,12 +155,12 @@ def test_what_cannot_be_is_refused(ovstool):
 def test_each_format(switch, run):
     switch.vsctl("--no-wait add-br brü")  # wide characters make tabulate look up widths
     names = ["br0", "brü"]
-    assert [row["name"] for row in json.loads(run("bridge list -c name -f json"))] == names
-    assert yaml.safe_load(run("bridge list -c name -f yaml")) == [{"name": name} for name in names]
-    assert run("bridge list -c name -f value").split() == names
-    assert run("bridge list -c name -f csv").splitlines() == ['"name"', '"br0"', '"brü"']
-    assert run("bridge list -c name").splitlines() == ["name", "----", "br0", "brü"]
-    assert run("bridge list -c name -f github").splitlines() == ["| name |", "|------|", "| br0  |", "| brü  |"]
+    assert [row["bridge"] for row in json.loads(run("bridge list -c bridge -f json"))] == names
+    assert yaml.safe_load(run("bridge list -c bridge -f yaml")) == [{"bridge": name} for name in names]
+    assert run("bridge list -c bridge -f value").split() == names
+    assert run("bridge list -c bridge -f csv").splitlines() == ['"bridge"', '"br0"', '"brü"']
+    assert run("bridge list -c bridge").splitlines() == ["bridge", "------", "br0", "brü"]
+    assert run("bridge list -c bridge -f github").splitlines() == ["| bridge   |", "|----------|", "| br0      |", "| brü      |"]
     assert set(TABLE_STYLES) <= set(tabulate.tabulate_formats)
 
 
@@ -207,6 +207,6 @@ def test_over_ssh(lab):
 def test_a_group_of_hosts(lab, text):
     inventory = lab.directory / "rack.yaml"
     inventory.write_text(text)
-    done = lab.ovstool(["--inventory", str(inventory), "-H", "@rack1", "--sudo", *"bridge list -f json -c name".split()])
+    done = lab.ovstool(["--inventory", str(inventory), "-H", "@rack1", "--sudo", *"bridge list -f json -c bridge".split()])
     assert done.code == 0, done
-    assert done.json == [{"host": "h1", "name": "br0"}, {"host": "h2", "name": "br0"}]
+    assert done.json == [{"host": "h1", "bridge": "br0"}, {"host": "h2", "bridge": "br0"}]

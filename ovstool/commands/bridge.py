@@ -23,7 +23,7 @@ class BridgeList(SwitchLister):
     """
 
     nothing = "no bridges"
-    columns = ("name", "datapath_type", "fail_mode", "ports", "controllers", "sflow")
+    columns = ("bridge", "datapath_type", "fail_mode", "ports", "controllers", "sflow")
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return bridge.list_all(switch)

@@ -39,7 +39,7 @@ class Show(SwitchShow):
 def _lines(shown: dict) -> Iterator[str]:
     yield f"Open vSwitch {flat(shown['ovs_version'], '')}".rstrip()
     for bridge in shown["bridges"]:
-        yield f"bridge {flat(bridge['name'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
+        yield f"bridge {flat(bridge['bridge'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
         for controller in bridge["controllers"]:
             state = "connected" if controller["connected"] else "NOT CONNECTED"
             yield f"  controller {flat(controller['target'])}  {state}"

@@ -30,7 +30,7 @@ class BridgeSpec(NamedTuple):
 class ListedBridge(NamedTuple):
     """A row of ``bridge list``: the number of ports, the targets of controllers and of sFlow."""
 
-    name: str
+    bridge: str
     datapath_type: str
     fail_mode: str | None
     ports: int
@@ -48,7 +48,7 @@ def list_all(switch: Switch) -> list[ListedBridge]:
     collectors = {one(row["_uuid"]): many(row["targets"]) for row in sflows}
     listed = [
         ListedBridge(
-            name=row["name"],
+            bridge=row["name"],
             datapath_type=lookup.datapath_type(row),
             fail_mode=one(row["fail_mode"]),
             ports=len(many(row["ports"])),
@@ -57,18 +57,18 @@ def list_all(switch: Switch) -> list[ListedBridge]:
         )
         for row in rows
     ]
-    return sorted([*listed, *_listed_fakes(switch, listed, fake_ports)], key=lambda bridge: bridge.name)
+    return sorted([*listed, *_listed_fakes(switch, listed, fake_ports)], key=lambda row: row.bridge)
 
 
 def _listed_fakes(switch: Switch, listed: list[ListedBridge], fake_ports: list[Row]) -> list[ListedBridge]:
     """A row for each fake bridge, which has its own ports, and the settings of the bridge that it is a VLAN of."""
     found = []
-    parents = {bridge.name: bridge for bridge in listed}
+    parents = {row.bridge: row for row in listed}
     for fake in lookup.fake_bridges(switch, columns=("ports",), rows=fake_ports):
         switch.notes.append(f"{fake.name}: {fake.what}")
         if parent := parents.get(fake.parent["name"]):
             found.append(
-                parent._replace(name=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))))
+                parent._replace(bridge=fake.name, ports=len(lookup.ports_of_fake(fake, switch.read(lookup.ports_with_tag_of(fake)))))
             )
     return found
 
@@ -84,7 +84,7 @@ def show(switch: Switch, name: str) -> dict:
     controllers = lookup.by_uuid(switch, "Controller", many(row["controller"]), ("target", "is_connected", "role"))
     sflow = lookup.by_uuid(switch, "sFlow", many(row["sflow"]), ("targets",))
     return {
-        "name": name,
+        "bridge": name,
         "parent": row["name"] if fake else None,
         "vlan": fake.vlan if fake else None,
         "datapath_type": lookup.datapath_type(row),

@@ -62,7 +62,7 @@ def _referenced(switch: Switch, table: str, rows: Iterable[Row], column: str, co
 def _bridge(row: Row, rows: _Rows) -> dict:
     sflow = rows.sflows.get(one(row["sflow"]))
     return {
-        "name": row["name"],
+        "bridge": row["name"],
         "datapath_type": lookup.datapath_type(row),
         "fail_mode": one(row["fail_mode"]),
         "controllers": [

@@ -326,7 +326,7 @@ def test_a_read_only_server(place, command):
         before = contents(db)
         assert "read only" in fails(db, command, REFUSED)
         assert contents(db) == before
-        assert ovstool(db, "bridge list -f value -c name").stdout == "br0\n"
+        assert ovstool(db, "bridge list -f value -c bridge").stdout == "br0\n"
 
 
 @pytest.mark.parametrize("command", WRITES)
@@ -423,7 +423,7 @@ def test_tls(place):
     with server(place, vswitch_schema(), "--remote=pssl:0:127.0.0.1", *one.split(), fill=FILLED) as (_, process):
         port = tcp_port(process.pid)
         db = f"ssl:127.0.0.1:{port}"
-        assert ovstool(db, f"{one} bridge list -f value -c name").stdout == "br0\n"
+        assert ovstool(db, f"{one} bridge list -f value -c bridge").stdout == "br0\n"
         fails(db, f"{two} bridge list", UNREACHABLE)  # the CA that we trust did not sign the server's certificate
         fails(db, f"{two.replace('two-ca-cert', 'one-ca-cert')} bridge list", UNREACHABLE)  # and the server's did not sign ours
         assert ovstool(f"tcp:127.0.0.1:{port}", "bridge list -t 2").returncode in (UNREACHABLE, TIMED_OUT)

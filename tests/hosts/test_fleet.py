@@ -105,7 +105,7 @@ def test_sixteen_hosts_in_the_order_named(fleet):
     done = fleet.ovstool("-H leaf[09-16] -H leaf01,leaf[02-08] bridge list -f json")
     assert (done.code, done.stderr) == (0, "")
     assert [row["host"] for row in done.json] == [*LEAFS[8:], *LEAFS[:8]]
-    assert all(next(iter(row)) == "host" and (row["name"], row["ports"]) == ("br0", 3) for row in done.json)
+    assert all(next(iter(row)) == "host" and (row["bridge"], row["ports"]) == ("br0", 3) for row in done.json)
     assert [line.split()[:2] for line in lines(fleet.ovstool("-H leaf[01-16] --parallel 3 bridge list -f value").stdout)] == [
         [leaf, "br0"] for leaf in LEAFS
     ]
@@ -123,7 +123,7 @@ def test_write_to_sixteen_hosts(fleet):
 
 def test_one_host_has_no_host_column(fleet):
     assert fleet.ovstool("-H leaf01 bridge list -f json").json == [
-        {"name": "br0", "datapath_type": "dummy", "fail_mode": None, "ports": 3, "controllers": [], "sflow": []}
+        {"bridge": "br0", "datapath_type": "dummy", "fail_mode": None, "ports": 3, "controllers": [], "sflow": []}
     ]
     assert "host" not in fleet.ovstool("-H leaf01,leaf01 -H leaf01 port show eth1 -f json").json
     shown = fleet.ovstool("show", OVSTOOL_HOST="leaf01").stdout
@@ -436,9 +436,9 @@ def test_all_fail_for_various_causes(fleet):
 
 
 def test_some_fail(fleet):
-    done = fleet.ovstool("-H leaf02,noovs,leaf01,nokey,nosuch,leaf03 bridge list -f json -c name")
+    done = fleet.ovstool("-H leaf02,noovs,leaf01,nokey,nosuch,leaf03 bridge list -f json -c bridge")
     assert done.code == SOME_FAILED
-    assert done.json == [{"host": host, "name": "br0"} for host in ("leaf02", "leaf01", "leaf03")]
+    assert done.json == [{"host": host, "bridge": "br0"} for host in ("leaf02", "leaf01", "leaf03")]
     assert [line.split(": ")[:2] for line in lines(done.stderr)] == [["ovstool", host] for host in ("noovs", "nokey", "nosuch")]
 
 
@@ -457,7 +457,7 @@ def test_writes_go_to_all_that_can_be_reached(fleet):
 def test_full_disk(fleet):
     done = fleet.ovstool("-H full port set eth2 --tag 3")
     assert done.code == REFUSED and re.search("I/O error|No space", done.stderr) and len(lines(done.stderr)) == 1
-    assert fleet.ovstool("-H full bridge list -f value -c name").stdout == "br0\n"
+    assert fleet.ovstool("-H full bridge list -f value -c bridge").stdout == "br0\n"
 
 
 def test_fail_fast(fleet):
@@ -470,7 +470,7 @@ def test_fail_fast(fleet):
 
 
 def test_a_slow_host(fleet):
-    done = fleet.ovstool("-H leaf02,slow,leaf01 --timeout 8 bridge list -f json -c name")
+    done = fleet.ovstool("-H leaf02,slow,leaf01 --timeout 8 bridge list -f json -c bridge")
     assert done.code == SOME_FAILED and len(lines(done.stderr)) == 1 and lines(done.stderr)[0].startswith("ovstool: slow: ")
     assert hosts_of(done) == ["leaf02", "leaf01"]
 
@@ -554,7 +554,7 @@ def test_host_keys(fleet):
         assert done.code == SOME_FAILED and hosts_of(done) == ["leaf01"] and "host key is not known" in done.stderr
         assert fleet.ovstool("-H unknown bridge list").code == UNREACHABLE and known.read_text() == before
         for _ in range(2):
-            assert fleet.ovstool("-H unknown --accept-new-host-key bridge list -f value -c name").stdout == "br0\n"
+            assert fleet.ovstool("-H unknown --accept-new-host-key bridge list -f value -c bridge").stdout == "br0\n"
             added = lines(known.read_text())[len(lines(before)) :]
             assert len(added) == 1 and (fleet.directory / "unknown/host_key.pub").read_text().split()[1] in added[0]
         assert fleet.ovstool("-H unknown bridge list").code == 0

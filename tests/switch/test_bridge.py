@@ -20,7 +20,7 @@ def test_add_with_everything(switch, ovstool):
     assert switch.vsctl("get interface br1 type ofport").splitlines() == ["internal", "65534"]
     assert ovstool(f"bridge add br1 {ALL}").stdout == "br1: unchanged\n"
     assert ovstool("bridge list -f json").json[1] == {
-        "name": "br1", "datapath_type": "dummy", "fail_mode": "secure", "ports": 1, "controllers": ["ptcp:0", "tcp:127.0.0.1:1"], "sflow": [],
+        "bridge": "br1", "datapath_type": "dummy", "fail_mode": "secure", "ports": 1, "controllers": ["ptcp:0", "tcp:127.0.0.1:1"], "sflow": [],
     }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_del_takes_the_qos_of_its_ports_with_it(switch, ovstool):
 def test_show(switch, ovstool):
     switch.vsctl("set bridge br0 stp_enable=true external_ids:a=b -- set-controller br0 tcp:127.0.0.1:1")
     shown = ovstool("bridge show br0 -f json").json
-    assert (shown["name"], shown["ports"], shown["stp"], shown["external_ids"]) == ("br0", ["br0", "eth1", "eth2"], True, {"a": "b"})
+    assert (shown["bridge"], shown["ports"], shown["stp"], shown["external_ids"]) == ("br0", ["br0", "eth1", "eth2"], True, {"a": "b"})
     assert shown["controllers"][0]["target"] == "tcp:127.0.0.1:1" and shown["controllers"][0]["connected"] is False
     assert shown["datapath_id"] == switch.vsctl("get bridge br0 datapath_id").strip('"')
 

@@ -14,11 +14,11 @@ def fake(switch):
 
 def test_they_are_listed_and_shown(fake, ovstool):
     listed = ovstool("bridge list -f json")
-    assert [row["name"] for row in listed.json] == fake.vsctl("list-br").split() == ["br0", "fake0", "fake1"]
+    assert [row["bridge"] for row in listed.json] == fake.vsctl("list-br").split() == ["br0", "fake0", "fake1"]
     assert [row["ports"] for row in listed.json] == [5, 2, 1]
     assert "note: fake0: a fake bridge, VLAN 10 of br0\n" in listed.stderr and listed.stderr.count("\n") == 2
     shown = ovstool("bridge show fake0 -f json").json
-    assert (shown["name"], shown["parent"], shown["vlan"]) == (
+    assert (shown["bridge"], shown["parent"], shown["vlan"]) == (
         "fake0",
         fake.vsctl("br-to-parent fake0"),
         int(fake.vsctl("br-to-vlan fake0")),

@@ -269,7 +269,7 @@ def test_which_bridges_and_ports(configured):
     assert lines(configured, "show", "-c", "ovs_version")[0].split() == ["field", "value"]
     assert (
         configured.ovstool("port show eth2 -f json").json["tag"] == 7
-        and configured.ovstool("bridge show br1 -f json").json["name"] == "br1"
+        and configured.ovstool("bridge show br1 -f json").json["bridge"] == "br1"
     )
     assert lines(configured, "police", "list", "-f", "csv", "--quote", "none")[:2] == [
         "port,rate,burst,packet_rate,packet_burst", "eth1,10000000,1000000,,",

@@ -94,7 +94,7 @@ def test_columns(ovstool):
         "port",
         "ofport",
     }
-    assert ovstool("bridge show br0 -c name -f value").stdout == "br0\n"
+    assert ovstool("bridge show br0 -c bridge -f value").stdout == "br0\n"
 
 
 def test_a_column_that_is_not_there(refused):

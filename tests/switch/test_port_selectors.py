@@ -201,7 +201,7 @@ def test_what_is_a_fake_bridge(database):
             "br1": {"ports": {"q9": {"tag": 9}}},
         }
     )
-    assert [(row["name"], row["ports"]) for row in json.loads(database.run("bridge list -f json")[1])] == [
+    assert [(row["bridge"], row["ports"]) for row in json.loads(database.run("bridge list -f json")[1])] == [
         ("br0", 8),
         ("br1", 2),
         ("v7", 1),

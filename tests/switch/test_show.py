@@ -36,7 +36,7 @@ def test_everything_is_in_it(switch, ovstool):
     wanted += ["7000 packets/s"] if PACKET_RATE else []
     assert [word for word in [*wanted, "10 Mbit/s", "bond0", "eth8", "ERROR"] if word not in text] == []
     shown = ovstool("show -f json").json
-    assert [bridge["name"] for bridge in shown["bridges"]] == switch.vsctl("list-br").split()
+    assert [bridge["bridge"] for bridge in shown["bridges"]] == switch.vsctl("list-br").split()
     br0 = shown["bridges"][0]
     assert br0["controllers"] == [{"target": "tcp:127.0.0.1:1", "connected": False}]
     ports = {port["port"]: port for port in br0["ports"]}

@@ -42,7 +42,7 @@ def local(name: str) -> dict:
 
 
 SHOWN = {
-    "name": "br0",
+    "bridge": "br0",
     "datapath_type": "netdev",
     "fail_mode": "secure",
     "controllers": [{"target": "tcp:127.0.0.1:1", "connected": False}, {"target": "tcp:127.0.0.2:1", "connected": True}],
@@ -75,8 +75,8 @@ def test_all_of_it(database, names):
     eth7 = {"port": "eth7"} | PORT | {"interfaces": interfaces("eth7")}
     bridges = {
         "br0": SHOWN,
-        "br1": {"name": "br1"} | PLAIN | {"ports": [local("br1"), eth7]},
-        "br2": {"name": "br2"} | PLAIN | {"ports": [local("br2")]},
+        "br1": {"bridge": "br1"} | PLAIN | {"ports": [local("br1"), eth7]},
+        "br2": {"bridge": "br2"} | PLAIN | {"ports": [local("br2")]},
     }
     database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": {"ovs_version": "3.1.4"}})
     assert database.ask(f"show {names}") == {

@@ -7,7 +7,7 @@ ETH = {
     "police_packet_rate": None, "error": None,
 }  # fmt: skip
 PORT = {"port": "eth1", "fake_bridge": False, "tag": None, "trunks": [], "bond_mode": None, "lacp": None, "qos": None, "interfaces": [ETH]}
-BRIDGE = {"name": "br0", "datapath_type": "system", "fail_mode": None, "controllers": [], "sflow": None, "ports": []}
+BRIDGE = {"bridge": "br0", "datapath_type": "system", "fail_mode": None, "controllers": [], "sflow": None, "ports": []}
 
 
 def port(**changed) -> list[str]:
@@ -24,7 +24,7 @@ def test_a_switch_and_its_bridges():
     controllers = [{"target": "tcp:192.0.2.1", "connected": True}, {"target": "ptcp:1", "connected": False}]
     sflow = {"agent": "lo", "targets": ["10.0.0.5:6343", "10.0.0.6:6343"]}
     full = BRIDGE | {"fail_mode": "secure", "controllers": controllers, "sflow": sflow, "ports": [PORT]}
-    assert list(_lines({"ovs_version": "3.1.0", "bridges": [BRIDGE, full | {"name": "br1"}]})) == [
+    assert list(_lines({"ovs_version": "3.1.0", "bridges": [BRIDGE, full | {"bridge": "br1"}]})) == [
         "Open vSwitch 3.1.0",
         "bridge br0  system",
         "bridge br1  system fail_mode secure",
