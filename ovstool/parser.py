@@ -19,6 +19,12 @@ _OUTPUT = "output options"
 _LONGEST_S = 10**6
 _PARALLEL = 16
 _STAND_IN = "\0"  # which no word has
+# What other tools call our options.
+_OF_OTHERS = {
+    "--vlan": "--tag", "--vlans": "--trunk", "--trunks": "--trunk", "--json": "-f json", "--csv": "-f csv", "--yaml": "-f yaml", "-o": "-f",
+    "--output": "-f", "--columns": "-c", "--fields": "-c", "--bandwidth": "--max-rate", "--limit": "--rate", "--follow": "--watch",
+    "--remote": "--host", "--target": "--collector", "--seconds": "--interval", "--iface-id": "--external-id iface-id=ID",
+}  # fmt: skip
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
@@ -83,7 +89,12 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             from difflib import get_close_matches
 
-            near = get_close_matches(unknown.partition(" ")[0].partition("=")[0], self._option_string_actions, 1, 0.5)
+            word = unknown.partition(" ")[0].partition("=")[0]
+            ours = _OF_OTHERS.get(word, "")
+            if ours.partition(" ")[0] in self._option_string_actions:
+                near = [ours]
+            else:  # a letter may be meant for anything
+                near = get_close_matches(word, self._option_string_actions, 1, 0.5) if word.startswith("--") else []
             help_command = " or ".join([*near, help_command])
         # What is wrong with a value often comes with something to try already.
         raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)

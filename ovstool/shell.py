@@ -154,15 +154,13 @@ def _require_utf8(words: list[str]) -> None:
 
 
 def _unknown(words: list[str]) -> UsageError:
-    typed = " ".join(words[:2])
+    from ovstool import hints
+
+    meant = hints.commands(words)
     if words[0] in NOUNS and words[0] not in COMMANDS:
         verbs = ", ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{words[0]} "))
         if len(words) == 1 or words[1].startswith("-"):
             return UsageError(words[0], "a verb is missing", f"ovstool {words[0]} and one of {verbs}")
-        return UsageError(words[0], f"{quote(words[1])} is none of its verbs", f"ovstool {words[0]} and one of {verbs}")
-    from difflib import get_close_matches
-
-    prefixed = [name for name in COMMANDS if all(full.startswith(word) for full, word in zip(name.split(), words, strict=False))]
-    near = prefixed or get_close_matches(typed, COMMANDS, 3, 0.5) or get_close_matches(words[0], NOUNS, 2, 0.6)
-    hint = " or ".join(f"ovstool {name}" for name in near[:3]) or "ovstool help"
-    return UsageError(quote(typed), "unknown command", hint)
+        hint = meant[0] if len(meant) == 1 else f"ovstool {words[0]} and one of {verbs}"
+        return UsageError(words[0], f"{quote(words[1])} is none of its verbs ({verbs})", hint)
+    return UsageError(quote(" ".join(words[:2])), "unknown command", " or ".join(meant) or "ovstool help")

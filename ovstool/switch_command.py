@@ -99,6 +99,8 @@ class SwitchCommand(Command):
 
     def _begin(self, args: argparse.Namespace) -> None:
         args.targets = _targets(args)
+        if args.sudo and not args.targets:
+            self.note("--sudo is for far hosts: without --host it does nothing", args)
         self.prepare(args)
 
     def _ask_all(self, args: argparse.Namespace) -> Exit:

@@ -4,9 +4,9 @@ import argparse
 from typing import Any
 
 from ovstool.commands.options import PORT, as_dict, column_and_key, comma_list, flatten, key_value, word
-from ovstool.errors import UsageError, quote
+from ovstool.errors import NotFound, UsageError, quote
 from ovstool.parser import number
-from ovstool.switch import Switch, port
+from ovstool.switch import Switch, lookup, port
 from ovstool.switch.accepts import port_modes
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
@@ -88,7 +88,13 @@ class PortAdd(SwitchWriter):
             raise UsageError("--bond-mode", "goes with --bond", "--bond eth2,eth3")
         if members and (args.type or args.peer or args.remote_ip or args.key or args.option):
             raise UsageError("--bond", "its members are devices, without types and options")
-        return port.add(switch, args.bridge, args.port, _spec(args, members))
+        try:
+            return port.add(switch, args.bridge, args.port, _spec(args, members))
+        except NotFound as error:
+            if not lookup.by_name(switch, "Bridge", [args.port], ()):
+                raise
+            why = f"no bridge, and {quote(args.port)} is one: the bridge comes first"
+            raise NotFound(f"bridge {quote(args.bridge)}", why, f"ovstool port add {quote(args.port)} {quote(args.bridge)}") from error
 
 
 class PortSet(SwitchWriter):

@@ -181,6 +181,13 @@ class QosGc(SwitchWriter):
         return references.collect(switch)
 
 
+def _is_rate(text: str) -> bool:
+    try:
+        return bool(units.parse_rate(text))
+    except UsageError:
+        return False
+
+
 def _queue(text: str) -> tuple[int, qos.QueueSpec]:
     """argparse type: ``ID[:KEY=VALUE,...]``."""
     ident, colon, rest = text.partition(":")
@@ -190,6 +197,8 @@ def _queue(text: str) -> tuple[int, qos.QueueSpec]:
         queue = number(0, MAX_QUEUE - 1)(ident)
         asked: dict[str, int] = {}
         for item in rest.split(",") if colon else ():
+            if "=" not in item and _is_rate(item):
+                raise UsageError(item, "a rate needs to be told what it is", f"{ident}:max={item}, or min={item}")
             key, value = key_value(item)
             if key not in _QUEUE_KEYS:
                 raise UsageError(quote(key), "no such key", "min, max, burst, priority or dscp")

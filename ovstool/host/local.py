@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, cast
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _CHUNK = 2**18  # bytes
+_OF_SUDO = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # its secure_path
+_USUAL = ("unix:/var/run/openvswitch/db.sock", "unix:/run/openvswitch/db.sock")
 _MAX_OUTPUT = 2**25  # bytes of a program's stdout that are kept; what may be more is streamed
 _MAX_STDERR = 2**18  # bytes
 _SHOWN = 300  # characters of a program's own words worth repeating
@@ -171,6 +174,15 @@ def _end(program: "subprocess.Popen[bytes]") -> None:
             program.wait(_REAPED_S)
 
 
+def as_root(db: str) -> str:
+    """How this ovstool is run as root on the switch with this database: sudo looks in directories of its own, and hands on no OVSTOOL_DB."""
+    folder, name = os.path.split(sys.argv[0])
+    program = os.path.abspath(sys.argv[0]) if name == "ovstool" and folder and os.path.abspath(folder) not in _OF_SUDO else "ovstool"
+    import shlex
+
+    return shlex.join(["sudo", program, *(["--db", db] if db not in _USUAL else [])])
+
+
 def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
     if len(os.fsencode(path)) > UNIX_PATH_MAX:
         raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {UNIX_PATH_MAX} bytes")
@@ -188,7 +200,8 @@ def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
                 "--db TARGET, or 'ovstool sandbox start' for a switch to try things on",
             ) from error
         if isinstance(error, PermissionError):
-            raise Unreachable(what, "permission denied", "sudo ovstool, or a user who may open the socket") from error
+            db = f"unix:{path if server == 'ovsdb-server' else f'{os.path.dirname(path)}/db.sock'}"
+            raise Unreachable(what, "permission denied", f"{as_root(db)}, or a user who may open the socket") from error
         if isinstance(error, ConnectionRefusedError):
             listening = (
                 f"the socket is there, but {server} does not listen on it" if stat.S_ISSOCK(os.stat(path).st_mode) else "not a socket"

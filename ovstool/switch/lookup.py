@@ -149,6 +149,8 @@ def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> lis
             if fake := fake_bridges(reader, name):
                 why = f"is {fake[0].what}, which has the flows and the settings"
                 raise UsageError(f"bridge {quote(name)}", why, quote(str(fake[0].parent["name"])))
+            if by_name(reader, "Port", [name], ()):
+                raise NotFound(f"bridge {quote(name)}", "is a port, not a bridge", f"ovstool port show {quote(name)}")
             raise NotFound(f"bridge {quote(name)}", "no such bridge", _similar(reader, "Bridge", name))
     return [found[name] for name in unique(names)]
 

@@ -306,7 +306,7 @@ class OfctlBridge(NamedTuple):
         self._note_reduced(done.stderr)
 
     def _request(self, flows: GivenFlows | None = None, match: str = "") -> Request:
-        permission = "sudo ovstool" if self.switch.host is local else "--sudo"
+        permission = local.as_root(self.switch.address) if self.switch.host is local else "--sudo"
         return Request(self.name, self.protocols, flows, match, self._program, permission)
 
     def _program(self) -> str:
