@@ -56,15 +56,19 @@ def test_list_and_show(database):
     code, listed, said = database.run("bridge list -f json")
     plain = {"datapath_type": "system", "fail_mode": None, "ports": 1, "controllers": [], "sflow": []}
     assert (code, said) == (0, "ovstool: note: fake0: a fake bridge, VLAN 9 of br0\n")
-    assert json.loads(listed) == [{"name": "br0", "ports": 5} | LISTED, {"name": "br1"} | plain, {"name": "fake0", "ports": 2} | LISTED]
+    assert json.loads(listed) == [
+        {"bridge": "br0", "ports": 5} | LISTED,
+        {"bridge": "br1"} | plain,
+        {"bridge": "fake0", "ports": 2} | LISTED,
+    ]
     assert database.ask("bridge show br0") == SHOWN | {
-        "name": "br0", "parent": None, "vlan": None, "ports": ["br0", "eth1", "eth2", "fake0", "p9"], "external_ids": {"a": "b"},
+        "bridge": "br0", "parent": None, "vlan": None, "ports": ["br0", "eth1", "eth2", "fake0", "p9"], "external_ids": {"a": "b"},
     }  # fmt: skip
     assert database.ask("bridge show fake0") == SHOWN | {
-        "name": "fake0", "parent": "br0", "vlan": 9, "ports": ["fake0", "p9"], "external_ids": {"e": "f"},
+        "bridge": "fake0", "parent": "br0", "vlan": 9, "ports": ["fake0", "p9"], "external_ids": {"e": "f"},
     }  # fmt: skip
     assert database.ask("bridge show br1") == {
-        "name": "br1", "parent": None, "vlan": None, "datapath_type": "system", "datapath_id": None, "fail_mode": None, "protocols": [], "ports": ["br1"],
+        "bridge": "br1", "parent": None, "vlan": None, "datapath_type": "system", "datapath_id": None, "fail_mode": None, "protocols": [], "ports": ["br1"],
         "controllers": [], "sflow": [], "stp": False, "rstp": False, "mcast_snooping": False, "external_ids": {}, "other_config": {},
     }  # fmt: skip
 

@@ -72,7 +72,10 @@ def clock(shared, tmp_path, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(flow, "time", clock)
     for which in (0, 1):
-        (tmp_path / f"dump{which}").write_text(dumped(which))
+        # ovs-vswitchd numbers ports in the order in which it happens to come upon them.
+        numbers = {port: shared.vsctl(f"get interface {port} ofport") for port in ("eth1", "eth2")}
+        text = dumped(which).replace("in_port=1", f"in_port={numbers['eth1']}").replace("output:2", f"output:{numbers['eth2']}")
+        (tmp_path / f"dump{which}").write_text(text)
     (tmp_path / "ovs-ofctl").write_text(
         f"#!/bin/sh\ncase $* in *dump-flows*) cat {tmp_path}/dump0; ln -f {tmp_path}/dump1 {tmp_path}/dump0;;"
         f' *) PATH=${{PATH#*:}} exec ovs-ofctl "$@";; esac\n'

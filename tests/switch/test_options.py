@@ -262,9 +262,9 @@ def test_which_bridges_and_ports(configured):
         "bridge port type ofport tag trunks admin_state link_state mac iface_id error".split()
     )  # fmt: skip
     assert lines(configured, "bridge", "list", "-f", "csv", "--quote", "none") == [
-        "name,datapath_type,fail_mode,ports,controllers,sflow", "br0,dummy,,3,,", "br1,dummy,,2,,",
+        "bridge,datapath_type,fail_mode,ports,controllers,sflow", "br0,dummy,,3,,", "br1,dummy,,2,,",
     ]  # fmt: skip
-    assert [bridge["name"] for bridge in configured.ovstool("show br1 -f json").json["bridges"]] == ["br1"]
+    assert [bridge["bridge"] for bridge in configured.ovstool("show br1 -f json").json["bridges"]] == ["br1"]
     assert "bridge br1" in configured.ovstool("show br1").stdout and "bridge br0" not in configured.ovstool("show br1").stdout
     assert lines(configured, "show", "-c", "ovs_version")[0].split() == ["field", "value"]
     assert (
