@@ -108,8 +108,9 @@ class QosSet(SwitchWriter):
         if args.force and args.no_wait:
             raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
         spec = qos.QosSpec(args.type, args.max_rate, args.burst, config, queues, merge=args.merge, reinstall=args.force)
-        changes = qos.set(switch, args.ports, spec)
-        shaping_rules.note(switch, args.ports)
+        advice = shaping_rules.advice(switch, args.ports)
+        changes = qos.set(switch, args.ports, spec, advice.look)
+        advice.tell()
         return changes
 
 

@@ -50,7 +50,7 @@ class QosSteer(FlowWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         written = steer.steer(switch, args.port, args.queue, args.match)
-        shaping_rules.note(switch, [args.port], errors_only=True)
+        shaping_rules.advice(switch, [args.port], errors_only=True).tell()
         return written
 
 

@@ -240,11 +240,12 @@ class Switch:
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
-    def write(self, build: Callable[[Transaction], Built]) -> Built:
+    def write(self, build: Callable[[Transaction], Built], meanwhile: Callable[[], object] | None = None) -> Built:
         """Change the switch in one transaction, or not at all.
 
         ``build`` reads through the transaction and adds writes to it. If what it read has changed when the transaction
-        arrives, nothing is written and it is called again. Then ovs-vswitchd's answer is waited for.
+        arrives, nothing is written and it is called again. Then ovs-vswitchd's answer is waited for; ``meanwhile`` is what can be done
+        while it applies the change.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
         thorough = False
@@ -267,6 +268,8 @@ class Switch:
                 thorough = True
             else:
                 if self.wait and not self.dry_run:
+                    if meanwhile:
+                        meanwhile()
                     self._await(self._next_cfg() if next_cfg is None else next_cfg, txn.interfaces)
                 return built
             import random

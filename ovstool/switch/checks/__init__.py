@@ -4,20 +4,47 @@ The evidence is ``interface_state``, ``port_state``, ``policing_state``, ``datap
 ``policing``; one of shaping to ``shaping_rules`` when the database alone decides it, so that ``qos set`` notes it at once, else to ``shaping``.
 """
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from ovstool.errors import OvstoolError
 from ovstool.switch import Finding, Switch
 
 
-def note(switch: Switch, find: Callable[[], Iterable[Finding]]) -> None:
-    """Note what is found of what was just changed. It is advice, so it never fails, and it says nothing of a dry run.
+class Advice:
+    """What is found of what is being changed, told as notes. It never fails, and it says nothing of a dry run."""
 
-    Where ovs-vswitchd was not waited for, what may pass is left out.
-    """
-    if switch.dry_run:
-        return
-    try:
-        switch.found += [finding for finding in find() if switch.wait or not finding.may_pass]
-    except OvstoolError:
-        return
+    def __init__(self, switch: Switch, find: Callable[[], Iterable[Finding]]):
+        self._switch = switch
+        self._find = find
+        self._found: list[Finding] | None = None
+
+    def look(self) -> None:
+        """Look while ovs-vswitchd applies the change, in half of the time that is left: the other half is for its answer."""
+        deadline = self._switch.deadline
+        self._switch.give_until(time.monotonic() + self._switch.remaining_s() / 2)
+        try:
+            self._found = list(self._find())
+        except OvstoolError:
+            self._found = []
+            self._switch.close()  # an answer may still come to what was asked
+        finally:
+            self._switch.give_until(deadline)
+
+    def tell(self) -> None:
+        """Note what was found, once the change is made; what may have passed since, or was not looked for yet, is looked for now.
+
+        Where ovs-vswitchd was not waited for, what may pass is left out.
+        """
+        if self._switch.dry_run:
+            return
+        with suppress(OvstoolError):
+            if self._found is None or any(finding.may_pass for finding in self._found):
+                self._found = list(self._find())
+            self._switch.found += [finding for finding in self._found if self._switch.wait or not finding.may_pass]
+
+
+def note(switch: Switch, find: Callable[[], Iterable[Finding]]) -> None:
+    """Note what is found of what was just changed."""
+    Advice(switch, find).tell()

@@ -22,9 +22,9 @@ _ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of 
 _LONGEST_US = 2**32 * 64 // 1000  # tc tells times in ticks of 64 ns (/proc/net/psched), in 32 bits, into which ovs-vswitchd cuts them
 
 
-def note(switch: Switch, names: Sequence[str], errors_only: bool = False) -> None:
-    """Note what is wrong with the QoS of ports that were just changed, as far as the database tells. It is advice, and never fails."""
-    checks.note(switch, lambda: _found_by_name(switch, names, errors_only))
+def advice(switch: Switch, names: Sequence[str], errors_only: bool = False) -> checks.Advice:
+    """What is wrong with the QoS of ports that are being changed, as far as the database tells."""
+    return checks.Advice(switch, lambda: _found_by_name(switch, names, errors_only))
 
 
 def _found_by_name(switch: Switch, names: Sequence[str], errors_only: bool) -> list[Finding]:

@@ -6,7 +6,7 @@ What decides that a port stays as it is is held like what decides that it change
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ovstool import units
@@ -133,14 +133,17 @@ def max_rates(switch: Switch) -> dict[str, int]:
     return {row["name"]: found[u] for u, row in lookup.by_uuid(switch, "Interface", found, ("name",)).items()}
 
 
-def set(switch: Switch, ports: Sequence[str], spec: QosSpec) -> list[Change]:
-    """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound."""
+def set(switch: Switch, ports: Sequence[str], spec: QosSpec, meanwhile: Callable[[], object] | None = None) -> list[Change]:
+    """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound.
+
+    ``meanwhile`` is done, at most once, while ovs-vswitchd applies it.
+    """
     if not spec.other_config.keys() <= qos_types.KEYS:
         spec = spec._replace(is_later=versions.is_unknown(switch.read(versions.QUERY)))
     if spec.reinstall and not switch.dry_run:
         changes, notes = _reinstall(switch, ports, spec)
     else:
-        changes, notes = switch.write(lambda txn: _set(txn, ports, spec))
+        changes, notes = switch.write(lambda txn: _set(txn, ports, spec), meanwhile)
     switch.notes += notes
     updated = [name for name, change in changes if change == "updated"]
     if updated and switch.wait and not (spec.merge or switch.dry_run):  # queues may have gone with it

@@ -1,0 +1,68 @@
+"""Advice: what is found of a change while it is applied is told once it is made, and never in its way."""
+
+import time
+
+import pytest
+
+from ovstool.errors import TimedOut
+from ovstool.switch import ERROR, Finding, Switch
+from ovstool.switch.checks import Advice, note
+
+LASTING = Finding("eth1", ERROR, "wrong", "so it is")
+PASSING = Finding("eth1", ERROR, "not open", "not yet", may_pass=True)
+
+
+class Look:
+    """What is found, one time after the other; an error is raised."""
+
+    def __init__(self, *found):
+        self.found = list(found)
+        self.left_s: list[float] = []
+        self.switch = Switch(timeout_s=100)
+
+    def __call__(self):
+        self.left_s.append(self.switch.remaining_s())
+        found = self.found.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def told(self, early: bool = True) -> list[Finding]:
+        advice = Advice(self.switch, self)
+        if early:
+            advice.look()
+            assert self.switch.found == []
+        advice.tell()
+        return self.switch.found
+
+
+def test_what_was_found_meanwhile_is_told_and_not_looked_for_again():
+    look = Look([LASTING])
+    assert look.told() == [LASTING]
+    assert look.left_s == [pytest.approx(50, abs=2)]
+
+
+@pytest.mark.parametrize(("later", "told"), [([], []), ([PASSING], [PASSING]), ([LASTING], [LASTING]), (TimedOut("x", "late"), [])])
+def test_what_may_have_passed_is_looked_for_again(later, told):
+    look = Look([LASTING, PASSING], later)
+    assert look.told() == told
+    assert look.left_s == [pytest.approx(50, abs=2), pytest.approx(100, abs=2)]
+
+
+def test_what_fails_is_not_told_and_leaves_the_time_as_it_was():
+    look = Look(TimedOut("x", "late"))
+    end = look.switch.deadline
+    assert look.told() == [] and look.switch.deadline == end > time.monotonic() + 90
+
+
+def test_without_waiting_it_is_looked_for_afterwards():
+    look = Look([LASTING, PASSING])
+    look.switch.wait = False
+    assert look.told(early=False) == [LASTING]
+
+
+def test_a_dry_run_is_not_advised():
+    look = Look()
+    look.switch.dry_run = True
+    note(look.switch, look)
+    assert look.switch.found == []
