@@ -77,7 +77,7 @@ def test_permission_denied(switch):
     if nobody:
         # The test's own Python and source may be where nobody cannot read, so the socket is opened by code that is already loaded.
         code = (
-            "import os, sys\nfrom ovstool.shell import main\nimport ovstool.commands.bridge, ovstool.terminal.formats, encodings.idna\n"
+            "import os, sys\nfrom ovstool.shell import main\nimport ovstool.commands.bridge, ovstool.terminal.formats, encodings.idna, shlex\n"
             f"os.setgroups([]); os.setgid(65534); os.setuid(65534)\nsys.exit(main(['--db', 'unix:{switch.box.directory}/db.sock', 'bridge', 'list']))"
         )
         switch.box.directory.chmod(0o755)

@@ -624,8 +624,8 @@ def test_the_prompt_says_that_it_is_a_sandbox(place, tmp_path, shell):
     program = [sys.executable, "-m", "ovstool", "sandbox", "shell", "--dir", str(place), "--datapath", "dummy"]
     argv = ["setsid", "--ctty", "--wait", *program]
     kept = {key: value for key, value in os.environ.items() if key not in ("PROMPT_COMMAND", "ZDOTDIR", "XDG_CONFIG_HOME")}
-    environ = kept | {"HOME": str(tmp_path), "SHELL": shutil.which(shell), "TERM": "dumb"}
-    begun = set(Path(tempfile.gettempdir()).glob("ovstool-shell-*"))
+    (tmp_path / "tmp").mkdir()
+    environ = kept | {"HOME": str(tmp_path), "TMPDIR": f"{tmp_path}/tmp", "SHELL": shutil.which(shell), "TERM": "dumb"}
     with subprocess.Popen(argv, env=environ, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
@@ -647,7 +647,7 @@ def test_the_prompt_says_that_it_is_a_sandbox(place, tmp_path, shell):
                 pass
         assert process.wait(60) == 3
     os.close(ours)
-    assert set(Path(tempfile.gettempdir()).glob("ovstool-shell-*")) <= begun
+    assert list((tmp_path / "tmp").glob("ovstool-*")) == []
 
 
 def test_env_is_for_eval(place):
