@@ -116,6 +116,7 @@ def make_a_sandbox(run, tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ovstool-smoke-", dir="/tmp") as directory:
         run(f"sandbox start --dir {directory}/box --datapath dummy")
         try:
+            assert run(f"sandbox env --dir {directory}/box").startswith(f"export OVSTOOL_DB=unix:{directory}/box/db.sock ")
             assert run(f"sandbox run --dir {directory}/box -- ovs-vsctl list-ports br0") == "eth1\neth2\n"
             run(f"sandbox shell --dir {directory}/box")
         finally:
@@ -160,7 +161,7 @@ def test_each_format(switch, run):
     assert run("bridge list -c bridge -f value").split() == names
     assert run("bridge list -c bridge -f csv").splitlines() == ['"bridge"', '"br0"', '"brü"']
     assert run("bridge list -c bridge").splitlines() == ["bridge", "------", "br0", "brü"]
-    assert run("bridge list -c bridge -f github").splitlines() == ["| bridge   |", "|----------|", "| br0      |", "| brü      |"]
+    assert run("bridge list -c bridge -f github").splitlines() == ["| bridge |", "|--------|", "| br0    |", "| brü    |"]
     assert set(TABLE_STYLES) <= set(tabulate.tabulate_formats)
 
 
