@@ -91,10 +91,10 @@ class Command(cliff.command.Command):
         from ovstool.terminal.layout import hanging
         from ovstool.terminal.window import window_width
 
-        draw, room = canvas(self.app.stdout).write, window_width()
+        draw, room, painted = canvas(self.app.stdout).write, window_width(), colour.paint_for_lines(self.app.stdout)
         for line in map(one_line, lines):
             for part in [line] if line.lstrip().startswith("try: ") else hanging(line, room):
-                draw(f"{colour.line_for(self.app.stdout, part)}\n")
+                draw(f"{painted(part)}\n")
 
 
 class OutputCommand(Command):

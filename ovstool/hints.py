@@ -156,10 +156,9 @@ def _in_other_words(words: Sequence[str]) -> str | None:
         own = _NOUNS_ALIKE.get(noun.lower(), noun.lower())
         if own not in NOUNS:
             continue
-        if own in COMMANDS and noun == first and not any(verb.lower() in group for group in _ALIKE):
-            return _command([own, verb, *rest])
-        if own in COMMANDS and any(verb.lower() in group for group in _ALIKE):
-            return _command([own, *rest])
+        is_verb = any(verb.lower() in group for group in _ALIKE)
+        if own in COMMANDS and (is_verb or noun == first):
+            return _command([own, *([] if is_verb else [verb]), *rest])
         if found := _verb(own, verb.lower()):
             is_one = (own, found) == ("port", "list") and rest and noun != first  # 'list port eth1': of a table that one row
             return _command([own, "show" if is_one else found, *rest])
@@ -173,12 +172,11 @@ def _verb(noun: str, word: str) -> str | None:
     from difflib import get_close_matches
 
     verbs = [name.split()[1] for name in COMMANDS if name.startswith(f"{noun} ")]
+    if word in verbs:
+        return word
     alike = [own for group in _ALIKE if word in group for own in group if own in verbs]
-    near = (
-        [word]
-        if word in verbs
-        else alike or [own for own in verbs if own.startswith(word) or word.startswith(own)] or get_close_matches(word, verbs, 1, 0.6)
-    )
+    begun = [own for own in verbs if own.startswith(word) or word.startswith(own)]
+    near = alike or begun or get_close_matches(word, verbs, 1, 0.6)
     return near[0] if near else None
 
 

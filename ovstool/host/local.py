@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _CHUNK = 2**18  # bytes
-_OF_SUDO = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # its secure_path
+_OF_SUDO = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # the secure_path of sudoers(5)
 _USUAL = ("unix:/var/run/openvswitch/db.sock", "unix:/run/openvswitch/db.sock")
 _MAX_OUTPUT = 2**25  # bytes of a program's stdout that are kept; what may be more is streamed
 _MAX_STDERR = 2**18  # bytes
@@ -176,10 +176,11 @@ def _end(program: "subprocess.Popen[bytes]") -> None:
 
 def as_root(db: str) -> str:
     """How this ovstool is run as root on the switch with this database: sudo looks in directories of its own, and hands on no OVSTOOL_DB."""
-    folder, name = os.path.split(sys.argv[0])
-    program = os.path.abspath(sys.argv[0]) if name == "ovstool" and folder and os.path.abspath(folder) not in _OF_SUDO else "ovstool"
     import shlex
 
+    folder, name = os.path.split(sys.argv[0])
+    is_found = name != "ovstool" or not folder or os.path.abspath(folder) in _OF_SUDO
+    program = "ovstool" if is_found else os.path.abspath(sys.argv[0])
     return shlex.join(["sudo", program, *(["--db", db] if db not in _USUAL else [])])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from typing import TextIO
 
 from ovstool.terminal.layout import Paint
@@ -15,7 +16,6 @@ _OF_VALUES = {
     ("severity", "warning"): _YELLOW,
     ("admin_state", "down"): _YELLOW,
     ("link_state", "down"): _RED,
-    ("connected", "no"): _RED,
     ("reset", "yes"): _YELLOW,
 }
 # The words of a page that report a fault, in the places that those pages give them.
@@ -23,19 +23,21 @@ _FAULT = r"(?<= )(?:NOT CONNECTED|link down|admin down|ERROR(?=: ))|(?<=^  )erro
 _DOUBT = r"(?<=^  )warning(?=  )|(?<=: )warning(?=: )"
 
 
-def is_wanted(stream: TextIO) -> bool:
+def _are_wanted(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def paint_for(stream: TextIO) -> Paint | None:
     """What gives a cell its colour, on this stream; None where there are none."""
-    return _painted if is_wanted(stream) else None
+    return _painted if _are_wanted(stream) else None
 
 
-def line_for(stream: TextIO, line: str) -> str:
-    """A line of a page with its colours, on this stream."""
-    if not is_wanted(stream):
-        return line
+def paint_for_lines(stream: TextIO) -> Callable[[str], str]:
+    """What gives a line of a page its colours, on this stream."""
+    return _painted_line if _are_wanted(stream) else str
+
+
+def _painted_line(line: str) -> str:
     line = re.sub(_FAULT, lambda found: _coloured(found[0], _RED), line)
     return re.sub(_DOUBT, lambda found: _coloured(found[0], _YELLOW), line)
 

@@ -26,7 +26,7 @@ class TableFormatter(Formatter):
         cells = [texts(name, of) for name, of in zip(column_names, values, strict=True)]
         if any(cells) or parsed_args.print_empty:
             columns = [layout.measured(flat(name), of, _are_numbers(of)) for name, of in zip(column_names, cells, strict=True)]
-            self._draw(columns, list(zip(*cells, strict=True)), stdout, parsed_args)
+            self._draw(columns, list(zip(*cells, strict=True)), _room(stdout, parsed_args), stdout, parsed_args.formatter)
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
         """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them."""
@@ -48,17 +48,16 @@ class TableFormatter(Formatter):
         room = _room(stdout, parsed_args)
         columns = [layout.measured(name, [row[place] for row in rows], False) for place, name in enumerate(("field", "value"))]
         if parsed_args.formatter != "table" or not room:
-            self._draw(columns, rows, stdout, parsed_args)
+            self._draw(columns, rows, room, stdout, parsed_args.formatter)
             return
         lines = (lead + text for field, value in rows for lead, text in layout.labelled(field, value, room, 0, columns[0].widest))
         canvas(stdout).write("".join(f"{line.rstrip()}\n" for line in lines))
 
-    def _draw(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
-        room = _room(stdout, parsed_args)
-        if parsed_args.formatter == "table":
+    def _draw(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], room: int, stdout: TextIO, style: str) -> None:
+        if style == "table":
             text = "\n".join(layout.chosen(columns, room).drawn(rows, colour.paint_for(stdout)))
         else:
-            text = _tabulated(columns, rows, room, parsed_args.formatter)
+            text = _tabulated(columns, rows, room, style)
         canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
 
 
