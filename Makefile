@@ -15,6 +15,8 @@ LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/inclu
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
+# With it each worker of pytest would compile all tests, and each ovstool that a test starts what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Each noun on a switch, without what takes longer: traffic, other versions of protocols, hosts, peers that do wrong.
 QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,bridge port police qos sflow show)

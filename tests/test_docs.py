@@ -1,10 +1,13 @@
 """The documents hold what they say: README's commands run and print what it shows, and pages and completions are complete and fresh."""
 
+import functools
 import os
 import re
 import secrets
+import select
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,8 @@ VARIES = [
     (r" +", " "),
     (r" tx_packets \d+ tx_bytes \d+ tx_errors \d+", ""),  # of queues, which the dummy datapath lacks
 ]
+# Runs what it reads, and tells the exit code.
+SHELL = """while IFS= read -r -d '' command; do (eval "$command") </dev/null >"$1.out" 2>"$1.err"; echo $?; done"""
 COUNTERS = re.compile(r"\b\d+\b|(?<= )-(?=\s)")  # the dummy datapath lacks some
 
 
@@ -41,27 +46,35 @@ def programs(tmp_path_factory):
 
 
 @pytest.fixture
-def new_sandbox():
-    """Starts sandboxes on a datapath, the best one if none is named; they end with the test."""
-    started = []
+def new_shell(programs, tmp_path):
+    """Starts sandboxes on a datapath, the best one if none is named, each with a shell in it; they end with the test."""
+    with ExitStack() as stack:
+        yield lambda datapath=None: stack.enter_context(_shell(programs, tmp_path, datapath))
 
-    def start(datapath=None):
-        box, _ = sandbox.start(Path(f"/tmp/ovstool-docs-{secrets.token_hex(3)}"), datapath)
-        started.append(box)
-        return box
 
-    yield start
-    for box in started:
+@contextmanager
+def _shell(path, folder, datapath):
+    """What tells what a command shows, when it succeeds, that is typed into ``ovstool sandbox shell``; one shell for all of them."""
+    box, _ = sandbox.start(Path(f"/tmp/ovstool-docs-{secrets.token_hex(3)}"), datapath)
+    files = folder / box.directory.name
+    argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", SHELL, "bash", str(files)]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "CLIFF"))} | {"PATH": path}
+    try:
+        with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as shell:
+            yield functools.partial(type_in, shell, files)
+            shell.stdin.close()
+            assert shell.wait(timeout=60) == 0
+    finally:
         sandbox.stop(box.directory)
 
 
-def type_in(box, command, path):
-    """What a command typed into ``ovstool sandbox shell`` shows, when it succeeds."""
-    argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", command]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "CLIFF"))} | {"PATH": path}
-    done = subprocess.run(argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+def type_in(shell, files, command):
+    shell.stdin.write(command.encode() + b"\0")
+    assert select.select([shell.stdout], [], [], 60)[0], command
+    code = int(shell.stdout.readline())
+    printed = files.with_suffix(".out").read_text() + files.with_suffix(".err").read_text()
+    assert code == 0, f"$ {command}\n{printed}"
+    return printed
 
 
 # --- README
@@ -81,18 +94,18 @@ def comparable(command, text):
     return COUNTERS.sub("N", text) if command.startswith("ovstool stats") else text
 
 
-def test_the_tour_of_the_readme_runs_as_written(new_sandbox, programs):
-    box = new_sandbox()
+def test_the_tour_of_the_readme_runs_as_written(new_shell):
+    shell = new_shell()
     commands = list(shown_commands())
     assert len(commands) > 20
     for command, shown in commands:
-        printed = type_in(box, command, programs)
+        printed = shell(command)
         # A line of three dots stands for any lines.
         pattern = re.escape(comparable(command, shown)).replace(re.escape("...\n"), r"(?:.*\n)*?")
         assert re.fullmatch(pattern, comparable(command, printed)), f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}"
 
 
-def test_both_columns_of_the_readme_do_the_same(new_sandbox, programs):
+def test_both_columns_of_the_readme_do_the_same(new_shell):
     rows = re.findall(r"^\| `(ovs-vsctl [^`]*)`.* \| `(ovstool [^`]*)` \|$", README, re.MULTILINE)
     assert len(rows) > 10
     columns = {
@@ -103,13 +116,13 @@ def test_both_columns_of_the_readme_do_the_same(new_sandbox, programs):
         "Queue": "other_config",
         "sFlow": "targets,sampling,polling",
     }
-    theirs, ours = new_sandbox("dummy"), new_sandbox("dummy")
+    theirs, ours = new_shell("dummy"), new_shell("dummy")
     for incantation, command in rows:
         states = []
-        for box, words in ((theirs, incantation), (ours, command)):
-            type_in(box, words, programs)
+        for shell, words in ((theirs, incantation), (ours, command)):
+            shell(words)
             lists = " -- ".join(f"--columns={names} list {table}" for table, names in columns.items())
-            states.append(sorted(type_in(box, f"ovs-vsctl -f csv --no-heading {lists}", programs).splitlines()))
+            states.append(sorted(shell(f"ovs-vsctl -f csv --no-heading {lists}").splitlines()))
         # ovs-vsctl leaves QoS and Queue rows behind, which the row after this one is about.
         if "del-br" not in incantation:
             assert states[0] == states[1], f"{incantation}\n{command}"
