@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import re
 import shlex
 import subprocess
@@ -43,8 +44,18 @@ LONG = 350  # lines; a longer module says at its top that it is long, and why
 LONGEST_FUNCTION = 50
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
 def imports(path: Path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -95,10 +106,9 @@ def test_rooms_are_small():
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_module_is_read_in_a_sitting(file):
-    text = FILES[file].read_text()
-    tree = ast.parse(text)
+    text, tree = FILES[file].read_text(), tree_of(FILES[file])
     assert "long" in (ast.get_docstring(tree) or "") or text.count("\n") <= LONG
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in nodes_of(FILES[file]) if isinstance(node, ast.FunctionDef)]
     assert [f.name for f in functions if f.end_lineno - f.lineno >= LONGEST_FUNCTION and not f.name == "get_parser"] == []
     docstrings = [ast.get_docstring(node) or "" for node in (tree, *functions)]
     assert [text for text in docstrings if text.startswith("The same")] == [], "it leans on a neighbour"
@@ -108,7 +118,7 @@ def test_what_is_handed_on_stays_as_it_is():
     """All dataclasses are frozen, but for those that are filled while they are made."""
     filled = {"openflow/syntax/trace": ["Step", "Trace"]}
     for file, path in FILES.items():
-        classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+        classes = [node for node in nodes_of(path) if isinstance(node, ast.ClassDef)]
         made = {node.name: [ast.unparse(by) for by in node.decorator_list if "dataclass" in ast.unparse(by)] for node in classes}
         changing = [name for name, by in made.items() if by and by != ["dataclass(frozen=True)"]]
         assert changing == filled.get(file, []), file
