@@ -85,7 +85,7 @@ class FlowList(SwitchLister):
     Examples:
       ovstool flow list br0
       ovstool flow list br0 ip,in_port=eth1 --table 0 --names
-      ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst == "10.0.0.2") | .actions'
+      ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst)'
     """
 
     columns = flow.COLUMNS
@@ -224,8 +224,9 @@ class FlowTrace(SwitchShow):
     it, in one sentence, then each flow that it meets, with its actions. No packet is sent.
 
     Examples:
-      ovstool flow trace br0 in_port=eth1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02
-      ovstool flow trace br0 in_port=eth1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tcp_dst=80
+      ovstool flow trace br0 in_port=eth1,tcp,nw_dst=10.0.0.2,tcp_dst=80
+      ovstool flow trace br0 \\
+        in_port=eth1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02
       ovstool flow trace br0 in_port=eth1,arp -f json | jq -r .verdict
     """
 
