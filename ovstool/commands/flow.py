@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ovstool.answers import Answer, Table
@@ -10,6 +11,7 @@ from ovstool.errors import UsageError, one_line, quote
 from ovstool.parser import number, seconds
 from ovstool.switch import Switch, flow
 from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.terminal.formats import flat
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
 _MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
@@ -63,7 +65,7 @@ class FlowWriter(SwitchWriter):
 
     def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
         host = answer.host
-        self.print_lines(f"{host}: {line}" if host else line for line in answer.result.lines)
+        self.print_diff((line[0], f"{host}: {line}" if host else line) for line in answer.result.lines)
         for what, change in answer.result.changes:
             self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
@@ -215,6 +217,15 @@ class FlowDiff(SwitchChecker):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.diff(switch, args.bridge, args.given)
+
+    def emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
+        """On a terminal in colours, unless its form was asked for."""
+        is_usual = parsed_args.formatter == self.formatter_default and not (parsed_args.columns or parsed_args.sort_columns)
+        if not (is_usual and self.app.stdout.isatty()):
+            super().emit(parsed_args, columns, data, many)
+            return
+        sign = list(columns).index("diff")
+        self.print_diff((row[sign], " ".join(map(flat, row))) for row in data)
 
 
 class FlowTrace(SwitchShow):
