@@ -4,15 +4,15 @@ Only the parsers, the version and CHANGELOG.md go in, so that the same source gi
 """
 
 import argparse
-import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ovstool import __version__
-from ovstool.commands import COMMANDS, NOUNS
+from ovstool.command import docstring
+from ovstool.commands import COMMANDS, NOUNS, help_pages
 from ovstool.shell import App
 
 HERE = Path(__file__).parent
@@ -28,13 +28,14 @@ def main() -> None:
 
 def _overview(app: App) -> str:
     """ovstool.1.in with its @NAMES@ filled in."""
-    lister = app.command_manager.find_command(["bridge", "list"])[0](app, None, "bridge list").get_parser("ovstool")
-    groups = {group.title: list(_options(group._group_actions)) for group in lister._action_groups}
+    common, output = help_pages.shared_options()
     parts = {
         "TITLE": [_title("ovstool")],
         "NOUNS": [line for noun in NOUNS for line in (".TP", rf"\fBovstool\-{noun}\fP(1)", *_text(NOUNS[noun]))],
-        "COMMON": groups["common options (before or after the command words)"],
-        "OUTPUT": groups["output options"],
+        "COMMON": list(_options(common)),
+        "OUTPUT": list(_options(output)),
+        "FORMATS": list(_terms(help_pages.FORMATS)),
+        "ENVIRONMENT": list(_terms(help_pages.ENVIRONMENT)),
         "PAGES": [",\n".join(rf".BR ovstool\-{noun} (1)" for noun in sorted(NOUNS))],
     }
     source = (HERE / "ovstool.1.in").read_text()
@@ -46,7 +47,7 @@ def _page(app: App, noun: str) -> Iterator[str]:
     yield ".SH NAME"
     yield rf"ovstool\-{noun} \- {_escape(NOUNS[noun])}"
     commands = {name: app.command_manager.find_command(name.split())[0] for name in COMMANDS if name.split()[0] == noun}
-    own = {name: list(_own_actions(command(app, None, name).get_parser("ovstool"))) for name, command in commands.items()}
+    own = {name: command(app, None, name).get_parser("ovstool").own_actions() for name, command in commands.items()}
     yield ".SH SYNOPSIS"
     for index, name in enumerate(commands):
         yield from [".br"] if index else []
@@ -54,7 +55,7 @@ def _page(app: App, noun: str) -> Iterator[str]:
     yield ".SH DESCRIPTION"
     examples = []
     for name, command in commands.items():
-        summary, paragraphs, shown = _docstring(command)
+        summary, paragraphs, shown = help_pages.Docstring.of(docstring(command))
         yield f".SS {_escape(f'ovstool {name}')}"
         yield from _text(f"{summary}.")
         for paragraph in paragraphs:
@@ -82,19 +83,6 @@ def _title(page: str) -> str:
     return f'{note}\n.TH {_escape(page.upper())} 1 "{released[1]}" "ovstool {__version__}" "Open vSwitch"'
 
 
-def _docstring(command: type) -> tuple[str, list[str], list[str]]:
-    """The summary, the paragraphs and the lines of the examples of a command's help."""
-    summary, *paragraphs = (inspect.getdoc(command) or "").split("\n\n")
-    examples = [line.strip() for p in paragraphs if p.startswith("Example") for line in p.splitlines()[1:]]
-    return summary, [p for p in paragraphs if not p.startswith("Example")], examples
-
-
-def _own_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    for group in parser._action_groups:
-        if group.title not in ("common options (before or after the command words)", "output options"):
-            yield from group._group_actions
-
-
 def _synopsis(name: str, actions: list[argparse.Action]) -> str:
     words = [rf"\fBovstool {name}\fP"]
     for action in sorted(actions, key=lambda action: not action.option_strings):
@@ -116,6 +104,11 @@ def _options(actions: list[argparse.Action]) -> Iterator[str]:
         yield ".TP"
         yield ", ".join(names) + (f" {value}" if action.option_strings and value else "")
         yield from _text(formatter._expand_help(action))
+
+
+def _terms(meanings: Mapping[str, str]) -> Iterator[str]:
+    for term, meaning in meanings.items():
+        yield from [".TP", rf"\fB{_escape(term)}\fP", *_text(meaning)]
 
 
 def _value(action: argparse.Action) -> str:

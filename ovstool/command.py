@@ -82,6 +82,17 @@ class Command(cliff.command.Command):
         for line in lines:
             draw(f"{one_line(line)}\n")
 
+    def print_diff(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Print the lines of a difference, each given with its sign: on a terminal red where it is -, green where it is +."""
+        if not self.app.stdout.isatty():
+            self.print_lines(line for _, line in lines)
+            return
+        from ovstool.terminal import colour
+
+        draw, painted = canvas(self.app.stdout).write, colour.paint_for_diff(self.app.stdout)
+        for sign, line in lines:
+            draw(f"{painted(sign, one_line(line))}\n")
+
     def print_page(self, lines: Iterable[str]) -> None:
         """Print a page for people, on a terminal in colours and as wide as its window; a command to be copied stays on one line."""
         if not self.app.stdout.isatty():

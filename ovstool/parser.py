@@ -5,17 +5,22 @@ A type turns the text of one word into a value, or raises what argparse reports 
 
 import argparse
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from ovstool import units
 from ovstool.errors import UsageError, quote
 from ovstool.terminal.formats import Formatters
-from ovstool.terminal.window import width_of, window_width
+from ovstool.terminal.window import width_of
 
-_COMMON = "common options (before or after the command words)"
-_OUTPUT = "output options"
+# The groups of the options that all commands share.
+COMMON = (
+    "common options (the switch)",
+    "common options (many hosts)",
+    "common options (changes)",
+    "common options (messages and help)",
+)
+OUTPUT = "output options"
 _LONGEST_S = 10**6
 _PARALLEL = 16
 _STAND_IN = "\0"  # which no word has
@@ -28,32 +33,11 @@ _OF_OTHERS = {
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
-class _HelpFormatter(argparse.HelpFormatter):
-    """argparse's, with a usage line that leaves out the options that every command has."""
-
-    def __init__(self, prog: str):
-        super().__init__(prog, width=window_width() - 2)
-
-    def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        own = [
-            action for action in actions if getattr(action, "container", None) is None or action.container.title not in (_OUTPUT, _COMMON)
-        ]
-        super().add_usage(usage, own, [], prefix)
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Wrap paragraphs to the terminal; indented lines, which are examples or a table, stay as they are."""
-        paragraphs = [re.split(r"\n(?= )", paragraph, maxsplit=1) for paragraph in text.split("\n\n")]
-        return "\n\n".join(
-            "\n".join([super(_HelpFormatter, self)._fill_text(prose, width, indent), *lines]) for prose, *lines in paragraphs
-        )
-
-
 class Parser(argparse.ArgumentParser):
     """argparse that abbreviates nothing, raises instead of exiting, takes positionals between options, and ``--`` for what it is."""
 
     def __init__(self, **kwargs: Any):
-        super().__init__(allow_abbrev=False, add_help=False, formatter_class=_HelpFormatter, **kwargs)
-        self.color = False  # which newer ones have, and no other text of ovstool
+        super().__init__(allow_abbrev=False, add_help=False, **kwargs)
 
     def parse_words(self, words: Sequence[str], defaults: argparse.Namespace) -> argparse.Namespace:
         """Parse options and positionals in any order. What follows ``--`` is positional, whatever it looks like."""
@@ -75,11 +59,13 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         return super()._get_value(action, _meant(arg_string))
 
-    def format_help(self) -> str:
-        """Usage, description, then the command's own options; those that every command has come last."""
-        last = [_OUTPUT, _COMMON]
-        self._action_groups.sort(key=lambda group: last.index(group.title) + 1 if group.title in last else 0)
-        return super().format_help()
+    def groups(self) -> dict[str, list[argparse.Action]]:
+        """The arguments and options by the title of their group."""
+        return {group.title or "": group._group_actions for group in self._action_groups}
+
+    def own_actions(self) -> list[argparse.Action]:
+        """The arguments and options that not every command has."""
+        return [action for title, actions in self.groups().items() if title not in (*COMMON, OUTPUT) for action in actions]
 
     def error(self, message: str) -> NoReturn:
         message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
@@ -110,42 +96,50 @@ def _meant(word: str) -> str:
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """The options that every command takes, before and after its words; unset ones leave what was set before alone."""
-    group = parser.add_argument_group(_COMMON)
+    switch, hosts, changes, messages = map(parser.add_argument_group, COMMON)
 
-    def add(*names: str, **kwargs: Any) -> None:
+    def add(group: Any, *names: str, **kwargs: Any) -> None:
         group.add_argument(*names, default=argparse.SUPPRESS, **kwargs)
 
     add(
+        switch,
         "--db",
         metavar="TARGET",
         type=_address,
         help="the switch's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (default: $OVSTOOL_DB, else db.sock in $OVS_RUNDIR)",
     )
     add(
+        switch,
         "-H",
         "--host",
         metavar="HOST",
         dest="hosts",
         action="append",
-        help="reach the switch over SSH: [USER@]HOST[:PORT], leaf[01-32], @GROUP, and lists of those with commas; repeatable "
+        help="reach the switch over SSH: [USER@]HOST[:PORT], leaf[01-32], @GROUP, or a comma-separated list of these; repeatable "
         "(default: $OVSTOOL_HOST, else this machine)",
     )
-    add("--inventory", metavar="FILE", help="where groups of hosts are: YAML, or Ansible's INI or YAML (default: see ovstool(1))")
-    add("--sudo", action="store_true", help="on the far host, run as root through 'sudo -n'")
-    add("--parallel", metavar="N", type=number(1, 1000), help=f"hosts worked on at once (default: {_PARALLEL})")
-    add("--fail-fast", action="store_true", help="begin no further host once one has failed")
-    add("--accept-new-host-key", action="store_true", help="trust a host that known_hosts does not have, and write its key down")
-    add("--private-key", metavar="FILE", help="PEM file of the private key for ssl:")
-    add("--certificate", metavar="FILE", help="PEM file of the certificate that goes with it")
-    add("--ca-cert", metavar="FILE", help="PEM file of the CA that signed the switch's certificate")
-    add("-t", "--timeout", metavar="S", type=seconds, help="seconds for the whole command (default: $OVS_CTL_TIMEOUT, else 30)")
-    add("--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
-    add("-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
-    add("--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
-    add("-v", "--verbose", dest="verbose_level", action="count", help="say on stderr what is asked of the switch")
-    add("-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
-    add("--debug", action="store_true", help="show a traceback when something fails")
-    add("-h", "--help", action="store_true", dest="help", help="show this help and exit")
+    add(switch, "--sudo", action="store_true", help="run as root on the remote host, through 'sudo -n'")
+    add(switch, "--accept-new-host-key", action="store_true", help="trust the key of a host that is not in known_hosts, and save it there")
+    add(switch, "--private-key", metavar="FILE", help="PEM file of the private key for ssl:")
+    add(switch, "--certificate", metavar="FILE", help="PEM file of the certificate for that private key")
+    add(switch, "--ca-cert", metavar="FILE", help="PEM file of the CA that signed the switch's certificate")
+    add(
+        switch, "-t", "--timeout", metavar="S", type=seconds,
+        help="time limit for the whole command on each host, in seconds (default: $OVS_CTL_TIMEOUT, else 30)",
+    )  # fmt: skip
+    add(
+        hosts, "--inventory", metavar="FILE",
+        help="file with groups of hosts: YAML, or Ansible's INI or YAML (default: ovstool/inventory.yaml in $XDG_CONFIG_HOME, else in ~/.config)",
+    )  # fmt: skip
+    add(hosts, "--parallel", metavar="N", type=number(1, 1000), help=f"number of hosts to work on in parallel (default: {_PARALLEL})")
+    add(hosts, "--fail-fast", action="store_true", help="start on no more hosts once one has failed")
+    add(changes, "-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
+    add(changes, "--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
+    add(changes, "--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
+    add(messages, "-v", "--verbose", dest="verbose_level", action="count", help="log on stderr what is asked of the switch")
+    add(messages, "-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
+    add(messages, "--debug", action="store_true", help="show a traceback when something fails")
+    add(messages, "-h", "--help", action="store_true", dest="help", help="show help for a command and exit")
 
 
 def common_defaults() -> argparse.Namespace:
@@ -173,14 +167,15 @@ def common_defaults() -> argparse.Namespace:
 
 def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows: bool) -> None:
     """How what a command found is printed, by default in the format ``formatter``; ``of_rows``: with the options that sort them."""
-    group = parser.add_argument_group(_OUTPUT)
+    group = parser.add_argument_group(OUTPUT)
     group.add_argument(
         "-f", "--format", dest="formatter", metavar="FORMAT", type=_format, default=formatter,
-        help=f"table, json, csv, yaml, value, shell, lines, or a style of tabulate such as github (default: {formatter})",
+        help="table, json, csv, yaml, value, shell, lines, or one of tabulate's table styles such as github (default: table; "
+        "lines for a command that changes something)",
     )  # fmt: skip
     group.add_argument("-c", "--column", action="append", default=[], dest="columns", metavar="COLUMN", help="show this column; repeatable")
-    group.add_argument("--all-columns", action="store_true", help="show on a terminal the columns too that have no value in any row")
-    group.add_argument("--noindent", action="store_true", help="json on one line")
+    group.add_argument("--all-columns", action="store_true", help="on a terminal, show even the columns that are empty in every row")
+    group.add_argument("--noindent", action="store_true", help="print json on one line")
     group.add_argument(
         "--max-width", metavar="N", type=number(0, units.MAX), default=width_of("CLIFF_MAX_TERM_WIDTH"),
         help="wrap a table at N characters (default: $CLIFF_MAX_TERM_WIDTH)",
@@ -188,11 +183,12 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
     group.add_argument(
         "--fit-width", action="store_true", default=os.environ.get("CLIFF_FIT_WIDTH") == "1", help="wrap a table at the terminal's width"
     )
-    group.add_argument("--print-empty", action="store_true", help="print the head of an empty table")
+    group.add_argument("--print-empty", action="store_true", help="print the header of a table without rows")
     group.add_argument(
-        "--quote", choices=("all", "minimal", "none", "nonnumeric"), dest="quote_mode", default="nonnumeric", help="what csv quotes"
-    )
-    group.add_argument("--prefix", default="", type=_prefix, help="what the variable names of shell begin with")
+        "--quote", choices=("all", "minimal", "none", "nonnumeric"), dest="quote_mode", default="nonnumeric",
+        help="which csv fields to quote (default: nonnumeric)",
+    )  # fmt: skip
+    group.add_argument("--prefix", default="", type=_prefix, help="prefix of the variable names that shell assigns")
     if of_rows:
         group.add_argument(
             "--sort-column", action="append", default=[], dest="sort_columns", metavar="COLUMN", help="sort by this column; repeatable"

@@ -105,6 +105,11 @@ def human_size(bits: int | float) -> str:
     return human(bits, "bit")
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 flow`` or ``2 flows``, as a sentence has it."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def human_duration(seconds: float) -> str:
     """Write seconds for people, in the two largest units: ``3d 4h``, ``11m 10s``, ``1.5s``."""
     for size, unit, rest_size, rest_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):

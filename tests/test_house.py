@@ -3,7 +3,6 @@
 import ast
 import configparser
 import functools
-import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import ovstool
+from ovstool.command import docstring
 from ovstool.commands import COMMANDS, NOUNS
+from ovstool.commands.help_pages import TASKS, Docstring
 from ovstool.shell import App, _leading_options
 
 ROOT = Path(ovstool.__file__).parent
@@ -161,8 +162,8 @@ def test_a_command_has_help_of_its_own(name):
 EXAMPLES = [
     (name, line.strip())
     for name in COMMANDS
-    for line in re.sub(r".*?\bExamples?:\n", "", type(command_of(name.split())[0]).__doc__, flags=re.DOTALL).splitlines()
-    if line.strip().startswith(("ovstool", "sudo ovstool"))
+    for line in "\n".join(Docstring.of(docstring(type(command_of(name.split())[0]))).examples).replace("\\\n", "").splitlines()
+    if line.startswith(("ovstool", "sudo ovstool"))
 ]
 
 
@@ -171,7 +172,7 @@ def test_a_command_has_an_example(name):
     assert any(line.startswith(f"ovstool {name}") for of, line in EXAMPLES if of == name)
 
 
-@pytest.mark.parametrize(("name", "line"), EXAMPLES)
+@pytest.mark.parametrize(("name", "line"), [*EXAMPLES, *((noun, line) for noun, lines in TASKS.items() for line in lines)])
 def test_examples_parse(name, line):
     words = shlex.split(line.partition("|")[0])
     command_of(words[1:])[1]()

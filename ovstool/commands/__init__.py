@@ -5,9 +5,9 @@ The tables name every command, so that starting one imports its own module and n
 
 NOUNS = {
     "show": "the switch as a tree",
-    "bridge": "list, show, add, set and delete bridges",
-    "port": "list, show, add, set and delete ports: VLANs, bonds, patch and tunnel ports",
-    "stats": "counters of ports",
+    "bridge": "list, add, change and delete bridges",
+    "port": "add, change and delete ports: VLANs, bonds, tunnels, patch ports",
+    "stats": "counters of ports: rates, bursts, a live view, recordings, plots",
     "flow": "list, add, delete, compare and trace OpenFlow flows",
     "police": "limit what a port receives (ingress policing)",
     "qos": "shape what a port sends: rates and queues (egress QoS)",

@@ -52,7 +52,8 @@ class BridgeAdd(SwitchWriter):
 
     Examples:
       ovstool bridge add br0
-      ovstool bridge add br1 --fail-mode secure --protocols OpenFlow13,OpenFlow15 --controller tcp:192.0.2.1:6653
+      ovstool bridge add br1 --fail-mode secure --protocols OpenFlow13 \\
+        --controller tcp:192.0.2.1:6653
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ovstool.answers import Answer, Table
@@ -10,6 +11,7 @@ from ovstool.errors import UsageError, one_line, quote
 from ovstool.parser import number, seconds
 from ovstool.switch import Switch, flow
 from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
+from ovstool.terminal.formats import flat
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
 _MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
@@ -63,7 +65,7 @@ class FlowWriter(SwitchWriter):
 
     def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
         host = answer.host
-        self.print_lines(f"{host}: {line}" if host else line for line in answer.result.lines)
+        self.print_diff((line[0], f"{host}: {line}" if host else line) for line in answer.result.lines)
         for what, change in answer.result.changes:
             self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
@@ -85,7 +87,7 @@ class FlowList(SwitchLister):
     Examples:
       ovstool flow list br0
       ovstool flow list br0 ip,in_port=eth1 --table 0 --names
-      ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst == "10.0.0.2") | .actions'
+      ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst)'
     """
 
     columns = flow.COLUMNS
@@ -216,6 +218,15 @@ class FlowDiff(SwitchChecker):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return flow.diff(switch, args.bridge, args.given)
 
+    def emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
+        """On a terminal in colours, unless its form was asked for."""
+        is_usual = parsed_args.formatter == self.formatter_default and not (parsed_args.columns or parsed_args.sort_columns)
+        if not (is_usual and self.app.stdout.isatty()):
+            super().emit(parsed_args, columns, data, many)
+            return
+        sign = list(columns).index("diff")
+        self.print_diff((row[sign], " ".join(map(flat, row))) for row in data)
+
 
 class FlowTrace(SwitchShow):
     """Tell what a bridge would do with a packet, and why
@@ -224,8 +235,9 @@ class FlowTrace(SwitchShow):
     it, in one sentence, then each flow that it meets, with its actions. No packet is sent.
 
     Examples:
-      ovstool flow trace br0 in_port=eth1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02
-      ovstool flow trace br0 in_port=eth1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,tcp_dst=80
+      ovstool flow trace br0 in_port=eth1,tcp,nw_dst=10.0.0.2,tcp_dst=80
+      ovstool flow trace br0 \\
+        in_port=eth1,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02
       ovstool flow trace br0 in_port=eth1,arp -f json | jq -r .verdict
     """
 

@@ -1,50 +1,62 @@
 """ovstool help and ovstool version"""
 
 import argparse
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ovstool import __version__
 from ovstool.command import Command, docstring
 from ovstool.commands import COMMANDS, NOUNS
-
-_MORE = """\
-'ovstool help NOUN' lists its commands, 'ovstool help NOUN VERB' explains one, 'ovstool --help' the options of all.
-No switch at hand? 'ovstool sandbox start' makes one to try things on."""
+from ovstool.terminal.output import canvas
 
 
 class Help(Command):
-    """Show help for ovstool, a noun or a command
+    """Show help for ovstool, a noun, a command or the options of all commands
 
     Examples:
       ovstool help
       ovstool help qos
       ovstool help qos set
+      ovstool help options
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("words", metavar="WORD", nargs="*", help="words of a command")
+        parser.add_argument("words", metavar="WORD", nargs="*", help="words of a command, or options")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        with self.paged():
-            self.app.stdout.write(self._text(parsed_args.words))
+        from ovstool.terminal import colour
+        from ovstool.terminal.window import window_width
 
-    def _text(self, words: list[str]) -> str:
-        manager = self.app.command_manager
-        if not words and self.app.options.help:
-            return self.app.parser.format_help()
+        lines = self._page(parsed_args.words, window_width(), colour.bold_for(self.app.stdout))
+        with self.paged():
+            draw = canvas(self.app.stdout).write
+            for line in lines:
+                draw(f"{line}\n")
+
+    def _page(self, words: list[str], window: int, bold: Any) -> Iterator[str]:
+        """The lines of the page that was asked for. Raises UsageError for words that are no command."""
+        from ovstool.commands import help_pages as pages
+
+        style = pages.Style(window, bold)
+        ovstool: Any = self.app.parser
         if not words:
-            nouns = "\n".join(f"  {noun:<10}{summary}" for noun, summary in NOUNS.items())
-            return f"{self.app.parser.format_usage()}\n{self.app.parser.description}\n\nnouns:\n{nouns}\n\n{_MORE}\n"
+            return pages.overview(ovstool, NOUNS, style)
+        if words[0] == "options":
+            return pages.of_options(ovstool, style)
         verbs = [name for name in COMMANDS if name.startswith(f"{words[0]} ")]
-        if verbs and COMMANDS.keys().isdisjoint([words[0], " ".join(words[:2])]):
-            if len(words) > 1:
-                manager.find_command(words)  # raises, with the verbs that there are
-            lines = [f"  {name:<16}{_summary(manager.commands[name].load())}" for name in verbs]
-            return f"{words[0]}: {NOUNS[words[0]]}\n\n" + "\n".join(lines) + "\n"
-        command_class, name, _ = manager.find_command(words)
-        return command_class(self.app, None, name).get_parser(f"ovstool {name}").format_help()
+        is_noun = verbs and words[0] not in COMMANDS
+        if is_noun and len(words) == 1:
+            return pages.of_noun(words[0], NOUNS[words[0]], self._summaries(verbs), style)
+        command_class, name, _ = self.app.command_manager.find_command(words)
+        parser: Any = command_class(self.app, None, name).get_parser(f"ovstool {name}")
+        return pages.of_command(parser, self._summaries(verbs if name == words[0] else ()), style)
+
+    def _summaries(self, names: Iterable[str]) -> dict[str, str]:
+        """Commands as they are typed, with the first lines of their docstrings."""
+        commands = self.app.command_manager.commands
+        return {f"ovstool {name}": docstring(commands[name].load()).partition("\n")[0] for name in names}
 
 
 class Version(Command):
@@ -52,8 +64,3 @@ class Version(Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         self.app.stdout.write(f"ovstool {__version__}\n")
-
-
-def _summary(command_class: type[Any]) -> str:
-    """The first line of a command's docstring, which is its help."""
-    return docstring(command_class).partition("\n")[0]

@@ -65,7 +65,8 @@ class PortAdd(SwitchWriter):
       ovstool port add br0 eth1 --vlan-mode native-untagged --tag 10 --trunk 20,30
       ovstool port add br0 vx1 --type vxlan --remote-ip 192.0.2.7 --key 42
       ovstool port add br0 patch0 --peer patch1
-      ovstool port add br0 bond0 --bond eth2,eth3 --bond-mode balance-tcp --lacp active
+      ovstool port add br0 bond0 --bond eth2,eth3 --bond-mode balance-tcp \\
+        --lacp active
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

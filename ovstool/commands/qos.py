@@ -56,11 +56,13 @@ class QosSet(SwitchWriter):
 
     Examples:
       ovstool qos set eth1 --max-rate 200mbit
-      ovstool qos set eth1 --max-rate 200mbit --queue 0:min=100mbit --queue 1:min=50mbit,max=50mbit
+      ovstool qos set eth1 --max-rate 200mbit \\
+        --queue 0:min=100mbit --queue 1:min=50mbit,max=50mbit
       ovstool qos set eth1 --merge --queue 1:max=80mbit
       ovstool qos set eth1 --type fq_codel --other-config target=2000
       ovstool qos set dpdk0 --type egress-policer --max-rate 1gbit --burst 64kB
-      ovstool qos set dpdk0 --type trtcm-policer --max-rate 1gbit --queue 0 --queue 1:min=600mbit
+      ovstool qos set dpdk0 --type trtcm-policer --max-rate 1gbit \\
+        --queue 0 --queue 1:min=600mbit
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

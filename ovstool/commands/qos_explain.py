@@ -121,7 +121,8 @@ def _has_words(queue: ExplainedQueue, explained: Explained) -> str:
 def _sent_words(queue: ExplainedQueue) -> str:
     if queue.tx_packets is None:
         return "not known"
-    return f"{queue.tx_packets} packets, {queue.tx_bytes} bytes" + (f"; {queue.tx_errors} errors" if queue.tx_errors else "")
+    sent = f"{units.counted(queue.tx_packets, 'packet')}, {units.counted(queue.tx_bytes or 0, 'byte')}"
+    return sent + (f"; {units.counted(queue.tx_errors, 'error')}" if queue.tx_errors else "")
 
 
 def _flow_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
@@ -132,14 +133,14 @@ def _flow_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
         yield "none" if queue.queue else "none; it gets what no flow puts into another queue"
     for flow in (queue.flows or ())[:_MANY]:
         where = "" if flow.bridge == explained.bridge else f"{flow.bridge}: "
-        yield f"{where}{shaping.in_words(flow)} ({flow.packets} packets{'' if flow.certain else ', wherever they leave'})"
+        yield f"{where}{shaping.in_words(flow)} ({units.counted(flow.packets or 0, 'packet')}{'' if flow.certain else ', wherever they leave'})"
     if queue.flows and len(queue.flows) > _MANY:
         yield f"and {len(queue.flows) - _MANY} more"
 
 
 def _class_words(tc: TcClass) -> str:
     rates = _words({"rate": tc.rate, "ceil": tc.ceil})
-    return f"{rates}, {tc.packets} packets sent, {tc.dropped} dropped"
+    return f"{rates}, {units.counted(tc.packets, 'packet')} sent, {tc.dropped} dropped"
 
 
 def _words(values: Mapping[str, int | None]) -> str:

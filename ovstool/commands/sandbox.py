@@ -154,6 +154,7 @@ class SandboxRun(_WithDatapath):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        parser.usage = f"{prog_name} [options] -- COMMAND..."
         parser.add_argument("command", metavar="COMMAND", nargs="*", help="command and its arguments, after --")
         return parser
 

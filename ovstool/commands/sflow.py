@@ -23,7 +23,8 @@ class SflowEnable(SwitchWriter):
 
     Examples:
       ovstool sflow enable br0 --collector 10.0.0.5
-      ovstool sflow enable --collector 10.0.0.5 --collector [2001:db8::5]:6344 --sampling 64 --polling 10
+      ovstool sflow enable --collector 10.0.0.5 --collector [2001:db8::5]:6344 \\
+        --sampling 64 --polling 10
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ _BURSTS_FOR_S = 10.0
 
 
 class Stats(SwitchStream):
-    """Show the counters of ports, their rates and bursts
+    """Show counters, rates and bursts of ports, once or live; record and plot them
 
     Packets and bytes as the device has counted them, including those before it became a port. Without PORT all ports; a bond has
     a row for each member. A counter that the device lacks is null. The counters are read live over OpenFlow; where that cannot be

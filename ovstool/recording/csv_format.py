@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from ovstool import spreadsheet
+from ovstool import spreadsheet, units
 from ovstool.errors import Conflict
 from ovstool.rates import COUNTERS, Reading
 from ovstool.recording.files import BLOCK, COLUMNS, DAMAGED, FOREIGN, LATEST, failed, os_errors, shown
@@ -37,7 +37,7 @@ class CsvRecorder(Recorder):
             raise Conflict(shown(path), f"{FOREIGN}, or damaged: its last line has no end", "another file")
         if torn:
             os.ftruncate(fd, size - torn)
-            note(f"{shown(path)}: the last line was torn; its {torn} bytes are cut off")
+            note(f"{shown(path)}: cut off {units.counted(torn, 'byte')} of an incomplete last line")
 
     def _write(self, sample: Sequence[Reading], host: str | None) -> None:
         state = os.fstat(self._fd)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ovstool import units
 from ovstool.errors import OvstoolError, Refused, escape, quote_some
 from ovstool.rates import Reading
 from ovstool.recording.files import is_named, os_errors, shown
@@ -50,7 +51,7 @@ class Recorder:
         """What was written, for people. Raises Refused when it is not in the file of that name any more."""
         self._require_file()
         of = f" of {quote_some([*self.ports], _NAMED)} over {self.end - self.begin:.6g} s" if self.ports else ""
-        return f"{self.readings} reading{'' if self.readings == 1 else 's'}{of} in {shown(self.path)}"
+        return f"{units.counted(self.readings, 'reading')}{of} in {shown(self.path)}"
 
     def close(self) -> None:
         """Leave the file as other tools like to find it."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ovstool import units
 from ovstool.errors import Refused, Unreachable, UsageError, one_line, quote
 from ovstool.openflow.accepts import match_probes
 from ovstool.openflow.syntax import lexer, names, ofctl_errors, text
@@ -136,7 +137,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
     if count and not switch.dry_run:
         options = ["--strict"] if strict else []
         reached.run(*options, "del-flows", "--", reached.socket, *([match] if match else []), match=match)
-    switch.notes.append(f"{count} flow{'s' * (count != 1)}{'' if switch.dry_run else ' deleted'}")
+    switch.notes.append(f"{units.counted(count, 'flow')}{'' if switch.dry_run else ' deleted'}")
     return FlowChanges([Change(bridge, "deleted" if count else "unchanged")], lines)
 
 

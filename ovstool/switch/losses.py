@@ -12,6 +12,7 @@ A mirror loses a port that is deleted without a word of the database, whose refe
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ovstool import units
 from ovstool.errors import Conflict, NotFound, Refused, Unreachable, one_line, quote
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, one
@@ -59,8 +60,8 @@ class Contents(NamedTuple):
         return bool(self.flows or self.groups or self.meters)
 
     def __str__(self) -> str:
-        counted = ((self.flows, "flow"), (self.groups, "group"), (self.meters, "meter"))
-        *most, last = [f"{count} {what}{'s' * (count != 1)}" for count, what in counted if count]
+        contents = ((self.flows, "flow"), (self.groups, "group"), (self.meters, "meter"))
+        *most, last = [units.counted(count, what) for count, what in contents if count]
         return f"{', '.join(most)} and {last}" if most else last
 
     @property

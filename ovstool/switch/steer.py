@@ -110,7 +110,7 @@ def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> 
     ]
     if rows and not switch.dry_run:
         _delete(bridge, rows)
-    switch.notes.append(f"{len(rows)} flow{'s' * (len(rows) != 1)}{'' if switch.dry_run else ' deleted'}")
+    switch.notes.append(f"{units.counted(len(rows), 'flow')}{'' if switch.dry_run else ' deleted'}")
     lines = [f"-{text.line_of(row)}" for row in rows] if switch.dry_run else []
     return flow.FlowChanges([Change(port, "deleted" if rows else "unchanged")], lines)
 

@@ -8,7 +8,8 @@ from typing import TextIO
 from ovstool.terminal.layout import Paint
 
 # Colours of the terminal's own palette, which its owner has made to be seen on the background.
-_RED, _YELLOW = "31", "33"
+_RED, _GREEN, _YELLOW = "31", "32", "33"
+_BOLD = "1"
 _DROPS = frozenset(["rx_dropped", "tx_dropped", "rx_dropped_ps", "tx_dropped_ps"])
 _ERRORS = frozenset(["rx_errors", "tx_errors", "rx_errors_ps", "tx_errors_ps"])
 _OF_VALUES = {
@@ -35,6 +36,24 @@ def paint_for(stream: TextIO) -> Paint | None:
 def paint_for_lines(stream: TextIO) -> Callable[[str], str]:
     """What gives a line of a page its colours, on this stream."""
     return _painted_line if _are_wanted(stream) else str
+
+
+def paint_for_diff(stream: TextIO) -> Callable[[str, str], str]:
+    """What gives a line of a difference the colour of its sign, ``-`` or ``+``, on this stream."""
+    return _painted_diff if _are_wanted(stream) else lambda sign, line: line
+
+
+def bold_for(stream: TextIO) -> Callable[[str], str]:
+    """What makes a head bold, on this stream."""
+    return _bold if _are_wanted(stream) else str
+
+
+def _painted_diff(sign: str, line: str) -> str:
+    return _coloured(line, _RED if sign == "-" else _GREEN)
+
+
+def _bold(text: str) -> str:
+    return _coloured(text, _BOLD)
 
 
 def _painted_line(line: str) -> str:

@@ -188,10 +188,10 @@ def run(words: list[str], **environ: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("width", ["9" * 5000, "9" * 4000, "99999999999", "-5", "٣", "²", "0", "1", "wide", "1e3"])
 def test_any_width_of_the_environment(width):
     """It is somebody else's variable: what is no width is none."""
-    done = run(["help", "port", "list"], COLUMNS=width, LINES=width, CLIFF_MAX_TERM_WIDTH=width)
-    assert (done.returncode, done.stderr) == (0, b"") and b"--max-width" in done.stdout
+    done = run(["help", "options"], COLUMNS=width, LINES=width, CLIFF_MAX_TERM_WIDTH=width)
+    assert (done.returncode, done.stderr) == (0, b"") and b"--max-width" in done.stdout.replace(b"\n", b"").replace(b" ", b"")
     if width != "1":
-        assert done.stdout == run(["help", "port", "list"]).stdout
+        assert done.stdout == run(["help", "options"]).stdout
 
 
 @pytest.mark.parametrize("text", ["1_0", "٣", " 5 ", "+5", "1e3", "nan", "9" * 5000])

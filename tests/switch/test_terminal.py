@@ -117,6 +117,19 @@ def test_colours_are_for_terminals_that_have_them(full, environ, is_coloured):
         assert loud in text and is_coloured == ("\x1b" in text)
 
 
+@pytest.mark.parametrize(("environ", "red", "green", "end"), [({}, "\x1b[31m", "\x1b[32m", "\x1b[0m"), ({"NO_COLOR": "1"}, "", "", "")])
+def test_a_difference_is_red_and_green_on_a_terminal_alone(full, tmp_path, environ, red, green, end):
+    (tmp_path / "flows").write_text("table=7,priority=5,ip actions=drop\n")
+    for command, gap in (("flow diff br0", " "), ("flow replace br0 --dry-run", "")):
+        plain = full.ovstool(f"{command} --file {tmp_path}/flows").stdout
+        gone = [line for line in plain.splitlines() if line.startswith(f"-{gap}")]
+        assert plain.splitlines() == [*gone, f"+{gap}table=7 priority=5,ip actions=drop"] and gone
+        shown_lines = on(full, f"{command} --file {tmp_path}/flows", 1000, **environ).splitlines()
+        assert shown_lines[: len(gone) + 1] == [f"{red}{line}{end}" for line in gone] + [f"{green}{plain.splitlines()[-1]}{end}"]
+    lines = on(full, f"flow diff br0 --file {tmp_path}/flows -f csv", 1000, **environ)
+    assert "\x1b" not in lines
+
+
 def pager(tmp_path, script: str) -> dict[str, str]:
     (tmp_path / "pager").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "pager").chmod(0o755)

@@ -1,4 +1,4 @@
-"""What commands say before any switch is asked: combinations that cannot be meant, help, files, the interactive shell."""
+"""What commands say before any switch is asked: combinations that make no sense, files, the interactive shell."""
 
 import io
 import os
@@ -206,64 +206,7 @@ def test_letters_of_any_script_are_words():
     assert ran(["help", "ä中\U0001f600"])[2].startswith("ovstool: ä中\U0001f600: unknown command")
 
 
-# --- help
-
-HELP_OF_COMPLETE = """\
-usage: ovstool complete [SHELL]
-
-Print the completion script for bash
-
-Example:
-  ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
-
-positional arguments:
-  SHELL                 the shell to complete in: bash
-
-common options (before or after the command words):
-  --db TARGET           the switch's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (default:
-                        $OVSTOOL_DB, else db.sock in $OVS_RUNDIR)
-  -H HOST, --host HOST """
-
-
-def test_a_page_of_help():
-    code, page, said = ran("help complete")
-    assert (code, said) == (0, "") and page.startswith(HELP_OF_COMPLETE)
-    assert page.endswith(
-        "\n  --debug               show a traceback when something fails\n  -h, --help            show this help and exit\n"
-    )
-    assert ran("complete -h")[1] == ran("-h complete")[1] == ran("complete x --db y --help")[1] == page
-    assert ran("complete -- -h")[0] == 2
-    groups = [line for line in ran("help port list")[1].splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert groups == ["Examples:", "positional arguments:", "output options:", "common options (before or after the command words):"]
-    assert ran("help port list")[1].startswith("usage: ovstool port list [BRIDGE ...]\n\nList ports\n\n")
-
-
-def test_a_page_is_as_wide_as_the_window(monkeypatch):
-    for columns, width in (("100", 98), ("60", 58)):
-        monkeypatch.setenv("COLUMNS", columns)
-        page = ran("help police check")[1]
-        assert width - 8 < max(len(line) for line in page.splitlines() if not line.startswith("  ovstool")) <= width
-
-
-def test_help_of_a_noun_and_of_all():
-    assert ran("help qos")[1].splitlines()[:4] == [
-        "qos: shape what a port sends: rates and queues (egress QoS)", "",
-        "  qos set         Shape what ports send: a rate and queues (egress QoS)",
-        "  qos clear       Remove the QoS of ports, with the QoS and Queue rows that only they used",
-    ]  # fmt: skip
-    assert ran("help qos")[1].count("\n") == 11 and ran("qos -h") == ran("help qos") == ran("-h qos --db x")
-    assert ran("help stats")[1].startswith("usage: ovstool stats [--bridge B]") and ran("help stats record")[1].startswith(
-        "usage: ovstool stats record "
-    )
-    assert ran("help stats eth1") == ran("help stats")
-    page = ran("help")[1].splitlines()
-    assert page[:5] == [
-        "usage: ovstool [common options] NOUN [VERB] [arguments] [options]", "",
-        "The command line for Open vSwitch: one command for each job, safe to repeat.", "", "nouns:",
-    ]  # fmt: skip
-    assert page[5:18] == [f"  {noun:<10}{text}" for noun, text in NOUNS.items()] and page[18] == "" and len(page) == 21
-    assert ran("") == ran("help") and ran("-h")[1].startswith("usage: ovstool [common options]") and "--timeout S" in ran("-h")[1]
-    assert "--version" in ran("-h")[1] and ran("help -h")[1].startswith("usage: ovstool help [WORD ...]")
+# --- version
 
 
 def test_the_version_is_printed_whatever_follows():

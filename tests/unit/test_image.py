@@ -197,13 +197,18 @@ def test_the_legend(saved):
     assert [text.get_text().partition(":")[0] for text in figure.axes[0].get_legend().get_texts()] == [" _eth rx", " _eth tx"]
 
 
-def test_without_matplotlib(monkeypatch):
+def test_without_matplotlib(monkeypatch, tmp_path):
+    """The command that is named installs into the environment that ovstool runs in: pip's, or that of pipx."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(NotFound) as missing:
-        plot_image.require_image("x.svg")
-    assert str(missing.value) == (
-        "matplotlib: draws images, and is not installed; try: pip install 'ovstool[plot]', or no -o to draw here"
-    )  # fmt: skip
+    prefix = tmp_path / "venvs" / "ovstool"
+    prefix.mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    monkeypatch.setattr(sys, "executable", "/opt/our tools/python")
+    for command in ("'/opt/our tools/python' -m pip install matplotlib", "pipx inject ovstool matplotlib"):
+        with pytest.raises(NotFound) as missing:
+            plot_image.require_image("x.svg")
+        assert str(missing.value) == f"matplotlib: draws images, and is not installed; try: {command}, or no -o to draw here"
+        (prefix / "pipx_metadata.json").touch()
 
 
 @pytest.mark.parametrize("error", [ImportError("libpng.so", path="/x.so"), ImportError("numpy")])

@@ -96,7 +96,7 @@ def test_what_a_queue_has():
     assert of_queue(bare, in_effect=False)[1] == "                has    min 8 kbit/s, max 16 kbit/s, burst 24 kbit; tc: nothing"
     assert (
         of_queue(ZERO._replace(tc=TcClass(8, None, 1, 0)))[1]
-        == "                has    not known; tc: rate 8 bit/s, 1 packets sent, 0 dropped"
+        == "                has    not known; tc: rate 8 bit/s, 1 packet sent, 0 dropped"
     )
 
 

@@ -348,7 +348,7 @@ def test_a_line_of_64_kib_without_an_end(tmp_path):
     for length, is_ours in ((2**16 - 1, True), (2**16, False)):
         path.write_text(f"{HEADER}\n{LINE}\n{'x' * length}")
         if is_ours:
-            assert append(path, [reading()]) == [f"{path}: the last line was torn; its {length} bytes are cut off"]
+            assert append(path, [reading()]) == [f"{path}: cut off {length} bytes of an incomplete last line"]
         else:
             with pytest.raises(Conflict, match="its last line has no end"):
                 append(path, [reading()])

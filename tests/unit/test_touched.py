@@ -24,7 +24,7 @@ TOUCHED = {
         "_get_values": "self, action, arg_strings",
         "_option_string_actions": None,
     },
-    "argparse.HelpFormatter": {"_fill_text": "self, text, width, indent", "add_usage": "self, usage, actions, groups, prefix"},
+    "argparse._ArgumentGroup": {"_group_actions": None},
     "cliff.commandmanager.CommandManager": {"_load_commands": "self", "commands": None},
     "cliff.lister.Lister": {"_formatter_plugins": None, "_load_formatter_plugins": "self"},
     "cliff.show.ShowOne": {"_formatter_plugins": None, "_load_formatter_plugins": "self"},

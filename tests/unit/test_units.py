@@ -223,3 +223,8 @@ def test_what_a_column_cannot_hold_is_refused_with_the_nearest_values(bits, kbit
     with pytest.raises(UsageError) as failure:
         held()
     assert (failure.value.what, failure.value.why, failure.value.hint) == (units.spell(bits), why, hint)
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 flows"), (1, "1 flow"), (2, "2 flows"), (10**9, "1000000000 flows")])
+def test_a_count_has_a_noun_in_its_number(count, words):
+    assert units.counted(count, "flow") == words

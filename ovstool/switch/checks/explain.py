@@ -130,7 +130,7 @@ def _effect(port: PortState, problems: Sequence[Finding]) -> tuple[bool | None, 
     if port.qdiscs is None or not port.installs_qdisc:
         return None, "not known here"
     return True, "yes: " + "; ".join(
-        f"tc has {qdisc.kind} {qdisc.handle} on {interface.name}, which has sent {qdisc.packets} packets, "
+        f"tc has {qdisc.kind} {qdisc.handle} on {interface.name}, which has sent {units.counted(qdisc.packets, 'packet')}, "
         f"held back {qdisc.overlimits} and dropped {qdisc.dropped}"
         for interface in port.interfaces
         for qdisc in port.qdiscs.get(interface.name, ())

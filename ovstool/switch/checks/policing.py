@@ -188,7 +188,7 @@ def _wrong_way(policed: PolicedInterface) -> Iterator[Finding]:
         return
     received, sent = interface.received, interface.sent
     if interface_state.is_one_sided(sent, received):
-        evidence = f"{policed.name} has sent {sent} bytes and received {received}; policing limits what is received, QoS what is sent"
+        evidence = f"{policed.name} has sent {units.counted(sent, 'byte')} and received {received}; policing limits what is received, QoS what is sent"
         rate = units.spell((policed.rate_kbps or 1000000) * 1000)
         remedy = ("ovstool", "qos", "set", policed.name, "--max-rate", rate)  # the limit stays: it is only a guess
         yield Finding(policed.name, WARNING, "traffic goes in the other direction than the limit", evidence, (remedy,))

@@ -230,9 +230,7 @@ def _sum_of_mins(port: PortState) -> Iterator[Finding]:
         remedy = remedies.merge_queues(port, "min", kept)
         yield Finding(port.name, ERROR, problem, evidence, remedy)
     elif port.type == "linux-htb" and limit and (least := port.least_rate * len(promised)) > limit:
-        evidence = (
-            f"{len(promised)} queues have {units.human_rate(port.least_rate)} each at least, together more than {units.human_rate(limit)}"
-        )
+        evidence = f"{units.counted(len(promised), 'queue')} with at least {units.human_rate(port.least_rate)} each, more than {units.human_rate(limit)} in total"
         yield Finding(port.name, ERROR, problem, evidence, remedies.merge(port, "--max-rate", units.spell(least)))
 
 
@@ -387,7 +385,7 @@ def _wrong_way(port: PortState) -> Iterator[Finding]:
         return
     received, sent = sum(interface.received for interface in port.interfaces), sum(interface.sent for interface in port.interfaces)
     if interface_state.is_one_sided(received, sent):
-        evidence = f"{port.name} has received {received} bytes and sent {sent}; QoS limits what is sent, policing what is received"
+        evidence = f"{port.name} has received {units.counted(received, 'byte')} and sent {sent}; QoS limits what is sent, policing what is received"
         # Whether the limit is wrong is only a guess, so it stays. On the userspace datapath policing would do nothing.
         rate = (port.max_rate or 10**9) // 1000 * 1000 or 1000
         limited = ("ovstool", "police", "set", port.name, "--rate", units.spell(rate))

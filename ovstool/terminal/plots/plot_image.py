@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -28,7 +29,16 @@ def require_image(target: str) -> None:
     except ImportError as error:
         if error.path or error.__cause__:  # it is there, and cannot be loaded for a reason of its own
             raise
-        raise NotFound("matplotlib", "draws images, and is not installed", "pip install 'ovstool[plot]', or no -o to draw here") from error
+        raise NotFound("matplotlib", "draws images, and is not installed", f"{_how_to_install()}, or no -o to draw here") from error
+
+
+def _how_to_install() -> str:
+    """The command that installs matplotlib where this Python finds it; pipx has an environment for each program."""
+    import shlex
+
+    if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
+        return shlex.join(["pipx", "inject", os.path.basename(sys.prefix), "matplotlib"])
+    return shlex.join([sys.executable or "python3", "-m", "pip", "install", "matplotlib"])
 
 
 def draw(picture: Picture, target: str, style: str) -> None:
