@@ -62,7 +62,7 @@ COMMAND_LINES = (
     ("flow list br0 --parsed -f json", '{"output": {"port": '),
     ("flow trace br0 in_port=eth1,ip,nw_dst=10.0.0.2", "eth2"),
     ("flow top br0 --interval 0.1", ""),
-    ("flow del br0 ip", "br0: deleted"),
+    ("flow del br0 ip", "ip: deleted"),
     ("sflow enable br0 --collector 10.0.0.1", "br0: created"),
     ("sflow list", "10.0.0.1:6343"),
     ("sflow disable br0", "br0: deleted"),

@@ -121,6 +121,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
     Raises NotFound, and UsageError before anything is sent, also for a match of which ovs-ofctl would take less than it says.
     """
     reached = OfctlBridge.of(switch, bridge)
+    named = match or f"all flows of {bridge}"
     match = reached.checked_match(match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = _strictly_matching(reached, match) if strict else reached.flows(match, with_names=switch.dry_run)
@@ -137,7 +138,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
         options = ["--strict"] if strict else []
         reached.run(*options, "del-flows", "--", reached.socket, *([match] if match else []), match=match)
     switch.notes.append(f"{count} flow{'s' * (count != 1)}{'' if switch.dry_run else ' deleted'}")
-    return FlowChanges([Change(bridge, "deleted" if count else "unchanged")], lines)
+    return FlowChanges([Change(named, "deleted" if count else "unchanged")], lines)
 
 
 def _strictly_matching(bridge: OfctlBridge, match: str) -> Iterator[text.FlowRow]:

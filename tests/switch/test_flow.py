@@ -99,7 +99,7 @@ def test_thousands_of_flows(switch, ovstool):
     rows = ovstool("flow list br0 --table 1 -f json").json
     assert {row["match"] for row in rows} == {f"ip,nw_dst=10.0.{i >> 8}.{i & 255}" for i in range(5_000)}
     assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 table=1").stdout == "br0: deleted\n"
+    assert ovstool("flow del br0 table=1").stdout == "table=1: deleted\n"
 
 
 def test_adding_twice_changes_nothing_however_it_is_written(switch, ovstool):
@@ -140,7 +140,7 @@ def test_protocols_without_bundles(switch, ovstool, unmoved, protocols):
     result = ovstool(["flow", "diff", "br0", "--file", file(switch, "priority=3,ip actions=mod_nw_src:1.2.3.4")])
     assert (result.stdout, result.code) == ("- priority=0 actions=NORMAL\n", 1)
     assert len(ovstool("flow list br0 -f json").json) == 2
-    assert ovstool("flow del br0 ip").stdout == "br0: deleted\n"
+    assert ovstool("flow del br0 ip").stdout == "ip: deleted\n"
 
 
 def test_what_became_of_each_flow(switch, ovstool):
@@ -197,19 +197,22 @@ def test_delete(switch, ovstool):
     ovstool(
         ["flow", "add", "br0", *(f"table=1,priority={i},tcp,in_port=eth1 actions=drop" for i in (1, 2)), "table=1,cookie=5,ip actions=drop"]
     )
-    result = ovstool("flow del br0 table=1,priority=2,tcp,in_port=eth1 --strict")
-    assert (result.stdout, result.stderr) == ("br0: deleted\n", "ovstool: note: 1 flow deleted\n")
-    assert ovstool("flow del br0 table=1,priority=2,tcp,in_port=eth1 --strict").stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 table=1,priority=1,tcp --strict").stdout == "br0: unchanged\n"
+    exact = "table=1,priority=2,tcp,in_port=eth1"
+    result = ovstool(f"flow del br0 {exact} --strict")
+    assert (result.stdout, result.stderr) == (f"{exact}: deleted\n", "ovstool: note: 1 flow deleted\n")
+    assert ovstool(f"flow del br0 {exact} --strict").stdout == f"{exact}: unchanged\n"
+    assert ovstool("flow del br0 table=1,priority=1,tcp --strict").stdout == "table=1,priority=1,tcp: unchanged\n"
     assert len(ofctl(switch)) == 3
-    assert ovstool("flow del br0 cookie=5/-1").stdout == "br0: deleted\n"
-    assert ovstool("flow del br0 table=1,udp").stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 out_port=eth2").stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 tcp,in_port=eth1").stdout == "br0: deleted\n"
+    assert ovstool("flow del br0 cookie=5/-1").stdout == "cookie=5/-1: deleted\n"
+    assert ovstool("flow del br0 table=1,udp").stdout == "table=1,udp: unchanged\n"
+    assert ovstool("flow del br0 out_port=eth2").stdout == "out_port=eth2: unchanged\n"
+    assert ovstool("flow del br0 tcp,in_port=eth1 -n").stderr.endswith("ovstool: note: tcp,in_port=eth1: would be deleted\n")
+    assert ovstool("flow del br0 tcp,in_port=eth1 -f json").json == [{"object": "tcp,in_port=eth1", "change": "deleted"}]
     assert ofctl(switch) == [NORMAL]
     result = ovstool("flow del br0")
-    assert (result.stdout, result.stderr) == ("br0: deleted\n", "ovstool: note: 1 flow deleted\n")
-    assert ovstool("flow del br0").stdout == "br0: unchanged\n"
+    assert (result.stdout, result.stderr) == ("all flows of br0: deleted\n", "ovstool: note: 1 flow deleted\n")
+    assert ovstool("flow del br0 -f json").json == [{"object": "all flows of br0", "change": "unchanged"}]
+    assert ovstool("flow del br0").stdout == "all flows of br0: unchanged\n"
 
 
 def test_replace_and_diff(switch, ovstool):
