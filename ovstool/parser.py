@@ -171,12 +171,16 @@ def common_defaults() -> argparse.Namespace:
     )
 
 
-def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows: bool) -> None:
-    """How what a command found is printed, by default in the format ``formatter``; ``of_rows``: with the options that sort them."""
+def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows: bool, own_formats: Sequence[str] = ()) -> None:
+    """How what a command found is printed, by default in the format ``formatter``; ``of_rows``: with the options that sort them.
+
+    ``own_formats`` are those that this command has beside what all have.
+    """
+    own_words = "".join(f"{name}, " for name in own_formats)
     group = parser.add_argument_group(_OUTPUT)
     group.add_argument(
-        "-f", "--format", dest="formatter", metavar="FORMAT", type=_format, default=formatter,
-        help=f"table, json, csv, yaml, value, shell, lines, or a style of tabulate such as github (default: {formatter})",
+        "-f", "--format", dest="formatter", metavar="FORMAT", type=_format(own_formats), default=formatter,
+        help=f"table, json, csv, yaml, value, shell, lines, {own_words}or a style of tabulate such as github (default: {formatter})",
     )  # fmt: skip
     group.add_argument("-c", "--column", action="append", default=[], dest="columns", metavar="COLUMN", help="show this column; repeatable")
     group.add_argument("--all-columns", action="store_true", help="show on a terminal the columns too that have no value in any row")
@@ -229,10 +233,13 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _format(text: str) -> str:
-    if text not in Formatters():
-        raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; one of {', '.join(Formatters())}")
-    return text
+def _format(own_formats: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in Formatters() and text not in own_formats:
+            raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; one of {', '.join([*own_formats, *Formatters()])}")
+        return text
+
+    return parse
 
 
 def _prefix(text: str) -> str:

@@ -60,6 +60,7 @@ COMMAND_LINES = (
     ("police clear eth2", "eth2: deleted"),
     ("flow add br0 priority=10,ip,in_port=eth1,nw_dst=10.0.0.2,actions=output:eth2", "created"),
     ("flow list br0 --parsed -f json", '{"output": {"port": '),
+    ("flow list br0 ip -f flows", "table=0,priority=10,ip,in_port=eth1,nw_dst=10.0.0.2 actions=output:eth2"),
     ("flow trace br0 in_port=eth1,ip,nw_dst=10.0.0.2", "eth2"),
     ("flow top br0 --interval 0.1", ""),
     ("flow del br0 ip", "ip: deleted"),

@@ -78,6 +78,35 @@ def test_list_is_what_ovs_ofctl_dumps(switch, ovstool):
     assert ovstool("flow list br0 --table 99 -f json").json == []
 
 
+def test_what_a_file_of_flows_says_of_each(switch, ovstool):
+    """All that it takes to add it again; not what was asked for when it was added, nor what it has counted."""
+    ovstool(["flow", "add", "br0", "-q", "table=1,priority=3,cookie=7,idle_timeout=600,hard_timeout=900,importance=5,send_flow_rem,"
+             "no_byte_counts,check_overlap,reset_counts,ip,in_port=eth1 actions=eth2"])  # fmt: skip
+    said = "table=1,priority=3,cookie=0x7,idle_timeout=600,hard_timeout=900,send_flow_rem,no_byte_counts,importance=5"
+    result = ovstool("flow list br0 -f flows --table 1")
+    assert (result.stdout, result.stderr) == (f"{said},ip,in_port=eth1 actions=output:eth2\n", "")
+    eth1, eth2 = (switch.vsctl(f"get interface {port} ofport") for port in ("eth1", "eth2"))
+    assert ovstool("flow list br0 in_port=eth1 -f flows --no-names").stdout == f"{said},ip,in_port={eth1} actions=output:{eth2}\n"
+    assert ovstool("flow list br0 --table 0 -f flows").stdout == "table=0,priority=0 actions=NORMAL\n"
+    result = ovstool("flow list br0 --table 254 -f flows")
+    assert (result.stdout, result.code) == ("", 0)
+    assert result.stderr == "ovstool: note: left out: the flows of table 254, which are Open vSwitch's own\n"
+    listed = ovstool("flow list br0 -f flows").stdout
+    assert ovstool("flow del br0").code == 0
+    done = pipe(switch, ["flow", "add", "br0", "--file", "-"], listed)
+    assert (done.returncode, ovstool("flow list br0 -f flows").stdout) == (0, listed)
+
+
+def test_what_has_no_place_in_a_file_of_flows(refused):
+    for option in ("-c match", "--sort-column priority", "--parsed"):
+        assert refused(f"flow list br0 -f flows {option}", 2).startswith("-f flows: has whole flows")
+    assert refused("-H a,b flow list br0 -f flows", 2).startswith("-f flows: the flows of one bridge make a file")
+    for command in ("flow diff br0 --file -", "flow top br0", "port list", "show"):
+        assert "flows: no such format" in refused(f"{command} -f flows", 2)
+    assert refused("flow list nosuch -f flows", 3).startswith("bridge nosuch: ")
+    assert refused("flow list br0 nw_dst=1.1.1.1 -f flows", 2)
+
+
 def test_parsed_flows_are_objects(switch, ovstool):
     ovstool(["flow", "add", "br0", "table=1,priority=10,tcp,in_port=eth1,nw_dst=10.0.0.0/8 actions=set_field:5->reg0,output:eth2"])
     row = ovstool("flow list br0 --table 1 --parsed --names -f json").json[0]
@@ -140,6 +169,8 @@ def test_protocols_without_bundles(switch, ovstool, unmoved, protocols):
     result = ovstool(["flow", "diff", "br0", "--file", file(switch, "priority=3,ip actions=mod_nw_src:1.2.3.4")])
     assert (result.stdout, result.code) == ("- priority=0 actions=NORMAL\n", 1)
     assert len(ovstool("flow list br0 -f json").json) == 2
+    note = f"ovstool: note: left out: flags of flows, such as send_flow_rem, which {protocols} does not tell\n"
+    assert ovstool("flow list br0 -f flows").stderr == note
     assert ovstool("flow del br0 ip").stdout == "ip: deleted\n"
 
 
@@ -206,7 +237,7 @@ def test_delete(switch, ovstool):
     assert ovstool("flow del br0 cookie=5/-1").stdout == "cookie=5/-1: deleted\n"
     assert ovstool("flow del br0 table=1,udp").stdout == "table=1,udp: unchanged\n"
     assert ovstool("flow del br0 out_port=eth2").stdout == "out_port=eth2: unchanged\n"
-    assert ovstool("flow del br0 tcp,in_port=eth1 -n").stderr.endswith("ovstool: note: tcp,in_port=eth1: would be deleted\n")
+    assert ovstool("flow del br0 tcp,in_port=eth1 -n").stderr.startswith("ovstool: note: tcp,in_port=eth1: would be deleted\n")
     assert ovstool("flow del br0 tcp,in_port=eth1 -f json").json == [{"object": "tcp,in_port=eth1", "change": "deleted"}]
     assert ofctl(switch) == [NORMAL]
     result = ovstool("flow del br0")
