@@ -110,7 +110,7 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("sandbox stop -H a", "--host: a sandbox is on this machine; try: ssh HOST ovstool sandbox"),
         ("sandbox run", "sandbox run: no command is given; try: ovstool sandbox run -- ovs-vsctl show"),
         ("sandbox start --dir=", "sandbox start: --dir: empty; try: ovstool help sandbox start"),
-        ("complete zsh", "zsh: there is no completion for this shell; try: ovstool complete bash"),
+        ("complete csh", "csh: there is no completion for this shell; try: ovstool complete and one of bash, zsh, fish"),
         ("stats plot /nosuch.csv", "/nosuch.csv: no such file or folder"),
         ("stats plot /nosuch.csv --style line", "--style line: needs an image; try: -o NAME.svg"),
         ("stats plot /nosuch.csv --style step", "/nosuch.csv: no such file or folder"),
@@ -211,13 +211,30 @@ def test_letters_of_any_script_are_words():
 HELP_OF_COMPLETE = """\
 usage: ovstool complete [SHELL]
 
-Print the completion script for bash
+Print the completion script for bash, zsh or fish
 
-Example:
+With it Tab completes commands, options and their values, and the bridges, ports, queues and hosts
+that there are: those of the switch that the line names with --db or --host, or of the one that
+ovstool would use. A switch that does not answer soon completes nothing, and nobody is asked for a
+password.
+
+'pip install' and packages put the scripts where shells look for them. From an environment of
+Python's (venv, pipx) they have to be put there; open a new shell afterwards:
+  ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
+  ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
+  ovstool complete fish > ~/.config/fish/completions/ovstool.fish
+Without the package bash-completion, and in zsh without a directory of $fpath, this does in
+~/.bashrc or ~/.zshrc:
+  source <(ovstool complete bash)
+  source <(ovstool complete zsh)
+
+Examples:
   ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+  ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
+  ovstool complete fish | sudo tee /usr/share/fish/vendor_completions.d/ovstool.fish
 
 positional arguments:
-  SHELL                 the shell to complete in: bash
+  SHELL                 the shell to complete in: bash, zsh, fish (default: bash)
 
 common options (before or after the command words):
   --db TARGET           the switch's database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT (default:
