@@ -108,7 +108,10 @@ lint: $(READY).lint
 
 generated: $(READY)
 	$(BIN)/python man/generate.py man
-	$(BIN)/ovstool complete > completions/ovstool.bash
+	$(BIN)/python completions/generate.py ovstool/completion/command_line.py
+	$(BIN)/ovstool complete bash > completions/ovstool.bash
+	$(BIN)/ovstool complete zsh > completions/_ovstool
+	$(BIN)/ovstool complete fish > completions/ovstool.fish
 
 check-generated: $(READY)
 	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh

@@ -32,7 +32,9 @@ ANSIBLE_INVENTORY = "all:\n  children:\n    rack1:\n      hosts:\n        h1:\n 
 COMMAND_LINES = (
     ("version", "ovstool "),
     ("help qos set", "--max-rate"),
-    ("complete", "complete -o default -F _ovstool ovstool"),
+    ("complete", "complete -F _ovstool ovstool"),
+    ("complete zsh", "#compdef ovstool"),
+    ("complete fish", "complete -c ovstool"),
     ("show", "br0"),
     ("bridge add br1 --fail-mode secure", "br1: created"),
     ("bridge set br1 --protocols OpenFlow13,OpenFlow15", "br1: updated"),

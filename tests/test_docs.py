@@ -1,5 +1,6 @@
 """The documents hold what they say: README's commands run and print what it shows, and pages and completions are complete and fresh."""
 
+import configparser
 import functools
 import os
 import re
@@ -19,7 +20,7 @@ from ovstool.shell import App
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = sorted((ROOT / "man").glob("*.1"))
-SCRIPT = ROOT / "completions" / "ovstool.bash"
+SCRIPTS = {shell: ROOT / "completions" / name for shell, name in (("bash", "ovstool.bash"), ("zsh", "_ovstool"), ("fish", "ovstool.fish"))}
 
 # What may differ from one run to the next; the rest is compared word by word.
 VARIES = [
@@ -166,27 +167,45 @@ def test_manual_pages_are_fresh(tmp_path):
     assert {page.name: page.read_text() for page in PAGES} == fresh, "run 'make generated'"
 
 
-def test_completion_is_fresh(programs):
-    done = subprocess.run(["ovstool", "complete"], env=os.environ | {"PATH": programs}, capture_output=True, text=True, check=True)
-    assert SCRIPT.read_text() == done.stdout, "run 'make generated'"
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_completion_is_fresh(shell, programs):
+    done = subprocess.run(["ovstool", "complete", shell], env=os.environ | {"PATH": programs}, capture_output=True, text=True, check=True)
+    assert SCRIPTS[shell].read_text() == done.stdout, "run 'make generated'"
 
 
-def complete(*words):
+def test_what_completion_knows_of_the_command_line_is_fresh(tmp_path):
+    argv = [sys.executable, ROOT / "completions" / "generate.py", tmp_path / "fresh"]
+    subprocess.run(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    known = ROOT / "ovstool" / "completion" / "command_line.py"
+    assert known.read_text() == (tmp_path / "fresh").read_text(), "run 'make generated'"
+
+
+def test_completion_is_installed_where_shells_look_for_it():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert {ROOT / file for file in setup["options.data_files"].values()} == set(SCRIPTS.values())
+    folders = ["share/bash-completion/completions", "share/zsh/site-functions", "share/fish/vendor_completions.d"]
+    assert list(setup["options.data_files"]) == folders
+
+
+def complete(programs, *words):
     """What bash offers after these words; the last is the one that is being typed."""
-    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ovstool; echo "${COMPREPLY[@]}"'
-    argv = ["bash", "-euc", script, "bash", str(SCRIPT), "ovstool", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    script = 'source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; _ovstool ovstool; echo "${COMPREPLY[@]}"'
+    argv = ["bash", "-euc", script, "bash", str(SCRIPTS["bash"]), " ".join(("ovstool", *words))]
+    environ = os.environ | {"PATH": programs, "OVS_RUNDIR": "/nonexistent"}
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
 
-def test_bash_completes_words_and_options():
-    assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0
-    assert complete("qos", "s") == ["set", "show", "steer"]
-    assert complete("br") == ["bridge"]
-    assert complete("qos", "set", "eth1", "--ma") == ["--max-width", "--max-rate"]
-    assert complete("bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]
-    assert complete("stats", "pl") == ["plot"]
-    assert complete("stats", "record", "f.csv", "--fo") == ["--for"]
-    assert complete("stats", "eth1", "--bur") == ["--bursts"]
-    assert complete("nonsense", "x") == []
+def test_bash_completes_words_and_options(programs):
+    for shell, script in SCRIPTS.items():
+        assert subprocess.run([shell, "-n", script], check=False).returncode == 0
+    assert complete(programs, "qos", "s") == ["set", "show", "steer"]
+    assert complete(programs, "br") == ["bridge"]
+    assert complete(programs, "qos", "set", "eth1", "--ma") == ["--max-rate", "--max-width"]
+    assert complete(programs, "bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]
+    assert complete(programs, "stats", "pl") == ["plot"]
+    assert complete(programs, "stats", "record", "f.csv", "--fo") == ["--for"]
+    assert complete(programs, "stats", "eth1", "--bur") == ["--bursts"]
+    assert complete(programs, "nonsense", "x") == []

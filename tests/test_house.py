@@ -21,7 +21,7 @@ ROOT = Path(ovstool.__file__).parent
 FILES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 # The floors, from the door down: a room may import what is in it and on the floors below, and nothing beside it.
 FLOORS = [
-    ("__main__",), ("shell",), ("hints",), ("commands/",), ("stream",), ("switch_command",), ("command",), ("reach", "parser", "fleet", "remedy"), ("terminal/", "answers"),
+    ("__main__",), ("shell",), ("hints",), ("commands/",), ("stream",), ("switch_command",), ("command", "completion/"), ("reach", "parser", "fleet", "remedy"), ("terminal/", "answers"),
     ("recording/", "sandbox/"), ("switch/checks/",), ("switch/",), ("ovsdb/", "openflow/", "sflow/"), ("host/",),
     ("rates", "spreadsheet"), ("units",), ("errors",), ("lazy_imports",),
 ]  # fmt: skip
@@ -37,9 +37,20 @@ KNOWN_TO = {
     "ovstool.ovsdb": ("switch/", "ovsdb/"),
     "ovstool.openflow": ("switch/", "openflow/"),
     "ovstool.switch.checks": ("switch/checks/", "commands/"),
-    "ovstool.host": ("host/", "ovsdb/", "openflow/", "sflow/", "switch/", "answers", "switch_command", "reach", "remedy"),
+    "ovstool.host": (
+        "host/",
+        "ovsdb/",
+        "openflow/",
+        "sflow/",
+        "switch/",
+        "answers",
+        "switch_command",
+        "reach",
+        "remedy",
+        "completion/live",
+    ),
 }
-MOST_FILES = {"switch": 16, "commands": 20}  # of a folder; commands has one for each noun
+MOST_FILES = {"switch": 17, "commands": 20}  # of a folder; commands has one for each noun
 USUAL_FILES = 12
 LONG = 350  # lines; a longer module says at its top that it is long, and why
 LONGEST_FUNCTION = 50
