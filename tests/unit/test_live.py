@@ -328,7 +328,9 @@ HOSTILE = [
 
 def test_hostile_names_steer_nothing(terminal):
     rows = f"[rate(name) for name in {HOSTILE!r}]"
-    program = f"with LiveRates(title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
+    program = (
+        f"with LiveRates(title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
+    )
     shown = terminal(program, 80, 24)
     lines = shown.until(":smile:")
     assert r"\x1b[2J\x1b[31mred" in lines[0] and any(re.search(r"^\d\d:\d\d:\d\d a\\nb\\rc$", line) for line in lines)

@@ -133,7 +133,10 @@ def test_the_head_of_the_screen_and_what_helps():
     found.press(" ")
     assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  1 port  by rx+tx, descending"
     assert "q quit" not in "".join(shown(screen([rate("eth1")], keyboard=False), 100))
-    assert "  1-4 of 5 ports  " in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6)[0] and " of " not in shown(found, 100, 6)[0]
+    assert (
+        "  1-4 of 5 ports  " in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6)[0]
+        and " of " not in shown(found, 100, 6)[0]
+    )
 
 
 def test_the_order_of_ports():

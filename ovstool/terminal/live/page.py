@@ -71,8 +71,8 @@ class Page:
         seen = self._scroll.fit(len(text), max(height - 2, 0))
         body = [[(characters.clip(text[place], width), PLAIN)] for place in seen]
         head = joined((characters.printable(one_line(self.title)), self._scroll.position()), width)
-        keys = ("any key leaves this page",) if self.any_key_leaves else ("esc back", "q quit")
-        keys += ("up/down scroll",) if self._scroll.position() else ()
+        keys = ["any key leaves this page"] if self.any_key_leaves else ["esc back", "q quit"]
+        keys += ["up/down scroll"] if self._scroll.position() else []
         blank: list[list[Cell]] = [[] for _ in range(max(height - 2, 0) - len(body))]
         return [[(characters.clip(head, width), REVERSE)], *body, *blank, [(characters.clip(joined(keys, width), width), DIM)]][:height]
 

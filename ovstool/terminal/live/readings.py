@@ -75,7 +75,8 @@ class Readings:
             if (measured := by_key.get(self._view.key(seen))) is not None:
                 measured.append(seen.row)
         means = {
-            key: rows[key]._replace(row=of[-1]._replace(**{name: _mean(of, name) for name in self._view.rates})) for key, of in by_key.items()
+            key: rows[key]._replace(row=of[-1]._replace(**{name: _mean(of, name) for name in self._view.rates}))
+            for key, of in by_key.items()
         }
         return means, {name: [_highest(of, name) for of in by_key.values()] for name in self._view.histories}
 
@@ -99,7 +100,8 @@ class Readings:
             kept = [places[key] for key in keys]
             places = {key: number for number, key in enumerate(keys)}
             moved = [
-                {name: array("f", [of[at] if at < len(of) else nan for at in kept]) for name, of in column.items()} for column in self._columns
+                {name: array("f", [of[at] if at < len(of) else nan for at in kept]) for name, of in column.items()}
+                for column in self._columns
             ]
             self._columns = deque(moved, HISTORY)
         self._places = places  # another one: a paused state keeps the one before
