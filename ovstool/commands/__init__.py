@@ -40,7 +40,7 @@ COMMANDS = {
     "flow replace": "flow:FlowReplace",
     "flow diff": "flow:FlowDiff",
     "flow trace": "flow:FlowTrace",
-    "flow top": "flow:FlowTop",
+    "flow top": "flow_top:FlowTop",
     "police set": "police:PoliceSet",
     "police clear": "police:PoliceClear",
     "police check": "checks:PoliceCheck",

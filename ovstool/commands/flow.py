@@ -8,13 +8,13 @@ from typing import Any
 from ovstool.answers import Answer, Table
 from ovstool.commands.options import word
 from ovstool.errors import Exit, UsageError, one_line, quote
-from ovstool.parser import number, seconds
+from ovstool.parser import number
 from ovstool.switch import Switch, flow
 from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 from ovstool.terminal.formats import flat
 
 _FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
-_MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
+MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
 _FILE = "file with a flow on each line, comments after #; - for standard input"
 
 _FLOWS = "flows"  # the format that the commands of this noun read
@@ -103,7 +103,7 @@ class FlowList(SwitchLister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to look at")
-        parser.add_argument("match", metavar="MATCH", nargs="?", help=_MATCH)
+        parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
         names = parser.add_mutually_exclusive_group()
         names.add_argument(
@@ -182,7 +182,7 @@ class FlowDel(_BridgeWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("match", metavar="MATCH", nargs="?", help=_MATCH)
+        parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--strict", action="store_true", help="only the flow with exactly this match and priority")
         return parser
 
@@ -287,31 +287,3 @@ class FlowTrace(SwitchShow):
             self.print_page(_trace_page(shown))
         else:
             super().show(args, shown)
-
-
-class FlowTop(SwitchLister):
-    """Show the flows with the most traffic
-
-    Rates are averages over the interval. A flow without traffic is left out; one that is new counts from when it
-    was added. The counters of flows lag half a second or more behind, so an interval of less than a few seconds is only a hint.
-
-    Examples:
-      ovstool flow top br0
-      ovstool flow top br0 ip --interval 5 --by packets --limit 5
-    """
-
-    columns = ("table", "priority", "cookie", "match", "actions", "bps", "pps", "interval_s")
-    nothing = "no flow had any traffic"
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to look at")
-        parser.add_argument("match", metavar="MATCH", nargs="?", help=_MATCH)
-        parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
-        parser.add_argument("--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure (default: 1)")
-        parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="what comes first (default: bytes)")
-        parser.add_argument("--limit", metavar="N", type=number(1, 10**6), default=20, help="how many flows (default: 20)")
-        return parser
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.top(switch, args.bridge, args.match, args.table, args.interval, args.by, args.limit)

@@ -96,7 +96,7 @@ def clock(shared, tmp_path, monkeypatch):
 )
 def test_the_flows_with_the_most_traffic(shared, clock, by, limit, rows):
     with closing(Switch(db=shared.box.db)) as switch:
-        assert flow.top(switch, "br0", None, None, 10.0, by, limit) == rows
+        assert flow.top(switch, flow.TopSpec("br0", None, None, by, limit), 10.0) == rows
     assert clock.slept == [10.0]
 
 
@@ -104,9 +104,9 @@ def test_the_flows_with_the_most_traffic(shared, clock, by, limit, rows):
 def test_an_interval_has_to_fit_into_the_time_allowed(shared, clock, interval_s, is_too_long):
     with closing(Switch(db=shared.box.db, timeout_s=30)) as switch:
         if not is_too_long:
-            assert len(flow.top(switch, "br0", None, None, interval_s, "bytes", 99)) == len(ROWS)
+            assert len(flow.top(switch, flow.TopSpec("br0", None, None, "bytes", 99), interval_s)) == len(ROWS)
             return
         with pytest.raises(UsageError) as failure:
-            flow.top(switch, "br0", None, None, interval_s, "bytes", 99)
+            flow.top(switch, flow.TopSpec("br0", None, None, "bytes", 99), interval_s)
     assert str(failure.value) == f"--interval {interval_s}: longer than the time allowed (30 s); try: -t {interval_s + 30}"
     assert clock.slept == []
