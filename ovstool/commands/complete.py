@@ -10,16 +10,18 @@ from ovstool.errors import UsageError, quote
 class Complete(Command):
     """Print the completion script for bash, zsh or fish
 
-    With it Tab completes commands, options and their values, and the bridges, ports, queues and hosts that there are: those of the
-    switch that the line names with --db or --host, or of the one that ovstool would use. A switch that does not answer soon
-    completes nothing, and nobody is asked for a password.
+    With it, Tab completes commands, options and their values, and the bridges, ports, queues and hosts of the switch that the
+    line names with --db or --host, or else of the one that ovstool would use. A switch that does not answer soon completes
+    nothing, and nobody is asked for a password.
 
-    'pip install' and packages put the scripts where shells look for them. From an environment of Python's (venv, pipx) they
-    have to be put there; open a new shell afterwards:
+    Packages and 'pip install' put the scripts where the shells look for them. From a virtual environment (venv, pipx) put them
+    there yourself, and open a new shell:
       ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
       ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
       ovstool complete fish > ~/.config/fish/completions/ovstool.fish
-    Without the package bash-completion, and in zsh without a directory of $fpath, this does in ~/.bashrc or ~/.zshrc:
+
+    For bash without the bash-completion package, or zsh without a directory of your own in $fpath, put one of these into
+    ~/.bashrc or ~/.zshrc:
       source <(ovstool complete bash)
       source <(ovstool complete zsh)
 

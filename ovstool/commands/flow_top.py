@@ -9,7 +9,8 @@ from ovstool.commands.flow import MATCH
 from ovstool.commands.options import word
 from ovstool.parser import number, seconds
 from ovstool.stream import Sample, SwitchStream
-from ovstool.switch import Switch, flow
+from ovstool.switch import Switch
+from ovstool.switch.flow import top
 
 if TYPE_CHECKING:
     from ovstool.terminal.live.flows import FlowsView
@@ -35,7 +36,7 @@ class FlowTop(SwitchStream):
       ovstool flow top br0 --watch -f json | jq .bps
     """
 
-    columns = flow.TopFlow._fields
+    columns = top.TopFlow._fields
     nothing = "no flow had any traffic"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -51,7 +52,7 @@ class FlowTop(SwitchStream):
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:
-        return flow.TopFlow
+        return top.TopFlow
 
     def streams(self, args: argparse.Namespace) -> bool:
         return args.watch
@@ -66,12 +67,12 @@ class FlowTop(SwitchStream):
         return super().take_action(args)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        wanted = flow.TopSpec(args.bridge, args.match, args.table, args.by, args.limit)
+        wanted = top.TopSpec(args.bridge, args.match, args.table, args.by, args.limit)
         if not args.watch:
-            return flow.top(switch, wanted, args.interval)
+            return top.top(switch, wanted, args.interval)
         from ovstool.pace import Pace
 
-        return map(Sample, flow.watch_top(switch, wanted, args.pace or Pace(args.interval)))
+        return map(Sample, top.watch_top(switch, wanted, args.pace or Pace(args.interval)))
 
     def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "FlowsView":
         from ovstool.terminal.live.cells import Characters, encoding_of
