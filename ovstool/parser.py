@@ -227,7 +227,7 @@ def number(low: int, high: int) -> Callable[[str], int]:
 
 def _format(text: str) -> str:
     if text not in Formatters():
-        raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; one of {', '.join(Formatters())}")
+        raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; the formats are {', '.join(Formatters())}")
     return text
 
 

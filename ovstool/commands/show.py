@@ -13,8 +13,8 @@ from ovstool.terminal.formats import flat
 class Show(SwitchShow):
     """Show the switch as a tree
 
-    Bridges, controllers and whether they are connected, sFlow, ports with VLANs, QoS and policing, interfaces and their
-    errors. -f json gives the same as one object.
+    Shows bridges, controllers and whether they are connected, sFlow, ports with their VLANs, QoS and policing, and
+    interfaces with their errors. -f json prints the same as one object.
 
     Examples:
       ovstool show

@@ -187,7 +187,7 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     if len(members) > 1 and of_interface:
         raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
     if len(members) == 1 and spec.bond_mode:
-        raise UsageError(f"port {quote(name)}", "is no bond, so it has no bond mode")
+        raise UsageError(f"port {quote(name)}", "is not a bond, so it has no bond mode")
     asked = _changed(port, _unset_port(spec) | _port_columns(spec))
     if any(getattr(spec, column) not in (None, ()) or (column, None) in spec.unset for column in port_modes.VLAN_COLUMNS):
         port_modes.check_vlans(name, port | asked)
@@ -254,9 +254,11 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
 def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
     """Raises UsageError for a port that does not go by itself."""
     if any(bridge["name"] == row["name"] for bridge in bridges):
-        raise UsageError(f"port {quote(name)}", "the local port of a bridge goes with the bridge", f"ovstool bridge del {quote(name)}")
+        raise UsageError(
+            f"port {quote(name)}", "the local port of a bridge is deleted with the bridge", f"ovstool bridge del {quote(name)}"
+        )
     if row["fake_bridge"] and one(row["tag"]) is not None:
-        why = f"the local port of a fake bridge, VLAN {one(row['tag'])}, goes with the bridge and its other ports"
+        why = f"the local port of a fake bridge, VLAN {one(row['tag'])}, is deleted with the bridge and its other ports"
         raise UsageError(f"port {quote(name)}", why, f"ovstool bridge del {quote(str(row['name']))}")
     if name != row["name"] and len(many(row["interfaces"])) > 1:
         raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
