@@ -243,9 +243,9 @@ def _require_firm(fd: int, found: os.stat_result, real: Path, directory: Path) -
     why = None
     # In a user namespace root's files show another owner, that of /.
     if found.st_uid not in (0, os.geteuid(), os.stat("/").st_uid):
-        why = f"{quote(str(real))}, a parent folder, belongs to another user"
+        why = f"{quote(str(real))}, on the path to it, belongs to another user"
     elif stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX and _others_may_write(fd, found):
-        why = f"other users may write to {quote(str(real))}, a parent folder"
+        why = f"other users may write to {quote(str(real))}, on the path to it"
     if why:
         raise Refused(quote(str(directory)), why, "another --dir")
 

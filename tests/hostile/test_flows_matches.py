@@ -87,27 +87,27 @@ REFUSED = {
     "reg0=1,xreg0=5": "sets one field twice",
     "ip,nw_dst=1.1.1.1,nw_dst=1.1.1.2": "sets one field twice",
     # words that say nothing
-    "n_packets=0": "says nothing",
-    "ip,duration=5s": "says nothing",
+    "n_packets=0": "does not match on anything",
+    "ip,duration=5s": "does not match on anything",
     "reg0": "would be taken as",
     "eth": "matches all flows",
     "dl_dst=00:00:00:00:00:00/00:00:00:00:00:00": "matches all flows",
     "nw_dst=0.0.0.0/0": "matches all flows",
-    "cookie=5/0": "says nothing",
-    "cookie=5/0x00": "says nothing",
-    "out_port=ANY": "says nothing",
-    "out_group=any": "says nothing",
-    "out_port=065535": "says nothing",
-    "out_group=+4294967295": "says nothing",
+    "cookie=5/0": "does not match on anything",
+    "cookie=5/0x00": "does not match on anything",
+    "out_port=ANY": "does not match on anything",
+    "out_group=any": "does not match on anything",
+    "out_port=065535": "does not match on anything",
+    "out_group=+4294967295": "does not match on anything",
     "#ip": "starts a comment",
     # values that are others'
-    "table=255": "takes it for all of them",
-    "table=+255": "takes it for all of them",
+    "table=255": "takes it for all tables",
+    "table=+255": "takes it for all tables",
     "dl_vlan=5000": "dl_vlan=5000 does not fit: 0 to 4095, or 0xffff",
     "dl_vlan_pcp=9": "does not fit",
-    "ip,nw_dst=1.1.1.257": "no address",
-    "ip,nw_dst=1.1.1.-255": "no address",
-    "nw_dst(1.1. 1.1),ip": "no address",
+    "ip,nw_dst=1.1.1.257": "not an address",
+    "ip,nw_dst=1.1.1.-255": "not an address",
+    "nw_dst(1.1. 1.1),ip": "not an address",
     "dl_dst=02:00:00:00:00:102": "02:00:00:00:00:102 is not an address",
     "dl_dst=02:00:00:00:00:02/ff:ff:ff:ff:ff:1ff": "ff:ff:ff:ff:ff:1ff is not an address",
     "dl_vlan=0x1388": "does not fit: 0 to 4095",
@@ -170,7 +170,7 @@ def test_other_commands_take_it_no_more(filled, words, said):
 
 
 MEANT_AS_FIELDS = [match for match in REFUSED if match not in ("reg0", "ip,nw_dst=1.1.1.257") and not match.startswith(("table=0,t", "out_port"))
-                   and ("taken as" in REFUSED[match] or "two things" in REFUSED[match] or "needs another" in REFUSED[match])]  # fmt: skip
+                   and ("taken as" in REFUSED[match] or "sets one field" in REFUSED[match] or "needs another" in REFUSED[match])]  # fmt: skip
 
 
 # Of flows, which may be very many, the words are looked at first.

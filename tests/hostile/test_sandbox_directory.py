@@ -110,9 +110,9 @@ def prepared(place, kind):
 def test_a_way_that_others_can_change_is_not_gone(place, kind):
     directory = prepared(place, kind)
     done = ovstool("sandbox", "start", "--dir", directory, "--datapath", "dummy")
-    assert_refused(done, 6, str(directory), ", a parent folder", "; try: another --dir")
+    assert_refused(done, 6, str(directory), ", on the path to it", "; try: another --dir")
     for verb in (sandbox.stop, sandbox.find):
-        with pytest.raises(Refused, match=", a parent folder"):
+        with pytest.raises(Refused, match=", on the path to it"):
             verb(directory)
     assert not directory.exists()
 

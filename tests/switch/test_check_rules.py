@@ -56,7 +56,7 @@ def test_what_is_set_is_looked_at_at_once(switch, ovstool):
     assert said.startswith("eth2: no queue 0 for unclassified traffic: ") and "min rate of 12 kbit/s" in said
     assert notes(ovstool("qos steer eth2 --queue 2 --match ip,nw_dst=10.0.0.2")) == []  # errors alone are told again
     (said,) = notes(ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 2:max=80001bit"))
-    assert said == "queue 2: max 80.001kbit: ovs-vswitchd rounds it to whole bytes, 80kbit"
+    assert said == "queue 2: max 80.001kbit: ovs-vswitchd takes whole bytes, 80kbit"
 
 
 def test_ports_that_can_have_none(switch, ovstool):

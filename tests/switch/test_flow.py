@@ -261,7 +261,7 @@ def test_an_error_in_a_file_installs_nothing(switch, unmoved):
         (b"", "holds no flow"),
         (b"\n# nothing\n\n", "holds no flow"),
         (b"actions=drop\nip actions=\xff\n", ":2: not UTF-8"),
-        (b"actions=drop\nip actions=\0\n", ":2: holds a NUL"),
+        (b"actions=drop\nip actions=\0\n", ":2: contains a NUL"),
         (b"table=1 actions=drop\ndelete table=2\n", ":2: delete is not a flow to add"),
         (b"modify_strict table=2 actions=drop\n", ":1: modify_strict is not a flow to add"),
         (b"ip\n", ":1: must specify an action"),

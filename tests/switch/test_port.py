@@ -155,7 +155,7 @@ def test_a_type_that_is_not_there(switch, ovstool):
         ("--vlan-mode native-tagged --trunk 6", "VLAN mode native-tagged needs a native VLAN; try: --tag N"),
         ("--vlan-mode dot1q-tunnel", "needs a service VLAN"),
         ("--vlan-mode native-tagged --tag 5 --trunk 0,6", "ignores 0 in its trunks"),
-        ("--tag 5 --trunk 6", "ignores trunks; try: {0}tag, {0}trunk"),
+        ("--tag 5 --trunk 6", "ignores its trunks; try: {0}tag, {0}trunk"),
     ],
 )
 def test_vlan_modes(vlans, options, rows):

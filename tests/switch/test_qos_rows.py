@@ -182,14 +182,14 @@ def test_list_and_show(database):
 @pytest.mark.parametrize(
     ("words", "notes"),
     [
-        ("--max-rate 9", ["max-rate 9bit: ovs-vswitchd rounds it to whole bytes, 8bit"]),
+        ("--max-rate 9", ["max-rate 9bit: ovs-vswitchd takes whole bytes, 8bit"]),
         ("--max-rate 16", []),
         (
             "--max-rate 9mbit --queue 0:min=1001,max=2002,burst=3003",
             [
-                "queue 0: min 1.001kbit: ovs-vswitchd rounds it to whole bytes, 1kbit",
-                "queue 0: max 2.002kbit: ovs-vswitchd rounds it to whole bytes, 2kbit",
-                "queue 0: burst 3.003kbit: ovs-vswitchd rounds it to whole bytes, 3kbit",
+                "queue 0: min 1.001kbit: ovs-vswitchd takes whole bytes, 1kbit",
+                "queue 0: max 2.002kbit: ovs-vswitchd takes whole bytes, 2kbit",
+                "queue 0: burst 3.003kbit: ovs-vswitchd takes whole bytes, 3kbit",
             ],
         ),
         ("--max-rate 9mbit --other-config x=y --other-config z=1", ["linux-htb does not read --other-config x", "linux-htb does not read --other-config z"]),

@@ -125,7 +125,7 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
     ("options", "words"),
     [
         ("--type sfq --max-rate 1mbit", "linux-sfq does not take it: it shares the link among flows; try: --type linux-htb"),
-        ("--type codel --burst 10kB", "linux-codel has none"),
+        ("--type codel --burst 10kB", "linux-codel does not take it"),
         ("--type fq_codel --queue 0", "linux-fq_codel has no queues"),
         ("--type noop --queue 3:min=1mbit", "linux-noop has no queues: it leaves the queueing of the port to other software"),
         ("--type netem --max-rate 1mbit", "try: --type linux-htb or --other-config latency=N"),

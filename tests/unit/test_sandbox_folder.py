@@ -123,7 +123,7 @@ def test_who_may_write_to_it_and_above_it(folder, mode, group, firm):
         assert enter(box) and enter(box / "x", create=True)
         return
     assert said(enter, box, error=Refused) == f"{box}: other users may write to the directory; try: another --dir"
-    assert said(enter, box / "x", error=Refused) == f"{box}/x: other users may write to {box}, a parent folder; try: another --dir"
+    assert said(enter, box / "x", error=Refused) == f"{box}/x: other users may write to {box}, on the path to it; try: another --dir"
     box.chmod(mode | stat.S_ISVTX)
     assert enter(box / "x", create=True) and not directories.is_own(box)
 
@@ -135,7 +135,7 @@ def test_whose_it_is(folder):
     os.chown(box, 43210, 0)
     assert not directories.is_own(box) and not directories.is_own(folder / "no")
     assert said(enter, box) == f"{box}: the directory belongs to another user; try: another --dir"
-    assert said(enter, box / "x") == f"{box}/x: {box}, a parent folder, belongs to another user; try: another --dir"
+    assert said(enter, box / "x") == f"{box}/x: {box}, on the path to it, belongs to another user; try: another --dir"
 
 
 # --- files in it

@@ -302,9 +302,7 @@ def _not_in_bytes(spec: QosSpec) -> list[str]:
     for number, queue in spec.queues.items():
         asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue.shape, part) for part in ("min_rate", "max_rate", "burst")}
     odd = {what: bits for what, bits in asked.items() if bits is not None and bits % 8}
-    return [
-        f"{what} {units.spell(bits)}: ovs-vswitchd rounds it to whole bytes, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()
-    ]
+    return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
 
 def _insert_queues(txn: Transaction, queues: dict[int, _StoredQueue], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
