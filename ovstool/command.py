@@ -28,7 +28,7 @@ def report(error: BaseException, debug: bool, stderr: Any, host: str | None = No
         print(one_line(f"ovstool: {where}{limit}"), file=stderr)
         return Exit.REFUSED
     words = " ".join(str(error).split())[:200]
-    hint = "again with --debug, and report what it prints"
+    hint = "the same command with --debug, and report what it prints"
     print(one_line(f"ovstool: {where}a bug in ovstool: {type(error).__name__}: {words}; try: {hint}"), file=stderr)
     return Exit.BUG
 
@@ -129,7 +129,7 @@ class OutputCommand(Command):
             wanted = [column.lower().strip().replace(" ", "_") for column in getattr(parsed_args, name, [])]
             for column in wanted:
                 if column not in columns:
-                    raise UsageError(f"column {quote(column)}", "there is no such column", ", ".join(columns))
+                    raise UsageError(f"column {quote(column)}", "no such column", ", ".join(columns))
             setattr(parsed_args, name, wanted)
 
     def known_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> list[str]:

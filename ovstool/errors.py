@@ -96,7 +96,7 @@ def of_the_machine(error: BaseException) -> str | None:
         case MemoryError() | SystemError():  # the latter where there is no memory for the former
             return "this machine: out of memory"
         case RecursionError():
-            return "what was read: nested too deeply"
+            return "the input is nested too deeply"
         case ImportError():
             while isinstance(error.__cause__, ImportError):  # numpy writes a page about it
                 error = error.__cause__

@@ -82,10 +82,10 @@ class Merged(Generic[Host, Result]):
     """Streams of all hosts as one, in the order in which things come; each in a thread of its own. ``errors`` holds those that ended early."""
 
     def __init__(self, work: Callable[[Host], Iterable[Result]], hosts: Sequence[Host]):
-        """Raises UsageError when there are more hosts than can be listened to at once, Refused."""
+        """Raises UsageError when there are more hosts than can be read at the same time, Refused."""
         if len(hosts) > _STREAMS:
             raise UsageError(
-                f"{len(hosts)} hosts", f"at most {_STREAMS} can be listened to at once", "several commands, each for some of them"
+                f"{len(hosts)} hosts", f"at most {_STREAMS} can be read at the same time", "several commands, each for some of them"
             )
         self.errors: list[tuple[Host, BaseException]] = []
         self._queue: queue.Queue[tuple[Host, Any, bool]] = queue.Queue(_WAITING)

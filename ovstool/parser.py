@@ -231,7 +231,7 @@ def number(low: int, high: int) -> Callable[[str], int]:
 def _format(own_formats: Sequence[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in Formatters() and text not in own_formats:
-            raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; one of {', '.join([*own_formats, *Formatters()])}")
+            raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; the formats are {', '.join([*own_formats, *Formatters()])}")
         return text
 
     return parse

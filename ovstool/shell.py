@@ -150,7 +150,7 @@ def _require_utf8(words: list[str]) -> None:
         if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word):
             raise UsageError(quote(word), "not valid UTF-8")
         if "\0" in word:
-            raise UsageError(quote(word), "a NUL character cannot be meant")
+            raise UsageError(quote(word), "contains a NUL character")
 
 
 def _unknown(words: list[str]) -> UsageError:
@@ -162,5 +162,5 @@ def _unknown(words: list[str]) -> UsageError:
         if len(words) == 1 or words[1].startswith("-"):
             return UsageError(words[0], "a verb is missing", f"ovstool {words[0]} and one of {verbs}")
         hint = meant[0] if len(meant) == 1 else f"ovstool {words[0]} and one of {verbs}"
-        return UsageError(words[0], f"{quote(words[1])} is none of its verbs ({verbs})", hint)
+        return UsageError(words[0], f"{quote(words[1])} is not one of its verbs ({verbs})", hint)
     return UsageError(quote(" ".join(words[:2])), "unknown command", " or ".join(meant) or "ovstool help")

@@ -100,7 +100,7 @@ class SwitchCommand(Command):
     def _begin(self, args: argparse.Namespace) -> None:
         args.targets = _targets(args)
         if args.sudo and not args.targets:
-            self.note("--sudo is for far hosts: without --host it does nothing", args)
+            self.note("--sudo has no effect without --host: it applies to remote hosts only", args)
         self.prepare(args)
 
     def _ask_all(self, args: argparse.Namespace) -> Exit:
@@ -128,7 +128,7 @@ class SwitchCommand(Command):
             self.print_notes(asked.values(), args)
             failure = self._report_hosts([(done.host, done.error) for done in outcomes if done.error], args)
             if skipped := [done.host.name for done in outcomes if not done.finished]:
-                self.note(f"not begun after the failure: {', '.join(skipped)}", args)
+                self.note(f"not started because a host failed: {', '.join(skipped)}", args)
         return failure or outcome
 
     def _print(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
@@ -164,7 +164,7 @@ class SwitchCommand(Command):
         """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
         done = [outcome.host.name for outcome in outcomes if outcome.result]
         rest = [outcome.host.name for outcome in outcomes if not outcome.finished]
-        text = f"ovstool: interrupted; done: {', '.join(done) or 'none'}; not known: {', '.join(rest) or 'none'}"
+        text = f"ovstool: interrupted; done: {', '.join(done) or 'none'}; unknown: {', '.join(rest) or 'none'}"
         print(one_line(text), file=self.app.stderr)
         self._report_hosts([(outcome.host, outcome.error) for outcome in outcomes if outcome.error], args)
 

@@ -149,7 +149,7 @@ CASES = (
 # In test_check_rules.py and test_steer.py; and that of a row which is gone can only be seen by who reads while another writes.
 ELSEWHERE = frozenset(
     [
-        "a match that no packet has",
+        "no packet matches this",
         "a packet rate on a port of DPDK",
         "max-rate above the link's speed",
         "policing has no effect on ports of AF_XDP",

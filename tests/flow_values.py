@@ -311,7 +311,7 @@ BESIDE = {
 }
 SAID = {  # in a flow to add; what is said about it
     "dl_vlan=5000,actions=drop": "dl_vlan=5000 does not fit: 0 to 4095, or 0xffff for packets without a VLAN",
-    "ip,nw_dst=10.0.0.300,actions=drop": "nw_dst=10.0.0.300 does not fit: 10.0.0.300 is no address",
+    "ip,nw_dst=10.0.0.300,actions=drop": "nw_dst=10.0.0.300 does not fit: 10.0.0.300 is not an address",
     "actions=mod_vlan_vid:5000": "mod_vlan_vid:5000 does not fit: 0 to 4095",
     "actions=set_queue:-1": "set_queue:-1 does not fit: 0 to 4294967295",
     "actions=output:70000": "output:70000 does not fit: 0 to 65535, or a port's name",
@@ -330,9 +330,9 @@ SAID = {  # in a flow to add; what is said about it
     "cookie=-1,actions=drop": "cookie=-1 does not fit: 0 to 0xfffffffffffffffe",
     "table=256,actions=drop": "table=256 does not fit: 0 to 254",
     "tp_dst=010,tcp,actions=drop": "tp_dst=010 begins with 0, so ovs-ofctl would read it as octal: 8",
-    "send_flow_rem=no,actions=drop": "has no value, and ovs-ofctl would pass over no",
-    "actions=ct_clear(zone=5)": "ct_clear(zone=5) says more than it can",
-    "ipv6,tcp,tp_dst=80,actions=drop": "tcp says something else than ipv6, and ovs-ofctl would take the last",
+    "send_flow_rem=no,actions=drop": "has no value, and ovs-ofctl would ignore no",
+    "actions=ct_clear(zone=5)": "ct_clear(zone=5) says too much",
+    "ipv6,tcp,tp_dst=80,actions=drop": "tcp contradicts ipv6, and ovs-ofctl would use the last",
     'in_port="eth 1",dl_vlan=5000,actions=drop': "dl_vlan=5000 does not fit",
 }
 TOO_MUCH = [  # arguments that nothing has, and what ovs-ofctl reads no further than to its half

@@ -6,7 +6,7 @@ WARNINGS = frozenset(
         "QoS row shared by several ports",
         "a burst without a rate",
         "a flow leads to a queue that is not there",
-        "a match that no packet has",
+        "no packet matches this",
         "burst above what this Open vSwitch can hold",
         "burst longer than tc can hold",
         "burst much larger than the rate",

@@ -16,7 +16,7 @@ _DEFAULT_PORT = "6653"  # OFP_PORT
 class BridgeList(SwitchLister):
     """List the bridges of the switch
 
-    Ports are counted, the local port included; controllers and sFlow are shown by their targets.
+    The number of ports includes the local port. Controllers and sFlow collectors are shown by their targets.
 
     Example:
       ovstool bridge list
@@ -48,7 +48,8 @@ class BridgeShow(SwitchShow):
 class BridgeAdd(SwitchWriter):
     """Add a bridge
 
-    A bridge that exists as asked is left alone; one that exists and differs is a conflict (exit code 4).
+    If the bridge already exists with these settings, nothing changes; if it exists with different ones, the command fails
+    (exit code 4).
 
     Examples:
       ovstool bridge add br0
@@ -69,12 +70,13 @@ class BridgeAdd(SwitchWriter):
 class BridgeSet(SwitchWriter):
     """Change a bridge
 
-    What is not named stays as it is. Keys of --external-id and --other-config are added to those there; protocols and
-    controllers are replaced.
+    Settings that are not given stay as they are. --external-id and --other-config add to the keys that are there;
+    --protocols and --controller replace what was there.
 
     Open vSwitch deletes all flows, groups and meters of a bridge when its first controller is added, when its last one is
-    removed, when --fail-mode changes while it has no controller, and when --datapath-type changes. A note says how many there
-    are, with --dry-run too. Unless all of them are flows of 'qos steer', such a change needs --force (else exit code 4).
+    removed, when --fail-mode changes while it has no controller, and when --datapath-type changes. A note says how many
+    would be lost, also with --dry-run. Such a change needs --force (otherwise exit code 4), unless all that would be lost
+    are flows of 'qos steer'.
 
     Examples:
       ovstool bridge set br0 --fail-mode secure
@@ -90,9 +92,11 @@ class BridgeSet(SwitchWriter):
             metavar="COLUMN[:KEY]",
             action="append",
             type=column_and_key(bridge.UNSETTABLE),
-            help=f"back to the default: {', '.join(bridge.UNSETTABLE)}; repeatable",
+            help=f"reset to the default: {', '.join(bridge.UNSETTABLE)}; repeatable",
         )
-        parser.add_argument("--force", action="store_true", help="even if Open vSwitch deletes the bridge's flows, groups and meters")
+        parser.add_argument(
+            "--force", action="store_true", help="make the change even if Open vSwitch deletes the bridge's flows, groups and meters"
+        )
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -105,7 +109,8 @@ class BridgeSet(SwitchWriter):
 class BridgeDel(SwitchWriter):
     """Delete bridges, with their ports and the QoS that only those ports used
 
-    A fake bridge is a VLAN of another bridge (ovs-vsctl add-br NAME PARENT VLAN); its ports are those of that VLAN.
+    A fake bridge is a VLAN of another bridge (ovs-vsctl add-br NAME PARENT VLAN). Deleting it deletes the ports in that
+    VLAN.
 
     Example:
       ovstool bridge del br0 br1 --if-exists
@@ -114,7 +119,7 @@ class BridgeDel(SwitchWriter):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridges", metavar="BRIDGE", nargs="+", help="bridge to delete")
-        parser.add_argument("--if-exists", action="store_true", help="a bridge that is not there is no error")
+        parser.add_argument("--if-exists", action="store_true", help="do not fail when a bridge does not exist")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -126,20 +131,22 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         "--datapath-type",
         metavar="T",
         type=word,
-        help="system (the kernel's), netdev (userspace) or another this OVS has (default: system where there is one)",
+        help="system (the kernel's), netdev (userspace) or another type of this Open vSwitch (default: system if it has that)",
     )
     parser.add_argument(
         "--fail-mode",
         choices=("standalone", "secure"),
-        help="without a controller: forward as a learning switch, or only by installed flows",
+        help="what to do without a controller: forward as a learning switch, or only by installed flows",
     )
     parser.add_argument(
-        "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to speak, such as OpenFlow13"
+        "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to allow, such as OpenFlow13"
     )
     parser.add_argument(
         "--controller", metavar="TARGET", action="append", type=_target, help="OpenFlow controller, such as tcp:192.0.2.1:6653; repeatable"
     )
-    parser.add_argument("--external-id", metavar="K=V", action="append", type=key_value, help="a key for other programs; repeatable")
+    parser.add_argument(
+        "--external-id", metavar="K=V", action="append", type=key_value, help="a key of external_ids, for other programs; repeatable"
+    )
     parser.add_argument("--other-config", metavar="K=V", action="append", type=key_value, help="a key of Bridge.other_config; repeatable")
 
 

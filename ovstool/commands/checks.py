@@ -54,12 +54,13 @@ def _blocks(answers: Sequence[Answer]) -> Iterator[str]:
 
 
 class QosCheck(_Check):
-    """Look for what keeps QoS from working
+    """Find what keeps QoS from working
 
-    Of each port with a QoS, or each named: a queue that no flow leads to, a qdisc that is not installed or somebody else's, a type
-    that the interface cannot have, rates that contradict each other, a value that ovs-vswitchd ignores, and more. Without PORT also rows
-    that nothing refers to. A row for each problem, with the evidence and a command against it; exit code 1 when there is one.
-    Of several commands run one, then check again.
+    Checks every port that has a QoS, or the ports named: queues that no flow leads to, a qdisc that is missing or was
+    installed by another program, a type that the interface does not support, rates that contradict each other, values that
+    ovs-vswitchd ignores, and more. Without PORT it also looks for rows that nothing refers to. Each problem comes with its
+    evidence and a command that fixes it; the exit code is 1 when there is any. When several commands are suggested, run one,
+    then check again.
 
     Examples:
       ovstool qos check
@@ -73,12 +74,12 @@ class QosCheck(_Check):
 
 
 class PoliceCheck(_Check):
-    """Look for what keeps policing from working
+    """Find what keeps policing from working
 
-    Of each port that is policed, or each named: a burst that starves TCP or lets too much through, a datapath or an interface that
-    cannot police, a police action that tc does not have, traffic in the other direction than the limit, and more. A row for each
-    problem, with the evidence and a command against it; exit code 1 when there is one. Of several commands run one, then check
-    again.
+    Checks every policed port, or the ports named: a burst that starves TCP or lets too much through, a datapath or an
+    interface that cannot police, a police action missing from tc, a limit on the wrong direction of the traffic, and more.
+    Each problem comes with its evidence and a command that fixes it; the exit code is 1 when there is any. When several
+    commands are suggested, run one, then check again.
 
     Examples:
       ovstool police check

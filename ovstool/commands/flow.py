@@ -13,9 +13,9 @@ from ovstool.switch import Switch, flow
 from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 from ovstool.terminal.formats import flat
 
-_FLOW = "flow in ovs-ofctl's syntax, such as 'priority=10,ip,in_port=eth1 actions=output:eth2'"
-MATCH = "only flows that this covers, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
-_FILE = "file with a flow on each line, comments after #; - for standard input"
+_FLOW = "flow in ovs-ofctl's syntax, as in the examples"
+MATCH = "only flows covered by this match, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
+_FILE = "file with one flow per line and comments after #; - for standard input"
 
 _FLOWS = "flows"  # the format that the commands of this noun read
 _LINE_BY_LINE = ("json", "csv", "value", "lines", "shell")  # formats that print a row as it comes
@@ -37,7 +37,7 @@ def _read_flows(file: str) -> flow.GivenFlows:
     if len(data) > _MAX_FILE:
         raise UsageError(quote(name), f"longer than {_MAX_FILE >> 20} MiB")
     shown = "-" if file == "-" else file
-    for what, at in (("not UTF-8", _not_utf8(data)), ("holds a NUL, so it is not text", data.find(b"\0"))):
+    for what, at in (("not UTF-8", _not_utf8(data)), ("contains a NUL character, so it is not text", data.find(b"\0"))):
         if at >= 0:
             raise UsageError(f"{shown}:{data.count(10, 0, at) + 1}", what)
     return flow.GivenFlows.checked(data.decode("utf-8-sig").replace("\r\n", "\n").split("\n"), shown)
@@ -102,7 +102,7 @@ class FlowList(SwitchLister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to look at")
+        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
         parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
         names = parser.add_mutually_exclusive_group()
@@ -110,7 +110,7 @@ class FlowList(SwitchLister):
             "--names", action="store_true", default=None, help="show ports and tables by name (default: when standard output is a terminal)"
         )
         names.add_argument("--no-names", dest="names", action="store_false", help="show ports and tables by number")
-        parser.add_argument("--parsed", action="store_true", help="match and actions as objects")
+        parser.add_argument("--parsed", action="store_true", help="show match and actions as objects")
         return parser
 
     def prepare(self, args: argparse.Namespace) -> None:
@@ -141,10 +141,10 @@ class FlowList(SwitchLister):
 class FlowAdd(_BridgeWriter):
     """Add flows to a bridge, all or none
 
-    Flows with the same table, priority and match are replaced. All are sent in one bundle, which needs OpenFlow 1.3 or
-    newer among the protocols of the bridge. A flow that is there already is unchanged, however it was written; one with
-    reset_counts is always sent. A file holds nothing but flows: no modify or delete. With --dry-run the flows that would
-    change are printed, with + or - in front.
+    A flow with the same table, priority and match is replaced. All flows are sent in one bundle, so the bridge's protocols
+    must include OpenFlow 1.3 or newer. A flow that is already there is left unchanged, however it is written, unless it has
+    reset_counts. A file may contain only flows to add, not modify or delete commands. --dry-run prints the flows that would
+    change, with + or - in front.
 
     Examples:
       ovstool flow add br0 'priority=10,ip,in_port=eth1 actions=output:eth2'
@@ -161,7 +161,7 @@ class FlowAdd(_BridgeWriter):
     def prepare(self, args: argparse.Namespace) -> None:
         super().prepare(args)
         if bool(args.flows) == bool(args.file):
-            raise UsageError("flow add", "wants either flows or a file", "FLOW..., or --file F")
+            raise UsageError("flow add", "needs either flows or a file", "FLOW..., or --file F")
         args.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -191,12 +191,12 @@ class FlowDel(_BridgeWriter):
 
 
 class FlowReplace(_BridgeWriter):
-    """Give a bridge the flows of a file, and no others
+    """Replace the flows of a bridge with those of a file
 
-    Flows that are not in the file go, all in one bundle with what is added: no packet sees half of it. Needs OpenFlow
-    1.3 or newer among the protocols of the bridge. Flags such as send_flow_rem are not compared, as ovs-ofctl does not.
-    A file without flows is refused; to have none, 'ovstool flow del BRIDGE'. With --dry-run what would change is printed,
-    with + or - in front.
+    Deletes the flows that are not in the file and adds those that are missing, in one bundle: no packet meets half of the
+    change. The bridge's protocols must include OpenFlow 1.3 or newer. Like ovs-ofctl, it does not compare flags such as
+    send_flow_rem. A file without flows is refused; to delete all flows, use 'ovstool flow del BRIDGE'. --dry-run prints what
+    would change, with + or - in front.
 
     Examples:
       ovstool flow replace br0 --file flows.txt
@@ -219,9 +219,9 @@ class FlowReplace(_BridgeWriter):
 class FlowDiff(SwitchChecker):
     """Compare the flows of a bridge with those of a file
 
-    A line with - is a flow that only the switch has, one with + a flow that only the file has; a flow with other actions,
-    another cookie or other timeouts has both. Exit code 0 when there is no difference, 1 when there is one. Counters and
-    flags are not compared, and how a flow is written does not matter: mod_dl_dst or set_field.
+    A line with - is a flow that only the switch has, a line with + one that only the file has; a flow whose actions, cookie
+    or timeouts differ has both. The exit code is 0 when nothing differs, 1 when something does. Counters and flags are not
+    compared, and it does not matter how a flow is written, as with mod_dl_dst or with set_field.
 
     Examples:
       ovstool flow diff br0 --file flows.txt
@@ -233,7 +233,7 @@ class FlowDiff(SwitchChecker):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to look at")
+        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
         parser.add_argument("--file", metavar="F", type=word, required=True, help=_FILE)
         return parser
 
@@ -255,10 +255,10 @@ class FlowDiff(SwitchChecker):
 
 
 class FlowTrace(SwitchShow):
-    """Tell what a bridge would do with a packet, and why
+    """Show what a bridge would do with a packet, and why
 
-    FLOW describes the packet in ovs-ofctl's syntax; without in_port it comes from nowhere. First comes what becomes of
-    it, in one sentence, then each flow that it meets, with its actions. No packet is sent.
+    FLOW describes the packet in ovs-ofctl's syntax; without in_port it has no input port. The verdict comes first, in one
+    sentence, followed by each flow that the packet matches, with its actions. No packet is sent.
 
     Examples:
       ovstool flow trace br0 in_port=eth1,tcp,nw_dst=10.0.0.2,tcp_dst=80
@@ -269,7 +269,7 @@ class FlowTrace(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge that the packet comes to")
+        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge that receives the packet")
         parser.add_argument("flow", metavar="FLOW", help="packet, such as in_port=eth1,ip,nw_dst=10.0.0.2")
         return parser
 

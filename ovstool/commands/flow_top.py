@@ -42,7 +42,7 @@ class FlowTop(SwitchStream):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.set_defaults(formatter=None)  # so that -f table is not nothing
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to look at")
+        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
         parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
         parser.add_argument("--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure (default: 1)")

@@ -14,11 +14,11 @@ from ovstool.switch_command import SwitchLister, SwitchWriter
 class PoliceSet(SwitchWriter):
     """Limit what ports receive (ingress policing)
 
-    Packets above the rate are dropped. A limit that is not named stays as it is. A RATE is a number and a unit, such as
-    10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. Without --burst the burst is
-    210 ms of the rate and one frame, at least 128 kbit: with that, TCP reaches the rate. Without --packet-burst it is 210 ms
-    of the packet rate, rounded up to whole thousands. Problems that show in the database are noted at once; 'police check'
-    looks for more. To limit what a port sends, see 'ovstool help qos set'.
+    Packets above the rate are dropped. A limit that is not given stays as it is. A RATE is a number and a unit, such as
+    10mbit, 1.5gbit or 64kbit; a SIZE is in bits, such as 2500kbit, or in bytes, such as 64KiB. The default burst is 210 ms
+    at the rate plus one frame, at least 128 kbit, which lets TCP reach the rate; the default packet burst is 210 ms at the
+    packet rate, rounded up to whole thousands. Problems visible in the database are noted at once; 'police check' looks for
+    more. To limit what a port sends, see 'ovstool help qos set'.
 
     On the userspace datapath (datapath_type=netdev) only DPDK ports are policed. For other ports use an OpenFlow meter. It is
     lost when ovs-vswitchd restarts:
@@ -37,11 +37,11 @@ class PoliceSet(SwitchWriter):
         parser.add_argument("ports", metavar="PORT", nargs="+", help=POLICED_PORT)
         parser.add_argument("--rate", metavar="RATE", type=quantity(units.parse_rate), help="limit in bits per second, such as 10mbit")
         parser.add_argument(
-            "--burst", metavar="SIZE", type=quantity(units.parse_size), help="how much may come at once, such as 2500kbit or 64kB"
+            "--burst", metavar="SIZE", type=quantity(units.parse_size), help="how much may arrive in a burst, such as 2500kbit or 64kB"
         )
         parser.add_argument("--packet-rate", metavar="PPS", type=number(1, units.MAX), help="limit in packets per second, in steps of 1000")
         parser.add_argument(
-            "--packet-burst", metavar="N", type=number(1, units.MAX), help="how many packets may come at once, in steps of 1000"
+            "--packet-burst", metavar="N", type=number(1, units.MAX), help="how many packets may arrive in a burst, in steps of 1000"
         )
         return parser
 
@@ -52,7 +52,7 @@ class PoliceSet(SwitchWriter):
 
 
 class PoliceClear(SwitchWriter):
-    """Take the ingress limits of ports away
+    """Remove the ingress limits of ports
 
     Example:
       ovstool police clear eth1

@@ -14,7 +14,7 @@ from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 class PortList(SwitchLister):
     """List ports
 
-    Of the bridges named, or of all. A bond is one row, of type bond.
+    Ports of the bridges named, or of all bridges. A bond is one row, with type bond.
 
     Examples:
       ovstool port list br0
@@ -53,12 +53,13 @@ class PortShow(SwitchShow):
 class PortAdd(SwitchWriter):
     """Add a port to a bridge
 
-    A port that exists as asked is left alone; one that exists and differs is a conflict (exit code 4). When ovs-vswitchd
-    cannot open the device the port stays, to come up when the device does, and the exit code is 6.
+    If the port already exists with these settings, nothing changes; if it exists with different ones, the command fails
+    (exit code 4). If ovs-vswitchd cannot open the device, the port stays configured, to come up when the device does, and
+    the exit code is 6.
 
-    Options that Open vSwitch would ignore, truncate or misread are refused. VLANs and bonds take effect where flows have the
+    Options that Open vSwitch would ignore, truncate or misread are refused. VLANs and bonds take effect where flows use the
     action NORMAL, as on a new bridge. A bond with LACP forwards nothing until LACP is negotiated, unless the port has
-    other_config:lacp-fallback-ab=true. A bond of balance-tcp forwards nothing without LACP.
+    other_config:lacp-fallback-ab=true. A balance-tcp bond forwards nothing without LACP.
 
     Examples:
       ovstool port add br0 eth1 --tag 10
@@ -71,8 +72,10 @@ class PortAdd(SwitchWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", help="bridge to add it to")
-        parser.add_argument("port", metavar="PORT", help="name of the port: that of its device, but for a bond, tunnel or patch port")
+        parser.add_argument("bridge", metavar="BRIDGE", help="bridge to add the port to")
+        parser.add_argument(
+            "port", metavar="PORT", help="name of the port; unless it is a bond, tunnel or patch port, the name of its device"
+        )
         parser.add_argument("--bond", metavar="IFACE,...", action="append", type=comma_list(word), help="members of a bond, at least two")
         _add_spec_options(parser)
         return parser
@@ -88,13 +91,13 @@ class PortAdd(SwitchWriter):
         if args.bond_mode and not members:
             raise UsageError("--bond-mode", "goes with --bond", "--bond eth2,eth3")
         if members and (args.type or args.peer or args.remote_ip or args.key or args.option):
-            raise UsageError("--bond", "its members are devices, without types and options")
+            raise UsageError("--bond", "the members of a bond are devices, which have no type or options")
         try:
             return port.add(switch, args.bridge, args.port, _spec(args, members))
         except NotFound as error:
             if not lookup.by_name(switch, "Bridge", [args.port], ()):
                 raise
-            why = f"no bridge, and {quote(args.port)} is one: the bridge comes first"
+            why = f"no bridge, and {quote(args.port)} is one: give the bridge first"
             raise NotFound(f"bridge {quote(args.bridge)}", why, f"ovstool port add {quote(args.port)} {quote(args.bridge)}") from error
 
 
@@ -136,7 +139,7 @@ class PortDel(SwitchWriter):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
-        parser.add_argument("--if-exists", action="store_true", help="a port that is not there is no error")
+        parser.add_argument("--if-exists", action="store_true", help="do not fail when a port does not exist")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -167,7 +170,11 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="K", type=word, help="tunnel key: a VNI, a GRE key, or flow")
     parser.add_argument("--option", metavar="K=V", action="append", type=key_value, help="a key of Interface.options; repeatable")
     parser.add_argument(
-        "--external-id", metavar="K=V", action="append", type=key_value, help="a key for other programs, such as iface-id=ID; repeatable"
+        "--external-id",
+        metavar="K=V",
+        action="append",
+        type=key_value,
+        help="a key of external_ids, for other programs, such as iface-id=ID; repeatable",
     )
     modes = f"{', '.join(port_modes.BOND_MODES)} (default: {port_modes.BOND_MODES[0]})"
     parser.add_argument("--bond-mode", metavar="M", choices=port_modes.BOND_MODES, help=f"how a bond shares traffic: {modes}")
@@ -183,7 +190,7 @@ def _spec(args: argparse.Namespace, members: tuple[str, ...]) -> port.PortSpec:
         if value is not None and options.setdefault(name, value) != value:
             raise UsageError(f"--{name.replace('_', '-')}", f"contradicts --option {name}")
     if args.peer and kind != "patch":
-        raise UsageError("--peer", f"goes with patch ports, not with --type {kind}")
+        raise UsageError("--peer", f"is for patch ports, not for --type {kind}")
     unset = tuple(getattr(args, "unset", None) or ())
     asked = {
         "tag": args.tag,

@@ -25,18 +25,18 @@ _QUEUE_KEYS: dict[str, tuple[str, Callable[[str], int]]] = {
 class QosSet(SwitchWriter):
     """Shape what ports send: a rate and queues (egress QoS)
 
-    What is given is the port's whole QoS, and queues that are not named go; with --merge only what is named changes. Every
-    port gets rows of its own. Traffic uses queue 0 unless a flow says otherwise (set_queue). A RATE is a number and a unit,
-    such as 200mbit or 1.5gbit. A queue is ID, or ID: and any of min=RATE, max=RATE, burst=SIZE, priority=N (0 to 7, smaller
-    first) and dscp=N. Problems that show in the database are noted at once; 'qos check' looks for more. To limit what a port
-    receives, see 'ovstool help police set'.
+    The command describes the port's whole QoS: queues that are not given are removed. With --merge only what is given
+    changes. Each port gets rows of its own. Traffic uses queue 0 unless a flow puts it into another (set_queue). A RATE is a
+    number and a unit, such as 200mbit or 1.5gbit. A queue is ID, or ID: followed by any of min=RATE, max=RATE, burst=SIZE,
+    priority=N (0 to 7, lowest first) and dscp=N. Problems visible in the database are noted at once; 'qos check' looks for
+    more. To limit what a port receives, see 'ovstool help police set'.
 
-    A queue of linux-htb has a min of at least the MTU per second: 12 kbit/s for 1500 bytes. Bandwidth that is left over goes to
-    the queues with the smallest priority number first, and among those in proportion to min (above 16 Mbit/s a min counts as
-    16 Mbit/s). A dscp is written into packets that a flow puts into the queue. On the kernel datapath this includes queue 0:
-    packets that are there by default keep their DSCP.
+    With linux-htb, the min of a queue is at least one MTU per second: 12 kbit/s for 1500 bytes. Spare bandwidth goes to the
+    queues with the lowest priority number first, and among these in proportion to min (a min above 16 Mbit/s counts as 16
+    Mbit/s). The dscp of a queue is written into the packets that a flow puts into it. On the kernel datapath this is true of
+    queue 0 too: packets that use it by default keep their DSCP.
 
-    What the types of --type take, and which keys they read of --other-config:
+    What each --type takes, as options and as keys of --other-config:
       linux-htb       --max-rate, --queue with all its keys
       linux-hfsc      --max-rate, --queue with min, max, dscp
       linux-sfq       perturb (s), quantum (bytes)
@@ -49,10 +49,10 @@ class QosSet(SwitchWriter):
       trtcm-policer   --max-rate, --burst, --queue with min, max, burst, dscp
 
     The two policers are for DPDK ports and drop what exceeds the rate. They count the bytes of a packet without its Ethernet
-    header, so their rates are multiples of 8 bit/s. A burst that is not given is what passes in 210 ms and a frame, and no
-    less than 128 kbit. With trtcm-policer a queue's min is its committed rate (cir), and max is that and its excess rate (eir)
-    together; what the port commits to is the sum of the queues' min, and they share the rest of --max-rate. Both are written as
-    the manual of Open vSwitch has it, and have not been tried on DPDK.
+    header, so their rates are multiples of 8 bit/s. The default burst is 210 ms at the rate plus one frame, at least 128
+    kbit. With trtcm-policer, min is the committed rate of a queue (cir), and max is its committed plus its excess rate
+    (eir); the port commits to the sum of the queues' min, and the queues share the rest of --max-rate. Both follow the
+    manual of Open vSwitch and have not been tested with DPDK.
 
     Examples:
       ovstool qos set eth1 --max-rate 200mbit
@@ -70,11 +70,16 @@ class QosSet(SwitchWriter):
         parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
         parser.add_argument(
             "--type", metavar="TYPE", choices=qos_types.NAMES, type=qos_types.full_name,
-            help=f"how to shape: {', '.join(qos_types.NAMES)}; linux- may be left out (default: {qos_types.DEFAULT})",
+            help=f"kind of shaping: {', '.join(qos_types.NAMES)}; linux- may be left out (default: {qos_types.DEFAULT})",
         )  # fmt: skip
-        parser.add_argument("--max-rate", metavar="RATE", type=quantity(units.parse_rate), help="what all queues share, such as 200mbit")
         parser.add_argument(
-            "--burst", metavar="SIZE", type=quantity(units.parse_size), help="for the policers: how much may be sent at once, such as 64kB"
+            "--max-rate", metavar="RATE", type=quantity(units.parse_rate), help="rate of all queues together, such as 200mbit"
+        )
+        parser.add_argument(
+            "--burst",
+            metavar="SIZE",
+            type=quantity(units.parse_size),
+            help="for the policers: how much may be sent in a burst, such as 64kB",
         )
         parser.add_argument(
             "--queue",
@@ -83,9 +88,11 @@ class QosSet(SwitchWriter):
             type=_queue,
             help="a queue, such as 1:min=50mbit,max=80mbit; repeatable",
         )
-        parser.add_argument("--merge", action="store_true", help="keep what is not named")
+        parser.add_argument("--merge", action="store_true", help="keep the settings and queues that are not given")
         parser.add_argument(
-            "--force", action="store_true", help="install it anew even if the database has it already, for when the datapath has lost it"
+            "--force",
+            action="store_true",
+            help="install the QoS again even if the database has it already, in case the datapath has lost it",
         )
         parser.add_argument(
             "--other-config",
@@ -104,11 +111,11 @@ class QosSet(SwitchWriter):
                 raise UsageError(f"queue {queue}", "named twice")
             queues[queue] = spec
         if not (args.type or args.max_rate or args.burst or config or queues):
-            raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
+            raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to remove the QoS")
         if args.force and args.merge:
-            raise UsageError("--force", "goes without --merge", "all that the port is to have")
+            raise UsageError("--force", "does not work with --merge", "the whole QoS of the port")
         if args.force and args.no_wait:
-            raise UsageError("--force", "goes without --no-wait: ovs-vswitchd has to see the port with another type first")
+            raise UsageError("--force", "does not work with --no-wait: ovs-vswitchd must see the port with another type first")
         spec = qos.QosSpec(args.type, args.max_rate, args.burst, config, queues, merge=args.merge, reinstall=args.force)
         advice = shaping_rules.advice(switch, args.ports)
         changes = qos.set(switch, args.ports, spec, advice.look)
@@ -119,7 +126,7 @@ class QosSet(SwitchWriter):
 class QosClear(SwitchWriter):
     """Remove the QoS of ports, with the QoS and Queue rows that only they used
 
-    The flows that 'qos steer' has put there for these ports go too.
+    This also deletes the flows that 'qos steer' added for these ports.
 
     Example:
       ovstool qos clear eth1
@@ -151,7 +158,8 @@ class QosList(SwitchLister):
 class QosShow(SwitchShow):
     """Show the QoS of a port and its queues
 
-    Rates in bit/s, burst in bits. What each queue has sent is read live over OpenFlow; null where that cannot be done.
+    Rates are in bit/s, bursts in bits. The counters of each queue are read live over OpenFlow, and are null where that is
+    not possible.
 
     Examples:
       ovstool qos show eth1
@@ -170,8 +178,8 @@ class QosShow(SwitchShow):
 class QosGc(SwitchWriter):
     """Delete the QoS and Queue rows that nothing refers to
 
-    ovstool leaves none behind; 'ovs-vsctl del-br' and 'ovs-vsctl clear port qos' do. Rows that a port, or a QoS that a port
-    uses, refers to are never touched, whoever made them.
+    ovstool leaves no such rows behind, but 'ovs-vsctl del-br' and 'ovs-vsctl clear port qos' do. Rows that are in use by a
+    port are never touched, no matter who created them.
 
     Examples:
       ovstool qos gc --dry-run
@@ -201,7 +209,7 @@ def _queue(text: str) -> tuple[int, qos.QueueSpec]:
         asked: dict[str, int] = {}
         for item in rest.split(",") if colon else ():
             if "=" not in item and _is_rate(item):
-                raise UsageError(item, "a rate needs to be told what it is", f"{ident}:max={item}, or min={item}")
+                raise UsageError(item, "a rate without a name", f"{ident}:max={item}, or min={item}")
             key, value = key_value(item)
             if key not in _QUEUE_KEYS:
                 raise UsageError(quote(key), "no such key", "min, max, burst, priority or dscp")

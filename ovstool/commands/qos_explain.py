@@ -30,9 +30,9 @@ class _Explanation(NamedTuple):
 class QosExplain(SwitchShow):
     """Explain the QoS of a port, from configuration to packets
 
-    What is asked; what the datapath has of it, as ovs-vswitchd ('qos/show') and the kernel (tc) tell; what each queue has sent;
-    the flows that lead to it; where all other traffic goes; and what is wrong, each with something to try. The exit code is 0
-    whatever it finds; for scripts there is 'qos check'.
+    Shows what is configured; what the datapath has of it, according to ovs-vswitchd ('qos/show') and the kernel (tc); what
+    each queue has sent; the flows that lead to it; where all other traffic goes; and each problem with something to try. The
+    exit code is 0 whatever it finds; scripts should use 'qos check'.
 
     Examples:
       ovstool qos explain eth1
@@ -111,7 +111,7 @@ def _policed_words(explained: Explained) -> str:
 
 
 def _queue_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
-    nothing = "nothing: ovs-vswitchd made it up, or its row is gone"
+    nothing = "nothing: ovs-vswitchd created it by itself, or its row is gone"
     asked = (_words(queue.asked._asdict()) or "nothing of its own") if queue.asked else nothing
     yield f"  queue {queue.queue:<8}asked  {asked}"
     yield f"{_BELOW}has    {_has_words(queue, explained)}"

@@ -26,16 +26,16 @@ class _OnDirectory(Command):
         parser.add_argument(
             "--dir",
             type=_directory,
-            help="directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID, for root"
+            help="directory of the sandbox (default: $XDG_RUNTIME_DIR/ovstool-sandbox, else /tmp/ovstool-sandbox-UID; for root"
             " /run/ovstool-sandbox)",
         )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.dry_run:
-            raise UsageError("--dry-run", "a sandbox cannot tell beforehand what it does")
+            raise UsageError("--dry-run", "sandbox commands have no dry run")
         if parsed_args.hosts:
-            raise UsageError("--host", "a sandbox is on this machine", "ssh HOST ovstool sandbox")
+            raise UsageError("--host", "a sandbox always runs on this machine", "ssh HOST ovstool sandbox")
         parsed_args.dir = parsed_args.dir or sandbox.default_directory()
         return super().run(parsed_args)
 
@@ -58,8 +58,8 @@ class _WithDatapath(_OnDirectory):
         parser.add_argument(
             "--datapath",
             choices=sandbox.DATAPATHS,
-            help="dummy: no root, nothing is forwarded; netdev: real traffic between two hosts, as root; system: the same by the"
-            " kernel's module openvswitch (default: netdev where it works)",
+            help="dummy: no root needed, nothing is forwarded; netdev: real traffic between two hosts, needs root; system: the same with the"
+            " kernel module openvswitch (default: netdev where it works)",
         )
         return parser
 
@@ -94,8 +94,8 @@ class SandboxStart(_WithDatapath, _Changing):
     It has an ovsdb-server and an ovs-vswitchd of its own, and a bridge br0 with the ports eth1 and eth2. The machine's
     own switch is not touched.
 
-    With --datapath netdev or system there is a network namespace for the switch, and one for a host on each port, with the
-    addresses 10.0.0.1 and 10.0.0.2; the switch has 10.0.0.254. How to use them is told on stderr.
+    With --datapath netdev or system the switch has a network namespace of its own, and so has a host on each port. The hosts
+    have the addresses 10.0.0.1 and 10.0.0.2, the switch has 10.0.0.254. How to use them is printed on stderr.
 
     Examples:
       ovstool sandbox start
@@ -112,7 +112,7 @@ class SandboxStart(_WithDatapath, _Changing):
 
 
 class SandboxStop(_Changing):
-    """Stop the private switch and remove everything that it made
+    """Stop the private switch and remove everything it created
 
     Example:
       ovstool sandbox stop
@@ -124,7 +124,7 @@ class SandboxStop(_Changing):
 
 
 class SandboxEnv(_OnDirectory):
-    """Print what makes a shell talk to the private switch, for 'eval'
+    """Print the environment of the private switch, for a shell's 'eval'
 
     Exit code 3 when no sandbox is running.
 
@@ -143,9 +143,10 @@ class SandboxEnv(_OnDirectory):
 class SandboxRun(_WithDatapath):
     """Run a command against the private switch
 
-    If none is running, one is started for the command and stopped after it. In the command's environment ovstool and
-    Open vSwitch's own programs talk to the sandbox; unless the datapath is dummy the command runs in the namespace
-    of the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 name those of the hosts. The exit code is the command's.
+    If no sandbox is running, one is started for the command and stopped afterwards. The command's environment makes ovstool
+    and Open vSwitch's own programs talk to the sandbox. Unless the datapath is dummy, the command runs in the network
+    namespace of the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 are the names of the hosts' namespaces. The exit code is that of
+    the command.
 
     Examples:
       ovstool sandbox run -- ovs-vsctl show
@@ -160,15 +161,15 @@ class SandboxRun(_WithDatapath):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         if not parsed_args.command:
-            raise UsageError("sandbox run", "no command is given", "ovstool sandbox run -- ovs-vsctl show")
+            raise UsageError("sandbox run", "no command given", "ovstool sandbox run -- ovs-vsctl show")
         with self.borrowed(parsed_args) as borrowed:
             return sandbox.run(borrowed, parsed_args.command)
 
 
 class SandboxShell(_WithDatapath):
-    """Open a shell in which every command talks to the private switch
+    """Start a shell in which every command talks to the private switch
 
-    If none is running, one is started for the shell and stopped after it. The shell is $SHELL, else /bin/sh.
+    If no sandbox is running, one is started for the shell and stopped afterwards. The shell is $SHELL, else /bin/sh.
 
     Example:
       ovstool sandbox shell

@@ -13,13 +13,13 @@ from ovstool.switch_command import SwitchLister, SwitchWriter
 class SflowEnable(SwitchWriter):
     """Export sFlow samples of bridges to collectors
 
-    What is given is the bridge's whole sFlow; what is left out is as Open vSwitch has it by default. The agent is an
-    interface whose address tells collectors which switch this is, or that address itself; it is not what is sampled. An
-    interface that does not exist or has no address is refused: without an error in the database, ovs-vswitchd would take the
-    address that it has on the route to a collector, or send nothing.
+    The command describes the bridge's whole sFlow configuration: what is not given gets Open vSwitch's default. The agent is
+    the interface whose address identifies this switch to collectors, or that address itself; it does not decide what is
+    sampled. An interface that does not exist or has no address is refused, because ovs-vswitchd would silently use its
+    address on the route to a collector, or send nothing.
 
-    Open vSwitch drops samples of more than 700 bytes, so --header is at most 612. With tunnels or MPLS samples are longer; 472
-    is safe for all. With --sampling 1 ovs-vswitchd gets a copy of every packet.
+    Open vSwitch drops samples of more than 700 bytes, so --header is at most 612. Tunnels and MPLS make samples longer; 472
+    is always safe. With --sampling 1 ovs-vswitchd receives a copy of every packet.
 
     Examples:
       ovstool sflow enable br0 --collector 10.0.0.5
@@ -102,7 +102,7 @@ def _sampling(text: str) -> int:
     value = number(1, 2**32 - 1)(text)
     if value > sflow.MOST_SAMPLING:
         raise argparse.ArgumentTypeError(
-            f"{text}: Open vSwitch would sample at another rate; up to {sflow.MOST_SAMPLING} it is right within 1%"
+            f"{text}: Open vSwitch would sample at a different rate; up to {sflow.MOST_SAMPLING} it is accurate to 1%"
         )
     return value
 
@@ -112,6 +112,6 @@ def _header(text: str) -> int:
     if value > sflow.MOST_HEADER:
         most = sflow.MOST_HEADER
         raise argparse.ArgumentTypeError(
-            f"{text}: Open vSwitch would drop the sample of each packet longer than {most} bytes; {most} is the most"
+            f"{text}: Open vSwitch would drop the sample of every packet longer than {most} bytes; {most} is the most"
         )
     return value

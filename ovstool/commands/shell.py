@@ -14,9 +14,9 @@ _LONGEST_LINE = 2**16  # characters; shlex takes a time that grows with the squa
 
 
 class Shell(Command):
-    """Type commands one after the other, without 'ovstool' in front
+    """Start an interactive shell, in which commands need no 'ovstool' in front
 
-    The common options given to 'ovstool shell' hold for all of them. 'quit' or Ctrl-D ends it.
+    Common options given to 'ovstool shell' apply to every command in it. 'quit' or Ctrl-D leaves the shell.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

@@ -15,8 +15,9 @@ _BUILT_IN = {"<built-in>": "(built-in)"}  # what ovs-vswitchd writes for a datap
 class Show(SwitchShow):
     """Show the switch as a tree
 
-    The versions of Open vSwitch and of its datapaths, where they are known; bridges, controllers and whether they are
-    connected, sFlow, ports with VLANs, QoS and policing, interfaces and their errors. -f json gives the same as one object.
+    Shows the versions of Open vSwitch and of its datapaths, where they are known; bridges, controllers and whether they are
+    connected, sFlow, ports with their VLANs, QoS and policing, and interfaces with their errors. -f json prints the same as
+    one object.
 
     Examples:
       ovstool show

@@ -11,29 +11,30 @@ from ovstool.switch.checks import shaping_rules
 
 
 class QosSteer(FlowWriter):
-    """Put traffic that leaves by a port into one of its queues
+    """Steer traffic that leaves a port into one of its queues
 
-    This works for linux-htb and linux-hfsc on the kernel datapath, and for trtcm-policer on the userspace one
-    (datapath_type=netdev). On both, packets that go through a queue with a dscp get that DSCP.
+    This works with linux-htb and linux-hfsc on the kernel datapath, and with trtcm-policer on the userspace datapath
+    (datapath_type=netdev). On both, packets in a queue that has a dscp are marked with it.
 
-    Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge. What matches goes where it went before, and what of
-    it leaves by PORT does so through the queue. MATCH is a match in ovs-ofctl's syntax. The queue must be there already. Such
-    flows are not offloaded to hardware.
+    Adds the flow 'MATCH actions=set_queue:ID,NORMAL' to the port's bridge. Matching packets go where they went before; those
+    that leave by PORT use the queue. MATCH is in ovs-ofctl's syntax. The queue must exist already. Such flows are not
+    offloaded to hardware.
 
-    That is possible where all that matches is forwarded by NORMAL, which is what Open vSwitch does by itself, or dropped. The
-    flow comes just above the NORMAL flow that forwards MATCH now, and below every flow that drops some of it, so that no packet
-    goes another way and none comes through that was dropped. Anything else is refused: a bridge with a controller, with
-    fail_mode=secure or with several tables, a match that is another flow's, or that some flow forwards in another way or for a
-    time only (idle_timeout, hard_timeout). There, put set_queue into the flow that forwards.
+    This requires that all matching packets are either forwarded by NORMAL, as on a new bridge, or dropped. The new flow gets
+    a priority just above the NORMAL flow that forwards MATCH now and below every flow that drops part of it, so that no
+    packet takes another path and nothing that was dropped gets through. Everything else is refused: a bridge with a
+    controller, with fail_mode=secure or with several tables, and a match that is identical to another flow's or that some
+    flow forwards in another way or only for a time (idle_timeout, hard_timeout). In these cases add set_queue to the flow
+    that forwards the packets.
 
-    A queue number is for every port: what matches and leaves by another port that has a queue of the same number goes through
-    that, also on another bridge behind a patch port. A note tells which ports have one. Matches that
-    overlap must lead to the same number.
+    A queue number applies to every port: a matching packet that leaves by another port with a queue of the same number uses
+    that queue, also on another bridge behind a patch port. A note names such ports. Overlapping matches must lead to the
+    same queue number.
 
-    It is judged by the flows that are there now; repeat the command when others have changed. ovs-vswitchd loses all flows
-    when it ends. 'systemctl reload' and 'ovs-ctl restart' restore them; after any other restart repeat the command. 'qos
-    unsteer', 'qos clear' and 'port del' know the flow by its cookie, and so does 'ovstool flow list BRIDGE
-    cookie=0x6f76737400000000/0xffffffff00000000'.
+    Only the flows present at the time are considered; repeat the command when other flows have changed. ovs-vswitchd loses
+    all flows when it stops. 'systemctl reload' and 'ovs-ctl restart' restore them; after any other restart repeat the
+    command. 'qos unsteer', 'qos clear' and 'port del' recognize the flow by its cookie; 'ovstool flow list BRIDGE
+    cookie=0x6f76737400000000/0xffffffff00000000' lists such flows.
 
     Examples:
       ovstool qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.2
@@ -55,9 +56,10 @@ class QosSteer(FlowWriter):
 
 
 class QosUnsteer(FlowWriter):
-    """Remove the flows that 'qos steer' has added for a port
+    """Remove the flows that 'qos steer' added for a port
 
-    All of them, or with --queue those of a queue, with --match the one of exactly this match, however it is written.
+    Removes all of them; with --queue only those that lead to that queue, with --match only the one with exactly this match,
+    however it is written.
 
     Examples:
       ovstool qos unsteer eth1

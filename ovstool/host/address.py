@@ -135,7 +135,7 @@ def _at_commas(text: str) -> list[str]:
 def expand(word: str) -> list[str]:
     """All that ``[01-32]``, ``[a-d]``, ``[1,3,5-7]``, and Ansible's ``[01:32]`` and ``[1:10:2]`` in a word stand for.
 
-    Raises UsageError for what is no range, and for more than ``MAX_HOSTS``.
+    Raises UsageError for what is not a range, and for more than ``MAX_HOSTS``.
     """
     user, at, rest = word.rpartition("@")
     first = _BRACKETS.match(rest)
@@ -160,7 +160,7 @@ def _choices(text: str, word: str) -> list[str]:
             result.append(item)
         else:
             shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-            raise UsageError(quote(word), f"[{shown}] is no range", "leaf[01-32], leaf[01-03,07] or pod[a-d]")
+            raise UsageError(quote(word), f"[{shown}] is not a range", "leaf[01-32], leaf[01-03,07] or pod[a-d]")
     return result
 
 

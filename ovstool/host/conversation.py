@@ -58,7 +58,7 @@ class Conversation:
 
     def _lost(self, why: str) -> Unreachable:
         self.close()
-        return Unreachable(self._what, f"connection lost: {why}", "again (every command is safe to repeat)")
+        return Unreachable(self._what, f"connection lost: {why}", "the command again (every command is safe to repeat)")
 
     def _broken(self, what: str) -> Unreachable:
         self.close()

@@ -31,7 +31,7 @@ def opened(path: str, pipes: bool = False) -> Iterator[BinaryIO]:
         found = os.fstat(file.fileno())
         null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.makedev(1, 3)
         if not (stat.S_ISREG(found.st_mode) or null or (pipes and stat.S_ISFIFO(found.st_mode))):
-            raise OSError(errno.EINVAL, "not a plain file", path)
+            raise OSError(errno.EINVAL, "not a regular file", path)
         yield file
 
 
@@ -61,7 +61,7 @@ def read_pipe(path: str, most: int, deadline: Deadline) -> bytes:
         poll.register(file, select.POLLIN)
         while True:
             if not poll.poll(deadline.remaining_s() * 1000):
-                raise TimeoutError(errno.ETIMEDOUT, "whoever writes it does not come to an end", path)
+                raise TimeoutError(errno.ETIMEDOUT, "the program that writes it does not finish", path)
             chunk = os.read(file.fileno(), _CHUNK)
             if not chunk:
                 return bytes(data)

@@ -69,9 +69,9 @@ def _addresses(host: str, port: int, deadline: Deadline, family: int) -> list[tu
         threading.Thread(target=ask, daemon=True).start()
         answer = answers.get(timeout=deadline.remaining_s())
     except RuntimeError as error:
-        raise OSError(errno.EAGAIN, "no thread to ask for its address in") from error
+        raise OSError(errno.EAGAIN, "no thread left to look up its address") from error
     except queue.Empty:
-        raise TimeoutError(errno.ETIMEDOUT, "nobody tells its address") from None
+        raise TimeoutError(errno.ETIMEDOUT, "no name server answers") from None
     if isinstance(answer, Exception):
         raise answer
     return answer

@@ -124,7 +124,7 @@ class Client(Conversation):
         ours = ", ".join(messages.VERSIONS.values())
         raise Refused(
             self._what,
-            f"the bridge speaks none of the OpenFlow versions known here ({ours})",
+            f"the bridge allows none of the OpenFlow versions that ovstool knows ({ours})",
             "one of them in 'ovstool bridge set BRIDGE --protocols'",
         )
 

@@ -106,7 +106,7 @@ def versions(version: int, body: bytes) -> list[int]:
         try:
             kind, length = _PROPERTY.unpack_from(body, offset)
         except struct.error as error:
-            raise Malformed("a hello cut short") from error
+            raise Malformed("a truncated hello") from error
         if length < _PROPERTY.size or offset + length > len(body):
             raise Malformed("a hello with an element of the wrong length")
         if kind == 1 and length >= 8:
@@ -165,9 +165,9 @@ def counted(version: int, parts: Sequence[Part]) -> Iterator[Counted]:
             elif kind == _QUEUE:
                 yield from _queues_14(body) if version >= 5 else _queues(version, body)
             else:
-                raise Malformed("another answer than the one that was asked for")
+                raise Malformed("an answer to another request")
     except struct.error as error:
-        raise Malformed("counters cut short") from error
+        raise Malformed("truncated counters") from error
 
 
 def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
@@ -175,11 +175,11 @@ def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
     found = {_GROUP_DESC: 0, _METER_DESC: 0}
     for kind, _, body in parts:
         if kind not in found:
-            raise Malformed("another answer than the one that was asked for")
+            raise Malformed("an answer to another request")
         try:
             found[kind] += sum(1 for _ in _entries(body, _LEAST_DESC))
         except struct.error as error:
-            raise Malformed("descriptions cut short") from error
+            raise Malformed("truncated descriptions") from error
     return found[_GROUP_DESC], found[_METER_DESC]
 
 

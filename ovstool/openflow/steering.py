@@ -83,9 +83,7 @@ class MatchToSteer(NamedTuple):
             why = (
                 f"in the tables 0, {', '.join(map(str, tables[:10]))}" if tables else f"that lead on to others ({self.shown(going_on[0])})"
             )
-            raise Refused(
-                f"bridge {quote(bridge)}", f"it has flows {why}, so not one flow alone decides where traffic goes", hint(self.queue)
-            )
+            raise Refused(f"bridge {quote(bridge)}", f"it has flows {why}, so no single flow decides where traffic goes", hint(self.queue))
 
     def priority(self) -> int:
         """The priority just above the NORMAL flow that all of it meets now, below the flows that drop some. Raises Refused, Conflict."""
@@ -119,7 +117,7 @@ class MatchToSteer(NamedTuple):
         """Raises Conflict when one of these flows has this match, Refused when one forwards in another way than NORMAL."""
         for row in met:
             if row.match == self.canonical:
-                raise Conflict(self.what, f"is that of a flow of someone else ({self.shown(row)})", hint(self.queue))
+                raise Conflict(self.what, f"is the same as that of another flow ({self.shown(row)})", hint(self.queue))
         for row in met:
             if row.actions not in ("NORMAL", "drop"):
                 why = f"a flow that is not NORMAL decides where some of it goes ({self.shown(row)})"
@@ -129,7 +127,7 @@ class MatchToSteer(NamedTuple):
         """Raises Refused when one of these flows has a timeout."""
         for row in normals:
             if text.key_of(row) in self.expiring:
-                why = f"what forwards it is there for a time ({self.shown(row)}), and the steering flow would go on after that"
+                why = f"the flow that forwards it has a timeout ({self.shown(row)}), and the steering flow would outlive it"
                 raise Refused(self.what, why, hint(self.queue))
 
     def steered(self) -> list[text.FlowRow]:
@@ -142,8 +140,8 @@ class MatchToSteer(NamedTuple):
         for row in self.rows:
             if queue_of(row) in (None, self.queue) or row.match == self.canonical or matches.apart(matches.fields(row.match), wanted):
                 continue
-            why = f"some of it is steered into queue {queue_of(row)}, and of two such flows neither comes first ({self.shown(row)})"
-            raise Conflict(self.what, why, "matches that no packet has both of")
+            why = f"some of it is steered into queue {queue_of(row)}, and two such flows have no order ({self.shown(row)})"
+            raise Conflict(self.what, why, "matches that do not overlap")
 
 
 def hint(queue: int) -> str:

@@ -77,7 +77,7 @@ def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[st
     """
     names = set(columns)
     if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
-        raise malformed("a row that has not the columns asked for")
+        raise malformed("a row without the columns asked for")
     for column in names:
         _check_column(table, column, list(map(itemgetter(column), rows)))
     if seen is not None and "_uuid" in names:
@@ -96,7 +96,7 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
         raise malformed("a row without a UUID or columns")
     present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
     if not all(map(set(columns).issuperset, present)):
-        raise malformed("a row that has not the columns asked for")
+        raise malformed("a row without the columns asked for")
     defaults = {column: _kind(table, column).default for column in columns}
     filled = [defaults | row for row in rows.values()]
     for column in set(chain.from_iterable(present)):
@@ -106,7 +106,7 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
 
 def _check_column(table: str, column: str, values: list[Json]) -> None:
     if not _all_hold(_kind(table, column), values):
-        raise malformed(f"{table}.{column} holds what it cannot")
+        raise malformed(f"{table}.{column} has an impossible value")
 
 
 def _kind(table: str, column: str) -> Kind:

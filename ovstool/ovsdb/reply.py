@@ -56,7 +56,7 @@ class ReplyReader:
         self._at = 0
         self._has_plain_rows = self._has_plain_results = True
         if sys.getsizeof(self._text) > _LARGEST or (len(self._text) > _MANY and self._fullness() > _FULLEST):
-            raise Broken("JSON that nobody means")
+            raise Broken("absurd JSON")
 
     def take(self) -> dict | None:
         """The next message, None when it is not complete. Raises Broken, and Unreachable for rows that are not those asked for."""
@@ -144,7 +144,7 @@ class ReplyReader:
             if not rows.keys().isdisjoint(new):
                 raise malformed("a row twice")
             if set(map(type, new.values())) != {dict} or set(map(tuple, new.values())) != {("initial",)}:
-                raise malformed("a row that is not as it is at the beginning")
+                raise malformed("a row that differs from its initial state")
             rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
         return rows
 
@@ -222,7 +222,7 @@ class ReplyReader:
                 while self._text.find(closing, known) < 0:
                     yield
             except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
-                raise Broken("JSON that nobody means") from error
+                raise Broken("absurd JSON") from error
             else:
                 if end < len(self._text):
                     self._at = end

@@ -82,7 +82,7 @@ def read(path: str, file: BinaryIO, note: Callable[[str], None]) -> Iterator[tup
         if len(rest) > _LONGEST_LINE:
             raise Conflict(f"{shown(path)}, line {number + 1}", "damaged: it has no end")
     if rest:
-        note(f"{shown(path)}: the last line is torn and passed over")
+        note(f"{shown(path)}: the last line is incomplete and was ignored")
 
 
 def _parse(line: bytes) -> tuple[str, Reading]:

@@ -89,7 +89,7 @@ def start(
             _clear(Site(old, place, until))
         elif _others_files(place):
             raise Refused(
-                quote(str(place.path)), f"the directory is in use for something else ({_some(os.listdir(place.fd))})", "another --dir"
+                quote(str(place.path)), f"the directory is used for something else ({_some(os.listdir(place.fd))})", "another --dir"
             )
         datapath = datapath or ("dummy" if _netdev_problem(until) else "netdev")
         namespace = settings.namespace_name(place.path, secrets.token_hex(3)) if datapath != "dummy" else None
@@ -122,7 +122,7 @@ def stop(directory: Path, timeout_s: float = TIMEOUT_S, note: Callable[[str], No
         _remove(Site(sandbox, place, deadline))
         left = os.listdir(place.fd)
     if left and note:
-        note(f"{quote(str(place.path))} is left with what the sandbox did not make: {_some(left)}")
+        note(f"{quote(str(place.path))} was not removed, as it has files that the sandbox did not create: {_some(left)}")
     return True
 
 
@@ -221,7 +221,7 @@ def _forget(place: Place, note: Callable[[str], None] | None) -> bool:
     if not directories.may_be_left(place):
         raise Refused(quote(str(place.path)), f"not a sandbox: it has no {directories.MARKER}", "another --dir")
     if note:
-        note(f"{quote(str(place.path))}: no sandbox is there, and what is stays: {_some(found)}")
+        note(f"{quote(str(place.path))}: there is no sandbox, and its other files stay: {_some(found)}")
     return False
 
 

@@ -86,7 +86,7 @@ def locked(directory: Path, deadline: float, create: bool = False) -> Iterator[P
                     os.close(fd)
             # Another one removed it in between, or while we waited: the lock was on nothing.
             if time.monotonic() > deadline:
-                raise TimedOut(quote(str(path)), "is removed again and again")
+                raise TimedOut(quote(str(path)), "keeps being removed")
         yield None
 
 
@@ -101,7 +101,7 @@ def read(place: Place, name: str, limit: int, end: bool = False) -> bytes | None
         return None
     except OSError as error:
         why = "is a link" if error.errno == errno.ELOOP else error.strerror
-        raise Refused(quote(str(place.path)), f"{name}: {why}", "look into the directory and remove it") from error
+        raise Refused(quote(str(place.path)), f"{name}: {why}", "inspect the directory and remove it") from error
     try:
         found = os.fstat(fd)
         why = None
@@ -112,7 +112,7 @@ def read(place: Place, name: str, limit: int, end: bool = False) -> bytes | None
         elif found.st_size > limit and not end:
             why = f"is too long ({found.st_size} bytes)"
         if why:
-            raise Refused(quote(str(place.path)), f"{name} {why}", "look into the directory and remove it")
+            raise Refused(quote(str(place.path)), f"{name} {why}", "inspect the directory and remove it")
         return os.pread(fd, limit, max(0, found.st_size - limit))
     finally:
         os.close(fd)
@@ -243,9 +243,9 @@ def _require_firm(fd: int, found: os.stat_result, real: Path, directory: Path) -
     why = None
     # In a user namespace root's files show another owner, that of /.
     if found.st_uid not in (0, os.geteuid(), os.stat("/").st_uid):
-        why = f"{quote(str(real))} on the way there belongs to another user"
+        why = f"{quote(str(real))}, on the path to it, belongs to another user"
     elif stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX and _others_may_write(fd, found):
-        why = f"others may write to {quote(str(real))} on the way there"
+        why = f"other users may write to {quote(str(real))}, on the path to it"
     if why:
         raise Refused(quote(str(directory)), why, "another --dir")
 
@@ -311,7 +311,7 @@ def _open(folder: int, path: Path) -> int | None:
         elif found.st_uid != os.geteuid():
             why = "the directory belongs to another user"
         elif _others_may_write(look, found):
-            why = "others may write to the directory"
+            why = "other users may write to the directory"
         if why:
             raise Refused(quote(str(path)), why, "another --dir")
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=look)
@@ -325,7 +325,7 @@ def _lock(fd: int, path: Path, deadline: float) -> None:
             return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                why = "locked by another process, as by an ovstool that starts or stops it"
+                why = "locked by another process, perhaps an ovstool that is starting or stopping it"
                 raise TimedOut(quote(str(path)), why, "a longer --timeout, or another --dir") from None
             time.sleep(_BEAT_S)
 

@@ -66,7 +66,9 @@ def load(place: Place) -> Sandbox | None:
         why = f"{MARKER} cannot be read ({error})"
         raise Refused(quote(str(place.path)), why, "another --dir, or look into this one and remove it") from error
     if not _is_of(found, place.path):
-        raise Refused(quote(str(place.path)), f"{MARKER} is not that of a sandbox made here", "look into the directory and remove it")
+        raise Refused(
+            quote(str(place.path)), f"{MARKER} is not that of a sandbox created on this machine", "inspect the directory and remove it"
+        )
     return found
 
 

@@ -210,7 +210,7 @@ class Switch:
     def require_host(self, what: str) -> None:
         """Raise Unreachable when programs cannot be run where the switch is; ``what`` is what needs them."""
         if not self.host_is_known:
-            raise Unreachable(what, f"needs the host that the switch runs on, and {self.address} reaches its database alone", "--host HOST")
+            raise Unreachable(what, f"needs access to the host of the switch, and {self.address} reaches only its database", "--host HOST")
 
     @property
     def in_its_network(self) -> list[str]:
@@ -275,7 +275,9 @@ class Switch:
             import random
 
             time.sleep(min(random.uniform(0, 0.002 * (attempt + 1)), self.remaining_s()))
-        raise Conflict("the database", f"someone else kept changing the same rows ({_ATTEMPTS} attempts), so nothing was changed", "again")
+        raise Conflict(
+            "the database", f"other programs kept changing the same rows ({_ATTEMPTS} attempts), so nothing was changed", "again"
+        )
 
     def _built(self, build: Callable[[Transaction], Built], txn: Transaction) -> Built:
         """What ``build`` makes. What it refuses must be so at one moment: it reads in several steps, between which others write."""
@@ -303,7 +305,7 @@ class Switch:
                 raise _refused(error) from error
             raise TimedOut(
                 "ovs-vswitchd",
-                f"did not apply the change within {self.timeout_s:g} s; the database holds it",
+                f"did not apply the change within {self.timeout_s:g} s; the database has it",
                 "is it running? --no-wait does not wait for it",
             ) from error
         problems = []
@@ -313,11 +315,11 @@ class Switch:
                 if is_open and one(row["type"]) == "patch":
                     continue  # its error is that it has no peer yet, as the first half of a pair always
                 if words or not is_open:
-                    lines = str(words or "was not brought up; its log says why").splitlines()
+                    lines = str(words or "was not brought up; see the log of ovs-vswitchd").splitlines()
                     problems.append(one_line(f"{name}: {'; '.join(line.removeprefix(f'{name}: ') for line in lines)}"))
         if problems:
             more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
-            raise Refused("ovs-vswitchd", "; ".join([*problems[:10], *more]) + " (the database holds what was asked for)")
+            raise Refused("ovs-vswitchd", "; ".join([*problems[:10], *more]) + " (the database has the change)")
 
 
 def interface_health(name: str) -> Query:

@@ -145,7 +145,7 @@ def _unheeded(switch: Switch, name: str, spec: BridgeSpec) -> list[str]:
     for target in spec.controllers:
         if not losses.is_heeded(target, switch.rundir):
             where = f"{switch.rundir}/{name}.*" if target.startswith("punix:") else switch.rundir
-            notes.append(f"{target}: ovs-vswitchd takes no socket but in {where}")
+            notes.append(f"{target}: ovs-vswitchd accepts sockets only in {where}")
     return notes
 
 

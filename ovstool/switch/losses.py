@@ -114,7 +114,7 @@ def _dumped(switch: Switch, bridge: str) -> Iterator[bytes]:
     words = ["-O", _VERSIONS, "--no-names", "dump-flows", "--", switch.management_socket(bridge)]
     done = yield from switch.stream(["ovs-ofctl", *words])
     if done.status:
-        raise Refused("ovs-ofctl", one_line(done.stderr.strip()) or "failed without a word")
+        raise Refused("ovs-ofctl", one_line(done.stderr.strip()) or "failed without an error message")
 
 
 def of_deletion(switch: Switch, bridge: str) -> list[str]:
@@ -122,8 +122,8 @@ def of_deletion(switch: Switch, bridge: str) -> list[str]:
     try:
         found = contents(switch, bridge, own_flow=True)
     except (Unreachable, Refused, NotFound) as error:
-        return [f"{bridge}: its flows, groups and meters go with it, and what it has is not known ({error.what}: {error.why})"]
-    return [f"{bridge}: with it ovs-vswitchd deletes its {found}"] if found else []
+        return [f"{bridge}: its flows, groups and meters are deleted with it; how many is unknown ({error.what}: {error.why})"]
+    return [f"{bridge}: ovs-vswitchd deletes its {found} with it"] if found else []
 
 
 def of_change(switch: Switch, bridge: str, before: ControlSettings, after: ControlSettings, force: bool) -> list[str]:
@@ -136,9 +136,7 @@ def of_change(switch: Switch, bridge: str, before: ControlSettings, after: Contr
     try:
         found = contents(switch, bridge, not before.is_secure and not before.has_primary(switch.rundir))
     except (Unreachable, Refused, NotFound) as error:
-        why = (
-            f"ovs-vswitchd deletes its flows, groups and meters with this change, and what it has is not known ({error.what}: {error.why})"
-        )
+        why = f"ovs-vswitchd deletes its flows, groups and meters with this change; how many is unknown ({error.what}: {error.why})"
         if force:
             return [f"{bridge}: {why}"]
         raise Conflict(f"bridge {quote(bridge)}", why, "--force") from error
@@ -167,6 +165,6 @@ def of_mirrors(rows: Sequence[Row], ports: dict[str, str]) -> list[str]:
             now = "mirrors nothing" if vlan is None else f"sends to VLAN {vlan}"
             notes.append(f"{mirror} {now} from now on: {quote(ports[one(row['output_port'])])} was its output port")
         elif gone and not row["select_all"]:
-            left = "" if selected - ports.keys() else ", and mirrors nothing: no port is left"
+            left = "" if selected - ports.keys() else ", and mirrors nothing, as no port is left"
             notes.append(f"{mirror} does not select {', '.join(gone)} any more{left}")
     return notes

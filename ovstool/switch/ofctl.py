@@ -22,7 +22,7 @@ _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an exten
 _WITH_FLAGS = _WITH_BUNDLES  # in what they tell of a flow
 # What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
 _FORMATS = {"1.0": "NXM+table_id", "1.1": "OpenFlow11", **{f"1.{minor}": f"OXM-OpenFlow1{minor}" for minor in (2, 3, 4, 5)}}
-_NEEDS = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
+_NEEDS = "a field needs its protocol, such as tcp (ovs-fields(7))"
 _MOST_ASKED = 100  # matches in one process
 _MOST_NOTED = 10  # matches that Open vSwitch took as others
 _MOST_UNREADABLE = 100  # flows that ovs-ofctl writes and does not read; each costs a process
@@ -100,7 +100,7 @@ class OfctlBridge(NamedTuple):
         if match is None:
             return "" if table is None else f"table={table}"
         if not lexer.words(match) or match.strip() == "-":
-            raise UsageError(f"match {quote(match)}", "says nothing to match", "no MATCH at all for all flows")
+            raise UsageError(f"match {quote(match)}", "does not match on anything", "no MATCH at all for all flows")
         beside = match_probes.beside_fields(match)
         if table is not None and "table" in beside:
             raise UsageError(f"--table {table}", "the match names a table too")
@@ -130,18 +130,18 @@ class OfctlBridge(NamedTuple):
         taken = _parsed_matches(done)
         self._require_taken(what, match, said, taken)
         for word in match_probes.without_effect(said, taken[: 2 + len(said)]) if taken[0] and not flow else ():
-            self.switch.notes.append(f"{quote(word.text)} leaves the match as it is")
+            self.switch.notes.append(f"{quote(word.text)} does not change the match")
         return taken[0]
 
     def _require_taken(self, what: str, match: str, said: Sequence[lexer.Word], taken: Sequence[str]) -> None:
         """Raises UsageError when the match is not what ovs-ofctl has made of its probes."""
         taken = taken[: 2 + len(said)]
         if len(taken) < 2 + len(said):
-            raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
+            raise Refused("ovs-ofctl", f"does not say how it reads {quote(match)}")
         if ofctl_errors.decode_error(taken[0]):
             raise self._reduced(what, match, said)
         if taken[0] != taken[1]:
-            raise UsageError(what, "says two things about one field, of which ovs-ofctl takes the last")
+            raise UsageError(what, "sets one field twice, of which ovs-ofctl uses the last")
         if match_probes.first_lost(said, taken):
             raise self._reduced(what, match, said)
 
@@ -186,7 +186,7 @@ class OfctlBridge(NamedTuple):
         probe = f"table=0,priority=0,cookie={nobodys_cookie()},{lexer.with_names_quoted(match)},actions=drop"
         plus = self._diff(GivenFlows([probe]), match).plus
         if not plus:
-            raise Refused("ovs-ofctl", f"does not tell what it makes of {quote(match)}")
+            raise Refused("ovs-ofctl", f"does not say how it reads {quote(match)}")
         shown = self._show()
         numbered = self._with_port_numbers([f"priority=0,{text.match_of(plus[0])} actions=drop"], shown)
         return text.match_of(self._as_sent(numbered, text.openflow_version(shown))[0] or numbered[0])

@@ -132,7 +132,7 @@ def enable(switch: Switch, bridges: Sequence[str], spec: SflowSpec) -> list[Chan
     Raises NotFound, UsageError when no bridge is named and there are several, Refused for an agent without an address.
     """
     if not switch.host_is_known and (spec.agent is None or not all(_is_ip(collector.host) for collector in spec.collectors)):
-        why = "its routes, addresses and names cannot be looked up through the database alone"
+        why = "routes, addresses and names of the switch cannot be looked up through its database alone"
         raise UsageError(switch.address, why, "--agent IFACE and the IP addresses of collectors")
     addresses = [_address(switch, collector) for collector in spec.collectors]
     agent = _agent(switch, spec, addresses[0])
@@ -185,9 +185,9 @@ def _bridges(txn: Transaction, names: Sequence[str]) -> list[Row]:
     rows = lookup.bridges(txn, names, ("sflow",))
     if not names and len(rows) != 1:
         if not rows:
-            raise NotFound("bridge", "there is none on this switch", "ovstool bridge add br0")
+            raise NotFound("bridge", "this switch has no bridge", "ovstool bridge add br0")
         raise UsageError(
-            "BRIDGE", f"there are {len(rows)} bridges, so name the ones that are meant", ", ".join(quote(row["name"]) for row in rows[:5])
+            "BRIDGE", f"there are {len(rows)} bridges, so name the ones you mean", ", ".join(quote(row["name"]) for row in rows[:5])
         )
     return rows
 
@@ -225,7 +225,7 @@ def _agent(switch: Switch, spec: SflowSpec, collector: tuple[str, int]) -> str |
     if isinstance(device, str) and (routes[0].get("type") != "broadcast" or spec.force):
         return device
     if spec.force:
-        switch.notes.append(f"collector {address}: there is no route to it; ovs-vswitchd sends nothing before it finds one")
+        switch.notes.append(f"collector {address}: there is no route to it, and ovs-vswitchd sends nothing until there is one")
         return None
     if device:
         raise Refused(f"collector {address}", "a broadcast address, to which ovs-vswitchd cannot send")
@@ -240,7 +240,7 @@ def _require_address(switch: Switch, device: str, force: bool) -> None:
     if any(_identifies(info) for link in links for info in link.get("addr_info", [])):
         return
     problem = "has no IP address" if links else "there is no such interface"
-    why = f"{problem}, so ovs-vswitchd takes the address that it has on the route to a collector, or sends nothing"
+    why = f"{problem}, so ovs-vswitchd uses its address on the route to a collector, or sends nothing"
     if not force:
         raise Refused(f"agent {quote(device)}", why, "an interface with an address, an IP address, or --force")
     switch.notes.append(f"agent {device}: {why}")
@@ -262,7 +262,9 @@ def _address(switch: Switch, collector: Collector) -> tuple[str, int]:
     first = finished.stdout.split()
     if finished.status != 0 or not first or not _is_ip(first[0]):
         raise NotFound(f"collector {quote(collector.host)}", "its name has no address", "an IP address")
-    switch.notes.append(f"collector {collector.host} is {first[0]}, which is stored: ovs-vswitchd looks names up too late or not at all")
+    switch.notes.append(
+        f"collector {collector.host} is {first[0]}, which is what is stored: ovs-vswitchd resolves names too late or not at all"
+    )
     return _required_reachable(first[0]), collector.port
 
 

@@ -138,7 +138,7 @@ def _differences(samples: Iterable[list[Reading]], difference: Callable) -> Iter
 def _require_present(meter: Meter) -> None:
     """Raise Unreachable when what was to be measured is not there at the end: a script must not take silence for no traffic."""
     if absent := meter.absent():
-        raise Unreachable(quote_some(absent), "there was nothing to read at the end", "ovstool show")
+        raise Unreachable(quote_some(absent), "there was nothing left to read at the end", "ovstool show")
 
 
 def _require_updates(switch: Switch, interval_s: float) -> None:

@@ -194,14 +194,14 @@ def _only_a_match(match: str) -> str:
     """The match on one line. Raises UsageError when it says something else too, or nothing."""
     said = lexer.words(match)
     if not said:
-        raise UsageError(f"match {quote(match)}", "says nothing to match", "ip,nw_dst=10.0.0.2")
+        raise UsageError(f"match {quote(match)}", "does not match on anything", "ip,nw_dst=10.0.0.2")
     for word in said:
         if word.name in _NO_FIELDS:
             raise UsageError(
-                f"match {quote(match)}", f"{word.name} is no field to match; table, priority, cookie and actions are ovstool's here"
+                f"match {quote(match)}", f"{word.name} is not a match field; table, priority, cookie and actions are ovstool's here"
             )
     if any("#" in word.text for word in said if word.name not in lexer.PORT_WORDS):
-        raise UsageError(f"match {quote(match)}", "a # begins a comment")
+        raise UsageError(f"match {quote(match)}", "# starts a comment")
     return lexer.with_names_quoted(match)
 
 
@@ -224,10 +224,10 @@ def _queues(switch: Switch, port_rows: Sequence[Row]) -> list[set[int]]:
 def _require_of_some_packets(port: str, match: str, canonical: str) -> None:
     """Raises UsageError for a match of all packets that come to table 0."""
     if not canonical:
-        why = "matches everything, and for all that no flow puts elsewhere there is queue 0"
+        why = "matches everything; traffic that no flow puts into another queue is in queue 0"
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
     for field in filter(_OF_PIPELINES.match, matches.fields(canonical)):
-        raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets that come to table 0")
+        raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets in table 0")
 
 
 def _require_same_owner(switch: Switch, wanted: steering.MatchToSteer, old: Sequence[text.FlowRow], new: text.FlowRow, bridge: str) -> None:
@@ -247,10 +247,10 @@ def _require_no_owner(bridge: Row, queue: int) -> None:
     what = f"bridge {quote(bridge['name'])}"
     if many(bridge["controller"]):
         raise Refused(
-            what, "a controller owns it, and neither knows of this flow nor keeps it", f"set_queue:{queue} in the controller's flows"
+            what, "a controller manages its flows, and would not know this flow or keep it", f"set_queue:{queue} in the controller's flows"
         )
     if one(bridge["fail_mode"]) == "secure":
-        raise Refused(what, "its fail_mode is secure: it forwards what somebody's flows say and nothing else", steering.hint(queue))
+        raise Refused(what, "its fail_mode is secure: it forwards only what its flows say", steering.hint(queue))
 
 
 def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) -> None:
@@ -291,7 +291,7 @@ def _note_no_tag(switch: Switch, bridge: Row, port_row: Row, wanted: steering.Ma
             f"have none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
         )
         remedy = ("ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(wanted.queue), "--match", wanted.match)
-        switch.found.append(Finding(str(port_row["name"]), WARNING, "a match that no packet has", evidence, (remedy,)))
+        switch.found.append(Finding(str(port_row["name"]), WARNING, "no packet matches this", evidence, (remedy,)))
 
 
 def _takes_in(port: Row, vid: int) -> bool:

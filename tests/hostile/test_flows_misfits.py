@@ -112,7 +112,7 @@ def test_flows_that_do_not_fit_are_not_added(refuses, tmp_path):
         (["flow", "del", "br0", "tcp,tcp_flags=2/2junk"], "has a mask that does not fit: 0 to 0xfff"),
         (["flow", "top", "br0", "vlan_vid=5/0x2fff", "--interval", "0.1"], "has a mask that does not fit: 0 to 0x1fff"),
         (["flow", "trace", "br0", "in_port=eth1,dl_vlan=5000"], "dl_vlan=5000 does not fit: 0 to 4095"),
-        (["flow", "trace", "br0", "in_port=eth1,ip,nw_src=10.0.0.300"], "10.0.0.300 is no address"),
+        (["flow", "trace", "br0", "in_port=eth1,ip,nw_src=10.0.0.300"], "10.0.0.300 is not an address"),
         (["qos", "unsteer", "eth1", "--match", "ip,nw_tos=3"], "nw_tos=3 does not fit: 0 to 252 in steps of 4"),
     ],
 )

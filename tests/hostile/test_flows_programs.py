@@ -142,7 +142,7 @@ def test_ten_matches_that_were_reduced_are_noted_each_once(shaped, monkeypatch):
         ("".join(LOGGED.format(n, m) for n in (1, 2) for m in range(6)), [10, 11, 12, 13, 14, 15, 20, 21, 22, 23]),
     ):
         done = here(shaped, "flow list br0 -f json", "ovs-ofctl", f"cat >&2 <<'END'\n{said}END", monkeypatch)
-        need = "a field needs the protocol that has it, such as tcp (ovs-fields(7))"
+        need = "a field needs its protocol, such as tcp (ovs-fields(7))"
         assert done.stderr.splitlines() == [f"ovstool: note: tp_dst={n} was taken as ip: {need}" for n in noted]
         assert (done.returncode, done.stdout) == (0, "[]\n")
 
@@ -155,9 +155,9 @@ def passing(command: str, script: str) -> str:
 @pytest.mark.parametrize(
     ("command", "of", "script", "code", "said"),
     [
-        ("flow list br0 ip", "parse-flows", "exit 0", 6, "ovs-ofctl: does not tell what it makes of ip"),
-        ("flow list br0 ip", "parse-flows", "echo OFPT_FLOW_MOD", 6, "ovs-ofctl: does not tell what it makes of ip"),
-        ("qos steer eth1 --queue 1 --match ip", "parse-flows", "exit 0", 6, "ovs-ofctl: does not tell what it makes of ip"),
+        ("flow list br0 ip", "parse-flows", "exit 0", 6, "ovs-ofctl: does not say how it reads ip"),
+        ("flow list br0 ip", "parse-flows", "echo OFPT_FLOW_MOD", 6, "ovs-ofctl: does not say how it reads ip"),
+        ("qos steer eth1 --queue 1 --match ip", "parse-flows", "exit 0", 6, "ovs-ofctl: does not say how it reads ip"),
         (
             "flow diff br0 --file FILE",
             "diff-flows",
@@ -168,7 +168,7 @@ def passing(command: str, script: str) -> str:
         ("flow diff br0 --file FILE", "diff-flows", "printf +ip,actions=drop", 6, "knows them: +ip,actions=drop"),
         ("flow diff br0 --file FILE", "diff-flows", "echo ovs-ofctl: nonsense >&2; exit 1", 6, "ovs-ofctl: nonsense"),
         ("flow del br0 ip", "dump-flows", "echo ovs-ofctl: nonsense >&2; exit 1", 2, "match ip: nonsense"),
-        ("flow del br0", "del-flows", "exit 1", 6, "ovs-ofctl: failed without a word"),
+        ("flow del br0", "del-flows", "exit 1", 6, "ovs-ofctl: failed without an error message"),
         ("flow list br0", "dump-flows", "echo 'ovs-ofctl: x: failed to connect (Permission denied)' >&2; exit 1", 5, "sudo ovstool"),
     ],
 )

@@ -372,7 +372,7 @@ def test_ovsdb_server_does_not_answer(switch):
 def test_ovs_vswitchd_is_gone(switch):
     os.kill(pid_of(switch, "ovs-vswitchd"), signal.SIGKILL)
     line = fails(switch.box.db, "bridge add br7 --datapath-type dummy -t 2", TIMED_OUT)
-    assert "the database holds it" in line and "--no-wait" in line
+    assert "the database has it" in line and "--no-wait" in line
     assert "br7" in switch.vsctl("--no-wait list-br").split()
     done = ovstool(switch.box.db, "bridge add br8 --datapath-type dummy --no-wait")
     assert (done.returncode, done.stdout, done.stderr) == (0, "br8: created\n", "")

@@ -110,9 +110,9 @@ def prepared(place, kind):
 def test_a_way_that_others_can_change_is_not_gone(place, kind):
     directory = prepared(place, kind)
     done = ovstool("sandbox", "start", "--dir", directory, "--datapath", "dummy")
-    assert_refused(done, 6, str(directory), " on the way there", "; try: another --dir")
+    assert_refused(done, 6, str(directory), ", on the path to it", "; try: another --dir")
     for verb in (sandbox.stop, sandbox.find):
-        with pytest.raises(Refused, match="on the way there"):
+        with pytest.raises(Refused, match=", on the path to it"):
             verb(directory)
     assert not directory.exists()
 
@@ -143,7 +143,7 @@ def test_what_others_planted_is_not_obeyed(place, namespace, mode):
     as_nobody(f"cat > {place}/sandbox.json <<'END'\n{planted}\nEND\ntouch {place}/theirs")
     (place / "thesis.txt").write_text("years of work")
     for words in (["stop"], ["start", "--datapath", "dummy"]):
-        assert_refused(ovstool("sandbox", *words, "--dir", place), 6, "others may write to the directory")
+        assert_refused(ovstool("sandbox", *words, "--dir", place), 6, "other users may write to the directory")
     assert sorted(os.listdir(place)) == ["sandbox.json", "theirs", "thesis.txt"]
     assert namespace in namespaces()
     assert stat.S_IMODE(place.stat().st_mode) == mode
@@ -220,7 +220,7 @@ def test_the_namespaces_of_another_sandbox_are_not_deleted(place):
     subprocess.run(["cp", "-a", first, second], check=True)
     for text in ((first / "sandbox.json").read_text(), json.dumps(asdict(box) | {"directory": str(second)})):
         (second / "sandbox.json").write_text(text)
-        with pytest.raises(Refused, match="not that of a sandbox made here"):
+        with pytest.raises(Refused, match="not that of a sandbox created on this machine"):
             sandbox.stop(second)
     assert (second / "conf.db").exists()
     assert namespaces() >= {box.namespace, *box.hosts}
@@ -255,7 +255,9 @@ def test_what_a_user_put_there_stays(place, end):
         assert sandbox.start(place, "dummy") == (box, True)
     done = ovstool("sandbox", "stop", "--dir", place)
     assert (done.returncode, done.stdout) == (0, f"{place}: deleted\n")
-    assert done.stderr.startswith(f"ovstool: note: {place} is left with what the sandbox did not make: captures, conf.db.backup, ")
+    assert done.stderr.startswith(
+        f"ovstool: note: {place} was not removed, as it has files that the sandbox did not create: captures, conf.db.backup, "
+    )
     assert done.stderr.endswith(" and 2 more\n") and done.stderr[:-1].isprintable()
     assert set(os.listdir(place)) == put
     assert (place / "captures" / "conf.db").read_text() == "another copy"
@@ -269,10 +271,10 @@ def test_a_second_stop_is_nothing_to_do_whatever_stays_there(place):
     for _ in range(2):
         done = ovstool("sandbox", "stop", "--dir", place)
         assert (done.returncode, done.stdout) == (0, f"{place}: unchanged\n")
-        assert done.stderr.startswith(f"ovstool: note: {place}: no sandbox is there, and what is stays: captures, conf.db.backup, ")
+        assert done.stderr.startswith(f"ovstool: note: {place}: there is no sandbox, and its other files stay: captures, conf.db.backup, ")
         assert done.stderr.count("\n") == 1 and done.stderr[:-1].isprintable()
     assert set(os.listdir(place)) == put
-    with pytest.raises(Refused, match=r"in use for something else \(captures, "):
+    with pytest.raises(Refused, match=r"used for something else \(captures, "):
         sandbox.start(place, "dummy")
 
 
@@ -291,7 +293,7 @@ def test_what_a_command_left_in_a_temporary_one_stays(place):
     directory = Path(done.stdout.strip())
     try:
         assert os.listdir(directory) == ["result"]
-        assert done.stderr == f"ovstool: note: {directory} is left with what the sandbox did not make: result\n"
+        assert done.stderr == f"ovstool: note: {directory} was not removed, as it has files that the sandbox did not create: result\n"
         assert processes_of(f"--pidfile={directory}/") == []
     finally:
         (directory / "result").unlink()

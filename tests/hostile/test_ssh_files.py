@@ -143,7 +143,7 @@ def test_settings_that_others_may_write(home, how, which):
     else:
         os.chown(home.ssh / which, -1, 43210)
         (home.ssh / which).chmod(0o664 if how == "group" else 0o646)
-    with pytest.raises(UsageError, match="somebody else owns it or may write to it"):
+    with pytest.raises(UsageError, match="another user owns it or may write to it"):
         looked_up("h1")
 
 
@@ -175,7 +175,7 @@ def test_settings_that_a_group_may_write(home, monkeypatch, primary, listed, tak
     if taken:
         assert looked_up("h1").user == "one"
     else:
-        with pytest.raises(UsageError, match="somebody else owns it or may write to it"):
+        with pytest.raises(UsageError, match="another user owns it or may write to it"):
             looked_up("h1")
 
 
@@ -289,7 +289,7 @@ def test_a_lock_that_is_kept(home):
             with home.sshd() as port:
                 words = ("-H", f"root@127.0.0.1:{port}", "-t", "4", "--accept-new-host-key", "show")
                 code, stderr, took_s = home.ovstool(*words, timeout_s=30)
-            assert (code, "another program keeps it locked" in stderr) == (TIMEOUT, True)
+            assert (code, "another program has it locked" in stderr) == (TIMEOUT, True)
             assert took_s < 12
         begin = time.monotonic()
         with pytest.raises(TimeoutError):

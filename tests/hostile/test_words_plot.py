@@ -93,7 +93,7 @@ def test_more_ports_than_there_is_memory_for(length):
         for i in range(10**7):
             yield "", Reading(float(i), "br0", f"{i}".rjust(length, "x"), None, {})
 
-    with pytest.raises(Refused, match="more than can be compared; try: the names"):
+    with pytest.raises(Refused, match="too many to compare; try: the names"):
         pictures.picture("rec.csv", endless(), (), False)
 
 

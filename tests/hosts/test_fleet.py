@@ -464,7 +464,7 @@ def test_fail_fast(fleet):
     done = fleet.ovstool("-H leaf13,noovs,leaf15,leaf16 --fail-fast --parallel 1 port set eth1 --tag 31")
     assert (done.code, done.stdout) == (SOME_FAILED, "leaf13 eth1: updated\n")
     assert lines(done.stderr)[0].startswith("ovstool: noovs: ")
-    assert lines(done.stderr)[1:] == ["ovstool: note: not begun after the failure: leaf15, leaf16"]
+    assert lines(done.stderr)[1:] == ["ovstool: note: not started because a host failed: leaf15, leaf16"]
     assert fleet.vsctl("leaf16", "get port eth1 tag") == "[]"
     assert fleet.vsctl("leaf15", "get port eth1 tag") != "31"
 
@@ -492,7 +492,7 @@ def test_interrupted(fleet):
         wait_for(lambda: "2/3" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", look()), "two of three hosts done")
         process.send_signal(signal.SIGINT)
         assert finish(process, look) == INTERRUPTED
-        assert "interrupted; done: leaf13, leaf16; not known: slow" in look()
+        assert "interrupted; done: leaf13, leaf16; unknown: slow" in look()
         assert "Traceback" not in look()
     assert {fleet.vsctl(host, "get port eth2 tag") for host in ("leaf13", "leaf16")} == {"41"}
 

@@ -510,7 +510,7 @@ def test_no_key_that_fits(home):
 
 def test_a_key_that_others_may_read(home):
     home.key.chmod(0o644)
-    with pytest.raises(Unreachable, match="id_ed25519 may be read by others"):
+    with pytest.raises(Unreachable, match="id_ed25519 is readable by other users"):
         home.host(home.server()).run(["true"], S)
 
 
@@ -840,9 +840,13 @@ def answer(*parts, status=0):
         (send_forever("sendall"), Unreachable, "prints more than 64 KiB"),
         (send_forever("sendall_stderr"), TimedOut, "true"),
         (lambda channel, token: None, TimedOut, "did not end within 1.5 s"),
-        (answer(), Unreachable, "runs no programs"),
-        (answer(b"This account is \x1b[2Jnot available.\n", status=1), Unreachable, r"runs no programs: This account is .*not available"),
-        (answer(b"TOKEN"), Unreachable, "runs no programs"),
+        (answer(), Unreachable, "does not run programs"),
+        (
+            answer(b"This account is \x1b[2Jnot available.\n", status=1),
+            Unreachable,
+            r"does not run programs: This account is .*not available",
+        ),
+        (answer(b"TOKEN"), Unreachable, "does not run programs"),
         (lambda channel, token: (channel.sendall(f"{token}\n".encode()), time.sleep(9)), TimedOut, "did not end"),
     ],
 )
@@ -925,7 +929,7 @@ def test_a_password(home, method):
         assert "hello from there" in seen
         assert "secret" not in seen
         assert "\x1b[2J" not in seen
-        with pytest.raises(Unreachable, match=f"the server wants {method}"):
+        with pytest.raises(Unreachable, match=f"the server accepts {method}"):
             home.host(target).run(["true"], S)
 
 
@@ -1049,14 +1053,14 @@ def test_relays(lab, far, without):
 
 def test_no_relay(lab, far):
     lab.host("norelay", user="op", without=("socat", "nc", "python3"))
-    assert "needs socat, nc with -U, or python3 there" in far("norelay", "open", SOCKET, sudo=True)[1]
+    assert "the remote host needs socat, nc with -U, or python3" in far("norelay", "open", SOCKET, sudo=True)[1]
 
 
 def test_no_forwarding(lab, far):
     lab.host("closed", forwarding=False)
     # A program does it instead; and where there are none, it is said whose fault that is.
     assert far("closed", "open", SOCKET) == FOUND
-    assert "the SSH server forwards no connections; try: AllowTcpForwarding" in far("closed", "open", "tcp:127.0.0.1:22")[1]
+    assert "the SSH server does not forward connections; try: AllowTcpForwarding" in far("closed", "open", "tcp:127.0.0.1:22")[1]
     lab.host("nothing", forwarding=False, sshd=("ForceCommand echo go away",))
     name, text = far("nothing", "open", SOCKET)
     assert (name, "go away" in text, "AllowStreamLocalForwarding yes" in text) == ("Unreachable", True, True)

@@ -157,14 +157,14 @@ def test_controllers_in_every_form(switch, ovstool):
     assert (result.code, result.stderr) == (0, "")
     assert sorted(switch.vsctl("get-controller br1").split()) == sorted(targets)
     outside = ovstool("bridge set br0 --controller unix:/tmp/c.sock --controller punix:/tmp/c.sock -n").stderr
-    assert f"note: unix:/tmp/c.sock: ovs-vswitchd takes no socket but in {switch.box.directory}\n" in outside
-    assert f"note: punix:/tmp/c.sock: ovs-vswitchd takes no socket but in {switch.box.directory}/br0.*\n" in outside
+    assert f"note: unix:/tmp/c.sock: ovs-vswitchd accepts sockets only in {switch.box.directory}\n" in outside
+    assert f"note: punix:/tmp/c.sock: ovs-vswitchd accepts sockets only in {switch.box.directory}/br0.*\n" in outside
 
 
 def test_keys_of_other_programs_are_kept_and_noted(switch, ovstool):
     result = ovstool("bridge set br0 --other-config theirs=x --other-config mac-table-size=4096 --other-config stp-hello-time=2")
     assert result.stdout == "br0: updated\n"
-    assert "note: ovs-vswitchd reads no key theirs of Bridge.other_config\n" in result.stderr and "; try: 2000\n" in result.stderr
+    assert "note: ovs-vswitchd does not read key theirs of Bridge.other_config\n" in result.stderr and "; try: 2000\n" in result.stderr
     assert switch.vsctl("get bridge br0 other_config") == '{mac-table-size="4096", stp-hello-time="2", theirs=x}'
     hint = ovstool("bridge set br0 --other-config stp=true").stderr.partition("; try: ovs-vsctl ")[2]
     switch.vsctl(hint)

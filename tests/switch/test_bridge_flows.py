@@ -159,17 +159,17 @@ def test_where_openflow_cannot_be_had(br1, tmp_path):
     (tmp_path / "db.sock").symlink_to(f"{br1.switch.box.directory}/db.sock")
     elsewhere = ("--db", f"unix:{tmp_path}/db.sock")
     code, _, errors = br1.run("bridge set br1 --fail-mode secure", *elsewhere)
-    assert code == CONFLICT and "what it has is not known" in errors and errors.endswith("; try: --force\n") and errors.count("\n") == 1
+    assert code == CONFLICT and "how many is unknown" in errors and errors.endswith("; try: --force\n") and errors.count("\n") == 1
     assert br1.left() == (1, 1, 2)
     code, printed, errors = br1.run("bridge set br1 --fail-mode secure --force", *elsewhere)
     assert (code, printed) == (0, "br1: updated\n") and "note: br1: ovs-vswitchd deletes its flows, groups and meters" in errors
-    assert "with it, and what it has is not known" in br1.run("bridge del br1 -n", *elsewhere)[2]
+    assert "with it; how many is unknown" in br1.run("bridge del br1 -n", *elsewhere)[2]
 
 
 def test_what_goes_with_a_bridge_is_told_before(br1):
     br1.begin("")
     code, _, errors = br1.run("bridge del br1 -n")
-    assert code == 0 and "note: br1: with it ovs-vswitchd deletes its 1 flow, 1 group and 2 meters\n" in errors
+    assert code == 0 and "note: br1: ovs-vswitchd deletes its 1 flow, 1 group and 2 meters with it\n" in errors
     assert br1.run("bridge del br1") == (0, "br1: deleted\n", "")
 
 

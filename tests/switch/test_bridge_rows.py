@@ -236,14 +236,14 @@ def test_sockets_that_are_not_heeded_are_noted(database):
     database.put({"br0": {}})
     rundir = database.switch.box.directory
     words = f"--controller unix:/tmp/c.sock --controller punix:/tmp/c.sock --controller unix:{rundir}/c.sock --controller punix:c.sock"
-    noted = f"ovstool: note: unix:/tmp/c.sock: ovs-vswitchd takes no socket but in {rundir}\n"
+    noted = f"ovstool: note: unix:/tmp/c.sock: ovs-vswitchd accepts sockets only in {rundir}\n"
     for command in ("set br0", "add br1"):
         name = command.split()[1]
-        also = f"ovstool: note: punix:/tmp/c.sock: ovs-vswitchd takes no socket but in {rundir}/{name}.*\n"
+        also = f"ovstool: note: punix:/tmp/c.sock: ovs-vswitchd accepts sockets only in {rundir}/{name}.*\n"
         assert database.run(f"bridge {command} {words}")[2] == noted + also
 
 
-UNKNOWN = "what it has is not known (unix:{}/br0.mgmt: no such socket; is ovs-vswitchd running?)"
+UNKNOWN = "how many is unknown (unix:{}/br0.mgmt: no such socket; is ovs-vswitchd running?)"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_change_whose_cost_cannot_be_known_is_forced_or_not_made(database, bef
     """What ovs-vswitchd has made has a datapath ID; here its socket is gone."""
     bridge = before | {"datapath_id": "0000020000000001"}
     database.put({"br0": bridge})
-    why = f"ovs-vswitchd deletes its flows, groups and meters with this change, and {UNKNOWN.format(database.switch.box.directory)}"
+    why = f"ovs-vswitchd deletes its flows, groups and meters with this change; {UNKNOWN.format(database.switch.box.directory)}"
     refused = f"ovstool: bridge br0: {why}; try: --force\n"
     assert database.run(f"bridge set br0 {words}") == (4, "", refused) and database.tree() == {"br0": bridge}
     noted = f"ovstool: note: br0: {why}\n"
@@ -304,7 +304,7 @@ def test_del(database):
     }
     database.put(start)
     code, _, said = database.run("bridge del br0 v8 -n")
-    unknown = f"its flows, groups and meters go with it, and {UNKNOWN.format(database.switch.box.directory)}"
+    unknown = f"its flows, groups and meters are deleted with it; {UNKNOWN.format(database.switch.box.directory)}"
     told = ["br0: would be deleted", "v8: would be deleted", f"br0: {unknown}"]
     assert (code, said.splitlines()) == (0, [f"ovstool: note: {line}" for line in told]) and database.tree() == start
     assert database.run("bridge del br0 v8 br0 nosuch --if-exists") == (0, "br0: deleted\nv8: deleted\nnosuch: unchanged\n", "")
@@ -329,7 +329,7 @@ def test_del_of_a_fake_bridge_with_what_its_ports_have(database):
     assert said.replace("of p8, v8", "of v8, p8").splitlines() == [
         f"ovstool: note: {steered}",
         "ovstool: note: mirror m mirrors nothing from now on: v8 was its output port",
-        "ovstool: note: mirror n does not select p8 any more, and mirrors nothing: no port is left",
+        "ovstool: note: mirror n does not select p8 any more, and mirrors nothing, as no port is left",
     ]
     left = {"m": {"select_src_port": "eth1"}, "n": {"output_port": "eth1"}}
     assert database.tree() == {"br0": {"ports": {"eth1": ports["eth1"]}, "mirrors": left}} and database.count("QoS", "Queue") == [1, 0]

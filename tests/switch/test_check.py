@@ -481,7 +481,7 @@ def test_what_ip_counts_counts_for_qos_too(switch, ovstool, programs):
     ("status", "errors", "said"),
     [
         (1, "boo\nhoo\n", r"tc: boo\nhoo"),
-        (2, " \n", "tc: failed without a word"),
+        (2, " \n", "tc: failed without an error message"),
         (1, 'Cannot find device "eth1"\n', None),
         (0, "hoo\n", None),
     ],

@@ -56,7 +56,7 @@ def test_what_is_set_is_looked_at_at_once(switch, ovstool):
     assert said.startswith("eth2: no queue 0 for unclassified traffic: ") and "min rate of 12 kbit/s" in said
     assert notes(ovstool("qos steer eth2 --queue 2 --match ip,nw_dst=10.0.0.2")) == []  # errors alone are told again
     (said,) = notes(ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 2:max=80001bit"))
-    assert said == "queue 2: max 80.001kbit: ovs-vswitchd takes whole bytes of it, 80kbit"
+    assert said == "queue 2: max 80.001kbit: ovs-vswitchd takes whole bytes, 80kbit"
 
 
 def test_ports_that_can_have_none(switch, ovstool):
@@ -164,7 +164,7 @@ def test_a_tag_that_no_packet_comes_in_with(switch, ports, match, is_heard):
     switch.ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1")
     switch.vsctl(ports)
     said = notes(switch.ovstool(f"qos steer eth1 --queue 1 --match {match}"))
-    assert [text.startswith("eth1: a match that no packet has: dl_vlan=") for text in said] == [True] * is_heard
+    assert [text.startswith("eth1: no packet matches this: dl_vlan=") for text in said] == [True] * is_heard
     if is_heard:
         assert switch.ovstool(shlex.split(said[0].partition("; try: ovstool ")[2])).stdout == "eth1: deleted\n"
 

@@ -187,7 +187,7 @@ def test_from_elsewhere_it_is_not_known_whether_it_is_in_effect(switch, ovstool)
                 break
         assert shown.code == 0 and "in effect     not known here" in shown.stdout and "has    not known" in shown.stdout
         assert shown.stderr.count("\n") <= 2, shown.stderr
-        unknown = "reaches its database alone; which flows lead to queues and what the datapath has of these is not known; try: --host HOST"
+        unknown = "reaches only its database; flows to queues and queues in the datapath are unknown; try: --host HOST"
         assert f"ovstool: note: tcp:127.0.0.1:{number}: {unknown}\n" in shown.stderr
         assert problems(switch.ovstool(f"qos check --db tcp:127.0.0.1:{number} -f json")) == []
     finally:

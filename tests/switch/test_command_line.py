@@ -232,16 +232,16 @@ def configure(switch) -> None:
         ("port list -o json", 2, "port list: unrecognized arguments: -o; try: -f or ovstool help port list"),
         ("port list --json", 2, "port list: unrecognized arguments: --json; try: -f json or ovstool help port list"),
         ("stats -i", 2, "stats: unrecognized arguments: -i; try: ovstool help stats"),
-        ("port add eth9 br0", 3, "bridge eth9: no bridge, and br0 is one: the bridge comes first; try: ovstool port add br0 eth9"),
-        ("port add eth1 br0", 3, "bridge eth1: no bridge, and br0 is one: the bridge comes first; try: ovstool port add br0 eth1"),
+        ("port add eth9 br0", 3, "bridge eth9: no bridge, and br0 is one: give the bridge first; try: ovstool port add br0 eth9"),
+        ("port add eth1 br0", 3, "bridge eth1: no bridge, and br0 is one: give the bridge first; try: ovstool port add br0 eth1"),
         ("port add eth8 eth9", 3, "bridge eth8: no such bridge; try: ovstool bridge list"),
         ("show eth1", 3, "bridge eth1: is a port, not a bridge; try: ovstool port show eth1"),
         ("flow list eth1", 3, "bridge eth1: is a port, not a bridge; try: ovstool port show eth1"),
         (
             "qos set eth1 --max-rate 100mbit --queue 1:50mbit", 2,
-            "qos set: --queue: 1:50mbit: 50mbit: a rate needs to be told what it is; try: 1:max=50mbit, or min=50mbit",
+            "qos set: --queue: 1:50mbit: 50mbit: a rate without a name; try: 1:max=50mbit, or min=50mbit",
         ),
-        ("qos set eth1 --queue 1:50", 2, "qos set: --queue: 1:50: 50: a rate needs to be told what it is; try: 1:max=50, or min=50"),
+        ("qos set eth1 --queue 1:50", 2, "qos set: --queue: 1:50: 50: a rate without a name; try: 1:max=50, or min=50"),
         ("qos set eth1 --queue 1:x", 2, "qos set: --queue: 1:x: x: not of the form K=V; try: ovstool help qos set"),
     ],
 )  # fmt: skip
@@ -250,7 +250,7 @@ def test_a_mistake_is_answered_with_what_to_type(refused, command, code, line):
 
 
 def test_sudo_without_a_host_says_that_it_does_nothing(ovstool):
-    note = "ovstool: note: --sudo is for far hosts: without --host it does nothing\n"
+    note = "ovstool: note: --sudo has no effect without --host: it applies to remote hosts only\n"
     assert (done := ovstool("port list --sudo -f json")).stderr == note and done.json
     assert ovstool("port list --sudo -q").stderr == ""
 

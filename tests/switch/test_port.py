@@ -121,7 +121,7 @@ def test_a_change_of_a_device_that_cannot_be_opened(switch, ovstool):
         result = ovstool("port set eth1 --tag 5")
         assert (result.code, result.stdout) == (6, "")
         assert result.stderr.startswith("ovstool: ovs-vswitchd: eth1: ") and result.stderr.count("\n") == 1
-        assert result.stderr.endswith(" (the database holds what was asked for)\n")
+        assert result.stderr.endswith(" (the database has the change)\n")
         assert switch.vsctl("get port eth1 tag") == "5"
     assert ovstool("port set eth1 --unset type").stdout == "eth1: updated\n"
 
@@ -155,7 +155,7 @@ def test_a_type_that_is_not_there(switch, ovstool):
         ("--vlan-mode native-tagged --trunk 6", "VLAN mode native-tagged needs a native VLAN; try: --tag N"),
         ("--vlan-mode dot1q-tunnel", "needs a service VLAN"),
         ("--vlan-mode native-tagged --tag 5 --trunk 0,6", "ignores 0 in its trunks"),
-        ("--tag 5 --trunk 6", "ignores trunks; try: {0}tag, {0}trunk"),
+        ("--tag 5 --trunk 6", "ignores its trunks; try: {0}tag, {0}trunk"),
     ],
 )
 def test_vlan_modes(vlans, options, rows):
@@ -211,7 +211,7 @@ def flooded(switch, packet: str) -> str:
 def test_balance_tcp_without_lacp_is_told(vlans):
     switch, ovstool = vlans
     alone = flooded(switch, "eth1")
-    told = "ovstool: note: in1: the bond forwards nothing: balance-tcp works with LACP alone, which is off; try: ovstool port set in1 --lacp active\n"
+    told = "ovstool: note: in1: the bond forwards nothing: balance-tcp needs LACP, which is off; try: ovstool port set in1 --lacp active\n"
     command = "port add br0 in1 --bond eth8,eth9"
     for mode in ("balance-slb", "active-backup"):
         assert ovstool(f"{command} --bond-mode {mode}").stderr == ""
@@ -248,7 +248,7 @@ def test_what_a_patch_port_lacks_is_told(switch, ovstool):
         return switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "br0", "in_port=eth1").count("\nbridge(") > 1
 
     assert told("port add br0 p1 --peer p2") == "there is no port p2; try: ovstool port add BRIDGE p2 --peer p1"
-    assert told("port set p1 --peer eth1") == "eth1 is no patch port"
+    assert told("port set p1 --peer eth1") == "eth1 is not a patch port"
     assert not leads()
     switch.vsctl("add-br br1 -- set bridge br1 datapath_type=netdev -- add-br br2 -- set bridge br2 datapath_type=dummy")
     assert told("port set p1 --peer p2") == "there is no port p2; try: ovstool port add br2 p2 --peer p1"
@@ -282,7 +282,7 @@ def test_a_port_is_what_it_is_called(switch, ovstool, refused):
         ("add br0 b1 --bond b1,eth9", "b1 is the name of the bond itself"),
         ("add br0 b1 --bond eth8,eth9 --bond-mode stable", "invalid choice"),
         ("add br0 b1 --bond-mode balance-slb", "goes with --bond"),
-        ("set eth1 --bond-mode balance-slb", "is no bond, so it has no bond mode"),
+        ("set eth1 --bond-mode balance-slb", "is not a bond, so it has no bond mode"),
         ("set eth1 --lacp on", "invalid choice"),
         ("set eth1 --vlan-mode nosuch", "invalid choice"),
         ("set eth1 --vlan-mode access --unset vlan_mode", "contradicts the option that sets it"),
@@ -294,12 +294,12 @@ def test_a_port_is_what_it_is_called(switch, ovstool, refused):
         ("add br0 v1 --type vxlan --remote-ip host1", "option remote_ip is the address of one host or flow, not host1"),
         ("add br0 v1 --type geneve --remote-ip 192.0.2.7 --key 16777216", "option key is a number of 24 bits or flow, not 16777216"),
         ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 4294967296", "a number of 32 bits"),
-        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 010", "not 010; try: without the leading zero, which means octal there"),
+        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 010", "not 010; try: no leading zero, which would mean octal"),
         ("add br0 v1 --type gre --remote-ip 192.0.2.7 --option dst_port=5", "gre has no option dst_port"),
-        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=flow", "local_ip=flow goes with remote_ip=flow alone"),
-        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=::1", "are not of one family"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=flow", "local_ip=flow works only with remote_ip=flow"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=::1", "are of different address families"),
         ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option packet_type=legacy_l3", "try: --option exts=gpe"),
-        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --key 1 --option in_key=2 --option out_key=3", "count before key"),
+        ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --key 1 --option in_key=2 --option out_key=3", "take precedence over key"),
         ("add br0 v1 --type erspan --remote-ip 192.0.2.7", "needs the option erspan_ver"),
         ("add br0 v1 --type erspan --remote-ip 192.0.2.7 --option erspan_ver=1 --option erspan_dir=1", "is of ERSPAN version 2"),
         ("set eth1 --remote-ip 192.0.2.7", "goes with a tunnel; try: --type vxlan or geneve or gre"),
@@ -333,7 +333,7 @@ def test_what_open_vswitch_would_ignore_or_refuse(there, command, said):
         ("add br0 there --bond eth8,eth9", 4, "exists and differs in interfaces; try: ovstool port del there, then add it"),
         ("add br0 b1 --bond eth1,eth9", 4, "port b1: interface eth1 belongs to another port; try: ovstool port show eth1"),
         ("add nosuch p1", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
-        ("del br0", 2, "port br0: the local port of a bridge goes with the bridge; try: ovstool bridge del br0"),
+        ("del br0", 2, "port br0: the local port of a bridge is deleted with the bridge; try: ovstool bridge del br0"),
         (
             "set there --unset options:remote_ip --type system",
             2,

@@ -118,7 +118,7 @@ def test_options_of_a_later_open_vswitch_are_noted(forwarding, ours):
     forwarding.vsctl("set Open_vSwitch . ovs_version=4.1.0")
     result = ours(tunnel)
     assert result.stdout == "vx: created\n"
-    assert "note: vx: not checked, as this Open vSwitch is a later one than ovstool knows: nosuch; " in result.stderr
+    assert "note: vx: not checked, as this Open vSwitch is newer than ovstool knows: nosuch; " in result.stderr
     assert (ours(tunnel).stdout, ours("port set vx --option ttl=9").stderr) == ("vx: unchanged\n", "")
     assert ours("port set vx --option nosuch=2").stdout == "vx: updated\n"
     assert ours("port set vx --option csum=1").code == USAGE
@@ -173,7 +173,7 @@ def test_a_device_that_is_not_there(forwarding, ours):
     result = ours("port add br0 nosuch0 --tag 5")
     assert (result.code, result.stdout) == (REFUSED, "")
     assert result.stderr.startswith("ovstool: ovs-vswitchd: nosuch0: could not open network device nosuch0 (No such device)")
-    assert result.stderr.endswith(" (the database holds what was asked for)\n")
+    assert result.stderr.endswith(" (the database has the change)\n")
     assert forwarding.vsctl("get port nosuch0 tag") == "5"
     assert ours("port add br0 nosuch0 --tag 5").code == REFUSED
 
@@ -222,4 +222,4 @@ def test_an_error_of_two_lines_is_told_in_one(forwarding, ours):
     )
     result = ours("port set v1 --external-id a=b")
     said = "ovstool: ovs-vswitchd: v1: bad vxlan 'remote_ip'; vxlan type requires valid 'remote_ip' argument"
-    assert (result.code, result.stderr) == (REFUSED, f"{said} (the database holds what was asked for)\n")
+    assert (result.code, result.stderr) == (REFUSED, f"{said} (the database has the change)\n")

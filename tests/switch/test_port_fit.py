@@ -93,7 +93,7 @@ LOCAL = "the local port of a bridge is internal, whatever its type says"
         (row("br0", "internal"), row("br0", "gre", **GRE), GRE, UsageError, f"port br0: {LOCAL}"),
         (None, row(LONG), {}, UsageError, f"port {LONG}: the name of a device has up to 15 bytes, so this would be {LONG[:15]}; try: a shorter name"),
         (None, row(LONG, "internal"), {}, UsageError, f"port {LONG}: the name of a device has up to 15 bytes, so this would be {LONG[:15]}; try: a shorter name"),
-        (None, row("ovs-system"), {}, UsageError, "port ovs-system: Open vSwitch keeps this name for its own devices; try: another name"),
+        (None, row("ovs-system"), {}, UsageError, "port ovs-system: Open vSwitch reserves this name for its own devices; try: another name"),
     ],
 )  # fmt: skip
 def test_ports_that_do_not(txn, before, after, asked, kind, said):
@@ -137,8 +137,8 @@ SINGLE = {"bond_mode": ["set", []], "lacp": ["set", []]}
         ("p2", []),
         ("p3", [nowhere("br0 has a datapath of type dummy, br2 of type netdev")]),
         ("p4", [nowhere("there is no port p4", ("ovstool", "port", "add", "br1", "p4", "--peer", "p1"))]),
-        ("eth1", [nowhere("eth1 is no patch port")]),
-        ("t0", [nowhere("t0 is no patch port")]),
+        ("eth1", [nowhere("eth1 is not a patch port")]),
+        ("t0", [nowhere("t0 is not a patch port")]),
     ],
 )
 def test_where_a_patch_port_leads(txn, peer, found):

@@ -243,7 +243,7 @@ def test_set_of_a_bond(database):
     assert database.tree()["br0"]["ports"]["bond0"] == before
 
 
-NAME = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
+NAME = "a name has no spaces, slashes or control characters, and does not start like an option or a selector"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ NAME = "a name has no spaces, slashes or control characters, and does not begin 
         ("add br0 new0 --peer a/b", 2, f"peer a/b: {NAME}"),
         ("set eth2 --peer a/b", 2, f"peer a/b: {NAME}"),
         ("set eth2 --option peer=a/b", 2, f"peer a/b: {NAME}"),
-        ("set eth1 --bond-mode balance-slb", 2, "port eth1: is no bond, so it has no bond mode"),
+        ("set eth1 --bond-mode balance-slb", 2, "port eth1: is not a bond, so it has no bond mode"),
         ("set eth1 --unset tag:5", 2, "--unset tag:5: this column has no keys; try: --unset tag"),
         ("set eth1 --unset type:x", 2, "--unset type:x: this column has no keys; try: --unset type"),
         ("set nosuch --tag 5", 3, "port nosuch: no such port; try: ovstool port list"),
@@ -264,9 +264,9 @@ NAME = "a name has no spaces, slashes or control characters, and does not begin 
         ("list br0 br1 br3", 3, "bridge br3: no such bridge; try: br1 or br0"),
         ("del nosuch", 3, "port nosuch: no such port; try: ovstool port list"),
         ("del eth1 nosuch", 3, "port nosuch: no such port; try: ovstool port list"),
-        ("del br0", 2, "port br0: the local port of a bridge goes with the bridge; try: ovstool bridge del br0"),
-        ("del br1 eth1", 2, "port br1: the local port of a bridge goes with the bridge; try: ovstool bridge del br1"),
-        ("del fake0", 2, "port fake0: the local port of a fake bridge, VLAN 9, goes with the bridge and its other ports; try: ovstool bridge del fake0"),
+        ("del br0", 2, "port br0: the local port of a bridge is deleted with the bridge; try: ovstool bridge del br0"),
+        ("del br1 eth1", 2, "port br1: the local port of a bridge is deleted with the bridge; try: ovstool bridge del br1"),
+        ("del fake0", 2, "port fake0: the local port of a fake bridge, VLAN 9, is deleted with the bridge and its other ports; try: ovstool bridge del fake0"),
         ("del m1", 2, "port m1: is a member of bond bond0; try: ovstool port del bond0"),
     ],
 )  # fmt: skip
@@ -293,7 +293,7 @@ def test_del(database):
 
 def test_what_a_mirror_loses_is_noted(database):
     database.put({"br0": {"ports": {"eth1": {}, "eth2": {}}, "mirrors": {"m": {"select_src_port": "eth1", "output_port": "eth2"}}}})
-    said = "ovstool: note: mirror m does not select eth1 any more, and mirrors nothing: no port is left\n"
+    said = "ovstool: note: mirror m does not select eth1 any more, and mirrors nothing, as no port is left\n"
     assert database.run("port del eth1") == (0, "eth1: deleted\n", said)
     said = "ovstool: note: mirror m mirrors nothing from now on: eth2 was its output port\n"
     assert database.run("port del eth2") == (0, "eth2: deleted\n", said)

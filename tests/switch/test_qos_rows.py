@@ -173,7 +173,7 @@ def test_list_and_show(database):
         0,
         {"port": "bond0", "type": "linux-htb", "max_rate": 9_000_000, "other_config": {"max-rate": "9000000"}, "queues": queues},
     )
-    assert said.endswith("; the counters of queues are not known\n") and said.count("\n") == 1
+    assert said.endswith("; queue counters are unknown\n") and said.count("\n") == 1
     plain = {"max_rate": None, "other_config": {}, "queues": []}
     assert database.ask("qos show eth2") == {"port": "eth2", "type": "linux-sfq"} | plain
     assert database.ask("qos show eth3") == {"port": "eth3", "type": None} | plain
@@ -182,14 +182,14 @@ def test_list_and_show(database):
 @pytest.mark.parametrize(
     ("words", "notes"),
     [
-        ("--max-rate 9", ["max-rate 9bit: ovs-vswitchd takes whole bytes of it, 8bit"]),
+        ("--max-rate 9", ["max-rate 9bit: ovs-vswitchd takes whole bytes, 8bit"]),
         ("--max-rate 16", []),
         (
             "--max-rate 9mbit --queue 0:min=1001,max=2002,burst=3003",
             [
-                "queue 0: min 1.001kbit: ovs-vswitchd takes whole bytes of it, 1kbit",
-                "queue 0: max 2.002kbit: ovs-vswitchd takes whole bytes of it, 2kbit",
-                "queue 0: burst 3.003kbit: ovs-vswitchd takes whole bytes of it, 3kbit",
+                "queue 0: min 1.001kbit: ovs-vswitchd takes whole bytes, 1kbit",
+                "queue 0: max 2.002kbit: ovs-vswitchd takes whole bytes, 2kbit",
+                "queue 0: burst 3.003kbit: ovs-vswitchd takes whole bytes, 3kbit",
             ],
         ),
         ("--max-rate 9mbit --other-config x=y --other-config z=1", ["linux-htb does not read --other-config x", "linux-htb does not read --other-config z"]),
@@ -206,7 +206,7 @@ def test_what_is_not_heeded_is_noted_once(database, words, notes):
 
 def test_a_change_of_a_type_that_ovs_vswitchd_does_not_change_is_noted(database):
     netem = {"type": "linux-netem", "other_config": {"latency": "1000"}}
-    said = "ovstool: note: ovs-vswitchd keeps to what linux-netem had before until the port has it anew: 'ovstool qos clear PORT', then this again\n"
+    said = "ovstool: note: ovs-vswitchd keeps the old settings of linux-netem until it is installed again: 'ovstool qos clear PORT', then repeat this command\n"
     for before, noted in ((netem, said), (HTB, ""), (None, "")):
         database.put({"br0": {"ports": {"eth1": {"qos": before} if before else {}}}})
         assert database.run("qos set eth1 --type netem --other-config latency=2000")[2] == noted

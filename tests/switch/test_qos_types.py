@@ -116,7 +116,7 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
     assert ovstool(f"qos set eth1 --type trtcm-policer {ours}").stdout == "eth1: unchanged\n"
     assert ovstool(f"qos set eth2 --type trtcm-policer {ours}").code == 0
     assert written(switch, "eth2") == theirs
-    assert "so others set it; try: without --merge" in refused("qos set eth1 --merge --queue 10:min=900kbit", 4)
+    assert "so something else set it; try: without --merge" in refused("qos set eth1 --merge --queue 10:min=900kbit", 4)
     assert ovstool("qos set eth1 --merge --burst 4096B").code == 0
     assert written(switch, "eth1")[1] == {"cir": "50000", "cbs": "4096", "eir": "50000", "ebs": "4096"}
 
@@ -124,8 +124,8 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("--type sfq --max-rate 1mbit", "linux-sfq has none: it shares what the link has among flows; try: --type linux-htb"),
-        ("--type codel --burst 10kB", "linux-codel has none"),
+        ("--type sfq --max-rate 1mbit", "linux-sfq does not take it: it shares the link among flows; try: --type linux-htb"),
+        ("--type codel --burst 10kB", "linux-codel does not take it"),
         ("--type fq_codel --queue 0", "linux-fq_codel has no queues"),
         ("--type noop --queue 3:min=1mbit", "linux-noop has no queues: it leaves the queueing of the port to other software"),
         ("--type netem --max-rate 1mbit", "try: --type linux-htb or --other-config latency=N"),
@@ -188,7 +188,7 @@ def test_a_key_of_a_later_open_vswitch_is_noted(switch, ovstool, refused):
     refused(words, 2)
     switch.vsctl("set Open_vSwitch . ovs_version=4.1.0")
     result = ovstool(words)
-    said = "ovstool: note: --other-config nosuch: not checked, as this Open vSwitch is a later one than ovstool knows\n"
+    said = "ovstool: note: --other-config nosuch: not checked, as this Open vSwitch is newer than ovstool knows\n"
     assert (result.stdout, result.stderr) == ("eth1: created\n", said)
     assert (ovstool(words).stdout, ovstool(words).stderr) == ("eth1: unchanged\n", "")
     refused("qos set eth1 --type fq_codel --other-config nosuch=5 --other-config limit=0", 2)
@@ -197,7 +197,7 @@ def test_a_key_of_a_later_open_vswitch_is_noted(switch, ovstool, refused):
 def test_a_change_that_ovs_vswitchd_does_not_put_into_effect_is_noted(ovstool):
     assert ovstool("qos set eth1 --type netem --other-config latency=1000").stderr == ""
     result = ovstool("qos set eth1 --type netem --other-config latency=2000")
-    assert result.stdout == "eth1: updated\n" and "'ovstool qos clear PORT', then this again" in result.stderr
+    assert result.stdout == "eth1: updated\n" and "'ovstool qos clear PORT', then repeat this command" in result.stderr
     assert ovstool("qos set eth1 --type codel").stderr == ""
 
 
@@ -213,10 +213,10 @@ def test_a_type_that_others_made(switch, ovstool, refused):
     shown = ovstool("qos show eth1 -f json").json
     assert (shown["max_rate"], shown["other_config"], shown["queues"][0]["min_rate"]) == (5000, {"max-rate": "5000", "a": "b"}, 9)
     result = ovstool("qos set eth1 --merge --other-config c=d --queue 0:dscp=7 --queue 4")
-    assert result.stdout == "eth1: updated\n" and "my-qos is no type that ovstool knows" in result.stderr
+    assert result.stdout == "eth1: updated\n" and "my-qos is not a type known to ovstool" in result.stderr
     assert written(switch, "eth1") == ("my-qos", {"max-rate": "5000", "a": "b", "c": "d"}, {0: {"min-rate": "9"}, 4: {}})
     assert "try: --other-config KEY=VALUE" in refused("qos set eth1 --merge --max-rate 1mbit", 2)
-    assert "does not know how my-qos has its max" in refused("qos set eth1 --merge --queue 0:max=1mbit", 2)
+    assert "does not know how my-qos takes its max" in refused("qos set eth1 --merge --queue 0:max=1mbit", 2)
     assert ovstool("qos set eth1 --max-rate 1mbit").stdout == "eth1: updated\n"
     assert written(switch, "eth1") == ("linux-htb", {"max-rate": "1000000"}, {})
     assert switch.orphans() == []

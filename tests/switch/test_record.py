@@ -131,7 +131,7 @@ def test_the_torn_line_of_somebody_killed(switch, ovstool, tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole + whole.splitlines()[-1][:30])
     plotted = ovstool(f"stats plot {path}")
-    assert plotted.code == 0 and plotted.stderr == f"ovstool: note: {path}: the last line is torn and passed over\n"
+    assert plotted.code == 0 and plotted.stderr == f"ovstool: note: {path}: the last line is incomplete and was ignored\n"
     done = ovstool(f"stats record {path} eth1 --count 1")
     assert done.code == 0 and "cut off 30 bytes of an incomplete last line" in done.stderr
     assert len(lines(path)) == 3 and path.read_bytes().startswith(whole)

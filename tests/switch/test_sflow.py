@@ -130,12 +130,12 @@ def test_values_that_would_be_lost_or_taken_for_others(switch, ovstool):
 
 
 def test_the_agent(switch, ovstool, refused):
-    assert "agent nosuch: there is no such interface, so ovs-vswitchd takes the address" in refused(
+    assert "agent nosuch: there is no such interface, so ovs-vswitchd uses its address" in refused(
         "sflow enable --collector 127.0.0.1 --agent nosuch", 6
     )
     forced = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --force")
     assert (forced.code, forced.stdout) == (0, "br0: created\n")
-    assert forced.stderr.startswith("ovstool: note: agent nosuch: there is no such interface, so ovs-vswitchd takes the address")
+    assert forced.stderr.startswith("ovstool: note: agent nosuch: there is no such interface, so ovs-vswitchd uses its address")
     # An address is taken as it is (sflow_choose_agent_address of ofproto-dpif-sflow.c, from 2.10 on).
     for given, stored in (("192.0.2.77", "192.0.2.77"), ("2001:DB8:0::7", "2001:db8::7")):
         enabled = ovstool(f"sflow enable --collector 127.0.0.1 --agent {given}")

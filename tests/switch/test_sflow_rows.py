@@ -61,13 +61,13 @@ def test_the_bridge_need_not_be_named_where_there_is_one(database):
     database.put({"br0": {}})
     assert database.run(ENABLE.format(""))[1] == "br0: created\n" and database.run("sflow disable")[1] == "br0: deleted\n"
     database.put({name: {} for name in ("b6", "b5", "b4", "b3", "b2", "b1")})
-    said = "ovstool: BRIDGE: there are 6 bridges, so name the ones that are meant; try: b1, b2, b3, b4, b5\n"
+    said = "ovstool: BRIDGE: there are 6 bridges, so name the ones you mean; try: b1, b2, b3, b4, b5\n"
     assert database.run("sflow disable") == database.run(ENABLE.format("")) == (2, "", said)
     database.put({})
-    assert database.run("sflow disable") == (3, "", "ovstool: bridge: there is none on this switch; try: ovstool bridge add br0\n")
+    assert database.run("sflow disable") == (3, "", "ovstool: bridge: this switch has no bridge; try: ovstool bridge add br0\n")
 
 
-TAKES = "so ovs-vswitchd takes the address that it has on the route to a collector, or sends nothing"
+TAKES = "so ovs-vswitchd uses its address on the route to a collector, or sends nothing"
 HINT = "; try: an interface with an address, an IP address, or --force"
 
 
@@ -125,7 +125,7 @@ def elsewhere(database, tmp_path):
     [
         ("--collector 192.0.2.1", 6, None, "collector 192.0.2.1: there is no route to it, so no agent can be chosen; try: --agent IFACE, or --force"),
         ("--collector 192.0.2.1 --force", 0, None,
-         "note: collector 192.0.2.1: there is no route to it; ovs-vswitchd sends nothing before it finds one"),
+         "note: collector 192.0.2.1: there is no route to it, and ovs-vswitchd sends nothing until there is one"),
         ("--collector 192.0.2.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
         ("--collector 192.0.2.1 --agent lo --force", 0, "lo", f"note: agent lo: has no IP address, {TAKES}"),
         ("--collector 192.0.2.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
@@ -142,7 +142,9 @@ def test_a_name_is_resolved_where_ovs_vswitchd_is(database):
     code, printed, said = database.run("sflow enable --agent lo --collector localhost:7")
     target = database.tree()["br0"]["sflow"]["targets"]
     address = {"127.0.0.1:7": "127.0.0.1", "[::1]:7": "::1"}[target]
-    noted = f"ovstool: note: collector localhost is {address}, which is stored: ovs-vswitchd looks names up too late or not at all\n"
+    noted = (
+        f"ovstool: note: collector localhost is {address}, which is what is stored: ovs-vswitchd resolves names too late or not at all\n"
+    )
     assert (code, printed, said) == (0, "br0: created\n", noted)
 
 
@@ -156,6 +158,6 @@ def test_a_name_is_resolved_where_ovs_vswitchd_is(database):
     ],
 )
 def test_what_the_database_alone_cannot_tell(database, words, is_refused):
-    said = "its routes, addresses and names cannot be looked up through the database alone; try: --agent IFACE and the IP addresses of collectors"
+    said = "routes, addresses and names of the switch cannot be looked up through its database alone; try: --agent IFACE and the IP addresses of collectors"
     code, _, errors = database.run(f"--db tcp:127.0.0.1:1 sflow enable {words}")
     assert (code, errors == f"ovstool: tcp:127.0.0.1:1: {said}\n") == ((2, True) if is_refused else (5, False))

@@ -72,5 +72,5 @@ def test_the_longest_header_arrives_and_a_longer_one_would_not(switch, ovstool):
 
 def test_an_agent_that_is_not_there_sends_in_the_name_of_another_address(switch, ovstool):
     enabled = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --sampling 1 --polling 0 --header 64 --force")
-    assert enabled.code == 0 and "agent nosuch: there is no such interface, so ovs-vswitchd takes the address" in enabled.stderr
+    assert enabled.code == 0 and "agent nosuch: there is no such interface, so ovs-vswitchd uses its address" in enabled.stderr
     assert {tuple(sample) for sample in samples(switch)} == {("127.0.0.1", 1, 64)}

@@ -290,8 +290,8 @@ BAD = {
     "--long --bursts": "--long: shows counters, not rates",
     "--rate --source ovsdb": "--interval 1: the counters of the database change every 5 s; try: --interval 10, or --source openflow",
     "--rate --source ovsdb --interval 4.99": "--interval 4.99: the counters of the database change every 5 s; try: --interval 10, or --source openflow",
-    "--rate --count 2 -c nosuch": "there is no such column",
-    "--rate --count 2 --sort-column nosuch": "there is no such column",
+    "--rate --count 2 -c nosuch": "no such column",
+    "--rate --count 2 --sort-column nosuch": "no such column",
     "--source sflow": "invalid choice",
 }
 
@@ -314,9 +314,9 @@ def test_far_counters_are_those_of_the_database(switch, ovstool):
     host, port = remote.split(":")[1:]
     switch.tool("ovs-appctl", "-t", control, "ovsdb-server/add-remote", f"ptcp:{port}:{host}")
     result = ovstool(f"--db {remote} stats eth1 -f json")
-    assert (result.code, result.json[0]["port"]) == (0, "eth1") and "reaches its database alone" in result.stderr
+    assert (result.code, result.json[0]["port"]) == (0, "eth1") and "reaches only its database" in result.stderr
     live = ovstool(f"--db {remote} stats eth1 --source openflow")
-    assert live.code == 5 and "needs the host" in live.stderr
+    assert live.code == 5 and "needs access to the host" in live.stderr
 
 
 @pytest.mark.parametrize("protocols", ["[]", "OpenFlow10"])
@@ -382,7 +382,7 @@ def test_what_was_to_be_counted_and_is_gone_is_a_failure(switch):
         rows_until(process, lambda row: True)
         switch.vsctl("del-port eth1")
         assert process.wait(30) == 5
-        assert "eth1: there was nothing to read at the end" in process.stderr.read()
+        assert "eth1: there was nothing left to read at the end" in process.stderr.read()
 
 
 def test_ovsdb_server_may_be_restarted_too(switch):

@@ -166,7 +166,7 @@ def test_a_bridge_of_other_versions(switch, ovstool):
     speak(switch, "OpenFlow11", "OpenFlow12")
     result = ovstool("stats --source openflow")
     assert (result.code, result.stdout) == (REFUSED, "")
-    assert result.stderr.count("\n") == 1 and "bridge br0: the bridge speaks none of the OpenFlow versions" in result.stderr
+    assert result.stderr.count("\n") == 1 and "bridge br0: the bridge allows none of the OpenFlow versions" in result.stderr
     assert "--protocols" in result.stderr
     result = ovstool("stats -f json")
     assert result.code == 0 and result.json == ovstool("stats -f json --source ovsdb").json

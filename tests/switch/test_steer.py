@@ -217,9 +217,9 @@ def test_a_new_normal_flow_above_is_stood_in_for(shaped, ovstool):
         (["priority=9,arp actions=resubmit(,0)"], MATCH, 6, "flows that lead on to others (priority=9,arp actions=resubmit(,0))"),
         (["priority=9,arp actions=learn(table=0,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[])"], MATCH, 6, "lead on to others"),
         (["table=5 actions=drop"], MATCH, 6, "in the tables 0, 5"),
-        ([f"priority=1,{MATCH} actions=drop"], MATCH, 4, "is that of a flow of someone else (priority=1,ip,nw_dst=10.0.0.2 actions=drop)"),
-        ([f"priority=9,{MATCH} actions=NORMAL"], "nw_dst=10.0.0.2,ip", 4, "a flow of someone else"),
-        ([f"priority=1,{MATCH} actions=set_queue:1,NORMAL"], MATCH, 4, "a flow of someone else"),
+        ([f"priority=1,{MATCH} actions=drop"], MATCH, 4, "is the same as that of another flow (priority=1,ip,nw_dst=10.0.0.2 actions=drop)"),
+        ([f"priority=9,{MATCH} actions=NORMAL"], "nw_dst=10.0.0.2,ip", 4, "the same as that of another flow"),
+        ([f"priority=1,{MATCH} actions=set_queue:1,NORMAL"], MATCH, 4, "the same as that of another flow"),
     ],
 )  # fmt: skip
 def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
@@ -232,7 +232,7 @@ def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
     [("ip,nw_dst=10.0.0.256", "10.0.0.256"), ("ip,nw_src=1000.0.0.1", "1000.0.0.1"), ("ip,nw_dst=0001.2.3.4", "0001.2.3.4")],
 )
 def test_an_address_that_is_none(shaped, unmoved, match, address):
-    assert f"{address} is no address" in unmoved(f"qos steer eth1 --queue 1 --match {match}", 2)
+    assert f"{address} is not an address" in unmoved(f"qos steer eth1 --queue 1 --match {match}", 2)
 
 
 def test_the_last_address_of_a_network_is_one(shaped, ovstool):
@@ -244,7 +244,7 @@ def test_the_last_address_of_a_network_is_one(shaped, ovstool):
 def test_what_is_forwarded_for_a_time(shaped, unmoved, timeout):
     """A hole in a firewall that closes by itself has to close for what is steered too."""
     install(shaped, "priority=0,actions=drop", f"priority=100,ip,{timeout},actions=NORMAL")
-    assert "is there for a time" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
+    assert "has a timeout" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
 
 
 def test_nothing_forwards(shaped, unmoved):
@@ -258,7 +258,7 @@ def test_bridges_that_are_somebodys(shaped, unmoved):
     install(shaped, NORMAL)
     assert "bridge br0: its fail_mode is secure" in unmoved(command, 6)
     shaped.vsctl("set-controller br0 tcp:127.0.0.1:1 -- set bridge br0 fail_mode=standalone")
-    assert "bridge br0: a controller owns it" in unmoved(command, 6)
+    assert "bridge br0: a controller manages its flows" in unmoved(command, 6)
 
 
 # --- one steering flow beside another
@@ -323,7 +323,7 @@ def test_what_is_no_field_to_match(shaped, ovstool):
     shown = "duration=1 n_packets=0 n_bytes=0 idle_age=1 hard_age=1"
     flags = "send_flow_rem check_overlap reset_counts no_packet_counts no_byte_counts"
     for word in f"{values} {shown} {flags}".split():
-        why = f"{word.partition('=')[0]} is no field to match; table, priority, cookie and actions are ovstool's here"
+        why = f"{word.partition('=')[0]} is not a match field; table, priority, cookie and actions are ovstool's here"
         result = ovstool(f"qos steer eth1 --queue 1 --match ip,{word}")
         assert (result.stdout, result.stderr, result.code) == ("", f"ovstool: match ip,{word}: {why}\n", 2)
     assert flows(shaped) == [NORMAL]
@@ -337,18 +337,16 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
     ovstool("qos set eth2 " + " ".join(f"--queue {number}" for number in range(20, 8, -1)))
     why = "the QoS of port eth2 has the queues 9, 10, 11, 12, 13, 14, 15, 16, 17, 18; try: ovstool qos set eth2 --merge --queue 21:max=RATE"
     assert unmoved("qos steer eth2 --queue 21 --match ip", 3) == f"queue 21: {why}"
-    why = (
-        "matches everything, and for all that no flow puts elsewhere there is queue 0; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
-    )
+    why = "matches everything; traffic that no flow puts into another queue is in queue 0; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
     assert unmoved("qos steer eth1 --queue 1 --match eth", 2) == f"match eth: {why}"
     shaped.vsctl("del-port eth2 -- add-port br0 eth2")
     why = "has no QoS, so it has no queues; try: ovstool qos set eth2 --queue 2:max=RATE"
     assert unmoved("qos steer eth2 --queue 2 --match ip", 3) == f"port eth2: {why}"
     shaped.vsctl("set bridge br0 fail_mode=secure")
-    why = "its fail_mode is secure: it forwards what somebody's flows say and nothing else; try: set_queue:2 in the flow that forwards this"
+    why = "its fail_mode is secure: it forwards only what its flows say; try: set_queue:2 in the flow that forwards this"
     assert unmoved("qos steer eth1 --queue 2 --match ip", 6) == f"bridge br0: {why}"
     shaped.vsctl("set-controller br0 tcp:127.0.0.1:1")
-    why = "a controller owns it, and neither knows of this flow nor keeps it; try: set_queue:2 in the controller's flows"
+    why = "a controller manages its flows, and would not know this flow or keep it; try: set_queue:2 in the controller's flows"
     assert unmoved("qos steer eth1 --queue 2 --match ip", 6) == f"bridge br0: {why}"
 
 
@@ -364,24 +362,24 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
         (f"steer eth1 --queue -1 --match {MATCH}", 2, "--queue"),
         (f"steer eth1 --queue 4294967295 --match {MATCH}", 2, "--queue"),
         ("steer eth1 --queue 1 --match ''", 2, "--match: empty"),
-        ("unsteer eth1 --match ' ,'", 2, "says nothing to match"),
+        ("unsteer eth1 --match ' ,'", 2, "does not match on anything"),
         ("steer eth1 --queue 1 --match foo", 2, "field foo missing value"),
         ("steer eth1 --queue 1 --match ip,foo=3", 2, "match ip,foo=3: unknown keyword foo"),
         ("steer eth1 --queue 1 --match in_port=eth99", 2, "eth99: invalid or unknown port"),
         ("unsteer eth1 --match in_port=eth99", 2, "eth99: invalid or unknown port"),
         ("steer eth1 --queue 1 --match ip,nw_dst=10.0.0.256", 2, "10.0.0.256"),
-        ("steer eth1 --queue 1 --match eth", 2, "matches everything, and for all that no flow puts elsewhere there is queue 0"),
+        ("steer eth1 --queue 1 --match eth", 2, "matches everything; traffic that no flow puts into another queue is in queue 0"),
         ("steer eth1 --queue 1 --match dl_dst=00:00:00:00:00:00/00:00:00:00:00:00", 2, "matches everything"),
         ("steer eth1 --queue 1 --match nw_dst=10.0.0.2", 2, 'nw_dst=10.0.0.2 would be taken as ""'),
         ("steer eth1 --queue 1 --match ip,tcp_dst=80", 2, "ip,tp_dst=80 would be taken as ip"),
         ("steer eth1 --queue 1 --match ip,reg0=0", 2, "reg0 is the same for all packets"),
         ("steer eth1 --queue 1 --match ct_state=-trk", 2, "ct_state is the same for all packets"),
-        ("steer eth1 --queue 1 --match 'ip # all'", 2, "# begins a comment"),
+        ("steer eth1 --queue 1 --match 'ip # all'", 2, "# starts a comment"),
         *(
-            (f"steer eth1 --queue 1 --match ip,{word}", 2, f"{word.partition('=')[0]} is no field to match")
+            (f"steer eth1 --queue 1 --match ip,{word}", 2, f"{word.partition('=')[0]} is not a match field")
             for word in ("table=0", "priority=7", "cookie=5", "actions=drop", "hard_timeout=1", "out_port=1", "check_overlap", "n_packets=0")
         ),
-        ("steer eth1 --queue 1 --match 'ip\npriority:9'", 2, "priority is no field to match"),
+        ("steer eth1 --queue 1 --match 'ip\npriority:9'", 2, "priority is not a match field"),
     ],
 )  # fmt: skip
 def test_bad_input(unmoved, words, code, said):

@@ -75,7 +75,7 @@ def test_where_it_is(monkeypatch, db, rundir, host_is_known):
         assert switch.run(["printf", "%s", "a"]) == Finished(0, "a", "") and list(switch.stream(["printf", "%s", "b"])) == [b"b"]
         assert switch.run(["cat"], b"in").stdout == "in"
         return
-    said = f"needs the host that the switch runs on, and {db} reaches its database alone"
+    said = f"needs access to the host of the switch, and {db} reaches only its database"
     for what, ask in (
         ("OpenFlow", lambda: switch.management_socket("br0")),
         ("OpenFlow", lambda: switch.openflow("br0")),
@@ -228,7 +228,7 @@ def test_a_change_waits_for_ovs_vswitchd(database, reach):
 
 def test_one_that_is_not_applied_in_time_is_told(database, reach):
     database.transact(ROOT | {"row": {"next_cfg": 4, "cur_cfg": 4}})
-    said = "did not apply the change within 0.2 s; the database holds it"
+    said = "did not apply the change within 0.2 s; the database has it"
     for build, after in ((retag(6), 6), (lambda txn: None, 6)):  # of nothing to do, too, while something else is not applied
         with pytest.raises(TimedOut) as late:
             reach(timeout_s=0.2).write(build)
@@ -257,8 +257,8 @@ def test_what_ovs_vswitchd_could_not_do_is_told(database, reach):
         reach().write(retag(7, *HEALTH))
     assert (refused.value.what, refused.value.hint, tag(database)) == ("ovs-vswitchd", None, 7)
     assert refused.value.why == (
-        "half: could not be opened; down: was not brought up; its log says why; lost: could not open network device lost (No such device);"
-        " late: first; second; later: third (the database holds what was asked for)"
+        "half: could not be opened; down: was not brought up; see the log of ovs-vswitchd; lost: could not open network device lost (No such device);"
+        " late: first; second; later: third (the database has the change)"
     )
     assert reach(wait=False).write(retag(8, *HEALTH)) == reach(dry_run=True).write(retag(9, *HEALTH)) == "built"
 
@@ -270,7 +270,7 @@ def test_of_many_ten_are_told(database, reach, count):
     with pytest.raises(Refused) as refused:
         reach().write(retag(6, *names))
     more = f"; and {count - 10} more" if count > 10 else ""
-    assert refused.value.why == "; ".join(f"{name}: x" for name in names[:10]) + more + " (the database holds what was asked for)"
+    assert refused.value.why == "; ".join(f"{name}: x" for name in names[:10]) + more + " (the database has the change)"
 
 
 def test_it_is_built_again_while_others_are_faster(database, reach):
@@ -296,7 +296,7 @@ def test_not_for_ever(database, reach):
 
     with pytest.raises(Conflict) as refused:
         reach().write(build)
-    said = "someone else kept changing the same rows (64 attempts), so nothing was changed"
+    said = "other programs kept changing the same rows (64 attempts), so nothing was changed"
     assert (refused.value.what, refused.value.why, refused.value.hint) == ("the database", said, "again")
     assert len(built) == 64 and tag(database) == 74
 

@@ -115,19 +115,19 @@ def test_a_list_with_a_word_missing():
 )
 def test_what_a_range_stands_for(word, hosts):
     if hosts is None:
-        assert "is no range; try: leaf[01-32], leaf[01-03,07] or pod[a-d]" in said(address.expand, word)
+        assert "is not a range; try: leaf[01-32], leaf[01-03,07] or pod[a-d]" in said(address.expand, word)
     else:
         assert address.expand(word) == hosts
 
 
 def test_what_is_wrong_with_a_range():
-    assert said(address.expand, "h[9-10,x-]") == "h[9-10,x-]: [9-10,x-] is no range; try: leaf[01-32], leaf[01-03,07] or pod[a-d]"
+    assert said(address.expand, "h[9-10,x-]") == "h[9-10,x-]: [9-10,x-] is not a range; try: leaf[01-32], leaf[01-03,07] or pod[a-d]"
     assert said(address.expand, "h[01-100]") == "h[01-100]: [01-100] is zero-padded to different widths; try: [001-100]"
     assert said(address.expand, "h[1-010]") == "h[1-010]: [1-010] is zero-padded to different widths; try: [001-010]"
     assert said(address.expand, "h[b-a]") == "h[b-a]: [b-a] ends before it begins; try: [a-b]"
     assert said(address.expand, "h[2-1:3]") == "h[2-1:3]: [2-1:3] ends before it begins; try: [1-2]"
-    assert f"[{'-' * 1000}] is no range" in said(address.expand, f"h[{'-' * 1000}]")
-    assert f"[{'-' * 1000}...] is no range" in said(address.expand, f"h[{'-' * 1001}]")
+    assert f"[{'-' * 1000}] is not a range" in said(address.expand, f"h[{'-' * 1000}]")
+    assert f"[{'-' * 1000}...] is not a range" in said(address.expand, f"h[{'-' * 1001}]")
 
 
 def test_how_long_what_is_expanded_may_be():

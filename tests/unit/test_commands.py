@@ -55,13 +55,13 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("port add br0 p --bond a,b --bond b", "--bond: a member is named twice"),
         ("port add br0 p --bond a,p", "--bond: p is the name of the bond itself"),
         ("port add br0 p --bond-mode active-backup", "--bond-mode: goes with --bond; try: --bond eth2,eth3"),
-        *((f"port add br0 p --bond a,b {more}", "--bond: its members are devices, without types and options")
+        *((f"port add br0 p --bond a,b {more}", "--bond: the members of a bond are devices, which have no type or options")
           for more in ("--type internal", "--peer x", "--remote-ip 192.0.2.1", "--key 1", "--option a=b")),
         ("port set eth1", "port set: nothing to change; try: --tag 20, or see 'ovstool help port set'"),
         ("port set eth1 --peer a --option peer=b", "--peer: contradicts --option peer"),
         ("port set eth1 --remote-ip a --option remote_ip=b", "--remote-ip: contradicts --option remote_ip"),
         ("port set eth1 --key a --option key=b", "--key: contradicts --option key"),
-        ("port set eth1 --peer a --type vxlan", "--peer: goes with patch ports, not with --type vxlan"),
+        ("port set eth1 --peer a --type vxlan", "--peer: is for patch ports, not for --type vxlan"),
         *((f"port set eth1 {option} --unset {column}", f"--unset {column}: contradicts the option that sets it") for option, column in (
             ("--tag 0", "tag"), ("--trunk 1", "trunks"), ("--vlan-mode access", "vlan_mode"), ("--type internal", "type"), ("--lacp off", "lacp"),
             ("--bond-mode active-backup", "bond_mode"), ("--peer x", "type"),
@@ -72,12 +72,12 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("bridge set br0 --force", "bridge set: nothing to change; try: --fail-mode secure, or see 'ovstool help bridge set'"),
         ("bridge set br0 --external-id a=b --external-id a=c", "--external-id a: given twice with different values"),
         ("bridge set br0 --other-config a=b --other-config a=c", "--other-config a: given twice with different values"),
-        *((f"qos set eth1{merge}", "qos set: nothing to set; try: --max-rate 200mbit, or 'ovstool qos clear PORT' to have no QoS")
+        *((f"qos set eth1{merge}", "qos set: nothing to set; try: --max-rate 200mbit, or 'ovstool qos clear PORT' to remove the QoS")
           for merge in ("", " --merge", " --force")),
         ("qos set eth1 --queue 1 --queue 1", "queue 1: named twice"),
-        ("qos set eth1 --merge --force --max-rate 1mbit", "--force: goes without --merge; try: all that the port is to have"),
+        ("qos set eth1 --merge --force --max-rate 1mbit", "--force: does not work with --merge; try: the whole QoS of the port"),
         ("qos set eth1 --force --no-wait --queue 0",
-         "--force: goes without --no-wait: ovs-vswitchd has to see the port with another type first"),
+         "--force: does not work with --no-wait: ovs-vswitchd must see the port with another type first"),
         ("qos set eth1 --other-config a=b --other-config a=c", "--other-config a: given twice with different values"),
         ("sflow enable br0", "sflow enable: a collector is missing; try: --collector 10.0.0.5"),
         ("stats --count 3", "--count: goes with --rate; try: --rate --count 3"),
@@ -94,32 +94,32 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("stats --bursts --for 0.001 --interval 0.002", "--for 0.001: shorter than one window; try: --for 0.02"),
         ("stats --bursts --for 0.009", "--for 0.009: shorter than one window; try: --for 0.1"),
         ("stats --bursts --interval 10.5", "--for 10: shorter than one window; try: --for 105"),
-        ("stats --bursts -c nosuch", "column nosuch: there is no such column; try: port, direction, windows, interval_s, mean_bps, p50_bps, "
+        ("stats --bursts -c nosuch", "column nosuch: no such column; try: port, direction, windows, interval_s, mean_bps, p50_bps, "
                                      "p95_bps, p99_bps, max_bps, limit_bps, longest_above_s"),
-        ("stats --rate -c nosuch", f"column nosuch: there is no such column; try: {RATES}"),
-        ("stats --rate -c host -H a", f"column host: there is no such column; try: {RATES}"),
-        ("stats --rate -c nosuch -H a,b", f"column nosuch: there is no such column; try: {RATES}, host"),
+        ("stats --rate -c nosuch", f"column nosuch: no such column; try: {RATES}"),
+        ("stats --rate -c host -H a", f"column host: no such column; try: {RATES}"),
+        ("stats --rate -c nosuch -H a,b", f"column nosuch: no such column; try: {RATES}, host"),
         ("stats --rate --queues -c nosuch",
-         "column nosuch: there is no such column; try: time, port, queue, interval_s, tx_bps, tx_pps, reset"),
-        ("flow add br0", "flow add: wants either flows or a file; try: FLOW..., or --file F"),
-        ("flow add br0 a --file f", "flow add: wants either flows or a file; try: FLOW..., or --file F"),
+         "column nosuch: no such column; try: time, port, queue, interval_s, tx_bps, tx_pps, reset"),
+        ("flow add br0", "flow add: needs either flows or a file; try: FLOW..., or --file F"),
+        ("flow add br0 a --file f", "flow add: needs either flows or a file; try: FLOW..., or --file F"),
         ("flow add br0 --file /nosuch", "/nosuch: No such file or directory"),
         ("flow replace br0 --file /", "/: Is a directory"),
         ("flow diff br0 --file /nosuch", "/nosuch: No such file or directory"),
-        ("sandbox start -n", "--dry-run: a sandbox cannot tell beforehand what it does"),
-        ("sandbox stop -H a", "--host: a sandbox is on this machine; try: ssh HOST ovstool sandbox"),
-        ("sandbox run", "sandbox run: no command is given; try: ovstool sandbox run -- ovs-vsctl show"),
+        ("sandbox start -n", "--dry-run: sandbox commands have no dry run"),
+        ("sandbox stop -H a", "--host: a sandbox always runs on this machine; try: ssh HOST ovstool sandbox"),
+        ("sandbox run", "sandbox run: no command given; try: ovstool sandbox run -- ovs-vsctl show"),
         ("sandbox start --dir=", "sandbox start: --dir: empty; try: ovstool help sandbox start"),
         ("complete csh", "csh: there is no completion for this shell; try: ovstool complete and one of bash, zsh, fish"),
         ("stats plot /nosuch.csv", "/nosuch.csv: no such file or folder"),
         ("stats plot /nosuch.csv --style line", "--style line: needs an image; try: -o NAME.svg"),
         ("stats plot /nosuch.csv --style step", "/nosuch.csv: no such file or folder"),
-        ("stats plot f.csv -o x", "x: the name of a drawing ends in .svg or .png"),
+        ("stats plot f.csv -o x", "x: the name of an image ends in .svg or .png"),
         ("stats record f.txt", "f.txt: a recording's name ends in .csv, .db, .sqlite or .sqlite3"),
         ("qos", f"qos: a verb is missing; try: {NOT_A_VERB}"),
         ("qos -x", f"qos: a verb is missing; try: {NOT_A_VERB}"),
-        ("qos lst eth1", f"qos: lst is none of its verbs ({VERBS}); try: ovstool qos list eth1"),
-        ("help qos lst", f"qos: lst is none of its verbs ({VERBS}); try: ovstool qos list"),
+        ("qos lst eth1", f"qos: lst is not one of its verbs ({VERBS}); try: ovstool qos list eth1"),
+        ("help qos lst", f"qos: lst is not one of its verbs ({VERBS}); try: ovstool qos list"),
         ("stat", "stat: unknown command; try: ovstool stats"),
         ("po li", '"po li": unknown command; try: ovstool port list or ovstool police list'),
         ("brdige list x", '"brdige list": unknown command; try: ovstool bridge list x'),
@@ -143,7 +143,7 @@ def test_what_cannot_be_meant_is_said_in_a_line(line, said):
         (["show", "a\udcff"], '"a\\\\udcff": not valid UTF-8'),
         (["\udcff"], '"\\\\udcff": not valid UTF-8'),
         (["--db", "a\udc80", "show"], '"a\\\\udc80": not valid UTF-8'),
-        (["show", "a\0b"], '"a\\\\x00b": a NUL character cannot be meant'),
+        (["show", "a\0b"], '"a\\\\x00b": contains a NUL character'),
         (["bridge list"], '"bridge list": unknown command; try: ovstool bridge list'),
     ],
 )
@@ -192,7 +192,7 @@ def test_how_a_command_ends(monkeypatch):
     lost.filename = STDOUT
     for error, code, said in (
         (KeyboardInterrupt(), 130, ""), (lost, 141, ""), (BrokenPipeError(32, "Broken pipe"), 6, "ovstool: this machine: Broken pipe\n"),
-        (ValueError("x"), 70, "ovstool: a bug in ovstool: ValueError: x; try: again with --debug, and report what it prints\n"),
+        (ValueError("x"), 70, "ovstool: a bug in ovstool: ValueError: x; try: the same command with --debug, and report what it prints\n"),
     ):  # fmt: skip
 
         def fail(self, args, error=error):
@@ -245,7 +245,10 @@ def test_files_of_flows(flows):
     for content in (GOOD, GOOD + b"\n", GOOD + b"\r\n" + GOOD, b"\xef\xbb\xbf" + GOOD, b"# a comment \xc3\xa4\n" + GOOD):
         assert flows(content) is None, content
     assert flows(b"\xff") == "f:1: not UTF-8" and flows(GOOD + b"\n\n\xc3") == "f:3: not UTF-8"
-    assert flows(b"\0") == "f:1: holds a NUL, so it is not text" and flows(GOOD + b"\n\0\n\0") == "f:2: holds a NUL, so it is not text"
+    assert (
+        flows(b"\0") == "f:1: contains a NUL character, so it is not text"
+        and flows(GOOD + b"\n\0\n\0") == "f:2: contains a NUL character, so it is not text"
+    )
     assert flows(b"\0\n\xff") == "f:2: not UTF-8"
     assert flows(GOOD + b"\nmodify " + GOOD).startswith("f:2: ")
 
@@ -290,7 +293,7 @@ def test_commands_typed_one_after_the_other(monkeypatch):
     code, out, err = typed(monkeypatch, "nosuch\nversion\n")
     assert (code, out) == (0, version) and err.startswith("ovstool: nosuch: unknown command")
     code, out, err = typed(monkeypatch, "version\nsandbox run\nquit")
-    assert (code, out, err) == (2, version, "ovstool: sandbox run: no command is given; try: ovstool sandbox run -- ovs-vsctl show\n")
+    assert (code, out, err) == (2, version, "ovstool: sandbox run: no command given; try: ovstool sandbox run -- ovs-vsctl show\n")
     code, out, err = typed(monkeypatch, "'a\n")
     assert (code, out, err) == (2, "", 'ovstool: "\'a": no closing quotation\n')
     assert typed(monkeypatch, "shell x\n")[0] == 2 and typed(monkeypatch, "exit now\nversion\n")[1] == version

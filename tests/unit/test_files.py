@@ -34,11 +34,11 @@ def test_which_files_are_opened(tmp_path):
     (tmp_path / "folder").mkdir()
     assert files.read("/dev/null", 10) == files.read_pipe("/dev/null", 10, Deadline(60)) == b""
     for path in ("/dev/zero", "/dev/full", str(tmp_path / "folder"), str(tmp_path / "pipe")):
-        with pytest.raises(OSError, match=r"not a plain file|Is a directory") as error:
+        with pytest.raises(OSError, match=r"not a regular file|Is a directory") as error:
             files.read(path, 10)
         assert error.value.filename == path
     for path in ("/dev/zero", str(tmp_path / "folder")):
-        with pytest.raises(OSError, match=r"not a plain file|Is a directory"):
+        with pytest.raises(OSError, match=r"not a regular file|Is a directory"):
             files.read_pipe(path, 10, Deadline(60))
     with pytest.raises(OSError, match="embedded null") as error:
         files.read("a\0b", 10)
@@ -71,7 +71,7 @@ def test_a_pipe_without_an_end(tmp_path):
     os.mkfifo(path)
     both = os.open(path, os.O_RDWR)
     os.write(both, b"x")
-    with pytest.raises(TimeoutError, match="whoever writes it does not come to an end") as error:
+    with pytest.raises(TimeoutError, match="the program that writes it does not finish") as error:
         files.read_pipe(str(path), 10, Deadline(0.2))
     os.close(both)
     assert error.value.filename == str(path)
@@ -95,7 +95,7 @@ def test_a_terminal_does_not_become_ours():
     finally:
         os.close(master)
         os.close(slave)
-    assert done.stdout == "not a plain file\nNo such device or address\n"
+    assert done.stdout == "not a regular file\nNo such device or address\n"
 
 
 def test_the_home_and_the_name_of_the_user(monkeypatch):

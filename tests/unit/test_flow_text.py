@@ -263,7 +263,7 @@ VERDICTS = [
     (
         " 0. priority 0\n    NORMAL\n     >> no input bundle, dropping\n",
         "drop",
-        "dropped by table 0, priority 0: NORMAL has to know the port it came in by (in_port=PORT)",
+        "dropped by table 0, priority 0: NORMAL needs to know the input port (in_port=PORT)",
     ),
     (" 0. priority 0\n    output:eth2\n", "eth2", "forwarded out of eth2"),
     (" 0. priority 0\n    NORMAL\n     -> forwarding to learned port\n", "push_vlan(vid=5,pcp=0),eth2", "forwarded out of eth2"),

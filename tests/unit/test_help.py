@@ -57,7 +57,7 @@ usage: ovstool complete [SHELL] [options]
 Print the completion script for bash, zsh or fish.
 
 examples:
-  ovstool complete bash | sudo tee /usr/share/bash-completion/completions/ovstool
+  ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
   ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
   ovstool complete fish | sudo tee /etc/fish/completions/ovstool.fish
 
@@ -95,13 +95,14 @@ def test_a_page_of_help():
 
 
 def test_what_a_page_has_and_in_which_order():
-    heads = [line for line in lines_of("qos steer") if re.match(r"[a-z ]+:", line)]
+    heads = [line for line in lines_of("qos unsteer") if re.match(r"[a-z ]+:", line)]
     assert heads == [
-        "usage: ovstool qos steer PORT --queue ID --match MATCH [options]", "examples:", "arguments:", "options:",
+        "usage: ovstool qos unsteer PORT [options]", "examples:", "arguments:", "options:",
         "common and output options:  ovstool help options",
     ]  # fmt: skip
+    assert lines_of("qos steer")[0] == "usage: ovstool qos steer PORT --queue ID --match MATCH [options]"
     page = "\n".join(lines_of("qos set"))
-    assert page.index("\nexamples:\n") < page.index("\nWhat is given is") < page.index("\narguments:\n") < page.index("\noptions:\n")
+    assert page.index("\nexamples:\n") < page.index("\nThe command describes") < page.index("\narguments:\n") < page.index("\noptions:\n")
     assert "usage: ovstool sandbox run [options] -- COMMAND..." in lines_of("sandbox run")
 
 

@@ -189,9 +189,9 @@ def test_what_is_to_be_typed_is_a_command():
 def test_the_error_has_the_hint():
     error = _unknown(["bridge", "create", "br3"])
     assert isinstance(error, UsageError)
-    assert str(error) == "bridge: create is none of its verbs (list, show, add, set, del); try: ovstool bridge add br3"
+    assert str(error) == "bridge: create is not one of its verbs (list, show, add, set, del); try: ovstool bridge add br3"
     assert str(_unknown(["bridge", "xyzzy"])) == (
-        "bridge: xyzzy is none of its verbs (list, show, add, set, del); try: ovstool bridge and one of list, show, add, set, del"
+        "bridge: xyzzy is not one of its verbs (list, show, add, set, del); try: ovstool bridge and one of list, show, add, set, del"
     )
     assert str(_unknown(["bridge"])) == "bridge: a verb is missing; try: ovstool bridge and one of list, show, add, set, del"
     assert str(_unknown(["add-br", "br 3"])) == "\"add-br br 3\": unknown command; try: ovstool bridge add 'br 3'"

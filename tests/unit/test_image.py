@@ -230,7 +230,7 @@ def test_names_of_images(tmp_path):
     plot_image.require_image("a.b.png")
     (tmp_path / "d.png").mkdir()
     for name, said in (
-        ("a.pdf", "a.pdf: the name of a drawing ends in .svg or .png"),
+        ("a.pdf", "a.pdf: the name of an image ends in .svg or .png"),
         (str(tmp_path / "d.png"), f"{tmp_path}/d.png: a directory"),
     ):
         with pytest.raises(UsageError) as refused:

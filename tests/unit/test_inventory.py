@@ -225,7 +225,7 @@ def test_a_line_that_cannot_be_meant(write, item, says):
         ("groups:\n  a: h1\n", 2, "a list of hosts is needed"),
         ("groups:\n  a: {hosts: [h1]}\n", 2, "a list of hosts is needed"),
         ("groups:\n  - a\n", 2, "a mapping"),
-        ("groups: {a: [h1]}\nall:\n  hosts:\n", 2, "there is only 'groups'"),
+        ("groups: {a: [h1]}\nall:\n  hosts:\n", 2, "only 'groups' is allowed"),
         ("groups:\n  10: [h1]\n", 2, "int"),
         ("- h1\n", 1, "a mapping"),
         ("---\nh1\n", 2, "a mapping"),
@@ -298,7 +298,7 @@ def test_the_default_file(tmp_path, monkeypatch):
     assert names("h1") == ["h1"]
     assert (
         refused("@a", None, NotFound)
-        == f"{tmp_path}/ovstool/inventory.yaml: there is no inventory to look for groups in; try: --inventory FILE"
+        == f"{tmp_path}/ovstool/inventory.yaml: there is no inventory in which to look for groups; try: --inventory FILE"
     )
     (tmp_path / "ovstool").mkdir()
     (tmp_path / "ovstool" / "inventory.yaml").write_text("groups: {a: [h1]}")
@@ -414,7 +414,7 @@ def test_hosts_at_one_address_are_one_host(write):
 
 def test_a_name_with_two_meanings(write):
     message = refused("leaf01 @leafs", write(INI))
-    assert message == "leaf01: named twice, and means leaf01 once and leafer@leaf01:2222 once"
+    assert message == "leaf01: named twice, once as leaf01 and once as leafer@leaf01:2222"
     assert names("spine1 @leafs", write(INI))[0] == "spine1"
 
 
@@ -450,7 +450,7 @@ def test_ansibles_order_of_variables(write):
         ("[a]\nh1 user\n", 2, "not of the form of [a]; try: HOST VARIABLE=VALUE"),
         ("[a]\nh1 ansible_user='x\n", 2, "No closing quotation"),
         ("[a:vars]\nansible_user\n", 2, "VARIABLE=VALUE"),
-        ("[a]\n[b:vars]\nansible_user=x\n", 2, "variables of a group that there is not: b"),
+        ("[a]\n[b:vars]\nansible_user=x\n", 2, "variables of a group that does not exist: b"),
         ("[a:host]\nh1\n", 1, "no such kind of section: host"),
         ("[b:children]\nh1 h2\n", 2, "the name of a group"),
         ("[a b]\nh1\n", 1, "not of the form"),

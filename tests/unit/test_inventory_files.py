@@ -51,7 +51,7 @@ def test_where_the_default_file_is(tmp_path, monkeypatch):
             inventory.hosts(["@a"], None, Deadline(60))
         return str(absent.value)
 
-    why = "there is no inventory to look for groups in; try: --inventory FILE"
+    why = "there is no inventory in which to look for groups; try: --inventory FILE"
     monkeypatch.setenv("HOME", "/home/of")
     for configuration, path in (("", "/home/of/.config"), ("relative", "/home/of/.config"), ("/etc/of", "/etc/of")):
         monkeypatch.setenv("XDG_CONFIG_HOME", configuration)
@@ -60,7 +60,7 @@ def test_where_the_default_file_is(tmp_path, monkeypatch):
     assert told() == f"/home/of/.config/ovstool/inventory.yaml: {why}"
     (tmp_path / "ovstool/inventory.yaml").mkdir(parents=True)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match=r"inventory.*/ovstool/inventory.yaml: not a plain file|Is a directory"):
+    with pytest.raises(UsageError, match=r"inventory.*/ovstool/inventory.yaml: not a regular file|Is a directory"):
         inventory.hosts(["@a"], None, Deadline(60))
 
 
@@ -71,14 +71,14 @@ def test_without_a_home_there_is_no_default_file():
         "try: inventory.hosts(['@a'], None, Deadline(60))\nexcept Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
-    said = "the default inventory: there is no home directory to look for it in; try: --inventory FILE"
+    said = "the default inventory: there is no home directory in which to look for it; try: --inventory FILE"
     assert done.stdout == f"NotFound {said}\n"
 
 
 def test_a_pipe_that_does_not_end_ends_with_the_time(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     both = os.open(tmp_path / "pipe", os.O_RDWR)
-    with pytest.raises(TimedOut, match=r"^inventory .*: whoever writes it does not come to an end$"):
+    with pytest.raises(TimedOut, match=r"^inventory .*: the program that writes it does not finish$"):
         inventory.hosts(["@a"], str(tmp_path / "pipe"), Deadline(0.05))
     os.close(both)
 
@@ -90,7 +90,7 @@ def test_a_file_of_another_size_or_coding(tmp_path):
             inventory.hosts(["@a"], str(tmp_path / "hosts"), Deadline(60))
         return str(refused.value).replace(str(tmp_path), "")
 
-    assert told(b"#" * 10_000_001) == "/hosts: larger than 10 MB, which no inventory is"
+    assert told(b"#" * 10_000_001) == "/hosts: larger than 10 MB, too large for an inventory"
     assert told(b"\xff") == "/hosts:1: not UTF-8" and told(b"a:\n\n \xe9\n\n") == "/hosts:3: not UTF-8"
 
 
@@ -104,7 +104,7 @@ def test_entries_are_counted_to_their_end():
     made.count(0)
     with pytest.raises(UsageError) as refused:
         made.count(1)
-    assert str(refused.value) == "FILE (read as YAML): more than 300000 entries, with what aliases and ranges repeat"
+    assert str(refused.value) == "FILE (read as YAML): more than 300000 entries, counting what aliases and ranges repeat"
     with pytest.raises(TimedOut) as late:
         Inventory("FILE", "YAML", Deadline(0)).count(0)
     assert str(late.value) == "FILE (read as YAML): not read in time"
@@ -115,14 +115,14 @@ def test_groups_within_groups_to_their_end(hosts):
         return "groups:\n" + "".join(f" g{n}: ['@g{n + 1}']\n" for n in range(length)) + f" g{length}: [h1]\n"
 
     assert hosts(chain(100), "@g0") == {"h1": "h1"}
-    assert hosts(chain(101), "@g0") == "FILE:102 (read as ovstool's own YAML): @g101: more than 100 groups, one within the other"
+    assert hosts(chain(101), "@g0") == "FILE:102 (read as ovstool's own YAML): @g101: more than 100 nested groups"
 
 
 def test_yaml_in_yaml_to_its_end(hosts):
     def nested(depth: int) -> str:
         return hosts("\ngroups:\n  a: [h1]\nx: " + "[" * depth + "]" * depth, "@a")
 
-    assert nested(99) == "FILE:4 (read as ovstool's own YAML): x: there is only 'groups' at the top"
+    assert nested(99) == "FILE:4 (read as ovstool's own YAML): x: only 'groups' is allowed at the top level"
     assert nested(100) == "FILE:4 (read as YAML): nested more than 100 deep"
     # In one after the other each ends before the next begins.
     assert hosts("groups:\n  a: [h1]\n" + "".join(f"  g{n}: []\n" for n in range(150)), "@a") == {"h1": "h1"}
@@ -158,9 +158,9 @@ def test_errors_with_their_whole_words(hosts):
         ("plugin: x\n", f"FILE:1 {ansible}: plugin: settings of a plugin, which only Ansible can run; try: ansible-inventory -i FILE --list --yaml"),
         ("groups: {a: &a [*a]}", f"FILE:1 {own}: a name is needed, and this is a sequence"),
         ("groups: {a: &a {<<: *a}}", f"FILE:1 {own}: {items}"),
-        ("a: &a {children: {b: *a}}", f"FILE {ansible}: an alias stands within what it stands for"),
+        ("a: &a {children: {b: *a}}", f"FILE {ansible}: an alias contains itself"),
         ("groups:\n a:\n  b: c\n", f"FILE:3 {own}: {items}"),
-        ("groups:\n a:\n - 10\n", f'FILE:3 {own}: 10: to YAML this is no text but int; try: quotes: "10"'),
+        ("groups:\n a:\n - 10\n", f'FILE:3 {own}: 10: YAML reads this not as text but as int; try: quotes: "10"'),
         ("groups:\n - a\n", f"FILE:2 {own}: a mapping (KEY: VALUE) is needed here"),
         ("a:\n b: {h1: }\n", f"FILE:2 {ansible}: b: not a part of group a; try: hosts, children or vars"),
         ("[a]\nh1 'x\n", f"FILE:2 {ini}: No closing quotation"),
@@ -168,7 +168,7 @@ def test_errors_with_their_whole_words(hosts):
         ("[a]\nh1 x\n", f'FILE:2 {ini}: "h1 x": not of the form of [a]; try: HOST VARIABLE=VALUE...'),
         ("[a:children]\nb x\n", f'FILE:2 {ini}: "b x": not of the form of [a:children]; try: the name of a group'),
         ("[a:vars]\nx\n", f"FILE:2 {ini}: x: not of the form of [a:vars]; try: VARIABLE=VALUE"),
-        ("[a:vars]\n\nansible_user=x\n", f"FILE:1 {ini}: variables of a group that there is not: a"),
+        ("[a:vars]\n\nansible_user=x\n", f"FILE:1 {ini}: variables of a group that does not exist: a"),
         ("[a]\nh1 x='" + "y" * 4089 + "'\n", {"h1": "h1"}),
         ("[a]\nh1 x='" + "y" * 4090 + "'\n", f"FILE:2 {ini}: a line with quotes of more than 4,096 characters"),
         ("[a]\nh1 x=" + "y" * 5000 + "\n", {"h1": "h1"}),

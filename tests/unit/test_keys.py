@@ -112,7 +112,7 @@ def test_columns_are_no_keys():
 
 def test_keys_of_others_are_noted():
     assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"mac-table-size": "4096", "disable-in-band": "true"}) == []
-    assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"theirs": "x"}) == ["ovs-vswitchd reads no key theirs of Bridge.other_config"]
+    assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"theirs": "x"}) == ["ovs-vswitchd does not read key theirs of Bridge.other_config"]
     assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {"hw-addr": "x"})[0].endswith("; did you mean hwaddr?")
 
 
@@ -187,7 +187,7 @@ VSCTL = "ovs-vsctl set bridge br0 "
 @pytest.mark.parametrize(
     ("key", "why", "hint"),
     [
-        ("MAC_table_size", "ovs-vswitchd knows no such key", "--other-config mac-table-size=5"),
+        ("MAC_table_size", "ovs-vswitchd does not know this key", "--other-config mac-table-size=5"),
         *((key, COLUMN, f"{VSCTL}stp_enable=5") for key in ("stp", "stp_enable", "stp-enabled")),
         *((key, COLUMN, f"{VSCTL}rstp_enable=5") for key in ("rstp", "rstp_enable", "RSTP-enabled")),
         *(
@@ -216,7 +216,7 @@ def test_a_hello_time_in_seconds_is_noted():
 
 
 def test_a_key_is_like_another_or_it_is_not():
-    told = "ovs-vswitchd reads no key {} of Bridge.other_config{}"
+    told = "ovs-vswitchd does not read key {} of Bridge.other_config{}"
     for key, near in (("hw-addr", "; did you mean hwaddr?"), ("mac", ""), ("mac-aging-tim", "; did you mean mac-aging-time?")):
         assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: "x"}) == [told.format(key, near)]
 

@@ -104,7 +104,7 @@ def test_a_large_file_is_read_in_time_or_not_at_all(path):
     assert len(known_hosts.find([str(path)], "h1", Deadline(0))) == 999
     path.write_text(f"h1 ssh-ed25519 {ED25519}\n" * 1000)
     assert len(known_hosts.find([str(path)], "h1", Deadline(60))) == 1000
-    with pytest.raises(TimeoutError, match="too large to be read in time") as error:
+    with pytest.raises(TimeoutError, match="too large to read in time") as error:
         known_hosts.find([str(path)], "h1", Deadline(0))
     assert error.value.filename == str(path)
 
@@ -146,7 +146,7 @@ def test_a_lock_is_waited_for_until_the_time_is_over(path):
     path.touch()
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(TimeoutError, match="another program keeps it locked"):
+        with pytest.raises(TimeoutError, match="another program has it locked"):
             remember(path, seconds=0.05)
         assert path.read_text() == ""
         later = threading.Thread(target=remember, args=[path])
@@ -198,12 +198,12 @@ def test_a_file_that_cannot_be_read_to_its_end(tmp_path, hop):
     path.mkdir()
     with pytest.raises(Unreachable) as error:
         host_keys.known(hop())
-    assert str(error.value) == f"me@h1: {path}: cannot be read, and without it no host key is known: Is a directory"
+    assert str(error.value) == f"me@h1: {path}: cannot be read, so no host key is known: Is a directory"
     path.rmdir()
     path.write_text("x\n" * 1000)
     with pytest.raises(TimedOut) as late:
         host_keys.known(hop()._replace(deadline=Deadline(0)))
-    assert (late.value.what, late.value.why) == (f"me@h1: {path}", "too large to be read in time")
+    assert (late.value.what, late.value.why) == (f"me@h1: {path}", "too large to read in time")
 
 
 AT, USUAL = [entry(KEY, "f:1")], [entry(KEY, "f:2")]
@@ -226,7 +226,7 @@ COMPARE = "compare the fingerprint, then ssh me@H1 once, or --accept-new-host-ke
         (
             [entry(b"", "f:1", "@revoked"), entry(THEIRS, "f:3"), entry(THEIRS, "f:4")],
             USUAL,
-            f"me@h1: its host key is not the one in f:3; it is now {SHOWN}, and somebody may be listening in; "
+            f"me@h1: its host key is not the one in f:3; it is now {SHOWN}, and somebody may be intercepting the connection; "
             "try: ask who runs the host, and only if the key is right: ssh-keygen -R '[h1]:2222'",
         ),
     ],
@@ -266,4 +266,4 @@ def test_a_new_key_that_is_accepted_is_written_down(tmp_path, hop, caplog):
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(TimedOut) as late:
             accept(f"UserKnownHostsFile {tmp_path}/one", Deadline(0))
-    assert str(late.value) == f"me@h1: {tmp_path}/one: another program keeps it locked"
+    assert str(late.value) == f"me@h1: {tmp_path}/one: another program has it locked"

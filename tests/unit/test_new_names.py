@@ -6,8 +6,8 @@ from ovstool.errors import UsageError
 from ovstool.switch.accepts import new_names
 
 LENGTH = "a name has 1 to 255 bytes"
-FORM = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
-MEANING = "means something else in flows, so ovs-ofctl could not name it"
+FORM = "a name has no spaces, slashes or control characters, and does not start like an option or a selector"
+MEANING = "has another meaning in flows, so ovs-ofctl could not refer to it"
 # The named ports of OpenFlow in lib/ofp-port.c, OFPUTIL_NAMED_PORTS and OFPUTIL_NAMED_PORTS_WITH_NONE.
 PORTS = ("IN_PORT", "TABLE", "NORMAL", "FLOOD", "ALL", "CONTROLLER", "LOCAL", "ANY", "UNSET", "NONE")
 

@@ -57,16 +57,16 @@ SAID = [
     ("ovs-ofctl: -:1: bad thing", request(), UsageError, "bridge br0: bad thing"),
     ("ovs-ofctl: bad match", request(match='in_port="\\u0061"'), UsageError, 'match "in_port=\\"a\\"": bad match'),
     ("ovs-ofctl: bad match", request(), Refused, "ovs-ofctl: bad match"),
-    ("", request(), Refused, "ovs-ofctl: failed without a word"),
-    ("", request(match="ip"), Refused, "ovs-ofctl: failed without a word"),
+    ("", request(), Refused, "ovs-ofctl: failed without an error message"),
+    ("", request(match="ip"), Refused, "ovs-ofctl: failed without an error message"),
     ("ovs-ofctl: none of the usable flow formats (x) is among the allowed flow formats (y)", request(GIVEN), Refused,
-     "flows: no version of OpenFlow from 1.3 on can say all of this; nothing was changed; try: a match on the protocol whose fields an action "
+     "flows: no version of OpenFlow from 1.3 on can express all of this; nothing was changed; try: a match on the protocol whose fields an action "
      "changes, such as ip"),
     ("ovs-ofctl: none of the usable flow formats (x)", request(OF_FILE, protocols=("OpenFlow13",)), Refused,
-     "my.flows: no version of OpenFlow from 1.3 on, of those that the bridge allows (OpenFlow13) can say all of this; nothing was changed; "
+     "my.flows: no version of OpenFlow from 1.3 on, of those that the bridge allows (OpenFlow13) can express all of this; nothing was changed; "
      "try: a match on the protocol whose fields an action changes, such as ip"),
     ("ovs-ofctl: none of the usable flow formats (x)", request(match="ip"), Refused,
-     "match ip: no version of OpenFlow from 1.3 on can say all of this; nothing was changed"),
+     "match ip: no version of OpenFlow from 1.3 on can express all of this; nothing was changed"),
     ("ovs-ofctl: br0: failed to connect to socket (Connection refused)", request(), Unreachable,
      "bridge br0: its management socket does not answer (Connection refused); try: is ovs-vswitchd running?"),
     ("ovs-ofctl: br0 is not a bridge or a socket", request(), Unreachable,
@@ -233,7 +233,7 @@ def test_two_flows_with_one_match():
     for word in ("cookie=5", "idle_timeout=5", "hard_timeout=5", "importance=5", "send_flow_rem", "no_byte_counts"):
         with pytest.raises(UsageError) as error:
             GivenFlows([*different, f"{word},tcp,actions=NORMAL"]).require_different()
-        shown = f"flow {word},tcp,actions=NORMAL: has the match of another one, tcp,actions=drop; try: one of them"
+        shown = f"flow {word},tcp,actions=NORMAL: has the same match as another one, tcp,actions=drop; try: one of them"
         assert str(error.value) == shown
 
 
@@ -296,7 +296,7 @@ def test_the_one_form_of_a_flow():
 def test_flows_without_end_are_not_kept():
     row = text.FlowRow(0, 1, "0x0", 0, 0, 0.0, "x" * 2**20, "y" * (2**20 - 64))
     assert len(list(text.bounded([row] * 64))) == 64
-    with pytest.raises(Refused, match="flows without end: more than 128 MiB of them"):
+    with pytest.raises(Refused, match="too many flows: more than 128 MiB of them"):
         list(text.bounded([row] * 65))
     small = row._replace(match="x", actions="")
     assert list(text.bounded([small])) == [small]

@@ -308,11 +308,11 @@ def test_groups_and_meters_are_counted():
 @pytest.mark.parametrize(
     "answer, why",
     [
-        (described(4), "another answer than the one that was asked for"),
+        (described(4), "an answer to another request"),
         (described(7, 8, 7), "an entry of the wrong length"),
         (described(10, 0), "an entry of the wrong length"),
         (described(7, 16)[:-8], "an entry of the wrong length"),
-        (described(10, 8) + b"\0", "descriptions cut short"),
+        (described(10, 8) + b"\0", "truncated descriptions"),
     ],
 )
 def test_descriptions_that_are_none(answer, why):
@@ -589,7 +589,7 @@ def test_an_answer_of_another_version_or_kind():
         talk(Client.port_stats, HELLOS[6], answers[5])
     for capture in DESCRIPTIONS:
         if capture.version != 1:  # in 1.0 they are no statistics
-            with pytest.raises(Unreachable, match="another answer"):
+            with pytest.raises(Unreachable, match="an answer to another request"):
                 talk(Client.port_stats, HELLOS[capture.version], capture.answer)
 
 
@@ -673,9 +673,9 @@ def test_what_is_asked_is_logged(caplog):
     [
         (counted_port(1), "this is not an OpenFlow switch: it sent something before its hello"),
         (b"\x06\0\0\7\0\0\0\1", "this is not an OpenFlow switch: it sent a message shorter than its header"),
-        (b"\x06\0\0\x09\0\0\0\1\0", "this is not an OpenFlow switch: it sent a hello cut short"),
+        (b"\x06\0\0\x09\0\0\0\1\0", "this is not an OpenFlow switch: it sent a truncated hello"),
         (HELLOS[6] + counted_port(1, version=5), "this is not an OpenFlow switch: it sent a message of another OpenFlow version"),
-        (b"", "connection lost: closed by ovs-vswitchd; try: again (every command is safe to repeat)"),
+        (b"", "connection lost: closed by ovs-vswitchd; try: the command again (every command is safe to repeat)"),
     ],
 )
 def test_a_peer_that_is_left_at_once(said, error):

@@ -136,7 +136,7 @@ def test_names_and_which_of_them_are_known():
 def test_more_ports_than_there_is_memory_for():
     """50 MiB, of which each takes 1 kiB and its name: of 253 + 3 characters that is 40,960 of them."""
     items = [("", Reading(START, "br0", f"{number:0253}", None, {})) for number in range(40_961)]
-    with pytest.raises(Refused, match=r"^rec.csv: 40961 ports are more than can be compared; try: the names of those to draw$"):
+    with pytest.raises(Refused, match=r"^rec.csv: 40961 ports are too many to compare; try: the names of the ports to draw$"):
         pictures.picture("rec.csv", items, [], False)
     with pytest.raises(NotFound, match=r"^rec.csv: a rate needs two readings of a port, and there is only one of each$"):
         pictures.picture("rec.csv", items[:-1], [], False)

@@ -99,7 +99,7 @@ def refusal(call, *args, **named) -> str:
     ("kind", "options", "said"),
     [
         ("gre", {"ttl": "0"}, "option ttl is 1 to 255 or inherit, not 0"),
-        ("gre", {"key": "010"}, "option key is a number of 32 bits or flow, not 010; try: without the leading zero, which means octal there"),
+        ("gre", {"key": "010"}, "option key is a number of 32 bits or flow, not 010; try: no leading zero, which would mean octal"),
         ("gre", {"ttl": "x01"}, "option ttl is 1 to 255 or inherit, not x01"),
         ("patch", {"per": "p1"}, "patch has no option per; it has peer; try: --option peer=..."),
         ("patch", {"ipsec_x": "1"}, "patch has no option ipsec_x; it has peer"),
@@ -144,10 +144,10 @@ TOGETHER = [
     ("erspan", IP, "erspan needs the option erspan_ver; try: --option erspan_ver=1"),
     ("ip6erspan", IP, "ip6erspan needs the option erspan_ver; try: --option erspan_ver=1"),
     ("patch", {"peer": "p0"}, "is its own peer; try: --peer with the patch port at the other end"),
-    ("gre", IP | {"local_ip": "flow"}, "local_ip=flow goes with remote_ip=flow alone; try: --remote-ip flow"),
-    ("gre", IP | {"local_ip": "::1"}, "remote_ip and local_ip are not of one family"),
-    ("gre", {"remote_ip": "2001:db8::1", "local_ip": "192.0.2.2"}, "remote_ip and local_ip are not of one family"),
-    ("gre", IP | {"key": "1", "in_key": "1", "out_key": "2"}, "in_key and out_key count before key, which is ignored; try: --unset options:key"),
+    ("gre", IP | {"local_ip": "flow"}, "local_ip=flow works only with remote_ip=flow; try: --remote-ip flow"),
+    ("gre", IP | {"local_ip": "::1"}, "remote_ip and local_ip are of different address families"),
+    ("gre", {"remote_ip": "2001:db8::1", "local_ip": "192.0.2.2"}, "remote_ip and local_ip are of different address families"),
+    ("gre", IP | {"key": "1", "in_key": "1", "out_key": "2"}, "in_key and out_key take precedence over key, which is ignored; try: --unset options:key"),
     ("vxlan", IP | {"packet_type": "legacy_l3"}, "packet_type=legacy_l3 needs the extension gpe; try: --option exts=gpe"),
     ("vxlan", IP | {"packet_type": "legacy_l3", "exts": "gbp"}, "packet_type=legacy_l3 needs the extension gpe; try: --option exts=gpe"),
     *(("erspan", IP | {"erspan_ver": version, key: value}, f"{key} is of ERSPAN version {of}, so it is ignored; try: --option erspan_ver={of}")
@@ -240,7 +240,7 @@ def test_options_of_later_versions_and_of_devices():
     ],
 )  # fmt: skip
 def test_names_that_open_vswitch_keeps(name):
-    reserved = "Open vSwitch keeps this name for its own devices; try: another name"
+    reserved = "Open vSwitch reserves this name for its own devices; try: another name"
     assert refusal(port_types.check_name, name, "gre", are_dummies=True) == f"port {name}: {reserved}"
     port_types.check_name(f"x{name}", "gre", are_dummies=True)
 
@@ -273,7 +273,7 @@ def test_a_bond_without_lacp():
     columns = {"bond_mode": "balance-tcp", "lacp": ["set", []]}
     (found,) = port_modes.of_bond("b0", columns, 2)
     assert (found.severity, found.problem, found.evidence) == (
-        ERROR, "the bond forwards nothing", "balance-tcp works with LACP alone, which is off",
+        ERROR, "the bond forwards nothing", "balance-tcp needs LACP, which is off",
     )  # fmt: skip
     assert found.remedy == (("ovstool", "port", "set", "b0", "--lacp", "active"),)
     assert port_modes.of_bond("b0", columns | {"lacp": "off"}, 3) == [found]
@@ -293,8 +293,8 @@ def test_notes_about_a_port():
     )  # fmt: skip
     assert found.remedy == (("ovstool", "port", "set", "p0", "--unset", "options:a", "--unset", "options:b"),)
     (found,) = port_modes.of_later("p0", "gre", ["a", "b"])
-    assert (found.severity, found.problem) == (WARNING, "not checked, as this Open vSwitch is a later one than ovstool knows")
-    assert found.evidence == "a, b; Open vSwitch 4.0 had none such for a port of type gre"
+    assert (found.severity, found.problem) == (WARNING, "not checked, as this Open vSwitch is newer than ovstool knows")
+    assert found.evidence == "a, b; Open vSwitch 4.0 had no such option for a port of type gre"
 
 
 ADD = ("ovstool", "port", "add")
@@ -307,7 +307,7 @@ PEER = {"type": "patch", "options": ["map", [["peer", "p0"]]]}
         (None, "", {"br0": "system", "br1": "system"}, "there is no port p1", ((*ADD, "br1", "p1", "--peer", "p0"),)),
         (None, "", {"br0": "system", "br1": "netdev"}, "there is no port p1", ((*ADD, "BRIDGE", "p1", "--peer", "p0"),)),
         (None, "", {"br0": "system", "br1": "system", "br2": "system"}, "there is no port p1", ((*ADD, "BRIDGE", "p1", "--peer", "p0"),)),
-        (PEER | {"type": "gre"}, "br1", {"br0": "system", "br1": "system"}, "p1 is no patch port", ()),
+        (PEER | {"type": "gre"}, "br1", {"br0": "system", "br1": "system"}, "p1 is not a patch port", ()),
         (PEER | {"options": ["map", []]}, "br1", {"br0": "system", "br1": "system"}, 'the peer of p1 is ""', (("ovstool", "port", "set", "p1", "--peer", "p0"),)),
         (PEER | {"options": ["map", [["peer", "p2"]]]}, "br1", {"br0": "system", "br1": "system"}, "the peer of p1 is p2", (("ovstool", "port", "set", "p1", "--peer", "p0"),)),
         (PEER, "br1", {"br0": "system", "br1": "netdev"}, "br0 has a datapath of type system, br1 of type netdev", ()),
@@ -337,8 +337,8 @@ TAG, MODE = "its VLAN mode is {}, in which Open vSwitch ignores trunks", "VLAN m
 @pytest.mark.parametrize(
     ("mode", "tag", "trunks", "said"),
     [
-        (None, 5, [6], "has a tag, with which Open vSwitch ignores trunks; try: {0}tag, {0}trunk{1}, or both with --vlan-mode native-untagged"),
-        (None, 0, [6], "has a tag, with which Open vSwitch ignores trunks; try: {0}tag, {0}trunk{1}, or both with --vlan-mode native-untagged"),
+        (None, 5, [6], "has a tag, so Open vSwitch ignores its trunks; try: {0}tag, {0}trunk{1}, or both with --vlan-mode native-untagged"),
+        (None, 0, [6], "has a tag, so Open vSwitch ignores its trunks; try: {0}tag, {0}trunk{1}, or both with --vlan-mode native-untagged"),
         ("trunk", 5, [], "is a trunk port, on which Open vSwitch ignores a tag; try: {0}tag, or --vlan-mode access or native-untagged"),
         ("access", 5, [6], TAG.format("access") + "; try: {0}trunk{1}, or --vlan-mode trunk or native-untagged"),
         ("dot1q-tunnel", 5, [6], TAG.format("dot1q-tunnel") + "; try: {0}trunk{1}, or --vlan-mode trunk or native-untagged"),

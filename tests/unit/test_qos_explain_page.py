@@ -35,7 +35,7 @@ def test_all_of_it():
         "  asked         linux-htb, 10 Mbit/s for all queues together (QoS u-1, used by no other port)",
         "  in effect     yes",
         "",
-        "  queue 0       asked  nothing: ovs-vswitchd made it up, or its row is gone",
+        "  queue 0       asked  nothing: ovs-vswitchd created it by itself, or its row is gone",
         "                has    not known",
         "                sent   not known",
         "                flows  not known",

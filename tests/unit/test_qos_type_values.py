@@ -126,7 +126,7 @@ def test_a_burst_for_each_rate_of_a_policer_that_has_none():
     assert HTB.with_bursts({"max-rate": "5", "cir": "5"}) == {"max-rate": "5", "cir": "5"}
 
 
-LEAST = "{} is less than a byte a second, which ovs-vswitchd takes for none; try: 8bit"
+LEAST = "{} is less than one byte per second, which ovs-vswitchd takes as no rate; try: 8bit"
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ LEAST = "{} is less than a byte a second, which ovs-vswitchd takes for none; try
         (EGRESS, "max_rate", 7, LEAST.format("7bit")),
         (HTB, "burst", 9, "linux-htb has none for the port; try: --queue 0:burst=SIZE"),
         (HFSC, "burst", 9, "linux-hfsc has none for the port"),
-        (SFQ, "max_rate", 9, "linux-sfq has none: it shares what the link has among flows; try: --type linux-htb or --other-config perturb=N"),
-        (NOOP, "burst", 9, "linux-noop has none: it leaves the queueing of the port to other software; try: --type linux-htb"),
-        (THEIRS, "max_rate", 9, "ovstool does not know how my-qos has it; try: --other-config KEY=VALUE"),
-        (THEIRS, "burst", 9, "ovstool does not know how my-qos has it; try: --other-config KEY=VALUE"),
+        (SFQ, "max_rate", 9, "linux-sfq does not take it: it shares the link among flows; try: --type linux-htb or --other-config perturb=N"),
+        (NOOP, "burst", 9, "linux-noop does not take it: it leaves the queueing of the port to other software; try: --type linux-htb"),
+        (THEIRS, "max_rate", 9, "ovstool does not know how my-qos takes it; try: --other-config KEY=VALUE"),
+        (THEIRS, "burst", 9, "ovstool does not know how my-qos takes it; try: --other-config KEY=VALUE"),
     ],
 )  # fmt: skip
 def test_an_option_that_the_port_does_not_take(kind, part, value, said):
@@ -158,16 +158,16 @@ def test_one_that_it_does():
     [
         (HTB, 61440, Shape(), "linux-htb has queues 0 to 61439"),
         (HFSC, 61440, Shape(), "linux-hfsc has queues 0 to 61439"),
-        (SFQ, 0, Shape(), "linux-sfq has no queues: it shares what the link has among flows; try: --type linux-htb or --other-config perturb=N"),
+        (SFQ, 0, Shape(), "linux-sfq has no queues: it shares the link among flows; try: --type linux-htb or --other-config perturb=N"),
         (EGRESS, 0, Shape(), "egress-policer has no queues: it drops what the port sends above one rate; try: --type trtcm-policer"),
         (HFSC, 5, Shape(burst=9), "linux-hfsc has no burst; it takes min, max and dscp"),
         (HFSC, 5, Shape(priority=0), "linux-hfsc has no priority; it takes min, max and dscp"),
         (TRTCM, 5, Shape(priority=0), "trtcm-policer has no priority; it takes min, max, burst and dscp"),
-        (THEIRS, 5, Shape(8), "ovstool does not know how my-qos has its min; try: ovs-vsctl set Queue"),
-        (THEIRS, 5, Shape(priority=1), "ovstool does not know how my-qos has its priority; try: ovs-vsctl set Queue"),
+        (THEIRS, 5, Shape(8), "ovstool does not know how my-qos takes its min; try: ovs-vsctl set Queue"),
+        (THEIRS, 5, Shape(priority=1), "ovstool does not know how my-qos takes its priority; try: ovs-vsctl set Queue"),
         (HTB, 5, Shape(min_rate=7), f"min: {LEAST.format('7bit')}"),
         (HTB, 5, Shape(max_rate=0), f"max: {LEAST.format('0bit')}"),
-        (HTB, 5, Shape(priority=8), "the kernel takes priorities above 7 for 7; try: priority=7"),
+        (HTB, 5, Shape(priority=8), "the kernel treats priorities above 7 as 7; try: priority=7"),
     ],
 )  # fmt: skip
 def test_a_queue_that_a_type_does_not_take(kind, number, shape, said):
@@ -251,9 +251,9 @@ SPLIT = {"cir": "50000", "eir": "75000"}  # of 1 Mbit/s, 400 kbit/s are committe
         (TRTCM, {"port": ONE_MBIT, "asked": {0: Shape(504_000), 1: Shape(504_000)}},
          "trtcm-policer: its queues' min add up to 1.008mbit, above the max-rate of 1mbit"),
         (TRTCM, {"port": ONE_MBIT, "asked": {1: Shape(8)}},
-         "trtcm-policer: without a queue 0 what is in no queue uses up what the others are guaranteed; try: --queue 0"),
+         "trtcm-policer: without a queue 0, traffic that is in no queue uses up what the queues are guaranteed; try: --queue 0"),
         (TRTCM, {"port": ONE_MBIT, "asked": {0: Shape(), 1: Shape(1_000_000)}},
-         "queue 0: without a min it has what is left by the queues' min, and that is nothing"),
+         "queue 0: without a min it gets what the min of the other queues leave, which is nothing"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together(kind, given, said):
@@ -281,7 +281,7 @@ def test_the_split_of_trtcm_policer():
         composed(TRTCM, SPLIT | cbs | ebs, {}, port=Shape(max_rate=1_200_000))
     assert (
         str(raised.value)
-        == "trtcm-policer: the cir of the port is not what its queues' min add up to, so others set it; try: without --merge"
+        == "trtcm-policer: the cir of the port is not the sum of its queues' min, so something else set it; try: without --merge"
     )
     with pytest.raises(Conflict):
         composed(TRTCM, SPLIT | {"cir": "50001"} | cbs | ebs, queues, port=Shape(max_rate=1_200_000))

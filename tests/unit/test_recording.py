@@ -113,7 +113,7 @@ def test_what_there_is_to_note_of_a_recording_is_noted_once(tmp_path):
     notes: list[str] = []
     again = recording.Recording(str(path), notes.append)
     assert [len(list(again)), len(list(again))] == [1, 1]
-    assert notes == [f"{path}: the last line is torn and passed over"]
+    assert notes == [f"{path}: the last line is incomplete and was ignored"]
 
 
 def test_a_new_file_is_for_whom_the_umask_says(tmp_path):
@@ -371,7 +371,7 @@ def test_the_longest_line_that_is_read(tmp_path):
         if not more:
             assert read(path) == (
                 [reading(counters=dict(zip(COUNTERS, range(8), strict=True)))],
-                [f"{path}: the last line is torn and passed over"],
+                [f"{path}: the last line is incomplete and was ignored"],
             )
         else:
             with pytest.raises(Conflict) as caught:

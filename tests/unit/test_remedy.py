@@ -28,7 +28,7 @@ HOSTILE = ["a b", "a && b", "it's", '"', "$(id)", "`id`", "a;b", "a|b>c", "*", "
         (CLEAR, HERE._replace(db="unix:/a b/db.sock"), "ovstool --db 'unix:/a b/db.sock' qos clear eth1"),
         (CLEAR, HERE._replace(db="unix:/x", assumed_db="unix:/x"), "ovstool qos clear eth1"),
         (CLEAR, HERE._replace(db="unix:/x", assumed_db="unix:/y"), "ovstool --db unix:/x qos clear eth1"),
-        (CLEAR, HERE._replace(sudo=True), "ovstool qos clear eth1"),  # which is for far hosts
+        (CLEAR, HERE._replace(sudo=True), "ovstool qos clear eth1"),  # which is for remote hosts
         (CLEAR, FAR, "ovstool -H op@h1:2222 qos clear eth1"),
         (CLEAR, FAR._replace(sudo=True, db="tcp:127.0.0.1:6640"), "ovstool -H op@h1:2222 --sudo --db tcp:127.0.0.1:6640 qos clear eth1"),
         (CLEAR, SSL, f"ovstool --db ssl:10.0.0.1:6640 {OF_TLS} qos clear eth1"),

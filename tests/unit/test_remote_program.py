@@ -178,7 +178,7 @@ def test_how_it_ended(channel, program):
     [
         (127, NotFound, "h1: tc: not installed"),
         (126, Refused, "h1: tc: cannot be run: Permission denied"),
-        (None, Unreachable, "h1: tc: connection lost before it was known how it ended"),
+        (None, Unreachable, "h1: tc: connection lost before the program ended"),
     ],
 )
 def test_ends_that_are_errors(channel, status, error, said):
@@ -200,12 +200,26 @@ def test_ends_that_are_errors(channel, status, error, said):
     ("user", "sudo", "out", "err", "status", "said"),
     [
         ("me", False, b"x" * (2**16 + 1), "", 0, "its login shell prints more than 64 KiB before it runs anything"),
-        ("me", False, b"one\nNo shell\n", "no\n", 1, "its login shell runs no programs: No shell; try: ssh HOST true, which has to work"),
-        ("me", True, b"", "no\n", 1, "its login shell runs no programs: no; try: ssh HOST true, which has to work"),
-        ("me", False, b"", "", 1, "its login shell runs no programs (exit status 1); try: ssh HOST true, which has to work"),
-        ("me", False, b"", "", -1, "its login shell runs no programs; try: ssh HOST true, which has to work"),
-        ("me", True, b"", f"{TOKEN}\nsudo: no\n", 1, "sudo refused: no; try: NOPASSWD in its sudoers, or -H root@HOST"),
-        ("root", True, b"", f"{TOKEN}\nsudo: no\n", 1, "its login shell runs no programs: sudo: no; try: ssh HOST true, which has to work"),
+        (
+            "me",
+            False,
+            b"one\nNo shell\n",
+            "no\n",
+            1,
+            "its login shell does not run programs: No shell; try: ssh HOST true, which must work",
+        ),
+        ("me", True, b"", "no\n", 1, "its login shell does not run programs: no; try: ssh HOST true, which must work"),
+        ("me", False, b"", "", 1, "its login shell does not run programs (exit status 1); try: ssh HOST true, which must work"),
+        ("me", False, b"", "", -1, "its login shell does not run programs; try: ssh HOST true, which must work"),
+        ("me", True, b"", f"{TOKEN}\nsudo: no\n", 1, "sudo refused: no; try: NOPASSWD in sudoers there, or -H root@HOST"),
+        (
+            "root",
+            True,
+            b"",
+            f"{TOKEN}\nsudo: no\n",
+            1,
+            "its login shell does not run programs: sudo: no; try: ssh HOST true, which must work",
+        ),
     ],
 )
 def test_why_a_command_ran_nothing(channel, user, sudo, out, err, status, said):
@@ -231,12 +245,12 @@ def test_why_a_command_ran_nothing(channel, user, sudo, out, err, status, said):
     [
         ("absent", False, "", "x: no such socket; is ovsdb-server running?; try: --db unix:PATH, a path there"),
         ("other", False, "", "x: connection refused: not a socket"),
-        ("none", False, "", "x: needs socat, nc with -U, or python3 there; try: one of them, or AllowStreamLocalForwarding in its sshd_config"),
-        (None, True, "", "h1: its login shell runs no programs (exit status 1); try: ssh HOST true, which has to work"),
-        (None, False, "", "h1: its login shell runs no programs (exit status 1), and its SSH server forwards no Unix sockets; "
+        ("none", False, "", "x: the remote host needs socat, nc with -U, or python3; try: one of them, or AllowStreamLocalForwarding in its sshd_config"),
+        (None, True, "", "h1: its login shell does not run programs (exit status 1); try: ssh HOST true, which must work"),
+        (None, False, "", "h1: its login shell does not run programs (exit status 1), and its SSH server does not forward Unix sockets; "
                           "try: AllowStreamLocalForwarding yes in its sshd_config"),
         (None, False, f"{TOKEN}\nsudo: a password is required\n",
-         "x: permission denied, and sudo wants a password; try: a user who may open the socket, or NOPASSWD in its sudoers"),
+         "x: permission denied, and sudo wants a password; try: a user who may open the socket, or NOPASSWD in sudoers there"),
     ],
 )  # fmt: skip
 def test_why_a_socket_is_not_opened(channel, program, word, as_root, err, said):
@@ -281,7 +295,7 @@ def test_a_socket_whose_connection_is_cut(channel):
 def test_words_that_are_too_long_or_cannot_be_sent(channel):
     shell = RemoteShell(Connection(), False)
     shell.connection.execute = lambda command, deadline: channel
-    for argv, why in ((["tc", "x" * 120_000], "too many or too long words"), (["tc", "a\0b"], "embedded null byte")):
+    for argv, why in ((["tc", "x" * 120_000], "too many or too long arguments"), (["tc", "a\0b"], "embedded null byte")):
         with pytest.raises(Refused) as refused:
             shell.start("x", argv, Deadline(60))
         assert str(refused.value) == f"h1: tc: cannot be run: {why}"

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_one(folder):
     (folder / "link").symlink_to(folder)
     (folder / "loop").symlink_to("loop")
     links = "not a directory (links are not followed); try: another --dir"
-    locked = f"{folder}: locked by another process, as by an ovstool that starts or stops it; try: a longer --timeout, or another --dir"
+    locked = f"{folder}: locked by another process, perhaps an ovstool that is starting or stopping it; try: a longer --timeout, or another --dir"
     for path, error in (
         (folder / "plain", f"{folder}/plain: {links}"), (folder / "link", f"{folder}/link: {links}"),
         (folder / "plain/x", f"{folder}/plain/x: {folder}/plain: Not a directory; try: another --dir"),
@@ -122,8 +122,8 @@ def test_who_may_write_to_it_and_above_it(folder, mode, group, firm):
     if firm:
         assert enter(box) and enter(box / "x", create=True)
         return
-    assert said(enter, box, error=Refused) == f"{box}: others may write to the directory; try: another --dir"
-    assert said(enter, box / "x", error=Refused) == f"{box}/x: others may write to {box} on the way there; try: another --dir"
+    assert said(enter, box, error=Refused) == f"{box}: other users may write to the directory; try: another --dir"
+    assert said(enter, box / "x", error=Refused) == f"{box}/x: other users may write to {box}, on the path to it; try: another --dir"
     box.chmod(mode | stat.S_ISVTX)
     assert enter(box / "x", create=True) and not directories.is_own(box)
 
@@ -135,7 +135,7 @@ def test_whose_it_is(folder):
     os.chown(box, 43210, 0)
     assert not directories.is_own(box) and not directories.is_own(folder / "no")
     assert said(enter, box) == f"{box}: the directory belongs to another user; try: another --dir"
-    assert said(enter, box / "x") == f"{box}/x: {box} on the way there belongs to another user; try: another --dir"
+    assert said(enter, box / "x") == f"{box}/x: {box}, on the path to it, belongs to another user; try: another --dir"
 
 
 # --- files in it
@@ -148,7 +148,7 @@ def test_a_file_is_written_whole_and_read_as_it_is(folder, place):
     assert directories.read(place, "file", 10) == directories.read(place, "file", 99, end=True) == b"0123456789"
     assert directories.read(place, "file", 4, end=True) == b"6789"
     assert directories.read(place, "absent", 10) is None
-    hint = "; try: look into the directory and remove it"
+    hint = "; try: inspect the directory and remove it"
     assert said(directories.read, place, "file", 9) == f"{folder}: file is too long (10 bytes){hint}"
     (folder / "link").symlink_to("file")
     assert said(directories.read, place, "link", 99) == f"{folder}: link: is a link{hint}"
@@ -247,7 +247,7 @@ def test_the_name_of_a_namespace_tells_whose_it_is():
 
 def test_settings_that_ovstool_did_not_write_for_this_folder(folder, place):
     netdev = {"datapath": "netdev", "namespace": settings.namespace_name(folder, "0a1b2c")}
-    not_here = f"{folder}: sandbox.json is not that of a sandbox made here; try: look into the directory and remove it"
+    not_here = f"{folder}: sandbox.json is not that of a sandbox created on this machine; try: inspect the directory and remove it"
     for wrong in (
         {"directory": folder / "x"}, {"namespace": "ovstool-0a1b2c000000"}, {"datapath": "other"}, {"bridge": 7}, {"ports": ("eth1", 7)}, {"made_directory": 1},
         {"complete": None}, netdev | {"namespace": None}, netdev | {"namespace": 7}, netdev | {"namespace": netdev["namespace"] + "0"},

@@ -81,8 +81,8 @@ def test_lines_that_cannot_be_understood(said):
         ("User\n", "CONFIG:1: User cannot be understood"),
         ("Us_er one\n", 'CONFIG:1: "Us_er one" cannot be understood'),
         ("User=\n", "CONFIG:1: User= cannot be understood"),
-        ("User 'one\n", 'CONFIG:1: "User \'one" has a quote without an end'),
-        ('User one "\n', 'CONFIG:1: "User one \\"" has a quote without an end'),
+        ("User 'one\n", 'CONFIG:1: "User \'one" has an unclosed quote'),
+        ('User one "\n', 'CONFIG:1: "User one \\"" has an unclosed quote'),
         ("User #\nConnectTimeout #\n", "CONFIG:2: a word is missing"),
     ):
         assert said(text) == error
@@ -98,13 +98,13 @@ def test_files_that_are_not_there_or_not_ours(home, tmp_path):
     with pytest.raises(UsageError) as refused:
         config_file.lines(str(path), True)
     assert (
-        refused.value.why == "somebody else owns it or may write to it, so it is not used"
+        refused.value.why == "another user owns it or may write to it, so it is not used"
         and refused.value.hint == f"chmod go-w {quote(str(path))}"
     )
     assert [line.keyword for line in config_file.lines(str(path), False)] == ["user"]
     with pytest.raises(UsageError) as refused:
         config_file.lines(str(tmp_path), False)
-    assert refused.value.why in ("cannot be read: not a plain file", "cannot be read: Is a directory")
+    assert refused.value.why in ("cannot be read: not a regular file", "cannot be read: Is a directory")
     path.write_bytes(b"#" * (2**22 - 1) + b"\n")
     assert config_file.lines(str(path), False) == []
     path.write_bytes(b"#" * 2**22 + b"\n")
@@ -255,22 +255,22 @@ def test_errors_of_options_with_their_whole_words(home, settings, said):
     for text, error in (
         ("Port 0", "ssh_config of h1: Port 0 is not from 1 to 65535"),
         ("Port 65536", "ssh_config of h1: Port 65536 is not from 1 to 65535"),
-        ("HostName %p", "ssh_config of h1: %p is not known here, in %p"),
-        ("HostName %", "ssh_config of h1: % is not known here, in %"),
-        ("IdentityFile /%q", "ssh_config of h1: %q is not known here, in /%q"),
-        ("User a;b\nProxyCommand nc %r", 'a;b: has a character that "nc %r" cannot be given'),
-        ("User -l\nProxyCommand nc %r", '-l: has a character that "nc %r" cannot be given'),
+        ("HostName %p", "ssh_config of h1: %p is not supported, in %p"),
+        ("HostName %", "ssh_config of h1: % is not supported, in %"),
+        ("IdentityFile /%q", "ssh_config of h1: %q is not supported, in /%q"),
+        ("User a;b\nProxyCommand nc %r", 'a;b: has a character that is not allowed in "nc %r"'),
+        ("User -l\nProxyCommand nc %r", '-l: has a character that is not allowed in "nc %r"'),
         ("Match host", "CONFIG:1: a word is missing"),
         ("User me\nMatch all user", "CONFIG:2: a word is missing"),
-        ("Match tagged x", "ssh_config of h1: Match tagged is not known here"),
-        ("Match exec 'sleep 9", 'CONFIG:1: "Match exec \'sleep 9" has a quote without an end'),
+        ("Match tagged x", "ssh_config of h1: Match tagged is not supported"),
+        ("Match exec 'sleep 9", 'CONFIG:1: "Match exec \'sleep 9" has an unclosed quote'),
     ):
         assert said(text) == error
     assert settings("User a-b_c.d@e%%+:9\nProxyCommand nc %r").proxy_command == "nc a-b_c.d@e%%+:9"
     (home / ".ssh/config").write_text("Match exec 'sleep 9'\nPort 1\n")
     with pytest.raises(TimedOut) as late:
         config.lookup("h1", None, None, Deadline(0.1))
-    assert str(late.value) == 'ssh_config of h1: Match exec "sleep 9" does not end in time'
+    assert str(late.value) == 'ssh_config of h1: Match exec "sleep 9" did not end in time'
     with pytest.raises(TimedOut) as late:
         config.lookup("h1", None, None, Deadline(0))
     assert str(late.value) == f"{home}/.ssh/config: not read in time"
@@ -296,7 +296,7 @@ def test_what_include_reads(home, settings, said):
     assert settings("Host h1\nInclude a\nPort 9\n")[2:4] == (9, "a")
     (home / ".ssh/b").chmod(0o666)
     hint = f"chmod go-w {quote(str(home / '.ssh/b'))}"
-    assert said("Include b") == f"{home}/.ssh/b: somebody else owns it or may write to it, so it is not used; try: {hint}"
+    assert said("Include b") == f"{home}/.ssh/b: another user owns it or may write to it, so it is not used; try: {hint}"
 
 
 def test_the_file_of_the_system_may_belong_to_anybody(home, settings):
@@ -354,7 +354,7 @@ def test_a_way_without_an_end(settings):
 
     assert said("Host h1\nProxyJump h2\nHost h2\nProxyJump h1\n") == "h1: ProxyJump leads in a circle"
     assert said("".join(f"Host h{n}\nProxyJump h{n + 1}\n" for n in range(1, 11))) == "h9: ProxyJump leads in a circle"
-    assert said(f"Host h1\nProxyJump {','.join(f'g{n}' for n in range(9))}\n") == "h1: ProxyJump leads by more than 8 hosts"
+    assert said(f"Host h1\nProxyJump {','.join(f'g{n}' for n in range(9))}\n") == "h1: ProxyJump leads through more than 8 hosts"
     assert said("ProxyJump -oX\n").startswith("-oX: not of the form [USER@]HOST[:PORT]")
 
 

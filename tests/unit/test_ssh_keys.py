@@ -86,7 +86,7 @@ def test_a_key_that_others_may_read(made, tried, tmp_path):
     for mode, used in ((0o600, True), (0o700, True), (0o400, True), (0o640, False), (0o604, False), (0o610, False), (0o601, False)):
         path.chmod(mode)
         labels, _, why = tried(f"IdentityFile {path}")
-        assert (labels, why) == ((["key"], []) if used else ([], ["key may be read by others, so it is not used"]))
+        assert (labels, why) == ((["key"], []) if used else ([], ["key is readable by other users, so it is not used"]))
     if os.geteuid() == 0:
         os.chown(path, 43210, -1)  # not ours, as on a mounted disk
         assert tried(f"IdentityFile {path}")[0] == ["key"]
@@ -115,7 +115,7 @@ def test_keys_of_an_agent(made, tried, agent, tmp_path):
     assert tried(f"{of_agent}IdentitiesOnly yes\nIdentityFile {made}/held\nIdentityFile {made}/ecdsa.pub\n")[0] == ["held", held]
     (tmp_path / "only.pub").write_text((made / "rsa.pub").read_text())
     labels, _, why = tried(f"{of_agent}IdentitiesOnly yes\nIdentityFile {tmp_path}/only.pub\n")
-    assert (labels, why) == ([rsa], ["only.pub may be read by others, so it is not used"])
+    assert (labels, why) == ([rsa], ["only.pub is readable by other users, so it is not used"])
     # The public half of one with a passphrase, which the agent has: it is not asked for, nor missed.
     for name in ("rsa", "rsa.pub"):
         shutil.copy(made / name, tmp_path / name)

@@ -275,7 +275,7 @@ def test_settings_without_files(home):
         ("Port 0\n", "Port"),
         ("Port x\n", "Port"),
         ("HostName %q\n", "%q"),
-        ('User me\nUser "one\n', "has a quote without an end"),
+        ('User me\nUser "one\n', "has an unclosed quote"),
         ("Match wrong x\n", "wrong"),
         ("Match host\n", "config:1"),
     ],

@@ -96,7 +96,7 @@ HINT = "set_queue:1 in the flow that forwards this"
         ([steered("tcp", 2)], Refused, NO_FLOW, HINT),
         ([row("", 4, "drop"), row("", 3)], Refused, "all of it is dropped (priority=4 actions=drop)", None),
         ([row("", 65535)], Refused, "no priority is above that of the flow which forwards it (priority=65535 actions=NORMAL)", HINT),
-        ([row("", 4), row("tcp", 9)], Conflict, "is that of a flow of someone else (priority=9,tcp actions=NORMAL)", HINT),
+        ([row("", 4), row("tcp", 9)], Conflict, "is the same as that of another flow (priority=9,tcp actions=NORMAL)", HINT),
         (
             [row("", 4), row("ip", 4, "output:2")],
             Refused,
@@ -118,7 +118,7 @@ def test_why_there_is_no_priority(rows, error, why, hint):
 def test_what_forwards_for_a_time_is_not_stood_in_for():
     rows = [row("", 4), row("tcp,tp_dst=80", 9), row("tcp,tp_dst=81", 11, "drop"), row("udp", 9), row("", 3)]
     assert to_steer(*rows, expiring=(key_of(rows[2]), key_of(rows[3]), key_of(rows[4]))).priority() == 10
-    why = "what forwards it is there for a time (priority=9,tcp,tp_dst=80 actions=NORMAL), and the steering flow would go on after that"
+    why = "the flow that forwards it has a timeout (priority=9,tcp,tp_dst=80 actions=NORMAL), and the steering flow would outlive it"
     assert refusal(Refused, to_steer(*rows, expiring=(key_of(rows[1]),)).priority) == ('match "typed tcp"', why, HINT)
 
 
@@ -130,14 +130,14 @@ def test_what_forwards_for_a_time_is_not_stood_in_for():
 )
 def test_flows_that_lead_on_to_others(actions):
     judged = to_steer(row(""), row("arp", 9, actions), queue=3)
-    why = f"it has flows that lead on to others (priority=9,arp actions={actions}), so not one flow alone decides where traffic goes"
+    why = f"it has flows that lead on to others (priority=9,arp actions={actions}), so no single flow decides where traffic goes"
     assert refusal(Refused, lambda: judged.require_one_table("br0")) == ("bridge br0", why, "set_queue:3 in the flow that forwards this")
 
 
 def test_flows_in_other_tables():
     to_steer(row(""), row("arp", 9, "drop")).require_one_table("br0")
     judged = to_steer(row(""), *(row("", table=table) for table in (12, 5, 5, *range(20, 40))))
-    why = "it has flows in the tables 0, 5, 12, 20, 21, 22, 23, 24, 25, 26, 27, so not one flow alone decides where traffic goes"
+    why = "it has flows in the tables 0, 5, 12, 20, 21, 22, 23, 24, 25, 26, 27, so no single flow decides where traffic goes"
     assert refusal(Refused, lambda: judged.require_one_table("br0")) == ("bridge br0", why, HINT)
 
 
@@ -155,8 +155,8 @@ def test_what_is_no_rival(other):
 def test_a_rival(match):
     judged = to_steer(row(""), steered("arp", 2), steered(match, 2), ports={"2": "eth2"})
     shown = f"priority=1,{match} cookie={ETH1} actions=set_queue:2,NORMAL".replace("in_port=2", "in_port=eth2")
-    why = f"some of it is steered into queue 2, and of two such flows neither comes first ({shown})"
-    assert refusal(Conflict, judged.require_no_rival) == ('match "typed tcp"', why, "matches that no packet has both of")
+    why = f"some of it is steered into queue 2, and two such flows have no order ({shown})"
+    assert refusal(Conflict, judged.require_no_rival) == ('match "typed tcp"', why, "matches that do not overlap")
 
 
 def test_a_dump_of_what_was_added_is_a_steering_flow():

@@ -105,7 +105,7 @@ def test_the_host_of_the_environment(monkeypatch):
 
 def test_columns_that_are_not_there():
     for line in ("-c nosuch", "--sort-column nosuch", "-H a,b -c nosuch"):
-        assert run(Rows, line)[::2] == (2, "ovstool: column nosuch: there is no such column; try: name, n, host\n")
+        assert run(Rows, line)[::2] == (2, "ovstool: column nosuch: no such column; try: name, n, host\n")
     assert run(Rows, "-f value -q -H a -c NAME --sort-column Name --sort-column n")[1] == "a\none\n"
 
 
@@ -145,7 +145,7 @@ class Fails(SwitchLister):
         return [(name_of(switch),)]
 
 
-A_BUG = "a bug in ovstool: KeyError: 'e'; try: again with --debug, and report what it prints"
+A_BUG = "a bug in ovstool: KeyError: 'e'; try: the same command with --debug, and report what it prints"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,9 @@ def test_the_only_host_that_fails():
 def test_no_further_host_is_begun_after_a_failure():
     code, out, said = run(Fails, "-f value -q -H x,a,y,z --parallel 1 --fail-fast")
     assert (code, out, said) == (8, "x x\n", "ovstool: a: port x: no such port\n")
-    assert run(Fails, "-f value -H x,a,y,z --parallel 1 --fail-fast")[2].endswith("ovstool: note: not begun after the failure: y, z\n")
+    assert run(Fails, "-f value -H x,a,y,z --parallel 1 --fail-fast")[2].endswith(
+        "ovstool: note: not started because a host failed: y, z\n"
+    )
     assert "not begun" not in run(Fails, "-f value -H x,a,y,z --parallel 1")[2]
 
 
@@ -195,11 +197,11 @@ def test_ctrl_c_says_what_is_done_and_what_nobody_knows():
     with pytest.raises(KeyboardInterrupt):
         command.run(args)
     assert command.app.stdout.getvalue() == ""
-    assert command.app.stderr.getvalue() == "ovstool: interrupted; done: a; not known: c, d\novstool: b: port x: no such port\n"
+    assert command.app.stderr.getvalue() == "ovstool: interrupted; done: a; unknown: c, d\novstool: b: port x: no such port\n"
     command, args = prepared(Stopped, "-H c,d --parallel 1")
     with pytest.raises(KeyboardInterrupt):
         command.run(args)
-    assert command.app.stderr.getvalue() == "ovstool: note: c: begun\novstool: interrupted; done: none; not known: c, d\n"
+    assert command.app.stderr.getvalue() == "ovstool: note: c: begun\novstool: interrupted; done: none; unknown: c, d\n"
 
 
 class Checks(SwitchChecker):
@@ -231,7 +233,7 @@ def test_one_object():
     assert run(Shows, "-f json --noindent") == (0, '{"object": null, "more": [{"object": "y", "change": "z"}]}\n', "")
     assert run(Shows, "-f lines -H a") == (0, "object: x\nchange: created\n", "")
     assert run(Shows, "-f value -c change -H a") == (0, "created\n", "")
-    assert run(Shows, "-f value -c nosuch -H a") == (2, "", "ovstool: column nosuch: there is no such column; try: object, change\n")
+    assert run(Shows, "-f value -c nosuch -H a") == (2, "", "ovstool: column nosuch: no such column; try: object, change\n")
 
 
 def test_the_objects_of_several_hosts():
@@ -411,7 +413,7 @@ def test_a_stream_is_printed_as_it_comes_with_its_notes():
         "ovstool: note: before\novstool: note: between\novstool: x: y\n",
     )
     assert run(Beats, "-f value -q --max-width 1 -H b") == (0, "once b\n", "")
-    assert run(Beats, "-q -c nosuch")[::2] == (2, "ovstool: column nosuch: there is no such column; try: object, change\n")
+    assert run(Beats, "-q -c nosuch")[::2] == (2, "ovstool: column nosuch: no such column; try: object, change\n")
     assert Sample([]).link_speeds == {}
 
 
@@ -524,9 +526,9 @@ def test_a_command_prints_lines_and_notes_and_ends():
             ValueError("a \n b" + "x" * 300),
             None,
             70,
-            f"a bug in ovstool: ValueError: a b{'x' * 197}; try: again with --debug, and report what it prints",
+            f"a bug in ovstool: ValueError: a b{'x' * 197}; try: the same command with --debug, and report what it prints",
         ),
-        (ValueError("x"), "h", 70, "h: a bug in ovstool: ValueError: x; try: again with --debug, and report what it prints"),
+        (ValueError("x"), "h", 70, "h: a bug in ovstool: ValueError: x; try: the same command with --debug, and report what it prints"),
     ],
 )
 def test_a_failure_is_a_line_and_a_code(error, host, code, line):

@@ -320,7 +320,9 @@ def test_changes_that_the_server_tells():
         assert not client.changed() and json.loads(theirs.recv(100)) == {"id": 7, "result": [1], "error": None}
     with pytest.raises(Unreachable) as failure:
         client.changed()
-    assert str(failure.value) == "unix:test: connection lost: closed by the server; try: again (every command is safe to repeat)"
+    assert (
+        str(failure.value) == "unix:test: connection lost: closed by the server; try: the command again (every command is safe to repeat)"
+    )
     assert not client.changed()  # it is closed, and has told of that
     with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
         client.get_schema()
@@ -328,7 +330,7 @@ def test_changes_that_the_server_tells():
 
 def test_a_server_that_answers_what_it_was_not_asked_is_asked_no_more():
     with server([rows({"nosuch": 1})]) as (client, _):
-        with pytest.raises(Unreachable, match="a row that has not the columns asked for"):
+        with pytest.raises(Unreachable, match="a row without the columns asked for"):
             select(client, [Query("QoS", [], ("type",))])
         with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
             client.get_schema()

@@ -409,7 +409,9 @@ def test_what_is_said_of_what_is_wrong(line, said):
 
 def test_what_is_said_of_a_format_that_there_is_not():
     said = refusal("port list -f nosuch")
-    assert said.startswith("port list: -f/--format: nosuch: no such format; one of csv, json, lines, shell, table, value, yaml, asciidoc, ")
+    assert said.startswith(
+        "port list: -f/--format: nosuch: no such format; the formats are csv, json, lines, shell, table, value, yaml, asciidoc, "
+    )
 
 
 @pytest.mark.parametrize(

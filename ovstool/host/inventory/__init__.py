@@ -38,7 +38,7 @@ def hosts(words: Sequence[str], inventory: str | None, deadline: Deadline) -> li
         target = None
         for target in targets:
             if (other := addresses.setdefault(target.name, target.address)) != target.address:
-                raise UsageError(quote(target.name), f"named twice, and means {other} once and {target.address} once")
+                raise UsageError(quote(target.name), f"named twice, once as {other} and once as {target.address}")
             found.setdefault(target.address, target)
             if len(found) > address.MAX_HOSTS:
                 raise UsageError(quote(word.text), f"more than {address.MAX_HOSTS} hosts in all")
@@ -67,9 +67,9 @@ def _read(inventory: str | None, deadline: Deadline) -> "Inventory":
         raise TimedOut(f"inventory {quote(path)}", str(error.strerror)) from error
     except OSError as error:
         if inventory is None and isinstance(error, FileNotFoundError):
-            raise NotFound(path, "there is no inventory to look for groups in", "--inventory FILE") from error
+            raise NotFound(path, "there is no inventory in which to look for groups", "--inventory FILE") from error
         if error.errno == errno.EFBIG:
-            raise UsageError(path, f"larger than {_MAX_BYTES // 10**6} MB, which no inventory is") from error
+            raise UsageError(path, f"larger than {_MAX_BYTES // 10**6} MB, too large for an inventory") from error
         raise UsageError(f"inventory {quote(path)}", error.strerror or str(error)) from error
 
 
@@ -96,4 +96,4 @@ def _default() -> str:
         return os.path.join(configuration, "ovstool", "inventory.yaml")
     if home := files.home():
         return os.path.join(home, ".config/ovstool/inventory.yaml")
-    raise NotFound("the default inventory", "there is no home directory to look for it in", "--inventory FILE")
+    raise NotFound("the default inventory", "there is no home directory in which to look for it", "--inventory FILE")

@@ -10,7 +10,7 @@ from ovstool.host.address import HostWord, Target, located
 from ovstool.host.deadline import Deadline
 
 _MAX_ENTRIES = 300_000  # counted as often as aliases and ranges repeat them: a small file can stand for an endless list
-_MAX_DEPTH = 100  # of groups, one within the other
+_MAX_DEPTH = 100  # of nested groups
 
 VARIABLES = {f"ansible_{old}{name}" for old in ("", "ssh_") for name in ("host", "user", "port")}  # of Ansible's, those that count here
 _PORT = re.compile(r"(.*[^:]):([0-9]+)")
@@ -44,7 +44,7 @@ class Inventory:
             raise TimedOut(str(self), "not read in time")
         self._entries += entries
         if self._entries > _MAX_ENTRIES:
-            raise UsageError(str(self), f"more than {_MAX_ENTRIES} entries, with what aliases and ranges repeat")
+            raise UsageError(str(self), f"more than {_MAX_ENTRIES} entries, counting what aliases and ranges repeat")
 
     def members(self, group: HostWord) -> Iterator[Target]:
         """The hosts of ``@GROUP`` and of the groups within; one may come several times. Raises NotFound, UsageError."""
@@ -71,7 +71,7 @@ class Inventory:
             circle = " -> ".join(quote(f"@{name}") for name in (*path[path.index(name) :], name))
             raise UsageError(str(group), f"the group contains itself: {circle}")
         if len(path) > _MAX_DEPTH:
-            raise UsageError(str(group), f"more than {_MAX_DEPTH} groups, one within the other")
+            raise UsageError(str(group), f"more than {_MAX_DEPTH} nested groups")
         if name not in self.groups:
             raise self._no_such(group)
         if name in seen:

@@ -41,7 +41,7 @@ def parse(path: str, text: str, deadline: Deadline) -> Inventory:
             _take(inventory, section, line, place)
     for group, place in variables_at.items():
         if group not in inventory.groups and group not in ("all", "ungrouped"):
-            raise UsageError(place, f"variables of a group that there is not: {quote(group)}")
+            raise UsageError(place, f"variables of a group that does not exist: {quote(group)}")
     inventory.finish()
     return inventory
 

@@ -35,12 +35,12 @@ def parse(path: str, text: str, deadline: Deadline) -> Inventory:
             if not own:
                 _read_ansible_group(inventory, key, node)
             elif key.text != "groups":
-                raise UsageError(str(key), "there is only 'groups' at the top")
+                raise UsageError(str(key), "only 'groups' is allowed at the top level")
             else:
                 for group, items in _pairs(inventory, node):
                     inventory.groups[group.text] = list(_items(inventory, items))
     except RecursionError as error:
-        raise UsageError(str(inventory), "an alias stands within what it stands for") from error
+        raise UsageError(str(inventory), "an alias contains itself") from error
     if not own:
         inventory.finish()
     return inventory
@@ -54,7 +54,7 @@ def _composed(inventory: Inventory, text: str) -> Any:
         for number, event in enumerate(yaml.parse(text, loader)):
             inventory.count(0)
             if number > _MAX_EVENTS:
-                raise UsageError(inventory.at(event.start_mark.line + 1), "more than anybody has hosts")
+                raise UsageError(inventory.at(event.start_mark.line + 1), "too many entries")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 raise UsageError(inventory.at(event.start_mark.line + 1), f"nested more than {_MAX_DEPTH} deep")
@@ -141,5 +141,5 @@ def _text(inventory: Inventory, node: Any, also: str = "") -> HostWord:
         raise UsageError(place, f"a name is needed, and this is a {node.id}")
     if node.tag not in (f"{_TAG}str", also):
         kind = node.tag.removeprefix(_TAG)
-        raise UsageError(f"{place}: {quote(node.value)}", f"to YAML this is no text but {quote(kind)}", f'quotes: "{node.value}"')
+        raise UsageError(f"{place}: {quote(node.value)}", f"YAML reads this not as text but as {quote(kind)}", f'quotes: "{node.value}"')
     return HostWord(node.value, place)

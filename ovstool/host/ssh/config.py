@@ -199,9 +199,9 @@ class _Options:
         def value(match: re.Match) -> str:
             known = self._tokens if tokens is None else tokens
             if match[1] not in known:
-                raise UsageError(f"ssh_config of {quote(self.host)}", f"%{match[1]} is not known here, in {quote(text)}")
+                raise UsageError(f"ssh_config of {quote(self.host)}", f"%{match[1]} is not supported, in {quote(text)}")
             if for_shell and not _PLAIN.fullmatch(known[match[1]]):
-                raise UsageError(quote(known[match[1]]), f"has a character that {quote(text)} cannot be given")
+                raise UsageError(quote(known[match[1]]), f"has a character that is not allowed in {quote(text)}")
             return known[match[1]]
 
         return re.sub(r"%(.?)", value, text)
@@ -284,7 +284,7 @@ def _holds(name: str, argument: str, options: _Options) -> bool:
         return chosen(argument.split(","), options.user or options.word("user") or files.own_name())
     if name == "localuser":
         return chosen(argument.split(","), files.own_name())
-    raise UsageError(f"ssh_config of {quote(options.host)}", f"Match {quote(name)} is not known here")
+    raise UsageError(f"ssh_config of {quote(options.host)}", f"Match {quote(name)} is not supported")
 
 
 def _succeeds(argument: str, options: _Options) -> bool:
@@ -293,7 +293,7 @@ def _succeeds(argument: str, options: _Options) -> bool:
     try:
         return local.run(["/bin/sh", "-c", f"exec >/dev/null 2>&1; {command}"], options.deadline.remaining_s()).status == 0
     except TimedOut as error:
-        raise TimedOut(f"ssh_config of {quote(options.host)}", f"Match exec {quote(command)} does not end in time") from error
+        raise TimedOut(f"ssh_config of {quote(options.host)}", f"Match exec {quote(command)} did not end in time") from error
 
 
 def _variables(text: str) -> str:

@@ -34,7 +34,7 @@ def lines(path: str, own: bool) -> Sequence[Line]:
         with files.opened(path) as file:
             found = os.fstat(file.fileno())
             if own and not _is_own(found) and not os.path.samestat(found, os.stat(os.devnull)):
-                raise UsageError(path, "somebody else owns it or may write to it, so it is not used", f"chmod go-w {quote(path)}")
+                raise UsageError(path, "another user owns it or may write to it, so it is not used", f"chmod go-w {quote(path)}")
             return _parse(path, files.content(file, path, _MAX_FILE))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
@@ -72,7 +72,7 @@ def _parse(path: str, data: bytes) -> Sequence[Line]:
             raise UsageError(place, f"{quote(line)} cannot be understood")
         words = _words(match[2])
         if words is None:
-            raise UsageError(place, f"{quote(line)} has a quote without an end")
+            raise UsageError(place, f"{quote(line)} has an unclosed quote")
         found.append(Line(place, match[1].lower(), match[2].lstrip("= \t\r"), words))
     return found
 

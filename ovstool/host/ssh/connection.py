@@ -47,7 +47,7 @@ class SshConnection:
             raise TimedOut(self.name, "the SSH server does not answer")
         if not self.alive:
             why = self._transport.what_broke() or "it closed the connection"
-            raise Unreachable(self.name, f"no SSH server that can be spoken to: {why}")
+            raise Unreachable(self.name, f"not a usable SSH server: {why}")
 
     @property
     def alive(self) -> bool:

@@ -57,7 +57,7 @@ def known(hop: Hop) -> KnownKeys:
     except TimeoutError as error:
         raise TimedOut(f"{hop.name}: {error.filename}", str(error.strerror)) from error
     except OSError as error:
-        why = f"cannot be read, and without it no host key is known: {error.strerror}"
+        why = f"cannot be read, so no host key is known: {error.strerror}"
         raise Unreachable(f"{hop.name}: {error.filename}", why) from error
 
 
@@ -103,7 +103,7 @@ def fingerprint(key: bytes) -> str:
 def _changed_key(hop: Hop, name: str, place: str, shown: str) -> Unreachable:
     return Unreachable(
         hop.name,
-        f"its host key is not the one in {place}; it is now {shown}, and somebody may be listening in",
+        f"its host key is not the one in {place}; it is now {shown}, and somebody may be intercepting the connection",
         f"ask who runs the host, and only if the key is right: {shlex.join(['ssh-keygen', '-R', name])}",
     )
 

@@ -106,7 +106,7 @@ def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
             with files.opened(path) as file:
                 found = os.fstat(file.fileno())
                 if found.st_uid == os.getuid() and found.st_mode & 0o077:
-                    tried.append(f"{_short(path)} may be read by others, so it is not used")  # as ssh does
+                    tried.append(f"{_short(path)} is readable by other users, so it is not used")  # as ssh does
                     return None
                 return _decoded(path, files.content(file, path, _MAX_FILE), found.st_mtime_ns, None)
         except FileNotFoundError:
@@ -131,7 +131,7 @@ def _decoded(path: str, data: bytes, mtime_ns: int, passphrase: bytes | None) ->
             decoded = load_pem_private_key(data, passphrase)
         kind = next((kind for backend, kind in _KINDS.items() if isinstance(decoded, backend)), None)
         if kind is None:
-            raise ValueError("a kind of key that is not known here")
+            raise ValueError("an unsupported kind of key")
         key = kind.from_private_key(io.StringIO(data.decode()), passphrase)
         with suppress(FileNotFoundError):
             key.load_certificate(files.read(f"{path}-cert.pub", _MAX_FILE).decode())

@@ -77,7 +77,7 @@ def _lock(fd: int, deadline: Deadline) -> None:
             return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not deadline.remaining_s():
-                raise TimeoutError(errno.ETIMEDOUT, "another program keeps it locked") from None
+                raise TimeoutError(errno.ETIMEDOUT, "another program has it locked") from None
             time.sleep(_TICK_S)
 
 
@@ -88,7 +88,7 @@ def _read(path: str, name: bytes, deadline: Deadline) -> Iterator[Entry]:
                 if len(line) == _MAX_LINE:
                     raise OSError(errno.EFBIG, f"line {number} is longer than {_MAX_LINE >> 20} MiB", path)
                 if number % _LINES_BETWEEN == 0 and not deadline.remaining_s():
-                    raise TimeoutError(errno.ETIMEDOUT, "too large to be read in time", path)
+                    raise TimeoutError(errno.ETIMEDOUT, "too large to read in time", path)
                 if entry := _entry(line, name, f"{path}:{number}"):
                     yield entry
     except (FileNotFoundError, NotADirectoryError):

@@ -89,8 +89,8 @@ class Login:
         login = f"login as {quote(self._settings.user)} refused"
         why = f"{login} ({', '.join(self._tried) or 'no key was found'})"
         if any("passphrase" in label for label in self._tried):
-            return Unreachable(self._hop.name, why, "ssh-add, as there is no terminal to ask for the passphrase on")
+            return Unreachable(self._hop.name, why, "ssh-add, as there is no terminal to ask for the passphrase")
         if "publickey" in self._auth.methods:
             return Unreachable(self._hop.name, why, self._hop.command("ssh-copy-id"))
         methods = one_line(", ".join(self._auth.methods))[:_SHOWN]
-        return Unreachable(self._hop.name, f"{login}; the server wants {methods or 'nothing that is known here'}", "on a terminal")
+        return Unreachable(self._hop.name, f"{login}; the server accepts {methods or 'nothing that ovstool knows'}", "on a terminal")

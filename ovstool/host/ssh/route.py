@@ -43,7 +43,7 @@ def route(last: SshSettings, deadline: Deadline, depth: int = 0) -> list[SshSett
     hops: list[SshSettings] = []
     texts = last.proxy_jump.split(",")
     if len(texts) > _MAX_HOPS:
-        raise UsageError(quote(last.name), f"ProxyJump leads by more than {_MAX_HOPS} hosts")
+        raise UsageError(quote(last.name), f"ProxyJump leads through more than {_MAX_HOPS} hosts")
     for text in texts:
         user, host, port = address.parse(text.strip().removeprefix("ssh://"))
         hops.append(config.lookup(host, user, port, deadline))

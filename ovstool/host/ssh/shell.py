@@ -73,7 +73,7 @@ class RemoteShell:
             if "\0" in command:
                 raise ValueError("embedded null byte")
             if len(data) > _MAX_COMMAND:
-                raise ValueError("too many or too long words")
+                raise ValueError("too many or too long arguments")
         except ValueError as error:
             raise Refused(f"{self._name}: {quote(argv[0])}", f"cannot be run: {error}") from error
         return RemoteProgram(self.connection, self.connection.execute(data, deadline), self._token)
@@ -89,13 +89,13 @@ class RemoteShell:
         if not self.as_root or not program.got_to_sudo:
             said = local.last_line(program.noise.decode(errors="replace")) or local.last_line(stderr)
             how = f": {said}" if said else f" (exit status {status})" if status is not None else ""
-            return Unreachable(self._name, f"its login shell runs no programs{how}", "ssh HOST true, which has to work")
-        return Unreachable(self._name, sudo_failure(stderr, status), "NOPASSWD in its sudoers, or -H root@HOST")
+            return Unreachable(self._name, f"its login shell does not run programs{how}", "ssh HOST true, which must work")
+        return Unreachable(self._name, sudo_failure(stderr, status), "NOPASSWD in sudoers there, or -H root@HOST")
 
     def _status(self, program: "RemoteProgram", name: str, deadline: Deadline) -> int:
         status = program.status(deadline)
         if status is None:
-            raise Unreachable(f"{self._name}: {quote(name)}", "connection lost before it was known how it ended")
+            raise Unreachable(f"{self._name}: {quote(name)}", "connection lost before the program ended")
         if status == 127:
             raise NotFound(f"{self._name}: {quote(name)}", "not installed")
         if status == 126:

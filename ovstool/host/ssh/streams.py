@@ -53,7 +53,7 @@ def open_tcp(connection: "SshConnection", host: str, port: int, what: str, deadl
         return ChannelStream(connection, channel)
     assert refusal
     if refusal.code == _PROHIBITED:
-        raise Unreachable(what, "the SSH server forwards no connections", "AllowTcpForwarding in its sshd_config, or --db unix:PATH")
+        raise Unreachable(what, "the SSH server does not forward connections", "AllowTcpForwarding in its sshd_config, or --db unix:PATH")
     raise Unreachable(what, refusal.words)
 
 
@@ -87,15 +87,15 @@ def _not_opened(remote: RemoteShell, word: str | None, program: RemoteProgram, w
         return Unreachable(what, "connection refused: not a socket")
     if word == "none":
         hint = "one of them, or AllowStreamLocalForwarding in its sshd_config"
-        return Unreachable(what, "needs socat, nc with -U, or python3 there", hint)
+        return Unreachable(what, "the remote host needs socat, nc with -U, or python3", hint)
     if remote.as_root or not program.got_to_sudo:
         error = remote.not_begun(program, deadline)
         if not remote.as_root:
-            error.why += ", and its SSH server forwards no Unix sockets"
+            error.why += ", and its SSH server does not forward Unix sockets"
             error.hint = "AllowStreamLocalForwarding yes in its sshd_config"
         return error
     why = shell.sudo_failure(program.stderr(), program.status(deadline))
-    return Unreachable(what, f"permission denied, and {why}", "a user who may open the socket, or NOPASSWD in its sudoers")
+    return Unreachable(what, f"permission denied, and {why}", "a user who may open the socket, or NOPASSWD in sudoers there")
 
 
 class ChannelStream:

@@ -59,7 +59,7 @@ def misfit_of_flow(flow: str) -> str | None:
     before, action, after = flow.partition("action")
     said, _, actions = after.partition("=")
     if action and said != "s" and said.strip() not in ("", "s"):
-        return f"{action}{said}= is no actions=, and ovs-ofctl would pass over {said.strip()}"
+        return f"{action}{said}= is not actions=, and ovs-ofctl would ignore {said.strip()}"
     if actions.count("(") > _DEEPEST and max(accumulate((letter == "(") - (letter == ")") for letter in actions)) > _DEEPEST:
         return f"its actions are nested more than {_DEEPEST} deep"
     return _misfit_of(_judge_before, before) or _misfit_of(_judge_actions, actions)
@@ -90,7 +90,7 @@ def _about(word: Word) -> str:
     field = fields.by_name().get(word.name)
     wrong = fields.misfit(word)
     if field and not word.value and not field.name.startswith("tun_metadata"):  # whether a packet has such an option can be asked
-        wrong = "has no value, and ovs-ofctl would take it for any"
+        wrong = "has no value, and ovs-ofctl would accept any"
     if wrong:
         raise Misfit(f"{word.text} {wrong}")
     return _OF_PROTOCOL if word.name in _SAYING_PROTOCOL else field.name if field else word.name
@@ -118,7 +118,7 @@ def _twice(said: Iterable[Word]) -> str | None:
         for name, value in _facts(word):
             before = seen.setdefault(name, (value, word.text))
             if before[0] != value and not (before[1] == "ip" and word.name.endswith("6")):  # as some write ip,udp6
-                return f"{word.text} says something else than {before[1]}, and ovs-ofctl would take the last"
+                return f"{word.text} contradicts {before[1]}, and ovs-ofctl would use the last"
     return None
 
 
@@ -221,7 +221,7 @@ def _nested(word: Word) -> str | None:
 
 @_of
 def _flag(text: str) -> str | None:
-    return "says more than it can: it has no value" if text else None
+    return "says too much: it has no value" if text else None
 
 
 def _one_of(*values: int) -> Judge:
@@ -291,7 +291,7 @@ def _enqueue(text: str) -> str | None:
 def _resubmit(text: str) -> str | None:
     port, table, _with_ct, *more = [*text.split(","), "", "", ""][: max(3, text.count(",") + 1)]
     if more:
-        return "says more than it can: (PORT,TABLE,ct)"
+        return "says too much: (PORT,TABLE,ct)"
     return (fields.port(port) if port else None) or (fields.table_number(table) if table else None)
 
 
@@ -321,7 +321,7 @@ def _decrements(text: str) -> str | None:
 def _multipath(text: str) -> str | None:
     said = re.findall(_PIECES, text)
     if len(said) > 6:
-        return "says more than it can: (FIELDS,BASIS,ALGORITHM,N_LINKS,ARG,DST)"
+        return "says too much: (FIELDS,BASIS,ALGORITHM,N_LINKS,ARG,DST)"
     checks: tuple[Check, ...] = (_whatever, _D16, _whatever, decimal(1, 65536), _D32, fields.subfield)
     return next(filter(None, (check(one) for check, one in zip(checks, said, strict=False))), None)
 
@@ -380,7 +380,7 @@ def _alone(judge: Judge) -> Judge:
 
     def judged(word: Word) -> str | None:
         first, *more = words(word.value) or [Word("", "", "")]
-        return f"{word.text} says more than it can: ovs-ofctl would pass over {more[0].text}" if more else judge(first)
+        return f"{word.text} says too much: ovs-ofctl would ignore {more[0].text}" if more else judge(first)
 
     return judged
 

@@ -217,7 +217,7 @@ def misfit(word: Word) -> str | None:
     if word.name in BESIDE_MATCH:
         return BESIDE_MATCH[word.name](word.value) if word.value else None
     if word.name in PROTOCOLS or word.name in FLAGS or word.name in IGNORED:
-        return f"says more than it can: {word.name} has no value, and ovs-ofctl would pass over {word.value}" if word.value else None
+        return f"says too much: {word.name} has no value, and ovs-ofctl would ignore {word.value}" if word.value else None
     if "[" in word.name:
         return subfield(word.name) or (_part(word.name)(word.value) if word.value else None)
     field = by_name().get(word.name)
@@ -317,7 +317,7 @@ def _number(field: Field, text: str, sets: bool) -> str | None:
     is_value = bool(slash) and field.name in _NOT_ZERO and not sets
     wrong = _number_of(field.name, high, sets or is_value)(first) or (mask(second, high, size) if slash else None)
     if is_value and not wrong and integer(second) not in (0, integer(first), *((high, (1 << size) - 1) if integer(first) else ())):
-        return f"has a mask for which Open vSwitch takes the value: {first}/{first}"
+        return f"has a mask that Open vSwitch replaces by the value: {first}/{first}"
     return wrong
 
 
@@ -326,7 +326,7 @@ def _number_of(name: str, high: int, sets: bool) -> Check:
     if name == "dl_vlan" and not sets:
         return number(0, high, (_NO_VLAN,), but=f", or {_NO_VLAN:#x} for packets without a VLAN")
     if name in _NOT_ZERO and not sets:
-        return number(1, high, but="; Open vSwitch takes 0 for any")
+        return number(1, high, but="; Open vSwitch takes 0 as any")
     return number(_LOWEST.get(name, 0), 0xFC if name == "nw_tos" else high, step=4 if name == "nw_tos" else 1)
 
 
@@ -337,7 +337,7 @@ def _mac(field: Field, text: str, sets: bool) -> str | None:
 
 def mac(text: str) -> str | None:
     """What is wrong with an Ethernet address."""
-    return None if re.fullmatch(MAC, text) else f"does not fit: {text} is no address"
+    return None if re.fullmatch(MAC, text) else f"does not fit: {text} is not an address"
 
 
 def _ipv4(field: Field, text: str, sets: bool) -> str | None:
@@ -347,7 +347,7 @@ def _ipv4(field: Field, text: str, sets: bool) -> str | None:
 
 def ipv4(text: str) -> str | None:
     """What is wrong with an IPv4 address."""
-    return None if re.fullmatch(IPV4, text) else f"does not fit: {text} is no address"
+    return None if re.fullmatch(IPV4, text) else f"does not fit: {text} is not an address"
 
 
 def _ipv6(field: Field, text: str, sets: bool) -> str | None:
@@ -360,13 +360,13 @@ def ipv6(text: str) -> str | None:
     try:
         socket.inet_pton(socket.AF_INET6, text.strip(" \t"))
     except (OSError, ValueError):
-        return f"does not fit: {text} is no address"
+        return f"does not fit: {text} is not an address"
     return None
 
 
 def _prefix(text: str, bits: int) -> str | None:
     if "." in text or ":" in text:
-        return f"has a mask that does not fit: {text} is no address"
+        return f"has a mask that does not fit: {text} is not an address"
     return decimal(0, bits)(text) and f"has a prefix that does not fit: 0 to {bits}"
 
 

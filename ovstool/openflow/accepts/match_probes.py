@@ -49,15 +49,15 @@ def why_refused(match: str) -> str | None:
     names = [word.name for word in said]
     for word in said:
         if word.name in _BESIDE and names.count(word.name) > 1:
-            return f"says {word.name} twice, of which ovs-ofctl takes the last"
+            return f"says {word.name} twice, of which ovs-ofctl uses the last"
         if word.name in ("action", "actions"):
             return f"unknown keyword {word.name}"
         if word.name in (*fields.COUNTERS, *fields.IGNORED) or _says_nothing(word):
-            return f"{word.text} says nothing to match, and ovs-ofctl passes over it"
+            return f"{word.text} does not match on anything, and ovs-ofctl ignores it"
         if word.name == "table" and re.fullmatch(r"\+?0*255", word.value):
-            return f"{word.text} is no table, and ovs-ofctl takes it for all of them"
+            return f"{word.text} is not a table, and ovs-ofctl takes it for all tables"
         if "#" in word.text and word.name not in PORT_WORDS:
-            return "a # begins a comment"
+            return "# starts a comment"
         if wrong := fields.misfit(word):
             return f"{word.text} {wrong}"
     return None

@@ -62,7 +62,7 @@ class GivenFlows(NamedTuple):
         for line in self.lines:
             match = frozenset(word.text for word in lexer.words(lexer.before_actions(line)) if word.name not in _NOT_THE_MATCH)
             if match in seen:
-                raise UsageError(f"flow {quote(line)}", f"has the match of another one, {quote(seen[match])}", "one of them")
+                raise UsageError(f"flow {quote(line)}", f"has the same match as another one, {quote(seen[match])}", "one of them")
             seen[match] = line
 
 

@@ -118,7 +118,7 @@ def explained(stderr: str, request: Request) -> OvstoolError:
     said = message(stderr)
     if request.match and said:
         return UsageError(f"match {quote(unescaped(request.match))}", unescaped(said))
-    return Refused("ovs-ofctl", said or "failed without a word")
+    return Refused("ovs-ofctl", said or "failed without an error message")
 
 
 def _no_common_version(stderr: str, request: Request) -> OvstoolError | None:
@@ -171,7 +171,7 @@ def _no_usable_format(stderr: str, request: Request) -> OvstoolError | None:
     what = quote(flows.file or "flows") if flows else f"match {quote(request.match)}"
     allowed = f", of those that the bridge allows ({', '.join(request.protocols)})" if request.protocols else ""
     hint = "a match on the protocol whose fields an action changes, such as ip" if flows else None
-    return Refused(what, f"no version of OpenFlow from 1.3 on{allowed} can say all of this; nothing was changed", hint)
+    return Refused(what, f"no version of OpenFlow from 1.3 on{allowed} can express all of this; nothing was changed", hint)
 
 
 def _unreachable(stderr: str, request: Request) -> OvstoolError | None:

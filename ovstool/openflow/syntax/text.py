@@ -107,7 +107,7 @@ def bounded(rows: Iterable[FlowRow]) -> Iterator[FlowRow]:
     for row in rows:
         size += len(row.match) + len(row.actions) + _PARTS
         if size > _MOST_HELD:
-            raise Refused("ovs-ofctl", f"flows without end: more than {_MOST_HELD >> 20} MiB of them")
+            raise Refused("ovs-ofctl", f"too many flows: more than {_MOST_HELD >> 20} MiB of them")
         yield row
 
 

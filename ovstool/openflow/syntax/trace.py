@@ -289,7 +289,7 @@ def _why_dropped(trace: Trace) -> str:
     if step.actions[-1:] == ["drop"] and not step.notes:
         return f"dropped by {by}{f': {step.match}' if step.match else ''}"
     if any("no input bundle" in note for note in step.notes):
-        return f"dropped by {by}: NORMAL has to know the port it came in by (in_port=PORT)"
+        return f"dropped by {by}: NORMAL needs to know the input port (in_port=PORT)"
     reasons = [note for note in step.notes if re.search("skipping|[Dd]rop|[Nn]onexistent|not |no live|[Cc]an't|failed|exce", note)]
     if reasons:
         return f"dropped by {by}: {reasons[-1]}"

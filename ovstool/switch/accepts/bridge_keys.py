@@ -38,11 +38,11 @@ def check(known: Keys, name: str, config: Mapping[str, str]) -> list[str]:
                 raise UsageError(what, f"ovs-vswitchd takes {wanted} as {key}")
             notes += _surprises(key, value)
         elif (spelt := key.replace("_", "-").lower()) in known.checks:
-            raise UsageError(what, "ovs-vswitchd knows no such key", f"--other-config {spelt}={quote(value)}")
+            raise UsageError(what, "ovs-vswitchd does not know this key", f"--other-config {spelt}={quote(value)}")
         elif hint := known.meant.get(spelt):
             raise UsageError(what, "that is a column, not a key of other_config", hint.format(object=quote(name), value=quote(value)))
         else:
-            notes.append(f"ovs-vswitchd reads no key {quote(key)} of {known.table}.other_config{_similar(key, known.checks)}")
+            notes.append(f"ovs-vswitchd does not read key {quote(key)} of {known.table}.other_config{_similar(key, known.checks)}")
     return notes
 
 

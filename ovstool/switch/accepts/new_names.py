@@ -19,10 +19,10 @@ def check(name: str, what: str) -> None:
         or name in (".", "..")
         or name.startswith((*lookup.SELECTORS, "-"))
     ):
-        why = "a name has no spaces, slashes or control characters, and does not begin like an option or a selector"
+        why = "a name has no spaces, slashes or control characters, and does not start like an option or a selector"
         raise UsageError(f"{what} {quote(name)}", why)
     if name.lower() in _RESERVED or "action" in name or re.fullmatch(_NUMBER, name):
-        raise UsageError(f"{what} {quote(name)}", "means something else in flows, so ovs-ofctl could not name it", "another name")
+        raise UsageError(f"{what} {quote(name)}", "has another meaning in flows, so ovs-ofctl could not refer to it", "another name")
 
 
 def require_free(txn: Transaction, table: str, name: str) -> None:
@@ -30,5 +30,5 @@ def require_free(txn: Transaction, table: str, name: str) -> None:
     query = Query(table, [["name", "==", name]])
     there, listed = txn.read_all([query._replace(unlisted=True), query])
     if there and not listed:
-        why = "a Flow_Sample_Collector_Set still refers to the bridge that had a row of this name, which the switch has no more"
+        why = "a Flow_Sample_Collector_Set still refers to a deleted bridge that had a row of this name"
         raise Conflict(f"{table.lower()} {quote(name)}", why, "ovs-vsctl destroy Flow_Sample_Collector_Set UUID, of that bridge")

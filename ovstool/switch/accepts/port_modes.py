@@ -21,7 +21,7 @@ def check_vlans(name: str, port: Row, is_new: bool = False) -> None:
     no_tag, no_trunks = ("no --tag", "no --trunk") if is_new else ("--unset tag", "--unset trunks")
     if mode is None and tag is not None and trunks:
         hint = f"{no_tag}, {no_trunks}, or both with --vlan-mode native-untagged"
-        raise UsageError(what, "has a tag, with which Open vSwitch ignores trunks", hint)
+        raise UsageError(what, "has a tag, so Open vSwitch ignores its trunks", hint)
     if mode == "trunk" and tag is not None:
         hint = f"{no_tag}, or --vlan-mode access or native-untagged"
         raise UsageError(what, "is a trunk port, on which Open vSwitch ignores a tag", hint)
@@ -39,7 +39,7 @@ def of_bond(name: str, port: Row, members: int) -> list[Finding]:
     if members < 2 or one(port["bond_mode"]) != "balance-tcp" or one(port["lacp"]) in ("active", "passive"):
         return []
     remedy = ("ovstool", "port", "set", name, "--lacp", "active")
-    return [Finding(name, ERROR, "the bond forwards nothing", "balance-tcp works with LACP alone, which is off", (remedy,))]
+    return [Finding(name, ERROR, "the bond forwards nothing", "balance-tcp needs LACP, which is off", (remedy,))]
 
 
 def of_name(name: str) -> list[Finding]:
@@ -63,8 +63,10 @@ def of_later(name: str, kind: str, unknown: list[str]) -> list[Finding]:
     """What to tell of options that were not checked, as Open vSwitch is a later one than ovstool knows."""
     if not unknown:
         return []
-    evidence = f"{', '.join(map(quote, unknown))}; Open vSwitch {versions.spelt(versions.NEWEST)} had none such for a port of type {kind}"
-    return [Finding(name, WARNING, "not checked, as this Open vSwitch is a later one than ovstool knows", evidence)]
+    evidence = (
+        f"{', '.join(map(quote, unknown))}; Open vSwitch {versions.spelt(versions.NEWEST)} had no such option for a port of type {kind}"
+    )
+    return [Finding(name, WARNING, "not checked, as this Open vSwitch is newer than ovstool knows", evidence)]
 
 
 def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, datapaths: Mapping[str, str]) -> list[Finding]:
@@ -78,7 +80,7 @@ def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, da
         where = others[0] if len(others) == 1 else "BRIDGE"
         evidence, remedy = f"there is no port {quote(peer)}", (("ovstool", "port", "add", where, peer, "--peer", name),)
     elif one(there["type"]) != "patch":
-        evidence = f"{quote(peer)} is no patch port"
+        evidence = f"{quote(peer)} is not a patch port"
     elif (leads := mapping(there["options"]).get("peer", "")) != name:
         evidence, remedy = f"the peer of {quote(peer)} is {quote(leads)}", (("ovstool", "port", "set", peer, "--peer", name),)
     elif datapaths.get(bridge) != datapaths.get(other):

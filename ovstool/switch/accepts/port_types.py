@@ -140,7 +140,7 @@ def check_values(name: str, kind: str, options: Mapping[str, str]) -> None:
     for key, value in options.items():
         if key in known:
             if not known[key].holds(value):
-                hint = "without the leading zero, which means octal there" if re.fullmatch("0[0-9]+", value) else None
+                hint = "no leading zero, which would mean octal" if re.fullmatch("0[0-9]+", value) else None
                 raise UsageError(f"port {quote(name)}", f"option {key} is {known[key].words}, not {quote(value)}", hint)
         elif kind in OPTIONS and not (key.startswith("ipsec_") and "psk" in known):
             raise UsageError(
@@ -174,11 +174,11 @@ def check_together(name: str, kind: str, options: Mapping[str, str]) -> None:
         return
     remote, local = options["remote_ip"], options.get("local_ip", "flow")
     if options.get("local_ip") == "flow" and remote != "flow":
-        raise UsageError(what, "local_ip=flow goes with remote_ip=flow alone", "--remote-ip flow")
+        raise UsageError(what, "local_ip=flow works only with remote_ip=flow", "--remote-ip flow")
     if "flow" not in (remote, local) and (":" in remote) != (":" in local):
-        raise UsageError(what, "remote_ip and local_ip are not of one family")
+        raise UsageError(what, "remote_ip and local_ip are of different address families")
     if options.keys() >= {"key", "in_key", "out_key"} and len({options[key] for key in ("key", "in_key", "out_key")}) > 1:
-        raise UsageError(what, "in_key and out_key count before key, which is ignored", "--unset options:key")
+        raise UsageError(what, "in_key and out_key take precedence over key, which is ignored", "--unset options:key")
     if kind == "vxlan" and options.get("packet_type") == "legacy_l3" and "gpe" not in options.get("exts", "").split(","):
         raise UsageError(what, "packet_type=legacy_l3 needs the extension gpe", "--option exts=gpe")
     _check_erspan(what, options)
@@ -227,7 +227,7 @@ def check_name(name: str, kind: str, are_dummies: bool) -> None:
     """
     what = f"port {quote(name)}"
     if re.fullmatch(_RESERVED, name):
-        raise UsageError(what, "Open vSwitch keeps this name for its own devices", "another name")
+        raise UsageError(what, "Open vSwitch reserves this name for its own devices", "another name")
     if kind in (*DEVICES, "afxdp", "afxdp-nonpmd") and not are_dummies and is_cut(name):
         raise UsageError(what, f"the name of a device has up to {_LONGEST} bytes, so this would be {quote(cut(name))}", "a shorter name")
 

@@ -120,9 +120,9 @@ class Type(NamedTuple):
                 self._check_rate(option, value)
             return
         if not self.known:
-            raise UsageError(option, f"ovstool does not know how {quote(self.name)} has it", "--other-config KEY=VALUE")
+            raise UsageError(option, f"ovstool does not know how {quote(self.name)} takes it", "--other-config KEY=VALUE")
         if not self.shapes:
-            raise UsageError(option, f"{self.name} has none: it {self.does}", self._instead)
+            raise UsageError(option, f"{self.name} does not take it: it {self.does}", self._instead)
         raise UsageError(option, f"{self.name} has none for the port", "--queue 0:burst=SIZE" if "burst" in (self.queue or ()) else None)
 
     def check_queue(self, queue: int, shape: Shape) -> None:
@@ -134,7 +134,7 @@ class Type(NamedTuple):
             raise UsageError(what, f"{self.name} has queues 0 to {self.last_queue}")
         for part in (part for part in _WORDS if getattr(shape, part) is not None):
             if not self.known:
-                raise UsageError(what, f"ovstool does not know how {quote(self.name)} has its {_WORDS[part]}", "ovs-vsctl set Queue")
+                raise UsageError(what, f"ovstool does not know how {quote(self.name)} takes its {_WORDS[part]}", "ovs-vsctl set Queue")
             if part not in self.queue:
                 taken = ", ".join(_WORDS[other] for other in self.queue)
                 raise UsageError(what, f"{self.name} has no {_WORDS[part]}; it takes {taken} and dscp")
@@ -142,13 +142,13 @@ class Type(NamedTuple):
             self._check_rate(f"{what}: {_WORDS[part]}", getattr(shape, part))
         if shape.priority is not None and shape.priority > self.last_priority:
             raise UsageError(
-                what, f"the kernel takes priorities above {self.last_priority} for {self.last_priority}", f"priority={self.last_priority}"
+                what, f"the kernel treats priorities above {self.last_priority} as {self.last_priority}", f"priority={self.last_priority}"
             )
 
     def _check_rate(self, what: str, rate: int | None) -> None:
         if rate is not None and rate < LEAST_RATE:
             raise UsageError(
-                what, f"{units.spell(rate)} is less than a byte a second, which ovs-vswitchd takes for none", units.spell(LEAST_RATE)
+                what, f"{units.spell(rate)} is less than one byte per second, which ovs-vswitchd takes as no rate", units.spell(LEAST_RATE)
             )
 
     def check_key(self, key: str, value: str) -> None:
@@ -206,13 +206,13 @@ _ALL = (
         "linux-hfsc", "shapes the port and its queues", {"max-rate": Key("bit/s", LEAST_RATE, _HFSC_HIGHEST)}, ("max_rate",), ("min_rate", "max_rate"),
         _BITS, last_queue=_CLASSES, highest=_HFSC_HIGHEST,
     ),
-    Type("linux-sfq", "shares what the link has among flows", {"perturb": _PERTURB, "quantum": _SFQ_QUANTUM}),
+    Type("linux-sfq", "shares the link among flows", {"perturb": _PERTURB, "quantum": _SFQ_QUANTUM}),
     Type(
         "linux-codel", "keeps the queue of the link short",
         {"target": _MICROSECONDS, "limit": _PACKETS, "interval": _MICROSECONDS},
     ),
     Type(
-        "linux-fq_codel", "shares what the link has among flows and keeps their queues short",
+        "linux-fq_codel", "shares the link among flows and keeps their queues short",
         {"target": _MICROSECONDS, "limit": _PACKETS, "interval": _MICROSECONDS, "flows": _FLOWS, "quantum": _FQ_CODEL_QUANTUM},
     ),
     Type(

@@ -78,7 +78,7 @@ def qdiscs(switch: Switch, devices: Collection[str]) -> dict[str, list[Qdisc]]:
     only = ["dev", one] if one else []
     done = switch.run([*switch.in_its_network, "tc", "-s", "qdisc", "show", *only])
     if done.status and "Cannot find device" not in done.stderr:
-        raise Refused("tc", one_line(done.stderr.strip()) or "failed without a word")
+        raise Refused("tc", one_line(done.stderr.strip()) or "failed without an error message")
     return qdiscs_shown(done.stdout, devices, one)
 
 

@@ -154,7 +154,7 @@ def observed(switch: Switch, names: Sequence[str], details: bool = False) -> lis
 
     ports = configured(switch, names)
     if not switch.host_is_known:
-        why = "reaches its database alone; which flows lead to queues and what the datapath has of these is not known"
+        why = "reaches only its database; flows to queues and queues in the datapath are unknown"
         switch.notes.append(f"{switch.address}: {why}; try: --host HOST")
     bridges = lookup.unique(port.bridge for port in ports if port.type is not None and port.bridge)
     interfaces = [interface.name for port in ports for interface in port.interfaces]

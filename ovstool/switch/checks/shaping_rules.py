@@ -178,7 +178,7 @@ def _no_rate(port: PortState) -> Iterator[Finding]:
         rates |= {f"queue {number}: min-rate": shape.min_rate, f"queue {number}: max-rate": shape.max_rate}
     for what, rate in rates.items():
         if rate and rate < 8:
-            evidence = f"{what} is {rate} bit/s, less than a byte per second, which ovs-vswitchd takes for none"
+            evidence = f"{what} is {rate} bit/s, less than one byte per second, which ovs-vswitchd takes as no rate"
             kept = {key: value for key, value in port.other_config.items() if key != "max-rate" or what != "max-rate"}
             yield Finding(port.name, ERROR, "a rate that is none", evidence, remedies.whole(port._replace(other_config=kept)))
 

@@ -176,7 +176,7 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     if len(members) > 1 and of_interface:
         raise UsageError(f"port {quote(name)}", "is a bond: its members have types and options, not the port")
     if len(members) == 1 and spec.bond_mode:
-        raise UsageError(f"port {quote(name)}", "is no bond, so it has no bond mode")
+        raise UsageError(f"port {quote(name)}", "is not a bond, so it has no bond mode")
     asked = _changed(port, _unset_port(spec) | _port_columns(spec))
     if any(getattr(spec, column) not in (None, ()) or (column, None) in spec.unset for column in port_modes.VLAN_COLUMNS):
         port_modes.check_vlans(name, port | asked)

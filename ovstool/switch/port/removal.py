@@ -53,9 +53,11 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
 def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
     """Raises UsageError for a port that does not go by itself."""
     if any(bridge["name"] == row["name"] for bridge in bridges):
-        raise UsageError(f"port {quote(name)}", "the local port of a bridge goes with the bridge", f"ovstool bridge del {quote(name)}")
+        raise UsageError(
+            f"port {quote(name)}", "the local port of a bridge is deleted with the bridge", f"ovstool bridge del {quote(name)}"
+        )
     if row["fake_bridge"] and one(row["tag"]) is not None:
-        why = f"the local port of a fake bridge, VLAN {one(row['tag'])}, goes with the bridge and its other ports"
+        why = f"the local port of a fake bridge, VLAN {one(row['tag'])}, is deleted with the bridge and its other ports"
         raise UsageError(f"port {quote(name)}", why, f"ovstool bridge del {quote(str(row['name']))}")
     if name != row["name"] and len(many(row["interfaces"])) > 1:
         raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")

@@ -281,17 +281,17 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], spec: QosSpec)
     """What the user would not expect of a change that is about to be written."""
     type_ = qos_types.named(kind)
     if not type_.known:
-        return [f"{quote(kind)} is no type that ovstool knows, so it was not checked"]
+        return [f"{quote(kind)} is not a type known to ovstool, so it was not checked"]
     unread = [quote(key) for key in spec.other_config if key not in type_.keys]
     if spec.is_later:
-        notes = [f"--other-config {key}: not checked, as this Open vSwitch is a later one than ovstool knows" for key in unread]
+        notes = [f"--other-config {key}: not checked, as this Open vSwitch is newer than ovstool knows" for key in unread]
     else:
         notes = [f"{kind} does not read --other-config {key}" for key in unread]
     if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
         # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show prints and not the qdisc; so seen with 3.1.
         return [
             *notes,
-            f"ovs-vswitchd keeps to what {kind} had before until the port has it anew: 'ovstool qos clear PORT', then this again",
+            f"ovs-vswitchd keeps the old settings of {kind} until it is installed again: 'ovstool qos clear PORT', then repeat this command",
         ]
     return notes if type_.is_policer else notes + _not_in_bytes(spec)
 
@@ -302,7 +302,7 @@ def _not_in_bytes(spec: QosSpec) -> list[str]:
     for number, queue in spec.queues.items():
         asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue.shape, part) for part in ("min_rate", "max_rate", "burst")}
     odd = {what: bits for what, bits in asked.items() if bits is not None and bits % 8}
-    return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes of it, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
+    return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
 
 def _insert_queues(txn: Transaction, queues: dict[int, _StoredQueue], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
@@ -341,7 +341,7 @@ def _with_counters(switch: Switch, port: str, queues: list[ShownQueue]) -> list[
     try:
         read = stats.queues(switch, sampling.SamplingSpec([port]))
     except OvstoolError as error:
-        switch.notes.append(f"{error.what}: {error.why}; the counters of queues are not known")
+        switch.notes.append(f"{error.what}: {error.why}; queue counters are unknown")
         return queues
     sent: dict[int, dict[str, int]] = defaultdict(dict)
     for reading in read:

@@ -82,16 +82,16 @@ def _committed(kind: Type, config: Config, before: Mapping[int, Shape], after: M
         if not (spec.port.max_rate or spec.queues):
             return Shape(committed, total, spec.port.burst)
         if (committed or 0) != (_guaranteed(before) if before else kind.port_shape(config).max_rate):
-            raise Conflict(kind.name, "the cir of the port is not what its queues' min add up to, so others set it", "without --merge")
+            raise Conflict(kind.name, "the cir of the port is not the sum of its queues' min, so something else set it", "without --merge")
     low = _guaranteed(after) if after else total
     if low > total:
         raise UsageError(kind.name, f"its queues' min add up to {units.spell(low)}, above the max-rate of {units.spell(total)}")
     if after and 0 not in after:
         # ovs-vswitchd would give it the port's own rates (ovs-vswitchd.conf.db(5), QoS.type).
-        raise UsageError(kind.name, "without a queue 0 what is in no queue uses up what the others are guaranteed", "--queue 0")
+        raise UsageError(kind.name, "without a queue 0, traffic that is in no queue uses up what the queues are guaranteed", "--queue 0")
     for queue, shape in after.items():
         if low == total and not shape.min_rate:
-            raise UsageError(f"queue {queue}", "without a min it has what is left by the queues' min, and that is nothing")
+            raise UsageError(f"queue {queue}", "without a min it gets what the min of the other queues leave, which is nothing")
     return Shape(low, total, spec.port.burst)
 
 

@@ -167,7 +167,7 @@ def picture(path: str, readings: Readings, ports: Sequence[str], packets: bool) 
     unit, what, factor = ("packets/s", "packets", 1) if packets else ("bit/s", "bytes", 8)
     totals, traces = _survey(path, readings, ports, partial(_intervals, what=what, factor=factor))
     if not totals:
-        raise NotFound(shown(path), "there are no readings in it")
+        raise NotFound(shown(path), "it has no readings")
     known = {key: total for key, total in totals.items() if total is not None}
     if not known:
         raise NotFound(shown(path), "a rate needs two readings of a port, and there is only one of each")
@@ -212,7 +212,7 @@ def _survey(
                 totals[key] = None
                 room -= _OF_A_NAME + sum(map(len, key))
                 if room < 0:
-                    raise Refused(shown(path), f"{len(totals)} ports are more than can be compared", "the names of those to draw")
+                    raise Refused(shown(path), f"{len(totals)} ports are too many to compare", "the names of the ports to draw")
             yield host, reading
 
     for key, interval in intervals(of_asked()):

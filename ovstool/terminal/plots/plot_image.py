@@ -21,7 +21,7 @@ _COLOURS = {"rx": "#0072B2", "tx": "#D55E00"}  # Okabe and Ito's, which the colo
 def require_image(target: str) -> None:
     """Raise UsageError for a name that is no image's, NotFound when there is nothing to draw it with."""
     if os.path.splitext(target)[1].lower() not in _IMAGES:
-        raise UsageError(shown(target), f"the name of a drawing ends in {' or '.join(_IMAGES)}")
+        raise UsageError(shown(target), f"the name of an image ends in {' or '.join(_IMAGES)}")
     if os.path.isdir(target):
         raise UsageError(shown(target), "a directory")
     try:

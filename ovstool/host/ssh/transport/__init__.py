@@ -193,7 +193,7 @@ class SshTransport(Transport):
             return False
         while not done.wait(min(deadline.remaining_s(), 1)) and self.is_active():
             if not deadline.remaining_s():
-                raise TimeoutError("the SSH server does not answer to the login")
+                raise TimeoutError("the SSH server does not answer the login")
         if self.is_authenticated():
             return True
         if not self.is_active():
@@ -208,7 +208,7 @@ class SshTransport(Transport):
             return self.farewell
         if isinstance(error, SSHException | OSError):
             return one_line(str(error))[:_SHOWN]
-        return f"it sent what cannot be understood ({type(error).__name__})"
+        return f"it sent something that cannot be understood ({type(error).__name__})"
 
     def lost(self, name: str, error: BaseException | None = None) -> Unreachable:
         """The error that says how the connection to the host of that name ended."""
@@ -237,7 +237,7 @@ class SshTransport(Transport):
                 elif threading.current_thread() is self:
                     return  # keys are exchanged in this thread; what it has to say of a channel is that it is closed here too
                 elif time.monotonic() > end:
-                    raise SSHException("it does not come to an end with exchanging keys")
+                    raise SSHException("it never finishes the key exchange")
         except (SSHException, EOFError) as error:
             raise ConnectionResetError(errno.ECONNRESET, str(error) or "closed by the server") from error
 

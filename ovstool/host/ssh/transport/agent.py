@@ -57,7 +57,7 @@ class Agent(AgentSSH):
         self._conn.sendall(struct.pack(">I", len(question)) + question)
         (size,) = struct.unpack(">I", self._receive(4, deadline))
         if not 0 < size <= _MAX_ANSWER:
-            raise SSHException("an answer of a size that none has")
+            raise SSHException("an answer of an impossible size")
         answer = self._receive(size, deadline)
         return answer[0], Message(answer[1:])
 

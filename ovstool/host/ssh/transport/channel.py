@@ -92,7 +92,7 @@ class SshChannel(Channel):
     def _feed(self, m: Any) -> None:
         super()._feed(m)
         if len(self.in_buffer) > WINDOW + LONGEST_PACKET:
-            raise SSHException("it sends more than it may")
+            raise SSHException("it sends more than allowed")
 
     def _feed_extended(self, m: Any) -> None:
         m.get_int()

@@ -38,7 +38,7 @@ class Wire:
 
     def recv(self, size: int) -> bytes:
         if size > LONGEST_PACKET:
-            raise SSHException("it sent a packet of a size that none has")
+            raise SSHException("it sent a packet of an impossible size")
         if self._read == len(self._data):
             self._data, self._read = self._stream.recv(_CHUNK), 0
             if self._tcp and self._data:
@@ -46,7 +46,7 @@ class Wire:
             if self.allowance is not None:
                 self.allowance -= len(self._data)
                 if self.allowance < 0:
-                    raise SSHException("it sent more than a server has to say before the login")
+                    raise SSHException("it sent too much before the login")
         data = self._data[self._read : self._read + size]
         self._read += len(data)
         return data
@@ -58,7 +58,7 @@ class Wire:
                 return self._send_now(data)
             except (TimeoutError, BlockingIOError):
                 self._stalled = time.monotonic() > max(end, self._until)
-        raise SSHException("it takes nothing any more" if self._stalled else "closed")
+        raise SSHException("it stopped reading" if self._stalled else "closed")
 
     def _send_now(self, data: bytes) -> int:
         """Send what can be sent within a tick. Raises TimeoutError, BlockingIOError."""
