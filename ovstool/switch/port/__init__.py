@@ -136,7 +136,7 @@ def _write(switch: Switch, name: str, spec: PortSpec, build: Callable[[Transacti
 def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Change, list[Finding]]:
     into, fake = lookup.bridges_and_vlans(txn, [bridge], ())[0]
     if fake:
-        txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
+        txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]], ["fake_bridge", "==", True]], ("tag",)), [fake.port])
         spec = _in_vlan(spec, fake)
     members = spec.bond or (name,)
     for table, names in (("Port", (name,)), ("Interface", members)):
