@@ -93,6 +93,7 @@ class FlowList(SwitchLister):
       ovstool flow list br0
       ovstool flow list br0 ip,in_port=eth1 --table 0 --names
       ovstool flow list br0 -f flows > flows.txt
+      ovstool flow list br0 -f flows | ovstool flow diff br1 --file -
       ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst)'
     """
 

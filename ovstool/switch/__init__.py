@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
@@ -11,7 +11,7 @@ from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
-from ovstool.ovsdb.values import ofport, one
+from ovstool.ovsdb.values import ofport, one, uuid
 
 if TYPE_CHECKING:
     from ovstool.openflow import client as openflow
@@ -320,6 +320,20 @@ class Switch:
         if problems:
             more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
             raise Refused("ovs-vswitchd", "; ".join([*problems[:10], *more]) + " (the database has the change)")
+
+    def comes_to(self, table: str, row_uuids: Iterable[str], values: Row, within_s: float) -> bool:
+        """Whether rows come to have these values in this time; for what ovs-vswitchd writes after cur_cfg."""
+        wait = {
+            "op": "wait", "timeout": int(min(within_s, self.remaining_s()) * 1000), "table": table,
+            "columns": list(values), "until": "==", "rows": [values],
+        }  # fmt: skip
+        try:
+            self.client.transact([wait | {"where": [["_uuid", "==", uuid(u)]]} for u in row_uuids])
+        except OperationFailed as error:
+            if error.error != "timed out":
+                raise _refused(error) from error
+            return False
+        return True
 
 
 def interface_health(name: str) -> Query:
