@@ -32,6 +32,7 @@ _AGAIN_S = 0.5  # between two looks for what is gone
 _EXACT = 0.01  # of an interval: how long a reading may take, so that the rate is as exact
 _PATIENT = 0.2  # of an interval: how long a quicker answer is hoped for
 _QUICK_S = 0.0003  # a reading that need not be quicker
+_SLOWER = 1.05  # how much longer what is usual may take than at the reading before: one quick answer tells little of a switch under load
 _UNAVAILABLE = (Unreachable, Refused, TimedOut)
 # The classes of netdev-vport.c, of all versions from 2.13 on.
 _PUSHED = frozenset(["patch", "vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "lisp", "stt", "gtpu", "bareudp", "srv6"])
@@ -216,14 +217,13 @@ class Meter:
                     raise
                 self._lose(bridge, error)  # for the readings to come; this one is there
                 return best
-            ended = time.monotonic()
-            took_s = ended - begin
+            took_s = (ended := time.monotonic()) - begin
             tries += 1
             if took_s < best_s:
                 best_s, best = took_s, (self._epoch + begin + took_s / 2, counted)
             is_over = ended + took_s > until if tries > 1 else ended + (usual_s or took_s) > due
             if best_s <= good_s or not interval_s or is_over:
-                self._usual_s[bridge] = min(best_s, usual_s or best_s)
+                self._usual_s[bridge] = min(best_s, _SLOWER * usual_s or best_s)
                 return best
 
     def _read_database(self, here: list[InterfaceAt]) -> list[Reading]:
