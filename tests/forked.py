@@ -7,6 +7,7 @@ command imports. Tests of that, and of signals and terminals, start the program 
 import atexit
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -132,7 +133,11 @@ def _serve(control: socket.socket) -> int:
     for module in _modules():
         importlib.import_module(module)
     from ovstool.__main__ import main
+    from ovstool.commands import COMMANDS
+    from ovstool.shell import App
 
+    for command in COMMANDS:  # so that the expressions of all parsers are compiled
+        App(io.StringIO(), io.StringIO()).run(["help", *command.split()])
     gc.freeze()
     running: dict[int, tuple[int, int]] = {}  # pids and where to tell of their ends, by what tells of them here
     while True:
