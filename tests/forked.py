@@ -5,6 +5,7 @@ command imports. Tests of that, and of signals and terminals, start the program 
 """
 
 import atexit
+import errno
 import gc
 import importlib
 import io
@@ -37,17 +38,25 @@ class Forks:
         self._lock = threading.Lock()
 
     def run(
-        self, words: Sequence[str], environ: Mapping[str, str], stdin: bytes | None = None, timeout_s: float = 60, new_session: bool = False
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        stdin: bytes | None = None,
+        timeout_s: float = 60,
+        new_session: bool = False,
+        terminal: tuple[int, int] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """As subprocess.run does with ``capture_output``; no stdin is /dev/null."""
+        """As subprocess.run does with ``capture_output``; no stdin is /dev/null. With both ends of a terminal, which are closed, that is stdout."""
         if _first(environ) != _first(self._environ):
+            assert not terminal
             argv = [*self._prefix, sys.executable, "-m", "ovstool", *words]
             given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
             options = {"env": environ, "timeout": timeout_s, "start_new_session": new_session}
             return subprocess.run(argv, check=False, capture_output=True, **given, **options)
         with self._lock:
             self._control = self._control or self._start()
-        stdin_pipe, stdout, stderr, status = [os.pipe() for _ in range(4)]
+        stdin_pipe, stderr, status = [os.pipe() for _ in range(3)]
+        stdout = terminal or os.pipe()
         if stdin is None:
             os.close(stdin_pipe[0])
             stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
@@ -67,9 +76,11 @@ class Forks:
             raise subprocess.TimeoutExpired(["ovstool", *words], timeout_s, out, err)
         return subprocess.CompletedProcess(["ovstool", *words], code[0], out, err)
 
-    def run_text(self, words: Sequence[str], environ: Mapping[str, str], timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """As ``run``, with what was printed as text."""
-        done = self.run(words, environ, timeout_s=timeout_s)
+    def run_text(
+        self, words: Sequence[str], environ: Mapping[str, str], stdin: str | None = None, timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """As ``run``, with text for bytes."""
+        done = self.run(words, environ, None if stdin is None else stdin.encode(), timeout_s)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def _start(self) -> socket.socket:
@@ -113,7 +124,7 @@ def _exchange(stdin: int, data: bytes, said: Mapping[int, bytearray], deadline: 
                         data = b""
                     part = data
                 else:
-                    part = os.read(key.fd, 1 << 16)
+                    part = _read(key.fd)
                     said[key.fd].extend(part)
                 if not part:
                     selector.unregister(key.fd)
@@ -121,6 +132,15 @@ def _exchange(stdin: int, data: bytes, said: Mapping[int, bytearray], deadline: 
         for fd in (left := list(selector.get_map())):
             os.close(fd)
     return not left
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1 << 16)
+    except OSError as error:
+        if error.errno != errno.EIO:  # a terminal whose other side is closed
+            raise
+        return b""
 
 
 # --- the process that they are forked from
@@ -188,6 +208,7 @@ def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, sta
         os.setsid()
     if nice != os.getpriority(os.PRIO_PROCESS, 0):
         os.setpriority(os.PRIO_PROCESS, 0, nice)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)

@@ -24,7 +24,7 @@ class Renewed:
         self._made = self._look()
 
     def renew(self) -> bool:
-        """Take away all that is configured and make anew what was there at the start; False when that cannot be or something else is left."""
+        """Take away what is configured, and files, and make anew what was there at the start; False when that cannot be or something else is left."""
         if self._daemons() != self._made[0]:
             return False
         with suppress(OSError, ValueError, LookupError):
@@ -33,6 +33,8 @@ class Renewed:
             self._apply(_update(passing))
             left = ({"op": "delete", "table": table, "where": []} for table in self._roots)
             self._apply(*left, *self._bridge(), _update(self._settings | {"bridges": ["named-uuid", "bridge"]}))
+            for name in self._look()[1].keys() - self._made[1].keys():
+                (self.box.directory / name).unlink()
             return self._look() == self._made
         return False
 
