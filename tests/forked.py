@@ -53,20 +53,12 @@ class Forks:
             given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
             options = {"env": environ, "timeout": timeout_s, "start_new_session": new_session}
             return subprocess.run(argv, check=False, capture_output=True, **given, **options)
-        with self._lock:
-            self._control = self._control or self._start()
         stdin_pipe, stderr, status = [os.pipe() for _ in range(3)]
         stdout = terminal or os.pipe()
         if stdin is None:
             os.close(stdin_pipe[0])
             stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
-        theirs = [os.open(".", os.O_PATH), stdin_pipe[0], stdout[1], stderr[1], status[1]]
-        with tempfile.TemporaryFile() as request:
-            request.write(json.dumps([[*map(os.fsdecode, words)], dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
-            request.flush()
-            socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
-        for fd in theirs:
-            os.close(fd)
+        self._ask(words, environ, (stdin_pipe[0], stdout[1], stderr[1], status[1]), new_session)
         said = {stdout[0]: bytearray(), stderr[0]: bytearray(), status[0]: bytearray()}
         ended = _exchange(stdin_pipe[1], stdin or b"", said, time.monotonic() + timeout_s)
         out, err, (pid, *code) = bytes(said[stdout[0]]), bytes(said[stderr[0]]), map(int, said[status[0]].split())
@@ -75,6 +67,25 @@ class Forks:
         if not ended:
             raise subprocess.TimeoutExpired(["ovstool", *words], timeout_s, out, err)
         return subprocess.CompletedProcess(["ovstool", *words], code[0], out, err)
+
+    def start(self, words: Sequence[str], environ: Mapping[str, str]) -> "Started":
+        """As subprocess.Popen does, with all three streams /dev/null."""
+        assert _first(environ) == _first(self._environ)
+        ours, theirs = os.pipe()
+        self._ask(words, environ, (*(os.open(os.devnull, os.O_RDWR) for _ in range(3)), theirs))
+        return Started(ours)
+
+    def _ask(self, words: Sequence[str], environ: Mapping[str, str], streams: Sequence[int], new_session: bool = False) -> None:
+        """Have one forked with these streams, which are closed: its own three, and what its pid and its exit code are written to."""
+        with self._lock:
+            self._control = self._control or self._start()
+        theirs = [os.open(".", os.O_PATH), *streams]
+        with tempfile.TemporaryFile() as request:
+            request.write(json.dumps([[*map(os.fsdecode, words)], dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
+            request.flush()
+            socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
+        for fd in theirs:
+            os.close(fd)
 
     def run_text(
         self, words: Sequence[str], environ: Mapping[str, str], stdin: str | None = None, timeout_s: float = 60
@@ -100,6 +111,41 @@ class Forks:
                 self._control.close()
                 self._control = None
                 self._process.wait()
+
+
+class Started:
+    """One that runs, with the methods of subprocess.Popen."""
+
+    def __init__(self, status: int):
+        self._status = os.fdopen(status, "rb", buffering=0)
+        self._lock = threading.Lock()
+        self.pid = self._number()
+        self.returncode: int | None = None
+
+    def _number(self) -> int:
+        word = b""
+        while not word.endswith(b" "):
+            byte = self._status.read(1)
+            assert byte, "what forks them has ended"
+            word += byte
+        return int(word)
+
+    def poll(self) -> int | None:
+        return self.wait() if self.returncode is not None or select.select([self._status], [], [], 0)[0] else None
+
+    def wait(self) -> int:
+        with self._lock:
+            if self.returncode is None:
+                self.returncode = self._number()
+            return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 FORKS = Forks()  # in the namespaces and with the settings that the tests themselves have
