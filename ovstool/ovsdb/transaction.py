@@ -37,7 +37,7 @@ class Transaction:
     """Reads now, writes at ``commit``.
 
     ``thorough`` asks the builder to look for references in whole tables: it is set after the server has refused a
-    deletion because of a reference that the builder could not know of.
+    deletion because of a reference that the builder could not know of, and where no server is to be asked.
     """
 
     def __init__(self, client: Client, thorough: bool = False):

@@ -248,7 +248,7 @@ class Switch:
         while it applies the change.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
-        thorough = False
+        thorough = self.dry_run  # in which no server tells what else is referred to
         for attempt in range(_ATTEMPTS):
             txn = Transaction(self.client, thorough)
             try:
