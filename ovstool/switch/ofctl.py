@@ -194,9 +194,10 @@ class OfctlBridge(NamedTuple):
                 f"ovstool bridge set {quote(self.name)} --protocols {','.join([*self.protocols, 'OpenFlow14'])}",
             )
 
-    def change_in_bundle(self, command: str, flows: GivenFlows) -> None:
-        """Give flows to a command of ovs-ofctl, which sends them in one bundle: all or none."""
-        self.run("--bundle", command, "--", self.socket, "-", flows=flows)
+    def change(self, *command: str, flows: GivenFlows | None = None, match: str = "") -> None:
+        """Let ovs-ofctl change flows: those given, or those that match; not in a dry run. Raises what its words mean."""
+        if not self.switch.dry_run:
+            self.run(*command, "--", self.socket, *(["-"] if flows else [match] if match else []), flows=flows, match=match)
 
     def difference(self, flows: GivenFlows, match: str = "", refusing: bool = False) -> text.Difference:
         """How the flows given differ from those of the bridge; ``refusing``: raises UsageError for a match that ovs-ofctl takes for another.
