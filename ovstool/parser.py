@@ -141,6 +141,11 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add("-t", "--timeout", metavar="S", type=seconds, help="seconds for the whole command (default: $OVS_CTL_TIMEOUT, else 30)")
     add("--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
     add("-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
+    add(
+        "--as-ovs",
+        action="store_true",
+        help="print the ovs-vsctl or ovs-ofctl line that does the same as a change; with -n instead of the transaction",
+    )
     add("--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
     add("-v", "--verbose", dest="verbose_level", action="count", help="say on stderr what is asked of the switch")
     add("-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
@@ -164,6 +169,7 @@ def common_defaults() -> argparse.Namespace:
         timeout=None,
         no_wait=False,
         dry_run=False,
+        as_ovs=False,
         read_only=os.environ.get("OVSTOOL_READ_ONLY", "") not in ("", "0"),
         verbose_level=1,
         debug=False,

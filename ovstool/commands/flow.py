@@ -61,11 +61,8 @@ class FlowWriter(SwitchWriter):
     def table(self, result: flow.FlowChanges) -> Table:
         return super().table(result.changes)
 
-    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
-        host = answer.host
-        self.print_lines(f"{host}: {line}" if host else line for line in answer.result.lines)
-        for what, change in answer.result.changes:
-            self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
+    def plan(self, answer: Answer) -> list[str]:
+        return [f"{answer.host}: {line}" if answer.host else line for line in answer.result.lines]
 
 
 class _BridgeWriter(FlowWriter):

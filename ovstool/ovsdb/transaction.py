@@ -92,6 +92,11 @@ class Transaction:
         """Look at these Interface rows once ovs-vswitchd has applied the change: it writes there what it could not do."""
         self.interfaces.append(query)
 
+    @property
+    def writes(self) -> list[dict]:
+        """The operations that change something, without what is held."""
+        return self._writes
+
     def operations(self, wait: bool) -> list[dict]:
         """All that would be sent; empty when there is nothing to change. ``wait`` adds the request for an answer in cur_cfg."""
         if not self._writes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
-from ovstool.host import Finished, Host, Tls, local
+from ovstool.host import CommandLine, Finished, Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
@@ -58,6 +58,8 @@ class Finding(NamedTuple):
 class Switch:
     """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
 
+    ``as_ovs`` asks for ``same_lines``: those of Open vSwitch's own tools that do the same as what is changed, or what a dry run would change.
+
     ``notes`` is what the user is told beside the answer, ``found`` what a check would find of what was just changed: it is told like a
     note, with its remedy completed by how this switch was named. ``allowed`` is the time where it has begun already, shared with the host.
     """
@@ -69,8 +71,10 @@ class Switch:
         timeout_s: float = 30,
         wait: bool = True,
         dry_run: bool = False,
+        as_ovs: bool = False,
         host: Host = local,
         planned: list[dict] | None = None,
+        same_lines: list[CommandLine] | None = None,
         notes: list[str] | None = None,
         found: list[Finding] | None = None,
         allowed: Deadline | None = None,
@@ -80,8 +84,10 @@ class Switch:
         self.timeout_s = timeout_s
         self.wait = wait
         self.dry_run = dry_run
+        self.as_ovs = as_ovs
         self.host = host
         self.planned = [] if planned is None else planned
+        self.same_lines = [] if same_lines is None else same_lines
         self.notes = [] if notes is None else notes
         self.found = [] if found is None else found
         self._deadline = allowed or Deadline(timeout_s)
@@ -253,11 +259,14 @@ class Switch:
             txn = Transaction(self.client, thorough)
             try:
                 built = self._built(build, txn)
+                same = self._same_line(txn) if self.as_ovs else []
                 if self.dry_run and txn.operations(self.wait):
                     txn.check(self.client.get_schema())
                     self.planned += txn.operations(self.wait)
+                    self.same_lines += same
                     return built
                 next_cfg = txn.commit(self.wait)
+                self.same_lines += same
             except Stale:
                 pass
             except OperationFailed as failure:
@@ -284,6 +293,11 @@ class Switch:
         except (Conflict, NotFound, Refused, UsageError):
             txn.require_held()
             raise
+
+    def _same_line(self, txn: Transaction) -> list[CommandLine]:
+        from ovstool.ovsdb import vsctl_line  # which most commands do without
+
+        return vsctl_line.lines(txn, self.wait)
 
     def _next_cfg(self) -> int:
         """What cur_cfg reaches when all that is in the database is applied: nothing had to be written, but that may be pending."""

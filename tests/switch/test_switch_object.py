@@ -90,6 +90,7 @@ def test_where_it_is(monkeypatch, db, rundir, host_is_known):
 def test_what_it_is_by_default():
     switch = Switch()
     assert (switch.timeout_s, switch.wait, switch.dry_run, switch.host) == (30, True, False, local)
+    assert (switch.as_ovs, switch.same_lines) == (False, [])
     assert (switch.planned, switch.notes, switch.found) == ([], [], []) and 29 < switch.remaining_s() <= 30
 
 
