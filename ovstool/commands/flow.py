@@ -64,11 +64,9 @@ class FlowWriter(SwitchWriter):
     def table(self, result: flow.FlowChanges) -> Table:
         return super().table(result.changes)
 
-    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
+    def print_plan(self, answer: Answer) -> None:
         host = answer.host
         self.print_diff((line[0], f"{host}: {line}" if host else line) for line in answer.result.lines)
-        for what, change in answer.result.changes:
-            self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
 
 class _BridgeWriter(FlowWriter):

@@ -4,7 +4,7 @@ A peer is free to answer what it likes: each row is held against this when it ar
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
@@ -97,11 +97,16 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
     present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
     if not all(map(set(columns).issuperset, present)):
         raise malformed("a row without the columns asked for")
-    defaults = {column: _kind(table, column).default for column in columns}
-    filled = [defaults | row for row in rows.values()]
+    unfilled = defaults(table, columns)
+    filled = [unfilled | row for row in rows.values()]
     for column in set(chain.from_iterable(present)):
         _check_column(table, column, list(map(itemgetter(column), filled)))
     return dict(zip(rows, filled, strict=True))
+
+
+def defaults(table: str, columns: Iterable[str]) -> dict[str, Json]:
+    """What the columns of a new row hold where nothing else is written."""
+    return {column: _kind(table, column).default for column in columns}
 
 
 def _check_column(table: str, column: str, values: list[Json]) -> None:

@@ -131,6 +131,13 @@ def test_one_host_has_no_host_column(fleet):
     assert shown.startswith("Open vSwitch\n") and "leaf01" not in shown
 
 
+def test_the_line_that_does_the_same_is_for_its_host(fleet):
+    planned = fleet.ovstool("-H leaf01,leaf02 --as-ovs -n port set eth2 --tag 77")
+    assert planned.stdout.splitlines() == [f"ssh {leaf} 'ovs-vsctl set Port eth2 tag=77'" for leaf in ("leaf01", "leaf02")]
+    planned = fleet.ovstool(["-H", "leaf01", "--as-ovs", "-n", "flow", "add", "br0", "priority=9,arp actions=drop"])
+    assert planned.stdout == """ssh leaf01 'ovs-ofctl -O OpenFlow14 add-flow br0 '"'"'priority=9,arp actions=drop'"'"''\n"""
+
+
 def test_a_remedy_names_its_host(fleet):
     hosts = ("leaf01", "leaf02")
     fleet.ovstool(f"-H {','.join(hosts)} qos set eth1 --max-rate 10mbit --queue 0:min=7mbit")

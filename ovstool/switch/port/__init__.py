@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, without
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police
+from ovstool.switch import Change, Finding, Switch, brought_up, lookup, police
 from ovstool.switch.accepts import new_names, port_fit, port_modes, port_types
 from ovstool.switch.port import mtu
 
@@ -168,7 +168,7 @@ def _insert(txn: Transaction, bridge: Row, name: str, members: Sequence[str], sp
     for row in interfaces:
         found += port_fit.check(txn, None, row, spec.options) + port_modes.of_name(row["name"])
         _check_mtu(row, spec)
-        txn.watch(interface_health(row["name"]))
+        txn.watch(brought_up.health(row["name"]))
     inserted = [txn.insert("Interface", {"name": member} | columns) for member in members]
     new = txn.insert("Port", port | {"interfaces": to_set(inserted)})
     txn.mutate("Bridge", one(bridge["_uuid"]), [["ports", "insert", to_set([new])]])
@@ -191,7 +191,7 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     for u, row in members.items():
         found += port_fit.check(txn, row, row | changes[u], spec.options) if of_interface else []
         _check_mtu(row | changes[u], spec)
-        txn.watch(interface_health(row["name"]))
+        txn.watch(brought_up.health(row["name"]))
     _update(txn, "Port", port, _PORT, asked)
     for u, row in members.items():
         _update(txn, "Interface", row, _INTERFACE, changes[u])
@@ -228,7 +228,7 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> l
         raise Conflict(f"port {quote(name)}", "exists on another bridge", f"ovstool port show {quote(name)}")
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
     for row in members.values():
-        txn.watch(interface_health(row["name"]))
+        txn.watch(brought_up.health(row["name"]))
     differing = list(_changed(port, _port_columns(spec)))
     differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, spec))}
     if (spec.bond or len(members) > 1) and sorted(spec.bond or (name,)) != sorted(row["name"] for row in members.values()):
