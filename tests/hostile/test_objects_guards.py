@@ -116,7 +116,14 @@ CASES = {
         "set qos ETH5 queues=3=NEW",
         "del-br br0",
     ],
-    "bridge del fake0": ["set port fake0 fake_bridge=false", "add-port br0 eth9 tag=10", "clear port p1 tag", "set port fake0 tag=11", f"set port p1 {_NEW_QOS}", "del-br br0"],
+    "bridge del fake0": [
+        "set port fake0 fake_bridge=false",
+        "add-port br0 eth9 tag=10",
+        "clear port p1 tag",
+        "set port fake0 tag=11",
+        f"set port p1 {_NEW_QOS}",
+        "del-br br0",
+    ],
     "bridge del fake0 br1": ["set port fake0 tag=11", "set port p1 qos=ETH5", "set port p1 tag=11", "add-port br1 eth9"],
     "police set eth1 --rate 1mbit": [
         "set interface eth1 ingress_policing_rate=1",
