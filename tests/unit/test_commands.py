@@ -64,7 +64,7 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("port set eth1 --peer a --type vxlan", "--peer: is for patch ports, not for --type vxlan"),
         *((f"port set eth1 {option} --unset {column}", f"--unset {column}: contradicts the option that sets it") for option, column in (
             ("--tag 0", "tag"), ("--trunk 1", "trunks"), ("--vlan-mode access", "vlan_mode"), ("--type internal", "type"), ("--lacp off", "lacp"),
-            ("--bond-mode active-backup", "bond_mode"), ("--peer x", "type"),
+            ("--mtu 1400", "mtu_request"), ("--bond-mode active-backup", "bond_mode"), ("--peer x", "type"),
         )),
         ("port set eth1 --option a=b --option a=c", "--option a: given twice with different values"),
         ("port set eth1 --external-id a=b --external-id a=c", "--external-id a: given twice with different values"),

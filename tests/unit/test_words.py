@@ -44,7 +44,7 @@ def refusal(line: str | list[str]) -> str:
 
 
 BRIDGE = dict.fromkeys(["datapath_type", "fail_mode", "protocols", "controller", "external_id", "other_config"])
-PORT = dict.fromkeys(["type", "tag", "trunk", "vlan_mode", "peer", "remote_ip", "key", "option", "external_id", "bond_mode", "lacp"])
+PORT = dict.fromkeys(["type", "tag", "trunk", "vlan_mode", "peer", "remote_ip", "key", "option", "external_id", "mtu", "bond_mode", "lacp"])
 STATS = {"bridge": None, "source": "auto", "long": False, "queues": False, "rate": False, "bursts": False, "interval": None}
 STATS |= {"for_s": None, "count": None, "watch": False}
 
@@ -80,11 +80,11 @@ STATS |= {"for_s": None, "count": None, "watch": False}
         ("port add br0 eth1", {"bridge": "br0", "port": "eth1", "bond": None} | PORT),
         (
             "port add br0 bond0 --bond eth1,eth2 --bond eth3 --type system --tag 4095 --trunk 0,1 --trunk 2 --vlan-mode trunk --peer p "
-            "--remote-ip i --key k --option a=b --option c=d --external-id e=f --external-id g=h --bond-mode active-backup --lacp off",
+            "--remote-ip i --key k --option a=b --option c=d --external-id e=f --external-id g=h --mtu 9000 --bond-mode active-backup --lacp off",
             {
                 "bridge": "br0", "port": "bond0", "bond": [["eth1", "eth2"], ["eth3"]], "type": "system", "tag": 4095, "trunk": [[0, 1], [2]],
                 "vlan_mode": "trunk", "peer": "p", "remote_ip": "i", "key": "k", "option": [("a", "b"), ("c", "d")],
-                "external_id": [("e", "f"), ("g", "h")], "bond_mode": "active-backup", "lacp": "off",
+                "external_id": [("e", "f"), ("g", "h")], "mtu": 9000, "bond_mode": "active-backup", "lacp": "off",
             },
         ),
         ("port set eth1", {"port": "eth1", "unset": None} | PORT),
@@ -314,6 +314,7 @@ RATES = "stats --rate --interval", "stats record f.csv --interval"
         ("port list --max-width", 0, 2**63 - 1),
         ("port add br0 p --tag", 0, 4095),
         ("port add br0 p --trunk", 0, 4095),
+        ("port add br0 p --mtu", 68, 65535),
         ("flow list br0 --table", 0, 254),
         ("flow top br0 --table", 0, 254),
         ("flow top br0 --limit", 1, 10**6),
