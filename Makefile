@@ -15,6 +15,8 @@ LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/inclu
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
+# With it each worker of pytest would compile all tests, each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Each noun on a switch, without what takes longer: traffic, other versions of protocols, hosts, peers that do wrong.
 QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,bridge port police qos sflow show)
@@ -49,21 +51,26 @@ $(READY): setup.cfg pyproject.toml
 	@$(BIN)/python -m compileall -q ovstool
 	@touch $@
 
+# Half of them in each of two processes; each worker of pytest would compile them all.
+$(READY).tests: $(READY)
+	@for half in tests/unit --ignore=tests/unit; do $(BIN)/python -m pytest -qq --collect-only $$half >/dev/null & done; wait
+	@touch $@
+
 demo: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping jq=jq
 	@PATH="$(BIN):$$PATH" .ci/demo
 
-test: $(READY)
+test: $(READY).tests
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc jq=jq
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh zsh=zsh fish=fish
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)
 
-quick: $(READY)
+quick: $(READY).tests
 	@.ci/need ovs-vswitchd=openvswitch-switch
 	$(PYTEST) -q $(QUICK) $(ARGS)
 
-test-kernel: $(READY)
+test-kernel: $(READY).tests
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping $(LAB)
 	$(PYTEST) tests/kernel $(ARGS)
 
@@ -101,7 +108,10 @@ lint: $(READY).lint
 
 generated: $(READY)
 	$(BIN)/python man/generate.py man
-	$(BIN)/ovstool complete > completions/ovstool.bash
+	$(BIN)/python completions/generate.py ovstool/completion/command_line.py
+	$(BIN)/ovstool complete bash > completions/ovstool.bash
+	$(BIN)/ovstool complete zsh > completions/_ovstool
+	$(BIN)/ovstool complete fish > completions/ovstool.fish
 
 check-generated: $(READY)
 	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh

@@ -12,6 +12,10 @@ def main() -> int:
     # short command's time.
     gc.set_threshold(300_000)
     try:
+        if sys.argv[1:3] == ["complete", "--line"]:  # a Tab, which needs nothing of what a command does
+            from ovstool.completion import tab
+
+            os._exit(tab.main(sys.argv[3:]))
         from ovstool import lazy_imports  # here, so that Ctrl-C is quiet while modules are still being imported
 
         with lazy_imports.in_force():

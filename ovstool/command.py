@@ -112,6 +112,7 @@ class OutputCommand(Command):
     """A command with output options, which are cliff's with tabulate's styles."""
 
     formatter_default = "table"
+    own_formats: Sequence[str] = ()  # which no other command has; it prints them itself
     prints_rows = False
 
     def _load_formatter_plugins(self) -> Any:
@@ -119,7 +120,7 @@ class OutputCommand(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_output_options(parser, self.formatter_default, self.prints_rows)
+        add_output_options(parser, self.formatter_default, self.prints_rows, self.own_formats)
         return parser
 
     def check_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> None:

@@ -165,11 +165,14 @@ def common_defaults() -> argparse.Namespace:
     )
 
 
-def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows: bool) -> None:
-    """How what a command found is printed, by default in the format ``formatter``; ``of_rows``: with the options that sort them."""
+def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows: bool, own_formats: Sequence[str] = ()) -> None:
+    """How what a command found is printed, by default in the format ``formatter``; ``of_rows``: with the options that sort them.
+
+    ``own_formats`` are those that this command has beside what all have.
+    """
     group = parser.add_argument_group(OUTPUT)
     group.add_argument(
-        "-f", "--format", dest="formatter", metavar="FORMAT", type=_format, default=formatter,
+        "-f", "--format", dest="formatter", metavar="FORMAT", type=_format(own_formats), default=formatter,
         help="table, json, csv, yaml, value, shell, lines, or one of tabulate's table styles such as github (default: table; "
         "lines for a command that changes something)",
     )  # fmt: skip
@@ -225,10 +228,13 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _format(text: str) -> str:
-    if text not in Formatters():
-        raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; the formats are {', '.join(Formatters())}")
-    return text
+def _format(own_formats: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in Formatters() and text not in own_formats:
+            raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; the formats are {', '.join([*own_formats, *Formatters()])}")
+        return text
+
+    return parse
 
 
 def _prefix(text: str) -> str:

@@ -11,7 +11,10 @@ from ovstool.switch import Switch
 
 
 class Reach(NamedTuple):
-    """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH."""
+    """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH.
+
+    ``batch``: nobody is asked for a password or a passphrase.
+    """
 
     db: str | None
     tls: Tls
@@ -20,6 +23,7 @@ class Reach(NamedTuple):
     dry_run: bool
     sudo: bool
     accept_new_host_key: bool
+    batch: bool = False
 
     @contextmanager
     def switch(self, asked: Answer) -> Iterator[Switch]:
@@ -29,7 +33,7 @@ class Reach(NamedTuple):
         if asked.target:
             from ovstool.host.ssh import Ssh
 
-            host = Ssh(asked.target.address, self.sudo, self.accept_new_host_key, allowed)
+            host = Ssh(asked.target.address, self.sudo, self.accept_new_host_key, allowed, self.batch)
         switch = Switch(
             db=self.db,
             tls=self.tls,

@@ -3,15 +3,19 @@
 import argparse
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool.answers import Answer
-from ovstool.switch_command import SwitchLister
+from ovstool.switch_command import SwitchCommand, SwitchLister
 from ovstool.terminal import formats
 
-_NOTES = 20  # of a live table, printed when it ends
+if TYPE_CHECKING:
+    from ovstool.terminal.live.live import Shown
+    from ovstool.terminal.live.view import Seen, View
+
+_NOTES = 20  # of a live view, printed when it ends
 
 
 class Sample(NamedTuple):
@@ -24,7 +28,8 @@ class Sample(NamedTuple):
 class SwitchStream(SwitchLister):
     """A command that lists, or when it ``streams`` yields a Sample again and again, each of which is printed at once.
 
-    On a terminal ``--watch`` shows them as one live table. ``row_class`` is the class of the rows.
+    On a terminal ``--watch`` shows them as one live table; the reader is to follow ``args.pace`` then, which is None elsewhere.
+    ``row_class`` is the class of the rows.
     """
 
     def row_class(self, args: argparse.Namespace) -> Any:
@@ -33,10 +38,23 @@ class SwitchStream(SwitchLister):
     def streams(self, args: argparse.Namespace) -> bool:
         raise NotImplementedError
 
+    def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "View":
+        """The live table of the rows."""
+        raise NotImplementedError
+
+    def details(self, seen: "Seen", args: argparse.Namespace) -> Iterable[str]:
+        """The page of a row of the live table. Raises OvstoolError."""
+        raise NotImplementedError
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        parsed_args.pace = None
         if not self.streams(parsed_args):
             return super().take_action(parsed_args)
-        show = self._show_live if self.is_live(parsed_args) else self._print_samples
+        show = self._print_samples
+        if self.is_live(parsed_args):
+            from ovstool.pace import Pace
+
+            parsed_args.pace, show = Pace(parsed_args.interval or 1.0), self._show_live
         return self.take_samples(parsed_args, lambda answers: show(answers, parsed_args))
 
     def is_live(self, args: argparse.Namespace) -> bool:
@@ -54,33 +72,36 @@ class SwitchStream(SwitchLister):
             stream.write([host | dict(zip(columns, row, strict=True)) for row in answer.result.rows])
 
     def _show_live(self, answers: Iterator[Answer], args: argparse.Namespace) -> None:
-        from ovstool.terminal.live_table import LiveTable
+        from ovstool.terminal.live.live import has_keyboard
+        from ovstool.terminal.live.table import Table
 
-        latest: dict[str | None, Sequence[Any]] = {}  # rows by host
-        link_speeds: dict[str, int] = {}
-        notes: deque[str] = deque(maxlen=_NOTES)
-        row_class = self.row_class(args)
-        self.known_columns(args, row_class._fields)
+        self.known_columns(args, self.row_class(args)._fields)
         sort = args.sort_columns[0] if args.sort_columns else None
-        title = args.db or "Open vSwitch"
-        descending = args.sort_direction == "desc" or not (sort or args.sort_direction)
-        with LiveTable(row_class, link_speeds.get, sort, descending, title=title) as table:
+        view = self.view(args, sort, args.sort_direction == "desc" or not (sort or args.sort_direction))
+        table = Table(view, args.db or "Open vSwitch", has_keyboard(), args.pace, lambda seen: self.details(seen, args))
+
+        def watched() -> Iterator[Answer]:
             for answer in answers:
-                for text in self.said(answer, args):
-                    notes.append(text)
-                    table.note(text)
-                sample = _with_host(answer.host, answer.result)
-                latest[answer.host] = sample.rows
-                link_speeds.update(sample.link_speeds)
-                if not table.show(list(chain.from_iterable(latest.values()))):
-                    break
-        for text in notes:
-            self.note(text, args)
+                view.link_speeds[answer.host] = answer.result.link_speeds
+                yield answer
+
+        show_live(self, table, watched(), args)
 
 
-def _with_host(host: str | None, sample: Sample) -> Sample:
-    """The sample, its ports called by their host too where there are several."""
-    if not host:
-        return sample
-    rows = [row._replace(port=f"{host} {row.port}") for row in sample.rows]
-    return Sample(rows, {f"{host} {port}": bps for port, bps in sample.link_speeds.items()})
+def show_live(command: SwitchCommand, shown: "Shown", answers: Iterator[Answer], args: argparse.Namespace) -> None:
+    """Show the rows of the samples that are answered, those of all hosts together, until q is pressed; then print what was said meanwhile."""
+    from ovstool.terminal.live.live import Live
+    from ovstool.terminal.live.view import Seen
+
+    latest: dict[str | None, Sequence[Seen]] = {}  # rows by host
+    notes: deque[str] = deque(maxlen=_NOTES)
+    with Live(shown, stdout=command.app.stdout) as live:
+        for answer in answers:
+            for text in command.said(answer, args):
+                notes.append(text)
+                live.note(text)
+            latest[answer.host] = [Seen(answer.host, row) for row in answer.result.rows]
+            if not live.show(list(chain.from_iterable(latest.values()))):
+                break
+    for text in notes:
+        command.note(text, args)

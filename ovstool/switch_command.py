@@ -73,7 +73,7 @@ class SwitchCommand(Command):
         asked = {target: Answer.awaited(target, target.name) for target in args.targets}
 
         def samples(target: "Target") -> Iterator[Answer]:
-            with self._answer(asked[target], args) as answer:
+            with self.answer(asked[target], args) as answer:
                 yield from answer.samples()
 
         merged = fleet.Merged(samples, args.targets)
@@ -106,12 +106,12 @@ class SwitchCommand(Command):
     def _ask_all(self, args: argparse.Namespace) -> Exit:
         """Print what the switches on all hosts answer, once the last has; then what was said beside it, and which hosts failed."""
         from ovstool import fleet
-        from ovstool.terminal.live_bar import progress
+        from ovstool.terminal.live.progress import progress
 
         asked = {target: Answer.awaited(target, target.name) for target in args.targets}
 
         def ask(target: "Target") -> Answer:
-            with self._answer(asked[target], args) as answer:
+            with self.answer(asked[target], args) as answer:
                 return answer.held()
 
         try:
@@ -141,13 +141,13 @@ class SwitchCommand(Command):
         """The answer of the one switch that was named; its rows may still be coming. Its notes are printed when the block ends."""
         asked = Answer.awaited(next(iter(args.targets), None))
         try:
-            with self._answer(asked, args) as answer:
+            with self.answer(asked, args) as answer:
                 yield answer
         finally:
             self.print_notes([asked], args)
 
     @contextmanager
-    def _answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
+    def answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
         """The answer that is asked for, with a result; the switch stays connected for the length of the block."""
         with _reach(args).switch(asked) as switch:
             yield asked._replace(result=self.completed(self.on_switch(switch, args), asked.target, args))

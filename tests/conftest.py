@@ -234,7 +234,7 @@ def _kept_together(nodeid: str) -> str:
 def _each_has_its_own(module: str) -> bool:
     """Whether no test of the module needs what another has started, and each takes long enough to be handed out by itself."""
     shared = r'scope="module"|def .*\b(?:forwarding|lab|database)\b'
-    return not module.startswith("tests/unit/") and not re.search(shared, (_ROOT / module).read_text())
+    return not module.startswith(("tests/unit/", "tests/test_house.py")) and not re.search(shared, (_ROOT / module).read_text())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,10 +1,14 @@
 """The documents hold what they say: README's commands run and print what it shows, and pages and completions are complete and fresh."""
 
+import configparser
+import functools
 import os
 import re
 import secrets
+import select
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,7 @@ from ovstool.shell import App
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = sorted((ROOT / "man").glob("*.1"))
-SCRIPT = ROOT / "completions" / "ovstool.bash"
+SCRIPTS = {shell: ROOT / "completions" / name for shell, name in (("bash", "ovstool.bash"), ("zsh", "_ovstool"), ("fish", "ovstool.fish"))}
 
 # What may differ from one run to the next; the rest is compared word by word.
 VARIES = [
@@ -28,6 +32,8 @@ VARIES = [
     (r" +", " "),
     (r" tx_packets \d+ tx_bytes \d+ tx_errors \d+", ""),  # of queues, which the dummy datapath lacks
 ]
+# Runs what it reads, and tells the exit code.
+SHELL = """while IFS= read -r -d '' command; do (eval "$command") </dev/null >"$1.out" 2>"$1.err"; echo $?; done"""
 COUNTERS = re.compile(r"\b\d+\b|(?<= )-(?=\s)")  # the dummy datapath lacks some
 
 
@@ -41,27 +47,35 @@ def programs(tmp_path_factory):
 
 
 @pytest.fixture
-def new_sandbox():
-    """Starts sandboxes on a datapath, the best one if none is named; they end with the test."""
-    started = []
+def new_shell(programs, tmp_path):
+    """Starts sandboxes on a datapath, the best one if none is named, each with a shell in it; they end with the test."""
+    with ExitStack() as stack:
+        yield lambda datapath=None: stack.enter_context(_shell(programs, tmp_path, datapath))
 
-    def start(datapath=None):
-        box, _ = sandbox.start(Path(f"/tmp/ovstool-docs-{secrets.token_hex(3)}"), datapath)
-        started.append(box)
-        return box
 
-    yield start
-    for box in started:
+@contextmanager
+def _shell(path, folder, datapath):
+    """What tells what a command shows, when it succeeds, that is typed into ``ovstool sandbox shell``; one shell for all of them."""
+    box, _ = sandbox.start(Path(f"/tmp/ovstool-docs-{secrets.token_hex(3)}"), datapath)
+    files = folder / box.directory.name
+    argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", SHELL, "bash", str(files)]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "CLIFF"))} | {"PATH": path}
+    try:
+        with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as shell:
+            yield functools.partial(type_in, shell, files)
+            shell.stdin.close()
+            assert shell.wait(timeout=60) == 0
+    finally:
         sandbox.stop(box.directory)
 
 
-def type_in(box, command, path):
-    """What a command typed into ``ovstool sandbox shell`` shows, when it succeeds."""
-    argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", command]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "CLIFF"))} | {"PATH": path}
-    done = subprocess.run(argv, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+def type_in(shell, files, command):
+    shell.stdin.write(command.encode() + b"\0")
+    assert select.select([shell.stdout], [], [], 60)[0], command
+    code = int(shell.stdout.readline())
+    printed = files.with_suffix(".out").read_text() + files.with_suffix(".err").read_text()
+    assert code == 0, f"$ {command}\n{printed}"
+    return printed
 
 
 # --- README
@@ -81,18 +95,18 @@ def comparable(command, text):
     return COUNTERS.sub("N", text) if command.startswith("ovstool stats") else text
 
 
-def test_the_tour_of_the_readme_runs_as_written(new_sandbox, programs):
-    box = new_sandbox()
+def test_the_tour_of_the_readme_runs_as_written(new_shell):
+    shell = new_shell()
     commands = list(shown_commands())
     assert len(commands) > 20
     for command, shown in commands:
-        printed = type_in(box, command, programs)
+        printed = shell(command)
         # A line of three dots stands for any lines.
         pattern = re.escape(comparable(command, shown)).replace(re.escape("...\n"), r"(?:.*\n)*?")
         assert re.fullmatch(pattern, comparable(command, printed)), f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}"
 
 
-def test_both_columns_of_the_readme_do_the_same(new_sandbox, programs):
+def test_both_columns_of_the_readme_do_the_same(new_shell):
     rows = re.findall(r"^\| `(ovs-vsctl [^`]*)`.* \| `(ovstool [^`]*)` \|$", README, re.MULTILINE)
     assert len(rows) > 10
     columns = {
@@ -103,13 +117,13 @@ def test_both_columns_of_the_readme_do_the_same(new_sandbox, programs):
         "Queue": "other_config",
         "sFlow": "targets,sampling,polling",
     }
-    theirs, ours = new_sandbox("dummy"), new_sandbox("dummy")
+    theirs, ours = new_shell("dummy"), new_shell("dummy")
     for incantation, command in rows:
         states = []
-        for box, words in ((theirs, incantation), (ours, command)):
-            type_in(box, words, programs)
+        for shell, words in ((theirs, incantation), (ours, command)):
+            shell(words)
             lists = " -- ".join(f"--columns={names} list {table}" for table, names in columns.items())
-            states.append(sorted(type_in(box, f"ovs-vsctl -f csv --no-heading {lists}", programs).splitlines()))
+            states.append(sorted(shell(f"ovs-vsctl -f csv --no-heading {lists}").splitlines()))
         # ovs-vsctl leaves QoS and Queue rows behind, which the row after this one is about.
         if "del-br" not in incantation:
             assert states[0] == states[1], f"{incantation}\n{command}"
@@ -153,27 +167,45 @@ def test_manual_pages_are_fresh(tmp_path):
     assert {page.name: page.read_text() for page in PAGES} == fresh, "run 'make generated'"
 
 
-def test_completion_is_fresh(programs):
-    done = subprocess.run(["ovstool", "complete"], env=os.environ | {"PATH": programs}, capture_output=True, text=True, check=True)
-    assert SCRIPT.read_text() == done.stdout, "run 'make generated'"
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_completion_is_fresh(shell, programs):
+    done = subprocess.run(["ovstool", "complete", shell], env=os.environ | {"PATH": programs}, capture_output=True, text=True, check=True)
+    assert SCRIPTS[shell].read_text() == done.stdout, "run 'make generated'"
 
 
-def complete(*words):
+def test_what_completion_knows_of_the_command_line_is_fresh(tmp_path):
+    argv = [sys.executable, ROOT / "completions" / "generate.py", tmp_path / "fresh"]
+    subprocess.run(argv, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    known = ROOT / "ovstool" / "completion" / "command_line.py"
+    assert known.read_text() == (tmp_path / "fresh").read_text(), "run 'make generated'"
+
+
+def test_completion_is_installed_where_shells_look_for_it():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert {ROOT / file for file in setup["options.data_files"].values()} == set(SCRIPTS.values())
+    folders = ["share/bash-completion/completions", "share/zsh/site-functions", "share/fish/vendor_completions.d"]
+    assert list(setup["options.data_files"]) == folders
+
+
+def complete(programs, *words):
     """What bash offers after these words; the last is the one that is being typed."""
-    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ovstool; echo "${COMPREPLY[@]}"'
-    argv = ["bash", "-euc", script, "bash", str(SCRIPT), "ovstool", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    script = 'source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; _ovstool ovstool; echo "${COMPREPLY[@]}"'
+    argv = ["bash", "-euc", script, "bash", str(SCRIPTS["bash"]), " ".join(("ovstool", *words))]
+    environ = os.environ | {"PATH": programs, "OVS_RUNDIR": "/nonexistent"}
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
 
-def test_bash_completes_words_and_options():
-    assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0
-    assert complete("qos", "s") == ["set", "show", "steer"]
-    assert complete("br") == ["bridge"]
-    assert complete("qos", "set", "eth1", "--ma") == ["--max-width", "--max-rate"]
-    assert complete("bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]
-    assert complete("stats", "pl") == ["plot"]
-    assert complete("stats", "record", "f.csv", "--fo") == ["--for"]
-    assert complete("stats", "eth1", "--bur") == ["--bursts"]
-    assert complete("nonsense", "x") == []
+def test_bash_completes_words_and_options(programs):
+    for shell, script in SCRIPTS.items():
+        assert subprocess.run([shell, "-n", script], check=False).returncode == 0
+    assert complete(programs, "qos", "s") == ["set", "show", "steer"]
+    assert complete(programs, "br") == ["bridge"]
+    assert complete(programs, "qos", "set", "eth1", "--ma") == ["--max-rate", "--max-width"]
+    assert complete(programs, "bridge", "add", "br1", "--fail-mode", "s") == ["standalone", "secure"]
+    assert complete(programs, "stats", "pl") == ["plot"]
+    assert complete(programs, "stats", "record", "f.csv", "--fo") == ["--for"]
+    assert complete(programs, "stats", "eth1", "--bur") == ["--bursts"]
+    assert complete(programs, "nonsense", "x") == []

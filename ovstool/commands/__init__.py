@@ -14,7 +14,7 @@ NOUNS = {
     "sflow": "export sFlow samples to a collector",
     "sandbox": "a private switch to try things on",
     "shell": "an interactive shell",
-    "complete": "print the completion script for bash",
+    "complete": "print the completion script for bash, zsh or fish",
     "help": "help for a command",
     "version": "the version of ovstool",
 }
@@ -40,7 +40,7 @@ COMMANDS = {
     "flow replace": "flow:FlowReplace",
     "flow diff": "flow:FlowDiff",
     "flow trace": "flow:FlowTrace",
-    "flow top": "flow:FlowTop",
+    "flow top": "flow_top:FlowTop",
     "police set": "police:PoliceSet",
     "police clear": "police:PoliceClear",
     "police check": "checks:PoliceCheck",

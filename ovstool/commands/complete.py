@@ -3,24 +3,42 @@
 import argparse
 
 from ovstool.command import Command
-from ovstool.commands import COMMANDS, NOUNS
+from ovstool.completion.scripts import BY_SHELL
 from ovstool.errors import UsageError, quote
-from ovstool.terminal import completion
 
 
 class Complete(Command):
-    """Print the completion script for bash
+    """Print the completion script for bash, zsh or fish
 
-    Example:
+    With it, Tab completes commands, options and their values, and the bridges, ports, queues and hosts of the switch that the
+    line names with --db or --host, or else of the one that ovstool would use. A switch that does not answer soon completes
+    nothing, and nobody is asked for a password.
+
+    Packages and 'pip install' put the scripts where the shells look for them. From a virtual environment (venv, pipx) put them
+    there yourself, and open a new shell:
+      ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
+      ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
+      ovstool complete fish > ~/.config/fish/completions/ovstool.fish
+
+    For bash without the bash-completion package, or zsh without a directory of your own in $fpath, put one of these into
+    ~/.bashrc or ~/.zshrc:
+      source <(ovstool complete bash)
+      source <(ovstool complete zsh)
+
+    Examples:
       ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+      ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
+      ovstool complete fish | sudo tee /usr/share/fish/vendor_completions.d/ovstool.fish
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("shell", metavar="SHELL", nargs="?", default="bash", help="the shell to complete in: bash")
+        shells = ", ".join(BY_SHELL)
+        parser.add_argument("shell", metavar="SHELL", nargs="?", default="bash", help=f"the shell to complete in: {shells} (default: bash)")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        if parsed_args.shell != "bash":
-            raise UsageError(quote(parsed_args.shell), "there is no completion for this shell", "ovstool complete bash")
-        self.app.stdout.write(completion.bash(self.app, COMMANDS, NOUNS))
+        shell = parsed_args.shell
+        if shell not in BY_SHELL:
+            raise UsageError(quote(shell), "there is no completion for this shell", f"ovstool complete and one of {', '.join(BY_SHELL)}")
+        self.app.stdout.write(BY_SHELL[shell])

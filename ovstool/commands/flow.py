@@ -7,16 +7,17 @@ from typing import Any
 
 from ovstool.answers import Answer, Table
 from ovstool.commands.options import word
-from ovstool.errors import UsageError, one_line, quote
-from ovstool.parser import number, seconds
+from ovstool.errors import Exit, UsageError, one_line, quote
+from ovstool.parser import number
 from ovstool.switch import Switch, flow
 from ovstool.switch_command import SwitchChecker, SwitchLister, SwitchShow, SwitchWriter
 from ovstool.terminal.formats import flat
 
 _FLOW = "flow in ovs-ofctl's syntax, as in the examples"
-_MATCH = "only flows covered by this match, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
+MATCH = "only flows covered by this match, in ovs-ofctl's syntax, such as ip,nw_dst=10.0.0.0/24 (default: all)"
 _FILE = "file with one flow per line and comments after #; - for standard input"
 
+_FLOWS = "flows"  # the format that the commands of this noun read
 _LINE_BY_LINE = ("json", "csv", "value", "lines", "shell")  # formats that print a row as it comes
 _TRACE_KEYS = ("verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions")  # of a trace in JSON
 _MAX_FILE = 2**28  # bytes; a million flows
@@ -84,19 +85,25 @@ class FlowList(SwitchLister):
     a priority has 32768. --parsed gives match and actions as objects, as the library ovs.flow has them, which is of use
     with -f json.
 
+    -f flows prints what the other flow commands take as a file, and ovs-ofctl: all that it takes to add the flows again, without
+    their counters and ages. Ports are named, as another bridge may number them otherwise, unless --no-names says not to;
+    tables are numbers. Groups and meters that the flows refer to are not in it.
+
     Examples:
       ovstool flow list br0
       ovstool flow list br0 ip,in_port=eth1 --table 0 --names
+      ovstool flow list br0 -f flows > flows.txt
       ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst)'
     """
 
     columns = flow.COLUMNS
+    own_formats = (_FLOWS,)
     nothing = "no flows"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
-        parser.add_argument("match", metavar="MATCH", nargs="?", help=_MATCH)
+        parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
         names = parser.add_mutually_exclusive_group()
         names.add_argument(
@@ -106,7 +113,26 @@ class FlowList(SwitchLister):
         parser.add_argument("--parsed", action="store_true", help="show match and actions as objects")
         return parser
 
+    def prepare(self, args: argparse.Namespace) -> None:
+        super().prepare(args)
+        if args.formatter != _FLOWS:
+            return
+        if args.columns or args.sort_columns or args.parsed:
+            raise UsageError("-f flows", "has whole flows as the switch tells them, no columns and no objects", "-f json, or -f value")
+        if len(args.targets) > 1:
+            raise UsageError(
+                "-f flows", "the flows of one bridge make a file, and here are those of several hosts", "one --host, or -f json"
+            )
+
+    def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
+        if args.formatter != _FLOWS:
+            return super().emit_answers(args, answers)
+        self.print_lines(answers[0].result)
+        return Exit.OK
+
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        if args.formatter == _FLOWS:
+            return flow.list_for_file(switch, args.bridge, args.match, args.table, args.names is not False)
         names = self.app.stdout.isatty() if args.names is None else args.names
         held = len(args.targets) > 1 or bool(args.sort_columns) or args.formatter not in _LINE_BY_LINE
         return flow.list_all(switch, args.bridge, args.match, args.table, names, args.parsed, held)
@@ -156,7 +182,7 @@ class FlowDel(_BridgeWriter):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("match", metavar="MATCH", nargs="?", help=_MATCH)
+        parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--strict", action="store_true", help="only the flow with exactly this match and priority")
         return parser
 
@@ -261,31 +287,3 @@ class FlowTrace(SwitchShow):
             self.print_page(_trace_page(shown))
         else:
             super().show(args, shown)
-
-
-class FlowTop(SwitchLister):
-    """Show the flows with the most traffic
-
-    Rates are averages over the interval. A flow without traffic is left out; one that is new counts from when it
-    was added. The counters of flows lag half a second or more behind, so an interval of less than a few seconds is only a hint.
-
-    Examples:
-      ovstool flow top br0
-      ovstool flow top br0 ip --interval 5 --by packets --limit 5
-    """
-
-    columns = ("table", "priority", "cookie", "match", "actions", "bps", "pps", "interval_s")
-    nothing = "no flow had any traffic"
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
-        parser.add_argument("match", metavar="MATCH", nargs="?", help=_MATCH)
-        parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
-        parser.add_argument("--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure (default: 1)")
-        parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="what comes first (default: bytes)")
-        parser.add_argument("--limit", metavar="N", type=number(1, 10**6), default=20, help="how many flows (default: 20)")
-        return parser
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return flow.top(switch, args.bridge, args.match, args.table, args.interval, args.by, args.limit)

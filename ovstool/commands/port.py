@@ -143,7 +143,9 @@ class PortDel(SwitchWriter):
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return port.delete(switch, args.ports, args.if_exists)
+        from ovstool.switch.port import removal  # of no use to the other commands
+
+        return removal.delete(switch, args.ports, args.if_exists)
 
 
 def _add_spec_options(parser: argparse.ArgumentParser) -> None:

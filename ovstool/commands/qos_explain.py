@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool import units
+from ovstool.answers import Answer
 from ovstool.commands.options import PORT
 from ovstool.switch import Switch
 from ovstool.switch.checks import explain, shaping
@@ -51,6 +52,14 @@ class QosExplain(SwitchShow):
 
     def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
         return super().as_object(shown.explained, args) | {"problems": shown.problems}
+
+    def page_of_interface(self, name: str, host: str | None, args: argparse.Namespace) -> list[str]:
+        """The page of the port that an interface is of, on one of the hosts of a command; with what is noted."""
+        target = next((target for target in args.targets if target.name == host or not host), None)
+        asked = Answer.awaited(target)
+        with self.answer(asked, argparse.Namespace(**vars(args) | {"port": name})) as answer:
+            lines = list(page(answer.result.explained, answer.result.problems))
+        return [*lines, *(f"  note          {note}" for note in asked.notes)]
 
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter == "table" and not args.columns:

@@ -2,16 +2,17 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from ovstool import recording
 from ovstool.answers import Answer
-from ovstool.command import Command
 from ovstool.commands.options import PORT_NAME
 from ovstool.commands.stats import add_source_options, interval
 from ovstool.errors import Exit, UsageError
 from ovstool.parser import number, seconds
+from ovstool.stream import Sample, show_live
 from ovstool.switch import Switch, sampling, stats
 from ovstool.switch_command import SwitchCommand
 from ovstool.terminal.output import canvas
@@ -26,7 +27,7 @@ class StatsRecord(SwitchCommand):
     CSV (.csv), or SQLite (.db, .sqlite, .sqlite3) with the table 'readings', which may be read while it is written. An existing
     recording is continued. Without PORT all ports, also those that are added later; with an --interval under half a second tunnels
     and patch ports then have no values ('ovstool help stats'). Ctrl-C ends it. However it ends, killed or with the disk full, every
-    line in the file is whole.
+    line in the file is whole. On a terminal a line says how far it is.
 
     Examples:
       ovstool stats record eth1.csv eth1
@@ -52,14 +53,19 @@ class StatsRecord(SwitchCommand):
         return stats.readings(switch, spec)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Exit:
+        from ovstool.terminal.live.progress import Counting
+
         def note(text: str) -> None:
             self.note(text, parsed_args)
 
         def record(answers: Iterator[Answer]) -> None:
             try:
-                for answer in answers:
-                    recorder.add(answer.result, answer.host)
-                    self.print_notes([answer], parsed_args)
+                with Counting(self.app.stderr, parsed_args.verbose_level == 1, parsed_args.for_s, parsed_args.count) as counting:
+                    for answer in answers:
+                        recorder.add(counting.count(answer.result, answer.host), answer.host)
+                        if answer.notes or answer.found:
+                            with counting.hidden():
+                                self.print_notes([answer], parsed_args)
             except KeyboardInterrupt:
                 note(recorder.summary())
                 raise
@@ -69,31 +75,70 @@ class StatsRecord(SwitchCommand):
             return self.take_samples(parsed_args, record)
 
 
-class StatsPlot(Command):
-    """Draw the rates in a recording
+class StatsPlot(SwitchCommand):
+    """Draw the rates in a recording, or live
 
     From FILE as 'stats record' wrote it. Without -o it is drawn here, with characters. An image has a panel for each port: an area for
     what it received, a line for what it sent. Each rate is an average over the time between two readings and drawn as a step over
     exactly that time. Nothing is drawn where nothing is known: over a reset of the counters, which is marked, and while nobody
     recorded. Of more than 12 ports those with the most traffic are drawn.
 
+    With --live the rates of ports of the switch are drawn on the terminal as they are measured, every --interval seconds, without a
+    FILE: all that is named is a PORT, at most 8 of them; without one all ports, where there are no more. ? names the keys, q quits.
+
     Examples:
       ovstool stats plot eth1.csv
       ovstool stats plot all.db eth1 eth2 -o incident.svg
       ovstool stats plot all.db --packets -o packets.png
+      ovstool stats plot --live eth1 eth2 --interval 0.5
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="FILE", help="a recording: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
+        parser.add_argument("file", metavar="FILE", nargs="?", help="a recording: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
         parser.add_argument("ports", metavar="PORT", nargs="*", help="name of a port in it (default: all)")
+        parser.add_argument("--live", action="store_true", help="draw ports of the switch, now, on the terminal")
+        parser.add_argument("--interval", metavar="S", type=interval, help="seconds between live readings, 0.001 or more (default: 1)")
         parser.add_argument("-o", "--output", metavar="FILE", help="draw into this file, NAME.svg or NAME.png (needs matplotlib)")
         parser.add_argument("--style", choices=plot_image.STYLES, help="how an image joins the averages (default: step)")
         parser.add_argument("--packets", action="store_true", help="packets instead of bits")
         return parser
 
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        spec = sampling.SamplingSpec(args.ports, interval_s=args.pace.interval_s, pace=args.pace)
+        return map(Sample, stats.rates(stats.readings(switch, spec)))
+
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        args = parsed_args
+        return self._watch(parsed_args) if parsed_args.live else self._draw(parsed_args)
+
+    def _watch(self, args: argparse.Namespace) -> Any:
+        from ovstool.pace import Pace
+        from ovstool.terminal.live.cells import Characters, encoding_of
+        from ovstool.terminal.live.live import has_keyboard
+        from ovstool.terminal.live.plot import MOST_PORTS, Plot
+
+        if args.output is not None or args.style:
+            raise UsageError("--live", "draws on the terminal", "ovstool stats record FILE, then ovstool stats plot FILE -o IMAGE")
+        args.ports = [args.file, *args.ports] if args.file is not None else []
+        if not has_keyboard() or not self.app.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+            raise UsageError("--live", "needs a terminal", shlex.join(["ovstool", "stats", "record", "FILE.csv", *args.ports]))
+        args.pace = Pace(args.interval or 1.0)
+        plot = Plot(args.db or "Open vSwitch", args.packets, Characters(encoding_of(self.app.stdout)), True, args.pace)
+
+        def few(answers: Iterator[Answer]) -> Iterator[Answer]:
+            for answer in answers:
+                ports = len(answer.result.rows) * max(len(args.targets), 1)
+                if ports > MOST_PORTS:
+                    raise UsageError("--live", f"draws {MOST_PORTS} ports at most, not {ports}", "ovstool stats plot --live PORT PORT")
+                yield answer
+
+        return self.take_samples(args, lambda answers: show_live(self, plot, few(answers), args))
+
+    def _draw(self, args: argparse.Namespace) -> None:
+        if args.file is None:
+            raise UsageError("stats plot", "needs a recording, or --live", "ovstool help stats plot")
+        if args.interval:
+            raise UsageError("--interval", "goes with --live; a recording has its own")
         if args.output is not None:
             plot_image.require_image(args.output)
         elif args.style == "line":

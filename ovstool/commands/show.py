@@ -9,12 +9,15 @@ from ovstool.switch import Switch, tree
 from ovstool.switch_command import SwitchShow
 from ovstool.terminal.formats import flat
 
+_BUILT_IN = {"<built-in>": "(built-in)"}  # what ovs-vswitchd writes for a datapath that is part of it
+
 
 class Show(SwitchShow):
     """Show the switch as a tree
 
-    Shows bridges, controllers and whether they are connected, sFlow, ports with their VLANs, QoS and policing, and
-    interfaces with their errors. -f json prints the same as one object.
+    Shows the versions of Open vSwitch and of its datapaths, where they are known; bridges, controllers and whether they are
+    connected, sFlow, ports with their VLANs, QoS and policing, and interfaces with their errors. -f json prints the same as
+    one object.
 
     Examples:
       ovstool show
@@ -37,7 +40,8 @@ class Show(SwitchShow):
 
 
 def _lines(shown: dict) -> Iterator[str]:
-    yield f"Open vSwitch {flat(shown['ovs_version'], '')}".rstrip()
+    if versions := _versions(shown):
+        yield ", ".join(versions)
     for bridge in shown["bridges"]:
         yield f"bridge {flat(bridge['bridge'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
         for controller in bridge["controllers"]:
@@ -47,6 +51,13 @@ def _lines(shown: dict) -> Iterator[str]:
             yield f"  sflow to {flat(bridge['sflow']['targets'])}  {_words(agent=bridge['sflow']['agent'])}".rstrip()
         for port in bridge["ports"]:
             yield from _port_lines(port)
+
+
+def _versions(shown: dict) -> list[str]:
+    """The versions that are known: of Open vSwitch, and of each type of datapath."""
+    datapaths = {bridge["datapath_type"]: bridge["datapath_version"] for bridge in shown["bridges"] if bridge["datapath_version"]}
+    versions = [f"Open vSwitch {flat(shown['ovs_version'])}"] if shown["ovs_version"] else []
+    return versions + [f"datapath {flat(kind)} {_BUILT_IN.get(version, flat(version))}" for kind, version in sorted(datapaths.items())]
 
 
 def _port_lines(port: dict) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """ovstool stats: counters, rates and bursts"""
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ovstool.answers import Table
 from ovstool.commands.options import PORT_NAME, word
@@ -11,6 +11,10 @@ from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch, sampling, stats
+
+if TYPE_CHECKING:
+    from ovstool.terminal.live.rates import RatesView
+    from ovstool.terminal.live.view import Seen
 
 _MOST = 10**9  # rows of --count
 _BURSTS_S = 0.01  # the window of --bursts
@@ -31,10 +35,11 @@ class Stats(SwitchStream):
 
     With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured, to about 0.1 ms: with
     --interval 0.001 a rate may be a tenth off. A counter that went backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
-    -f json an object a line; on a terminal --watch shows a table that stays in place: s chooses the column to sort by, r reverses, q quits.
+    -f json an object a line. On a terminal --watch shows a table that stays in place: it scrolls, / filters, s sorts, + and - change the
+    interval, Enter shows 'qos explain' of a port, ? names every key, q quits.
 
     With --bursts, the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
-    and the longest time above 95% of the link's speed or the QoS's max-rate.
+    and the longest time above 95% of the link's speed or the QoS's max-rate. On a terminal a line says how far it is.
 
     A port named record or plot goes after '--'.
 
@@ -77,7 +82,7 @@ class Stats(SwitchStream):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         if args.bursts:
-            return Table(Burst._fields, _bursts(switch, args))
+            return Table(Burst._fields, self._bursts(switch, args))
         if self.streams(args):
             link_speeds = stats.link_speeds(switch, _spec(args)) if self.is_live(args) else {}
             return (Sample(rows, link_speeds) for rows in _rates(switch, args))
@@ -86,6 +91,37 @@ class Stats(SwitchStream):
         if args.queues:
             return _queue_counters(switch, args)
         return _counters(switch, args)
+
+    def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "RatesView":
+        from ovstool.terminal.live.cells import Characters, encoding_of
+        from ovstool.terminal.live.rates import RatesView
+
+        return RatesView(self.row_class(args), sort, descending, Characters(encoding_of(self.app.stdout)))
+
+    def details(self, seen: "Seen", args: argparse.Namespace) -> Iterable[str]:
+        from ovstool.commands.qos_explain import QosExplain
+
+        return QosExplain(self.app, None, "qos explain").page_of_interface(seen.row.port, seen.host, args)
+
+    def _bursts(self, switch: Switch, args: argparse.Namespace) -> list[Burst]:
+        from ovstool.switch import qos  # counters and rates do without
+        from ovstool.terminal.live.progress import Counting
+
+        interval_s = args.interval or _BURSTS_S
+        for_s = args.for_s or _BURSTS_FOR_S
+        if for_s < interval_s:
+            raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
+        spec = _spec(args, interval_s=interval_s, for_s=for_s, bursts=True)
+        speeds = stats.link_speeds(switch, spec)
+        shaped = qos.max_rates(switch)
+
+        def limit(port: str, direction: str) -> int | None:
+            known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]
+            return min((bps for bps in known if bps), default=None)
+
+        is_alone = len(args.targets) <= 1  # of several hosts there is a bar
+        with Counting(self.app.stderr, args.verbose_level == 1 and is_alone, for_s) as counting:
+            return stats.bursts((list(counting.count(sample)) for sample in stats.readings(switch, spec)), limit)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -145,23 +181,5 @@ def _queue_counters(switch: Switch, args: argparse.Namespace) -> Table:
 
 def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
     times = None if args.watch else (args.count or 1) + 1
-    samples = stats.readings(switch, _spec(args, interval_s=args.interval or 1.0, times=times))
+    samples = stats.readings(switch, _spec(args, interval_s=args.interval or 1.0, times=times, pace=args.pace))
     return stats.queue_rates(samples) if args.queues else stats.rates(samples)
-
-
-def _bursts(switch: Switch, args: argparse.Namespace) -> list[Burst]:
-    from ovstool.switch import qos  # counters and rates do without
-
-    interval_s = args.interval or _BURSTS_S
-    for_s = args.for_s or _BURSTS_FOR_S
-    if for_s < interval_s:
-        raise UsageError(f"--for {for_s:g}", "shorter than one window", f"--for {10 * interval_s:g}")
-    spec = _spec(args, interval_s=interval_s, for_s=for_s, bursts=True)
-    speeds = stats.link_speeds(switch, spec)
-    shaped = qos.max_rates(switch)
-
-    def limit(port: str, direction: str) -> int | None:
-        known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]
-        return min((bps for bps in known if bps), default=None)
-
-    return stats.bursts(stats.readings(switch, spec), limit)

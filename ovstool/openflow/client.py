@@ -56,6 +56,12 @@ class Client(Conversation):
         requests = [request(self.version, self._xid()) for request in (messages.groups_request, messages.meters_request)]
         return self._checked(messages.groups_and_meters, self._ask(requests))
 
+    def tables_with_flows(self) -> list[int]:
+        """The numbers of the tables in which there are flows."""
+        self._room = _MAX_ANSWER
+        parts = self._ask([messages.tables_request(self.version, self._xid())])
+        return self._checked(messages.tables_with_flows, self.version, parts)
+
     def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
         wanted: Sequence[int | None] = [None] if ports is None else ports
         self._room = _MAX_ANSWER

@@ -20,6 +20,7 @@ _ALL_GROUPS = 0xFFFFFFFC  # OFPG_ALL
 _NONE_16 = 0xFFFF  # OFPP_NONE of 1.0: all ports, for port statistics
 _ALL_16 = 0xFFFC  # OFPP_ALL of 1.0: all ports, for queue statistics
 
+_TABLE = 3  # multipart type (7.3.5.4)
 _PORT, _QUEUE = 4, 5  # multipart types (7.3.5.6, 7.3.5.8)
 _GROUP_DESC, _METER_DESC = 7, 10  # the same (7.3.5.11, 7.3.5.14)
 _LEAST_DESC = 8  # bytes of either: its length, and its number
@@ -34,6 +35,8 @@ _PORT_14 = struct.Struct("!H2xIII8Q")
 _QUEUE_10 = struct.Struct("!H2xI3Q")
 _QUEUE_13 = struct.Struct("!II3QII")
 _QUEUE_14 = struct.Struct("!H6xII3QII")
+_TABLE_10 = struct.Struct("!B43xI16x")  # number of the table, number of its flows
+_TABLE_13 = struct.Struct("!B3xI16x")
 _PROPERTY = struct.Struct("!HH")
 _EXPERIMENTER = struct.Struct("!II")
 
@@ -137,6 +140,11 @@ def meters_request(version: int, xid: int) -> bytes:
     return _multipart(version, xid, _METER_DESC, struct.pack("!I4x", _ANY_32))
 
 
+def tables_request(version: int, xid: int) -> bytes:
+    """Ask how many flows each table has (7.3.5.4)."""
+    return _multipart(version, xid, _TABLE, b"")
+
+
 def part(version: int, kind: int, body: bytes) -> Part | None:
     """A part of a statistics answer (7.3.5.1), or None for another message. Raises Malformed."""
     if kind != (17 if version == 1 else 19):
@@ -173,6 +181,17 @@ def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
         except struct.error as error:
             raise Malformed("truncated descriptions") from error
     return found[_GROUP_DESC], found[_METER_DESC]
+
+
+def tables_with_flows(version: int, parts: Sequence[Part]) -> list[int]:
+    """The numbers of the tables that have flows in the answer. Raises Malformed."""
+    entry = _TABLE_10 if version == 1 else _TABLE_13
+    found: list[int] = []
+    for kind, _, body in parts:
+        if kind != _TABLE or len(body) % entry.size:
+            raise Malformed("an answer to another request")
+        found += [number for number, flows in entry.iter_unpack(body) if flows]
+    return found
 
 
 def explained(version: int, body: bytes) -> str:

@@ -1,6 +1,7 @@
 """The ovsdb-server and the ovs-vswitchd of a sandbox."""
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -14,6 +15,8 @@ from ovstool.sandbox.settings import Sandbox
 _DAEMONS = ("ovs-vswitchd", "ovsdb-server")  # in the order in which they are ended
 _PROGRAMS = (*_DAEMONS, "ovsdb-tool", "ovs-vsctl", "ovs-appctl")
 _SCHEMA_FOLDERS = ("/usr/share/openvswitch", "/usr/local/share/openvswitch")
+# As ovs-ctl(8) asks for them; a program's stderr is what is read of it.
+_ASK_VERSIONS = 'ovs-vswitchd --version >&2 && ovsdb-tool schema-version "$0" >&2'
 _END_S = 5  # for a daemon to end when asked, before the next harder way
 _LEAST_S = 0.1  # the same when there is next to no time
 _HASTE_S = 0.6
@@ -55,12 +58,21 @@ def launch(site: Site) -> None:
     words = ["add-br", sandbox.bridge, "--", "set", "bridge", sandbox.bridge, f"datapath_type={sandbox.datapath}"]
     for port in sandbox.ports:
         words += ["--", "add-port", sandbox.bridge, port]
+    if versions := _versions(site):
+        words += ["--", "set", "Open_vSwitch", ".", *versions]
     # It waits for ovs-vswitchd, and tells of a device that cannot be opened with exit code 0, or 65 from Open vSwitch 3.6 on.
     said = _vsctl(site, *words, daemon="ovs-vswitchd")
     if "Error detected" in said:
         raise Refused("sandbox", programs.last_line(said), "--datapath dummy")
     if sandbox.namespace:
         namespaces.give_the_bridge_an_address(site)
+
+
+def _versions(site: Site) -> list[str]:
+    """The versions of Open vSwitch and of the schema, as ovs-ctl(8) has ovs-vsctl write them; the daemons themselves do not."""
+    said = programs.call(site, "sh", "-c", _ASK_VERSIONS, schema(), daemon="ovs-vswitchd")
+    found = re.match(r"(?s)[^\n]*\(Open vSwitch\) (\S+)\n.*?([0-9.]+)\n\Z", said)
+    return [f"ovs-version={found[1]}", f"db-version={found[2]}"] if found else []
 
 
 def are_running(place: Place, sandbox: Sandbox) -> bool:

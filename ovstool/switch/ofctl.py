@@ -19,6 +19,7 @@ from ovstool.switch import Switch, lookup
 
 _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
+_WITH_FLAGS = _WITH_BUNDLES  # in what they tell of a flow
 # What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
 _FORMATS = {"1.0": "NXM+table_id", "1.1": "OpenFlow11", **{f"1.{minor}": f"OXM-OpenFlow1{minor}" for minor in (2, 3, 4, 5)}}
 _NEEDS = "a field needs its protocol, such as tcp (ovs-fields(7))"
@@ -44,6 +45,11 @@ class OfctlBridge(NamedTuple):
         switch.require_host("OpenFlow")
         row = lookup.bridges(switch, [bridge], ("protocols",))[0]
         return cls(switch, bridge, switch.management_socket(bridge), tuple(many(row["protocols"])))
+
+    @property
+    def tells_flags(self) -> bool:
+        """Whether a dump has the flags of flows."""
+        return not self.protocols or not _WITH_FLAGS.isdisjoint(self.protocols)
 
     def flows(self, match: str, with_names: bool | None) -> Iterator[text.FlowRow]:
         """Dump flows, each parsed as it comes. ``with_names`` None: nor are there any in the match, which spares asking for them."""

@@ -22,6 +22,7 @@ from ovstool.switch import Switch, lookup
 if TYPE_CHECKING:
     from ovstool.openflow.client import Client
     from ovstool.openflow.messages import Counted
+    from ovstool.pace import Pace
 
 SOURCES = ("auto", "openflow", "ovsdb")
 SHORTEST_S = 0.001  # the shortest interval; a reading takes some 0.1 ms, and more where a switch has many ports
@@ -42,7 +43,8 @@ class SamplingSpec(NamedTuple):
 
     Without ``ports`` those of all interfaces, of ``bridge`` if one is given; ``queues``: of queues instead. ``source`` is one of SOURCES:
     ``auto`` takes the database's counters when OpenFlow cannot be had, and notes it. They are read every ``interval_s`` seconds (0: once),
-    ``times`` times, for ``for_s`` seconds, or without end. ``bursts``: the rate of each interval has to be true by itself.
+    ``times`` times, for ``for_s`` seconds, or without end; with ``pace`` that, and not ``interval_s``, may change meanwhile. ``bursts``: the
+    rate of each interval has to be true by itself.
     """
 
     ports: Sequence[str] = ()
@@ -53,6 +55,7 @@ class SamplingSpec(NamedTuple):
     times: int | None = None
     for_s: float | None = None
     bursts: bool = False
+    pace: "Pace | None" = None
 
 
 class InterfaceAt(NamedTuple):
@@ -80,7 +83,7 @@ class Meter:
         self._switch = switch
         self._spec = spec
         self._clients: dict[str, Client] = {}
-        self._in_database: set[str] = set()  # bridges whose counters come from there
+        self.in_database: set[str] = set()  # bridges whose counters come from there
         self._lost: set[str] = set()  # bridges without a connection
         self._absent: set[str] = set()  # ports without a reading, since they had one or were asked for
         self._changed: set[str] = set()  # ports that are not what they were at the reading before
@@ -88,7 +91,7 @@ class Meter:
         self._begun = False  # while it has not, what cannot be had over OpenFlow may come from the database
         self._watched = False
         self._looked = 0.0
-        self._pushed_s = 0.0  # the shortest interval for tunnels and patch ports
+        self.pushed_s = 0.0  # the shortest interval for tunnels and patch ports
         self._epoch = time.time() - time.monotonic()
         if spec.interval_s:
             self._watch()  # before it is read where the interfaces are, or a change in between would be missed
@@ -98,19 +101,19 @@ class Meter:
         for client in self._clients.values():
             client.close()
 
-    def check_interval(self) -> None:
-        """Note the interfaces whose counters change too seldom to be read so often; raises UsageError when they were named."""
-        interval_s = self._spec.interval_s
+    def set_interval(self, interval_s: float) -> None:
+        """Read so often; notes the interfaces whose counters change too seldom for it, raises UsageError when they were named."""
+        self._spec = self._spec._replace(interval_s=interval_s)
         if self._spec.queues or self._spec.source == "ovsdb" or not interval_s:
             return
         pushed = sorted(at.port for at in self.interfaces if at.is_pushed)
         every_s = _pushed_every_s(self._switch) if pushed else _REVALIDATED_MS / 1000
-        self._pushed_s = math.inf if self._spec.bursts else every_s
+        self.pushed_s = math.inf if self._spec.bursts else every_s
         if not pushed:
             return
         why = f"ovs-vswitchd counts for tunnels and patch ports every {every_s:g} s only"
         hint = f"--rate --interval {2 * every_s:g}"
-        if interval_s >= self._pushed_s:
+        if interval_s >= self.pushed_s:
             self._switch.notes.append(f"{quote_some(pushed)}: {why}, so these rates may be off by {every_s / interval_s:.0%}")
         elif self._spec.ports:
             raise UsageError(quote_some(pushed), why, hint)
@@ -122,7 +125,7 @@ class Meter:
         found: list[Reading] = []
         for bridge, here in self._by_bridge().items():
             if self._spec.source == "ovsdb":
-                self._in_database.add(bridge)
+                self.in_database.add(bridge)
             try:
                 found += self._read_bridge(bridge, here)
             except _UNAVAILABLE as error:
@@ -176,13 +179,13 @@ class Meter:
         return marked
 
     def _read_bridge(self, bridge: str, here: list[InterfaceAt]) -> list[Reading]:
-        if bridge in self._in_database:
+        if bridge in self.in_database:
             return self._read_database(here)
         if bridge not in self._clients:
             self._clients[bridge] = self._connect(bridge)
         client = self._clients[bridge]
         names = {at.ofport: at.port for at in here if at.ofport is not None}
-        untimely = {at.ofport for at in here if at.is_pushed and (self._spec.interval_s or math.inf) < self._pushed_s}
+        untimely = {at.ofport for at in here if at.is_pushed and (self._spec.interval_s or math.inf) < self.pushed_s}
         client.deadline = self._switch.deadline if self._begun else self._openflow_deadline()
         moment, counted = self._quickest(bridge, client, list(names) if self._spec.ports else None)
         order = {at.port: index for index, at in enumerate(here)}
@@ -252,7 +255,7 @@ class Meter:
             why = f"{error.why}; the counters of the database are too old for this interval"
             raise type(error)(error.what, why, f"--source ovsdb --interval {2 * stored_s:g}") from error
         # One ovs-vswitchd has all bridges: when it hangs, the others need not be waited for too.
-        self._in_database |= {at.bridge for at in self.interfaces} if isinstance(error, TimedOut) else {bridge}
+        self.in_database |= {at.bridge for at in self.interfaces} if isinstance(error, TimedOut) else {bridge}
         self._switch.notes.append(f"{error.what}: {error.why}; these counters are the database's, up to {stored_s:g} s old")
 
     def _lose(self, bridge: str, error: OvstoolError) -> None:

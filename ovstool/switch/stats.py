@@ -5,14 +5,18 @@ How they are read, and how old they may be, is in ``sampling``; what two reading
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count as numbers_from
+from typing import TYPE_CHECKING
 
-from ovstool.errors import Unreachable, UsageError, quote_some
+from ovstool.errors import OvstoolError, Unreachable, UsageError, quote_some
 from ovstool.ovsdb.values import mapping, one
 from ovstool.rates import Burst, QueueRate, Rate, Reading, between, burst, of_queue
 from ovstool.switch import Switch, lookup, sampling
 from ovstool.switch.sampling import Meter, SamplingSpec
+
+if TYPE_CHECKING:
+    from ovstool.pace import Pace
 
 
 def counters(switch: Switch, spec: SamplingSpec) -> list[Reading]:
@@ -48,9 +52,13 @@ def readings(switch: Switch, spec: SamplingSpec) -> Iterator[list[Reading]]:
     if spec.source == "ovsdb":
         _require_updates(switch, spec.interval_s)
     with closing(Meter(switch, spec)) as meter:
-        meter.check_interval()
+        meter.set_interval(spec.interval_s)
         first = meter.read()
-        due = _due(spec, time.monotonic())
+        if spec.pace:
+            spec.pace.limit(*_shortest(switch, spec, meter))
+            due = _due_at_pace(switch, spec.pace, meter, time.monotonic())
+        else:
+            due = _due(spec, time.monotonic())
         yield first
         for _ in due:
             switch.rearm()
@@ -92,6 +100,30 @@ def _due(spec: SamplingSpec, begin: float) -> Iterator[None]:
             return
         time.sleep(max(begin + sample * spec.interval_s - time.monotonic(), 0))
         yield
+
+
+def _shortest(switch: Switch, spec: SamplingSpec, meter: Meter) -> tuple[float, str]:
+    """The shortest interval that can be had of what is read, in seconds, and why."""
+    if meter.in_database:
+        updated_s = sampling.updated_s(switch)
+        return updated_s, f"the counters of the database change every {updated_s:g} s"
+    if spec.ports and any(at.is_pushed for at in meter.interfaces):
+        return meter.pushed_s, f"ovs-vswitchd counts for tunnels and patch ports every {meter.pushed_s:g} s only"
+    return sampling.SHORTEST_S, ""
+
+
+def _due_at_pace(switch: Switch, pace: "Pace", meter: Meter, before: float) -> Iterator[None]:
+    """Wait until the next sample is due, without end, at the interval that ``pace`` has by then; the first was at ``before``."""
+    while True:
+        interval_s = pace.interval_s
+        due = before + interval_s * (int((time.monotonic() - before) / interval_s) + 1)
+        if pace.wait(due, interval_s):
+            before = due
+            yield
+        else:
+            switch.rearm()
+            with suppress(OvstoolError):  # what it would have noted is not known just now
+                meter.set_interval(pace.interval_s)
 
 
 def _differences(samples: Iterable[list[Reading]], difference: Callable) -> Iterator[list]:

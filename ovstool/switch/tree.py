@@ -9,11 +9,12 @@ from ovstool.ovsdb.values import Json, many, mapping, ofport, one
 from ovstool.switch import Switch, lookup, police
 
 _ROOT = ("ovs_version",)
-_BRIDGE = ("name", "datapath_type", "fail_mode", "controller", "ports", "sflow")
+_BRIDGE = ("name", "datapath_type", "datapath_version", "fail_mode", "controller", "ports", "sflow")
 _PORT = ("name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fake_bridge")
 _INTERFACE = (
     "name", "type", "ofport", "admin_state", "link_state", "options", "error", "ingress_policing_rate", "ingress_policing_kpkts_rate",
 )  # fmt: skip
+_NO_VERSIONS = (None, "", "<unknown>")  # the last of a datapath that does not tell its version, as Linux's own
 _QOS = ("type", "other_config", "queues")
 _CONTROLLER = ("target", "is_connected")
 _SFLOW = ("agent", "targets")
@@ -64,6 +65,7 @@ def _bridge(row: Row, rows: _Rows) -> dict:
     return {
         "bridge": row["name"],
         "datapath_type": lookup.datapath_type(row),
+        "datapath_version": None if (version := one(row["datapath_version"])) in _NO_VERSIONS else version,
         "fail_mode": one(row["fail_mode"]),
         "controllers": [
             {"target": controller["target"], "connected": one(controller["is_connected"])}

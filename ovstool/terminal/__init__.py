@@ -1,1 +1,1 @@
-"""All that knows what a screen is: formats, live views, plots, completion, and what may reach a terminal."""
+"""All that knows what a screen is: formats, live views, plots, and what may reach a terminal."""

@@ -224,6 +224,6 @@ def test_open_vswitchs_own_flows_are_not_among_those_deleted(switch, ovstool):
     for change in ("deleted", "unchanged"):
         shown = ovstool("flow del br0 cookie=0/-1 --dry-run").stdout
         assert "table=254" not in shown and len(shown.splitlines()) == len(dump(switch)), shown
-        assert ovstool("flow del br0 cookie=0/-1").stdout == f"br0: {change}\n"
+        assert ovstool("flow del br0 cookie=0/-1").stdout == f"cookie=0/-1: {change}\n"
     assert ovstool("flow list br0 table=254 -f json").json
     assert ovstool("flow del br0 table=254").code == 6

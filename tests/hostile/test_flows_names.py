@@ -5,9 +5,11 @@ import json
 from typing import NamedTuple
 
 import pytest
+from ovs_version import OVS
 
 from ovstool.shell import App
 
+MEMBERS = "members" if OVS >= (2, 15) else "slaves"  # lib/bundle.c
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 NAMES = ["99", "IN_PORT", "a#b", "x cookie=1 ", "myaction", 'q"\\', "a(b", "a,b=c", "a actions=d", "[é]", "a:b"]
 
@@ -63,9 +65,35 @@ def test_a_port_with_an_odd_name(odd, name):
     match = f"table=1,priority=5,ip,in_port={json.dumps(name, ensure_ascii=False)}"
     shown = ovstool(odd, ["flow", "del", "br0", "--strict", "--dry-run", match])
     assert shown.stdout == f"-table=1 priority=5,ip,in_port={quoted} actions={row['actions']}\n"
-    assert ovstool(odd, ["flow", "del", "br0", "table=1,in_port=60000"]).stdout == "br0: unchanged\n"
-    assert ovstool(odd, ["flow", "del", "br0", "--strict", match]).stdout == "br0: deleted\n"
+    assert ovstool(odd, ["flow", "del", "br0", "table=1,in_port=60000"]).stdout == "table=1,in_port=60000: unchanged\n"
+    assert ovstool(odd, ["flow", "del", "br0", "--strict", match]).stdout.endswith(": deleted\n")
     assert flows(odd) == []
+
+
+def test_flows_of_odd_names_can_be_given_back(odd):
+    """As lines that ovs-ofctl reads, too; a name that OpenFlow cuts to that of another port is none."""
+    odd.vsctl("add-port br0 a-name-of-16-bytes1 -- set interface a-name-of-16-bytes1 type=dummy")
+    odd.vsctl("add-port br0 a-name-of-16-bytes2 -- set interface a-name-of-16-bytes2 type=dummy")
+    ports = [number(odd, name) for name in (*NAMES, "a-name-of-16-bytes1", "a-name-of-16-bytes2")]
+    given = "".join(
+        f"priority={at},in_port={port},ip actions=output:{port},enqueue:{port}:3,resubmit({port},3),set_field:{port}->in_port,"
+        f"learn(table=5,in_port={port}),bundle(eth_src,50,hrw,ofport,{MEMBERS}:{port},1)\n"
+        for at, port in enumerate(ports)
+    )
+    path = odd.box.directory / "listed.flows"
+    path.write_text(given)
+    socket = f"unix:{odd.box.directory}/br0.mgmt"
+    odd.tool("ovs-ofctl", "replace-flows", socket, str(path))
+    there = flows(odd, "--no-names")
+    listed = ovstool(odd, ["flow", "list", "br0", "-f", "flows"]).stdout
+    assert 'in_port="99" ' in listed and 'in_port="my\\u0061ction" ' in listed and listed.isascii()
+    assert "a-name-of-16" not in listed
+    path.write_text(listed)
+    odd.tool("ovs-ofctl", "del-flows", socket)
+    odd.tool("ovs-ofctl", "add-flows", socket, str(path))
+    assert flows(odd, "--no-names") == there
+    assert ovstool(odd, ["flow", "replace", "br0", "--file", str(path)]).stdout == "br0: unchanged\n"
+    odd.vsctl("del-port a-name-of-16-bytes1 -- del-port a-name-of-16-bytes2")
 
 
 def test_a_number_is_a_number(odd):
@@ -81,7 +109,7 @@ def test_a_number_is_a_number(odd):
     assert ovstool(odd, ["flow", "add", "br0", "in_port=99,actions=drop"]).stdout.endswith(": created\n")
     assert flows(odd, "--no-names") == sorted([f"in_port={at} actions=drop", "in_port=99 actions=drop"])
     assert ovstool(odd, ["flow", "replace", "br0", "--file", str(path)]).stdout == "br0: unchanged\n"
-    assert ovstool(odd, ["flow", "del", "br0", "in_port=99"]).stdout == "br0: deleted\n"
+    assert ovstool(odd, ["flow", "del", "br0", "in_port=99"]).stdout == "in_port=99: deleted\n"
     assert flows(odd, "--no-names") == [f"in_port={at} actions=drop"]
 
 

@@ -78,6 +78,35 @@ def test_list_is_what_ovs_ofctl_dumps(switch, ovstool):
     assert ovstool("flow list br0 --table 99 -f json").json == []
 
 
+def test_what_a_file_of_flows_says_of_each(switch, ovstool):
+    """All that it takes to add it again; not what was asked for when it was added, nor what it has counted."""
+    ovstool(["flow", "add", "br0", "-q", "table=1,priority=3,cookie=7,idle_timeout=600,hard_timeout=900,importance=5,send_flow_rem,"
+             "no_byte_counts,check_overlap,reset_counts,ip,in_port=eth1 actions=eth2"])  # fmt: skip
+    said = "table=1,priority=3,cookie=0x7,idle_timeout=600,hard_timeout=900,send_flow_rem,no_byte_counts,importance=5"
+    result = ovstool("flow list br0 -f flows --table 1")
+    assert (result.stdout, result.stderr) == (f"{said},ip,in_port=eth1 actions=output:eth2\n", "")
+    eth1, eth2 = (switch.vsctl(f"get interface {port} ofport") for port in ("eth1", "eth2"))
+    assert ovstool("flow list br0 in_port=eth1 -f flows --no-names").stdout == f"{said},ip,in_port={eth1} actions=output:{eth2}\n"
+    assert ovstool("flow list br0 --table 0 -f flows").stdout == "table=0,priority=0 actions=NORMAL\n"
+    result = ovstool("flow list br0 --table 254 -f flows")
+    assert (result.stdout, result.code) == ("", 0)
+    assert result.stderr == "ovstool: note: left out: the flows of table 254, which are Open vSwitch's own\n"
+    listed = ovstool("flow list br0 -f flows").stdout
+    assert ovstool("flow del br0").code == 0
+    done = pipe(switch, ["flow", "add", "br0", "--file", "-"], listed)
+    assert (done.returncode, ovstool("flow list br0 -f flows").stdout) == (0, listed)
+
+
+def test_what_has_no_place_in_a_file_of_flows(refused):
+    for option in ("-c match", "--sort-column priority", "--parsed"):
+        assert refused(f"flow list br0 -f flows {option}", 2).startswith("-f flows: has whole flows")
+    assert refused("-H a,b flow list br0 -f flows", 2).startswith("-f flows: the flows of one bridge make a file")
+    for command in ("flow diff br0 --file -", "flow top br0", "port list", "show"):
+        assert "flows: no such format" in refused(f"{command} -f flows", 2)
+    assert refused("flow list nosuch -f flows", 3).startswith("bridge nosuch: ")
+    assert refused("flow list br0 nw_dst=1.1.1.1 -f flows", 2)
+
+
 def test_parsed_flows_are_objects(switch, ovstool):
     ovstool(["flow", "add", "br0", "table=1,priority=10,tcp,in_port=eth1,nw_dst=10.0.0.0/8 actions=set_field:5->reg0,output:eth2"])
     row = ovstool("flow list br0 --table 1 --parsed --names -f json").json[0]
@@ -99,7 +128,7 @@ def test_thousands_of_flows(switch, ovstool):
     rows = ovstool("flow list br0 --table 1 -f json").json
     assert {row["match"] for row in rows} == {f"ip,nw_dst=10.0.{i >> 8}.{i & 255}" for i in range(5_000)}
     assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 table=1").stdout == "br0: deleted\n"
+    assert ovstool("flow del br0 table=1").stdout == "table=1: deleted\n"
 
 
 def test_adding_twice_changes_nothing_however_it_is_written(switch, ovstool):
@@ -140,7 +169,9 @@ def test_protocols_without_bundles(switch, ovstool, unmoved, protocols):
     result = ovstool(["flow", "diff", "br0", "--file", file(switch, "priority=3,ip actions=mod_nw_src:1.2.3.4")])
     assert (result.stdout, result.code) == ("- priority=0 actions=NORMAL\n", 1)
     assert len(ovstool("flow list br0 -f json").json) == 2
-    assert ovstool("flow del br0 ip").stdout == "br0: deleted\n"
+    note = f"ovstool: note: left out: flags of flows, such as send_flow_rem, which {protocols} does not tell\n"
+    assert ovstool("flow list br0 -f flows").stderr == note
+    assert ovstool("flow del br0 ip").stdout == "ip: deleted\n"
 
 
 def test_what_became_of_each_flow(switch, ovstool):
@@ -197,19 +228,22 @@ def test_delete(switch, ovstool):
     ovstool(
         ["flow", "add", "br0", *(f"table=1,priority={i},tcp,in_port=eth1 actions=drop" for i in (1, 2)), "table=1,cookie=5,ip actions=drop"]
     )
-    result = ovstool("flow del br0 table=1,priority=2,tcp,in_port=eth1 --strict")
-    assert (result.stdout, result.stderr) == ("br0: deleted\n", "ovstool: note: 1 flow deleted\n")
-    assert ovstool("flow del br0 table=1,priority=2,tcp,in_port=eth1 --strict").stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 table=1,priority=1,tcp --strict").stdout == "br0: unchanged\n"
+    exact = "table=1,priority=2,tcp,in_port=eth1"
+    result = ovstool(f"flow del br0 {exact} --strict")
+    assert (result.stdout, result.stderr) == (f"{exact}: deleted\n", "ovstool: note: 1 flow deleted\n")
+    assert ovstool(f"flow del br0 {exact} --strict").stdout == f"{exact}: unchanged\n"
+    assert ovstool("flow del br0 table=1,priority=1,tcp --strict").stdout == "table=1,priority=1,tcp: unchanged\n"
     assert len(ofctl(switch)) == 3
-    assert ovstool("flow del br0 cookie=5/-1").stdout == "br0: deleted\n"
-    assert ovstool("flow del br0 table=1,udp").stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 out_port=eth2").stdout == "br0: unchanged\n"
-    assert ovstool("flow del br0 tcp,in_port=eth1").stdout == "br0: deleted\n"
+    assert ovstool("flow del br0 cookie=5/-1").stdout == "cookie=5/-1: deleted\n"
+    assert ovstool("flow del br0 table=1,udp").stdout == "table=1,udp: unchanged\n"
+    assert ovstool("flow del br0 out_port=eth2").stdout == "out_port=eth2: unchanged\n"
+    assert ovstool("flow del br0 tcp,in_port=eth1 -n").stderr.startswith("ovstool: note: tcp,in_port=eth1: would be deleted\n")
+    assert ovstool("flow del br0 tcp,in_port=eth1 -f json").json == [{"object": "tcp,in_port=eth1", "change": "deleted"}]
     assert ofctl(switch) == [NORMAL]
     result = ovstool("flow del br0")
-    assert (result.stdout, result.stderr) == ("br0: deleted\n", "ovstool: note: 1 flow deleted\n")
-    assert ovstool("flow del br0").stdout == "br0: unchanged\n"
+    assert (result.stdout, result.stderr) == ("all flows of br0: deleted\n", "ovstool: note: 1 flow deleted\n")
+    assert ovstool("flow del br0 -f json").json == [{"object": "all flows of br0", "change": "unchanged"}]
+    assert ovstool("flow del br0").stdout == "all flows of br0: unchanged\n"
 
 
 def test_replace_and_diff(switch, ovstool):

@@ -6,7 +6,8 @@ from contextlib import closing
 import pytest
 
 from ovstool.errors import UsageError
-from ovstool.switch import Switch, flow
+from ovstool.switch import Switch
+from ovstool.switch.flow import top
 
 # By table, priority and match: the age in seconds, packets and bytes now, and when the interval is over.
 COUNTED = {
@@ -70,7 +71,7 @@ def shared(running_switch):
 def clock(shared, tmp_path, monkeypatch):
     """With an ovs-ofctl that dumps what is counted above, first and then, and is the real one for all else."""
     clock = Clock()
-    monkeypatch.setattr(flow, "time", clock)
+    monkeypatch.setattr(top, "time", clock)
     for which in (0, 1):
         # ovs-vswitchd numbers ports in the order in which it happens to come upon them.
         numbers = {port: shared.vsctl(f"get interface {port} ofport") for port in ("eth1", "eth2")}
@@ -96,7 +97,7 @@ def clock(shared, tmp_path, monkeypatch):
 )
 def test_the_flows_with_the_most_traffic(shared, clock, by, limit, rows):
     with closing(Switch(db=shared.box.db)) as switch:
-        assert flow.top(switch, "br0", None, None, 10.0, by, limit) == rows
+        assert top.top(switch, top.TopSpec("br0", None, None, by, limit), 10.0) == rows
     assert clock.slept == [10.0]
 
 
@@ -104,9 +105,9 @@ def test_the_flows_with_the_most_traffic(shared, clock, by, limit, rows):
 def test_an_interval_has_to_fit_into_the_time_allowed(shared, clock, interval_s, is_too_long):
     with closing(Switch(db=shared.box.db, timeout_s=30)) as switch:
         if not is_too_long:
-            assert len(flow.top(switch, "br0", None, None, interval_s, "bytes", 99)) == len(ROWS)
+            assert len(top.top(switch, top.TopSpec("br0", None, None, "bytes", 99), interval_s)) == len(ROWS)
             return
         with pytest.raises(UsageError) as failure:
-            flow.top(switch, "br0", None, None, interval_s, "bytes", 99)
+            top.top(switch, top.TopSpec("br0", None, None, "bytes", 99), interval_s)
     assert str(failure.value) == f"--interval {interval_s}: longer than the time allowed (30 s); try: -t {interval_s + 30}"
     assert clock.slept == []

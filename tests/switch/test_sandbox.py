@@ -159,6 +159,9 @@ def test_a_second_one_beside_it(place, second, datapath):
 def test_ports_and_bridge_can_be_named(place):
     box, _ = sandbox.start(place, "dummy", ports=["a", "b", "c"], bridge="br-int")
     assert sorted(output(box, "ovs-vsctl", "list-ports", "br-int").split()) == ["a", "b", "c"]
+    versions = [output(box, "ovs-vsctl", "get", "open_vswitch", ".", column).strip().strip('"') for column in ("ovs_version", "db_version")]
+    schema = output(box, "ovsdb-tool", "schema-version", sandbox._schema()).strip()
+    assert versions == [output(box, "ovs-vswitchd", "--version").splitlines()[0].split()[-1], schema]
 
 
 # --- what was killed

@@ -32,10 +32,13 @@ def test_everything_is_in_it(switch, ovstool):
     configure(switch)
     ovstool("bridge set br1 --external-id wait=for-it")  # until ovs-vswitchd has seen bad0
     text = ovstool("show").stdout
+    version = switch.tool("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
+    assert text.splitlines()[0] == f"Open vSwitch {version}, datapath dummy (built-in)"
     wanted = ["bridge br0", "bridge br1", "secure", "tcp:127.0.0.1:1", "NOT CONNECTED", "10.0.0.5:6343", "tag 5", "linux-htb", "5 Mbit/s"]
     wanted += ["7000 packets/s"] if PACKET_RATE else []
     assert [word for word in [*wanted, "10 Mbit/s", "bond0", "eth8", "ERROR"] if word not in text] == []
     shown = ovstool("show -f json").json
+    assert shown["ovs_version"] == version and [bridge["datapath_version"] for bridge in shown["bridges"]] == ["<built-in>"] * 2
     assert [bridge["bridge"] for bridge in shown["bridges"]] == switch.vsctl("list-br").split()
     br0 = shown["bridges"][0]
     assert br0["controllers"] == [{"target": "tcp:127.0.0.1:1", "connected": False}]

@@ -8,6 +8,7 @@ PACKET_RATE = {"ingress_policing_kpkts_rate": 6} if OVS >= (2, 16) else {}
 SHAPED = {"type": "linux-htb", "other_config": {"max-rate": "5000000"}, "queues": {0: {"dscp": 1}, 3: {"dscp": 2}}}
 BR0 = {
     "datapath_type": "netdev",
+    "datapath_version": "<built-in>",
     "fail_mode": "secure",
     "controller": [{"target": "tcp:127.0.0.2:1", "is_connected": True}, {"target": "tcp:127.0.0.1:1"}],
     "sflow": {"agent": "lo", "targets": ["10.0.0.5:1", "10.0.0.6:1"]},
@@ -44,6 +45,7 @@ def local(name: str) -> dict:
 SHOWN = {
     "bridge": "br0",
     "datapath_type": "netdev",
+    "datapath_version": "<built-in>",
     "fail_mode": "secure",
     "controllers": [{"target": "tcp:127.0.0.1:1", "connected": False}, {"target": "tcp:127.0.0.2:1", "connected": True}],
     "sflow": {"agent": "lo", "targets": ["10.0.0.5:1", "10.0.0.6:1"]},
@@ -66,12 +68,12 @@ SHOWN = {
         {"port": "fake0"} | PORT | {"fake_bridge": True, "tag": 9, "interfaces": interfaces("fake0")},
     ],
 }  # fmt: skip
-PLAIN = {"datapath_type": "system", "fail_mode": None, "controllers": [], "sflow": None}
+PLAIN = {"datapath_type": "system", "datapath_version": None, "fail_mode": None, "controllers": [], "sflow": None}
 
 
 @pytest.mark.parametrize("names", ["", "br0 br1 br2", "br2 br0", "br1"])
 def test_all_of_it(database, names):
-    database.put({"br2": {}, "br0": BR0, "br1": {"ports": {"eth7": {}}}})
+    database.put({"br2": {}, "br0": BR0, "br1": {"ports": {"eth7": {}}, "datapath_version": "<unknown>"}})
     eth7 = {"port": "eth7"} | PORT | {"interfaces": interfaces("eth7")}
     bridges = {
         "br0": SHOWN,

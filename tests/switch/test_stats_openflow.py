@@ -216,8 +216,8 @@ def test_many_ports_come_in_several_parts(switch, ovstool):
         assert expected["br0"]["tx_packets"] == 2
         parts = switch.tool("ovs-ofctl", "-O", version, "dump-ports", "br0").count("OFPST_PORT reply")
         assert parts == {"OpenFlow10": 1, "OpenFlow13": 1}.get(version, 3 if OVS >= (2, 17) else 2)  # 2.13 tells less of a port
-        connection = client(switch)
-        assert {names(switch)[port.port] for port in connection.port_stats()} == {"br0", "eth1", "eth2", *ports}
+        connection, named = client(switch), names(switch)
+        assert {named[port.port] for port in connection.port_stats()} == {"br0", "eth1", "eth2", *ports}
         connection.close()
         # More questions than are asked at once.
         assert [row["port"] for row in ovstool(["stats", *ports, "-f", "json", "--source", "openflow"]).json] == ports

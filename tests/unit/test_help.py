@@ -54,13 +54,33 @@ def options_named_in(lines: list[str]) -> set[str]:
 HELP_OF_COMPLETE = """\
 usage: ovstool complete [SHELL] [options]
 
-Print the completion script for bash.
+Print the completion script for bash, zsh or fish.
 
-example:
+examples:
   ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+  ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
+  ovstool complete fish | sudo tee /usr/share/fish/vendor_completions.d/ovstool.fish
+
+With it, Tab completes commands, options and their values, and the bridges,
+ports, queues and hosts of the switch that the line names with --db or --host,
+or else of the one that ovstool would use. A switch that does not answer soon
+completes nothing, and nobody is asked for a password.
+
+Packages and 'pip install' put the scripts where the shells look for them. From
+a virtual environment (venv, pipx) put them there yourself, and open a new
+shell:
+  ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
+  ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
+  ovstool complete fish > ~/.config/fish/completions/ovstool.fish
+
+For bash without the bash-completion package, or zsh without a directory of your
+own in $fpath, put one of these into ~/.bashrc or ~/.zshrc:
+  source <(ovstool complete bash)
+  source <(ovstool complete zsh)
 
 arguments:
-  SHELL                 the shell to complete in: bash
+  SHELL                 the shell to complete in: bash, zsh, fish (default:
+                        bash)
 
 common options:  ovstool help options
 """

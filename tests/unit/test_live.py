@@ -20,8 +20,22 @@ _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
 _BEGIN = """
 import sys, time
-from ovstool.terminal.live_table import LiveTable
+from ovstool.pace import Pace
 from ovstool.rates import QueueRate, Rate
+from ovstool.terminal.live.cells import Characters, encoding_of
+from ovstool.terminal.live.live import Live, has_keyboard
+from ovstool.terminal.live.rates import RatesView
+from ovstool.terminal.live.table import Table
+from ovstool.terminal.live.view import Seen
+
+class LiveRates(Live):
+    def __init__(self, speeds={}, rate_class=Rate, sort=None, descending=True, title="ovstool stats", stdin=None, **how):
+        view = RatesView(rate_class, sort, descending, Characters(encoding_of(sys.stdout)))
+        view.link_speeds[None] = speeds
+        super().__init__(Table(view, title, has_keyboard(stdin), **how), stdin)
+
+    def show(self, rows):
+        return super().show([Seen(None, row) for row in rows])
 
 def rate(port, rx=0.0, tx=0.0, reset=False, dropped=0.0, pps=0.0):
     return Rate(1e9, port, 0.25, rx, tx, pps, pps, dropped, 0.0, 0.0, 0.0, reset)
@@ -30,7 +44,7 @@ def unknown(port, reset=False):
     return Rate(1e9, port, 0.25, *[None] * 8, reset)
 
 def watch(rows, speeds={}, rate_class=Rate, **how):
-    with LiveTable(rate_class, speeds.get, **how) as table:
+    with LiveRates(speeds, rate_class, **how) as table:
         while table.show(rows):
             time.sleep(0.02)
     print("ended", flush=True)
@@ -144,7 +158,7 @@ def test_fits_the_screen(terminal, columns, lines, count):
     if columns >= 40:
         seen = shown.until(f"eth{count - 1} ")
         assert ports(seen) == [f"eth{i}" for i in range(count - 1, -1, -1)][: len(ports(seen))]
-        assert len(ports(seen)) == count or f"{count - len(ports(seen))} more" in seen
+        assert (f"1-{len(ports(seen))} of {count} ports" if len(ports(seen)) < count else f"{count} ports") in seen[0]
         assert (f"{count - 1} M" in seen[2]) and "500 k" in seen[2]
         assert any("history" in line for line in seen) == (columns > 40) and ("rx pkt/s" in seen[1]) == (columns > 100)
     while shown.raw.count(b"\x1b[H") < 3:
@@ -158,12 +172,12 @@ def test_fits_the_screen(terminal, columns, lines, count):
 
 def test_follows_the_size_of_the_window(terminal):
     shown = terminal(f"watch({many(100)})", 80, 24)
-    shown.until("81 more")
+    shown.until("1-20 of 100 ports")
     shown.resize(40, 10)
-    shown.until("94 more")
+    shown.until("1-7 of 100 ports")
     shown.resize(120, 60)
-    lines = shown.until("45 more")
-    assert len(ports(lines)) == 55 and lines[-1].startswith("q quit")
+    lines = shown.until("1-56 of 100 ports")
+    assert len(ports(lines)) == 56 and lines[-1].startswith("q quit")
 
 
 THREE = "[rate('eth1', rx=3e6, tx=1e6), rate('eth2', rx=1e6, tx=2e6), unknown('eth3'), rate('eth4', rx=2e6, tx=5e6)]"
@@ -206,7 +220,7 @@ def test_keys(terminal):
 def test_pause_keeps_what_is_shown(terminal, tmp_path):
     other = tmp_path / "other"
     shown = terminal(
-        "import os\nwith LiveTable(Rate, {}.get) as table:\n"
+        "import os\nwith LiveRates() as table:\n"
         f"    while table.show([rate('eth2' if os.path.exists({str(other)!r}) else 'eth1')]): time.sleep(0.02)"
     )
     shown.until("eth1")
@@ -220,7 +234,7 @@ def test_pause_keeps_what_is_shown(terminal, tmp_path):
 
 
 def test_q_does_not_wait_for_the_next_reading(terminal):
-    shown = terminal("with LiveTable(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(1000)\nprint('ended')")
+    shown = terminal("with LiveRates() as table:\n    table.show([rate('eth1')])\n    time.sleep(1000)\nprint('ended')")
     shown.until("eth1")
     shown.press("q")
     assert shown.end() == 0
@@ -269,7 +283,7 @@ def test_ctrl_c_while_the_terminal_takes_nothing(terminal):
 
 
 def test_an_exception(terminal):
-    shown = terminal("with LiveTable(Rate, {}.get) as table:\n    table.show([rate('eth1')])\n    time.sleep(0.3)\n    1 / 0")
+    shown = terminal("with LiveRates() as table:\n    table.show([rate('eth1')])\n    time.sleep(0.3)\n    1 / 0")
     assert shown.end() == 1
     assert b"ZeroDivisionError" in shown.raw.rpartition(b"\x1b[?1049l")[2]
 
@@ -314,7 +328,9 @@ HOSTILE = [
 
 def test_hostile_names_steer_nothing(terminal):
     rows = f"[rate(name) for name in {HOSTILE!r}]"
-    program = f"with LiveTable(Rate, {{}}.get, title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
+    program = (
+        f"with LiveRates(title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
+    )
     shown = terminal(program, 80, 24)
     lines = shown.until(":smile:")
     assert r"\x1b[2J\x1b[31mred" in lines[0] and any(re.search(r"^\d\d:\d\d:\d\d a\\nb\\rc$", line) for line in lines)
@@ -368,7 +384,7 @@ def test_utilisation(terminal):
 
 def test_readings_between_two_redraws(terminal):
     shown = terminal(
-        "with LiveTable(Rate, {}.get) as table:\n    n = 0\n    while table.show([rate('eth1', rx=200e6 * (n % 2))]):\n        n += 1; time.sleep(0.002)"
+        "with LiveRates() as table:\n    n = 0\n    while table.show([rate('eth1', rx=200e6 * (n % 2))]):\n        n += 1; time.sleep(0.002)"
     )
     lines = shown.until(r"eth1 +(9\d\.?\d*|10\d\.?\d*) M +█████")
     assert any(re.match(r"rates: mean of \d+ readings, .* highest of them$", line) for line in lines)
@@ -376,11 +392,11 @@ def test_readings_between_two_redraws(terminal):
 
 def test_a_port_that_is_gone(terminal):
     shown = terminal(
-        "with LiveTable(Rate, {}.get) as table:\n    n = 0\n"
+        "with LiveRates() as table:\n    n = 0\n"
         "    while table.show([rate('eth1'), rate('eth2')] if n < 20 else [rate('eth1')]):\n        n += 1; time.sleep(0.02)"
     )
     shown.until("2 ports")
-    assert ports(shown.until("1 ports")) == ["eth1"]
+    assert ports(shown.until("1 port ")) == ["eth1"]
 
 
 def test_queues(terminal):
@@ -411,7 +427,9 @@ class Ticks(SwitchStream):
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("--watch", action="store_true")
+        parser.add_argument("--interval", type=float)
         return parser
+    def view(self, args, sort, descending): return RatesView(Rate, sort, descending, Characters("utf-8"))
     def row_class(self, args): return Rate
     def streams(self, args): return True
     def on_switch(self, switch, args):
@@ -461,7 +479,7 @@ def test_columns_that_a_live_table_has_not(terminal):
 
 
 def test_a_bar_of_hosts_is_there_after_a_second_and_leaves_nothing(terminal):
-    wait = "from ovstool.terminal.live_bar import progress\nwith progress(sys.stderr, 5) as show:\n    show(1); time.sleep({0}); show(2); time.sleep(0.2); show(3); time.sleep({1})\nprint('ended', flush=True)"
+    wait = "from ovstool.terminal.live.progress import progress\nwith progress(sys.stderr, 5) as show:\n    show(1); time.sleep({0}); show(2); time.sleep(0.2); show(3); time.sleep({1})\nprint('ended', flush=True)"
     shown = terminal(wait.format(1.1, 1), 60, 10)
     while b"3/5" not in shown.raw:
         assert shown.read()
@@ -484,7 +502,7 @@ def test_the_callers_streams_and_signals_are_as_they_were(terminal):
         "import signal, threading\n"
         "def state(): return [signal.getsignal(n) for n in (1, 2, 3, 15, 20)], sys.stdout, sys.stderr\n"
         "before, during = state(), []\n"
-        "with LiveTable(Rate, {}.get) as table:\n"
+        "with LiveRates() as table:\n"
         "    while table.show([rate('eth1')]):\n"
         "        during = [state()[1:] == before[1:], state()[0] != before[0], threading.active_count()]; time.sleep(0.02)\n"
         "print(state() == before, during, threading.active_count(), flush=True)"
@@ -521,19 +539,14 @@ def test_a_window_without_a_size_and_one_that_says_it_is_huge(terminal):
     assert shown.end() == 0
 
 
-def test_speeds_are_asked_for_once_a_second(monkeypatch):
-    """Where nothing is drawn: only what is asked, of each port once."""
-    from types import SimpleNamespace
+def test_readings_are_kept_for_a_terminal_that_takes_nothing():
+    """Where nothing is drawn: reading goes on."""
+    from ovstool.terminal.live.live import _WAITING, Live
 
-    from ovstool.rates import QueueRate
-    from ovstool.terminal import live_table
+    class Nothing:
+        note = ""
 
-    now, asked = 100.0, []
-    monkeypatch.setattr(live_table, "time", SimpleNamespace(monotonic=lambda: now))
-    table = live_table.LiveTable(QueueRate, lambda port: asked.append(port) or 5, stdin=open(os.devnull), stdout=open(os.devnull, "w"))
-    rows = [QueueRate(1.0, port, queue, 1.0, 1.0, 1.0, False) for port in ("eth1", "eth2") for queue in (0, 1)]
-    for moment, times in ((100.0, 1), (100.9, 1), (101.0, 2), (101.9, 2), (102.1, 3)):
-        now = moment
-        assert table.show(rows) is True
-        assert asked == ["eth1", "eth2"] * times
-    assert table._screen.speeds == {"eth1": 5, "eth2": 5}
+    with open(os.devnull) as stdin, open(os.devnull, "w") as stdout:
+        live = Live(Nothing(), stdin, stdout)
+        assert [live.show([number]) for number in range(_WAITING + 2)] == [True] * (_WAITING + 2)
+        assert (len(live._samples), live._samples[0], live._samples[-1]) == (_WAITING, [2], [_WAITING + 1])

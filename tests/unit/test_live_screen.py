@@ -7,27 +7,42 @@ from types import SimpleNamespace
 import pytest
 
 from ovstool.rates import QueueRate, Rate
-from ovstool.terminal import live_screen
-from ovstool.terminal.live_screen import Screen
+from ovstool.terminal.live import order
+from ovstool.terminal.live.cells import SPARK, Characters
+from ovstool.terminal.live.live import Frame
+from ovstool.terminal.live.rates import RatesView
+from ovstool.terminal.live.table import Table
+from ovstool.terminal.live.view import Line, Seen
 
 AT = time.strftime("%H:%M:%S", time.localtime(1e9))
-HELP = "q quit  s sort  r reverse  space pause  left/right sort column"
+HELP = "q quit  ? help  / filter  enter qos explain  s sort  r reverse  space pause  +/- interval"
 
 
 def rate(port: str, rx: float | None = 0.0, tx: float | None = 0.0, at: float = 1e9, span_s: float = 0.25, reset=False, errors=0.0) -> Rate:
     return Rate(at, port, span_s, rx, tx, 5.0, None if tx is None else 7.0, 2.0, 0.0, errors, 0.0, reset)
 
 
-def screen(*samples, sort=None, descending=True, encoding="utf-8", keyboard=True, speeds=()) -> Screen:
-    found = Screen(Rate, sort, descending, "title", encoding, keyboard)
-    found.speeds = dict(speeds)
+class Rates(Table):
+    """A table of rates that takes them as they are."""
+
+    def take(self, samples):
+        super().take([[Seen(None, row) for row in rows] for rows in samples])
+
+    def lines_of_rows(self) -> list[Line]:
+        return list(map(self._readings.now.line, self._readings.now.rows))
+
+
+def screen(*samples, sort=None, descending=True, encoding="utf-8", keyboard=True, speeds=(), rate_class=Rate) -> Rates:
+    view = RatesView(rate_class, sort, descending, Characters(encoding))
+    view.link_speeds[None] = dict(speeds)
+    found = Rates(view, "title", keyboard)
     for sample in samples:
         found.take([sample])
     return found
 
 
-def shown(screen: Screen, width: int, height: int = 8) -> list[str]:
-    return ["".join(text for text, _ in cells).rstrip() for cells in screen._text(width, height)]
+def shown(screen: Table, width: int, height: int = 8) -> list[str]:
+    return ["".join(text for text, _ in cells).rstrip() for cells in screen.lines(width, height)]
 
 
 def test_columns_come_as_there_is_room():
@@ -35,7 +50,8 @@ def test_columns_come_as_there_is_room():
     heads = [" ".join(shown(one, width)[1].split()) for width in range(20, 140)]
     begin = {head: 20 + heads.index(head) for head in heads}  # what is always there is cut where it does not fit
     assert begin == {
-        "port rx bit/s tx bit/s": 20,
+        "port rx bit/s": 20,
+        "port rx bit/s tx bit/s": 24,
         "port rx bit/s tx bit/s drops/s errors/s": 50,
         "port rx bit/s history tx bit/s history drops/s errors/s": 68,
         "port rx bit/s history tx bit/s history rx pkt/s tx pkt/s drops/s errors/s": 86,
@@ -65,10 +81,10 @@ def test_what_is_left_over_is_for_long_names_and_then_for_history():
 
 def test_a_sparkline_says_what_is_unknown_what_is_nothing_and_what_is_next_to_nothing():
     found = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 1.0, 4.0, 6.99, 7.0)])
-    line = found._sparkline("rx", next(iter(found._now.lines.values())), 7)[0]
+    line = found.view._sparkline("rx_bps", found.lines_of_rows()[0], 7)[0]
     assert line == " \u2581\u2582\u2582\u2585\u2588\u2588", line
     ascii_line = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 7.0)], encoding="ascii")
-    assert ascii_line._sparkline("rx", next(iter(ascii_line._now.lines.values())), 7)[0] == " _.#"
+    assert ascii_line.view._sparkline("rx_bps", ascii_line.lines_of_rows()[0], 7)[0] == " _.#"
 
 
 def test_a_bar_and_a_percentage_of_the_speed_of_a_link():
@@ -79,45 +95,48 @@ def test_a_bar_and_a_percentage_of_the_speed_of_a_link():
         (100, "\u2588" * 8, "100%", "red"), (2000, "\u2588" * 8, "999%", "red"),
     ):  # fmt: skip
         found = screen([rate("eth1", rx=mbit * 1e6)], speeds={"eth1": 10**8})
-        (line,) = found._now.lines.values()
-        text, style = found._bar("rx", line, 8)
-        assert (text, style.color.name if style.color else None, found._percent("rx", line, 4)[0]) == (bar, colour, percent), mbit
-    (line,) = screen([rate("eth1", rx=None)])._now.lines.values()
-    assert screen()._percent("rx", line, 4)[0] == "-"
+        (line,) = found.lines_of_rows()
+        text, style = found.view._bar("rx", line, 8)
+        assert (text, style.color.name if style.color else None, found.view._percent("rx", line, 4)[0]) == (bar, colour, percent), mbit
+    (line,) = screen([rate("eth1", rx=None)]).lines_of_rows()
+    assert screen().view._percent("rx", line, 4)[0] == "-"
 
 
 def test_several_readings_at_once():
     """The numbers are their mean by time, a column of a sparkline is their highest; a port that is gone is gone."""
     found = screen()
     found.take([[rate("eth1", 100.0, None, 1.0, 1.0), rate("gone")], [rate("eth1", 400.0, 8.0, 3.0, 2.0, reset=True)]])
-    ((key, line),) = found._now.lines.items()
-    assert (key, line.rate.rx_bps, line.rate.tx_bps, line.rate.time, line.reset_at) == ("eth1", 300.0, 8.0, 3.0, 3.0)
-    assert line.highest == {"rx": (400.0,), "tx": (8.0,)}
-    assert (found._now.time, found._now.interval_s, found._now.readings) == (3.0, 1.5, 2)
+    now, (line,) = found._readings.now, found.lines_of_rows()
+    assert (line.row.port, line.row.rx_bps, line.row.tx_bps, line.row.time, line.marked_at) == ("eth1", 300.0, 8.0, 3.0, 3.0)
+    assert (line.last("rx_bps", 9), line.last("tx_bps", 9)) == ([400.0], [8.0])
+    assert (now.time, now.interval_s, now.readings) == (3.0, 1.5, 2)
     assert "rates: mean of 2 readings, 3.000 s; history: a column is the highest of them" in shown(found, 120)
     found.take([[rate("eth1", 1.0, 2.0, 4.0)], []])
-    assert found._now.lines == {}
+    assert found.lines_of_rows() == []
 
 
 def test_the_head_of_the_screen_and_what_helps():
     found = screen([rate("eth1"), rate("eth2")])
     at = time.strftime("%H:%M:%S", time.localtime(1e9))
     assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  2 ports  by rx+tx, descending"
-    assert shown(found, 20)[0].startswith("title  ") and len(shown(found, 20)[0]) <= 20
+    assert shown(found, 20)[0] == "title  2 ports"
     assert shown(found, 100)[-2:] == [
         "history: a column is one reading, 0.250 s",
-        "q quit  s sort  r reverse  space pause  left/right sort column",
+        HELP,
     ]
-    assert shown(found, 100, 7)[-1] == "" and len(shown(found, 100, 7)) == 7 and shown(found, 40, 8)[-1].endswith("space pause")
+    assert shown(found, 100, 7)[-1] == "" and len(shown(found, 100, 7)) == 7 and shown(found, 76, 8)[-1].endswith("space pause")
     found.note = "a note"
-    found.pause()
+    found.press(" ")
     assert shown(found, 100, 7)[-1] == "a note" and shown(found, 100)[0].startswith("PAUSED  title")
     found.take([[rate("eth1", 5e6)]])
     assert shown(found, 100)[0].endswith("2 ports  by rx+tx, descending")
-    found.pause()
-    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  1 ports  by rx+tx, descending"
+    found.press(" ")
+    assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  1 port  by rx+tx, descending"
     assert "q quit" not in "".join(shown(screen([rate("eth1")], keyboard=False), 100))
-    assert "2 more" in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6) and "3 more" not in shown(found, 100, 6)
+    assert (
+        "  1-4 of 5 ports  " in shown(screen([rate(f"eth{number}") for number in range(5)]), 100, 6)[0]
+        and " of " not in shown(found, 100, 6)[0]
+    )
 
 
 def test_the_order_of_ports():
@@ -126,13 +145,14 @@ def test_the_order_of_ports():
         (None, True, "1243"), (None, False, "4213"), ("rx_bps", True, "2413"), ("tx_bps", False, "2134"), ("port", True, "4321"), ("port", False, "1234"),
     ):  # fmt: skip
         found = screen(rows, sort=sort, descending=descending)
-        assert "".join(line.rate.port[3] for line in found._sorted(found._now.lines)) == order
+        assert "".join(line.split()[0][3] for line in shown(found, 40)[2:6]) == order
 
 
 def test_the_columns_that_can_be_sorted_by():
-    assert screen().orders[:3] == ["rx+tx", "port", "rx_bps"] and "time" not in screen().orders and "interval_s" not in screen().orders
-    assert "time" in screen(sort="time").orders
-    queues = Screen(QueueRate, None, True, "title", "utf-8", True)
+    orders = screen().view.orders
+    assert orders[:3] == ["rx+tx", "port", "rx_bps"] and "time" not in orders and "interval_s" not in orders
+    assert "time" in screen(sort="time").view.orders
+    queues = screen(rate_class=QueueRate).view
     assert queues.sort == "tx_bps" and "rx+tx" not in queues.orders and {"port", "queue"} <= set(queues.orders)
 
 
@@ -142,9 +162,9 @@ def test_a_reset_is_marked_for_a_while():
         assert ("reset" in shown(found, 100)[2]) is mark, seconds
 
 
-def styled(screen: Screen, width: int, height: int) -> list[list[tuple[str, str]]]:
+def styled(screen: Table, width: int, height: int) -> list[list[tuple[str, str]]]:
     """Each cell with the look that it has, without the spaces between two."""
-    return [[(text, str(style)) for text, style in cells[::2]] for cells in screen._text(width, height)]
+    return [[(text, str(style)) for text, style in cells[::2]] for cells in screen.lines(width, height)]
 
 
 def test_every_cell_of_a_screen_of_ports():
@@ -152,7 +172,7 @@ def test_every_cell_of_a_screen_of_ports():
     fast = Rate(1e9, "eth4", 0.25, 9e7, 1e3, 0.0, 0.0, 0.0, 0.0, None, 4.0, False)
     found = screen(
         [rate("eth1", 5e7, 2e6), rate("eth2", 0.0, None, errors=3.0), unknown, fast],
-        speeds={"eth1": 10**8, "eth2": 10**8, "eth4": 10**8},
+        speeds={"eth1": 10**8, "eth2": 10**8, "eth4": 10**8}, keyboard=False,
     )  # fmt: skip
     found.note = "a note"
     blank, nothing, zero = (" " * 33, "cyan"), ("       -", "dim"), ("       0", "dim")
@@ -180,15 +200,14 @@ def test_every_cell_of_a_screen_of_ports():
             ("eth3     reset", "bold yellow"), nothing, blank, no_bar, no_percent, nothing, blank, no_bar, no_percent, nothing, nothing,
             nothing, nothing,
         ],
-        [], [], [],
+        [], [], [], [],
         [("a note".ljust(160), "bold yellow")],
         [("history: a column is one reading, 0.250 s".ljust(160), "dim")],
-        [(HELP, "dim")],
     ]  # fmt: skip
 
 
 def test_every_cell_of_a_screen_of_queues_in_ascii():
-    found = Screen(QueueRate, None, True, "title", "ascii", True)
+    found = screen(rate_class=QueueRate, encoding="ascii", keyboard=False)
     rows = [(10, 1e6, 2.0, False), (2, 3e6, 5.0, False), (3, None, None, True)]
     found.take([[QueueRate(1e9, "eth1", queue, 0.25, bps, pps, reset) for queue, bps, pps, reset in rows]])
     peak = (" " * 55 + "#", "cyan")
@@ -200,9 +219,8 @@ def test_every_cell_of_a_screen_of_queues_in_ascii():
         [("eth1     reset", "bold yellow"), ("         3", "none"), ("       -", "dim"), (" " * 56, "cyan"), ("       -", "dim")],
         [], [],
     ]  # fmt: skip
-    assert [line[:1] for line in styled(found, 100, 8)[-2:]] == [
-        [("history: a column is one reading, 0.250 s".ljust(100), "dim")], [(HELP, "dim")],
-    ]  # fmt: skip
+    assert [line[:1] for line in styled(found, 100, 8)[-2:]] == [[], [("history: a column is one reading, 0.250 s".ljust(100), "dim")]]
+    assert styled(screen(rate_class=QueueRate), 100, 8)[-1] == [(HELP, "dim")]
 
 
 def test_which_column_is_marked_as_the_one_sorted_by():
@@ -213,7 +231,7 @@ def test_which_column_is_marked_as_the_one_sorted_by():
     ):  # fmt: skip
         found = screen([rate("eth1")], sort=sort)
         assert [text.strip() for text, style in styled(found, 160, 8)[1] if style == "bold reverse"] == marked, sort
-    queues = Screen(QueueRate, "queue", True, "title", "utf-8", True)
+    queues = screen(rate_class=QueueRate, sort="queue")
     assert [text.strip() for text, style in styled(queues, 160, 8)[1] if style == "bold reverse"] == ["queue"]
 
 
@@ -229,28 +247,28 @@ def test_before_the_first_reading():
 
 
 def test_from_which_width_on_there_is_which_column():
-    def begins(found: Screen) -> list[tuple[int, int]]:
+    def begins(found: Table) -> list[tuple[int, int]]:
         counts = [len(styled(found, width, 8)[1]) for width in range(1, 200)]
         return [(width, count) for width, count in enumerate(counts, 1) if width == 1 or count != counts[width - 2]]
 
     # Percentages, drops and errors, history, bars, packets.
     fast = screen([rate("eth1", rx=1e6)], speeds={"eth1": 10**7})
-    assert begins(fast) == [(1, 3), (42, 5), (60, 7), (78, 9), (92, 11), (110, 13)]
-    assert begins(screen([rate("eth1")], speeds={"eth1": None})) == begins(screen()) == [(1, 3), (50, 5), (68, 7), (86, 9)]
-    assert begins(Screen(QueueRate, None, True, "title", "utf-8", True)) == [(1, 3), (43, 4), (52, 5)]
+    assert begins(fast) == [(1, 2), (24, 3), (42, 5), (60, 7), (78, 9), (92, 11), (110, 13)]
+    assert begins(screen([rate("eth1")], speeds={"eth1": None})) == begins(screen()) == [(1, 2), (24, 3), (50, 5), (68, 7), (86, 9)]
+    assert begins(screen(rate_class=QueueRate)) == [(1, 3), (43, 4), (52, 5)]
 
 
 @pytest.mark.parametrize(
     ("width", "lines"),
     [
-        (60, [f"title  {AT}  every 0.250 s  3 ports", "port                     rx bit/s tx bit/s  drops/s errors/s",
+        (60, ["title  3 ports  by rx+tx, descending", "port                     rx bit/s tx bit/s  drops/s errors/s",
               "eth1               reset     50 M        0        2        0", "中中中中中中中中中              3        4        2        0",
               "nätz\\x1bxxxxxxxxxxxxxxx…        0        0        2        0"]),
-        (24, [f"title  {AT}", "port   rx bit/s tx bit/s", "eth1 !     50 M        0", "中中 …        3        4", "nätz\\…        0        0"]),
-        (20, [f"title  {AT}", "port rx bit/s tx bit/s", "…!     50 M        0", " …        3        4", "n…        0        0"]),
-        (10, ["title", "port rx bit/s tx bit/s", "eth…!     50 M        0", "…        3        4", "…        0        0"]),
-        (3, ["ti…", "port rx bit/s tx bit/s", "eth…!     50 M        0", "…        3        4", "…        0        0"]),
-        (1, ["…", "port rx bit/s tx bit/s", "eth…!     50 M        0", "…        3        4", "…        0        0"]),
+        (24, ["title  3 ports", "port   rx bit/s tx bit/s", "eth1 !     50 M        0", "中中 …        3        4", "nätz\\…        0        0"]),
+        (20, ["title  3 ports", "port        rx bit/s", "eth1  reset     50 M", "中中中中中…        3", "nätz\\x1bxx…        0"]),
+        (10, ["3 ports", "port rx bit/s", "!     50 M", "…        3", "…        0"]),
+        (3, ["3 …", "port rx bit/s", "!     50 M", "…        3", "…        0"]),
+        (1, ["…", "port rx bit/s", "!     50 M", "…        3", "…        0"]),
     ],
 )  # fmt: skip
 def test_names_and_heads_are_cut_to_the_width(width, lines):
@@ -266,9 +284,9 @@ def test_names_in_the_encoding_of_the_terminal():
 
 def test_what_helps_takes_no_more_than_the_width():
     fast = screen([rate("eth1")])
-    assert [shown(fast, width)[-1] for width in (61, 62)] == ["q quit  s sort  r reverse  space pause", HELP]
-    head = f"title  {AT}  every 0.250 s  1 ports  by rx+tx, descending"
-    assert [shown(fast, width)[0] for width in (len(head) - 1, len(head))] == [f"title  {AT}  every 0.250 s  1 ports", head]
+    assert [shown(fast, width)[-1] for width in (88, 89)] == [HELP.removesuffix("  +/- interval"), HELP]
+    head = f"title  {AT}  every 0.250 s  1 port  by rx+tx, descending"
+    assert [shown(fast, width)[0] for width in (len(head) - 1, len(head))] == ["title  1 port  by rx+tx, descending", head]
     assert [shown(fast, 100, height)[-1] for height in (7, 8)] == ["", HELP]
     assert shown(fast, 100, 2) == [head, shown(fast, 100)[1]] and shown(fast, 100, 1) == [head]
     ascending = screen([rate("eth1")], descending=False)
@@ -279,52 +297,54 @@ def test_as_many_rows_as_there_is_room_for():
     rows = [rate(f"eth{number}", rx=9.0 - number) for number in range(5)]
     names = [line.split()[0] for line in shown(screen(rows), 40, 7)[2:]]
     assert names == ["eth0", "eth1", "eth2", "eth3", "eth4"]
-    assert [line.split()[:2] for line in shown(screen(rows), 40, 6)[2:]] == [["eth0", "9"], ["eth1", "8"], ["eth2", "7"], ["2", "more"]]
-    assert styled(screen(rows), 40, 6)[-1] == [("2 more", "dim")]
-    assert shown(screen(rows), 40, 3)[2:] == ["5 more"] and shown(screen(rows), 40, 2)[2:] == []
+    assert [line.split()[:2] for line in shown(screen(rows), 40, 6)[2:]] == [["eth0", "9"], ["eth1", "8"], ["eth2", "7"], ["eth3", "6"]]
+    assert shown(screen(rows), 40, 6)[0].startswith("title  1-4 of 5 ports") and shown(screen(rows), 40, 7)[0].startswith("title  5 ports")
+    assert [line.split()[0] for line in shown(screen(rows), 40, 3)[2:]] == ["eth0"] and shown(screen(rows), 40, 2)[2:] == []
 
 
 def test_ports_change_places_once_a_second(monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(live_screen, "time", SimpleNamespace(monotonic=lambda: now, strftime=time.strftime, localtime=time.localtime))
+    monkeypatch.setattr(order, "time", SimpleNamespace(monotonic=lambda: now))
     found = screen([rate("eth1", 2.0), rate("eth2", 1.0)])
 
-    def order() -> list[str]:
+    def names() -> list[str]:
         return [line.split()[0] for line in shown(found, 40, 7)[2:] if line]
 
-    assert order() == ["eth1", "eth2"]
+    assert names() == ["eth1", "eth2"]
     found.take([[rate("eth1", 2.0), rate("eth2", 3.0)]])
     now = 1000.9
-    assert order() == ["eth1", "eth2"]
+    assert names() == ["eth1", "eth2"]
     now = 1001.0
-    assert order() == ["eth2", "eth1"]
+    assert names() == ["eth2", "eth1"]
     found.take([[rate("eth1", 9.0), rate("eth3", 10.0), rate("eth2", 3.0)]])
-    assert order() == ["eth3", "eth1", "eth2"]  # another port
+    assert names() == ["eth3", "eth1", "eth2"]  # another port
     found.take([[rate("eth1", 11.0), rate("eth3", 10.0), rate("eth2", 3.0)]])
-    found.ordered_at = float("-inf")  # a key that was pressed
-    assert order() == ["eth1", "eth3", "eth2"]
+    found.press("r")
+    found.press("r")
+    assert names() == ["eth1", "eth3", "eth2"]
 
 
 def test_history_is_of_the_last_readings_and_its_columns_are_kept():
     found = screen(*[[rate("eth1", rx=float(number))] for number in range(1, 200)])
-    (line,) = found._now.lines.values()
-    assert line.highest["rx"] == tuple(map(float, range(72, 200))) and len(line.highest["tx"]) == 128
-    assert found._sparkline("rx", line, 3) == ("███", live_screen._SPARK)
-    assert found._sparkline("rx", line, 128)[0][:2] == "▄▄"
+    (line,) = found.lines_of_rows()
+    assert line.last("rx_bps", 999) == list(map(float, range(72, 200))) and len(line.last("tx_bps", 999)) == 128
+    assert found.view._sparkline("rx_bps", line, 3) == ("███", SPARK)
+    assert found.view._sparkline("rx_bps", line, 128)[0][:2] == "▄▄"
 
 
 def test_a_reset_stays_marked_over_the_readings_that_follow():
     found = screen([rate("eth1", at=100.0, reset=True)], [rate("eth1", at=103.0)])
-    (line,) = found._now.lines.values()
-    assert (line.reset_at, line.rate.time) == (100.0, 103.0)
+    (line,) = found.lines_of_rows()
+    assert (line.marked_at, line.row.time) == (100.0, 103.0)
     found.take([[rate("eth1", at=104.0), rate("eth2", at=104.0)]])
-    assert [line.reset_at for line in found._now.lines.values()] == [100.0, float("-inf")]
+    assert [line.marked_at for line in found.lines_of_rows()] == [100.0, float("-inf")]
 
 
 def test_what_rich_is_given():
     found = screen([rate("eth1", 1e6)])
-    segments = list(found.__rich_console__(SimpleNamespace(size=(40, 3)), None))
+    found._has_keyboard = False
+    segments = list(Frame(found.lines(40, 3)).__rich_console__(SimpleNamespace(size=(40, 3)), None))
     assert "".join(segment.text for segment in segments).splitlines() == [
-        f"title  {AT}  every 0.250 s  1 ports".ljust(40), "port           rx bit/s tx bit/s", "eth1                1 M        0",
+        "title  1 port  by rx+tx, descending".ljust(40), "port           rx bit/s tx bit/s", "eth1                1 M        0",
     ]  # fmt: skip
     assert [str(segment.style) for segment in segments[:2]] == ["reverse", "None"]

@@ -8,7 +8,6 @@ import ast
 import inspect
 import pkgutil
 import sys
-import textwrap
 from functools import cache
 from importlib import import_module
 
@@ -104,6 +103,7 @@ def found(where: str):
         return getattr(import_module(module), name)
 
 
+@cache
 def stored(tree: ast.AST) -> set[str]:
     """The names that a piece of code defines or sets, on whatever object."""
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
@@ -111,6 +111,7 @@ def stored(tree: ast.AST) -> set[str]:
     return names | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
+@cache
 def asked(tree: ast.AST) -> set[str]:
     """The attributes that a piece of code mentions, of whatever object."""
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -118,8 +119,12 @@ def asked(tree: ast.AST) -> set[str]:
 
 @cache
 def source(thing) -> ast.AST:
+    """That of a class or a module."""
+    if inspect.isclass(thing):  # inspect.getsource parses the whole module for each of its classes
+        in_module = ast.walk(source(sys.modules[thing.__module__]))
+        return next((node for node in in_module if isinstance(node, ast.ClassDef) and node.name == thing.__name__), ast.Module([], []))
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(thing)))
+        return ast.parse(inspect.getsource(thing))
     except (OSError, TypeError):  # it is written in C
         return ast.Module([], [])
 
@@ -138,9 +143,16 @@ def modules() -> list:
     return [import_module(name) for name in names if name != "ovstool.__main__"]
 
 
-def touched_by(module, own: set[str]) -> set[str]:
-    """The names with an underscore that a module of ours takes from elsewhere; ``own`` are all that ovstool has itself."""
-    names = asked(source(module)) - own
+@cache
+def own() -> set[str]:
+    """All names that ovstool has itself."""
+    return set().union(*(stored(source(module)) for module in modules()))
+
+
+@cache
+def touched_by(module) -> set[str]:
+    """The names with an underscore that a module of ours takes from elsewhere."""
+    names = asked(source(module)) - own()
     for ours in [thing for thing in vars(module).values() if inspect.isclass(thing) and thing.__module__ == module.__name__]:
         family = [base for base in ours.__mro__ if base.__module__.startswith("ovstool")]
         foreign = [base for base in ours.__mro__ if not base.__module__.startswith(("ovstool", "builtins", "typing"))]
@@ -152,18 +164,16 @@ def touched_by(module, own: set[str]) -> set[str]:
 
 
 def test_the_table_is_whole():
-    own = set().union(*(stored(source(module)) for module in modules()))
     named = {name for names in TOUCHED.values() for name in names if is_private(name)}
-    used = {module.__name__: touched_by(module, own) for module in modules()}
+    used = {module.__name__: touched_by(module) for module in modules()}
     assert {module: names - named for module, names in used.items() if names - named} == {}, "touched, and not in the table"
     assert named - set().union(*used.values()) == set(), "in the table, and touched no more"
 
 
 def test_one_place_knows_the_inside_of_paramiko():
-    own = set().union(*(stored(source(module)) for module in modules()))
     names = {name for where, names in TOUCHED.items() if where.startswith("paramiko.") for name in names}
     elsewhere = [module for module in modules() if not f"{module.__name__}.".startswith("ovstool.host.ssh.transport.")]
-    assert {module.__name__: touched_by(module, own) & names for module in elsewhere if touched_by(module, own) & names} == {}
+    assert {module.__name__: touched_by(module) & names for module in elsewhere if touched_by(module) & names} == {}
 
 
 def test_what_is_public_is_touched_still():

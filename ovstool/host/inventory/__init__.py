@@ -47,6 +47,17 @@ def hosts(words: Sequence[str], inventory: str | None, deadline: Deadline) -> li
     return list(found.values())
 
 
+def names(inventory: str | None, deadline: Deadline) -> list[str]:
+    """All that ``-H`` may name in an inventory: ``@GROUP`` for each group, and the hosts. Raises as ``hosts`` does.
+
+    A pipe is not read: what comes out of it once is for a command.
+    """
+    if not os.path.isfile(_default() if inventory is None else inventory):
+        return []
+    file = _read(inventory, deadline)
+    return [*(f"@{group}" for group in file.groups), *file.names()]
+
+
 def _read(inventory: str | None, deadline: Deadline) -> "Inventory":
     """The inventory in a file. Raises NotFound when there is none at the default place, UsageError, TimedOut."""
     path = _default() if inventory is None else inventory

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ovstool.errors import NotFound, TimedOut, UsageError, quote
 from ovstool.host import address
@@ -51,6 +52,17 @@ class Inventory:
             targets = [self._ansible_target(word)] if word.text in self.hosts else address.targets(word)
             self.count(len(targets))
             yield from targets
+
+    def names(self) -> list[str]:
+        """The hosts of all groups by name; what cannot be a host's name is left out."""
+        found = dict.fromkeys(self.hosts)
+        for words in self.groups.values():
+            for word in words:
+                with suppress(UsageError):
+                    targets = [] if word.text.startswith("@") else address.targets(word)
+                    self.count(len(targets))
+                    found.update(dict.fromkeys(target.name for target in targets))
+        return list(found)
 
     def _words_in(self, group: HostWord, path: tuple[str, ...], seen: set[str]) -> Iterator[HostWord]:
         """The hosts of a group as written. ``path`` has the groups that led to it, ``seen`` those that are done."""

@@ -25,15 +25,18 @@ class Ssh:
     (``host_keys``).
     """
 
-    def __init__(self, target: str, sudo: bool = False, accept_new_key: bool = False, deadline: Deadline | None = None):
+    def __init__(
+        self, target: str, sudo: bool = False, accept_new_key: bool = False, deadline: Deadline | None = None, batch: bool = False
+    ):
         """``target`` is ``[USER@]HOST[:PORT]``, an IPv6 address in brackets. Raises UsageError.
 
-        ``deadline`` stands still while somebody is asked for a password.
+        ``deadline`` stands still while somebody is asked for a password; with ``batch`` nobody is, as with ``BatchMode yes``.
         """
         self.name = target
         self._user, self._host, self._port = address.parse(target)
         self._sudo = sudo
         self._accept_new_key = accept_new_key
+        self._batch = batch
         self._deadline = deadline or Deadline(threading.TIMEOUT_MAX)
         self._named_at = time.monotonic()
         self._lock = threading.Lock()
@@ -115,7 +118,8 @@ class Ssh:
             self._lock.release()
 
     def _connect(self, whole: Deadline) -> "RemoteShell":
-        way = route(config.lookup(self._host, self._user, self._port, whole), whole)
+        found = route(config.lookup(self._host, self._user, self._port, whole), whole)
+        way = [settings._replace(batch=settings.batch or self._batch) for settings in found]
         deadline = whole.part(way[-1].connect_timeout_s or threading.TIMEOUT_MAX)
         try:
             return self._connect_along(way, deadline)

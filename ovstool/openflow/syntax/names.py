@@ -18,6 +18,7 @@ _PORT = rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enque
 _SET_IN_PORT = rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)"
 _MEMBERS = rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*"
 _PLAIN_NAME = r"[A-Za-z][A-Za-z0-9]*"  # ovs-ofctl quotes all others
+_PLAIN_IN_QUOTES = r"[A-Za-z0-9_.-]+"  # in all that ovs-ofctl reads
 
 
 def escaped(flow: str) -> str:
@@ -84,16 +85,25 @@ def with_numbers(flow: str, numbers: Mapping[str, str]) -> str:
     return _with_ports(escaped(flow), number)
 
 
-def with_names(flow: str, names: Mapping[str, str]) -> str:
-    """A flow, match or actions with names for the numbers of ports, as ovs-ofctl writes them with ``--names``."""
+def with_names(flow: str, names: Mapping[str, str], write: Callable[[str], str] | None = None) -> str:
+    """A flow, match or actions with names for the numbers of ports, as ovs-ofctl writes them with ``--names``, or else ``write``."""
+    write = write or _as_ofctl_writes
 
     def name(number: str) -> str:
         found = names.get(number)
-        if found is None:
-            return number
-        return found if re.fullmatch(_PLAIN_NAME, found) and found.lower() not in _RESERVED else _as_json(found)
+        return number if found is None else write(found)
 
     return _with_ports(flow, name)
+
+
+def _as_ofctl_writes(name: str) -> str:
+    return name if re.fullmatch(_PLAIN_NAME, name) and name.lower() not in _RESERVED else _as_json(name)
+
+
+def as_ofctl_reads(name: str) -> str:
+    """A port's name as ovs-ofctl reads it wherever it stands, which is not always as it writes it."""
+    is_plain = "action" not in name and re.fullmatch(_PLAIN_IN_QUOTES, name)
+    return _as_ofctl_writes(name) if is_plain else safely_quoted(name)
 
 
 def _with_ports(flow: str, other: Callable[[str], str]) -> str:

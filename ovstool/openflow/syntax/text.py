@@ -17,16 +17,16 @@ KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the othe
 _LONGEST_LINE = 2**20  # characters; a real flow has some hundred
 _MOST_HELD = 2**27  # characters of flows that are kept, a million of them
 _PARTS = 64  # characters of a flow besides match and actions
-_PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
+PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
 
 # Patterns that few commands need are texts, which re compiles when the first does.
 # What stands before the actions: counters, `key=value, ` and flags, and the match (ofputil_flow_stats_format of ofp-flow.c). A match has
 # no comma followed by a space, with names escaped. Nothing in it is tried twice: this is most of the time that a long dump takes.
-_FLOW = (
+FLOW = (
     r"(?s) cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
     r"(?:n_packets=([0-9]{1,20}), )?(?:n_bytes=([0-9]{1,20}), )?"
     r"(?:idle_age=[0-9]+, )?"  # in nearly every flow, and the quickest to pass over when it is not tried after all others
-    rf"(?:(?!priority=)(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) ))*(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*)"
+    rf"((?:(?!priority=)(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) ))*)(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*)"
 )
 AFTER_MATCH = ("cookie", "idle_timeout", "hard_timeout", "importance")  # of a flow of a difference, after its match
 _AFTER_MATCH = re.compile(rf"(?:^| )(?:{'|'.join(AFTER_MATCH)})=\w+ ")
@@ -72,18 +72,18 @@ def flows(dumped: Iterable[str]) -> Iterator[FlowRow]:
 
     The header lines, of which a long dump has some in the middle, are left out. Raises Refused for a line that is not a flow.
     """
-    parse = re.compile(_FLOW).fullmatch
+    parse = re.compile(FLOW).fullmatch
     for line in dumped:
         has_names = '"' in line
         before, equals, actions = (escaped(line) if has_names else line).partition("actions=")
         found = parse(before) if equals else None
         if found:
-            cookie, duration, table, packets, octets, priority, match = found.groups()
+            cookie, duration, table, packets, octets, _, priority, match = found.groups()
             if has_names:
                 table, match, actions = unescaped(table), unescaped(match), unescaped(actions)
             yield FlowRow(
                 int(table) if table.isdecimal() and len(table) < 4 else table,
-                int(priority) if priority else _PRIORITY,
+                int(priority) if priority else PRIORITY,
                 cookie,
                 None if packets is None else int(packets),
                 None if octets is None else int(octets),
@@ -91,8 +91,14 @@ def flows(dumped: Iterable[str]) -> Iterator[FlowRow]:
                 match.removesuffix(" "),
                 actions,
             )
-        elif line.startswith(" ") or not (" reply" in line or not line):
-            raise Refused("ovs-ofctl", f"not a flow as this version of ovstool knows them: {quote(line)}")
+        else:
+            require_header(line)
+
+
+def require_header(line: str) -> None:
+    """Raise Refused for a line of a dump that is neither a flow nor a header."""
+    if line.startswith(" ") or not (" reply" in line or not line):
+        raise Refused("ovs-ofctl", f"not a flow as this version of ovstool knows them: {quote(line)}")
 
 
 def bounded(rows: Iterable[FlowRow]) -> Iterator[FlowRow]:
@@ -152,7 +158,7 @@ def match_of(flow: str) -> str:
 
 def key_of(row: FlowRow) -> str:
     """The part of a dumped flow that tells it from others, as ``key`` of the same flow in a difference."""
-    priority = f"priority={row.priority}" if row.priority != _PRIORITY else ""
+    priority = f"priority={row.priority}" if row.priority != PRIORITY else ""
     return f"table={row.table} {','.join(filter(None, (priority, row.match)))}".rstrip()
 
 

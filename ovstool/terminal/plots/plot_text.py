@@ -9,7 +9,7 @@ from ovstool.terminal.plots.pictures import DIRECTIONS, Picture, Span, Trace, cl
 
 _NICE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _NARROWEST = 48  # characters of a terminal
-_MARGIN = 15  # characters of "1000 packets/s"
+MARGIN = 15  # characters of "1000 packets/s"
 _ANSI = {"rx": "\x1b[36m", "tx": "\x1b[33m"}
 
 
@@ -26,7 +26,7 @@ _BLOCKS, _FRAME = " ▁▂▃▄▅▆▇█", _Frame("░", "┤", "└", "─"
 _PLAIN_BLOCKS, _PLAIN_FRAME = " .:#", _Frame("'", "|", "+", "-")
 
 
-class _Paper(NamedTuple):
+class Paper(NamedTuple):
     """What is drawn on: panels of so many characters and lines, and what they are drawn with."""
 
     width: int
@@ -38,7 +38,7 @@ class _Paper(NamedTuple):
     @property
     def room(self) -> int:
         """Characters for the curve."""
-        return self.width - _MARGIN - 2
+        return self.width - MARGIN - 2
 
 
 def has_blocks(encoding: str) -> bool:
@@ -49,41 +49,47 @@ def has_blocks(encoding: str) -> bool:
         return False
 
 
+def paper(width: int, height: int, ascii_only: bool, colour: bool) -> Paper:
+    """Paper for panels of so many characters and lines."""
+    blocks, frame = (_PLAIN_BLOCKS, _PLAIN_FRAME) if ascii_only else (_BLOCKS, _FRAME)
+    return Paper(width, height, blocks, frame, colour)
+
+
 def draw(picture: Picture, width: int, ascii_only: bool, colour: bool) -> str:
     """Draw with characters, ``width`` of them wide, at the least _NARROWEST: a panel for each port and direction.
 
     A full block is the mean of what lies in its column, a light one reaches to the highest rate there.
     """
-    blocks, frame = (_PLAIN_BLOCKS, _PLAIN_FRAME) if ascii_only else (_BLOCKS, _FRAME)
-    paper = _Paper(max(width, _NARROWEST), 6 if len(picture.traces) <= 4 else 4, blocks, frame, colour)
+    sheet = paper(max(width, _NARROWEST), 6 if len(picture.traces) <= 4 else 4, ascii_only, colour)
     lines = [picture.heading]
     for trace in picture.traces:
         for direction in DIRECTIONS:
-            lines += ["", *_panel(trace, direction, picture, paper)]
-    keys = [f"{frame.shade} up to the highest rate in the time of a column"] if any(frame.shade in line for line in lines) else []
+            lines += ["", *_panel(trace, direction, picture, sheet)]
+    shade = sheet.frame.shade
+    keys = [f"{shade} up to the highest rate in the time of a column"] if any(shade in line for line in lines) else []
     keys += ["R the counters began anew"] if any(trace.resets for trace in picture.traces) else []
     lines += ["", ", ".join(keys)] if keys else []
     return "\n".join(lines) + "\n"
 
 
-def _panel(trace: Trace, direction: str, picture: Picture, paper: _Paper) -> Iterator[str]:
+def _panel(trace: Trace, direction: str, picture: Picture, paper: Paper) -> Iterator[str]:
     on, off = (_ANSI[direction], "\x1b[0m") if paper.colour else ("", "")
     spans = list(trace.spans(direction))
-    top = _nice(max((span.high for span in spans), default=0))
+    top = nice(max((span.high for span in spans), default=0))
     factor, prefix = units.scale(top)
     labels = {paper.height: f"{top / factor:g} {prefix}{picture.unit}", paper.height // 2: f"{top / 2 / factor:g}"}
     columns = in_columns(spans, picture.begin, picture.end, paper.room)
     yield f"{on}{trace.name} {direction}{off}   {summary(spans, picture.unit)}"
     for row in reversed(range(paper.height)):
-        cells = "".join(_cell(column, row, top, paper) for column in columns).rstrip()
-        yield f"{labels.get(row + 1, ''):>{_MARGIN}} {paper.frame.left}{on}{cells}{off}"
+        cells = "".join(cell(column, row, top, paper) for column in columns).rstrip()
+        yield f"{labels.get(row + 1, ''):>{MARGIN}} {paper.frame.left}{on}{cells}{off}"
     resets = {_column_of(after, picture, paper) for _, after in trace.resets}
     bottom = "".join("R" if i in resets else paper.frame.bottom if column else " " for i, column in enumerate(columns)).rstrip()
-    yield f"{'0':>{_MARGIN}} {paper.frame.corner}{bottom}"
+    yield f"{'0':>{MARGIN}} {paper.frame.corner}{bottom}"
     yield _moments(picture, paper)
 
 
-def _cell(column: Span | None, row: int, top: float, paper: _Paper) -> str:
+def cell(column: Span | None, row: int, top: float, paper: Paper) -> str:
     """What stands in a row, counted from 0 at the bottom; the rate ``top`` fills them all."""
     if column is None:
         return " "
@@ -94,19 +100,19 @@ def _cell(column: Span | None, row: int, top: float, paper: _Paper) -> str:
     return paper.blocks[filled] if filled or high < 0.25 else paper.frame.shade
 
 
-def _column_of(moment: float, picture: Picture, paper: _Paper) -> int:
+def _column_of(moment: float, picture: Picture, paper: Paper) -> int:
     return min(int((moment - picture.begin) / (picture.end - picture.begin) * paper.room), paper.room - 1)
 
 
-def _moments(picture: Picture, paper: _Paper) -> str:
+def _moments(picture: Picture, paper: Paper) -> str:
     """The line below a panel: its begin, middle where there is room, and end."""
     seconds = picture.end - picture.begin
     begin, middle, end = (_short(moment, seconds) for moment in (picture.begin, picture.begin + seconds / 2, picture.end))
     between = paper.room - len(begin) - len(end)
-    return f"{'':{_MARGIN + 2}}{begin}{middle if len(middle) < between - 1 else '':^{between}}{end}"
+    return f"{'':{MARGIN + 2}}{begin}{middle if len(middle) < between - 1 else '':^{between}}{end}"
 
 
-def _nice(value: float) -> float:
+def nice(value: float) -> float:
     """The smallest round number that is not visibly below."""
     if value <= 0:
         return 1

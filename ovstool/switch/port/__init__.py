@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, uuids, without
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police, references
+from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, without
+from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police
 from ovstool.switch.accepts import new_names, port_fit, port_modes, port_types
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
@@ -121,17 +121,6 @@ def set(switch: Switch, name: str, spec: PortSpec) -> list[Change]:
     return _write(switch, lambda txn: _set(txn, name, spec))
 
 
-def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
-    """Delete ports and the QoS and Queue rows that only they used; all or none. Before that the flows go that steer into their queues.
-
-    So what ends the command in between leaves a port that can be named again, and no flow of a port that is gone.
-    Raises NotFound, and UsageError for a bridge's local port or a member of a bond, which do not go by themselves.
-    """
-    changes, notes = switch.write(lambda txn: _delete(switch, txn, names, if_exists))
-    switch.notes += notes
-    return changes
-
-
 def _write(switch: Switch, build: Callable[[Transaction], tuple[Change, list[Finding]]]) -> list[Change]:
     """Change one port, and report what a check would find of it now."""
     change, found = switch.write(build)
@@ -216,52 +205,6 @@ def _in_vlan(spec: PortSpec, fake: lookup.FakeBridge) -> PortSpec:
         why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
         raise UsageError(f"--tag {spec.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
     return spec._replace(tag=fake.vlan)
-
-
-def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:
-    """What became of each port, and what to note of it."""
-    from ovstool.switch import losses  # only a port that goes takes something with it
-
-    names = lookup.unique(names)
-    absent = lookup.absent(txn, names) if if_exists else []
-    named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces", "fake_bridge", "tag"))
-    rows = {one(row["_uuid"]): row for _, (row,) in named}
-    owners = [Query("Bridge", [["ports", "includes", row["_uuid"]]], ("_uuid", "name")) for _, (row,) in named]
-    *bridges, mirrored = txn.read_all([*owners, losses.MIRRORS])
-    ports_of: dict[str, dict[str, None]] = {}
-    shaped: dict[str, tuple[str, str, str]] = {}
-    for (name, (row,)), owner, found in zip(named, owners, bridges, strict=True):
-        txn.hold(owner, found)
-        _require_deletable(name, row, found)
-        for bridge in found:
-            ports_of.setdefault(one(bridge["_uuid"]), {})[one(row["_uuid"])] = None
-            if many(row["qos"]):
-                shaped.setdefault(one(row["_uuid"]), (name, row["name"], bridge["name"]))
-    for row in rows.values():
-        txn.hold(Query("Port", [["_uuid", "==", row["_uuid"]]], ("qos",)), [row])
-    references.release(txn, list(rows.values()))
-    for bridge_uuid, ports in ports_of.items():
-        txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(ports)]])
-    if shaped:
-        from ovstool.switch import steer  # only what had a QoS had queues to steer into
-
-        steer.clear(switch, [steer.PortOnBridge(*place) for place in shaped.values()])
-    present = {name for name, _ in named}
-    changes = [Change(name, "deleted" if name in present else "unchanged") for name in names]
-    return changes, losses.of_mirrors(mirrored, {u: str(row["name"]) for u, row in rows.items()})
-
-
-def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
-    """Raises UsageError for a port that does not go by itself."""
-    if any(bridge["name"] == row["name"] for bridge in bridges):
-        raise UsageError(
-            f"port {quote(name)}", "the local port of a bridge is deleted with the bridge", f"ovstool bridge del {quote(name)}"
-        )
-    if row["fake_bridge"] and one(row["tag"]) is not None:
-        why = f"the local port of a fake bridge, VLAN {one(row['tag'])}, is deleted with the bridge and its other ports"
-        raise UsageError(f"port {quote(name)}", why, f"ovstool bridge del {quote(str(row['name']))}")
-    if name != row["name"] and len(many(row["interfaces"])) > 1:
-        raise UsageError(f"port {quote(name)}", f"is a member of bond {quote(row['name'])}", f"ovstool port del {quote(row['name'])}")
 
 
 def _require_peer_name(spec: PortSpec) -> None:

@@ -1,7 +1,7 @@
-"""The OpenFlow flows of a bridge: listed, added, deleted, replaced, compared, traced, and those with the most traffic."""
+"""The OpenFlow flows of a bridge: listed, added, deleted, replaced, compared and traced."""
 
 import re
-import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,8 @@ from ovstool.errors import Refused, Unreachable, UsageError, one_line, quote
 from ovstool.openflow.accepts import match_probes
 from ovstool.openflow.syntax import lexer, names, ofctl_errors, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
-from ovstool.switch import Change, Switch
+from ovstool.ovsdb.values import ofport
+from ovstool.switch import Change, Switch, lookup
 from ovstool.switch.ofctl import OfctlBridge, nobodys_cookie
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = text.COLUMNS
 
 _HIDDEN_TABLE = 254  # with flows of Open vSwitch's own, which nobody may delete; it tells of them when asked for a whole cookie
+_NOT_REPLACED = text.KEPT_FLAGS - {"send_flow_rem"}  # read_flows_from_file of ovs-ofctl.c
 _NOT_A_FLOW = r"syntax|unknown (?:field|keyword)|bad value|parse"  # in what ofproto/trace says to what is none
 
 
@@ -27,19 +29,6 @@ class FlowChanges(NamedTuple):
 
     changes: list[Change]
     lines: Sequence[str] = ()
-
-
-class TopFlow(NamedTuple):
-    """A row of ``flow top``: bit/s and packets/s over ``interval_s``."""
-
-    table: int | str
-    priority: int
-    cookie: str
-    match: str
-    actions: str
-    bps: float
-    pps: float
-    interval_s: float
 
 
 def list_all(
@@ -59,6 +48,35 @@ def list_all(
     from ovstool.openflow.syntax import objects
 
     return objects.parsed(rows)
+
+
+def list_for_file(switch: Switch, bridge: str, match: str | None, table: int | None, with_names: bool) -> Iterator[str]:
+    """The flows as lines of a file for ``add``, ``replace`` and ``diff``, as the switch sends them; notes what such lines cannot say.
+
+    ``with_names``: ports by name; tables are numbers. Raises as ``list_all`` does.
+    """
+    from ovstool.openflow.syntax import flow_file
+
+    reached = OfctlBridge.of(switch, bridge)
+    if not reached.tells_flags:
+        switch.notes.append(f"left out: flags of flows, such as send_flow_rem, which {', '.join(reached.protocols)} does not tell")
+    dumped = reached.dumped_lines(reached.checked_match(match, table), with_names=False)
+    lost: set[str] = set()
+    yield from flow_file.lines(dumped, _port_names(switch, bridge) if with_names else {}, lost)
+    switch.notes += [f"left out: {what}" for what in sorted(lost)]
+
+
+def _port_names(switch: Switch, bridge: str) -> dict[str, str]:
+    """The name of each port by its number, as OpenFlow has it: not the local port's, which has a word, nor one that two ports have.
+
+    The database's are whole; ``ovs-ofctl show`` ends a name at the first sign that is not ASCII.
+    """
+    from ovstool.switch.accepts import port_types
+
+    rows = lookup.interface_rows(switch, [], bridge, ("name", "ofport"))
+    names_of = {number: port_types.cut(row["name"]) for row in rows if (number := ofport(row["ofport"]))}
+    shared = Counter(names_of.values())
+    return {str(number): name for number, name in names_of.items() if number < lookup.LOCAL and shared[name] == 1}
 
 
 def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
@@ -122,6 +140,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
     Raises NotFound, and UsageError before anything is sent, also for a match of which ovs-ofctl would take less than it says.
     """
     reached = OfctlBridge.of(switch, bridge)
+    named = match or f"all flows of {bridge}"
     match = reached.checked_match(match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = _strictly_matching(reached, match) if strict else reached.flows(match, with_names=switch.dry_run)
@@ -138,7 +157,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
         options = ["--strict"] if strict else []
         reached.run(*options, "del-flows", "--", reached.socket, *([match] if match else []), match=match)
     switch.notes.append(f"{units.counted(count, 'flow')}{'' if switch.dry_run else ' deleted'}")
-    return FlowChanges([Change(bridge, "deleted" if count else "unchanged")], lines)
+    return FlowChanges([Change(named, "deleted" if count else "unchanged")], lines)
 
 
 def _strictly_matching(bridge: OfctlBridge, match: str) -> Iterator[text.FlowRow]:
@@ -167,6 +186,9 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     found = reached.difference(flows, refusing=True)
     if found and not switch.dry_run:
         reached.change_in_bundle("replace-flows", flows)
+        if unsent := sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED):
+            again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
+            switch.notes.append(f"ovs-ofctl replaces flows without {' and '.join(unsent)}; try: {again}")
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
     switch.notes.append(f"flows: {new} new, {found.updated} with other actions, cookie or timeouts, {gone} deleted")
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
@@ -208,57 +230,6 @@ def _trace_error(flow: str, said: str) -> UsageError | Unreachable | Refused:
     if "cannot connect" in said or "pidfile" in said:
         return Unreachable("ovs-vswitchd", said, "is it running?")
     return Refused("ofproto/trace", said)
-
-
-class _Counters(NamedTuple):
-    """The counters of a flow at one moment, and its age then."""
-
-    packets: int
-    bytes: int
-    duration_s: float
-
-    @classmethod
-    def of(cls, row: text.FlowRow) -> "_Counters":
-        return cls(row.packets or 0, row.bytes or 0, row.duration_s)
-
-
-def top(switch: Switch, bridge: str, match: str | None, table: int | None, interval_s: float, by: str, limit: int) -> list[TopFlow]:
-    """The flows with the most traffic in an interval, ``by`` bytes or packets. Raises NotFound, UsageError, TimedOut.
-
-    The time of each flow is taken from the switch's clock. A flow that is new, or whose counters began anew, counts from then.
-    """
-    reached = OfctlBridge.of(switch, bridge)
-    match = reached.checked_match(match, table)
-    if interval_s >= switch.remaining_s():
-        raise UsageError(f"--interval {interval_s:g}", f"longer than the time allowed ({switch.timeout_s:g} s)", f"-t {interval_s + 30:g}")
-    started = time.monotonic()
-    before = {(row.table, row.priority, row.match): _Counters.of(row) for row in text.bounded(reached.flows(match, with_names=False))}
-    time.sleep(max(started + interval_s - time.monotonic(), 0))
-    elapsed_s = time.monotonic() - started
-    rates = []
-    for row in text.bounded(reached.flows(match, with_names=False)):
-        packets, octets, seconds = _between(before.get((row.table, row.priority, row.match)), _Counters.of(row), elapsed_s)
-        if packets or octets:
-            bps, pps = round(octets * 8 / seconds, 3), round(packets / seconds, 3)
-            rates.append(TopFlow(row.table, row.priority, row.cookie, row.match, row.actions, bps, pps, round(seconds, 3)))
-    rates.sort(key=lambda rate: rate.bps if by == "bytes" else rate.pps, reverse=True)
-    return _with_port_names(reached, rates[:limit])
-
-
-def _with_port_names(bridge: OfctlBridge, rates: Sequence[TopFlow]) -> list[TopFlow]:
-    if not rates:
-        return []
-    ports = bridge.port_names()
-    return [rate._replace(match=names.with_names(rate.match, ports), actions=names.with_names(rate.actions, ports)) for rate in rates]
-
-
-def _between(before: _Counters | None, now: _Counters, elapsed_s: float) -> tuple[int, int, float]:
-    """Packets, bytes and seconds from one reading to the next."""
-    if before is None or now.packets < before.packets or now.bytes < before.bytes:
-        return now.packets, now.bytes, max(now.duration_s, 0.001)
-    # A flow that was added again keeps its counters, and its age begins anew.
-    seconds = now.duration_s - before.duration_s
-    return now.packets - before.packets, now.bytes - before.bytes, seconds if seconds > 0 else elapsed_s
 
 
 def _signed(found: text.Difference, added_only: bool = False) -> list[str]:

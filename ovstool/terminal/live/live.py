@@ -1,77 +1,82 @@
-"""The live table of rates on a terminal, behind ``--watch``: drawn with rich, steered with keys.
+"""A live view on a terminal: drawn with rich, steered with keys.
 
 A thread of its own draws it, so that neither a slow terminal nor rendering holds up the reading, and keys are answered between two
 readings that are far apart.
 """
 
 import os
-import re
 import select
 import signal
+import socket
 import sys
 import termios
 import threading
 import time
 import tty
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
-from rich.console import Console
-from rich.live import Live
+from rich.console import Console, ConsoleOptions
+from rich.live import Live as RichLive
+from rich.segment import Segment
 
-from ovstool.rates import QueueRate, Rate
-from ovstool.terminal.live_screen import Screen
+from ovstool.terminal.live.cells import Cell
+from ovstool.terminal.live.keys import Keys
 from ovstool.terminal.output import canvas
 
 _TICK_S = 1 / 8
-_REST = 10  # two redraws are this many times apart what one takes, so the table never costs more than a tenth of a core
-_ASK_S = 1.0  # how often the speeds of links are asked for
+_REST = 10  # two redraws are this many times apart what one takes, so the view never costs more than a tenth of a core
 _PATIENCE_S = 1.0  # how long Ctrl-C is not heard after it was
+_ESC_S = 0.05  # how long the rest of a sequence is waited for before it is the Esc key
 _WAITING = 4096  # readings kept for a terminal that takes no output
 _LARGEST = (1000, 500)  # columns and lines that are drawn; a window may say that it has 65,535
-_KEY = re.compile(rb"\x1b[\[O][0-9;]*.|.", re.DOTALL)  # a byte, or what an arrow and the like send
-_STEPS = {b"s": 1, b"\x1b[C": 1, b"\x1bOC": 1, b"\x1b[D": -1, b"\x1bOD": -1}
 
 
-class LiveTable:
-    """A table that fills the terminal for the length of a ``with`` block, which has to be in the main thread.
+class Shown(Protocol):
+    """What is shown live: it takes readings and keys, and draws itself on a screen of any size."""
 
-    ``link_speed`` gives bit/s; ``show`` asks it about once a second for each port. ``sort`` is a column of ``rate_class``. When q is
-    pressed, ``show`` returns False; if no reading comes just then, KeyboardInterrupt ends the block and goes no further.
+    note: str
+    wake: Callable[[], None]
+
+    def take(self, samples: Sequence[Any]) -> None: ...
+
+    def press(self, key: str) -> bool: ...
+
+    def lines(self, width: int, height: int) -> list[list[Cell]]: ...
+
+
+class Live:
+    """A view that fills the terminal for the length of a ``with`` block, which has to be in the main thread.
+
+    When q is pressed, ``show`` returns False; if no reading comes just then, KeyboardInterrupt ends the block and goes no further.
     """
 
-    def __init__(
-        self,
-        rate_class: type[Rate] | type[QueueRate],
-        link_speed: Callable[[str], int | None],
-        sort: str | None = None,
-        descending: bool = True,
-        stdin: TextIO | None = None,
-        stdout: TextIO | None = None,
-        title: str = "ovstool stats",
-    ):
-        self._link_speed = link_speed
+    def __init__(self, shown: Shown, stdin: TextIO | None = None, stdout: TextIO | None = None):
+        self._shown = shown
         self._stdin = stdin or sys.stdin
         self._stdout = canvas(stdout or sys.stdout)
-        self._keyboard = self._stdin.fileno() if self._stdin.isatty() else None
-        self._screen = Screen(rate_class, sort, descending, title, self._stdout.encoding or "ascii", self._keyboard is not None)
+        self._keyboard = self._stdin.fileno() if has_keyboard(self._stdin) else None
+        self._keys = Keys(self._stdin.encoding or "ascii")
         # With a size, or rich would believe COLUMNS and LINES, which stay the same when the window does not.
         self._console = Console(file=self._stdout, force_terminal=True, width=80, height=24)
-        self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live = RichLive(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._modes: list[Any] | None = None
-        self._asked_at = float("-inf")
-        self._samples: deque[Sequence[Any]] = deque(maxlen=_WAITING)
-        self._thread = threading.Thread(target=self._run, name="live table", daemon=True)
+        self._samples: deque[Any] = deque(maxlen=_WAITING)
+        self._thread = threading.Thread(target=self._run, name="live view", daemon=True)
         self._drawing = threading.Lock()
-        self._stop = threading.Event()
+        self._bell, self._ring = socket.socketpair()  # which wakes the thread
+        self._ring.setblocking(False)
+        shown.wake = self._wake
+        self._due = 0.0  # when to look for readings; 0 until there was one
+        self._stop = False
         self._changed = True
         self._quit = False
         self._leaving: float | None = None  # since when
         self._failed: Exception | None = None
 
-    def __enter__(self) -> "LiveTable":
+    def __enter__(self) -> "Live":
         with ExitStack() as undo:
             handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), self._interrupt) | {
                 signal.SIGTSTP: self._suspend
@@ -80,10 +85,12 @@ class LiveTable:
                 if (before := signal.getsignal(signum)) not in (signal.SIG_IGN, None):
                     undo.callback(signal.signal, signum, before)
                     signal.signal(signum, handler)
+            undo.callback(self._bell.close)
+            undo.callback(self._ring.close)
             undo.callback(self._release)
             self._seize()
             undo.callback(self._thread.join)
-            undo.callback(self._stop.set)
+            undo.callback(self._end_thread)
             self._thread.start()
             self._undo = undo.pop_all()
         return self
@@ -95,20 +102,18 @@ class LiveTable:
             raise self._failed
         return self._quit and kind is KeyboardInterrupt
 
-    def show(self, rows: Sequence[Rate] | Sequence[QueueRate]) -> bool:
-        """Take the rows of one reading, of all ports; False when the person has pressed q."""
-        now = time.monotonic()
-        if now - self._asked_at >= _ASK_S:
-            self._asked_at = now
-            self._screen.speeds = {port: self._link_speed(port) for port in dict.fromkeys(row.port for row in rows)}
-        self._samples.append(rows)
-        if self._quit:
-            self._leaving = self._leaving or now  # the caller is told: no need to interrupt it
-        return not self._quit
+    def show(self, sample: Any) -> bool:
+        """Take one reading; False when the person has pressed q."""
+        self._samples.append(sample)
+        if not self._due:
+            self._wake()  # the first is what is waited for
+        if is_over := self._quit:
+            self._leaving = self._leaving or time.monotonic()  # the caller is told: no need to interrupt it
+        return not is_over
 
     def note(self, text: str) -> None:
         """Show a line, such as that the connection is lost, until there is another."""
-        self._screen.note = f"{time.strftime('%H:%M:%S')} {text}"
+        self._shown.note = f"{time.strftime('%H:%M:%S')} {text}"
         self._changed = True
 
     def _seize(self) -> None:
@@ -153,40 +158,65 @@ class LiveTable:
             signal.signal(signum, self._suspend)
             self._seize()
 
+    def _wake(self) -> None:
+        self._changed = True
+        with suppress(OSError):  # full, so it is being woken already; or closed
+            self._ring.send(b"\0")
+
+    def _end_thread(self) -> None:
+        self._stop = True
+        self._wake()
+
     def _run(self) -> None:
-        spent = 0.0
         try:
-            while not self._quit and not self._stop.wait(max(_TICK_S, spent * _REST)):
+            while not (self._quit or self._stop):
                 begun = time.thread_time()
+                has_taken = False
                 with self._drawing:
-                    self._read_keys()
+                    if time.monotonic() >= self._due:
+                        has_taken = self._take()
                     self._draw()
-                spent = time.thread_time() - begun
+                if has_taken:
+                    self._due = time.monotonic() + max(_TICK_S, (time.thread_time() - begun) * _REST)
+                self._listen(max(self._due - time.monotonic(), 0) or _TICK_S)
         except Exception as error:
             self._failed, self._quit = error, True
         # The main thread may be waiting for a reading. Where Ctrl-C means nothing to us, it goes on until there is one.
         if self._quit and not self._leaving and signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    def _read_keys(self) -> None:
-        if self._keyboard is None or not select.select([self._keyboard], [], [], 0)[0]:
-            return
-        screen, self._changed = self._screen, True
-        for key in _KEY.findall(os.read(self._keyboard, 1024)):
-            if key == b"q":
-                self._quit = True
-            elif key == b"r":
-                screen.descending = not screen.descending
-            elif key == b" ":
-                screen.pause()
-            elif key in _STEPS:
-                screen.sort = screen.orders[(screen.orders.index(screen.sort) + _STEPS[key]) % len(screen.orders)]
-            screen.ordered_at = float("-inf")
+    def _listen(self, patience_s: float) -> None:
+        """Wait for a key, or to be woken, or so long."""
+        patience_s = _ESC_S if self._keys.unfinished else patience_s
+        heard = [self._bell.fileno(), *([self._keyboard] if self._keyboard is not None else [])]
+        ready = select.select(heard, [], [], patience_s)[0]
+        if self._bell.fileno() in ready:
+            self._bell.recv(4096)
+        if self._keyboard in ready:
+            self._press(self._keys.pressed(self._typed()))
+        elif self._keys.unfinished:
+            self._press(self._keys.ended())
+
+    def _typed(self) -> bytes:
+        with suppress(OSError):
+            if self._keyboard is not None and (data := os.read(self._keyboard, 1024)):
+                return data
+        self._keyboard = None  # the terminal is gone
+        return b""
+
+    def _press(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._quit = self._quit or not self._shown.press(key)
+        self._changed = True
+
+    def _take(self) -> bool:
+        """Whether there were readings."""
+        if samples := [self._samples.popleft() for _ in range(len(self._samples))]:
+            self._shown.take(samples)
+            self._changed = True
+        return bool(samples)
 
     def _draw(self) -> None:
-        if samples := [self._samples.popleft() for _ in range(len(self._samples))]:
-            self._screen.take(samples)
-            self._changed = True
         columns, lines = os.get_terminal_size(self._stdout.fileno())
         size = min(columns, _LARGEST[0]), min(lines, _LARGEST[1])
         if min(size) > 0 and size != self._console.size:
@@ -194,4 +224,21 @@ class LiveTable:
             self._changed = True
         if self._changed:
             self._changed = False
-            self._live.update(self._screen, refresh=True)
+            self._live.update(Frame(self._shown.lines(*self._console.size)), refresh=True)
+
+
+class Frame:
+    """Lines of cells as rich draws them."""
+
+    def __init__(self, lines: Sequence[Sequence[Cell]]):
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for cells in self._lines:
+            yield from (Segment(text, style) for text, style in cells)
+            yield Segment.line()
+
+
+def has_keyboard(stdin: TextIO | None = None) -> bool:
+    """Whether keys can be pressed."""
+    return bool((stdin or sys.stdin) and (stdin or sys.stdin).isatty())

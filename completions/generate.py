@@ -1,0 +1,168 @@
+"""Write what Tab knows of the command line, from the parsers: ``generate.py FILE``, which is ovstool/completion/command_line.py.
+
+What a value is shows in its metavar; what the metavar does not tell is in _VALUES_OF. Only the parsers go in, and what Open vSwitch accepts,
+so that the same source gives the same file.
+"""
+
+import argparse
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ovstool.command import docstring
+from ovstool.commands import COMMANDS, NOUNS
+from ovstool.completion.grammar import Argument, Columns, Option, Values
+from ovstool.completion.shell_line import SHELLS
+from ovstool.parser import Parser, add_common_options, add_output_options
+from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
+from ovstool.shell import App
+from ovstool.switch import bridge, port
+from ovstool.switch.accepts import qos_types
+from ovstool.switch.checks.explain import Explained
+from ovstool.switch.qos import ShownQos
+from ovstool.terminal.formats import Formatters
+
+_NOTHING = ("BYTES", "FLOW", "HOST[:PORT]", "IP", "K", "K=V", "MATCH", "N", "N,...", "PPS", "RATE", "S", "SIZE", "WORD", None)  # free text
+_BY_METAVAR: dict[str | None, Values] = {
+    "B": "bridges",
+    "BRIDGE": "bridges",
+    "COLUMN": "columns",
+    "COLUMN[:KEY]": bridge.UNSETTABLE,
+    "COMMAND": "files",
+    "F": "files",
+    "FILE": "files",
+    "FORMAT": tuple(Formatters()),
+    "HOST": "hosts,",
+    "ID": "queues",
+    "ID[:KEY=VALUE,...]": "queue keys",
+    "IFACE": "ports",
+    "IFACE,...": "devices,",
+    "P,...": "protocols,",
+    "PORT": "ports",
+    "SHELL": SHELLS,
+    "T": "interface types",
+    "TARGET": "databases",
+} | dict.fromkeys(_NOTHING, "")
+_VALUES_OF: dict[tuple[str, str], Values] = {
+    ("bridge add", "bridge"): "",
+    ("bridge add", "--controller"): ("tcp:", "ssl:", "unix:", "ptcp:", "pssl:", "punix:"),
+    ("bridge set", "--controller"): ("tcp:", "ssl:", "unix:", "ptcp:", "pssl:", "punix:"),
+    ("bridge add", "--datapath-type"): "datapath types",
+    ("bridge set", "--datapath-type"): "datapath types",
+    ("flow list", "--table"): "tables",
+    ("flow top", "--table"): "tables",
+    ("port add", "port"): "devices",
+    ("port set", "--unset"): port.UNSETTABLE,
+    ("qos set", "--type"): (*qos_types.NAMES, *(name.removeprefix("linux-") for name in qos_types.NAMES if name.startswith("linux-"))),
+    ("stats plot", "ports"): "",  # of a recording
+} | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
+_SHOWN = {  # the columns of what is shown as one object
+    "show": ("ovs_version", "bridges"),
+    "bridge show": tuple(
+        "bridge parent vlan datapath_type datapath_id fail_mode protocols ports controllers sflow stp rstp mcast_snooping external_ids"
+        " other_config".split()
+    ),
+    "port show": (*port.ListedPort._fields, "vlan_mode", "bond_mode", "bond_active", "lacp", "qos", "interfaces", "other_config"),
+    "qos show": ShownQos._fields,
+    "qos explain": Explained._fields,
+    "flow trace": ("bridge", "flow", "verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions"),
+}
+_STATS = (
+    Columns(("--queues", "--rate"), QueueRate._fields),
+    Columns(("--queues", "--watch"), QueueRate._fields),
+    Columns(("--queues",), ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")),
+    Columns(("--bursts",), Burst._fields),
+    Columns(("--rate",), Rate._fields),
+    Columns(("--watch",), Rate._fields),
+    Columns((), ("port", *COUNTERS)),
+)
+_ROOM = 72  # characters
+_HEAD = '''"""What there is to say to ovstool, as ``completions/generate.py`` reads it from the parsers: long, and not to be edited."""
+
+# fmt: off
+from ovstool.completion.grammar import Argument, Columns, Command, Commands, Option
+
+'''
+
+
+def main() -> None:
+    Path(sys.argv[1]).write_text(_HEAD + "\n".join(_module()) + "\n")
+
+
+def _module() -> Iterator[str]:
+    app = App()
+    common, rows, shown = (Parser(prog="ovstool") for _ in range(3))
+    add_common_options(common)
+    add_output_options(rows, "table", of_rows=True)
+    add_output_options(shown, "table", of_rows=False)
+    known = {option for parser in (common, rows) for option in parser._option_string_actions}
+    yield "COMMANDS = Commands("
+    yield f"    {dict(NOUNS)!r},"
+    yield "    {"
+    for name in COMMANDS:
+        command_class: Any = app.command_manager.find_command(name.split())[0]
+        yield from _command(name, command_class(app, None, name), known)
+    yield "    },"
+    yield from _options("", common, common._actions, "    (", "    ),")
+    yield "    {"
+    for output, parser in (("rows", rows), ("object", shown)):
+        yield from _options("", parser, parser._actions, f"        {output!r}: (", "        ),")
+    yield "    },"
+    yield ")"
+
+
+def _command(name: str, command: Any, known: Collection[str]) -> Iterator[str]:
+    """A command; the options that are ``known`` are those of all."""
+    parser = command.get_parser("ovstool")
+    own = [action for action in parser._actions if known.isdisjoint(action.option_strings)]
+    about = docstring(type(command)).partition("\n")[0]
+    arguments = tuple(Argument(_values(name, action), action.nargs in ("*", "+")) for action in own if not action.option_strings)
+    yield f"        {name!r}: Command({about!r}, {arguments!r},"
+    yield from _options(name, parser, [action for action in own if action.option_strings], "            (", "            ),")
+    output = ("rows" if command.prints_rows else "object") if hasattr(command, "prints_rows") else ""
+    yield f"            {output!r}, {_columns(name, command)!r}),"
+
+
+def _columns(name: str, command: Any) -> tuple[Columns, ...]:
+    if name == "stats":
+        return _STATS
+    columns = tuple(getattr(command, "columns", ())) or _SHOWN.get(name, ())
+    return (Columns((), columns),) if columns else ()
+
+
+def _options(name: str, parser: argparse.ArgumentParser, actions: Sequence[argparse.Action], begin: str, end: str) -> Iterator[str]:
+    yield begin
+    for action in actions:
+        yield f"{' ' * (len(end) - len(end.lstrip()) + 4)}{_option(name, parser, action)!r},"
+    yield end
+
+
+def _option(name: str, parser: argparse.ArgumentParser, action: argparse.Action) -> Option:
+    values = None if action.nargs == 0 else _values(name, action)
+    repeats = isinstance(action, argparse._AppendAction | argparse._CountAction)
+    groups = [group._group_actions for group in parser._mutually_exclusive_groups if action in group._group_actions]
+    excludes = tuple(_names(other)[0] for group in groups for other in group if other is not action)
+    return Option(_names(action), values, _about(str(action.help)), repeats, excludes)
+
+
+def _names(action: argparse.Action) -> tuple[str, ...]:
+    """The names of an option, the longest first."""
+    return tuple(sorted(action.option_strings, reverse=True, key=len))
+
+
+def _about(text: str) -> str:
+    """A help text as far as there is room beside an option."""
+    text = text.partition("; ")[0]
+    return text if len(text) <= _ROOM else text[:_ROOM].rpartition(" ")[0].rstrip(" ,:(") + " ..."
+
+
+def _values(name: str, action: argparse.Action) -> Values:
+    option = _names(action)[0] if action.option_strings else action.dest
+    if (name, option) in _VALUES_OF:
+        return _VALUES_OF[name, option]
+    return tuple(map(str, action.choices)) if action.choices else _BY_METAVAR[action.metavar if isinstance(action.metavar, str) else None]
+
+
+if __name__ == "__main__":
+    main()

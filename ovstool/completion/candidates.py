@@ -1,0 +1,183 @@
+"""What may come where the cursor is. Pure: what a switch, an inventory or this machine has to say is asked for through ``Ask``."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from ovstool.completion.grammar import Command, Commands, Option, Place
+
+FILES = "files"  # the kind of value that the shell completes by itself
+
+_SELECTORS = ("iface-id:", "mac:", "ofport:")
+_QUEUE_KEYS = ("min=", "max=", "burst=", "priority=", "dscp=")
+_PROTOCOLS = tuple(f"OpenFlow1{minor}" for minor in range(6))
+_DATABASES = ("unix:", "tcp:", "ssl:")
+_OPEN = "=:,/@"  # what a candidate ends with that is not a whole word yet
+
+
+class Ask(Protocol):
+    """``ask("queues", "eth1")``: the names of a kind that there are; none when nobody can be asked."""
+
+    def __call__(self, kind: str, *of: str) -> Sequence[str]: ...
+
+
+class Candidate(NamedTuple):
+    """A word that may come, and what it is."""
+
+    text: str
+    about: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more of the same word is to come."""
+        return self.text.endswith(tuple(_OPEN))
+
+
+def candidates(commands: Commands, place: Place, ask: Ask) -> list[Candidate]:
+    """All that may come, each beginning with what is typed."""
+    found = _options(commands, place) if place.is_option else [*_words(commands, place), *_of_values(place, ask)]
+    if not found and not place.typed and _is_complete(place):
+        found = _options(commands, place, common=False)
+    begin = place.head + place.typed
+    is_name = not (place.is_option or place.head or place.scan.literal)
+    # A name that begins with a dash would be read as an option.
+    fit = [each for each in found if each.text.startswith(begin) and not (is_name and each.text.startswith("-") and place.values)]
+    return list({each.text: each for each in fit if each.text and not (each.is_open and each.text == begin)}.values())
+
+
+def _is_complete(place: Place) -> bool:
+    """Whether there is a command, and nothing but options can follow."""
+    return place.scan.command is not None and place.values is None and not place.scan.literal
+
+
+def _options(commands: Commands, place: Place, common: bool = True) -> list[Candidate]:
+    command = place.scan.command
+    options = commands.options_of(command) if common or not command else command.options
+    free = [option for option in options if _may_come(option, place)]
+    return [Candidate(name, option.about) for option in free for name in _spelt(option, place.typed)]
+
+
+def _may_come(option: Option, place: Place) -> bool:
+    return (option.repeats or option.names[0] not in place.given) and place.given.keys().isdisjoint(option.excludes)
+
+
+def _spelt(option: Option, typed: str) -> Sequence[str]:
+    """The names of an option; its letter only where one is typed, or is all that there is."""
+    return [name for name in option.names if name.startswith("--") or name == typed] or option.names
+
+
+def _words(commands: Commands, place: Place) -> list[Candidate]:
+    """Nouns, or the verbs of a noun."""
+    scan = place.scan
+    if not scan.name and not scan.literal and place.values is None:
+        return [Candidate(noun, about) for noun, about in commands.nouns.items()]
+    if scan.name == ["help"] and len(scan.arguments) < 2:
+        if not scan.arguments:
+            return [Candidate(noun, about) for noun, about in commands.nouns.items()]
+        return _verbs(commands, scan.arguments[0], commands.verbs(scan.arguments[0]))
+    return _verbs(commands, scan.name[0], scan.verbs) if scan.name and not place.head and not scan.pending else []
+
+
+def _verbs(commands: Commands, noun: str, verbs: Iterable[str]) -> list[Candidate]:
+    return [Candidate(verb, commands.commands[f"{noun} {verb}"].about) for verb in verbs]
+
+
+def _of_values(place: Place, ask: Ask) -> list[Candidate]:
+    if not place.values:
+        return []
+    if isinstance(place.values, tuple):
+        return _fitting(place, place.values)
+    is_list = place.values.endswith(",")
+    kind = place.values.removesuffix(",")
+    if is_list:
+        earlier, comma, last = place.typed.rpartition(",")
+        place = place._replace(head=f"{place.head}{earlier}{comma}", typed=last, own=[*place.own, *earlier.split(",")])
+    find = _KINDS.get(kind)
+    return _fitting(place, find(place, ask) if find else ask(kind))
+
+
+def _fitting(place: Place, words: Iterable[str]) -> list[Candidate]:
+    """Those of the words that go on as what is typed does, and have not been given yet."""
+    own = set(place.own)
+    return [Candidate(f"{place.head}{word}") for word in words if word.startswith(place.typed) and word not in own]
+
+
+def _ports(place: Place, ask: Ask) -> Iterable[str]:
+    typed = place.typed
+    kind = next((selector for selector in _SELECTORS if typed.startswith(selector)), "")
+    if not kind:
+        begun = [selector for selector in _SELECTORS if typed and selector.startswith(typed)]
+        return [*ask("ports", typed), *begun]
+    if kind != "ofport:":
+        return [f"{kind}{name}" for name in ask(kind.removesuffix(":"))]
+    bridge, slash, _ = typed.removeprefix(kind).rpartition("/")
+    if not slash:
+        return [f"{kind}{name}/" for name in ask("bridges")]
+    return [f"{kind}{bridge}/{number}" for number in ask("ofports", bridge)]
+
+
+def _queues(place: Place, ask: Ask) -> Iterable[str]:
+    return ask("queues", *place.scan.arguments)
+
+
+def _queue_keys(place: Place, ask: Ask) -> Iterator[str]:
+    """``ID:KEY=VALUE,...``: the IDs that there are when they are merged with, and the keys that have not been given."""
+    ident, colon, rest = place.typed.partition(":")
+    if not colon:
+        there = _queues(place, ask) if "--merge" in place.given else ()
+        yield from (f"{queue}:" for queue in dict.fromkeys([*there, *([ident] if ident.isdecimal() else [])]))
+        return
+    earlier, comma, _ = rest.rpartition(",")
+    given = {item.partition("=")[0] for item in earlier.split(",")}
+    yield from (f"{ident}:{earlier}{comma}{key}" for key in _QUEUE_KEYS if key.removesuffix("=") not in given)
+
+
+def _hosts(place: Place, ask: Ask) -> list[str]:
+    user, at, _ = place.typed.rpartition("@")
+    names = ask("hosts")
+    return [f"{user}@{name}" for name in names if not name.startswith("@")] if user and at else list(names)
+
+
+def _databases(place: Place, ask: Ask) -> Iterator[str]:
+    if not place.typed.startswith("unix:"):
+        yield from _DATABASES
+    elif "--host" not in place.given and not os.environ.get("OVSTOOL_HOST"):
+        yield from (f"unix:{path}" for path in _sockets(place.typed.removeprefix("unix:")))
+
+
+def _sockets(begin: str) -> Iterator[str]:
+    """The sockets and folders whose paths begin so."""
+    folder, slash, name = begin.rpartition("/")
+    try:
+        with os.scandir(f"{folder}{slash}" or ".") as entries:
+            for entry in entries:
+                if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith(".")):
+                    if entry.is_dir():
+                        yield f"{folder}{slash}{entry.name}/"
+                    elif stat.S_ISSOCK(entry.stat().st_mode):
+                        yield f"{folder}{slash}{entry.name}"
+    except OSError:
+        return
+
+
+def _columns(place: Place, ask: Ask) -> Sequence[str]:
+    command: Command | None = place.scan.command
+    known = command.columns if command else ()
+    return next((columns.names for columns in known if place.given.keys() >= set(columns.options)), ())
+
+
+def _tables(place: Place, ask: Ask) -> Sequence[str]:
+    return ask("tables", *place.scan.arguments[:1])
+
+
+_KINDS: dict[str, Callable[[Place, Ask], Iterable[str]]] = {
+    "ports": _ports,
+    "queues": _queues,
+    "queue keys": _queue_keys,
+    "hosts": _hosts,
+    "protocols": lambda place, ask: _PROTOCOLS,
+    "databases": _databases,
+    "columns": _columns,
+    "tables": _tables,
+}

@@ -1,0 +1,88 @@
+"""What a Tab asks of the switch, the inventory and this machine: names alone, soon or not at all, and without a word.
+
+Nothing that goes wrong is told, and nobody is asked for a password or about a host key: a Tab is not a command.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from ovstool.answers import Answer
+from ovstool.errors import OvstoolError
+from ovstool.host import Tls, inventory
+from ovstool.host.address import Target
+from ovstool.host.deadline import Deadline
+from ovstool.reach import Reach
+from ovstool.switch import Switch, names
+
+_HERE_S = 1.0  # for a switch of this machine
+_FAR_S = 3.0  # for one behind SSH
+_DEVICES = "/sys/class/net"
+
+
+def ask(given: dict[str, list[str]], kind: str, *of: str) -> Sequence[str]:
+    """The names of a kind, as the options that are ``given`` lead to a switch; none when it does not answer in time."""
+    try:
+        if kind == "hosts":
+            return inventory.names(_last(given, "--inventory"), Deadline(_HERE_S))
+        if kind == "devices":
+            return _devices(given)
+        return _of_switch(given, _OF_SWITCH[kind], of)
+    except (OvstoolError, OSError, ImportError, RuntimeError, ValueError):
+        return ()
+
+
+def _last(given: dict[str, list[str]], option: str) -> str | None:
+    return given[option][-1] if option in given else None
+
+
+def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], of: Sequence[str]) -> Sequence[str]:
+    target = _target(given)
+    reach = Reach(
+        db=_last(given, "--db") or os.environ.get("OVSTOOL_DB") or None,
+        tls=Tls(_last(given, "--private-key"), _last(given, "--certificate"), _last(given, "--ca-cert")),
+        timeout_s=_FAR_S if target else _HERE_S,
+        wait=False,
+        dry_run=True,
+        sudo="--sudo" in given,
+        accept_new_host_key=False,
+        batch=True,
+    )
+    with reach.switch(Answer.awaited(target)) as switch:
+        return find(switch, *of)
+
+
+def _target(given: dict[str, list[str]]) -> Target | None:
+    """The first host that is named: names of a switch are much the same on its neighbours, and one answers sooner than many."""
+    words = given.get("--host") or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
+    return inventory.hosts(words, _last(given, "--inventory"), Deadline(_HERE_S))[0] if words else None
+
+
+def _devices(given: dict[str, list[str]]) -> Sequence[str]:
+    """The network devices of this machine that are not in the switch yet; none where the switch is elsewhere."""
+    if _target(given):
+        return ()
+    there: set[str] = set()
+    with suppress(OvstoolError):
+        there.update(_of_switch(given, names.interfaces, ()))
+    here = {entry.name for entry in os.scandir(_DEVICES) if entry.is_dir()}
+    return sorted(here - there - {"lo", "ovs-system", "ovs-netdev"})
+
+
+def _port_names(switch: Switch, begin: str = "") -> Sequence[str]:
+    """The names of ports, of members of bonds too; where no port begins so, those of all interfaces."""
+    found = names.ports(switch)
+    return found if any(name.startswith(begin) for name in found) else names.interfaces(switch)
+
+
+_OF_SWITCH: dict[str, Callable[..., Sequence[str]]] = {
+    "bridges": names.bridges,
+    "ports": _port_names,
+    "queues": names.queues,
+    "tables": names.tables,
+    "interface types": names.interface_types,
+    "datapath types": names.datapath_types,
+    "iface-id": names.iface_ids,
+    "mac": names.macs,
+    "ofports": names.ofports,
+}
