@@ -186,7 +186,7 @@ def test_a_command_has_an_example(name):
 
 @pytest.mark.parametrize(("name", "line"), [*EXAMPLES, *((noun, line) for noun, lines in TASKS.items() for line in lines)])
 def test_examples_parse(name, line):
-    words = shlex.split(re.split(r" [|>] ", line)[0])
+    words = shlex.split(re.split(r" [|>]", line)[0])
     command_of(words[1:])[1]()
 
 

@@ -26,9 +26,9 @@ class Complete(Command):
       source <(ovstool complete zsh)
 
     Examples:
-      ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+      ovstool complete bash | sudo tee /usr/share/bash-completion/completions/ovstool
       ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
-      ovstool complete fish | sudo tee /usr/share/fish/vendor_completions.d/ovstool.fish
+      ovstool complete fish | sudo tee /etc/fish/completions/ovstool.fish
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -57,9 +57,9 @@ usage: ovstool complete [SHELL] [options]
 Print the completion script for bash, zsh or fish.
 
 examples:
-  ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
+  ovstool complete bash | sudo tee /usr/share/bash-completion/completions/ovstool
   ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
-  ovstool complete fish | sudo tee /usr/share/fish/vendor_completions.d/ovstool.fish
+  ovstool complete fish | sudo tee /etc/fish/completions/ovstool.fish
 
 With it, Tab completes commands, options and their values, and the bridges,
 ports, queues and hosts of the switch that the line names with --db or --host,
