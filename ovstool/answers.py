@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ovstool.host import CommandLine
 from ovstool.switch import Finding
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ class Table(NamedTuple):
 class Answer(NamedTuple):
     """What the switch on one host answers: the ``result`` of a command's function, and what is said beside it.
 
-    ``target`` is where the switch is, None for this machine; ``host`` is its name where several are asked, else None. ``notes``, ``found``
-    and ``planned`` are those of the Switch, which adds to them while it is asked: they are there before the result, and without one.
+    ``target`` is where the switch is, None for this machine; ``host`` is its name where several are asked, else None. ``notes``, ``found``,
+    ``planned`` and ``same_lines`` are those of the Switch, which adds to them while it is asked: they are there before the result, and without one.
     """
 
     target: "Target | None"
@@ -29,11 +30,12 @@ class Answer(NamedTuple):
     notes: list[str]
     found: list[Finding]
     planned: list[dict]
+    same_lines: list[CommandLine]
 
     @classmethod
     def awaited(cls, target: "Target | None", host: str | None = None) -> "Answer":
         """The answer before anything is asked or said."""
-        return cls(target, host, None, [], [], [])
+        return cls(target, host, None, [], [], [], [])
 
     def held(self) -> "Answer":
         """The answer with all its rows, of which some may still be coming."""

@@ -134,6 +134,10 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add(hosts, "--parallel", metavar="N", type=number(1, 1000), help=f"number of hosts to work on in parallel (default: {_PARALLEL})")
     add(hosts, "--fail-fast", action="store_true", help="start on no more hosts once one has failed")
     add(changes, "-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
+    add(
+        changes, "--as-ovs", action="store_true",
+        help="print the ovs-vsctl or ovs-ofctl line that makes the same change; with -n instead of the transaction",
+    )  # fmt: skip
     add(changes, "--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
     add(changes, "--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
     add(messages, "-v", "--verbose", dest="verbose_level", action="count", help="log on stderr what is asked of the switch")
@@ -158,6 +162,7 @@ def common_defaults() -> argparse.Namespace:
         timeout=None,
         no_wait=False,
         dry_run=False,
+        as_ovs=False,
         read_only=os.environ.get("OVSTOOL_READ_ONLY", "") not in ("", "0"),
         verbose_level=1,
         debug=False,

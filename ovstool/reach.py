@@ -21,6 +21,7 @@ class Reach(NamedTuple):
     timeout_s: float
     wait: bool
     dry_run: bool
+    as_ovs: bool
     sudo: bool
     accept_new_host_key: bool
     batch: bool = False
@@ -40,8 +41,10 @@ class Reach(NamedTuple):
             timeout_s=self.timeout_s,
             wait=self.wait,
             dry_run=self.dry_run,
+            as_ovs=self.as_ovs,
             host=host,
             planned=asked.planned,
+            same_lines=asked.same_lines,
             notes=asked.notes,
             found=asked.found,
             allowed=allowed,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ovstool.host import Tls
+    from ovstool.host import CommandLine, Tls
     from ovstool.host.address import Target
     from ovstool.switch import Argv, Finding
 
@@ -53,6 +53,16 @@ def rows(findings: "Iterable[Finding]", naming: Naming) -> list[FindingRow]:
 def text(commands: "Iterable[Argv]", naming: Naming) -> str:
     """One line that runs these commands for the switch that was reached, each once the one before has succeeded."""
     return " && ".join(_line(command, naming) for command in commands)
+
+
+def line(typed: "CommandLine", naming: Naming) -> str:
+    """The line for a shell here that runs a command for the switch that was reached, with what it is given to read."""
+    if typed.stdin:
+        given = shlex.join(["printf", r"%s\n", *typed.stdin])
+        return f"{given} | {_line((*typed.argv, '-'), naming)}"
+    if typed.file and typed.file != "-" and naming.target:  # the file is here
+        return f"{_line((*typed.argv, '-'), naming)} < {shlex.quote(typed.file)}"
+    return _line((*typed.argv, *([typed.file] if typed.file else [])), naming)
 
 
 def _line(command: "Argv", naming: Naming) -> str:

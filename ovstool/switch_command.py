@@ -16,7 +16,7 @@ from cliff.show import ShowOne
 from ovstool.answers import Answer, Table, one_table, plain
 from ovstool.command import Command, OutputCommand, TableCommand, report
 from ovstool.errors import Exit, UsageError, one_line
-from ovstool.host import Tls
+from ovstool.host import Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.parser import time_for
 from ovstool.reach import Reach
@@ -25,7 +25,7 @@ from ovstool.switch import Change, Finding, Switch
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
     from ovstool.host.address import Target
-    from ovstool.remedy import FindingRow
+    from ovstool.remedy import FindingRow, Naming
 
 
 _NOTHING: tuple[Any, ...] = (None, [], {}, "")
@@ -91,11 +91,16 @@ class SwitchCommand(Command):
         return [f"{answer.host}: {text}" if answer.host else text for text in texts]
 
     def print_notes(self, answers: Iterable[Answer], args: argparse.Namespace) -> None:
-        """Print what was said beside the answers, on the terminal below what the command has printed."""
-        if texts := [text for answer in answers for text in self.said(answer, args)]:
+        """Print what was said beside the answers, and what does the same as a change, on the terminal below what the command has printed."""
+        answers = list(answers)
+        texts = [text for answer in answers for text in self.said(answer, args)]
+        lines = [] if args.dry_run else [line for answer in answers for line in _same_lines(answer, args)]
+        if texts or lines:
             self.app.stdout.flush()
         for text in texts:
             self.note(text, args)
+        for line in lines:  # which was asked for, so with -q too
+            print(one_line(line), file=self.app.stderr)
 
     def _begin(self, args: argparse.Namespace) -> None:
         args.targets = _targets(args)
@@ -253,15 +258,18 @@ class SwitchWriter(SwitchLister):
         if not args.dry_run:
             return super().emit_answers(args, answers)
         for answer in answers:
-            self.print_plan(args, answer)
+            if args.as_ovs:
+                self.print_lines(_same_lines(answer, args))
+            else:
+                self.print_plan(answer)
+            for *what, change in self.table(answer.result).rows:
+                self.note(f"{' '.join(filter(None, (answer.host, *what)))}: would be {change}", args)
         return Exit.OK
 
-    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
-        """What would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
+    def print_plan(self, answer: Answer) -> None:
+        """Print what would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
         plan = ["Open_vSwitch", *answer.planned]
         self.app.stdout.write(json.dumps({"host": answer.host, "transact": plan} if answer.host else plan) + "\n")
-        for *what, change in answer.result:
-            self.note(f"{' '.join(filter(None, (answer.host, *what)))}: would be {change}", args)
 
 
 def _with_values(columns: Sequence[str], rows: Sequence[Sequence[Any]], wanted: Sequence[str]) -> list[str]:
@@ -287,6 +295,7 @@ def _reach(args: argparse.Namespace) -> Reach:
         timeout_s=time_for(args),
         wait=not args.no_wait,
         dry_run=args.dry_run,
+        as_ovs=args.as_ovs,
         sudo=args.sudo,
         accept_new_host_key=args.accept_new_host_key,
     )
@@ -298,7 +307,25 @@ def addressed(findings: Sequence[Finding], target: "Target | None", args: argpar
         return []
     from ovstool import remedy
 
-    return remedy.rows(findings, remedy.Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), _tls(args)))
+    return remedy.rows(findings, _naming(target, args))
+
+
+def _same_lines(answer: Answer, args: argparse.Namespace) -> list[str]:
+    """What Open vSwitch's own tools do the changes of an answer with, each a line for a shell here."""
+    if not answer.same_lines:
+        return []
+    from ovstool import remedy
+
+    naming = _naming(answer.target, args)
+    if not answer.target and args.db and local.is_default(args.db):
+        naming = naming._replace(db=None)
+    return [remedy.line(line, naming) for line in answer.same_lines]
+
+
+def _naming(target: "Target | None", args: argparse.Namespace) -> "Naming":
+    from ovstool.remedy import Naming
+
+    return Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), _tls(args))
 
 
 def _tls(args: argparse.Namespace) -> Tls:

@@ -13,19 +13,21 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from forked import FORKS
 from ovs_version import POLICING
+from renewed import Renewed
 
 from ovstool import sandbox
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 60
 _NICE = -10
+_OF_ITS_BRIDGES = ("ovs-vsctl", "ovs-ofctl")  # tools that change what goes with the bridges or is in the database
 _WORKERS = 8  # where there are two cores; a test waits for three quarters of its time
 
 
@@ -47,6 +49,9 @@ class Switch:
     """A running sandbox with bridge br0 and ports eth1, eth2, and the peers' tools to look at it."""
 
     box: sandbox.Sandbox
+    others: list[str] = field(
+        default_factory=list, compare=False
+    )  # programs that may have changed more of it than its database and its flows
 
     @property
     def environ(self) -> dict[str, str]:
@@ -60,6 +65,8 @@ class Switch:
 
     def tool(self, *argv: str) -> str:
         """Run one of Open vSwitch's own tools on this switch and return what it prints."""
+        if argv[0] not in _OF_ITS_BRIDGES and argv[:2] != ("ovsdb-client", "transact"):
+            self.others.append(argv[0])
         done = subprocess.run(argv, env=self.environ, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -132,11 +139,27 @@ def running_switch():
     return _running
 
 
+@pytest.fixture(scope="session")
+def _spare() -> Iterator[list[tuple[ExitStack, Renewed]]]:
+    """The switch that the last test had, made as new."""
+    spare: list[tuple[ExitStack, Renewed]] = []
+    yield spare
+    for stack, _ in spare:
+        stack.close()
+
+
 @pytest.fixture
-def switch() -> Iterator[Switch]:
-    """A switch of the test's own, on the dummy datapath."""
-    with _running("dummy") as switch:
-        yield switch
+def switch(_spare) -> Iterator[Switch]:
+    """A switch of the test's own, on the dummy datapath, as it is after a start; a real start where a test before may have changed the daemons."""
+    if not _spare:
+        stack = ExitStack()
+        _spare.append((stack, Renewed(stack.enter_context(_running("dummy")).box)))
+    stack, renewed = _spare[0]
+    switch = Switch(renewed.box)
+    yield switch
+    if switch.others or not renewed.renew():
+        _spare.clear()
+        stack.close()
 
 
 @pytest.fixture(scope="module")
@@ -169,16 +192,22 @@ def database(running_switch):
             database.close()
 
 
+@functools.cache
+def _dump_at_first(unchanged: Switch) -> str:
+    return unchanged.dump()
+
+
 @pytest.fixture
 def refused(request):
     """``refused("port del nosuch", 3)``: a command that has to fail, and must neither change nor print anything; returns its one line.
 
     Where the test has a switch of its own, on that one.
     """
-    switch = request.getfixturevalue("switch" if "switch" in request.fixturenames else "unchanged")
+    has_its_own = "switch" in request.fixturenames
+    switch = request.getfixturevalue("switch" if has_its_own else "unchanged")
 
     def run(command: str | list, code: int, **environ: str) -> str:
-        before = switch.dump()
+        before = switch.dump() if has_its_own else _dump_at_first(switch)
         result = switch.ovstool(command, **environ)
         assert (result.code, result.stdout) == (code, ""), result
         assert result.stderr.startswith("ovstool: "), result.stderr

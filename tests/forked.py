@@ -5,8 +5,10 @@ command imports. Tests of that, and of signals and terminals, start the program 
 """
 
 import atexit
+import errno
 import gc
 import importlib
+import io
 import json
 import os
 import select
@@ -36,27 +38,27 @@ class Forks:
         self._lock = threading.Lock()
 
     def run(
-        self, words: Sequence[str], environ: Mapping[str, str], stdin: bytes | None = None, timeout_s: float = 60, new_session: bool = False
+        self,
+        words: Sequence[str],
+        environ: Mapping[str, str],
+        stdin: bytes | None = None,
+        timeout_s: float = 60,
+        new_session: bool = False,
+        terminal: tuple[int, int] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """As subprocess.run does with ``capture_output``; no stdin is /dev/null."""
+        """As subprocess.run does with ``capture_output``; no stdin is /dev/null. With both ends of a terminal, which are closed, that is stdout."""
         if _first(environ) != _first(self._environ):
+            assert not terminal
             argv = [*self._prefix, sys.executable, "-m", "ovstool", *words]
             given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
             options = {"env": environ, "timeout": timeout_s, "start_new_session": new_session}
             return subprocess.run(argv, check=False, capture_output=True, **given, **options)
-        with self._lock:
-            self._control = self._control or self._start()
-        stdin_pipe, stdout, stderr, status = [os.pipe() for _ in range(4)]
+        stdin_pipe, stderr, status = [os.pipe() for _ in range(3)]
+        stdout = terminal or os.pipe()
         if stdin is None:
             os.close(stdin_pipe[0])
             stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
-        theirs = [os.open(".", os.O_PATH), stdin_pipe[0], stdout[1], stderr[1], status[1]]
-        with tempfile.TemporaryFile() as request:
-            request.write(json.dumps([[*map(os.fsdecode, words)], dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
-            request.flush()
-            socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
-        for fd in theirs:
-            os.close(fd)
+        self._ask(words, environ, (stdin_pipe[0], stdout[1], stderr[1], status[1]), new_session)
         said = {stdout[0]: bytearray(), stderr[0]: bytearray(), status[0]: bytearray()}
         ended = _exchange(stdin_pipe[1], stdin or b"", said, time.monotonic() + timeout_s)
         out, err, (pid, *code) = bytes(said[stdout[0]]), bytes(said[stderr[0]]), map(int, said[status[0]].split())
@@ -66,9 +68,30 @@ class Forks:
             raise subprocess.TimeoutExpired(["ovstool", *words], timeout_s, out, err)
         return subprocess.CompletedProcess(["ovstool", *words], code[0], out, err)
 
-    def run_text(self, words: Sequence[str], environ: Mapping[str, str], timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-        """As ``run``, with what was printed as text."""
-        done = self.run(words, environ, timeout_s=timeout_s)
+    def start(self, words: Sequence[str], environ: Mapping[str, str]) -> "Started":
+        """As subprocess.Popen does, with all three streams /dev/null."""
+        assert _first(environ) == _first(self._environ)
+        ours, theirs = os.pipe()
+        self._ask(words, environ, (*(os.open(os.devnull, os.O_RDWR) for _ in range(3)), theirs))
+        return Started(ours)
+
+    def _ask(self, words: Sequence[str], environ: Mapping[str, str], streams: Sequence[int], new_session: bool = False) -> None:
+        """Have one forked with these streams, which are closed: its own three, and what its pid and its exit code are written to."""
+        with self._lock:
+            self._control = self._control or self._start()
+        theirs = [os.open(".", os.O_PATH), *streams]
+        with tempfile.TemporaryFile() as request:
+            request.write(json.dumps([[*map(os.fsdecode, words)], dict(environ), new_session, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
+            request.flush()
+            socket.send_fds(self._control, [b"run"], [request.fileno(), *theirs])
+        for fd in theirs:
+            os.close(fd)
+
+    def run_text(
+        self, words: Sequence[str], environ: Mapping[str, str], stdin: str | None = None, timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """As ``run``, with text for bytes."""
+        done = self.run(words, environ, None if stdin is None else stdin.encode(), timeout_s)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def _start(self) -> socket.socket:
@@ -88,6 +111,41 @@ class Forks:
                 self._control.close()
                 self._control = None
                 self._process.wait()
+
+
+class Started:
+    """One that runs, with the methods of subprocess.Popen."""
+
+    def __init__(self, status: int):
+        self._status = os.fdopen(status, "rb", buffering=0)
+        self._lock = threading.Lock()
+        self.pid = self._number()
+        self.returncode: int | None = None
+
+    def _number(self) -> int:
+        word = b""
+        while not word.endswith(b" "):
+            byte = self._status.read(1)
+            assert byte, "what forks them has ended"
+            word += byte
+        return int(word)
+
+    def poll(self) -> int | None:
+        return self.wait() if self.returncode is not None or select.select([self._status], [], [], 0)[0] else None
+
+    def wait(self) -> int:
+        with self._lock:
+            if self.returncode is None:
+                self.returncode = self._number()
+            return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 FORKS = Forks()  # in the namespaces and with the settings that the tests themselves have
@@ -112,7 +170,7 @@ def _exchange(stdin: int, data: bytes, said: Mapping[int, bytearray], deadline: 
                         data = b""
                     part = data
                 else:
-                    part = os.read(key.fd, 1 << 16)
+                    part = _read(key.fd)
                     said[key.fd].extend(part)
                 if not part:
                     selector.unregister(key.fd)
@@ -120,6 +178,15 @@ def _exchange(stdin: int, data: bytes, said: Mapping[int, bytearray], deadline: 
         for fd in (left := list(selector.get_map())):
             os.close(fd)
     return not left
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1 << 16)
+    except OSError as error:
+        if error.errno != errno.EIO:  # a terminal whose other side is closed
+            raise
+        return b""
 
 
 # --- the process that they are forked from
@@ -132,7 +199,11 @@ def _serve(control: socket.socket) -> int:
     for module in _modules():
         importlib.import_module(module)
     from ovstool.__main__ import main
+    from ovstool.commands import COMMANDS
+    from ovstool.shell import App
 
+    for command in COMMANDS:  # so that the expressions of all parsers are compiled
+        App(io.StringIO(), io.StringIO()).run(["help", *command.split()])
     gc.freeze()
     running: dict[int, tuple[int, int]] = {}  # pids and where to tell of their ends, by what tells of them here
     while True:
@@ -183,6 +254,7 @@ def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, sta
         os.setsid()
     if nice != os.getpriority(os.PRIO_PROCESS, 0):
         os.setpriority(os.PRIO_PROCESS, 0, nice)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)

@@ -41,7 +41,7 @@ COMMAND_LINES = (
     ("bridge show br1 -f json", '"OpenFlow15"'),
     ("bridge add br2 --dry-run", '"insert"'),
     ("port add br1 in10 --type internal --tag 10", "in10: created"),
-    ("port set in10 --tag 20", "in10: updated"),
+    ("port set in10 --tag 20 --mtu 1400", "in10: updated"),
     ("port show in10", "internal"),
     ("port list br1 -f value -c port -c tag", "in10 20\n"),
     ("port del in10", "in10: deleted"),

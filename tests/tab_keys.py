@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _LIMIT_S = 60
+_TRIES = 4
 _TELL = "\x0f"  # Ctrl-O: the shell tells what its line is
 _CLEAR = {"bash": "\x05\x15", "zsh": "\x15", "fish": "\x05\x15"}
 
@@ -49,7 +50,7 @@ class Shell:
 
     def __init__(self, name: str, environ: Mapping[str, str], folder: Path):
         self.name = name
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ovstool").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ovstool "$@"\n')
         (folder / "ovstool").chmod(0o755)
@@ -89,6 +90,15 @@ class Shell:
                 told += os.read(self._lines, 65536)
         os.write(self._screen, _CLEAR[self.name].encode())
         return told[:-1].decode()
+
+    def becomes(self, line: str, expected: str, behind: str = "") -> bool:
+        """Whether the line becomes that; tried some times, as a Tab gives up soon and a machine under load is slow."""
+        return any(self.tab(line, behind=behind) == expected for _ in range(_TRIES))
+
+    def run(self, keys: str) -> None:
+        """Press these keys and then Enter, and wait until the shell has done what it was told."""
+        os.write(self._screen, f"{keys}\r".encode())
+        self.tab("")
 
     def close(self) -> None:
         os.close(self._screen)  # hangs up

@@ -26,7 +26,7 @@ class Complete(Command):
       source <(ovstool complete zsh)
 
     Examples:
-      ovstool complete bash | sudo tee /usr/share/bash-completion/completions/ovstool
+      ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
       ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
       ovstool complete fish | sudo tee /etc/fish/completions/ovstool.fish
     """

@@ -64,11 +64,9 @@ class FlowWriter(SwitchWriter):
     def table(self, result: flow.FlowChanges) -> Table:
         return super().table(result.changes)
 
-    def print_plan(self, args: argparse.Namespace, answer: Answer) -> None:
+    def print_plan(self, answer: Answer) -> None:
         host = answer.host
         self.print_diff((line[0], f"{host}: {line}" if host else line) for line in answer.result.lines)
-        for what, change in answer.result.changes:
-            self.note(f"{f'{host} ' if host else ''}{what}: would be {change}", args)
 
 
 class _BridgeWriter(FlowWriter):
@@ -93,6 +91,7 @@ class FlowList(SwitchLister):
       ovstool flow list br0
       ovstool flow list br0 ip,in_port=eth1 --table 0 --names
       ovstool flow list br0 -f flows > flows.txt
+      ovstool flow list br0 -f flows | ovstool flow diff br1 --file -
       ovstool flow list br0 --parsed -f json | jq '.[] | select(.match.nw_dst)'
     """
 

@@ -8,6 +8,7 @@ from ovstool.errors import NotFound, UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, lookup, port
 from ovstool.switch.accepts import port_modes
+from ovstool.switch.port import mtu
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
 
@@ -105,9 +106,12 @@ class PortSet(SwitchWriter):
     """Change a port
 
     What is not named stays as it is. Keys of --option and --external-id are added to those there; trunks are replaced.
+    When a device does not take its --mtu, the exit code is 6. With --unset mtu_request it keeps the one that it has, and an
+    internal port gets the least of its bridge's devices, as long as none is asked for.
 
     Examples:
       ovstool port set eth1 --tag 20
+      ovstool port set br0 --mtu 1400
       ovstool port set eth1 --unset tag --trunk 10,20
       ovstool port set bond0 --lacp active
     """
@@ -176,6 +180,8 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         type=key_value,
         help="a key of external_ids, for other programs, such as iface-id=ID; repeatable",
     )
+    low, high = mtu.LEAST, mtu.MOST
+    parser.add_argument("--mtu", metavar="N", type=number(low, high), help=f"MTU in bytes ({low} to {high}); of a bond that of each member")
     modes = f"{', '.join(port_modes.BOND_MODES)} (default: {port_modes.BOND_MODES[0]})"
     parser.add_argument("--bond-mode", metavar="M", choices=port_modes.BOND_MODES, help=f"how a bond shares traffic: {modes}")
     parser.add_argument(
@@ -199,6 +205,7 @@ def _spec(args: argparse.Namespace, members: tuple[str, ...]) -> port.PortSpec:
         "type": kind,
         "bond_mode": args.bond_mode,
         "lacp": args.lacp,
+        "mtu_request": args.mtu,
     }
     for column, value in asked.items():
         if value is not None and (column, None) in unset:
@@ -213,5 +220,6 @@ def _spec(args: argparse.Namespace, members: tuple[str, ...]) -> port.PortSpec:
         bond=members,
         bond_mode=args.bond_mode,
         lacp=args.lacp,
+        mtu_request=args.mtu,
         unset=unset,
     )

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ovstool.completion.grammar import Command, Commands, Option, Place
 
@@ -13,7 +13,6 @@ _SELECTORS = ("iface-id:", "mac:", "ofport:")
 _QUEUE_KEYS = ("min=", "max=", "burst=", "priority=", "dscp=")
 _PROTOCOLS = tuple(f"OpenFlow1{minor}" for minor in range(6))
 _DATABASES = ("unix:", "tcp:", "ssl:")
-_OPEN = "=:,/@"  # what a candidate ends with that is not a whole word yet
 
 
 class Ask(Protocol):
@@ -22,28 +21,26 @@ class Ask(Protocol):
     def __call__(self, kind: str, *of: str) -> Sequence[str]: ...
 
 
-class Candidate(NamedTuple):
-    """A word that may come, and what it is."""
-
-    text: str
-    about: str = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether more of the same word is to come."""
-        return self.text.endswith(tuple(_OPEN))
+Candidates = dict[str, str]  # words that may come, and what each is; plain text, as there may be 10,000 of them
 
 
-def candidates(commands: Commands, place: Place, ask: Ask) -> list[Candidate]:
+def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
     """All that may come, each beginning with what is typed."""
-    found = _options(commands, place) if place.is_option else [*_words(commands, place), *_of_values(place, ask)]
+    found = _options(commands, place) if place.is_option else _words(commands, place) | _of_values(place, ask)
     if not found and not place.typed and _is_complete(place):
         found = _options(commands, place, common=False)
     begin = place.head + place.typed
-    is_name = not (place.is_option or place.head or place.scan.literal)
     # A name that begins with a dash would be read as an option.
-    fit = [each for each in found if each.text.startswith(begin) and not (is_name and each.text.startswith("-") and place.values)]
-    return list({each.text: each for each in fit if each.text and not (each.is_open and each.text == begin)}.values())
+    unmeant = ("-",) if place.values and not (place.head or place.scan.literal) else ()
+    fit = {text: about for text, about in found.items() if text.startswith(begin) and not text.startswith(unmeant)}
+    if is_open(begin):
+        fit.pop(begin, None)  # it is there already
+    return fit
+
+
+def is_open(text: str) -> bool:
+    """Whether more of the same word is to come."""
+    return text.endswith(("=", ":", "/", ",", "@"))
 
 
 def _is_complete(place: Place) -> bool:
@@ -51,11 +48,11 @@ def _is_complete(place: Place) -> bool:
     return place.scan.command is not None and place.values is None and not place.scan.literal
 
 
-def _options(commands: Commands, place: Place, common: bool = True) -> list[Candidate]:
+def _options(commands: Commands, place: Place, common: bool = True) -> Candidates:
     command = place.scan.command
     options = commands.options_of(command) if common or not command else command.options
     free = [option for option in options if _may_come(option, place)]
-    return [Candidate(name, option.about) for option in free for name in _spelt(option, place.typed)]
+    return {name: option.about for option in free for name in _spelt(option, place.typed)}
 
 
 def _may_come(option: Option, place: Place) -> bool:
@@ -67,40 +64,35 @@ def _spelt(option: Option, typed: str) -> Sequence[str]:
     return [name for name in option.names if name.startswith("--") or name == typed] or option.names
 
 
-def _words(commands: Commands, place: Place) -> list[Candidate]:
+def _words(commands: Commands, place: Place) -> Candidates:
     """Nouns, or the verbs of a noun."""
     scan = place.scan
-    if not scan.name and not scan.literal and place.values is None:
-        return [Candidate(noun, about) for noun, about in commands.nouns.items()]
-    if scan.name == ["help"] and len(scan.arguments) < 2:
-        if not scan.arguments:
-            return [Candidate(noun, about) for noun, about in commands.nouns.items()]
-        return _verbs(commands, scan.arguments[0], commands.verbs(scan.arguments[0]))
-    return _verbs(commands, scan.name[0], scan.verbs) if scan.name and not place.head and not scan.pending else []
+    if scan.pending or place.head:
+        return {}
+    words = scan.arguments if scan.name == ["help"] else scan.name
+    if not words and not scan.literal:
+        return commands.nouns
+    verbs = commands.verbs(words[0]) if scan.name == ["help"] and len(words) == 1 else scan.verbs
+    return {verb: commands.commands[f"{words[0]} {verb}"].about for verb in verbs}
 
 
-def _verbs(commands: Commands, noun: str, verbs: Iterable[str]) -> list[Candidate]:
-    return [Candidate(verb, commands.commands[f"{noun} {verb}"].about) for verb in verbs]
-
-
-def _of_values(place: Place, ask: Ask) -> list[Candidate]:
+def _of_values(place: Place, ask: Ask) -> Candidates:
     if not place.values:
-        return []
+        return {}
     if isinstance(place.values, tuple):
         return _fitting(place, place.values)
-    is_list = place.values.endswith(",")
     kind = place.values.removesuffix(",")
-    if is_list:
+    if kind != place.values:  # a list
         earlier, comma, last = place.typed.rpartition(",")
         place = place._replace(head=f"{place.head}{earlier}{comma}", typed=last, own=[*place.own, *earlier.split(",")])
     find = _KINDS.get(kind)
     return _fitting(place, find(place, ask) if find else ask(kind))
 
 
-def _fitting(place: Place, words: Iterable[str]) -> list[Candidate]:
+def _fitting(place: Place, words: Iterable[str]) -> Candidates:
     """Those of the words that go on as what is typed does, and have not been given yet."""
-    own = set(place.own)
-    return [Candidate(f"{place.head}{word}") for word in words if word.startswith(place.typed) and word not in own]
+    head, typed, own = place.head, place.typed, frozenset(place.own)
+    return dict.fromkeys([f"{head}{word}" for word in words if word.startswith(typed) and word not in own], "")
 
 
 def _ports(place: Place, ask: Ask) -> Iterable[str]:

@@ -6,14 +6,17 @@ Nothing that goes wrong is told, and nobody is asked for a password or about a h
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ovstool.answers import Answer
 from ovstool.errors import OvstoolError
-from ovstool.host import Tls, inventory
-from ovstool.host.address import Target
+from ovstool.host import Tls
 from ovstool.host.deadline import Deadline
 from ovstool.reach import Reach
 from ovstool.switch import Switch, names
+
+if TYPE_CHECKING:
+    from ovstool.host.address import Target
 
 _HERE_S = 1.0  # for a switch of this machine
 _FAR_S = 3.0  # for one behind SSH
@@ -24,6 +27,8 @@ def ask(given: dict[str, list[str]], kind: str, *of: str) -> Sequence[str]:
     """The names of a kind, as the options that are ``given`` lead to a switch; none when it does not answer in time."""
     try:
         if kind == "hosts":
+            from ovstool.host import inventory
+
             return inventory.names(_last(given, "--inventory"), Deadline(_HERE_S))
         if kind == "devices":
             return _devices(given)
@@ -44,6 +49,7 @@ def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], 
         timeout_s=_FAR_S if target else _HERE_S,
         wait=False,
         dry_run=True,
+        as_ovs=False,
         sudo="--sudo" in given,
         accept_new_host_key=False,
         batch=True,
@@ -52,10 +58,14 @@ def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], 
         return find(switch, *of)
 
 
-def _target(given: dict[str, list[str]]) -> Target | None:
+def _target(given: dict[str, list[str]]) -> "Target | None":
     """The first host that is named: names of a switch are much the same on its neighbours, and one answers sooner than many."""
     words = given.get("--host") or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
-    return inventory.hosts(words, _last(given, "--inventory"), Deadline(_HERE_S))[0] if words else None
+    if not words:
+        return None
+    from ovstool.host import inventory
+
+    return inventory.hosts(words, _last(given, "--inventory"), Deadline(_HERE_S))[0]
 
 
 def _devices(given: dict[str, list[str]]) -> Sequence[str]:

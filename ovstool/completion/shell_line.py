@@ -12,7 +12,7 @@ from typing import NamedTuple
 SHELLS = ("bash", "zsh", "fish")
 BREAKS = " \t\n\"'@><=;|&(:"  # where readline begins a new word, unless COMP_WORDBREAKS says something else
 
-_PLAIN = re.compile(r"[\w%+,./:=@-]")  # what no shell makes anything of, wherever in a word it stands
+_PLAIN = re.compile(r"[\w%+,./:=@-]*")  # what no shell makes anything of, wherever in a word it stands
 _NAME = re.compile(r"\{(\w+)\}|(\w+)")  # of a variable
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _ENDS_COMMAND = ";|&()\n"
@@ -70,7 +70,7 @@ def written(shell: str, text: str, word: Word) -> str | None:
         return None if "'" in rest else rest
     if word.quote == '"':
         return None if "!" in rest else re.sub(r'(["\\$`])', r"\\\1", rest)
-    return "".join(char if _PLAIN.match(char) else f"\\{char}" for char in rest)
+    return rest if _PLAIN.fullmatch(rest) else re.sub(r"([^\w%+,./:=@-])", r"\\\1", rest)
 
 
 def _commands(reader: "_Reader") -> Iterator[list[Word]]:

@@ -7,15 +7,12 @@ nor the commands are imported for it, nor what asks a switch unless one is asked
 """
 
 import os
-import signal
 from collections.abc import Iterator, Sequence
 
 from ovstool.completion import shell_line
-from ovstool.completion.candidates import FILES, Ask, Candidate, candidates
+from ovstool.completion.candidates import FILES, Ask, candidates, is_open
 from ovstool.completion.command_line import COMMANDS
 from ovstool.completion.grammar import Place, place
-
-_LIMIT_S = 5  # what is asked has shorter times; this is for a file system that does not answer
 
 
 def main(words: Sequence[str]) -> int:
@@ -23,8 +20,6 @@ def main(words: Sequence[str]) -> int:
     if not 3 <= len(words) <= 4 or words[0] not in shell_line.SHELLS:
         return 2
     shell, before, after, breaks = (*words, shell_line.BREAKS)[:4]
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-    signal.alarm(_LIMIT_S)
     text = "\n".join(answer(shell, before, after, breaks)) + "\n"
     data = memoryview(text.encode(errors="ignore"))
     while data:
@@ -45,15 +40,11 @@ def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS,
         return
     os.environ.update(line.environ)
     is_known = all(word.known for word in (*line.before, *line.after))
-    found = candidates(COMMANDS, at, ask or _asking(at, is_known)) if line.current.known else []
-    yield "open" if any(each.is_open for each in found) else "words"
-    yield from _lines(shell, found, line.current)
-
-
-def _lines(shell: str, found: Sequence[Candidate], word: shell_line.Word) -> Iterator[str]:
-    for each in found:
-        if text := shell_line.written(shell, each.text, word):
-            yield text if shell == "bash" else f"{text}\t{each.about}".rstrip("\t")
+    found = candidates(COMMANDS, at, ask or _asking(at, is_known)) if line.current.known else {}
+    yield "open" if any(map(is_open, found)) else "words"
+    for text, about in found.items():
+        if written := shell_line.written(shell, text, line.current):
+            yield f"{written}\t{about}" if about and shell != "bash" else written
 
 
 def _asking(at: Place, is_known: bool) -> Ask:

@@ -42,3 +42,14 @@ class Finished(NamedTuple):
     status: int
     stdout: str
     stderr: str
+
+
+class CommandLine(NamedTuple):
+    """A program and its words, to be typed on a host; text to read comes last among them, and is not in ``argv``.
+
+    That is what ``stdin`` holds, a line each, or ``file``, which is on the user's machine; "-" stands for the user's standard input.
+    """
+
+    argv: tuple[str, ...]
+    stdin: tuple[str, ...] = ()
+    file: str | None = None

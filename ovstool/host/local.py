@@ -174,6 +174,11 @@ def _end(program: "subprocess.Popen[bytes]") -> None:
             program.wait(_REAPED_S)
 
 
+def is_default(db: str) -> bool:
+    """Whether Open vSwitch's own tools on this machine take this database when they are told of none (ovs-vsctl(8), --db)."""
+    return db == f"unix:{os.environ.get('OVS_RUNDIR')}/db.sock"
+
+
 def as_root(db: str) -> str:
     """How this ovstool is run as root on the switch with this database: sudo looks in directories of its own, and hands on no OVSTOOL_DB."""
     import shlex

@@ -4,7 +4,7 @@ A peer is free to answer what it likes: each row is held against this when it ar
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
@@ -46,7 +46,7 @@ _ONE = {
 _OPTIONAL = {
     "datapath_id": str, "fail_mode": str, "ovs_version": str, "db_version": str, "system_type": str, "system_version": str, "role": str,
     "bond_mode": str, "bond_active_slave": str, "lacp": str, "vlan_mode": str, "admin_state": str, "link_state": str, "mac_in_use": str,
-    "error": str, "agent": str, "tag": int, "ofport": int, "mtu": int, "link_speed": int, "dscp": int, "sampling": int, "polling": int,
+    "error": str, "agent": str, "tag": int, "ofport": int, "mtu": int, "mtu_request": int, "link_speed": int, "dscp": int, "sampling": int, "polling": int,
     "header": int, "qos": UUID, "sflow": UUID, "output_port": UUID, "output_vlan": int,
 }  # fmt: skip
 _SETS = {
@@ -97,11 +97,16 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
     present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
     if not all(map(set(columns).issuperset, present)):
         raise malformed("a row without the columns asked for")
-    defaults = {column: _kind(table, column).default for column in columns}
-    filled = [defaults | row for row in rows.values()]
+    unfilled = defaults(table, columns)
+    filled = [unfilled | row for row in rows.values()]
     for column in set(chain.from_iterable(present)):
         _check_column(table, column, list(map(itemgetter(column), filled)))
     return dict(zip(rows, filled, strict=True))
+
+
+def defaults(table: str, columns: Iterable[str]) -> dict[str, Json]:
+    """What the columns of a new row hold where nothing else is written."""
+    return {column: _kind(table, column).default for column in columns}
 
 
 def _check_column(table: str, column: str, values: list[Json]) -> None:

@@ -37,7 +37,7 @@ class Transaction:
     """Reads now, writes at ``commit``.
 
     ``thorough`` asks the builder to look for references in whole tables: it is set after the server has refused a
-    deletion because of a reference that the builder could not know of.
+    deletion because of a reference that the builder could not know of, and where no server is to be asked.
     """
 
     def __init__(self, client: Client, thorough: bool = False):
@@ -91,6 +91,11 @@ class Transaction:
     def watch(self, query: Query) -> None:
         """Look at these Interface rows once ovs-vswitchd has applied the change: it writes there what it could not do."""
         self.interfaces.append(query)
+
+    @property
+    def writes(self) -> list[dict]:
+        """The operations that change something, without what is held."""
+        return self._writes
 
     def operations(self, wait: bool) -> list[dict]:
         """All that would be sent; empty when there is nothing to change. ``wait`` adds the request for an answer in cur_cfg."""

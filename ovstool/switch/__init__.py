@@ -2,16 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
-from ovstool.host import Finished, Host, Tls, local
+from ovstool.host import CommandLine, Finished, Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
-from ovstool.ovsdb.values import ofport, one
+from ovstool.ovsdb.values import one, uuid
+from ovstool.switch import brought_up
 
 if TYPE_CHECKING:
     from ovstool.openflow import client as openflow
@@ -58,6 +59,8 @@ class Finding(NamedTuple):
 class Switch:
     """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
 
+    ``as_ovs`` asks for ``same_lines``: those of Open vSwitch's own tools that do the same as what is changed, or what a dry run would change.
+
     ``notes`` is what the user is told beside the answer, ``found`` what a check would find of what was just changed: it is told like a
     note, with its remedy completed by how this switch was named. ``allowed`` is the time where it has begun already, shared with the host.
     """
@@ -69,8 +72,10 @@ class Switch:
         timeout_s: float = 30,
         wait: bool = True,
         dry_run: bool = False,
+        as_ovs: bool = False,
         host: Host = local,
         planned: list[dict] | None = None,
+        same_lines: list[CommandLine] | None = None,
         notes: list[str] | None = None,
         found: list[Finding] | None = None,
         allowed: Deadline | None = None,
@@ -80,8 +85,10 @@ class Switch:
         self.timeout_s = timeout_s
         self.wait = wait
         self.dry_run = dry_run
+        self.as_ovs = as_ovs
         self.host = host
         self.planned = [] if planned is None else planned
+        self.same_lines = [] if same_lines is None else same_lines
         self.notes = [] if notes is None else notes
         self.found = [] if found is None else found
         self._deadline = allowed or Deadline(timeout_s)
@@ -248,16 +255,19 @@ class Switch:
         while it applies the change.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
-        thorough = False
+        thorough = self.dry_run  # in which no server tells what else is referred to
         for attempt in range(_ATTEMPTS):
             txn = Transaction(self.client, thorough)
             try:
                 built = self._built(build, txn)
+                same = self._same_line(txn) if self.as_ovs else []
                 if self.dry_run and txn.operations(self.wait):
                     txn.check(self.client.get_schema())
                     self.planned += txn.operations(self.wait)
+                    self.same_lines += same
                     return built
                 next_cfg = txn.commit(self.wait)
+                self.same_lines += same
             except Stale:
                 pass
             except OperationFailed as failure:
@@ -287,6 +297,11 @@ class Switch:
             txn.require_held()
             raise
 
+    def _same_line(self, txn: Transaction) -> list[CommandLine]:
+        from ovstool.ovsdb import vsctl_line  # which most commands do without
+
+        return vsctl_line.lines(txn, self.wait)
+
     def _next_cfg(self) -> int:
         """What cur_cfg reaches when all that is in the database is applied: nothing had to be written, but that may be pending."""
         rows = self.read(Query("Open_vSwitch", [], ("next_cfg",)))
@@ -308,23 +323,21 @@ class Switch:
                 f"did not apply the change within {self.timeout_s:g} s; the database has it",
                 "is it running? --no-wait does not wait for it",
             ) from error
-        problems = []
-        for rows in self.read_all(interfaces):
-            for row in rows:
-                name, words, is_open = one(row["name"]), one(row["error"]), ofport(row["ofport"]) is not None
-                if is_open and one(row["type"]) == "patch":
-                    continue  # its error is that it has no peer yet, as the first half of a pair always
-                if words or not is_open:
-                    lines = str(words or "was not brought up; see the log of ovs-vswitchd").splitlines()
-                    problems.append(one_line(f"{name}: {'; '.join(line.removeprefix(f'{name}: ') for line in lines)}"))
-        if problems:
-            more = [f"and {len(problems) - 10} more"] if len(problems) > 10 else []
-            raise Refused("ovs-vswitchd", "; ".join([*problems[:10], *more]) + " (the database has the change)")
+        brought_up.require(row for rows in self.read_all(interfaces) for row in rows)
 
-
-def interface_health(name: str) -> Query:
-    """The columns by which ovs-vswitchd tells how it fared with an interface."""
-    return Query("Interface", [["name", "==", name]], ("name", "type", "ofport", "error"))
+    def comes_to(self, table: str, row_uuids: Iterable[str], values: Row, within_s: float) -> bool:
+        """Whether rows come to have these values in this time; for what ovs-vswitchd writes after cur_cfg."""
+        wait = {
+            "op": "wait", "timeout": int(min(within_s, self.remaining_s()) * 1000), "table": table,
+            "columns": list(values), "until": "==", "rows": [values],
+        }  # fmt: skip
+        try:
+            self.client.transact([wait | {"where": [["_uuid", "==", uuid(u)]]} for u in row_uuids])
+        except OperationFailed as error:
+            if error.error != "timed out":
+                raise _refused(error) from error
+            return False
+        return True
 
 
 def _refused(failure: OperationFailed) -> Refused | Unreachable:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, same, to_map, to_set, uuid, uuids, without
-from ovstool.switch import Change, Switch, interface_health, lookup, losses, references
+from ovstool.switch import Change, Switch, brought_up, lookup, losses, references
 from ovstool.switch.accepts import bridge_keys, new_names
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
@@ -156,7 +156,7 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
         if differing := _differing(existing[0], spec, _controllers(txn, existing[0]) if spec.controllers else []):
             why = f"exists and differs in {', '.join(differing)}"
             raise Conflict(f"bridge {quote(name)}", why, f"ovstool bridge set {quote(name)}, with these options")
-        txn.watch(interface_health(name))
+        txn.watch(brought_up.health(name))
         return [Change(name, "unchanged")]
     for table in ("Port", "Interface"):
         if txn.held(Query(table, [["name", "==", name]])):
@@ -171,7 +171,7 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
     bridge_keys.require_agreement(spec.other_config, spec.other_config)
     bridge = txn.insert("Bridge", {"name": name, "ports": port} | _columns(txn, None, spec, []))
     txn.mutate("Open_vSwitch", one(root["_uuid"]), [["bridges", "insert", ["set", [bridge]]]])
-    txn.watch(interface_health(name))
+    txn.watch(brought_up.health(name))
     return [Change(name, "created")]
 
 
@@ -191,7 +191,7 @@ def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: b
         bridge_keys.require_agreement(spec.other_config, mapping(columns["other_config"]))
     notes = _costs(switch, row, columns, spec, controllers, force)
     txn.update("Bridge", one(row["_uuid"]), columns)
-    txn.watch(interface_health(name))
+    txn.watch(brought_up.health(name))
     return [Change(name, "updated")], notes
 
 

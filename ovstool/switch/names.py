@@ -1,6 +1,5 @@
-"""The names of what a switch has, and nothing else of it: what is offered while somebody types."""
+"""The names of what a switch has, and nothing else of it: what is offered while somebody types. In no order: shells have their own."""
 
-from collections.abc import Iterable
 from contextlib import suppress
 
 from ovstool.errors import OvstoolError
@@ -13,7 +12,7 @@ _OF_BONDS = ("bond_mode", "lacp", "bond_active_slave")
 
 
 def bridges(switch: Switch) -> list[str]:
-    return _sorted(row["name"] for row in switch.read(Query("Bridge", [], ("name",))))
+    return [row["name"] for row in switch.read(Query("Bridge", [], ("name",)))]
 
 
 def ports(switch: Switch) -> list[str]:
@@ -23,11 +22,11 @@ def ports(switch: Switch) -> list[str]:
     plain, *bonds = switch.read_all([Query("Port", [], ("name",)), *queries])
     members = {u for rows in bonds for row in rows for u in many(row["interfaces"])}
     inside = lookup.by_uuid(switch, "Interface", members, ("name",))
-    return _sorted(row["name"] for row in (*plain, *inside.values()))
+    return [row["name"] for row in (*plain, *inside.values())]
 
 
 def interfaces(switch: Switch) -> list[str]:
-    return _sorted(row["name"] for row in switch.read(Query("Interface", [], ("name",))))
+    return [row["name"] for row in switch.read(Query("Interface", [], ("name",)))]
 
 
 def queues(switch: Switch, *ports: str) -> list[str]:
@@ -60,11 +59,11 @@ def datapath_types(switch: Switch) -> list[str]:
 
 def iface_ids(switch: Switch) -> list[str]:
     rows = switch.read(Query("Interface", [], ("external_ids",)))
-    return _sorted(filter(None, (mapping(row["external_ids"]).get("iface-id") for row in rows)))
+    return [name for row in rows if (name := mapping(row["external_ids"]).get("iface-id"))]
 
 
 def macs(switch: Switch) -> list[str]:
-    return _sorted(filter(None, (one(row["mac_in_use"]) for row in switch.read(Query("Interface", [], ("mac_in_use",))))))
+    return [address for row in switch.read(Query("Interface", [], ("mac_in_use",))) if (address := one(row["mac_in_use"]))]
 
 
 def ofports(switch: Switch, bridge: str) -> list[str]:
@@ -77,8 +76,4 @@ def ofports(switch: Switch, bridge: str) -> list[str]:
 
 
 def _of_root(switch: Switch, column: str) -> list[str]:
-    return _sorted(word for row in switch.read(Query("Open_vSwitch", [], (column,))) for word in many(row[column]))
-
-
-def _sorted(words: Iterable[str]) -> list[str]:
-    return sorted(set(words))
+    return [word for row in switch.read(Query("Open_vSwitch", [], (column,))) for word in many(row[column])]

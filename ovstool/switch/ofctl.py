@@ -200,9 +200,20 @@ class OfctlBridge(NamedTuple):
                 f"ovstool bridge set {quote(self.name)} --protocols {','.join([*self.protocols, 'OpenFlow14'])}",
             )
 
-    def change_in_bundle(self, command: str, flows: GivenFlows) -> None:
-        """Give flows to a command of ovs-ofctl, which sends them in one bundle: all or none."""
-        self.run("--bundle", command, "--", self.socket, "-", flows=flows)
+    def change(self, *command: str, flows: GivenFlows | None = None, match: str = "") -> None:
+        """Let ovs-ofctl change flows: those given, or those that match; not in a dry run. Raises what its words mean."""
+        if not self.switch.dry_run:
+            self.run(*command, "--", self.socket, *(["-"] if flows else [match] if match else []), flows=flows, match=match)
+        if self.switch.as_ovs:
+            from ovstool.openflow import ofctl_line  # which most commands do without
+
+            self.switch.same_lines.append(ofctl_line.line(self._place(), self.protocols, command, flows, match))
+
+    def _place(self) -> str:
+        """What a person would call the bridge for ovs-ofctl: its name, where that does."""
+        db, here = self.switch.db or "", self.switch.host is local
+        is_found = not db.startswith("unix:") or (here and local.is_default(db))
+        return self.name if is_found and ":" not in self.name else self.socket  # a colon ends the kind of a socket
 
     def difference(self, flows: GivenFlows, match: str = "", refusing: bool = False) -> text.Difference:
         """How the flows given differ from those of the bridge; ``refusing``: raises UsageError for a match that ovs-ofctl takes for another.

@@ -33,6 +33,7 @@ _AGAIN_S = 0.5  # between two looks for what is gone
 _EXACT = 0.01  # of an interval: how long a reading may take, so that the rate is as exact
 _PATIENT = 0.2  # of an interval: how long a quicker answer is hoped for
 _QUICK_S = 0.0003  # a reading that need not be quicker
+_SLOWER = 1.05  # how much longer what is usual may take than at the reading before: one quick answer tells little of a switch under load
 _UNAVAILABLE = (Unreachable, Refused, TimedOut)
 # The classes of netdev-vport.c, of all versions from 2.13 on.
 _PUSHED = frozenset(["patch", "vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "lisp", "stt", "gtpu", "bareudp", "srv6"])
@@ -200,11 +201,14 @@ class Meter:
         """The counters, and when they were read: in the middle of the question, give or take half of what it took.
 
         Where that is too long for the interval to be known, because ovs-vswitchd or we had to wait, it is asked again, and the
-        quickest answer is taken.
+        quickest answer is taken; once at least, unless not even an answer as quick as usual would be there before the next reading is due.
         """
         ask = client.queue_stats if self._spec.queues else client.port_stats
         interval_s = self._spec.interval_s
-        until = time.monotonic() + _PATIENT * interval_s
+        usual_s = self._usual_s.get(bridge, 0)
+        good_s = max(_EXACT * interval_s, _QUICK_S, 2 * usual_s)  # a large switch always takes its time, and asking it twice would not help
+        due = time.monotonic() + interval_s
+        until = due - (1 - _PATIENT) * interval_s
         best: tuple[float, list[Counted]] = 0, []
         best_s, tries = math.inf, 0
         while True:
@@ -216,14 +220,13 @@ class Meter:
                     raise
                 self._lose(bridge, error)  # for the readings to come; this one is there
                 return best
-            took_s = time.monotonic() - begin
+            took_s = (ended := time.monotonic()) - begin
             tries += 1
             if took_s < best_s:
                 best_s, best = took_s, (self._epoch + begin + took_s / 2, counted)
-            # A large switch always takes its time, and asking it twice would not help.
-            good_s = max(_EXACT * interval_s, _QUICK_S, 2 * self._usual_s.get(bridge, 0))
-            if best_s <= good_s or not interval_s or (tries > 1 and time.monotonic() + took_s > until):
-                self._usual_s[bridge] = min(best_s, self._usual_s.get(bridge, best_s))
+            is_over = ended + took_s > until if tries > 1 else ended + (usual_s or took_s) > due
+            if best_s <= good_s or not interval_s or is_over:
+                self._usual_s[bridge] = min(best_s, _SLOWER * usual_s or best_s)
                 return best
 
     def _read_database(self, here: list[InterfaceAt]) -> list[Reading]:

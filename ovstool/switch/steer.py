@@ -78,9 +78,8 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.FlowChanges
     stale = [row for row in old if (row.priority, row.actions) != (new.priority, new.actions)]
     if old and not stale:
         return flow.FlowChanges([Change(port, "unchanged")])
-    if not switch.dry_run:
-        deletions = [steering.deletion(row) for row in stale if row.priority != new.priority]
-        bridge.change_in_bundle("add-flows", flow.GivenFlows([*deletions, steering.addition(new)]))
+    deletions = [steering.deletion(row) for row in stale if row.priority != new.priority]
+    bridge.change("--bundle", "add-flows", flows=flow.GivenFlows([*deletions, steering.addition(new)]))
     lines = [*(f"-{wanted.shown(row)}" for row in stale), f"+{wanted.shown(new)}"]
     return flow.FlowChanges([Change(port, "updated" if old else "created")], lines if switch.dry_run else [])
 
@@ -108,7 +107,7 @@ def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> 
         for row in _steering_flows(bridge, steering.cookie(at.port))
         if (queue is None or steering.queue_of(row) == queue) and (wanted is None or row.match == wanted)
     ]
-    if rows and not switch.dry_run:
+    if rows:
         _delete(bridge, rows)
     switch.notes.append(f"{units.counted(len(rows), 'flow')}{'' if switch.dry_run else ' deleted'}")
     lines = [f"-{text.line_of(row)}" for row in rows] if switch.dry_run else []
@@ -128,7 +127,7 @@ def clear(switch: Switch, cleared: Sequence[PortOnBridge]) -> set[str]:
             # Mostly there are none, so names of ports, which are more to ask for, are left for later.
             rows = [row for row in _steering_flows(reached, *_mask_for(owners), with_names=None) if int(row.cookie, 16) in owners]
             ports = reached.port_names() if rows else {}
-            if rows and not switch.dry_run:
+            if rows:
                 _delete(reached, rows)
         except OvstoolError as error:
             whose = quote_some([at.named for at in here])
@@ -180,7 +179,7 @@ def _mask_for(owners: Mapping[int, str]) -> tuple[int, int]:
 def _delete(bridge: OfctlBridge, rows: Sequence[text.FlowRow]) -> None:
     # Not in a bundle, which older protocols lack; what is left of half of it goes the next time.
     deletions = flow.GivenFlows([steering.deletion(row) for row in rows])
-    bridge.run("add-flows", "--", bridge.socket, "-", flows=deletions)
+    bridge.change("add-flows", flows=deletions)
 
 
 def _by_bridge(wanted: Sequence[PortOnBridge]) -> dict[str, list[PortOnBridge]]:

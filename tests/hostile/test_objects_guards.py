@@ -59,7 +59,7 @@ CASES = {
         "add-bond br1 theirs mine eth7",
         "del-br br0",
     ],
-    "port add fake0 eth9": ["set port fake0 tag=11", "del-br fake0", "add-port br0 eth9 tag=10"],
+    "port add fake0 eth9": ["set port fake0 tag=11", "set port fake0 fake_bridge=false", "del-br fake0", "add-port br0 eth9 tag=10"],
     "port set eth1 --tag 6": [
         "set port eth1 tag=6",
         "set port eth1 trunks=7",
@@ -116,7 +116,14 @@ CASES = {
         "set qos ETH5 queues=3=NEW",
         "del-br br0",
     ],
-    "bridge del fake0": ["add-port br0 eth9 tag=10", "clear port p1 tag", "set port fake0 tag=11", f"set port p1 {_NEW_QOS}", "del-br br0"],
+    "bridge del fake0": [
+        "set port fake0 fake_bridge=false",
+        "add-port br0 eth9 tag=10",
+        "clear port p1 tag",
+        "set port fake0 tag=11",
+        f"set port p1 {_NEW_QOS}",
+        "del-br br0",
+    ],
     "bridge del fake0 br1": ["set port fake0 tag=11", "set port p1 qos=ETH5", "set port p1 tag=11", "add-port br1 eth9"],
     "police set eth1 --rate 1mbit": [
         "set interface eth1 ingress_policing_rate=1",

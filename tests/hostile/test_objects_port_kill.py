@@ -1,8 +1,6 @@
 """A deletion that ends in the middle leaves a port that can be named again, and never flows that steer into queues of one that is gone."""
 
-import subprocess
-import sys
-
+from forked import FORKS
 from ovsdb_proxy import proxy
 
 COMMAND = "port del eth1"
@@ -14,12 +12,11 @@ def test_port_del_that_is_killed_at_any_step(switch, ovstool):
         ovstool("qos set eth1 --max-rate 10mbit --queue 1:max=5mbit")
         assert ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.0.0.1").code == 0
         with proxy(switch.box.directory, after) as between:
-            argv = [sys.executable, "-m", "ovstool", "--db", f"unix:{between.address}", *COMMAND.split()]
-            with subprocess.Popen(argv, env=switch.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-                while not between.stopped.wait(0.02) and process.poll() is None:
-                    pass
-                process.kill()
-                process.communicate(timeout=60)
+            process = FORKS.start(["--db", f"unix:{between.address}", *COMMAND.split()], switch.environ)
+            while not between.stopped.wait(0.02) and process.poll() is None:
+                pass
+            process.kill()
+            process.wait()
         steering = "set_queue" in switch.tool("ovs-ofctl", "dump-flows", "br0")
         there = "eth1" in switch.vsctl("list-ports br0").split()
         assert there or not steering, after

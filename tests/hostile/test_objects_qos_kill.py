@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 import pytest
+from forked import FORKS, Started
 from ovsdb_proxy import proxy
 
 OLD, NEW = (
@@ -39,13 +39,12 @@ def limits(switch) -> dict[str, dict[str, str]]:
 def killed(switch, command: str, after: int, how) -> bool:
     """Run a command, and end it ``how`` when it wants to send another message after so many; False when it was over before."""
     with proxy(switch.box.directory, after) as between:
-        argv = [sys.executable, "-m", "ovstool", "--db", f"unix:{between.address}", *command.split()]
-        with subprocess.Popen(argv, env=switch.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            while not between.stopped.wait(0.02) and process.poll() is None:
-                pass
-            if between.stopped.is_set():
-                how(process)
-            process.communicate(timeout=60)
+        process = FORKS.start(["--db", f"unix:{between.address}", *command.split()], switch.environ)
+        while not between.stopped.wait(0.02) and process.poll() is None:
+            pass
+        if between.stopped.is_set():
+            how(process)
+        process.wait()
         return between.stopped.is_set()
 
 
@@ -54,7 +53,7 @@ def test_force_that_is_killed_at_any_step(switch, ovstool):
     assert ovstool(wishes[0]).code == 0
     for after in range(100):
         wanted = 1 - after % 2
-        if not killed(switch, f"{wishes[wanted]} --force", after, subprocess.Popen.kill):
+        if not killed(switch, f"{wishes[wanted]} --force", after, Started.kill):
             break
         found = limits(switch)
         assert found["eth1"] == found["eth2"] and found["eth1"] in LIMITS, after

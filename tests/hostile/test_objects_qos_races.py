@@ -1,7 +1,7 @@
 """What must hold of QoS whatever runs at once, and whenever something is killed.
 
 No row is left that nothing refers to, none that another uses is touched, each port ends with one wish and the whole of it,
-and each command is one transaction. The rows are read through ovsdb-client, in one snapshot.
+and each command is one transaction. The rows are read in one snapshot.
 OVSTOOL_RACE=N runs N seeds instead of a few, and OVSTOOL_RACE=all every pair of commands too.
 """
 
@@ -10,8 +10,8 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
-from between import Between
+from between import Between, message
+from forked import FORKS, Started
 
 _ASKED = os.environ.get("OVSTOOL_RACE", "")
 _SEEDS = range(int(_ASKED) if _ASKED.isdigit() else 3)
@@ -89,7 +90,12 @@ def _frozen(value) -> frozenset:
 
 
 def transact(switch, *operations: dict) -> list[dict]:
-    return json.loads(switch.tool("ovsdb-client", "transact", switch.box.db, json.dumps(["Open_vSwitch", *operations])))
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(f"{switch.box.directory}/db.sock")
+        connection.sendall(json.dumps({"id": 0, "method": "transact", "params": ["Open_vSwitch", *operations]}).encode())
+        results = json.loads(message(connection))["result"]
+    assert not [result for result in results if result and "error" in result], results
+    return results
 
 
 def read(switch) -> Rows:
@@ -367,13 +373,16 @@ if _ASKED == "all":
 
 
 @pytest.mark.parametrize(("start", "command", "other"), _PAIRS)
-def test_two_commands_at_once_are_as_one_after_the_other(bare, start, command, other):
+def test_two_commands_at_once_are_as_one_after_the_other(database, start, command, other):
     """``other`` runs in each gap between two requests of ``command``; what comes of it must be what one of the orders gives."""
 
+    switch = database.switch
+    database.put({})
+
     def outcome(gap: int, first: bool = False, last: bool = False) -> tuple[tuple, int]:
-        bare.vsctl("--no-wait --if-exists del-br br0")
-        bare.vsctl(f"--no-wait --all destroy QoS -- --all destroy Queue -- {_BRIDGE} -- {_STARTS[start]}")
-        rows = read(bare)
+        switch.vsctl("--no-wait --if-exists del-br br0")
+        switch.vsctl(f"--no-wait --all destroy QoS -- --all destroy Queue -- {_BRIDGE} -- {_STARTS[start]}")
+        rows = read(switch)
         words = other.replace("EETH1", str(rows.ports["eth1"]))
         words = words.replace("PARKED", next((u for u in rows.qos if u not in rows.ports.values()), ""))
         words = words.replace("QETH1", str(next((ref[1] for n, ref in rows.qos[rows.ports["eth1"]]["queues"][1] if n == 0), "")))
@@ -383,10 +392,10 @@ def test_two_commands_at_once_are_as_one_after_the_other(bare, start, command, o
         def interfere() -> None:
             for part in words.split(" & "):
                 if part.startswith("ovstool "):
-                    codes.append(bare.ovstool(["--no-wait", *part.split()[1:]]).code)
+                    codes.append(database.run(part.removeprefix("ovstool "))[0])
                 else:
                     argv = ["ovs-vsctl", "--no-wait", *part.split()]
-                    done = subprocess.run(argv, env=bare.environ, capture_output=True, check=False)
+                    done = subprocess.run(argv, env=switch.environ, capture_output=True, check=False)
                     codes.append((done.returncode, _UUID.sub(b"", done.stdout)))
 
         def at(index: int, request: bytes) -> bytes:
@@ -396,15 +405,15 @@ def test_two_commands_at_once_are_as_one_after_the_other(bare, start, command, o
 
         if first:
             interfere()
-        between = Between(bare, "between", at)
+        between = Between(switch, "between", at)
         try:
-            result = bare.ovstool([*command.split(), "--no-wait", "--db", f"unix:{between.path}"])
+            code, out, _ = database.run(command, between.path)
         finally:
             between.close()
         if last:
             interfere()
-        printed = result.stdout if command != "qos gc" else len(result.stdout.splitlines())  # its lines hold UUIDs
-        return (codes, result.code, printed, read(bare).canonical()), between.requests
+        printed = out if command != "qos gc" else len(out.splitlines())  # its lines hold UUIDs
+        return (codes, code, printed, read(switch).canonical()), between.requests
 
     before, _ = outcome(0, first=True)
     after, requests = outcome(0, last=True)
@@ -506,9 +515,8 @@ def many(bare) -> list[str]:
     return _PORTS
 
 
-def _start(switch, command: list[str]) -> subprocess.Popen:
-    argv = [sys.executable, "-m", "ovstool", *command, "--no-wait"]
-    return subprocess.Popen(argv, env=switch.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _start(switch, command: list[str]) -> Started:
+    return FORKS.start([*command, "--no-wait"], switch.environ)
 
 
 def test_killed_at_any_instant_all_ports_change_or_none(bare, many):

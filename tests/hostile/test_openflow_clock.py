@@ -103,13 +103,29 @@ def test_the_quickest_answer_is_taken(place, clock, interval_s, takes_s, taken, 
 
 def test_a_switch_that_always_takes_its_time_is_not_asked_twice(place, clock):
     """Twice what its quickest answer took is good enough for it."""
-    readings_s = [[0.25, 0.5, 2.0], [0.5], [0.625, 0.5], [0.75, 0.5], [0.0625], [0.1875, 0.125], [0.125]]
+    are_asked_so_often(place, clock, 12.5, [[0.25, 0.5, 2.0], [0.5], [0.625, 0.5], [0.75, 0.5], [0.0625], [0.1875, 0.125], [0.125]])
+
+
+def test_one_quick_answer_is_not_what_is_usual_for_good(place, clock):
+    """What is usual becomes a twentieth slower with each reading: here half a second, after 29 of them."""
+    are_asked_so_often(place, clock, 12.5, [[0.125], *[[1.0, 1.0]] * 29, [1.0], [1.0]])
+
+
+def test_no_reading_is_missed_because_another_was_asked_again(place, clock):
+    """It is asked again as long as an answer as quick as its quickest, at first as the one before, comes before the next reading is due."""
+    are_asked_so_often(place, clock, 1.0, [[0.25, 0.25], [0.625, 0.25], [0.8125], [0.6875, 0.5], [2.0], [0.5]])
+    for first_s in ([0.5, 0.5], [0.625], [3.0]):
+        are_asked_so_often(place, clock, 1.0, [first_s])
+
+
+def are_asked_so_often(place, clock: Clock, interval_s: float, readings_s: list[list[float]]) -> None:
+    """Each reading takes that many answers, which take so long."""
     with (
         peer(place, handler := counting(clock, [one_s for takes_s in readings_s for one_s in takes_s])),
-        metering(place, source="openflow", interval_s=12.5) as (meter, _),
+        metering(place, source="openflow", interval_s=interval_s) as (meter, _),
     ):
         asked = []
-        for read in (meter.read, *[meter.read_again] * 6):
+        for read in (meter.read, *[meter.read_again] * (len(readings_s) - 1)):
             before = handler.asked
             assert len(read()) == 1
             asked.append(handler.asked - before)

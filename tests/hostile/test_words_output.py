@@ -13,6 +13,7 @@ import xml.etree.ElementTree
 
 import pytest
 import yaml
+from forked import FORKS
 
 from ovstool.command import report
 from ovstool.recording import csv_format
@@ -32,6 +33,8 @@ def is_clean(text: str, *but: str) -> bool:
 
 
 def run(*words: str, **options) -> subprocess.CompletedProcess:
+    if options.keys() <= {"env"}:
+        return FORKS.run(words, options.get("env", os.environ))
     argv = [sys.executable, "-m", "ovstool", *words]
     return subprocess.run(argv, **{"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 60, "check": False} | options)
 

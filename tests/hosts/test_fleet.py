@@ -36,6 +36,7 @@ SPECIAL = {
     "noovs": {"no_ovs": True},
     "noovs2": {"no_ovs": True},
     "nokey": {"authorised": False},
+    "asks": {"authorised": False, "sshd": ("PasswordAuthentication yes",)},
 }
 WAIT_S = 40
 
@@ -67,10 +68,10 @@ def wait_for(condition, what: str):
 
 
 @contextmanager
-def on_terminal(lab, command: str):
+def on_terminal(lab, command: str | list[str]):
     """ovstool with a terminal for stdout and stderr; what it has shown so far is in ``shown``, a function."""
     master, slave = pty.openpty()
-    argv = lab.command([sys.executable, "-m", "ovstool", *command.split()])
+    argv = lab.command([sys.executable, "-m", "ovstool", *(command.split() if isinstance(command, str) else command)])
     environ = {**lab.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
     process = subprocess.Popen(argv, env=environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
     os.close(slave)
@@ -128,6 +129,13 @@ def test_one_host_has_no_host_column(fleet):
     assert "host" not in fleet.ovstool("-H leaf01,leaf01 -H leaf01 port show eth1 -f json").json
     shown = fleet.ovstool("show", OVSTOOL_HOST="leaf01").stdout
     assert shown.startswith("Open vSwitch\n") and "leaf01" not in shown
+
+
+def test_the_line_that_does_the_same_is_for_its_host(fleet):
+    planned = fleet.ovstool("-H leaf01,leaf02 --as-ovs -n port set eth2 --tag 77")
+    assert planned.stdout.splitlines() == [f"ssh {leaf} 'ovs-vsctl set Port eth2 tag=77'" for leaf in ("leaf01", "leaf02")]
+    planned = fleet.ovstool(["-H", "leaf01", "--as-ovs", "-n", "flow", "add", "br0", "priority=9,arp actions=drop"])
+    assert planned.stdout == """ssh leaf01 'ovs-ofctl -O OpenFlow14 add-flow br0 '"'"'priority=9,arp actions=drop'"'"''\n"""
 
 
 def test_a_remedy_names_its_host(fleet):
@@ -607,3 +615,52 @@ def test_names_are_not_commands(fleet, host):
     assert 70 not in codes
     found = fleet[host].run(["find", "/run", "/tmp", "/var/log", "-name", CANARY])
     assert found.stdout == "" and not os.path.exists(CANARY)
+
+
+# --- Tab
+
+
+def tab(fleet, line: str, **environ: str) -> list[str]:
+    """What is offered at the end of a line."""
+    done = fleet.ovstool(["complete", "--line", "zsh", f"ovstool {line}", ""], **environ)
+    assert (done.code, done.stderr) == (0, "")
+    return [word.partition("\t")[0] for word in lines(done.stdout)[1:]]
+
+
+def test_tab_asks_the_host_that_is_named(fleet):
+    # It gives up soon, and a lab under load is slow.
+    wait_for(lambda: tab(fleet, "-H leaf01 bridge show ") == ["br0"], "the bridges of leaf01")
+    wait_for(lambda: set(tab(fleet, "-H leaf01,leaf02 port show ")) == {"br0", "eth1", "eth2"}, "the ports of leaf01")
+    wait_for(lambda: tab(fleet, "bridge show ", OVSTOOL_HOST="inner") == ["br0"], "the bridges of a host behind another")
+    wait_for(lambda: tab(fleet, "-H works --sudo bridge show ") == ["br0"], "the bridges of a host as root")
+    wait_for(lambda: tab(fleet, "-H leaf01 --db unix:/run/openvswitch/db.sock bridge show ") == ["br0"], "the bridges by a path there")
+    assert tab(fleet, "-H leaf01 --db unix:/nosuch bridge show ") == []
+
+
+def test_tab_knows_the_inventory(fleet, tmp_path):
+    (tmp_path / "hosts").write_text("[edge]\nleaf01\nleaf[02:03]\n[core]\nleaf16\n[all:vars]\nx=1\n")
+    (tmp_path / "own.yaml").write_text('groups: {rack1: ["leaf[01-02]", spine], all: ["@rack1", "admin@leaf09:2222"]}\n')
+    assert set(tab(fleet, f"--inventory {tmp_path}/hosts -H ")) == {
+        "@all",
+        "@core",
+        "@edge",
+        "@ungrouped",
+        "leaf01",
+        "leaf02",
+        "leaf03",
+        "leaf16",
+    }
+    assert set(tab(fleet, f"--inventory {tmp_path}/own.yaml -H leaf")) == {"leaf01", "leaf02"}
+    assert tab(fleet, f"-H @rack1,s --inventory {tmp_path}/own.yaml -H @rack1,s") == ["@rack1,spine"]
+    wait_for(lambda: tab(fleet, f"--inventory {tmp_path}/own.yaml -H @rack1 bridge show ") == ["br0"], "the bridges of the group's first")
+    os.mkfifo(tmp_path / "pipe")
+    assert tab(fleet, f"--inventory {tmp_path}/pipe -H ") == tab(fleet, f"--inventory {tmp_path}/nosuch -H ") == tab(fleet, "-H @n") == []
+
+
+@pytest.mark.parametrize("host", ["asks", "unknown", "changed", "nokey", "noovs", "slow", "password"])
+def test_tab_never_asks_and_soon_gives_up(fleet, host):
+    with on_terminal(fleet, ["complete", "--line", "bash", f"ovstool -H {host} bridge show ", ""]) as (process, look, _):
+        assert finish(process, look) == 0
+        assert look() == "words\r\n"
+    known = (fleet.home / ".ssh/known_hosts").read_text()
+    assert "unknown " not in known and "unknown," not in known

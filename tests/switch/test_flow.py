@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from forked import FORKS
 from ovs_version import OVS
 
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
@@ -54,9 +55,8 @@ def unmoved(switch, refused):
     return run
 
 
-def pipe(switch, words: list[str], text: str) -> subprocess.CompletedProcess:
-    argv = [sys.executable, "-m", "ovstool", *words]
-    return subprocess.run(argv, input=text, env=switch.environ, capture_output=True, text=True, timeout=60, check=False)
+def pipe(switch, words: list[str], text: str) -> subprocess.CompletedProcess[str]:
+    return FORKS.run_text(words, switch.environ, text)
 
 
 def test_list_is_what_ovs_ofctl_dumps(switch, ovstool):

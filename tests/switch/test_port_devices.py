@@ -111,6 +111,28 @@ def test_keys_that_say_one_thing_are_taken(ours):
     assert ours("port set vx --key 5").code == USAGE
 
 
+def test_the_mtu_that_a_device_takes(forwarding, ours):
+    """A tap of Linux takes less than ovs-vswitchd may ask for."""
+
+    def mtu(name: str) -> tuple[str, str]:
+        return tuple(forwarding.vsctl(f"get interface {name} {column}") for column in ("mtu", "mtu_request"))
+
+    assert ours("port add br0 in0 --type internal --mtu 1280").stdout == "in0: created\n"
+    assert mtu("in0") == ("1280", "1280")
+    result = ours("port set in0 --mtu 65530")
+    said = "in0 has an MTU of 1280, and 65530 was asked for; its log says why (the database holds what was asked for)"
+    assert (result.code, result.stdout, result.stderr) == (REFUSED, "", f"ovstool: ovs-vswitchd: {said}\n")
+    assert "failed to set MTU for network device in0" in (forwarding.box.directory / "ovs-vswitchd.log").read_text()
+    assert ours("port set in0 --mtu 65530 --no-wait").stdout == "in0: unchanged\n"
+    assert ours("port set in0 --unset mtu_request").stdout == "in0: updated\n"
+    for change in ("updated", "unchanged"):
+        assert ours("port set eth1 --mtu 1400").stdout == f"eth1: {change}\n"
+    assert mtu("eth1") == ("1400", "1400")
+    ours("port set eth1 --mtu 1500")
+    assert ours("port set eth1 --unset mtu_request").stdout == "eth1: updated\n"
+    assert mtu("eth1") == ("1500", "[]")
+
+
 def test_options_of_a_later_open_vswitch_are_noted(forwarding, ours):
     tunnel = "port add br0 vx --type vxlan --remote-ip 192.0.2.7 --option nosuch=1"
     forwarding.vsctl("set Open_vSwitch . ovs_version=4.0.3")

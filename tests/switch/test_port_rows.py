@@ -8,7 +8,7 @@ PACKET_RATE = {"ingress_policing_kpkts_rate": 6} if OVS >= (2, 16) else {}
 SHAPED = {"type": "linux-htb", "other_config": {"max-rate": "5000000"}, "queues": {0: {"dscp": 1}}}
 ETH1 = {
     "type": "vxlan", "ofport": 3, "admin_state": "up", "link_state": "down", "mac_in_use": "02:00:00:00:00:01", "error": "broken",
-    "external_ids": {"iface-id": "vif-1", "a": "b"}, "options": {"remote_ip": "192.0.2.1"}, "link_speed": 10**9, "mtu": 1500,
+    "external_ids": {"iface-id": "vif-1", "a": "b"}, "options": {"remote_ip": "192.0.2.1"}, "link_speed": 10**9, "mtu": 1500, "mtu_request": 1400,
     "ingress_policing_rate": 4, **PACKET_RATE,
 }  # fmt: skip
 MEMBERS = {
@@ -64,7 +64,7 @@ def test_show(database):
     put(database)
     shown = database.ask("port show eth1")
     of_interface = {
-        "name": "eth1", "type": "vxlan", "ofport": 3, "link_state": "down", "link_speed": 10**9, "mtu": 1500, "options": {"remote_ip": "192.0.2.1"},
+        "name": "eth1", "type": "vxlan", "ofport": 3, "link_state": "down", "link_speed": 10**9, "mtu": 1500, "mtu_request": 1400, "options": {"remote_ip": "192.0.2.1"},
         "external_ids": {"iface-id": "vif-1", "a": "b"}, "police_rate": 4_000, "police_packet_rate": 6_000 if PACKET_RATE else None, "error": "broken",
     }  # fmt: skip
     row = next(row for row in listed("br0") if row["port"] == "eth1")
@@ -106,6 +106,8 @@ def test_a_bond_is_up_when_a_member_is(database, states, state):
         ("--trunk 7,6 --trunk 8", {"trunks": [6, 7, 8]}, {"new0": {}}),
         ("--type system --external-id a=b", {}, {"new0": {"external_ids": {"a": "b"}}}),
         ("--type internal --lacp off", {"lacp": "off"}, {"new0": {"type": "internal"}}),
+        ("--type internal --mtu 68", {}, {"new0": {"type": "internal", "mtu_request": 68}}),
+        ("--bond n1,n2 --mtu 65535", {}, {"n1": {"mtu_request": 65535}, "n2": {"mtu_request": 65535}}),
         ("--type gre --remote-ip 192.0.2.1 --key 7", {}, {"new0": {"type": "gre", "options": {"remote_ip": "192.0.2.1", "key": "7"}}}),
         ("--bond n1,n2 --lacp active --bond-mode balance-tcp", {"lacp": "active", "bond_mode": "balance-tcp"}, {"n1": {}, "n2": {}}),
         ("--bond n1,n2 --external-id a=b", {}, {"n1": {"external_ids": {"a": "b"}}, "n2": {"external_ids": {"a": "b"}}}),
@@ -160,6 +162,7 @@ REPLACE = "; try: ovstool port del {}, then add it"
         ("br0 bond0", 4, f"port bond0: exists and differs in interfaces{REPLACE.format('bond0')}"),
         ("br0 bond0 --bond m2,m1 --bond-mode balance-slb", 4,
          "port bond0: exists and differs in bond_mode; try: ovstool port set bond0, with these options"),
+        ("br0 eth2 --mtu 1400", 4, f"port eth2: exists and differs in mtu_request{SET}"),
         ("nosuch new0", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
         ("br0 eth2 --external-id a=b", 0, "eth2: unchanged"),
         ("br0 eth2 --type system --tag 5", 0, "eth2: unchanged"),
@@ -243,6 +246,19 @@ def test_set_of_a_bond(database):
     assert database.tree()["br0"]["ports"]["bond0"] == before
 
 
+def test_the_mtu_of_a_port_is_that_of_its_interfaces(database):
+    database.put({"br0": {"ports": {"bond0": {"interfaces": {"m1": {}, "m2": {}}}, "eth2": ETH2}}})
+    before = database.tree()
+    members = {name: {"mtu_request": 1400} for name in ("m1", "m2")}
+    for change in ("updated", "unchanged"):
+        assert database.run("port set bond0 --mtu 1400") == (0, f"bond0: {change}\n", "")
+        assert database.tree() == {"br0": {"ports": {"bond0": {"interfaces": members}, "eth2": ETH2}}}
+    for change in ("updated", "unchanged"):
+        assert database.run("port set bond0 --unset mtu-request") == (0, f"bond0: {change}\n", "")
+        assert database.tree() == before
+    assert database.run("port set eth2 --unset mtu_request") == (0, "eth2: unchanged\n", "")
+
+
 NAME = "a name has no spaces, slashes or control characters, and does not start like an option or a selector"
 
 
@@ -257,6 +273,13 @@ NAME = "a name has no spaces, slashes or control characters, and does not start 
         ("set eth1 --bond-mode balance-slb", 2, "port eth1: is not a bond, so it has no bond mode"),
         ("set eth1 --unset tag:5", 2, "--unset tag:5: this column has no keys; try: --unset tag"),
         ("set eth1 --unset type:x", 2, "--unset type:x: this column has no keys; try: --unset type"),
+        ("set eth1 --unset mtu_request:x", 2, "--unset mtu_request:x: this column has no keys; try: --unset mtu_request"),
+        ("set eth1 --mtu 1400 --unset mtu_request", 2, "--unset mtu_request: contradicts the option that sets it"),
+        ("set eth1 --mtu 1400", 2, "port eth1: a tunnel has no MTU of its own (vxlan): that of the device that carries it counts"),
+        ("set p9 --mtu 1400 --peer p8", 2, "port p9: a patch port has no MTU"),
+        ("add br0 new0 --peer p9 --mtu 1400", 2, "port new0: a patch port has no MTU"),
+        ("set p9 --mtu 67", 2, "port set: --mtu: 67: not a whole number from 68 to 65535; try: ovstool help port set"),
+        ("set p9 --mtu 65536", 2, "port set: --mtu: 65536: not a whole number from 68 to 65535; try: ovstool help port set"),
         ("set nosuch --tag 5", 3, "port nosuch: no such port; try: ovstool port list"),
         ("set eth9 --tag 5", 3, "port eth9: no such port; try: eth1"),
         ("show nosuch", 3, "port nosuch: no such port; try: ovstool port list"),

@@ -258,3 +258,16 @@ def test_force_has_another_type_in_between(database, kind, stand_in):
         database.transact(root | {"row": {"next_cfg": 0, "cur_cfg": 0}})
     assert [name.decode() for name in said] == [kind, stand_in, stand_in, kind]  # twice what is held, and what is written
     assert rows(database) == {"eth1": MARKED | {"type": kind, "queues": {0: KEPT}}} and database.count("QoS", "Queue") == [1, 1]
+
+
+@pytest.mark.parametrize("command", ["qos clear eth1", "qos set eth1 --max-rate 8mbit", "port del eth1", "bridge del br0"])
+def test_a_dry_run_leaves_a_queue_to_the_other_qos_that_has_it(database, command):
+    """No server refuses the deletion, so all of QoS is looked at from the start: what is printed has to be accepted as it is."""
+    shared = dict(KEPT)
+    ports = {"eth1": {"qos": HTB | {"queues": {0: shared}}}}
+    other = {"ports": {"eth2": {"qos": HTB | {"queues": {1: shared}}}}}
+    database.put({"br0": {"ports": ports}, "br1": other})
+    code, planned, _ = database.run(f"{command} --dry-run")
+    assert code == 0
+    database.transact(*json.loads(planned)[1:])
+    assert database.tree()["br1"] == json.loads(json.dumps(other), object_hook=_as_stored) and database.count("Queue") == [1]

@@ -10,7 +10,7 @@ from ovs_version import OVS
 from ovstool.errors import Conflict, NotFound, Refused, TimedOut, Unreachable
 from ovstool.host import Finished, local
 from ovstool.ovsdb.transaction import Query
-from ovstool.switch import Switch, interface_health, iproute, versions
+from ovstool.switch import Switch, brought_up, iproute, versions
 
 ROOT = {"op": "update", "table": "Open_vSwitch", "where": []}
 PORTS = Query("Port", [["name", "==", "eth1"]], ("tag",))
@@ -48,7 +48,7 @@ def retag(to: int, *interfaces: str):
         [row] = txn.held(Query("Port", [["name", "==", "eth1"]], ("_uuid", "tag")))
         txn.update("Port", row["_uuid"][1], {"tag": to})
         for name in interfaces:
-            txn.watch(interface_health(name))
+            txn.watch(brought_up.health(name))
         return "built"
 
     return build
@@ -90,6 +90,7 @@ def test_where_it_is(monkeypatch, db, rundir, host_is_known):
 def test_what_it_is_by_default():
     switch = Switch()
     assert (switch.timeout_s, switch.wait, switch.dry_run, switch.host) == (30, True, False, local)
+    assert (switch.as_ovs, switch.same_lines) == (False, [])
     assert (switch.planned, switch.notes, switch.found) == ([], [], []) and 29 < switch.remaining_s() <= 30
 
 

@@ -29,8 +29,8 @@ def test_a_value_as_json_has_it():
 
 def test_an_answer_before_anything_is_asked():
     target = Target("h1", "op@h1")
-    assert Answer.awaited(target, "h1") == (target, "h1", None, [], [], [])
-    assert Answer.awaited(None) == (None, None, None, [], [], [])
+    assert Answer.awaited(target, "h1") == (target, "h1", None, [], [], [], [])
+    assert Answer.awaited(None) == (None, None, None, [], [], [], [])
     first, second = Answer.awaited(None), Answer.awaited(None)
     first.notes.append("said")
     assert second.notes == []

@@ -57,7 +57,7 @@ usage: ovstool complete [SHELL] [options]
 Print the completion script for bash, zsh or fish.
 
 examples:
-  ovstool complete bash | sudo tee /usr/share/bash-completion/completions/ovstool
+  ovstool complete | sudo tee /usr/share/bash-completion/completions/ovstool
   ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
   ovstool complete fish | sudo tee /etc/fish/completions/ovstool.fish
 

@@ -141,11 +141,11 @@ def test_the_head_of_the_screen_and_what_helps():
 
 def test_the_order_of_ports():
     rows = [rate("eth1", 1.0, 5.0), rate("eth2", 3.0, 2.0), rate("eth3", None, None), rate("eth4", 2.0, None)]
-    for sort, descending, order in (
+    for sort, descending, expected in (
         (None, True, "1243"), (None, False, "4213"), ("rx_bps", True, "2413"), ("tx_bps", False, "2134"), ("port", True, "4321"), ("port", False, "1234"),
     ):  # fmt: skip
         found = screen(rows, sort=sort, descending=descending)
-        assert "".join(line.split()[0][3] for line in shown(found, 40)[2:6]) == order
+        assert "".join(line.split()[0][3] for line in shown(found, 40)[2:6]) == expected
 
 
 def test_the_columns_that_can_be_sorted_by():

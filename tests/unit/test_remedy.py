@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from ovstool import remedy
-from ovstool.host import Tls
+from ovstool.host import CommandLine, Tls
 from ovstool.host.address import Target
 from ovstool.switch import Finding
 
@@ -15,6 +15,7 @@ FAR = HERE._replace(target=Target("h1", "op@h1:2222"))
 CLEAR = ("ovstool", "qos", "clear", "eth1")
 TC = ("tc", "qdisc", "del", "dev", "eth1", "clsact")
 VSCTL = ("ovs-vsctl", "remove", "Open_vSwitch", ".", "other_config", "stats-update-interval")
+OFCTL = ("ovs-ofctl", "--bundle", "add-flows", "br0")
 KEYS = Tls("k.pem", "my cert.pem", "ca.pem")
 SSL = HERE._replace(db="ssl:10.0.0.1:6640", tls=KEYS)
 OF_TLS = "--private-key k.pem --certificate 'my cert.pem' --ca-cert ca.pem"
@@ -73,6 +74,24 @@ def test_a_hostile_name_is_one_word_to_a_shell(name):
 def test_a_hostile_name_is_one_word_to_the_shell_of_a_far_host(name):
     *_, host, line = words_of(remedy.text([("tc", "qdisc", "del", "dev", name, "root")], FAR), "ssh")
     assert host == "op@h1" and words_of(line, "tc") == ["qdisc", "del", "dev", name, "root"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "naming", "text"),
+    [
+        (CommandLine(VSCTL), HERE, shlex.join(VSCTL)),
+        (CommandLine(VSCTL), SSL, f"ovs-vsctl --db=ssl:10.0.0.1:6640 {OF_TLS} {shlex.join(VSCTL[1:])}"),
+        (CommandLine(OFCTL, file="f.txt"), HERE, "ovs-ofctl --bundle add-flows br0 f.txt"),
+        (CommandLine(OFCTL, file="my f"), HERE, "ovs-ofctl --bundle add-flows br0 'my f'"),
+        (CommandLine(OFCTL, file="-"), HERE, "ovs-ofctl --bundle add-flows br0 -"),
+        (CommandLine(OFCTL, file="my f"), FAR, "ssh -p 2222 op@h1 'ovs-ofctl --bundle add-flows br0 -' < 'my f'"),
+        (CommandLine(OFCTL, file="-"), FAR, "ssh -p 2222 op@h1 'ovs-ofctl --bundle add-flows br0 -'"),
+        (CommandLine(OFCTL, ("ip", "a b")), HERE, r"printf '%s\n' ip 'a b' | ovs-ofctl --bundle add-flows br0 -"),
+        (CommandLine(OFCTL, ("ip",)), FAR._replace(sudo=True), r"printf '%s\n' ip | ssh -p 2222 op@h1 'sudo -n ovs-ofctl --bundle add-flows br0 -'"),
+    ],
+)  # fmt: skip
+def test_what_is_typed_with_what_it_reads(typed, naming, text):
+    assert remedy.line(typed, naming) == text
 
 
 def test_a_row_has_the_remedy_as_text():

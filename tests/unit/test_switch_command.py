@@ -18,7 +18,7 @@ from ovstool.answers import Table
 from ovstool.command import Command, report
 from ovstool.commands.flow import FlowWriter
 from ovstool.errors import Exit, NotFound, Refused, Unreachable, UsageError
-from ovstool.host import Tls, local
+from ovstool.host import CommandLine, Tls, local
 from ovstool.shell import App
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Change, Finding
@@ -279,6 +279,37 @@ def test_a_change_of_flows_and_a_dry_run():
     code, out, said = run(Flows, "-n -H a,b")
     assert (code, out) == (0, "a: +a\na: -b\\x1b\nb: +a\nb: -b\\x1b\n")
     assert said == "ovstool: note: a br0: would be updated\novstool: note: b br0: would be updated\n"
+
+
+class Typed(Writes):
+    """Changes something, as two programs would"""
+
+    def on_switch(self, switch, args):
+        assert switch.as_ovs is args.as_ovs
+        switch.notes.append("a note")
+        if switch.as_ovs:
+            switch.same_lines += [CommandLine(("ovs-vsctl", "del-br", "x\x1b")), CommandLine(("ovs-ofctl", "add-flows", "br0"), ("a b",))]
+        return super().on_switch(switch, args)
+
+
+def test_the_lines_that_do_the_same(monkeypatch):
+    """After all that is said beside a change, and in a dry run in place of the transaction."""
+    lines = "ovs-vsctl{0} del-br 'x\\x1b'\nprintf '%s\\n' 'a b' | ovs-ofctl add-flows br0 -\n"
+    note = "ovstool: note: a note\n"
+    assert run(Typed) == (0, "x: created\nFalse: unchanged\n", note)
+    assert run(Typed, "--as-ovs") == (0, "x: created\nFalse: unchanged\n", note + lines.format(""))
+    assert run(Typed, "--as-ovs -q --db unix:/x/db.sock")[2] == lines.format(" --db=unix:/x/db.sock")
+    would = "ovstool: note: x: would be created\novstool: note: True: would be unchanged\n"
+    assert run(Typed, "--as-ovs -n --read-only") == (0, lines.format(""), would + note)
+    assert run(Typed, "--as-ovs --read-only")[:2] == (2, "")
+    assert run(Typed, "-n --as-ovs -H a,b -q")[1] == "".join(
+        f"""ssh {h} 'ovs-vsctl del-br '"'"'x\\x1b'"'"''\nprintf '%s\\n' 'a b' | ssh {h} 'ovs-ofctl add-flows br0 -'\n""" for h in "ab"
+    )
+    assert run(Rows, "--as-ovs -f value -q")[1:] == ("one 1\n- -\n", "")
+    # Where Open vSwitch's own tools look by themselves nothing is named, but on this machine alone.
+    monkeypatch.setenv("OVS_RUNDIR", "/x")
+    assert run(Typed, "--as-ovs -q --db unix:/x/db.sock")[2] == lines.format("")
+    assert "'ovs-vsctl --db=unix:/x/db.sock del-br" in run(Typed, "--as-ovs -nq --db unix:/x/db.sock -H a")[1]
 
 
 class Reached(SwitchShow):

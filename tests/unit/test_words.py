@@ -18,7 +18,8 @@ OUTPUT = {
 SORTING = {"sort_columns": [], "sort_direction": None}
 COMMON = {
     "db": None, "hosts": None, "inventory": None, "sudo": False, "parallel": 16, "fail_fast": False, "accept_new_host_key": False, "read_only": False,
-    "private_key": None, "certificate": None, "ca_cert": None, "timeout": None, "no_wait": False, "dry_run": False, "verbose_level": 1,
+    "private_key": None, "certificate": None, "ca_cert": None, "timeout": None, "no_wait": False, "dry_run": False, "as_ovs": False,
+    "verbose_level": 1,
     "debug": False, "help": False,
 }  # fmt: skip
 
@@ -265,6 +266,7 @@ def test_widths_of_the_environment(monkeypatch):
         ("-H a -H b,c --host d", {"hosts": ["a", "b,c", "d"]}),
         ("--inventory f", {"inventory": "f"}),
         ("--read-only", {"read_only": True}),
+        ("--as-ovs", {"as_ovs": True}),
         ("--sudo --fail-fast --accept-new-host-key", {"sudo": True, "fail_fast": True, "accept_new_host_key": True}),
         ("--parallel 1", {"parallel": 1}),
         ("--parallel 1000", {"parallel": 1000}),

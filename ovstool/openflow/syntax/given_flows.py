@@ -14,10 +14,14 @@ _NOT_THE_MATCH = (*lexer.FLAGS, "cookie", "idle_timeout", "hard_timeout", "impor
 
 
 class GivenFlows(NamedTuple):
-    """Flows for ovs-ofctl, one a line; ``file`` is what messages call where they come from, None for the command line."""
+    """Flows for ovs-ofctl, one a line; ``file`` is what messages call where they come from, None for the command line.
+
+    ``is_as_given``: ovs-ofctl would read the same from the file itself, in each of its commands.
+    """
 
     lines: Sequence[str]
     file: str | None = None
+    is_as_given: bool = False
 
     @classmethod
     def checked(cls, lines: Sequence[str], file: str | None = None) -> "GivenFlows":
@@ -29,7 +33,7 @@ class GivenFlows(NamedTuple):
         kept = [given._without_command(number, misfit) for number in range(1, len(lines) + 1)]
         if not any(map(lexer.without_comment, kept)):
             raise UsageError(quote(file or "flow"), "holds no flow")
-        return cls(kept, file)
+        return cls(kept, file, kept == lines and not any('"' in line and escaped(line) != line for line in lines))
 
     def _without_command(self, number: int, misfit: Callable[[str], str | None]) -> str:
         line = self.lines[number - 1]

@@ -96,8 +96,8 @@ def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
         changes = [Change(bridge, _change_by_adding(reached, flows, found))]
         sent = flows
         switch.notes.append(f"flows: {len(found.plus) - found.updated} new, {found.updated} with other actions, cookie or timeouts")
-    if any(change.change != "unchanged" for change in changes) and not switch.dry_run:
-        reached.change_in_bundle("add-flows", sent)
+    if any(change.change != "unchanged" for change in changes):
+        reached.change("--bundle", "add-flows", flows=sent)
     return FlowChanges(changes, _signed(found, added_only=True) if switch.dry_run else [])
 
 
@@ -153,9 +153,8 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
         count += 1
         if switch.dry_run:
             lines.append(f"-{text.line_of(row)}")
-    if count and not switch.dry_run:
-        options = ["--strict"] if strict else []
-        reached.run(*options, "del-flows", "--", reached.socket, *([match] if match else []), match=match)
+    if count:
+        reached.change(*(["--strict"] if strict else []), "del-flows", match=match)
     switch.notes.append(f"{units.counted(count, 'flow')}{'' if switch.dry_run else ' deleted'}")
     return FlowChanges([Change(named, "deleted" if count else "unchanged")], lines)
 
@@ -184,9 +183,10 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     reached = OfctlBridge.of(switch, bridge)
     reached.require_bundles()
     found = reached.difference(flows, refusing=True)
-    if found and not switch.dry_run:
-        reached.change_in_bundle("replace-flows", flows)
-        if unsent := sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED):
+    if found:
+        reached.change("--bundle", "replace-flows", flows=flows)
+        unsent = sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED)
+        if unsent and not switch.dry_run:
             again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
             switch.notes.append(f"ovs-ofctl replaces flows without {' and '.join(unsent)}; try: {again}")
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated

@@ -6,15 +6,16 @@ from typing import NamedTuple
 from ovstool.errors import Conflict, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, without
-from ovstool.switch import Change, Finding, Switch, interface_health, lookup, police
+from ovstool.switch import Change, Finding, Switch, brought_up, lookup, police
 from ovstool.switch.accepts import new_names, port_fit, port_modes, port_types
+from ovstool.switch.port import mtu
 
 _PORT = ("_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp")
-_INTERFACE = ("_uuid", "name", "type", "options", "external_ids")
+_INTERFACE = ("_uuid", "name", "type", "options", "external_ids", "mtu_request")
 _LISTED = ("name", "type", "ofport", "admin_state", "link_state", "mac_in_use", "external_ids", "error")
 _LISTED_OF_PORT = ("name", "interfaces", "tag", "trunks")
 _OF_PORT = ("tag", "trunks", "vlan_mode", "bond_mode", "lacp")
-UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids")
+UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids", "mtu_request")
 
 
 class PortSpec(NamedTuple):
@@ -29,6 +30,7 @@ class PortSpec(NamedTuple):
     bond: tuple[str, ...] = ()
     bond_mode: str | None = None
     lacp: str | None = None
+    mtu_request: int | None = None
     unset: tuple[tuple[str, str | None], ...] = ()
 
 
@@ -73,7 +75,7 @@ def show(switch: Switch, name: str) -> dict:
     columns = (*_PORT, "bond_active_slave", "qos", "other_config")
     port = lookup.ports(switch, [name], columns)[0].rows[0]
     bridge = switch.read(Query("Bridge", [["ports", "includes", port["_uuid"]]], ("name",)))
-    more = (*_LISTED, "options", "link_speed", "mtu", "ingress_policing_rate", "ingress_policing_kpkts_rate")
+    more = (*_LISTED, "options", "link_speed", "mtu", "mtu_request", "ingress_policing_rate", "ingress_policing_kpkts_rate")
     members = sorted(lookup.by_uuid(switch, "Interface", many(port["interfaces"]), more).values(), key=lambda row: row["name"])
     shaped = lookup.by_uuid(switch, "QoS", many(port["qos"]), ("type",))
     listed = _listed(bridge[0]["name"] if bridge else "", port, members)
@@ -91,6 +93,7 @@ def show(switch: Switch, name: str) -> dict:
                 "link_state": one(row["link_state"]),
                 "link_speed": one(row["link_speed"]),
                 "mtu": one(row["mtu"]),
+                "mtu_request": one(row["mtu_request"]),
                 "options": mapping(row["options"]),
                 "external_ids": mapping(row["external_ids"]),
                 **police.rates(row),
@@ -112,26 +115,28 @@ def add(switch: Switch, bridge: str, name: str, spec: PortSpec) -> list[Change]:
     for new in (name, *spec.bond):
         new_names.check(new, "port")
     _require_peer_name(spec)
-    return _write(switch, lambda txn: _add(txn, bridge, name, spec))
+    return _write(switch, name, spec, lambda txn: _add(txn, bridge, name, spec))
 
 
 def set(switch: Switch, name: str, spec: PortSpec) -> list[Change]:
     """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises as ``add`` does."""
     _require_peer_name(spec)
-    return _write(switch, lambda txn: _set(txn, name, spec))
+    return _write(switch, name, spec, lambda txn: _set(txn, name, spec))
 
 
-def _write(switch: Switch, build: Callable[[Transaction], tuple[Change, list[Finding]]]) -> list[Change]:
+def _write(switch: Switch, name: str, spec: PortSpec, build: Callable[[Transaction], tuple[Change, list[Finding]]]) -> list[Change]:
     """Change one port, and report what a check would find of it now."""
     change, found = switch.write(build)
     switch.found += found
+    if spec.mtu_request and switch.wait and not switch.dry_run:
+        mtu.require_taken(switch, name, spec.mtu_request)
     return [change]
 
 
 def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Change, list[Finding]]:
     into, fake = lookup.bridges_and_vlans(txn, [bridge], ())[0]
     if fake:
-        txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
+        txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]], ["fake_bridge", "==", True]], ("tag",)), [fake.port])
         spec = _in_vlan(spec, fake)
     members = spec.bond or (name,)
     for table, names in (("Port", (name,)), ("Interface", members)):
@@ -162,7 +167,8 @@ def _insert(txn: Transaction, bridge: Row, name: str, members: Sequence[str], sp
     found = []
     for row in interfaces:
         found += port_fit.check(txn, None, row, spec.options) + port_modes.of_name(row["name"])
-        txn.watch(interface_health(row["name"]))
+        _check_mtu(row, spec)
+        txn.watch(brought_up.health(row["name"]))
     inserted = [txn.insert("Interface", {"name": member} | columns) for member in members]
     new = txn.insert("Port", port | {"interfaces": to_set(inserted)})
     txn.mutate("Bridge", one(bridge["_uuid"]), [["ports", "insert", to_set([new])]])
@@ -184,7 +190,8 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
     found = []
     for u, row in members.items():
         found += port_fit.check(txn, row, row | changes[u], spec.options) if of_interface else []
-        txn.watch(interface_health(row["name"]))
+        _check_mtu(row | changes[u], spec)
+        txn.watch(brought_up.health(row["name"]))
     _update(txn, "Port", port, _PORT, asked)
     for u, row in members.items():
         _update(txn, "Interface", row, _INTERFACE, changes[u])
@@ -221,7 +228,7 @@ def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> l
         raise Conflict(f"port {quote(name)}", "exists on another bridge", f"ovstool port show {quote(name)}")
     members = lookup.by_uuid(txn, "Interface", many(port["interfaces"]), _INTERFACE)
     for row in members.values():
-        txn.watch(interface_health(row["name"]))
+        txn.watch(brought_up.health(row["name"]))
     differing = list(_changed(port, _port_columns(spec)))
     differing += {column: None for row in members.values() for column in _changed(row, _interface_columns(row, spec))}
     if (spec.bond or len(members) > 1) and sorted(spec.bond or (name,)) != sorted(row["name"] for row in members.values()):
@@ -242,6 +249,8 @@ def _interface_columns(row: Row | None, spec: PortSpec) -> Row:
     columns: Row = {}
     if spec.type is not None:
         columns["type"] = "" if spec.type == "system" else spec.type
+    if spec.mtu_request is not None:
+        columns["mtu_request"] = spec.mtu_request
     for column in ("options", "external_ids"):
         wanted = getattr(spec, column)
         if wanted:
@@ -251,7 +260,7 @@ def _interface_columns(row: Row | None, spec: PortSpec) -> Row:
 
 def _unset_port(spec: PortSpec) -> Row:
     for column, key in spec.unset:
-        if key is not None and column in (*_OF_PORT, "type"):
+        if key is not None and column in (*_OF_PORT, "type", "mtu_request"):
             raise UsageError(f"--unset {column}:{quote(key)}", "this column has no keys", f"--unset {column}")
     return {column: to_set([]) for column, _ in spec.unset if column in _OF_PORT}
 
@@ -259,7 +268,13 @@ def _unset_port(spec: PortSpec) -> Row:
 def _unset_interface(row: Row, spec: PortSpec) -> Row:
     maps = [column for column, _ in spec.unset if column in ("options", "external_ids")]
     columns = {column: to_map(without(mapping(row[column]), column, spec.unset)) for column in maps}
-    return columns | ({"type": ""} if ("type", None) in spec.unset else {})
+    plain = {"type": "", "mtu_request": to_set([])}
+    return columns | {column: value for column, value in plain.items() if (column, None) in spec.unset}
+
+
+def _check_mtu(row: Row, spec: PortSpec) -> None:
+    if spec.mtu_request is not None:
+        mtu.check_type(row["name"], lookup.interface_type(row))
 
 
 def _changed(row: Row, columns: Row) -> Row:

@@ -1,0 +1,30 @@
+"""Whether ovs-vswitchd could bring up the interfaces that a change added or altered (Interface in ovs-vswitchd.conf.db(5))."""
+
+from collections.abc import Iterable
+
+from ovstool.errors import Refused, one_line
+from ovstool.ovsdb.transaction import Query, Row
+from ovstool.ovsdb.values import ofport, one
+
+_MOST_NAMED = 10
+
+
+def health(name: str) -> Query:
+    """The columns by which ovs-vswitchd tells how it fared with an interface."""
+    return Query("Interface", [["name", "==", name]], ("name", "type", "ofport", "error"))
+
+
+def require(rows: Iterable[Row]) -> None:
+    """Raise Refused with ovs-vswitchd's words for the interfaces that it could not bring up, of rows of ``health``."""
+    problems = [problem for row in rows if (problem := _problem(row))]
+    if problems:
+        more = [f"and {len(problems) - _MOST_NAMED} more"] if len(problems) > _MOST_NAMED else []
+        raise Refused("ovs-vswitchd", "; ".join([*problems[:_MOST_NAMED], *more]) + " (the database has the change)")
+
+
+def _problem(row: Row) -> str | None:
+    name, words, is_open = one(row["name"]), one(row["error"]), ofport(row["ofport"]) is not None
+    if is_open and (not words or one(row["type"]) == "patch"):
+        return None  # the error of a patch port is that it has no peer yet, as the first half of a pair always
+    lines = str(words or "was not brought up; see the log of ovs-vswitchd").splitlines()
+    return one_line(f"{name}: {'; '.join(line.removeprefix(f'{name}: ') for line in lines)}")

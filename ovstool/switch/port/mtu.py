@@ -1,0 +1,30 @@
+"""The MTU that is asked of a port (Interface.mtu_request): what has none to ask for, and whether the device took it."""
+
+from ovstool.errors import Refused, UsageError, one_line, quote
+from ovstool.ovsdb.values import many, one
+from ovstool.switch import Switch, lookup
+from ovstool.switch.accepts import port_types
+
+LEAST, MOST = 68, 65535  # bytes; ovs-vswitchd.conf.db(5)
+
+_WAIT_S = 3.0  # ovs-vswitchd tells of a device's MTU when it has noticed the change, which is milliseconds after cur_cfg
+
+
+def check_type(name: str, kind: str) -> None:
+    """Raise UsageError for a type of interface whose MTU ovs-vswitchd does not set, and says nothing of it."""
+    if kind == "patch":
+        raise UsageError(f"port {quote(name)}", "a patch port has no MTU")
+    if kind in port_types.TUNNELS:
+        raise UsageError(f"port {quote(name)}", f"a tunnel has no MTU of its own ({kind}): that of the device that carries it counts")
+
+
+def require_taken(switch: Switch, name: str, wanted: int) -> None:
+    """Wait until the interfaces of a port have the MTU. Raises Refused when one has not: ovs-vswitchd tells only its log."""
+    members = many(lookup.ports(switch, [name], ("interfaces",))[0].rows[0]["interfaces"])
+    if switch.comes_to("Interface", members, {"mtu": wanted}, _WAIT_S):
+        return
+    rows = lookup.by_uuid(switch, "Interface", members, ("name", "mtu")).values()
+    others = [f"{row['name']} has an MTU of {one(row['mtu']) or 'nothing'}" for row in rows if one(row["mtu"]) != wanted]
+    if others:
+        why = f"{', '.join(others)}, and {wanted} was asked for; its log says why (the database holds what was asked for)"
+        raise Refused("ovs-vswitchd", one_line(why))
