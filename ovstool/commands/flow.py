@@ -79,9 +79,9 @@ class _BridgeWriter(FlowWriter):
 class FlowList(SwitchLister):
     """List the flows of a bridge
 
-    MATCH is what 'ovs-ofctl dump-flows' takes: fields, and cookie=C/MASK, out_port=PORT or out_group=N. A flow without
-    a priority has 32768. --parsed gives match and actions as objects, as the library ovs.flow has them, which is of use
-    with -f json.
+    MATCH is what 'ovs-ofctl dump-flows' takes: fields, and cookie=C/MASK, out_port=PORT or out_group=N. A flow shown without
+    a priority has the default, 32768. With -f json, --parsed prints match and actions as objects, in the form of the library
+    ovs.flow.
 
     -f flows prints what the other flow commands take as a file, and ovs-ofctl: all that it takes to add the flows again, without
     their counters and ages. Ports are named, as another bridge may number them otherwise, unless --no-names says not to;
@@ -170,8 +170,9 @@ class FlowAdd(_BridgeWriter):
 class FlowDel(_BridgeWriter):
     """Delete the flows of a bridge that a match covers, or all
 
-    Without MATCH all flows go, as with ovs-ofctl: also the one that made the bridge an ordinary switch. With --strict it
-    is the flow with exactly this match and priority. With --dry-run the flows that would go are printed, with - in front.
+    Without MATCH all flows are deleted, as with ovs-ofctl, including the one that makes the bridge an ordinary switch. With
+    --strict only the flow with exactly this match and priority is deleted. --dry-run prints the flows that would be deleted,
+    with - in front.
 
     Examples:
       ovstool flow del br0 table=1,ip

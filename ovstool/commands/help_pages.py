@@ -12,7 +12,7 @@ from ovstool.terminal.layout import GAP, hanging, width, wrapped
 
 _WIDEST = 100  # characters; longer lines are hard to read
 _HANG = 24  # where the text beside an option begins
-_PROGRAMS = ("ovs", "sudo ovs")  # what the first line of indented commands begins with
+_PROGRAMS = ("ovs", "sudo ovs", "source ")  # what the first line of indented commands begins with
 
 MORE = {
     "ovstool help NOUN": "the commands of a noun",

@@ -105,7 +105,8 @@ class PortAdd(SwitchWriter):
 class PortSet(SwitchWriter):
     """Change a port
 
-    What is not named stays as it is. Keys of --option and --external-id are added to those there; trunks are replaced.
+    Settings that are not given stay as they are. --option and --external-id add to the keys that are there; --trunk replaces
+    the trunks.
     When a device does not take its --mtu, the exit code is 6. With --unset mtu_request it keeps the one that it has, and an
     internal port gets the least of its bridge's devices, as long as none is asked for.
 

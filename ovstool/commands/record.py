@@ -23,11 +23,12 @@ from ovstool.terminal.window import window_width
 class StatsRecord(SwitchCommand):
     """Append readings of counters to a file
 
-    Raw counters with their times, so that nothing is lost to averaging: a line for each port and reading. By the ending of FILE it is
-    CSV (.csv), or SQLite (.db, .sqlite, .sqlite3) with the table 'readings', which may be read while it is written. An existing
-    recording is continued. Without PORT all ports, also those that are added later; with an --interval under half a second tunnels
-    and patch ports then have no values ('ovstool help stats'). Ctrl-C ends it. However it ends, killed or with the disk full, every
-    line in the file is whole. On a terminal a line says how far it is.
+    Records raw counters with their times, so that nothing is lost to averaging: one line per port and reading. The suffix of
+    FILE decides the format: CSV (.csv), or SQLite (.db, .sqlite, .sqlite3) with the table 'readings', which can be read
+    while it is being written. An existing recording is continued. Without PORT all ports are recorded, including those added
+    later; with an --interval under half a second, tunnels and patch ports then have no values ('ovstool help stats'). Ctrl-C
+    ends the recording. However it ends, even killed or with the disk full, every line in the file is complete. A terminal
+    shows the progress.
 
     Examples:
       ovstool stats record eth1.csv eth1
@@ -44,8 +45,8 @@ class StatsRecord(SwitchCommand):
             "--interval", metavar="S", type=interval, default=1.0, help="seconds between readings, 0.001 or more (default: 1)"
         )
         end = parser.add_mutually_exclusive_group()
-        end.add_argument("--count", metavar="N", type=number(1, 10**9), help="as many readings of each port (default: until Ctrl-C)")
-        end.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="for so many seconds")
+        end.add_argument("--count", metavar="N", type=number(1, 10**9), help="number of readings of each port (default: until Ctrl-C)")
+        end.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to record for")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

@@ -189,7 +189,7 @@ def tables_with_flows(version: int, parts: Sequence[Part]) -> list[int]:
     found: list[int] = []
     for kind, _, body in parts:
         if kind != _TABLE or len(body) % entry.size:
-            raise Malformed("another answer than the one that was asked for")
+            raise Malformed("an answer to another request")
         found += [number for number, flows in entry.iter_unpack(body) if flows]
     return found
 
