@@ -28,15 +28,29 @@ _VERBS = {"insert": "add", "delete": "remove"}  # of mutations (RFC 7047, sectio
 
 def lines(txn: Transaction, wait: bool) -> list[CommandLine]:
     """The line; none for a transaction that changes nothing. Reads how the rows that it writes to are before."""
-    wanted = _wanted(txn.writes)
-    answers = txn.read_all([Query(table, [["_uuid", "==", uuid(u)]], tuple(columns), True) for (table, u), columns in wanted.items()])
-    rows = {u: row for (_, u), answer in zip(wanted, answers, strict=True) for row in answer}
-    words = [word for command in commands(txn.writes, rows) for word in ("--", *command)]
+    words = [word for command in commands(txn.writes, _rows(txn)) for word in ("--", *command)]
     return [CommandLine(("ovs-vsctl", *([] if wait else ["--no-wait"]), *words[1:]))] if words else []
 
 
+def _rows(txn: Transaction) -> dict[str, Row]:
+    """The rows that ``commands`` wants."""
+    wanted = _wanted(txn.writes)
+    shaping = [u for table, u in wanted if table == "QoS"]
+    queries = [Query(table, [["_uuid", "==", uuid(u)]], tuple(columns), True) for (table, u), columns in wanted.items()]
+    answers = txn.read_all([*queries, *(Query("Port", [["qos", "includes", uuid(u)]], ("_uuid", "name"), True) for u in shaping)])
+    found = {u: row for (_, u), answer in zip(wanted, answers, strict=False) for row in answer}
+    for u, ports in zip(shaping, answers[len(queries) :], strict=True):
+        for port in ports:
+            if u in found and ("Port", one(port["_uuid"])) not in wanted:
+                found[u]["name"] = port["name"]
+    return found
+
+
 def commands(writes: Sequence[dict], rows: Mapping[str, Row]) -> list[Words]:
-    """What ovs-vsctl is to do, each command as its words; ``rows`` are those that are written to or go, by UUID, as they are before."""
+    """What ovs-vsctl is to do, each command as its words; ``rows`` are those that are written to or go, by UUID, as they are before.
+
+    The ``name`` of a QoS is that of a port which has it before and after: ovs-vsctl finds it by that.
+    """
     told = _Told(writes, rows)
     for write in writes:
         told.tell(write)
@@ -130,17 +144,19 @@ class _Told:
     def _added_port(self, bridge: str, name: str) -> list[Words]:
         """Commands that make a port of one interface, which has its name, or a bond; none for another one."""
         port = self._new[name]["row"]
-        interfaces = {self._new[member]["row"]["name"]: member for member in many(port["interfaces"])}
-        verb = "add-bond" if len(interfaces) > 1 else "add-port"
-        if not all(map(_is_typable, (port["name"], *interfaces))) or re.fullmatch(_UUID, bridge):
+        members = {row["name"]: row for row in (self._new[member]["row"] for member in many(port["interfaces"]))}
+        is_bond = len(members) > 1
+        is_plain = (
+            not any("=" in member for member in members) if is_bond else port["name"] in members
+        )  # which add-bond takes for a setting
+        if not is_plain or re.fullmatch(_UUID, bridge) or not all(map(_is_typable, (port["name"], *members))):
             return []
-        if any("=" in member for member in interfaces) if verb == "add-bond" else port["name"] not in interfaces:
-            return []
-        rows = {member: self._new[of]["row"] for member, of in interfaces.items()}
-        self._forget(name, *interfaces.values())
-        words = [verb, bridge, port["name"], *(interfaces if verb == "add-bond" else ())]
-        told = [[*words, *self._new_values("Port", _without(port, "name", "interfaces"))]]
-        return told + [words for of, row in rows.items() for words in self._settings("Interface", of, _without(row, "name"))]
+        self._forget(name, *many(port["interfaces"]))
+        of_port = self._new_values("Port", _without(port, "name", "interfaces"))
+        told = [["add-bond", bridge, port["name"], *members, *of_port] if is_bond else ["add-port", bridge, port["name"], *of_port]]
+        for member, row in members.items():
+            told += self._settings("Interface", member, _without(row, "name"))
+        return told
 
     def _deleted_member(self, column: str, u: str) -> list[Words]:
         """The command that deletes a bridge or port by its name, where it does the same; else none.
