@@ -261,6 +261,7 @@ def forwards(running_switch, tmp_path_factory):
     """A switch with two bridges, the second of OpenFlow 1.5 alone and with steering flows; and a folder with files of flows."""
     with running_switch("dummy") as switch:
         switch.vsctl("add-br br1 -- set Bridge br1 datapath_type=dummy protocols=OpenFlow15 -- add-port br1 p1")
+        switch.vsctl("add-br a:b -- set Bridge a:b datapath_type=dummy")
         switch.tool("ovs-vsctl", *(word for name in ODD for word in ("--", "add-port", "br0", name)))
         assert switch.ovstool("qos set p1 --max-rate 9mbit --queue 1 --queue 2").code == 0
         folder = tmp_path_factory.mktemp("flows")
@@ -304,7 +305,7 @@ def test_a_dry_run_prints_the_lines_alone(forwards):
     for bridge in ("br0", "br1"):
         begin_anew(switch, bridge)
     before = switch.dump(), flows(switch, "br0"), flows(switch, "br1")
-    u = r"[0-9a-f-]{36}"
+    u, box = r"[0-9a-f-]{36}", switch.box.directory
     cleared = rf"ovs-vsctl clear Port p1 qos -- destroy QoS {u} -- destroy Queue {u} {u}"
     flow = rf"delete_strict,table=0,priority=[12],cookie={COOKIE}/-1,(?:udp|tcp)"
     unsteered = rf"printf '%s\\n' {flow} {flow} \| ovs-ofctl -O OpenFlow15 add-flows br1 -"
@@ -312,6 +313,9 @@ def test_a_dry_run_prints_the_lines_alone(forwards):
         (f"flow add br0 '{FLOW}'", re.escape(f"ovs-ofctl -O OpenFlow14 add-flow br0 '{FLOW}'\n")),
         (f"flow add br0 '{NORMAL}'", ""),
         ("flow del br0 sctp", ""),
+        ("flow del a:b", f"ovs-ofctl -O OpenFlow14 del-flows unix:{box}/a:b.mgmt\n"),  # which would be a socket of kind "a"
+        (f"--db unix:{box}/./db.sock flow del br0 ip", f"ovs-ofctl -O OpenFlow14 del-flows unix:{box}/./br0.mgmt ip\n"),
+        (f"--db unix:{box}/./db.sock port set p1 --tag 5", f"ovs-vsctl --db=unix:{box}/./db.sock set Port p1 tag=5\n"),
         ("port set p1 --tag 5 --no-wait", "ovs-vsctl --no-wait set Port p1 tag=5\n"),
         ("qos clear p1", rf"{cleared}\n{unsteered}\n"),
         ("port del p1", rf"{unsteered}\n{cleared} -- remove Bridge br1 ports {u}\n"),
