@@ -15,6 +15,7 @@ import pyte
 import pytest
 
 TIMEOUT_S = 60
+_BEGIN = b"\x1b[H"
 _ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 
 
@@ -24,7 +25,8 @@ class Terminal:
     def __init__(self, argv: Sequence[str], environ: Mapping[str, str], columns: int, lines: int):
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
-        self.raw = b""
+        self.raw = self._rest = b""
+        self._between = False  # two screens: the second has not been looked at
         self.master, slave = pty.openpty()
         self.resize(columns, lines)
         self.modes = termios.tcgetattr(self.master)
@@ -41,14 +43,26 @@ class Terminal:
     def read(self) -> bool:
         """Take what the program has written; False when there will be no more."""
         if not select.select([self.master], [], [], 0.05)[0]:
+            self._take_rest()
             return True
         try:
             data = os.read(self.master, 1 << 16)
         except OSError:  # Linux says so when the last one has closed the terminal
+            self._take_rest()
             return False
         self.raw += data
-        self._stream.feed(data)
+        # Up to where a screen begins, so that what is looked at is whole even where we cannot keep up.
+        before, begin, after = (self._rest + data).rpartition(_BEGIN)
+        self._rest = begin + after
+        if before:
+            self._stream.feed(before)
+            self._between = True
         return bool(data)
+
+    def _take_rest(self) -> None:
+        if self._rest:
+            self._stream.feed(self._rest)
+            self._rest, self._between = b"", False
 
     def until(self, text: str) -> list[str]:
         """Wait for a screen on which this pattern is found; its lines."""
@@ -63,6 +77,8 @@ class Terminal:
 
     def _whole(self) -> bool:
         """Whether no screen is half written."""
+        if self._between:
+            return True
         frame = self.raw.decode(errors="replace").split("\x1b[H")[-1]
         lines = _ESCAPE.sub("", frame).replace("\r", "").split("\n")
         return (len(lines) == self.screen.lines and len(lines[-1]) == self.screen.columns) or "\x1b[?1049l" in frame
