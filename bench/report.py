@@ -16,6 +16,7 @@ from pathlib import Path
 import effect
 import flows
 import hosts
+import live
 import pairs
 import readings
 
@@ -42,7 +43,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
-    for part in (stored, shape, readings.report, flows.report, hosts.report, effect.report):
+    for part in (stored, shape, readings.report, live.report, flows.report, hosts.report, effect.report):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")

@@ -10,7 +10,7 @@ class Pace:
     """The seconds between two readings. Readers wait by it, each in a thread of its own; whoever watches makes them more or fewer."""
 
     def __init__(self, interval_s: float):
-        self.interval_s = interval_s
+        self.interval_s = self._asked_s = interval_s
         self._shortest_s, self._why = 0.0, ""
         self._changed = threading.Condition()
 
@@ -18,6 +18,8 @@ class Pace:
         """Let the interval become no shorter than this, and say why; of several limits the longest holds."""
         if shortest_s > self._shortest_s:
             self._shortest_s, self._why = shortest_s, why
+            if self.interval_s < min(shortest_s, self._asked_s):  # it became shorter before this was known
+                self._set(min(shortest_s, self._asked_s))
 
     def longer(self) -> str:
         """Take the next longer interval; returns what there is to say."""

@@ -24,14 +24,14 @@ FILES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sor
 FLOORS = [
     ("__main__",), ("shell",), ("hints",), ("commands/",), ("stream",), ("switch_command",), ("command", "completion/"), ("reach", "parser", "fleet", "remedy"), ("terminal/", "answers"),
     ("recording/", "sandbox/"), ("switch/checks/",), ("switch/",), ("ovsdb/", "openflow/", "sflow/"), ("host/",),
-    ("rates", "spreadsheet"), ("units",), ("errors",), ("lazy_imports",),
+    ("rates", "pace", "spreadsheet"), ("units",), ("errors",), ("lazy_imports",),
 ]  # fmt: skip
 # Libraries and parts of ovstool that few may know; a name that ends in / stands for all below it.
 KNOWN_TO = {
     "argparse": ("shell", "parser", "command", "switch_command", "stream", "commands/", "terminal/"),
     "cliff": ("shell", "command", "switch_command", "terminal/"),
     "paramiko": ("host/ssh/transport/", "host/ssh/connection", "host/ssh/keys"),
-    "rich": ("terminal/live_bar", "terminal/live_screen", "terminal/live_table"),
+    "rich": ("terminal/live/",),
     "matplotlib": ("terminal/plots/plot_image",),
     "yaml": ("host/inventory/yaml_format", "terminal/formats"),
     "ovs": ("openflow/syntax/objects", "ovsdb/schema"),

@@ -2,21 +2,16 @@
 
 import fcntl
 import os
-import pty
 import re
-import select
 import signal
 import struct
-import subprocess
 import sys
 import termios
 import time
 
-import pyte
 import pytest
+from live_terminal import TIMEOUT_S, Terminal
 
-_TIMEOUT_S = 60
-_ESCAPE = re.compile(r"\x1b\[[?0-9;]*[a-zA-Z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)(?:;\d+)*m")
 _BEGIN = """
 import sys, time
@@ -51,95 +46,24 @@ def watch(rows, speeds={}, rate_class=Rate, **how):
 """
 
 
-class Terminal:
-    """A terminal of this size and the program in it, which may use ``rate``, ``unknown`` and ``watch``."""
-
-    def __init__(self, program: str, columns: int = 100, lines: int = 30, wrap=lambda argv: argv, **environ: str):
-        self.screen = pyte.Screen(columns, lines)
-        self._stream = pyte.ByteStream(self.screen)
-        self.raw = b""
-        self.master, slave = pty.openpty()
-        self.resize(columns, lines)
-        self.modes = termios.tcgetattr(self.master)
-        clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-        code = f"import fcntl, os, termios\nif os.getpid() == os.getsid(0): fcntl.ioctl(2, termios.TIOCSCTTY, 0)\n{_BEGIN}\n{program}"
-        self.process = subprocess.Popen(
-            wrap([sys.executable, "-c", code]),
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env=clean | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLUMNS": "33", "LINES": "7"} | environ,
-        )  # fmt: skip
-        os.close(slave)
-
-    def resize(self, columns: int, lines: int) -> None:
-        self.screen.resize(lines, columns)
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def press(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
-
-    def read(self) -> bool:
-        """Take what the program has written; False when there will be no more."""
-        if not select.select([self.master], [], [], 0.05)[0]:
-            return True
-        try:
-            data = os.read(self.master, 1 << 16)
-        except OSError:  # Linux says so when the last one has closed the terminal
-            return False
-        self.raw += data
-        self._stream.feed(data)
-        return bool(data)
-
-    def until(self, text: str) -> list[str]:
-        """Wait for a screen on which this pattern is found; its lines."""
-        deadline = time.monotonic() + _TIMEOUT_S
-        while time.monotonic() < deadline:
-            more = self.read()
-            if self._whole() and re.search(text, "\n".join(self.screen.display)):
-                return [line.rstrip() for line in self.screen.display]
-            if not more:
-                break
-        pytest.fail(f"never saw {text!r} but\n" + "\n".join(self.screen.display))
-
-    def _whole(self) -> bool:
-        """Whether no screen is half written."""
-        frame = self.raw.decode(errors="replace").split("\x1b[H")[-1]
-        lines = _ESCAPE.sub("", frame).replace("\r", "").split("\n")
-        return (len(lines) == self.screen.lines and len(lines[-1]) == self.screen.columns) or "\x1b[?1049l" in frame
-
-    def end(self) -> int:
-        """Wait for the end and check that the terminal is as it was; the exit code."""
-        deadline = time.monotonic() + _TIMEOUT_S
-        while self.process.poll() is None and time.monotonic() < deadline:
-            self.read()
-        assert termios.tcgetattr(self.master) == self.modes
-        while self.read() and select.select([self.master], [], [], 0)[0]:
-            pass
-        code = self.process.wait(timeout=1)
-        after = self.raw.rpartition(b"\x1b[?1049l")
-        assert b"\x1b[?25h" in self.raw and b"\x1b[?7h" in self.raw and b"\x1b[H" not in after[2]
-        return code
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.master)
-
-    def frame(self) -> list[str]:
-        """The last whole screen as it was written, with its lines as long as they were."""
-        *_, last, _unfinished = self.raw.decode().split("\x1b[H")
-        return _ESCAPE.sub("", last).replace("\r", "").split("\n")
+def opened(program: str, columns: int = 100, lines: int = 30, wrap=lambda argv: argv, **environ: str) -> Terminal:
+    """A terminal with a program in it, which may use ``rate``, ``unknown`` and ``watch``."""
+    clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    code = f"import fcntl, os, termios\nif os.getpid() == os.getsid(0): fcntl.ioctl(2, termios.TIOCSCTTY, 0)\n{_BEGIN}\n{program}"
+    usual = {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLUMNS": "33", "LINES": "7"}
+    return Terminal(wrap([sys.executable, "-c", code]), clean | usual | environ, columns, lines)
 
 
 @pytest.fixture
 def terminal():
-    opened = []
+    running = []
 
     def run(program: str, *size: int, **how) -> Terminal:
-        opened.append(Terminal(program, *size, **how))
-        return opened[-1]
+        running.append(opened(program, *size, **how))
+        return running[-1]
 
     yield run
-    for each in opened:
+    for each in running:
         each.close()
 
 
@@ -274,7 +198,7 @@ def test_ctrl_c_while_the_terminal_takes_nothing(terminal):
     before = -1
     while before != (before := fcntl.ioctl(shown.master, termios.FIONREAD, b"....")):  # until it is full
         time.sleep(0.5)
-    deadline = time.monotonic() + _TIMEOUT_S
+    deadline = time.monotonic() + TIMEOUT_S
     while shown.process.poll() is None and time.monotonic() < deadline:
         shown.press("\x03")  # the first leaves the table, a later one does not wait for the terminal
         time.sleep(0.2)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ovstool.rates import QueueRate, Rate
-from ovstool.terminal.live import order
+from ovstool.terminal.live import order as ordering
 from ovstool.terminal.live.cells import SPARK, Characters
 from ovstool.terminal.live.live import Frame
 from ovstool.terminal.live.rates import RatesView
@@ -304,7 +304,7 @@ def test_as_many_rows_as_there_is_room_for():
 
 def test_ports_change_places_once_a_second(monkeypatch):
     now = 1000.0
-    monkeypatch.setattr(order, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(ordering, "time", SimpleNamespace(monotonic=lambda: now))
     found = screen([rate("eth1", 2.0), rate("eth2", 1.0)])
 
     def names() -> list[str]:

@@ -46,6 +46,7 @@ def refusal(line: str | list[str]) -> str:
 BRIDGE = dict.fromkeys(["datapath_type", "fail_mode", "protocols", "controller", "external_id", "other_config"])
 PORT = dict.fromkeys(["type", "tag", "trunk", "vlan_mode", "peer", "remote_ip", "key", "option", "external_id", "mtu", "bond_mode", "lacp"])
 STATS = {"bridge": None, "source": "auto", "long": False, "queues": False, "rate": False, "bursts": False, "interval": None}
+RECORDED = {"live": False, "interval": None}  # stats plot
 STATS |= {"for_s": None, "count": None, "watch": False}
 
 
@@ -117,12 +118,16 @@ STATS |= {"for_s": None, "count": None, "watch": False}
             "stats record f.csv --for 1.5",
             {"file": "f.csv", "ports": [], "bridge": None, "source": "auto", "interval": 1.0, "count": None, "for_s": 1.5},
         ),
-        ("stats plot f.csv", {"file": "f.csv", "ports": [], "output": None, "style": None, "packets": False}),
+        ("stats plot f.csv", {"file": "f.csv", "ports": [], "output": None, "style": None, "packets": False} | RECORDED),
         (
             "stats plot f.csv eth1 eth2 -o x.svg --style line --packets",
-            {"file": "f.csv", "ports": ["eth1", "eth2"], "output": "x.svg", "style": "line", "packets": True},
+            {"file": "f.csv", "ports": ["eth1", "eth2"], "output": "x.svg", "style": "line", "packets": True} | RECORDED,
         ),
-        ("stats plot f.csv --output x --style step", {"file": "f.csv", "ports": [], "output": "x", "style": "step", "packets": False}),
+        ("stats plot f.csv --output x --style step", {"file": "f.csv", "ports": [], "output": "x", "style": "step", "packets": False} | RECORDED),
+        (
+            "stats plot --live --interval 2 eth1",
+            {"file": "eth1", "ports": [], "output": None, "style": None, "packets": False, "live": True, "interval": 2.0},
+        ),
         ("flow list br0", {"bridge": "br0", "match": None, "table": None, "names": None, "parsed": False}),
         ("flow list br0 ip --table 254 --names --parsed", {"bridge": "br0", "match": "ip", "table": 254, "names": True, "parsed": True}),
         ("flow list br0 --no-names", {"bridge": "br0", "match": None, "table": None, "names": False, "parsed": False}),
@@ -133,12 +138,12 @@ STATS |= {"for_s": None, "count": None, "watch": False}
         ("flow replace br0 --file f", {"bridge": "br0", "file": "f"}),
         ("flow diff br0 --file -", {"bridge": "br0", "file": "-"}),
         ("flow trace br0 ip", {"bridge": "br0", "flow": "ip"}),
-        ("flow top br0", {"bridge": "br0", "match": None, "table": None, "interval": 1.0, "by": "bytes", "limit": 20}),
+        ("flow top br0", {"bridge": "br0", "match": None, "table": None, "interval": 1.0, "by": "bytes", "limit": None, "watch": False}),
         (
             "flow top br0 ip --table 0 --interval 2.5 --by packets --limit 3",
-            {"bridge": "br0", "match": "ip", "table": 0, "interval": 2.5, "by": "packets", "limit": 3},
+            {"bridge": "br0", "match": "ip", "table": 0, "interval": 2.5, "by": "packets", "limit": 3, "watch": False},
         ),
-        ("flow top br0 --by bytes", {"bridge": "br0", "match": None, "table": None, "interval": 1.0, "by": "bytes", "limit": 20}),
+        ("flow top br0 --by bytes", {"bridge": "br0", "match": None, "table": None, "interval": 1.0, "by": "bytes", "limit": None, "watch": False}),
         ("police set eth1 eth2", {"ports": ["eth1", "eth2"], "rate": None, "burst": None, "packet_rate": None, "packet_burst": None}),
         (
             "police set eth1 --rate 10mbit --burst 64kB --packet-rate 5000 --packet-burst 2000",
@@ -230,7 +235,7 @@ def test_how_it_is_printed_when_nothing_is_said(name):
     if name in ("stats record", "stats plot", "sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"):
         assert args.keys().isdisjoint(OUTPUT)
         return
-    usual = "lines" if name in CHANGES.split("|") else "value" if name == "flow diff" else "table"
+    usual = "lines" if name in CHANGES.split("|") else "value" if name == "flow diff" else None if name == "flow top" else "table"
     assert {key: args[key] for key in OUTPUT} == OUTPUT | {"formatter": usual}
     shows = ("show", "bridge show", "port show", "flow trace", "qos show", "qos explain")
     assert {key: args[key] for key in SORTING if key in args} == ({} if name in shows else SORTING)

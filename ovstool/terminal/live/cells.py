@@ -24,7 +24,7 @@ Cell = tuple[str, Style]
 
 def encoding_of(stream: TextIO) -> str:
     """The encoding of the terminal behind a stream; with LC_ALL=C Python writes UTF-8, which such a terminal need not know (PEP 540)."""
-    if sys.flags.utf8_mode and not {"PYTHONUTF8", "PYTHONIOENCODING"} & os.environ.keys():
+    if sys.flags.utf8_mode and not (os.environ.get("PYTHONUTF8") or os.environ.get("PYTHONIOENCODING")):
         return locale.nl_langinfo(locale.CODESET)
     return stream.encoding or "ascii"
 
@@ -42,6 +42,13 @@ class Characters:
         if text.isascii() and text.isprintable():
             return text
         return (text if text.isprintable() else escape(text)).encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+    def longest(self, texts: Sequence[str]) -> int:
+        """The width of the longest of some texts."""
+        whole = "".join(texts)
+        if whole.isascii() and whole.isprintable():  # as most are, of which there may be ten thousand
+            return max(map(len, texts), default=0)
+        return max(cell_len(self.printable(text)) for text in texts)
 
     def clip(self, text: str, width: int) -> str:
         """Exactly so wide."""

@@ -173,8 +173,8 @@ class Live:
                 begun = time.thread_time()
                 has_taken = False
                 with self._drawing:
-                    if time.monotonic() >= self._due:
-                        has_taken = self._take()
+                    if time.monotonic() >= self._due and (has_taken := self._take()):
+                        self._listen(0)  # one drawing is enough for a key that was pressed meanwhile
                     self._draw()
                 if has_taken:
                     self._due = time.monotonic() + max(_TICK_S, (time.thread_time() - begun) * _REST)

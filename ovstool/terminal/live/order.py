@@ -46,6 +46,12 @@ class Order:
     def move(self, step: int) -> None:
         self.select(self.index + step)
 
+    def page(self, screens: int) -> None:
+        """Move on by a screen, but for the one row that tells where that is."""
+        step = screens * max(self.scroll.room - 1, 1)
+        self.scroll.top += step
+        self.move(step)
+
     def select(self, index: int) -> None:
         """Select the row in this place; at the top it is the first one, whichever that is."""
         self.index = max(min(index, len(self.keys) - 1), 0)
@@ -61,7 +67,7 @@ class Order:
             self._other_state = state
             return
         self._sorted_at, self._sorted_state = now, state
-        values = {key: self._view.value(seen) for key, seen in state.rows.items()}
+        values = dict(zip(state.rows, self._view.values(state.rows.values()), strict=True))
         known = [key for key, value in values.items() if value is not None]
         known.sort(key=values.__getitem__, reverse=self._view.descending)
         self._sorted = known + [key for key, value in values.items() if value is None]

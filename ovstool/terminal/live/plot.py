@@ -97,7 +97,7 @@ class Plot:
         clip = self._characters.clip
         lines = [[(clip(self._characters.printable(self.note), width), MARK)]] if self.note else []
         keys = ("q quit", "? help", "space pause", "+/- interval", "up/down scroll")
-        return [*lines, [(joined(keys, width), DIM)]] if self._has_keyboard else lines
+        return [*lines, [(clip(joined(keys, width), width), DIM)]] if self._has_keyboard else lines
 
     def _charts(self, columns: Sequence[_Column], width: int, height: int) -> list[list[Cell]]:
         """A panel for each port and direction, as high as all fit, and the line of times below them."""

@@ -38,10 +38,10 @@ class RatesView(View):
     def is_marked(self, seen: Seen) -> bool:
         return seen.row.reset
 
-    def value(self, seen: Seen) -> Any:
+    def values(self, rows: Iterable[Seen]) -> Iterable[Any]:
         if self.sort == "rx+tx":
-            return total(seen.row, ("rx_bps", "tx_bps"))
-        return self.name(seen) if self.sort == "port" else super().value(seen)
+            return [_sum(row.rx_bps, row.tx_bps) for _, row in rows]
+        return map(self.name, rows) if self.sort == "port" else super().values(rows)
 
     def columns(self) -> list[Column]:
         """Those of the speed of links are there when one is known."""
@@ -101,3 +101,7 @@ def total(row: Any, names: Iterable[str]) -> float | None:
     """What the fields add up to, None when none is known."""
     known = [value for name in names if (value := getattr(row, name)) is not None]
     return sum(known) if known else None
+
+
+def _sum(rx: float | None, tx: float | None) -> float | None:
+    return rx + tx if rx is not None and tx is not None else tx if rx is None else rx

@@ -171,8 +171,8 @@ class Table:
         """The longest text of each; those of ten thousand rows are not measured for every key."""
         state, known = self._longest
         if state is not self._state or len(known) != len(columns):
-            printable, rows = self.view.characters.printable, self._state.rows.values()
-            known = [max((cell_len(printable(text(seen))) for seen in rows), default=0) for column in columns if (text := column.text)]
+            rows = self._state.rows.values()
+            known = [self.view.characters.longest(list(map(column.text, rows))) for column in columns if column.text]
             self._longest = self._state, known
         return known
 
@@ -191,8 +191,8 @@ class Table:
         return [
             Key(("up", "k"), "select the row above", partial(order.move, -1)),
             Key(("down", "j"), "select the row below", partial(order.move, 1)),
-            Key(("page up",), "a screen up", lambda: order.move(-max(order.scroll.room - 1, 1))),
-            Key(("page down",), "a screen down", lambda: order.move(max(order.scroll.room - 1, 1))),
+            Key(("page up",), "a screen up", partial(order.page, -1)),
+            Key(("page down",), "a screen down", partial(order.page, 1)),
             Key(("home", "g"), "the first row, whichever it is", partial(order.select, 0)),
             Key(("end", "G"), "the last row", lambda: order.select(len(order.keys) - 1)),
             *(details if self._details else []),

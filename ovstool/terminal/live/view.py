@@ -1,6 +1,7 @@
 """What a live table shows, apart from the screen that it is shown on: the rows, their columns, and the orders that they can be in."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ovstool.terminal.live.cells import Cell, Characters
@@ -76,9 +77,9 @@ class View:
         """Whether there is something to point out for a while."""
         return False
 
-    def value(self, seen: Seen) -> Any:
-        """What a row is sorted by; None where it is not known."""
-        return getattr(seen.row, self.sort)
+    def values(self, rows: Iterable[Seen]) -> Iterable[Any]:
+        """What the rows are sorted by; None where it is not known."""
+        return map(attrgetter(f"row.{self.sort}"), rows)
 
     def of_host(self, seen: Seen, text: str) -> str:
         return f"{seen.host} {text}" if seen.host else text
