@@ -19,6 +19,7 @@ class Complete(Command):
       ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
       ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
       ovstool complete fish > ~/.config/fish/completions/ovstool.fish
+
     Without the package bash-completion, and in zsh without a directory of $fpath, this does in ~/.bashrc or ~/.zshrc:
       source <(ovstool complete bash)
       source <(ovstool complete zsh)
