@@ -24,7 +24,7 @@ from ovstool.switch.qos import ShownQos
 from ovstool.terminal.formats import Formatters
 
 _NOTHING = ("BYTES", "FLOW", "HOST[:PORT]", "IP", "K", "K=V", "MATCH", "N", "N,...", "PPS", "RATE", "S", "SIZE", "WORD", None)  # free text
-_BY_METAVAR: dict[str | None, Values] = {
+_BY_METAVAR: dict[Any, Values] = {
     "B": "bridges",
     "BRIDGE": "bridges",
     "COLUMN": "columns",
@@ -180,7 +180,11 @@ def _values(name: str, action: argparse.Action) -> Values:
     option = _names(action)[0] if action.option_strings else action.dest
     if (name, option) in _VALUES_OF:
         return _VALUES_OF[name, option]
-    return tuple(map(str, action.choices)) if action.choices else _BY_METAVAR[action.metavar if isinstance(action.metavar, str) else None]
+    if action.choices:
+        return tuple(map(str, action.choices))
+    if action.metavar not in _BY_METAVAR:
+        sys.exit(f"generate.py: {name} {option}: what Tab offers for {action.metavar} is to be said in _BY_METAVAR or _VALUES_OF")
+    return _BY_METAVAR[action.metavar]
 
 
 if __name__ == "__main__":
