@@ -5,6 +5,7 @@ It is a report and not a test: the exit code is 0 whatever the figures are. All 
 
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ SHAPED = 1_000  # ports that `qos set` is measured on
 CALLED = 100  # of them, with a call each and ovs-vswitchd applying each; ten times their time stands for all
 PEAK_MIB = 40
 WHOLE_MIB = 64  # for what has all of a switch with 10,000 ports in view
+TAB_S = 0.08  # of a live Tab
 _CHUNK = 250  # ports in one transaction; this process stays small, for its peak would be its children's (getrusage(2))
 _TIMEOUT_S = 120
 _STARTED_S = 15
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def stored() -> None:
-    """(a) to (c): what takes a database alone."""
+    """(a) to (c) and (t): what takes a database alone."""
     with ExitStack() as stack:
         # Directly in /tmp: the path of a socket has to stay short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
@@ -58,6 +60,7 @@ def stored() -> None:
         pairs.guarded(one_port, databases)
         pairs.guarded(every_port, databases[max(SIZES)])
         pairs.guarded(start_up, databases[min(SIZES)])
+        pairs.guarded(tab, databases)
 
 
 def one_port(databases: dict[int, str]) -> None:
@@ -121,6 +124,24 @@ def start_up(db: str) -> None:
 def one_start(name: str, argv: Sequence[str]) -> None:
     runs = pairs.alternate({"ours": argv, "cliff": CLIFF}, 21, pairs.ENVIRON)
     print(pairs.line(name, runs["ours"], runs["cliff"], 0.75), flush=True)
+
+
+def tab(databases: dict[int, str]) -> None:
+    """(t) What a Tab takes beside the start of a command: from words alone, and with the ports of a switch."""
+    pairs.head("(t) Tab / ovstool version")
+    commands = {"version": [*pairs.OVSTOOL, "version"]}
+    for what, size, line in (
+        ("of words", min(SIZES), "qos set p1 --ty"), ("of ports", min(SIZES), "port show p"), ("of ports", max(SIZES), "port show p99"),
+        ("of ports, all of them", max(SIZES), "port show "),
+    ):  # fmt: skip
+        typed = f"ovstool --db {databases[size]} {line}"
+        commands[f"{what}, {size:,} ports"] = [*pairs.OVSTOOL, "complete", "--line", "bash", typed, ""]
+    runs = pairs.alternate(commands, 31, pairs.ENVIRON)
+    for name in list(commands)[1:]:
+        wall_s = statistics.median(cost.wall_s for cost in runs[name])
+        target = 1.0 if "words" in name else None
+        reached = "" if target else f"  {pairs.verdict(wall_s <= TAB_S, f'<= {TAB_S * 1000:g} ms')}"
+        print(pairs.line(name, runs[name], runs["version"], target) + reached, flush=True)
 
 
 def shape() -> None:

@@ -6,7 +6,7 @@ so that the same source gives the same file.
 
 import argparse
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from ovstool.parser import Parser, add_common_options, add_output_options
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.shell import App
 from ovstool.switch import bridge, port
-from ovstool.switch.accepts import qos_types
+from ovstool.switch.accepts import bridge_keys, port_types, qos_types
 from ovstool.switch.checks.explain import Explained
 from ovstool.switch.qos import ShownQos
 from ovstool.terminal.formats import Formatters
 
 _NOTHING = ("BYTES", "FLOW", "HOST[:PORT]", "IP", "K", "K=V", "MATCH", "N", "N,...", "PPS", "RATE", "S", "SIZE", "WORD", None)  # free text
-_BY_METAVAR: dict[str | None, Values] = {
+_BY_METAVAR: dict[Any, Values] = {
     "B": "bridges",
     "BRIDGE": "bridges",
     "COLUMN": "columns",
@@ -44,17 +44,36 @@ _BY_METAVAR: dict[str | None, Values] = {
     "T": "interface types",
     "TARGET": "databases",
 } | dict.fromkeys(_NOTHING, "")
+_CONTROLLERS = ("tcp:", "ssl:", "unix:", "ptcp:", "pssl:", "punix:")
+_RATES = {"max-rate", "cir", "cbs", "eir", "ebs"}  # of QoS, which have options of their own
+
+
+def _keys(keys: Iterable[str]) -> tuple[str, ...]:
+    """Keys of ``K=V``, as far as the equal sign."""
+    return tuple(f"{key}=" for key in sorted(set(keys)))
+
+
+_BRIDGE_KEYS = _keys(bridge_keys.BRIDGE.checks)
+_PORT_OPTIONS = _keys(key for options in port_types.OPTIONS.values() for key in options)
+_PORT_IDS = _keys(["iface-id", "attached-mac"])
 _VALUES_OF: dict[tuple[str, str], Values] = {
     ("bridge add", "bridge"): "",
-    ("bridge add", "--controller"): ("tcp:", "ssl:", "unix:", "ptcp:", "pssl:", "punix:"),
-    ("bridge set", "--controller"): ("tcp:", "ssl:", "unix:", "ptcp:", "pssl:", "punix:"),
+    ("bridge add", "--controller"): _CONTROLLERS,
+    ("bridge set", "--controller"): _CONTROLLERS,
     ("bridge add", "--datapath-type"): "datapath types",
     ("bridge set", "--datapath-type"): "datapath types",
+    ("bridge add", "--other-config"): _BRIDGE_KEYS,
+    ("bridge set", "--other-config"): _BRIDGE_KEYS,
     ("flow list", "--table"): "tables",
     ("flow top", "--table"): "tables",
     ("port add", "port"): "devices",
+    ("port add", "--option"): _PORT_OPTIONS,
+    ("port set", "--option"): _PORT_OPTIONS,
+    ("port add", "--external-id"): _PORT_IDS,
+    ("port set", "--external-id"): _PORT_IDS,
     ("port set", "--unset"): port.UNSETTABLE,
     ("qos set", "--type"): (*qos_types.NAMES, *(name.removeprefix("linux-") for name in qos_types.NAMES if name.startswith("linux-"))),
+    ("qos set", "--other-config"): _keys(qos_types.KEYS - _RATES),
     ("stats plot", "ports"): "",  # of a recording
 } | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
 _SHOWN = {  # the columns of what is shown as one object
@@ -161,7 +180,11 @@ def _values(name: str, action: argparse.Action) -> Values:
     option = _names(action)[0] if action.option_strings else action.dest
     if (name, option) in _VALUES_OF:
         return _VALUES_OF[name, option]
-    return tuple(map(str, action.choices)) if action.choices else _BY_METAVAR[action.metavar if isinstance(action.metavar, str) else None]
+    if action.choices:
+        return tuple(map(str, action.choices))
+    if action.metavar not in _BY_METAVAR:
+        sys.exit(f"generate.py: {name} {option}: what Tab offers for {action.metavar} is to be said in _BY_METAVAR or _VALUES_OF")
+    return _BY_METAVAR[action.metavar]
 
 
 if __name__ == "__main__":

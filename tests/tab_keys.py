@@ -18,7 +18,7 @@ _TRIES = 4
 _TELL = "\x0f"  # Ctrl-O: the shell tells what its line is
 _CLEAR = {"bash": "\x05\x15", "zsh": "\x15", "fish": "\x05\x15"}
 
-# Each reads the script that is under test, and tells its line to $LINES_TO when Ctrl-O is pressed.
+# Each has the script that is under test, zsh as a package installs it, and tells its line to $LINES_TO when Ctrl-O is pressed.
 _SETTINGS = {
     "bash": """
 PS1='> '; set +o history
@@ -28,8 +28,8 @@ bind -x '"\\C-o": printf "%s\\0" "$READLINE_LINE" >"$LINES_TO"'
 """,
     "zsh": """
 PS1='> '; unsetopt beep zle_bracketed_paste prompt_cr prompt_sp; LISTMAX=9999
+fpath=("${SCRIPT:h}" $fpath)
 autoload -Uz compinit; compinit -u -D
-source "$SCRIPT"
 tell() { print -rn -- "$BUFFER"$'\\0' >"$LINES_TO" }
 zle -N tell; bindkey -e; bindkey '^O' tell; bindkey '^U' kill-whole-line
 """,

@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
 
 from ovstool.completion.grammar import Command, Commands, Option, Place
 
@@ -15,12 +14,7 @@ _PROTOCOLS = tuple(f"OpenFlow1{minor}" for minor in range(6))
 _DATABASES = ("unix:", "tcp:", "ssl:")
 
 
-class Ask(Protocol):
-    """``ask("queues", "eth1")``: the names of a kind that there are; none when nobody can be asked."""
-
-    def __call__(self, kind: str, *of: str) -> Sequence[str]: ...
-
-
+Ask = Callable[..., Sequence[str]]  # ask("queues", "eth1"): the names of a kind that there are; none when nobody can be asked
 Candidates = dict[str, str]  # words that may come, and what each is; plain text, as there may be 10,000 of them
 
 

@@ -100,7 +100,12 @@ LINES = {
     "ovstool sandbox start --datapath |": ["dummy", "netdev", "system"],
     "ovstool complete |": ["bash", "zsh", "fish"],
     "ovstool port set eth1 --tag |": [],
-    "ovstool port set eth1 --option |": [],
+    "ovstool port set eth1 --option remote_i|": ["remote_ip="],
+    "ovstool port set eth1 --option remote_ip=|": [],
+    "ovstool port set eth1 --external-id i|": ["iface-id="],
+    "ovstool qos set eth1 --type codel --other-config l|": ["latency=", "limit=", "loss="],
+    "ovstool bridge set br0 --other-config=hw|": ["--other-config=hwaddr="],
+    "ovstool bridge set br0 --external-id |": [],
     "ovstool --db |": ["unix:", "tcp:", "ssl:"],
     "ovstool --db tcp:|": [],
     # the columns of this command, each once

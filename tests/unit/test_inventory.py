@@ -147,6 +147,20 @@ def test_groups_in_files_of_other_editors(write, change):
     assert names("@rack1", write(change(textwrap.dedent(OWN)).encode())) == ["leaf01", "leaf02", "leaf03"]
 
 
+def offered(file):
+    return inventory.names(file, Deadline(60))
+
+
+def test_all_that_may_be_named(write, tmp_path):
+    own = write('groups: {rack1: ["leaf[01-02]", h3], rack2: ["@rack1", "op@h4:22"]}\n')
+    assert offered(own) == ["@rack1", "@rack2", "leaf01", "leaf02", "h3", "op@h4:22"]
+    assert set(offered(write("[a]\nh1\nh[2:3]\n[b:children]\na\n"))) == {"@ungrouped", "@a", "@all", "@b", "h1", "h2", "h3"}
+    assert offered(write("groups: {a: [h1, 'h[3-1]', '{{x}}']}\n")) == ["@a", "h1"]  # what cannot be a name is left out
+    assert offered(str(tmp_path / "nosuch")) == offered(str(tmp_path)) == []
+    os.mkfifo(tmp_path / "pipe")
+    assert offered(str(tmp_path / "pipe")) == []  # what comes out of it once is for a command
+
+
 def test_json_is_yaml(write):
     assert names("@a", write('{"groups": {"a": ["h1", "@b"], "b": ["h2"]}}')) == ["h1", "h2"]
 

@@ -320,6 +320,24 @@ def test_descriptions_that_are_none(answer, why):
         messages.groups_and_meters(parts(answer))
 
 
+def tables(version: int, *flows: tuple[int, int], kind: int = 3) -> list:
+    """An answer that tells how many flows tables have, by their numbers."""
+    before, behind = (43, 16) if version == 1 else (3, 16)  # bytes of an entry that are nothing to us
+    entries = b"".join(struct.pack("!B", number) + bytes(before) + struct.pack("!I", count) + bytes(behind) for number, count in flows)
+    return [messages.Part(kind, False, memoryview(entries))]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_tables_that_have_flows(version):
+    head = {1: "01 10 000c 00000002 0003 0000"}.get(version, f"{version:02x} 12 0010 00000002 0003 0000 00000000")
+    assert messages.tables_request(version, XID) == bytes.fromhex(head)
+    assert messages.tables_with_flows(version, tables(version, (0, 1), (1, 0), (17, 5), (254, 2**32 - 1))) == [0, 17, 254]
+    assert messages.tables_with_flows(version, [*tables(version, (0, 1)), *tables(version, (3, 1))]) == [0, 3]
+    for wrong in (tables(version, (0, 1), kind=4), [messages.Part(3, False, memoryview(b"\0" * 23))]):
+        with pytest.raises(Malformed, match="another answer"):
+            messages.tables_with_flows(version, wrong)
+
+
 # --- malformed ones
 
 

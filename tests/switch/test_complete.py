@@ -102,6 +102,16 @@ def test_sockets_after_unix(shell, filled):
         assert shell.tab(f"ovstool {option}{folder}/db.s") == f"ovstool {option}{folder}/db.sock "
 
 
+def test_the_script_may_be_read_by_a_start_up_file(shell):
+    if shell.name == "zsh":
+        shell.run('unfunction _ovstool; compdef -d ovstool; source "$SCRIPT"')
+    elif shell.name == "bash":
+        shell.run("complete -r ovstool; source <(ovstool complete bash)")
+    else:
+        shell.run("complete -e ovstool; ovstool complete fish | source")
+    assert shell.becomes("ovstool qos expl", "ovstool qos explain ")
+
+
 def test_an_option_behind_the_cursor_is_in_force(shell):
     if shell.name == "fish":
         return  # which tells nothing of what is behind the cursor
@@ -204,8 +214,14 @@ def test_what_ovs_vswitchd_has(on_switch, unchanged):
         unchanged.vsctl("get Open_vSwitch . iface_types").strip("[]").replace('"', "").split(", ")
     )
     assert "dummy" in on_switch("bridge add x --datapath-type ")
-    assert on_switch("flow list br0 --table ") == ["0"]
     assert on_switch("flow list nosuch --table ") == []
+
+
+def test_tables_that_have_flows(switch, monkeypatch):
+    for version in ("OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15"):
+        switch.vsctl(f"set bridge br0 protocols={version}")
+        switch.tool("ovs-ofctl", "-O", version, "add-flow", f"{switch.box.directory}/br0.mgmt", "table=17,actions=drop")
+        assert offered("ovstool flow list br0 --table ", switch.box.environ, monkeypatch) == ["0", "17"], version
 
 
 def test_columns_are_those_that_are_printed(unchanged):
