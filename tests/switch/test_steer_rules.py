@@ -57,7 +57,7 @@ class Steered(Database):
 @pytest.fixture(scope="module")
 def steered(running_switch):
     with running_switch("dummy", ["eth1", "eth2", "eth3"]) as switch:
-        switch.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+        switch.vsctl("--may-exist add-br br1 -- set bridge br1 datapath_type=dummy -- --may-exist add-port br1 p1")
         database = Steered(switch)
         try:
             yield database
