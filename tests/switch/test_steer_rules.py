@@ -4,6 +4,7 @@ import io
 import shlex
 
 import pytest
+from between import Between
 from database import Database
 from test_steer import NORMAL, cookie, flows, steering
 
@@ -57,7 +58,7 @@ class Steered(Database):
 @pytest.fixture(scope="module")
 def steered(running_switch):
     with running_switch("dummy", ["eth1", "eth2", "eth3"]) as switch:
-        switch.vsctl("add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1")
+        switch.vsctl("--may-exist add-br br1 -- set bridge br1 datapath_type=dummy -- --may-exist add-port br1 p1")
         database = Steered(switch)
         try:
             yield database
@@ -304,3 +305,46 @@ def test_flows_that_lead_to_queues_that_are_gone(steered):
         f"ovstool: note: eth1: {what.format('udp', 2, 'eth1', 2)}",
         f"ovstool: note: eth3: {what.format('arp', 7, 'eth3', 7)}",
     ]
+
+
+def test_a_bridge_with_a_controller_is_somebodys(steered):
+    steered.begin()
+    why = "a controller owns it, and neither knows of this flow nor keeps it; try: set_queue:1 in the controller's flows"
+    try:
+        steered.switch.vsctl("--no-wait set-controller br0 tcp:127.0.0.1:1")
+        assert steered.run("qos steer eth1 --queue 1 --match ip") == (6, "", f"ovstool: bridge br0: {why}\n")
+    finally:
+        steered.switch.vsctl("del-controller br0")
+
+
+def test_flows_stay_where_openflow_does_not_answer_and_go_elsewhere(steered):
+    steered.begin()
+    steered.flows("br1", NORMAL, steering("tcp", 1, 1, "p1").replace(", ", ","))
+    socket = steered.switch.box.directory / "br0.mgmt"
+    socket.rename(socket.with_suffix(".away"))
+    try:
+        code, printed, said = steered.run("qos clear eth1 p1")
+    finally:
+        socket.with_suffix(".away").rename(socket)
+    assert (code, printed) == (0, "eth1: deleted\np1: deleted\n") and flows(steered.switch, "br1") == [NORMAL]
+    assert said.splitlines() == [
+        "ovstool: note: bridge br0: its management socket does not answer (No such file or directory); "
+        "flows that steer into queues of eth1, if any, stay",
+        f"ovstool: note: steering flow priority=1,tcp cookie={cookie('p1')} actions=set_queue:1,NORMAL: deleted",
+    ]
+
+
+def test_a_port_that_goes_while_it_is_looked_for(steered):
+    steered.switch.vsctl("--may-exist add-port br0 gone")
+
+    def at(_: int, request: bytes) -> bytes:
+        if b'"table":"Bridge"' in request:
+            steered.switch.vsctl("--if-exists del-port gone")
+        return request
+
+    between = Between(steered.switch, "between", at)
+    try:
+        said = steered.run(f"--db unix:{between.path} qos unsteer gone")
+    finally:
+        between.close()
+    assert said[:2] == (3, "") and said[2].startswith("ovstool: port gone: is on no bridge; try: ovstool ")

@@ -333,6 +333,7 @@ def test_a_verdict(steps, datapath, verdict):
         ("set_queue:3 output:eth2 set_queue:4 NORMAL", "eth2,br0", "forwarded out of eth2 (queue 4) and br0 (queue 4)"),
         ("set_queue:3 NORMAL set_queue:4 output:eth2", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 4)"),
         ("set_queue:3 NORMAL enqueue:eth2:10 set_queue:5", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 10)"),
+        ("set_queue:3 dec_ttl pop_queue output:eth2", "eth2", "forwarded out of eth2"),
         ("set_field:0x1->reg0 drop", "drop", "dropped by table 0, priority 5: ip"),
     ],
 )
@@ -432,6 +433,20 @@ def test_connection_tracking_is_followed():
     found = traced(" 0. priority 1\n    ct(table=1,zone=5)\n    drop\n", "ct(zone=5),recirc(0x2)", rest)
     assert found.verdict == "forwarded out of eth2, after connection tracking in zone 5"
     assert found.datapath_actions == "ct(zone=5),recirc(0x2)\neth2" and [step.table for step in found.steps] == [0, 1]
+    assert [step.actions for step in found.steps] == [["ct(table=1,zone=5)", "drop"], ["output:eth2"]]  # what resumes is on no step
+    assert found.lines[5:] == ["bridge br0", "    thaw", "    Resuming from table 1", "  table 1, priority 5", "    output:eth2"]
+
+
+def test_what_the_trace_says_beside_its_steps():
+    """It stands in the lines for people, and so does a table where nothing matches."""
+    found = traced(" 0. No match.\n    drop\n--. Executing action set:\n    LOCAL\n", "br0")
+    assert found.lines == ["bridge br0", "  table 0: no flow matches", "    drop", "--. Executing action set:", "    LOCAL"]
+
+
+def test_a_step_further_to_the_left_is_on_the_bridge_around_it():
+    found = traced(' 0. priority 1\n    bridge("br1")\n         0. priority 2\n 1. priority 3\n    output:eth2\n', "eth2")
+    assert [(step.bridge, step.depth) for step in found.steps] == [("br0", 0), ("br1", 2), ("br0", 0)]
+    assert found.steps[2].actions == ["output:eth2"]
 
 
 def test_what_is_not_a_trace():
@@ -472,6 +487,11 @@ def test_a_trace_of_a_packet_that_meets_nothing():
     with pytest.raises(Refused) as error:
         trace.parse("hello")
     assert str(error.value) == "ofproto/trace: its answer is not a trace: hello"
+
+
+def test_the_tunnel_is_the_port_that_is_output_to_before_it_is_said():
+    steps = " 0. priority 0\n    output:eth2\n     -> skipping output to input port\n    output:vx1\n     -> output to kernel tunnel\n"
+    assert traced(steps, "set(tunnel(dst=10.9.9.9,ttl=64)),vxlan_sys_4789").tunnels == ["vx1"]
 
 
 def test_a_tunnel_that_no_flow_names():

@@ -60,9 +60,9 @@ class Trace:
 class PortNames(NamedTuple):
     """The names of ports by number, for a trace that has none: those of OpenFlow by bridge, and those of the datapath."""
 
-    bridge: str = ""  # the one that the packet comes to
-    of_bridges: Mapping[str, Mapping[str, str]] = {}
-    of_datapath: Mapping[str, str] = {}
+    bridge: str  # the one that the packet comes to
+    of_bridges: Mapping[str, Mapping[str, str]]
+    of_datapath: Mapping[str, str]
 
 
 def datapath_of(bridge: str, dpif_show: str) -> str:
@@ -159,7 +159,7 @@ def _take_action(trace: Trace, around: list[_Around], line: str, ports: PortName
     """An action, or a remark on one: of the step within which it stands. What it does not stand within is over."""
     words = line.strip()
     column = len(line) - len(line.lstrip())
-    while len(around) > 1 and around[-1].column >= column and any(outer.step for outer in around[:-1]):
+    while around and around[-1].column >= column and any(outer.step for outer in around[:-1]):
         around.pop()
     remark = words.startswith(("->", ">>"))
     words = words.strip("<>- ") if remark else _renamed(words, ports, around[-1].bridge if around else "")
@@ -258,22 +258,20 @@ def _queues(trace: Trace) -> dict[str, str]:
     """The queue of each port that was output to by name after a ``set_queue``; for the rest nobody can say."""
     named: dict[str, tuple[int, str]] = {}  # with its place among the actions
     among = (0, "")
-    queue, place = "", 0
-    for step in trace.steps:
-        for action in step.actions:
-            place += 1
-            if action.startswith("set_queue:"):
-                queue = action.removeprefix("set_queue:")
-            elif action == "pop_queue":
-                queue = ""
-            elif action.startswith("enqueue:"):
-                port, _, number = action.removeprefix("enqueue:").rpartition(":")
-                named[datapath_actions.unquoted(port)] = place, number
-            elif queue and (found := _OUTPUT.fullmatch(action)):
-                named[datapath_actions.unquoted(found[1])] = place, queue
-            elif queue and action in ("NORMAL", "FLOOD", "ALL"):
-                among = place, queue
-    queues = {name: max(named.get(name, (0, "")), among)[1] for name in trace.outputs}
+    queue = ""
+    for place, action in enumerate(action for step in trace.steps for action in step.actions):
+        if action.startswith("set_queue:"):
+            queue = action.removeprefix("set_queue:")
+        elif action == "pop_queue":
+            queue = ""
+        elif action.startswith("enqueue:"):
+            port, _, number = action.removeprefix("enqueue:").rpartition(":")
+            named[datapath_actions.unquoted(port)] = place, number
+        elif queue and (found := _OUTPUT.fullmatch(action)):
+            named[datapath_actions.unquoted(found[1])] = place, queue
+        elif queue and action in ("NORMAL", "FLOOD", "ALL"):
+            among = place, queue
+    queues = {name: max(named.get(name, among), among)[1] for name in trace.outputs}
     return {name: queue for name, queue in queues.items() if queue}
 
 
