@@ -24,7 +24,7 @@ class Renewed:
         self._made = self._look()
 
     def renew(self) -> bool:
-        """Take away what is configured, and files, and make anew what was there at the start; False when that cannot be or something else is left."""
+        """Take away what is configured, and what files were added, and make anew what was there at the start; False when it is not the same."""
         if self._daemons() != self._made[0]:
             return False
         with suppress(OSError, ValueError, LookupError):

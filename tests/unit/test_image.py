@@ -11,12 +11,17 @@ from ovstool.errors import NotFound, UsageError
 from ovstool.terminal.plots import pictures, plot_image
 
 assert utc  # the time zone of all tests here
-matplotlib = pytest.importorskip("matplotlib")
 DAY = START / 86400
 
 
 @pytest.fixture
-def saved(monkeypatch, tmp_path):
+def matplotlib():
+    """Imported where it is used, as that takes longer than all else that is collected here."""
+    return pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def saved(matplotlib, monkeypatch, tmp_path):
     """``saved(picture)``: the figure, how it is saved, and matplotlib's settings then. What is in the file does not matter."""
     from matplotlib.figure import Figure
 
@@ -40,7 +45,7 @@ def corners(line) -> list[tuple[float, float]]:
     return [(round((day - DAY) * 86400, 3), round(value / 1e6, 3)) for day, value in zip(*line.get_data(), strict=True)]
 
 
-def test_how_it_is_saved(saved):
+def test_how_it_is_saved(saved, matplotlib):
     before = dict(matplotlib.rcParams)
     for name, kind, metadata in (("a.svg", "svg", {"Date": None}), ("b.PNG", "png", None), ("c.x.png", "png", None)):
         _, how, settings = saved(picture(readings([1])), name=name)
@@ -50,7 +55,7 @@ def test_how_it_is_saved(saved):
     assert logging.getLogger("matplotlib").level == logging.ERROR
 
 
-def test_what_matplotlib_is_set_to_elsewhere_does_not_matter(saved, monkeypatch):
+def test_what_matplotlib_is_set_to_elsewhere_does_not_matter(saved, matplotlib, monkeypatch):
     monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
     _, _, settings = saved(picture(readings([1])))
     assert settings["axes.facecolor"] == "white" and matplotlib.rcParams["axes.facecolor"] == "red"
@@ -219,7 +224,7 @@ def test_with_a_matplotlib_that_cannot_be_loaded(monkeypatch, error):
                 error.__cause__ = None if error.path else ImportError("libblas.so")
                 raise error
 
-    monkeypatch.delitem(sys.modules, "matplotlib")
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(ImportError, match=error.msg):
         plot_image.require_image("x.svg")
