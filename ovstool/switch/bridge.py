@@ -222,7 +222,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     of_fakes = _ports_of_fakes(txn, [fake for fake in virtual.values() if fake.parent["name"] not in found])
     going = {u for row in found.values() for u in many(row["ports"])}.union(*(ports for _, ports in of_fakes))
     references.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
-    for row in found.values():  # which would keep the row of the bridge, and mean nothing without the bridge; ovs-vsctl deletes it too
+    for row in found.values():  # which would keep the row of the bridge, and mean nothing without it; del-br of ovs-vsctl leaves it
         for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]])):
             txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))
     if found:
