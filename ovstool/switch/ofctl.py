@@ -74,10 +74,9 @@ class OfctlBridge(NamedTuple):
         return self.dumped_lines("", None, versions)
 
     def _dumped(self, match: str, with_names: bool | None, versions: str) -> Iterator[bytes]:
-        # With --no-names ovs-ofctl does not take names in the match either.
-        options = ["--no-names"] if with_names is None else ["--names"] if with_names else []
-        only = [match] if match else []
-        done = yield from self.switch.stream(["ovs-ofctl", "-O", versions, *options, "dump-flows", "--", self.socket, *only])
+        options = ["--no-names"] if with_names is None else ["--names"] if with_names else []  # the first allows none in the match either
+        words = [*options, "dump-flows", "--", self.socket, *([match] if match else [])]
+        done = yield from self.switch.stream(["ovs-ofctl", "-O", versions, *words])
         self._check(done, match=match)
 
     def groups(self) -> str:
