@@ -59,6 +59,7 @@ _PORT_IDS = _keys(["iface-id", "attached-mac"])
 _VALUES_OF: dict[tuple[str, str], Values] = {
     ("bridge add", "bridge"): "",
     ("bridge add", "--controller"): _CONTROLLERS,
+    ("flow list", "--format"): ("flows", *Formatters()),
     ("bridge set", "--controller"): _CONTROLLERS,
     ("bridge add", "--datapath-type"): "datapath types",
     ("bridge set", "--datapath-type"): "datapath types",

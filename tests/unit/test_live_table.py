@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from ovstool.errors import NotFound
 from ovstool.pace import Pace
 from ovstool.rates import Rate
-from ovstool.switch.flow import TopFlow
+from ovstool.switch.flow.top import TopFlow
 from ovstool.terminal.live.cells import Characters
 from ovstool.terminal.live.flows import FlowsView, page
 from ovstool.terminal.live.keys import Keys
