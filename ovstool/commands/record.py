@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -113,6 +112,8 @@ class StatsPlot(SwitchCommand):
         return self._watch(parsed_args) if parsed_args.live else self._draw(parsed_args)
 
     def _watch(self, args: argparse.Namespace) -> Any:
+        import shlex
+
         from ovstool.pace import Pace
         from ovstool.terminal.live.cells import Characters, encoding_of
         from ovstool.terminal.live.live import has_keyboard

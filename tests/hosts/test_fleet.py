@@ -395,6 +395,10 @@ def test_rates_go_on_without_the_hosts_that_fail(fleet):
 def test_one_live_table(fleet):
     with on_terminal(fleet, "-H leaf11,leaf12 stats eth1 --rate --watch --interval 0.2") as (process, look, press):
         wait_for(lambda: {"leaf11 eth1", "leaf12 eth1"} <= set(re.findall(r"leaf1\d eth1", look())), "rows of both hosts")
+        press(b"/leaf12\n")
+        wait_for(lambda: "1 port with 'leaf12'" in look(), "the ports of one host")
+        press(b"\n")
+        wait_for(lambda: "qos explain leaf12 eth1" in look() and "eth1 on bridge br0, " in look(), "what that host explains")
         press(b"q")
         assert finish(process, look) == 0, look()
 

@@ -165,6 +165,17 @@ def test_a_filter_takes_any_text_and_upper_or_lower_case():
     assert press(found, "/", "", "up", "left", "enter")[-1].startswith("q quit")  # a key that types nothing
 
 
+def test_keys_that_come_together():
+    """As from a paste, or over a slow line: nothing is drawn between them."""
+    found = table(details=lambda seen: [f"{seen.row.port} in full"])
+    for key in ["/", *"eth2", "enter", "down", "down", "enter"]:
+        assert found.press(key)
+    assert until(found, "eth21 in full")
+    for key in ["esc", "esc", "r", "home", "enter"]:
+        assert found.press(key)
+    assert until(found, "eth29 in full")
+
+
 def test_a_filter_that_fits_none():
     found = table()
     lines = press(found, "/", *"nosuch")

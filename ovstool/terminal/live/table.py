@@ -59,6 +59,8 @@ class Table:
         if self._is_typing and key not in _MOVES:
             self._type(key)
             return True
+        # Several keys may come between two drawings, and each is meant for what the one before has done.
+        self._order.update(self._state, self._order.scroll.room)
         if act := self._acts.get(key):
             act()
         return key != "q"
