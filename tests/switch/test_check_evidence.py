@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -9,7 +10,6 @@ from test_check import CLASS, Programs, link
 
 from ovstool.switch import Finding, Switch
 from ovstool.switch.checks import explain, policing_state, port_state, queue_flows, shaping
-from ovstool.switch.checks.calls import Calls
 from ovstool.switch.checks.datapath import Policer, Qdisc, TcClass
 from ovstool.switch.checks.explain import ExplainedInterface, ExplainedQueue, RequestedQueue
 from ovstool.switch.checks.interface_state import InterfaceState
@@ -142,8 +142,8 @@ def flows(running):
 def test_flows_that_lead_to_queues(asked, running, flows):
     """By the port that a flow names, and by queue where it may be any: beyond NORMAL, a tunnel, or the patch port of another bridge."""
     eth1, eth2 = (running.vsctl(f"get interface {name} ofport") for name in ("eth1", "eth2"))
-    with Calls() as calls:
-        query = queue_flows.QueueFlowQuery(asked, calls, ["br0", "br1", "br2"])
+    with ThreadPoolExecutor() as pool:
+        query = queue_flows.QueueFlowQuery(asked, pool, ["br0", "br1", "br2"])
         br0, br1, br2 = map(query.of, ("br0", "br1", "br2"))
     named = {eth1: ["eth1", "group"], eth2: ["eth2"], "LOCAL": ["local"], "11": ["tunnel"], "12": ["patch"]}
     assert {port: sorted(of) for port, of in br0.named.items()} == {
@@ -165,8 +165,8 @@ def test_bridges_that_nothing_joins(switch):
         switch.tool("ovs-ofctl", "add-flow", bridge, "ip,actions=set_queue:1,NORMAL")
 
     def seen() -> list[list[str]]:
-        with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, Calls() as calls:
-            query = queue_flows.QueueFlowQuery(asked, calls, ["br0", "br1", "br2"])
+        with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, ThreadPoolExecutor() as pool:
+            query = queue_flows.QueueFlowQuery(asked, pool, ["br0", "br1", "br2"])
             return [[flow.bridge for flow in query.of(bridge).anywhere[1]] for bridge in ("br0", "br1", "br2")]
 
     assert seen() == [["br0", "br1"], ["br1", "br0"], ["br2"]]
@@ -191,8 +191,8 @@ def test_a_bridge_with_very_many_ways_to_queues(switch, tmp_path):
     for more, known in (None, True), ("tcp,actions=group:1", False):
         if more:
             switch.tool("ovs-ofctl", "-OOpenFlow13", "add-flow", "br0", more)
-        with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, Calls() as calls:
-            found = queue_flows.QueueFlowQuery(asked, calls, ["br0"]).of("br0")
+        with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, ThreadPoolExecutor() as pool:
+            found = queue_flows.QueueFlowQuery(asked, pool, ["br0"]).of("br0")
             assert [found is not None, len(found.named["7"]) if found else 256 * 512] == [known, 256 * 512]
             said = "bridge br0: more than 262144 ways from flows to ports by a queue; which flows lead to queues is not known"
             assert asked.notes == ([] if known else [said])

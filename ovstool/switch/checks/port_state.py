@@ -15,7 +15,8 @@ from ovstool.switch.checks import interface_state
 from ovstool.switch.checks.interface_state import InterfaceState
 
 if TYPE_CHECKING:
-    from ovstool.switch.checks.calls import Call, Calls
+    from concurrent.futures import Executor, Future
+
     from ovstool.switch.checks.datapath import DatapathQueue, Qdisc, TcClass
     from ovstool.switch.checks.queue_flows import QueueFlow, QueueFlows
 
@@ -147,8 +148,9 @@ def observed(switch: Switch, names: Sequence[str], details: bool = False) -> lis
 
     ``details``: also what ovs-vswitchd and the kernel have of each queue, which takes programs for each port.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from ovstool.switch.checks import datapath, queue_flows
-    from ovstool.switch.checks.calls import Calls
 
     ports = configured(switch, names)
     if not switch.host_is_known:
@@ -158,10 +160,10 @@ def observed(switch: Switch, names: Sequence[str], details: bool = False) -> lis
     interfaces = [interface.name for port in ports for interface in port.interfaces]
 
     # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
-    with Calls() as calls:
-        query = queue_flows.QueueFlowQuery(switch, calls, bridges)
-        qdiscs = calls.submit(switch.attempt, "what tc has", datapath.qdiscs, switch, interfaces)
-        queues = _asked_of_queues(switch, calls, ports) if details else {}
+    with ThreadPoolExecutor() as pool:
+        query = queue_flows.QueueFlowQuery(switch, pool, bridges)
+        qdiscs = pool.submit(switch.attempt, "what tc has", datapath.qdiscs, switch, interfaces)
+        queues = _asked_of_queues(switch, pool, ports) if details else {}
         traffic = datapath.traffic_known(switch, interfaces)
         flows = {bridge: query.of(bridge) for bridge in bridges}
 
@@ -169,18 +171,18 @@ def observed(switch: Switch, names: Sequence[str], details: bool = False) -> lis
     for port in ports:
         port = port._replace(qdiscs=qdiscs.result(), interfaces=[interface.with_traffic(traffic) for interface in port.interfaces])
         if port.type is not None:
-            of_queues = {field: call.result() for field, call in queues.get(port.name, {}).items()}
+            of_queues = {field: future.result() for field, future in queues.get(port.name, {}).items()}
             port = _with_flows(port, flows.get(port.bridge))._replace(**of_queues)
         found.append(port)
     return found
 
 
-def _asked_of_queues(switch: Switch, calls: "Calls", ports: Sequence[PortState]) -> "dict[str, dict[str, Call]]":
+def _asked_of_queues(switch: Switch, pool: "Executor", ports: Sequence[PortState]) -> "dict[str, dict[str, Future]]":
     """By port, what becomes of its fields ``datapath_queues`` and ``classes``."""
     from ovstool.switch.checks import datapath
 
-    def ask(find: Any, port: PortState) -> "Call":
-        return calls.submit(switch.attempt, "what the datapath has of queues", find, switch, port.interfaces[0].name)
+    def ask(find: Any, port: PortState) -> "Future":
+        return pool.submit(switch.attempt, "what the datapath has of queues", find, switch, port.interfaces[0].name)
 
     with_any = [port for port in ports if port.interfaces]
     return {port.name: {"datapath_queues": ask(datapath.queues, port), "classes": ask(datapath.classes, port)} for port in with_any}

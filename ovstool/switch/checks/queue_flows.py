@@ -5,6 +5,7 @@ with it too, by whatever port the host sends it then, so those count that send i
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ from ovstool.openflow.syntax.queue_selection import QueueSelection
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import mapping, one
 from ovstool.switch import Switch, lookup
-from ovstool.switch.checks.calls import Calls
 from ovstool.switch.ofctl import OfctlBridge
 
 _WHAT = "which flows lead to queues"
@@ -56,13 +56,13 @@ class _Joined(NamedTuple):
 class QueueFlowQuery:
     """A query of bridges for their flows, whose answers come meanwhile."""
 
-    def __init__(self, switch: Switch, calls: Calls, bridges: Sequence[str]):
+    def __init__(self, switch: Switch, pool: Executor, bridges: Sequence[str]):
         self._joined = _joined(switch, bridges)
         names = lookup.unique(chain(bridges, *self._joined.bridges.values()))
         # The database is asked here, since its connection is for one thread.
         reached = {name: switch.attempt(_WHAT, OfctlBridge.of, switch, name) for name in names}
         known = {name: bridge for name, bridge in reached.items() if bridge}
-        self._selecting = {name: calls.submit(switch.attempt, _WHAT, _selecting, bridge) for name, bridge in known.items()}
+        self._selecting = {name: pool.submit(switch.attempt, _WHAT, _selecting, bridge) for name, bridge in known.items()}
 
     def of(self, bridge: str) -> QueueFlows | None:
         """The flows that lead to queues of a bridge's ports, one of those that were asked about; None: not all of them can be known."""
