@@ -133,9 +133,12 @@ def _module() -> Iterator[str]:
 
 
 def _command(name: str, command: Any, known: Collection[str]) -> Iterator[str]:
-    """A command; the options that are ``known`` are those of all."""
+    """A command; the options that are ``known`` are those of all, unless it has values of its own for one."""
     parser = command.get_parser("ovstool")
-    own = [action for action in parser._actions if known.isdisjoint(action.option_strings)]
+    has_values = {option for of, option in _VALUES_OF if of == name}
+    own = [
+        action for action in parser._actions if known.isdisjoint(action.option_strings) or has_values.intersection(action.option_strings)
+    ]
     about = docstring(type(command)).partition("\n")[0]
     arguments = tuple(Argument(_values(name, action), action.nargs in ("*", "+")) for action in own if not action.option_strings)
     yield f"        {name!r}: Command({about!r}, {arguments!r},"
@@ -174,6 +177,7 @@ def _names(action: argparse.Action) -> tuple[str, ...]:
 def _about(text: str) -> str:
     """A help text as far as there is room beside an option."""
     text = text.partition("; ")[0]
+    text = text if text.count("(") == text.count(")") else text.rpartition(" (")[0]
     return text if len(text) <= _ROOM else text[:_ROOM].rpartition(" ")[0].rstrip(" ,:(") + " ..."
 
 
