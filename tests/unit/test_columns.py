@@ -231,3 +231,25 @@ def test_a_row_of_a_table_comes_once_in_all():
         return read('{"id":1,"result":{"Port":{', *(row + "," for row in rows), "}}}", tables={"Port": ("name",)})
 
     assert said(told) == "a row twice"
+
+
+def test_rows_behind_a_result_of_another_kind_are_held_against_what_was_asked():
+    reader = ReplyReader()
+    select = {"op": "select", "table": "Port", "where": [], "columns": ["name"]}
+    reader.operations = [{"op": "insert", "table": "Port", "row": {}}, select, {"op": "select", "table": "Port", "where": []}, select]
+    answers = '{"uuid":["uuid","550e8400-e29b-41d4-a716-446655440000"]},{"rows":[{"name":%s}]},{"rows":[{"odd":1}]},{"rows":[{"name":"q"}]}'
+    message = '{"id":1,"error":null,"result":[%s]} '
+    reader.feed((message % (answers % '"p"')).encode())
+    assert reader.take()["result"][1:] == [{"rows": [{"name": "p"}]}, {"rows": [{"odd": 1}]}, {"rows": [{"name": "q"}]}]
+    reader.feed((message % (answers % "5")).encode())
+    with pytest.raises(Unreachable, match="Port.name holds what it cannot"):
+        reader.take()
+
+
+@pytest.mark.parametrize("rows", ["{}", '"none"', "null", "5"])
+def test_rows_that_are_no_array_are_read_as_they_are(rows):
+    """It is for the one who asked to say what is wrong."""
+    reader = ReplyReader()
+    reader.operations = [{"op": "select", "table": "Port", "where": [], "columns": ["name"]}]
+    reader.feed(f'{{"id":1,"error":null,"result":[{{"rows":{rows}}}]}} '.encode())
+    assert reader.take() == {"id": 1, "error": None, "result": [{"rows": json.loads(rows)}]}

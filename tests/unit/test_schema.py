@@ -73,6 +73,13 @@ def test_two_new_rows_are_two():
         schema.check(OURS, [*new, update("Bridge", ports=["set", [["named-uuid", "row0"], ["named-uuid", "row0"]]])])
 
 
+def test_what_is_wrong_with_a_schema_is_told_in_few_words():
+    with pytest.raises(Unreachable) as caught:
+        schema.check({"tables": {"Port": {"columns": {"name": {"type": "n" * 300}}}}}, [update("Port", name="p")])
+    words = caught.value.why.partition("cannot be read (")[2].removesuffix(")")
+    assert len(words) == 100 and words.endswith("n")
+
+
 @pytest.mark.parametrize(
     "table", [{"columns": {}, "maxRows": 0}, {"columns": {"name": {"type": "nosuch"}}}, {"columns": {"_x y": {"type": "string"}}}, {}]
 )

@@ -52,6 +52,7 @@ def test_what_no_server_sends_is_an_unreachable_switch(read, wire):
     [
         (["set", [1, 2]], ["set", [2, 1]]), (["set", ["a"]], "a"), (["set", []], None), (5, ["set", [5]]), (["uuid", "u"], ["set", [["uuid", "u"]]]),
         (["map", [["a", "b"], ["c", "d"]]], ["map", [["c", "d"], ["a", "b"]]]), (["map", []], ["map", []]),
+        (["set", [1, "a"]], ["set", ["a", 1]]),
     ],
 )  # fmt: skip
 def test_the_same(value, other):
