@@ -202,8 +202,9 @@ def _serve(control: socket.socket) -> int:
     from ovstool.commands import COMMANDS
     from ovstool.shell import App
 
-    for command in COMMANDS:  # so that the expressions of all parsers are compiled
-        App(io.StringIO(), io.StringIO()).run(["help", *command.split()])
+    app = App(io.StringIO(), io.StringIO())
+    for name in COMMANDS:  # so that the expressions of all parsers are compiled
+        app.command_manager.find_command(name.split())[0](app, None, name).get_parser(name).format_help()
     gc.freeze()
     running: dict[int, tuple[int, int]] = {}  # pids and where to tell of their ends, by what tells of them here
     while True:
