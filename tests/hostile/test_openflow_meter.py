@@ -175,6 +175,14 @@ def test_a_port_with_another_number_goes_and_comes_back(ports):
         assert switch.notes[2:] == ["eth1: gone, or not open; waiting for it"] and meter.absent() == ["eth1"]
 
 
+def test_a_port_that_is_deleted_is_not_read_under_its_number(ports):
+    with peer(ports, counting(1, 3)), metering(ports, "eth1", "vx0", interval_s=0.01) as (meter, switch):
+        assert counted(meter.read()) == {"eth1": 1, "vx0": 3}
+        transact(ports, {"op": "update", "table": "Bridge", "where": [["name", "==", "br0"]], "row": {"ports": ["set", []]}})
+        counted_at_last(meter, {})
+        assert meter.absent() == ["eth1", "vx0"] and switch.notes == ["eth1, vx0: gone, or not open; waiting for it"]
+
+
 def test_ports_that_come_are_read_where_none_is_named(ports):
     with peer(ports, counting(1, 3, 4, 7)), metering(ports, interval_s=0.01) as (meter, _):
         meter.read()

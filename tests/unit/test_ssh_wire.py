@@ -10,7 +10,7 @@ from test_ssh_login import Door, hop, reached
 
 from ovstool.host.deadline import Deadline
 from ovstool.host.ssh import login
-from ovstool.host.ssh.transport.channel import LONGEST_PACKET, PACKET
+from ovstool.host.ssh.transport.channel import LONGEST_PACKET, PACKET, WINDOW
 from ovstool.host.ssh.transport.wire import Wire
 
 # isort: split
@@ -62,7 +62,7 @@ def test_sent_and_closed(wire):
     near, far = wire
     assert near.send(b"hello") == 5 and far.recv(9) == b"hello"
     near.close()
-    assert far.recv(9) == b""
+    assert far.recv(9) == b"" and near._stream.fileno() == -1
     with pytest.raises(paramiko.SSHException, match="closed"):
         near.send(b"more")
 
@@ -127,8 +127,12 @@ class Shell(Door):
 
     def check_channel_exec_request(self, channel, command):
         self.commands.append(command)
-        threading.Thread(target=self.program, args=[channel], daemon=True).start()
+        threading.Thread(target=self._run, args=[channel], daemon=True).start()
         return True
+
+    def _run(self, channel) -> None:
+        with suppress(EOFError, OSError):  # the test may have ended by then
+            self.program(channel)
 
 
 class session:
@@ -243,3 +247,30 @@ def test_all_of_a_long_input_is_sent():
         channel.shutdown_write()
         assert read(channel) == b""
     assert taken == [given]
+
+
+def test_who_writes_much_to_stderr_may_go_on():
+    """The window is opened again for what was taken, kept or not."""
+    ends = []
+
+    def program(channel):
+        ends.append(channel)
+        channel.sendall_stderr(bytes(2**21))
+        channel.shutdown_write()
+
+    with session(program) as channel:
+        assert read(channel) == b"" and len(channel.stderr) == 2**18
+        until(lambda: ends[0].out_window_size > WINDOW - 2**21)
+
+
+def test_an_input_that_nobody_reads():
+    with session(lambda channel: None) as channel:
+        channel.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            channel.sendall(bytes(2**22))
+        channel.settimeout(None)
+        assert channel.transport.sock.until - time.monotonic() > 10**6
+
+
+def test_the_largest_packet():
+    assert (LONGEST_PACKET, PACKET, WINDOW) == (263168, 32768, 16777216)  # of OpenSSH, PACKET_MAX_SIZE of packet.h, and some
