@@ -1,17 +1,20 @@
 """What becomes of flows that are added, deleted, replaced and compared, on one switch for all these tests; judged by ovs-ofctl."""
 
 import io
+import json
 import shlex
+import time
+from types import SimpleNamespace
 
 import pytest
 from test_flow import NORMAL, ofctl
 
+from ovstool.errors import Refused, Unreachable, UsageError
 from ovstool.openflow.syntax import text
 from ovstool.shell import App
 from ovstool.switch import flow
 
 OVS_OFCTL = ("ovs-ofctl", "-O", "OpenFlow14")
-FRAME = "ffffffffffff0200000000010800" + "00" * 46
 
 
 class Bridge:
@@ -42,6 +45,10 @@ class Bridge:
         code, printed, said = self.run(command)
         assert (code, said) == (0, ""), said
         return [line.split() for line in printed.splitlines()]
+
+    def appctl(self, *words: str) -> None:
+        control = next(self.switch.box.directory.glob("ovs-vswitchd.*.ctl"))
+        self.switch.tool("ovs-appctl", "-t", str(control), *words)
 
     @property
     def flows(self) -> list[str]:
@@ -147,6 +154,8 @@ def test_the_flow_that_is_named_exactly_is_deleted(br0):
     one = "priority=2,tcp,in_port=eth1"
     assert br0.run("del br0 table=3,tcp,priority=2 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
     assert br0.run(f"del br0 table=3,{one},out_port=eth2 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
+    assert br0.run(f"del br0 table=3,{one},out_group=5 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
+    assert br0.run(f"del br0 table=3,{one},cookie=5/-1 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
     assert br0.run(f"del br0 table=3,{one} --strict") == (0, "br0: deleted\n", note("1 flow deleted"))
     assert br0.run(f"del br0 table=3,{one} --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
     assert br0.run("del br0 priority=1,tcp,in_port=eth1 --strict") == (0, "br0: deleted\n", note("2 flows deleted"))
@@ -253,9 +262,34 @@ def test_spellings_of_one_flow_are_the_same(br0):
     ]
 
 
-def test_the_flows_with_the_most_traffic(br0):
-    br0.begin("priority=5,dl_type=0x0800,actions=drop", "priority=4,arp,actions=drop", NORMAL)
+def test_the_flows_with_the_most_traffic(br0, monkeypatch):
+    br0.begin("priority=5,in_port=eth2,ip,actions=output:eth1", "priority=4,arp,actions=drop", "priority=3,ipv6,actions=drop", NORMAL)
     assert br0.rows("top br0 --interval 0.05 -f value") == []
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        """Three small packets of one kind and a large one of another, instead of the interval."""
+        waited.append(seconds)
+        for kind, octets, count in (("0800", 60, 3), ("0806", 1000, 1)):
+            frame = f"ffffffffffff020000000001{kind}".ljust(2 * octets, "0")
+            for _ in range(count):
+                br0.appctl("netdev-dummy/receive", "eth2", frame)
+        br0.appctl("revalidator/purge")
+
+    monkeypatch.setattr(flow, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    code, printed, said = br0.run("top br0 --interval 0.5 -f json")
+    arp, ip = json.loads(printed)
+    assert (code, said) == (0, "") and len(waited) == 1 and 0.3 < waited[0] <= 0.5
+    assert [(row["table"], row["priority"], row["cookie"]) for row in (arp, ip)] == [(0, 4, "0x0"), (0, 5, "0x0")]
+    assert [(row["match"], row["actions"]) for row in (arp, ip)] == [("arp", "drop"), ("ip,in_port=eth2", "output:eth1")]
+    for row, octets, count in ((arp, 1000, 1), (ip, 180, 3)):
+        assert row["bps"] == round(octets * 8 / row["interval_s"], 3) and row["pps"] == round(count / row["interval_s"], 3)
+        assert 0 < row["interval_s"] < 30
+    assert br0.rows("top br0 --by packets -f value -c match --limit 1") == [["ip,in_port=eth2"]]
+    assert br0.rows("top br0 ipv6 -f value") == br0.rows("top br0 --table 1 -f value") == []
+
+
+def test_an_interval_in_the_counters_of_a_flow():
     assert flow._between(None, flow._Counters(3, 300, 2.0), 1.0) == (3, 300, 2.0)  # a new flow counts from when it was added
     assert flow._between(None, flow._Counters(3, 300, 0.0), 1.0) == (3, 300, 0.001)
     then = flow._Counters(10, 1000, 5.0)
@@ -268,3 +302,18 @@ def test_the_flows_with_the_most_traffic(br0):
     row = text.FlowRow(0, 5, "0x0", None, None, 2.5, "ip", "drop")  # with no_packet_counts a switch tells none
     assert flow._Counters.of(row) == (0, 0, 2.5)
     assert flow._Counters.of(row._replace(packets=7, bytes=70)) == (7, 70, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        ("syntax: tcp,x: unknown field x", UsageError, "flow tcp,x: unknown field x"),
+        ("tcp,x: bad value for x", UsageError, "flow tcp,x: tcp,x: bad value for x"),
+        ("cannot connect to somewhere", Unreachable, "ovs-vswitchd: cannot connect to somewhere; try: is it running?"),
+        ("pidfile is gone", Unreachable, "ovs-vswitchd: pidfile is gone; try: is it running?"),
+        ("a packet-out is too long", Refused, "ofproto/trace: a packet-out is too long"),
+    ],
+)
+def test_why_there_is_no_trace(said, error, text):
+    found = flow._trace_error("tcp,x", said)
+    assert (type(found), str(found)) == (error, text)

@@ -307,6 +307,26 @@ def test_flows_that_lead_to_queues_that_are_gone(steered):
     ]
 
 
+def test_without_bundles_nothing_is_steered(steered):
+    steered.begin()
+    try:
+        steered.set_bridge(protocols="OpenFlow10")
+        code, printed, said = steered.run("qos steer eth1 --queue 1 --match ip")
+        assert (code, printed) == (6, "") and said.endswith("; try: ovstool bridge set br0 --protocols OpenFlow10,OpenFlow14\n")
+    finally:
+        steered.set_bridge(protocols=["set", []])
+
+
+def test_of_flows_for_other_ports_each_is_looked_at(steered):
+    """The first with this match may be the port's own."""
+    steered.begin(NORMAL, *(steering("tcp", 1, priority, port).replace(", ", ",") for priority, port in ((1, "eth1"), (2, "eth2"))))
+    code, printed, said = steered.run("qos steer eth1 --queue 1 --match tcp")
+    assert (code, printed) == (4, "") and "match tcp: is steered for port eth2" in said
+    steered.flows("br0", NORMAL, *(steering("tcp", 1, priority, port).replace(", ", ",") for priority, port in ((2, "eth1"), (1, "eth2"))))
+    code, printed, said = steered.run("qos steer eth1 --queue 1 --match tcp")
+    assert (code, printed) == (4, "") and "match tcp: is steered for port eth2" in said
+
+
 def test_a_bridge_with_a_controller_is_somebodys(steered):
     steered.begin()
     why = "a controller owns it, and neither knows of this flow nor keeps it; try: set_queue:1 in the controller's flows"

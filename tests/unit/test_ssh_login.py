@@ -131,7 +131,7 @@ def test_the_key_that_fits_is_found(files):
 def test_keys_with_a_passphrase(files, tmp_path, typed, caplog):
     """The next one is tried where nobody knows the first one's."""
     answers, asked = typed
-    right, other = files
+    _, other = files
     for name, key, passphrase in (("id_lost", OTHER_KEY, "lost"), ("id_kept", KEY, "kept")):
         key.write_private_key_file(str(tmp_path / name), password=passphrase)
     lost, kept = tmp_path / "id_lost", tmp_path / "id_kept"

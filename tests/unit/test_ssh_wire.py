@@ -1,0 +1,276 @@
+"""The socket below an SSH connection, and the channels within one, whose other end is in this process."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+from test_ssh_login import Door, hop, reached
+
+from ovstool.host.deadline import Deadline
+from ovstool.host.ssh import login
+from ovstool.host.ssh.transport.channel import LONGEST_PACKET, PACKET, WINDOW
+from ovstool.host.ssh.transport.wire import Wire
+
+# isort: split
+import paramiko
+
+S = 30  # guards against what hangs
+
+
+@pytest.fixture
+def wire():
+    """A wire, and the other end of it."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(S)
+    theirs.settimeout(S)
+    with ours, theirs:
+        yield Wire(ours), theirs
+
+
+def test_what_comes_is_handed_out_in_pieces(wire):
+    near, far = wire
+    far.sendall(b"abcdefg")
+    assert [near.recv(3), near.recv(2), near.recv(LONGEST_PACKET)] == [b"abc", b"de", b"fg"]
+    far.sendall(b"h")
+    far.shutdown(socket.SHUT_WR)
+    assert [near.recv(5), near.recv(5)] == [b"h", b""]
+    with pytest.raises(paramiko.SSHException, match="it sent a packet of a size that none has"):
+        near.recv(LONGEST_PACKET + 1)
+
+
+def test_how_much_a_server_may_say_before_the_login(wire):
+    near, far = wire
+    near.allowance = 10
+    far.sendall(b"x" * 10)
+    assert near.recv(20) == b"x" * 10 and near.allowance == 0
+    far.sendall(b"x")
+    with pytest.raises(paramiko.SSHException, match="it sent more than a server has to say before the login"):
+        near.recv(20)
+    near.allowance = None
+    assert near.recv(20) == b"x"
+    far.sendall(b"x" * 20)
+    assert near.recv(20) == b"x" * 20 and near.allowance is None
+
+
+def test_before_the_login_it_is_a_mebibyte(wire):
+    assert wire[0].allowance == 2**20
+
+
+def test_sent_and_closed(wire):
+    near, far = wire
+    assert near.send(b"hello") == 5 and far.recv(9) == b"hello"
+    near.close()
+    assert far.recv(9) == b"" and near._stream.fileno() == -1
+    with pytest.raises(paramiko.SSHException, match="closed"):
+        near.send(b"more")
+
+
+def test_closing_wakes_who_reads():
+    ours, theirs = socket.socketpair()
+    found = []
+
+    def read() -> None:
+        reading.set()
+        with suppress(OSError):  # it was closed even before it was read
+            found.append(near.recv(9))
+
+    with theirs:
+        near, reading = Wire(ours), threading.Event()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        reading.wait(S)
+        near.close()
+        reader.join(S)
+        assert not reader.is_alive() and found in ([b""], [])
+
+
+def test_who_takes_nothing_any_more(wire):
+    near, _ = wire
+    near.settimeout(0.05)  # as paramiko sets one, after which it looks whether there is still somebody
+    begin = time.monotonic()
+    with pytest.raises(paramiko.SSHException, match="it takes nothing any more"):
+        while True:
+            near.send(b"x" * 2**16)
+    assert time.monotonic() - begin > 0.2
+    with pytest.raises(paramiko.SSHException, match="it takes nothing any more"):
+        near.send(b"x")  # at once, though it may take some by now
+
+
+def test_the_time_allowed_is_never_made_shorter(wire):
+    near, _ = wire
+    assert 0 < near.until - time.monotonic() <= 0.2
+    near.extend(1000)
+    near.extend(1)
+    assert 900 < near.until - time.monotonic() <= 1000
+    near.settimeout(7)
+    assert near._stream.gettimeout() == 7
+
+
+def test_packets_over_tcp_are_not_held_back():
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
+        theirs, _ = server.accept()
+        with theirs:
+            near = Wire(ours)
+            assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            theirs.sendall(b"x")
+            assert near.recv(5) == b"x"
+
+
+class Shell(Door):
+    """Lets everybody in, and does ``program`` with the channel of each command."""
+
+    def __init__(self, program):
+        super().__init__("none")
+        self.program, self.commands = program, []
+
+    def check_channel_exec_request(self, channel, command):
+        self.commands.append(command)
+        threading.Thread(target=self._run, args=[channel], daemon=True).start()
+        return True
+
+    def _run(self, channel) -> None:
+        with suppress(EOFError, OSError):  # the test may have ended by then
+            self.program(channel)
+
+
+class session:
+    """A channel on which a command was started."""
+
+    def __init__(self, program):
+        self.shell = Shell(program)
+        self.reached = reached(self.shell)
+
+    def __enter__(self):
+        transport = self.reached.__enter__()
+        login.Login(transport, hop()).run()
+        channel, _ = transport.open("session", Deadline(S))
+        channel.settimeout(S)
+        channel.execute(b"ls -l")
+        return channel
+
+    def __exit__(self, *error):
+        return self.reached.__exit__(*error)
+
+
+def read(channel) -> bytes:
+    data = b""
+    while more := channel.recv(2**16):
+        data += more
+    return data
+
+
+def until(condition) -> None:
+    end = time.monotonic() + S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def request(channel, kind: str, *texts: str) -> None:
+    """Have a server's end of a channel send a request that paramiko's servers do not send."""
+    message = paramiko.Message()
+    message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+    message.add_int(channel.remote_chanid)
+    message.add_string(kind)
+    message.add_boolean(False)
+    for text in texts:
+        message.add_string(text)
+    channel.transport._send_user_message(message)
+
+
+def test_a_command_that_ends():
+    def program(channel):
+        channel.sendall(b"out")
+        channel.sendall_stderr(b"err")
+        channel.send_exit_status(3)
+        channel.close()
+
+    with (started := session(program)) as channel:
+        assert read(channel) == b"out"
+        until(lambda: channel.closed_there)
+        assert (bytes(channel.stderr), channel.exit_status, channel.ended, channel.killed, channel.cut_off) == (
+            b"err",
+            3,
+            True,
+            False,
+            False,
+        )
+        assert started.shell.commands == [b"ls -l"]
+
+
+def test_a_command_that_is_killed():
+    def program(channel):
+        request(channel, "keepalive@openssh.com")
+        request(channel, "exit-signal", "KILL", "", "")
+        request(channel, "eow@openssh.com")
+        channel.shutdown_write()
+
+    with session(program) as channel:
+        assert read(channel) == b""
+        assert (channel.killed, channel.ended, channel.exit_status, channel.cut_off, channel.closed_there) == (True, True, -1, False, False)
+
+
+def test_a_command_whose_connection_is_cut():
+    with session(lambda channel: (channel.sendall(b"half"), channel.transport.close())) as channel:
+        assert read(channel) == b"half"
+        assert channel.cut_off and not channel.ended
+        with pytest.raises(OSError, match="closed"):
+            channel.sendall(b"x")
+        channel.signal("TERM")  # which nobody hears, and that is no error
+        channel.close()
+
+
+def test_of_stderr_the_beginning_is_kept():
+    def program(channel):
+        channel.sendall_stderr(b"a" * 100 + b"b" * 2**18)
+        channel.send_exit_status(0)
+        channel.shutdown_write()
+
+    with session(program) as channel:
+        assert read(channel) == b""
+        assert channel.stderr == b"a" * 100 + b"b" * (2**18 - 100)
+
+
+def test_all_of_a_long_input_is_sent():
+    given = bytes(range(256)) * 500
+    assert len(given) > 3 * PACKET
+    taken = []
+
+    def program(channel):
+        taken.append(read(channel))
+        channel.close()
+
+    with session(program) as channel:
+        channel.sendall(given)
+        channel.shutdown_write()
+        assert read(channel) == b""
+    assert taken == [given]
+
+
+def test_who_writes_much_to_stderr_may_go_on():
+    """The window is opened again for what was taken, kept or not."""
+    ends = []
+
+    def program(channel):
+        ends.append(channel)
+        channel.sendall_stderr(bytes(2**21))
+        channel.shutdown_write()
+
+    with session(program) as channel:
+        assert read(channel) == b"" and len(channel.stderr) == 2**18
+        until(lambda: ends[0].out_window_size > WINDOW - 2**21)
+
+
+def test_an_input_that_nobody_reads():
+    with session(lambda channel: None) as channel:
+        channel.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            channel.sendall(bytes(2**22))
+        channel.settimeout(None)
+        assert channel.transport.sock.until - time.monotonic() > 10**6
+
+
+def test_the_largest_packet():
+    assert (LONGEST_PACKET, PACKET, WINDOW) == (263168, 32768, 16777216)  # of OpenSSH, PACKET_MAX_SIZE of packet.h, and some
