@@ -200,13 +200,13 @@ class Meter:
     def _quickest(self, bridge: str, client: "Client", ports: list[int] | None) -> "tuple[float, list[Counted]]":
         """The counters, and when they were read: in the middle of the question, give or take half of what it took.
 
-        Where that is too long for the interval to be known, because ovs-vswitchd or we had to wait, it is asked again, and the quickest
-        answer is taken; once at least, unless not even an answer as quick as usual would be there before the next reading is due.
+        Where that is too long for the interval to be known, because ovs-vswitchd or we had to wait, it is asked again, once at least,
+        and the quickest answer is taken.
         """
         ask = client.queue_stats if self._spec.queues else client.port_stats
         interval_s, usual_s = self._spec.interval_s, self._usual_s.get(bridge, 0)
         good_s = max(_EXACT * interval_s, _QUICK_S, 2 * usual_s)  # a large switch always takes its time, and asking it twice would not help
-        due = time.monotonic() + interval_s
+        until = time.monotonic() + _PATIENT * interval_s
         best: tuple[float, list[Counted]] = 0, []
         best_s, tries = math.inf, 0
         while True:
@@ -222,7 +222,7 @@ class Meter:
             tries += 1
             if took_s < best_s:
                 best_s, best = took_s, (self._epoch + begin + took_s / 2, counted)
-            is_over = ended + took_s > due - (1 - _PATIENT) * interval_s if tries > 1 else ended + (usual_s or took_s) > due
+            is_over = tries > 1 and ended + took_s > until
             if best_s <= good_s or not interval_s or is_over:
                 self._usual_s[bridge] = min(best_s, _SLOWER * usual_s or best_s)
                 return best

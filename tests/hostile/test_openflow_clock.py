@@ -111,13 +111,6 @@ def test_one_quick_answer_is_not_what_is_usual_for_good(place, clock):
     are_asked_so_often(place, clock, 12.5, [[0.125], *[[1.0, 1.0]] * 29, [1.0], [1.0]])
 
 
-def test_no_reading_is_missed_because_another_was_asked_again(place, clock):
-    """It is asked again as long as an answer as quick as its quickest, at first as the one before, comes before the next reading is due."""
-    are_asked_so_often(place, clock, 1.0, [[0.25, 0.25], [0.625, 0.25], [0.8125], [0.6875, 0.5], [2.0], [0.5]])
-    for first_s in ([0.5, 0.5], [0.625], [3.0]):
-        are_asked_so_often(place, clock, 1.0, [first_s])
-
-
 def are_asked_so_often(place, clock: Clock, interval_s: float, readings_s: list[list[float]]) -> None:
     """Each reading takes that many answers, which take so long."""
     with (
