@@ -180,6 +180,8 @@ class FlowDel(_BridgeWriter):
       ovstool flow del br0 cookie=0x5/-1 --dry-run
     """
 
+    if_absent = "ovstool bridge list"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)

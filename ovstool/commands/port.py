@@ -141,6 +141,8 @@ class PortDel(SwitchWriter):
       ovstool port del eth1 eth2 --if-exists
     """
 
+    if_absent = "ovstool port list, or --if-exists"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)

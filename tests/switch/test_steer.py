@@ -357,6 +357,7 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
         (f"steer eth2 --queue 1 --match {MATCH}", 3, "port eth2: has no QoS, so it has no queues; try: ovstool qos set eth2"),
         (f"steer eth1 --queue 3 --match {MATCH}", 3, "queue 3: the QoS of port eth1 has the queues 1, 2; try: ovstool qos set eth1 --merge --queue 3"),
         ("unsteer nosuch", 3, "no such port"),
+        ("unsteer eth9", 3, "port eth9: no such port; try: ovstool port list"),
         ("steer eth1 --queue 1", 2, "--match"),
         (f"steer eth1 --match {MATCH}", 2, "--queue"),
         (f"steer eth1 --queue -1 --match {MATCH}", 2, "--queue"),
