@@ -334,7 +334,10 @@ def test_bad_usage(switch, unmoved):
 def test_no_such_bridge(switch, refused, words):
     verb, *rest = words.replace("FILE", file(switch, NORMAL)).split()
     rest = [word for word in rest if word != "--"]
-    assert refused(["flow", verb, "br00", *rest], 3) == f"bridge br00: no such bridge; try: {'ovstool bridge list' if verb == 'del' else 'br0'}"
+    assert (
+        refused(["flow", verb, "br00", *rest], 3)
+        == f"bridge br00: no such bridge; try: {'ovstool bridge list' if verb == 'del' else 'br0'}"
+    )
     assert "needs access to the host" in refused(["--db", "tcp:127.0.0.1:9", "flow", verb, "br0", *rest], 5)
 
 
