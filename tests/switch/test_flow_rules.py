@@ -207,15 +207,15 @@ def test_listed_by_number_and_by_name(br0):
     ("command", "code", "said"),
     [
         ("list br0 table=3 --table 4", 2, "--table 4: the match names a table too"),
-        ("list br0 -- -", 2, "match -: says nothing to match; try: no MATCH at all for all flows"),
-        ("del br0 ,", 2, "match ,: says nothing to match; try: no MATCH at all for all flows"),
+        ("list br0 -- -", 2, "match -: does not match on anything; try: no MATCH at all for all flows"),
+        ("del br0 ,", 2, "match ,: does not match on anything; try: no MATCH at all for all flows"),
         ("del br0 eth", 2, "match eth: matches all flows; try: no MATCH at all for all flows"),
-        ("del br0 tcp_dst=80", 2, 'match tcp_dst=80: tp_dst=80 would be taken as "": a field needs the protocol that has it, such as tcp '
+        ("del br0 tcp_dst=80", 2, 'match tcp_dst=80: tp_dst=80 would be taken as "": a field needs its protocol, such as tcp '
          "(ovs-fields(7)); try: tcp,tcp_dst=80"),
-        ("del br0 ip,ip,nw_dst=10.0.0.1,nw_dst=10.0.0.2", 2, "match ip,ip,nw_dst=10.0.0.1,nw_dst=10.0.0.2: says two things about one field, "
-         "of which ovs-ofctl takes the last"),
-        ("add br0 table=1,tcp_dst=80,actions=drop", 2, 'flow table=1,tcp_dst=80,actions=drop: tp_dst=80 would be taken as "": a field needs the '
-         "protocol that has it, such as tcp (ovs-fields(7)); try: tcp,tcp_dst=80"),
+        ("del br0 ip,ip,nw_dst=10.0.0.1,nw_dst=10.0.0.2", 2, "match ip,ip,nw_dst=10.0.0.1,nw_dst=10.0.0.2: sets one field twice, "
+         "of which ovs-ofctl uses the last"),
+        ("add br0 table=1,tcp_dst=80,actions=drop", 2, 'flow table=1,tcp_dst=80,actions=drop: tp_dst=80 would be taken as "": a field needs '
+         "its protocol, such as tcp (ovs-fields(7)); try: tcp,tcp_dst=80"),
         ("add br0 ip,actions=drop nonsense", 2, "flow nonsense: must specify an action"),
         ("trace br0 ' '", 2, 'flow " ": not a flow; try: in_port=PORT,ip,nw_dst=10.0.0.2'),
         ("trace br0 -- -generate", 2, "flow -generate: not a flow; try: in_port=PORT,ip,nw_dst=10.0.0.2"),

@@ -372,6 +372,8 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
         ("steer eth1 --queue 1 --match eth", 2, "matches everything; traffic that no flow puts into another queue is in queue 0"),
         ("steer eth1 --queue 1 --match dl_dst=00:00:00:00:00:00/00:00:00:00:00:00", 2, "matches everything"),
         ("steer eth1 --queue 1 --match nw_dst=10.0.0.2", 2, 'nw_dst=10.0.0.2 would be taken as ""'),
+        ("steer eth1 --queue 1 --match in_port=eth1,tcp_dst=80", 2, "in_port=eth1,tp_dst=80 would be taken as in_port=eth1:"),
+        ("steer eth1 --queue 1 --match 'in_port=\"a#b\"'", 2, 'match "in_port=\\"a#b\\"": "a#b": invalid or unknown port'),
         ("steer eth1 --queue 1 --match ip,tcp_dst=80", 2, "ip,tp_dst=80 would be taken as ip"),
         ("steer eth1 --queue 1 --match ip,reg0=0", 2, "reg0 is the same for all packets"),
         ("steer eth1 --queue 1 --match ct_state=-trk", 2, "ct_state is the same for all packets"),
