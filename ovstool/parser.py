@@ -37,6 +37,7 @@ _NOT_NEEDED = {
     "--may-exist": "what is there already as asked for stays unchanged",
     "-O": "the OpenFlow version is agreed on with the bridge",
 }
+_REQUIRED = "the following arguments are required: "
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
@@ -77,6 +78,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
         words = self.prog.removeprefix("ovstool").strip()
+        missing = message.removeprefix(_REQUIRED)
+        if missing != message:  # argparse names all that are not there, also those that need not be
+            optional = {action.metavar for action in self._actions if action.nargs in ("*", "?")}
+            message = _REQUIRED + ", ".join(name for name in missing.split(", ") if name not in optional)
         help_command = f"ovstool help {words}".strip()
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:

@@ -89,6 +89,7 @@ STATS |= {"for_s": None, "count": None, "watch": False}
             },
         ),
         ("port set eth1", {"port": "eth1", "unset": None} | PORT),
+        ("port set eth1 --unset mtu --unset trunk", {"port": "eth1", "unset": [("mtu_request", None), ("trunks", None)]} | PORT),
         (
             "port set eth1 --unset tag --unset options:a_b --lacp passive",
             {"port": "eth1", "unset": [("tag", None), ("options", "a_b")]} | PORT | {"lacp": "passive"},
@@ -386,6 +387,7 @@ def test_values_that_are_taken_and_that_are_not(line, good, bad):
         ("flow trace br0", "flow trace: the following arguments are required: FLOW; try: ovstool help flow trace"),
         ("qos steer eth1", "qos steer: the following arguments are required: --queue, --match; try: ovstool help qos steer"),
         ("port add br0", "port add: the following arguments are required: PORT; try: ovstool help port add"),
+        ("stats record", "stats record: the following arguments are required: FILE; try: ovstool help stats record"),
         ("port del", "port del: the following arguments are required: PORT; try: ovstool help port del"),
         ("police set", "police set: the following arguments are required: PORT; try: ovstool help police set"),
         ("bridge del", "bridge del: the following arguments are required: BRIDGE; try: ovstool help bridge del"),
@@ -397,6 +399,7 @@ def test_values_that_are_taken_and_that_are_not(line, good, bad):
         ("port list --prefix 1a", "port list: --prefix: 1a: cannot begin the name of a shell variable; try: ovstool help port list"),
         ("port list --prefix é", "port list: --prefix: é: cannot begin the name of a shell variable; try: ovstool help port list"),
         ("qos set eth1 --queue =5", 'qos set: --queue: =5: its ID is missing: it comes first; try: 0:=5'),
+        ("qos set eth1 --queue 1=min=5", "qos set: --queue: 1=min=5: =: a colon follows the ID; try: 1:min=5"),
         ("qos set eth1 --queue min=5", "qos set: --queue: min=5: its ID is missing: it comes first; try: 0:min=5"),
         ("qos set eth1 --queue 1:mim=5", "qos set: --queue: 1:mim=5: mim: no such key; try: min, max, burst, priority or dscp"),
         ("qos set eth1 --queue 1:min=5,min=6", "qos set: --queue: 1:min=5,min=6: min: given twice; try: ovstool help qos set"),
