@@ -63,8 +63,8 @@ class Stats(SwitchStream):
         parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings, 0.001 or more (default: 1)")
         parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to measure bursts for (default: 10)")
         end = parser.add_mutually_exclusive_group()
-        end.add_argument("--count", metavar="N", type=number(1, _MOST), help="as many rates of each port, one after the other")
-        end.add_argument("--watch", action="store_true", help="rates until Ctrl-C, without --rate too")
+        end.add_argument("--count", metavar="N", type=number(1, _MOST), help="print N rates of each port, then stop")
+        end.add_argument("--watch", action="store_true", help="show rates until Ctrl-C (implies --rate)")
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:

@@ -24,7 +24,7 @@ def require_taken(switch: Switch, name: str, wanted: int) -> None:
     if switch.comes_to("Interface", members, {"mtu": wanted}, _WAIT_S):
         return
     rows = lookup.by_uuid(switch, "Interface", members, ("name", "mtu")).values()
-    others = [f"{row['name']} has an MTU of {one(row['mtu']) or 'nothing'}" for row in rows if one(row["mtu"]) != wanted]
+    others = [f"{row['name']} stays at MTU {one(row['mtu']) or 'none'}" for row in rows if one(row["mtu"]) != wanted]
     if others:
-        why = f"{', '.join(others)}, and {wanted} was asked for; its log says why (the database holds what was asked for)"
+        why = f"{', '.join(others)} ({wanted} was asked for); see the log of ovs-vswitchd"
         raise Refused("ovs-vswitchd", one_line(why))
