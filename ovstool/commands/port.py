@@ -11,7 +11,6 @@ from ovstool.switch.accepts import port_modes
 from ovstool.switch.port import mtu
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
-
 _COLUMNS = {"mtu": "mtu_request", "trunk": "trunks"}  # of options that are named otherwise
 
 

@@ -205,7 +205,7 @@ def _queue(text: str) -> tuple[int, qos.QueueSpec]:
     """argparse type: ``ID[:KEY=VALUE,...]``."""
     ident, colon, rest = text.partition(":")
     try:
-        before, equals, behind = text.partition("=")
+        before, _, behind = text.partition("=")
         if before.isdecimal() and "=" in behind:
             raise UsageError("=", "a colon follows the ID", f"{before}:{behind}")
         if "=" in ident:

@@ -95,7 +95,7 @@ def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     else:
         changes = [Change(bridge, _change_by_adding(reached, flows, found))]
         sent = flows
-        switch.notes.append(_counts(len(found.plus) - found.updated, found.updated))
+        switch.notes += _counts(len(found.plus) - found.updated, found.updated)
     if any(change.change != "unchanged" for change in changes):
         reached.change("--bundle", "add-flows", flows=sent)
     return FlowChanges(changes, _signed(found, added_only=True) if switch.dry_run else [])
@@ -195,7 +195,7 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
             again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
             switch.notes.append(f"ovs-ofctl replaces flows without {' and '.join(unsent)}; try: {again}")
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
-    switch.notes.append(_counts(new, found.updated, gone))
+    switch.notes += _counts(new, found.updated, gone)
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
 
 
@@ -238,10 +238,11 @@ def _trace_error(flow: str, said: str) -> UsageError | Unreachable | Refused:
     return Refused("ofproto/trace", said)
 
 
-def _counts(new: int, updated: int, gone: int = 0) -> str:
-    """A note of how many flows a file changes."""
+def _counts(new: int, updated: int, gone: int = 0) -> list[str]:
+    """A note of how many flows a file changes, if it changes any."""
     parts = ((new, "new"), (updated, "with other actions, cookie or timeouts"), (gone, "deleted"))
-    return f"flows: {', '.join(f'{count} {what}' for count, what in parts if count) or 'no difference'}"
+    said = ", ".join(f"{count} {what}" for count, what in parts if count)
+    return [f"flows: {said}"] if said else []
 
 
 def _signed(found: text.Difference, added_only: bool = False) -> list[str]:
