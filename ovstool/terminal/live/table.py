@@ -126,7 +126,9 @@ class Table:
             lines.append([(self._clip(caption, width), DIM)])
         if self._is_typing:
             text = f"/{printable(self._order.filter)}"
-            lines.append([(self._clip(text[-(width - 1) :], width - 1), BOLD), (" ", REVERSE)])
+            while cell_len(text) > max(width - 1, 0):  # what was typed last is seen
+                text = text[1:]
+            lines.append([(self._clip(text, width - 1), BOLD), (" ", REVERSE)])
         elif height >= _LOW and self._has_keyboard:
             lines.append([(joined((key.format(enter=self.view.enter) for key in _IN_SHORT), width), DIM)])
         return lines
