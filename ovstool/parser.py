@@ -80,7 +80,8 @@ class Parser(argparse.ArgumentParser):
             if ours.partition(" ")[0] in self._option_string_actions:
                 near = [ours]
             else:  # a letter may be meant for anything
-                near = get_close_matches(word, self._option_string_actions, 1, 0.5) if word.startswith("--") else []
+                names = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+                near = [f"--{name}" for name in get_close_matches(word[2:], names, 1, 0.5)] if word.startswith("--") else []
             help_command = " or ".join([*near, help_command])
         # What is wrong with a value often comes with something to try already.
         raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)
