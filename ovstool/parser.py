@@ -104,8 +104,8 @@ class Parser(argparse.ArgumentParser):
 
         if not name.startswith("--"):  # a letter may be meant for anything
             return []
-        known = {option.lstrip("-"): option for option in self._option_string_actions}
-        return [known[near] for near in get_close_matches(name.lstrip("-"), known, 1, 0.7)]
+        known = [option[2:] for option in self._option_string_actions if option.startswith("--")]
+        return [f"--{near}" for near in get_close_matches(name[2:], known, 1, 0.7)]
 
     def _for_column(self, word: str) -> str | None:
         """Our option for a column that is set as ovs-vsctl does it."""

@@ -40,8 +40,7 @@ class Show(SwitchShow):
 
 
 def _lines(shown: dict) -> Iterator[str]:
-    if versions := _versions(shown):
-        yield ", ".join(versions)
+    yield ", ".join(_versions(shown))
     for bridge in shown["bridges"]:
         yield f"bridge {flat(bridge['bridge'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
         for controller in bridge["controllers"]:
@@ -54,10 +53,10 @@ def _lines(shown: dict) -> Iterator[str]:
 
 
 def _versions(shown: dict) -> list[str]:
-    """The versions that are known: of Open vSwitch, and of each type of datapath."""
+    """Open vSwitch and each type of datapath, with the versions that are known."""
     datapaths = {bridge["datapath_type"]: bridge["datapath_version"] for bridge in shown["bridges"] if bridge["datapath_version"]}
-    versions = [f"Open vSwitch {flat(shown['ovs_version'])}"] if shown["ovs_version"] else []
-    return versions + [f"datapath {flat(kind)} {_BUILT_IN.get(version, flat(version))}" for kind, version in sorted(datapaths.items())]
+    switch = f"Open vSwitch {flat(shown['ovs_version'])}" if shown["ovs_version"] else "Open vSwitch"
+    return [switch] + [f"datapath {flat(kind)} {_BUILT_IN.get(version, flat(version))}" for kind, version in sorted(datapaths.items())]
 
 
 def _port_lines(port: dict) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The ovsdb-server and the ovs-vswitchd of a sandbox."""
 
 import os
-import re
 import shutil
 import signal
 import time
@@ -71,8 +70,9 @@ def launch(site: Site) -> None:
 def _versions(site: Site) -> list[str]:
     """The versions of Open vSwitch and of the schema, as ovs-ctl(8) has ovs-vsctl write them; the daemons themselves do not."""
     said = programs.call(site, "sh", "-c", _ASK_VERSIONS, schema(), daemon="ovs-vswitchd")
-    found = re.match(r"(?s)[^\n]*\(Open vSwitch\) (\S+)\n.*?([0-9.]+)\n\Z", said)
-    return [f"ovs-version={found[1]}", f"db-version={found[2]}"] if found else []
+    first, *others = said.splitlines() or [""]
+    version = first.rpartition("(Open vSwitch) ")[2]
+    return [f"ovs-version={version}", f"db-version={others[-1]}"] if version != first and others else []
 
 
 def are_running(place: Place, sandbox: Sandbox) -> bool:

@@ -62,10 +62,6 @@ class Layout(NamedTuple):
 
     def drawn(self, rows: Sequence[Sequence[str]], paint: Paint | None = None) -> Iterator[str]:
         """The lines of the table, without their ends."""
-        if not self.lines:
-            for row in rows:
-                yield from self._listed(row, range(len(row)), paint)
-            return
         yield from self.head()
         slots = list(zip(self.columns, self.widths, strict=False))
         is_plain = len(self.lines) == 1 and not self.below and all(column.widest <= slot for column, slot in slots)
@@ -80,7 +76,8 @@ class Layout(NamedTuple):
     def head(self) -> Iterator[str]:
         for places in self.lines:
             yield self._joined([self.columns[place].header for place in places], places, None)
-        yield (" " * GAP).join("-" * width for width in self.widths)
+        if self.lines:
+            yield (" " * GAP).join("-" * width for width in self.widths)
 
     def row(self, row: Sequence[str], paint: Paint | None) -> Iterator[str]:
         for number, places in enumerate(self.lines):
@@ -88,7 +85,7 @@ class Layout(NamedTuple):
             cells = [wrapped(row[place], self.widths[slot + shift]) for slot, place in enumerate(places)]
             for texts in zip_longest(*cells, fillvalue=""):
                 yield self._joined(texts, places, paint)
-        yield from self._listed(row, self.below, paint)
+        yield from self._listed(row, self.below if self.lines else range(len(row)), paint)
 
     def _has_colour(self, row: Sequence[str], paint: Paint) -> bool:
         return any(paint(column.header, text) is not text for column, text in zip(self.columns, row, strict=True))

@@ -114,14 +114,14 @@ def counted_at_last(meter: Meter, expected: dict) -> None:
 )
 def test_for_which_intervals_tunnels_are_counted(ports, names, spec, every, note):
     with metering(ports, *names, **spec) as (meter, switch):
-        meter.check_interval()
+        meter.set_interval(meter._spec.interval_s)
         assert switch.notes == ([] if note is None else [note.format(WHY.format(every))])
 
 
 @pytest.mark.parametrize("spec", [{"interval_s": 0.4}, {"interval_s": 60, "bursts": True}])
 def test_a_tunnel_that_is_named_is_refused(ports, spec):
     with metering(ports, "vx0", "eth1", **spec) as (meter, switch), pytest.raises(UsageError) as caught:
-        meter.check_interval()
+        meter.set_interval(meter._spec.interval_s)
     assert (caught.value.what, caught.value.why, caught.value.hint) == ("vx0", WHY.format("0.5"), "--rate --interval 1")
     assert switch.notes == []
 
@@ -137,7 +137,7 @@ def test_a_tunnel_that_is_named_is_refused(ports, spec):
 def test_how_often_ovs_vswitchd_counts_for_tunnels(ports, settings, every):
     transact(ports, {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"other_config": ["map", list(settings.items())]}})
     with metering(ports, interval_s=0.05) as (meter, switch):
-        meter.check_interval()
+        meter.set_interval(meter._spec.interval_s)
         assert switch.notes == [f"pa0, vx0: null, as {WHY.format(every)}; try: --rate --interval {2 * float(every):g}"]
 
 
@@ -146,7 +146,7 @@ def test_what_tunnels_count_is_left_out_of_intervals_that_are_too_short(ports):
     with peer(ports, counting(1, 3, 4, 9)):
         for interval_s, expected in ((0.4, None), (0.5, 3), (0, 3)):
             with metering(ports, interval_s=interval_s) as (meter, _):
-                meter.check_interval()
+                meter.set_interval(meter._spec.interval_s)
                 found = counted(meter.read())
                 assert (found["eth1"], found["vx0"], len(found)) == (1, expected, 3)
                 assert meter.absent() == ["eth3"]

@@ -259,7 +259,7 @@ BEYOND = {
                               ("--bond-mode balance-slb", "bond_mode"), ("--lacp off", "lacp"), ("--peer p1", "type"))},
     **{f"port set eth1 --unset {column}:k": f"--unset {column}:k: this column has no keys; try: --unset {column}"
        for column in ("tag", "trunks", "vlan_mode", "bond_mode", "lacp", "type")},
-    "port set eth1 --unset name": "name: not one of tag, trunks, vlan_mode, bond_mode, lacp, type, options, external_ids",
+    "port set eth1 --unset name": "name: not one of tag, trunks, vlan_mode, bond_mode, lacp, type, options, external_ids, mtu_request",
     "bridge set br0": "bridge set: nothing to change; try: --fail-mode secure, or see 'ovstool help bridge set'",
     "bridge set br0 --unset name": "name: not one of datapath_type, fail_mode, protocols, controller, external_ids, other_config",
     "bridge set br0 --protocols OpenFlow20": "OpenFlow20: not a version of OpenFlow such as OpenFlow13",

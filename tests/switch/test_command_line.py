@@ -232,6 +232,8 @@ def configure(switch) -> None:
         ("port list -o json", 2, "port list: unrecognized arguments: -o; try: -f or ovstool help port list"),
         ("port list --json", 2, "port list: unrecognized arguments: --json; try: -f json or ovstool help port list"),
         ("stats -i", 2, "stats: unrecognized arguments: -i; try: ovstool help stats"),
+        ("port show eth1 --n", 2, "port show: unrecognized arguments: --n; try: ovstool help port show"),
+        ("port list --o json", 2, "port list: unrecognized arguments: --o; try: ovstool help port list"),
         ("port add eth9 br0", 3, "port add: eth9 is not a bridge, br0 is: the bridge comes first; try: ovstool port add br0 eth9"),
         ("port add eth1 br0", 3, "port add: eth1 is not a bridge, br0 is: the bridge comes first; try: ovstool port add br0 eth1"),
         ("port add eth8 eth9", 3, "bridge eth8: no such bridge; try: ovstool bridge list"),

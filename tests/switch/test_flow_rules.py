@@ -13,6 +13,7 @@ from ovstool.errors import Refused, Unreachable, UsageError
 from ovstool.openflow.syntax import text
 from ovstool.shell import App
 from ovstool.switch import flow
+from ovstool.switch.flow import top
 
 OVS_OFCTL = ("ovs-ofctl", "-O", "OpenFlow14")
 
@@ -139,26 +140,30 @@ def test_what_a_match_covers_is_deleted(br0):
     br0.begin(*lines)
     code, printed, said = br0.run("del br0 table=1 -n")
     assert (code, sorted(printed.splitlines())) == (0, [f"-table=1 priority={i},tcp,in_port=eth1 actions=drop" for i in (1, 2)])
-    assert said == note("br0: would be deleted", "2 flows")
+    assert said == note("table=1: would be deleted", "2 flows")
     assert len(br0.flows) == 4
-    assert br0.run("del br0 udp") == (0, "br0: unchanged\n", note("0 flows deleted"))
-    assert br0.run("del br0 cookie=5/-1") == (0, "br0: deleted\n", note("1 flow deleted"))
-    assert br0.run("del br0 tcp,in_port=eth1") == (0, "br0: deleted\n", note("2 flows deleted"))
+    assert br0.run("del br0 udp") == (0, "udp: unchanged\n", note("0 flows deleted"))
+    assert br0.run("del br0 cookie=5/-1") == (0, "cookie=5/-1: deleted\n", note("1 flow deleted"))
+    assert br0.run("del br0 tcp,in_port=eth1") == (0, "tcp,in_port=eth1: deleted\n", note("2 flows deleted"))
     assert br0.flows == [NORMAL]
-    assert br0.run("del br0") == (0, "br0: deleted\n", note("1 flow deleted"))
-    assert br0.run("del br0") == (0, "br0: unchanged\n", note("0 flows deleted"))
+    assert br0.run("del br0") == (0, "all flows of br0: deleted\n", note("1 flow deleted"))
+    assert br0.run("del br0") == (0, "all flows of br0: unchanged\n", note("0 flows deleted"))
 
 
 def test_the_flow_that_is_named_exactly_is_deleted(br0):
     br0.begin(*(f"table={table},priority={i},tcp,in_port=eth1,actions=drop" for table in (0, 3) for i in (1, 2)), NORMAL)
     one = "priority=2,tcp,in_port=eth1"
-    assert br0.run("del br0 table=3,tcp,priority=2 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
-    assert br0.run(f"del br0 table=3,{one},out_port=eth2 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
-    assert br0.run(f"del br0 table=3,{one},out_group=5 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
-    assert br0.run(f"del br0 table=3,{one},cookie=5/-1 --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
-    assert br0.run(f"del br0 table=3,{one} --strict") == (0, "br0: deleted\n", note("1 flow deleted"))
-    assert br0.run(f"del br0 table=3,{one} --strict") == (0, "br0: unchanged\n", note("0 flows deleted"))
-    assert br0.run("del br0 priority=1,tcp,in_port=eth1 --strict") == (0, "br0: deleted\n", note("2 flows deleted"))
+    assert br0.run("del br0 table=3,tcp,priority=2 --strict") == (0, "table=3,tcp,priority=2: unchanged\n", note("0 flows deleted"))
+    assert br0.run(f"del br0 table=3,{one},out_port=eth2 --strict") == (
+        0,
+        f"table=3,{one},out_port=eth2: unchanged\n",
+        note("0 flows deleted"),
+    )
+    assert br0.run(f"del br0 table=3,{one},out_group=5 --strict") == (0, f"table=3,{one},out_group=5: unchanged\n", note("0 flows deleted"))
+    assert br0.run(f"del br0 table=3,{one},cookie=5/-1 --strict") == (0, f"table=3,{one},cookie=5/-1: unchanged\n", note("0 flows deleted"))
+    assert br0.run(f"del br0 table=3,{one} --strict") == (0, f"table=3,{one}: deleted\n", note("1 flow deleted"))
+    assert br0.run(f"del br0 table=3,{one} --strict") == (0, f"table=3,{one}: unchanged\n", note("0 flows deleted"))
+    assert br0.run("del br0 priority=1,tcp,in_port=eth1 --strict") == (0, "priority=1,tcp,in_port=eth1: deleted\n", note("2 flows deleted"))
     assert br0.flows == sorted([NORMAL, "priority=2,tcp,in_port=eth1 actions=drop"])
     assert br0.refuses("del br0 --strict") == (2, "--strict: needs a match; try: ovstool flow del BRIDGE table=0,priority=5,ip --strict")
 
@@ -166,9 +171,9 @@ def test_the_flow_that_is_named_exactly_is_deleted(br0):
 def test_flows_that_open_vswitch_keeps_for_itself_are_not_counted(br0):
     """A switch tells of them when it is asked for a whole cookie, and lets nobody delete them."""
     br0.begin("table=1,ip,actions=drop", NORMAL)
-    assert br0.run("del br0 cookie=0/-1 -n")[2] == note("br0: would be deleted", "2 flows")
-    assert br0.run("del br0 cookie=0/-1") == (0, "br0: deleted\n", note("2 flows deleted"))
-    assert br0.run("del br0 cookie=0/-1") == (0, "br0: unchanged\n", note("0 flows deleted"))
+    assert br0.run("del br0 cookie=0/-1 -n")[2] == note("cookie=0/-1: would be deleted", "2 flows")
+    assert br0.run("del br0 cookie=0/-1") == (0, "cookie=0/-1: deleted\n", note("2 flows deleted"))
+    assert br0.run("del br0 cookie=0/-1") == (0, "cookie=0/-1: unchanged\n", note("0 flows deleted"))
 
 
 def test_replaced_and_compared(br0):
@@ -199,7 +204,7 @@ def test_listed_by_number_and_by_name(br0):
     assert br0.rows(f"list br0 --table 1 {words}") == br0.rows(f"list br0 cookie=5/-1 {words}") != br0.rows(f"list br0 {words}")
     assert br0.rows("list br0 udp --table 1 -f value") == br0.rows("list br0 --table 7 -f value") == []
     assert br0.rows("list br0 --table 1 --names --parsed -f value -c actions") == [['[{"output":{"port":"eth2"}}]']]
-    assert br0.run(f"list br0 ip,nw_src=0.0.0.0/0 {words}")[2] == note("nw_src=0.0.0.0/0 leaves the match as it is")
+    assert br0.run(f"list br0 ip,nw_src=0.0.0.0/0 {words}")[2] == note("nw_src=0.0.0.0/0 does not change the match")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +284,7 @@ def test_the_flows_with_the_most_traffic(br0, monkeypatch):
                 br0.appctl("netdev-dummy/receive", "eth2", frame)
         br0.appctl("revalidator/purge")
 
-    monkeypatch.setattr(flow, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    monkeypatch.setattr(top, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     code, printed, said = br0.run("top br0 --interval 0.5 -f json")
     arp, ip = json.loads(printed)
     assert (code, said) == (0, "") and len(waited) == 1 and 0.3 < waited[0] <= 0.5
@@ -293,18 +298,18 @@ def test_the_flows_with_the_most_traffic(br0, monkeypatch):
 
 
 def test_an_interval_in_the_counters_of_a_flow():
-    assert flow._between(None, flow._Counters(3, 300, 2.0), 1.0) == (3, 300, 2.0)  # a new flow counts from when it was added
-    assert flow._between(None, flow._Counters(3, 300, 0.0), 1.0) == (3, 300, 0.001)
-    then = flow._Counters(10, 1000, 5.0)
-    assert flow._between(then, flow._Counters(12, 1200, 6.5), 1.0) == (2, 200, 1.5)
-    assert flow._between(then, flow._Counters(12, 1200, 5.0), 1.25) == (2, 200, 1.25)  # added again, with its counters
-    assert flow._between(then, flow._Counters(12, 1200, 0.5), 1.25) == (2, 200, 1.25)
-    assert flow._between(then, flow._Counters(10, 1000, 6.0), 1.0) == (0, 0, 1.0)
-    assert flow._between(then, flow._Counters(9, 1000, 0.5), 1.25) == (9, 1000, 0.5)  # and with new ones
-    assert flow._between(then, flow._Counters(10, 999, 0.5), 1.25) == (10, 999, 0.5)
+    assert top._between(None, top._Counters(3, 300, 2.0), 1.0) == (3, 300, 2.0)  # a new flow counts from when it was added
+    assert top._between(None, top._Counters(3, 300, 0.0), 1.0) == (3, 300, 0.001)
+    then = top._Counters(10, 1000, 5.0)
+    assert top._between(then, top._Counters(12, 1200, 6.5), 1.0) == (2, 200, 1.5)
+    assert top._between(then, top._Counters(12, 1200, 5.0), 1.25) == (2, 200, 1.25)  # added again, with its counters
+    assert top._between(then, top._Counters(12, 1200, 0.5), 1.25) == (2, 200, 1.25)
+    assert top._between(then, top._Counters(10, 1000, 6.0), 1.0) == (0, 0, 1.0)
+    assert top._between(then, top._Counters(9, 1000, 0.5), 1.25) == (9, 1000, 0.5)  # and with new ones
+    assert top._between(then, top._Counters(10, 999, 0.5), 1.25) == (10, 999, 0.5)
     row = text.FlowRow(0, 5, "0x0", None, None, 2.5, "ip", "drop")  # with no_packet_counts a switch tells none
-    assert flow._Counters.of(row) == (0, 0, 2.5)
-    assert flow._Counters.of(row._replace(packets=7, bytes=70)) == (7, 70, 2.5)
+    assert top._Counters.of(row) == (0, 0, 2.5)
+    assert top._Counters.of(row._replace(packets=7, bytes=70)) == (7, 70, 2.5)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,26 @@ def test_flows_that_are_listed_can_be_given_back(versioned, given):
     assert sorted(versioned.switch.ovstool("flow list br0 -f flows").stdout.splitlines()) == sorted(listed)
 
 
+def test_a_tunnel_option_of_zero_is_not_widened(bridge):
+    """One that is there stays, and a mask is kept."""
+    bridge.switch.vsctl(f"set bridge br0 protocols={VERSIONS}")
+    bridge.fill(["actions=drop"])
+    for zero in ("tun_metadata0=0", "ip,tun_metadata0=0x00"):
+        file = bridge.file(["arp actions=drop", f"{zero} actions=drop"])
+        for command in ("flow replace", "flow replace -n"):
+            result = bridge.switch.ovstool(f"{command} br0 --file {file}")
+            assert (
+                result.code == 2 and f"{file}:2: ovs-ofctl replace-flows would match any value in place of tun_metadata0=0" in result.stderr
+            )
+    for flow in ("tun_metadata0", "tun_metadata0=0/0xffffffff", "actions=set_field:0->tun_metadata0"):
+        file = bridge.file([flow if "actions" in flow else f"{flow} actions=drop"])
+        assert bridge.switch.ovstool(f"flow replace br0 --file {file}").stdout == "br0: updated\n"
+    bridge.fill(["tun_metadata0=0 actions=drop"])
+    assert bridge.switch.ovstool(f"flow replace br0 --file {bridge.file(['tun_metadata0=0 actions=drop', 'arp actions=drop'])}").code == 0
+    there = bridge.switch.tool("ovs-appctl", "bridge/dump-flows", "br0")
+    assert "tun_metadata0=0," in there and "arp" in there
+
+
 @pytest.mark.parametrize("beside", ["cookie=0x123", "idle_timeout=4000", "hard_timeout=4000", "priority=65000", "table=77", ""])
 def test_flows_with_something_else_differ(bridge, beside):
     given = bridge.known([flow for flow in flows(12) if "goto_table" not in flow and "resubmit" not in flow][::4])

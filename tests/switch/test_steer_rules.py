@@ -141,7 +141,7 @@ def test_a_tag_that_no_packet_comes_in_with(steered, vid, in_port, ports, is_not
         "none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
     )
     remedy = f"ovstool qos unsteer eth1 --queue 2 --match {match}"
-    noted = f"ovstool: note: eth1: a match that no packet has: {evidence}; try: {remedy}\n"
+    noted = f"ovstool: note: eth1: no packet matches this: {evidence}; try: {remedy}\n"
     assert steered.run(f"qos steer eth1 --queue 2 --match {match}") == (0, "eth1: created\n", noted * is_noted)
 
 
@@ -192,14 +192,14 @@ def test_what_is_steered_for_another_port(steered):
         ("eth1 --queue 3 --match ip", 3, "queue 3: the QoS of port eth1 has the queues 1, 2; try: ovstool qos set eth1 --merge --queue 3:max=RATE"),
         ("eth2 --queue 3 --match ip", 3, "port eth2: has no QoS, so it has no queues; try: ovstool qos set eth2 --queue 3:max=RATE"),
         ("nosuch --queue 1 --match ip", 3, "port nosuch: no such port"),
-        ("eth1 --queue 1 --match ,", 2, "match ,: says nothing to match; try: ip,nw_dst=10.0.0.2"),
-        ("eth1 --queue 1 --match 'ip # all'", 2, 'match "ip # all": a # begins a comment'),
-        ("eth1 --queue 1 --match eth", 2, "match eth: matches everything, and for all that no flow puts elsewhere there is queue 0; "
+        ("eth1 --queue 1 --match ,", 2, "match ,: does not match on anything; try: ip,nw_dst=10.0.0.2"),
+        ("eth1 --queue 1 --match 'ip # all'", 2, 'match "ip # all": # starts a comment'),
+        ("eth1 --queue 1 --match eth", 2, "match eth: matches everything; traffic that no flow puts into another queue is in queue 0; "
          "try: ovstool qos set eth1 --merge --queue 0:max=RATE"),
-        ("eth1 --queue 1 --match metadata=1", 2, "match metadata=1: metadata is the same for all packets that come to table 0"),
-        ("eth1 --queue 1 --match xxreg1=1", 2, "match xxreg1=1: reg4 is the same for all packets that come to table 0"),
-        ("eth1 --queue 1 --match ip,ct_state=-trk", 2, "match ip,ct_state=-trk: ct_state is the same for all packets that come to table 0"),
-        ("eth1 --queue 1 --match ip,out_group=1", 2, "match ip,out_group=1: out_group is no field to match; table, priority, cookie and actions are ovstool's here"),
+        ("eth1 --queue 1 --match metadata=1", 2, "match metadata=1: metadata is the same for all packets in table 0"),
+        ("eth1 --queue 1 --match xxreg1=1", 2, "match xxreg1=1: reg4 is the same for all packets in table 0"),
+        ("eth1 --queue 1 --match ip,ct_state=-trk", 2, "match ip,ct_state=-trk: ct_state is the same for all packets in table 0"),
+        ("eth1 --queue 1 --match ip,out_group=1", 2, "match ip,out_group=1: out_group is not a match field; table, priority, cookie and actions are ovstool's here"),
     ],
 )  # fmt: skip
 def test_what_is_refused(steered, words, code, said):
@@ -222,7 +222,7 @@ def test_the_queues_that_are_there_ten_of_them_told(steered):
 
 def test_whose_flows_they_are(steered):
     steered.begin()
-    why = "its fail_mode is secure: it forwards what somebody's flows say and nothing else; try: set_queue:1 in the flow that forwards this"
+    why = "its fail_mode is secure: it forwards only what its flows say; try: set_queue:1 in the flow that forwards this"
     try:
         steered.set_bridge(**SECURE)
         assert steered.run("qos steer eth1 --queue 1 --match ip") == (6, "", f"ovstool: bridge br0: {why}\n")
@@ -329,7 +329,7 @@ def test_of_flows_for_other_ports_each_is_looked_at(steered):
 
 def test_a_bridge_with_a_controller_is_somebodys(steered):
     steered.begin()
-    why = "a controller owns it, and neither knows of this flow nor keeps it; try: set_queue:1 in the controller's flows"
+    why = "a controller manages its flows, and would not know this flow or keep it; try: set_queue:1 in the controller's flows"
     try:
         steered.switch.vsctl("--no-wait set-controller br0 tcp:127.0.0.1:1")
         assert steered.run("qos steer eth1 --queue 1 --match ip") == (6, "", f"ovstool: bridge br0: {why}\n")

@@ -11,6 +11,7 @@ from ovstool.errors import Conflict, NotFound, Refused, TimedOut, Unreachable
 from ovstool.host import Finished, local
 from ovstool.ovsdb.transaction import Query
 from ovstool.switch import Switch, brought_up, iproute, versions
+from ovstool.switch.port import mtu
 
 ROOT = {"op": "update", "table": "Open_vSwitch", "where": []}
 PORTS = Query("Port", [["name", "==", "eth1"]], ("tag",))
@@ -356,3 +357,16 @@ def test_what_the_server_refuses_is_told_by_the_column(database, reach):
 def test_another_database_is_told(reach):
     with pytest.raises(Unreachable, match=r"^the database: its schema is not Open vSwitch.s "):
         reach().read(Query("Nosuch", []))
+
+
+def test_an_mtu_that_a_device_does_not_take(database, reach, monkeypatch):
+    """Nothing is said of a port of which another one is asked for by now."""
+    monkeypatch.setattr(mtu, "_WAIT_S", 0.01)
+    for asked, has, said in ((1400, [], "has no MTU"), (1400, [1500], "stays at MTU 1500"), (1300, [1300], None), (1300, [], None)):
+        row = {"mtu_request": asked, "mtu": ["set", has]}
+        database.transact({"op": "update", "table": "Interface", "where": [["name", "==", "eth1"]], "row": row})
+        if said:
+            with pytest.raises(Refused, match=rf"eth1 {said} \(1400 was asked for\); see the log of ovs-vswitchd"):
+                mtu.require_taken(reach(), "eth1", 1400)
+        else:
+            mtu.require_taken(reach(), "eth1", 1400)

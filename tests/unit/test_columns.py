@@ -242,7 +242,7 @@ def test_rows_behind_a_result_of_another_kind_are_held_against_what_was_asked():
     reader.feed((message % (answers % '"p"')).encode())
     assert reader.take()["result"][1:] == [{"rows": [{"name": "p"}]}, {"rows": [{"odd": 1}]}, {"rows": [{"name": "q"}]}]
     reader.feed((message % (answers % "5")).encode())
-    with pytest.raises(Unreachable, match=r"Port\.name holds what it cannot"):
+    with pytest.raises(Unreachable, match=r"Port\.name has an impossible value"):
         reader.take()
 
 

@@ -79,6 +79,11 @@ def test_a_row_is_a_list_of_its_fields_where_nothing_else_fits():
     assert stats(21)[9:11] == ["   792514487", "port        eth1"]
 
 
+def test_rows_that_come_one_by_one_are_lists_too_where_nothing_else_fits():
+    layout = chosen([measured(header, [row[place] for row in COUNTED], place > 0) for place, header in enumerate(STATS)], 21)
+    assert list(layout.head()) == [] and list(layout.row(COUNTED[0], None)) == stats(21)[:10]
+
+
 def test_match_and_actions_go_below_their_flow():
     assert flows(80, ALL) == [
         "table  priority  cookie  packets    bytes  duration",

@@ -115,6 +115,11 @@ def test_several_readings_at_once():
     assert found.lines_of_rows() == []
 
 
+def test_a_time_and_an_interval_are_shown_once_they_are_known():
+    found = screen([])  # a reading without rows, such as of flows that had no traffic
+    assert shown(found, 100)[0] == "title  0 ports  by rx+tx, descending" and shown(found, 100)[-2:] == ["", HELP]
+
+
 def test_the_head_of_the_screen_and_what_helps():
     found = screen([rate("eth1"), rate("eth2")])
     at = time.strftime("%H:%M:%S", time.localtime(1e9))
@@ -239,8 +244,7 @@ def test_before_the_first_reading():
     assert shown(screen(), 100) == [
         "title  0 ports  by rx+tx, descending",
         "port           rx bit/s         history tx bit/s         history rx pkt/s tx pkt/s  drops/s errors/s",
-        "", "", "", "",
-        "history: each bar is one reading, 0.000 s",
+        "", "", "", "", "",
         HELP,
     ]  # fmt: skip
     assert shown(screen(), 30, 3) == ["title  0 ports", "port         rx bit/s tx bit/s", ""]

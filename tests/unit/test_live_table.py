@@ -71,6 +71,7 @@ def selected(found: Table) -> str:
         (b"q", ["q"]), (b"\x1b[A\x1bOB\x1b[C\x1b[D", ["up", "down", "right", "left"]), (b"\x1b[5~\x1b[6~", ["page up", "page down"]),
         (b"\x1b[H\x1b[F\x1bOH\x1bOF\x1b[1~\x1b[4~\x1b[7~\x1b[8~", ["home", "end"] * 4), (b"\n\r", ["enter", "enter"]),
         (b"\x7f\x08\x15", ["backspace", "backspace", "ctrl-u"]), (b"\x1b[1;5C", [""]), (b"\x1b\x1b", ["esc"]), (b"\x1bx", ["esc", "x"]),
+        (b"\x1b[[A\x1b[[Eq", ["", "", "q"]),
         (b"\xc3\xa4 ", ["ä", " "]), (b"\xff", ["\ufffd"]),
     ],
 )  # fmt: skip
@@ -163,6 +164,8 @@ def test_a_filter_takes_any_text_and_upper_or_lower_case():
         assert lines[2].startswith(name) and lines[3] == "", typed
     assert len(names_on(press(found, "esc"))) == 10
     assert press(found, "/", "", "up", "left", "enter")[-1].startswith("q quit")  # a key that types nothing
+    press(found, "/", "ctrl-u", *"中" * 30, "终")
+    assert shown(found, 24)[-1].endswith("中中终")  # what was typed last is seen, characters that are two wide too
 
 
 def test_keys_that_come_together():

@@ -20,7 +20,7 @@ BRIDGE = {
 
 def port(**changed) -> list[str]:
     """The lines of a port, without those of the bridge that it is on."""
-    return list(_lines({"ovs_version": None, "bridges": [BRIDGE | {"ports": [PORT | changed]}]}))[1:]
+    return list(_lines({"ovs_version": None, "bridges": [BRIDGE | {"ports": [PORT | changed]}]}))[2:]
 
 
 def interface(**changed) -> list[str]:
@@ -28,7 +28,7 @@ def interface(**changed) -> list[str]:
 
 
 def test_a_switch_and_its_bridges():
-    assert list(_lines({"ovs_version": None, "bridges": []})) == []
+    assert list(_lines({"ovs_version": None, "bridges": []})) == ["Open vSwitch"]
     controllers = [{"target": "tcp:192.0.2.1", "connected": True}, {"target": "ptcp:1", "connected": False}]
     sflow = {"agent": "lo", "targets": ["10.0.0.5:6343", "10.0.0.6:6343"]}
     full = BRIDGE | {"fail_mode": "secure", "controllers": controllers, "sflow": sflow, "ports": [PORT]}
@@ -42,7 +42,7 @@ def test_a_switch_and_its_bridges():
         "  port eth1  link up ofport 1",
     ]
     bare = BRIDGE | {"sflow": {"agent": None, "targets": ["10.0.0.5"]}}
-    assert list(_lines({"ovs_version": None, "bridges": [bare]}))[1:] == ["  sflow to 10.0.0.5"]
+    assert list(_lines({"ovs_version": None, "bridges": [bare]}))[2:] == ["  sflow to 10.0.0.5"]
 
 
 def test_versions():
@@ -56,9 +56,9 @@ def test_versions():
     assert first("3.1.0") == "Open vSwitch 3.1.0"
     assert first("3.1.0", netdev, netdev) == "Open vSwitch 3.1.0, datapath netdev (built-in)"
     assert first("3.1.0", system, netdev) == "Open vSwitch 3.1.0, datapath netdev (built-in), datapath system 2.17.9"
-    assert first(None, netdev) == "datapath netdev (built-in)"
+    assert first(None, netdev) == "Open vSwitch, datapath netdev (built-in)"
     assert first("3.1\n", BRIDGE) == "Open vSwitch 3.1\\n"
-    assert first(None, BRIDGE) == "bridge br0  system"
+    assert first(None, BRIDGE) == "Open vSwitch"
 
 
 def test_ports():

@@ -36,7 +36,7 @@ def test_what_comes_is_handed_out_in_pieces(wire):
     far.sendall(b"h")
     far.shutdown(socket.SHUT_WR)
     assert [near.recv(5), near.recv(5)] == [b"h", b""]
-    with pytest.raises(paramiko.SSHException, match="it sent a packet of a size that none has"):
+    with pytest.raises(paramiko.SSHException, match="it sent a packet of an impossible size"):
         near.recv(LONGEST_PACKET + 1)
 
 
@@ -46,7 +46,7 @@ def test_how_much_a_server_may_say_before_the_login(wire):
     far.sendall(b"x" * 10)
     assert near.recv(20) == b"x" * 10 and near.allowance == 0
     far.sendall(b"x")
-    with pytest.raises(paramiko.SSHException, match="it sent more than a server has to say before the login"):
+    with pytest.raises(paramiko.SSHException, match="it sent too much before the login"):
         near.recv(20)
     near.allowance = None
     assert near.recv(20) == b"x"
@@ -90,11 +90,11 @@ def test_who_takes_nothing_any_more(wire):
     near, _ = wire
     near.settimeout(0.05)  # as paramiko sets one, after which it looks whether there is still somebody
     begin = time.monotonic()
-    with pytest.raises(paramiko.SSHException, match="it takes nothing any more"):
+    with pytest.raises(paramiko.SSHException, match="it stopped reading"):
         while True:
             near.send(b"x" * 2**16)
     assert time.monotonic() - begin > 0.2
-    with pytest.raises(paramiko.SSHException, match="it takes nothing any more"):
+    with pytest.raises(paramiko.SSHException, match="it stopped reading"):
         near.send(b"x")  # at once, though it may take some by now
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
 from ovstool.openflow.syntax import lexer
-from ovstool.openflow.syntax.names import escaped, unescaped
+from ovstool.openflow.syntax.names import are_safe, escaped, unescaped
 
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
 _FIRST_WORD = re.compile(r"[^, \t\r\n]*")
@@ -33,7 +33,7 @@ class GivenFlows(NamedTuple):
         kept = [given._without_command(number, misfit) for number in range(1, len(lines) + 1)]
         if not any(map(lexer.without_comment, kept)):
             raise UsageError(quote(file or "flow"), "holds no flow")
-        return cls(kept, file, kept == lines and not any('"' in line and escaped(line) != line for line in lines))
+        return cls(kept, file, kept == lines and all(map(are_safe, lines)))
 
     def _without_command(self, number: int, misfit: Callable[[str], str | None]) -> str:
         line = self.lines[number - 1]

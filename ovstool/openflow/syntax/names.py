@@ -19,6 +19,7 @@ _SET_IN_PORT = rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)"
 _MEMBERS = rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*"
 _PLAIN_NAME = r"[A-Za-z][A-Za-z0-9]*"  # ovs-ofctl quotes all others
 _PLAIN_IN_QUOTES = r"[A-Za-z0-9_.-]+"  # in all that ovs-ofctl reads
+_SAFE = r'"(?:[A-Za-z0-9_.-]|\\u[0-9A-Fa-f]{4})*"'
 
 
 def escaped(flow: str) -> str:
@@ -29,6 +30,11 @@ def escaped(flow: str) -> str:
 def unescaped(flow: str) -> str:
     """With each name in quotes as ovs-ofctl writes it."""
     return _requoted(flow, _as_json)
+
+
+def are_safe(flow: str) -> bool:
+    """Whether ovs-ofctl reads each name in quotes as it stands, wherever that is."""
+    return '"' not in flow or all(re.fullmatch(_SAFE, quoted) and "action" not in quoted for quoted in re.findall(_QUOTE, flow))
 
 
 def _requoted(flow: str, write: Callable[[str], str]) -> str:

@@ -21,6 +21,8 @@ COLUMNS = text.COLUMNS
 
 _HIDDEN_TABLE = 254  # with flows of Open vSwitch's own, which nobody may delete; it tells of them when asked for a whole cookie
 _NOT_REPLACED = text.KEPT_FLAGS - {"send_flow_rem"}  # read_flows_from_file of ovs-ofctl.c
+_ANY_OPTION = r"\b(tun_metadata\d+)(?![\d=])"
+_ZERO_OPTION = r"\b(tun_metadata\d+)=0+(?:x0+)?(?![/\w])"
 _NOT_A_FLOW = r"syntax|unknown (?:field|keyword)|bad value|parse"  # in what ofproto/trace says to what is none
 
 
@@ -188,6 +190,7 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     reached = OfctlBridge.of(switch, bridge)
     reached.require_bundles()
     found = reached.difference(flows, refusing=True)
+    _require_zeros_kept(flows, found)
     if found:
         reached.change("--bundle", "replace-flows", flows=flows)
         unsent = sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED)
@@ -197,6 +200,16 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
     switch.notes += _counts(new, found.updated, gone)
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
+
+
+def _require_zeros_kept(flows: GivenFlows, found: text.Difference) -> None:
+    """Raise UsageError for a flow that ovs-ofctl would send with any value of a tunnel option in place of 0 (minimatch_expand of match.c)."""
+    doubtful = " ".join(lexer.before_actions(flow) for flow in found.plus if "tun_metadata" in flow)
+    for option in dict.fromkeys(re.findall(_ANY_OPTION, doubtful)):
+        for number, line in enumerate(flows.lines, 1):
+            if option in re.findall(_ZERO_OPTION, lexer.before_actions(line)):
+                why = f"ovs-ofctl replace-flows would match any value in place of {option}=0"
+                raise UsageError(flows.place(number), why, f"{option}=0/0xffffffff, with a mask as long as the option")
 
 
 def diff(switch: Switch, bridge: str, flows: GivenFlows) -> list[tuple[str, str]]:

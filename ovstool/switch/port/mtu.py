@@ -1,6 +1,7 @@
 """The MTU that is asked of a port (Interface.mtu_request): what has none to ask for, and whether the device took it."""
 
 from ovstool.errors import Refused, UsageError, one_line, quote
+from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, one
 from ovstool.switch import Switch, lookup
 from ovstool.switch.accepts import port_types
@@ -19,12 +20,21 @@ def check_type(name: str, kind: str) -> None:
 
 
 def require_taken(switch: Switch, name: str, wanted: int) -> None:
-    """Wait until the interfaces of a port have the MTU. Raises Refused when one has not: ovs-vswitchd tells only its log."""
+    """Wait until the interfaces of a port have the MTU. Raises Refused when one has not: ovs-vswitchd tells only its log.
+
+    Of an interface of which somebody else has asked for another one meanwhile, nothing is required.
+    """
     members = many(lookup.ports(switch, [name], ("interfaces",))[0].rows[0]["interfaces"])
     if switch.comes_to("Interface", members, {"mtu": wanted}, _WAIT_S):
         return
-    rows = lookup.by_uuid(switch, "Interface", members, ("name", "mtu")).values()
-    others = [f"{row['name']} stays at MTU {one(row['mtu']) or 'none'}" for row in rows if one(row["mtu"]) != wanted]
-    if others:
-        why = f"{', '.join(others)} ({wanted} was asked for); see the log of ovs-vswitchd"
+    rows = lookup.by_uuid(switch, "Interface", members, ("name", "mtu", "mtu_request")).values()
+    refusing = [row for row in rows if one(row["mtu"]) != wanted == one(row["mtu_request"])]
+    if refusing:
+        told = ", ".join(map(_mtu_it_has, refusing))
+        why = f"{told} ({wanted} was asked for); see the log of ovs-vswitchd"
         raise Refused("ovs-vswitchd", one_line(why))
+
+
+def _mtu_it_has(row: Row) -> str:
+    mtu = one(row["mtu"])
+    return f"{row['name']} has no MTU" if mtu is None else f"{row['name']} stays at MTU {mtu}"

@@ -9,8 +9,9 @@ _SEQUENCES = {
     "1~": "home", "7~": "home", "4~": "end", "8~": "end", "5~": "page up", "6~": "page down",
 }  # fmt: skip
 _CHARACTERS = {"\r": "enter", "\n": "enter", "\x1b": "esc", "\x7f": "backspace", "\b": "backspace", "\x15": "ctrl-u"}
-_KEY = re.compile(r"\x1b[\[O][0-9;]*.|.", re.DOTALL)
-_UNFINISHED = re.compile(r"\x1b(?:[\[O][0-9;]*)?\Z")
+# The Linux console sends Esc [ [ and a letter for F1 to F5.
+_KEY = re.compile(r"\x1b(?:\[\[|[\[O][0-9;]*).|.", re.DOTALL)
+_UNFINISHED = re.compile(r"\x1b(?:\[\[|[\[O][0-9;]*)?\Z")
 
 
 class Keys:

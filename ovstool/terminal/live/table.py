@@ -102,7 +102,7 @@ class Table:
         how_many = order.scroll.position() or len(order.keys)
         which = f" with {self.view.characters.printable(order.filter)!r}" if order.filter else ""
         parts = [*(["PAUSED"] if self._paused else []), self.view.characters.printable(self._title)]
-        moment = [time.strftime("%H:%M:%S", time.localtime(state.time)), f"every {state.interval_s:.3f} s"] if state.readings else []
+        moment = [time.strftime("%H:%M:%S", time.localtime(state.time)), f"every {state.interval_s:.3f} s"] if state.interval_s else []
         count = [f"{how_many} {self.view.noun}{'s' * (how_many != 1)}{which}"]
         by = [f"by {self.view.sort}, {'descending' if self.view.descending else 'ascending'}"]
         for whole in ([*parts, *moment, *count, *by], [*parts, *count, *by], [*parts, *count]):
@@ -118,7 +118,7 @@ class Table:
     def _bottom(self, columns: Sequence[tuple[Column, int]], width: int, height: int) -> list[list[Cell]]:
         state, printable = self._state, self.view.characters.printable
         lines = [[(self._clip(printable(self.note), width), MARK)]] if self.note else []
-        if height >= _LOW and any(column.is_history for column, _ in columns):
+        if height >= _LOW and state.interval_s and any(column.is_history for column, _ in columns):
             caption = f"history: each bar is one reading, {state.interval_s:.3f} s"
             if state.readings > 1:
                 span = f"{state.readings} readings, {state.readings * state.interval_s:.3f} s"
@@ -126,7 +126,9 @@ class Table:
             lines.append([(self._clip(caption, width), DIM)])
         if self._is_typing:
             text = f"/{printable(self._order.filter)}"
-            lines.append([(self._clip(text[-(width - 1) :], width - 1), BOLD), (" ", REVERSE)])
+            while cell_len(text) > max(width - 1, 0):  # what was typed last is seen
+                text = text[1:]
+            lines.append([(self._clip(text, width - 1), BOLD), (" ", REVERSE)])
         elif height >= _LOW and self._has_keyboard:
             lines.append([(joined((key.format(enter=self.view.enter) for key in _IN_SHORT), width), DIM)])
         return lines
