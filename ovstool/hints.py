@@ -50,25 +50,40 @@ _OF_OVS = {
     "dpif/show": "show",
     "dpctl/show": "show",
 }
-# What ovs-vsctl sets of a port or a bridge, and our options for it; other keys of options are --option K=V.
+# What ovs-vsctl sets of a port or a bridge, and our options for it.
 _SETTINGS = {
-    "type": "--type", "tag": "--tag", "trunks": "--trunk", "vlan_mode": "--vlan-mode", "lacp": "--lacp", "bond_mode": "--bond-mode",
-    "options:remote_ip": "--remote-ip", "options:key": "--key", "options:peer": "--peer", "fail_mode": "--fail-mode",
-    "protocols": "--protocols", "datapath_type": "--datapath-type",
+    "port": {
+        "type": "--type", "tag": "--tag", "vlan": "--tag", "trunks": "--trunk", "vlan_mode": "--vlan-mode", "lacp": "--lacp",
+        "bond_mode": "--bond-mode", "mtu_request": "--mtu", "mtu": "--mtu", "options:remote_ip": "--remote-ip", "options:key": "--key",
+        "options:peer": "--peer",
+    },
+    "bridge": {"fail_mode": "--fail-mode", "protocols": "--protocols", "datapath_type": "--datapath-type"},
 }  # fmt: skip
-# Verbs that are taken for each other, those of our nouns among them.
-_ALIKE = (
-    ("list", "ls", "dump", "print"),
-    ("show", "get", "info", "describe", "status", "display", "cat", "view"),
-    ("add", "create", "new", "insert", "make", "set", "enable"),
-    ("set", "edit", "modify", "mod", "update", "change", "configure", "add", "enable"),
-    ("del", "delete", "rm", "remove", "destroy", "drop", "clear", "disable", "reset", "stop"),
-    ("check", "verify", "test", "validate", "doctor"),
-    ("top", "watch", "monitor"),
-    ("start", "create", "new", "up"),
-    ("stop", "delete", "down"),
-    ("run", "exec"),
-)
+_MAPS = {
+    "port": {"options": "--option", "external_ids": "--external-id"},
+    "bridge": {"other_config": "--other-config", "external_ids": "--external-id"},
+}
+_CLEARED_BY = {("port", "qos"): ("qos", "clear"), ("bridge", "sflow"): ("sflow", "disable")}
+_NO_OPTION = "(ovstool has no option for it)"
+# The words that are taken for a verb. What destroys is never meant by a word that merely resembles it.
+_DELETE = ("delete", "rm", "remove", "destroy")
+_CREATE = ("create", "new", "insert", "make", "enable")
+_ALIKE = {
+    "list": ("ls", "dump", "print"),
+    "show": ("get", "info", "describe", "status", "display", "cat", "view"),
+    "add": (*_CREATE, "set"),
+    "set": (*_CREATE, "add", "edit", "modify", "mod", "update", "change", "configure"),
+    "enable": (*_CREATE, "add", "set"),
+    "del": _DELETE,
+    "clear": (*_DELETE, "del", "disable", "reset", "stop"),
+    "disable": (*_DELETE, "del", "clear", "stop"),
+    "check": ("verify", "test", "validate", "doctor"),
+    "top": ("watch", "monitor"),
+    "start": ("create", "new", "up"),
+    "stop": (*_DELETE, "del", "down"),
+    "run": ("exec",),
+}
+_DESTROYING = ("del", "clear", "disable", "unsteer", "gc", "stop")
 _NOUNS_ALIKE = {
     "br": "bridge", "bridges": "bridge", "ports": "port", "interface": "port", "interfaces": "port", "iface": "port", "flows": "flow",
     "rule": "flow", "rules": "flow", "queue": "qos", "queues": "qos", "shaping": "qos", "policing": "police", "policer": "police",
@@ -78,18 +93,23 @@ _NOUNS_ALIKE = {
 
 def commands(words: Sequence[str]) -> list[str]:
     """The commands that may have been meant, the likeliest first; none where nobody could tell."""
-    if words[0] in _PROGRAMS and len(words) > 1:
+    if len(words) > 1 and (words[0] in _PROGRAMS or (words[0] in NOUNS and words[1] in _OF_OVS)):
         words = words[1:]
     if meant := _of_ovs(words) or _in_other_words(words):
         return [meant]
     from difflib import get_close_matches
 
-    prefixed = [name for name in COMMANDS if all(full.startswith(word) for full, word in zip(name.split(), words, strict=False))]
+    prefixed = [name for name in COMMANDS if _begins(name, words) and (len(words) == 1 or name.split()[-1] not in _DESTROYING)]
     nouns = get_close_matches(words[0].lower(), [*NOUNS, *_NOUNS_ALIKE], 1, 0.6)
     if not prefixed and nouns and (meant := _in_other_words([*nouns, *words[1:]])):
         return [meant]
-    near = prefixed or get_close_matches(" ".join(words[:2]), COMMANDS, 3, 0.6)
-    return [f"ovstool {name}" for name in (near[:3] or nouns)]
+    close = get_close_matches(" ".join(words[:2]), COMMANDS, 3, 0.6)
+    near = prefixed or ([] if any(name.split()[-1] in _DESTROYING for name in close) else close)
+    return [f"ovstool {name}" for name in (near[:3] or [_NOUNS_ALIKE.get(noun, noun) for noun in nouns if noun != words[0]])]
+
+
+def _begins(name: str, words: Sequence[str]) -> bool:
+    return all(full.startswith(word) for full, word in zip(name.split(), words, strict=False))
 
 
 def _of_ovs(words: Sequence[str]) -> str | None:
@@ -98,7 +118,7 @@ def _of_ovs(words: Sequence[str]) -> str | None:
     until = rest.index("--") if "--" in rest else len(rest)
     given = [word for word in rest[:until] if not word.startswith("-")]
     settings = [word for word in rest if "=" in word]
-    if name in ("set", "clear", "get") and len(given) > 1:
+    if name in ("set", "clear", "remove", "get") and len(given) > 1:
         return _of_tables(name, given)
     if name not in _OF_OVS:
         return None
@@ -106,30 +126,51 @@ def _of_ovs(words: Sequence[str]) -> str | None:
         given = given[-1:]  # the bridge may be in front
     if name in ("add-port", "add-bond"):
         given = [word for word in given if "=" not in word]
-    return _command([*_filled(_OF_OVS[name], given), *(_options(settings) if name in ("add-port", "add-br") else ())])
+    noun = {"add-port": "port", "add-br": "bridge"}.get(name)
+    return _command([*_filled(_OF_OVS[name], given), *(word for setting in settings if noun for word in _option(noun, setting))])
 
 
 def _of_tables(verb: str, given: Sequence[str]) -> str | None:
-    """What ovs-vsctl calls set, get or clear, with a table, a row and columns."""
+    """What ovs-vsctl calls set, clear, remove or get, with a table, a row and columns."""
     table, row, *columns = given
     noun = _NOUNS_ALIKE.get(table.lower(), table.lower())
-    if verb == "clear":
-        return _command(["qos", "clear", row]) if noun == "port" and columns[:1] == ["qos"] else None
-    if verb == "get" and noun == "port":
-        return _command(["stats", row] if columns[:1] == ["statistics"] else ["port", "show", row])
-    options = list(_options(columns))
-    return _command([noun, verb, row, *options]) if verb == "set" and noun in ("port", "bridge") and options else None
+    if noun not in _SETTINGS or not columns:
+        return None
+    if verb == "get":
+        return _command(["stats", row] if columns[:1] == ["statistics"] else ["port", "show", row]) if noun == "port" else None
+    if verb == "set":
+        options = [_option(noun, setting) for setting in columns]
+        words = [noun, verb, row, *(word for option in options for word in option)] if all(options) else []
+        is_of_ovs = all("=" in setting for setting in columns)
+    else:
+        words, is_of_ovs = _unsetting(verb, noun, row, columns), True
+    of_ovs = f"{shlex.join(['ovs-vsctl', verb, *given])} {_NO_OPTION}" if is_of_ovs else None
+    return _command(words) if words else of_ovs
 
 
-def _options(settings: Sequence[str]) -> Iterator[str]:
-    for setting in settings:
-        column, _, value = setting.partition("=")
-        if column in _SETTINGS:
-            yield from (_SETTINGS[column], value)
-        elif column.startswith("options:"):
-            yield from ("--option", f"{column.removeprefix('options:')}={value}")
-        elif column.startswith("external_ids:"):
-            yield from ("--external-id", f"{column.removeprefix('external_ids:')}={value}")
+def _unsetting(verb: str, noun: str, row: str, columns: Sequence[str]) -> list[str]:
+    """What resets columns (``clear``), or takes values from one (``remove``); nothing where we have no option for it."""
+    from ovstool.switch import bridge, port
+
+    column, *values = columns
+    if by := _CLEARED_BY.get((noun, column)):
+        return [*by, row]
+    if verb == "remove" and column == "trunks" and values:
+        return ["help", noun, "set"]  # --unset would take all of them
+    if verb == "remove" and values:
+        columns = [f"{column}:{value.partition('=')[0]}" for value in values] if column in _MAPS[noun] else [column]
+    known = {"port": port.UNSETTABLE, "bridge": bridge.UNSETTABLE}[noun]
+    is_known = all(name.partition(":")[0] in known for name in columns)
+    return [noun, "set", row, *(word for name in columns for word in ("--unset", name))] if is_known else []
+
+
+def _option(noun: str, setting: str) -> tuple[str, ...]:
+    """Our option for what ovs-vsctl sets, with its value; nothing where we have none."""
+    column, _, value = setting.partition("=")
+    name, _, key = column.partition(":")
+    if option := _SETTINGS[noun].get(column):
+        return option, value
+    return (_MAPS[noun][name], f"{key}={value}") if key and name in _MAPS[noun] else ()
 
 
 def _filled(template: str, given: Sequence[str]) -> Iterator[str]:
@@ -156,7 +197,7 @@ def _in_other_words(words: Sequence[str]) -> str | None:
         own = _NOUNS_ALIKE.get(noun.lower(), noun.lower())
         if own not in NOUNS:
             continue
-        is_verb = any(verb.lower() in group for group in _ALIKE)
+        is_verb = any(verb.lower() in (name, *words) for name, words in _ALIKE.items())
         if own in COMMANDS and (is_verb or noun == first):
             return _command([own, *([] if is_verb else [verb]), *rest])
         if found := _verb(own, verb.lower()):
@@ -174,10 +215,27 @@ def _verb(noun: str, word: str) -> str | None:
     verbs = [name.split()[1] for name in COMMANDS if name.startswith(f"{noun} ")]
     if word in verbs:
         return word
-    alike = [own for group in _ALIKE if word in group for own in group if own in verbs]
-    begun = [own for own in verbs if own.startswith(word) or word.startswith(own)]
-    near = alike or begun or get_close_matches(word, verbs, 1, 0.6)
-    return near[0] if near else None
+    alike = [own for own in verbs if word in _ALIKE.get(own, ())]
+    begun = [own for own in verbs if own not in _DESTROYING and (own.startswith(word) or word.startswith(own))]
+    if near := alike or begun or _misspelt(word, verbs):
+        return near[0]
+    return next((own for own in get_close_matches(word, verbs, 1, 0.6) if own not in _DESTROYING), None)
+
+
+def _misspelt(word: str, verbs: Sequence[str]) -> list[str]:
+    """The verbs that a word with a slip in it stands for, the likeliest first; what destroys only by a word for deleting."""
+    itself = [own for own in verbs if own not in _DESTROYING and _is_slip(word, own)]
+    by_others = [own for own in verbs if own not in _DESTROYING and any(_is_slip(word, name) for name in _ALIKE.get(own, ()))]
+    deleting = any(_is_slip(word, name) for name in ("del", *_DELETE))
+    return [*itself, *by_others, *(own for own in verbs if deleting and own in _DESTROYING and "delete" in _ALIKE.get(own, ()))]
+
+
+def _is_slip(word: str, meant: str) -> bool:
+    """Whether a word is another one with a letter wrong, too many or missing, or with two swapped."""
+    same = next((at for at, pair in enumerate(zip(word, meant, strict=False)) if pair[0] != pair[1]), min(len(word), len(meant)))
+    rest, right = word[same:], meant[same:]
+    is_swapped = rest[:2] == right[1::-1] and rest[2:] == right[2:]
+    return len(meant) > 2 and (is_swapped or rest[1:] in (right, right[1:]) or rest == right[1:])
 
 
 def _command(words: Sequence[str]) -> str:

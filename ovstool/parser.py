@@ -5,6 +5,7 @@ A type turns the text of one word into a value, or raises what argparse reports 
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -29,7 +30,14 @@ _OF_OTHERS = {
     "--vlan": "--tag", "--vlans": "--trunk", "--trunks": "--trunk", "--json": "-f json", "--csv": "-f csv", "--yaml": "-f yaml", "-o": "-f",
     "--output": "-f", "--columns": "-c", "--fields": "-c", "--bandwidth": "--max-rate", "--limit": "--rate", "--follow": "--watch",
     "--remote": "--host", "--target": "--collector", "--seconds": "--interval", "--iface-id": "--external-id iface-id=ID",
+    "--mtu-request": "--mtu",
 }  # fmt: skip
+_OF_MAPS = {"options": "--option", "external_ids": "--external-id", "other_config": "--other-config"}  # for their columns
+_NOT_NEEDED = {
+    "--may-exist": "what is there already as asked for stays unchanged",
+    "-O": "the OpenFlow version is agreed on with the bridge",
+}
+_REQUIRED = "the following arguments are required: "
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
@@ -70,21 +78,45 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
         words = self.prog.removeprefix("ovstool").strip()
+        missing = message.removeprefix(_REQUIRED)
+        if missing != message:  # argparse names all that are not there, also those that need not be
+            optional = {action.metavar for action in self._actions if action.nargs in ("*", "?")}
+            message = _REQUIRED + ", ".join(name for name in missing.split(", ") if name not in optional)
         help_command = f"ovstool help {words}".strip()
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
-            from difflib import get_close_matches
-
-            word = unknown.partition(" ")[0].partition("=")[0]
-            ours = _OF_OTHERS.get(word, "")
-            if ours.partition(" ")[0] in self._option_string_actions:
-                near = [ours]
-            else:  # a letter may be meant for anything
-                names = [name[2:] for name in self._option_string_actions if name.startswith("--")]
-                near = [f"--{name}" for name in get_close_matches(word[2:], names, 1, 0.5)] if word.startswith("--") else []
-            help_command = " or ".join([*near, help_command])
+            name = unknown.partition(" ")[0].partition("=")[0]
+            if why := _NOT_NEEDED.get(name if name.startswith("--") else name[:2]):
+                raise UsageError(words or "command line", f"{name} is not needed: {why}", "the same without it")
+            help_command = " or ".join([*self._meant_by(unknown.split(" ")), help_command])
         # What is wrong with a value often comes with something to try already.
         raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)
+
+    def _meant_by(self, words: Sequence[str]) -> list[str]:
+        """Our options for words that are none: for ``COLUMN=VALUE`` all of them, else for the first."""
+        if settings := [option for word in words if (option := self._for_column(word))]:
+            return [" ".join(settings)]
+        name = words[0].partition("=")[0]
+        ours = _OF_OTHERS.get(name, "")
+        if ours.partition(" ")[0] in self._option_string_actions:
+            return [ours]
+        from difflib import get_close_matches
+
+        if not name.startswith("--"):  # a letter may be meant for anything
+            return []
+        known = [option[2:] for option in self._option_string_actions if option.startswith("--")]
+        return [f"--{near}" for near in get_close_matches(name[2:], known, 1, 0.7)]
+
+    def _for_column(self, word: str) -> str | None:
+        """Our option for a column that is set as ovs-vsctl does it."""
+        name, equals, value = word.partition("=")
+        column, _, key = name.partition(":")
+        dashed = f"--{name.replace('_', '-')}"
+        option = _OF_MAPS.get(column, "") if key else _OF_OTHERS.get(dashed, dashed)
+        action = self._option_string_actions.get(option)
+        if not equals or word.startswith("-") or action is None or action.nargs == 0:
+            return None
+        return shlex.join([option, f"{key}={value}" if key else value])
 
 
 def before_double_dash(words: Sequence[str]) -> Sequence[str]:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from ovstool.errors import Exit, UsageError, one_line, quote
 from ovstool.parser import Parser, add_common_options, before_double_dash, common_defaults
 from ovstool.terminal.output import STDOUT, escape_standard_streams
 
+_OF_OUTPUT = ("-f", "--format", "-c", "--column", "--sort-column")  # which common options are not, though they are typed before the words
 DESCRIPTION = "The command line for Open vSwitch: one command for each job, safe to repeat."
 
 
@@ -69,6 +71,7 @@ class App(cliff.app.App):
     def run(self, argv: list[str]) -> int:
         try:
             count = _leading_options(self.parser, argv)
+            _require_none_of_output(argv, count)
             _require_utf8(argv[:count])
             self.options = self.parser.parse_words(argv[:count], self.options)
             words = argv[count:]
@@ -130,6 +133,16 @@ def _leading_options(parser: argparse.ArgumentParser, argv: list[str]) -> int:
     while index < len(argv) and argv[index].startswith("-") and argv[index] != "-":
         index += 2 if _wants_next_word(parser, argv[index]) else 1
     return min(index, len(argv))
+
+
+def _require_none_of_output(argv: list[str], count: int) -> None:
+    """Raises UsageError when the last of ``count`` options before the command is for its output: commands have different ones."""
+    option = argv[count - 1] if count else ""
+    name = option.partition("=")[0]
+    end = count + ("=" not in option)
+    if name in _OF_OUTPUT and argv[end:]:
+        words = ["ovstool", *argv[: count - 1], *argv[end:], option, *argv[count:end]]
+        raise UsageError(name, "goes after the words of the command", shlex.join(words))
 
 
 def _wants_next_word(parser: argparse.ArgumentParser, word: str) -> bool:

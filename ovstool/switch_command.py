@@ -15,7 +15,7 @@ from cliff.show import ShowOne
 
 from ovstool.answers import Answer, Table, one_table, plain
 from ovstool.command import Command, OutputCommand, TableCommand, report
-from ovstool.errors import Exit, UsageError, one_line
+from ovstool.errors import Exit, NotFound, UsageError, one_line
 from ovstool.host import Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.parser import time_for
@@ -37,6 +37,8 @@ class SwitchCommand(Command):
     That is done by one object in the threads of all hosts, so nothing is left on it: what a switch answers is an Answer, which the main
     thread prints, in the order in which the hosts were named.
     """
+
+    if_absent = ""  # what to try when there is no such object: of what deletes not the name of another one, which would go instead
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         """What the switch answers; what is said beside it goes to ``switch.notes`` and ``switch.found``."""
@@ -155,7 +157,15 @@ class SwitchCommand(Command):
     def answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
         """The answer that is asked for, with a result; the switch stays connected for the length of the block."""
         with _reach(args).switch(asked) as switch:
-            yield asked._replace(result=self.completed(self.on_switch(switch, args), asked.target, args))
+            yield asked._replace(result=self.completed(self._on_switch(switch, args), asked.target, args))
+
+    def _on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        try:
+            return self.on_switch(switch, args)
+        except NotFound as error:
+            if self.if_absent and error.why.startswith("no "):
+                raise NotFound(error.what, error.why, self.if_absent) from error
+            raise
 
     def _report_hosts(self, failed: "Sequence[tuple[Target, BaseException]]", args: argparse.Namespace) -> Exit:
         """A line for each host that failed. When all did for one cause it is that cause's exit code, else that of some."""

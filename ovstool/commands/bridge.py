@@ -116,6 +116,8 @@ class BridgeDel(SwitchWriter):
       ovstool bridge del br0 br1 --if-exists
     """
 
+    if_absent = "ovstool bridge list, or --if-exists"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridges", metavar="BRIDGE", nargs="+", help="bridge to delete")

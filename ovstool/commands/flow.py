@@ -1,6 +1,8 @@
 """ovstool flow"""
 
 import argparse
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -161,6 +163,9 @@ class FlowAdd(_BridgeWriter):
         super().prepare(args)
         if bool(args.flows) == bool(args.file):
             raise UsageError("flow add", "needs either flows or a file", "FLOW..., or --file F")
+        for name in args.flows:
+            if "=" not in name and os.path.isfile(name):
+                raise UsageError(f"flow {quote(name)}", "a file, not a flow", shlex.join(["--file", name]))
         args.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -179,6 +184,8 @@ class FlowDel(_BridgeWriter):
       ovstool flow del br0 table=0,priority=10,ip,in_port=eth1 --strict
       ovstool flow del br0 cookie=0x5/-1 --dry-run
     """
+
+    if_absent = "ovstool bridge list"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

@@ -1,7 +1,7 @@
 """Values of options that several nouns share, from text to a Python value or an error of argparse; the options of all commands are in ``parser``."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from ovstool.errors import UsageError, quote
@@ -59,13 +59,14 @@ def quantity(parse: Callable[[str], int]) -> Callable[[str], int]:
     return checked
 
 
-def column_and_key(columns: Iterable[str]) -> Callable[[str], tuple[str, str | None]]:
-    """argparse type: ``COLUMN`` or ``COLUMN:KEY``, of the columns given; dashes may stand for underscores."""
+def column_and_key(columns: Iterable[str], also: Mapping[str, str] | None = None) -> Callable[[str], tuple[str, str | None]]:
+    """argparse type: ``COLUMN`` or ``COLUMN:KEY``, of the columns given; dashes may stand for underscores, and ``also`` has other names."""
     known = tuple(columns)
 
     def parse(text: str) -> tuple[str, str | None]:
         column, colon, key = text.partition(":")
         column = column.replace("-", "_")
+        column = (also or {}).get(column, column)
         if column not in known:
             raise argparse.ArgumentTypeError(f"{quote(text)}: not one of {', '.join(known)}")
         return column, key if colon else None

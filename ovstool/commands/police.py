@@ -58,6 +58,8 @@ class PoliceClear(SwitchWriter):
       ovstool police clear eth1
     """
 
+    if_absent = "ovstool port list"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=POLICED_PORT)

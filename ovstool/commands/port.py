@@ -11,6 +11,8 @@ from ovstool.switch.accepts import port_modes
 from ovstool.switch.port import mtu
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
+_COLUMNS = {"mtu": "mtu_request", "trunk": "trunks"}  # of options that are named otherwise
+
 
 class PortList(SwitchLister):
     """List ports
@@ -98,8 +100,8 @@ class PortAdd(SwitchWriter):
         except NotFound as error:
             if not lookup.by_name(switch, "Bridge", [args.port], ()):
                 raise
-            why = f"no bridge, and {quote(args.port)} is one: give the bridge first"
-            raise NotFound(f"bridge {quote(args.bridge)}", why, f"ovstool port add {quote(args.port)} {quote(args.bridge)}") from error
+            why = f"{quote(args.bridge)} is not a bridge, {quote(args.port)} is: the bridge comes first"
+            raise NotFound("port add", why, f"ovstool port add {quote(args.port)} {quote(args.bridge)}") from error
 
 
 class PortSet(SwitchWriter):
@@ -123,7 +125,11 @@ class PortSet(SwitchWriter):
         _add_spec_options(parser)
         columns = ", ".join(port.UNSETTABLE)
         parser.add_argument(
-            "--unset", metavar="COLUMN[:KEY]", action="append", type=column_and_key(port.UNSETTABLE), help=f"back to the default: {columns}"
+            "--unset",
+            metavar="COLUMN[:KEY]",
+            action="append",
+            type=column_and_key(port.UNSETTABLE, _COLUMNS),
+            help=f"back to the default: {columns}",
         )
         return parser
 
@@ -140,6 +146,8 @@ class PortDel(SwitchWriter):
     Example:
       ovstool port del eth1 eth2 --if-exists
     """
+
+    if_absent = "ovstool port list, or --if-exists"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

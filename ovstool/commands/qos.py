@@ -132,6 +132,8 @@ class QosClear(SwitchWriter):
       ovstool qos clear eth1
     """
 
+    if_absent = "ovstool port list"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=PORT)
@@ -203,6 +205,9 @@ def _queue(text: str) -> tuple[int, qos.QueueSpec]:
     """argparse type: ``ID[:KEY=VALUE,...]``."""
     ident, colon, rest = text.partition(":")
     try:
+        before, _, behind = text.partition("=")
+        if before.isdecimal() and "=" in behind:
+            raise UsageError("=", "a colon follows the ID", f"{before}:{behind}")
         if "=" in ident:
             raise UsageError("its ID is missing", "it comes first", f"0:{text}")
         queue = number(0, MAX_QUEUE - 1)(ident)

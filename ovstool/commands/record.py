@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from ovstool import recording
 from ovstool.answers import Answer
 from ovstool.commands.options import PORT_NAME
 from ovstool.commands.stats import add_source_options, interval
-from ovstool.errors import Exit, UsageError
+from ovstool.errors import Exit, UsageError, quote
 from ovstool.parser import number, seconds
 from ovstool.stream import Sample, show_live
 from ovstool.switch import Switch, sampling, stats
@@ -112,8 +113,6 @@ class StatsPlot(SwitchCommand):
         return self._watch(parsed_args) if parsed_args.live else self._draw(parsed_args)
 
     def _watch(self, args: argparse.Namespace) -> Any:
-        import shlex
-
         from ovstool.pace import Pace
         from ovstool.terminal.live.cells import Characters, encoding_of
         from ovstool.terminal.live.live import has_keyboard
@@ -141,6 +140,9 @@ class StatsPlot(SwitchCommand):
             raise UsageError("stats plot", "needs a recording, or --live", "ovstool help stats plot")
         if args.interval:
             raise UsageError("--interval", "goes with --live; a recording has its own")
+        if not os.path.splitext(args.file)[1] and not os.path.exists(args.file):
+            hint = shlex.join(["ovstool", "stats", "plot", "--live", args.file, *args.ports])
+            raise UsageError(quote(args.file), "not a recording, whose name ends in .csv, .db, .sqlite or .sqlite3", hint)
         if args.output is not None:
             plot_image.require_image(args.output)
         elif args.style == "line":

@@ -61,6 +61,8 @@ class SflowDisable(SwitchWriter):
       ovstool sflow disable br0
     """
 
+    if_absent = "ovstool bridge list"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="bridge; may be left out when the switch has one")

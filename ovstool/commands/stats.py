@@ -1,12 +1,13 @@
 """ovstool stats: counters, rates and bursts"""
 
 import argparse
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ovstool.answers import Table
 from ovstool.commands.options import PORT_NAME, word
-from ovstool.errors import UsageError
+from ovstool.errors import UsageError, quote
 from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.stream import Sample, SwitchStream
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ovstool.terminal.live.view import Seen
 
 _MOST = 10**9  # rows of --count
+_OF_RECORDINGS = (".csv", ".db", ".sqlite", ".sqlite3")
 _BURSTS_S = 0.01  # the window of --bursts
 _BURSTS_FOR_S = 10.0
 
@@ -63,8 +65,8 @@ class Stats(SwitchStream):
         parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings, 0.001 or more (default: 1)")
         parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to measure bursts for (default: 10)")
         end = parser.add_mutually_exclusive_group()
-        end.add_argument("--count", metavar="N", type=number(1, _MOST), help="as many rates of each port, one after the other")
-        end.add_argument("--watch", action="store_true", help="rates until Ctrl-C, without --rate too")
+        end.add_argument("--count", metavar="N", type=number(1, _MOST), help="print N rates of each port, then stop")
+        end.add_argument("--watch", action="store_true", help="show rates until Ctrl-C (implies --rate)")
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:
@@ -145,6 +147,12 @@ def interval(text: str) -> float:
 
 def _require_sense(args: argparse.Namespace) -> None:
     """Refuse combinations that cannot be meant."""
+    if len(args.ports) > 1 and args.ports[1].endswith(_OF_RECORDINGS):
+        from difflib import get_close_matches
+
+        for meant in get_close_matches(args.ports[0], ("record", "plot"), 1):
+            hint = shlex.join(["ovstool", "stats", meant, *args.ports[1:]])
+            raise UsageError("stats", f"{quote(args.ports[1])} is a recording, not a port", hint)
     if args.count and not args.rate:
         raise UsageError("--count", "goes with --rate", f"--rate --count {args.count}")
     if args.watch and args.bursts:

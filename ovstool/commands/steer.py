@@ -67,6 +67,8 @@ class QosUnsteer(FlowWriter):
       ovstool qos unsteer eth1 --match ip,nw_dst=10.0.0.2
     """
 
+    if_absent = "ovstool port list"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("port", metavar="PORT", help=PORT)

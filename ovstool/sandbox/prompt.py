@@ -9,7 +9,8 @@ from pathlib import Path
 _MARK = "(sandbox) "
 _BASH = """\
 [ ! -r ~/.bashrc ] || . ~/.bashrc
-PROMPT_COMMAND="${{PROMPT_COMMAND:+$PROMPT_COMMAND;}}"'PS1="{mark}${{PS1#"{mark}"}}"'
+PROMPT_COMMAND="${{PROMPT_COMMAND:+$PROMPT_COMMAND
+}}"'PS1="{mark}${{PS1#"{mark}"}}"'
 """
 _ZSH = """\
 ZDOTDIR={home}

@@ -114,7 +114,7 @@ class OfctlBridge(NamedTuple):
 
         ``flow``: what messages call the flow that has the match, of which nothing is noted.
         """
-        what = flow or f"match {quote(match)}"
+        what = flow or f"match {quote(names.unescaped(match))}"
         if why := match_probes.why_refused(match):
             raise UsageError(what, why)
         said = match_probes.field_words(match)
@@ -148,9 +148,9 @@ class OfctlBridge(NamedTuple):
         """The error for a match of which ovs-ofctl passes over a part, or takes a field for another one."""
         done = self._parse_flows(match_probes.probes(said)[:1])
         taken = next(iter(_parsed_matches(done)), "")
-        was, now = next(ofctl_errors.reduced_matches(done.stderr), (match, taken))
-        why = ofctl_errors.decode_error(taken) or f"{quote(match if was == now else was)} would be taken as {quote(now)}: {_NEEDS}"
-        return UsageError(what, why, match_probes.with_protocol(match))
+        was, now = match_probes.as_given(match, next(ofctl_errors.reduced_matches(done.stderr), (match, taken)))
+        why = ofctl_errors.decode_error(taken) or f"{quote(was)} would be taken as {quote(now)}: {_NEEDS}"
+        return UsageError(what, why, match_probes.with_protocol(names.unescaped(match)))
 
     def _require_each_taken(self, flows: GivenFlows) -> None:
         """Raises UsageError when ovs-ofctl would take a match for another one; of many flows one of each kind is looked at."""

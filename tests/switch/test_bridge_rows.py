@@ -221,9 +221,10 @@ def test_set_of_what_is_there(database, words):
         ("set br9 --fail-mode secure", 3, "bridge br9: no such bridge; try: br0"),
         ("set fake0 --fail-mode secure", 2, "bridge fake0: is a fake bridge, VLAN 9 of br0, which has the flows and the settings; try: br0"),
         ("show nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
-        ("del nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
-        ("del br0 nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
-        ("del fake0 nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list"),
+        ("del br9", 3, "bridge br9: no such bridge; try: ovstool bridge list, or --if-exists"),
+        ("del nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list, or --if-exists"),
+        ("del br0 nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list, or --if-exists"),
+        ("del fake0 nosuch", 3, "bridge nosuch: no such bridge; try: ovstool bridge list, or --if-exists"),
     ],
 )  # fmt: skip
 def test_what_is_refused(database, words, code, said):

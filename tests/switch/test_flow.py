@@ -187,26 +187,26 @@ def test_what_became_of_each_flow(switch, ovstool):
 
 
 def test_what_a_file_adds_is_told(switch, ovstool):
-    note = "ovstool: note: flows: {} new, {} with other actions, cookie or timeouts\n"
+    both = "ovstool: note: flows: 1 new, 1 with other actions, cookie or timeouts\n"
     ovstool(["flow", "add", "br0", "table=9 actions=drop"])
     given = "table=1,priority=5,ip actions=drop\ntable=1,priority=6,ip actions=drop\n"
     name = file(switch, given)
-    for stdout, count in (("br0: created\n", 2), ("br0: unchanged\n", 0)):
+    for stdout, said in (("br0: created\n", "ovstool: note: flows: 2 new\n"), ("br0: unchanged\n", "")):
         result = ovstool(["flow", "add", "br0", "--file", name])
-        assert (result.stdout, result.stderr) == (stdout, note.format(count, 0))
+        assert (result.stdout, result.stderr) == (stdout, said)
     file(switch, given.replace("=5,ip actions=drop", "=5,ip actions=eth1") + "table=1,priority=7,ip actions=drop\n")
     result = ovstool(["flow", "add", "br0", "-n", "--file", name])
     changed = ["-table=1 priority=5,ip actions=drop", "+table=1 priority=5,ip actions=output:eth1", "+table=1 priority=7,ip actions=drop"]
     assert result.stdout.splitlines() == changed
-    assert sorted(result.stderr.splitlines(keepends=True)) == sorted([note.format(1, 1), "ovstool: note: br0: would be updated\n"])
+    assert sorted(result.stderr.splitlines(keepends=True)) == sorted([both, "ovstool: note: br0: would be updated\n"])
     result = ovstool(["flow", "replace", "br0", "-n", "--file", name])
     assert set(result.stdout.splitlines()) - set(changed) == {f"-{NORMAL}", "-table=9 actions=drop"}
-    assert note.format(1, 1)[:-1] + ", 2 deleted" in result.stderr.splitlines()
+    assert both[:-1] + ", 2 deleted" in result.stderr.splitlines()
     assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: updated\n"
     file(switch, "table=1,priority=6,ip,send_flow_rem actions=drop\n")
     for stdout in ("br0: updated\n", "br0: unchanged\n"):
         result = ovstool(["flow", "add", "br0", "--file", name])
-        assert (result.stdout, result.stderr) == (stdout, note.format(0, 0))
+        assert (result.stdout, result.stderr) == (stdout, "")
     result = ovstool("flow del br0 table=1 --dry-run")
     assert len(result.stdout.splitlines()) == 3 and "ovstool: note: 3 flows\n" in result.stderr
     assert ovstool("flow del br0 table=1").stderr == "ovstool: note: 3 flows deleted\n"
@@ -241,7 +241,11 @@ def test_delete(switch, ovstool):
     assert ovstool("flow del br0 tcp,in_port=eth1 -f json").json == [{"object": "tcp,in_port=eth1", "change": "deleted"}]
     assert ofctl(switch) == [NORMAL]
     result = ovstool("flow del br0")
-    assert (result.stdout, result.stderr) == ("all flows of br0: deleted\n", "ovstool: note: 1 flow deleted\n")
+    drops = (
+        "ovstool: note: br0 has no flows and drops everything; to forward as a learning switch again: "
+        "ovstool flow add br0 priority=0,actions=NORMAL\n"
+    )
+    assert (result.stdout, result.stderr) == ("all flows of br0: deleted\n", f"ovstool: note: 1 flow deleted\n{drops}")
     assert ovstool("flow del br0 -f json").json == [{"object": "all flows of br0", "change": "unchanged"}]
     assert ovstool("flow del br0").stdout == "all flows of br0: unchanged\n"
 
@@ -334,7 +338,10 @@ def test_bad_usage(switch, unmoved):
 def test_no_such_bridge(switch, refused, words):
     verb, *rest = words.replace("FILE", file(switch, NORMAL)).split()
     rest = [word for word in rest if word != "--"]
-    assert refused(["flow", verb, "br00", *rest], 3) == "bridge br00: no such bridge; try: br0"
+    assert (
+        refused(["flow", verb, "br00", *rest], 3)
+        == f"bridge br00: no such bridge; try: {'ovstool bridge list' if verb == 'del' else 'br0'}"
+    )
     assert "needs access to the host" in refused(["--db", "tcp:127.0.0.1:9", "flow", verb, "br0", *rest], 5)
 
 

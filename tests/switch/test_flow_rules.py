@@ -98,16 +98,16 @@ def test_flows_given_one_by_one(br0):
 
 def test_flows_of_a_file_are_added(br0):
     br0.begin("table=9 actions=drop")
-    new = "flows: {} new, {} with other actions, cookie or timeouts"
     words = br0.give("table=1,priority=5,ip actions=drop", "table=1,priority=6,ip actions=drop")
-    assert br0.run(f"add br0 {words}") == (0, "br0: created\n", note(new.format(2, 0)))
-    assert br0.run(f"add br0 {words}") == (0, "br0: unchanged\n", note(new.format(0, 0)))
+    assert br0.run(f"add br0 {words}") == (0, "br0: created\n", note("flows: 2 new"))
+    assert br0.run(f"add br0 {words}") == (0, "br0: unchanged\n", "")
     words = br0.give("table=1,priority=5,ip actions=eth1", "table=1,priority=6,ip actions=drop", "table=1,priority=7,ip actions=drop")
     lines = "-table=1 priority=5,ip actions=drop\n+table=1 priority=5,ip actions=output:eth1\n+table=1 priority=7,ip actions=drop\n"
     code, printed, said = br0.run(f"add br0 {words} -n")
     assert (code, printed) == (0, lines)
-    assert said == note("br0: would be updated", new.format(1, 1))
-    assert br0.run(f"add br0 {words}") == (0, "br0: updated\n", note(new.format(1, 1)))
+    both = "flows: 1 new, 1 with other actions, cookie or timeouts"
+    assert said == note("br0: would be updated", both)
+    assert br0.run(f"add br0 {words}") == (0, "br0: updated\n", note(both))
     assert len(br0.flows) == 4
     assert br0.run(f"add br0 {br0.give(*['table=3 actions=drop'] * 2)}")[:2] == (0, "br0: created\n")
 
@@ -154,7 +154,11 @@ def test_the_flow_that_is_named_exactly_is_deleted(br0):
     br0.begin(*(f"table={table},priority={i},tcp,in_port=eth1,actions=drop" for table in (0, 3) for i in (1, 2)), NORMAL)
     one = "priority=2,tcp,in_port=eth1"
     assert br0.run("del br0 table=3,tcp,priority=2 --strict") == (0, "table=3,tcp,priority=2: unchanged\n", note("0 flows deleted"))
-    assert br0.run(f"del br0 table=3,{one},out_port=eth2 --strict") == (0, f"table=3,{one},out_port=eth2: unchanged\n", note("0 flows deleted"))
+    assert br0.run(f"del br0 table=3,{one},out_port=eth2 --strict") == (
+        0,
+        f"table=3,{one},out_port=eth2: unchanged\n",
+        note("0 flows deleted"),
+    )
     assert br0.run(f"del br0 table=3,{one},out_group=5 --strict") == (0, f"table=3,{one},out_group=5: unchanged\n", note("0 flows deleted"))
     assert br0.run(f"del br0 table=3,{one},cookie=5/-1 --strict") == (0, f"table=3,{one},cookie=5/-1: unchanged\n", note("0 flows deleted"))
     assert br0.run(f"del br0 table=3,{one} --strict") == (0, f"table=3,{one}: deleted\n", note("1 flow deleted"))
@@ -186,9 +190,8 @@ def test_replaced_and_compared(br0):
     code, printed, notes = br0.run(f"diff br0 {words}")
     assert (code, sorted(printed.splitlines()), notes) == (1, sorted(f"{line[0]} {line[1:]}" for line in lines), "")
     assert br0.run(f"replace br0 {words}") == (0, "br0: updated\n", note(said))
-    said = "flows: 0 new, 0 with other actions, cookie or timeouts, 0 deleted"
-    assert br0.run(f"replace br0 {words}") == (0, "br0: unchanged\n", note(said))
-    assert br0.run(f"replace br0 {words} -n") == (0, "", note("br0: would be unchanged", said))
+    assert br0.run(f"replace br0 {words}") == (0, "br0: unchanged\n", "")
+    assert br0.run(f"replace br0 {words} -n") == (0, "", note("br0: would be unchanged"))
     assert br0.run(f"diff br0 {words}") == (0, "", "")
 
 
@@ -220,6 +223,10 @@ def test_listed_by_number_and_by_name(br0):
         ("add br0 ip,actions=drop nonsense", 2, "flow nonsense: must specify an action"),
         ("trace br0 ' '", 2, 'flow " ": not a flow; try: in_port=PORT,ip,nw_dst=10.0.0.2'),
         ("trace br0 -- -generate", 2, "flow -generate: not a flow; try: in_port=PORT,ip,nw_dst=10.0.0.2"),
+        ("trace br0 nw_dst=10.0.0.1", 2, "flow nw_dst=10.0.0.1: prerequisites not met for setting nw_dst; try: ip,nw_dst=10.0.0.1"),
+        ("trace br0 ip,tcp_dst=80", 2, "flow ip,tcp_dst=80: prerequisites not met for setting tcp_dst; try: tcp,tcp_dst=80"),
+        ("del br0 priority=9,tcp", 2, "match priority=9,tcp: unknown keyword priority: a priority is matched only with --strict"),
+        ("add br0 /etc/passwd", 2, "flow /etc/passwd: a file, not a flow; try: --file /etc/passwd"),
         ("trace br0 tcp,tcp_dst=x", 2, "flow tcp,tcp_dst=x: tcp_dst=x does not fit: 0 to 65535"),
         ("trace nosuch ip", 3, "bridge nosuch: no such bridge; try: "),
         ("top br0 --interval 40", 2, "--interval 40: longer than the time allowed (30 s); try: -t 70"),

@@ -218,6 +218,7 @@ def test_a_change_of_a_type_that_ovs_vswitchd_does_not_change_is_noted(database)
     ("words", "code", "said"),
     [
         ("set eth1 nosuch --max-rate 9mbit", 3, "port nosuch: no such port; try: ovstool port list"),
+        ("clear eth9", 3, "port eth9: no such port; try: ovstool port list"),
         ("clear eth1 nosuch", 3, "port nosuch: no such port; try: ovstool port list"),
         ("show nosuch", 3, "port nosuch: no such port; try: ovstool port list"),
         ("set eth1 --merge --type sfq", 2,

@@ -362,11 +362,11 @@ def test_another_database_is_told(reach):
 def test_an_mtu_that_a_device_does_not_take(database, reach, monkeypatch):
     """Nothing is said of a port of which another one is asked for by now."""
     monkeypatch.setattr(mtu, "_WAIT_S", 0.01)
-    for asked, has, said in ((1400, [], "no MTU"), (1400, [1500], "an MTU of 1500"), (1300, [1300], None), (1300, [], None)):
+    for asked, has, said in ((1400, [], "has no MTU"), (1400, [1500], "stays at MTU 1500"), (1300, [1300], None), (1300, [], None)):
         row = {"mtu_request": asked, "mtu": ["set", has]}
         database.transact({"op": "update", "table": "Interface", "where": [["name", "==", "eth1"]], "row": row})
         if said:
-            with pytest.raises(Refused, match=f"eth1 has {said}, and 1400 was asked for"):
+            with pytest.raises(Refused, match=rf"eth1 {said} \(1400 was asked for\); see the log of ovs-vswitchd"):
                 mtu.require_taken(reach(), "eth1", 1400)
         else:
             mtu.require_taken(reach(), "eth1", 1400)

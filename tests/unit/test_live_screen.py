@@ -110,7 +110,7 @@ def test_several_readings_at_once():
     assert (line.row.port, line.row.rx_bps, line.row.tx_bps, line.row.time, line.marked_at) == ("eth1", 300.0, 8.0, 3.0, 3.0)
     assert (line.last("rx_bps", 9), line.last("tx_bps", 9)) == ([400.0], [8.0])
     assert (now.time, now.interval_s, now.readings) == (3.0, 1.5, 2)
-    assert "rates: mean of 2 readings, 3.000 s; history: a column is the highest of them" in shown(found, 120)
+    assert "rates: mean of 2 readings, 3.000 s; history: each bar is the highest of them" in shown(found, 120)
     found.take([[rate("eth1", 1.0, 2.0, 4.0)], []])
     assert found.lines_of_rows() == []
 
@@ -126,7 +126,7 @@ def test_the_head_of_the_screen_and_what_helps():
     assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  2 ports  by rx+tx, descending"
     assert shown(found, 20)[0] == "title  2 ports"
     assert shown(found, 100)[-2:] == [
-        "history: a column is one reading, 0.250 s",
+        "history: each bar is one reading, 0.250 s",
         HELP,
     ]
     assert shown(found, 100, 7)[-1] == "" and len(shown(found, 100, 7)) == 7 and shown(found, 76, 8)[-1].endswith("space pause")
@@ -207,7 +207,7 @@ def test_every_cell_of_a_screen_of_ports():
         ],
         [], [], [], [],
         [("a note".ljust(160), "bold yellow")],
-        [("history: a column is one reading, 0.250 s".ljust(160), "dim")],
+        [("history: each bar is one reading, 0.250 s".ljust(160), "dim")],
     ]  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_every_cell_of_a_screen_of_queues_in_ascii():
         [("eth1     reset", "bold yellow"), ("         3", "none"), ("       -", "dim"), (" " * 56, "cyan"), ("       -", "dim")],
         [], [],
     ]  # fmt: skip
-    assert [line[:1] for line in styled(found, 100, 8)[-2:]] == [[], [("history: a column is one reading, 0.250 s".ljust(100), "dim")]]
+    assert [line[:1] for line in styled(found, 100, 8)[-2:]] == [[], [("history: each bar is one reading, 0.250 s".ljust(100), "dim")]]
     assert styled(screen(rate_class=QueueRate), 100, 8)[-1] == [(HELP, "dim")]
 
 

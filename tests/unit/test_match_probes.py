@@ -95,6 +95,13 @@ def test_the_words_of_a_match():
     assert [word.text for word in found] == ["ip", "in_port=60000", "actset_output=60001", "in_port_oxm=60000", "in_port=7"]
 
 
+def test_a_message_has_the_names_of_ports():
+    match = 'in_port="a\\u0023b",actset_output=eth1,tp_dst=80'
+    reduced = ("in_port=60000,actset_output=60001,tp_dst=80", "in_port=60000,actset_output=60001")
+    assert match_probes.as_given(match, reduced) == ('in_port="a#b",actset_output=eth1,tp_dst=80', 'in_port="a#b",actset_output=eth1')
+    assert match_probes.as_given(match, ("ip", "ip")) == ('in_port="a#b",actset_output=eth1,tp_dst=80', "ip")
+
+
 @pytest.mark.parametrize(
     ("match", "why"),
     [

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from ovstool.openflow.accepts import fields
+from ovstool.openflow.syntax import names
 from ovstool.openflow.syntax.lexer import PORT_WORDS, Word, words
 
 MOST = 256  # words; Open vSwitch has fewer fields
@@ -46,9 +47,9 @@ def why_refused(match: str) -> str | None:
     said = words(match)
     if len(said) > MOST or len(match) > LONGEST:
         return f"has more than {MOST} words or {LONGEST} characters"
-    names = [word.name for word in said]
+    keywords = [word.name for word in said]
     for word in said:
-        if word.name in _BESIDE and names.count(word.name) > 1:
+        if word.name in _BESIDE and keywords.count(word.name) > 1:
             return f"says {word.name} twice, of which ovs-ofctl uses the last"
         if word.name in ("action", "actions"):
             return f"unknown keyword {word.name}"
@@ -77,14 +78,26 @@ def _says_nothing(word: Word) -> bool:
 def field_words(match: str) -> list[Word]:
     """The words of a match that are for fields, with a number for each name of a port."""
     found = []
-    ports: dict[str, int] = {}
+    numbers = {name: number for number, name in stand_ins(match).items()}
     for word in words(match):
-        if word.name in PORT_WORDS and word.value and not word.value.isdecimal():
-            value = str(_SOME_PORT + ports.setdefault(word.value, len(ports)))
+        if word.name in PORT_WORDS and (value := numbers.get(word.value)):
             word = Word(word.name, value, f"{word.name}={value}")
         if word.name not in _BESIDE:
             found.append(word)
     return found
+
+
+def stand_ins(match: str) -> dict[str, str]:
+    """The names of ports in a match, as they are written there, by the number that the probes have for each."""
+    ports = dict.fromkeys(word.value for word in words(match) if word.name in PORT_WORDS and word.value and not word.value.isdecimal())
+    return {str(_SOME_PORT + place): name for place, name in enumerate(ports)}
+
+
+def as_given(match: str, reduced: tuple[str, str]) -> tuple[str, str]:
+    """What the probe of a match was and what it was taken as, with the names of ports that the match has in place of their numbers."""
+    ports = stand_ins(match)
+    was, now = (names.unescaped(names.with_names(text, ports, str)) for text in reduced)
+    return names.unescaped(match) if was == now else was, now
 
 
 def probes(said: Sequence[Word]) -> list[str]:
@@ -123,8 +136,8 @@ def without_effect(said: Sequence[Word], taken: Sequence[str]) -> list[Word]:
 def with_protocol(match: str) -> str | None:
     """The match with the protocol that its fields need, as far as their names tell."""
     said = words(match)
-    names = {word.name for word in said}
-    if "icmp_type" in names and any(name.startswith("nd_") for name in names):
+    keywords = {word.name for word in said}
+    if "icmp_type" in keywords and any(name.startswith("nd_") for name in keywords):
         return None  # what is missing is another type
     for prefix, protocol in _FIELDS.items():
         if any(word.name.startswith(prefix) for word in said):

@@ -147,9 +147,9 @@ def _wrong_line(stderr: str, request: Request) -> OvstoolError | None:
     wrong = at_line(stderr)
     if not wrong:
         return None
-    flows, why = request.flows, one_line(wrong.why)
+    flows, why = request.flows, unescaped(one_line(wrong.why))
     if request.match and (flows is None or flows.file is None):
-        what = f"match {quote(request.match)}"
+        what = f"match {quote(unescaped(request.match))}"
     else:
         what = flows.place(wrong.number) if flows else request.what
     return _lacking_feature(what, why, request) or UsageError(what, why)
@@ -168,7 +168,7 @@ def _no_usable_format(stderr: str, request: Request) -> OvstoolError | None:
     if "usable flow formats" not in message(stderr):
         return None
     flows = request.flows
-    what = quote(flows.file or "flows") if flows else f"match {quote(request.match)}"
+    what = quote(flows.file or "flows") if flows else f"match {quote(unescaped(request.match))}"
     allowed = f", of those that the bridge allows ({', '.join(request.protocols)})" if request.protocols else ""
     hint = "a match on the protocol whose fields an action changes, such as ip" if flows else None
     return Refused(what, f"no version of OpenFlow from 1.3 on{allowed} can express all of this; nothing was changed", hint)

@@ -102,7 +102,7 @@ def _userspace(port: PortState) -> Iterator[Finding]:
         marks = f"{'; its dscp is marked all the same' if marking else ''}"
         evidence = (
             f"{port.bridge} uses the userspace datapath (netdev), where set_queue selects no class of {port.type}: all traffic goes through "
-            f"queue 0{marks}; the kernel datapath (datapath_type=system) has queues; the remedy keeps queue 0 only"
+            f"queue 0{marks}; the kernel datapath (datapath_type=system) has queues; the command below keeps only queue 0"
         )
         # Not to change the datapath, which takes all ports of the bridge down, and those of DPDK for good.
         kept = {number: queue for number, queue in port.queues.items() if not number} | marking

@@ -10,7 +10,7 @@ from ovstool.errors import Refused, Unreachable, UsageError, one_line, quote
 from ovstool.openflow.accepts import match_probes
 from ovstool.openflow.syntax import lexer, names, ofctl_errors, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
-from ovstool.ovsdb.values import ofport
+from ovstool.ovsdb.values import many, ofport
 from ovstool.switch import Change, Switch, lookup
 from ovstool.switch.ofctl import OfctlBridge, nobodys_cookie
 
@@ -97,7 +97,7 @@ def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     else:
         changes = [Change(bridge, _change_by_adding(reached, flows, found))]
         sent = flows
-        switch.notes.append(f"flows: {len(found.plus) - found.updated} new, {found.updated} with other actions, cookie or timeouts")
+        switch.notes += _counts(len(found.plus) - found.updated, found.updated)
     if any(change.change != "unchanged" for change in changes):
         reached.change("--bundle", "add-flows", flows=sent)
     return FlowChanges(changes, _signed(found, added_only=True) if switch.dry_run else [])
@@ -143,6 +143,8 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
     """
     reached = OfctlBridge.of(switch, bridge)
     named = match or f"all flows of {bridge}"
+    if match and not strict and "priority" in match_probes.beside_fields(match):
+        raise UsageError(f"match {quote(match)}", "unknown keyword priority: a priority is matched only with --strict")
     match = reached.checked_match(match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = _strictly_matching(reached, match) if strict else reached.flows(match, with_names=switch.dry_run)
@@ -158,6 +160,9 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
     if count:
         reached.change(*(["--strict"] if strict else []), "del-flows", match=match)
     switch.notes.append(f"{units.counted(count, 'flow')}{'' if switch.dry_run else ' deleted'}")
+    if not match and not switch.dry_run and not many(lookup.bridges(switch, [bridge], ("controller",))[0]["controller"]):
+        again = f"ovstool flow add {quote(bridge)} priority=0,actions=NORMAL"
+        switch.notes.append(f"{quote(bridge)} has no flows and drops everything; to forward as a learning switch again: {again}")
     return FlowChanges([Change(named, "deleted" if count else "unchanged")], lines)
 
 
@@ -193,7 +198,7 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
             again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
             switch.notes.append(f"ovs-ofctl replaces flows without {' and '.join(unsent)}; try: {again}")
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
-    switch.notes.append(f"flows: {new} new, {found.updated} with other actions, cookie or timeouts, {gone} deleted")
+    switch.notes += _counts(new, found.updated, gone)
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
 
 
@@ -239,10 +244,18 @@ def follow(switch: Switch, bridge: str, flow: str) -> "Trace":
 
 def _trace_error(flow: str, said: str) -> UsageError | Unreachable | Refused:
     if re.search(_NOT_A_FLOW, said):
-        return UsageError(f"flow {quote(flow)}", said.partition(f"syntax: {one_line(flow)}: ")[2] or said)
+        why = said.partition(f"syntax: {one_line(flow)}: ")[2] or said
+        return UsageError(f"flow {quote(flow)}", why, match_probes.with_protocol(flow) if "prerequisites" in why else None)
     if "cannot connect" in said or "pidfile" in said:
         return Unreachable("ovs-vswitchd", said, "is it running?")
     return Refused("ofproto/trace", said)
+
+
+def _counts(new: int, updated: int, gone: int = 0) -> list[str]:
+    """A note of how many flows a file changes, if it changes any."""
+    parts = ((new, "new"), (updated, "with other actions, cookie or timeouts"), (gone, "deleted"))
+    said = ", ".join(f"{count} {what}" for count, what in parts if count)
+    return [f"flows: {said}"] if said else []
 
 
 def _signed(found: text.Difference, added_only: bool = False) -> list[str]:

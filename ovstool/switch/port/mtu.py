@@ -31,10 +31,10 @@ def require_taken(switch: Switch, name: str, wanted: int) -> None:
     refusing = [row for row in rows if one(row["mtu"]) != wanted == one(row["mtu_request"])]
     if refusing:
         told = ", ".join(map(_mtu_it_has, refusing))
-        why = f"{told}, and {wanted} was asked for; its log says why (the database holds what was asked for)"
+        why = f"{told} ({wanted} was asked for); see the log of ovs-vswitchd"
         raise Refused("ovs-vswitchd", one_line(why))
 
 
 def _mtu_it_has(row: Row) -> str:
     mtu = one(row["mtu"])
-    return f"{row['name']} has no MTU" if mtu is None else f"{row['name']} has an MTU of {mtu}"
+    return f"{row['name']} has no MTU" if mtu is None else f"{row['name']} stays at MTU {mtu}"

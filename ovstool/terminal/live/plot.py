@@ -152,6 +152,6 @@ class Plot:
     def _open_help(self) -> None:
         more = [
             "A column is one reading, or the mean of all since the last drawing; a light block reaches to the highest of them.",
-            "R: the counters began anew.",
+            "R: counters were reset.",
         ]
         self._page = help_page(self.keys, more, self._characters)

@@ -119,10 +119,10 @@ class Table:
         state, printable = self._state, self.view.characters.printable
         lines = [[(self._clip(printable(self.note), width), MARK)]] if self.note else []
         if height >= _LOW and state.interval_s and any(column.is_history for column, _ in columns):
-            caption = f"history: a column is one reading, {state.interval_s:.3f} s"
+            caption = f"history: each bar is one reading, {state.interval_s:.3f} s"
             if state.readings > 1:
                 span = f"{state.readings} readings, {state.readings * state.interval_s:.3f} s"
-                caption = f"rates: mean of {span}; history: a column is the highest of them"
+                caption = f"rates: mean of {span}; history: each bar is the highest of them"
             lines.append([(self._clip(caption, width), DIM)])
         if self._is_typing:
             text = f"/{printable(self._order.filter)}"
