@@ -157,6 +157,6 @@ class StatsPlot(SwitchCommand):
         out = self.app.stdout
         terminal = out.isatty()
         width = window_width() if terminal else 80
-        canvas(out).write(
-            plot_text.draw(picture, width, not plot_text.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR"))
-        )
+        text = plot_text.draw(picture, width, not plot_text.has_blocks(out.encoding), terminal and not os.environ.get("NO_COLOR"))
+        with self.paged():
+            canvas(out).write(text)

@@ -151,6 +151,12 @@ def test_what_programs_read_does_not(switch, tmp_path, command):
     assert "paged" not in on(switch, command, 80, 2, **pager(tmp_path, "echo paged; cat"))
 
 
+def test_a_plot_that_is_longer_than_the_screen_goes_through_the_pager(switch, tmp_path):
+    command = f"stats record {tmp_path}/r.csv eth1 --interval 0.01 --count 3"
+    assert switch.ovstool(command).code == 0
+    assert on(switch, f"stats plot {tmp_path}/r.csv", 80, 5, **pager(tmp_path, "echo paged; cat")).startswith("paged")
+
+
 @pytest.mark.parametrize("its", ["/nonexistent/pager", "false", "sh -c 'exit 3'", "sh -c 'kill -9 $$'", "'"])
 def test_a_pager_that_is_missing_or_dies_loses_nothing(full, its):
     assert on(full, "port list", 80, 3, PAGER=its) == on(full, "port list", 80, PAGER="cat")
