@@ -146,8 +146,9 @@ def test_what_a_match_covers_is_deleted(br0):
     assert br0.run("del br0 cookie=5/-1") == (0, "cookie=5/-1: deleted\n", note("1 flow deleted"))
     assert br0.run("del br0 tcp,in_port=eth1") == (0, "tcp,in_port=eth1: deleted\n", note("2 flows deleted"))
     assert br0.flows == [NORMAL]
-    assert br0.run("del br0") == (0, "all flows of br0: deleted\n", note("1 flow deleted"))
-    assert br0.run("del br0") == (0, "all flows of br0: unchanged\n", note("0 flows deleted"))
+    drops = "br0 has no flows and drops everything; to forward as a learning switch again: ovstool flow add br0 priority=0,actions=NORMAL"
+    assert br0.run("del br0") == (0, "all flows of br0: deleted\n", note("1 flow deleted", drops))
+    assert br0.run("del br0") == (0, "all flows of br0: unchanged\n", note("0 flows deleted", drops))
 
 
 def test_the_flow_that_is_named_exactly_is_deleted(br0):
