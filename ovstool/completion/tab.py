@@ -7,7 +7,7 @@ nor the commands are imported for it, nor what asks a switch unless one is asked
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ovstool.completion import shell_line
 from ovstool.completion.candidates import FILES, Ask, candidates, is_open
@@ -38,21 +38,21 @@ def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS,
     if at.values == FILES:
         yield f"{FILES} {at.head}"
         return
-    os.environ.update(line.environ)
     is_known = all(word.known for word in (*line.before, *line.after))
-    found = candidates(COMMANDS, at, ask or _asking(at, is_known)) if line.current.known else {}
+    found = candidates(COMMANDS, at, ask or _asking(at, is_known, line.environ)) if line.current.known else {}
     yield "open" if any(map(is_open, found)) else "words"
     for text, about in found.items():
         if written := shell_line.written(shell, text, line.current):
             yield f"{written}\t{about}" if about and shell != "bash" else written
 
 
-def _asking(at: Place, is_known: bool) -> Ask:
-    """Asks the switch that the line leads to, when that can be told from it."""
+def _asking(at: Place, is_known: bool, environ: Mapping[str, str]) -> Ask:
+    """Asks the switch that the line leads to, with the variables that it sets, when that can be told from it."""
 
     def ask(kind: str, *of: str) -> Sequence[str]:
         if not is_known:
             return ()
+        os.environ.update(environ)
         from ovstool import lazy_imports
 
         with lazy_imports.in_force():

@@ -136,7 +136,7 @@ def test_adding_twice_changes_nothing_however_it_is_written(switch, ovstool):
     assert ovstool(["flow", "add", "br0", "--file", name]).stdout == "br0: created\n"
     time.sleep(1.1)
     result = ovstool(["flow", "add", "br0", "--file", name])
-    assert result.stdout == "br0: unchanged\n" and "0 new" in result.stderr
+    assert result.stdout == "br0: unchanged\n" and result.stderr == ""
     assert all(row["duration_s"] > 1 for row in ovstool("flow list br0 -f json").json)
     assert ovstool(["flow", "replace", "br0", "--file", name]).stdout == "br0: unchanged\n"
     result = ovstool(["flow", "diff", "br0", "--file", name])

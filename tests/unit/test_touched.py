@@ -19,6 +19,7 @@ import ovstool
 TOUCHED = {
     "argparse.ArgumentParser": {
         "_action_groups": None,
+        "_actions": None,
         "_get_value": "self, action, arg_string",
         "_get_values": "self, action, arg_strings",
         "_option_string_actions": None,
