@@ -163,7 +163,8 @@ class SwitchCommand(Command):
         try:
             return self.on_switch(switch, args)
         except NotFound as error:
-            if self.if_absent and error.why.startswith("no "):
+            names_another = error.hint and not error.hint.startswith("ovstool ")
+            if self.if_absent and (names_another or self.if_absent.startswith(error.hint or "-")):
                 raise NotFound(error.what, error.why, self.if_absent) from error
             raise
 

@@ -103,5 +103,5 @@ class Terminal:
 
     def frame(self) -> list[str]:
         """The last whole screen as it was written, with its lines as long as they were."""
-        *_, last, _unfinished = self.raw.decode().split("\x1b[H")
+        *_, last, _unfinished = self.raw.decode(errors="replace").split("\x1b[H")
         return _ESCAPE.sub("", last).replace("\r", "").split("\n")

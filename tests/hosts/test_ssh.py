@@ -240,6 +240,7 @@ def test_tcp_from_there(home):
             stream.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 stream.recv(100)
+        stream.settimeout(S)
         assert stream.recv(100) == b""
         stream.close()
 
