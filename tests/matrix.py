@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("ovstool", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("ovstool", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "completions")
 MINORS = range(10, 30)
 # The last Python for which the floor of a library that is compiled has wheels; a newer one takes the newest of it.
 LAST_WHEEL = {"PyYAML": "3.11", "matplotlib": "3.12"}
