@@ -165,6 +165,17 @@ def test_q_does_not_wait_for_the_next_reading(terminal):
     assert shown.raw.endswith(b"ended\r\n")
 
 
+def test_q_before_the_block_has_begun(terminal):
+    """On a slow machine the first screen is there, and a key pressed, before the main thread has come so far."""
+    late = "start = Live._begin\ndef begin(live): start(live); time.sleep(1)\nLive._begin = begin\n"
+    shown = terminal(f"{late}watch({THREE})")
+    while b"\x1b[?7l" not in shown.raw:
+        assert shown.read()
+    shown.press("q")
+    assert shown.end() == 0
+    assert shown.raw.endswith(b"ended\r\n")
+
+
 def test_a_window_of_any_size(terminal):
     """What is drawn of it is no more than a person could have."""
     shown = terminal(f"watch({THREE})")

@@ -70,6 +70,8 @@ class Live:
         self._ring.setblocking(False)
         shown.wake = self._wake
         self._due = 0.0  # when to look for readings; 0 until there was one
+        self._undo = ExitStack()
+        self._is_entered = False  # the block has begun, so an interruption ends no more than the block
         self._stop = False
         self._changed = True
         self._quit = False
@@ -77,23 +79,31 @@ class Live:
         self._failed: Exception | None = None
 
     def __enter__(self) -> "Live":
-        with ExitStack() as undo:
-            handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), self._interrupt) | {
-                signal.SIGTSTP: self._suspend
-            }
-            for signum, handler in handlers.items():
-                if (before := signal.getsignal(signum)) not in (signal.SIG_IGN, None):
-                    undo.callback(signal.signal, signum, before)
-                    signal.signal(signum, handler)
-            undo.callback(self._bell.close)
-            undo.callback(self._ring.close)
-            undo.callback(self._release)
-            self._seize()
-            undo.callback(self._thread.join)
-            undo.callback(self._end_thread)
-            self._thread.start()
-            self._undo = undo.pop_all()
+        try:
+            self._begin()
+        except BaseException:
+            self._undo.close()
+            raise
+        # Between here and the block no signal is handled: Python looks for them where functions begin and loops go round.
+        self._is_entered = True
         return self
+
+    def _begin(self) -> None:
+        undo = self._undo
+        handlers = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), self._interrupt) | {
+            signal.SIGTSTP: self._suspend
+        }
+        for signum, handler in handlers.items():
+            if (before := signal.getsignal(signum)) not in (signal.SIG_IGN, None):
+                undo.callback(signal.signal, signum, before)
+                signal.signal(signum, handler)
+        undo.callback(self._bell.close)
+        undo.callback(self._ring.close)
+        undo.callback(self._release)
+        self._seize()
+        undo.callback(self._thread.join)
+        undo.callback(self._end_thread)
+        self._thread.start()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
         self._leaving = self._leaving or time.monotonic()
@@ -181,6 +191,8 @@ class Live:
                 self._listen(max(self._due - time.monotonic(), 0) or _TICK_S)
         except Exception as error:
             self._failed, self._quit = error, True
+        while not (self._is_entered or self._stop):
+            time.sleep(0.001)
         # The main thread may be waiting for a reading. Where Ctrl-C means nothing to us, it goes on until there is one.
         if self._quit and not self._leaving and signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
