@@ -170,15 +170,17 @@ def run(sandbox: Sandbox, argv: Sequence[str], extra: Mapping[str, str] | None =
     command = [*namespaces.in_namespace(sandbox), program, *argv[1:]]
     sys.stdout.flush()
     with signals.handled(signals.leave_to_the_child, signal.SIGINT, signal.SIGQUIT):
+        child = None
         try:
-            child = subprocess.Popen(command, env=env)
+            with signals.deferred():  # or one that comes while it is being started would leave it behind
+                child = subprocess.Popen(command, env=env)
+            code = child.wait()
         except OSError as e:
             print(f"ovstool: {quote(argv[0])}: {e.strerror}", file=sys.stderr)
             return 126
-        try:
-            code = child.wait()
         except BaseException:
-            _end_child(child)
+            if child:
+                _end_child(child)
             raise
     return code if code >= 0 else 128 - code
 

@@ -76,10 +76,10 @@ def one_bad_key(peer):
 def test_an_agent_that_does_not_come_to_an_end(home, tmp_path, handler):
     with home.sshd() as port, agent(tmp_path / "agent", handler) as path:
         home.know(port)
-        code, stderr, took_s = home.ovstool("-H", f"root@127.0.0.1:{port}", "-t", "5", "show", SSH_AUTH_SOCK=path, timeout_s=20)
+        code, stderr, took_s = home.ovstool("-H", f"root@127.0.0.1:{port}", "-t", "8", "show", SSH_AUTH_SOCK=path, timeout_s=30)
     # The key in the file is tried only after the agent's, or before: with the usual files it is after.
     assert (code, "agent" in stderr) == (TIMEOUT, True), stderr
-    assert took_s < 10
+    assert took_s < 14
 
 
 @pytest.mark.parametrize("handler", [gigabytes, garbage, nothing, one_bad_key])

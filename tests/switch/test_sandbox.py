@@ -568,12 +568,26 @@ def test_run_without_a_command_is_wrong_usage(place):
     assert "no command given" in done.stderr
 
 
+# Where the machine is slow the command runs before its start has come to an end.
+_SLOW_START = """
+import subprocess, sys, time
+class Slow(subprocess.Popen):
+    def __init__(self, argv, **how):
+        super().__init__(argv, **how)
+        time.sleep(1 if "exec sleep 60" in argv[-1] else 0)
+subprocess.Popen = Slow
+from ovstool.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("program", [["-m", "ovstool"], ["-c", _SLOW_START]], ids=["usual", "slow"])
 @pytest.mark.parametrize("signum, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_run_cleans_up_when_it_is_told_to_end(place, tmp_path, signum, code):
+def test_run_cleans_up_when_it_is_told_to_end(place, tmp_path, signum, code, program):
     told = tmp_path / "told"
     script = f"echo $$ $OVS_RUNDIR > {told}.new; mv {told}.new {told}; exec sleep 60"
     argv = ["sandbox", "run", "--dir", str(place), "--datapath", "dummy", "--", "sh", "-c", script]
-    with subprocess.Popen([sys.executable, "-m", "ovstool", *argv], stdin=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, *program, *argv], stdin=subprocess.DEVNULL) as process:
         wait_until(told.exists)
         pid, directory = told.read_text().split()
         process.send_signal(signum)

@@ -93,10 +93,12 @@ def watching(switch, words: str):
 def rows_until(process, wanted) -> list[dict]:
     """Rows as they come, up to and with the first that is wanted."""
     rows = []
+    deadline = time.monotonic() + 60
     for line in process.stdout:
         rows.append(json.loads(line))
         if wanted(rows[-1]):
             return rows
+        assert time.monotonic() < deadline, f"it never came: {rows[-3:]}"
     raise AssertionError(f"it ended: {rows[-3:]} {process.stderr.read()}")
 
 
