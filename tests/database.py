@@ -75,7 +75,8 @@ class Database:
         """The exit code and what was printed, to stdout and to stderr, without --db in what to try; over the socket at ``path``."""
         out, err = io.StringIO(), io.StringIO()
         db = f"unix:{path}" if path else self.switch.box.db
-        code = App(out, err).run(["--no-wait", "--db", db, *shlex.split(command)])
+        patience = ["--timeout", "60"] if path else []  # as what waits there for another command may be on a busy machine
+        code = App(out, err).run(["--no-wait", *patience, "--db", db, *shlex.split(command)])
         return int(code), out.getvalue(), err.getvalue().replace(f" --db {db}", "")
 
     def ask(self, command: str):

@@ -13,6 +13,8 @@ from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
 _COLUMNS = {"mtu": "mtu_request", "trunk": "trunks"}  # of options that are named otherwise
 
+_vlan = number(0, 4095)
+
 
 class PortList(SwitchLister):
     """List ports
@@ -161,16 +163,30 @@ class PortDel(SwitchWriter):
         return removal.delete(switch, args.ports, args.if_exists)
 
 
+def _vlans(text: str) -> list[int]:
+    """argparse type: VLANs and ranges of them, separated by commas."""
+    return [vlan for part in text.split(",") for vlan in _range(part)]
+
+
+def _range(text: str) -> range:
+    low, dash, high = text.partition("-")
+    if dash and not (low and high):
+        raise argparse.ArgumentTypeError(f"{quote(text)}: a range has two ends, as in 10-19")
+    first, last = _vlan(low), _vlan(high or low)
+    if last < first:
+        raise argparse.ArgumentTypeError(f"{text}: a range begins with its smaller end")
+    return range(first, last + 1)
+
+
 def _add_spec_options(parser: argparse.ArgumentParser) -> None:
-    vlan = number(0, 4095)
     parser.add_argument("--type", metavar="T", type=word, help="system (a device, default), internal, patch, vxlan, geneve, gre, ...")
-    parser.add_argument("--tag", metavar="N", type=vlan, help="VLAN of an access or dot1q-tunnel port (0 to 4095), or the native VLAN")
+    parser.add_argument("--tag", metavar="N", type=_vlan, help="VLAN of an access or dot1q-tunnel port (0 to 4095), or the native VLAN")
     parser.add_argument(
         "--trunk",
         metavar="N,...",
         action="append",
-        type=comma_list(vlan),
-        help="VLANs of a trunk or native port (default: all); repeatable",
+        type=_vlans,
+        help="VLANs of a trunk or native port, such as 10,20-29 (default: all); repeatable",
     )
     parser.add_argument(
         "--vlan-mode",

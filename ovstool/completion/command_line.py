@@ -58,7 +58,7 @@ COMMANDS = Commands(
                 Option(names=('--bond',), values='devices,', about='members of a bond, at least two', repeats=True, excludes=()),
                 Option(names=('--type',), values='interface types', about='system (a device, default), internal, patch, vxlan, geneve, gre, ...', repeats=False, excludes=()),
                 Option(names=('--tag',), values='', about='VLAN of an access or dot1q-tunnel port (0 to 4095), or the native VLAN', repeats=False, excludes=()),
-                Option(names=('--trunk',), values='', about='VLANs of a trunk or native port (default: all)', repeats=True, excludes=()),
+                Option(names=('--trunk',), values='', about='VLANs of a trunk or native port, such as 10,20-29 (default: all)', repeats=True, excludes=()),
                 Option(names=('--vlan-mode',), values=('access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'), about='access, trunk, native-tagged, native-untagged, dot1q-tunnel (default ...', repeats=False, excludes=()),
                 Option(names=('--peer',), values='ports', about='the patch port at the other end (makes it a patch port)', repeats=False, excludes=()),
                 Option(names=('--remote-ip',), values='', about='the other end of a tunnel', repeats=False, excludes=()),
@@ -74,7 +74,7 @@ COMMANDS = Commands(
             (
                 Option(names=('--type',), values='interface types', about='system (a device, default), internal, patch, vxlan, geneve, gre, ...', repeats=False, excludes=()),
                 Option(names=('--tag',), values='', about='VLAN of an access or dot1q-tunnel port (0 to 4095), or the native VLAN', repeats=False, excludes=()),
-                Option(names=('--trunk',), values='', about='VLANs of a trunk or native port (default: all)', repeats=True, excludes=()),
+                Option(names=('--trunk',), values='', about='VLANs of a trunk or native port, such as 10,20-29 (default: all)', repeats=True, excludes=()),
                 Option(names=('--vlan-mode',), values=('access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'), about='access, trunk, native-tagged, native-untagged, dot1q-tunnel (default ...', repeats=False, excludes=()),
                 Option(names=('--peer',), values='ports', about='the patch port at the other end (makes it a patch port)', repeats=False, excludes=()),
                 Option(names=('--remote-ip',), values='', about='the other end of a tunnel', repeats=False, excludes=()),

@@ -24,6 +24,7 @@ def test_list(switch, ovstool):
         ("", ""),
         ("--tag 10", "tag=10"),
         ("--trunk 20,10 --trunk 30", "trunks=10,20,30"),
+        ("--trunk 4094-4095,3,0-1,1-2", "trunks=0,1,2,3,4094,4095"),
         ("--tag 0 --external-id a=b", "tag=0 -- set interface {} external_ids:a=b"),
         ("--type internal", "-- set interface {} type=internal"),
         ("--type system", ""),

@@ -7,6 +7,7 @@ from functools import partial
 from ovstool.terminal.live.cells import BOLD, PLAIN, SPARK, Cell, Characters
 from ovstool.terminal.live.rates import per_second
 from ovstool.terminal.live.view import Column, Line, Seen, View
+from ovstool.units import human, human_duration
 
 _ORDERS = ("bps", "pps", "table", "priority", "cookie", "match", "actions")
 
@@ -62,6 +63,7 @@ def page(seen: Seen) -> Iterator[str]:
     """A flow with all that is cut short in the table."""
     row = seen.row
     yield f"table {row.table}, priority {row.priority}, cookie {row.cookie}"
+    yield f"{human(row.bps, 'bit/s')}, {human(row.pps, 'pkt/s')} over the last {human_duration(row.interval_s)}"
     yield ""
     for name in ("match", "actions"):
         yield f"  {name:9}  {_words(seen, name)}"
