@@ -58,6 +58,29 @@ def headers(switch, command: str) -> list[str]:
     return list(rows[0]) if rows else []
 
 
+@pytest.fixture(scope="module")
+def large(running_switch):
+    """A switch with 300 ports whose names are as long as they can be, and with a value in most columns of each."""
+    names = [f"port{number:03}-is-long" for number in range(300)]
+    with running_switch("dummy", ["eth1"]) as switch:
+        adds = " ".join(f"-- add-port br0 {name} tag={number} -- set interface {name} external_ids:iface-id={name}-{number} type=dummy"
+                        f" ingress_policing_rate={10 ** (number % 9)}" for number, name in enumerate(names))  # fmt: skip
+        switch.vsctl(f"--no-wait {adds.removeprefix('-- ')}")
+        assert switch.ovstool(f"--no-wait qos set {' '.join(names)} --max-rate 200mbit --queue 0:min=100mbit").code == 0
+        flows = [f"table={number},in_port={number + 1},actions=set_queue:0,output:{number + 2}" for number in range(250)]
+        assert switch.ovstool(shlex.join(["flow", "add", "br0", *flows])).code == 0
+        yield switch
+
+
+@pytest.mark.parametrize("columns", [20, 80, 120])
+def test_lists_of_300_ports_fit_the_window(large, columns):
+    for command in (*LISTS, *CHECKS, "show", "qos show port299-is-long", "bridge show br0"):
+        lines = without_colours(on(large, command, columns, 60_000)).splitlines()
+        assert [line for line in lines if len(line) > columns and not line.lstrip().startswith("try: ")] == [], command
+        if columns >= 80 and command in ("port list", "stats", "police list", "qos list", "show"):
+            assert [name for name in ("port000-is-long", "port299-is-long") if not any(name in line for line in lines)] == [], command
+
+
 @pytest.mark.parametrize("command", [*LISTS, "flow top br0 --interval 0.2"])
 def test_columns_without_a_value_are_left_out(switch, command):
     rows = switch.ovstool(f"{command} -f json").json
