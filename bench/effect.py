@@ -17,7 +17,7 @@ from ovstool import sandbox
 PORTS = FLOWS = 10_000
 MOST_S = 0.3
 _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14"
-_TIMEOUT_S = 120
+_TIMEOUT_S = 300
 _CHUNK = 500  # ports in one transaction
 
 # Each tells a part of what 'qos explain' does, and somebody has to put it together.
