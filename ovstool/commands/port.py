@@ -169,10 +169,10 @@ def _vlans(text: str) -> list[int]:
 
 
 def _range(text: str) -> range:
-    low, dash, high = text.partition("-")
-    if dash and not (low and high):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: a range has two ends, as in 10-19")
-    first, last = _vlan(low), _vlan(high or low)
+    low, _, high = text.partition("-")
+    if not (low and high):
+        return range(_vlan(text), _vlan(text) + 1)
+    first, last = _vlan(low), _vlan(high)
     if last < first:
         raise argparse.ArgumentTypeError(f"{text}: a range begins with its smaller end")
     return range(first, last + 1)

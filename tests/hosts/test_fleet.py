@@ -61,9 +61,9 @@ def hosts_of(done) -> list[str]:
 
 
 def wait_for(condition, what: str):
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + 3 * WAIT_S
     while not condition():
-        assert time.monotonic() < deadline, f"not within {WAIT_S} s: {what}"
+        assert time.monotonic() < deadline, f"not within {3 * WAIT_S} s: {what}"
         time.sleep(0.05)
 
 
