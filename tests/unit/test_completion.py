@@ -331,6 +331,11 @@ def test_every_value_is_of_a_kind_that_is_known():
     assert all(isinstance(option, Option) and option.about for option in options)
 
 
+def test_the_scripts_may_say_what_breaks_words(capfdbinary):
+    assert tab.main(["bash", "ovstool sflow e", ""]) == tab.main(["bash", "ovstool sflow e", "", " =:"]) == 0
+    assert capfdbinary.readouterr().out == b"words\nenable\n" * 2
+
+
 def test_no_question_no_answer(capsys):
     assert [tab.main(words) for words in ([], ["csh", "a", "b"], ["bash", "a"], ["bash", "a", "b", "c", "d"])] == [2] * 4
     assert capsys.readouterr().out == ""

@@ -1,6 +1,11 @@
 """What the keys of live views do, without a terminal: scrolling, selecting, filtering, pages, the interval; flows and charts on any screen."""
 
+import fcntl
 import os
+import pty
+import re
+import struct
+import termios
 import time
 
 import pytest
@@ -10,6 +15,7 @@ from ovstool.errors import NotFound
 from ovstool.pace import Pace
 from ovstool.rates import Rate
 from ovstool.switch.flow.top import TopFlow
+from ovstool.terminal.live import progress
 from ovstool.terminal.live.cells import Characters
 from ovstool.terminal.live.flows import FlowsView, page
 from ovstool.terminal.live.keys import Keys
@@ -104,6 +110,9 @@ def test_every_row_is_reached():
     assert names_on(press(found, "G", "g")) == NAMES[:10] and names_on(press(found, "end", "home", "page up")) == NAMES[:10]
     assert names_on(press(found, "page down")) == NAMES[9:19] and selected(found) == "eth9"
     assert names_on(press(found, *["page down"] * 5)) == NAMES[20:] and selected(found) == "eth29"
+    for keys, port in ((["k"], "eth28"), (["up"], "eth27"), (["j"], "eth28"), (["down"], "eth29"), (["g"], "eth0"), (["G"], "eth29")):
+        press(found, *keys)
+        assert selected(found) == port, keys
     assert "30 ports" in shown(found, 80, 40)[0] and " of " not in shown(found, 80, 40)[0]
 
 
@@ -371,6 +380,12 @@ def test_charts_on_any_screen():
             lines = shown(found, width, height)
             assert all(cell_len(line) <= width for line in lines), (width, height)
     assert shown(found)[0].endswith("lines 1-12 of 49")
+    for height in range(12, 40):
+        lines = shown(plot([rate("eth1", rx=1.0)]), 80, height)
+        charts = [index for index, line in enumerate(lines) if re.match("eth1 [rt]x", line)]
+        assert "lines 1-" not in lines[0] and len(charts) == 2, height
+        # As high as both fit, with the head, the times and the keys; a chart of more than 8 lines says no more.
+        assert charts[1] - charts[0] == min((height - 3) // 2, 9), height
     press(found, "end")
     assert any("eth7 tx" in line for line in shown(found)) and "eth0" not in "".join(shown(found))
     assert "".join(shown(plot(*many, encoding="ascii"))).isascii()
@@ -393,6 +408,17 @@ def test_charts_are_paused():
 
 
 # --- how far it is
+
+
+def test_what_is_counted_is_written_in_place_and_cut_to_the_window(monkeypatch):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(progress, "_EACH_S", 0.01)
+    with os.fdopen(theirs, "w") as terminal, Counting(terminal, True, 3000.0) as counting:
+        counting.count([rate("eth1")])
+        assert os.read(ours, 100).startswith(b"\r0 of 3000 s, 1 read\x1b[K")
+    os.close(ours)
 
 
 def test_what_has_been_counted():
