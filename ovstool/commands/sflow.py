@@ -7,6 +7,7 @@ from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
+from ovstool.switch.sflow import targets
 from ovstool.switch_command import SwitchLister, SwitchWriter
 
 
@@ -86,16 +87,16 @@ class SflowList(SwitchLister):
         return sflow.list_all(switch)
 
 
-def _collector(text: str) -> sflow.Collector:
+def _collector(text: str) -> targets.Collector:
     try:
-        return sflow.parse_collector(text)
+        return targets.parse_collector(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _agent(text: str) -> str:
     try:
-        return sflow.parse_agent(word(text))
+        return targets.parse_agent(word(text))
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

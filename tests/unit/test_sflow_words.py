@@ -4,6 +4,7 @@ import pytest
 
 from ovstool.errors import UsageError
 from ovstool.switch import sflow
+from ovstool.switch.sflow import targets
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ from ovstool.switch import sflow
     ],
 )
 def test_a_collector(text, collector):
-    assert tuple(sflow.parse_collector(text)) == collector
+    assert tuple(targets.parse_collector(text)) == collector
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_a_collector(text, collector):
 )  # fmt: skip
 def test_no_collector(text):
     with pytest.raises(UsageError) as refused:
-        sflow.parse_collector(text)
+        targets.parse_collector(text)
     assert refused.value.why == "not HOST or HOST:PORT with a port from 1 to 65535"
     assert refused.value.hint == "10.0.0.5, 10.0.0.5:6343 or [2001:db8::5]:6343" and refused.value.what.startswith("collector ")
 
@@ -57,7 +58,7 @@ def test_no_collector(text):
 )
 def test_an_address_to_which_nothing_can_be_sent(text, error):
     with pytest.raises(UsageError) as refused:
-        sflow.parse_collector(text)
+        targets.parse_collector(text)
     assert (refused.value.what, refused.value.why, refused.value.hint) == error
 
 
@@ -66,16 +67,16 @@ def test_an_address_to_which_nothing_can_be_sent(text, error):
     [("eth0", "eth0"), ("192.0.2.7", "192.0.2.7"), ("2001:DB8:0::7", "2001:db8::7"), ("fe80::1", "fe80::1"), ("1.2.3", "1.2.3")],
 )
 def test_an_agent(text, agent):
-    assert sflow.parse_agent(text) == agent
+    assert targets.parse_agent(text) == agent
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "fe80::1%eth0"])
 def test_an_address_that_is_no_switchs(text):
     with pytest.raises(UsageError, match="not an address that identifies a switch") as refused:
-        sflow.parse_agent(text)
+        targets.parse_agent(text)
     assert refused.value.what == f"agent {text}"
 
 
 def test_a_collector_is_on_ianas_port():
-    assert sflow.Collector("10.0.0.5") == ("10.0.0.5", 6343) and (sflow.MOST_HEADER, sflow.SAFE_HEADER) == (612, 472)
+    assert targets.Collector("10.0.0.5") == ("10.0.0.5", 6343) and (sflow.MOST_HEADER, sflow.SAFE_HEADER) == (612, 472)
     assert (sflow.MOST_SAMPLING, sflow.SAMPLING, sflow.POLLING_S, sflow.HEADER) == (42_949_672, 400, 30, 128)
