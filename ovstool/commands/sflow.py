@@ -1,7 +1,7 @@
 """ovstool sflow"""
 
 import argparse
-from typing import Any
+from typing import Any, Literal
 
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
@@ -40,7 +40,7 @@ class SflowEnable(SwitchWriter):
             type=_agent,
             help="interface or IP address that identifies the switch (default: the interface on the route to the collector)",
         )
-        parser.add_argument("--sampling", metavar="N", type=_sampling, help=f"sample one packet in N (default: {sflow.SAMPLING})")
+        parser.add_argument("--sampling", metavar="N", type=_sampling, help=f"sample one packet in N, or 'auto' (default: {sflow.SAMPLING})")
         parser.add_argument(
             "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
         )
@@ -101,7 +101,9 @@ def _agent(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _sampling(text: str) -> int:
+def _sampling(text: str) -> int | Literal["auto"]:
+    if text == sflow.AUTO:
+        return sflow.AUTO
     value = number(1, 2**32 - 1)(text)
     if value > sflow.MOST_SAMPLING:
         raise argparse.ArgumentTypeError(

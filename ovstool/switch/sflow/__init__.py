@@ -1,16 +1,19 @@
 """sFlow: samples of the packets of a bridge, sent to collectors (sFlow version 5; ovs-vswitchd.conf.db(5), table sFlow)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Literal, NamedTuple
 
 from ovstool.errors import NotFound, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import many, one, to_set
+from ovstool.ovsdb.values import many, mapping, one, to_set
 from ovstool.switch import Change, Switch, lookup
-from ovstool.switch.sflow import targets
+from ovstool.switch.sflow import host_answers, owners, reachability, sampling_rate, targets
+from ovstool.switch.sflow.host_answers import HostAnswers
 from ovstool.switch.sflow.targets import Collector
 
-SAMPLING = 400  # ovs-vswitchd's defaults, for columns that are empty
+AUTO: Literal["auto"] = "auto"
+SAMPLING = sampling_rate.UNKNOWN  # ovs-vswitchd's defaults, for columns that are empty
 POLLING_S = 30
 HEADER = 128
 # ovs-vswitchd drops a sample of more than half a datagram of 1400 bytes (sfl_receiver_writeFlowSample of sflow_receiver.c), of which it
@@ -24,13 +27,13 @@ _COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header", "exter
 class SflowSpec(NamedTuple):
     """What is asked of sFlow: one packet in ``sampling``, counters every ``polling_s`` seconds, ``header`` bytes of each packet.
 
-    ``agent`` is an interface or an IP address; None: the interface on the route to the first collector. ``force`` skips the checks of
-    agent and route.
+    ``agent`` is an interface or an IP address; None: the interface on the route to the first collector. ``sampling`` may be AUTO, by
+    the speed of each bridge's links. ``force``: what would be refused for the agent or the routes is written all the same.
     """
 
     collectors: tuple[Collector, ...]
     agent: str | None = None
-    sampling: int | None = None
+    sampling: int | Literal["auto"] | None = None
     polling_s: int | None = None
     header: int | None = None
     force: bool = False
@@ -66,23 +69,55 @@ def list_all(switch: Switch) -> list[ListedSflow]:
 def enable(switch: Switch, bridges: Sequence[str], spec: SflowSpec) -> list[Change]:
     """Export samples of each bridge as asked, and in no other way; all bridges in one transaction.
 
-    Raises NotFound, UsageError when no bridge is named and there are several, Refused for an agent without an address.
+    What ovs-vswitchd would silently ignore is refused, or noted with ``force``; what else may surprise is noted.
+    Raises NotFound, UsageError when no bridge is named and there are several, Refused.
     """
     if not switch.host_is_known and (spec.agent is None or not all(targets.is_ip(collector.host) for collector in spec.collectors)):
         why = "routes, addresses and names of the switch cannot be looked up through its database alone"
         raise UsageError(switch.address, why, "--agent IFACE and the IP addresses of collectors")
-    addresses = [targets.address(switch, collector) for collector in spec.collectors]
-    agent = targets.agent(switch, spec.agent, addresses[0], spec.force)
-    row: Row = {"targets": to_set(targets.target(*address) for address in lookup.unique(addresses))}
-    if agent is not None:
-        row["agent"] = agent
-    for column, value in (("sampling", spec.sampling), ("polling", spec.polling_s), ("header", spec.header)):
-        if value is not None:
-            row[column] = value
+    names = bridges or [row["name"] for row in _bridges(switch, bridges)]
+    watched = names if spec.sampling != AUTO and sampling_rate.depends_on_traffic(spec.sampling) else ()
+    with closing(sampling_rate.Traffic(switch, watched)) as traffic:
+        answers = _answers(switch, spec)
+        wanted = _wanted(switch, spec, answers)
+        sampling = {name: _sampling(switch, name, spec) for name in lookup.unique(names)}
+        rows = {name: wanted if n is None else wanted | {"sampling": n} for name, n in sampling.items()}
+        enabled = switch.write(lambda txn: _enable(txn, rows))
+        sampling_rate.note(switch, sampling, traffic)
+    switch.notes += owners.warnings({change.object: marks for change, marks in enabled}, answers)
+    return [change for change, _ in enabled]
+
+
+def _answers(switch: Switch, spec: SflowSpec) -> HostAnswers:
+    if not switch.host_is_known:
+        return host_answers.NOTHING
+    scope = spec.collectors[0].host.partition("%")[2]
+    device = scope or None if spec.agent is None else host_answers.NO_DEVICE if targets.is_ip(spec.agent) else spec.agent
+    return host_answers.ask(switch, [collector.host for collector in spec.collectors], device)
+
+
+def _wanted(switch: Switch, spec: SflowSpec, answers: HostAnswers) -> Row:
+    """The columns of the row but for ``sampling``; an empty one has ovs-vswitchd's default."""
+    collectors = reachability.resolved(switch, spec.collectors, answers)
+    agent = reachability.agent(spec.agent, collectors[0].host, answers)
+    for problem in reachability.problems(agent, collectors, answers) if switch.host_is_known else ():
+        if not spec.force:
+            raise problem
+        switch.notes.append(f"{problem.what}: {problem.why}")
     if spec.header is not None and spec.header > SAFE_HEADER:
         why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and may be too long to be sent"
         switch.notes.append(f"--header {spec.header}: {why}; {SAFE_HEADER} is safe for all")
-    return switch.write(lambda txn: _enable(txn, bridges, row))
+    given = {"agent": agent, "polling": spec.polling_s, "header": spec.header}
+    row: Row = {"targets": to_set(targets.target(*collector) for collector in collectors)}
+    return row | {column: value for column, value in given.items() if value is not None}
+
+
+def _sampling(switch: Switch, bridge: str, spec: SflowSpec) -> int | None:
+    if spec.sampling != AUTO:
+        return spec.sampling
+    from ovstool.switch.sflow import sampling_advice  # a rate that is given is looked at later, if at all
+
+    return sampling_advice.automatic(switch, bridge)
 
 
 def disable(switch: Switch, bridges: Sequence[str]) -> list[Change]:
@@ -90,20 +125,22 @@ def disable(switch: Switch, bridges: Sequence[str]) -> list[Change]:
     return switch.write(lambda txn: _disable(txn, bridges))
 
 
-def _enable(txn: Transaction, names: Sequence[str], wanted: Row) -> list[Change]:
+def _enable(txn: Transaction, wanted: Mapping[str, Row]) -> list[tuple[Change, dict[str, str]]]:
+    """What is done to each bridge, and the external_ids that are kept of a row that is replaced."""
     changes = []
-    for bridge in _bridges(txn, names):
+    for bridge in _bridges(txn, list(wanted)):
+        name = bridge["name"]
         present = list(lookup.by_uuid(txn, "sFlow", many(bridge["sflow"]), _COLUMNS).values())
         _hold(txn, bridge)
         for row in present:  # whose marks a new one takes on
             txn.hold(Query("sFlow", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
-        if present and _same(present[0], wanted):
-            changes.append(Change(bridge["name"], "unchanged"))
+        if present and _same(present[0], wanted[name]):
+            changes.append((Change(name, "unchanged"), {}))
             continue
         # A new row each time: an old one that no other bridge uses goes by itself, one that is shared stays as it is.
-        new = wanted | ({"external_ids": present[0]["external_ids"]} if present else {})
+        new = wanted[name] | ({"external_ids": present[0]["external_ids"]} if present else {})
         txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", new)})
-        changes.append(Change(bridge["name"], "updated" if present else "created"))
+        changes.append((Change(name, "updated" if present else "created"), mapping(present[0]["external_ids"]) if present else {}))
     return changes
 
 
@@ -118,8 +155,8 @@ def _disable(txn: Transaction, names: Sequence[str]) -> list[Change]:
     return changes
 
 
-def _bridges(txn: Transaction, names: Sequence[str]) -> list[Row]:
-    rows = lookup.bridges(txn, names, ("sflow",))
+def _bridges(reader: lookup.Reader, names: Sequence[str]) -> list[Row]:
+    rows = lookup.bridges(reader, names, ("sflow",))
     if not names and len(rows) != 1:
         if not rows:
             raise NotFound("bridge", "this switch has no bridge", "ovstool bridge add br0")
