@@ -122,11 +122,6 @@ class Switch:
         return os.path.dirname(self.address.removeprefix("unix:")) if self.address.startswith("unix:") else self._default_rundir
 
     @property
-    def pid_file(self) -> str:
-        """The file with the process id of ovs-vswitchd."""
-        return f"{self.rundir}/ovs-vswitchd.pid"
-
-    @property
     def client(self) -> Client:
         """The connection to the database, which the first question opens. Raises Unreachable, TimedOut."""
         # Not functools.cached_property: before Python 3.12 it has one lock for the clients of all switches, held while one is connected.
@@ -230,8 +225,8 @@ class Switch:
     def in_its_network(self) -> list[str]:
         """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
         if self._network is None:
-            script = f'{ELSEWHERE} && echo "$pid"'
-            pid = self.host.run(["sh", "-c", script, "sh", self.pid_file], self.remaining_s()).stdout.strip()
+            argv = ["sh", "-c", f'{ELSEWHERE} && echo "$pid"', "sh", f"{self.rundir}/ovs-vswitchd.pid"]
+            pid = self.host.run(argv, self.remaining_s()).stdout.strip()
             # Nothing: it is here, or not running, or not ours to look at.
             self._network = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"] if pid.isdecimal() else []
         return self._network

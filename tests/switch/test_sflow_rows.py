@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 
 import pytest
@@ -182,3 +183,32 @@ def test_what_the_database_alone_cannot_tell(database, words, is_refused):
     said = "routes, addresses and names of the switch cannot be looked up through its database alone; try: --agent IFACE and the IP addresses of collectors"
     code, _, errors = database.run(f"--db tcp:127.0.0.1:1 sflow enable {words}")
     assert (code, errors == f"ovstool: tcp:127.0.0.1:1: {said}\n") == ((2, True) if is_refused else (5, False))
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "", "no JSON", "{}", "[", "[" * 10_000, '["a", 1, null]', '[{"dst": 1, "dev": "eth0"}, {"dst": "x", "dev": "eth0"}, {"dst": "192.0.2.1"}]',
+        '[{"dst": "192.0.2.1", "dev": 7}, {"ifname": 7}, {"ifname": "lo", "addr_info": 7}, {"ifname": "lo", "addr_info": [7, {"local": 7}]}]',
+        "name 192.0.2.1", "hsflowd\nhsflowd", "iface br0\novs_type OVSBridge\n" * 1000, "\x1b[2J" * 1000,
+    ],
+)  # fmt: skip
+def test_what_the_host_answers_may_be_anything(database, tmp_path, monkeypatch, printed):
+    (tmp_path / "printed").write_text(printed)
+    (tmp_path / "ip").write_text(f"#!/bin/sh\ncat >/dev/null; exec cat {tmp_path}/printed\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    database.put({"br0": {}})
+    refused = f"ovstool: collector 192.0.2.1: {NO_ROUTE}{FORCE}\n"
+    assert database.run("sflow enable br0 --collector 192.0.2.1") == (6, "", refused)
+    assert database.run("sflow enable br0 --collector 192.0.2.1 --agent eth0 --force")[:2] == (0, "br0: created\n")
+
+
+@pytest.mark.parametrize("missing", ["ip", "getent"])
+def test_without_a_program_that_is_needed(database, missing):
+    if os.geteuid():
+        pytest.skip("needs a mount namespace")
+    hide = f'for path in $(which -a {missing}); do mount --bind /dev/null "$path"; done; exec "$@"'
+    command = [sys.executable, "-m", "ovstool", "--no-wait", "--db", database.switch.box.db, "sflow", "enable", "--collector", "localhost"]
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", hide, "sh", *command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"ovstool: {missing}: not installed\n")

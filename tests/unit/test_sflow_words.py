@@ -1,5 +1,7 @@
 """Collectors and agents as users name them."""
 
+import ipaddress
+
 import pytest
 
 from ovstool.errors import UsageError
@@ -75,6 +77,22 @@ def test_an_address_that_is_no_switchs(text):
     with pytest.raises(UsageError, match="not an address that identifies a switch") as refused:
         targets.parse_agent(text)
     assert refused.value.what == f"agent {text}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.0.0.5", "0.0.0.0", "255.255.255.255", "10.0.0", "10.0.0.256", "010.0.0.5", "10.0.0.5 ", " 10.0.0.5", "10.0.0.5%eth0", "1.2.3.4.5", "0x7f.1",
+        "::", "::1", "2001:DB8:0::5", "fe80::1%eth0", "fe80::1%", "fe80::1%a%b", "%eth0", "::ffff:10.0.0.5", "::10.0.0.5", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9",
+        "1::2::3", "12345::", "::g", "[::1]", ":", ":::", "", "a", "1", "\0", "::1\0", "1\0.2.3.4", "\u0661.2.3.4", "::\u0661", "\ud800", "fe80::1%\x1b",
+    ],
+)  # fmt: skip
+def test_an_address_is_what_the_standard_library_takes_for_one(text):
+    try:
+        version = ipaddress.ip_address(text).version
+    except ValueError:
+        version = None
+    assert [targets.is_ip(text, wanted) for wanted in (None, 4, 6)] == [version is not None, version == 4, version == 6]
 
 
 def test_a_collector_is_on_ianas_port():

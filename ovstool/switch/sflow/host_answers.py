@@ -82,7 +82,7 @@ def ask(switch: Switch, hosts: Sequence[str], device: str | None) -> HostAnswers
     names = [host for host in hosts if not is_ip(host)]
     lookups = [f"={host}" if host in names else host.replace("%", " oif ") for host in hosts]
     programs = "ip getent" if names else "ip"
-    done = switch.run(["sh", "-c", _QUESTION, "sh", switch.pid_file, device or _ON_ROUTE, programs, *lookups])
+    done = switch.run(["sh", "-c", _QUESTION, "sh", f"{switch.rundir}/ovs-vswitchd.pid", device or _ON_ROUTE, programs, *lookups])
     lines = done.stdout.splitlines()
     for line in lines:
         if line.startswith("without "):

@@ -16,7 +16,7 @@ def resolved(switch: Switch, collectors: Sequence[Collector], answers: HostAnswe
     ovs-vswitchd opens its sockets before it has the answer of libunbound, and is often built without that (dns_resolve of dns-resolve.c).
     """
     found = []
-    for collector in collectors:
+    for collector in dict.fromkeys(collectors):
         address = collector.host if is_ip(collector.host) else answers.resolved.get(collector.host)
         if address is None:
             raise NotFound(f"collector {quote(collector.host)}", "its name has no address", "an IP address")

@@ -83,7 +83,7 @@ def is_ip(text: str, version: int | None = None) -> bool:
 def packed_ip(text: str) -> bytes | None:
     """The 4 or 16 bytes of an IP address, without its scope; None for what is none. The module ipaddress takes as long to import as ten of these files."""
     address, percent, scope = text.partition("%")
-    if "\0" in text or percent and (not scope or "%" in scope or ":" not in address):
+    if "\0" in text or (percent and (not scope or "%" in scope or ":" not in address)):
         return None
     try:
         return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
@@ -93,7 +93,7 @@ def packed_ip(text: str) -> bytes | None:
 
 def _is_of_link(packed: bytes) -> bool:
     """Whether it is an IPv6 address that has a meaning on one link alone: fe80::/10, or a group in ff02::/16 (RFC 4291, section 2.4)."""
-    return len(packed) == 16 and (packed[0] == 0xFE and packed[1] & 0xC0 == 0x80 or packed[:2] == b"\xff\x02")
+    return len(packed) == 16 and ((packed[0] == 0xFE and packed[1] & 0xC0 == 0x80) or packed[:2] == b"\xff\x02")
 
 
 def _is_multicast(packed: bytes) -> bool:
