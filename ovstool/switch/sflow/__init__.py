@@ -83,7 +83,10 @@ def enable(switch: Switch, bridges: Sequence[str], spec: SflowSpec) -> list[Chan
         sampling = {name: _sampling(switch, name, spec) for name in lookup.unique(names)}
         rows = {name: wanted if n is None else wanted | {"sampling": n} for name, n in sampling.items()}
         enabled = switch.write(lambda txn: _enable(txn, rows))
-        sampling_rate.note(switch, sampling, traffic)
+        for bridge, n, rates in sampling_rate.doubtful(switch, sampling, traffic):
+            from ovstool.switch.sflow import sampling_advice  # which most rates do without
+
+            switch.notes += sampling_advice.advice(switch, bridge, n, rates)
     switch.notes += owners.warnings({change.object: marks for change, marks in enabled}, answers)
     return [change for change, _ in enabled]
 
@@ -127,7 +130,7 @@ def disable(switch: Switch, bridges: Sequence[str]) -> list[Change]:
 
 def _enable(txn: Transaction, wanted: Mapping[str, Row]) -> list[tuple[Change, dict[str, str]]]:
     """What is done to each bridge, and the external_ids that are kept of a row that is replaced."""
-    changes = []
+    changes: list[tuple[Change, dict[str, str]]] = []
     for bridge in _bridges(txn, list(wanted)):
         name = bridge["name"]
         present = list(lookup.by_uuid(txn, "sFlow", many(bridge["sflow"]), _COLUMNS).values())

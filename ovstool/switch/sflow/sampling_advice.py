@@ -62,7 +62,7 @@ def _of_links(n: int, rows: Iterable[Row]) -> str | None:
         return None
     usual, far = by_speed(link.bps), FAR_VIRTUAL if link.is_virtual else FAR
     sampled = f"1 packet in {n} of {link.name} at {units.human_rate(link.bps)}"
-    if n * far < usual:
+    if n * BPS * far < link.bps:
         return f"{sampled} may be more samples than a collector takes; try: --sampling {usual}, or auto"
     if n > usual * far:
         return f"{sampled} is too few samples to tell what is there; try: --sampling {usual}, or auto"

@@ -1,15 +1,15 @@
-"""How many packets are sampled, held against the speed of links and the traffic of the moment; ``sampling_advice`` has the words.
+"""How many packets are sampled, held against the speed of links and the traffic of the moment.
 
 The rule is that of Host sFlow (lookupPacketSamplingRate of hsflowconfig.c): one packet in N, with N the speed of the link in Mbit/s, but not
 less than 100. A flow of a tenth of any link then has about ten samples a second, and no link more than 1500.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, TimedOut
 from ovstool.ovsdb.transaction import Query
 from ovstool.switch import Switch
 
@@ -36,9 +36,13 @@ class Traffic:
         self._clients: dict[str, Client] = {}
         self._before: dict[str, tuple[float, dict[int, int]]] = {}
         for bridge in bridges if switch.host_is_known and switch.wait else ():
-            with suppress(OvstoolError):
+            try:
                 self._clients[bridge] = switch.openflow(bridge, _PATIENCE_S)
                 self._before[bridge] = self._received(bridge)
+            except TimedOut:
+                break  # one ovs-vswitchd has all bridges
+            except OvstoolError:
+                continue
 
     def rates(self, bridge: str) -> dict[int, float]:
         """Packets/s that each port has received since, by OpenFlow port number; nothing where there are too few to tell."""
@@ -69,21 +73,22 @@ def depends_on_traffic(n: int | None) -> bool:
     return n * MANY < _MOST or n * FEW > BUSY
 
 
-def note(switch: Switch, sampling: Mapping[str, int | None], traffic: Traffic) -> None:
-    """Note where one packet in N, by bridge, is far from what suits its traffic or its links; None: the default."""
+def doubtful(switch: Switch, sampling: Mapping[str, int | None], traffic: Traffic) -> Iterator[tuple[str, int, dict[int, float]]]:
+    """Where one packet in N, by bridge, may be far from what suits its traffic or its links: the bridge, N, and packets/s by port.
+
+    None stands for the default. It takes one question for each bridge.
+    """
     for bridge, given in sampling.items():
         n = UNKNOWN if given is None else given
         rates = traffic.rates(bridge)
         samples = sum(rates.values()) / n
         if samples > MANY or (rates and samples < FEW) or _is_far_from_a_link(switch, n):
-            from ovstool.switch.sflow import sampling_advice  # most rates suit
-
-            switch.notes += sampling_advice.advice(switch, bridge, n, rates)
+            yield bridge, n, rates
 
 
 def _is_far_from_a_link(switch: Switch, n: int) -> bool:
-    """Whether it is far from what suits any link of the switch; which takes one question for all, and no more where none is."""
-    wheres = [[["link_speed", ">", n * BPS * FAR], *_LINKS], [["link_speed", ">", n * BPS * FAR_VIRTUAL]]]
+    """Whether it is far from what suits any link of the switch."""
+    wheres: list[list[list]] = [[["link_speed", ">", n * BPS * FAR], *_LINKS], [["link_speed", ">", n * BPS * FAR_VIRTUAL]]]
     if n > LEAST * FAR:
         wheres += [[["link_speed", "<", n * BPS // FAR], *_LINKS], [["link_speed", "<", n * BPS // FAR_VIRTUAL]]]
     return any(switch.read_all([Query("Interface", where) for where in wheres]))
