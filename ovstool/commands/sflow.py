@@ -25,8 +25,8 @@ class SflowEnable(SwitchWriter):
 
     --sampling auto follows Host sFlow: one packet in N, where N is the speed of the bridge's fastest link in Mbit/s, but at
     least 100; where no port tells a speed, it is 400. A tap or a veth counts only where there is nothing else, as its speed is
-    made up. A note says when N is more than ten times higher or lower than that, and when the traffic of the
-    moment would give more than 5000 samples a second, or less than one in ten seconds.
+    made up. A note says when N is more than ten times higher or lower than that, and when the traffic of the moment would give
+    more than 5000 samples a second, or less than one in ten seconds (on a bridge of up to 100 ports).
 
     Notes also name other programs that change sFlow: a running hsflowd with 'ovs' in /etc/hsflowd.conf, and ifupdown2, whose
     ifreload clears the sFlow of each bridge in /etc/network/interfaces and sets only what its ovs_extra says (--as-ovs

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ovstool.errors import OvstoolError, TimedOut
 from ovstool.ovsdb.transaction import Query
-from ovstool.switch import Switch
+from ovstool.ovsdb.values import many
+from ovstool.switch import Switch, lookup
 
 if TYPE_CHECKING:
     from ovstool.openflow.client import Client
@@ -24,18 +25,23 @@ MANY, FEW = 5_000, 0.1  # samples/s: more than a collector may take, and too few
 BUSY = 1_000  # packets/s: less of them need not be seen
 _MOST = 2_000_000  # packets/s that a bridge forwards, at most
 _TOLD = 30  # packets that tell a rate
+_MOST_PORTS = 100
 _PATIENCE_S = 1
 _LINKS = [["status", "excludes", ["map", [["driver_name", driver]]]] for driver in VIRTUAL]
 
 
 class Traffic:
-    """The packets that bridges receive, counted over OpenFlow from its making to ``rates``; a bridge that does not answer is left out."""
+    """The packets that bridges receive, counted over OpenFlow from its making to ``rates``.
+
+    A bridge that does not answer is left out, and one with so many ports that reading them takes longer than all else.
+    """
 
     def __init__(self, switch: Switch, bridges: Sequence[str]):
         self._switch = switch
         self._clients: dict[str, Client] = {}
         self._before: dict[str, tuple[float, dict[int, int]]] = {}
-        for bridge in bridges if switch.host_is_known and switch.wait else ():
+        rows = lookup.by_name(switch, "Bridge", bridges, ("ports",)) if switch.host_is_known and switch.wait else {}
+        for bridge in [name for name, row in rows.items() if len(many(row["ports"])) <= _MOST_PORTS]:
             try:
                 self._clients[bridge] = switch.openflow(bridge, _PATIENCE_S)
                 self._before[bridge] = self._received(bridge)
