@@ -75,6 +75,7 @@ _VALUES_OF: dict[tuple[str, str], Values] = {
     ("port set", "--unset"): port.UNSETTABLE,
     ("qos set", "--type"): (*qos_types.NAMES, *(name.removeprefix("linux-") for name in qos_types.NAMES if name.startswith("linux-"))),
     ("qos set", "--other-config"): _keys(qos_types.KEYS - _RATES),
+    ("sflow enable", "--sampling"): ("auto",),
     ("stats plot", "ports"): "",  # of a recording
 } | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
 _SHOWN = {  # the columns of what is shown as one object

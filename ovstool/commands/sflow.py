@@ -1,12 +1,13 @@
 """ovstool sflow"""
 
 import argparse
-from typing import Any
+from typing import Any, Literal
 
 from ovstool.commands.options import word
 from ovstool.errors import UsageError
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
+from ovstool.switch.sflow import targets
 from ovstool.switch_command import SwitchLister, SwitchWriter
 
 
@@ -15,14 +16,28 @@ class SflowEnable(SwitchWriter):
 
     The command describes the bridge's whole sFlow configuration: what is not given gets Open vSwitch's default. The agent is
     the interface whose address identifies this switch to collectors, or that address itself; it does not decide what is
-    sampled. An interface that does not exist or has no address is refused, because ovs-vswitchd would silently use its
-    address on the route to a collector, or send nothing.
+    sampled.
+
+    First it asks the host of the switch, and refuses what ovs-vswitchd would silently ignore: an agent that does not exist or
+    has no address (its address on the route to a collector would be taken, or nothing would be sent), and a collector whose
+    name has no address there, which has no route, or whose address is a broadcast address. --force writes that all the same,
+    but for a name.
+
+    --sampling auto follows Host sFlow: one packet in N, where N is the speed of the bridge's fastest link in Mbit/s, but at
+    least 100; where no port tells a speed, it is 400. A tap or a veth counts only where there is nothing else, as its speed is
+    made up. A note says when N is more than ten times higher or lower than that, and when the traffic of the moment would give
+    more than 5000 samples a second, or less than one in ten seconds (on a bridge of up to 100 ports).
+
+    Notes also name other programs that change sFlow: a running hsflowd with 'ovs' in /etc/hsflowd.conf, and ifupdown2, whose
+    ifreload clears the sFlow of each bridge in /etc/network/interfaces and sets only what its ovs_extra says (--as-ovs
+    prints the words for it); and external_ids that somebody has set in the row.
 
     Open vSwitch drops samples of more than 700 bytes, so --header is at most 612. Tunnels and MPLS make samples longer; 472
     is always safe. With --sampling 1 ovs-vswitchd receives a copy of every packet.
 
     Examples:
       ovstool sflow enable br0 --collector 10.0.0.5
+      ovstool sflow enable br0 --collector 10.0.0.5 --sampling auto
       ovstool sflow enable --collector 10.0.0.5 --collector [2001:db8::5]:6344 \\
         --sampling 64 --polling 10
     """
@@ -39,12 +54,14 @@ class SflowEnable(SwitchWriter):
             type=_agent,
             help="interface or IP address that identifies the switch (default: the interface on the route to the collector)",
         )
-        parser.add_argument("--sampling", metavar="N", type=_sampling, help=f"sample one packet in N (default: {sflow.SAMPLING})")
+        parser.add_argument(
+            "--sampling", metavar="N", type=_sampling, help=f"sample one packet in N; auto: by link speed (default: {sflow.SAMPLING})"
+        )
         parser.add_argument(
             "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
         )
         parser.add_argument("--header", metavar="BYTES", type=_header, help="bytes of each sampled packet, up to 612 (default: 128)")
-        parser.add_argument("--force", action="store_true", help="do not check the agent and the route")
+        parser.add_argument("--force", action="store_true", help="write what the checks of agent and collectors refuse")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -86,21 +103,23 @@ class SflowList(SwitchLister):
         return sflow.list_all(switch)
 
 
-def _collector(text: str) -> sflow.Collector:
+def _collector(text: str) -> targets.Collector:
     try:
-        return sflow.parse_collector(text)
+        return targets.parse_collector(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _agent(text: str) -> str:
     try:
-        return sflow.parse_agent(word(text))
+        return targets.parse_agent(word(text))
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _sampling(text: str) -> int:
+def _sampling(text: str) -> int | Literal["auto"]:
+    if text == sflow.AUTO:
+        return sflow.AUTO
     value = number(1, 2**32 - 1)(text)
     if value > sflow.MOST_SAMPLING:
         raise argparse.ArgumentTypeError(

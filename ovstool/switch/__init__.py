@@ -1,5 +1,6 @@
 """One Open vSwitch: how it is reached, read and changed. What the nouns mean is in the modules beside this one."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 Built = TypeVar("Built")
 
 _ATTEMPTS = 64  # somebody's change wins every time ours loses, so this many losses mean a fight, not bad luck
-# Prints the process id in a file when that process has another network than we.
-_ELSEWHERE = 'pid=$(cat "$1") && net=$(readlink "/proc/$pid/ns/net") && [ "$net" != "$(readlink /proc/self/ns/net)" ] && echo "$pid"'
+# In a shell script: whether the process whose id is in the file $1 has another network than we, which is then $net. It starts no program.
+ELSEWHERE = 'pid=; read -r pid <"$1"; net=/proc/$pid/ns/net && [ -e "$net" ] && ! [ "$net" -ef /proc/self/ns/net ]'
 _RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
 
 
@@ -151,13 +152,14 @@ class Switch:
             return self._far_rundir
         return os.environ.get("OVS_RUNDIR") or next((path for path in _RUNDIRS if os.path.exists(f"{path}/db.sock")), _RUNDIRS[0])
 
-    def openflow(self, bridge: str) -> "openflow.Client":
-        """A connection to a bridge, which the caller closes. Raises Unreachable, Refused, TimedOut."""
+    def openflow(self, bridge: str, within_s: float = math.inf) -> "openflow.Client":
+        """A connection to a bridge, which the caller closes, and which answers within this time. Raises Unreachable, Refused, TimedOut."""
         from ovstool.openflow import client as openflow  # most commands do without
 
         address = self.management_socket(bridge)
-        stream = self.host.open(address, self.remaining_s(), Tls(), "ovs-vswitchd")
-        return openflow.Client(stream, f"bridge {quote(bridge)}", self.deadline)
+        deadline = min(self.deadline, time.monotonic() + within_s)
+        stream = self.host.open(address, min(self.remaining_s(), within_s), Tls(), "ovs-vswitchd")
+        return openflow.Client(stream, f"bridge {quote(bridge)}", deadline)
 
     def close(self) -> None:
         """Close the connection to the database; the next question opens a new one."""
@@ -223,8 +225,8 @@ class Switch:
     def in_its_network(self) -> list[str]:
         """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
         if self._network is None:
-            pid_file = f"{self.rundir}/ovs-vswitchd.pid"
-            pid = self.host.run(["sh", "-c", _ELSEWHERE, "sh", pid_file], self.remaining_s()).stdout.strip()
+            argv = ["sh", "-c", f'{ELSEWHERE} && echo "$pid"', "sh", f"{self.rundir}/ovs-vswitchd.pid"]
+            pid = self.host.run(argv, self.remaining_s()).stdout.strip()
             # Nothing: it is here, or not running, or not ours to look at.
             self._network = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"] if pid.isdecimal() else []
         return self._network

@@ -267,6 +267,18 @@ def test_writers_and_lists_of_each_noun(fleet):
     twice("sflow enable br0 --collector 127.0.0.1 --agent lo --force", "br0")
     assert [fleet.vsctl(h, "--bare --columns=targets list sflow") for h in host] == ["127.0.0.1:6343"] * 2
     assert [row["targets"] for row in fleet.ovstool(f"{pair} sflow list -f json").json] == [["127.0.0.1:6343"]] * 2
+    refused = fleet.ovstool(f"{pair} sflow enable br0 --collector localhost:7 --collector 127.255.255.255")
+    assert refused.code == REFUSED and all(
+        any(line.startswith(f"ovstool: {h}: collector 127.255.255.255: a broadcast address") for line in lines(refused.stderr))
+        for h in host
+    )
+    assert fleet.ovstool(f"{pair} sflow enable br0 --collector localhost:7 --collector 127.0.0.2 --sampling auto").code == 0
+    rows = fleet.ovstool(f"{pair} sflow list -f json").json
+    assert [(row["agent"], row["sampling"], "127.0.0.2:6343" in row["targets"], len(row["targets"])) for row in rows] == [
+        ("lo", 400, True, 2)
+    ] * 2
+    planned = fleet.ovstool("-H works --sudo --dry-run sflow enable br0 --collector 127.0.0.1 --sampling 9")
+    assert planned.code == 0 and '"agent": "lo"' in planned.stdout and "no route" not in planned.stderr
     queues = fleet.ovstool(f"{pair} stats eth1 --queues -f json").json
     assert {row["host"] for row in queues} == set(host) and {row["port"] for row in queues} == {"eth1"}
     twice("sflow disable br0", "br0", first="deleted")

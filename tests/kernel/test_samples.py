@@ -62,3 +62,6 @@ def test_one_packet_in_so_many_is_sampled(switch, ovstool):
     # Each packet is taken with the same chance, so their number has this standard deviation; 5 of them are one in two million.
     deviation = (expected * (1 - 1 / _SAMPLING)) ** 0.5
     assert abs(len(ours) - expected) < 5 * deviation, f"{len(ours)} of {expected:.0f}"
+    # All that veth tells is a constant.
+    assert "br0: --sampling auto is 10000: " in ovstool("sflow enable br0 --collector 10.0.0.3 --sampling auto").stderr
+    assert switch.vsctl("--bare --columns=agent,sampling list sflow").split() == ["br0", "10000"]

@@ -1,5 +1,8 @@
 """sFlow, compared with the rows of ovs-vsctl."""
 
+import os
+import signal
+
 import pytest
 
 COLUMNS = ("agent", "targets", "sampling", "polling", "header")
@@ -74,6 +77,13 @@ def test_no_agent_is_the_interface_on_the_route(switch, ovstool):
     assert exported(switch, "br0")["agent"] == "lo"
 
 
+def test_auto_where_devices_have_no_speed(switch, ovstool):
+    enabled = ovstool("sflow enable --collector 127.0.0.1 --sampling auto")
+    assert (enabled.stdout, enabled.stderr) == ("br0: created\n", "ovstool: note: br0: --sampling auto is 400: no port tells its speed\n")
+    assert exported(switch, "br0")["sampling"] == 400
+    assert ovstool("--read-only sflow enable --collector 127.0.0.1 --sampling auto").code == 2
+
+
 def test_what_is_given_is_all_of_it(switch, ovstool):
     ovstool("sflow enable --collector 127.0.0.1 --agent lo --sampling 64")
     assert ovstool("sflow enable --collector 127.0.0.1 --agent lo --polling 5").stdout == "br0: updated\n"
@@ -95,6 +105,14 @@ def test_zero_is_not_the_default(switch, ovstool):
     assert ovstool("sflow enable --agent lo --force --collector 127.0.0.1 --polling 0").stdout == "br0: created\n"
     assert switch.vsctl("--bare --columns=polling list sflow") == "0"
     assert ovstool("sflow list -f json").json[0]["polling"] == 0
+
+
+def test_the_traffic_of_a_switch_that_hangs_is_not_waited_for(switch, ovstool):
+    switch.vsctl(" ".join(f"-- add-br br{n} -- set bridge br{n} datapath_type=dummy" for n in range(1, 8)))
+    os.kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGSTOP)
+    bridges = [f"br{n}" for n in range(8)]
+    planned = ovstool(["--timeout", "7", "--dry-run", "sflow", "enable", *bridges, "--collector", "127.0.0.1", "--sampling", "9"])
+    assert (planned.code, planned.stderr.count("would be created")) == (0, 8), planned.stderr
 
 
 BAD = {

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 
 import pytest
@@ -69,6 +70,9 @@ def test_the_bridge_need_not_be_named_where_there_is_one(database):
 
 TAKES = "so ovs-vswitchd uses its address on the route to a collector, or sends nothing"
 HINT = "; try: an interface with an address, an IP address, or --force"
+NO_ROUTE = "there is no route to it, and ovs-vswitchd looks for one only when its configuration changes"
+FORCE = "; try: another collector, or --force"
+BROADCAST = "a broadcast address, to which ovs-vswitchd cannot send"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +83,13 @@ HINT = "; try: an interface with an address, an IP address, or --force"
         ("--agent 192.0.2.7 --collector 127.0.0.1", 0, "192.0.2.7", ""),
         ("--collector 127.0.0.1", 0, "lo", ""),
         ("--collector 127.0.0.1 --collector 127.0.0.2", 0, "lo", ""),
-        ("--collector [fe80::1%lo]", 0, "lo", ""),
-        ("--collector 127.255.255.255", 6, None, "collector 127.255.255.255: a broadcast address, to which ovs-vswitchd cannot send"),
-        ("--collector 127.255.255.255 --force", 0, "lo", ""),
+        ("--collector [fe80::1%lo]", 6, None, f"collector fe80::1%lo: {NO_ROUTE}{FORCE}"),
+        ("--collector [fe80::1%lo] --force", 0, "lo", f"note: collector fe80::1%lo: {NO_ROUTE}"),
+        ("--collector [::1]", 0, "lo", ""),
+        ("--collector [::ffff:127.0.0.1]:7", 0, "lo", ""),
+        ("--collector 127.255.255.255", 6, None, f"collector 127.255.255.255: {BROADCAST}"),
+        ("--collector 127.255.255.255 --force", 0, "lo", f"note: collector 127.255.255.255: {BROADCAST}"),
+        ("--collector 127.0.0.1 --collector 127.255.255.255 --agent lo", 6, None, f"collector 127.255.255.255: {BROADCAST}"),
         ("--agent nosuch0 --collector 127.0.0.1", 6, None, f"agent nosuch0: there is no such interface, {TAKES}{HINT}"),
         ("--agent nosuch0 --collector 127.0.0.1 --force", 0, "nosuch0", f"note: agent nosuch0: there is no such interface, {TAKES}"),
         ("--collector [fe80::1%nosuch0]", 6, None, f"agent nosuch0: there is no such interface, {TAKES}{HINT}"),
@@ -99,16 +107,18 @@ def test_the_agent(database, words, code, agent, said):
 
 @pytest.fixture
 def elsewhere(database, tmp_path):
-    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: no routes, and two devices with addresses of the link alone."""
+    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: two devices with addresses of the link alone, and two routes."""
     if os.geteuid():
         pytest.skip("needs a network namespace")
-    addresses = "ip address add fe80::7/64 dev d0 && ip address add 169.254.7.7/16 scope link dev d1"
-    script = f"ip link add d0 type veth peer name d1 && {addresses} && exec sleep 60"
+    devices = "ip link add d0 type veth peer name d1 && ip link set d0 up && ip link set d1 up"
+    addresses = "ip address add fe80::7/64 dev d0 nodad && ip address add 169.254.7.7/16 scope link dev d1"
+    # The second has an interface without an address of its own, as routers have them.
+    routes = "ip route add 198.51.100.0/24 dev d1 && ip route add 203.0.113.0/24 dev d0 src 169.254.7.7"
+    script = f"{devices} && {addresses} && {routes} && exec sleep 60"
     daemon = subprocess.Popen(["unshare", "--net", "sh", "-c", script])
     try:
-        while (
-            "d1" not in subprocess.run(["nsenter", f"--net=/proc/{daemon.pid}/ns/net", "ip", "link"], capture_output=True, text=True).stdout
-        ):
+        there = ["nsenter", f"--net=/proc/{daemon.pid}/ns/net"]
+        while "203.0.113.0" not in subprocess.run([*there, "ip", "route"], capture_output=True, text=True).stdout:
             assert daemon.poll() is None
             time.sleep(0.01)
         (tmp_path / "ovs-vswitchd.pid").write_text(str(daemon.pid))
@@ -123,13 +133,25 @@ def elsewhere(database, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "agent", "said"),
     [
-        ("--collector 192.0.2.1", 6, None, "collector 192.0.2.1: there is no route to it, so no agent can be chosen; try: --agent IFACE, or --force"),
-        ("--collector 192.0.2.1 --force", 0, None,
-         "note: collector 192.0.2.1: there is no route to it, and ovs-vswitchd sends nothing until there is one"),
+        ("--collector 192.0.2.1", 6, None, f"collector 192.0.2.1: {NO_ROUTE}{FORCE}"),
+        ("--collector 192.0.2.1 --force", 0, None, f"note: collector 192.0.2.1: {NO_ROUTE}"),
         ("--collector 192.0.2.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
-        ("--collector 192.0.2.1 --agent lo --force", 0, "lo", f"note: agent lo: has no IP address, {TAKES}"),
-        ("--collector 192.0.2.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
-        ("--collector 192.0.2.1 --agent 192.0.2.2", 0, "192.0.2.2", ""),
+        ("--collector 192.0.2.1 --agent lo --force", 0, "lo",
+         f"note: agent lo: has no IP address, {TAKES}\novstool: note: collector 192.0.2.1: {NO_ROUTE}"),
+        ("--collector 192.0.2.1 --agent d1", 6, None, f"collector 192.0.2.1: {NO_ROUTE}{FORCE}"),
+        ("--collector 192.0.2.1 --agent 192.0.2.2", 6, None, f"collector 192.0.2.1: {NO_ROUTE}{FORCE}"),
+        ("--collector 198.51.100.1 --collector 192.0.2.1", 6, None, f"collector 192.0.2.1: {NO_ROUTE}{FORCE}"),
+        ("--collector 198.51.100.1 --collector 192.0.2.1 --force", 0, "d1", f"note: collector 192.0.2.1: {NO_ROUTE}"),
+        ("--collector 198.51.100.1", 0, "d1", ""),
+        ("--collector 198.51.100.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
+        ("--collector 198.51.100.1 --agent 192.0.2.2", 0, "192.0.2.2", ""),
+        ("--collector 203.0.113.1", 0, "169.254.7.7", ""),
+        ("--collector 203.0.113.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
+        ("--collector [fe80::9%d1]", 0, "d1", ""),
+        ("--collector [fe80::9%d0] --agent d1", 0, "d1", ""),
+        ("--collector [fe80::9%lo] --agent d1", 6, None, f"collector fe80::9%lo: {NO_ROUTE}{FORCE}"),
+        ("--collector [ff02::9%d1]", 0, "d1", ""),
+        ("--collector 169.254.255.255", 6, None, f"collector 169.254.255.255: {BROADCAST}"),
     ],
 )  # fmt: skip
 def test_the_agent_is_sought_where_ovs_vswitchd_is(database, elsewhere, words, code, agent, said):
@@ -161,3 +183,32 @@ def test_what_the_database_alone_cannot_tell(database, words, is_refused):
     said = "routes, addresses and names of the switch cannot be looked up through its database alone; try: --agent IFACE and the IP addresses of collectors"
     code, _, errors = database.run(f"--db tcp:127.0.0.1:1 sflow enable {words}")
     assert (code, errors == f"ovstool: tcp:127.0.0.1:1: {said}\n") == ((2, True) if is_refused else (5, False))
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "", "no JSON", "{}", "[", "[" * 10_000, '["a", 1, null]', '[{"dst": 1, "dev": "eth0"}, {"dst": "x", "dev": "eth0"}, {"dst": "192.0.2.1"}]',
+        '[{"dst": "192.0.2.1", "dev": 7}, {"ifname": 7}, {"ifname": "lo", "addr_info": 7}, {"ifname": "lo", "addr_info": [7, {"local": 7}]}]',
+        "name 192.0.2.1", "hsflowd\nhsflowd", "iface br0\novs_type OVSBridge\n" * 1000, "\x1b[2J" * 1000,
+    ],
+)  # fmt: skip
+def test_what_the_host_answers_may_be_anything(database, tmp_path, monkeypatch, printed):
+    (tmp_path / "printed").write_text(printed)
+    (tmp_path / "ip").write_text(f"#!/bin/sh\ncat >/dev/null; exec cat {tmp_path}/printed\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    database.put({"br0": {}})
+    refused = f"ovstool: collector 192.0.2.1: {NO_ROUTE}{FORCE}\n"
+    assert database.run("sflow enable br0 --collector 192.0.2.1") == (6, "", refused)
+    assert database.run("sflow enable br0 --collector 192.0.2.1 --agent eth0 --force")[:2] == (0, "br0: created\n")
+
+
+@pytest.mark.parametrize("missing", ["ip", "getent"])
+def test_without_a_program_that_is_needed(database, missing):
+    if os.geteuid():
+        pytest.skip("needs a mount namespace")
+    hide = f'for path in $(which -a {missing}); do mount --bind /dev/null "$path"; done; exec "$@"'
+    command = [sys.executable, "-m", "ovstool", "--no-wait", "--db", database.switch.box.db, "sflow", "enable", "--collector", "localhost"]
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", hide, "sh", *command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"ovstool: {missing}: not installed\n")

@@ -1,6 +1,7 @@
 """sFlow as a collector gets it from the userspace datapath: what Open vSwitch makes of values at their limits."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -74,3 +75,48 @@ def test_an_agent_that_is_not_there_sends_in_the_name_of_another_address(switch,
     enabled = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --sampling 1 --polling 0 --header 64 --force")
     assert enabled.code == 0 and "agent nosuch: there is no such interface, so ovs-vswitchd uses its address" in enabled.stderr
     assert {tuple(sample) for sample in samples(switch)} == {("127.0.0.1", 1, 64)}
+
+
+FLOOD = """
+import socket
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    sender.sendto(b"x", ("10.0.0.2", 9))
+"""
+
+
+@pytest.fixture
+def flood(switch):
+    """One host sends the other as many packets as it can."""
+    sender = subprocess.Popen(["ip", "netns", "exec", next(iter(switch.box.hosts)), sys.executable, "-c", FLOOD])
+    yield
+    sender.kill()
+    sender.wait()
+
+
+def test_a_rate_far_from_what_suits_the_traffic_is_noted(switch, ovstool, flood):
+    enable = "sflow enable --collector 127.0.0.1 --sampling"
+
+    def noted(sampling: int, words: str) -> tuple[str, ...]:
+        """Packets/s, samples/s and what to try; once the packets flow, and enough of them in the short while of a command."""
+        pattern = rf"ovstool: note: br0: 1 packet in {sampling} of (\d+) packets/s at the moment is (\S+) samples/s, {words}; try: --sampling (\d+)\n"
+        for _ in range(20):
+            if said := re.fullmatch(pattern, ovstool(f"{enable} {sampling}").stderr):
+                return said.groups()
+        raise AssertionError("no note")
+
+    packets, samples, better = noted(1, "which may be more than a collector takes")
+    assert int(packets) == pytest.approx(float(samples), rel=0.1) and int(better) == pytest.approx(int(packets) / 100, rel=0.1)
+    assert "samples/s" not in ovstool(f"{enable} {better}").stderr
+    packets, samples, better = noted(42_949_672, "which is too few to tell what is there")
+    assert float(samples) == pytest.approx(int(packets) / 42_949_672, rel=0.1) and int(better) == pytest.approx(int(packets) / 100, rel=0.1)
+
+
+def test_auto_takes_what_virtual_devices_tell_where_there_is_nothing_else(switch, ovstool):
+    assert "br0: --sampling auto is 10000: " in ovstool("sflow enable --collector 127.0.0.1 --sampling auto").stderr
+    assert switch.vsctl("--bare --columns=agent,sampling list sflow").split() == ["lo", "10000"]
+
+
+def test_a_switch_without_traffic_is_no_reason_for_a_note(switch, ovstool):
+    for sampling in (10, 1000, 10_000_000):
+        assert ovstool(f"sflow enable --collector 127.0.0.1 --sampling {sampling}").stderr == ""

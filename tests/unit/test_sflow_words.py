@@ -1,9 +1,12 @@
 """Collectors and agents as users name them."""
 
+import ipaddress
+
 import pytest
 
 from ovstool.errors import UsageError
 from ovstool.switch import sflow
+from ovstool.switch.sflow import targets
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ from ovstool.switch import sflow
     ],
 )
 def test_a_collector(text, collector):
-    assert tuple(sflow.parse_collector(text)) == collector
+    assert tuple(targets.parse_collector(text)) == collector
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,7 @@ def test_a_collector(text, collector):
 )  # fmt: skip
 def test_no_collector(text):
     with pytest.raises(UsageError) as refused:
-        sflow.parse_collector(text)
+        targets.parse_collector(text)
     assert refused.value.why == "not HOST or HOST:PORT with a port from 1 to 65535"
     assert refused.value.hint == "10.0.0.5, 10.0.0.5:6343 or [2001:db8::5]:6343" and refused.value.what.startswith("collector ")
 
@@ -57,7 +60,7 @@ def test_no_collector(text):
 )
 def test_an_address_to_which_nothing_can_be_sent(text, error):
     with pytest.raises(UsageError) as refused:
-        sflow.parse_collector(text)
+        targets.parse_collector(text)
     assert (refused.value.what, refused.value.why, refused.value.hint) == error
 
 
@@ -66,16 +69,32 @@ def test_an_address_to_which_nothing_can_be_sent(text, error):
     [("eth0", "eth0"), ("192.0.2.7", "192.0.2.7"), ("2001:DB8:0::7", "2001:db8::7"), ("fe80::1", "fe80::1"), ("1.2.3", "1.2.3")],
 )
 def test_an_agent(text, agent):
-    assert sflow.parse_agent(text) == agent
+    assert targets.parse_agent(text) == agent
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "fe80::1%eth0"])
 def test_an_address_that_is_no_switchs(text):
     with pytest.raises(UsageError, match="not an address that identifies a switch") as refused:
-        sflow.parse_agent(text)
+        targets.parse_agent(text)
     assert refused.value.what == f"agent {text}"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.0.0.5", "0.0.0.0", "255.255.255.255", "10.0.0", "10.0.0.256", "010.0.0.5", "10.0.0.5 ", " 10.0.0.5", "10.0.0.5%eth0", "1.2.3.4.5", "0x7f.1",
+        "::", "::1", "2001:DB8:0::5", "fe80::1%eth0", "fe80::1%", "fe80::1%a%b", "%eth0", "::ffff:10.0.0.5", "::10.0.0.5", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9",
+        "1::2::3", "12345::", "::g", "[::1]", ":", ":::", "", "a", "1", "\0", "::1\0", "1\0.2.3.4", "\u0661.2.3.4", "::\u0661", "\ud800", "fe80::1%\x1b",
+    ],
+)  # fmt: skip
+def test_an_address_is_what_the_standard_library_takes_for_one(text):
+    try:
+        version = ipaddress.ip_address(text).version
+    except ValueError:
+        version = None
+    assert [targets.is_ip(text, wanted) for wanted in (None, 4, 6)] == [version is not None, version == 4, version == 6]
+
+
 def test_a_collector_is_on_ianas_port():
-    assert sflow.Collector("10.0.0.5") == ("10.0.0.5", 6343) and (sflow.MOST_HEADER, sflow.SAFE_HEADER) == (612, 472)
+    assert targets.Collector("10.0.0.5") == ("10.0.0.5", 6343) and (sflow.MOST_HEADER, sflow.SAFE_HEADER) == (612, 472)
     assert (sflow.MOST_SAMPLING, sflow.SAMPLING, sflow.POLLING_S, sflow.HEADER) == (42_949_672, 400, 30, 128)
