@@ -67,7 +67,7 @@ def _uncompiled(source: str, *_: Any) -> str:
 def _version(library: str) -> str:
     """The version of a library that is being imported, by the name of the folder beside it (PEP 376): paramiko tells servers its own.
 
-    importlib.metadata, which opens what is in the folder, would be a sixth of a command over SSH.
+    importlib.metadata, which opens what is in the folder, would be a tenth of a command over SSH.
     """
     with suppress(OSError):  # it is in no folder
         beside = os.listdir(os.path.dirname(sys.modules[library].__path__[0]))
