@@ -95,6 +95,11 @@ def every_port(db: str) -> None:
         runs = pairs.alternate({"ours": [*pairs.OVSTOOL, f"--db={db}", *words.split()], "theirs": vsctl(db, *of_vsctl)}, 11, pairs.ENVIRON)
         print(pairs.line(f"{words}, {max(SIZES):,} ports", runs["ours"], runs["theirs"], target))
         print(pairs.memory_line(f"peak memory of ovstool {words}", runs["ours"], WHOLE_MIB))
+    pairs.head("(b) ovstool port list -f table / ovstool port list -f json")
+    runs = pairs.alternate(
+        {form: [*pairs.OVSTOOL, f"--db={db}", "port", "list", "-f", form] for form in ("table", "json")}, 11, pairs.ENVIRON
+    )
+    print(pairs.line(f"{max(SIZES):,} rows", runs["table"], runs["json"], 1.3))
 
 
 def start_up(db: str) -> None:
@@ -110,7 +115,7 @@ def start_up(db: str) -> None:
     for words in (
         "help qos set",
         "bridge list",
-        "stats br0 -f value",
+        "stats br0 --source ovsdb -f value",  # there is no ovs-vswitchd
         "qos list -f json",
         "police list -f csv",
         "qos set p1 --max-rate 10mbit",

@@ -56,6 +56,10 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(map(_meant, rest))}")
         return args
 
+    def format_usage(self) -> str:
+        """Nothing: argparse puts it together before it reads a word, for errors of its own, and ours have none."""
+        return ""
+
     # argparse has read "--" differently in almost every release, and takes one away that is the value of an option. So it is not
     # shown any: words with a mark in front take the places of those behind "--", until their values are made.
 

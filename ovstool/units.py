@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ovstool.errors import UsageError, quote
 
 MAX = 2**63 - 1  # what an OVSDB integer holds (RFC 7047, section 3.1)
+_DIGITS = len(str(MAX))
 
 # Not compiled yet: every command imports this, and few need it.
 _NUMBER = r"(?s)([+-]?[0-9]*(?:\.[0-9]*)?) ?(.*)"
@@ -36,8 +37,8 @@ class _Number(NamedTuple):
 
 def whole_number(text: str, low: int, high: int) -> int | None:
     """A whole number from ``low`` to ``high`` in plain digits, else None; text of any length and script may be asked about."""
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX))
-    return int(text) if digits and low <= int(text) <= high else None
+    number = int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
+    return number if number is not None and low <= number <= high else None
 
 
 def decimal_number(text: str) -> float | None:

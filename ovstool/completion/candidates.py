@@ -8,6 +8,7 @@ from ovstool.completion.grammar import Command, Commands, Option, Place
 
 FILES = "files"  # the kind of value that the shell completes by itself
 
+_OPEN = frozenset("=:/,@")
 _SELECTORS = ("iface-id:", "mac:", "ofport:")
 _QUEUE_KEYS = ("min=", "max=", "burst=", "priority=", "dscp=")
 _PROTOCOLS = tuple(f"OpenFlow1{minor}" for minor in range(6))
@@ -24,9 +25,9 @@ def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
     if not found and not place.typed and _is_complete(place):
         found = _options(commands, place, common=False)
     begin = place.head + place.typed
-    # A name that begins with a dash would be read as an option.
-    unmeant = ("-",) if place.values and not (place.head or place.scan.literal) else ()
-    fit = {text: about for text, about in found.items() if text.startswith(begin) and not text.startswith(unmeant)}
+    fit = {text: about for text, about in found.items() if text.startswith(begin)} if begin else found
+    if place.values and not (place.head or place.scan.literal):  # a name that begins with a dash would be read as an option
+        fit = {text: about for text, about in fit.items() if text[:1] != "-"}
     if is_open(begin):
         fit.pop(begin, None)  # it is there already
     return fit
@@ -34,7 +35,7 @@ def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
 
 def is_open(text: str) -> bool:
     """Whether more of the same word is to come."""
-    return text.endswith(("=", ":", "/", ",", "@"))
+    return text[-1:] in _OPEN
 
 
 def _is_complete(place: Place) -> bool:

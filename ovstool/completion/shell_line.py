@@ -5,7 +5,7 @@ The shells hand over the text as it stands, quotes and all, so that one reading 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -59,8 +59,14 @@ def read(shell: str, before: str, after: str, breaks: str = BREAKS) -> Line:
     return Line(environ, words[len(assigned) :], current, [word for word in rest if not word.is_file and word.text])
 
 
-def written(shell: str, text: str, word: Word) -> str | None:
-    """A candidate for the word as the shell's completion takes it; None for one that cannot be written there, or should not be shown."""
+def written(shell: str, texts: Sequence[str], word: Word) -> Sequence[str | None]:
+    """Candidates for the word as the shell's completion takes them; None for one that cannot be written there, or should not be shown."""
+    if _PLAIN.fullmatch("".join(texts)):  # as a rule; there may be 10,000 of them
+        return [text[word.kept :] for text in texts] if shell == "bash" else texts
+    return [_written(shell, text, word) for text in texts]
+
+
+def _written(shell: str, text: str, word: Word) -> str | None:
     if not text.isprintable():  # a control character, or one that turns the direction of writing, makes a name look like another
         return None
     if shell != "bash":  # the others quote what they insert themselves

@@ -41,9 +41,9 @@ def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS,
     is_known = all(word.known for word in (*line.before, *line.after))
     found = candidates(COMMANDS, at, ask or _asking(at, is_known, line.environ)) if line.current.known else {}
     yield "open" if any(map(is_open, found)) else "words"
-    for text, about in found.items():
-        if written := shell_line.written(shell, text, line.current):
-            yield f"{written}\t{about}" if about and shell != "bash" else written
+    for text, about in zip(shell_line.written(shell, list(found), line.current), found.values(), strict=True):
+        if text:
+            yield f"{text}\t{about}" if about and shell != "bash" else text
 
 
 def _asking(at: Place, is_known: bool, environ: Mapping[str, str]) -> Ask:
@@ -58,6 +58,6 @@ def _asking(at: Place, is_known: bool, environ: Mapping[str, str]) -> Ask:
         with lazy_imports.in_force():
             from ovstool.completion import live
 
-        return live.ask(at.given, kind, *of)
+            return live.ask(at.given, kind, *of)
 
     return ask

@@ -22,8 +22,9 @@ COOKIE = 0x6F767374 << 32  # "ovst"
 MASK = 0xFFFFFFFF << 32
 
 _HIGHEST = 65535  # priority
-_ACTIONS = re.compile(r"set_queue:(\d+),NORMAL")
-_GOES_ON = re.compile(r"resubmit|goto_table|table=")  # to other flows: resubmit, goto_table, learn, ct
+# Texts, which re compiles when the first flow is judged.
+_ACTIONS = r"set_queue:(\d+),NORMAL"
+_GOES_ON = r"resubmit|goto_table|table="  # to other flows: resubmit, goto_table, learn, ct
 
 
 def cookie(port: str) -> int:
@@ -33,7 +34,7 @@ def cookie(port: str) -> int:
 
 def queue_of(row: text.FlowRow) -> int | None:
     """The queue that a flow steers into; None for a flow that is not ovstool's steering."""
-    found = _ACTIONS.fullmatch(row.actions)
+    found = re.fullmatch(_ACTIONS, row.actions)
     return int(found[1]) if found and int(row.cookie, 16) & MASK == COOKIE else None
 
 
@@ -78,7 +79,7 @@ class MatchToSteer(NamedTuple):
     def require_one_table(self, bridge: str) -> None:
         """Raises Refused when a packet may meet more than one flow."""
         tables = sorted({int(row.table) for row in self.rows if row.table != 0})
-        going_on = [row for row in self.rows if _GOES_ON.search(row.actions)]
+        going_on = [row for row in self.rows if re.search(_GOES_ON, row.actions)]
         if tables or going_on:
             why = (
                 f"in the tables 0, {', '.join(map(str, tables[:10]))}" if tables else f"that lead on to others ({self.shown(going_on[0])})"

@@ -4,7 +4,6 @@ The peer is not trusted: what it sends is bounded in size and held against what 
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
@@ -13,8 +12,6 @@ from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
 from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.ovsdb.values import Json, malformed
-
-LOG = logging.getLogger(__name__)
 
 _MAX_REPLY = 256 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
 _SHOWN = 300  # characters of a peer's own words worth repeating
@@ -115,10 +112,8 @@ class Client(Conversation):
         if self._closed:
             raise Unreachable(self._what, "the connection is closed")
         self._last_id += 1
-        if LOG.isEnabledFor(logging.INFO):
-            operations = (f"{op['op']} {op['table']}" for op in params[1:] if type(op) is dict and "op" in op)
-            LOG.info("%s: %s", self._what, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
         self._send({"id": self._last_id, "method": method, "params": params})
+        self._log(method, params)
         while True:
             message = self._receive()
             if message.get("id") == self._last_id and "method" not in message:
@@ -134,6 +129,14 @@ class Client(Conversation):
         if text == "unknown database":
             raise Unreachable(self._what, f"this OVSDB server has no database {DATABASE}, so it is not a switch's")
         raise self._refusal(error)
+
+    def _log(self, method: str, params: list) -> None:
+        import logging  # here, while the server works on its answer: a Tab needs it for nothing else
+
+        log = logging.getLogger(__name__)
+        if log.isEnabledFor(logging.INFO):
+            operations = (f"{op['op']} {op['table']}" for op in params[1:] if type(op) is dict and "op" in op)
+            log.info("%s: %s", self._what, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
 
     def _take(self, message: dict) -> None:
         """A message that is no answer."""

@@ -13,7 +13,7 @@ from ovstool.ovsdb.values import Json, malformed
 
 _INTEGERS = range(-(2**63), 2**63)
 _EMPTY = ["set", []]
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class Kind(NamedTuple):
@@ -92,7 +92,7 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
 
     The rows share the lists of the defaults. Raises Unreachable for what no switch answers.
     """
-    if set(map(type, rows.values())) != {dict} or not all(map(_UUID.fullmatch, rows)):
+    if set(map(type, rows.values())) != {dict} or not all(map(re.compile(_UUID).fullmatch, rows)):
         raise malformed("a row without a UUID or columns")
     present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
     if not all(map(set(columns).issuperset, present)):

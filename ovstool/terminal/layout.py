@@ -40,10 +40,11 @@ class Column(NamedTuple):
         return not self.is_number and self.widest > _LONG
 
 
-def measured(header: str, cells: Sequence[str], is_number: bool) -> Column:
+def measured(header: str, cells: Sequence[str], is_number: bool, in_window: bool = True) -> Column:
+    """What a column needs. Where there is no window nothing gives way, and what stays whole is not looked for."""
     texts = [header, *cells]
     widest = max(map(len if "".join(texts).isascii() else width, texts))
-    if is_number or widest <= _LONG:
+    if is_number or widest <= _LONG or not in_window:
         return Column(header, widest, widest, is_number)
     return Column(header, widest, max(width(part.rstrip()) for text in texts for part in re.split(_BREAK, text)), is_number)
 

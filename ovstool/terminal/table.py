@@ -25,8 +25,9 @@ class TableFormatter(Formatter):
         texts = _texts_on_a_terminal if stdout.isatty() and parsed_args.formatter == "table" else _texts
         cells = [texts(name, of) for name, of in zip(column_names, values, strict=True)]
         if any(cells) or parsed_args.print_empty:
-            columns = [layout.measured(flat(name), of, _are_numbers(of)) for name, of in zip(column_names, cells, strict=True)]
-            self._draw(columns, list(zip(*cells, strict=True)), _room(stdout, parsed_args), stdout, parsed_args.formatter)
+            room = _room(stdout, parsed_args)
+            columns = [layout.measured(flat(name), of, _are_numbers(of), bool(room)) for name, of in zip(column_names, cells, strict=True)]
+            self._draw(columns, list(zip(*cells, strict=True)), room, stdout, parsed_args.formatter)
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
         """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them."""
@@ -46,7 +47,7 @@ class TableFormatter(Formatter):
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         rows = list(_fields(column_names, data))
         room = _room(stdout, parsed_args)
-        columns = [layout.measured(name, [row[place] for row in rows], False) for place, name in enumerate(("field", "value"))]
+        columns = [layout.measured(name, [row[place] for row in rows], False, bool(room)) for place, name in enumerate(("field", "value"))]
         if parsed_args.formatter != "table" or not room:
             self._draw(columns, rows, room, stdout, parsed_args.formatter)
             return

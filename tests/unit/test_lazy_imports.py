@@ -130,6 +130,37 @@ def test_hidden_is_as_if_it_were_not_installed(library):
     assert sys.modules["helper"] is helper
 
 
+VERSION = """
+import sys
+from ovstool import lazy_imports
+with lazy_imports.in_force(), lazy_imports.hidden("invoke"):
+    import paramiko
+assert "importlib.metadata" not in sys.modules
+from importlib.metadata import version
+assert paramiko.__version__ == version("paramiko")
+assert f"paramiko_{paramiko.__version__}" in vars(paramiko.Transport).values()
+"""
+
+
+def test_paramiko_tells_servers_its_version():
+    run(VERSION)
+
+
+def test_a_version_is_found_without_a_folder_of_its_own(tmp_path, monkeypatch):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/__init__.py").write_text("")
+    (tmp_path / "other.dist-info").mkdir()
+    (tmp_path / "other.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: library\nVersion: 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import library  # noqa: F401
+
+    with pytest.raises(ImportError):  # importlib.metadata has none of this name either
+        lazy_imports._version("library")
+    (tmp_path / "library-1.2.dist-info").mkdir()
+    assert lazy_imports._version("library") == "1.2"
+    del sys.modules["library"]
+
+
 # What a program on cliff does: plugins, another's formatter, help through a pager, its log, completion.
 PROGRAM = """
 import argparse, contextlib, io, sys, typing

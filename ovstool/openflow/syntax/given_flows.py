@@ -9,7 +9,7 @@ from ovstool.openflow.syntax import lexer
 from ovstool.openflow.syntax.names import are_safe, escaped, unescaped
 
 _COMMANDS = ("add", "modify", "modify_strict", "delete", "delete_strict")
-_FIRST_WORD = re.compile(r"[^, \t\r\n]*")
+_FIRST_WORD = r"[^, \t\r\n]*"
 _NOT_THE_MATCH = (*lexer.FLAGS, "cookie", "idle_timeout", "hard_timeout", "importance")
 
 
@@ -40,7 +40,7 @@ class GivenFlows(NamedTuple):
         flow = lexer.without_comment(line)
         if self.file is None and (not flow or len(line.splitlines()) > 1):
             raise UsageError(self.place(number), "not one flow")
-        command = _FIRST_WORD.match(flow)[0]  # type: ignore[index]  # it matches nothing, too
+        command = re.match(_FIRST_WORD, flow)[0]  # type: ignore[index]  # it matches nothing, too
         if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
             raise UsageError(self.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
         bare = flow[3:].lstrip(", \t") if command == "add" else flow

@@ -29,8 +29,8 @@ FLOW = (
     rf"((?:(?!priority=)(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) ))*)(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*)"
 )
 AFTER_MATCH = ("cookie", "idle_timeout", "hard_timeout", "importance")  # of a flow of a difference, after its match
-_AFTER_MATCH = re.compile(rf"(?:^| )(?:{'|'.join(AFTER_MATCH)})=\w+ ")
-_TABLE_AND_PRIORITY = re.compile(r"(?:table=\S+ )?(?:priority=\d+)?")
+_AFTER_MATCH = rf"(?:^| )(?:{'|'.join(AFTER_MATCH)})=\w+ "
+_TABLE_AND_PRIORITY = r"(?:table=\S+ )?(?:priority=\d+)?"
 _SENT = r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)"
 _SENT_WORDS = {"table": "table", "pri": "priority", "cookie": "cookie", "idle": "idle_timeout", "hard": "hard_timeout"}
 _SHOWN_PORT = r" (\d+|LOCAL)\((.*)\): addr:"
@@ -141,14 +141,14 @@ def _tidy(flow: str) -> str:
 def key(flow: str) -> str:
     """The part of a flow of a difference that tells it from others: table, priority and match."""
     before = flow.partition("actions=")[0]
-    found = _AFTER_MATCH.search(before)
+    found = re.search(_AFTER_MATCH, before)
     before = (before[: found.start()] if found else before).rstrip()
     return before if before.startswith("table=") else f"table=0 {before}".rstrip()
 
 
 def table_and_priority(flow: str) -> str:
     """The part of a flow of a difference that says its table and priority; "" where it says neither."""
-    return _TABLE_AND_PRIORITY.match(flow)[0]  # type: ignore[index]  # it matches nothing, too
+    return re.match(_TABLE_AND_PRIORITY, flow)[0]  # type: ignore[index]  # it matches nothing, too
 
 
 def match_of(flow: str) -> str:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +39,7 @@ class QueueRow(NamedTuple):
     is_gone: bool = False
 
 
-class PortState(NamedTuple):
+class _PortFields(NamedTuple):
     """A port and its QoS. ``type`` None: it has none. ``is_owned``: the flows of its bridge are somebody's, a controller's most often.
 
     ``queues`` are by number, ``others`` the ports that use the same QoS row. ``version`` is Open vSwitch's, None: unknown.
@@ -65,20 +66,24 @@ class PortState(NamedTuple):
     datapath_queues: "dict[int, DatapathQueue] | None" = None
     classes: "dict[int, TcClass] | None" = None
 
-    @property
+
+class PortState(_PortFields):
+    """A port and its QoS, and what follows of it: worked out once, as some thirty rules look at each of many ports."""
+
+    @cached_property
     def kind(self) -> qos_types.Type:
         return qos_types.named(str(self.type))
 
-    @property
+    @cached_property
     def max_rate(self) -> int | None:
         return self.kind.port_shape(self.other_config).max_rate
 
-    @property
+    @cached_property
     def limit(self) -> int | None:
         """What all queues share, in bit/s: without a max-rate what the link has, or is taken to have."""
         return self.max_rate or max((self.assumed_bps(interface) for interface in self.interfaces), default=None)
 
-    @property
+    @cached_property
     def mtu(self) -> int:
         return max((interface.mtu for interface in self.interfaces), default=1500)
 
@@ -91,7 +96,7 @@ class PortState(NamedTuple):
         """Whether the type is one that ovs-vswitchd installs with tc."""
         return self.kind.known and not self.kind.is_policer and self.type != "linux-noop"
 
-    @property
+    @cached_property
     def least_rate(self) -> int:
         """What no queue has less of: as many bytes a second as a packet may have, or one (htb_ and hfsc_parse_class_details__)."""
         least = 8 if self.type == "linux-hfsc" else self.mtu * 8
@@ -100,8 +105,13 @@ class PortState(NamedTuple):
     def is_older_than(self, major: int, minor: int) -> bool:
         return versions.is_older(self.version, major, minor)
 
+    @cached_property
+    def shapes(self) -> dict[int, qos_types.Shape]:
+        """What the type reads of each queue, by number."""
+        return {number: self.kind.queue_shape(row.other_config) for number, row in self.queues.items()}
+
     def shape(self, queue: int) -> qos_types.Shape:
-        return self.kind.queue_shape(self.queues[queue].other_config)
+        return self.shapes[queue]
 
     def assumed_bps(self, interface: InterfaceState) -> int:
         """What htb_ and hfsc_parse_qdisc_details__ of netdev-linux.c take as the rate of a link where there is no max-rate.
