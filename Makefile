@@ -61,8 +61,8 @@ demo: $(READY)
 	@PATH="$(BIN):$$PATH" .ci/demo
 
 test: $(READY).tests
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc jq=jq
-	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh zsh=zsh fish=fish
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc jq=jq tshark=tshark sfcapd=nfdump-sflow nfdump=nfdump
+	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh zsh=zsh fish=fish tcpdump=tcpdump
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)
 
@@ -71,7 +71,7 @@ quick: $(READY).tests
 	$(PYTEST) -q $(QUICK) $(ARGS)
 
 test-kernel: $(READY).tests
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping $(LAB)
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping tshark=tshark $(LAB)
 	$(PYTEST) tests/kernel $(ARGS)
 
 bench: $(READY)
