@@ -1,6 +1,6 @@
 """What switches answered, as values: an Answer from each host, and how those of several become one table (pure)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool.host import CommandLine
@@ -41,10 +41,14 @@ class Answer(NamedTuple):
         """The answer with all its rows, of which some may still be coming."""
         return self._replace(result=list(self.result)) if isinstance(self.result, Iterator) else self
 
-    def samples(self) -> Iterator["Answer"]:
+    def samples(self) -> Generator["Answer", None, None]:
         """What the result yields, an answer each, with what was said since the one before."""
-        for result in self.result:
-            yield self._replace(result=result, notes=_taken(self.notes), found=_taken(self.found))
+        try:
+            for result in self.result:
+                yield self._replace(result=result, notes=_taken(self.notes), found=_taken(self.found))
+        finally:
+            if isinstance(self.result, Generator):
+                self.result.close()  # what it says at its end is said in time
 
 
 def one_table(tables: Sequence[tuple[str | None, Table]]) -> Table:

@@ -32,6 +32,8 @@ class SwitchStream(SwitchLister):
     ``row_class`` is the class of the rows.
     """
 
+    title = "Open vSwitch"  # of the live table, where no database was named
+
     def row_class(self, args: argparse.Namespace) -> Any:
         raise NotImplementedError
 
@@ -78,7 +80,7 @@ class SwitchStream(SwitchLister):
         self.known_columns(args, self.row_class(args)._fields)
         sort = args.sort_columns[0] if args.sort_columns else None
         view = self.view(args, sort, args.sort_direction == "desc" or not (sort or args.sort_direction))
-        table = Table(view, args.db or "Open vSwitch", has_keyboard(), args.pace, lambda seen: self.details(seen, args))
+        table = Table(view, args.db or self.title, has_keyboard(), args.pace, lambda seen: self.details(seen, args))
 
         def watched() -> Iterator[Answer]:
             for answer in answers:

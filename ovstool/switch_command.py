@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,8 @@ class SwitchCommand(Command):
         """Let ``take`` have what ``on_switch`` yields on all hosts at once, an Answer each, in the order in which they come."""
         self._begin(args)
         if len(args.targets) <= 1:
-            with self._only_answer(args) as answer:
-                take(answer.samples())
+            with self._only_answer(args) as answer, closing(answer.samples()) as samples_here:
+                take(samples_here)
             return Exit.OK
 
         from ovstool import fleet

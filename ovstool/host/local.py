@@ -49,12 +49,12 @@ def run(argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Finished:
     return collected(argv[0], _output(argv, timeout_s, stdin))
 
 
-def stream(argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Finished]:
+def stream(argv: Sequence[str], timeout_s: float, pause_s: float | None = None) -> Generator[bytes, None, Finished]:
     """Run a program and yield what it writes to stdout as it comes; the generator returns how it ended. Raises NotFound, TimedOut.
 
-    The program is ended when the caller stops asking.
+    It yields b"" when nothing came for ``pause_s`` seconds. The program is ended when the caller stops asking.
     """
-    return _output(argv, timeout_s, b"")
+    return _output(argv, timeout_s, b"", pause_s)
 
 
 def collected(what: str, output: Generator[bytes, None, Finished]) -> Finished:
@@ -80,7 +80,7 @@ def close() -> None:
     """Nothing is kept open for this machine."""
 
 
-def _output(argv: Sequence[str], timeout_s: float, stdin: bytes) -> Generator[bytes, None, Finished]:
+def _output(argv: Sequence[str], timeout_s: float, stdin: bytes, pause_s: float | None = None) -> Generator[bytes, None, Finished]:
     """Run a program and yield its stdout, while ``stdin`` is written and its stderr is kept for the result."""
     import fcntl
     import subprocess
@@ -91,7 +91,7 @@ def _output(argv: Sequence[str], timeout_s: float, stdin: bytes) -> Generator[by
     try:
         with suppress(AttributeError, OSError):  # no such thing on this system, or more than this user may have
             fcntl.fcntl(cast(IO[bytes], program.stdout), fcntl.F_SETPIPE_SZ, _CHUNK)  # it goes on while what it wrote is being read
-        stderr = yield from _exchanged(program, stdin, deadline, late)
+        stderr = yield from _exchanged(program, stdin, deadline, late, pause_s)
         program.wait(deadline.remaining_s())
     except subprocess.TimeoutExpired as error:
         raise late from error
@@ -101,7 +101,7 @@ def _output(argv: Sequence[str], timeout_s: float, stdin: bytes) -> Generator[by
 
 
 def _exchanged(
-    program: "subprocess.Popen[bytes]", stdin: bytes, deadline: Deadline, late: OvstoolError
+    program: "subprocess.Popen[bytes]", stdin: bytes, deadline: Deadline, late: OvstoolError, pause_s: float | None
 ) -> Generator[bytes, None, bytearray]:
     """Yield the program's stdout until that and its stderr end; return the beginning of its stderr. Raises ``late``."""
     import selectors
@@ -114,9 +114,11 @@ def _exchanged(
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, selectors.EVENT_WRITE if pipe is program.stdin else selectors.EVENT_READ)
         while waited_for:
-            ready = selector.select(deadline.remaining_s())
-            if not ready or not deadline.remaining_s():
+            ready = selector.select(deadline.remaining_s() if pause_s is None else min(pause_s, deadline.remaining_s()))
+            if not deadline.remaining_s() or (not ready and pause_s is None):
                 raise late
+            if not ready:
+                yield b""
             for key, _ in ready:
                 pipe = cast(IO[bytes], key.fileobj)
                 data: bytes | memoryview

@@ -5,6 +5,7 @@ The peer is not trusted: what it sends is bounded in size and held against what 
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import ByteStream
@@ -66,14 +67,19 @@ class Client(Conversation):
 
         It is a ``monitor_cond`` (ovsdb-server(7), section 4.1.12) that tells of no changes. Its answer leaves out what is the default of its
         column, so the server needs half the time that it needs for ``select``. Raises Refused when a table or a column is not there.
+
+        It is ended at once: from 3.0 on, while it lasts, the server has for whoever asks for the same what it had when the first did.
         """
         select = {"initial": True, "insert": False, "delete": False, "modify": False}
         asked = {table: [{"columns": list(names), "select": select}] for table, names in columns.items()}
         self._reader.tables = columns
+        name = f"tables {self._last_id}"
         try:
-            found = self._call("monitor_cond", [DATABASE, f"tables {self._last_id}", asked])
+            found = self._call("monitor_cond", [DATABASE, name, asked])
         finally:
             self._reader.tables = {}
+        with suppress(OvstoolError):  # what was asked for is here
+            self._call("monitor_cancel", [name])
         if type(found) is not dict:
             raise malformed("tables that are no object")
         return {table: found.get(table, {}) for table in columns}

@@ -46,8 +46,9 @@ _ONE = {
 _OPTIONAL = {
     "datapath_id": str, "fail_mode": str, "ovs_version": str, "db_version": str, "system_type": str, "system_version": str, "role": str,
     "bond_mode": str, "bond_active_slave": str, "lacp": str, "vlan_mode": str, "admin_state": str, "link_state": str, "mac_in_use": str,
-    "error": str, "agent": str, "tag": int, "ofport": int, "mtu": int, "mtu_request": int, "link_speed": int, "dscp": int, "sampling": int, "polling": int,
-    "header": int, "qos": UUID, "sflow": UUID, "output_port": UUID, "output_vlan": int,
+    "error": str, "agent": str, "tag": int, "ofport": int, "ifindex": int, "mtu": int, "mtu_request": int, "link_speed": int, "dscp": int,
+    "sampling": int, "polling": int, "header": int, "qos": UUID, "sflow": UUID, "output_port": UUID, "output_vlan": int,
+    "local_ip": str,
 }  # fmt: skip
 _SETS = {
     "bridges": UUID, "ports": UUID, "interfaces": UUID, "controller": UUID, "protocols": str, "targets": str, "trunks": int,

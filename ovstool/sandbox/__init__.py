@@ -26,8 +26,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ovstool import signals
 from ovstool.errors import Conflict, OvstoolError, Refused, UsageError, quote, quote_some
-from ovstool.sandbox import daemons, directories, namespaces, programs, settings, signals
+from ovstool.sandbox import daemons, directories, namespaces, programs, settings
 from ovstool.sandbox.directories import Place
 from ovstool.sandbox.namespaces import netdev_problem as _netdev_problem
 from ovstool.sandbox.namespaces import system_problem as _system_problem

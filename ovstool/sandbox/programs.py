@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ovstool import signals
 from ovstool.errors import Refused, TimedOut, Unreachable
-from ovstool.sandbox import directories, signals
+from ovstool.sandbox import directories
 from ovstool.sandbox.directories import Place
 from ovstool.sandbox.settings import Sandbox
 

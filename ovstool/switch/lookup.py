@@ -14,6 +14,7 @@ _MANY = 20  # names; from here on one pass over the table is cheaper than one fo
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 FAKE_BRIDGES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
+SECOND_TARGET = "ovstool-check:"  # in external_ids of an sFlow row, before a target that is not configured (sflow/second_target.py)
 LOCAL = 65534  # OFPP_LOCAL as the database shows it (ovs-vswitchd.conf.db(5), Interface.ofport)
 
 
@@ -229,6 +230,11 @@ def other_config(reader: Reader) -> dict[str, str]:
     """The settings of the whole switch (Open_vSwitch.other_config)."""
     rows = reader.read(Query("Open_vSwitch", [], ("other_config",)))
     return mapping(rows[0]["other_config"]) if rows else {}
+
+
+def collectors(row: Row) -> list[str]:
+    """The targets of an sFlow row, from its columns targets and external_ids, without those that a check adds for some seconds."""
+    return [target for target in many(row["targets"]) if f"{SECOND_TARGET}{target}" not in mapping(row["external_ids"])]
 
 
 def queries_of(table: str, uuids: Iterable[str], columns: Sequence[str]) -> list[Query]:

@@ -14,6 +14,7 @@ from ovstool.terminal.layout import Column
 from ovstool.terminal.output import canvas
 from ovstool.terminal.window import width_of
 
+_STREAMED_TEXTS = {"agent": 15, "ports": 15, "sample": 32, "talker": 20}  # characters that these columns have at least
 _NARROW = 8  # characters; a text that a style of tabulate has to break is given no less
 
 
@@ -31,17 +32,19 @@ class TableFormatter(Formatter):
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
         """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them."""
-        widths = [max(len(name), 15 if name == "port" else 12) for name in column_names]
+        room = _room(stdout, parsed_args)
+        columns = _streamed(column_names, room)
         rows = ([human(name, value) for name, value in zip(column_names, row, strict=True)] for row in data)
-        if room := _room(stdout, parsed_args):
-            columns = [Column(name, width, width, True) for name, width in zip(column_names, widths, strict=True)]
+        if room:
             chosen = layout.chosen(columns, room)
             head = list(chosen.head()) if first else []
             paint = colour.paint_for(stdout)
             lines = [*head, *(line for row in rows for line in chosen.row(row, paint))]
         else:
             names = [list(column_names)] if first else []
-            lines = [" ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in chain(names, rows)]
+            sides = [f"{{:{'>' if column.is_number else '<'}{column.least}}}" for column in columns]
+            template = " ".join(sides).format
+            lines = [template(*row).rstrip() for row in chain(names, rows)]
         canvas(stdout).write("".join(f"{line}\n" for line in lines))
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
@@ -72,6 +75,20 @@ def _texts_on_a_terminal(column: str, values: Sequence[Any]) -> list[str]:
     if column != "duration_s":
         return _texts(column, values)
     return ["-" if value is None else units.human_duration(value) for value in values]
+
+
+def _streamed(names: Columns, room: int) -> list[Column]:
+    """Columns of rows that are still to come, whose cells nobody has measured; the last text has the room that is left."""
+    columns = [
+        Column(name, least, least, name not in _STREAMED_TEXTS)
+        for name in names
+        for least in [max(len(name), _STREAMED_TEXTS.get(name, 15 if name == "port" else 12))]
+    ]
+    texts = [place for place, column in enumerate(columns) if not column.is_number]
+    spare = room - sum(column.least + layout.GAP for column in columns) + layout.GAP
+    if texts and spare > 0:
+        columns[texts[-1]] = columns[texts[-1]]._replace(widest=columns[texts[-1]].least + spare)
+    return columns
 
 
 def _fields(names: Columns, values: Sequence[Any]) -> Iterator[list[str]]:

@@ -463,6 +463,7 @@ class Lab:
         shell = "/run/lab/shell" if wish.banner else wish.shell
         users = f"root:x:0:0:root:/run/home/root:{shell}\nop:x:1000:1000:operator:/run/home/op:{shell}\n"
         users += "sshd:x:105:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
+        users += "tcpdump:x:106:65534::/nonexistent:/usr/sbin/nologin\n"  # which tcpdump becomes
         sudoers = f"Defaults lecture=never, !syslog, secure_path={_PATH}\n"
         sudoers += f"root ALL=(ALL:ALL) NOPASSWD: ALL\nop ALL=(ALL:ALL) {'NOPASSWD: ' if wish.sudo == 'works' else ''}ALL\n"
         port = f"ListenAddress 127.0.0.1\nPort {_HIDDEN_PORT}" if wish.needs_proxy else f"Port {wish.port}"

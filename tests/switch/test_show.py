@@ -97,3 +97,13 @@ def test_nothing_is_told_of_what_changes_after_it_was_read(switch):
     assert reached.read(Query("Port", [["name", "==", "eth1"]], ("tag",))) == [{"tag": 5}]
     assert reached.client.changed()  # of which another question was told
     assert {"eth1", "new0"} <= {row["name"] for row in reached.tables({"Port": ("name",)})["Port"].values()}
+
+
+def test_whole_tables_are_read_as_they_are_by_now(switch):
+    """Whoever has read them before, and is still connected: from 3.0 on ovsdb-server has one answer for all monitors of the same."""
+    connected = [Switch(switch.box.db) for _ in range(2)]
+    for tag in (5, 6):
+        switch.vsctl(f"set port eth1 tag={tag}")
+        for reached in connected:
+            tags = {row["name"]: row["tag"] for row in reached.tables({"Port": ("name", "tag")})["Port"].values()}
+            assert tags["eth1"] == tag

@@ -139,11 +139,17 @@ def test_help(live):
 @pytest.mark.parametrize(("columns", "lines"), [(20, 10), (40, 24), (200, 50)])
 @pytest.mark.parametrize(
     "words",
-    ["stats --watch --interval 0.2", "stats --queues --watch --interval 0.2", "flow top br0 --interval 0.2", "stats plot --live eth1"],
+    [
+        "stats --watch --interval 0.2",
+        "stats --queues --watch --interval 0.2",
+        "flow top br0 --interval 0.2",
+        "stats plot --live eth1",
+        "sflow listen --top --port 0",
+    ],
 )
 def test_terminals_of_any_size_and_resized(live, large, words, columns, lines):
     shown = live(words, columns, lines, TERM="xterm")
-    shown.until({"stats": "port", "flow": "bit/s"}.get(words.split()[0]) if "plot" not in words else "eth1 rx")
+    shown.until({"stats": "port", "flow": "bit/s", "sflow": "bit/s"}.get(words.split()[0]) if "plot" not in words else "eth1 rx")
     for width, height in ((columns // 2, 5), (columns, lines)):
         shown.resize(width, height)
         shown.press("?")

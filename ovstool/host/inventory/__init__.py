@@ -58,6 +58,13 @@ def names(inventory: str | None, deadline: Deadline) -> list[str]:
     return [*(f"@{group}" for group in file.groups), *file.names()]
 
 
+def every(inventory: str | None, deadline: Deadline) -> list[Target]:
+    """All hosts of an inventory, each once, without those that cannot be reached as they are written. Raises as ``hosts`` does."""
+    if inventory is None and not os.path.isfile(_default()):
+        return []
+    return list(dict.fromkeys(_read(inventory, deadline).every()))
+
+
 def _read(inventory: str | None, deadline: Deadline) -> "Inventory":
     """The inventory in a file. Raises NotFound when there is none at the default place, UsageError, TimedOut."""
     path = _default() if inventory is None else inventory

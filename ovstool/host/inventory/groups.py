@@ -64,6 +64,15 @@ class Inventory:
                     found.update(dict.fromkeys(target.name for target in targets))
         return list(found)
 
+    def every(self) -> Iterator[Target]:
+        """The hosts of all groups; what cannot be reached as it is written is left out."""
+        words = {word.text: word for words in self.groups.values() for word in words if not word.text.startswith("@")}
+        for word in words.values():
+            with suppress(UsageError):
+                targets = [self._ansible_target(word)] if word.text in self.hosts else address.targets(word)
+                self.count(len(targets))
+                yield from targets
+
     def _words_in(self, group: HostWord, path: tuple[str, ...], seen: set[str]) -> Iterator[HostWord]:
         """The hosts of a group as written. ``path`` has the groups that led to it, ``seen`` those that are done."""
         name = group.text[1:]

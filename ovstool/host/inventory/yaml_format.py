@@ -61,7 +61,7 @@ def _composed(inventory: Inventory, text: str) -> Any:
         return yaml.compose(text, loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        tab = "\t" in text.split("\n")[line]
+        tab = any("\t" in text for text in text.split("\n")[line : line + 1])  # behind the last line there is none
         hint = "spaces instead of tabs" if tab else 'quotes around what has @, [, ] or {, as in "@rack1"'
         raise UsageError(inventory.at(line + 1), error.problem or error.context or "not YAML", hint) from error
     except yaml.YAMLError as error:

@@ -63,18 +63,20 @@ class Ssh:
         """Run a program there without a shell's interpretation and return what it wrote."""
         return local.collected(f"{self.name}: {quote(argv[0])}", self._output(argv, timeout_s, stdin))
 
-    def stream(self, argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, Finished]:
+    def stream(self, argv: Sequence[str], timeout_s: float, pause_s: float | None = None) -> Generator[bytes, None, Finished]:
         """Run a program there and yield what it writes to stdout as it comes; the generator returns how it ended."""
-        return self._output(argv, timeout_s, None)
+        return self._output(argv, timeout_s, None, pause_s)
 
     def close(self) -> None:
         with self._lock:
             self._close()
 
-    def _output(self, argv: Sequence[str], timeout_s: float, stdin: bytes | None) -> Generator[bytes, None, Finished]:
+    def _output(
+        self, argv: Sequence[str], timeout_s: float, stdin: bytes | None, pause_s: float | None = None
+    ) -> Generator[bytes, None, Finished]:
         deadline = Deadline(timeout_s, self._deadline)
         shell = self._connected(deadline, timeout_s)
-        return (yield from shell.output(argv, stdin, deadline, timeout_s))
+        return (yield from shell.output(argv, stdin, deadline, timeout_s, pause_s))
 
     def _open_unix(self, path: str, what: str, timeout_s: float, server: str) -> ByteStream:
         if "\0" in path or not path.startswith("/"):

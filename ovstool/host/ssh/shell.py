@@ -5,7 +5,7 @@ import re
 import secrets
 import shlex
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, quote
@@ -41,10 +41,13 @@ class RemoteShell:
         self._name = connection.name
         self._token = f"ovstool-{secrets.token_hex(8)}"
 
-    def output(self, argv: Sequence[str], stdin: bytes | None, deadline: Deadline, timeout_s: float) -> Generator[bytes, None, Finished]:
+    def output(
+        self, argv: Sequence[str], stdin: bytes | None, deadline: Deadline, timeout_s: float, pause_s: float | None = None
+    ) -> Generator[bytes, None, Finished]:
         """Run a program and yield its stdout as it comes; the generator returns how it ended. ``timeout_s`` is for the error.
 
-        Without ``stdin`` it is one that may not end by itself: it is ended when the caller stops asking. Raises as ``Host.stream`` does.
+        Without ``stdin`` it is one that may not end by itself: it is ended when the caller stops asking. With ``pause_s`` b"" is yielded
+        each time that nothing came for so long. Raises as ``Host.stream`` does.
         """
         program = self.start(_RUN if stdin is not None else _STREAM, argv, deadline)
         try:
@@ -52,8 +55,7 @@ class RemoteShell:
                 raise self.not_begun(program, deadline)
             if stdin is not None:
                 program.send_all(stdin, deadline)
-            while chunk := program.receive(_CHUNK, deadline):
-                yield chunk
+            yield from program.chunks(deadline, pause_s)
             return Finished(self._status(program, argv[0], deadline), "", program.stderr())
         except TimeoutError as error:
             program.terminate()
@@ -128,6 +130,20 @@ class RemoteProgram:
             seen += chunk
         self._ahead = seen[match.end() :]
         return match[1].decode()
+
+    def chunks(self, deadline: Deadline, pause_s: float | None) -> Iterator[bytes]:
+        """Its stdout as it comes, to the end; b"" when nothing came for ``pause_s`` seconds. Raises TimeoutError, Unreachable."""
+        while True:
+            try:
+                chunk = self.receive(_CHUNK, deadline if pause_s is None else deadline.part(pause_s))
+            except TimeoutError:
+                if pause_s is None or not deadline.remaining_s():
+                    raise
+                yield b""
+                continue
+            if not chunk:
+                return
+            yield chunk
 
     def receive(self, size: int, deadline: Deadline) -> bytes:
         """The next bytes of its stdout, none at the end. Raises TimeoutError, Unreachable."""

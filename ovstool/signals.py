@@ -41,10 +41,15 @@ def handled(handler: Callable[[int, object], None], *signums: signal.Signals) ->
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """Handle signals at the end of the block. Unlike a mask it is not inherited by what is started there."""
+def deferred(at_once: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Handle signals at the end of the block, and do no more than ``at_once`` before. Unlike a mask it is not inherited by what is started there."""
     came: list[int] = []
-    with handled(lambda signum, frame: came.append(signum), signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+
+    def note(signum: int, frame: object) -> None:
+        came.append(signum)
+        at_once()
+
+    with handled(note, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         yield
     for signum in came:
         signal.raise_signal(signum)

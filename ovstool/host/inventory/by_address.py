@@ -1,0 +1,61 @@
+"""The hosts of an inventory by their IP addresses: what an address that is heard of is called."""
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from ovstool.errors import OvstoolError
+from ovstool.host import address, inventory
+from ovstool.host.deadline import Deadline
+
+_MOST = 1000  # hosts that are looked up
+_READ_S = 5.0  # for the file
+
+
+class HostNames:
+    """The names of hosts by address. Those that the inventory has by name are looked up meanwhile, in a thread, and known once that is done.
+
+    Without an inventory at the default place nothing is known. Raises what ``inventory.every`` does for one that was named.
+    """
+
+    def __init__(self, path: str | None):
+        self._names: dict[str, str] = {}
+        self._hosts: dict[str, str] = {}  # where each is, by name
+        try:
+            targets = inventory.every(path, Deadline(_READ_S))
+        except OvstoolError:
+            if path is not None:
+                raise
+            return
+        self._hosts = {target.name: address.parse(target.address).host for target in targets}
+        by_name = [name for name, host in self._hosts.items() if not self._add(name, host)]
+        if by_name:
+            threading.Thread(target=self._look_up, args=(by_name[:_MOST],), name="names of agents", daemon=True).start()
+
+    def find(self, text: str) -> str | None:
+        """The name of the host with this IP address."""
+        return self._names.get(text)
+
+    def addresses(self, name: str) -> list[str]:
+        """The addresses of a host, of the inventory or any other; none when it is not known."""
+        return list(_addresses(self._hosts.get(name, name)))
+
+    def _add(self, name: str, text: str) -> bool:
+        try:
+            self._names.setdefault(str(ipaddress.ip_address(text)), name)
+        except ValueError:
+            return False
+        return True
+
+    def _look_up(self, names: Iterable[str]) -> None:
+        for name in names:
+            for found in _addresses(self._hosts[name]):
+                self._add(name, found)
+
+
+def _addresses(host: str) -> Iterator[str]:
+    with suppress(OSError, UnicodeError):
+        for *_, (found, *_) in socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM):
+            yield str(found)
