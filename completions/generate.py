@@ -21,6 +21,8 @@ from ovstool.switch import bridge, port
 from ovstool.switch.accepts import bridge_keys, port_types, qos_types
 from ovstool.switch.checks.explain import Explained
 from ovstool.switch.qos import ShownQos
+from ovstool.switch.sflow.heard import ListedSample
+from ovstool.switch.sflow.top_talkers import TopTalker
 from ovstool.terminal.formats import Formatters
 
 _NOTHING = ("BYTES", "FLOW", "HOST[:PORT]", "IP", "K", "K=V", "MATCH", "N", "N,...", "PPS", "RATE", "S", "SIZE", "WORD", None)  # free text
@@ -77,6 +79,7 @@ _VALUES_OF: dict[tuple[str, str], Values] = {
     ("qos set", "--other-config"): _keys(qos_types.KEYS - _RATES),
     ("sflow enable", "--sampling"): ("auto",),
     ("stats plot", "ports"): "",  # of a recording
+    ("sflow listen", "--agent"): "hosts",
 } | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
 _SHOWN = {  # the columns of what is shown as one object
     "show": ("ovs_version", "bridges"),
@@ -98,6 +101,7 @@ _STATS = (
     Columns(("--watch",), Rate._fields),
     Columns((), ("port", *COUNTERS)),
 )
+_LISTEN = (Columns(("--top",), TopTalker._fields), Columns((), ListedSample._fields))
 _ROOM = 72  # characters
 _HEAD = '''"""What there is to say to ovstool, as ``completions/generate.py`` reads it from the parsers: long, and not to be edited."""
 
@@ -151,6 +155,8 @@ def _command(name: str, command: Any, known: Collection[str]) -> Iterator[str]:
 def _columns(name: str, command: Any) -> tuple[Columns, ...]:
     if name == "stats":
         return _STATS
+    if name == "sflow listen":
+        return _LISTEN
     columns = tuple(getattr(command, "columns", ())) or _SHOWN.get(name, ())
     return (Columns((), columns),) if columns else ()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ovstool import __version__
 from ovstool.command import docstring
 from ovstool.commands import COMMANDS, NOUNS, help_pages
+from ovstool.sflow import counter_records, flow_records
 from ovstool.shell import App
 
 HERE = Path(__file__).parent
@@ -67,6 +68,7 @@ def _page(app: App, noun: str) -> Iterator[str]:
         if columns and columns[-1] != "change":
             yield from [".PP", *_text(f"Columns: {', '.join(columns)}.")]
         yield from _options(own[name])
+        yield from _records() if name == "sflow listen" else ()
         examples += shown
     yield ".PP"
     yield "Options that every command takes, rates and sizes, exit codes and the environment are described in"
@@ -74,6 +76,13 @@ def _page(app: App, noun: str) -> Iterator[str]:
     if examples:
         yield from [".SH EXAMPLES", ".EX", *map(_escape, examples), ".EE"]
     yield from [".SH SEE ALSO", ".BR ovstool (1),", ".BR ovs\\-vsctl (8),", ".BR ovs\\-vswitchd.conf.db (5)"]
+
+
+def _records() -> Iterator[str]:
+    """What the agent of a sample may tell, in the objects of ``sflow listen -f json``."""
+    yield from [".PP", *_text("The records of samples, and the fields of each:")]
+    for structure in (*flow_records.STRUCTURES.values(), *counter_records.STRUCTURES.values()):
+        yield from [".TP", rf"\fB{_escape(structure.name)}\fP", *_text(", ".join(structure.fields))]
 
 
 def _title(page: str) -> str:

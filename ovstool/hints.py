@@ -77,6 +77,7 @@ _ALIKE = {
     "del": _DELETE,
     "clear": (*_DELETE, "del", "disable", "reset", "stop"),
     "disable": (*_DELETE, "del", "clear", "stop"),
+    "listen": ("collect", "receive", "capture", "top", "watch", "monitor"),
     "check": ("verify", "test", "validate", "doctor"),
     "top": ("watch", "monitor"),
     "start": ("create", "new", "up"),

@@ -68,7 +68,9 @@ COMMAND_LINES = (
     ("flow del br0 ip", "ip: deleted"),
     ("sflow enable br0 --collector 10.0.0.1", "br0: created"),
     ("sflow list", "10.0.0.1:6343"),
+    ("sflow listen --port 0 --for 0.1", ""),
     ("sflow disable br0", "br0: deleted"),
+    ("sflow check", ""),
     ("stats eth1 --rate --interval 0.1 --count 2", "eth1"),
 )
 

@@ -1,31 +1,22 @@
-"""ovstool qos check and police check, each of which imports its own rules alone"""
+"""ovstool qos check, police check and sflow check, each of which imports its own rules alone"""
 
 import argparse
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ovstool.answers import Answer
 from ovstool.commands.options import POLICED_PORT, PORT
 from ovstool.errors import Exit
+from ovstool.parser import seconds
 from ovstool.switch import Finding, Switch
 from ovstool.switch_command import SwitchChecker, addressed
 
+_LISTEN_S = 3  # ovs-vswitchd sends what it has once a second
+
 
 class _Check(SwitchChecker):
-    """A command that looks for what is wrong with ports, each with a remedy"""
-
-    ports = PORT
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("ports", metavar="PORT", nargs="*", help=self.ports)
-        return parser
-
-    def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
-        raise NotImplementedError
-
-    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return self.findings(switch, args.ports)
+    """A command that looks for what is wrong, each with a remedy"""
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         """On a terminal a block for each problem, whose remedy can be copied; else a row."""
@@ -53,7 +44,24 @@ def _blocks(answers: Sequence[Answer]) -> Iterator[str]:
                 yield f"  try: {row.remedy}"
 
 
-class QosCheck(_Check):
+class _PortCheck(_Check):
+    """A command that looks for what is wrong with ports"""
+
+    ports = PORT
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("ports", metavar="PORT", nargs="*", help=self.ports)
+        return parser
+
+    def findings(self, switch: Switch, ports: Sequence[str]) -> list[Finding]:
+        raise NotImplementedError
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        return self.findings(switch, args.ports)
+
+
+class QosCheck(_PortCheck):
     """Find what keeps QoS from working
 
     Checks every port that has a QoS, or the ports named: queues that no flow leads to, a qdisc that is missing or was
@@ -73,7 +81,7 @@ class QosCheck(_Check):
         return shaping.check(switch, ports)
 
 
-class PoliceCheck(_Check):
+class PoliceCheck(_PortCheck):
     """Find what keeps policing from working
 
     Checks every policed port, or the ports named: a burst that starves TCP or lets too much through, a datapath or an
@@ -92,3 +100,55 @@ class PoliceCheck(_Check):
         from ovstool.switch.checks import policing
 
         return policing.check(switch, ports)
+
+
+class SflowCheck(_Check):
+    """Find what keeps sFlow samples from arriving
+
+    Checks every bridge that exports sFlow, or the bridges named: an agent without an address, a collector without a route, one
+    that ovs-vswitchd does not send to, samples too long to be sent, and more. Each problem comes with its evidence and a
+    command that fixes it; the exit code is 1 when there is any.
+
+    Then it looks at what ovs-vswitchd sends. For a few seconds each sFlow row gets a second target on the switch's own host,
+    where this command listens, and counters are sent every second. The agent's address, the sampling rate and the counters
+    of interfaces in what arrives are held against the switch. Afterwards the row is as it was; should the command be killed
+    meanwhile, the next sflow command puts it back. With each of these two changes ovs-vswitchd starts its agent anew, which
+    collectors see. With --read-only or --dry-run nothing is changed, and datagrams are not looked at.
+
+    Examples:
+      ovstool sflow check
+      ovstool sflow check br0 --for 30
+    """
+
+    columns = ("bridge", *SwitchChecker.columns[1:])
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="bridge to check (default: all that export sFlow)")
+        parser.add_argument(
+            "--for",
+            metavar="S",
+            dest="for_s",
+            type=seconds,
+            default=_LISTEN_S,
+            help=f"seconds to wait for a packet to be sampled, on top of --timeout (default: {_LISTEN_S})",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Signals end it by way of what puts the rows back, on all hosts."""
+        from ovstool import signals
+        from ovstool.switch.checks.sflow.probe import Probes
+
+        parsed_args.probes = None if parsed_args.read_only or parsed_args.dry_run else Probes()
+        with signals.handled(signals.unwind, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            try:
+                return super().take_action(parsed_args)
+            finally:
+                if parsed_args.probes:
+                    parsed_args.probes.end()
+
+    def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
+        from ovstool.switch.checks import sflow
+
+        return sflow.check(switch, args.bridges, args.probes, args.for_s)

@@ -27,7 +27,7 @@ TASKS = {
     "flow": ["ovstool flow diff br0 --file flows.txt", "ovstool flow replace br0 --file flows.txt"],
     "police": ["ovstool police set eth1 --rate 10mbit", "ovstool police check eth1"],
     "qos": ["ovstool qos set eth1 --max-rate 200mbit --queue 1:min=50mbit", "ovstool qos explain eth1"],
-    "sflow": ["ovstool sflow enable br0 --collector 10.0.0.5", "ovstool sflow list"],
+    "sflow": ["ovstool sflow enable br0 --collector 10.0.0.5", "ovstool sflow check", "ovstool sflow listen --top"],
     "sandbox": ["ovstool sandbox start", "ovstool sandbox run -- ovstool show", "ovstool sandbox stop"],
 }
 FORMATS = {

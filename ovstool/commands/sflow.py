@@ -100,7 +100,7 @@ class SflowList(SwitchLister):
     nothing = "no bridge has sFlow"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return sflow.list_all(switch)
+        return sflow.list_all(switch, tidy=not args.read_only)
 
 
 def _collector(text: str) -> targets.Collector:

@@ -4,7 +4,7 @@
 from ovstool.completion.grammar import Argument, Columns, Command, Commands, Option
 
 COMMANDS = Commands(
-    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples to a collector', 'sandbox': 'a private switch to try things on', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
+    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, and listen to them', 'sandbox': 'a private switch to try things on', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
     {
         'show': Command('Show the switch as a tree', (Argument(values='bridges', repeats=True),),
             (
@@ -237,10 +237,10 @@ COMMANDS = Commands(
             (
                 Option(names=('--collector',), values='', about='where samples go (port 6343)', repeats=True, excludes=()),
                 Option(names=('--agent',), values='ports', about='interface or IP address that identifies the switch (default: the ...', repeats=False, excludes=()),
-                Option(names=('--sampling',), values='', about='sample one packet in N (default: 400)', repeats=False, excludes=()),
+                Option(names=('--sampling',), values=('auto',), about='sample one packet in N', repeats=False, excludes=()),
                 Option(names=('--polling',), values='', about='send counters every S seconds, 0 for never (default: 30)', repeats=False, excludes=()),
                 Option(names=('--header',), values='', about='bytes of each sampled packet, up to 612 (default: 128)', repeats=False, excludes=()),
-                Option(names=('--force',), values=None, about='do not check the agent and the route', repeats=False, excludes=()),
+                Option(names=('--force',), values=None, about='write what the checks of agent and collectors refuse', repeats=False, excludes=()),
             ),
             'rows', (Columns(options=(), names=('object', 'change')),)),
         'sflow disable': Command('Stop exporting sFlow samples of bridges', (Argument(values='bridges', repeats=True),),
@@ -251,6 +251,26 @@ COMMANDS = Commands(
             (
             ),
             'rows', (Columns(options=(), names=('bridge', 'agent', 'targets', 'sampling', 'polling', 'header')),)),
+        'sflow check': Command('Find what keeps sFlow samples from arriving', (Argument(values='bridges', repeats=True),),
+            (
+                Option(names=('--for',), values='', about='seconds to wait for a packet to be sampled, on top of --timeout ...', repeats=False, excludes=()),
+            ),
+            'rows', (Columns(options=(), names=('bridge', 'severity', 'problem', 'evidence', 'remedy')),)),
+        'sflow listen': Command('Show sFlow samples as a collector receives them, and who sends the most traffic', (),
+            (
+                Option(names=('--port',), values='', about='UDP port', repeats=False, excludes=()),
+                Option(names=('--bind',), values='', about='IP address to listen at (default: all of the host)', repeats=False, excludes=()),
+                Option(names=('--read',), values='files', about='take datagrams from a pcap or pcapng file', repeats=False, excludes=()),
+                Option(names=('--agent',), values='hosts', about='only this agent, by address or name', repeats=True, excludes=()),
+                Option(names=('--count',), values='', about='stop after N samples', repeats=False, excludes=()),
+                Option(names=('--for',), values='', about='stop after S seconds (default: until Ctrl-C)', repeats=False, excludes=()),
+                Option(names=('--pcap',), values='files', about='write the sampled headers to this file, anew, as pcapng', repeats=False, excludes=()),
+                Option(names=('--top',), values=None, about='the talkers with the most traffic', repeats=False, excludes=()),
+                Option(names=('--by',), values=('flow', 'src', 'dst', 'port', 'vlan', 'agent'), about='what tells talkers apart', repeats=False, excludes=()),
+                Option(names=('--interval',), values='', about='seconds between readings of --top (default on a terminal: 1)', repeats=False, excludes=()),
+                Option(names=('--limit',), values='', about='how many talkers', repeats=False, excludes=()),
+            ),
+            'rows', (Columns(options=('--top',), names=('time', 'interval_s', 'agent', 'agent_name', 'talker', 'bps', 'error_percent', 'pps', 'samples', 'if_index', 'port', 'iface_id', 'vlan_vid', 'src', 'dst', 'ip_proto', 'src_port', 'dst_port', 'lost', 'duplicates')), Columns(options=(), names=('time', 'agent', 'agent_name', 'ports', 'sample', 'kind', 'sub_agent', 'source', 'input', 'output', 'port', 'input_port', 'output_port', 'sampling_rate', 'frame_bytes')))),
         'sandbox start': Command('Start a private switch to try things on', (),
             (
                 Option(names=('--dir',), values='files', about='directory of the sandbox', repeats=False, excludes=()),

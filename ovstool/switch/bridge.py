@@ -42,10 +42,10 @@ def list_all(switch: Switch) -> list[ListedBridge]:
     """All bridges by name."""
     rows = lookup.bridges(switch, [], ("datapath_type", "fail_mode", "ports", "controller", "sflow"))
     controllers, sflows, fake_ports = switch.read_all(
-        [Query("Controller", [], ("_uuid", "target")), Query("sFlow", [], ("_uuid", "targets")), lookup.FAKE_BRIDGES]
+        [Query("Controller", [], ("_uuid", "target")), Query("sFlow", [], ("_uuid", "targets", "external_ids")), lookup.FAKE_BRIDGES]
     )
     targets = {one(row["_uuid"]): str(row["target"]) for row in controllers}
-    collectors = {one(row["_uuid"]): many(row["targets"]) for row in sflows}
+    collectors = {one(row["_uuid"]): lookup.collectors(row) for row in sflows}
     listed = [
         ListedBridge(
             bridge=row["name"],
@@ -82,7 +82,7 @@ def show(switch: Switch, name: str) -> dict:
     else:
         ports = lookup.by_uuid(switch, "Port", many(row["ports"]), ("name",))
     controllers = lookup.by_uuid(switch, "Controller", many(row["controller"]), ("target", "is_connected", "role"))
-    sflow = lookup.by_uuid(switch, "sFlow", many(row["sflow"]), ("targets",))
+    sflow = lookup.by_uuid(switch, "sFlow", many(row["sflow"]), ("targets", "external_ids"))
     return {
         "bridge": name,
         "parent": row["name"] if fake else None,
@@ -96,7 +96,7 @@ def show(switch: Switch, name: str) -> dict:
             {"target": c["target"], "connected": one(c["is_connected"]), "role": one(c["role"])}
             for c in sorted(controllers.values(), key=lambda c: c["target"])
         ],
-        "sflow": sorted(target for s in sflow.values() for target in many(s["targets"])),
+        "sflow": sorted(target for s in sflow.values() for target in lookup.collectors(s)),
         "stp": one(row["stp_enable"]),
         "rstp": one(row["rstp_enable"]),
         "mcast_snooping": one(row["mcast_snooping_enable"]),

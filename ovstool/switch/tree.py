@@ -17,7 +17,7 @@ _INTERFACE = (
 _NO_VERSIONS = (None, "", "<unknown>")  # the last of a datapath that does not tell its version, as Linux's own
 _QOS = ("type", "other_config", "queues")
 _CONTROLLER = ("target", "is_connected")
-_SFLOW = ("agent", "targets")
+_SFLOW = ("agent", "targets", "external_ids")
 _TABLES = {
     "Bridge": _BRIDGE, "Open_vSwitch": _ROOT, "Port": _PORT, "Interface": _INTERFACE, "QoS": _QOS, "Controller": _CONTROLLER, "sFlow": _SFLOW,
 }  # fmt: skip
@@ -71,7 +71,7 @@ def _bridge(row: Row, rows: _Rows) -> dict:
             {"target": controller["target"], "connected": one(controller["is_connected"])}
             for controller in _sorted(rows.controllers, row["controller"], "target")
         ],
-        "sflow": {"agent": one(sflow["agent"]), "targets": many(sflow["targets"])} if sflow else None,
+        "sflow": {"agent": one(sflow["agent"]), "targets": lookup.collectors(sflow)} if sflow else None,
         "ports": [_port(port, rows) for port in _sorted(rows.ports, row["ports"], "name")],
     }
 

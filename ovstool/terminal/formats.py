@@ -148,10 +148,7 @@ class Stream:
         self._columns = columns
         self._args = parsed_args
         self._stdout = stdout
-        self._formatter = Formatters()[parsed_args.formatter].obj
-        # The other styles of tables have a width, which nobody knows while rows are still to come.
-        if not hasattr(self._formatter, "emit_more") or (parsed_args.formatter in TABLE_STYLES and parsed_args.formatter != "plain"):
-            raise UsageError(f"-f {parsed_args.formatter}", "cannot be printed row by row", "-f json, csv, value, lines or table")
+        self._formatter = row_by_row(parsed_args.formatter)
         self._first = True
 
     def write(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -163,6 +160,15 @@ class Stream:
             self._formatter.emit_more(self._columns, cells, self._stdout, self._args, self._first)
             self._first = False
         self._stdout.flush()
+
+
+def row_by_row(name: str) -> Any:
+    """The formatter named by ``-f``, which prints rows as they come. Raises UsageError for one that cannot."""
+    formatter = Formatters()[name].obj
+    # The other styles of tables have a width, which nobody knows while rows are still to come.
+    if not hasattr(formatter, "emit_more") or (name in TABLE_STYLES and name != "plain"):
+        raise UsageError(f"-f {name}", "cannot be printed row by row", "-f json, csv, value, lines or table")
+    return formatter
 
 
 def flat(value: Any, nothing: str = "-") -> str:

@@ -44,7 +44,7 @@ COMMANDS = {
     ],
     "ovs-appctl": ["flow trace br0 ip", "qos explain eth1"],
     "tc": ["qos explain eth1", "qos check eth1", "police check eth1"],
-    "ip": ["qos check eth1"],
+    "ip": ["qos check eth1", "sflow check"],
 }  # fmt: skip
 
 

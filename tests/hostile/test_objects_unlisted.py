@@ -44,7 +44,7 @@ def test_no_list_has_it(unlisted, ovstool):
     assert [row["bridge"] for row in ovstool("show -f json").json["bridges"]] == ["br9"]
     assert [row["port"] for row in ovstool("port list -f json").json] == ["br9"]
     assert [row["port"] for row in ovstool("stats --source ovsdb -f json").json] == ["br9"]
-    for command in ("qos list", "police list", "sflow list", "qos check", "police check"):
+    for command in ("qos list", "police list", "sflow list", "qos check", "police check", "sflow check"):
         assert ovstool(f"{command} -f json").json == [], command
 
 

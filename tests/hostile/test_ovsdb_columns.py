@@ -19,7 +19,7 @@ COMMANDS = [
     "show", "bridge list", "bridge show br0", "port list", "port show eth1", "stats --source ovsdb", "qos list", "police list", "sflow list",
     "qos check", "police check", "qos explain eth1", "bridge add br0 -n", "bridge set br0 --fail-mode secure -n", "port add br0 eth1 -n",
     "port set eth1 --tag 5 -n", "police set eth1 --rate 2mbit -n", "qos set eth1 --merge --queue 1:max=9mbit -n", "qos gc -n",
-    "sflow enable br0 --collector 127.0.0.1 --agent lo --force -n",
+    "sflow enable br0 --collector 127.0.0.1 --agent lo --force -n", "sflow check -n",
 ]  # fmt: skip
 WRONG = {
     str: [7, ["set", [7]], ["map", []]], int: ["x", 10**30, True, 1.5], bool: [1, "true"], columns.UUID: ["u", ["uuid", 7], 0],

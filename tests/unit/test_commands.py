@@ -354,7 +354,7 @@ def test_words_are_completed():
     assert prompt.completenames("s") == ["show ", "stats ", "sflow ", "sandbox ", "shell "] and prompt.completenames("qu") == ["quit "]
     assert prompt.completenames("x") == []
     assert prompt.completedefault("s", "qos s", 4, 5) == ["set ", "show ", "steer "]
-    assert prompt.completedefault("", "sflow ", 6, 6) == ["enable ", "disable ", "list "]
+    assert prompt.completedefault("", "sflow ", 6, 6) == ["enable ", "disable ", "list ", "check ", "listen "]
     assert prompt.completedefault("p", "stats p", 6, 7) == ["plot "] and prompt.completedefault("s", "qos set s", 8, 9) == []
 
 

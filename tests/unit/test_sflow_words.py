@@ -98,3 +98,14 @@ def test_an_address_is_what_the_standard_library_takes_for_one(text):
 def test_a_collector_is_on_ianas_port():
     assert targets.Collector("10.0.0.5") == ("10.0.0.5", 6343) and (sflow.MOST_HEADER, sflow.SAFE_HEADER) == (612, 472)
     assert (sflow.MOST_SAMPLING, sflow.SAMPLING, sflow.POLLING_S, sflow.HEADER) == (42_949_672, 400, 30, 128)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("10.0.0.1", "10.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("2001:DB8::1", "2001:db8::1"), ("2001:db8:0::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"), ("fe80::1%eth0", "fe80::1"), ("010.0.0.1", None), ("leaf01", None), ("", None), ("[]", None),
+    ],
+)  # fmt: skip
+def test_an_address_is_the_same_however_it_is_written(text, plain):
+    assert targets.plain_ip(text) == plain

@@ -47,6 +47,7 @@ BRIDGE = dict.fromkeys(["datapath_type", "fail_mode", "protocols", "controller",
 PORT = dict.fromkeys(["type", "tag", "trunk", "vlan_mode", "peer", "remote_ip", "key", "option", "external_id", "mtu", "bond_mode", "lacp"])
 STATS = {"bridge": None, "source": "auto", "long": False, "queues": False, "rate": False, "bursts": False, "interval": None}
 RECORDED = {"live": False, "interval": None}  # stats plot
+LISTENING = dict.fromkeys(("port", "bind", "read", "agent", "count", "for_s", "pcap", "by", "interval", "limit")) | {"top": False}
 STATS |= {"for_s": None, "count": None, "watch": False}
 
 
@@ -145,6 +146,15 @@ STATS |= {"for_s": None, "count": None, "watch": False}
             {"bridge": "br0", "match": "ip", "table": 0, "interval": 2.5, "by": "packets", "limit": 3, "watch": False},
         ),
         ("flow top br0 --by bytes", {"bridge": "br0", "match": None, "table": None, "interval": 1.0, "by": "bytes", "limit": None, "watch": False}),
+        ("sflow listen", LISTENING),
+        (
+            "sflow listen --port 0 --bind ::1 --agent a --agent 10.0.0.1 --count 2 --for 1.5 --pcap x --top --by src --interval 2 --limit 3",
+            {
+                "port": 0, "bind": "::1", "read": None, "agent": ["a", "10.0.0.1"], "count": 2, "for_s": 1.5, "pcap": "x", "top": True, "by": "src",
+                "interval": 2.0, "limit": 3,
+            },
+        ),
+        ("sflow listen --read -", LISTENING | {"read": "-"}),
         ("police set eth1 eth2", {"ports": ["eth1", "eth2"], "rate": None, "burst": None, "packet_rate": None, "packet_burst": None}),
         (
             "police set eth1 --rate 10mbit --burst 64kB --packet-rate 5000 --packet-burst 2000",
@@ -154,6 +164,8 @@ STATS |= {"for_s": None, "count": None, "watch": False}
         ("police check", {"ports": []}),
         ("police check eth1 eth2", {"ports": ["eth1", "eth2"]}),
         ("police list", {}),
+        ("sflow check", {"bridges": [], "for_s": 3}),
+        ("sflow check br0 br1 --for 0.5", {"bridges": ["br0", "br1"], "for_s": 0.5}),
         (
             "qos set eth1 eth2",
             {
@@ -226,7 +238,10 @@ LEAST = {
     "port add": "x y",
 }
 LEAST |= dict.fromkeys(
-    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sandbox start|sandbox stop".split("|"), ""
+    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|sandbox start|sandbox stop".split(
+        "|"
+    ),
+    "",
 )
 
 
@@ -236,7 +251,15 @@ def test_how_it_is_printed_when_nothing_is_said(name):
     if name in ("stats record", "stats plot", "sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"):
         assert args.keys().isdisjoint(OUTPUT)
         return
-    usual = "lines" if name in CHANGES.split("|") else "value" if name == "flow diff" else None if name == "flow top" else "table"
+    usual = (
+        "lines"
+        if name in CHANGES.split("|")
+        else "value"
+        if name == "flow diff"
+        else None
+        if name in ("flow top", "sflow listen")
+        else "table"
+    )
     assert {key: args[key] for key in OUTPUT} == OUTPUT | {"formatter": usual}
     shows = ("show", "bridge show", "port show", "flow trace", "qos show", "qos explain")
     assert {key: args[key] for key in SORTING if key in args} == ({} if name in shows else SORTING)
@@ -324,6 +347,9 @@ RATES = "stats --rate --interval", "stats record f.csv --interval"
         ("flow list br0 --table", 0, 254),
         ("flow top br0 --table", 0, 254),
         ("flow top br0 --limit", 1, 10**6),
+        ("sflow listen --port", 0, 65535),
+        ("sflow listen --count", 1, 10**9),
+        ("sflow listen --limit", 1, 10**4),
         ("stats --rate --count", 1, 10**9),
         ("stats record f.csv --count", 1, 10**9),
         ("police set eth1 --packet-rate", 1, 2**63 - 1),
@@ -351,6 +377,8 @@ def test_whole_numbers_end_where_they_end(line, least, most):
         ("stats --rate --interval", "0.001 1000000", "0.0009 0 1000001"),
         ("stats record f.csv --interval", "0.001 1000000", "0.0009 0 1000001"),
         ("stats --for", "0.0001 1000000", "0 1000001"),
+        ("sflow listen --for", "0.0001 1000000", "0 1000001"),
+        ("sflow listen --interval", "0.001 1000000", "0.0009 0 1000001"),
         ("stats record f.csv --for", "0.0001 1000000", "0 1000001"),
         ("sflow enable --sampling", "1 2", "0 4294967295 4294967296"),
         ("sflow enable --header", "1 612", "0 613 65535 65536"),

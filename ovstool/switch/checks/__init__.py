@@ -2,6 +2,7 @@
 
 The evidence is ``interface_state``, ``port_state``, ``policing_state``, ``datapath`` and ``queue_flows``. A new rule of policing goes to
 ``policing``; one of shaping to ``shaping_rules`` when the database alone decides it, so that ``qos set`` notes it at once, else to ``shaping``.
+``sflow`` has evidence and rules of its own.
 """
 
 import time

@@ -8,7 +8,7 @@ from ovstool.errors import NotFound, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, one, to_set
 from ovstool.switch import Change, Switch, lookup
-from ovstool.switch.sflow import host_answers, owners, reachability, sampling_rate, targets
+from ovstool.switch.sflow import host_answers, owners, reachability, sampling_rate, second_target, targets
 from ovstool.switch.sflow.host_answers import HostAnswers
 from ovstool.switch.sflow.targets import Collector
 
@@ -50,10 +50,12 @@ class ListedSflow(NamedTuple):
     header: int
 
 
-def list_all(switch: Switch) -> list[ListedSflow]:
-    """The bridges that export sFlow, by name."""
+def list_all(switch: Switch, tidy: bool = True) -> list[ListedSflow]:
+    """The bridges that export sFlow, by name; ``tidy`` takes away what a killed check has left."""
     bridges, rows = switch.read_all([Query("Bridge", [["sflow", "!=", ["set", []]]], ("name", "sflow")), Query("sFlow", [], _COLUMNS)])
-    by_uuid = {one(row["_uuid"]): row for row in rows}
+    if tidy and any(map(second_target.added, rows)):
+        second_target.remove_leftovers(switch)
+    by_uuid = {one(row["_uuid"]): second_target.configured(row) for row in rows}
     listed = []
     for bridge in sorted(bridges, key=lambda row: row["name"]):
         row = by_uuid.get(one(bridge["sflow"]))
@@ -87,6 +89,8 @@ def enable(switch: Switch, bridges: Sequence[str], spec: SflowSpec) -> list[Chan
             from ovstool.switch.sflow import sampling_advice  # which most rates do without
 
             switch.notes += sampling_advice.advice(switch, bridge, n, rates)
+    if any(change.change == "unchanged" for change, _ in enabled):  # a row that has changed is a new one, in which nothing was left
+        second_target.remove_leftovers(switch)
     switch.notes += owners.warnings({change.object: marks for change, marks in enabled}, answers)
     return [change for change, _ in enabled]
 
@@ -125,6 +129,7 @@ def _sampling(switch: Switch, bridge: str, spec: SflowSpec) -> int | None:
 
 def disable(switch: Switch, bridges: Sequence[str]) -> list[Change]:
     """Stop exporting samples of each bridge. Raises NotFound, UsageError when no bridge is named and there are several."""
+    second_target.remove_leftovers(switch)
     return switch.write(lambda txn: _disable(txn, bridges))
 
 
@@ -137,13 +142,14 @@ def _enable(txn: Transaction, wanted: Mapping[str, Row]) -> list[tuple[Change, d
         _hold(txn, bridge)
         for row in present:  # whose marks a new one takes on
             txn.hold(Query("sFlow", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
-        if present and _same(present[0], wanted[name]):
+        asked = [second_target.configured(row) for row in present]
+        if asked and _same(asked[0], wanted[name]):
             changes.append((Change(name, "unchanged"), {}))
             continue
         # A new row each time: an old one that no other bridge uses goes by itself, one that is shared stays as it is.
-        new = wanted[name] | ({"external_ids": present[0]["external_ids"]} if present else {})
+        new = wanted[name] | ({"external_ids": asked[0]["external_ids"]} if asked else {})
         txn.update("Bridge", one(bridge["_uuid"]), {"sflow": txn.insert("sFlow", new)})
-        changes.append((Change(name, "updated" if present else "created"), mapping(present[0]["external_ids"]) if present else {}))
+        changes.append((Change(name, "updated" if asked else "created"), mapping(asked[0]["external_ids"]) if asked else {}))
     return changes
 
 

@@ -91,6 +91,24 @@ def packed_ip(text: str) -> bytes | None:
         return None
 
 
+def plain_ip(text: str) -> str | None:
+    """An IP address as it is usually written, without brackets and scope, and as IPv4 where it is mapped into IPv6; None for what is none."""
+    packed = packed_ip(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+    return _written(packed.removeprefix(_MAPPED) if len(packed) == 16 else packed) if packed else None
+
+
+def parse_local_address(text: str) -> str:
+    """Read an address that a collector's socket may be bound to. Raises UsageError."""
+    what, packed = quote(text), packed_ip(text)
+    if packed is None:
+        raise UsageError(what, "not an IP address")
+    if _is_multicast(packed) or packed == b"\xff\xff\xff\xff":
+        raise UsageError(what, "not the address of one host")
+    if _is_of_link(packed) and "%" not in text:
+        raise UsageError(what, f"needs a zone, such as {text}%eth0")
+    return text
+
+
 def _is_of_link(packed: bytes) -> bool:
     """Whether it is an IPv6 address that has a meaning on one link alone: fe80::/10, or a group in ff02::/16 (RFC 4291, section 2.4)."""
     return len(packed) == 16 and ((packed[0] == 0xFE and packed[1] & 0xC0 == 0x80) or packed[:2] == b"\xff\x02")

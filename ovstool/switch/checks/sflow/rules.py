@@ -1,0 +1,167 @@
+"""Why samples may not arrive, or say something else than was asked for: rules over rows, routes and ovs-vswitchd's sockets.
+
+What ovs-vswitchd makes of each was read in ofproto-dpif-sflow.c, collectors.c and sflow_receiver.c of Open vSwitch 2.13 to 3.7. The rules
+that need a datagram are in ``datagrams``.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+
+from ovstool import units
+from ovstool.errors import quote
+from ovstool.switch import ERROR, WARNING, Finding, sflow
+from ovstool.switch.checks.sflow.state import Export, Host
+from ovstool.switch.sflow import targets
+from ovstool.switch.sflow.targets import Collector
+from ovstool.switch.sflow.vswitchd import UdpSocket, Vswitchd
+
+_SHORTEST_HEADER = 14 + 20  # bytes: Ethernet and IPv4, with both addresses
+_RECENT_S = 120  # the log has one warning a minute of what goes on (VLOG_RATE_LIMIT_INIT of collectors.c)
+_CLOSED_PORT = "Connection refused"  # nobody listens there, which is the collector's affair
+_SHOWN = 200  # characters of a line of its log
+_STOPPED = ("T", "t")  # states of proc(5)
+
+
+def of_row(export: Export) -> Iterator[Finding]:
+    """What the row alone tells."""
+    for rule in _RULES_OF_ROWS:
+        yield from rule(export)
+
+
+def findings(export: Export, every: Sequence[Export], host: Host) -> Iterator[Finding]:
+    """What is wrong with the sFlow of a bridge; ``every`` are all bridges that have it."""
+    yield from of_row(export)
+    if not host.is_running or (host.vswitchd and host.vswitchd.state in _STOPPED):
+        yield _stopped(export, host.vswitchd)
+        return
+    for rule in _RULES_OF_THE_HOST:
+        yield from rule(export, host)
+    yield from _not_sending(export, every, host)
+
+
+def _sampling(export: Export) -> Iterator[Finding]:
+    """With 0 there is no sFlow, and the chance of a packet is a multiple of 2^-32 (dpif_sflow_set_options)."""
+    if not 1 <= export.sampling <= sflow.MOST_SAMPLING:
+        is_off = export.sampling % 2**32 == 0
+        effect = "which turns sFlow off" if is_off else f"which Open vSwitch cannot do: up to {sflow.MOST_SAMPLING} it samples to within 1%"
+        remedy = (export.enabled_with(sampling=None),)
+        yield Finding(export.bridge, ERROR, "sampling out of range", f"sampling is {export.sampling}, {effect}", remedy, disables=is_off)
+
+
+def _header(export: Export) -> Iterator[Finding]:
+    """A sample of more than half a datagram is dropped (sfl_receiver_writeFlowSample); a negative header is all of the packet."""
+    safe = (export.enabled_with(header=sflow.SAFE_HEADER),)
+    if export.header > sflow.MOST_HEADER or export.header < 0:
+        evidence = f"header is {export.header} bytes; ovs-vswitchd drops the sample of every packet longer than {sflow.MOST_HEADER}"
+        yield Finding(export.bridge, ERROR, "header too long", evidence, safe)
+    elif export.header > sflow.SAFE_HEADER and export.has_tunnels:
+        evidence = f"header is {export.header} bytes; a packet of a tunnel has room for {sflow.SAFE_HEADER}, or its sample is dropped"
+        yield Finding(export.bridge, WARNING, "header too long for tunnels", evidence, safe)
+    elif export.header < _SHORTEST_HEADER:
+        evidence = f"header is {export.header} bytes, and the IP addresses of a packet end at {_SHORTEST_HEADER}"
+        yield Finding(export.bridge, WARNING, "header too short", evidence, (export.enabled_with(header=None),))
+
+
+def _collectors(export: Export) -> Iterator[Finding]:
+    """A target that inet_parse_active does not take is left out."""
+    for target in sorted(set(export.targets) - export.collectors.keys()):
+        evidence = f"{quote(target)} is no address with or without a port, so nothing is sent to it"
+        rest = export.enabled_with() if export.collectors else ("ovstool", "sflow", "disable", export.bridge)
+        yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, (rest,), disables=not export.collectors)
+
+
+def _stopped(export: Export, daemon: Vswitchd | None) -> Finding:
+    if daemon and daemon.state:
+        evidence = f"process {daemon.pid} is in state {daemon.state} of proc(5), stopped by a signal or a debugger"
+        remedy = (("kill", "-CONT", str(daemon.pid)),)
+        return Finding(export.bridge, ERROR, "ovs-vswitchd is stopped", evidence, remedy, disables=True)
+    evidence = "no process of this name has the number in its pid file, and nothing answers ovs-appctl"
+    return Finding(export.bridge, ERROR, "ovs-vswitchd is not running", evidence, disables=True)
+
+
+def _agent(export: Export, host: Host) -> Iterator[Finding]:
+    """An agent that has no address is passed over for the address on the route to a collector (sflow_choose_agent_address)."""
+    if export.agent is None or targets.is_ip(export.agent) or not host.answers or host.addresses_of(export.agent):
+        return
+    is_there = host.addresses_of(export.agent) is not None
+    problem = "the agent has no address" if is_there else "the agent is no interface of this host"
+    has = "has no address but link-local ones" if is_there else "does not exist where ovs-vswitchd runs"
+    instead = " or ".join(sorted(host.agents_of(export)))
+    effect = f"so datagrams come in the name of {instead}" if instead else "so sFlow is off, as no route to a collector has one either"
+    remedy = (export.enabled_with(agent=None),) if instead else ()
+    yield Finding(export.bridge, ERROR, problem, f"{quote(export.agent)} {has}, {effect}", remedy, disables=not instead)
+
+
+def _everybodys_agent(export: Export, host: Host) -> Iterator[Finding]:
+    """Collectors tell switches apart by the address of their agents (sFlow v5, section 5.1), which a loopback address does not."""
+    agents = sorted(agent for agent in host.agents_of(export) if ipaddress.ip_address(agent).is_loopback)
+    addresses = [host.address_of(collector) for collector in export.collectors.values()]
+    far = [address for address in addresses if targets.is_ip(address) and not ipaddress.ip_address(address).is_loopback]
+    if agents and far:
+        evidence = f"datagrams come in the name of {agents[0]}, which every host has, and {far[0]} is another host"
+        yield Finding(export.bridge, WARNING, "the agent's address is a loopback address", evidence, (export.enabled_with(agent=None),))
+
+
+def _route(export: Export, host: Host) -> Iterator[Finding]:
+    for target, collector in sorted(export.collectors.items()) if host.answers else ():
+        route, others = host.route_to(collector), any(host.route_to(other) for other in export.collectors.values())
+        look = ((*host.network, "ip", "route", "get", host.address_of(collector)),)
+        if not targets.is_ip(host.address_of(collector)):
+            evidence = f"{target} is a name that has no address where ovs-vswitchd runs"
+            remedy = ((*host.network, "getent", "ahosts", collector.host),)
+            yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, remedy, disables=not others)
+        elif route is None:
+            evidence = f"where ovs-vswitchd runs, 'ip route get {collector.host}' finds none for {target}"
+            yield Finding(export.bridge, ERROR, "no route to a collector", evidence, look, disables=not others)
+        elif route.type == "broadcast":
+            evidence = f"{collector.host} is a broadcast address, to which ovs-vswitchd cannot send"
+            yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, look)
+
+
+def _failing(export: Export, host: Host) -> Iterator[Finding]:
+    """What send(2) says of a socket that is open, as a firewall's EPERM, is in the log alone (collectors_send)."""
+    for target, collector in sorted(export.collectors.items()):
+        for socket in host.vswitchd.to(*collector) if host.vswitchd else ():
+            logged = host.vswitchd and host.vswitchd.logged(f"{socket.local_target}<->", "sending to collector failed")
+            if logged and logged.age_s < _RECENT_S and _CLOSED_PORT not in logged.text:
+                evidence = f"{target}: the log of ovs-vswitchd has: {logged.text[:_SHOWN]}"
+                remedy = ((*host.network, "ip", "route", "get", collector.host),)
+                yield Finding(export.bridge, ERROR, "sending to a collector fails", evidence, remedy)
+
+
+def _dropped(export: Export, host: Host) -> Iterator[Finding]:
+    """Labels of MPLS make samples longer, too; the log does not say of which bridge (sfl_receiver_writeFlowSample)."""
+    if export.has_tunnels or not sflow.SAFE_HEADER < export.header <= sflow.MOST_HEADER:
+        return
+    logged = host.vswitchd and host.vswitchd.logged("flow sample too big")
+    if logged and logged.age_s < _RECENT_S:
+        evidence = f"header is {export.header} bytes, and the log of ovs-vswitchd has: {logged.text[:_SHOWN]}"
+        yield Finding(export.bridge, ERROR, "header too long", evidence, (export.enabled_with(header=sflow.SAFE_HEADER),))
+
+
+def _not_sending(export: Export, every: Sequence[Export], host: Host) -> Iterator[Finding]:
+    """ovs-vswitchd has a socket for each collector of each bridge while its sFlow is on (collectors_create, dpif_sflow_clear__).
+
+    It opens them when the configuration changes: what had no route by then, or no address to be had for the agent, stays so.
+    """
+    daemon = host.vswitchd
+    if not daemon or not daemon.state or export.sampling % 2**32 == 0:
+        return
+    is_on = any(_sockets(other, host) for other in export.collectors.values())
+    for target, collector in sorted(export.collectors.items()):
+        route, wanted = host.route_to(collector), sum(collector in other.collectors.values() for other in every)
+        if (host.answers and (route is None or route.type == "broadcast")) or len(_sockets(collector, host)) >= wanted:
+            continue  # what has no route is said already
+        has = f"{len(_sockets(collector, host))} of {wanted} sockets" if _sockets(collector, host) else "no socket"
+        logged = daemon.logged("open connection to collector", target) or daemon.logged("for sFlow agent") or daemon.logged("no collectors")
+        said = f"; {units.human_duration(logged.age_s)} ago it logged: {logged.text[:_SHOWN]}" if logged else ""
+        evidence = f"it has {has} to {target}, which it opens when its configuration changes{said}"
+        yield Finding(export.bridge, ERROR, "ovs-vswitchd does not send to a collector", evidence, export.anew, not is_on, may_pass=True)
+
+
+def _sockets(collector: Collector, host: Host) -> list[UdpSocket]:
+    return host.vswitchd.to(host.address_of(collector), collector.port) if host.vswitchd else []
+
+
+_RULES_OF_ROWS: tuple[Callable[[Export], Iterator[Finding]], ...] = (_sampling, _header, _collectors)
+_RULES_OF_THE_HOST: tuple[Callable[[Export, Host], Iterator[Finding]], ...] = (_agent, _everybodys_agent, _route, _failing, _dropped)

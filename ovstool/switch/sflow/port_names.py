@@ -1,0 +1,111 @@
+"""The ports of the switch at hand, by the numbers that its samples have for them."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from ovstool.errors import OvstoolError
+from ovstool.ovsdb.transaction import Row
+from ovstool.ovsdb.values import many, mapping, ofport, one
+from ovstool.switch import Switch
+from ovstool.switch.iproute import ip
+from ovstool.switch.sflow.targets import is_ip
+
+_COLUMNS = {
+    "Interface": ("name", "ifindex", "ofport", "external_ids"),
+    "Port": ("interfaces",),
+    "Bridge": ("datapath_id", "ports"),
+    "sFlow": ("agent",),
+}
+_ASKED_S = 5.0  # for names without which there are still numbers
+_AGAIN_S = 10.0  # after which an unknown number may be that of a new port
+
+
+Tables = Mapping[str, Mapping[str, Row]]  # rows by UUID
+
+
+class PortName(NamedTuple):
+    """What a port is called, and the VIF that it is of where somebody has told (external_ids:iface-id)."""
+
+    port: str
+    iface_id: str | None
+
+
+class PortNames:
+    """The names of ports by ifIndex, and by OpenFlow port number, for the agents that are this switch.
+
+    A switch that is not there, or not ours to ask, has none; where the user has named it (``is_named``), a note says why.
+    """
+
+    def __init__(self, switch: Switch, is_named: bool = False):
+        self._switch = switch
+        self._agents: set[str] = set()
+        self._by_index: dict[int, PortName | None] = {}
+        self._by_number: dict[tuple[str, int], PortName] = {}  # of OpenFlow, with the datapath's ID
+        self._due = 0.0
+        try:
+            self._read()
+        except OvstoolError as error:
+            if is_named:
+                switch.notes.append(f"{error.what}: {error.why}; ports have no names")
+
+    def knows(self, agent: str) -> bool:
+        """Whether the agent is this switch."""
+        return agent in self._agents
+
+    def find(self, agent: str, index: int | None) -> PortName | None:
+        """The port with an ifIndex at an agent; None where it is not known, or two ports have it."""
+        if index is None or agent not in self._agents:
+            return None
+        if index not in self._by_index and time.monotonic() >= self._due:
+            with suppress(OvstoolError):
+                self._read()
+        return self._by_index.get(index)
+
+    def find_openflow(self, agent: str, datapath_id: str, number: int) -> PortName | None:
+        """The port with this OpenFlow port number at a bridge, which is known by its datapath's ID."""
+        return self._by_number.get((datapath_id, number)) if agent in self._agents else None
+
+    def _read(self) -> None:
+        switch = self._switch
+        switch.give_until(time.monotonic() + min(switch.timeout_s, _ASKED_S))
+        try:
+            tables = switch.tables(_COLUMNS)
+            names = {uuid: _name(row) for uuid, row in tables["Interface"].items()}
+            self._by_index = _by_index(tables, names)
+            self._by_number = _by_number(tables, names)
+            self._agents = {str(one(row["agent"])) for row in tables["sFlow"].values()} | _addresses(switch)
+        finally:
+            switch.close()  # which nobody answers the server's probes on
+            self._due = time.monotonic() + _AGAIN_S
+
+
+def _name(row: Row) -> PortName:
+    return PortName(row["name"], mapping(row["external_ids"]).get("iface-id"))
+
+
+def _by_index(tables: Tables, names: Mapping[str, PortName]) -> dict[int, PortName | None]:
+    found: dict[int, PortName | None] = {}
+    for uuid, row in tables["Interface"].items():
+        if index := one(row["ifindex"]):
+            found[index] = None if index in found else names[uuid]  # tunnels share a device
+    return found
+
+
+def _by_number(tables: Tables, names: Mapping[str, PortName]) -> dict[tuple[str, int], PortName]:
+    found = {}
+    for bridge in tables["Bridge"].values():
+        members = (uuid for port in many(bridge["ports"]) if port in tables["Port"] for uuid in many(tables["Port"][port]["interfaces"]))
+        for uuid in members:
+            if uuid in names and (number := ofport(tables["Interface"][uuid]["ofport"])):
+                found[str(one(bridge["datapath_id"])), number] = names[uuid]
+    return found
+
+
+def _addresses(switch: Switch) -> set[str]:
+    """The addresses of the switch's host, any of which may be its agent's."""
+    if not switch.host_is_known:
+        return set()
+    links = ip(switch, "address", "show")
+    return {address for link in links for info in link.get("addr_info", []) if is_ip(address := str(info.get("local")))}

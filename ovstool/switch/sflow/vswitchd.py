@@ -1,0 +1,110 @@
+"""What ovs-vswitchd itself shows of sFlow: whether it runs, its sockets, its log. It has no command that tells (ovs-appctl(8))."""
+
+import calendar
+import ipaddress
+import re
+import sys
+import time
+from contextlib import suppress
+from typing import NamedTuple
+
+from ovstool.switch import Switch
+from ovstool.switch.sflow import targets
+
+# Of another program that has the number by now, or of none, what is looked at are the sockets where we are.
+_LOOK = r"""
+pid=$(cat "$1/ovs-vswitchd.pid"); p=/proc/$pid
+if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
+cat "$p/net/udp" "$p/net/udp6" | sed 's/^/udp /'
+ls -l "$p/fd" | sed -n 's/.*socket:\[\([0-9]*\)\]$/own \1/p'
+log=$(tr '\0' '\n' <"$p/cmdline" | sed -n 's/^--log-file=//p')
+tail -c 262144 "${log:-/var/log/openvswitch/ovs-vswitchd.log}" | grep -aE '\|(sflow|collectors)\|' | tail -n 50 | sed 's/^/log /'
+date -u '+now %Y-%m-%dT%H:%M:%S'
+"""
+_LOGGED = r"log ([0-9T:-]{19})\S*Z\|[0-9]+\|(?:sflow|collectors)[^|]*\|(?:WARN|ERR)\|(.*)"
+_TIME = "%Y-%m-%dT%H:%M:%S"  # UTC, as the log has it
+_INODE = 10  # the column of /proc/net/udp (proc(5)), behind our word
+
+
+class UdpSocket(NamedTuple):
+    """A UDP socket; where it is not connected, ``remote`` is 0.0.0.0 or ::, and ``remote_port`` 0."""
+
+    local: str
+    local_port: int
+    remote: str
+    remote_port: int
+    inode: int
+
+    @property
+    def local_target(self) -> str:
+        return targets.target(self.local, self.local_port)
+
+
+class Logged(NamedTuple):
+    """A warning or an error in its log; ``age_s`` in seconds."""
+
+    age_s: float
+    text: str
+
+
+class Vswitchd(NamedTuple):
+    """ovs-vswitchd as /proc has it.
+
+    ``state`` is the letter of proc(5), None where no such process is seen. ``sockets`` are those of its network namespace, ``own`` the
+    inodes of its own ones, empty where this user may not know them. ``log`` has the last warnings about sFlow, where it may be read.
+    """
+
+    pid: int | None
+    state: str | None
+    sockets: list[UdpSocket]
+    own: frozenset[int]
+    log: list[Logged]
+
+    def to(self, host: str, port: int) -> list[UdpSocket]:
+        """Its sockets that are connected to a collector, whose address may have a scope."""
+        address = host.partition("%")[0]
+        return [s for s in self.sockets if (s.remote, s.remote_port) == (address, port) and (not self.own or s.inode in self.own)]
+
+    def logged(self, *words: str) -> Logged | None:
+        """The last warning that has all these words in it."""
+        return next((line for line in reversed(self.log) if all(word in line.text for word in words)), None)
+
+
+def look(switch: Switch) -> Vswitchd:
+    """Look at the process that the pid file names. Raises as ``Switch.run`` does."""
+    return shown(switch.run(["sh", "-c", f"exec 2>/dev/null{_LOOK}", "sh", switch.rundir]).stdout)
+
+
+def shown(output: str) -> Vswitchd:
+    """Read what ``_LOOK`` prints, as far as it is that (pure)."""
+    pid, state, now, sockets, own, log = None, None, None, [], set(), []
+    for line in output.splitlines():
+        with suppress(ValueError):
+            match line.split():
+                case ["udp", _, local, remote, *_] as words if len(words) > _INODE:
+                    sockets.append(UdpSocket(*_endpoint(local), *_endpoint(remote), int(words[_INODE])))
+                case ["own", inode]:
+                    own.add(int(inode))
+                case ["state", letter, number]:
+                    pid, state = int(number), letter
+                case ["now", text]:
+                    now = _seconds(text)
+                case ["log", *_] if found := re.fullmatch(_LOGGED, line):
+                    log.append((_seconds(found[1]), found[2]))
+    logged = [Logged(now - at, said) for at, said in log] if now is not None else []
+    return Vswitchd(pid, state, sockets, frozenset(own if state else ()), logged)
+
+
+def _seconds(text: str) -> float:
+    return calendar.timegm(time.strptime(text, _TIME))
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    """An address and port of /proc/net/udp: 32-bit words of the machine's byte order, which is taken to be that of this one.
+
+    Raises ValueError.
+    """
+    address, port = text.split(":")
+    words = [bytes.fromhex(address[at : at + 8]) for at in range(0, len(address), 8)]
+    octets = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    return str(ipaddress.ip_address(octets)), int(port, 16)

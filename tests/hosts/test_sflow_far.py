@@ -1,0 +1,110 @@
+"""``ovstool -H sflow listen``: a collector on the far host, of what is there; real datagrams of the Open vSwitch on that host."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+NOT_FOUND, CONFLICT, REFUSED, SOME_FAILED = 3, 4, 6, 8
+LISTENING = "ovstool: note: listening on UDP port 6343\n"
+HOLD = "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 6343)); print('held', flush=True); time.sleep(600)"
+
+
+def sends(host):
+    """Let the host's switch send counters of its ports to itself every second."""
+    sflow = "--id=@s create sflow agent=127.0.0.1 targets='\"127.0.0.1:6343\"' polling=1"
+    ports = "set interface eth1 options:ifindex=101 external_ids:iface-id=vif-1 -- set interface eth2 options:ifindex=102"
+    host.vsctl(f"{ports} -- {sflow} -- set bridge br0 sflow=@s")
+    return host
+
+
+def processes(host) -> str:
+    return host.run(["ps", "-eo", "args"]).stdout
+
+
+@pytest.fixture(scope="module")
+def far(lab):
+    """Hosts that send: one with all programs, and one for each that is missing."""
+    special = {
+        "whole": {},
+        "op": {"user": "op", "shell": "/bin/sh"},
+        "dump": {"without": ("python3",)},
+        "opdump": {"user": "op", "without": ("python3",)},
+        "bare": {"without": ("python3", "tcpdump")},
+    }
+    for name, traits in special.items():
+        sends(lab.host(name, **traits))
+    return lab
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "note"),
+    [
+        ("whole", "", LISTENING),
+        ("op", "", LISTENING),
+        ("dump", "", "ovstool: note: no python3 there, so tcpdump captures what comes for UDP port 6343, whoever listens\n"),
+        ("opdump", "--sudo", "ovstool: note: no python3 there, so tcpdump captures"),
+    ],
+)
+def test_samples_of_a_far_host_with_the_names_of_its_ports(far, name, options, note):
+    done = far.ovstool(f"-H {name} {options} sflow listen --count 9 -f json")
+    assert done.code == 0 and done.stderr.startswith(note), done
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == 9 and {(row["kind"], row["agent"]) for row in rows} == {("counter", "127.0.0.1")}
+    ports = {(row["source"], row["port"], row["iface_id"]) for row in rows}
+    assert {("0:101", "eth1", "vif-1"), ("0:102", "eth2", None)} <= ports
+    assert all(row["if_counters"]["if_index"] == int(row["source"][2:]) for row in rows if row["source"].startswith("0:"))
+
+
+def test_nothing_is_left_there(far):
+    for name in ("whole", "dump"):
+        far.ovstool(f"-H {name} sflow listen --count 1")
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and ("recvfrom" in (left := processes(far[name])) or "tcpdump" in left):
+            time.sleep(0.1)
+        assert "recvfrom" not in left and "tcpdump" not in left
+
+
+def test_one_address_there(far):
+    assert far.ovstool("-H whole sflow listen --bind 127.0.0.1 --count 1").code == 0
+    other = far.ovstool("-H whole sflow listen --bind 192.0.2.1")
+    assert (other.code, other.stderr) == (
+        NOT_FOUND,
+        "ovstool: whole: address 192.0.2.1: no interface has it; try: no --bind, to listen on all addresses\n",
+    )
+
+
+def test_a_port_that_is_taken_there(far):
+    whole = far["whole"]
+    taken = [*whole.namespaces.enter("net"), sys.executable, "-c", HOLD]
+    with subprocess.Popen(taken, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            done = far.ovstool("-H whole sflow listen")
+        finally:
+            holder.kill()
+    assert done.code == CONFLICT and done.stderr.startswith("ovstool: whole: UDP port 6343: another program listens there; try: "), done
+
+
+def test_what_is_missing_is_said(far):
+    done = far.ovstool("-H bare sflow listen")
+    why = "has neither python3 nor tcpdump, of which one is needed to listen there; try: one of them installed"
+    assert (done.code, done.stdout, done.stderr) == (NOT_FOUND, "", f"ovstool: bare: {why}\n")
+    done = far.ovstool("-H opdump sflow listen")
+    assert done.code == REFUSED and done.stderr.endswith("ovstool: opdump: tcpdump: (socket: Operation not permitted); try: --sudo\n"), done
+    done = far.ovstool("-H op sflow listen --port 514")
+    assert (done.code, done.stderr) == (
+        REFUSED,
+        "ovstool: op: UDP port 514: permission denied; try: a --port above 1023, or --sudo\n",
+    )
+
+
+def test_several_hosts_at_once(far):
+    done = far.ovstool("-H whole,op,bare sflow listen --for 4 -f json")
+    assert done.code == SOME_FAILED and "ovstool: bare: has neither" in done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["host"] for row in rows} == {"whole", "op"} and next(iter(rows[0])) == "host"
+    top = far.ovstool("-H whole,op sflow listen --for 3 --top --by agent -f json")
+    assert (top.code, top.stdout) == (0, "[]\n"), "counters are no traffic"

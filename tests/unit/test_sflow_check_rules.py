@@ -1,0 +1,256 @@
+"""The rules of sflow check, each over evidence that a switch may give."""
+
+import ast
+import struct
+from pathlib import Path
+
+import pytest
+from severity import SFLOW_ERRORS, SFLOW_WARNINGS
+
+import ovstool
+from ovstool.sflow import datagram
+from ovstool.switch.checks.sflow import datagrams, rules
+from ovstool.switch.checks.sflow.datagrams import Heard
+from ovstool.switch.checks.sflow.state import Export, Host, SampledInterface
+from ovstool.switch.sflow import vswitchd
+from ovstool.switch.sflow.host_answers import HostAnswers, Route
+from ovstool.switch.sflow.vswitchd import Logged, UdpSocket, Vswitchd
+
+ETH1 = SampledInterface("eth1", "system", 1, 11)
+EXPORT = Export("br0", "row", "eth0", ["10.0.0.5:6343"], 400, 30, 128, "00000000000000aa", [ETH1])
+SOCKET = UdpSocket("10.0.0.1", 40000, "10.0.0.5", 6343, 7)
+DAEMON = Vswitchd(100, "S", [SOCKET], frozenset([7, 8]), [])
+ROUTE = Route("eth0", "10.0.0.1", "unicast")
+ANSWERS = HostAnswers({}, {"10.0.0.5": ROUTE}, {"eth0": ["10.0.0.1"]}, False, {})
+HOST = Host(ANSWERS, DAEMON, True)
+
+
+def host(**answers) -> Host:
+    return HOST._replace(answers=ANSWERS._replace(**answers))
+
+
+def checked(export: Export, at: Host = HOST, *others: Export) -> list[tuple[str, bool]]:
+    """What is found without datagrams, each with whether nothing arrives then; severities are those that are fixed."""
+    found = list(rules.findings(export, [export, *others], at))
+    for finding in found:
+        assert finding.severity == ("error" if finding.problem in SFLOW_ERRORS else "warning")
+        assert finding.problem in SFLOW_ERRORS | SFLOW_WARNINGS and finding.evidence and finding.port == export.bridge
+    return [(finding.problem, finding.disables) for finding in found]
+
+
+def test_every_problem_has_one_severity():
+    phrases = set()
+    for module in ("rules", "datagrams", "probe"):
+        tree = ast.parse((Path(ovstool.__file__).parent / f"switch/checks/sflow/{module}.py").read_text())
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
+                phrases |= {node.value for node in ast.walk(call.args[2]) if isinstance(node, ast.Constant)}
+    phrases |= {"the agent has no address", "the agent is no interface of this host"}  # of which one is chosen
+    assert phrases == SFLOW_ERRORS | SFLOW_WARNINGS
+    assert not SFLOW_ERRORS & SFLOW_WARNINGS
+
+
+def test_nothing_is_wrong():
+    assert checked(EXPORT) == []
+    assert checked(EXPORT._replace(agent=None)) == []
+    assert checked(EXPORT._replace(agent="192.0.2.1")) == []
+    assert checked(EXPORT, HOST._replace(vswitchd=None)) == []
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(state=None, sockets=[]))) == [], (
+        "it answers, and its sockets cannot be seen"
+    )
+    assert checked(EXPORT, HOST._replace(answers=None)) == [], "where ip cannot be run"
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"sampling": 0}, [("sampling out of range", True)]),
+        ({"sampling": -1}, [("sampling out of range", False)]),
+        ({"sampling": 2**32}, [("sampling out of range", True)]),
+        ({"sampling": 42_949_673}, [("sampling out of range", False)]),
+        ({"sampling": 42_949_672}, []),
+        ({"header": 613}, [("header too long", False)]),
+        ({"header": 612}, []),
+        ({"header": -1}, [("header too long", False)]),
+        ({"header": 473, "interfaces": [SampledInterface("vx", "vxlan", 2, None)]}, [("header too long for tunnels", False)]),
+        ({"header": 472, "interfaces": [SampledInterface("vx", "vxlan", 2, None)]}, []),
+        ({"header": 33}, [("header too short", False)]),
+        ({"header": 34}, []),
+        ({"targets": ["x y"]}, [("not the address of a collector", True)]),
+        ({"targets": ["10.0.0.5:6343", "[fe80::1]"]}, [("not the address of a collector", False)]),
+        ({"agent": "eth9"}, [("the agent is no interface of this host", False)]),
+    ],
+)
+def test_rows(changed, found):
+    assert checked(EXPORT._replace(**changed)) == found
+
+
+def test_agents():
+    lacking = host(addresses={"eth0": []})
+    assert checked(EXPORT, lacking) == [("the agent has no address", False)]
+    assert checked(EXPORT, host(addresses={})) == [("the agent is no interface of this host", False)]
+    nowhere = host(addresses={"eth0": []}, routes={})
+    assert checked(EXPORT, nowhere) == [("the agent has no address", True), ("no route to a collector", True)]
+    assert checked(EXPORT._replace(local_addresses=["10.9.0.1"]), nowhere)[0] == ("the agent has no address", False), (
+        "a controller's is taken"
+    )
+    loopback = host(addresses={"eth0": ["127.0.0.1"]})
+    assert checked(EXPORT, loopback) == [("the agent's address is a loopback address", False)]
+    here, own = EXPORT._replace(targets=["127.0.0.1:6343"]), host(addresses={"eth0": ["127.0.0.1"]}, routes={"127.0.0.1": ROUTE})
+    local = UdpSocket("127.0.0.1", 40000, "127.0.0.1", 6343, 7)
+    assert checked(here, own._replace(vswitchd=DAEMON._replace(sockets=[local]))) == [], "the collector is here too"
+
+
+def test_routes_and_sockets():
+    two = EXPORT._replace(targets=["10.0.0.5", "10.9.0.9:7"])
+    assert checked(two, HOST) == [("no route to a collector", False)]
+    reached = host(routes={"10.0.0.5": ROUTE, "10.9.0.9": ROUTE})
+    missing = "ovs-vswitchd does not send to a collector"
+    assert checked(two, reached) == [(missing, False)]
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(sockets=[]))) == [(missing, True)]
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(own=frozenset([8])))) == [(missing, True)], "another program's socket"
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(own=frozenset()))) == [], "whose it is cannot be seen"
+    second = EXPORT._replace(bridge="br1")
+    assert checked(EXPORT, HOST, second) == [(missing, False)], "one socket for two bridges"
+    both = DAEMON._replace(sockets=[SOCKET, SOCKET._replace(local_port=40001, inode=8)])
+    assert checked(EXPORT, HOST._replace(vswitchd=both), second) == []
+    named = EXPORT._replace(targets=["collector.example"])
+    assert checked(named, host(resolved={"collector.example": "10.0.0.5"})) == []
+    assert checked(named, HOST) == [("not the address of a collector", True)]
+    assert checked(named, host(resolved={"collector.example": "10.7.0.1"})) == [("no route to a collector", True)]
+    assert checked(EXPORT, host(routes={"10.0.0.5": ROUTE._replace(type="broadcast")})) == [("not the address of a collector", False)]
+
+
+def test_what_ovs_vswitchd_does_and_logs():
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(state=None), is_running=False)) == [("ovs-vswitchd is not running", True)]
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(state="T", sockets=[]))) == [("ovs-vswitchd is stopped", True)]
+    failed = "10.0.0.1:40000<->10.0.0.5:6343: sending to collector failed ({})"
+    for why, age_s, found in (
+        ("Operation not permitted", 3, [("sending to a collector fails", False)]),
+        ("Operation not permitted", 300, []),
+        ("Connection refused", 3, []),
+    ):
+        assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=[Logged(age_s, failed.format(why))]))) == found
+    others = [Logged(3, failed.format("Operation not permitted").replace("40000", "40009"))]
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=others))) == [], "of a socket that is closed"
+
+
+def test_samples_that_are_dropped_are_logged():
+    logging = HOST._replace(vswitchd=DAEMON._replace(log=[Logged(3, "sFlow agent error: receiver: flow sample too big for datagram")]))
+    assert checked(EXPORT._replace(header=500), logging) == [("header too long", False)]
+    assert checked(EXPORT, logging) == [], "of another bridge"
+    assert checked(EXPORT._replace(header=500)) == []
+
+
+def test_remedies_ask_for_the_same():
+    asked = EXPORT._replace(targets=["10.0.0.5:7", "[2001:db8::5]"], sampling=64, polling_s=0, header=700)
+    (finding,) = rules._header(asked)
+    enable = "ovstool sflow enable br0 --collector 10.0.0.5:7 --collector [2001:db8::5] --agent eth0 --sampling 64 --polling 0 --header 472"
+    assert [" ".join(words) for words in finding.remedy] == [enable]
+    assert [" ".join(words) for words in EXPORT.anew] == [
+        "ovstool sflow disable br0",
+        "ovstool sflow enable br0 --collector 10.0.0.5:6343 --agent eth0",
+    ]
+
+
+SHOWN = """state S 4711
+udp    sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+udp  5740: FE00000A:EAC6 0909090A:18C7 01 00000000:00000000 00:00000000 00000000     0        0 124977511 2 000000004c126488 0
+udp   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt
+udp  1234: 00000000000000000000000001000000:9C40 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 9 2 0 0
+own 124977511
+own 5
+log 2026-11-22T09:44:06.832Z|00048|sflow|INFO|creating sFlow agent 0
+log 2026-11-22T10:00:20.294Z|00086|collectors|WARN|10.0.0.254:60102<->10.9.9.9:6343: sending to collector failed (Connection refused)
+log 2026-11-22T10:00:50.000Z|00087|sflow(handler7)|ERR|could not determine IP address for sFlow agent
+log garbage
+now 2026-11-22T10:01:00
+"""
+
+
+def test_what_is_read_of_ovs_vswitchd():
+    found = vswitchd.shown(SHOWN)
+    assert (found.pid, found.state, found.own) == (4711, "S", {124977511, 5})
+    assert found.sockets == [UdpSocket("10.0.0.254", 60102, "10.9.9.9", 6343, 124977511), UdpSocket("::1", 40000, "::", 0, 9)]
+    assert found.to("10.9.9.9", 6343) == found.sockets[:1] and found.to("::", 0) == []
+    assert [line.age_s for line in found.log] == [40, 10]
+    assert found.logged("sFlow agent").text == "could not determine IP address for sFlow agent"
+    lies = "state S x\nown 1e9\nudp 1: zz:1 1:1 2 3 4 5 6 7 8 9\nudp 1: 00000000:0 1 2 3 4 5 6 7 8 9\nnow never\nlog 2026-99-22T09:44:06.8Z|1|sflow|WARN|x\n\udcff"
+    assert vswitchd.shown(lies) == vswitchd.shown("") == Vswitchd(None, None, [], frozenset(), [])
+    assert vswitchd.shown("own 5\nnow 2026-11-22T10:01:00\n").own == frozenset(), "of the program that looked"
+
+
+def flow(rate: int) -> bytes:
+    return struct.pack("!2I8I", 1, 32, 1, 0x02000000 | 1000, rate, rate, 0, 11, 12, 0)
+
+
+def counters(if_index: int, received: int, sent: int, datapath: int = 0xAA) -> bytes:
+    generic = struct.pack("!IIQIIQ6IQ6I", if_index, 6, 10**9, 1, 3, received, *[0] * 6, sent, *[0] * 6)
+    port = struct.pack("!QI", datapath, 1)
+    records = struct.pack("!2I", 1, len(generic)) + generic + struct.pack("!2I", 1004, len(port)) + port
+    return struct.pack("!2I3I", 2, 12 + len(records), 1, if_index, 2) + records
+
+
+def sent(*samples: bytes, agent: str = "10.0.0.1", sub_agent: int = 0) -> datagram.Datagram:
+    address = bytes(map(int, agent.split(".")))
+    return datagram.decode(struct.pack("!2I4s4I", 5, 1, address, sub_agent, 1, 1000, len(samples)) + b"".join(samples))
+
+
+BEFORE, AFTER = {1: {"rx_bytes": 100, "tx_bytes": 200, "rx_packets": 1}}, {1: {"rx_bytes": 110, "tx_bytes": 210, "rx_packets": 3}}
+HEARD = Heard(EXPORT, [sent(counters(11, 105, 210), flow(400))], 3.0, {"10.0.0.1"}, BEFORE, AFTER)
+
+
+def judged(heard: Heard) -> list[str]:
+    found = list(datagrams.findings(heard))
+    for finding in found:
+        assert finding.severity == ("error" if finding.problem in SFLOW_ERRORS else "warning") and finding.evidence and finding.remedy
+    return [finding.problem for finding in found]
+
+
+def test_datagrams_that_are_what_was_asked_for():
+    assert judged(HEARD) == [] and list(datagrams.notes(HEARD)) == []
+    assert judged(HEARD._replace(agents=set())) == [] and judged(HEARD._replace(before=None)) == []
+    assert judged(HEARD._replace(agents={"10.0.0.1", "2001:db8::1"})) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"datagrams": []}, ["no datagram leaves ovs-vswitchd"]),
+        ({"datagrams": [], "export": EXPORT._replace(polling_s=0)}, []),
+        ({"datagrams": [], "export": EXPORT._replace(interfaces=[])}, []),
+        ({"datagrams": [sent(flow(400), agent="10.0.0.2")]}, ["datagrams have another agent address"]),
+        ({"datagrams": [sent(flow(64))]}, ["samples have another sampling rate"]),
+        ({"datagrams": [sent(counters(11, 99, 200), flow(400))]}, ["counters differ from the switch's"]),
+        ({"datagrams": [sent(counters(11, 100, 211), flow(400))]}, ["counters differ from the switch's"]),
+        ({"datagrams": [sent(counters(11, 111, 211), flow(400))], "after": {1: {"rx_bytes": 5, "tx_bytes": 5}}}, []),
+        ({"datagrams": [sent(counters(12, 99, 200), flow(400))]}, []),
+        ({"datagrams": [sent(counters(11, 99, 200), flow(400))], "export": EXPORT._replace(interfaces=[ETH1, ETH1])}, []),
+        ({"shared_with": ["br1"]}, ["bridges have one sub-agent"]),
+        ({"datagrams": [datagram.decode(b"\0\0\0\4" * 9)]}, ["datagrams are malformed"]),
+        (
+            {"datagrams": [sent(counters(11, 105, 205))], "after": {1: {"rx_bytes": 32 * 400 * 65536 + 100}}},
+            ["packets pass and none is sampled"],
+        ),
+        ({"datagrams": [sent(counters(11, 105, 205))], "after": {1: {"rx_bytes": 31 * 400 * 65536}}}, []),
+    ],
+)
+def test_datagrams_that_are_not(changed, found):
+    assert judged(HEARD._replace(**changed)) == found
+
+
+def test_what_could_not_be_seen_is_said():
+    idle = HEARD._replace(datagrams=[sent(counters(11, 105, 205))])
+    assert list(datagrams.notes(idle)) == ["br0: no packet was sampled in 3.0 s; 2 packets came in, and one in 400 is sampled"]
+    assert list(datagrams.notes(idle._replace(after=BEFORE))) == ["br0: no packet was sampled in 3.0 s, as none came in"]
+    assert list(datagrams.notes(idle._replace(after=None))) == ["br0: no packet was sampled in 3.0 s"]
+    silent = idle._replace(datagrams=[], export=EXPORT._replace(polling_s=0))
+    assert len(list(datagrams.notes(silent))) == 3
+
+
+def test_bridges_that_share_a_row_are_told_apart_by_their_counters():
+    other = EXPORT._replace(bridge="br1", datapath_id="00000000000000bb")
+    mine, theirs, nobodys = sent(counters(11, 1, 1)), sent(counters(21, 1, 1, 0xBB), sub_agent=1), sent(flow(400), sub_agent=2)
+    later = sent(flow(400), sub_agent=1)
+    assert datagrams.by_bridge([EXPORT, other], [mine, theirs, nobodys, later]) == {"br0": [mine], "br1": [theirs, later]}
+    assert datagrams.by_bridge([EXPORT], [mine, nobodys]) == {"br0": [mine, nobodys]}

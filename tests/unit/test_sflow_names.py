@@ -1,0 +1,53 @@
+"""What agents are called: the hosts of an inventory by their addresses."""
+
+import time
+
+import pytest
+
+from ovstool.errors import NotFound, UsageError
+from ovstool.host import inventory
+from ovstool.host.deadline import Deadline
+from ovstool.host.inventory.by_address import HostNames
+
+
+def written(tmp_path, text: str) -> str:
+    path = tmp_path / "inventory"
+    path.write_text(text)
+    return str(path)
+
+
+def test_addresses_are_known_at_once_and_names_are_looked_up(tmp_path):
+    path = written(
+        tmp_path,
+        "[rack]\nleaf01 ansible_host=192.0.2.1\nleaf02 ansible_host=2001:DB8:0::2 ansible_user=x\n192.0.2.3\nlocalhost\nnosuch.invalid\n",
+    )
+    names = HostNames(path)
+    assert [names.find(address) for address in ("192.0.2.1", "2001:db8::2", "192.0.2.3", "192.0.2.4")] == [
+        "leaf01",
+        "leaf02",
+        "192.0.2.3",
+        None,
+    ]
+    assert names.addresses("leaf01") == ["192.0.2.1"] and names.addresses("nosuch.invalid") == []
+    assert "127.0.0.1" in names.addresses("localhost")
+    deadline = time.monotonic() + 30
+    while names.find("127.0.0.1") is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert names.find("127.0.0.1") == "localhost"
+
+
+def test_without_an_inventory_nothing_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert HostNames(None).find("192.0.2.1") is None
+    (tmp_path / "ovstool").mkdir()
+    (tmp_path / "ovstool/inventory.yaml").write_text("groups: [")
+    assert HostNames(None).find("192.0.2.1") is None, "it was not asked for"
+    with pytest.raises(UsageError):
+        HostNames(str(tmp_path / "ovstool/inventory.yaml"))
+    with pytest.raises((UsageError, NotFound)):
+        HostNames(str(tmp_path / "absent"))
+
+
+def test_every_host_of_an_inventory_once(tmp_path):
+    path = written(tmp_path, "groups:\n  a: ['h[1-3]', '@b']\n  b: ['h2', 'root@h4:2222', '-x']\n")
+    assert [target.address for target in inventory.every(path, Deadline(5))] == ["h1", "h2", "h3", "root@h4:2222"]

@@ -1,0 +1,215 @@
+"""The datagrams of agents, followed by their sequence numbers: what is lost, late, a copy, or of an agent that began anew."""
+
+import itertools
+import random
+import struct
+
+import pytest
+
+from ovstool.sflow.collector import Arrival
+from ovstool.sflow.reception import Reception, _percent
+from ovstool.sflow.sources import Loss, Sources
+
+WRAP = 2**32
+
+
+def heard(*datagrams, most=4096):
+    """Sources that have taken datagrams: a sequence number, or that and the uptime in ms; the payload says both."""
+    sources = Sources(most)
+    taken = []
+    for datagram in datagrams:
+        sequence, uptime_ms = datagram if isinstance(datagram, tuple) else (datagram, datagram * 10)
+        taken.append(sources.take("10.0.0.1", 0, "192.0.2.1", sequence, uptime_ms, f"{sequence} {uptime_ms}".encode()))
+    return sources, taken
+
+
+def loss(*datagrams) -> tuple[int, int, int, int]:
+    """Datagrams, lost ones, duplicates and restarts."""
+    (found,) = heard(*datagrams)[0].losses()
+    return found[1:5]
+
+
+def unexpected(*datagrams) -> int:
+    (found,) = heard(*datagrams)[0].losses()
+    return found.unexpected
+
+
+@pytest.mark.parametrize(
+    ("datagrams", "expected"),
+    [
+        ([1], (1, 0, 0, 0)),
+        ([77, 78, 79], (3, 0, 0, 0)),  # what was sent before nobody listened to
+        ([1, 2, 5], (3, 2, 0, 0)),
+        ([1, 2, 2, 3], (4, 0, 1, 0)),
+        ([1, 3, 2, 4], (4, 0, 0, 0)),  # one overtook another
+        ([1, 4, 2], (3, 1, 0, 0)),
+        ([5, 4, 6], (3, 0, 0, 0)),  # the first was late already
+        ([WRAP - 2, WRAP - 1, 0, 1], (4, 0, 0, 0)),
+        ([WRAP - 2, 1], (2, 2, 0, 0)),
+        ([(900, 90_000), (1, 100), (2, 200)], (3, 0, 0, 1)),
+        ([(3, 90_000), (1, 100), (2, 200)], (3, 0, 0, 1)),  # so soon that the numbers alone look like late ones
+        ([(900, 90_000), (100, 91_000)], (2, 0, 0, 1)),  # an uptime that goes on
+        ([(5, WRAP - 10), (6, 90)], (2, 0, 0, 0)),  # 49.7 days
+        ([1, 65, 1 + 64, 2], (4, 62, 1, 0)),  # just within the window
+        ([(1, 10), (66, 20), (2, 20)], (3, 64, 0, 1)),  # just outside
+        ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0)),  # an agent that does not count
+    ],
+)
+def test_sequence_numbers(datagrams, expected):
+    assert loss(*datagrams) == expected
+
+
+def test_a_copy_is_told_from_what_has_the_same_number():
+    assert heard((1, 10), (1, 10), (1, 11))[1] == [True, False, True]
+
+
+def up(*sequences: int) -> list[tuple[int, int]]:
+    """Datagrams that an agent sends every 100 ms."""
+    return [(sequence % WRAP, sequence * 100) for sequence in sequences]
+
+
+STRAY = (2**27 + 7, 4100)
+
+
+@pytest.mark.parametrize(
+    ("datagrams", "expected", "strange"),
+    [
+        (up(*range(1, 40), 5, *range(40, 45)), (45, 0, 1, 0), 0),
+        (up(*range(1, 65), 1, 65), (66, 0, 1, 0), 0),  # each of the window
+        (up(*range(1, 201), 5, *range(201, 205)), (205, 0, 0, 0), 1),  # an older copy
+        ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0), 2),
+        (up(1, 2, 5, 4), (4, 1, 0, 0), 0),
+        (up(5, 4, 4, 6), (4, 0, 1, 0), 0),
+        ([*up(*range(1, 41)), STRAY, *up(41, 42)], (43, 0, 0, 0), 1),
+        ([*up(*range(1, 41)), STRAY, STRAY, *up(41, 43)], (44, 1, 1, 0), 1),
+        ([*up(*range(1, 41)), STRAY, *up(40, 41)], (43, 0, 1, 0), 1),
+        ([*up(*range(1, 41)), STRAY, (STRAY[0] * 3, 4100), *up(41, 42)], (44, 0, 0, 0), 2),
+        ([*up(*range(1, 41)), (STRAY[0], 4100), (STRAY[0] + 1, 4200)], (42, 0, 0, 1), 0),
+        ([*up(*range(1, 41)), STRAY], (41, 0, 0, 1), 0),  # which of both is not known yet
+        ([(1, 10), (2**16 + 1, 20)], (2, 2**16 - 1, 0, 0), 0),
+        ([(1, 10), (2**16 + 2, 20)], (2, 0, 0, 1), 0),
+        (up(900, 1, 901, 2, 3), (5, 0, 0, 1), 1),  # late, from before the restart
+        (up(*range(1, 41), *range(1, 10)), (49, 0, 9, 0), 0),  # the same datagrams again
+    ],
+)
+def test_old_copies_and_strays(datagrams, expected, strange):
+    assert (loss(*datagrams), unexpected(*datagrams)) == (expected, strange)
+
+
+def test_a_restart_is_seen_at_once():
+    before = up(*range(1, 41))
+    assert [loss(*before, *after) for after in ([(1, 50)], [(1, 50), (2, 150)])] == [(41, 0, 0, 1), (42, 0, 0, 1)]
+
+
+def test_any_numbers_leave_sane_counts():
+    for seed in range(30):
+        chance = random.Random(seed)
+        came = [(chance.choice([0, 5, 70, 2**16, WRAP - 3]) + chance.randrange(3), chance.randrange(5000)) for _ in range(300)]
+        datagrams, lost, duplicates, restarts = loss(*((number % WRAP, uptime) for number, uptime in came))
+        assert datagrams == 300 and lost >= 0 and restarts >= 0 and duplicates + restarts + unexpected(*came) <= 300, seed
+
+
+def test_lost_percent():
+    assert Loss("a", 10, 5, 5, 0).lost_percent == 50.0
+    assert Loss("a", 5, 0, 5, 0).lost_percent == 0.0
+
+
+def test_sub_agents_and_senders_count_for_themselves_and_are_told_together():
+    sources = Sources()
+    for sub_agent, sender, sequence in ((0, "a", 1), (1, "a", 100), (0, "b", 500), (0, "a", 3), (1, "a", 101), (0, "b", 502)):
+        sources.take("10.0.0.1", sub_agent, sender, sequence, 5, f"{sub_agent} {sender} {sequence}".encode())
+    sources.take("10.0.0.0", 0, "a", 9, 5, b"")
+    assert list(sources.losses()) == [Loss("10.0.0.0", 1, 0, 0, 0), Loss("10.0.0.1", 6, 2, 0, 0)]
+
+
+def test_agents_are_bounded_in_number_and_the_silent_ones_go():
+    sources = Sources(3)
+    for number, agent in enumerate("abcadb"):
+        sources.take(agent, 0, "s", number, number, b"%d" % number)
+    assert [found.agent for found in sources.losses()] == ["a", "b", "d"] and sources.forgotten == 2
+
+
+def test_what_is_lost_is_found_however_datagrams_overtake_each_other():
+    """Against the plain definition: of the numbers between the first and the highest, those that never came."""
+    for seed in range(50):
+        chance = random.Random(seed)
+        sent = range(start := chance.randrange(WRAP), start + 300)
+        kept = [number for number in sent if number == start or chance.random() > 0.1]
+        order = sorted(kept[1:], key=lambda number: number + chance.randrange(20))
+        came = [kept[0], *itertools.chain.from_iterable([number] * (1 + (chance.random() < 0.1)) for number in order)]
+        # Copies of their own kind: with the same number, and the same content.
+        found = loss(*((number % WRAP, 1000) for number in came))
+        assert found == (len(came), max(came) + 1 - start - len(kept), len(came) - len(kept), 0), seed
+
+
+def arrival(sequence: int, uptime_ms: int = 1000, agent: int = 1, samples: bytes = b"", count: int = 0) -> Arrival:
+    head = struct.pack("!II4s4I", 5, 1, bytes([10, 0, 0, agent]), 0, sequence, uptime_ms, count)
+    return Arrival(0.0, head + samples, "192.0.2.1")
+
+
+def test_the_summary_says_what_was_heard_and_what_was_not():
+    said: list[str] = []
+    reception = Reception(lambda agent: agent != "10.0.0.9", said.append)
+    unknown = struct.pack("!II", 99, 0)
+    drop = struct.pack("!II8I", 5, 32, 1, 0, 7, 0, 7, 8, 258, 0)
+    came = [
+        arrival(1),
+        arrival(4),
+        arrival(4),
+        arrival(1, 1, samples=drop, count=1),
+        arrival(1, agent=2, samples=unknown, count=1),
+        arrival(1, agent=9),
+    ]
+    assert [decoded.samples[0].kind for _, decoded in reception.take([*came, Arrival(0.0, b"x", "192.0.2.7")])] == ["drop"]
+    assert said == ["malformed datagram from 192.0.2.7: 1 bytes are no datagram"]
+    assert list(reception.summary()) == [
+        "5 datagrams, 1 drop sample",
+        "1 datagram of other agents left out",
+        "1 datagram malformed",
+        "1 sample or record of unknown formats",
+        "agent 10.0.0.1: 2 datagrams lost (40%), 1 duplicate, 1 unexpected sequence number",
+    ]
+
+
+def test_the_worst_losses_are_told_and_how_many_more_there_are():
+    reception = Reception(lambda agent: True, lambda text: None)
+    for agent in range(1, 9):
+        list(reception.take([arrival(1, agent=agent), arrival(agent + 1, agent=agent), arrival(1, agent=agent, uptime_ms=2000)]))
+    lines = list(reception.summary())
+    assert lines[1] == "agent 10.0.0.8: 7 datagrams lost (70%), 1 unexpected sequence number" and lines[5].startswith("agent 10.0.0.4: ")
+    assert lines[6:] == ["and 3 further agents with losses, duplicates or restarts; --top --by agent shows all"]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "said"), [(3001, "2999 datagrams lost (100%)"), (12, "10 datagrams lost (83%)"), (3, "1 datagram lost (33%)")]
+)
+def test_a_loss_in_percent(sequence, said):
+    reception = Reception(lambda agent: True, lambda text: None)
+    list(reception.take([arrival(1), arrival(sequence)]))
+    assert list(reception.summary())[1:] == [f"agent 10.0.0.1: {said}"]
+
+
+@pytest.mark.parametrize(("percent", "text"), [(99.97, "100%"), (9.96, "10%"), (3.14159, "3.1%"), (0.01, "0.01%"), (0.00001, "<0.01%")])
+def test_a_percent_is_never_in_powers_of_ten(percent, text):
+    assert _percent(percent) == text
+
+
+def test_unknown_formats_are_counted():
+    reception = Reception(lambda agent: True, lambda text: None)
+    list(reception.take([arrival(1, samples=2 * struct.pack("!II", 99, 0), count=2)]))
+    assert list(reception.summary())[1:] == ["2 samples or records of unknown formats"]
+
+
+def test_what_to_try_is_told_when_nothing_came():
+    reception = Reception(lambda agent: True, lambda text: None)
+    assert list(reception.summary("ovstool sflow list")) == ["0 datagrams, no sample; try: ovstool sflow list"]
+    list(reception.take([arrival(1)]))
+    assert list(reception.summary("ovstool sflow list")) == ["1 datagram, no sample"]
+
+
+def test_no_more_samples_are_taken_or_counted_than_were_asked_for():
+    reception = Reception(lambda agent: True, lambda text: None, most=3)
+    drops = 2 * struct.pack("!II8I", 5, 32, 1, 0, 7, 0, 7, 8, 258, 0)
+    taken = list(reception.take([arrival(number, samples=drops, count=2) for number in range(1, 5)]))
+    assert [len(decoded.samples) for _, decoded in taken] == [2, 1] and reception.is_complete
+    assert list(reception.summary()) == ["2 datagrams, 3 drop samples"]
