@@ -78,3 +78,35 @@ DISABLING = frozenset(  # with which nothing of what was asked for is in effect
         "the qdisc is not installed",
     ]
 )
+
+
+# The same of ``sflow check``.
+SFLOW_WARNINGS = frozenset(
+    [
+        "another program changes sFlow",
+        "header too long for tunnels",
+        "header too short",
+        "packets pass and none is sampled",
+        "the agent's address is a loopback address",
+    ]
+)
+SFLOW_ERRORS = frozenset(
+    [
+        "bridges have one sub-agent",
+        "counters differ from the switch's",
+        "datagrams are malformed",
+        "datagrams have another agent address",
+        "header too long",
+        "no datagram leaves ovs-vswitchd",
+        "no route to a collector",
+        "not the address of a collector",
+        "ovs-vswitchd does not send to a collector",
+        "ovs-vswitchd is not running",
+        "ovs-vswitchd is stopped",
+        "samples have another sampling rate",
+        "sampling out of range",
+        "sending to a collector fails",
+        "the agent has no address",
+        "the agent is no interface of this host",
+    ]
+)

@@ -9,7 +9,7 @@ from on_terminal import shown, without_colours
 LONGEST = "p" * 15
 MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 LISTS = ("bridge list", "port list", "stats", "stats --long", "stats --queues", "police list", "qos list", "sflow list", "flow list br0")
-CHECKS = ("qos check", "police check")
+CHECKS = ("qos check", "police check", "sflow check --read-only")
 PAGES = ("show", "qos explain eth1", "qos show eth1", "port show eth1", "bridge show br0", "flow trace br0 in_port=1,ip,nw_dst=10.0.0.2")
 WHOLE = ("10.0.0.5:6343", "192.168.100.200:16343", "7f3c1a90-5a3e-4b57-9f8e-0c5d1f2b3a4d", "52:54:00:00:00:01", "192.168.100.0/24", LONGEST)
 FLOW = (
@@ -108,6 +108,7 @@ def subprocess_stderr(switch, command: str) -> str:
     [
         ("police list", "no port is policed"), ("qos list", "no port has a QoS"), ("sflow list", "no bridge has sFlow"),
         ("flow list br0 cookie=7/-1", "no flows"), ("qos check", "no problem found"), ("police check", "no problem found"),
+        ("sflow check", "no problem found"),
     ],
 )  # fmt: skip
 def test_an_empty_list_says_what_there_is_none_of(switch, ovstool, command, what):

@@ -1,0 +1,279 @@
+"""sflow check where datagrams are real: what it finds, and that it leaves the rows as they were, whatever comes in between."""
+
+import json
+import os
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from severity import SFLOW_ERRORS, SFLOW_WARNINGS
+
+MARK = "ovstool-check:"
+ROW = "agent=br0 targets='\"10.0.0.1:6343\"'"
+
+
+@pytest.fixture
+def switch(forwarding):
+    yield forwarding
+    others = [name for name in forwarding.vsctl("list-br").split() if name != "br0"]
+    forwarding.vsctl("clear bridge br0 sflow " + " ".join(f"-- del-br {name}" for name in others))
+
+
+def sampled(switch, row: str = ROW, bridges: str = "br0") -> None:
+    """Give bridges one sFlow row, as another program would."""
+    switch.vsctl(" -- ".join([f"--id=@s create sflow {row}", *(f"set bridge {bridge} sflow=@s" for bridge in bridges.split())]))
+
+
+def rows(switch) -> list[dict]:
+    """The sFlow rows, with what ovs-vsctl says of each."""
+    return sorted(switch.rows("sFlow"), key=str)
+
+
+def problems(result) -> list[str]:
+    assert result.code == (1 if result.json else 0), result
+    for row in result.json:
+        assert list(row) == ["bridge", "severity", "problem", "evidence", "remedy"]
+        assert row["severity"] == ("error" if row["problem"] in SFLOW_ERRORS else "warning")
+        assert row["problem"] in SFLOW_ERRORS | SFLOW_WARNINGS
+    return [row["problem"] for row in result.json]
+
+
+@contextmanager
+def pinging(switch):
+    """Packets from one host to the other for as long as the block lasts."""
+    argv = ["ip", "netns", "exec", next(iter(switch.box.hosts)), "ping", "-q", "-i", "0.01", "10.0.0.2"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as ping:
+        try:
+            yield
+        finally:
+            ping.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def checking(switch, words: str = "", environ: dict | None = None):
+    """A check in a process of its own that has added its second target."""
+    argv = [sys.executable, "-m", "ovstool", "sflow", "check", "--for", "20", *shlex.split(words), "-f", "json"]
+    with subprocess.Popen(argv, env=switch.environ | (environ or {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as check:
+        try:
+            while not any(MARK in str(row) for row in rows(switch)):
+                assert check.poll() is None, check.communicate()
+                time.sleep(0.02)
+            yield check
+        finally:
+            check.kill()
+
+
+def test_nothing_is_wrong_without_packets(switch, ovstool):
+    sampled(switch)
+    before = rows(switch)
+    result = ovstool("sflow check --for 0.1 -f json")
+    assert problems(result) == [] and result.stderr.count("\n") == 1
+    assert result.stderr.startswith("ovstool: note: br0: no packet was sampled in ")
+    assert rows(switch) == before
+
+
+def test_nothing_is_wrong_with_packets(switch, ovstool):
+    switch.vsctl("add-br br1 -- set bridge br1 datapath_type=netdev")
+    sampled(switch, f"{ROW} sampling=2", "br0 br1")
+    before = rows(switch)
+    with pinging(switch):
+        result = ovstool("sflow check br0 -f json")
+        assert (problems(result), result.stderr) == ([], "")
+        both = ovstool("sflow check -f json")
+    assert problems(both) == [] and [line.split(": ")[2] for line in both.stderr.splitlines()] == ["br1"], "which has no port with packets"
+    assert rows(switch) == before
+
+
+FAULTS = {
+    "agent=eth1 targets='\"10.0.0.1\"'": ("the agent has no address", "in the name of 10.0.0.254", "enable br0 --collector 10.0.0.1"),
+    "agent=nosuch targets='\"10.0.0.1\"'": ("the agent is no interface of this host", "10.0.0.254", "enable br0 --collector 10.0.0.1"),
+    "agent=lo targets='\"10.0.0.1\"'": ("the agent's address is a loopback address", "127.0.0.1", "enable br0 --collector 10.0.0.1"),
+    f"{ROW} sampling=0": ("sampling out of range", "turns sFlow off", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
+    f"{ROW} header=700": ("header too long", "longer than 612", "--agent br0 --header 472"),
+    f"{ROW} header=20": ("header too short", "end at 34", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
+    "agent=br0 targets='\"x y\"'": ("not the address of a collector", '"x y"', "disable br0"),
+    r"""agent='"\u001b[31m"' targets='"10.0.0.1"' """: ("the agent is no interface of this host", r"\x1b[31m", "enable br0"),
+}
+
+
+@pytest.mark.parametrize("row", FAULTS)
+def test_rows_that_do_not_do_what_is_meant(switch, ovstool, paste, row):
+    problem, evidence, remedy = FAULTS[row]
+    sampled(switch, row)
+    before = rows(switch)
+    result = ovstool("sflow check -f json --dry-run")
+    assert problems(result) == [problem] and "datagrams were not looked at" in result.stderr
+    assert evidence in result.json[0]["evidence"] and remedy in result.json[0]["remedy"] and rows(switch) == before
+    paste(result.json[0]["remedy"])
+    assert problems(ovstool("sflow check -f json --read-only")) == []
+
+
+@pytest.fixture
+def paste(switch, tmp_path):
+    """Run a remedy as a user does who pastes it into a shell; ``ovstool`` there is this one."""
+    script = tmp_path / "ovstool"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m ovstool "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+
+    def run(remedy: str) -> None:
+        environ = switch.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-c", remedy], env=environ, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{remedy}: {done.stderr}"
+
+    return run
+
+
+def test_a_collector_that_had_no_route_when_its_socket_was_to_be_opened(switch, ovstool, paste):
+    def ip(words: str) -> None:
+        switch.tool("ip", "-n", switch.box.namespace, *words.split())
+
+    ip("route del default")
+    try:
+        sampled(switch, 'agent=br0 targets=\'["10.0.0.1","10.77.0.1:9"]\'')
+        result = ovstool("sflow check -f json --dry-run")
+        assert problems(result) == ["no route to a collector"] and "10.77.0.1:9" in result.json[0]["evidence"]
+    finally:
+        ip("route add default via 10.0.0.1")
+    result = ovstool("sflow check -f json --dry-run")
+    assert problems(result) == ["ovs-vswitchd does not send to a collector"]
+    assert "Network is unreachable" in result.json[0]["evidence"], "which its log has"
+    paste(result.json[0]["remedy"])
+    assert problems(ovstool("sflow check -f json --dry-run")) == []
+
+
+def test_the_second_target_is_no_configuration(switch, ovstool):
+    sampled(switch, f"{ROW} polling=20")
+    asked = {command: ovstool(f"{command} -f json").json for command in ("sflow list", "bridge list", "bridge show br0", "show")}
+    before = rows(switch)
+    with checking(switch) as check:
+        (row,) = rows(switch)
+        assert row["polling"] == 1 and len(row["targets"][1]) == 2 and any(MARK in key for key, _ in row["external_ids"][1])
+        for command, answer in asked.items():
+            assert ovstool(f"{command} -f json").json == answer, command
+        assert ovstool("sflow enable --collector 10.0.0.1 --agent br0 --polling 20").stdout == "br0: unchanged\n"
+        assert len(rows(switch)[0]["targets"][1]) == 2, "which is still needed"
+        check.send_signal(signal.SIGINT)
+        assert check.wait(30) == 130
+    assert rows(switch) == before
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_check_that_is_told_to_end_puts_the_row_back(switch, signum):
+    sampled(switch)
+    before = rows(switch)
+    with checking(switch) as check:
+        check.send_signal(signum)
+        assert check.wait(30) == 128 + signum
+    assert rows(switch) == before
+
+
+REMOVED = "removed from sFlow's targets, where an interrupted check had left it"
+LATER = {
+    "sflow list": REMOVED,
+    "sflow check --for 0.1": REMOVED,
+    "sflow enable --collector 10.0.0.1 --agent br0": REMOVED,
+}
+
+
+@pytest.mark.parametrize("command", LATER)
+def test_what_a_killed_check_leaves_the_next_command_takes_away(switch, ovstool, command):
+    sampled(switch)
+    before = rows(switch)
+    with checking(switch) as check:
+        check.kill()
+        check.wait()
+        left = rows(switch)
+        assert left != before
+        for harmless in ("sflow list --read-only -f json", "sflow check --dry-run -f json", "sflow check --read-only -f json"):
+            assert "10.0.0.1:6343" in ovstool(harmless).stdout or ovstool(harmless).json == []
+            assert rows(switch) == left, harmless
+        wait_until_nobody_listens(switch)
+        assert LATER[command] in ovstool(command).stderr
+    assert rows(switch) == before
+    assert REMOVED not in ovstool("sflow list").stderr
+
+
+def wait_until_nobody_listens(switch) -> None:
+    """The program that listens ends when it notices that its check has."""
+    while (
+        "127.0.0.1:"
+        in subprocess.run(
+            ["ip", "netns", "exec", switch.box.namespace, "ss", "-uanH", "state", "unconnected"], capture_output=True, text=True, check=True
+        ).stdout
+    ):
+        time.sleep(0.02)
+
+
+def test_two_checks_at_once(switch, ovstool):
+    sampled(switch)
+    before = rows(switch)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(ovstool("sflow check -f json"))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [problems(result) for result in found] == [[], [], []]
+    assert rows(switch) == before
+
+
+CHANGES = {
+    "set sflow {row} sampling=5": "sampling was 400 and is 5",
+    "set bridge br0 sflow=@s -- --id=@s create sflow agent=br0 targets='\"10.0.0.2\"'": "targets was",
+    "clear bridge br0 sflow": "has none now",
+    "remove sflow {row} targets '\"10.0.0.1:6343\"'": "has none now",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_another_program_that_changes_the_row_meanwhile(switch, change):
+    sampled(switch)
+    with checking(switch, "--for 1") as check:
+        switch.vsctl(change.format(row=rows(switch)[0]["_uuid"][1]))
+        out, err = check.communicate(timeout=60)
+    (row,) = json.loads(out)
+    assert (check.returncode, row["problem"]) == (1, "another program changes sFlow") and CHANGES[change] in row["evidence"], err
+    assert not any(MARK in str(row) or row["polling"] == 1 for row in rows(switch))
+
+
+def test_ovs_vswitchd_that_is_stopped(switch, ovstool):
+    sampled(switch)
+    pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        result = ovstool("sflow check -f json")
+        assert problems(result) == ["ovs-vswitchd is stopped"] and result.json[0]["remedy"] == f"kill -CONT {pid}"
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_real_collector_on_the_same_host_goes_on(switch, ovstool):
+    sampled(switch, "agent=br0 targets='\"127.0.0.1:6343\"' polling=1")
+    listen = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 6343)); s.settimeout(30); print(len(s.recv(9999)))"
+    argv = ["ip", "netns", "exec", switch.box.namespace, sys.executable, "-c", listen]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as collector:
+        assert problems(ovstool("sflow check -f json")) == []
+        assert int(collector.communicate(timeout=30)[0]) > 0
+    assert problems(ovstool("sflow check -f json --for 0.1")) == [], "nor does it matter that nobody listens there"
+
+
+def test_an_agent_that_follows_from_the_collectors_is_not_changed_by_the_second_target(switch, ovstool):
+    sampled(switch, "targets='\"10.0.0.1\"'")
+    with checking(switch) as check:
+        assert any(target.startswith("10.0.0.254:") for target in rows(switch)[0]["targets"][1])
+        check.send_signal(signal.SIGTERM)
+    assert problems(ovstool("sflow check -f json --for 0.1")) == []
+
+
+def test_words(switch, ovstool, refused):
+    result = ovstool("sflow check")
+    assert (result.code, result.stdout, result.stderr) == (0, "", "ovstool: note: no problem found\n")
+    assert ovstool("sflow check br0").stderr == "ovstool: note: br0: has no sFlow\n"
+    assert "no such bridge" in refused("sflow check nosuch", 3)
+    assert "is a port, not a bridge" in refused("sflow check eth1", 3)
