@@ -47,10 +47,10 @@ def word(text: str) -> str:
     return text
 
 
-def quantity(parse: Callable[[str], int]) -> Callable[[str], int]:
-    """argparse type of a rate or size, from a parser in ``units``."""
+def parsed_by(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """argparse type of what a function reads that raises UsageError, such as a rate or size by one of ``units``."""
 
-    def checked(text: str) -> int:
+    def checked(text: str) -> Value:
         try:
             return parse(text)
         except UsageError as error:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from ovstool import units
-from ovstool.commands.options import POLICED_PORT, quantity
+from ovstool.commands.options import POLICED_PORT, parsed_by
 from ovstool.parser import number
 from ovstool.switch import Switch, police
 from ovstool.switch.checks import policing
@@ -35,9 +35,9 @@ class PoliceSet(SwitchWriter):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("ports", metavar="PORT", nargs="+", help=POLICED_PORT)
-        parser.add_argument("--rate", metavar="RATE", type=quantity(units.parse_rate), help="limit in bits per second, such as 10mbit")
+        parser.add_argument("--rate", metavar="RATE", type=parsed_by(units.parse_rate), help="limit in bits per second, such as 10mbit")
         parser.add_argument(
-            "--burst", metavar="SIZE", type=quantity(units.parse_size), help="how much may arrive in a burst, such as 2500kbit or 64kB"
+            "--burst", metavar="SIZE", type=parsed_by(units.parse_size), help="how much may arrive in a burst, such as 2500kbit or 64kB"
         )
         parser.add_argument("--packet-rate", metavar="PPS", type=number(1, units.MAX), help="limit in packets per second, in steps of 1000")
         parser.add_argument(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ovstool import units
-from ovstool.commands.options import MAX_QUEUE, PORT, as_dict, key_value, quantity
+from ovstool.commands.options import MAX_QUEUE, PORT, as_dict, key_value, parsed_by
 from ovstool.errors import UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, qos, references
@@ -73,12 +73,12 @@ class QosSet(SwitchWriter):
             help=f"kind of shaping: {', '.join(qos_types.NAMES)}; linux- may be left out (default: {qos_types.DEFAULT})",
         )  # fmt: skip
         parser.add_argument(
-            "--max-rate", metavar="RATE", type=quantity(units.parse_rate), help="rate of all queues together, such as 200mbit"
+            "--max-rate", metavar="RATE", type=parsed_by(units.parse_rate), help="rate of all queues together, such as 200mbit"
         )
         parser.add_argument(
             "--burst",
             metavar="SIZE",
-            type=quantity(units.parse_size),
+            type=parsed_by(units.parse_size),
             help="for the policers: how much may be sent in a burst, such as 64kB",
         )
         parser.add_argument(

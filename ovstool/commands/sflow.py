@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Literal
 
-from ovstool.commands.options import word
+from ovstool.commands.options import parsed_by, word
 from ovstool.errors import UsageError
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
@@ -46,12 +46,16 @@ class SflowEnable(SwitchWriter):
         parser = super().get_parser(prog_name)
         parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="bridge to sample; may be left out when the switch has one")
         parser.add_argument(
-            "--collector", metavar="HOST[:PORT]", action="append", type=_collector, help="where samples go (port 6343); repeatable"
+            "--collector",
+            metavar="HOST[:PORT]",
+            action="append",
+            type=parsed_by(targets.parse_collector),
+            help="where samples go (port 6343); repeatable",
         )
         parser.add_argument(
             "--agent",
             metavar="IFACE",
-            type=_agent,
+            type=parsed_by(_agent),
             help="interface or IP address that identifies the switch (default: the interface on the route to the collector)",
         )
         parser.add_argument(
@@ -103,18 +107,8 @@ class SflowList(SwitchLister):
         return sflow.list_all(switch, tidy=not args.read_only)
 
 
-def _collector(text: str) -> targets.Collector:
-    try:
-        return targets.parse_collector(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def _agent(text: str) -> str:
-    try:
-        return targets.parse_agent(word(text))
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return targets.parse_agent(word(text))
 
 
 def _sampling(text: str) -> int | Literal["auto"]:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from ovstool.answers import Answer, Table
-from ovstool.commands.options import word
+from ovstool.commands.options import parsed_by, word
 from ovstool.commands.stats import interval
 from ovstool.errors import UsageError
 from ovstool.parser import number, seconds
@@ -76,7 +76,9 @@ class SflowListen(SwitchStream):
             type=number(0, 65535),
             help=f"UDP port (default: {PORT}; 0: any that is free; with --read: only datagrams to it)",
         )
-        parser.add_argument("--bind", metavar="IP", type=_address, help="IP address to listen at (default: all of the host)")
+        parser.add_argument(
+            "--bind", metavar="IP", type=parsed_by(parse_local_address), help="IP address to listen at (default: all of the host)"
+        )
         parser.add_argument("--read", metavar="FILE", type=word, help="take datagrams from a pcap or pcapng file; - for standard input")
         parser.add_argument("--agent", metavar="HOST", action="append", type=word, help="only this agent, by address or name; repeatable")
         parser.add_argument("--count", metavar="N", type=number(1, 10**9), help="stop after N samples")
@@ -194,13 +196,6 @@ class SflowListen(SwitchStream):
         from ovstool.terminal.live import talkers
 
         return talkers.page(seen)
-
-
-def _address(text: str) -> str:
-    try:
-        return parse_local_address(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(f"{error.what}: {error.why}") from error
 
 
 def _require_another_file(read: str | None, pcap: str | None) -> None:
