@@ -4,9 +4,10 @@ The formats are those of draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; li
 pipe that somebody else fills, and may end anywhere.
 """
 
+import io
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from ovstool.sflow.flow_records import SampledHeader
 from ovstool.sflow.xdr import Malformed, ip, padded
@@ -283,3 +284,21 @@ class Writer:
 
 def _filled(octets: bytes) -> bytes:
     return octets + bytes(-len(octets) & 3)
+
+
+class Chunks(io.RawIOBase):
+    """What a program writes, in chunks as they come, as the file that it would be."""
+
+    def __init__(self, chunks: Iterator[bytes]):
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest and (chunk := next(self._chunks, None)) is not None:
+            self._rest = chunk
+        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
 
-PORT = 6343  # IANA's for sFlow
 _BUFFER = 2**23  # bytes that may wait for us; without CAP_NET_ADMIN the kernel gives net.core.rmem_max of them
 _LONGEST = 65535  # bytes of a datagram
 _AT_ONCE = 256  # datagrams in a batch

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
@@ -68,7 +68,7 @@ def _here(switch: Switch, origin: Origin) -> Batches:
 def _far(switch: Switch, origin: Origin) -> Batches:
     switch.give_until(time.monotonic() + _FOR_EVER_S)
     where = str(getattr(switch.host, "name", "this machine"))
-    output = io.BufferedReader(_Chunks(_unending(where, switch.stream(far_collector.argv(origin.bind, _port(origin))))), _CHUNK)
+    output = io.BufferedReader(capture.Chunks(_unending(where, switch.stream(far_collector.argv(origin.bind, _port(origin))))), _CHUNK)
     answer = _answer(where, output)
     match answer.word:
         case far_collector.NOTHING:
@@ -136,24 +136,6 @@ def _captured(file: BinaryIO, what: str, port: int | None) -> Iterator[Arrival]:
         raise Conflict(what, f"not a capture, or damaged: {error}") from error
     except OSError as error:
         raise Refused(what, (error.strerror or str(error)).lower()) from error
-
-
-class _Chunks(io.RawIOBase):
-    """What comes in chunks, as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]):
-        self._chunks = chunks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest and (chunk := next(self._chunks, None)) is not None:
-            self._rest = chunk
-        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)
 
 
 def _batched(source: Iterable[Arrival]) -> Batches:

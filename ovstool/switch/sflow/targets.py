@@ -51,7 +51,7 @@ def parse_agent(text: str) -> str:
         return text
     if not any(packed) or _is_multicast(packed) or "%" in text:
         raise UsageError(f"agent {quote(text)}", "not an address that identifies a switch")
-    return _written(packed)
+    return written_ip(packed)
 
 
 def required_reachable(host: str) -> str:
@@ -66,7 +66,7 @@ def required_reachable(host: str) -> str:
         raise UsageError(f"collector [{host}]", "a link-local address needs the interface that leads to it", f"[{host}%eth0]:{PORT}")
     if scope and not re.fullmatch(_SCOPE, scope):
         raise UsageError(f"collector {quote(host)}", "its scope is not an interface")
-    return _written(packed) + (f"%{scope}" if scope else "")
+    return written_ip(packed) + (f"%{scope}" if scope else "")
 
 
 def target(address: str, port: int) -> str:
@@ -94,7 +94,7 @@ def packed_ip(text: str) -> bytes | None:
 def plain_ip(text: str) -> str | None:
     """An IP address as it is usually written, without brackets and scope, and as IPv4 where it is mapped into IPv6; None for what is none."""
     packed = packed_ip(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
-    return _written(packed.removeprefix(_MAPPED) if len(packed) == 16 else packed) if packed else None
+    return written_ip(packed.removeprefix(_MAPPED) if len(packed) == 16 else packed) if packed else None
 
 
 def parse_local_address(text: str) -> str:
@@ -118,5 +118,6 @@ def _is_multicast(packed: bytes) -> bool:
     return packed[0] >> 4 == 0xE if len(packed) == 4 else packed[0] == 0xFF
 
 
-def _written(packed: bytes) -> str:
+def written_ip(packed: bytes) -> str:
+    """An IP address of 4 or 16 bytes as it is usually written. Raises ValueError for any other number of them."""
     return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)

@@ -1,7 +1,6 @@
 """What ovs-vswitchd itself shows of sFlow: whether it runs, its sockets, its log. It has no command that tells (ovs-appctl(8))."""
 
 import calendar
-import ipaddress
 import re
 import sys
 import time
@@ -107,4 +106,4 @@ def _endpoint(text: str) -> tuple[str, int]:
     address, port = text.split(":")
     words = [bytes.fromhex(address[at : at + 8]) for at in range(0, len(address), 8)]
     octets = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
-    return str(ipaddress.ip_address(octets)), int(port, 16)
+    return targets.written_ip(octets), int(port, 16)

@@ -1,6 +1,5 @@
 """Datagrams held against what was asked for: whose they are, and the rules (pure)."""
 
-import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -116,14 +115,10 @@ def _malformed(heard: Heard) -> Iterator[Finding]:
 
 
 def _agent(heard: Heard) -> Iterator[Finding]:
-    seen = {_plain(one.agent) for one in heard.datagrams if not one.malformed}
+    seen = {one.agent or "no address" for one in heard.datagrams if not one.malformed}
     if seen and heard.agents and not seen <= heard.agents:
         evidence = f"datagrams say {_some(seen - heard.agents)}, and {quote(str(heard.export.agent))} is {_some(heard.agents)}"
         yield Finding(heard.export.bridge, ERROR, "datagrams have another agent address", evidence, heard.export.anew)
-
-
-def _plain(agent: str) -> str:
-    return str(ipaddress.ip_address(agent)) if agent else "no address"
 
 
 def _rate(heard: Heard) -> Iterator[Finding]:

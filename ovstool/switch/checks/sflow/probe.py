@@ -4,12 +4,13 @@ The row is changed by a guarded transaction and put back whatever happens in bet
 (``second_target``). ovs-vswitchd begins anew with each change, so collectors see its agents restart twice.
 """
 
+import io
 import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from ovstool import signals
 from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, quote
@@ -209,7 +210,7 @@ def _datagrams(switch: Switch, row: _Row, probes: Probes, begun: float, listen_s
         return probes.are_ending or switch.remaining_s() < _LEAST_S or is_late
 
     with suppress(Malformed):  # it may end in the middle
-        for received in capture.read(cast(BinaryIO, _Capture(_until(is_over, row.output)))):
+        for received in capture.read(io.BufferedReader(capture.Chunks(_until(is_over, row.output)))):
             decoded = datagram.decode(received.payload)
             if len(found) < _MOST or any(sample.kind == "counter" for sample in decoded.samples):
                 found.append(decoded)
@@ -223,21 +224,6 @@ def _until(is_over: Callable[[], bool], output: Iterator[bytes]) -> Iterator[byt
             yield chunk
         if is_over():
             return
-
-
-class _Capture:
-    """What a program writes, as the file that it would be."""
-
-    def __init__(self, chunks: Iterator[bytes]):
-        self._chunks = chunks
-        self._buffer = b""
-
-    def read(self, size: int) -> bytes:
-        """So many bytes, fewer at the end."""
-        while len(self._buffer) < size and (chunk := next(self._chunks, b"")):
-            self._buffer += chunk
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
-        return data
 
 
 def _heard(row: _Row, came: Sequence[Datagram], host: Host, seconds: float) -> Iterator[Heard]:

@@ -7,14 +7,12 @@ from ovstool.errors import OvstoolError, UsageError
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, ofport, one
 from ovstool.switch import Argv, Switch, lookup, sflow
+from ovstool.switch.accepts import port_types
 from ovstool.switch.sflow import host_answers, second_target, targets, vswitchd
 from ovstool.switch.sflow.host_answers import HostAnswers, Route
 from ovstool.switch.sflow.targets import Collector
 from ovstool.switch.sflow.vswitchd import Vswitchd
 
-_TUNNELS = frozenset(
-    ["vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "lisp", "stt", "gtpu", "bareudp", "srv6"]
-)  # netdev-vport.c
 _PATIENCE_S = 5
 _TABLES = {
     "Bridge": ("name", "sflow", "datapath_id", "ports", "controller"), "Controller": ("local_ip",), "Port": ("interfaces",),
@@ -56,7 +54,7 @@ class Export(NamedTuple):
 
     @property
     def has_tunnels(self) -> bool:
-        return any(interface.type in _TUNNELS for interface in self.interfaces)
+        return any(interface.type in port_types.TUNNELS for interface in self.interfaces)
 
     def enabled_with(self, **other: object) -> Argv:
         """The command that asks for the same, but for ``agent``, ``sampling``, ``polling_s`` or ``header``; None is left to Open vSwitch."""
