@@ -1,4 +1,4 @@
-"""The documents hold what they say: README's commands run and print what it shows, and pages and completions are complete and fresh."""
+"""The documents hold what they say: their commands run and print what is shown, and pages and completions are complete and fresh."""
 
 import configparser
 import functools
@@ -19,6 +19,8 @@ from ovstool.shell import App
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = {page.name: page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+RUN = [name for name, text in DOCUMENTS.items() if "```console" in text]
 PAGES = sorted((ROOT / "man").glob("*.1"))
 SCRIPTS = {shell: ROOT / "completions" / name for shell, name in (("bash", "ovstool.bash"), ("zsh", "_ovstool"), ("fish", "ovstool.fish"))}
 
@@ -78,12 +80,12 @@ def type_in(shell, files, command):
     return printed
 
 
-# --- README
+# --- README and docs
 
 
-def shown_commands():
+def shown_commands(text):
     """Each command of the console blocks, and what is shown under it."""
-    for block in re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         for entry in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = entry.partition("\n")
             yield command, output
@@ -95,10 +97,11 @@ def comparable(command, text):
     return COUNTERS.sub("N", text) if command.startswith("ovstool stats") else text
 
 
-def test_the_tour_of_the_readme_runs_as_written(new_shell):
+@pytest.mark.parametrize("name", RUN)
+def test_what_is_shown_runs_as_written(name, new_shell):
     shell = new_shell()
-    commands = list(shown_commands())
-    assert len(commands) > 20
+    commands = list(shown_commands(DOCUMENTS[name]))
+    assert len(commands) >= 3
     for command, shown in commands:
         printed = shell(command)
         # A line of three dots stands for any lines.
@@ -106,9 +109,20 @@ def test_the_tour_of_the_readme_runs_as_written(new_shell):
         assert re.fullmatch(pattern, comparable(command, printed)), f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}"
 
 
-def test_both_columns_of_the_readme_do_the_same(new_shell):
-    rows = re.findall(r"^\| `(ovs-vsctl [^`]*)`.* \| `(ovstool [^`]*)` \|$", README, re.MULTILINE)
+def test_the_tour_is_run():
+    assert set(RUN) >= {"README.md", "tour.md", "output.md"}
+    assert len(list(shown_commands(DOCUMENTS["tour.md"]))) > 20
+
+
+def compared(name):
+    """The command lines of a page that are said to do the same."""
+    return re.findall(r"^\| `(ovs-vsctl [^`]*)`.* \| `(ovstool [^`]*)` \|$", DOCUMENTS[name], re.MULTILINE)
+
+
+def test_both_columns_do_the_same(new_shell):
+    rows = compared("from-ovs-vsctl.md")
     assert len(rows) > 10
+    assert set(compared("README.md")) <= set(rows)
     columns = {
         "Bridge": "name",
         "Port": "name,tag,trunks,vlan_mode,bond_mode,lacp",
@@ -130,8 +144,27 @@ def test_both_columns_of_the_readme_do_the_same(new_shell):
 
 
 @pytest.mark.parametrize("noun", NOUNS)
-def test_every_noun_is_in_the_readme(noun):
-    assert re.search(rf"ovstool {noun}\b", README)
+def test_every_noun_is_in_the_documents(noun):
+    assert re.search(rf"ovstool {noun}\b", "".join(DOCUMENTS.values()))
+
+
+def test_the_front_page_is_short():
+    assert len(README.splitlines()) <= 200
+
+
+def headings(text):
+    """The anchors of a page, as GitHub makes them."""
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name):
+    folder = ROOT if name == "README.md" else ROOT / "docs"
+    for link in re.findall(r"\]\(([^)]*)\)", DOCUMENTS[name]):
+        path, _, anchor = link.partition("#")
+        page = folder / path if path else folder / name
+        assert page.is_file(), link
+        assert not anchor or anchor in headings(page.read_text()), link
 
 
 # --- manual pages and completion
