@@ -7,7 +7,7 @@ endif
 VENV ?= .venv
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 BIN := $(abspath $(VENV))/bin
-SCRIPTS := .ci/run .ci/demo .ci/need completions/ovstool.bash tests/kernel/init.sh
+SCRIPTS := .ci/run .ci/demo .ci/need packaging/deb completions/ovstool.bash tests/kernel/init.sh
 # Tests side by side, as most of them wait; tests/conftest.py says how many and which not.
 PYTEST := $(BIN)/python -m pytest -n auto
 # The kernel that tests/kernel boots, and the compiler of what it preloads; a compiler without its C library is taken for none.
@@ -23,7 +23,7 @@ QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,brid
 
 VERSIONS ?= 2.13 2.17 3.3 3.7
 
-.PHONY: help demo test quick test-kernel bench matrix versions mutants lint generated check-generated clean
+.PHONY: help demo test quick test-kernel bench matrix versions deb packages mutants lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
@@ -33,6 +33,8 @@ help:
 	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
 	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for the two ends)'
 	@echo 'make versions         try it with other versions of Open vSwitch, built from source (VERSIONS="2.13 3.3" ARGS=tests/switch/test_qos.py)'
+	@echo 'make deb              build a Debian package, in dist/'
+	@echo 'make packages         install, try and remove it, by pip, pipx and apt (WAYS="pip deb" for some)'
 	@echo 'make mutants          see whether the tests notice mistakes in the code (N=200 SEED=1 MODULE=ovstool/units.py TESTS=tests/unit)'
 	@echo 'make lint             ruff, mypy, shellcheck'
 	@echo 'make generated        write man pages and completions anew'
@@ -88,6 +90,15 @@ versions: $(READY)
 	@.ci/need $(if $(wildcard /usr/include/openssl/ssl.h),,+libssl-dev)
 	$(BIN)/python tests/versions.py $(VERSIONS) $(if $(ARGS),-- $(ARGS))
 
+deb: $(READY)
+	@.ci/need dpkg-deb=dpkg
+	@mkdir -p dist
+	PYTHON=$(BIN)/python packaging/deb dist
+
+packages: $(READY)
+	@.ci/need dpkg-deb=dpkg mmdebstrap=mmdebstrap man=man-db zsh=zsh fish=fish $(if $(wildcard /usr/share/bash-completion/bash_completion),,+bash-completion)
+	$(BIN)/python tests/packages.py $(WAYS)
+
 $(READY).mutants: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[mutants]'
 	@touch $@
@@ -117,5 +128,5 @@ check-generated: $(READY)
 	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .mutants *.egg-info
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .mutants *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("ovstool", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "completions")
+SOURCES = ("ovstool", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "completions", "man")
 MINORS = range(10, 30)
 # The last Python for which the floor of a library that is compiled has wheels; a newer one takes the newest of it.
 LAST_WHEEL = {"PyYAML": "3.11", "matplotlib": "3.12"}
@@ -85,15 +85,20 @@ def run(argv: list, **options) -> str:
     return done.stdout
 
 
+def copied(source: Path) -> Path:
+    """A copy of what goes into the source archive: setuptools writes beside what it builds."""
+    source.mkdir()
+    for each in SOURCES:
+        copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
+        copy(ROOT / each, source / each)
+    return source
+
+
 def smoke(name: str, environment: Environment) -> None:
     """Install ovstool into a new venv and run tests/smoke.py there, from a folder from which this ovstool cannot be imported."""
     with tempfile.TemporaryDirectory(prefix="ovstool-matrix-") as directory:
         folder = Path(directory)
-        source, python = folder / "source", folder / "venv/bin/python"
-        source.mkdir()
-        for each in SOURCES:
-            copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
-            copy(ROOT / each, source / each)
+        source, python = copied(folder / "source"), folder / "venv/bin/python"
         run([environment.python, "-m", "venv", folder / "venv"])
         pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
         setuptools = f"setuptools=={setuptools_floor()}" if name == "oldest" else "setuptools"
