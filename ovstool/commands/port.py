@@ -111,8 +111,9 @@ class PortSet(SwitchWriter):
 
     Settings that are not given stay as they are. --option and --external-id add to the keys that are there; --trunk replaces
     the trunks.
-    When a device does not take its --mtu, the exit code is 6. With --unset mtu_request it keeps the one that it has, and an
-    internal port gets the least of its bridge's devices, as long as none is asked for.
+
+    When a device refuses its --mtu, the exit code is 6. After --unset mtu_request a device keeps the MTU that it has, and an
+    internal port follows the smallest MTU of the devices on its bridge.
 
     Examples:
       ovstool port set eth1 --tag 20
