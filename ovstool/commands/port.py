@@ -132,7 +132,7 @@ class PortSet(SwitchWriter):
             metavar="COLUMN[:KEY]",
             action="append",
             type=column_and_key(port.UNSETTABLE, _COLUMNS),
-            help=f"back to the default: {columns}",
+            help=f"reset to the default: {columns}; repeatable",
         )
         return parser
 
@@ -207,7 +207,7 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         help="a key of external_ids, for other programs, such as iface-id=ID; repeatable",
     )
     low, high = mtu.LEAST, mtu.MOST
-    parser.add_argument("--mtu", metavar="N", type=number(low, high), help=f"MTU in bytes ({low} to {high}); of a bond that of each member")
+    parser.add_argument("--mtu", metavar="N", type=number(low, high), help=f"MTU in bytes ({low} to {high}); for a bond, of each member")
     modes = f"{', '.join(port_modes.BOND_MODES)} (default: {port_modes.BOND_MODES[0]})"
     parser.add_argument("--bond-mode", metavar="M", choices=port_modes.BOND_MODES, help=f"how a bond shares traffic: {modes}")
     parser.add_argument(

@@ -101,7 +101,7 @@ class StatsPlot(SwitchCommand):
         parser.add_argument("--live", action="store_true", help="draw the rates of the switch's ports live on the terminal")
         parser.add_argument("--interval", metavar="S", type=interval, help="seconds between live readings, 0.001 or more (default: 1)")
         parser.add_argument("-o", "--output", metavar="FILE", help="draw into this file, NAME.svg or NAME.png (needs matplotlib)")
-        parser.add_argument("--style", choices=plot_image.STYLES, help="how an image joins the averages (default: step)")
+        parser.add_argument("--style", choices=plot_image.STYLES, help="how an image connects the averages (default: step)")
         parser.add_argument("--packets", action="store_true", help="packets instead of bits")
         return parser
 

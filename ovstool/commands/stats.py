@@ -133,7 +133,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--source",
         choices=sampling.SOURCES,
         default="auto",
-        help="where to read: openflow, live; ovsdb, refreshed every 5 s; auto, openflow if it can be had (default)",
+        help="which counters: openflow (live), ovsdb (refreshed every 5 s), or auto: openflow where it can be reached (default)",
     )
 
 
