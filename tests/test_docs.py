@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = {page.name: page.read_text() for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 RUN = [name for name, text in DOCUMENTS.items() if "```console" in text]
-PAGES = sorted((ROOT / "man").glob("*.1"))
+PAGES = sorted((ROOT / "man").glob("*.[17]"))
 SCRIPTS = {shell: ROOT / "completions" / name for shell, name in (("bash", "ovstool.bash"), ("zsh", "_ovstool"), ("fish", "ovstool.fish"))}
 
 # What may differ from one run to the next; the rest is compared word by word.

@@ -22,12 +22,12 @@ _MOST, _MOST_LIVE = 20, 1000  # flows where no --limit is given
 class FlowTop(SwitchStream):
     """Show the flows with the most traffic
 
-    On a terminal as a table that stays in place and is measured again and again: it scrolls, / filters, s sorts, + and - change the
-    interval, Enter shows a flow in full, ? names every key, q quits. In a pipe or a file, and with -f, it is one table (-f table on a
-    terminal too); with --watch rows are printed as they are measured, -f json an object a line.
+    On a terminal this is a live table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows a flow in full, ? names
+    every key, q quits. In a pipe or a file, and with -f, it is printed once (-f table on a terminal too); with --watch rows are printed
+    as they are measured, with -f json one object a line.
 
     Rates are averages over the interval. A flow without traffic is left out; one that is new counts from when it
-    was added. The counters of flows lag half a second or more behind, so an interval of less than a few seconds is only a hint.
+    was added. The counters of flows lag half a second or more behind, so over an interval of less than a few seconds the rates are rough.
 
     Examples:
       ovstool flow top br0
@@ -46,9 +46,9 @@ class FlowTop(SwitchStream):
         parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
         parser.add_argument("--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure (default: 1)")
-        parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="what comes first (default: bytes)")
+        parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="sort by this (default: bytes)")
         parser.add_argument("--limit", metavar="N", type=number(1, 10**6), help="how many flows (default: 20; in the live table 1000)")
-        parser.add_argument("--watch", action="store_true", help="again and again until Ctrl-C (default: when on a terminal, without -f)")
+        parser.add_argument("--watch", action="store_true", help="keep measuring until Ctrl-C (default on a terminal without -f)")
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:

@@ -111,8 +111,9 @@ class PortSet(SwitchWriter):
 
     Settings that are not given stay as they are. --option and --external-id add to the keys that are there; --trunk replaces
     the trunks.
-    When a device does not take its --mtu, the exit code is 6. With --unset mtu_request it keeps the one that it has, and an
-    internal port gets the least of its bridge's devices, as long as none is asked for.
+
+    When a device refuses its --mtu, the exit code is 6. After --unset mtu_request a device keeps the MTU that it has, and an
+    internal port follows the smallest MTU of the devices on its bridge.
 
     Examples:
       ovstool port set eth1 --tag 20
@@ -131,7 +132,7 @@ class PortSet(SwitchWriter):
             metavar="COLUMN[:KEY]",
             action="append",
             type=column_and_key(port.UNSETTABLE, _COLUMNS),
-            help=f"back to the default: {columns}",
+            help=f"reset to the default: {columns}; repeatable",
         )
         return parser
 
@@ -206,7 +207,7 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         help="a key of external_ids, for other programs, such as iface-id=ID; repeatable",
     )
     low, high = mtu.LEAST, mtu.MOST
-    parser.add_argument("--mtu", metavar="N", type=number(low, high), help=f"MTU in bytes ({low} to {high}); of a bond that of each member")
+    parser.add_argument("--mtu", metavar="N", type=number(low, high), help=f"MTU in bytes ({low} to {high}); for a bond, of each member")
     modes = f"{', '.join(port_modes.BOND_MODES)} (default: {port_modes.BOND_MODES[0]})"
     parser.add_argument("--bond-mode", metavar="M", choices=port_modes.BOND_MODES, help=f"how a bond shares traffic: {modes}")
     parser.add_argument(

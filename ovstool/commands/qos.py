@@ -99,7 +99,7 @@ class QosSet(SwitchWriter):
             metavar="K=V",
             action="append",
             type=key_value,
-            help="a key of QoS.other_config as it is, such as limit=1000; repeatable",
+            help="a key of QoS.other_config, written as it is, such as limit=1000; repeatable",
         )
         return parser
 

@@ -38,7 +38,7 @@ class StatsRecord(SwitchCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="FILE", help="where to: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
+        parser.add_argument("file", metavar="FILE", help="recording to append to: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
         parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to record: {PORT_NAME}")
         add_source_options(parser)
         parser.add_argument(
@@ -84,8 +84,8 @@ class StatsPlot(SwitchCommand):
     exactly that time. Nothing is drawn where nothing is known: over a reset of the counters, which is marked, and while nobody
     recorded. Of more than 12 ports those with the most traffic are drawn.
 
-    With --live the rates of ports of the switch are drawn on the terminal as they are measured, every --interval seconds, without a
-    FILE: all that is named is a PORT, at most 8 of them; without one all ports, where there are no more. ? names the keys, q quits.
+    With --live there is no FILE, and the rates of up to 8 ports are drawn on the terminal as they are measured, every --interval
+    seconds. Without PORT all ports are drawn, if the switch has no more than 8. ? names the keys, q quits.
 
     Examples:
       ovstool stats plot eth1.csv
@@ -98,10 +98,10 @@ class StatsPlot(SwitchCommand):
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", nargs="?", help="a recording: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
         parser.add_argument("ports", metavar="PORT", nargs="*", help="name of a port in it (default: all)")
-        parser.add_argument("--live", action="store_true", help="draw ports of the switch, now, on the terminal")
+        parser.add_argument("--live", action="store_true", help="draw the rates of the switch's ports live on the terminal")
         parser.add_argument("--interval", metavar="S", type=interval, help="seconds between live readings, 0.001 or more (default: 1)")
         parser.add_argument("-o", "--output", metavar="FILE", help="draw into this file, NAME.svg or NAME.png (needs matplotlib)")
-        parser.add_argument("--style", choices=plot_image.STYLES, help="how an image joins the averages (default: step)")
+        parser.add_argument("--style", choices=plot_image.STYLES, help="how an image connects the averages (default: step)")
         parser.add_argument("--packets", action="store_true", help="packets instead of bits")
         return parser
 

@@ -36,9 +36,9 @@ class Stats(SwitchStream):
     refused; where no PORT is named it is null. What a tunnel sends on the userspace datapath, Open vSwitch counts twice.
 
     With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured, to about 0.1 ms: with
-    --interval 0.001 a rate may be a tenth off. A counter that went backwards, or a port that was away, gives no rate and 'reset'. With --count or --watch rows are printed as they are measured,
-    -f json an object a line. On a terminal --watch shows a table that stays in place: it scrolls, / filters, s sorts, + and - change the
-    interval, Enter shows 'qos explain' of a port, ? names every key, q quits.
+    --interval 0.001 a rate may be a tenth off. A counter that went backwards, or a port that was away, gives no rate but 'reset'.
+    With --count or --watch rows are printed as they are measured, with -f json one object a line. On a terminal --watch shows a live
+    table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows 'qos explain' of a port, ? names every key, q quits.
 
     With --bursts, the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
     and the longest time above 95% of the link's speed or the QoS's max-rate. On a terminal a line says how far it is.
@@ -133,7 +133,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--source",
         choices=sampling.SOURCES,
         default="auto",
-        help="where to read: openflow, live; ovsdb, refreshed every 5 s; auto, openflow if it can be had (default)",
+        help="which counters: openflow (live), ovsdb (refreshed every 5 s), or auto: openflow where it can be reached (default)",
     )
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import yaml
@@ -680,3 +681,23 @@ def test_tab_never_asks_and_soon_gives_up(fleet, host):
         assert look() == "words\r\n"
     known = (fleet.home / ".ssh/known_hosts").read_text()
     assert "unknown " not in known and "unknown," not in known
+
+
+def test_the_cookbook_on_a_rack(fleet, tmp_path):
+    """What ovstool-cookbook(7) does on many hosts, both ways, on two of them."""
+    book = (Path(__file__).parents[2] / "man" / "ovstool-cookbook.7.in").read_text()
+    book = book.replace("leaf[01-16]", "leaf[15-16]").replace("leaf01", "leaf15").replace("leaf02", "leaf16")
+    (tmp_path / "own.yaml").write_text('groups: {rack1: ["leaf[15-16]"], all: ["@rack1"]}\n')
+    commands = re.findall(r"^ovstool (-H .*?)(?: \| .*)?$", book, re.MULTILINE)
+    assert len(commands) >= 6
+    for command in commands:
+        done = fleet.ovstool(f"--inventory {tmp_path}/own.yaml {command}")
+        assert done.code == 0, (command, done.stderr)
+    scripts = [block for block in re.findall(r"^\.EX\n(.*?)^\.EE$", book, re.MULTILINE | re.DOTALL) if re.search(r"\bssh (?!-J)", block)]
+    assert len(scripts) >= 4
+    for script in scripts:
+        done = fleet.run(["bash", "-ec", script])
+        assert done.code == 0, (script, done.stderr)
+        policed = [fleet.vsctl(leaf, "get interface eth1 ingress_policing_rate ingress_policing_burst") for leaf in ("leaf15", "leaf16")]
+        assert policed == ["200000\n42012"] * 2  # as after the commands before
+    assert fleet.ovstool("-H leaf15,leaf16 police clear eth1").code == 0
