@@ -10,9 +10,10 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -95,6 +96,25 @@ def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subp
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, argv)
     return Cost(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+@contextmanager
+def limited(process: subprocess.Popen, limit_s: float = LIMIT_S) -> Iterator[None]:
+    """Kill a program that the block waits for too long, at a pipe or for its end. Raises TimeoutExpired then."""
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        process.kill()
+
+    timer = threading.Timer(limit_s, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if is_late.is_set():
+            raise subprocess.TimeoutExpired(process.args, limit_s)
 
 
 def ratios(ours: Sequence[Cost], theirs: Sequence[Cost], field: str) -> list[float]:

@@ -63,7 +63,8 @@ def decoding(file: Path, datagrams: list[bytes]) -> None:
     ours: dict[str, list[float]] = {"walk": [], "talkers": [], "rows": []}
     theirs: dict[str, list[float]] = {"tshark": [], "sfcapd": []}
     for _ in range(ROUNDS):
-        done = subprocess.run([sys.executable, "-c", _DECODE, str(file)], stdout=subprocess.PIPE, check=True, env=pairs.ENVIRON)
+        argv = [sys.executable, "-c", _DECODE, str(file)]
+        done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, env=pairs.ENVIRON, timeout=pairs.LIMIT_S)
         for way, seconds in json.loads(done.stdout).items():
             ours[way].append(seconds)
         for program, measured in (("tshark", _tshark), ("sfcapd", _sfcapd)):
@@ -107,9 +108,10 @@ def _collected(file: Path, datagrams: list[bytes]) -> float:
                 for data in datagrams[start : start + _BATCH]:
                     sender.sendto(data, ("127.0.0.1", port))
                 time.sleep(_PAUSE_S)
-            daemon.send_signal(signal.SIGTERM)
-            _, status, usage = os.wait4(daemon.pid, 0)
-            daemon.returncode = os.waitstatus_to_exitcode(status)
+            with pairs.limited(daemon):
+                daemon.send_signal(signal.SIGTERM)
+                _, status, usage = os.wait4(daemon.pid, 0)
+                daemon.returncode = os.waitstatus_to_exitcode(status)
         finally:
             if daemon.returncode is None:
                 daemon.kill()

@@ -73,14 +73,15 @@ def memory() -> None:
     )
     grown = []
     try:
-        process.stdin.write(sflow.pcap([]))
-        for number in range(MILLION):
-            process.stdin.write(_packet(number))
-            if number % (MILLION // 10) == MILLION // 10 - 1:
-                grown.append(_rss_mib(process.pid))
-        process.stdin.close()
-        said = process.stderr.read().decode()
-        process.wait(pairs.LIMIT_S)
+        with pairs.limited(process):
+            process.stdin.write(sflow.pcap([]))
+            for number in range(MILLION):
+                process.stdin.write(_packet(number))
+                if number % (MILLION // 10) == MILLION // 10 - 1:
+                    grown.append(_rss_mib(process.pid))
+            process.stdin.close()
+            said = process.stderr.read().decode()
+            process.wait()
     finally:
         process.kill()
     if f"{MILLION} datagrams" not in said:
@@ -119,7 +120,8 @@ def _estimate(box: sandbox.Sandbox) -> tuple[float, float, float]:
     listener = subprocess.Popen(listen, env=pairs.ENVIRON, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     iperf = subprocess.Popen([*inside, server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        listener.stderr.readline()  # it listens
+        with pairs.limited(listener):
+            listener.stderr.readline()  # it listens
         time.sleep(0.3)
         argv = [*inside, client, "iperf3", "-c", "10.0.0.2", "-u", "-b", f"{_MBIT}M", "-l", "1400", "-t", str(RUN_S), "-J"]
         sent = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=pairs.LIMIT_S).stdout)["end"]["sum"]

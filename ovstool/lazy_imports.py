@@ -19,8 +19,13 @@ _LAZY = {
     "cliff": frozenset(
         ["autopage.argparse", "cliff._argparse", "importlib.metadata", "inspect", "logging.handlers", "stevedore", "traceback"]
     ),
+    "cryptography": frozenset(["cryptography.hazmat.primitives.serialization.ssh", "random"]),
     "dataclasses": frozenset(["inspect"]),  # until Python 3.12 for a class without a docstring alone
     "logging": frozenset(["string", "traceback"]),
+    "paramiko": frozenset(  # for clients of another kind than ours, for files, and for keys with a passphrase
+        ["bcrypt", "getpass", "inspect", "pathlib", "signal", "subprocess", "tempfile", "traceback", "paramiko.client", "paramiko.proxy"]
+        + [f"paramiko.sftp_{part}" for part in ("attr", "client", "file", "handle", "server", "si")]
+    ),
     "socket": frozenset(["array", "selectors"]),
     "subprocess": frozenset(["selectors", "signal"]),
     "tabulate": frozenset(["html", "importlib.metadata"]),  # for tables in HTML, and for its __version__

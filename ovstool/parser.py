@@ -5,7 +5,6 @@ A type turns the text of one word into a value, or raises what argparse reports 
 
 import argparse
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -41,11 +40,16 @@ _REQUIRED = "the following arguments are required: "
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """What argparse checks the metavar of each argument with; told a width it does not import shutil to ask for the terminal's."""
+    return argparse.HelpFormatter(prog, width=80)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse that abbreviates nothing, raises instead of exiting, takes positionals between options, and ``--`` for what it is."""
 
     def __init__(self, **kwargs: Any):
-        super().__init__(allow_abbrev=False, add_help=False, **kwargs)
+        super().__init__(allow_abbrev=False, add_help=False, formatter_class=_formatter, **kwargs)
 
     def parse_words(self, words: Sequence[str], defaults: argparse.Namespace) -> argparse.Namespace:
         """Parse options and positionals in any order. What follows ``--`` is positional, whatever it looks like."""
@@ -120,6 +124,8 @@ class Parser(argparse.ArgumentParser):
         action = self._option_string_actions.get(option)
         if not equals or word.startswith("-") or action is None or action.nargs == 0:
             return None
+        import shlex  # for somebody's mistake
+
         return shlex.join([option, f"{key}={value}" if key else value])
 
 

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -141,6 +140,8 @@ def _require_none_of_output(argv: list[str], count: int) -> None:
     name = option.partition("=")[0]
     end = count + ("=" not in option)
     if name in _OF_OUTPUT and argv[end:]:
+        import shlex  # for somebody's mistake
+
         words = ["ovstool", *argv[: count - 1], *argv[end:], option, *argv[count:end]]
         raise UsageError(name, "goes after the words of the command", shlex.join(words))
 

@@ -1,7 +1,6 @@
 """ovstool qos check, police check and sflow check, each of which imports its own rules alone"""
 
 import argparse
-import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -137,6 +136,8 @@ class SflowCheck(_Check):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """Signals end it by way of what puts the rows back, on all hosts."""
+        import signal  # the other checks do without
+
         from ovstool import signals
         from ovstool.switch.checks.sflow.probe import Probes
 

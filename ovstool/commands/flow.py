@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -165,6 +164,8 @@ class FlowAdd(_BridgeWriter):
             raise UsageError("flow add", "needs either flows or a file", "FLOW..., or --file F")
         for name in args.flows:
             if "=" not in name and os.path.isfile(name):
+                import shlex  # for somebody's mistake
+
                 raise UsageError(f"flow {quote(name)}", "a file, not a flow", shlex.join(["--file", name]))
         args.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
 

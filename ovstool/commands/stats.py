@@ -1,7 +1,6 @@
 """ovstool stats: counters, rates and bursts"""
 
 import argparse
-import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +147,7 @@ def interval(text: str) -> float:
 def _require_sense(args: argparse.Namespace) -> None:
     """Refuse combinations that cannot be meant."""
     if len(args.ports) > 1 and args.ports[1].endswith(_OF_RECORDINGS):
+        import shlex
         from difflib import get_close_matches
 
         for meant in get_close_matches(args.ports[0], ("record", "plot"), 1):

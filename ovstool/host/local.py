@@ -104,36 +104,37 @@ def _exchanged(
     program: "subprocess.Popen[bytes]", stdin: bytes, deadline: Deadline, late: OvstoolError, pause_s: float | None
 ) -> Generator[bytes, None, bytearray]:
     """Yield the program's stdout until that and its stderr end; return the beginning of its stderr. Raises ``late``."""
-    import selectors
+    import select  # not selectors, which takes a hundredth of a command to import
 
     left = memoryview(stdin)
     stderr = bytearray()
+    pipes = {pipe.fileno(): pipe for pipe in (program.stdin, program.stdout, program.stderr) if pipe}
     waited_for = {program.stdout, program.stderr}
-    with selectors.PollSelector() as selector:  # it needs no descriptor of its own
-        for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
-            os.set_blocking(pipe.fileno(), False)
-            selector.register(pipe, selectors.EVENT_WRITE if pipe is program.stdin else selectors.EVENT_READ)
-        while waited_for:
-            ready = selector.select(deadline.remaining_s() if pause_s is None else min(pause_s, deadline.remaining_s()))
-            if not deadline.remaining_s() or (not ready and pause_s is None):
-                raise late
-            if not ready:
-                yield b""
-            for key, _ in ready:
-                pipe = cast(IO[bytes], key.fileobj)
-                data: bytes | memoryview
-                if pipe is program.stdin:
-                    data = left = _written(pipe, left)
-                else:
-                    data = os.read(key.fd, _CHUNK)
-                if not data:  # all is written, or all is read
-                    selector.unregister(pipe)
-                    pipe.close()
-                    waited_for.discard(pipe)
-                elif pipe is program.stdout:
-                    yield bytes(data)
-                elif pipe is program.stderr:
-                    stderr += data[: max(_MAX_STDERR - len(stderr), 0)]
+    poll = select.poll()
+    for fd, pipe in pipes.items():
+        os.set_blocking(fd, False)
+        poll.register(fd, select.POLLOUT if pipe is program.stdin else select.POLLIN)
+    while waited_for:
+        ready = poll.poll(1000 * (deadline.remaining_s() if pause_s is None else min(pause_s, deadline.remaining_s())))
+        if not deadline.remaining_s() or (not ready and pause_s is None):
+            raise late
+        if not ready:
+            yield b""
+        for fd, _ in ready:
+            pipe = pipes[fd]
+            data: bytes | memoryview
+            if pipe is program.stdin:
+                data = left = _written(pipe, left)
+            else:
+                data = os.read(fd, _CHUNK)
+            if not data:  # all is written, or all is read
+                poll.unregister(fd)
+                pipe.close()
+                waited_for.discard(pipe)
+            elif pipe is program.stdout:
+                yield bytes(data)
+            elif pipe is program.stderr:
+                stderr += data[: max(_MAX_STDERR - len(stderr), 0)]
     return stderr
 
 

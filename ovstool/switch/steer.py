@@ -18,7 +18,7 @@ from ovstool.openflow.syntax.names import with_names
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import WARNING, Change, Finding, Switch, flow, lookup
-from ovstool.switch.ofctl import OfctlBridge
+from ovstool.switch.ofctl import OfctlBridge, comparison
 
 _LAST_VLAN = 4095
 _OF_PIPELINES = re.compile(r"x?x?reg\d|metadata|ct_|conj_id|actset_output")
@@ -64,7 +64,7 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.FlowChanges
     _require_no_owner(bridge_row, queue)
     bridge = OfctlBridge.of(switch, bridge_row["name"])
     bridge.require_bundles()
-    canonical = bridge.canonical_match(_only_a_match(match))
+    canonical = comparison.canonical_match(bridge, _only_a_match(match))
     _require_of_some_packets(port, match, canonical)
     wanted = _match_to_steer(bridge, match, canonical, queue)
     wanted.require_one_table(bridge.name)
@@ -89,7 +89,7 @@ def is_open(switch: Switch, bridge: str, match: str) -> bool:
     try:
         reached = OfctlBridge.of(switch, bridge)
         reached.require_bundles()
-        wanted = _match_to_steer(reached, match, reached.canonical_match(match), 0)
+        wanted = _match_to_steer(reached, match, comparison.canonical_match(reached, match), 0)
         wanted.require_one_table(bridge)
         wanted.priority()
     except OvstoolError:
@@ -101,7 +101,7 @@ def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> 
     """Delete the flows that steer into queues of a port: all, or those of one queue or of exactly this match. Raises NotFound, UsageError."""
     at = port_on_bridge(switch, port)
     bridge = OfctlBridge.of(switch, at.bridge)
-    wanted = None if match is None else with_names(bridge.canonical_match(_only_a_match(match)), bridge.port_names())
+    wanted = None if match is None else with_names(comparison.canonical_match(bridge, _only_a_match(match)), bridge.port_names())
     rows = [
         row
         for row in _steering_flows(bridge, steering.cookie(at.port))

@@ -28,6 +28,29 @@ def report(*argv: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+# What a part reads from and writes to for longer than it may.
+_PIPES = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+import pairs
+PIPE = subprocess.PIPE
+def part(argv, use):
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE) as process, pairs.limited(process, limit_s=0.5):
+        use(process)
+    print("measured", flush=True)
+for use in (lambda it: it.stdout.read(), lambda it: it.stdin.write(bytes(2**20)), lambda it: it.wait()):
+    pairs.guarded(part, ["sleep", "60"], use)
+pairs.guarded(part, ["true"], lambda it: it.stdout.read())
+"""
+
+
+def test_pipes_of_a_program_that_does_not_end():
+    done = subprocess.run([sys.executable, "-c", _PIPES, _BENCH], capture_output=True, text=True, timeout=60, check=False)
+    late = "  NOT MEASURED: sleep 60 did not end within 0.5 s"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [late, late, late, "measured"]
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"

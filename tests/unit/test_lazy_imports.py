@@ -146,6 +146,28 @@ def test_paramiko_tells_servers_its_version():
     run(VERSION)
 
 
+PUT_OFF = """
+import io, sys
+from ovstool import lazy_imports
+with lazy_imports.in_force(), lazy_imports.hidden("invoke"):
+    import paramiko
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+late = {"bcrypt", "tempfile", "paramiko.client", "paramiko.sftp_client", "cryptography.hazmat.primitives.serialization.ssh"}
+assert not late & sys.modules.keys(), late & sys.modules.keys()
+from cryptography.hazmat.primitives import serialization as kinds
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+made = Ed25519PrivateKey.generate()
+pem = made.private_bytes(kinds.Encoding.PEM, kinds.PrivateFormat.OpenSSH, kinds.BestAvailableEncryption(b"word"))
+assert load_ssh_private_key(pem, b"word").public_key() == made.public_key()
+assert paramiko.Ed25519Key(file_obj=io.StringIO(pem.decode()), password="word").get_name() == "ssh-ed25519"
+assert paramiko.SSHClient().get_transport() is None
+"""
+
+
+def test_what_paramiko_imports_for_others_works_when_it_is_used():
+    run(PUT_OFF)
+
+
 def test_a_version_is_found_without_a_folder_of_its_own(tmp_path, monkeypatch):
     (tmp_path / "library").mkdir()
     (tmp_path / "library/__init__.py").write_text("")

@@ -6,7 +6,6 @@ in as many bits as the header has), taken for zero (strtoull and atoi, of text) 
 """
 
 import re
-import shlex
 from collections.abc import Callable, Collection, Mapping
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import NamedTuple
@@ -157,6 +156,8 @@ def check_kept(name: str, kind: str, options: Mapping[str, str]) -> None:
     """Raise UsageError for options that a port has and that its new type does not take."""
     what = f"port {quote(name)}"
     if unread := sorted(options.keys() - OPTIONS.get(kind, options).keys()) or ignored_options(kind, options):
+        import shlex  # for somebody's mistake
+
         why = f"{kind} has no option {', '.join(map(quote, unread))}, which the port has"
         raise UsageError(what, why, " ".join(shlex.join(["--unset", f"options:{key}"]) for key in unread))
     check_values(name, kind, options)

@@ -12,7 +12,7 @@ from ovstool.openflow.syntax import lexer, names, ofctl_errors, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.ovsdb.values import many, ofport
 from ovstool.switch import Change, Switch, lookup
-from ovstool.switch.ofctl import OfctlBridge, nobodys_cookie
+from ovstool.switch.ofctl import OfctlBridge, comparison, matches
 
 if TYPE_CHECKING:
     from ovstool.openflow.syntax.trace import Trace
@@ -43,7 +43,7 @@ def list_all(
     Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take, or takes as another one.
     """
     reached = OfctlBridge.of(switch, bridge)
-    rows = reached.flows(reached.checked_match(match, table), with_names)
+    rows = reached.flows(matches.checked(reached, match, table), with_names)
     rows = text.bounded(rows) if kept else rows
     if not parsed:
         return rows
@@ -62,7 +62,7 @@ def list_for_file(switch: Switch, bridge: str, match: str | None, table: int | N
     reached = OfctlBridge.of(switch, bridge)
     if not reached.tells_flags:
         switch.notes.append(f"left out: flags of flows, such as send_flow_rem, which {', '.join(reached.protocols)} does not tell")
-    dumped = reached.dumped_lines(reached.checked_match(match, table), with_names=False)
+    dumped = reached.dumped_lines(matches.checked(reached, match, table), with_names=False)
     lost: set[str] = set()
     yield from flow_file.lines(dumped, _port_names(switch, bridge) if with_names else {}, lost)
     switch.notes += [f"left out: {what}" for what in sorted(lost)]
@@ -90,7 +90,7 @@ def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     reached.require_bundles()
     if flows.file is None:
         flows.require_different()
-    found = reached.difference(flows, refusing=True)
+    found = comparison.difference(reached, flows, refusing=True)
     if flows.file is None:
         changes = _changes_one_by_one(reached, flows, found)
         sent = GivenFlows([change.object for change in changes if change.change != "unchanged"])
@@ -107,7 +107,10 @@ def _changes_one_by_one(bridge: OfctlBridge, flows: GivenFlows, found: text.Diff
     """What adding each of these flows does, ``found`` being how all of them differ from those of the bridge."""
     is_so_for_each = len(flows.lines) == 1 or not found.plus
     each = [GivenFlows([line]) for line in flows.lines]
-    return [Change(one.lines[0], _change_by_adding(bridge, one, found if is_so_for_each else bridge.difference(one))) for one in each]
+    return [
+        Change(one.lines[0], _change_by_adding(bridge, one, found if is_so_for_each else comparison.difference(bridge, one)))
+        for one in each
+    ]
 
 
 def _change_by_adding(bridge: OfctlBridge, flows: GivenFlows, found: text.Difference) -> str:
@@ -122,7 +125,7 @@ def _flags_differ(bridge: OfctlBridge, flows: GivenFlows) -> bool:
     wanted: dict[frozenset[str], list[str]] = {}
     for line in flows.lines:
         if flags := lexer.flags(line):
-            wanted.setdefault(frozenset(flags & text.KEPT_FLAGS), []).append(lexer.probe(line, nobodys_cookie()))
+            wanted.setdefault(frozenset(flags & text.KEPT_FLAGS), []).append(lexer.probe(line, comparison.nobodys_cookie()))
             if "reset_counts" in flags:
                 return True
     if not wanted:
@@ -132,7 +135,7 @@ def _flags_differ(bridge: OfctlBridge, flows: GivenFlows) -> bool:
     return any(
         theirs.get(text.key(flow), set()) != flags
         for flags, probes in wanted.items()
-        for flow in bridge.difference(GivenFlows(probes)).plus
+        for flow in comparison.difference(bridge, GivenFlows(probes)).plus
     )
 
 
@@ -145,7 +148,7 @@ def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> Flow
     named = match or f"all flows of {bridge}"
     if match and not strict and "priority" in match_probes.beside_fields(match):
         raise UsageError(f"match {quote(match)}", "unknown keyword priority: a priority is matched only with --strict")
-    match = reached.checked_match(match, None, deletes=True)
+    match = matches.checked(reached, match, None, deletes=True)
     # With names ovs-ofctl holds all flows in memory; to count them it need not.
     rows = _strictly_matching(reached, match) if strict else reached.flows(match, with_names=switch.dry_run)
     in_any_table = "table" not in match_probes.beside_fields(match)
@@ -173,7 +176,7 @@ def _strictly_matching(bridge: OfctlBridge, match: str) -> Iterator[text.FlowRow
     said = lexer.words(match)
     loose = ",".join(word.text for word in said if word.name != "priority")
     exact = ",".join(word.text for word in said if word.name not in ("cookie", "out_port", "out_group"))
-    probe = bridge.difference(GivenFlows([lexer.probe(exact, nobodys_cookie())]), match=match)
+    probe = comparison.difference(bridge, GivenFlows([lexer.probe(exact, comparison.nobodys_cookie())]), match=match)
     wanted = text.key(probe.plus[0]) if probe.plus else ""
     in_any_table = "table" not in match_probes.beside_fields(match)
     for row in bridge.flows(loose, with_names=True):
@@ -189,7 +192,7 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     """
     reached = OfctlBridge.of(switch, bridge)
     reached.require_bundles()
-    found = reached.difference(flows, refusing=True)
+    found = comparison.difference(reached, flows, refusing=True)
     _require_zeros_kept(flows, found)
     if found:
         reached.change("--bundle", "replace-flows", flows=flows)
@@ -217,7 +220,7 @@ def diff(switch: Switch, bridge: str, flows: GivenFlows) -> list[tuple[str, str]
 
     Raises NotFound, UsageError with the line and for a match that Open vSwitch would widen.
     """
-    return [(line[0], line[1:]) for line in _signed(OfctlBridge.of(switch, bridge).difference(flows, refusing=True))]
+    return [(line[0], line[1:]) for line in _signed(comparison.difference(OfctlBridge.of(switch, bridge), flows, refusing=True))]
 
 
 def follow(switch: Switch, bridge: str, flow: str) -> "Trace":

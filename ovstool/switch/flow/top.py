@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, UsageError, quote
 from ovstool.openflow.syntax import names, text
 from ovstool.switch import Switch
-from ovstool.switch.ofctl import OfctlBridge
+from ovstool.switch.ofctl import OfctlBridge, matches
 
 if TYPE_CHECKING:
     from ovstool.pace import Pace
@@ -57,7 +57,7 @@ def top(switch: Switch, wanted: TopSpec, interval_s: float) -> list[TopFlow]:
     The time of each flow is taken from the switch's clock. A flow that is new, or whose counters began anew, counts from then.
     """
     reached = OfctlBridge.of(switch, wanted.bridge)
-    match = reached.checked_match(wanted.match, wanted.table)
+    match = matches.checked(reached, wanted.match, wanted.table)
     if interval_s >= switch.remaining_s():
         raise UsageError(f"--interval {interval_s:g}", f"longer than the time allowed ({switch.timeout_s:g} s)", f"-t {interval_s + 30:g}")
     started, before = time.monotonic(), _counters(reached, match)
@@ -71,7 +71,7 @@ def watch_top(switch: Switch, wanted: TopSpec, pace: "Pace") -> Iterator[list[To
     A bridge that cannot be read later has no flows until it is back, which is noted. A reading that takes long is given as long a rest.
     """
     reached = OfctlBridge.of(switch, wanted.bridge)
-    match = reached.checked_match(wanted.match, wanted.table)
+    match = matches.checked(reached, wanted.match, wanted.table)
     pace.limit(_LAG_S, "the counters of flows lag that far behind")
     started = time.monotonic()
     before: dict[_FlowKey, _Counters] | None = _counters(reached, match)
