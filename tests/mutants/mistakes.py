@@ -6,8 +6,12 @@ Sentences for people are left alone, and so are types. The mistakes are made in 
 import ast
 import difflib
 import itertools
+import os
+import random
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +44,21 @@ class Mutant(NamedTuple):
     end: int
     new: str
     lines: frozenset[int]
-    is_outside_of_functions: bool
 
     def text(self) -> str:
         source = (ROOT / self.module).read_text()
         return source[: self.start] + self.new + source[self.end :]
+
+    @contextmanager
+    def in_tree(self, tree: Path) -> Iterator[None]:
+        """The mistake is in a copy of the tree for as long as the block lasts."""
+        file = tree / self.module
+        try:
+            file.write_text(self.text())
+            os.utime(file, (0, random.getrandbits(30)))  # Python takes a compiled file for new by time and size
+            yield
+        finally:
+            shutil.copy2(ROOT / self.module, file)
 
     def is_python(self) -> bool:
         try:
@@ -109,7 +123,7 @@ def mutants_of(module: str) -> Iterator[Mutant]:
     def walk(node: ast.AST, of: frozenset[int]) -> Iterator[Mutant]:
         own = frozenset(range(node.lineno, node.end_lineno + 1)) if hasattr(node, "lineno") else frozenset()
         if own and not isinstance(node, ast.arg):
-            yield from (Mutant(module, *mistake, of or own, bool(of) and of == of_all) for mistake in mistakes(node))
+            yield from (Mutant(module, *mistake, of or own) for mistake in mistakes(node))
         for name, field in ast.iter_fields(node):
             if (
                 name in ("annotation", "returns")
@@ -122,10 +136,11 @@ def mutants_of(module: str) -> Iterator[Mutant]:
                 yield from walk(child, inner) if isinstance(child, ast.AST) else ()
 
     tree = ast.parse(source)
-    of_all = frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)))
+    of_all = frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda))))
     yield from walk(tree, of_all)
 
 
-def _body(function: ast.FunctionDef) -> frozenset[int]:
+def _body(function: ast.FunctionDef | ast.Lambda) -> frozenset[int]:
     """What runs when it is called. What stands outside of all functions counts for each test that calls one of the module."""
-    return frozenset(range(function.body[0].lineno, function.end_lineno + 1))
+    first = function.body if isinstance(function, ast.Lambda) else function.body[0]
+    return frozenset(range(first.lineno, function.end_lineno + 1))

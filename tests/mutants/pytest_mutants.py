@@ -22,4 +22,4 @@ def pytest_runtest_protocol(item) -> None:
 def pytest_runtest_logreport(report) -> None:
     if "MUTANTS_TIMES" in os.environ:
         with open(os.environ["MUTANTS_TIMES"], "a") as file:
-            file.write(json.dumps([report.nodeid, report.outcome, report.duration]) + "\n")
+            file.write(json.dumps([report.nodeid, report.when, report.outcome, report.duration]) + "\n")

@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """Do the tests bite? Small mistakes are put into the code, and for each the tests that run its line have to fail (``make mutants``).
 
-Which test runs which line is measured once, in ovstool's own processes too, and kept in .mutants/ until the code or the test changes.
-A mutant lives in a copy of the tree, and its tests in namespaces of their own, so that daemons go with them. What no test can see
-is listed in tests/mutants/equivalent.txt: the lines that are reported for it, the reason below them, and an empty line.
+Which test runs which line is measured once, in ovstool's own processes too, and kept in .mutants/ until the test or code that it ran changes.
+All mutants meet the tests of tests/unit first, which take milliseconds; those that live meet the others, which start daemons. What became
+of each is kept as well, so that a run that was interrupted goes on where it was. A mutant lives in a copy of the tree, and its tests in
+namespaces of their own, so that daemons go with them.
+
+A mutant is ``killed`` when a test fails, or does not end, that passes without it. It ``survived`` all tests that run its line, or there is
+``no test``; it is ``not decided`` where there are more tests than time. What no test can see is listed in tests/mutants/equivalent.txt: the lines
+that are reported for it, the reason below them, and an empty line.
 """
 
 import argparse
+import functools
 import hashlib
 import itertools
 import json
@@ -17,9 +23,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -28,8 +35,9 @@ from mistakes import ROOT, Mutant, mutants_of
 
 WORK = ROOT / ".mutants"
 EQUIVALENT = ROOT / "tests/mutants/equivalent.txt"
-MOST_S = 90  # of tests for a mutant
-MOST_S_OF_A_TABLE = 5 * MOST_S  # and for one outside of all functions, which few of the tests that run some of its module may use
+GENERATED = "ovstool/completion/command_line.py"  # which tests/test_docs.py compares, to the letter
+MOST_S = 90  # of tests for a mutant in each of the two stages
+FATES = ["no test", "survived", "not decided", "killed"]  # what a stage says, the stronger the later
 PARALLEL = 6  # as most tests wait
 # Processes, mounts, network namespaces and /tmp are its own and end with it; the tree, which may be in /tmp, stays visible.
 WALLS = """set -e; mount --bind "$1" /mnt; mount -t tmpfs tmpfs /tmp; mkdir -p "$1" /run/netns; mount --move /mnt "$1"
@@ -77,10 +85,11 @@ def run_tests(tree: Path, words: list[str], timeout_s: float | None = None, **en
 
 def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[int]]]]:
     """What each test of a module that passes takes in seconds, and the lines that it runs, by file; measured when not known yet."""
-    texts = [path.read_bytes() for path in [ROOT / module, *sorted((ROOT / "ovstool").rglob("*.py"))]]
-    known = WORK / f"{Path(module).stem}-{hashlib.sha256(b''.join(texts)).hexdigest()[:16]}.json"
+    known = WORK / f"{Path(module).stem}-{digest([module])}.json"
     if known.exists():
-        return json.loads(known.read_text())
+        of_then, found = json.loads(known.read_text())
+        if of_then == {file: digest([file]) for file in of_then if (ROOT / file).exists()}:
+            return found
     data = Path(f"{tree}.data")
     shutil.rmtree(data, ignore_errors=True)
     Path(f"{tree}.times").unlink(missing_ok=True)
@@ -88,7 +97,7 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
     (data / "rc").write_text(COVERAGE.format(tree=tree, data=data))
     run_tests(tree, [module], COVERAGE_PROCESS_START=data / "rc", MUTANTS_TIMES=f"{tree}.times")
     taken, failed = defaultdict(float), set()
-    for test, outcome, seconds in reports(tree):
+    for test, _, outcome, seconds in reports(tree):
         taken[test] += seconds
         failed |= {test} if outcome != "passed" else set()
     lines = defaultdict(lambda: defaultdict(set))
@@ -108,13 +117,14 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
         for file in of.keys() & lines[""].keys():
             of[file] |= lines[""][file]
     found = {test: (taken[test], {file: sorted(of) for file, of in lines[test].items()}) for test in taken.keys() - failed}
-    known.write_text(json.dumps(found))
+    ran = {file for _, lines_of in found.values() for file in lines_of}
+    known.write_text(json.dumps(({file: digest([file]) for file in ran}, found)))
     print(f"{module}: {len(found)} tests measured, {len(failed)} left out", flush=True)
     return found
 
 
-def tests_of(mutant: Mutant, tests: dict) -> list[str]:
-    """Those that run its lines, the fastest first; of too many those that are most about its module for the seconds that they take."""
+def tests_of(mutant: Mutant, tests: dict) -> tuple[list[str], bool]:
+    """Those that run its lines, the fastest first; of too many those that are most about its module for their seconds. Whether these are all."""
     worth = {
         test: len(lines[mutant.module]) / sum(map(len, lines.values())) / max(seconds, 0.01)
         for test, (seconds, lines) in list(tests.items())
@@ -122,42 +132,147 @@ def tests_of(mutant: Mutant, tests: dict) -> list[str]:
     }
     best = sorted(worth, key=worth.__getitem__, reverse=True)
     sums_s = itertools.accumulate(tests[test][0] for test in best)
-    most_s = MOST_S_OF_A_TABLE if mutant.is_outside_of_functions else MOST_S
-    chosen = [test for test, sum_s in zip(best, sums_s, strict=True) if sum_s < most_s] or best[:1]
-    return sorted(chosen, key=lambda test: tests[test][0])
+    chosen = [test for test, sum_s in zip(best, sums_s, strict=True) if sum_s < MOST_S] or best[:1]
+    return sorted(chosen, key=lambda test: tests[test][0]), len(chosen) == len(best)
 
 
-def survives(tree: Path, mutant: Mutant, tests: dict) -> str | None:
-    """How it lives: ``no test`` runs it, or it ``survived``; None when a test fails that passes without it, or none ends."""
-    while chosen := tests_of(mutant, tests):
-        file, before = tree / mutant.module, (tree / mutant.module).read_text()
-        try:
-            file.write_text(mutant.text())
-            os.utime(file, (0, random.getrandbits(30)))  # Python takes a compiled file for new by time and size
-            code, failed = run_chosen(tree, chosen, 60 + 5 * sum(tests[test][0] for test in chosen))
-        finally:
-            file.write_text(before)
+def fate_of(tree: Path, mutant: Mutant, tests: dict) -> str:
+    """What becomes of it: ``killed``, ``survived``, ``no test`` or ``not decided``."""
+    while True:
+        chosen, are_all = tests_of(mutant, tests)
+        if not chosen:
+            return "no test"
+        code, culprit = run_chosen(tree, chosen, tests, mutant)
         if code == 0:
-            return "survived"
-        if not failed or run_chosen(tree, [failed], None)[0] == 0:
-            return None
-        print(f"{failed} fails without a mutant too, so it is left out", flush=True)
-        tests.pop(failed, None)
-    return "no test"
+            return "survived" if are_all else "not decided"
+        if code is None and culprit and run_chosen(tree, [culprit], tests, mutant)[0] is not None:
+            return "not decided"  # the machine is slow: by itself the test ends
+        if not culprit or run_chosen(tree, [culprit], tests)[0] == 0:
+            return "killed"
+        print(f"{culprit} fails without a mutant too, so it is left out", flush=True)
+        tests.pop(culprit, None)
 
 
-def run_chosen(tree: Path, chosen: list[str], timeout_s: float | None) -> tuple[int | None, str | None]:
-    """The exit code, and the first test that fails; None when a module cannot even be imported."""
+def run_chosen(tree: Path, chosen: list[str], tests: dict, mutant: Mutant | None = None) -> tuple[int | None, str | None]:
+    """The exit code, None when the time was over, and the test that failed or did not end; None where a module cannot even be imported."""
     Path(f"{tree}.chosen").write_text(json.dumps(chosen))
     Path(f"{tree}.times").unlink(missing_ok=True)
     modules = sorted({test.partition("::")[0] for test in chosen})
-    code = run_tests(tree, ["-x", *modules], timeout_s, MUTANTS_CHOSEN=f"{tree}.chosen", MUTANTS_TIMES=f"{tree}.times")
-    return code, next((test for test, outcome, _ in reports(tree) if outcome == "failed"), None)
+    with mutant.in_tree(tree) if mutant else nullcontext():
+        code = run_tests(
+            tree, ["-x", *modules], limit_s(chosen, tests),
+            MUTANTS_CHOSEN=f"{tree}.chosen", MUTANTS_TIMES=f"{tree}.times",
+        )  # fmt: skip
+    failed = [test for test, _, outcome, _ in reports(tree) if outcome == "failed"]
+    ended = {test for test, when, _, _ in reports(tree) if when == "teardown"}
+    running = [test for test in chosen if test not in ended] if code is None else []
+    return code, next(iter(failed + running), None)
 
 
-def reports(tree: Path) -> list[tuple[str, str, float]]:
+def limit_s(chosen: list[str], tests: dict) -> float:
+    """How long tests may take, on a machine that has other work too."""
+    return 60 + 5 * sum(tests[test][0] for test in chosen)
+
+
+def reports(tree: Path) -> list[tuple[str, str, str, float]]:
+    """Of each test that ran its setup, call and teardown, how they ended, and the seconds."""
     times = Path(f"{tree}.times")
     return [json.loads(line) for line in times.read_text().splitlines()] if times.exists() else []
+
+
+class Kept:
+    """What became of mutants in a stage, from a run that was interrupted too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        self._fates: dict[tuple, str] = {tuple(mutant): fate for mutant, fate in map(json.loads, lines)}
+
+    def get(self, mutant: Mutant) -> str | None:
+        return self._fates.get(mutant[:4])
+
+    def put(self, mutant: Mutant, fate: str) -> str:
+        with self._path.open("a") as file:
+            file.write(json.dumps((mutant[:4], fate)) + "\n")
+        self._fates[mutant[:4]] = fate
+        return fate
+
+
+def digest(names: Iterable[str]) -> str:
+    return hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in sorted(names))).hexdigest()[:16]
+
+
+def trees_of(files: list[str]) -> SimpleQueue[Path]:
+    """Copies of the tree to work in."""
+    free: SimpleQueue[Path] = SimpleQueue()
+    for number in range(PARALLEL):
+        tree = WORK / f"tree{number}"
+        shutil.rmtree(tree, ignore_errors=True)
+        for file in (ROOT / name for name in files if (ROOT / name).exists()):
+            (tree / file.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, tree / file.relative_to(ROOT))
+        free.put(tree)
+    return free
+
+
+def in_trees(pool: ThreadPoolExecutor, free: SimpleQueue[Path], work, items: list) -> list:
+    """What ``work`` makes of each item, in a copy of the tree that nobody else uses meanwhile."""
+
+    def one(item):
+        tree = free.get()
+        try:
+            return work(tree, item)
+        finally:
+            free.put(tree)
+
+    return list(pool.map(one, items))
+
+
+def fates_in_stage(each, mutants: list[Mutant], modules: list[str], sources: list[str], in_forks: bool) -> list[str]:
+    """What becomes of mutants that meet the tests of these modules, at first in forks where that may be."""
+    tests = {test: of for known in each(covered, modules) for test, of in known.items()}
+    kept = Kept(WORK / f"fates-{digest(sources + modules)}.jsonl")
+    if in_forks:
+        new = [mutant for mutant in mutants if not kept.get(mutant)]
+        each(lambda tree, some: kill_in_forks(tree, some, tests, kept), [new[::2], new[1::2]])
+    return each(lambda tree, mutant: kept.get(mutant) or kept.put(mutant, fate_of(tree, mutant, tests)), mutants)
+
+
+def kill_in_forks(tree: Path, mutants: list[Mutant], tests: dict, kept: Kept) -> None:
+    """Those whose death forks.py can tell, which is most of those that unit tests kill."""
+    chosen = {mutant: of for mutant in mutants if (of := tests_of(mutant, tests)[0])}
+    if not chosen:
+        return
+    jobs = [(mutant.module, mutant.text(), of, limit_s(of, tests)) for mutant, of in chosen.items()]
+    Path(f"{tree}.jobs").write_text(json.dumps(jobs))
+    killed = Path(f"{tree}.killed")
+    killed.write_text("")
+    modules = sorted({test.partition("::")[0] for of in chosen.values() for test in of})
+    run_tests(tree, ["-p", "forks", *modules], MUTANTS_JOBS=f"{tree}.jobs", MUTANTS_KILLED=killed)
+    for number in killed.read_text().split():
+        kept.put([*chosen][int(number)], "killed")
+
+
+def sample(sources: list[str], count: int, seed: str) -> list[Mutant]:
+    """So many mutants at random, without those that no test can see."""
+    drawn = [mutant for module in sources for mutant in mutants_of(module)]
+    random.Random(seed).shuffle(drawn)
+    equivalent = {tuple(block.splitlines()[:-1]) for block in EQUIVALENT.read_text().split("\n\n")}
+    return list(itertools.islice((m for m in drawn if m.is_python() and tuple(m.changed()) not in equivalent), count))
+
+
+def report(fates: dict[Mutant, str], by_module: bool) -> None:
+    for mutant, fate in fates.items():
+        if fate != "killed":
+            print(f"\n{fate}, line {mutant.text()[: mutant.start].count(chr(10)) + 1}:", *mutant.changed(), sep="\n")
+    print()
+    rooms = defaultdict(list)
+    for mutant, fate in fates.items():
+        rooms[mutant.module if by_module else str(Path(mutant.module).parent)].append(fate)
+    for room, found in [*sorted(rooms.items()), ("all", list(fates.values()))]:
+        killed = found.count("killed")
+        undecided = f", {count} not decided" if (count := found.count("not decided")) else ""
+        print(f"{room:40} {killed:4} of {len(found):4} killed, {100 * killed / max(len(found), 1):5.1f}%{undecided}")
 
 
 def main() -> int:
@@ -172,45 +287,21 @@ def main() -> int:
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    free: SimpleQueue[Path] = SimpleQueue()
-    for number in range(PARALLEL):
-        tree = WORK / f"tree{number}"
-        shutil.rmtree(tree, ignore_errors=True)
-        for file in (ROOT / name for name in files if (ROOT / name).exists()):
-            (tree / file.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, tree / file.relative_to(ROOT))
-        free.put(tree)
-
-    def each(work, items):
-        def one(item):
-            tree = free.get()
-            try:
-                return work(tree, item)
-            finally:
-                free.put(tree)
-
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            return list(pool.map(one, items))
-
-    modules = sorted(
+    sources = [name for name in files if re.fullmatch(r"ovstool/.*\.py", name) and name != GENERATED]
+    modules = [
         name for name in files if re.fullmatch(r"tests/(?!kernel/).*test_\w+\.py", name) and name.startswith(tuple(args.tests or ["tests"]))
-    )
-    tests = {test: of for known in each(covered, modules) for test, of in known.items()}
-    sources = args.module or sorted(name for name in files if re.fullmatch(r"ovstool/.*\.py", name))
-    drawn = [mutant for module in sources for mutant in mutants_of(module)]
-    random.Random(args.seed).shuffle(drawn)
-    equivalent = {tuple(block.splitlines()[:-1]) for block in EQUIVALENT.read_text().split("\n\n")} if EQUIVALENT.exists() else set()
-    drawn = list(itertools.islice((m for m in drawn if m.is_python() and tuple(m.changed()) not in equivalent), args.n))
-    fates = each(lambda tree, mutant: survives(tree, mutant, tests), drawn)
-    for mutant, fate in zip(drawn, fates, strict=True):
-        if fate:
-            print(f"\n{fate}, line {mutant.text()[: mutant.start].count(chr(10)) + 1}:", *mutant.changed(), sep="\n")
-    print()
-    for module in sources:
-        mine = [fate for mutant, fate in zip(drawn, fates, strict=True) if mutant.module == module]
-        if mine:
-            print(f"{module:40} {mine.count(None):4} of {len(mine):4} killed")
-    print(f"{'all':40} {fates.count(None):4} of {len(fates):4} killed, {100 * fates.count(None) / max(len(fates), 1):.1f}%")
+    ]
+    drawn = sample(sorted(args.module or sources), args.n, args.seed)
+    fates = dict.fromkeys(drawn, "no test")
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        each = functools.partial(in_trees, pool, trees_of(files))
+        for unit in (True, False):
+            stage = [module for module in modules if module.startswith("tests/unit/") == unit]
+            alive = [mutant for mutant, fate in fates.items() if fate != "killed"]
+            for mutant, fate in zip(alive, fates_in_stage(each, alive, stage, sources, in_forks=unit), strict=True):
+                fates[mutant] = max(fate, fates[mutant], key=FATES.index)
+            print(f"{Counter(fates.values())} after {'tests/unit' if unit else 'all'}", flush=True)
+    report(fates, by_module=bool(args.module))
     return 0
 
 

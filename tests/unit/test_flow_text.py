@@ -530,5 +530,7 @@ def test_names_for_the_numbers_of_the_datapath(actions, named):
 def test_what_is_no_port_of_the_datapath():
     assert datapath_actions.ports("drop,pop_vlan,pop_eth,pop_nsh,ct_clear,dec_ttl,push_vlan(vid=5),vid=5,eth1") == ["eth1"]
     assert datapath_actions.ports('"a,b","vid=5",eth1') == ["a,b", "vid=5", "eth1"]
+    sampled = "sample(sample=25.0%,actions(userspace(pid=1,sFlow(vid=0,pcp=0,output=2),actions),eth9))"
+    assert datapath_actions.ports(f"eth1,{sampled},eth2,{sampled},eth3") == ["eth1", "eth2", "eth3"]
     assert datapath_actions.ports("gt(a),le(b),check_pkt_len(c),actions(d),sample(e),set(f),clone(set(g))") == ["a", "b", "c", "d", "e"]
     assert datapath_actions.unquoted('"a') == '"a' and datapath_actions.unquoted("a") == "a" and datapath_actions.unquoted('"a"') == "a"

@@ -13,6 +13,7 @@ from ovstool.shell import _unknown
 MISTAKES = """
 add-br br3 | ovstool bridge add br3
 add-br | ovstool bridge add BRIDGE
+add-br br3 -- set bridge br3 fail_mode=secure other_config:hwaddr=02:00:00:00:00:01 | ovstool bridge add br3 --fail-mode secure --other-config hwaddr=02:00:00:00:00:01
 del-br br3 | ovstool bridge del br3
 list-br | ovstool bridge list
 br-exists br0 | ovstool bridge show br0

@@ -116,6 +116,16 @@ def test_every_row_is_reached():
     assert "30 ports" in shown(found, 80, 40)[0] and " of " not in shown(found, 80, 40)[0]
 
 
+def test_where_there_is_room_for_one_rate_it_is_the_one_that_is_sorted_by():
+    found = table()
+    seen = []
+    for _ in range(4):
+        seen.append((re.search(r"by ([\w+]+)", shown(found)[0])[1], shown(found, 16)[1]))
+        press(found, "s")
+    received, sent = "port    rx bit/s", "port    tx bit/s"
+    assert seen == [("rx+tx", received), ("port", received), ("rx_bps", received), ("tx_bps", sent)]
+
+
 def test_a_row_stays_selected_wherever_it_goes():
     found = table()
     press(found, "down", "down", "down")
@@ -308,6 +318,11 @@ def flows(*samples, encoding="utf-8", host=None) -> Table:
     return found
 
 
+def test_that_no_flow_had_any_traffic_is_said_once_it_is_known():
+    assert "no flow had any traffic" not in "".join(shown(flows()))
+    assert "no flow had any traffic" in "".join(shown(flows([])))
+
+
 def test_flows_have_rates_and_what_there_is_room_for_of_match_and_actions():
     found = flows(FLOWS)
     assert shown(found, 80)[1:5] == [
@@ -417,7 +432,10 @@ def test_what_is_counted_is_written_in_place_and_cut_to_the_window(monkeypatch):
     monkeypatch.setattr(progress, "_EACH_S", 0.01)
     with os.fdopen(theirs, "w") as terminal, Counting(terminal, True, 3000.0) as counting:
         counting.count([rate("eth1")])
-        assert os.read(ours, 100).startswith(b"\r0 of 3000 s, 1 read\x1b[K")
+        written = b""
+        while not (line := re.search(rb"\r([0-9]+ of 3000 s, 1 r[a-z, ]*)\x1b\[K", written)):
+            written += os.read(ours, 100)
+        assert len(line[1]) == 19
     os.close(ours)
 
 

@@ -174,6 +174,7 @@ def test_an_aggregate_in_an_aggregate_is_not_opened():
         (1004, words(0, UNKNOWN) + b"abcd", "4294967295 bytes are announced where 4 are left"),
         (1002, words(3) + bytes(30), "an address of type 3"),
         (1006, address("10.0.0.1") + words(UNKNOWN), "4294967295 numbers are announced where there is room for 0"),
+        (1006, address("10.0.0.1") + words(3, 1, 2), "3 numbers are announced where there is room for 2"),
         (1016, words(UNKNOWN), "extended_80211_aggregation is cut short"),
         (1016, words(1, UNKNOWN, 1, 2), "a record of 2 bytes where 0 are left"),
     ],
@@ -193,3 +194,44 @@ def test_counts_that_lie(tag, body, why):
 )
 def test_counts_that_lie_in_counters(tag, body, why):
     assert why in said(spec.counter(spec.record(tag, body)))["malformed"]
+
+
+@pytest.mark.parametrize(
+    ("records", "tag", "field", "offset", "names"),
+    [
+        (FLOW, 1005, "direction", 0, "unknown src dst"),
+        (FLOW, 1014, "version", 20, "unknown a b g n"),
+        (FLOW, 1037, "direction", 12, "unknown ingress egress"),
+        (FLOW, 2000, "direction", 0, "unknown client server"),
+        (FLOW, 2000, "status", 12, "succeeded generic_failure outofmemory timeout notpermitted"),
+        (FLOW, 2200, "protocol", 0, "other ascii binary"),
+        (
+            FLOW, 2200, "command", 4,
+            "other set add replace append prepend cas get gets incr decr delete stats flush version quit touch",
+        ),
+        (FLOW, 2200, "status", -4, "unknown ok error client_error server_error stored not_stored exists not_found deleted"),
+        (
+            FLOW, 2202, "status", -4,
+            "success other timeout internal_error bad_request forbidden too_large not_implemented not_found unavailable unauthorized",
+        ),
+        (FLOW, 2206, "method", 0, "other options get head post put delete trace connect"),
+        (FLOW, 2209, "direction", 0, "unknown received sent"),
+        (COUNTERS, 1, "if_direction", 16, "unknown full-duplex half-duplex in out"),
+        (COUNTERS, 2000, "machine_type", 24, "unknown other x86 x86_64 ia64 sparc alpha powerpc m68k mips arm hppa s390"),
+        (
+            COUNTERS, 2000, "os_name", 28,
+            "unknown other linux windows darwin hpux aix dragonfly freebsd netbsd openbsd osf solaris",
+        ),
+        (COUNTERS, 2101, "state", 0, "nostate running blocked paused shutdown shutoff crashed"),
+    ],
+)  # fmt: skip
+def test_each_value_has_the_name_that_its_specification_gives(records, tag, field, offset, names):
+    body, structure, _ = records[tag]
+    at = offset % len(body)
+
+    def said_of(value: int) -> str:
+        record = spec.record(tag, body[:at] + words(value) + body[at + 4 :])
+        return said(spec.flow(spec.header(b""), record) if records is FLOW else spec.counter(record))[structure][field]
+
+    assert [said_of(value) for value in range(len(names.split()))] == names.split()
+    assert said_of(99) == "99"

@@ -86,6 +86,12 @@ STRAY = (2**27 + 7, 4100)
         ([*up(*range(1, 41)), STRAY, (STRAY[0] * 3, 4100), *up(41, 42)], (44, 0, 0, 0), 2),
         ([*up(*range(1, 41)), (STRAY[0], 4100), (STRAY[0] + 1, 4200)], (42, 0, 0, 1), 0),
         ([*up(*range(1, 41)), STRAY], (41, 0, 0, 1), 0),  # which of both is not known yet
+        ([*up(*range(1, 41)), STRAY, (40, 4001)], (42, 0, 0, 2), 0),  # nor when its last number comes with another content
+        ([*up(1, 3, 2), (2, 201)], (4, 0, 0, 0), 1),  # the number of one that was late
+        ([(1, 1001), (2, 1)], (2, 0, 0, 0), 0),  # a second before is overtaken
+        ([(1, 1002), (2, 1)], (2, 0, 0, 1), 0),  # more is not
+        ([(1, 2**31), (2, 1)], (2, 0, 0, 1), 0),
+        ([(1, 2**31 + 1), (2, 1)], (2, 0, 0, 0), 0),  # so much more that the uptime has begun anew
         ([(1, 10), (2**16 + 1, 20)], (2, 2**16 - 1, 0, 0), 0),
         ([(1, 10), (2**16 + 2, 20)], (2, 0, 0, 1), 0),
         (up(900, 1, 901, 2, 3), (5, 0, 0, 1), 1),  # late, from before the restart
@@ -127,6 +133,14 @@ def test_agents_are_bounded_in_number_and_the_silent_ones_go():
     for number, agent in enumerate("abcadb"):
         sources.take(agent, 0, "s", number, number, b"%d" % number)
     assert [found.agent for found in sources.losses()] == ["a", "b", "d"] and sources.forgotten == 2
+
+
+def test_so_many_agents_are_followed_at_a_time():
+    sources = Sources()
+    for number in range(4097):
+        assert sources.forgotten == 0
+        sources.take(str(number), 0, "s", 1, 1, b"")
+    assert sources.forgotten == 1
 
 
 def test_what_is_lost_is_found_however_datagrams_overtake_each_other():

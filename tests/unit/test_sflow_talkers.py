@@ -130,6 +130,15 @@ def test_talkers_are_bounded_in_number_and_those_with_much_traffic_stay():
     assert (first.key.src, first.samples) == ("large", 3000)
 
 
+def test_no_talker_is_forgotten_before_there_are_too_many():
+    counted = Tally()
+    for number in range(4096):
+        counted.add(Key("a", src=f"{number}"), 64, 100)
+    assert len(counted.counts) == 4096
+    counted.add(Key("a", src="one more"), 64, 100)
+    assert len(counted.counts) == 2048 + 1
+
+
 def test_absurd_numbers_are_no_problem():
     huge = 2**32 - 1
     (found,) = estimates([tally(*[(Key("a"), huge, huge)] * 1000, (Key("a"), 0, 0))], 1e-6, 1)
@@ -165,6 +174,26 @@ def test_keys(by, key):
 )
 def test_a_conversation_in_words(words, text):
     assert wording.conversation(*words) == text
+
+
+def test_protocols_have_the_names_of_their_numbers():
+    """IANA's, in lower case and in the usual short form."""
+    numbers = {
+        "icmp": 1,
+        "igmp": 2,
+        "ipip": 4,
+        "tcp": 6,
+        "udp": 17,
+        "ip6": 41,
+        "gre": 47,
+        "esp": 50,
+        "ah": 51,
+        "icmp6": 58,
+        "ospf": 89,
+        "pim": 103,
+    }
+    for name, number in (numbers | {"vrrp": 112, "sctp": 132, "ip-proto-3": 3}).items():
+        assert wording.conversation("10.0.0.1", "10.0.0.2", number, None, None, None) == f"{name} 10.0.0.1 > 10.0.0.2"
 
 
 def test_samples_in_words():

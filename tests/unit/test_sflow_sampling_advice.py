@@ -1,0 +1,36 @@
+"""What is said of a sampling rate that does not suit the traffic of a bridge."""
+
+import pytest
+
+from ovstool.switch.sflow import sampling_advice, sampling_rate
+
+PORTS = [{"name": "eth1", "type": "", "ofport": 1}, {"name": "eth2", "type": "", "ofport": 2}, {"name": "p", "type": "patch", "ofport": 3}]
+FEW = "too few to tell what is there; try: --sampling"
+MANY = "more than a collector takes; try: --sampling"
+
+
+@pytest.mark.parametrize(
+    ("n", "rates", "said"),
+    [
+        (400, {}, None),
+        (400, {1: 40, 2: 40.0}, None),
+        (10_000, {1: 1000.0}, None),
+        (10_001, {1: 999.0}, None),  # of so little traffic few samples are enough
+        (20_000, {1: 600.0, 2: 400.0}, f"1 packet in 20000 of 1000 packets/s at the moment is 0.05 samples/s, which is {FEW} 10"),
+        (200_000, {1: 12_345.0}, f"1 packet in 200000 of 12345 packets/s at the moment is 0.062 samples/s, which is {FEW} 120"),
+        (20_000, {3: 1000.0}, None),  # sampled where it came into the switch
+        (20_000, {1: 999.0, 3: 1000.0}, None),
+        (1, {1: 2500.0, 2: 2500.0}, None),
+        (1, {1: 5001.0}, f"{MANY} 50"),
+        (100, {1: 600_000.0}, f"{MANY} 6000"),
+    ],
+)
+def test_what_is_said_of_the_traffic(n, rates, said):
+    found = sampling_advice._of_traffic(n, rates, PORTS)
+    assert found == said or (said and found and found.endswith(said)), found
+
+
+@pytest.mark.parametrize(("n", "depends"), [(1, True), (399, True), (400, False), (None, False), (10_000, False), (10_001, True)])
+def test_rates_that_no_traffic_makes_unfit(n, depends):
+    """A bridge forwards two million packets/s at most, and less than a thousand need not be seen."""
+    assert sampling_rate.depends_on_traffic(n) == depends
