@@ -66,6 +66,7 @@ class SflowListen(SwitchStream):
     """
 
     title = "sFlow"
+    last_words_s = 2.0  # for each host's summary, and the program that listens there
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
