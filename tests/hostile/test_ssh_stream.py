@@ -12,9 +12,8 @@ import pytest
 from ssh_servers import SSHD, Home, listening, wire
 
 from ovstool.errors import TimedOut, Unreachable
-from ovstool.host.ssh import Ssh
+from ovstool.host.ssh import Ssh, connection
 from ovstool.host.ssh import config as ssh_config
-from ovstool.host.ssh import connection
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not SSHD, reason="needs root and sshd")
 S = 30

@@ -122,4 +122,7 @@ def test_each_host_has_its_summary_whenever_it_is_interrupted(far, number, code)
         _, said = listen.communicate(timeout=60)
     assert listen.returncode == code, said
     for name in heard:
-        assert f"ovstool: note: {name}: " in said and len([line for line in said.splitlines() if f" {name}: " in line and "sample" in line]) == 1
+        assert (
+            f"ovstool: note: {name}: " in said
+            and len([line for line in said.splitlines() if f" {name}: " in line and "sample" in line]) == 1
+        )
