@@ -29,6 +29,8 @@ def interface(where: Interface, name: str | None) -> str:
     """An interface by its name, else its ifIndex, or what stands in its place (sFlow v5, struct interface)."""
     if name or where.if_index is not None:
         return name or str(where.if_index)
+    if where.is_internal:
+        return "internal"
     return "drop" if where.kind == _DISCARDED else f"{where.value} ports" if where.kind == _MULTIPLE and where.value else "?"
 
 

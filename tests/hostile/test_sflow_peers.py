@@ -295,7 +295,7 @@ def test_the_program_for_another_host_does_here_what_the_socket_does():
                 with socket.socket(family, socket.SOCK_DGRAM) as sender:
                     sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
                     sender.sendto(b"\0\0\0\5" + bytes(size - 4) if size else b"", (host, answer.number))
-            captured = listening._captured(io.BufferedReader(process.stdout), "it", answer.number)
+            captured = listening._captured(io.BufferedReader(process.stdout), "it", answer.number, print)
             came = [next(captured) for _ in range(3)]
         finally:
             process.kill()

@@ -9,8 +9,9 @@ import pytest
 import sflow_datagrams as spec
 from test_sflow_capture import TIME, pcap
 
-from ovstool.sflow import capture, fragments
-from ovstool.sflow.fragments import Fragment, Fragments
+from ovstool.sflow import capture
+from ovstool.sflow.capture import fragments
+from ovstool.sflow.capture.fragments import Fragment, Fragments
 
 LARGE = bytes(range(256)) * 200
 UDP = spec.udp(50000, 6343, LARGE)

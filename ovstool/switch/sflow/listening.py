@@ -14,8 +14,8 @@ from typing import BinaryIO, NamedTuple
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
 from ovstool.sflow import capture, far_collector
+from ovstool.sflow.capture.fragments import Fragments
 from ovstool.sflow.collector import Arrival, Collector, cannot_listen
-from ovstool.sflow.fragments import Fragments
 from ovstool.sflow.xdr import Malformed
 from ovstool.switch import Switch
 from ovstool.switch.sflow.targets import PORT

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import starmap
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
+from ovstool.sflow.capture.fragments import Fragment, Fragments
 from ovstool.sflow.flow_records import SampledHeader
-from ovstool.sflow.fragments import Fragment, Fragments
 from ovstool.sflow.xdr import Malformed, ip, new, padded
 
 _PCAP = {
