@@ -42,6 +42,10 @@ class Origin(NamedTuple):
     file: str | None = None
 
 
+class _Ended(Unreachable):
+    """The program that listens on the far host has ended."""
+
+
 def batches(switch: Switch, origin: Origin) -> Batches:
     """What comes, until a file ends or nobody asks any more. Raises Conflict, Refused, NotFound, Unreachable, UsageError."""
     if origin.file is not None:
@@ -83,17 +87,17 @@ def _far(switch: Switch, origin: Origin) -> Batches:
     yield ()
     try:
         yield from _as_it_comes(_captured(output, where, answer.number or _port(origin), switch.notes.append))
-    except Unreachable as error:
+    except _Ended as error:
         if answer.word == far_collector.CAPTURING:
             raise Refused(f"{where}: tcpdump", error.why, "--sudo") from error
         raise
 
 
 def _unending(where: str, output: Generator[bytes, None, Finished]) -> Iterator[bytes]:
-    """What a program writes that does not end by itself. Raises Unreachable when it does."""
+    """What a program writes that does not end by itself. Raises _Ended when it does, Unreachable when the connection is lost."""
     finished = yield from output
     said = local.last_line(finished.stderr)
-    raise Unreachable(where, said or "the program that listens there has ended")
+    raise _Ended(where, said or "the program that listens there has ended")
 
 
 def _answer(where: str, output: BinaryIO) -> far_collector.Answer:
