@@ -57,8 +57,12 @@ class _Run:
         return self._digests[sequence % _WINDOW] == digest
 
     def fits(self, sequence: int, uptime_ms: int) -> bool:
-        """Whether a datagram is one of these, be it that it comes late."""
-        return -_WINDOW < self.ahead(sequence) <= _FURTHEST and not self._is_before(uptime_ms)
+        """Whether a datagram is one of these, be it that it comes late.
+
+        Where numbers go on nothing has begun anew, whatever the uptime says: the cards of a chassis may have one each.
+        """
+        ahead = self.ahead(sequence)
+        return 0 < ahead <= _WINDOW or (-_WINDOW < ahead <= _FURTHEST and not self._is_before(uptime_ms))
 
     def continues(self, sequence: int, uptime_ms: int) -> bool:
         """Whether a datagram comes behind these."""

@@ -53,6 +53,8 @@ def unexpected(*datagrams) -> int:
         ([1, 65, 1 + 64, 2], (4, 62, 1, 0)),  # just within the window
         ([(1, 10), (66, 20), (2, 20)], (3, 64, 0, 1)),  # just outside
         ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0)),  # an agent that does not count
+        ([(1, 90_000), (2, 50_000), (3, 90_100), (5, 50_100), (6, 90_200)], (5, 1, 0, 0)),  # cards with uptimes of their own
+        ([(5, 0), (6, 0), (7, 0)], (3, 0, 0, 0)),  # an agent that does not tell its uptime
     ],
 )
 def test_sequence_numbers(datagrams, expected):
