@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -89,7 +90,8 @@ class Merged(Generic[Host, Result]):
             )
         self.errors: list[tuple[Host, BaseException]] = []
         self._queue: queue.Queue[tuple[Host, Any, bool]] = queue.Queue(_WAITING)
-        self._left = len(hosts)
+        self._hosts = self._left = len(hosts)
+        self._ended = threading.Semaphore(0)  # threads
         self._stopped = False
         try:
             for host in hosts:
@@ -108,9 +110,13 @@ class Merged(Generic[Host, Result]):
             if value is not None:
                 self.errors.append((host, value))
 
-    def stop(self) -> None:
-        """Let the threads end when they next have something."""
+    def stop(self, patience_s: float = 0) -> None:
+        """Let the threads end when they next have something, and wait for those that do within so many seconds."""
         self._stopped = True
+        end = time.monotonic() + patience_s
+        for _ in range(self._hosts if patience_s else 0):
+            if not self._ended.acquire(timeout=max(end - time.monotonic(), 0)):
+                break
 
     def _run(self, work: Callable[[Host], Iterable[Result]], host: Host) -> None:
         error = None
@@ -129,6 +135,7 @@ class Merged(Generic[Host, Result]):
                 stream.close()
         except BaseException as raised:
             error = raised
+        self._ended.release()
         if not self._stopped:
             self._queue.put((host, error, True))
 

@@ -38,6 +38,7 @@ class SwitchCommand(Command):
     thread prints, in the order in which the hosts were named.
     """
 
+    last_words_s = 0.0  # that several hosts, interrupted, have for what they say at their end; nothing where they say nothing
     if_absent = ""  # what to try when there is no such object: of what deletes not the name of another one, which would go instead
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -82,7 +83,7 @@ class SwitchCommand(Command):
         try:
             take(sample for _, sample in merged)
         finally:
-            merged.stop()
+            merged.stop(self.last_words_s)
             self.print_notes(asked.values(), args)
             failure = self._report_hosts(merged.errors, args)
         return failure

@@ -66,6 +66,7 @@ class SflowListen(SwitchStream):
     """
 
     title = "sFlow"
+    last_words_s = 2.0  # for each host's summary, and the program that listens there
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -138,7 +139,8 @@ class SflowListen(SwitchStream):
     def _spec(self, args: argparse.Namespace) -> heard.ListenSpec:
         origin = listening.Origin(args.port, args.bind, args.read)
         save_to = args.headers.opened if args.pcap else None
-        return heard.ListenSpec(origin, args.for_s, args.count, tuple(args.agent or ()), args.inventory, args.db is not None, save_to)
+        agents, tidy = tuple(args.agent or ()), args.read is None and not args.read_only
+        return heard.ListenSpec(origin, args.for_s, args.count, agents, args.inventory, args.db is not None, tidy, save_to)
 
     def _print_samples(self, answers: Iterator[Answer], args: argparse.Namespace) -> None:
         if args.top and not args.interval:

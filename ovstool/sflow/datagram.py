@@ -65,10 +65,15 @@ class Interface(NamedTuple):
         """The ifIndex, None where there is none or it is unknown."""
         return self.value if self.kind == _INDEX and self.value not in (0, _INTERNAL) else None
 
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is the agent itself, which packets begin or end at."""
+        return self == (_INDEX, _INTERNAL)
+
     def fields(self, name: str) -> dict[str, Any]:
         """The ifIndex under a name, and why there is none."""
         row: dict[str, Any] = {name: self.if_index}
-        if self == (_INDEX, _INTERNAL):
+        if self.is_internal:
             row[f"{name}_internal"] = True
         elif self.kind == _DISCARDED:
             row["drop_reason"] = reason(self.value)

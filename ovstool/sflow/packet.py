@@ -28,7 +28,7 @@ WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 class Traffic(NamedTuple):
     """Who talks to whom: what tells the packets of one flow from those of others, as a table of talkers has it.
 
-    ``src`` and ``dst`` are IP addresses, or MAC addresses where there is no IP. Ports are those of TCP, UDP and SCTP; None elsewhere.
+    ``src`` and ``dst`` are IP addresses, of ARP those that it speaks of, or MAC addresses where there is no IP. Ports are those of TCP, UDP and SCTP; None elsewhere.
     Of a packet in a tunnel, the outer addresses count.
     """
 
@@ -43,8 +43,8 @@ class Traffic(NamedTuple):
 
 def traffic(row: Mapping[str, Any], frame_bytes: int, untagged_vid: int | None = None) -> Traffic:
     """Who talks to whom according to fields; ``untagged_vid`` is the VLAN of packets without a tag."""
-    src = row.get("ip_src") or row.get("ipv6_src") or row.get("eth_src")
-    dst = row.get("ip_dst") or row.get("ipv6_dst") or row.get("eth_dst")
+    src = row.get("ip_src") or row.get("ipv6_src") or row.get("arp_spa") or row.get("eth_src")
+    dst = row.get("ip_dst") or row.get("ipv6_dst") or row.get("arp_tpa") or row.get("eth_dst")
     proto = row.get("ip_proto")
     kind = WITH_PORTS.get(proto or 0)
     return Traffic(frame_bytes, row.get("vlan_vid", untagged_vid), src, dst, proto, row.get(f"{kind}_src"), row.get(f"{kind}_dst"))

@@ -1,7 +1,7 @@
 """Agents and the sequence numbers of their datagrams: what was lost on the way, came twice, or began anew (pure).
 
-A number that fits nowhere is of an agent that began anew or of a stray datagram, which the next one tells: two in a row make a beginning,
-as in RFC 3550, appendix A.1.
+A number that fits nowhere is of an agent that began anew or of a stray datagram, such as an old copy, which those that follow tell: the
+numbers from before go on, or they never do (compare RFC 3550, appendix A.1).
 """
 
 from array import array
@@ -45,7 +45,8 @@ class _Run:
         self._seen = 2**_WINDOW - 1  # a bit for each number, the highest first; nothing before the first is missed
         self._digests = array("q", bytes(8 * _WINDOW))  # of the payload of each number, modulo the window; 0 where there was none
 
-    def _ahead(self, sequence: int) -> int:
+    def ahead(self, sequence: int) -> int:
+        """By how much a number is higher than the highest, below 0 where it is lower."""
         return (sequence - self._highest + _WRAP // 2) % _WRAP - _WRAP // 2
 
     def _is_before(self, uptime_ms: int) -> bool:
@@ -56,16 +57,20 @@ class _Run:
         return self._digests[sequence % _WINDOW] == digest
 
     def fits(self, sequence: int, uptime_ms: int) -> bool:
-        """Whether a datagram is one of these, be it that it comes late."""
-        return -_WINDOW < self._ahead(sequence) <= _FURTHEST and not self._is_before(uptime_ms)
+        """Whether a datagram is one of these, be it that it comes late.
+
+        Where numbers go on nothing has begun anew, whatever the uptime says: the cards of a chassis may have one each.
+        """
+        ahead = self.ahead(sequence)
+        return 0 < ahead <= _WINDOW or (-_WINDOW < ahead <= _FURTHEST and not self._is_before(uptime_ms))
 
     def continues(self, sequence: int, uptime_ms: int) -> bool:
         """Whether a datagram comes behind these."""
-        return 0 < self._ahead(sequence) <= _FURTHEST and not self._is_before(uptime_ms)
+        return 0 < self.ahead(sequence) <= _FURTHEST and not self._is_before(uptime_ms)
 
     def add(self, sequence: int, uptime_ms: int, digest: int) -> int | None:
         """How many more are lost now, one less when it is late; None when another datagram had its number."""
-        ahead, at = self._ahead(sequence), sequence % _WINDOW
+        ahead, at = self.ahead(sequence), sequence % _WINDOW
         if ahead > 0:
             self._seen = (self._seen << min(ahead, _WINDOW) | 1) % 2**_WINDOW
             self._highest, self._uptime_ms = sequence, uptime_ms
@@ -79,21 +84,30 @@ class _Run:
         return lost
 
 
+class _Left(NamedTuple):
+    """A run that another one has taken the place of, and what was counted by then."""
+
+    run: _Run
+    lost: int
+    restarts: int
+    unexpected: int
+
+
 class _Sequence:
     """The datagrams that one sender sent as one sub-agent."""
 
-    __slots__ = ("_left", "_run", "_unconfirmed", "datagrams", "duplicates", "lost", "restarts", "unexpected")
+    __slots__ = ("_left", "_run", "_since", "datagrams", "duplicates", "lost", "restarts", "unexpected")
 
     def __init__(self, sequence: int, uptime_ms: int):
         self.datagrams = self.lost = self.duplicates = self.restarts = self.unexpected = 0
         self._run = _Run(sequence, uptime_ms)
-        self._left: _Run | None = None  # what was left for a run that has one datagram as yet
-        self._unconfirmed = 0  # restarts since then
+        self._left: _Left | None = None  # which may still go on
+        self._since = 0  # datagrams since it was left
 
     def take(self, sequence: int, uptime_ms: int, digest: int) -> bool:
         """Count a datagram; False when it is a copy of another."""
         self.datagrams += 1
-        if self._run.has(sequence, digest) or (self._left and self._left.has(sequence, digest)):
+        if self._run.has(sequence, digest) or (self._left and self._left.run.has(sequence, digest)):
             self.duplicates += 1
             return False
         self._find_run(sequence, uptime_ms)
@@ -106,17 +120,29 @@ class _Sequence:
 
     def _find_run(self, sequence: int, uptime_ms: int) -> None:
         """Begin a run where none fits, go back to the one that was left when what came since was astray, or stay."""
-        if self._left and self._left.continues(sequence, uptime_ms):
-            self.restarts -= self._unconfirmed
-            self.unexpected += self._unconfirmed
-            self._run, self._left, self._unconfirmed = self._left, None, 0
-        elif self._run.fits(sequence, uptime_ms):
-            self._left, self._unconfirmed = None, 0
-        else:
-            self._left = self._left or self._run
+        fits = self._run.fits(sequence, uptime_ms)
+        if self._left is not None:
+            if self._goes_on(self._left.run, sequence, uptime_ms, fits):
+                self._run, self.lost, self.restarts, unexpected = self._left
+                self.unexpected = unexpected + self._since
+                self._left, fits = None, True
+            elif self._since >= _WINDOW:
+                self._left = None
+        if not fits:
+            if self._left is None:
+                self._left, self._since = _Left(self._run, self.lost, self.restarts, self.unexpected), 0
             self._run = _Run(sequence, uptime_ms)
             self.restarts += 1
-            self._unconfirmed += 1
+        self._since += 1
+
+    def _goes_on(self, left: _Run, sequence: int, uptime_ms: int, fits: bool) -> bool:
+        """Whether a datagram comes behind a run that was left, rather than behind the one that has taken its place.
+
+        Copies end further back: those of the window are known.
+        """
+        ahead = self._run.ahead(sequence)
+        is_nearer = not fits or (ahead > _WINDOW and left.ahead(sequence) < ahead)
+        return is_nearer and left.continues(sequence, uptime_ms)
 
 
 class Sources:

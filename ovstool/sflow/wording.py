@@ -14,7 +14,8 @@ def conversation(
     src: str | None, dst: str | None, ip_proto: int | None, src_port: int | None, dst_port: int | None, vlan: int | None
 ) -> str:
     """Who talks to whom: ``tcp 10.0.0.1:5001 > 10.0.0.2:80``, with the VLAN where there is one."""
-    protocol = "" if ip_proto is None else f"{_PROTOCOLS.get(ip_proto, f'ip-proto-{ip_proto}')} "
+    is_arp = ip_proto is None and "." in (src or "")  # IPv4 addresses without a protocol above them
+    protocol = "arp " if is_arp else "" if ip_proto is None else f"{_PROTOCOLS.get(ip_proto, f'ip-proto-{ip_proto}')} "
     return f"{protocol}{endpoint(src, src_port)} > {endpoint(dst, dst_port)}" + (f" vlan {vlan}" if vlan is not None else "")
 
 
@@ -28,6 +29,8 @@ def interface(where: Interface, name: str | None) -> str:
     """An interface by its name, else its ifIndex, or what stands in its place (sFlow v5, struct interface)."""
     if name or where.if_index is not None:
         return name or str(where.if_index)
+    if where.is_internal:
+        return "internal"
     return "drop" if where.kind == _DISCARDED else f"{where.value} ports" if where.kind == _MULTIPLE and where.value else "?"
 
 

@@ -2,7 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, TextIO
 
@@ -15,11 +17,14 @@ from ovstool.terminal.output import canvas
 from ovstool.terminal.window import width_of
 
 _STREAMED_TEXTS = {"agent": 15, "ports": 15, "sample": 32, "talker": 20}  # characters that these columns have at least
+_DATE = "%Y-%m-%d"
 _NARROW = 8  # characters; a text that a style of tabulate has to break is given no less
 
 
 class TableFormatter(Formatter):
     """A table, its numbers on the right. ``table`` is drawn here, and fits the window of a terminal; the other styles are tabulate's."""
+
+    _day = ""  # of the row that was printed last
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         values = list(zip(*data, strict=True)) or [()] * len(column_names)
@@ -31,21 +36,23 @@ class TableFormatter(Formatter):
             self._draw(columns, list(zip(*cells, strict=True)), room, stdout, parsed_args.formatter)
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them."""
-        room = _room(stdout, parsed_args)
-        columns = _streamed(column_names, room)
-        rows = ([human(name, value) for name, value in zip(column_names, row, strict=True)] for row in data)
-        if room:
-            chosen = layout.chosen(columns, room)
-            head = list(chosen.head()) if first else []
-            paint = colour.paint_for(stdout)
-            lines = [*head, *(line for row in rows for line in chosen.row(row, paint))]
-        else:
-            names = [list(column_names)] if first else []
-            sides = [f"{{:{'>' if column.is_number else '<'}{column.least}}}" for column in columns]
-            template = " ".join(sides).format
-            lines = [template(*row).rstrip() for row in chain(names, rows)]
+        """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them.
+
+        The date is a line of its own, ahead of the rows of a day that is not that of the row before, nor today when it is the first.
+        """
+        head, drawn = _row_by_row(column_names, _room(stdout, parsed_args), stdout)
+        lines = head if first else []
+        for row in data:
+            lines += self._new_day(column_names, row)
+            lines += drawn([human(name, value) for name, value in zip(column_names, row, strict=True)])
         canvas(stdout).write("".join(f"{line}\n" for line in lines))
+
+    def _new_day(self, names: Columns, row: Sequence[Any]) -> list[str]:
+        if "time" not in names:
+            return []
+        before = self._day or time.strftime(_DATE)
+        self._day = time.strftime(_DATE, time.localtime(row[names.index("time")]))
+        return [self._day] if self._day != before else []
 
     def emit_one(self, column_names: Columns, data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         rows = list(_fields(column_names, data))
@@ -75,6 +82,16 @@ def _texts_on_a_terminal(column: str, values: Sequence[Any]) -> list[str]:
     if column != "duration_s":
         return _texts(column, values)
     return ["-" if value is None else units.human_duration(value) for value in values]
+
+
+def _row_by_row(names: Columns, room: int, stdout: TextIO) -> tuple[list[str], Callable[[Sequence[str]], Iterable[str]]]:
+    """The lines of the header of rows that are still to come, and what makes those of a row."""
+    columns = _streamed(names, room)
+    if room:
+        chosen = layout.chosen(columns, room)
+        return list(chosen.head()), partial(chosen.row, paint=colour.paint_for(stdout))
+    template = " ".join(f"{{:{'>' if column.is_number else '<'}{column.least}}}" for column in columns).format
+    return [template(*names).rstrip()], lambda row: [template(*row).rstrip()]
 
 
 def _streamed(names: Columns, room: int) -> list[Column]:

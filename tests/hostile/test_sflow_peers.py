@@ -15,7 +15,7 @@ from itertools import chain, islice
 import pytest
 from on_terminal import shown
 
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, Unreachable
 from ovstool.host import Finished
 from ovstool.sflow import far_collector
 from ovstool.sflow.collector import Arrival, Collector
@@ -221,8 +221,8 @@ class Liar:
 
     name = "liar"
 
-    def __init__(self, *chunks: bytes, stderr: str = ""):
-        self._chunks, self._stderr = chunks, stderr
+    def __init__(self, *chunks: bytes, stderr: str = "", error: Exception | None = None):
+        self._chunks, self._stderr, self._error = chunks, stderr, error
 
     def run(self, argv, timeout_s, stdin=b""):
         return Finished(0, "", "")
@@ -230,6 +230,8 @@ class Liar:
     def stream(self, argv, timeout_s):
         assert argv[:2] == ["sh", "-c"]
         yield from self._chunks
+        if self._error:
+            raise self._error
         return Finished(1, "", self._stderr)
 
     def close(self):
@@ -266,6 +268,16 @@ def test_a_host_that_lies(chunks, error):
     assert str(raised.value).startswith(error)
 
 
+@pytest.mark.parametrize("line", [b"listening 6343\n", b"capturing\n"])
+def test_a_connection_that_is_lost_is_no_fault_of_the_program(line):
+    lost = Unreachable("liar", "connection lost: no answer for 45 s")
+    switch = Switch(db="unix:/nonexistent", host=Liar(line, WHOLE, error=lost))
+    with pytest.raises(Unreachable) as raised:
+        for _ in listening.batches(switch, Origin()):
+            pass
+    assert str(raised.value) == "liar: connection lost: no answer for 45 s"
+
+
 def test_what_came_before_the_end_is_there_in_whatever_pieces():
     line = b"listening 6343\n"
     for size in (1, 7, 1000):
@@ -295,7 +307,7 @@ def test_the_program_for_another_host_does_here_what_the_socket_does():
                 with socket.socket(family, socket.SOCK_DGRAM) as sender:
                     sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
                     sender.sendto(b"\0\0\0\5" + bytes(size - 4) if size else b"", (host, answer.number))
-            captured = listening._captured(io.BufferedReader(process.stdout), "it", answer.number)
+            captured = listening._captured(io.BufferedReader(process.stdout), "it", answer.number, print)
             came = [next(captured) for _ in range(3)]
         finally:
             process.kill()

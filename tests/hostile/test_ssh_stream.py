@@ -12,7 +12,7 @@ import pytest
 from ssh_servers import SSHD, Home, listening, wire
 
 from ovstool.errors import TimedOut, Unreachable
-from ovstool.host.ssh import Ssh
+from ovstool.host.ssh import Ssh, connection
 from ovstool.host.ssh import config as ssh_config
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not SSHD, reason="needs root and sshd")
@@ -221,3 +221,28 @@ def test_output_without_end_is_not_kept(home):
     said, grown_mib = done.stdout.splitlines()
     assert "endless: wrote more than 32 MiB" in said
     assert int(grown_mib) < 100  # paramiko itself, some 30, and what is kept
+
+
+def test_a_silent_program_goes_on_and_a_silent_connection_ends(home, monkeypatch):
+    """A host that dies closes nothing: it is asked, and answers to each question or to none."""
+    monkeypatch.setattr(connection.SshConnection, "silent_s", 0.2)
+    answers, is_cut = threading.Semaphore(0), threading.Event()
+
+    def cut(data, place):
+        answers.release()
+        return data if not is_cut.is_set() else time.sleep(S) or b""
+
+    with home.sshd() as port, listening(wire(port, cut)) as through:
+        home.know(through)
+        host = Ssh(f"root@127.0.0.1:{through}")
+        chunks = host.stream(["sh", "-c", "echo one; exec sleep 600"], 10**6)
+        assert next(chunks) == b"one\n"
+        while answers.acquire(blocking=False):
+            pass
+        rest = ThreadPoolExecutor(1).submit(list, chunks)
+        for _ in range(8):
+            assert answers.acquire(timeout=S) and not rest.done()
+        is_cut.set()
+        with pytest.raises(Unreachable, match="connection lost: no answer for "):
+            rest.result(S)
+        host.close()

@@ -1,13 +1,14 @@
 """``ovstool -H sflow listen``: a collector on the far host, of what is there; real datagrams of the Open vSwitch on that host."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-NOT_FOUND, CONFLICT, REFUSED, SOME_FAILED = 3, 4, 6, 8
+NOT_FOUND, CONFLICT, REFUSED, SOME_FAILED, INTERRUPTED = 3, 4, 6, 8, 130
 LISTENING = "ovstool: note: listening on UDP port 6343\n"
 HOLD = "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 6343)); print('held', flush=True); time.sleep(600)"
 
@@ -108,3 +109,20 @@ def test_several_hosts_at_once(far):
     assert {row["host"] for row in rows} == {"whole", "op"} and next(iter(rows[0])) == "host"
     top = far.ovstool("-H whole,op sflow listen --for 3 --top --by agent -f json")
     assert (top.code, top.stdout) == (0, "[]\n"), "counters are no traffic"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, -signal.SIGTERM)])
+def test_each_host_has_its_summary_whenever_it_is_interrupted(far, number, code):
+    argv = far.command([sys.executable, "-m", "ovstool", "-H", "whole,op", "sflow", "listen", "-f", "json"])
+    with subprocess.Popen(argv, env=far.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as listen:
+        heard = set()
+        while heard != {"whole", "op"}:
+            heard.add(json.loads(listen.stdout.readline())["host"])
+        listen.send_signal(number)
+        _, said = listen.communicate(timeout=60)
+    assert listen.returncode == code, said
+    for name in heard:
+        assert (
+            f"ovstool: note: {name}: " in said
+            and len([line for line in said.splitlines() if f" {name}: " in line and "sample" in line]) == 1
+        )

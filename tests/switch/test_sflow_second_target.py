@@ -23,11 +23,18 @@ def test_a_leftover_is_removed_by_who_sees_it(database):
     code, out, err = database.run("sflow list -f json")
     assert (code, err) == (0, REMOVED) and '"targets": ["10.0.0.5:6343"], "sampling": 400, "polling": 20' in out
     assert row(database) == ASKED
+    put(database)
+    code, out, err = database.run("sflow listen --port 0 --for 0.1")
+    assert (code, row(database)) == (0, ASKED) and err.startswith(f"{REMOVED}ovstool: note: listening on UDP port ")
     assert database.run("sflow list")[2] == ""
 
 
 @pytest.mark.parametrize(
-    "command", ["sflow list --read-only", "sflow list -n", "sflow check -n", "sflow disable -n", "bridge list", "show"]
+    "command",
+    [
+        *("sflow list --read-only", "sflow list -n", "sflow check -n", "sflow disable -n", "bridge list", "show"),
+        *("sflow listen --port 0 --for 0.1 --read-only", "sflow listen --read /dev/null"),
+    ],
 )
 def test_it_stays_where_nothing_is_to_be_changed_but_is_no_configuration(database, command):
     put(database)

@@ -357,3 +357,15 @@ def test_wide_characters_take_two_places():
     environ = os.environ | {"PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, encoding="utf-8", timeout=60, check=True)
     assert done.stdout == "port  tag\n----  ---\n\u7aef\u53e3  a\neth1  b\n"
+
+
+def test_the_date_is_told_where_the_day_changes_and_is_not_today():
+    now = time.time()
+    today, long_ago, later = ({"time": moment, "port": "eth1"} for moment in (now, 86_400 * 365.5, 86_400 * 366.5))
+    args = argparse.Namespace(formatter="table", max_width=0, fit_width=False, sort_columns=[], sort_direction="asc")
+    out = io.StringIO()
+    rows = Stream(["time", "port"], args, out)
+    for beat in ([today, today], [long_ago], [long_ago, later], [today]):
+        rows.write(beat)
+    days = [line for line in out.getvalue().splitlines() if "eth1" not in line]
+    assert days[1:] == [time.strftime("%Y-%m-%d", time.localtime(row["time"])) for row in (long_ago, later, today)]

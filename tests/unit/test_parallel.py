@@ -142,3 +142,30 @@ def test_a_stream_that_nobody_takes_waits_and_ends(monkeypatch):
 def test_few_hosts(hosts):
     assert [outcome.result for outcome in fleet.each(str.upper, hosts, parallel=16)] == [host.upper() for host in hosts]
     assert list(fleet.Merged(lambda host: iter([1]), hosts)) == [(host, 1) for host in hosts]
+
+
+def test_streams_that_are_stopped_have_a_while_for_their_last_words():
+    said = []
+
+    def work(host: str):
+        try:
+            while True:
+                yield host
+                time.sleep(0.01)
+        finally:
+            time.sleep(0.1)
+            said.append(host)
+
+    merged = fleet.Merged(work, ["a", "b"])
+    next(iter(merged))
+    merged.stop(30)
+    assert sorted(said) == ["a", "b"]
+
+
+def test_streams_that_do_not_end_are_not_waited_for_without_end():
+    go_on = threading.Event()
+    merged = fleet.Merged(lambda host: iter(go_on.wait, True), ["a", "b"])
+    begin = time.monotonic()
+    merged.stop(0.1)
+    assert time.monotonic() - begin < 30
+    go_on.set()

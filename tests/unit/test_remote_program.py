@@ -36,7 +36,10 @@ class Transport(SshTransport):
 class Connection:
     """A connection of which there is no more to say than that it is gone."""
 
-    name, user, alive = "h1", "me", True
+    name, user, alive, silent_s = "h1", "me", True, 15.0
+
+    def check_alive(self) -> None:
+        pass
 
     def lost(self, error: BaseException | None = None) -> Unreachable:
         return Unreachable("h1", "connection lost: gone")

@@ -4,7 +4,7 @@ import pytest
 import sflow_datagrams as spec
 from sflow_packets import FRAME, MACS, PACKETS
 
-from ovstool.sflow import flow_records, packet
+from ovstool.sflow import flow_records, packet, wording
 from ovstool.sflow.xdr import Record
 
 
@@ -44,4 +44,7 @@ def test_who_talks_to_whom():
     tagged_frame = spec.ethernet(0x86DD, spec.ipv6(17, spec.udp()), [(0x8100, 0x6064)])
     assert traffic(1, tagged_frame, 99, 12) == packet.Traffic(99, 100, "2001:db8::1", "2001:db8::2", 17, 40000, 53)
     assert traffic(1, spec.ethernet(0x88CC, b""), 60) == packet.Traffic(60, None, *MACS.values(), None, None, None)
+    arp = traffic(*PACKETS["ARP"][:2], 60)
+    assert arp == packet.Traffic(60, None, "10.0.0.1", "10.0.0.2", None, None, None)
+    assert wording.conversation(*arp[2:], arp.vlan_vid) == "arp 10.0.0.1 > 10.0.0.2"
     assert traffic(18, bytes(60), 60) == packet.Traffic(60, *[None] * 6)

@@ -53,6 +53,8 @@ def unexpected(*datagrams) -> int:
         ([1, 65, 1 + 64, 2], (4, 62, 1, 0)),  # just within the window
         ([(1, 10), (66, 20), (2, 20)], (3, 64, 0, 1)),  # just outside
         ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0)),  # an agent that does not count
+        ([(1, 90_000), (2, 50_000), (3, 90_100), (5, 50_100), (6, 90_200)], (5, 1, 0, 0)),  # cards with uptimes of their own
+        ([(5, 0), (6, 0), (7, 0)], (3, 0, 0, 0)),  # an agent that does not tell its uptime
     ],
 )
 def test_sequence_numbers(datagrams, expected):
@@ -96,10 +98,29 @@ STRAY = (2**27 + 7, 4100)
         ([(1, 10), (2**16 + 2, 20)], (2, 0, 0, 1), 0),
         (up(900, 1, 901, 2, 3), (5, 0, 0, 1), 1),  # late, from before the restart
         (up(*range(1, 41), *range(1, 10)), (49, 0, 9, 0), 0),  # the same datagrams again
+        (up(*range(1, 201), 5, 6, *range(201, 205)), (206, 0, 0, 0), 2),  # older copies in a row
+        (up(*range(1, 201), *range(5, 60), *range(203, 210)), (262, 2, 0, 0), 55),
+        (up(*range(1, 201), *range(100, 199), *range(203, 210)), (306, 2, 62, 0), 37),
+        (up(*range(1, 201), 9, 5, 70, 203, 204), (205, 2, 0, 0), 3),
+        (up(*range(1, 201), 5, 6, 201, 7, 8, 202), (206, 0, 0, 0), 4),
+        (up(*range(1, 201), 5, 201, 201, 202), (204, 0, 1, 0), 1),
     ],
 )
 def test_old_copies_and_strays(datagrams, expected, strange):
     assert (loss(*datagrams), unexpected(*datagrams)) == (expected, strange)
+
+
+def again(*sequences: int) -> list[tuple[int, int]]:
+    """The datagrams of an agent that has begun anew."""
+    return [(sequence, sequence * 100 + 3) for sequence in sequences]
+
+
+@pytest.mark.parametrize("before", [1, 20, 40, 64, 65, 100, 500])
+@pytest.mark.parametrize("after", [2, 20, 63, 64, 65, 130, 600])
+def test_a_restart_stays_one_however_long_the_agent_lives(before, after):
+    """Also where its numbers come to those that it had before."""
+    assert loss(*up(*range(1, before + 21)), *again(*range(1, after + 1))) == (before + 20 + after, 0, 0, 1)
+    assert loss(*up(*range(1, before + 21)), *again(*range(1, after, 2)))[3] == 1, "with losses"
 
 
 def test_a_restart_is_seen_at_once():

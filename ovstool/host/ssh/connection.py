@@ -1,5 +1,6 @@
 """A connection to an SSH server: keys agreed on, the server known, the user logged in; then channels."""
 
+import time
 from typing import Any
 
 from ovstool.errors import TimedOut, Unreachable
@@ -13,14 +14,19 @@ from ovstool.host.ssh.transport.wire import Wire
 # isort: split
 from paramiko.ssh_exception import SSHException
 
+_ASKED = 2  # times that a silent server is asked whether it is there, as with OpenSSH's ServerAliveCountMax
+
 
 class SshConnection:
     """A server that has proved who it is and has let us in."""
+
+    silent_s = 15.0  # after which it is asked whether it is there, and for which it may leave that unanswered
 
     def __init__(self, stream: Any, hop: Hop):
         """Connect over a stream to the server. Raises Unreachable when it is not who it should be or does not let us in, TimedOut."""
         self.name = hop.name
         self.user = hop.settings.user
+        self._asked_at, self._unanswered = 0.0, 0
         known = host_keys.known(hop)
         wire = Wire(stream)
         self._transport = SshTransport(wire, known.kinds)
@@ -76,6 +82,25 @@ class SshConnection:
         except OSError as error:
             raise self.lost(error) from error
         return channel
+
+    def check_alive(self) -> None:
+        """Ask a server that has been silent for ``silent_s`` whether it is there. Raises Unreachable when it has not answered before.
+
+        A cable that is cut, or a host that dies, closes no connection.
+        """
+        if self._transport.heard_at > self._asked_at:
+            self._unanswered = 0
+        now = time.monotonic()
+        if now - max(self._transport.heard_at, self._asked_at) < self.silent_s:
+            return
+        if self._unanswered >= _ASKED:
+            raise Unreachable(self.name, f"connection lost: no answer for {now - self._transport.heard_at:.0f} s")
+        try:
+            self._transport.ask_whether_alive()
+        except OSError as error:
+            raise self.lost(error) from error
+        self._asked_at = time.monotonic()
+        self._unanswered += 1
 
     def lost(self, error: BaseException | None = None) -> Unreachable:
         """The error that says how the connection ended."""

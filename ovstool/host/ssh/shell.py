@@ -135,11 +135,13 @@ class RemoteProgram:
         """Its stdout as it comes, to the end; b"" when nothing came for ``pause_s`` seconds. Raises TimeoutError, Unreachable."""
         while True:
             try:
-                chunk = self.receive(_CHUNK, deadline if pause_s is None else deadline.part(pause_s))
+                chunk = self.receive(_CHUNK, deadline.part(self._connection.silent_s if pause_s is None else pause_s))
             except TimeoutError:
-                if pause_s is None or not deadline.remaining_s():
+                if not deadline.remaining_s():
                     raise
-                yield b""
+                self._connection.check_alive()
+                if pause_s is not None:
+                    yield b""
                 continue
             if not chunk:
                 return

@@ -14,7 +14,7 @@ from ovstool.sflow.collector import Arrival
 from ovstool.sflow.datagram import Counter, Datagram, Flow, Sample
 from ovstool.sflow.reception import Reception
 from ovstool.switch import Switch
-from ovstool.switch.sflow import listening
+from ovstool.switch.sflow import listening, second_target
 from ovstool.switch.sflow.listening import Origin
 from ovstool.switch.sflow.port_names import PortName, PortNames
 from ovstool.switch.sflow.targets import plain_ip
@@ -26,7 +26,8 @@ Heard = Sequence[tuple[Arrival, Datagram]]  # what was sent, and what it says
 class ListenSpec(NamedTuple):
     """What is listened to: where it comes from, for how many seconds and samples, from which agents (none named: from all).
 
-    ``inventory`` is the file in which agents have names. ``is_named``: the user has named the switch.
+    ``inventory`` is the file in which agents have names. ``is_named``: the user has named the switch. ``tidy`` takes away what a killed
+    check has left there.
     ``save_to`` begins a file, once there is something to listen to, and returns what is given what is heard.
     """
 
@@ -36,6 +37,7 @@ class ListenSpec(NamedTuple):
     agents: tuple[str, ...] = ()
     inventory: str | None = None
     is_named: bool = False
+    tidy: bool = False
     save_to: Callable[[], Callable[[Heard], object]] | None = None
 
 
@@ -82,6 +84,9 @@ class Listener:
             switch.run(["true"])  # which connects, in the time allowed for all
         self.hosts = HostNames(spec.inventory)
         self.ports = PortNames(switch, spec.is_named)
+        if spec.tidy and self.ports.has_leftovers:
+            second_target.remove_leftovers(switch)
+            switch.close()  # which nobody answers the server's probes on
         self.reception = Reception(self._wanted(), switch.notes.append, spec.samples)
 
     def heard(self) -> Generator[Heard, None, None]:

@@ -7,13 +7,14 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import BinaryIO, NamedTuple
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
 from ovstool.sflow import capture, far_collector
+from ovstool.sflow.capture.fragments import Fragments
 from ovstool.sflow.collector import Arrival, Collector, cannot_listen
 from ovstool.sflow.xdr import Malformed
 from ovstool.switch import Switch
@@ -41,10 +42,14 @@ class Origin(NamedTuple):
     file: str | None = None
 
 
+class _Ended(Unreachable):
+    """The program that listens on the far host has ended."""
+
+
 def batches(switch: Switch, origin: Origin) -> Batches:
     """What comes, until a file ends or nobody asks any more. Raises Conflict, Refused, NotFound, Unreachable, UsageError."""
     if origin.file is not None:
-        return _of_file(origin.file, origin.port)
+        return _of_file(origin.file, origin.port, switch.notes.append)
     return _here(switch, origin) if switch.host is local else _far(switch, origin)
 
 
@@ -81,18 +86,18 @@ def _far(switch: Switch, origin: Origin) -> Batches:
             switch.notes.append(f"listening on UDP port {answer.number}")
     yield ()
     try:
-        yield from _as_it_comes(_captured(output, where, answer.number or _port(origin)))
-    except Unreachable as error:
+        yield from _as_it_comes(_captured(output, where, answer.number or _port(origin), switch.notes.append))
+    except _Ended as error:
         if answer.word == far_collector.CAPTURING:
             raise Refused(f"{where}: tcpdump", error.why, "--sudo") from error
         raise
 
 
 def _unending(where: str, output: Generator[bytes, None, Finished]) -> Iterator[bytes]:
-    """What a program writes that does not end by itself. Raises Unreachable when it does."""
+    """What a program writes that does not end by itself. Raises _Ended when it does, Unreachable when the connection is lost."""
     finished = yield from output
     said = local.last_line(finished.stderr)
-    raise Unreachable(where, said or "the program that listens there has ended")
+    raise _Ended(where, said or "the program that listens there has ended")
 
 
 def _answer(where: str, output: BinaryIO) -> far_collector.Answer:
@@ -103,10 +108,10 @@ def _answer(where: str, output: BinaryIO) -> far_collector.Answer:
     return answer
 
 
-def _of_file(path: str, port: int | None) -> Batches:
+def _of_file(path: str, port: int | None, note: Callable[[str], object]) -> Batches:
     what = "standard input" if path == STDIN else one_line(path)
     with _opened(path) as file:
-        arrivals = _captured(file, what, port)
+        arrivals = _captured(file, what, port, note)
         yield from _batched(arrivals) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else _as_it_comes(arrivals)
 
 
@@ -121,13 +126,15 @@ def _opened(path: str) -> BinaryIO:
         raise Refused(one_line(path), (error.strerror or str(error)).lower()) from error
 
 
-def _captured(file: BinaryIO, what: str, port: int | None) -> Iterator[Arrival]:
+def _captured(file: BinaryIO, what: str, port: int | None, note: Callable[[str], object]) -> Iterator[Arrival]:
     """The datagrams in a capture, to this port; without one those to sFlow's, and all others that are sFlow's by their first bytes.
 
-    Raises Conflict where it is no capture or is cut short, behind what is whole.
+    A note at the end says how many came without some of their fragments. Raises Conflict where it is no capture or is cut short, behind
+    what is whole.
     """
+    fragments = Fragments()
     try:
-        for received in capture.read(file):
+        for received in capture.read(file, fragments):
             if received.port == port or (port is None and (received.port == PORT or received.payload[:4] == _VERSION_5)):
                 yield Arrival(received.time, received.payload, received.address.removeprefix("::ffff:"))
     except capture.Compressed as error:
@@ -136,6 +143,11 @@ def _captured(file: BinaryIO, what: str, port: int | None) -> Iterator[Arrival]:
         raise Conflict(what, f"not a capture, or damaged: {error}") from error
     except OSError as error:
         raise Refused(what, (error.strerror or str(error)).lower()) from error
+    finally:
+        if fragments.incomplete:
+            note(
+                f"{counted(fragments.incomplete, 'UDP datagram')} without some of {'its' if fragments.incomplete == 1 else 'their'} fragments"
+            )
 
 
 def _batched(source: Iterable[Arrival]) -> Batches:

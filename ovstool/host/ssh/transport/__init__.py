@@ -27,6 +27,7 @@ with hidden("invoke"), warnings.catch_warnings():
         MSG_CHANNEL_EXTENDED_DATA,
         MSG_CHANNEL_REQUEST,
         cMSG_CHANNEL_OPEN,
+        cMSG_GLOBAL_REQUEST,
     )
     from paramiko.message import Message
     from paramiko.packet import Packetizer
@@ -157,6 +158,19 @@ class SshTransport(Transport):
         if not self.active:
             raise ConnectionError
         return channel, None
+
+    @property
+    def heard_at(self) -> float:
+        """When something came from the server last, on the monotonic clock."""
+        return self.sock.heard_at
+
+    def ask_whether_alive(self) -> None:
+        """Ask for what every server answers, if only with a refusal (RFC 4254, section 4; OpenSSH's ServerAliveInterval). Raises OSError."""
+        message = Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._send_user_message(message)
 
     def prepare_login(self) -> PipelinedAuth:
         self.auth_handler = PipelinedAuth(self)

@@ -32,6 +32,7 @@ class Wire:
         self._stalled = False
         self._until = 0.0  # on the monotonic clock: when what is sent has to be gone
         self.allowance: int | None = _BEFORE_LOGIN
+        self.heard_at = time.monotonic()  # when something came last
         if self._tcp:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
@@ -41,6 +42,7 @@ class Wire:
             raise SSHException("it sent a packet of an impossible size")
         if self._read == len(self._data):
             self._data, self._read = self._stream.recv(_CHUNK), 0
+            self.heard_at = time.monotonic()
             if self._tcp and self._data:
                 self._stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             if self.allowance is not None:

@@ -5,12 +5,15 @@ pipe that somebody else fills, and may end anywhere.
 """
 
 import io
+import math
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, NoReturn
+from itertools import starmap
+from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
+from ovstool.sflow.capture.fragments import Fragment, Fragments
 from ovstool.sflow.flow_records import SampledHeader
-from ovstool.sflow.xdr import Malformed, ip, padded
+from ovstool.sflow.xdr import Malformed, ip, new, padded
 
 _PCAP = {
     b"\xa1\xb2\xc3\xd4": (">", 1e-6),
@@ -38,7 +41,10 @@ _RAW = frozenset((12, 14, 101, 228, 229))
 _TYPED = {_ETHERNET: (12, 14), _COOKED: (14, 16), _COOKED_2: (0, 20)}
 _TAGS = frozenset((0x8100, 0x88A8, 0x9100))
 _IP = frozenset((0x0800, 0x86DD))
-_UDP = 17
+_IPV4, _IPV6 = struct.Struct("!2xHHHxBxx4s4s"), struct.Struct("!4xHBx16s16s")
+_UDP_HEADER = struct.Struct("!2xHH2x")
+_UDP, _FRAGMENT = 17, 44
+_OPTIONS = frozenset((0, 43, 60))  # extension headers of IPv6 that tell their length in the same way (RFC 6564)
 
 # Link types of header_protocol, where there is one.
 _LINK_TYPES = {1: 1, 3: 6, 4: 10, 5: 107, 7: 9, 11: 228, 12: 229, 14: 50, 15: 105, 17: 1, 18: 247}
@@ -71,10 +77,10 @@ class _Clock(NamedTuple):
     offset: int
 
 
-def read(file: BinaryIO) -> Iterator[Received]:
+def read(file: BinaryIO, fragments: Fragments | None = None) -> Iterator[Received]:
     """The UDP datagrams of a capture. Raises Malformed where it is none, and where it is cut short, behind what is whole.
 
-    Raises Compressed where it is to be unpacked first.
+    Raises Compressed where it is to be unpacked first. ``fragments`` counts those that were not put together.
     """
     magic = _up_to(file, 4)
     if magic in _PCAP:
@@ -85,10 +91,22 @@ def read(file: BinaryIO) -> Iterator[Received]:
         raise Compressed("compressed with gzip")
     else:
         raise Malformed("neither pcap nor pcapng" if magic else "it is empty")
-    for packet in packets:
-        received = _udp(packet)
-        if received:
-            yield received
+    fragments = Fragments() if fragments is None else fragments
+    damage = None
+    try:
+        for packet in packets:
+            if fragments.partials:
+                yield from filter(None, starmap(_received, fragments.give_up(packet.time)))
+            found = _udp(packet)
+            if type(found) is Received:
+                yield found
+            elif found:
+                yield from filter(None, starmap(_received, fragments.add(packet.time, cast(Fragment, found))))
+    except Malformed as error:
+        damage = error
+    yield from filter(None, starmap(_received, fragments.give_up(math.inf)))
+    if damage:
+        raise damage
 
 
 def _pcap(file: BinaryIO, order: str, resolution: float) -> Iterator[_Packet]:
@@ -100,7 +118,7 @@ def _pcap(file: BinaryIO, order: str, resolution: float) -> Iterator[_Packet]:
         seconds, fraction, length, _ = record.unpack(head)
         if length > _LONGEST:
             raise Malformed(f"a packet of {length} bytes")
-        yield _Packet(seconds + fraction * resolution, link_type & 0xFFFF, _bytes(file, length))
+        yield new(_Packet, (seconds + fraction * resolution, link_type & 0xFFFF, _bytes(file, length)))
 
 
 def _pcapng(file: BinaryIO) -> Iterator[_Packet]:
@@ -180,27 +198,50 @@ def _packet(number: int, body: bytes, order: str, interfaces: list[_Clock]) -> _
     return _Packet(time, clock.link_type, data[:length])
 
 
-def _udp(packet: _Packet) -> Received | None:
-    """The UDP datagram in a packet, None where there is none or only a later fragment of one."""
+def _udp(packet: _Packet) -> Received | Fragment | None:
+    """The UDP datagram in a packet, or the part of one; None where there is neither."""
     data = packet.data
     try:
         offset = _network_offset(packet.link_type, data)
         if offset is None:
             return None
-        if data[offset] >> 4 == 4:
-            fragment, proto, source = struct.unpack_from("!6xHxB2x4s", data, offset)
-            offset += (data[offset] & 0xF) * 4
-            if fragment & 0x1FFF:
-                return None
-        else:
-            proto, source = struct.unpack_from("!6xBx16s", data, offset)
-            offset += 40
-        if proto != _UDP:
-            return None
-        port, length = struct.unpack_from("!2xHH2x", data, offset)
+        return (_of_ipv4 if data[offset] >> 4 == 4 else _of_ipv6)(packet.time, data, offset)
     except (struct.error, IndexError):
         return None
-    return Received(packet.time, ip(source), port, data[offset + 8 : offset + max(8, length)])
+
+
+def _of_ipv4(time: float, data: bytes, offset: int) -> Received | Fragment | None:
+    length, number, fragment, proto, source, destination = _IPV4.unpack_from(data, offset)
+    if proto != _UDP:
+        return None
+    begin = offset + (data[offset] & 0xF) * 4
+    if not fragment & 0x3FFF:
+        return _received(time, source, data, begin)
+    # Behind a short packet are the bytes that fill its frame.
+    part = data[begin : offset + length if length else None]
+    return Fragment((source, destination, number), (fragment & 0x1FFF) * 8, not fragment & 0x2000, part)
+
+
+def _of_ipv6(time: float, data: bytes, offset: int) -> Received | Fragment | None:
+    length, proto, source, destination = _IPV6.unpack_from(data, offset)
+    begin, end = offset + 40, offset + 40 + length if length else None
+    while proto in _OPTIONS:
+        proto, size = data[begin], data[begin + 1]
+        begin += (size + 1) * 8
+    if proto == _UDP:
+        return _received(time, source, data, begin)
+    if proto != _FRAGMENT or data[begin] != _UDP:
+        return None
+    place, number = struct.unpack_from("!2xHI", data, begin)
+    return Fragment((source, destination, number), place & 0xFFF8, not place & 1, data[begin + 8 : end])
+
+
+def _received(time: float, source: bytes, data: bytes, begin: int = 0) -> Received | None:
+    """A datagram without its header, which begins there; None where that is not whole."""
+    if begin + 8 > len(data):
+        return None
+    port, length = _UDP_HEADER.unpack_from(data, begin)
+    return new(Received, (time, ip(source), port, data[begin + 8 : begin + max(8, length)]))
 
 
 def _network_offset(link_type: int, data: bytes) -> int | None:
