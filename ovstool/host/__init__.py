@@ -51,8 +51,10 @@ class CommandLine(NamedTuple):
     """A program and its words, to be typed on a host; text to read comes last among them, and is not in ``argv``.
 
     That is what ``stdin`` holds, a line each, or ``file``, which is on the user's machine; "-" stands for the user's standard input.
+    ``about`` is what a reader of the words cannot know.
     """
 
     argv: tuple[str, ...]
     stdin: tuple[str, ...] = ()
     file: str | None = None
+    about: str = ""
