@@ -34,7 +34,7 @@ _BY_METAVAR: dict[Any, Values] = {
     "COMMAND": "files",
     "F": "files",
     "FILE": "files",
-    "FORMAT": tuple(Formatters()),
+    "FORMAT": ("table", "json", "csv", "yaml", "value", "shell", "lines", "plain", "github"),
     "HOST": "hosts,",
     "ID": "queues",
     "ID[:KEY=VALUE,...]": "queue keys",
@@ -61,7 +61,7 @@ _PORT_IDS = _keys(["iface-id", "attached-mac"])
 _VALUES_OF: dict[tuple[str, str], Values] = {
     ("bridge add", "bridge"): "",
     ("bridge add", "--controller"): _CONTROLLERS,
-    ("flow list", "--format"): ("flows", *Formatters()),
+    ("flow list", "--format"): (*_BY_METAVAR["FORMAT"], "flows"),
     ("bridge set", "--controller"): _CONTROLLERS,
     ("bridge add", "--datapath-type"): "datapath types",
     ("bridge set", "--datapath-type"): "datapath types",
@@ -164,7 +164,7 @@ def _columns(name: str, command: Any) -> tuple[Columns, ...]:
 def _options(name: str, parser: argparse.ArgumentParser, actions: Sequence[argparse.Action], begin: str, end: str) -> Iterator[str]:
     yield begin
     for action in actions:
-        yield f"{' ' * (len(end) - len(end.lstrip()) + 4)}{_option(name, parser, action)!r},"
+        yield f"{' ' * (len(end) - len(end.lstrip()) + 4)}{_as_written(_option(name, parser, action))},"
     yield end
 
 
@@ -173,7 +173,14 @@ def _option(name: str, parser: argparse.ArgumentParser, action: argparse.Action)
     repeats = isinstance(action, argparse._AppendAction | argparse._CountAction)
     groups = [group._group_actions for group in parser._mutually_exclusive_groups if action in group._group_actions]
     excludes = tuple(_names(other)[0] for group in groups for other in group if other is not action)
-    return Option(_names(action), values, _about(str(action.help)), repeats, excludes)
+    rare = tuple(name for name in Formatters() if name not in values) if action.metavar == "FORMAT" else ()
+    return Option(_names(action), values, _about(str(action.help)), repeats, excludes, rare)
+
+
+def _as_written(option: Option) -> str:
+    """The call that makes it; what it has by itself is left out, as each Tab reads all of them."""
+    fields = [f"{name}={value!r}" for name, value in option._asdict().items() if value != option._field_defaults.get(name, ...)]
+    return f"Option({', '.join(fields)})"
 
 
 def _names(action: argparse.Action) -> tuple[str, ...]:

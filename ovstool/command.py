@@ -66,7 +66,21 @@ class Command(cliff.command.Command):
     def note(self, text: str, parsed_args: argparse.Namespace) -> None:
         """Tell the user something that is neither data nor an error."""
         if parsed_args.verbose_level > 0:
-            print(f"ovstool: note: {one_line(text)}", file=self.app.stderr)
+            for line in self._shown_note(f"ovstool: note: {one_line(text)}"):
+                print(line, file=self.app.stderr)
+
+    def _shown_note(self, text: str) -> Iterable[str]:
+        """A note as a terminal shows it, folded in its window; a command to be copied stays on one line. Elsewhere it is one line."""
+        if not self.app.stderr.isatty():
+            return [text]
+        from ovstool.terminal.layout import hanging
+        from ovstool.terminal.window import window_width
+
+        room = window_width(2)
+        said, separator, command = text.partition("; try: ")
+        if len(text) <= room or not separator:
+            return hanging(text, room)
+        return [*hanging(said, room), f"    try: {command}"]
 
     def paged(self) -> AbstractContextManager[None]:
         """Let what is printed in the block go through the user's pager, if it is longer than the screen of a terminal."""

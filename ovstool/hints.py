@@ -3,6 +3,7 @@
 A hint is a whole command with the words that were typed in their places, quoted for a shell. It is shown, never run.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -50,6 +51,13 @@ _OF_OVS = {
     "dpif/show": "show",
     "dpctl/show": "show",
 }
+_ONLY_OVS = {
+    "add-group": "ovs-ofctl", "add-groups": "ovs-ofctl", "mod-group": "ovs-ofctl", "del-groups": "ovs-ofctl", "dump-groups": "ovs-ofctl",
+    "add-meter": "ovs-ofctl", "mod-meter": "ovs-ofctl", "del-meters": "ovs-ofctl", "dump-meters": "ovs-ofctl", "meter-stats": "ovs-ofctl",
+    "dump-tables": "ovs-ofctl", "mod-port": "ovs-ofctl", "packet-out": "ovs-ofctl", "ct-flush": "ovs-ofctl",
+    "find": "ovs-vsctl", "wait-until": "ovs-vsctl", "emer-reset": "ovs-vsctl",
+}  # fmt: skip
+_OF_APPCTL = r"[a-z-]+/[a-z0-9-]+"
 # What ovs-vsctl sets of a port or a bridge, and our options for it.
 _SETTINGS = {
     "port": {
@@ -65,6 +73,7 @@ _MAPS = {
 }
 _CLEARED_BY = {("port", "qos"): ("qos", "clear"), ("bridge", "sflow"): ("sflow", "disable")}
 _NO_OPTION = "(ovstool has no option for it)"
+_NO_COMMAND = "(ovstool has no command for it)"
 # The words that are taken for a verb. What destroys is never meant by a word that merely resembles it.
 _DELETE = ("delete", "rm", "remove", "destroy")
 _CREATE = ("create", "new", "insert", "make", "enable")
@@ -101,7 +110,7 @@ def commands(words: Sequence[str]) -> list[str]:
     from difflib import get_close_matches
 
     prefixed = [name for name in COMMANDS if _begins(name, words) and (len(words) == 1 or name.split()[-1] not in _DESTROYING)]
-    nouns = get_close_matches(words[0].lower(), [*NOUNS, *_NOUNS_ALIKE], 1, 0.6)
+    nouns = get_close_matches(words[0].lower(), [*NOUNS, *_NOUNS_ALIKE], 1, 0.7)
     if not prefixed and nouns and (meant := _in_other_words([*nouns, *words[1:]])):
         return [meant]
     close = get_close_matches(" ".join(words[:2]), COMMANDS, 3, 0.6)
@@ -122,7 +131,8 @@ def _of_ovs(words: Sequence[str]) -> str | None:
     if name in ("set", "clear", "remove", "get") and len(given) > 1:
         return _of_tables(name, given)
     if name not in _OF_OVS:
-        return None
+        program = _ONLY_OVS.get(name) or ("ovs-appctl" if re.fullmatch(_OF_APPCTL, name) else None)
+        return f"{shlex.join([program, *words])} {_NO_COMMAND}" if program else None
     if name == "del-port":
         given = given[-1:]  # the bridge may be in front
     if name in ("add-port", "add-bond"):

@@ -91,6 +91,7 @@ class SwitchCommand(Command):
     def said(self, answer: Answer, args: argparse.Namespace) -> list[str]:
         """The notes and findings of an answer, with its host in front when there are several."""
         texts = [*answer.notes, *(row.words for row in addressed(answer.found, answer.target, args))]
+        texts += [line.about for line in answer.same_lines if line.about]
         return [f"{answer.host}: {text}" if answer.host else text for text in texts]
 
     def print_notes(self, answers: Iterable[Answer], args: argparse.Namespace) -> None:

@@ -45,8 +45,12 @@ class Forks:
         timeout_s: float = 60,
         new_session: bool = False,
         terminal: tuple[int, int] | None = None,
+        stderr_too: bool = False,
     ) -> subprocess.CompletedProcess[bytes]:
-        """As subprocess.run does with ``capture_output``; no stdin is /dev/null. With both ends of a terminal, which are closed, that is stdout."""
+        """As subprocess.run does with ``capture_output``; no stdin is /dev/null.
+
+        With both ends of a terminal, which are closed, that is stdout, and stderr as well if wanted.
+        """
         if _first(environ) != _first(self._environ):
             assert not terminal
             argv = [*self._prefix, sys.executable, "-m", "ovstool", *words]
@@ -58,6 +62,8 @@ class Forks:
         if stdin is None:
             os.close(stdin_pipe[0])
             stdin_pipe = os.open(os.devnull, os.O_RDONLY), stdin_pipe[1]
+        if stderr_too:
+            os.dup2(stdout[1], stderr[1])
         self._ask(words, environ, (stdin_pipe[0], stdout[1], stderr[1], status[1]), new_session)
         said = {stdout[0]: bytearray(), stderr[0]: bytearray(), status[0]: bytearray()}
         ended = _exchange(stdin_pipe[1], stdin or b"", said, time.monotonic() + timeout_s)

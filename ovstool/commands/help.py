@@ -7,6 +7,7 @@ from typing import Any
 from ovstool import __version__
 from ovstool.command import Command, docstring
 from ovstool.commands import COMMANDS, NOUNS
+from ovstool.errors import UsageError
 from ovstool.terminal.output import canvas
 
 
@@ -49,7 +50,10 @@ class Help(Command):
         is_noun = verbs and words[0] not in COMMANDS
         if is_noun and len(words) == 1:
             return pages.of_noun(words[0], NOUNS[words[0]], self._summaries(verbs), style)
-        command_class, name, _ = self.app.command_manager.find_command(words)
+        try:
+            command_class, name, _ = self.app.command_manager.find_command(words)
+        except UsageError as error:
+            raise UsageError(error.what, error.why, " or ".join(map(_help_for, str(error.hint).split(" or ")))) from error
         parser: Any = command_class(self.app, None, name).get_parser(f"ovstool {name}")
         return pages.of_command(parser, self._summaries(verbs if name == words[0] else ()), style)
 
@@ -57,6 +61,15 @@ class Help(Command):
         """Commands as they are typed, with the first lines of their docstrings."""
         commands = self.app.command_manager.commands
         return {f"ovstool {name}": docstring(commands[name].load()).partition("\n")[0] for name in names}
+
+
+def _help_for(hint: str) -> str:
+    """What shows the help of a command that was meant; all of it for what is no command of ovstool."""
+    program, *words = hint.split()
+    if program != "ovstool" or words[0] == "help":
+        return "ovstool help"
+    name = " ".join(words[:2])
+    return f"ovstool help {name if name in COMMANDS else words[0]}"
 
 
 class Version(Command):

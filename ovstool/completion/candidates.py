@@ -75,7 +75,7 @@ def _of_values(place: Place, ask: Ask) -> Candidates:
     if not place.values:
         return {}
     if isinstance(place.values, tuple):
-        return _fitting(place, place.values)
+        return _fitting(place, place.values) or _fitting(place, place.rare)
     kind = place.values.removesuffix(",")
     if kind != place.values:  # a list
         earlier, comma, last = place.typed.rpartition(",")

@@ -10,13 +10,17 @@ Values = str | tuple[str, ...]  # the words that there are, or the name of their
 
 
 class Option(NamedTuple):
-    """An option of a command. ``values`` None: it takes none. ``excludes``: options that do not go with it."""
+    """An option of a command. ``values`` None: it takes none. ``excludes``: options that do not go with it.
+
+    ``rare`` are values that are offered only where none of ``values`` begins with what is typed.
+    """
 
     names: tuple[str, ...]
     values: Values | None
     about: str
     repeats: bool = False
     excludes: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
 
 
 class Argument(NamedTuple):
@@ -137,8 +141,8 @@ class Scan:
 class Place(NamedTuple):
     """Where the cursor is: what has been given elsewhere on the line, and what the word is to be.
 
-    Exactly one of these comes here: an option (``is_option``), a value of ``values``, of which ``head`` stands before it in the word; or a
-    word of a command, when both are not. ``own`` are the values that the same option or argument has already.
+    Exactly one of these comes here: an option (``is_option``); a value of ``values``, or else of ``rare``, of which ``head`` stands before
+    it in the word; or a word of a command, when both are not. ``own`` are the values that the same option or argument has already.
     """
 
     scan: Scan
@@ -148,6 +152,7 @@ class Place(NamedTuple):
     values: Values | None = None
     own: Sequence[str] = ()
     is_option: bool = False
+    rare: Sequence[str] = ()
 
 
 def place(commands: Commands, before: Sequence[str], current: str, after: Sequence[str]) -> Place:
@@ -166,7 +171,7 @@ def place(commands: Commands, before: Sequence[str], current: str, after: Sequen
 
 
 def _value(scan: Scan, given: dict[str, list[str]], option: Option, head: str, typed: str) -> Place:
-    return Place(scan, given, typed, head, option.values, scan.given.get(option.names[0], ()))
+    return Place(scan, given, typed, head, option.values, scan.given.get(option.names[0], ()), rare=option.rare)
 
 
 def _argument(scan: Scan) -> Values | None:

@@ -4,11 +4,12 @@ Nothing that goes wrong is told, and nobody is asked for a password or about a h
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ovstool.answers import Answer
+from ovstool.completion import remembered
 from ovstool.errors import OvstoolError
 from ovstool.host import Tls
 from ovstool.host.deadline import Deadline
@@ -41,7 +42,7 @@ def _last(given: dict[str, list[str]], option: str) -> str | None:
     return given[option][-1] if option in given else None
 
 
-def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], of: Sequence[str]) -> Sequence[str]:
+def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], of: Sequence[Any]) -> Sequence[str]:
     target = _target(given)
     reach = Reach(
         db=_last(given, "--db") or os.environ.get("OVSTOOL_DB") or None,
@@ -72,17 +73,30 @@ def _devices(given: dict[str, list[str]]) -> Sequence[str]:
     """The network devices of this machine that are not in the switch yet; none where the switch is elsewhere."""
     if _target(given):
         return ()
-    there: set[str] = set()
+    here = {entry.name for entry in os.scandir(_DEVICES) if entry.is_dir()} - {"lo", "ovs-system", "ovs-netdev"}
     with suppress(OvstoolError):
-        there.update(_of_switch(given, names.interfaces, ()))
-    here = {entry.name for entry in os.scandir(_DEVICES) if entry.is_dir()}
-    return sorted(here - there - {"lo", "ovs-system", "ovs-netdev"})
+        return _of_switch(given, _no_ports_yet, (here,))
+    return sorted(here)
+
+
+def _no_ports_yet(switch: Switch, devices: Set[str]) -> Sequence[str]:
+    """Most devices of a large switch are its ports; what the other ones are costs little to ask."""
+    return names.without_interfaces(switch, devices - set(_ports(switch)))
 
 
 def _port_names(switch: Switch, begin: str = "") -> Sequence[str]:
     """The names of ports, of members of bonds too; where no port begins so, those of all interfaces."""
-    found = names.ports(switch)
+    found = _ports(switch)
     return found if any(name.startswith(begin) for name in found) else names.interfaces(switch)
+
+
+def _ports(switch: Switch) -> Sequence[str]:
+    where = f"{switch.host.name} {switch.address}"
+    known = remembered.ports(where)
+    found, members = names.ports(switch, known)
+    if found is not known:
+        remembered.keep(where, found)
+    return [*found.names, *members]
 
 
 _OF_SWITCH: dict[str, Callable[..., Sequence[str]]] = {

@@ -14,7 +14,7 @@ class ByteStream(Protocol):
 
 
 class Host(Protocol):
-    """A machine that a switch lives on. ``timeout_s`` bounds each call.
+    """A machine that a switch lives on. ``timeout_s`` bounds each call; ``name`` is what it was named as, this machine's is empty.
 
     ``open`` connects to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` as seen from there; ``server`` should be listening.
     It raises UsageError for an address of another form, Unreachable when nobody answers, TimedOut.
@@ -23,6 +23,8 @@ class Host(Protocol):
     not installed, TimedOut, Unreachable.
     """
 
+    @property
+    def name(self) -> str: ...
     def open(self, address: str, timeout_s: float, tls: "Tls", server: str) -> ByteStream: ...
     def run(self, argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> "Finished": ...
     def stream(self, argv: Sequence[str], timeout_s: float, pause_s: float | None = None) -> Generator[bytes, None, "Finished"]: ...
@@ -49,8 +51,10 @@ class CommandLine(NamedTuple):
     """A program and its words, to be typed on a host; text to read comes last among them, and is not in ``argv``.
 
     That is what ``stdin`` holds, a line each, or ``file``, which is on the user's machine; "-" stands for the user's standard input.
+    ``about`` is what a reader of the words cannot know.
     """
 
     argv: tuple[str, ...]
     stdin: tuple[str, ...] = ()
     file: str | None = None
+    about: str = ""

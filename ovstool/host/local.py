@@ -15,6 +15,7 @@ from ovstool.host.deadline import Deadline
 if TYPE_CHECKING:
     import subprocess
 
+name = ""
 UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _CHUNK = 2**18  # bytes
 _OF_SUDO = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # the secure_path of sudoers(5)

@@ -4,6 +4,7 @@ The peer is not trusted: what it sends is bounded in size and held against what 
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -137,7 +138,9 @@ class Client(Conversation):
         raise self._refusal(error)
 
     def _log(self, method: str, params: list) -> None:
-        import logging  # here, while the server works on its answer: a Tab needs it for nothing else
+        if "logging" not in sys.modules:  # nobody listens: this is a Tab, of which the import would be a tenth
+            return
+        import logging
 
         log = logging.getLogger(__name__)
         if log.isEnabledFor(logging.INFO):

@@ -39,9 +39,10 @@ class UUID:
 
 
 _ONE = {
-    "_uuid": UUID, "name": str, "type": str, "target": str, "datapath_type": str, "datapath_version": str, "bridge": UUID, "next_cfg": int,
-    "is_connected": bool, "fake_bridge": bool, "select_all": bool, "stp_enable": bool, "rstp_enable": bool, "mcast_snooping_enable": bool,
-    "ingress_policing_rate": int, "ingress_policing_burst": int, "ingress_policing_kpkts_rate": int, "ingress_policing_kpkts_burst": int,
+    "_uuid": UUID, "_version": UUID, "name": str, "type": str, "target": str, "datapath_type": str, "datapath_version": str, "bridge": UUID,
+    "next_cfg": int, "is_connected": bool, "fake_bridge": bool, "select_all": bool, "stp_enable": bool, "rstp_enable": bool,
+    "mcast_snooping_enable": bool, "ingress_policing_rate": int, "ingress_policing_burst": int, "ingress_policing_kpkts_rate": int,
+    "ingress_policing_kpkts_burst": int,
 }  # fmt: skip
 _OPTIONAL = {
     "datapath_id": str, "fail_mode": str, "ovs_version": str, "db_version": str, "system_type": str, "system_version": str, "role": str,

@@ -225,7 +225,7 @@ def _read(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
             raise
     known: dict[int, list[str]] = {}
     for index, query in enumerate(queries):
-        names = schema.columns(server_schema, query.table) | {"_uuid"}
+        names = schema.columns(server_schema, query.table) | {"_uuid", "_version"}
         if all(condition[0] in names for condition in query.where):
             known[index] = [column for column in dict.fromkeys(query.columns) if column in names]
     answers = _select(client, [queries[index] for index in known], list(known.values()))

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ovstool.errors import quote
 from ovstool.host import CommandLine
 from ovstool.ovsdb.columns import defaults
 from ovstool.ovsdb.transaction import Query, Row, Transaction
@@ -28,8 +29,17 @@ _VERBS = {"insert": "add", "delete": "remove"}  # of mutations (RFC 7047, sectio
 
 def lines(txn: Transaction, wait: bool) -> list[CommandLine]:
     """The line; none for a transaction that changes nothing. Reads how the rows that it writes to are before."""
-    words = [word for command in commands(txn.writes, _rows(txn)) for word in ("--", *command)]
-    return [CommandLine(("ovs-vsctl", *([] if wait else ["--no-wait"]), *words[1:]))] if words else []
+    rows = _rows(txn)
+    told = commands(txn.writes, rows)
+    words = [word for command in told for word in ("--", *command)]
+    return [CommandLine(("ovs-vsctl", *([] if wait else ["--no-wait"]), *words[1:]), about=_about(told, rows))] if words else []
+
+
+def _about(told: Iterable[Words], rows: Mapping[str, Row]) -> str:
+    """Which bridges and ports the UUIDs are that stand where del-br and del-port cannot."""
+    gone = [(command[3], u) for command in told if command[0] == "remove" and command[3] in _MEMBERS for u in command[4:]]
+    known = [f"{u} is {_MEMBERS[column][0].lower()} {quote(str(rows[u]['name']))}" for column, u in gone if u in rows]
+    return f"in the line that does the same, {', '.join(known)}" if known else ""
 
 
 def _rows(txn: Transaction) -> dict[str, Row]:

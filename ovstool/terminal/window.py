@@ -12,9 +12,9 @@ def width_of(variable: str) -> int:
     return units.whole_number(os.environ.get(variable, ""), 1, _WIDEST) or 0
 
 
-def window_width() -> int:
-    """How wide what is printed for people may be: as $COLUMNS or the terminal says, else 80 characters."""
+def window_width(stream: int = 1) -> int:
+    """How wide what is printed for people may be: as $COLUMNS or the terminal of a stream says, else 80 characters."""
     try:
-        return width_of("COLUMNS") or os.get_terminal_size(1).columns or 80
+        return width_of("COLUMNS") or os.get_terminal_size(stream).columns or 80
     except OSError:
         return 80

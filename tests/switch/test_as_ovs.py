@@ -143,6 +143,21 @@ def test_rows_that_nothing_refers_to(database):
     assert re.fullmatch(r"ovs-vsctl destroy QoS (\S+ ?){2} -- destroy Queue (\S+ ?){2}", line)
 
 
+def test_what_the_uuids_of_bridges_and_ports_are(database):
+    """del-br and del-port would leave a QoS that cannot be deleted in the same transaction."""
+    for command, removed, what in (
+        ("bridge del br0", "remove Open_vSwitch . bridges", "bridge br0"),
+        ("port del eth1", "remove Bridge br0 ports", "port eth1"),
+    ):
+        database.put(SHAPED)
+        for mode in ("-n", ""):
+            _, line, err = database.run(f"{command} --as-ovs {mode}")
+            row = re.search(rf"{removed} (\S+)$", line if mode else err, re.MULTILINE)[1]
+            assert f"ovstool: note: in the line that does the same, {row} is {what}\n" in err
+    database.put(PORTS)
+    assert "note: in the line" not in database.run("bridge del br0 --as-ovs")[2]
+
+
 def test_a_bridge_that_a_collector_set_refers_to(database):
     """It has to go with the bridge, which it would keep in the database."""
     ends = []

@@ -99,6 +99,20 @@ def test_the_columns_left_out_are_named(switch, ovstool):
     assert "iface_id" in ovstool("port list").stdout
 
 
+def test_a_note_is_folded_at_spaces_and_what_can_be_copied_is_not(switch, ovstool):
+    command = "qos set eth1 --max-rate 10mbit --queue 1:min=5mbit"
+    ovstool(command)
+    [note] = ovstool(command).stderr.splitlines()
+    remedy = "ovstool qos set eth1 --merge --queue 0"
+    assert len(note) > 120 and note.endswith(f"; try: {remedy}")
+    for columns in (20, 40, 80, 120, 300):
+        first, *lines = shown(shlex.split(command), switch.environ, columns, of="both").splitlines()
+        assert first == "eth1: unchanged"
+        assert columns == 300 or lines.pop() == f"    try: {remedy}"
+        assert [line for line in lines if len(line) > columns] == []
+        assert note.startswith(" ".join(" ".join(lines).split()))
+
+
 def subprocess_stderr(switch, command: str) -> str:
     return shown(shlex.split(command), switch.environ, 80, of="stderr")
 

@@ -204,6 +204,24 @@ def test_help_for_what_is_no_command(words):
     assert (code, page, said.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("qos sett", "ovstool help qos set"),
+        ("qos xyzzy", "ovstool help qos"),
+        ("add-br br3", "ovstool help bridge add"),
+        ("ports", "ovstool help port list"),
+        ("counters", "ovstool help stats"),
+        ("p", "ovstool help port list or ovstool help port show or ovstool help port add"),
+        ("fdb/show", "ovstool help"),
+        ("xyzzy", "ovstool help"),
+    ],
+)
+def test_what_is_meant_is_a_page_too(words, meant):
+    code, out, err = ran(f"help {words}")
+    assert (code, out) == (2, "") and err.endswith(f"; try: {meant}\n")
+
+
 def test_heads_are_bold_on_a_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)

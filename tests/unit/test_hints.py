@@ -107,6 +107,13 @@ qos/show eth1 | ovstool qos explain eth1
 bond/show bond0 | ovstool port show bond0
 bond/list | ovstool port list
 dpif/show | ovstool show
+fdb/show br0 | ovs-appctl fdb/show br0 (ovstool has no command for it)
+ovs-appctl coverage/show | ovs-appctl coverage/show (ovstool has no command for it)
+mod-port br0 eth1 up | ovs-ofctl mod-port br0 eth1 up (ovstool has no command for it)
+dump-groups br0 | ovs-ofctl dump-groups br0 (ovstool has no command for it)
+ovs-ofctl add-meter br0 meter=1 | ovs-ofctl add-meter br0 meter=1 (ovstool has no command for it)
+find interface 'name=a b' | ovs-vsctl find interface 'name=a b' (ovstool has no command for it)
+meter br0 |
 bridge create br3 | ovstool bridge add br3
 bridge new br3 | ovstool bridge add br3
 bridge delete br3 | ovstool bridge del br3
@@ -204,7 +211,7 @@ def test_a_mistake_is_answered_with_what_to_type(typed, meant):
 
 def test_what_is_to_be_typed_is_a_command():
     for _, meant in TABLE:
-        for command in meant.split(" or ") if meant and not meant.endswith("(ovstool has no option for it)") else ():
+        for command in meant.split(" or ") if meant and "(ovstool has no " not in meant else ():
             words = shlex.split(command)
             assert words[0] == "ovstool" and (words[1] in COMMANDS or " ".join(words[1:3]) in COMMANDS)
     assert len(TABLE) > 150

@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 
+from ovstool.host import CommandLine
 from ovstool.openflow import ofctl_line
 from ovstool.openflow.syntax.given_flows import GivenFlows
 
@@ -26,7 +27,7 @@ FILE = ["ip actions=drop", "", "# none"]
 )
 def test_a_deletion(bridge, protocols, command, match, typed):
     line = ofctl_line.line(bridge, protocols, command, None, match)
-    assert line == (("ovs-ofctl", *shlex.split(typed)), (), None)
+    assert line == CommandLine(("ovs-ofctl", *shlex.split(typed)))
 
 
 @pytest.mark.parametrize(
@@ -49,4 +50,4 @@ def test_a_deletion(bridge, protocols, command, match, typed):
 )  # fmt: skip
 def test_flows_that_are_given(flows, command, typed, stdin, file):
     line = ofctl_line.line("br0", (), command, flows, "")
-    assert line == (("ovs-ofctl", "-O", "OpenFlow14", *shlex.split(typed)), stdin, file)
+    assert line == CommandLine(("ovs-ofctl", "-O", "OpenFlow14", *shlex.split(typed)), stdin, file)

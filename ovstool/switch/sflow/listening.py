@@ -72,7 +72,7 @@ def _here(switch: Switch, origin: Origin) -> Batches:
 
 def _far(switch: Switch, origin: Origin) -> Batches:
     switch.give_until(time.monotonic() + _FOR_EVER_S)
-    where = str(getattr(switch.host, "name", "this machine"))
+    where = switch.host.name
     output = io.BufferedReader(capture.Chunks(_unending(where, switch.stream(far_collector.argv(origin.bind, _port(origin))))), _CHUNK)
     answer = _answer(where, output)
     match answer.word:
