@@ -10,7 +10,7 @@ from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, mapping, ofport, one
 from ovstool.switch import Switch
 from ovstool.switch.iproute import ip
-from ovstool.switch.sflow.targets import is_ip
+from ovstool.switch.sflow.targets import is_ip, plain_ip
 
 _COLUMNS = {
     "Interface": ("name", "ifindex", "ofport", "external_ids"),
@@ -75,7 +75,8 @@ class PortNames:
             names = {uuid: _name(row) for uuid, row in tables["Interface"].items()}
             self._by_index = _by_index(tables, names)
             self._by_number = _by_number(tables, names)
-            self._agents = {str(one(row["agent"])) for row in tables["sFlow"].values()} | _addresses(switch)
+            agents = {str(one(row["agent"])) for row in tables["sFlow"].values()} | _addresses(switch)
+            self._agents = {written for agent in agents for written in _written(agent)}
         finally:
             switch.close()  # which nobody answers the server's probes on
             self._due = time.monotonic() + _AGAIN_S
@@ -101,6 +102,14 @@ def _by_number(tables: Tables, names: Mapping[str, PortName]) -> dict[tuple[str,
             if uuid in names and (number := ofport(tables["Interface"][uuid]["ofport"])):
                 found[str(one(bridge["datapath_id"])), number] = names[uuid]
     return found
+
+
+def _written(agent: str) -> set[str]:
+    """An address in each way in which a datagram may have it; none for what is no address."""
+    address = plain_ip(agent)
+    if address is None:
+        return set()
+    return {address} if ":" in address else {address, f"::ffff:{address}"}
 
 
 def _addresses(switch: Switch) -> set[str]:
