@@ -3,8 +3,9 @@
 import argparse
 from typing import Any, Literal
 
+from ovstool import units
 from ovstool.commands.options import parsed_by, word
-from ovstool.errors import UsageError
+from ovstool.errors import UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
 from ovstool.switch.sflow import targets
@@ -62,7 +63,7 @@ class SflowEnable(SwitchWriter):
             "--sampling", metavar="N", type=_sampling, help=f"sample one packet in N; auto: by link speed (default: {sflow.SAMPLING})"
         )
         parser.add_argument(
-            "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
+            "--polling", metavar="S", type=number(0, sflow.MOST_POLLING_S), help="send counters every S seconds, 0 for never (default: 30)"
         )
         parser.add_argument("--header", metavar="BYTES", type=_header, help="bytes of each sampled packet, up to 612 (default: 128)")
         parser.add_argument("--force", action="store_true", help="write what the checks of agent and collectors refuse")
@@ -114,7 +115,9 @@ def _agent(text: str) -> str:
 def _sampling(text: str) -> int | Literal["auto"]:
     if text == sflow.AUTO:
         return sflow.AUTO
-    value = number(1, 2**32 - 1)(text)
+    value = units.whole_number(text, 1, 2**32 - 1)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from 1 to {sflow.MOST_SAMPLING}, nor {sflow.AUTO}")
     if value > sflow.MOST_SAMPLING:
         raise argparse.ArgumentTypeError(
             f"{text}: Open vSwitch would sample at a different rate; up to {sflow.MOST_SAMPLING} it is accurate to 1%"
