@@ -117,11 +117,11 @@ def _wanted(switch: Switch, spec: SflowSpec, answers: HostAnswers) -> Row:
         if not spec.force:
             raise problem
         switch.notes.append(f"{problem.what}: {problem.why}")
-    if switch.host_is_known and _address(spec) and not answers.addresses:
-        switch.notes.append(f"agent {spec.agent}: no interface of the switch's host has this address; collectors are told it all the same")
     if spec.header is not None and spec.header > SAFE_HEADER:
         why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and may be too long to be sent"
         switch.notes.append(f"--header {spec.header}: {why}; {SAFE_HEADER} is safe for all")
+    if switch.host_is_known and _address(spec) and not answers.addresses:
+        switch.notes.append(f"agent {spec.agent}: no interface of the switch's host has this address; collectors are told it all the same")
     given = {"agent": agent, "polling": spec.polling_s, "header": spec.header}
     row: Row = {"targets": to_set(targets.target(*collector) for collector in collectors)}
     return row | {column: value for column, value in given.items() if value is not None}
