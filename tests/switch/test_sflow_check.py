@@ -15,11 +15,13 @@ import pytest
 from severity import SFLOW_ERRORS, SFLOW_WARNINGS
 
 from ovstool.errors import Unreachable
+from ovstool.host import local
 from ovstool.switch import Switch
 from ovstool.switch.checks import sflow as check_sflow
 from ovstool.switch.checks.sflow import state
 from ovstool.switch.checks.sflow.probe import Probes
 from ovstool.switch.checks.sflow.state import Export
+from ovstool.switch.sflow import second_target
 
 MARK = "ovstool-check:"
 ROW = "agent=br0 targets='\"10.0.0.1:6343\"'"
@@ -193,6 +195,35 @@ def test_without_time_or_connection_nothing_is_made_up(switch):
     assert left.remedy == (("ovstool", "sflow", "list"),) and "127.0.0.1:" in left.evidence
     with pytest.raises(Unreachable):
         check_sflow._heard(lost, [export], host, Probes(), 0.1, False)
+
+
+class _AsNobody:
+    """This machine, for a user who has no rights but may open the database, as a group may from Open vSwitch 3.3 on."""
+
+    open, stream, close = staticmethod(local.open), staticmethod(local.stream), staticmethod(local.close)
+
+    def run(self, argv, timeout_s, stdin=b""):
+        return local.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv], timeout_s, stdin)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_user_who_may_not_look_into_the_network_is_told_so(switch, mode):
+    sampled(switch, "agent=br0 targets='\"10.0.0.1:6343\"' header=20")
+    pid_file = switch.box.directory / "ovs-vswitchd.pid"
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (switch.box.directory, pid_file)}
+    switch.box.directory.chmod(0o755)
+    pid_file.chmod(mode)
+    try:
+        asked = Switch(switch.box.db, host=_AsNobody())
+        found = check_sflow.check(asked, [], Probes(), 0.1)
+        left = second_target.listened_to(asked, {"192.0.2.1:1"})
+        asked.close()
+    finally:
+        for path, before in modes.items():
+            path.chmod(before)
+    assert [finding.problem for finding in found] == ["header too short"]
+    assert [note.partition(":")[0] for note in asked.notes] == ["only the rows were checked"]
+    assert left == (set() if mode == 0o644 else {"192.0.2.1:1"}), "which may be in use"
 
 
 def test_the_second_target_is_no_configuration(switch, ovstool):

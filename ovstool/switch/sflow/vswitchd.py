@@ -10,11 +10,13 @@ from typing import NamedTuple
 from ovstool.switch import Switch
 from ovstool.switch.sflow import targets
 
-# Of another program that has the number by now, or of none, what is looked at are the sockets where we are.
+# Of another program that has the number by now, or of none, what is looked at are the sockets where we are. Only its user and root see which
+# network namespace a process has, but who has the same one sees the same file of sockets.
 _LOOK = r"""
 echo order $(printf '\1\0' | od -An -tu2)
-pid=$(cat "$1/ovs-vswitchd.pid"); p=/proc/$pid
-if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
+pid=$(cat "$1/ovs-vswitchd.pid") || [ ! -e "$1/ovs-vswitchd.pid" ] || echo hidden
+p=/proc/$pid
+if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then [ -e "$p/ns/net" ] || [ "$p/net/udp" -ef /proc/self/net/udp ] || echo hidden; sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
 cat "$p/net/udp" "$p/net/udp6" | sed 's/^/udp /'
 ls -l "$p/fd" | sed -n 's/.*socket:\[\([0-9]*\)\]$/own \1/p'
 log=$(tr '\0' '\n' <"$p/cmdline" | sed -n 's/^--log-file=//p')
@@ -53,6 +55,7 @@ class Vswitchd(NamedTuple):
 
     ``state`` is the letter of proc(5), None where no such process is seen. ``sockets`` are those of its network namespace, ``own`` the
     inodes of its own ones, empty where this user may not know them. ``log`` has the last warnings about sFlow, where it may be read.
+    ``is_hidden``: this user may not know in which network it is, and that is not ours, or may not be.
     """
 
     pid: int | None
@@ -60,6 +63,7 @@ class Vswitchd(NamedTuple):
     sockets: list[UdpSocket]
     own: frozenset[int]
     log: list[Logged]
+    is_hidden: bool = False
 
     def to(self, host: str, port: int) -> list[UdpSocket]:
         """Its sockets that are connected to a collector, whose address may have a scope, and is IPv4 where it is mapped into IPv6."""
@@ -97,7 +101,7 @@ def shown(output: str) -> Vswitchd:
                 case ["log", *_] if found := re.fullmatch(_LOGGED, line):
                     log.append((_seconds(found[1]), found[2]))
     logged = [Logged(now - at, said) for at, said in log] if now is not None else []
-    return Vswitchd(pid, state, sockets, frozenset(own if state else ()), logged)
+    return Vswitchd(pid, state, sockets, frozenset(own if state else ()), logged, "hidden" in output.splitlines())
 
 
 def _seconds(text: str) -> float:

@@ -98,7 +98,8 @@ class Host(NamedTuple):
 
     ``answers`` are those about agents and collectors, None where they could not be had; ``vswitchd`` is None where it cannot be looked at,
     ``is_running`` is False where it is certain that it does not run. ``network`` are the words that run a program among its interfaces and
-    routes, ``local`` all addresses there; empty where they could not be had.
+    routes, ``local`` all addresses there; empty where they could not be had. ``is_hidden``: the network that it is in is not ours, or may not be, and this user may not look
+    into it.
     """
 
     answers: HostAnswers | None
@@ -106,6 +107,7 @@ class Host(NamedTuple):
     is_running: bool
     network: Argv = ()
     local: frozenset[str] = frozenset()
+    is_hidden: bool = False
 
     def addresses_of(self, agent: str | None) -> list[str] | None:
         """The addresses of the interface that is to be the agent; None where there is no such interface, or none is named."""
@@ -181,8 +183,10 @@ def _interface(row: Row) -> SampledInterface:
 
 def observed(switch: Switch, exports: Sequence[Export]) -> Host:
     """What the switch's host has of agents, routes and ovs-vswitchd; what cannot be asked is noted, and left out."""
-    answers = switch.attempt("what the host has of agents and routes", _answers, switch, exports)
     daemon = switch.attempt("what ovs-vswitchd has open", vswitchd.look, switch)
+    if daemon and daemon.is_hidden:
+        return Host(None, None, True, is_hidden=True)
+    answers = switch.attempt("what the host has of agents and routes", _answers, switch, exports)
     is_running = bool(daemon and daemon.state) or _may_run(switch)
     network = switch.attempt("in which network ovs-vswitchd is", lambda: switch.in_its_network) or []
     links = switch.attempt("which addresses the host has", ip, switch, "address", "show") or []
