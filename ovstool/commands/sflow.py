@@ -22,7 +22,7 @@ class SflowEnable(SwitchWriter):
     First it asks the host of the switch, and refuses what ovs-vswitchd would silently ignore: an agent that does not exist or
     has no address (its address on the route to a collector would be taken, or nothing would be sent), and a collector whose
     name has no address there, which has no route, or whose address is a broadcast address. --force writes that all the same,
-    but for a name.
+    but for a name. An agent's address that the host does not have is written with a note.
 
     --sampling auto follows Host sFlow: one packet in N, where N is the speed of the bridge's fastest link in Mbit/s, but at
     least 100; where no port tells a speed, it is 400. A tap or a veth counts only where there is nothing else, as its speed is

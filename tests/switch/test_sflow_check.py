@@ -183,9 +183,13 @@ def test_an_address_that_the_host_has_no_more(switch, ovstool, paste):
         renumber("10.0.0.253", "10.0.0.254")
 
 
-def test_without_time_or_connection_nothing_is_made_up(switch):
+def test_without_time_or_connection_nothing_is_made_up(switch, tmp_path):
     """That ovs-vswitchd does not run is said of one that certainly does not; what is found is told before what could not be looked at."""
-    assert state._may_run(Switch(switch.box.db, timeout_s=0.0001))
+    assert state._may_run(Switch(switch.box.db, timeout_s=0.0001)) and state._may_run(Switch(switch.box.db))
+    nobody = Switch(f"unix:{tmp_path}/db.sock")
+    assert not state._may_run(nobody)
+    (tmp_path / "ovs-vswitchd.pid").write_text("4194304\n")
+    assert not state._may_run(nobody), "whose pid file was left"
     lost = Switch(f"unix:{switch.box.directory}/gone.sock")
     export = Export("br0", "row", None, ["10.0.0.1:6343"], 400, 30, 128, "aa")
     host = state.Host(None, None, True)

@@ -221,6 +221,7 @@ def test_what_is_read_of_ovs_vswitchd():
     assert found.logged("sFlow agent").text == "could not determine IP address for sFlow agent"
     swapped = "order 256\nudp 1: 0A0000FE:EAC6 0A000005:18C7 1 0 0 0 0 0 7 0 0"
     assert vswitchd.shown(swapped).sockets == [UdpSocket("10.0.0.254", 60102, "10.0.0.5", 6343, 7)], "of a host with the other byte order"
+    assert vswitchd.shown(SHOWN.replace("state S", "state Z")).state is None, "it has ended"
     lies = "state S x\nown 1e9\nudp 1: zz:1 1:1 2 3 4 5 6 7 8 9\nudp 1: 00000000:0 1 2 3 4 5 6 7 8 9\nnow never\nlog 2026-99-22T09:44:06.8Z|1|sflow|WARN|x\n\udcff"
     assert vswitchd.shown(lies) == vswitchd.shown("") == Vswitchd(None, None, [], frozenset(), [])
     assert vswitchd.shown("own 5\nnow 2026-11-22T10:01:00\n").own == frozenset(), "of the program that looked"

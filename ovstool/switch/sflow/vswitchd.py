@@ -16,7 +16,7 @@ _LOOK = r"""
 echo order $(printf '\1\0' | od -An -tu2)
 pid=$(cat "$1/ovs-vswitchd.pid") || [ ! -e "$1/ovs-vswitchd.pid" ] || echo hidden
 p=/proc/$pid
-if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then [ -e "$p/ns/net" ] || [ "$p/net/udp" -ef /proc/self/net/udp ] || echo hidden; sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
+if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then [ -e "$p/ns/net" ] || [ ! -e "$p/net/udp" ] || [ "$p/net/udp" -ef /proc/self/net/udp ] || echo hidden; sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
 cat "$p/net/udp" "$p/net/udp6" | sed 's/^/udp /'
 ls -l "$p/fd" | sed -n 's/.*socket:\[\([0-9]*\)\]$/own \1/p'
 log=$(tr '\0' '\n' <"$p/cmdline" | sed -n 's/^--log-file=//p')
@@ -24,6 +24,7 @@ tail -c 262144 "${log:-/var/log/openvswitch/ovs-vswitchd.log}" | grep -aE '\|(sf
 date -u '+now %Y-%m-%dT%H:%M:%S'
 """
 _LOGGED = r"log ([0-9T:-]{19})\S*Z\|[0-9]+\|(?:sflow|collectors|bridge)[^|]*\|(?:WARN|ERR)\|(.*)"
+_ENDED = ("Z", "X")  # states of proc(5): a process that its parent has not asked about yet
 _TIME = "%Y-%m-%dT%H:%M:%S"  # UTC, as the log has it
 _ORDERS = {"1": "little", "256": "big"}  # what the bytes 1, 0 are as a number of 16 bits
 _INODE = 10  # the column of /proc/net/udp (proc(5)), behind our word
@@ -94,7 +95,7 @@ def shown(output: str) -> Vswitchd:
                     order = _ORDERS[number]
                 case ["own", inode]:
                     own.add(int(inode))
-                case ["state", letter, number]:
+                case ["state", letter, number] if letter not in _ENDED:
                     pid, state = int(number), letter
                 case ["now", text]:
                     now = _seconds(text)

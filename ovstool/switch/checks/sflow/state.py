@@ -15,7 +15,7 @@ from ovstool.switch.sflow.targets import Collector
 from ovstool.switch.sflow.vswitchd import Vswitchd
 
 _PATIENCE_S = 5
-_NOBODY = ("No such file or directory", "Connection refused")  # errors of ovs-appctl: no pid file or socket, or a socket that was left
+_UNTOLD = ("Permission denied", "Alarm clock")  # errors of ovs-appctl that do not say whether anybody is there
 _TABLES = {
     "Bridge": ("name", "sflow", "datapath_id", "ports", "controller"), "Controller": ("local_ip",), "Port": ("interfaces",),
     "Interface": ("name", "type", "ofport", "ifindex"), "sFlow": ("agent", "targets", "sampling", "polling", "header", "external_ids"),
@@ -208,7 +208,7 @@ def _may_run(switch: Switch) -> bool:
         asked = switch.appctl(f"--timeout={_PATIENCE_S}", "version")
     except OvstoolError:
         return True  # there was no program or no time to ask
-    return asked.status == 0 or not any(words in asked.stderr for words in _NOBODY)
+    return asked.status == 0 or any(words in asked.stderr for words in _UNTOLD)
 
 
 def _collector(target: str) -> Collector | None:
