@@ -6,9 +6,8 @@ from typing import NamedTuple
 from ovstool.errors import OvstoolError, UsageError
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, ofport, one
-from ovstool.switch import Argv, Switch, lookup, sflow
+from ovstool.switch import Argv, Switch, iproute, lookup, sflow
 from ovstool.switch.accepts import port_types
-from ovstool.switch.iproute import ip
 from ovstool.switch.sflow import host_answers, second_target, targets, vswitchd
 from ovstool.switch.sflow.host_answers import HostAnswers, Route
 from ovstool.switch.sflow.targets import Collector
@@ -98,8 +97,8 @@ class Host(NamedTuple):
 
     ``answers`` are those about agents and collectors, None where they could not be had; ``vswitchd`` is None where it cannot be looked at,
     ``is_running`` is False where it is certain that it does not run. ``network`` are the words that run a program among its interfaces and
-    routes, ``local`` all addresses there; empty where they could not be had. ``is_hidden``: the network that it is in is not ours, or may not be, and this user may not look
-    into it.
+    routes, ``local`` all addresses there; empty where they could not be had. ``is_hidden``: it is in a network that is not ours, or may not
+    be, and that this user may not look into.
     """
 
     answers: HostAnswers | None
@@ -189,8 +188,7 @@ def observed(switch: Switch, exports: Sequence[Export]) -> Host:
     answers = switch.attempt("what the host has of agents and routes", _answers, switch, exports)
     is_running = bool(daemon and daemon.state) or _may_run(switch)
     network = switch.attempt("in which network ovs-vswitchd is", lambda: switch.in_its_network) or []
-    links = switch.attempt("which addresses the host has", ip, switch, "address", "show") or []
-    local = {plain for link in links for info in link.get("addr_info") or () if (plain := targets.plain_ip(str(info.get("local"))))}
+    local = switch.attempt("which addresses the host has", iproute.addresses, switch) or ()
     return Host(answers, daemon, is_running, tuple(network), frozenset(local))
 
 
