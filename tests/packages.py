@@ -111,7 +111,18 @@ def new_debian(root: Path) -> Path:
     codename = platform.freedesktop_os_release()["VERSION_CODENAME"]
     sites = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Release: {codename}"])
     packages = ",".join(DEBIAN.split())
-    run(["mmdebstrap", "--mode=root", "--variant=apt", "--dpkgopt=force-unsafe-io", f"--include={packages}", codename, root, sites.split()[0]])
+    run(
+        [
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=apt",
+            "--dpkgopt=force-unsafe-io",
+            f"--include={packages}",
+            codename,
+            root,
+            sites.split()[0],
+        ]
+    )
     return root
 
 

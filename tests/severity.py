@@ -83,6 +83,7 @@ DISABLING = frozenset(  # with which nothing of what was asked for is in effect
 # The same of ``sflow check``.
 SFLOW_WARNINGS = frozenset(
     [
+        "a target of this check is left",
         "another program changes sFlow",
         "header too long for tunnels",
         "header too short",
@@ -92,6 +93,9 @@ SFLOW_WARNINGS = frozenset(
 )
 SFLOW_ERRORS = frozenset(
     [
+        "ovs-vswitchd has not set up the bridge",
+        "ovs-vswitchd sends from an address that is gone",
+        "polling out of range",
         "bridges have one sub-agent",
         "counters differ from the switch's",
         "datagrams are malformed",

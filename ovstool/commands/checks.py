@@ -112,7 +112,9 @@ class SflowCheck(_Check):
     where this command listens, and counters are sent every second. The agent's address, the sampling rate and the counters
     of interfaces in what arrives are held against the switch. Afterwards the row is as it was; should the command be killed
     meanwhile, the next sflow command puts it back. With each of these two changes ovs-vswitchd starts its agent anew, which
-    collectors see. With --read-only or --dry-run nothing is changed, and datagrams are not looked at.
+    collectors see. It then reads the address of the agent's interface again, so an old one that it had sent until then is
+    found only where datagrams also leave with that address. With --read-only or --dry-run nothing is changed, and datagrams
+    are not looked at.
 
     Examples:
       ovstool sflow check

@@ -3,8 +3,9 @@
 import argparse
 from typing import Any, Literal
 
+from ovstool import units
 from ovstool.commands.options import parsed_by, word
-from ovstool.errors import UsageError
+from ovstool.errors import UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
 from ovstool.switch.sflow import targets
@@ -21,7 +22,7 @@ class SflowEnable(SwitchWriter):
     First it asks the host of the switch, and refuses what ovs-vswitchd would silently ignore: an agent that does not exist or
     has no address (its address on the route to a collector would be taken, or nothing would be sent), and a collector whose
     name has no address there, which has no route, or whose address is a broadcast address. --force writes that all the same,
-    but for a name.
+    but for a name. An agent's address that the host does not have is written with a note.
 
     --sampling auto follows Host sFlow: one packet in N, where N is the speed of the bridge's fastest link in Mbit/s, but at
     least 100; where no port tells a speed, it is 400. A tap or a veth counts only where there is nothing else, as its speed is
@@ -62,7 +63,7 @@ class SflowEnable(SwitchWriter):
             "--sampling", metavar="N", type=_sampling, help=f"sample one packet in N; auto: by link speed (default: {sflow.SAMPLING})"
         )
         parser.add_argument(
-            "--polling", metavar="S", type=number(0, 2**31 - 1), help="send counters every S seconds, 0 for never (default: 30)"
+            "--polling", metavar="S", type=number(0, sflow.MOST_POLLING_S), help="send counters every S seconds, 0 for never (default: 30)"
         )
         parser.add_argument("--header", metavar="BYTES", type=_header, help="bytes of each sampled packet, up to 612 (default: 128)")
         parser.add_argument("--force", action="store_true", help="write what the checks of agent and collectors refuse")
@@ -114,7 +115,9 @@ def _agent(text: str) -> str:
 def _sampling(text: str) -> int | Literal["auto"]:
     if text == sflow.AUTO:
         return sflow.AUTO
-    value = number(1, 2**32 - 1)(text)
+    value = units.whole_number(text, 1, 2**32 - 1)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from 1 to {sflow.MOST_SAMPLING}, nor {sflow.AUTO}")
     if value > sflow.MOST_SAMPLING:
         raise argparse.ArgumentTypeError(
             f"{text}: Open vSwitch would sample at a different rate; up to {sflow.MOST_SAMPLING} it is accurate to 1%"

@@ -14,3 +14,10 @@ def ip(switch: Switch, *words: str) -> list[dict[str, Any]]:
     except (ValueError, RecursionError):  # the latter of what is nested without end
         return []
     return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
+
+
+def addresses(switch: Switch) -> set[str]:
+    """The addresses of all interfaces, as ip writes them. Raises as ``ip``."""
+    listed = [link.get("addr_info") for link in ip(switch, "address", "show")]
+    found = [info.get("local") for each in listed if isinstance(each, list) for info in each if isinstance(info, dict)]
+    return {address for address in found if isinstance(address, str)}

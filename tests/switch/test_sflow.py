@@ -122,6 +122,7 @@ BAD = {
     "--collector 10.0.0.5 --header 0": "not a whole number",
     "--collector 10.0.0.5 --sampling 0": "not a whole number",  # none at all, in ofproto-dpif-sflow.c
     "--collector 10.0.0.5 --sampling 42949673": "up to 42949672",
+    "--collector 10.0.0.5 --sampling fast": "nor auto",
     "--collector 10.0.0.5 --sampling 4294967297": "not a whole number",
     "--collector 10.0.0.5 --polling -1": "not a whole number",
     "--collector 10.0.0.5:0": "a port from 1 to 65535",
@@ -155,9 +156,14 @@ def test_the_agent(switch, ovstool, refused):
     assert (forced.code, forced.stdout) == (0, "br0: created\n")
     assert forced.stderr.startswith("ovstool: note: agent nosuch: there is no such interface, so ovs-vswitchd uses its address")
     # An address is taken as it is (sflow_choose_agent_address of ofproto-dpif-sflow.c, from 2.10 on).
-    for given, stored in (("192.0.2.77", "192.0.2.77"), ("2001:DB8:0::7", "2001:db8::7")):
+    foreign = "ovstool: note: agent {}: no interface of the switch's host has this address; collectors are told it all the same\n"
+    for given, stored, said in (
+        ("192.0.2.77", "192.0.2.77", foreign),
+        ("2001:DB8:0::7", "2001:db8::7", foreign),
+        ("127.0.0.1", "127.0.0.1", ""),
+    ):
         enabled = ovstool(f"sflow enable --collector 127.0.0.1 --agent {given}")
-        assert (enabled.stdout, enabled.stderr) == ("br0: updated\n", "")
+        assert (enabled.stdout, enabled.stderr) == ("br0: updated\n", said.format(stored))
         assert exported(switch, "br0")["agent"] == stored
         assert ovstool(f"sflow enable --collector 127.0.0.1 --agent {given}").stdout == "br0: unchanged\n"
 

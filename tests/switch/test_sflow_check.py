@@ -14,6 +14,15 @@ from contextlib import contextmanager
 import pytest
 from severity import SFLOW_ERRORS, SFLOW_WARNINGS
 
+from ovstool.errors import Unreachable
+from ovstool.host import local
+from ovstool.switch import Switch
+from ovstool.switch.checks import sflow as check_sflow
+from ovstool.switch.checks.sflow import state
+from ovstool.switch.checks.sflow.probe import Probes
+from ovstool.switch.checks.sflow.state import Export
+from ovstool.switch.sflow import second_target
+
 MARK = "ovstool-check:"
 ROW = "agent=br0 targets='\"10.0.0.1:6343\"'"
 
@@ -97,6 +106,8 @@ FAULTS = {
     f"{ROW} sampling=0": ("sampling out of range", "turns sFlow off", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
     f"{ROW} header=700": ("header too long", "longer than 612", "--agent br0 --header 472"),
     f"{ROW} header=20": ("header too short", "end at 34", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
+    f"{ROW} polling=99999999999": ("polling out of range", "makes 1215752191 s", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
+    "agent=br0 targets='\"0.0.0.0\"'": ("not the address of a collector", "0.0.0.0 is not the address of a host", "disable br0"),
     "agent=br0 targets='\"x y\"'": ("not the address of a collector", '"x y"', "disable br0"),
     r"""agent='"\u001b[31m"' targets='"10.0.0.1"' """: ("the agent is no interface of this host", r"\x1b[31m", "enable br0"),
 }
@@ -145,6 +156,78 @@ def test_a_collector_that_had_no_route_when_its_socket_was_to_be_opened(switch, 
     assert "Network is unreachable" in result.json[0]["evidence"], "which its log has"
     paste(result.json[0]["remedy"])
     assert problems(ovstool("sflow check -f json --dry-run")) == []
+
+
+def test_a_bridge_that_was_not_set_up_is_no_fault_of_the_others(switch, ovstool):
+    switch.vsctl("--no-wait add-br br9 -- set bridge br9 datapath_type=nosuch")
+    sampled(switch, bridges="br0 br9")
+    (found,) = ovstool("sflow check -f json --for 0.1").json
+    assert (found["bridge"], found["problem"]) == ("br9", "ovs-vswitchd has not set up the bridge")
+    assert "failed to create bridge br9" in found["evidence"], "which its log has"
+
+
+def test_an_address_that_the_host_has_no_more(switch, ovstool, paste):
+    def renumber(old: str, new: str) -> None:
+        for words in (f"addr del {old}/24 dev br0", f"addr add {new}/24 dev br0"):
+            switch.tool("ip", "-n", switch.box.namespace, *words.split())
+
+    sampled(switch)
+    assert problems(ovstool("sflow check -f json --dry-run")) == []
+    renumber("10.0.0.254", "10.0.0.253")
+    try:
+        result = ovstool("sflow check -f json --dry-run")
+        assert problems(result) == ["ovs-vswitchd sends from an address that is gone"] and "10.0.0.254" in result.json[0]["evidence"]
+        paste(result.json[0]["remedy"])
+        assert problems(ovstool("sflow check -f json --dry-run")) == []
+    finally:
+        renumber("10.0.0.253", "10.0.0.254")
+
+
+def test_without_time_or_connection_nothing_is_made_up(switch, tmp_path):
+    """That ovs-vswitchd does not run is said of one that certainly does not; what is found is told before what could not be looked at."""
+    assert state._may_run(Switch(switch.box.db, timeout_s=0.0001)) and state._may_run(Switch(switch.box.db))
+    nobody = Switch(f"unix:{tmp_path}/db.sock")
+    assert not state._may_run(nobody)
+    (tmp_path / "ovs-vswitchd.pid").write_text("4194304\n")
+    assert not state._may_run(nobody), "whose pid file was left"
+    lost = Switch(f"unix:{switch.box.directory}/gone.sock")
+    export = Export("br0", "row", None, ["10.0.0.1:6343"], 400, 30, 128, "aa")
+    host = state.Host(None, None, True)
+    assert check_sflow._heard(lost, [export], host, Probes(), 0.1, True) == []
+    assert lost.notes[-1].endswith("; so datagrams were not looked at")
+    (left,) = lost.found
+    assert left.remedy == (("ovstool", "sflow", "list"),) and "127.0.0.1:" in left.evidence
+    with pytest.raises(Unreachable):
+        check_sflow._heard(lost, [export], host, Probes(), 0.1, False)
+
+
+class _AsNobody:
+    """This machine, for a user who has no rights but may open the database, as a group may from Open vSwitch 3.3 on."""
+
+    open, stream, close = staticmethod(local.open), staticmethod(local.stream), staticmethod(local.close)
+
+    def run(self, argv, timeout_s, stdin=b""):
+        return local.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *argv], timeout_s, stdin)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_user_who_may_not_look_into_the_network_is_told_so(switch, mode):
+    sampled(switch, "agent=br0 targets='\"10.0.0.1:6343\"' header=20")
+    pid_file = switch.box.directory / "ovs-vswitchd.pid"
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (switch.box.directory, pid_file)}
+    switch.box.directory.chmod(0o755)
+    pid_file.chmod(mode)
+    try:
+        asked = Switch(switch.box.db, host=_AsNobody())
+        found = check_sflow.check(asked, [], Probes(), 0.1)
+        left = second_target.listened_to(asked, {"192.0.2.1:1"})
+        asked.close()
+    finally:
+        for path, before in modes.items():
+            path.chmod(before)
+    assert [finding.problem for finding in found] == ["header too short"]
+    assert [note.partition(":")[0] for note in asked.notes] == ["only the rows were checked"]
+    assert left == (set() if mode == 0o644 else {"192.0.2.1:1"}), "which may be in use"
 
 
 def test_the_second_target_is_no_configuration(switch, ovstool):

@@ -72,6 +72,7 @@ TAKES = "so ovs-vswitchd uses its address on the route to a collector, or sends 
 HINT = "; try: an interface with an address, an IP address, or --force"
 NO_ROUTE = "there is no route to it, and ovs-vswitchd looks for one only when its configuration changes"
 FORCE = "; try: another collector, or --force"
+NOBODYS = "note: agent {}: no interface of the switch's host has this address; collectors are told it all the same"
 BROADCAST = "a broadcast address, to which ovs-vswitchd cannot send"
 
 
@@ -80,7 +81,7 @@ BROADCAST = "a broadcast address, to which ovs-vswitchd cannot send"
     [
         # The loopback interface is on every machine, and has the routes to these.
         ("--agent lo --collector 127.0.0.1", 0, "lo", ""),
-        ("--agent 192.0.2.7 --collector 127.0.0.1", 0, "192.0.2.7", ""),
+        ("--agent 192.0.2.7 --collector 127.0.0.1", 0, "192.0.2.7", NOBODYS.format("192.0.2.7")),
         ("--collector 127.0.0.1", 0, "lo", ""),
         ("--collector 127.0.0.1 --collector 127.0.0.2", 0, "lo", ""),
         ("--collector [fe80::1%lo]", 6, None, f"collector fe80::1%lo: {NO_ROUTE}{FORCE}"),
@@ -144,7 +145,8 @@ def elsewhere(database, tmp_path):
         ("--collector 198.51.100.1 --collector 192.0.2.1 --force", 0, "d1", f"note: collector 192.0.2.1: {NO_ROUTE}"),
         ("--collector 198.51.100.1", 0, "d1", ""),
         ("--collector 198.51.100.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
-        ("--collector 198.51.100.1 --agent 192.0.2.2", 0, "192.0.2.2", ""),
+        ("--collector 198.51.100.1 --agent 192.0.2.2", 0, "192.0.2.2", NOBODYS.format("192.0.2.2")),
+        ("--collector 198.51.100.1 --agent 169.254.7.7", 0, "169.254.7.7", ""),
         ("--collector 203.0.113.1", 0, "169.254.7.7", ""),
         ("--collector 203.0.113.1 --agent d0", 6, None, f"agent d0: has no IP address, {TAKES}{HINT}"),
         ("--collector [fe80::9%d1]", 0, "d1", ""),

@@ -67,6 +67,8 @@ def test_what_a_check_is_using_stays(database):
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": ""}, "polling": 20}, ASKED),
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": "polling was unset, is 1"}}, {**ASKED, "polling": None}),
         ({"external_ids": MARK | {"rack": "7"}}, ASKED | {"external_ids": {"rack": "7"}}),
+        ({"external_ids": {"ovstool-check:127.0.0.1:20001": f"polling was {2**62}, is 1"}}, ASKED | {"polling": 2**62}),
+        ({"external_ids": {"ovstool-check:127.0.0.1:20001": f"polling was {10**19 - 1}, is 1"}}, ASKED | {"polling": 2**63 - 1}),
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": "polling was x, is y"}}, ASKED | {"polling": 1}),
         ({"targets": ["10.0.0.5:6343", "10.0.0.6:1"]}, ASKED | {"targets": ["10.0.0.5:6343", "10.0.0.6:1"]}),
         ({"targets": "127.0.0.1:20001"}, None),  # somebody has taken the collector away
@@ -98,7 +100,7 @@ def test_a_row_that_bridges_share(database):
 def test_nothing_that_can_be_written_there_does_harm(database):
     put(
         database,
-        external_ids={"ovstool-check:": "", "ovstool-check:\x1b[31m; reboot": "polling was 99999999999, is 1", "ovstool-check:x:٣": "\n"},
+        external_ids={"ovstool-check:": "", "ovstool-check:\x1b[31m; reboot": f"polling was {10**19}, is 1", "ovstool-check:x:٣": "\n"},
     )
     code, out, err = database.run("sflow list")
     assert code == 0 and "\x1b" not in out + err and err.count("\n") == 3

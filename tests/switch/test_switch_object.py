@@ -199,6 +199,11 @@ def test_programs_run_in_the_network_of_ovs_vswitchd(tmp_path):
     [
         ("""printf '[{"words": "%s"}, 5]' "$*\"""", [{"words": "-j route get 192.0.2.1"}]),
         ("echo '[]'", []),
+        ("""echo '[{"addr_info": 7}, {"addr_info": [7, {"local": 7}]}]'""", [{"addr_info": 7}, {"addr_info": [7, {"local": 7}]}]),
+        (
+            """echo '[{"addr_info": [{"local": "192.0.2.1"}], "owner": "192.0.2.1"}]'""",
+            [{"addr_info": [{"local": "192.0.2.1"}], "owner": "192.0.2.1"}],
+        ),
         ("echo '{}'", []),
         ("echo nonsense", []),
         ("echo '[{}]'; exit 1", []),
@@ -210,6 +215,7 @@ def test_what_ip_says(monkeypatch, tmp_path, script, items):
     (tmp_path / "ip").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert iproute.ip(Switch(f"unix:{tmp_path}/db.sock"), "route", "get", "192.0.2.1") == items
+    assert iproute.addresses(Switch(f"unix:{tmp_path}/db.sock")) == {"192.0.2.1"} & {item.get("owner") for item in items}
 
 
 # --- how it is changed

@@ -76,6 +76,11 @@ def test_nothing_is_wrong():
         ({"header": 472, "interfaces": [SampledInterface("vx", "vxlan", 2, None)]}, []),
         ({"header": 33}, [("header too short", False)]),
         ({"header": 34}, []),
+        ({"polling_s": -1}, [("polling out of range", False)]),
+        ({"polling_s": 2**32}, [("polling out of range", False)]),
+        ({"polling_s": 2**32 - 1}, []),
+        ({"polling_s": 0}, []),
+        ({"datapath_id": None}, [("ovs-vswitchd has not set up the bridge", True)]),
         ({"targets": ["x y"]}, [("not the address of a collector", True)]),
         ({"targets": ["10.0.0.5:6343", "[fe80::1]"]}, [("not the address of a collector", False)]),
         ({"agent": "eth9"}, [("the agent is no interface of this host", False)]),
@@ -114,6 +119,10 @@ def test_routes_and_sockets():
     assert checked(EXPORT, HOST, second) == [(missing, False)], "one socket for two bridges"
     both = DAEMON._replace(sockets=[SOCKET, SOCKET._replace(local_port=40001, inode=8)])
     assert checked(EXPORT, HOST._replace(vswitchd=both), second) == []
+    for off in ({"sampling": 0}, {"datapath_id": None}):
+        assert checked(EXPORT, HOST, second._replace(**off)) == [], "which has no sockets, so the one is this bridge's"
+    mapped = DAEMON._replace(sockets=[SOCKET._replace(local="::ffff:10.0.0.1", remote="::ffff:10.0.0.5")])
+    assert checked(EXPORT._replace(targets=["[::ffff:10.0.0.5]:6343"]), HOST._replace(vswitchd=mapped)) == []
     named = EXPORT._replace(targets=["collector.example"])
     assert checked(named, host(resolved={"collector.example": "10.0.0.5"})) == []
     assert checked(named, HOST) == [("not the address of a collector", True)]
@@ -135,6 +144,26 @@ def test_what_ovs_vswitchd_does_and_logs():
     assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=others))) == [], "of a socket that is closed"
 
 
+def test_an_address_that_is_gone():
+    failed = "10.0.0.1:40000<->10.0.0.5:6343: sending to collector failed (Network is unreachable)"
+    there = HOST._replace(local=frozenset(["10.0.0.1"]), vswitchd=DAEMON._replace(log=[Logged(3, failed)]))
+    assert checked(EXPORT, there) == [("sending to a collector fails", False)]
+    moved = there._replace(local=frozenset(["10.0.0.2"]))
+    assert checked(EXPORT, moved) == [("ovs-vswitchd sends from an address that is gone", False)], "and that is why it fails"
+    (finding,) = rules.findings(EXPORT, [EXPORT], moved)
+    assert finding.remedy == EXPORT.anew
+
+
+def test_what_is_logged_of_another_configuration_is_no_evidence():
+    logging = DAEMON._replace(log=[Logged(3, "bridge br0: no collectors could be initialized")])
+    two = EXPORT._replace(targets=["10.0.0.5", "10.9.0.9:7"])
+    reached = host(routes={"10.0.0.5": ROUTE, "10.9.0.9": ROUTE})._replace(vswitchd=logging)
+    (finding,) = rules.findings(two, [two], reached)
+    assert "it logged" not in finding.evidence, "one collector was"
+    off, *_ = rules.findings(two, [two], reached._replace(vswitchd=logging._replace(sockets=[])))
+    assert "it logged" in off.evidence
+
+
 def test_samples_that_are_dropped_are_logged():
     logging = HOST._replace(vswitchd=DAEMON._replace(log=[Logged(3, "sFlow agent error: receiver: flow sample too big for datagram")]))
     assert checked(EXPORT._replace(header=500), logging) == [("header too long", False)]
@@ -151,6 +180,21 @@ def test_remedies_ask_for_the_same():
         "ovstool sflow disable br0",
         "ovstool sflow enable br0 --collector 10.0.0.5:6343 --agent eth0",
     ]
+
+
+def test_remedies_are_accepted_whatever_else_is_wrong():
+    every = EXPORT._replace(agent="nosuch", targets=["10.0.0.5", "10.9.9.9", "gone.example"], sampling=0, polling_s=-1, header=9999)
+    told = HOST.told(every)
+    assert (told.refused, told.nameless) == ({"nosuch", "10.9.9.9"}, {"gone.example"})
+    kept = "ovstool sflow enable br0 --collector 10.0.0.5 --collector 10.9.9.9"
+    remedies = {finding.problem: " ".join(finding.remedy[-1]) for finding in rules.findings(told, [told], HOST)}
+    for problem in ("sampling out of range", "polling out of range", "header too long"):
+        assert remedies[problem] == f"{kept} --agent nosuch --header 472 --force"
+    assert remedies["the agent is no interface of this host"] == f"{kept} --header 472 --force"
+    fine = HOST.told(EXPORT)
+    assert fine == EXPORT and "--force" not in fine.anew[-1]
+    lost = HOST.told(EXPORT._replace(targets=["gone.example"]))
+    assert "gone.example" in lost.enabled_with(), "one collector at least"
 
 
 SHOWN = """state S 4711
@@ -175,6 +219,9 @@ def test_what_is_read_of_ovs_vswitchd():
     assert found.to("10.9.9.9", 6343) == found.sockets[:1] and found.to("::", 0) == []
     assert [line.age_s for line in found.log] == [40, 10]
     assert found.logged("sFlow agent").text == "could not determine IP address for sFlow agent"
+    swapped = "order 256\nudp 1: 0A0000FE:EAC6 0A000005:18C7 1 0 0 0 0 0 7 0 0"
+    assert vswitchd.shown(swapped).sockets == [UdpSocket("10.0.0.254", 60102, "10.0.0.5", 6343, 7)], "of a host with the other byte order"
+    assert vswitchd.shown(SHOWN.replace("state S", "state Z")).state is None, "it has ended"
     lies = "state S x\nown 1e9\nudp 1: zz:1 1:1 2 3 4 5 6 7 8 9\nudp 1: 00000000:0 1 2 3 4 5 6 7 8 9\nnow never\nlog 2026-99-22T09:44:06.8Z|1|sflow|WARN|x\n\udcff"
     assert vswitchd.shown(lies) == vswitchd.shown("") == Vswitchd(None, None, [], frozenset(), [])
     assert vswitchd.shown("own 5\nnow 2026-11-22T10:01:00\n").own == frozenset(), "of the program that looked"
@@ -208,7 +255,7 @@ def judged(heard: Heard) -> list[str]:
 
 
 def test_datagrams_that_are_what_was_asked_for():
-    assert judged(HEARD) == [] and list(datagrams.notes(HEARD)) == []
+    assert judged(HEARD) == [] and list(datagrams.notes([HEARD])) == []
     assert judged(HEARD._replace(agents=set())) == [] and judged(HEARD._replace(before=None)) == []
     assert judged(HEARD._replace(agents={"10.0.0.1", "2001:db8::1"})) == []
 
@@ -241,11 +288,28 @@ def test_datagrams_that_are_not(changed, found):
 
 def test_what_could_not_be_seen_is_said():
     idle = HEARD._replace(datagrams=[sent(counters(11, 105, 205))])
-    assert list(datagrams.notes(idle)) == ["br0: no packet was sampled in 3.0 s; 2 packets came in, and one in 400 is sampled"]
-    assert list(datagrams.notes(idle._replace(after=BEFORE))) == ["br0: no packet was sampled in 3.0 s, as none came in"]
-    assert list(datagrams.notes(idle._replace(after=None))) == ["br0: no packet was sampled in 3.0 s"]
+    assert list(datagrams.notes([idle])) == ["br0: no packet was sampled in 3.0 s; 2 packets came in, and one in 400 is sampled"]
+    assert list(datagrams.notes([idle._replace(after=BEFORE)])) == ["br0: no packet was sampled in 3.0 s, as none came in"]
+    assert list(datagrams.notes([idle._replace(after=None)])) == ["br0: no packet was sampled in 3.0 s"]
     silent = idle._replace(datagrams=[], export=EXPORT._replace(polling_s=0))
-    assert len(list(datagrams.notes(silent))) == 3
+    assert len(list(datagrams.notes([silent]))) == 3
+
+
+def test_the_same_is_said_once_of_all_bridges():
+    def named(heard: Heard, *numbers: int) -> list[Heard]:
+        return [heard._replace(export=heard.export._replace(bridge=f"br{n}")) for n in numbers]
+
+    idle = HEARD._replace(datagrams=[sent(counters(11, 105, 205))])
+    quiet = idle._replace(after=BEFORE, seconds=3.2)
+    rare = quiet._replace(export=EXPORT._replace(sampling=9), after=AFTER)
+    every = [*named(idle, 0, 1), *named(quiet, *range(2, 14)), *named(quiet._replace(seconds=3.1), 14), *named(rare, 15), *named(HEARD, 16)]
+    assert list(datagrams.notes(every)) == [
+        "br0, br1: no packet was sampled in 3.0 s; 4 packets came in, and one in 400 is sampled",
+        "br2, br3, br4, br5, br6 and 8 more: no packet was sampled in 3.1 s, as none came in",
+        "br15: no packet was sampled in 3.2 s; 2 packets came in, and one in 9 is sampled",
+    ]
+    mute = idle._replace(datagrams=[], export=EXPORT._replace(polling_s=0))
+    assert [note.partition(":")[0] for note in datagrams.notes(named(mute, *range(9)))] == ["br0, br1, br2, br3, br4 and 4 more"] * 3
 
 
 def test_bridges_that_share_a_row_are_told_apart_by_their_counters():

@@ -8,6 +8,7 @@ from ovstool.errors import NotFound, UsageError
 from ovstool.host import inventory
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory.by_address import HostNames
+from ovstool.switch.sflow import port_names
 
 
 def written(tmp_path, text: str) -> str:
@@ -46,6 +47,12 @@ def test_without_an_inventory_nothing_has_a_name(tmp_path, monkeypatch):
         HostNames(str(tmp_path / "ovstool/inventory.yaml"))
     with pytest.raises((UsageError, NotFound)):
         HostNames(str(tmp_path / "absent"))
+
+
+def test_an_agent_is_known_in_each_spelling_of_its_address():
+    assert port_names._written("192.0.2.1") == port_names._written("::ffff:192.0.2.1") == {"192.0.2.1", "::ffff:192.0.2.1"}
+    assert port_names._written("2001:DB8:0::1") == {"2001:db8::1"}
+    assert port_names._written("eth0") == port_names._written("None") == set()
 
 
 def test_every_host_of_an_inventory_once(tmp_path):

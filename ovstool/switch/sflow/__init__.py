@@ -21,6 +21,7 @@ HEADER = 128
 MOST_HEADER, SAFE_HEADER = 700 - 88, 700 - 88 - 140
 # It samples with a chance in steps of 2^-32 (dpif_sflow_set_options of ofproto-dpif-sflow.c); from here on that is off by more than 1%.
 MOST_SAMPLING = 2**32 // 100
+MOST_POLLING_S = 2**31 - 1
 _COLUMNS = ("_uuid", "agent", "targets", "sampling", "polling", "header", "external_ids")
 
 
@@ -99,8 +100,13 @@ def _answers(switch: Switch, spec: SflowSpec) -> HostAnswers:
     if not switch.host_is_known:
         return host_answers.NOTHING
     scope = spec.collectors[0].host.partition("%")[2]
-    device = scope or None if spec.agent is None else host_answers.NO_DEVICE if targets.is_ip(spec.agent) else spec.agent
-    return host_answers.ask(switch, [collector.host for collector in spec.collectors], device)
+    device = scope or None if spec.agent is None else host_answers.NO_DEVICE if _address(spec) else spec.agent
+    return host_answers.ask(switch, [collector.host for collector in spec.collectors], device, _address(spec))
+
+
+def _address(spec: SflowSpec) -> str | None:
+    """The agent, where that is an address, which ovs-vswitchd takes as it is."""
+    return spec.agent if spec.agent is not None and targets.is_ip(spec.agent) else None
 
 
 def _wanted(switch: Switch, spec: SflowSpec, answers: HostAnswers) -> Row:
@@ -114,6 +120,8 @@ def _wanted(switch: Switch, spec: SflowSpec, answers: HostAnswers) -> Row:
     if spec.header is not None and spec.header > SAFE_HEADER:
         why = f"with tunnels or MPLS a sample is up to {MOST_HEADER - SAFE_HEADER} bytes longer, and may be too long to be sent"
         switch.notes.append(f"--header {spec.header}: {why}; {SAFE_HEADER} is safe for all")
+    if switch.host_is_known and _address(spec) and not answers.addresses:
+        switch.notes.append(f"agent {spec.agent}: no interface of the switch's host has this address; collectors are told it all the same")
     given = {"agent": agent, "polling": spec.polling_s, "header": spec.header}
     row: Row = {"targets": to_set(targets.target(*collector) for collector in collectors)}
     return row | {column: value for column, value in given.items() if value is not None}

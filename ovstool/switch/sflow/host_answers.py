@@ -13,7 +13,8 @@ from ovstool.switch.sflow.targets import is_ip
 
 NO_DEVICE = "/"  # which is in the name of no interface
 _ON_ROUTE = ""
-# Arguments: the pid file of ovs-vswitchd, an interface, the programs needed, and for each collector =NAME or the words of a route lookup.
+# Arguments: the pid file of ovs-vswitchd, an interface, the programs needed, for each collector =NAME or the words of a route lookup, and
+# @ADDRESS for who has that.
 # hsflowd rewrites the sFlow rows of all bridges each minute where its configuration has "ovs" (mod_ovs.c); ifreload of ifupdown2 clears
 # those of the bridges in /etc/network/interfaces (addons/openvswitch.py).
 _QUESTION = f"""
@@ -23,7 +24,11 @@ device=$2
 for program in $3 ${{enter%% *}}; do command -v "$program" >/dev/null || echo "without $program"; done
 shift 3
 for host; do
-  case $host in =*)
+  case $host in @*)
+    routes="${{routes}}address show to ${{host#@}}
+"
+    continue;;
+  =*)
     found=$($enter getent ahosts "${{host#=}}")
     host=${{found%% *}}
     echo "name $host"
@@ -74,13 +79,16 @@ class HostAnswers(NamedTuple):
 NOTHING = HostAnswers({}, {}, {}, False, {})
 
 
-def ask(switch: Switch, hosts: Sequence[str], device: str | None) -> HostAnswers:
+def ask(switch: Switch, hosts: Sequence[str], device: str | None, address: str | None = None) -> HostAnswers:
     """Ask about collectors, by address or name, and an interface; None for the one on the route to the first of them.
+
+    With ``address`` the interface that has this address is among those of ``addresses``.
 
     Routes, addresses and names are those of the network that ovs-vswitchd is in. Raises NotFound without the programs needed, TimedOut.
     """
     names = [host for host in hosts if not is_ip(host)]
     lookups = [f"={host}" if host in names else host.replace("%", " oif ") for host in hosts]
+    lookups += [f"@{address}"] if address else []
     programs = "ip getent" if names else "ip"
     done = switch.run(["sh", "-c", _QUESTION, "sh", f"{switch.rundir}/ovs-vswitchd.pid", device or _ON_ROUTE, programs, *lookups])
     lines = done.stdout.splitlines()

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from ovstool.errors import OvstoolError
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, mapping, ofport, one
-from ovstool.switch import Switch
-from ovstool.switch.iproute import ip
+from ovstool.switch import Switch, iproute
 from ovstool.switch.sflow import second_target
-from ovstool.switch.sflow.targets import is_ip
+from ovstool.switch.sflow.targets import plain_ip
 
 _COLUMNS = {
     "Interface": ("name", "ifindex", "ofport", "external_ids"),
@@ -81,7 +80,10 @@ class PortNames:
             self._by_index = _by_index(tables, names)
             self._by_number = _by_number(tables, names)
             self.has_leftovers = any(map(second_target.added, tables["sFlow"].values()))
-            self._agents = {str(one(row["agent"])) for row in tables["sFlow"].values()} | _addresses(switch)
+            agents = {str(one(row["agent"])) for row in tables["sFlow"].values()}
+            if switch.host_is_known:  # any address of which may be its agent's
+                agents |= iproute.addresses(switch)
+            self._agents = {written for agent in agents for written in _written(agent)}
             self._failures = 0
         finally:
             switch.close()  # which nobody answers the server's probes on
@@ -110,9 +112,9 @@ def _by_number(tables: Tables, names: Mapping[str, PortName]) -> dict[tuple[str,
     return found
 
 
-def _addresses(switch: Switch) -> set[str]:
-    """The addresses of the switch's host, any of which may be its agent's."""
-    if not switch.host_is_known:
+def _written(agent: str) -> set[str]:
+    """An address in each way in which a datagram may have it; none for what is no address."""
+    address = plain_ip(agent)
+    if address is None:
         return set()
-    links = ip(switch, "address", "show")
-    return {address for link in links for info in link.get("addr_info", []) if is_ip(address := str(info.get("local")))}
+    return {address} if ":" in address else {address, f"::ffff:{address}"}

@@ -15,7 +15,8 @@ from ovstool.switch import Switch, lookup
 
 COLUMNS = ("_uuid", "targets", "polling", "external_ids")
 MARK = lookup.SECOND_TARGET
-_POLLING = r"polling was ([0-9]{1,10}|unset), is ([0-9]{1,10})"
+_POLLING = r"polling was ([0-9]{1,19}|unset), is ([0-9]{1,10})"
+_MOST_POLLING_S = 2**63 - 1  # that the column holds, and somebody may have asked for
 # tcpdump holds no socket that could be seen; the brackets keep grep from finding itself.
 _TCPDUMP = 'grep -ls "udp dst port[ ]$1" /proc/[0-9]*/cmdline'
 
@@ -39,7 +40,7 @@ def _polling_asked(row: Row) -> int | list:
     """The polling interval that was asked for; in the row is a check's, unless somebody has changed it since."""
     for said in added(row).values():
         if (found := re.fullmatch(_POLLING, said)) and one(row["polling"]) == int(found[2]):
-            return to_set([]) if found[1] == "unset" else int(found[1])
+            return to_set([]) if found[1] == "unset" else min(int(found[1]), _MOST_POLLING_S)
     return row["polling"]
 
 
@@ -114,10 +115,13 @@ def unasked(switch: Switch) -> Iterator[None]:
 
 
 def listened_to(switch: Switch, marked: Collection[str]) -> set[str]:
-    """Those second targets at which a check listens."""
+    """Those second targets at which a check listens; all of them where this user may not see that."""
     from ovstool.switch.sflow import vswitchd  # there is hardly ever one
 
-    bound = {socket.local_target for socket in vswitchd.look(switch).sockets}
+    seen = vswitchd.look(switch)
+    if seen.is_hidden and not seen.state:
+        return set(marked)
+    bound = {socket.local_target for socket in seen.sockets}
     return {target for target in marked if target in bound or _tcpdump_listens(switch, target)}
 
 

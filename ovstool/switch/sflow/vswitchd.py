@@ -10,18 +10,23 @@ from typing import NamedTuple
 from ovstool.switch import Switch
 from ovstool.switch.sflow import targets
 
-# Of another program that has the number by now, or of none, what is looked at are the sockets where we are.
+# Of another program that has the number by now, or of none, what is looked at are the sockets where we are. Only its user and root see which
+# network namespace a process has, but who has the same one sees the same file of sockets.
 _LOOK = r"""
-pid=$(cat "$1/ovs-vswitchd.pid"); p=/proc/$pid
-if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
+echo order $(printf '\1\0' | od -An -tu2)
+pid=$(cat "$1/ovs-vswitchd.pid") || [ ! -e "$1/ovs-vswitchd.pid" ] || echo hidden
+p=/proc/$pid
+if [ "$(cat "$p/comm")" = ovs-vswitchd ]; then [ -e "$p/ns/net" ] || [ ! -e "$p/net/udp" ] || [ "$p/net/udp" -ef /proc/self/net/udp ] || echo hidden; sed "s/.*) \(.\) .*/state \1 $pid/" "$p/stat"; else p=/proc/self; fi
 cat "$p/net/udp" "$p/net/udp6" | sed 's/^/udp /'
 ls -l "$p/fd" | sed -n 's/.*socket:\[\([0-9]*\)\]$/own \1/p'
 log=$(tr '\0' '\n' <"$p/cmdline" | sed -n 's/^--log-file=//p')
-tail -c 262144 "${log:-/var/log/openvswitch/ovs-vswitchd.log}" | grep -aE '\|(sflow|collectors)\|' | tail -n 50 | sed 's/^/log /'
+tail -c 262144 "${log:-/var/log/openvswitch/ovs-vswitchd.log}" | grep -aE '\|(sflow|collectors)\||\|bridge\|ERR\|' | tail -n 50 | sed 's/^/log /'
 date -u '+now %Y-%m-%dT%H:%M:%S'
 """
-_LOGGED = r"log ([0-9T:-]{19})\S*Z\|[0-9]+\|(?:sflow|collectors)[^|]*\|(?:WARN|ERR)\|(.*)"
+_LOGGED = r"log ([0-9T:-]{19})\S*Z\|[0-9]+\|(?:sflow|collectors|bridge)[^|]*\|(?:WARN|ERR)\|(.*)"
+_ENDED = ("Z", "X")  # states of proc(5): a process that its parent has not asked about yet
 _TIME = "%Y-%m-%dT%H:%M:%S"  # UTC, as the log has it
+_ORDERS = {"1": "little", "256": "big"}  # what the bytes 1, 0 are as a number of 16 bits
 _INODE = 10  # the column of /proc/net/udp (proc(5)), behind our word
 
 
@@ -51,6 +56,7 @@ class Vswitchd(NamedTuple):
 
     ``state`` is the letter of proc(5), None where no such process is seen. ``sockets`` are those of its network namespace, ``own`` the
     inodes of its own ones, empty where this user may not know them. ``log`` has the last warnings about sFlow, where it may be read.
+    ``is_hidden``: this user may not know in which network it is, and that is not ours, or may not be.
     """
 
     pid: int | None
@@ -58,11 +64,13 @@ class Vswitchd(NamedTuple):
     sockets: list[UdpSocket]
     own: frozenset[int]
     log: list[Logged]
+    is_hidden: bool = False
 
     def to(self, host: str, port: int) -> list[UdpSocket]:
-        """Its sockets that are connected to a collector, whose address may have a scope."""
+        """Its sockets that are connected to a collector, whose address may have a scope, and is IPv4 where it is mapped into IPv6."""
         address = host.partition("%")[0]
-        return [s for s in self.sockets if (s.remote, s.remote_port) == (address, port) and (not self.own or s.inode in self.own)]
+        its = (socket for socket in self.sockets if not self.own or socket.inode in self.own)
+        return [socket for socket in its if socket.remote_port == port and targets.plain_ip(socket.remote) == address]
 
     def logged(self, *words: str) -> Logged | None:
         """The last warning that has all these words in it."""
@@ -77,33 +85,33 @@ def look(switch: Switch) -> Vswitchd:
 def shown(output: str) -> Vswitchd:
     """Read what ``_LOOK`` prints, as far as it is that (pure)."""
     pid, state, now, sockets, own, log = None, None, None, [], set(), []
+    order: str = sys.byteorder
     for line in output.splitlines():
         with suppress(ValueError):
             match line.split():
                 case ["udp", _, local, remote, *_] as words if len(words) > _INODE:
-                    sockets.append(UdpSocket(*_endpoint(local), *_endpoint(remote), int(words[_INODE])))
+                    sockets.append(UdpSocket(*_endpoint(local, order), *_endpoint(remote, order), int(words[_INODE])))
+                case ["order", number] if number in _ORDERS:
+                    order = _ORDERS[number]
                 case ["own", inode]:
                     own.add(int(inode))
-                case ["state", letter, number]:
+                case ["state", letter, number] if letter not in _ENDED:
                     pid, state = int(number), letter
                 case ["now", text]:
                     now = _seconds(text)
                 case ["log", *_] if found := re.fullmatch(_LOGGED, line):
                     log.append((_seconds(found[1]), found[2]))
     logged = [Logged(now - at, said) for at, said in log] if now is not None else []
-    return Vswitchd(pid, state, sockets, frozenset(own if state else ()), logged)
+    return Vswitchd(pid, state, sockets, frozenset(own if state else ()), logged, "hidden" in output.splitlines())
 
 
 def _seconds(text: str) -> float:
     return calendar.timegm(time.strptime(text, _TIME))
 
 
-def _endpoint(text: str) -> tuple[str, int]:
-    """An address and port of /proc/net/udp: 32-bit words of the machine's byte order, which is taken to be that of this one.
-
-    Raises ValueError.
-    """
+def _endpoint(text: str, order: str) -> tuple[str, int]:
+    """An address and port of /proc/net/udp, whose words of 32 bits are in the byte order of the host. Raises ValueError."""
     address, port = text.split(":")
     words = [bytes.fromhex(address[at : at + 8]) for at in range(0, len(address), 8)]
-    octets = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    octets = b"".join(word[::-1] if order == "little" else word for word in words)
     return targets.written_ip(octets), int(port, 16)

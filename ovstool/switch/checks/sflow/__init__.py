@@ -1,9 +1,9 @@
 """Do samples arrive? Rules over what is configured and what the host has of it (``rules``), and over datagrams (``datagrams``, ``probe``)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from ovstool.errors import NotFound, Refused
+from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, quote_some
 from ovstool.switch import Finding, Switch, lookup
 from ovstool.switch.checks.sflow import probe, rules, state
 from ovstool.switch.checks.sflow.probe import Probes
@@ -27,32 +27,48 @@ def check(switch: Switch, names: Sequence[str], probes: Probes | None, listen_s:
     if not switch.host_is_known:
         switch.notes.append(f"only the rows were checked: {switch.address} reaches the database alone; try: --host HOST")
         return [finding for export in exports for finding in rules.of_row(export)]
-    host, found = _found(switch, exports, every)
+    bridges = {export.bridge for export in exports}
+    host, exports, found = _found(switch, bridges)
     if any(finding.may_pass for finding in found):
-        time.sleep(_AGAIN_S)
-        host, found = _found(switch, exports, every)
+        time.sleep(min(_AGAIN_S, switch.remaining_s() / 4))
+        host, exports, found = _found(switch, bridges)
+    if host.is_hidden:
+        switch.notes.append(
+            "only the rows were checked: only root may look into the network that ovs-vswitchd is in; try: --sudo, or as root"
+        )
+        return found
     if host.answers:
         cleared = [export.bridge for export in exports if host.answers.reloaded.get(export.bridge) is False]
         switch.notes += owners.warnings({bridge: {} for bridge in cleared}, host.answers)
     silent = {finding.port for finding in found if finding.disables}
     sending = [export for export in exports if export.bridge not in silent]
     if probes:
-        return found + _heard(switch, sending, host, probes, listen_s)
+        return found + _heard(switch, sending, host, probes, listen_s, bool(found))
     switch.notes.append("datagrams were not looked at: that takes a second target for a few seconds, and nothing is to be changed")
     return found
 
 
-def _found(switch: Switch, exports: Sequence[Export], every: Sequence[Export]) -> tuple[state.Host, list[Finding]]:
-    """What the host has of sFlow, and what is wrong with that."""
+def _found(switch: Switch, bridges: Collection[str]) -> tuple[state.Host, list[Export], list[Finding]]:
+    """What the host has of sFlow, the exports of these bridges with what it lacks of them, and what is wrong."""
+    every = state.configured(switch)
     host = state.observed(switch, every)
-    return host, [finding for export in exports for finding in rules.findings(export, every, host)]
+    told = [host.told(export) for export in every]
+    exports = [export for export in told if export.bridge in bridges]
+    return host, exports, [finding for export in exports for finding in rules.findings(export, told, host)]
 
 
-def _heard(switch: Switch, exports: Sequence[Export], host: state.Host, probes: Probes, listen_s: float) -> list[Finding]:
-    """What is wrong with the datagrams; nothing, and a note, where none can be listened to."""
+def _heard(
+    switch: Switch, exports: Sequence[Export], host: state.Host, probes: Probes, listen_s: float, is_answered: bool
+) -> list[Finding]:
+    """What is wrong with the datagrams; nothing, and a note, where none can be listened to.
+
+    Raises TimedOut, Unreachable where the answer is not known yet (``is_answered``).
+    """
     try:
         return probe.findings(switch, exports, host, probes, listen_s)
-    except (NotFound, Refused) as error:
+    except (NotFound, Refused, TimedOut, Unreachable) as error:
+        if isinstance(error, TimedOut | Unreachable) and not is_answered:
+            raise
         switch.notes.append(f"{error.what}: {error.why}; so datagrams were not looked at")
         return []
 
@@ -60,5 +76,6 @@ def _heard(switch: Switch, exports: Sequence[Export], host: state.Host, probes: 
 def _named(switch: Switch, names: Sequence[str], every: Sequence[Export]) -> list[Export]:
     wanted = [str(row["name"]) for row in lookup.bridges(switch, names, ())]
     exporting = {export.bridge: export for export in every}
-    switch.notes += [f"{name}: has no sFlow" for name in wanted if names and name not in exporting]
+    if without := [name for name in wanted if names and name not in exporting]:
+        switch.notes.append(f"{quote_some(without)}: has no sFlow")
     return [exporting[name] for name in wanted if name in exporting]

@@ -1,9 +1,9 @@
 """Datagrams held against what was asked for: whose they are, and the rules (pure)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ovstool.errors import quote
+from ovstool.errors import quote, quote_some
 from ovstool.sflow.datagram import Counter, Datagram, Flow
 from ovstool.switch import ERROR, WARNING, Finding
 from ovstool.switch.checks.sflow.state import Export, SampledInterface
@@ -56,23 +56,40 @@ def findings(heard: Heard) -> Iterator[Finding]:
         yield from rule(heard)
 
 
-def notes(heard: Heard) -> Iterator[str]:
-    """What could not be seen, and why that is no fault."""
-    bridge, seconds = heard.export.bridge, f"{heard.seconds:.1f} s"
-    if not heard.flows and not _is_starved(heard):
-        yield f"{bridge}: no packet was sampled in {seconds}{_traffic(heard)}"
-    if heard.export.polling_s == 0 and not heard.counters:
-        yield f"{bridge}: no counters are sent, as polling is 0"
-    if not heard.datagrams and not heard.must_send:
-        yield f"{bridge}: nothing was sent in {seconds}, so the datagrams could not be looked at"
+def notes(every: Sequence[Heard]) -> Iterator[str]:
+    """What could not be seen, and why that is no fault; one note for the bridges of which the same is said."""
+    unsampled = [heard for heard in every if not heard.flows and not _is_starved(heard)]
+    for same in _alike(unsampled, lambda heard: heard.received and (heard.export.sampling if heard.received[0] else 0)):
+        yield f"{_bridges(same)}: no packet was sampled in {_seconds(same)}{_traffic(same)}"
+    if uncounted := [heard for heard in every if heard.export.polling_s == 0 and not heard.counters]:
+        yield f"{_bridges(uncounted)}: no counters are sent, as polling is 0"
+    if silent := [heard for heard in every if not heard.datagrams and not heard.must_send]:
+        yield f"{_bridges(silent)}: nothing was sent in {_seconds(silent)}, so the datagrams could not be looked at"
 
 
-def _traffic(heard: Heard) -> str:
-    if heard.received is None:
+def _alike(every: Iterable[Heard], key: Callable[[Heard], object]) -> Iterable[list[Heard]]:
+    groups: dict[object, list[Heard]] = {}
+    for heard in every:
+        groups.setdefault(key(heard), []).append(heard)
+    return groups.values()
+
+
+def _bridges(every: Sequence[Heard]) -> str:
+    return quote_some([heard.export.bridge for heard in every])
+
+
+def _seconds(every: Sequence[Heard]) -> str:
+    return f"{min(heard.seconds for heard in every):.1f} s"
+
+
+def _traffic(same: Sequence[Heard]) -> str:
+    """The packets that came in, of bridges that are alike in that."""
+    received = [heard.received[0] for heard in same if heard.received]
+    if not received:
         return ""
-    if not heard.received[0]:
+    if not any(received):
         return ", as none came in"
-    return f"; {counted(heard.received[0], 'packet')} came in, and one in {heard.export.sampling} is sampled"
+    return f"; {counted(sum(received), 'packet')} came in, and one in {same[0].export.sampling} is sampled"
 
 
 def sub_agents(exports: Sequence[Export], datagrams: Sequence[Datagram]) -> dict[str, set[int]]:

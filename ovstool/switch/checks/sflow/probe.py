@@ -8,12 +8,12 @@ import io
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from ovstool import signals
-from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, quote
+from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, quote, quote_some
 from ovstool.host import Finished, local
 from ovstool.sflow import capture, datagram, far_collector
 from ovstool.sflow.datagram import Datagram
@@ -33,6 +33,7 @@ _BEGUN_S = 10  # for a program to listen, and the rows to be changed
 _LATE_S = 7  # longer than asked for what has to come: on a host under load ovs-vswitchd may be late
 _LEAST_S = 1  # of the time allowed that is left for the end
 _PUT_BACK_S = 5  # also when no time is left
+_COUNTING_S = 3  # for the counters of all bridges
 _OFTEN = 250  # interfaces whose counters may be sent every second
 _MOST = 2000  # datagrams without counters that are looked at
 
@@ -86,33 +87,30 @@ def findings(switch: Switch, exports: Sequence[Export], host: Host, probes: Prob
     """What is wrong with the datagrams of these bridges; what could not be seen, and is no fault, is noted."""
     switch.give_until(switch.deadline + listen_s)
     rows = [[export for export in exports if export.row == row] for row in lookup.unique(export.row for export in exports)]
-    found: list[Finding] = []
+    found: list[Finding | Heard] = []
     for first in range(0, len(rows), _AT_ONCE):
         found += _probe_some(switch, rows[first : first + _AT_ONCE], host, probes, listen_s)
-    return found
+    heard = [each for each in found if isinstance(each, Heard)]
+    switch.notes += datagrams.notes(heard)
+    return [finding for each in found for finding in (datagrams.findings(each) if isinstance(each, Heard) else [each])]
 
 
-def _probe_some(switch: Switch, shared: list[list[Export]], host: Host, probes: Probes, listen_s: float) -> list[Finding]:
+def _probe_some(switch: Switch, shared: list[list[Export]], host: Host, probes: Probes, listen_s: float) -> Iterator[Heard | Finding]:
+    """What came of each bridge, or that its row was changed meanwhile."""
     with ExitStack() as listening:
         rows = [_row(switch, exports, host, listen_s, listening) for exports in shared]
         exports = [export for row in rows for export in row.exports]
-        before = _counters(switch, exports)
+        before = _counters(switch, [export.bridge for export in exports])
         with probes.one(), second_target.unasked(switch), _second_targets(switch, rows):
             begun = time.monotonic()
             came = [_datagrams(switch, row, probes, begun, listen_s) for row in rows]
-            seconds, after = time.monotonic() - begun, _counters(switch, exports)
-    found = []
+            seconds, after = time.monotonic() - begun, _counters(switch, before)
     again = {export.bridge: export for export in state.configured(switch)}
     for row, of_row in zip(rows, came, strict=True):
         for heard in _heard(row, of_row, host, seconds):
             bridge = heard.export.bridge
-            if changed := _changed(heard.export, again.get(bridge)):
-                found.append(changed)
-                continue
-            heard = heard._replace(before=before.get(bridge), after=after.get(bridge))
-            found += datagrams.findings(heard)
-            switch.notes += datagrams.notes(heard)
-    return found
+            changed = _changed(heard.export, again.get(bridge))
+            yield changed or heard._replace(before=before.get(bridge), after=after.get(bridge))
 
 
 def _row(switch: Switch, exports: list[Export], host: Host, listen_s: float, listening: ExitStack) -> _Row:
@@ -188,8 +186,9 @@ def _put_back(switch: Switch, added: Sequence[str]) -> None:
         switch.close()
         try:
             switch.write(lambda txn: second_target.remove(txn, added))
-        except OvstoolError as error:
-            error.why = f"{error.why}; sFlow's target {', '.join(added)} stays until the next 'ovstool sflow list'"
+        except OvstoolError:
+            evidence = f"{quote_some(added)} of an sFlow row could not be removed"
+            switch.found.append(Finding(None, WARNING, "a target of this check is left", evidence, (("ovstool", "sflow", "list"),)))
             raise
 
 
@@ -233,17 +232,19 @@ def _heard(row: _Row, came: Sequence[Datagram], host: Host, seconds: float) -> I
         yield Heard(export, of_bridges[export.bridge], seconds, host.agents_asked_of(export), shared_with=same)
 
 
-def _counters(switch: Switch, exports: Sequence[Export]) -> dict[str, Counters]:
-    """The counters of the ports of each bridge by now; those of a bridge that does not answer are left out."""
-    found = {}
-    for export in exports:
-        if (counters := switch.attempt(f"what the ports of {export.bridge} count", _port_counters, switch, export.bridge)) is not None:
-            found[export.bridge] = counters
+def _counters(switch: Switch, bridges: Iterable[str]) -> dict[str, Counters]:
+    """The counters of the ports of each bridge by now; left out is what does not answer, or would take longer than all else."""
+    found, begun = {}, time.monotonic()
+    for bridge in bridges:
+        if time.monotonic() > begun + _COUNTING_S:
+            break
+        if (counters := switch.attempt(f"what the ports of {bridge} count", _port_counters, switch, bridge)) is not None:
+            found[bridge] = counters
     return found
 
 
 def _port_counters(switch: Switch, bridge: str) -> Counters:
-    with closing(switch.openflow(bridge)) as client:
+    with closing(switch.openflow(bridge, _COUNTING_S)) as client:
         return {each.port: each.counters for each in client.port_stats()}
 
 

@@ -13,7 +13,7 @@ from ovstool.switch import ERROR, WARNING, Finding, sflow
 from ovstool.switch.checks.sflow.state import Export, Host
 from ovstool.switch.sflow import targets
 from ovstool.switch.sflow.targets import Collector
-from ovstool.switch.sflow.vswitchd import UdpSocket, Vswitchd
+from ovstool.switch.sflow.vswitchd import Logged, UdpSocket, Vswitchd
 
 _SHORTEST_HEADER = 14 + 20  # bytes: Ethernet and IPv4, with both addresses
 _RECENT_S = 120  # the log has one warning a minute of what goes on (VLOG_RATE_LIMIT_INIT of collectors.c)
@@ -33,6 +33,9 @@ def findings(export: Export, every: Sequence[Export], host: Host) -> Iterator[Fi
     yield from of_row(export)
     if not host.is_running or (host.vswitchd and host.vswitchd.state in _STOPPED):
         yield _stopped(export, host.vswitchd)
+        return
+    if export.datapath_id is None:
+        yield _not_set_up(export, host.vswitchd)
         return
     for rule in _RULES_OF_THE_HOST:
         yield from rule(export, host)
@@ -62,10 +65,17 @@ def _header(export: Export) -> Iterator[Finding]:
         yield Finding(export.bridge, WARNING, "header too short", evidence, (export.enabled_with(header=None),))
 
 
+def _polling(export: Export) -> Iterator[Finding]:
+    """ovs-vswitchd has 32 bits for it (struct ofproto_sflow_options)."""
+    if not 0 <= export.polling_s < 2**32:
+        evidence = f"polling is {export.polling_s} s, of which ovs-vswitchd makes {export.polling_s % 2**32} s"
+        yield Finding(export.bridge, ERROR, "polling out of range", evidence, (export.enabled_with(polling_s=None),))
+
+
 def _collectors(export: Export) -> Iterator[Finding]:
     """A target that inet_parse_active does not take is left out."""
     for target in sorted(set(export.targets) - export.collectors.keys()):
-        evidence = f"{quote(target)} is no address with or without a port, so nothing is sent to it"
+        evidence = f"{quote(target)} is not the address of a host, with or without a port, so no collector gets anything there"
         rest = export.enabled_with() if export.collectors else ("ovstool", "sflow", "disable", export.bridge)
         yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, (rest,), disables=not export.collectors)
 
@@ -77,6 +87,18 @@ def _stopped(export: Export, daemon: Vswitchd | None) -> Finding:
         return Finding(export.bridge, ERROR, "ovs-vswitchd is stopped", evidence, remedy, disables=True)
     evidence = "no process of this name has the number in its pid file, and nothing answers ovs-appctl"
     return Finding(export.bridge, ERROR, "ovs-vswitchd is not running", evidence, disables=True)
+
+
+def _not_set_up(export: Export, daemon: Vswitchd | None) -> Finding:
+    """It has given no ID to a bridge that it could not create, as one of a datapath type that it does not know (bridge_reconfigure)."""
+    logged = daemon.logged(f"bridge {export.bridge}:") if daemon else None
+    evidence = f"it has given the bridge no datapath ID{_said(logged)}"
+    remedy = (("ovstool", "bridge", "show", export.bridge),)
+    return Finding(export.bridge, ERROR, "ovs-vswitchd has not set up the bridge", evidence, remedy, disables=True, may_pass=True)
+
+
+def _said(logged: Logged | None) -> str:
+    return f"; {units.human_duration(logged.age_s)} ago it logged: {logged.text[:_SHOWN]}" if logged else ""
 
 
 def _agent(export: Export, host: Host) -> Iterator[Finding]:
@@ -121,12 +143,27 @@ def _route(export: Export, host: Host) -> Iterator[Finding]:
 def _failing(export: Export, host: Host) -> Iterator[Finding]:
     """What send(2) says of a socket that is open, as a firewall's EPERM, is in the log alone (collectors_send)."""
     for target, collector in sorted(export.collectors.items()):
-        for socket in host.vswitchd.to(*collector) if host.vswitchd else ():
+        for socket in _sockets(collector, host):
+            if _is_gone(socket, host):
+                continue
             logged = host.vswitchd and host.vswitchd.logged(f"{socket.local_target}<->", "sending to collector failed")
             if logged and logged.age_s < _RECENT_S and _CLOSED_PORT not in logged.text:
                 evidence = f"{target}: the log of ovs-vswitchd has: {logged.text[:_SHOWN]}"
                 remedy = ((*host.network, "ip", "route", "get", collector.host),)
                 yield Finding(export.bridge, ERROR, "sending to a collector fails", evidence, remedy)
+
+
+def _moved(export: Export, host: Host) -> Iterator[Finding]:
+    """A socket keeps the address that its packets leave with; once no interface has that, none leave (ip_route_output_key)."""
+    for target, collector in sorted(export.collectors.items()):
+        gone = sorted({socket.local for socket in _sockets(collector, host) if _is_gone(socket, host)})
+        if gone:
+            evidence = f"its socket to {target} has the address {gone[0]}, which no interface of the host has any more"
+            yield Finding(export.bridge, ERROR, "ovs-vswitchd sends from an address that is gone", evidence, export.anew)
+
+
+def _is_gone(socket: UdpSocket, host: Host) -> bool:
+    return bool(host.local) and targets.plain_ip(socket.local) not in host.local
 
 
 def _dropped(export: Export, host: Host) -> Iterator[Finding]:
@@ -148,20 +185,35 @@ def _not_sending(export: Export, every: Sequence[Export], host: Host) -> Iterato
     if not daemon or not daemon.state or export.sampling % 2**32 == 0:
         return
     is_on = any(_sockets(other, host) for other in export.collectors.values())
+    wanting = [other for other in every if other == export or _may_be_on(other, host)]
     for target, collector in sorted(export.collectors.items()):
-        route, wanted = host.route_to(collector), sum(collector in other.collectors.values() for other in every)
-        if (host.answers and (route is None or route.type == "broadcast")) or len(_sockets(collector, host)) >= wanted:
+        sockets, wanted = _sockets(collector, host), sum(collector in other.collectors.values() for other in wanting)
+        if not host.is_sendable(collector) or len(sockets) >= wanted:
             continue  # what has no route is said already
-        has = f"{len(_sockets(collector, host))} of {wanted} sockets" if _sockets(collector, host) else "no socket"
-        logged = daemon.logged("open connection to collector", target) or daemon.logged("for sFlow agent") or daemon.logged("no collectors")
-        said = f"; {units.human_duration(logged.age_s)} ago it logged: {logged.text[:_SHOWN]}" if logged else ""
-        evidence = f"it has {has} to {target}, which it opens when its configuration changes{said}"
+        has = f"{len(sockets)} of {wanted} sockets" if sockets else "no socket"
+        logged = daemon.logged("open connection to collector", target)
+        if not is_on:
+            logged = logged or daemon.logged("for sFlow agent") or daemon.logged("no collectors")
+        evidence = f"it has {has} to {target}, which it opens when its configuration changes{_said(logged)}"
         yield Finding(export.bridge, ERROR, "ovs-vswitchd does not send to a collector", evidence, export.anew, not is_on, may_pass=True)
 
 
+def _may_be_on(export: Export, host: Host) -> bool:
+    """Whether ovs-vswitchd has opened sockets for it, as far as can be told."""
+    return export.datapath_id is not None and export.sampling % 2**32 != 0 and bool(not host.answers or host.agents_of(export))
+
+
 def _sockets(collector: Collector, host: Host) -> list[UdpSocket]:
+    """Those to a collector; nothing, too, where its name has no address."""
     return host.vswitchd.to(host.address_of(collector), collector.port) if host.vswitchd else []
 
 
-_RULES_OF_ROWS: tuple[Callable[[Export], Iterator[Finding]], ...] = (_sampling, _header, _collectors)
-_RULES_OF_THE_HOST: tuple[Callable[[Export, Host], Iterator[Finding]], ...] = (_agent, _everybodys_agent, _route, _failing, _dropped)
+_RULES_OF_ROWS: tuple[Callable[[Export], Iterator[Finding]], ...] = (_sampling, _polling, _header, _collectors)
+_RULES_OF_THE_HOST: tuple[Callable[[Export, Host], Iterator[Finding]], ...] = (
+    _agent,
+    _everybodys_agent,
+    _route,
+    _moved,
+    _failing,
+    _dropped,
+)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ovstool.errors import OvstoolError, UsageError
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, ofport, one
-from ovstool.switch import Argv, Switch, lookup, sflow
+from ovstool.switch import Argv, Switch, iproute, lookup, sflow
 from ovstool.switch.accepts import port_types
 from ovstool.switch.sflow import host_answers, second_target, targets, vswitchd
 from ovstool.switch.sflow.host_answers import HostAnswers, Route
@@ -14,6 +14,7 @@ from ovstool.switch.sflow.targets import Collector
 from ovstool.switch.sflow.vswitchd import Vswitchd
 
 _PATIENCE_S = 5
+_UNTOLD = ("Permission denied", "Alarm clock")  # errors of ovs-appctl that do not say whether anybody is there
 _TABLES = {
     "Bridge": ("name", "sflow", "datapath_id", "ports", "controller"), "Controller": ("local_ip",), "Port": ("interfaces",),
     "Interface": ("name", "type", "ofport", "ifindex"), "sFlow": ("agent", "targets", "sampling", "polling", "header", "external_ids"),
@@ -33,7 +34,8 @@ class Export(NamedTuple):
     """A bridge and what is asked of its sFlow, with Open vSwitch's defaults for what is not.
 
     ``row`` is the UUID of the sFlow row, which bridges may share, ``datapath_id`` what counters call the bridge. ``local_addresses`` are
-    those by which its controllers are reached.
+    those by which its controllers are reached. ``refused`` are its agent and collectors as far as ``sflow enable`` takes them with --force
+    alone, ``nameless`` the collectors whose name has no address, which it never takes; both are empty before the host has answered.
     """
 
     bridge: str
@@ -46,6 +48,8 @@ class Export(NamedTuple):
     datapath_id: str | None = None
     interfaces: Sequence[SampledInterface] = ()
     local_addresses: Sequence[str] = ()
+    refused: frozenset[str] = frozenset()
+    nameless: frozenset[str] = frozenset()
 
     @property
     def collectors(self) -> dict[str, Collector]:
@@ -57,15 +61,30 @@ class Export(NamedTuple):
         return any(interface.type in port_types.TUNNELS for interface in self.interfaces)
 
     def enabled_with(self, **other: object) -> Argv:
-        """The command that asks for the same, but for ``agent``, ``sampling``, ``polling_s`` or ``header``; None is left to Open vSwitch."""
-        asked = self._replace(**other)  # type: ignore[arg-type]
-        collectors = [word for target in sorted(asked.collectors) for word in ("--collector", target)]
+        """The command that asks for the same, but for ``agent``, ``sampling``, ``polling_s`` or ``header``; None is left to Open vSwitch.
+
+        What else is wrong with the row does not keep it from being accepted: numbers out of range and names without an address are left out.
+        """
+        asked = self._acceptable()._replace(**other)  # type: ignore[arg-type]
+        hosts = {collector.host for collector in asked.collectors.values()}
+        kept = [target for target, collector in sorted(asked.collectors.items()) if collector.host not in asked.nameless]
+        collectors = [word for target in kept or sorted(asked.collectors) for word in ("--collector", target)]
         words = ["--agent", asked.agent] if asked.agent else []
         for option, value, default in (
             ("--sampling", asked.sampling, sflow.SAMPLING), ("--polling", asked.polling_s, sflow.POLLING_S), ("--header", asked.header, sflow.HEADER)
         ):  # fmt: skip
             words += [option, str(value)] if value not in (None, default) else []
+        words += ["--force"] if asked.refused & {asked.agent, *hosts} else []
         return ("ovstool", "sflow", "enable", self.bridge, *collectors, *words)
+
+    def _acceptable(self) -> "Export":
+        """The export with only numbers that ``sflow enable`` takes."""
+        is_long = self.header < 0 or self.header > sflow.MOST_HEADER
+        return self._replace(
+            sampling=self.sampling if 1 <= self.sampling <= sflow.MOST_SAMPLING else sflow.SAMPLING,
+            polling_s=self.polling_s if 0 <= self.polling_s <= sflow.MOST_POLLING_S else sflow.POLLING_S,
+            header=sflow.SAFE_HEADER if is_long else self.header or sflow.HEADER,
+        )
 
     @property
     def anew(self) -> tuple[Argv, ...]:
@@ -77,13 +96,17 @@ class Host(NamedTuple):
     """The switch's host as sFlow needs it.
 
     ``answers`` are those about agents and collectors, None where they could not be had; ``vswitchd`` is None where it cannot be looked at,
-    ``is_running`` whether it answers all the same. ``network`` are the words that run a program among its interfaces and routes.
+    ``is_running`` is False where it is certain that it does not run. ``network`` are the words that run a program among its interfaces and
+    routes, ``local`` all addresses there; empty where they could not be had. ``is_hidden``: it is in a network that is not ours, or may not
+    be, and that this user may not look into.
     """
 
     answers: HostAnswers | None
     vswitchd: Vswitchd | None
     is_running: bool
     network: Argv = ()
+    local: frozenset[str] = frozenset()
+    is_hidden: bool = False
 
     def addresses_of(self, agent: str | None) -> list[str] | None:
         """The addresses of the interface that is to be the agent; None where there is no such interface, or none is named."""
@@ -107,6 +130,22 @@ class Host(NamedTuple):
 
     def route_to(self, collector: Collector) -> Route | None:
         return self.answers.routes.get(self.address_of(collector)) if self.answers else None
+
+    def is_sendable(self, collector: Collector) -> bool:
+        """Whether ovs-vswitchd can open a socket to it; where routes could not be asked for, it is taken to."""
+        route = self.route_to(collector)
+        return not self.answers or (route is not None and route.type != "broadcast")
+
+    def told(self, export: Export) -> Export:
+        """The export with what this host lacks of it."""
+        if not self.answers:
+            return export
+        hosts = {collector.host: collector for collector in export.collectors.values()}
+        nameless = frozenset(host for host, collector in hosts.items() if not targets.is_ip(self.address_of(collector)))
+        refused = {host for host, collector in hosts.items() if host not in nameless and not self.is_sendable(collector)}
+        if export.agent is not None and not self.agents_asked_of(export):
+            refused.add(export.agent)
+        return export._replace(refused=frozenset(refused), nameless=nameless)
 
 
 def configured(switch: Switch) -> list[Export]:
@@ -143,9 +182,14 @@ def _interface(row: Row) -> SampledInterface:
 
 def observed(switch: Switch, exports: Sequence[Export]) -> Host:
     """What the switch's host has of agents, routes and ovs-vswitchd; what cannot be asked is noted, and left out."""
-    answers = switch.attempt("what the host has of agents and routes", _answers, switch, exports)
     daemon = switch.attempt("what ovs-vswitchd has open", vswitchd.look, switch)
-    return Host(answers, daemon, bool(daemon and daemon.state) or _is_running(switch), tuple(switch.in_its_network))
+    if daemon and daemon.is_hidden:
+        return Host(None, None, True, is_hidden=True)
+    answers = switch.attempt("what the host has of agents and routes", _answers, switch, exports)
+    is_running = bool(daemon and daemon.state) or _may_run(switch)
+    network = switch.attempt("in which network ovs-vswitchd is", lambda: switch.in_its_network) or []
+    local = switch.attempt("which addresses the host has", iproute.addresses, switch) or ()
+    return Host(answers, daemon, is_running, tuple(network), frozenset(local))
 
 
 def _answers(switch: Switch, exports: Sequence[Export]) -> HostAnswers:
@@ -156,12 +200,13 @@ def _answers(switch: Switch, exports: Sequence[Export]) -> HostAnswers:
     return asked[0]._replace(addresses={name: found for each in asked for name, found in each.addresses.items()})
 
 
-def _is_running(switch: Switch) -> bool:
-    """Whether ovs-vswitchd answers where /proc does not show it, as from another process namespace (pid_namespaces(7))."""
+def _may_run(switch: Switch) -> bool:
+    """Whether ovs-vswitchd may run where /proc does not show it, as in another process namespace (pid_namespaces(7)): unless nobody answers."""
     try:
-        return switch.appctl(f"--timeout={_PATIENCE_S}", "version").status == 0
+        asked = switch.appctl(f"--timeout={_PATIENCE_S}", "version")
     except OvstoolError:
-        return False
+        return True  # there was no program or no time to ask
+    return asked.status == 0 or any(words in asked.stderr for words in _UNTOLD)
 
 
 def _collector(target: str) -> Collector | None:
