@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from ovstool.terminal.diagrams.graph import Box, Graph, Line
 
 MOST_LINES = 500  # that Mermaid draws where its configuration does not say otherwise (maxEdges)
-# All else is written as the code of its character, so that it is no quote, tag, entity, comment (%%), line break (\n) or Markdown.
-_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ,.:/()+_-]")
+# All else is written as the code of its character, so that it is no quote, tag, entity, comment (%%), line break (\n) or Markdown. Behind two
+# words and a colon Mermaid takes the semicolon of a code for one that ends a line (encodeEntities of its utils.ts).
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ,.:/()+_-]|style|classDef")
 
 
 def lines(graph: Graph) -> Iterator[str]:
@@ -38,4 +39,4 @@ def _label(texts: Sequence[str]) -> str:
 
 
 def _code(found: re.Match[str]) -> str:
-    return f"#{ord(found[0])};"
+    return "".join(f"#{ord(character)};" for character in found[0])
