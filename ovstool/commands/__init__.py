@@ -12,7 +12,7 @@ NOUNS = {
     "police": "limit what a port receives (ingress policing)",
     "qos": "shape what a port sends: rates and queues (egress QoS)",
     "sflow": "export sFlow samples, and listen to them",
-    "topology": "bridges, links, tunnels and controllers, drawn: one picture for a fleet",
+    "topology": "draw how bridges, bonds, tunnels and controllers connect",
     "sandbox": "a private switch to try things on",
     "shell": "an interactive shell",
     "complete": "print the completion script for bash, zsh or fish",

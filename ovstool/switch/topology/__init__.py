@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ovstool.errors import NotFound, Refused
+from ovstool.errors import Refused
 from ovstool.host.address import Target
 from ovstool.host.inventory.by_address import HostNames
 from ovstool.host.local import last_line
@@ -23,8 +23,8 @@ _TABLES = {
 _INTERFACE = ("_uuid", "name", "type", "options", "link_state", "error")
 _EVERY_INTERFACE = Query("Interface", [], _INTERFACE)
 _LINKS = _EVERY_INTERFACE._replace(where=[["type", "!=", ""], ["type", "!=", "system"], ["type", "!=", "internal"]])  # and a few others
-_OWN_ADDRESSES = f'enter=; {ELSEWHERE} && enter="nsenter --net=$net --"; $enter ip -o address show scope global'
-_NO_PROGRAM = 127  # the exit status of a shell that does not find a program
+# Without "exit 1" a missing ip would be taken for a missing sh, by its status.
+_OWN_ADDRESSES = f'enter=; {ELSEWHERE} && enter="nsenter --net=$net --"; $enter ip -o address show scope global || exit 1'
 
 
 class Controller(NamedTuple):
@@ -156,10 +156,8 @@ def _ovn_addresses(roots: Iterable[Row]) -> list[str]:
 
 
 def _own_addresses(switch: Switch) -> list[str]:
-    """The addresses of the host, in the network that ovs-vswitchd is in. Raises NotFound, Refused, TimedOut."""
+    """The addresses of the host, in the network that ovs-vswitchd is in. Raises Refused, TimedOut."""
     done = switch.run(["sh", "-c", _OWN_ADDRESSES, "sh", f"{switch.rundir}/ovs-vswitchd.pid"])
-    if done.status == _NO_PROGRAM:
-        raise NotFound("ip", "not installed")
     if done.status:
         raise Refused("ip", last_line(done.stderr) or f"ended with status {done.status}")
     return [address for text in re.findall(r" inet6? ([0-9a-fA-F:.]+)", done.stdout) if (address := plain_ip(text))]
