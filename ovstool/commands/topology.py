@@ -19,24 +19,25 @@ _GRAPHS = ("dot", "mermaid", "svg")
 
 
 class Topology(SwitchShow):
-    """Draw how bridges, tunnels and controllers hang together
+    """Draw how bridges, tunnels and controllers connect
 
-    A tree of bridges with their controllers, bonds, patch ports and tunnels. Of several hosts it is one picture, in which tunnels
-    are joined to the port at their other end: the one that leads back, of the same type and key. Where a tunnel ends is told by
-    options:local_ip and OVN's ovn-encap-ip, else by the host's own addresses, else by its name in the inventory. NO TUNNEL BACK
-    means that the host at the other end has no tunnel that leads back, NO PEER the same of a patch port. A host that did not
-    answer is NOT REACHED.
+    A tree of bridges with their controllers, bonds, patch ports and tunnels. With several hosts it is one picture: each tunnel is joined
+    to the port at its other end, the one that leads back with the same type and key. The host at the other end is found by
+    options:local_ip and OVN's ovn-encap-ip, else by the addresses of its interfaces, else by its name in the inventory or on the command
+    line. NO TUNNEL BACK: that host has no tunnel that leads back. NO PEER: the same for a patch port. NOT REACHED: that host did
+    not answer.
 
-    Up to 8 other ports of a bridge are named, of more there is a count; --all-ports shows each of them.
+    Up to 8 other ports of a bridge are listed by name, more of them as a count; --all-ports shows them one by one.
 
-    -f dot prints the graph for Graphviz, -f svg has Graphviz draw it, -f mermaid prints it for GitHub, GitLab and other Markdown. Lines are
-    dashed where an end is not known or not connected, and red where something is wrong.
+    -f dot prints the graph for Graphviz, -f svg has Graphviz draw it, and -f mermaid prints it for Markdown on GitHub and GitLab. A line
+    is dashed if its other end is unknown, not joined or not connected, and red if something is wrong. With more than 40 lines the
+    text of a joined link is its tooltip.
 
     -f json prints one object, whatever the number of hosts: hosts (host, reached, addresses), bridges (host, bridge, datapath_type,
     fail_mode, ports: how many, other_ports: how many of them are not listed), controllers (host, bridge, target, connected), ports
     (host, bridge, port, type, tag, bond_mode, lacp, interfaces) and links (type, key, ends, joined). Each end has host, bridge, port
-    and the address that the other end sends to. joined is true where both ends lead to each other, false where the other end was
-    read and does not, and null where it was not read.
+    and the address that the other end sends to. joined is true if both ends lead to each other, false if the other end was read
+    and does not lead back, and null if it was not read.
 
     Examples:
       ovstool topology

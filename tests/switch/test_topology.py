@@ -61,7 +61,9 @@ def test_all_ports(linked):
     lines = linked.ovstool("topology br0 --all-ports", LC_ALL="C.UTF-8").stdout.splitlines()
     assert [line for line in lines if "port" in line] == ["├─ port eth1", "├─ port eth2"]
     every = linked.ovstool("topology --all-ports -f json").json["ports"]
-    assert {each["port"] for each in every} == {port for bridge in ("br0", "br-tun") for port in linked.vsctl(f"list-ports {bridge}").split()}
+    assert {each["port"] for each in every} == {
+        port for bridge in ("br0", "br-tun") for port in linked.vsctl(f"list-ports {bridge}").split()
+    }
 
 
 def test_all_of_it_in_json(linked):
@@ -161,7 +163,9 @@ NAMES = ['a"b]', "a\\", "a\nb", "-->", "<script>", "]]>", "\x1b[31m", "\u202eb",
 def test_hostile_names_in_a_database(database):
     """Nothing that steers a terminal, and no line of their own, in any form."""
     ports = {
-        f"{name}{number}": {"interfaces": {f"{name}{number}": {"type": kind, "options": dict.fromkeys(("peer", "remote_ip", "local_ip", "key"), name)}}}
+        f"{name}{number}": {
+            "interfaces": {f"{name}{number}": {"type": kind, "options": dict.fromkeys(("peer", "remote_ip", "local_ip", "key"), name)}}
+        }
         for name in NAMES
         for number, kind in enumerate(("patch", "vxlan", ""))
     }

@@ -43,8 +43,8 @@ def host(*bridges: Bridge, endpoints=(), addresses=(), shown=None) -> Topology:
     return Topology(list(bridges), frozenset(shown or [each.name for each in bridges]), list(endpoints), list(addresses))
 
 
-def join(unreached=(), names={}, **hosts: Topology) -> joined.Joined:
-    return joined.join(list(hosts.items()), unreached, names.get)
+def join(unreached=(), names=(), **hosts: Topology) -> joined.Joined:
+    return joined.join(list(hosts.items()), unreached, dict(names).get)
 
 
 def short(found: joined.Joined) -> list[str]:
@@ -168,7 +168,10 @@ def test_the_addresses_and_the_key_of_a_link():
 
 
 def test_patch_ports():
-    there = host(bridge("br0", patch("p", "q"), patch("lost", "nosuch"), patch("r", "q"), port(interface("bare", "patch"))), bridge("br1", patch("q", "p")))
+    there = host(
+        bridge("br0", patch("p", "q"), patch("lost", "nosuch"), patch("r", "q"), port(interface("bare", "patch"))),
+        bridge("br1", patch("q", "p")),
+    )
     assert short(join(a=there)) == [
         "a/br0/p a/br1/q True",
         "a/br0/lost a/nosuch False",
@@ -308,7 +311,11 @@ def test_the_boxes_and_lines_of_a_graph():
 def test_a_controller_of_the_host_itself_is_another_one_on_each():
     one = host(bridge("br0", controllers=[Controller("tcp:127.0.0.1:6653", True), Controller("ssl:[2001:db8::1]", True)]))
     found = graph.graph(join(a=one, b=one))
-    assert [box.lines[0] for box in found.boxes] == ["controller tcp:127.0.0.1:6653", "controller ssl:[2001:db8::1]", "controller tcp:127.0.0.1:6653"]
+    assert [box.lines[0] for box in found.boxes] == [
+        "controller tcp:127.0.0.1:6653",
+        "controller ssl:[2001:db8::1]",
+        "controller tcp:127.0.0.1:6653",
+    ]
 
 
 def test_the_only_host_has_no_frame():
@@ -328,7 +335,9 @@ def hostile(*names: str) -> joined.Joined:
 def bridges_called(name: str) -> tuple[Bridge, Bridge]:
     other = f"{name}'"
     bond = port(interface(name, error=name), interface(other), name=name, bond_mode=name, lacp=name)
-    first = bridge(name, bond, patch(name, other), vxlan(name, name, key=name), controllers=[Controller(name, False)], others=[name], fail_mode=name)
+    first = bridge(
+        name, bond, patch(name, other), vxlan(name, name, key=name), controllers=[Controller(name, False)], others=[name], fail_mode=name
+    )
     odd = [port(interface(f"{name}2", "gre", remote_ip=name, in_key=name)), vxlan(f"{name}3", "flow"), port(interface(name, name))]
     return first, bridge(other, patch(other, name), *odd, others=[name] * 9)
 
@@ -391,7 +400,9 @@ def test_a_mesh_is_drawn_without_ranks(graphviz):
     """dot gives up at the ranks of a full mesh of 12 hosts; the texts of its lines are where the mouse is, but for faults."""
     numbers = range(1, 13)
     hosts = {
-        f"leaf{a:02}": host(bridge("br0", *(vxlan(f"t{b}", f"10.0.0.{b}") for b in numbers if a != b), patch("odd", "gone")), endpoints=[f"10.0.0.{a}"])
+        f"leaf{a:02}": host(
+            bridge("br0", *(vxlan(f"t{b}", f"10.0.0.{b}") for b in numbers if a != b), patch("odd", "gone")), endpoints=[f"10.0.0.{a}"]
+        )
         for a in numbers
     }
     found = graph.graph(join(**hosts))
