@@ -14,7 +14,6 @@ from ovstool.switch_command import SwitchShow
 from ovstool.terminal.diagrams import dot, graph, mermaid, svg, tree
 from ovstool.terminal.window import encoding_of, window_width
 
-_LOOKED_UP_S = 1.0  # for the names of hosts, once these have answered
 _GRAPHS = ("dot", "mermaid", "svg")
 
 
@@ -71,9 +70,8 @@ class Topology(SwitchShow):
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         answered = [answer.target for answer in answers]
         missing = [target.name for target in args.targets if target not in answered]
-        args.names.wait(_LOOKED_UP_S)
         read = [(answer.host, answer.result) for answer in answers]
-        self.show(args, joined.join(read, missing, args.names.find))
+        self.show(args, joined.join(read, missing, args.names.find_in_time))
         return Exit.OK
 
     def as_object(self, shown: Joined, args: argparse.Namespace) -> dict[str, Any]:

@@ -193,6 +193,14 @@ def test_of_some_bridges_all_links():
     assert [box.lines for box in graph.graph(found).boxes] == [["br1"]]
 
 
+def test_a_port_of_two_bridges():
+    """Which ovs-vsctl refuses to make, and a database may hold."""
+    shared = patch("p", "p"), vxlan("t", "10.0.0.2")
+    for shown in (["br0"], ["br1"], None):
+        found = join(a=host(bridge("br0", *shared), bridge("br1", *shared), shown=shown))
+        assert sum("vxlan t ── 10.0.0.2" in line for line in drawn(found)) == len(found.hosts[0].bridges) and graph.graph(found).lines
+
+
 # --- drawings
 
 

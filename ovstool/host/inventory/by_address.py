@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -14,6 +15,7 @@ from ovstool.host.deadline import Deadline
 
 _MOST = 1000  # hosts that are looked up
 _READ_S = 5.0  # for the file
+_LOOKED_UP_S = 1.0  # that somebody waits for names, from when they are asked for
 
 
 class HostNames:
@@ -27,6 +29,7 @@ class HostNames:
         self._names: dict[str, str] = {}
         self._hosts: dict[str, str] = {}  # where each is, by name
         self._thread: threading.Thread | None = None
+        self._until = time.monotonic() + _LOOKED_UP_S
         is_pipe = bool(named) and path is not None and not os.path.isfile(path)
         for target in (*named, *([] if is_pipe else _of_inventory(path))):
             self._hosts.setdefault(target.name, address.parse(target.address).host)
@@ -35,14 +38,15 @@ class HostNames:
             self._thread = threading.Thread(target=self._look_up, args=(by_name[:_MOST],), name="names of hosts", daemon=True)
             self._thread.start()
 
-    def wait(self, within_s: float) -> None:
-        """Wait until all are looked up, or so many seconds."""
-        if self._thread:
-            self._thread.join(within_s)
-
     def find(self, text: str) -> str | None:
         """The name of the host with this IP address."""
         return self._names.get(text)
+
+    def find_in_time(self, text: str) -> str | None:
+        """The name of the host with this IP address, once all are looked up, or that has taken as long as anybody waits for it."""
+        if self._thread:
+            self._thread.join(max(0.0, self._until - time.monotonic()))
+        return self.find(text)
 
     def addresses(self, name: str) -> list[str]:
         """The addresses of a host, of the inventory or any other; none when it is not known."""

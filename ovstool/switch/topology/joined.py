@@ -75,9 +75,9 @@ def join(read: Sequence[tuple[Host, Topology]], unreached: Iterable[str], name_o
         for host, of in read
     ]
     hosts += [HostBridges(host, False, [], []) for host in unreached]
-    shown = {(of.host, bridge.name) for of in hosts for bridge in of.bridges}
+    shown = {(of.host, each.name) for of in hosts for bridge in of.bridges for port in bridge.ports for each in port.interfaces}
     links = [*_patch_links(read), *_tunnel_links(read, name_of)]
-    return Joined(hosts, [link for link in links if any((end.host, end.bridge) in shown for end in link.ends)])
+    return Joined(hosts, [link for link in links if any((end.host, end.port) in shown for end in link.ends)])
 
 
 def as_object(joined: Joined) -> dict[str, list[dict[str, Any]]]:
@@ -145,7 +145,7 @@ def _tunnel_links(read: Sequence[tuple[Host, Topology]], name_of: Callable[[str]
         )
         mate = next(back, None)
         done.update([tunnel.end, mate.end] if mate else [tunnel.end])
-        yield _tunnel_link(tunnel, mate, there, name_of(tunnel.remote))
+        yield _tunnel_link(tunnel, mate, there, None if there else name_of(tunnel.remote))
 
 
 def _tunnel_link(tunnel: _Tunnel, mate: _Tunnel | None, there: Sequence[Host], name: str | None) -> Link:
@@ -172,8 +172,10 @@ class _Owners:
 
     def of(self, address: str) -> Sequence[Host]:
         """The hosts with an address: several where they share one, as those of a virtual VTEP do."""
-        named = self._name_of(address)
-        return self._endpoints.get(address) or self._addresses.get(address) or ([named] if named and named in self._answered else [])
+        if known := self._endpoints.get(address) or self._addresses.get(address):
+            return known
+        name = self._name_of(address)
+        return [name] if name is not None and name in self._answered else []
 
 
 def _remote(interface: Interface) -> str:
