@@ -190,7 +190,7 @@ def test_of_some_bridges_all_links():
     found = join(a=host(*parts, shown=["br0"]))
     assert short(found) == ["a/br0/p a/br1/q True"] and [each.name for each in found.hosts[0].bridges] == ["br0"]
     assert drawn(found) == ["a", "└─ bridge br0  system", "   └─ patch p ── br1/q"]
-    assert [box.lines for box in graph.graph(found).boxes] == [["br1"]]
+    assert [box.lines for box in graph.graph(found).boxes] == [["a/br1"]]
 
 
 def test_a_port_of_two_bridges():

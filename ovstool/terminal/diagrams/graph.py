@@ -107,6 +107,6 @@ def _link_line(link: Link, hosts: Mapping[Host, HostBridges], boxes: _Boxes) -> 
 def _end_box(link: Link, end: End, boxes: _Boxes) -> Box:
     """The bridge that a link ends at, or what is known of where it leads."""
     if end.bridge is not None:
-        return boxes.of((end.host, end.bridge), [wording.place(end._replace(port=None), link.ends[0].host)], False)
+        return boxes.of((end.host, end.bridge), [wording.place(end._replace(port=None), None)], False)
     where = (end.host or end.address) if end.address not in (None, BY_FLOWS) else None
     return boxes.of(("elsewhere", where or link), [wording.elsewhere(link)], False)
