@@ -101,7 +101,7 @@ def test_its_forms(linked):
     dot = linked.ovstool("topology -f dot").stdout
     assert dot.startswith("graph topology {\n") and dot.endswith("}\n") and '[label="bridge br-tun\\ndummy"];' in dot
     flowchart = linked.ovstool("topology -f mermaid").stdout
-    assert flowchart.startswith('flowchart LR\n    n1["bridge br-tun<br/>dummy"]\n')
+    assert flowchart.startswith('flowchart LR\n  n1["bridge br-tun<br/>dummy"]\n')
     assert '---|"patch<br/>to-br0 - to-tun"|' in flowchart
 
 

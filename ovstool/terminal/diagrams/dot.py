@@ -20,9 +20,10 @@ def lines(graph: Graph) -> Iterator[str]:
     yield "graph topology {"
     yield from (f"  {line}" for line in _STYLE.format(layout=_AS_A_MESH if is_mesh else _IN_RANKS).splitlines())
     for number, group in enumerate(graph.groups, 1):
-        yield from [] if group.label is None else [f"  subgraph cluster_{number} {{", f"    label={_label([group.label])};"]
-        yield from (f"    {_box(box)}" for box in group.boxes)
-        yield from [] if group.label is None else ["  }"]
+        boxes = [f"  {_box(box)}" for box in group.boxes]
+        if group.label is not None:
+            boxes = [f"  subgraph cluster_{number} {{", f"    label={_label([group.label])};", *(f"  {box}" for box in boxes), "  }"]
+        yield from boxes
     yield from (f"  {_box(box)}" for box in graph.boxes)
     yield from (f"  {_line(line, is_mesh and line.is_joined)}" for line in graph.lines)
     yield "}"

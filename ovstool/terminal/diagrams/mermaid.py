@@ -14,9 +14,10 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ,.:/()+_-]|style|classDef")
 def lines(graph: Graph) -> Iterator[str]:
     yield "flowchart LR"
     for number, group in enumerate(graph.groups, 1):
-        yield from [] if group.label is None else [f"  subgraph h{number}[{_label([group.label])}]"]
-        yield from (f"    {_box(box)}" for box in group.boxes)
-        yield from [] if group.label is None else ["  end"]
+        boxes = [f"  {_box(box)}" for box in group.boxes]
+        if group.label is not None:
+            boxes = [f"  subgraph h{number}[{_label([group.label])}]", *(f"  {box}" for box in boxes), "  end"]
+        yield from boxes
     yield from (f"  {_box(box)}" for box in graph.boxes)
     yield from (f"  {_line(line)}" for line in graph.lines)
     unknown = [box.id for box in graph.boxes if not box.is_known]
