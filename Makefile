@@ -63,7 +63,7 @@ demo: $(READY)
 	@PATH="$(BIN):$$PATH" .ci/demo
 
 test: $(READY).tests
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc man=man-db jq=jq tshark=tshark sfcapd=nfdump-sflow nfdump=nfdump
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc man=man-db jq=jq tshark=tshark sfcapd=nfdump-sflow nfdump=nfdump dot=graphviz
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh zsh=zsh fish=fish tcpdump=tcpdump
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)

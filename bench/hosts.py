@@ -26,6 +26,8 @@ QUEUES = 7  # for each of them, which makes the transaction one of 2 MB
 HOST_MIB = 3  # for each further host
 _CHUNK = 250
 _TIMEOUT_S = 120
+_SLOWEST, _SLOW_S = "slow", 2
+_LINES_OF_A_TREE = 3  # a host, its bridge, and the bridge's ports
 _PACKAGE = "parallel-ssh"
 _NAMES = [f"h{index:02}" for index in range(1, HOSTS + 1)]
 _ALL = f"h[01-{HOSTS}]"
@@ -62,6 +64,10 @@ def report() -> None:
         pairs.guarded(beside_parallel_ssh, lab, Path(name))
         if one and many:
             memory(one, many)
+        pairs.head(
+            f"(f) ovstool -H '{_SLOWEST},h[01-{HOSTS - 1}]' topology / ovstool -H {_SLOWEST} topology, which answers after {_SLOW_S} s"
+        )
+        pairs.guarded(one_picture, lab)
         pairs.guarded(shape, lab, Path(name))
 
 
@@ -82,6 +88,15 @@ def many_hosts(
     xargs = ["xargs", "-a", str(names), f"-P{AT_ONCE}", "-I{}", "ssh", "{}", *_as_root(options)]
     commands = {"ours": _ours(user, options), "theirs": xargs}
     return compare(lab, " ".join([f"{HOSTS} hosts", *options]), HOSTS, commands, 7, *targets)
+
+
+def one_picture(lab: Lab) -> None:
+    """The topology of many hosts beside that of the slowest of them, which is named first."""
+    lab.host(_SLOWEST, answers_after_s=_SLOW_S)
+    commands = {
+        name: [*pairs.OVSTOOL, "-H", hosts, "topology"] for name, hosts in (("ours", f"{_SLOWEST},h[01-{HOSTS - 1}]"), ("theirs", _SLOWEST))
+    }
+    compare(lab, f"{HOSTS} hosts / the slowest", HOSTS * _LINES_OF_A_TREE, commands, 5, 1.3)
 
 
 def beside_parallel_ssh(lab: Lab, directory: Path) -> None:

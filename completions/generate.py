@@ -23,6 +23,7 @@ from ovstool.switch.checks.explain import Explained
 from ovstool.switch.qos import ShownQos
 from ovstool.switch.sflow.heard import ListedSample
 from ovstool.switch.sflow.top_talkers import TopTalker
+from ovstool.switch.topology import joined
 from ovstool.terminal.formats import Formatters
 
 _NOTHING = ("BYTES", "FLOW", "HOST[:PORT]", "IP", "K", "K=V", "MATCH", "N", "N,...", "PPS", "RATE", "S", "SIZE", "WORD", None)  # free text
@@ -62,6 +63,7 @@ _VALUES_OF: dict[tuple[str, str], Values] = {
     ("bridge add", "bridge"): "",
     ("bridge add", "--controller"): _CONTROLLERS,
     ("flow list", "--format"): (*_BY_METAVAR["FORMAT"], "flows"),
+    ("topology", "--format"): ("text", "dot", "mermaid", "svg", *_BY_METAVAR["FORMAT"]),
     ("bridge set", "--controller"): _CONTROLLERS,
     ("bridge add", "--datapath-type"): "datapath types",
     ("bridge set", "--datapath-type"): "datapath types",
@@ -90,6 +92,7 @@ _SHOWN = {  # the columns of what is shown as one object
     "port show": (*port.ListedPort._fields, "vlan_mode", "bond_mode", "bond_active", "lacp", "qos", "interfaces", "other_config"),
     "qos show": ShownQos._fields,
     "qos explain": Explained._fields,
+    "topology": joined.KEYS,
     "flow trace": ("bridge", "flow", "verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions"),
 }
 _STATS = (

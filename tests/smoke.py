@@ -71,6 +71,7 @@ COMMAND_LINES = (
     ("sflow listen --port 0 --for 0.1", ""),
     ("sflow disable br0", "br0: deleted"),
     ("sflow check", ""),
+    ("topology", "ports eth1, eth2"),
     ("stats eth1 --rate --interval 0.1 --count 2", "eth1"),
 )
 

@@ -49,9 +49,10 @@ KNOWN_TO = {
         "reach",
         "remedy",
         "completion/live",
+        "terminal/diagrams/svg",
     ),
 }
-MOST_FILES = {"switch": 16, "commands": 21, "terminal/live": 14}  # of a folder; there is a module for each noun, and for each live table
+MOST_FILES = {"switch": 16, "commands": 22, "terminal/live": 14}  # of a folder; there is a module for each noun, and for each live table
 USUAL_FILES = 12
 LONG = 350  # lines; a longer module says at its top that it is long, and why
 LONGEST_FUNCTION = 50

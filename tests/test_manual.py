@@ -309,7 +309,7 @@ PRINTED = {
     "sflow listen --top": "sflow listen --read all.pcap --top",
     "bridge add, bridge set, bridge del": "bridge add br9", "port add, port set, port del": "port add br0 p9",
     "flow add, flow del, flow replace": "flow add br0 priority=1,actions=drop", "police set, police clear": "police clear eth2",
-    "qos set, qos clear, qos steer, qos unsteer": "qos clear eth1", "sflow enable, sflow disable": "sflow disable br0",
+    "topology": "topology", "qos set, qos clear, qos steer, qos unsteer": "qos clear eth1", "sflow enable, sflow disable": "sflow disable br0",
 }  # fmt: skip
 KINDS = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object"}
 NOT_ON_DUMMY = {"queues[].has": InstalledQueue, "queues[].tc": TcClass, "interfaces[].qdisc": Qdisc}  # null there, of `qos explain`

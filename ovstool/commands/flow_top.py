@@ -11,6 +11,7 @@ from ovstool.parser import number, seconds
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch
 from ovstool.switch.flow import top
+from ovstool.terminal.window import encoding_of
 
 if TYPE_CHECKING:
     from ovstool.terminal.live.flows import FlowsView
@@ -75,7 +76,7 @@ class FlowTop(SwitchStream):
         return map(Sample, top.watch_top(switch, wanted, args.pace or Pace(args.interval)))
 
     def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "FlowsView":
-        from ovstool.terminal.live.cells import Characters, encoding_of
+        from ovstool.terminal.live.cells import Characters
         from ovstool.terminal.live.flows import FlowsView
 
         by = "pps" if args.by == "packets" else "bps"

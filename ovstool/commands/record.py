@@ -17,7 +17,7 @@ from ovstool.switch import Switch, sampling, stats
 from ovstool.switch_command import SwitchCommand
 from ovstool.terminal.output import canvas
 from ovstool.terminal.plots import pictures, plot_image, plot_text
-from ovstool.terminal.window import window_width
+from ovstool.terminal.window import encoding_of, window_width
 
 
 class StatsRecord(SwitchCommand):
@@ -114,7 +114,7 @@ class StatsPlot(SwitchCommand):
 
     def _watch(self, args: argparse.Namespace) -> Any:
         from ovstool.pace import Pace
-        from ovstool.terminal.live.cells import Characters, encoding_of
+        from ovstool.terminal.live.cells import Characters
         from ovstool.terminal.live.live import has_keyboard
         from ovstool.terminal.live.plot import MOST_PORTS, Plot
 

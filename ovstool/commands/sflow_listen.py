@@ -20,6 +20,7 @@ from ovstool.switch import Switch
 from ovstool.switch.sflow import heard, listening, top_talkers
 from ovstool.switch.sflow.targets import PORT, parse_local_address
 from ovstool.terminal import formats
+from ovstool.terminal.window import encoding_of
 
 if TYPE_CHECKING:
     from ovstool.terminal.live.talkers import TalkersView
@@ -188,7 +189,7 @@ class SflowListen(SwitchStream):
         return [name for name in _TOP_IN_A_TABLE if not (is_one and name == "agent")]
 
     def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "TalkersView":
-        from ovstool.terminal.live.cells import Characters, encoding_of
+        from ovstool.terminal.live.cells import Characters
         from ovstool.terminal.live.talkers import TalkersView
 
         characters = Characters(encoding_of(self.app.stdout))

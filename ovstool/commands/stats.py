@@ -11,6 +11,7 @@ from ovstool.parser import number, seconds
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch, sampling, stats
+from ovstool.terminal.window import encoding_of
 
 if TYPE_CHECKING:
     from ovstool.terminal.live.rates import RatesView
@@ -94,7 +95,7 @@ class Stats(SwitchStream):
         return _counters(switch, args)
 
     def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "RatesView":
-        from ovstool.terminal.live.cells import Characters, encoding_of
+        from ovstool.terminal.live.cells import Characters
         from ovstool.terminal.live.rates import RatesView
 
         return RatesView(self.row_class(args), sort, descending, Characters(encoding_of(self.app.stdout)))

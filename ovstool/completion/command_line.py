@@ -4,7 +4,7 @@
 from ovstool.completion.grammar import Argument, Columns, Command, Commands, Option
 
 COMMANDS = Commands(
-    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, and listen to them', 'sandbox': 'a private switch to try things on', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
+    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, and listen to them', 'topology': 'draw how bridges, bonds, tunnels and controllers connect', 'sandbox': 'a private switch to try things on', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
     {
         'show': Command('Show the switch as a tree', (Argument(values='bridges', repeats=True),),
             (
@@ -271,6 +271,12 @@ COMMANDS = Commands(
                 Option(names=('--limit',), values='', about='how many talkers'),
             ),
             'rows', (Columns(options=('--top',), names=('time', 'interval_s', 'agent', 'agent_name', 'talker', 'bps', 'error_percent', 'pps', 'samples', 'if_index', 'port', 'iface_id', 'vlan_vid', 'src', 'dst', 'ip_proto', 'src_port', 'dst_port', 'lost', 'duplicates')), Columns(options=(), names=('time', 'agent', 'agent_name', 'ports', 'sample', 'kind', 'sub_agent', 'source', 'input', 'output', 'port', 'input_port', 'output_port', 'sampling_rate', 'frame_bytes')))),
+        'topology': Command('Draw how bridges, tunnels and controllers connect', (Argument(values='bridges', repeats=True),),
+            (
+                Option(names=('--format', '-f'), values=('text', 'dot', 'mermaid', 'svg', 'table', 'json', 'csv', 'yaml', 'value', 'shell', 'lines', 'plain', 'github'), about="table, json, csv, yaml, value, shell, lines, or one of tabulate's table ...", rare=('asciidoc', 'colon_grid', 'double_grid', 'double_outline', 'fancy_grid', 'fancy_outline', 'grid', 'heavy_grid', 'heavy_outline', 'html', 'jira', 'latex', 'latex_booktabs', 'latex_longtable', 'latex_raw', 'mediawiki', 'mixed_grid', 'mixed_outline', 'moinmoin', 'orgtbl', 'outline', 'pipe', 'presto', 'pretty', 'psql', 'rounded_grid', 'rounded_outline', 'rst', 'simple', 'simple_grid', 'simple_outline', 'textile', 'tsv', 'unsafehtml', 'youtrack')),
+                Option(names=('--all-ports',), values=None, about='show every port, not only bonds, patch ports and tunnels'),
+            ),
+            'object', (Columns(options=(), names=('hosts', 'bridges', 'controllers', 'ports', 'links')),)),
         'sandbox start': Command('Start a private switch to try things on', (),
             (
                 Option(names=('--dir',), values='files', about='directory of the sandbox'),

@@ -20,7 +20,9 @@ _OF_VALUES = {
     ("reset", "yes"): _YELLOW,
 }
 # The words of a page that report a fault, in the places that those pages give them.
-_FAULT = r"(?<= )(?:NOT CONNECTED|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )"
+_FAULT = (
+    r"(?<= )(?:NOT CONNECTED|NOT REACHED|NO TUNNEL BACK|NO PEER|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )"
+)
 _DOUBT = r"(?<=^  )warning(?=  )|(?<=: )warning(?=: )"
 
 

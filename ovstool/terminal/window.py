@@ -1,6 +1,8 @@
-"""How wide the window is that people read in, by what the environment or the terminal says."""
+"""The window that people read in, by what the environment or the terminal says: how wide it is, and what characters it shows."""
 
 import os
+import sys
+from typing import TextIO
 
 from ovstool import units
 
@@ -18,3 +20,12 @@ def window_width(stream: int = 1) -> int:
         return width_of("COLUMNS") or os.get_terminal_size(stream).columns or 80
     except OSError:
         return 80
+
+
+def encoding_of(stream: TextIO) -> str:
+    """The encoding of the terminal behind a stream; with LC_ALL=C Python writes UTF-8, which such a terminal need not know (PEP 540)."""
+    if sys.flags.utf8_mode and not (os.environ.get("PYTHONUTF8") or os.environ.get("PYTHONIOENCODING")):
+        import locale
+
+        return locale.nl_langinfo(locale.CODESET)
+    return stream.encoding or "ascii"

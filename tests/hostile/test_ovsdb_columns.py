@@ -16,7 +16,7 @@ from ovstool.shell import App
 
 UNREACHABLE = 5
 COMMANDS = [
-    "show", "bridge list", "bridge show br0", "port list", "port show eth1", "stats --source ovsdb", "qos list", "police list", "sflow list",
+    "show", "topology", "bridge list", "bridge show br0", "port list", "port show eth1", "stats --source ovsdb", "qos list", "police list", "sflow list",
     "qos check", "police check", "qos explain eth1", "bridge add br0 -n", "bridge set br0 --fail-mode secure -n", "port add br0 eth1 -n",
     "port set eth1 --tag 5 -n", "police set eth1 --rate 2mbit -n", "qos set eth1 --merge --queue 1:max=9mbit -n", "qos gc -n",
     "sflow enable br0 --collector 127.0.0.1 --agent lo --force -n", "sflow check -n",

@@ -141,6 +141,7 @@ CELLS = [7, -1, {}, [], None, "x", "", True, 1e308, 10**30, ["set", 5], ["set", 
         "port list br0",
         "show",
         "show br0",
+        "topology",
         "stats",
         "stats eth1 --long",
         "stats --bridge br0",
@@ -307,7 +308,7 @@ def test_an_older_switch_says_what_it_lacks(old):
     assert json.loads(ovstool(old, "police list -f json").stdout) == [
         {"port": "eth1", "rate": 10_000_000, "burst": 2_112_000, "packet_rate": None, "packet_burst": None}
     ]
-    for command in ("show", "port list", "port show eth1", "stats", "bridge show br0"):
+    for command in ("show", "topology", "port list", "port show eth1", "stats", "bridge show br0"):
         assert ovstool(old, command).returncode == 0
     assert ovstool(old, "police clear eth1 --no-wait").stdout == "eth1: deleted\n"
 

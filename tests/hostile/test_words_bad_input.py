@@ -382,6 +382,7 @@ def test_a_member_of_a_bond_does_not_go_alone(switch, refused):
     [
         "port list",
         "show",
+        "topology --all-ports",
         "bridge show br0",
         "port show eth1",
         "qos show eth1",

@@ -279,6 +279,7 @@ def test_a_bug_is_one_line_too():
     "words",
     [
         "show",
+        "topology -f svg",
         "flow list br0",
         "stats record {tmp}/new.csv --count 1",
         "sandbox start --dir {tmp}/box",

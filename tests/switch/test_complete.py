@@ -225,7 +225,7 @@ def test_tables_that_have_flows(switch, monkeypatch):
 
 
 def test_columns_are_those_that_are_printed(unchanged):
-    for words in ("show", "bridge list", "bridge show br0", "port list", "port show eth1", "qos show eth1", "qos explain eth1", "stats",
+    for words in ("show", "topology", "bridge list", "bridge show br0", "port list", "port show eth1", "qos show eth1", "qos explain eth1", "stats",
                   "stats --rate --interval 0.01", "flow list br0", "flow trace br0 in_port=eth1"):  # fmt: skip
         printed = unchanged.ovstool(f"{words} -f json").json
         name = " ".join(words.split()[:2]) if " ".join(words.split()[:2]) in COMMANDS.commands else words.split()[0]

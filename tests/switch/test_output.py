@@ -16,6 +16,7 @@ from ovs_version import OVS
 
 READS = [
     "show",
+    "topology",
     "bridge list",
     "bridge show br0",
     "port list",

@@ -10,7 +10,16 @@ LONGEST = "p" * 15
 MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 LISTS = ("bridge list", "port list", "stats", "stats --long", "stats --queues", "police list", "qos list", "sflow list", "flow list br0")
 CHECKS = ("qos check", "police check", "sflow check --read-only")
-PAGES = ("show", "qos explain eth1", "qos show eth1", "port show eth1", "bridge show br0", "flow trace br0 in_port=1,ip,nw_dst=10.0.0.2")
+PAGES = (
+    "show",
+    "topology",
+    "topology --all-ports",
+    "qos explain eth1",
+    "qos show eth1",
+    "port show eth1",
+    "bridge show br0",
+    "flow trace br0 in_port=1,ip,nw_dst=10.0.0.2",
+)
 WHOLE = ("10.0.0.5:6343", "192.168.100.200:16343", "7f3c1a90-5a3e-4b57-9f8e-0c5d1f2b3a4d", "52:54:00:00:00:01", "192.168.100.0/24", LONGEST)
 FLOW = (
     "priority=10,ip,in_port=1,nw_src=10.0.0.0/24,nw_dst=192.168.100.0/24,nw_tos=0,"
@@ -74,7 +83,7 @@ def large(running_switch):
 
 @pytest.mark.parametrize("columns", [20, 80, 120])
 def test_lists_of_300_ports_fit_the_window(large, columns):
-    for command in (*LISTS, *CHECKS, "show", "qos show port299-is-long", "bridge show br0"):
+    for command in (*LISTS, *CHECKS, "show", "topology --all-ports", "qos show port299-is-long", "bridge show br0"):
         lines = without_colours(on(large, command, columns, 60_000)).splitlines()
         assert [line for line in lines if len(line) > columns and not line.lstrip().startswith("try: ")] == [], command
         if columns >= 80 and command in ("port list", "stats", "police list", "qos list", "show"):
@@ -149,7 +158,11 @@ def test_a_check_prints_blocks_whose_remedy_can_be_copied(full):
     ("environ", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)]
 )
 def test_colours_are_for_terminals_that_have_them(full, environ, is_coloured):
-    for command, loud in (("show", "NOT CONNECTED"), ("qos check eth1", full.ovstool("qos check eth1 -f json").json[0]["severity"])):
+    for command, loud in (
+        ("show", "NOT CONNECTED"),
+        ("topology", "NOT CONNECTED"),
+        ("qos check eth1", full.ovstool("qos check eth1 -f json").json[0]["severity"]),
+    ):
         text = on(full, command, 80, **environ)
         assert bool(re.search(rf"\x1b\[3[13]m{loud}\x1b\[0m", text)) == is_coloured
         assert loud in text and is_coloured == ("\x1b" in text)

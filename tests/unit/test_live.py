@@ -17,11 +17,12 @@ _BEGIN = """
 import sys, time
 from ovstool.pace import Pace
 from ovstool.rates import QueueRate, Rate
-from ovstool.terminal.live.cells import Characters, encoding_of
+from ovstool.terminal.live.cells import Characters
 from ovstool.terminal.live.live import Live, has_keyboard
 from ovstool.terminal.live.rates import RatesView
 from ovstool.terminal.live.table import Table
 from ovstool.terminal.live.view import Seen
+from ovstool.terminal.window import encoding_of
 
 class LiveRates(Live):
     def __init__(self, speeds={}, rate_class=Rate, sort=None, descending=True, title="ovstool stats", stdin=None, **how):

@@ -1,12 +1,16 @@
 """What agents are called: the hosts of an inventory by their addresses."""
 
+import os
+import threading
 import time
 
 import pytest
 
 from ovstool.errors import NotFound, UsageError
 from ovstool.host import inventory
+from ovstool.host.address import Target
 from ovstool.host.deadline import Deadline
+from ovstool.host.inventory import by_address
 from ovstool.host.inventory.by_address import HostNames
 from ovstool.switch.sflow import port_names
 
@@ -35,6 +39,28 @@ def test_addresses_are_known_at_once_and_names_are_looked_up(tmp_path):
     while names.find("127.0.0.1") is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert names.find("127.0.0.1") == "localhost"
+
+
+def test_hosts_that_were_named_go_before_those_of_the_inventory(tmp_path):
+    path = written(tmp_path, "[rack]\nleaf01 ansible_host=192.0.2.1\nleaf02 ansible_host=192.0.2.2\nleaf03 ansible_host=192.0.2.3\n")
+    names = HostNames(path, [Target("edge", "admin@192.0.2.1:2222"), Target("leaf02", "192.0.2.9"), Target("local", "localhost")])
+    found = [names.find_in_time(f"192.0.2.{number}") for number in (1, 2, 3, 9)]
+    assert found == ["edge", None, "leaf03", "leaf02"] and names.find_in_time("127.0.0.1") == "local"
+
+
+def test_a_pipe_that_hosts_came_out_of_is_not_read_again(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert HostNames(str(tmp_path / "pipe"), [Target("leaf01", "192.0.2.1")]).find("192.0.2.1") == "leaf01"
+
+
+def test_nobody_waits_for_names_that_do_not_come(tmp_path, monkeypatch):
+    looked_up, ended = threading.Event(), threading.Event()
+    monkeypatch.setattr(by_address.socket, "getaddrinfo", lambda *args, **more: looked_up.set() or (ended.wait(60) and []))
+    try:
+        assert HostNames(None, [Target("leaf01", "leaf01")]).find_in_time("192.0.2.1") is None
+        assert looked_up.is_set()
+    finally:
+        ended.set()
 
 
 def test_without_an_inventory_nothing_has_a_name(tmp_path, monkeypatch):

@@ -238,7 +238,7 @@ LEAST = {
     "port add": "x y",
 }
 LEAST |= dict.fromkeys(
-    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|sandbox start|sandbox stop".split(
+    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|sandbox start|sandbox stop".split(
         "|"
     ),
     "",
@@ -261,7 +261,7 @@ def test_how_it_is_printed_when_nothing_is_said(name):
         else "table"
     )
     assert {key: args[key] for key in OUTPUT} == OUTPUT | {"formatter": usual}
-    shows = ("show", "bridge show", "port show", "flow trace", "qos show", "qos explain")
+    shows = ("show", "topology", "bridge show", "port show", "flow trace", "qos show", "qos explain")
     assert {key: args[key] for key in SORTING if key in args} == ({} if name in shows else SORTING)
 
 

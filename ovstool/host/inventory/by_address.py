@@ -1,42 +1,52 @@
 """The hosts of an inventory by their IP addresses: what an address that is heard of is called."""
 
 import ipaddress
+import os
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from ovstool.errors import OvstoolError
 from ovstool.host import address, inventory
+from ovstool.host.address import Target
 from ovstool.host.deadline import Deadline
 
 _MOST = 1000  # hosts that are looked up
 _READ_S = 5.0  # for the file
+_LOOKED_UP_S = 1.0  # that somebody waits for names, from when they are asked for
 
 
 class HostNames:
     """The names of hosts by address. Those that the inventory has by name are looked up meanwhile, in a thread, and known once that is done.
 
-    Without an inventory at the default place nothing is known. Raises what ``inventory.every`` does for one that was named.
+    ``named`` are hosts that the user has named, whose names go before those of the inventory; a pipe that they may have come out of is not
+    read again. Without an inventory at the default place nothing else is known. Raises what ``inventory.every`` does for one that was named.
     """
 
-    def __init__(self, path: str | None):
+    def __init__(self, path: str | None, named: Sequence[Target] = ()):
         self._names: dict[str, str] = {}
         self._hosts: dict[str, str] = {}  # where each is, by name
-        try:
-            targets = inventory.every(path, Deadline(_READ_S))
-        except OvstoolError:
-            if path is not None:
-                raise
-            return
-        self._hosts = {target.name: address.parse(target.address).host for target in targets}
+        self._thread: threading.Thread | None = None
+        self._until = time.monotonic() + _LOOKED_UP_S
+        is_pipe = bool(named) and path is not None and not os.path.isfile(path)
+        for target in (*named, *([] if is_pipe else _of_inventory(path))):
+            self._hosts.setdefault(target.name, address.parse(target.address).host)
         by_name = [name for name, host in self._hosts.items() if not self._add(name, host)]
         if by_name:
-            threading.Thread(target=self._look_up, args=(by_name[:_MOST],), name="names of agents", daemon=True).start()
+            self._thread = threading.Thread(target=self._look_up, args=(by_name[:_MOST],), name="names of hosts", daemon=True)
+            self._thread.start()
 
     def find(self, text: str) -> str | None:
         """The name of the host with this IP address."""
         return self._names.get(text)
+
+    def find_in_time(self, text: str) -> str | None:
+        """The name of the host with this IP address, once all are looked up, or that has taken as long as anybody waits for it."""
+        if self._thread:
+            self._thread.join(max(0.0, self._until - time.monotonic()))
+        return self.find(text)
 
     def addresses(self, name: str) -> list[str]:
         """The addresses of a host, of the inventory or any other; none when it is not known."""
@@ -53,6 +63,15 @@ class HostNames:
         for name in names:
             for found in _addresses(self._hosts[name]):
                 self._add(name, found)
+
+
+def _of_inventory(path: str | None) -> list[Target]:
+    try:
+        return inventory.every(path, Deadline(_READ_S))
+    except OvstoolError:
+        if path is not None:
+            raise
+        return []
 
 
 def _addresses(host: str) -> Iterator[str]:

@@ -4,11 +4,7 @@ They become rich Segments: no markup to be misread in a name, and a fraction of 
 of a core for 45 rows.
 """
 
-import locale
-import os
-import sys
 from collections.abc import Iterable, Sequence
-from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
@@ -20,13 +16,6 @@ _BLOCKS_ASCII, _EIGHTHS_ASCII = "_.:-=+*#", "    ----#"
 PLAIN, BOLD, REVERSE, BOLD_REVERSE = Style.null(), Style(bold=True), Style(reverse=True), Style(bold=True, reverse=True)
 DIM, SPARK, BAD, MARK = Style(dim=True), Style(color="cyan"), Style(color="red", bold=True), Style(color="yellow", bold=True)
 Cell = tuple[str, Style]
-
-
-def encoding_of(stream: TextIO) -> str:
-    """The encoding of the terminal behind a stream; with LC_ALL=C Python writes UTF-8, which such a terminal need not know (PEP 540)."""
-    if sys.flags.utf8_mode and not (os.environ.get("PYTHONUTF8") or os.environ.get("PYTHONIOENCODING")):
-        return locale.nl_langinfo(locale.CODESET)
-    return stream.encoding or "ascii"
 
 
 class Characters:
