@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import effect
+import engines
 import flows
 import hosts
 import live
@@ -48,14 +49,25 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
-    for part in (stored, shape, readings.report, live.report, flows.report, hosts.report, effect.report, sflow.report, talkers.report):
+    for part in (
+        stored,
+        shape,
+        readings.report,
+        live.report,
+        flows.report,
+        hosts.report,
+        effect.report,
+        sflow.report,
+        talkers.report,
+        engines.beside_ansible,
+    ):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
 
 
 def stored() -> None:
-    """(a) to (c) and (t): what takes a database alone."""
+    """(a) to (c), (t) and (v): what takes a database alone."""
     with ExitStack() as stack:
         # Directly in /tmp: the path of a socket has to stay short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
@@ -64,6 +76,7 @@ def stored() -> None:
         pairs.guarded(every_port, databases[max(SIZES)])
         pairs.guarded(start_up, databases[min(SIZES)])
         pairs.guarded(tab, databases)
+        pairs.guarded(engines.beside_ovsdbapp, databases)
 
 
 def one_port(databases: dict[int, str]) -> None:
