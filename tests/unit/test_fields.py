@@ -111,6 +111,8 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
         ("ip,nw_src=10.0.0.1/255.255.0,actions=drop", "nw_src=10.0.0.1/255.255.0 has a mask that does not fit: 255.255.0 is not an address"),
         ("ipv6,ipv6_src=fe80::1/ffff:,actions=drop", "ipv6_src=fe80::1/ffff: has a mask that does not fit: ffff: is not an address"),
         ("cookie=5/0x10000000000000000,actions=drop", "cookie=5/0x10000000000000000 has a mask that does not fit"),
+        (f"actions=load:{2**992 - 1:#x}->NXM_NX_MOON[]", None),
+        (f"actions=load:{2**992:#x}->NXM_NX_MOON[]", "->NXM_NX_MOON[] does not fit: 0 to 2^992-1"),
         ("in_port=4294967040,actions=drop", None),
         ("in_port=4294967039,actions=drop", "in_port=4294967039 does not fit: 0 to 65535, or a port's name"),
         ("tcp,tcp_flags=fin|syn|ns|[200]|[800],actions=drop", None),

@@ -34,6 +34,8 @@ del-port eth1 | ovstool port del eth1
 list-ports | ovstool port list
 list-ports br0 | ovstool port list br0
 list-ifaces br0 | ovstool port list br0
+list-ifaces br0 eth1 | ovstool port list br0
+list-ports br0 eth1 | ovstool port list br0
 port-to-br eth1 | ovstool port show eth1
 iface-to-br eth1 | ovstool port show eth1
 set-controller br0 tcp:192.0.2.1:6653 | ovstool bridge set br0 --controller tcp:192.0.2.1:6653
@@ -43,12 +45,15 @@ set-fail-mode br0 secure | ovstool bridge set br0 --fail-mode secure
 get-fail-mode br0 | ovstool bridge show br0
 del-fail-mode br0 | ovstool bridge set br0 --unset fail_mode
 set port eth1 tag=5 | ovstool port set eth1 --tag 5
+set port eth1 vlan=5 lacp=active bond_mode=balance-tcp | ovstool port set eth1 --tag 5 --lacp active --bond-mode balance-tcp
 set port eth1 vlan_mode=trunk trunks=1,2 | ovstool port set eth1 --vlan-mode trunk --trunk 1,2
 set bridge br0 fail_mode=secure | ovstool bridge set br0 --fail-mode secure
 set bridge br0 protocols=OpenFlow13,OpenFlow15 | ovstool bridge set br0 --protocols OpenFlow13,OpenFlow15
 set bridge br0 datapath_type=netdev | ovstool bridge set br0 --datapath-type netdev
 set interface eth1 type=internal | ovstool port set eth1 --type internal
 set interface eth1 options:remote_ip=10.0.0.1 | ovstool port set eth1 --remote-ip 10.0.0.1
+set interface eth1 mtu=1400 | ovstool port set eth1 --mtu 1400
+set bridge br0 external_ids:a=b | ovstool bridge set br0 --external-id a=b
 set interface eth1 mtu_request=1400 | ovstool port set eth1 --mtu 1400
 set bridge br0 other_config:hwaddr=02:00:00:00:00:01 | ovstool bridge set br0 --other-config hwaddr=02:00:00:00:00:01
 set bridge br0 stp_enable=true | ovs-vsctl set bridge br0 stp_enable=true (ovstool has no option for it)
@@ -202,6 +207,48 @@ TABLE = [
     tuple(part.strip() for part in line.split(" | ")) if " | " in line else (line.removesuffix(" |"), "")
     for line in MISTAKES.strip().splitlines()
 ]
+
+
+# A command, and other words for its verb.
+OTHER_VERBS = {
+    "qos list": "ls dump print",
+    "bridge show": "get info describe status display cat view",
+    "bridge add": "create new insert make enable",
+    "flow add": "set create new insert make enable",
+    "qos set": "create new insert make enable add edit modify mod update change configure",
+    "sflow enable": "create new insert make add set",
+    "bridge del": "delete rm remove destroy",
+    "qos clear": "delete rm remove destroy del disable reset stop",
+    "sflow disable": "delete rm remove destroy del clear stop",
+    "sflow listen": "collect receive capture top watch monitor",
+    "qos check": "verify test validate doctor",
+    "flow top": "watch monitor",
+    "sandbox start": "create new up",
+    "sandbox stop": "delete rm remove destroy del down",
+}
+OTHER_NOUNS = {
+    "bridge": "br bridges",
+    "port": "ports interface interfaces iface",
+    "flow": "flows rule rules",
+    "qos": "queue queues shaping",
+    "police": "policing policer",
+}
+
+
+@pytest.mark.parametrize(("command", "verb"), [(command, verb) for command, verbs in OTHER_VERBS.items() for verb in verbs.split()])
+def test_another_word_for_a_verb(command, verb):
+    noun = command.split()[0]
+    assert hints.commands([noun, verb, "x"]) == [f"ovstool {command} x"]
+
+
+@pytest.mark.parametrize(("noun", "other"), [(noun, other) for noun, others in OTHER_NOUNS.items() for other in others.split()])
+def test_another_word_for_a_noun(noun, other):
+    assert hints.commands(["list", other]) == [f"ovstool {noun} list"]
+
+
+@pytest.mark.parametrize("other", ["counters", "counter", "statistics", "stat"])
+def test_another_word_for_counters(other):
+    assert hints.commands([other, "eth1"]) == ["ovstool stats eth1"]
 
 
 @pytest.mark.parametrize(("typed", "meant"), TABLE)

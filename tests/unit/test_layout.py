@@ -7,6 +7,7 @@ import pytest
 import tabulate
 
 from ovstool.terminal.layout import chosen, hanging, labelled, measured, width, wrapped
+from ovstool.terminal.table import _streamed
 
 STATS = tuple("port rx_packets rx_bytes rx_dropped rx_errors tx_packets tx_bytes tx_dropped tx_errors".split())
 COUNTED = [("br0", *"839 7351501 33 2992 367 3322833 65 792514487".split()), ("eth1", *"0 0 0 0 0 0 0 0".split())]
@@ -220,3 +221,12 @@ def test_colours_take_no_room():
     assert painted[0] == plain[0]
     assert [line.replace("<", "").replace(">", "") for line in painted] == plain
     assert painted[3].split() == ["<p2>", "<down>", "<10>"]
+
+
+@pytest.mark.parametrize(
+    ("room", "widest"), [(40, [15, 12, 15, 20]), (68, [15, 12, 15, 20]), (69, [15, 12, 15, 21]), (100, [15, 12, 15, 52])]
+)
+def test_of_rows_that_are_still_to_come_the_last_text_has_the_room_that_is_left(room, widest):
+    columns = _streamed(("agent", "bps", "ports", "talker"), room)
+    assert [column.widest for column in columns] == widest
+    assert [(column.header, column.least) for column in columns] == [("agent", 15), ("bps", 12), ("ports", 15), ("talker", 20)]

@@ -1,6 +1,9 @@
 """What the live table shows of rates, cell by cell: which columns there is room for, in which order, and how each looks."""
 
+import os
 import re
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -284,6 +287,24 @@ def test_names_in_the_encoding_of_the_terminal():
     assert shown(screen([rate("nätz\x1b\\")], encoding="ascii"), 50)[2] == "n\\xe4tz\\x1b\\\\         0        0        2        0"
     latin = screen([rate("ä" * 30, 1.0)], encoding="latin-1")
     assert shown(latin, 40)[2] == "äääääääääääääääääääää~        1        0"
+
+
+def test_the_encoding_of_a_terminal_that_need_not_know_utf_8():
+    """With LC_ALL=C Python writes UTF-8 (PEP 540); who asks Python for it by name gets it."""
+    code = (
+        "import os, sys\n"
+        "from ovstool.terminal.live.cells import encoding_of\n"
+        "print(encoding_of(sys.stdout))\n"
+        "for name in ('PYTHONUTF8', 'PYTHONIOENCODING'):\n"
+        "    os.environ[name] = '1'\n"
+        "    print(encoding_of(sys.stdout))\n"
+        "    del os.environ[name]\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONUTF8", "PYTHONIO", "LC_", "LANG"))}
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8", "-c", code], env=environ | {"LC_ALL": "C"}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "ANSI_X3.4-1968\nutf-8\nutf-8\n"
 
 
 def test_what_helps_takes_no_more_than_the_width():

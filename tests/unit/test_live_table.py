@@ -229,6 +229,18 @@ def test_help_names_every_key():
     assert all(f"{'space' if name == ' ' else name}" in "\n".join(shown(plot)) for name in plot._acts)
 
 
+@pytest.mark.parametrize(
+    ("key", "first"),
+    [
+        ("down", 4), ("j", 4), ("up", 2), ("k", 2), ("page down", 9), ("page up", 1), ("home", 1), ("g", 1), ("end", 9), ("G", 9),
+    ],
+)  # fmt: skip
+def test_a_page_scrolls(key, first):
+    found = table(pace=Pace(1.0), details=lambda seen: [])
+    press(found, "?", "down", "down")
+    assert press(found, key)[0].startswith(f"Keys  {first}-{first + 11} of 20")
+
+
 def until(found: Table, text: str) -> list[str]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

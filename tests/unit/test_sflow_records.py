@@ -77,6 +77,13 @@ def test_a_header():
     assert said(spec.flow(spec.header(b"abc", protocol=99)))["header_protocol"] == "99"
 
 
+def test_each_protocol_of_a_header_has_its_name():
+    """header_protocol of sFlow version 5, section 5.3, and of the structures for 802.11 and InfiniBand."""
+    names = "ethernet token-bus token-ring fddi frame-relay x25 ppp smds aal5 aal5-ip ipv4 ipv6 mpls pos 802.11 802.11-ampdu 802.11-amsdu infiniband 19"
+    found = [said(spec.flow(spec.header(b"", protocol=number)))["header_protocol"] for number in range(1, 20)]
+    assert found == names.split()
+
+
 @pytest.mark.parametrize("body", [b"", words(1, 60, 4), words(1, 60, 4, 1), words(1, 60, 4, UNKNOWN) + bytes(40)])
 def test_a_header_that_lies_about_its_length(body):
     [row] = decode(spec.datagram(spec.flow(spec.record(1, body), spec.record(1001, words(1, 2, 3, 4))))).rows()
