@@ -53,7 +53,12 @@ def _of_traffic(n: int, rates: Mapping[int, float], rows: Iterable[Row]) -> str 
     else:
         return None
     suggested = max(int(float(f"{rate / _USUAL:.2g}")), 1)
-    return f"1 packet in {n} of {rate:.0f} packets/s at the moment is {rate / n:.2g} samples/s, {why}; try: --sampling {suggested}"
+    return f"1 packet in {n} of {rate:.0f} packets/s at the moment is {_roughly(rate / n)} samples/s, {why}; try: --sampling {suggested}"
+
+
+def _roughly(number: float) -> str:
+    """A number with two digits that count: 0.062, 5.1, 5100."""
+    return f"{number:.2g}" if number < 10 else f"{float(f'{number:.2g}'):.0f}"
 
 
 def _of_links(n: int, rows: Iterable[Row]) -> str | None:
