@@ -22,7 +22,7 @@ class SshConnection:
         self.name = hop.name
         self.user = hop.settings.user
         known = host_keys.known(hop)
-        wire = Wire(stream)
+        self._wire = wire = Wire(stream)
         self._transport = SshTransport(wire, known.kinds)
         try:
             self._shake_hands(hop.deadline)
@@ -52,6 +52,10 @@ class SshConnection:
     @property
     def alive(self) -> bool:
         return self._transport.is_active()
+
+    def begin(self) -> None:
+        """Forget the time that an earlier command allowed."""
+        self._wire.begin()
 
     def close(self) -> None:
         self._transport.close()
