@@ -22,7 +22,7 @@ ROOT = Path(ovstool.__file__).parent
 FILES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 # The floors, from the door down: a room may import what is in it and on the floors below, and nothing beside it.
 FLOORS = [
-    ("__main__",), ("shell",), ("hints",), ("commands/",), ("stream",), ("switch_command",), ("command", "completion/"), ("reach", "parser", "fleet", "remedy"), ("terminal/", "answers"),
+    ("__main__",), ("shell",), ("hints",), ("commands/",), ("stream", "session/"), ("switch_command",), ("command", "completion/"), ("reach", "parser", "fleet", "remedy"), ("terminal/", "answers"),
     ("recording/", "sandbox/"), ("switch/checks/",), ("switch/",), ("ovsdb/", "openflow/", "sflow/"), ("host/",),
     ("rates", "pace", "spreadsheet", "signals"), ("units",), ("errors",), ("lazy_imports",),
 ]  # fmt: skip
