@@ -28,7 +28,7 @@ FLOORS = [
 ]  # fmt: skip
 # Libraries and parts of ovstool that few may know; a name that ends in / stands for all below it.
 KNOWN_TO = {
-    "argparse": ("shell", "parser", "command", "switch_command", "stream", "commands/", "terminal/"),
+    "argparse": ("shell", "parser", "command", "switch_command", "stream", "session/session", "commands/", "terminal/"),
     "cliff": ("shell", "command", "switch_command", "terminal/"),
     "paramiko": ("host/ssh/transport/", "host/ssh/connection", "host/ssh/keys"),
     "rich": ("terminal/live/",),
@@ -186,7 +186,7 @@ def test_a_command_has_an_example(name):
 
 @pytest.mark.parametrize(("name", "line"), [*EXAMPLES, *((noun, line) for noun, lines in TASKS.items() for line in lines)])
 def test_examples_parse(name, line):
-    words = shlex.split(re.split(r" [|>]", line)[0])
+    words = shlex.split(re.split(r" [|<>]", line)[0])
     command_of(words[1:])[1]()
 
 
