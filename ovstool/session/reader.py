@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from ovstool import signals
-from ovstool.errors import Exit
+from ovstool.errors import Exit, Refused
 from ovstool.terminal.output import Output
 
 
@@ -17,9 +17,13 @@ def run_into(app: Any, run: Callable[[], int], reader: str) -> int:
     """Run a command with its standard output going to ``reader``, a command line for sh, and wait for both.
 
     The exit code is the command's, or that of the reader where the command succeeded. A reader that leaves early is no failure of the command.
+    Raises Refused.
     """
     app.stdout.flush()
-    program = subprocess.Popen(["/bin/sh", "-c", reader], stdin=subprocess.PIPE)
+    try:
+        program = subprocess.Popen(["/bin/sh", "-c", reader], stdin=subprocess.PIPE)
+    except OSError as error:
+        raise Refused("/bin/sh", f"cannot be run: {error.strerror}") from error
     try:
         code = _redirected(app, run, program)
     finally:

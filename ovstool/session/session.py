@@ -83,11 +83,11 @@ class Session:
                 return Exit.OK
             if self._changes_options(words):
                 return Exit.OK
+            self._app.options = argparse.Namespace(**vars(self._options))
+            run = partial(self._app.run, words)
+            return run_into(self._app, run, line.reader) if line.reader else run()
         except OvstoolError as error:
             return report(error, self._options.debug, self._app.stderr)
-        self._app.options = argparse.Namespace(**vars(self._options))
-        run = partial(self._app.run, words)
-        return run_into(self._app, run, line.reader) if line.reader else run()
 
     def _changes_options(self, words: list[str]) -> bool:
         """Whether the line is nothing but common options, which then hold for the commands that follow. Raises UsageError."""

@@ -110,6 +110,8 @@ def test_a_script_ends_at_the_first_failure(unchanged, tmp_path):
     assert run_script(unchanged, "port show eth9 | cat\n")[0] == 3
     assert run_script(unchanged, "version | nosuch-program 2>/dev/null\n")[0] == 127
     assert run_script(unchanged, "version > /nosuch/file 2>/dev/null\n")[0] == 2
+    said = "ovstool: stdin:1: /bin/sh: cannot be run: Argument list too long\n"
+    assert run_script(unchanged, f"version | echo {'x' * 200_000}\n") == (6, "", said)
     code, out, err = run_script(unchanged, f"flow diff br0 --file {tmp_path}/flows\nversion\n")
     assert (code, err) == (1, "ovstool: stdin:1: note: exit code 1\n") and "priority=7" in out and "\novstool" not in out
     code, out, err = run_script(unchanged, "port show eth9\nbridge list -f value -c bridge\nport show eth8\n", "--keep-going")

@@ -64,6 +64,7 @@ def test_a_long_line_takes_no_memory():
 
         def readinto(self, buffer):
             self.left -= len(buffer)
+            buffer[:] = bytes(len(buffer))
             return len(buffer) if self.left > 0 else 0
 
     [(number, data)] = script.numbered(io.BufferedReader(Endless()))
