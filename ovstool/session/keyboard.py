@@ -77,7 +77,7 @@ class Keyboard:
             try:
                 line, end = self._readline.get_line_buffer(), self._readline.get_endidx()  # type: ignore[union-attr]
                 self._matches = [f"{typed}{rest}" for rest in rests(line[:end], line[end:], self._given(), self._connections)]
-            except (Exception, KeyboardInterrupt):  # of a Tab nothing is told
+            except (Exception, KeyboardInterrupt):  # a Tab that fails offers nothing
                 self._matches = []
         return self._matches[number] if number < len(self._matches) else None
 
