@@ -23,6 +23,7 @@ import live
 import pairs
 import readings
 import sflow
+import shell
 import talkers
 
 from ovstool import sandbox
@@ -49,18 +50,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
-    for part in (
-        stored,
-        shape,
-        readings.report,
-        live.report,
-        flows.report,
-        hosts.report,
-        effect.report,
-        sflow.report,
-        talkers.report,
-        engines.beside_ansible,
-    ):
+    parts = (readings, live, flows, hosts, effect, sflow, talkers, shell)
+    for part in (stored, shape, *(module.report for module in parts), engines.beside_ansible):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")

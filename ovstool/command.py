@@ -43,6 +43,8 @@ def docstring(command_class: type) -> str:
 class Command(cliff.command.Command):
     """A command without a switch. ``take_action`` returns an exit code or None."""
 
+    app: Any  # an App of ours
+
     def __init__(self, app: Any, app_args: argparse.Namespace | None, cmd_name: str | None = None):
         super().__init__(app, app_args)  # without the name, or cliff looks for hook plugins at every start
         self.cmd_name = cmd_name

@@ -194,6 +194,7 @@ def common_defaults() -> argparse.Namespace:
     return argparse.Namespace(
         db=os.environ.get("OVSTOOL_DB") or None,
         hosts=None,
+        usual_hosts=[os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [],
         inventory=None,
         sudo=False,
         parallel=_PARALLEL,

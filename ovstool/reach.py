@@ -1,19 +1,22 @@
 """How a switch is reached: on this machine or over SSH, with the options that hold for all switches of a command."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.answers import Answer
 from ovstool.host import Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.switch import Switch
 
+if TYPE_CHECKING:
+    from ovstool.switch.connections import Connections
+
 
 class Reach(NamedTuple):
     """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH.
 
-    ``batch``: nobody is asked for a password or a passphrase.
+    ``batch``: nobody is asked for a password or a passphrase. ``connections`` are those that outlive the command.
     """
 
     db: str | None
@@ -25,6 +28,7 @@ class Reach(NamedTuple):
     sudo: bool
     accept_new_host_key: bool
     batch: bool = False
+    connections: "Connections | None" = None
 
     @contextmanager
     def switch(self, asked: Answer) -> Iterator[Switch]:
@@ -49,8 +53,11 @@ class Reach(NamedTuple):
             found=asked.found,
             allowed=allowed,
         )
+        address = asked.target.address if asked.target else None
+        name = (address, self.db, self.tls, self.sudo, self.accept_new_host_key)
         try:
-            yield switch
+            with self.connections.lent(switch, name, allowed, self.batch) if self.connections else nullcontext():
+                yield switch
         finally:
             switch.close()
-            host.close()
+            switch.host.close()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import cliff.app
 from cliff.commandmanager import CommandManager
@@ -18,6 +18,9 @@ from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import Exit, UsageError, one_line, quote
 from ovstool.parser import Parser, add_common_options, before_double_dash, common_defaults
 from ovstool.terminal.output import STDOUT, escape_standard_streams
+
+if TYPE_CHECKING:
+    from ovstool.switch.connections import Connections
 
 _OF_OUTPUT = ("-f", "--format", "-c", "--column", "--sort-column")  # which common options are not, though they are typed before the words
 DESCRIPTION = "The command line for Open vSwitch: one command for each job, safe to repeat."
@@ -60,6 +63,8 @@ class App(cliff.app.App):
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None):
         super().__init__(DESCRIPTION, None, Commands(), stdout=stdout, stderr=stderr)
         self.options = common_defaults()
+        self.connections: Connections | None = None  # that outlive a command
+        self._parsers: dict[str, Any] = {}  # of commands, which a shell may run again
 
     def build_option_parser(self, description: str | None, version: str | None, argparse_kwargs: Any = None) -> Parser:
         parser = Parser(prog="ovstool", description=description, usage="ovstool [common options] NOUN [VERB] [arguments] [options]")
@@ -69,9 +74,7 @@ class App(cliff.app.App):
 
     def run(self, argv: list[str]) -> int:
         try:
-            count = _leading_options(self.parser, argv)
-            _require_none_of_output(argv, count)
-            _require_utf8(argv[:count])
+            count = self.count_options(argv)
             self.options = self.parser.parse_words(argv[:count], self.options)
             words = argv[count:]
             if self.options.version or self.options.help or not words:
@@ -79,6 +82,13 @@ class App(cliff.app.App):
             return self.run_subcommand(words)
         except UsageError as error:
             return report(error, self.options.debug, self.stderr)
+
+    def count_options(self, argv: list[str]) -> int:
+        """How many words in front of those of a command are common options and their values. Raises UsageError."""
+        count = _leading_options(self.parser, argv)
+        _require_none_of_output(argv, count)
+        _require_utf8(argv[:count])
+        return count
 
     def run_subcommand(self, argv: list[str]) -> int:
         """Run the command that the words name. Its errors are reported here and in ``Command.run``, and nowhere else."""
@@ -88,8 +98,9 @@ class App(cliff.app.App):
                 argv = ["help", *_words_of(argv)]
             command_class, name, rest = self.command_manager.find_command(argv)
             command = command_class(self, self.options, cmd_name=name)
-            parser: Any = command.get_parser(f"{self.NAME} {name}")
-            args = parser.parse_words(rest, argparse.Namespace(**vars(self.options)))
+            if name not in self._parsers:
+                self._parsers[name] = command.get_parser(f"{self.NAME} {name}")
+            args = self._parsers[name].parse_words(rest, argparse.Namespace(**vars(self.options)))
             _log(args.verbose_level, self.stderr)
             return command.run(args)
         except KeyboardInterrupt:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ovstool.fleet import Outcome
     from ovstool.host.address import Target
     from ovstool.remedy import FindingRow, Naming
+    from ovstool.switch.connections import Connections
 
 
 _NOTHING: tuple[Any, ...] = (None, [], {}, "")
@@ -158,7 +159,7 @@ class SwitchCommand(Command):
     @contextmanager
     def answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
         """The answer that is asked for, with a result; the switch stays connected for the length of the block."""
-        with _reach(args).switch(asked) as switch:
+        with _reach(args, self.app.connections).switch(asked) as switch:
             yield asked._replace(result=self.completed(self._on_switch(switch, args), asked.target, args))
 
     def _on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -293,7 +294,7 @@ def _with_values(columns: Sequence[str], rows: Sequence[Sequence[Any]], wanted: 
 
 def _targets(args: argparse.Namespace) -> "list[Target]":
     """The hosts that were named; none: this one."""
-    words = args.hosts or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
+    words = args.hosts or args.usual_hosts
     if not words:
         return []
     from ovstool.host import inventory
@@ -301,7 +302,7 @@ def _targets(args: argparse.Namespace) -> "list[Target]":
     return inventory.hosts(words, args.inventory, Deadline(time_for(args)))
 
 
-def _reach(args: argparse.Namespace) -> Reach:
+def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach:
     return Reach(
         db=args.db,
         tls=_tls(args),
@@ -311,6 +312,7 @@ def _reach(args: argparse.Namespace) -> Reach:
         as_ovs=args.as_ovs,
         sudo=args.sudo,
         accept_new_host_key=args.accept_new_host_key,
+        connections=connections,
     )
 
 

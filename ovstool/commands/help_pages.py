@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "OVS_CTL_TIMEOUT": "seconds, as --timeout; 0: no limit",
     "XDG_CONFIG_HOME": "directory of ovstool/inventory.yaml (default: ~/.config)",
     "XDG_RUNTIME_DIR": "directory of the sandbox",
+    "XDG_STATE_HOME": "directory of ovstool/history, what was typed in the shell (default: ~/.local/state)",
     "PAGER": "what shows pages longer than the screen (default: less); cat or an empty value: nothing",
     "NO_COLOR": "any value: no colours",
     "CLIFF_MAX_TERM_WIDTH": "characters, as --max-width",

@@ -1,69 +1,82 @@
 """ovstool shell"""
 
 import argparse
-import cmd
-import shlex
+import os
 import sys
-from typing import Any
+from functools import partial
+from typing import BinaryIO
 
-from ovstool.command import Command, report
-from ovstool.commands import COMMANDS, NOUNS
+from ovstool.command import Command
 from ovstool.errors import UsageError, quote
+from ovstool.session.session import Session
+from ovstool.switch.connections import Connections
 
-_LONGEST_LINE = 2**16  # characters; shlex takes a time that grows with the square of a word
+_STDIN = "-"
 
 
 class Shell(Command):
-    """Start an interactive shell, in which commands need no 'ovstool' in front
+    """Run commands one after the other, typed at a prompt or from a script
 
-    Common options given to 'ovstool shell' apply to every command in it. 'quit' or Ctrl-D leaves the shell.
+    Commands need no 'ovstool' in front. A connection to each switch stays open, so that the second command takes milliseconds. Tab
+    completes commands, options and the names of bridges, ports and queues. Lines are kept in $XDG_STATE_HOME/ovstool/history (by default
+    in ~/.local/state), unless they begin with a space. Ctrl-C ends a command; exit, quit or Ctrl-D leaves the shell.
+
+    Common options given to 'ovstool shell' apply to every command in it; a command can be given others. A line of common options alone
+    changes them: after '-H leaf02' commands go to leaf02, with the other options of that line, and after '-H' alone to this machine. The
+    prompt names the switch.
+
+    Words are quoted as in sh, and # begins a comment; variables, ~ and * are not expanded. The output of a command can go to a program
+    or to a file: '| less', '| grep eth1', '> FILE', '>> FILE'. What follows the first unquoted | or > is run by /bin/sh.
+
+    With FILE, or where standard input or output is not a terminal, the lines are a script, in which a backslash at the end of a line
+    continues it. It stops at the first command that fails, with its exit code, and the message names the line: 'stdin:4: ...'. A check
+    that finds a problem (exit code 1) stops it too. With --keep-going all commands are run; the exit code is then that of the commands
+    that failed, or 8 if they failed with different ones. Where the output goes to a program, and the command succeeds, the exit code of
+    the program counts. In a script on standard input, commands cannot read standard input.
+
+    Examples:
+      ovstool shell
+      ovstool shell -H leaf01 --sudo
+      ovstool shell changes.txt
+      ovstool shell --keep-going < checks.txt
     """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="FILE", nargs="?", help="script to run; - for standard input")
+        parser.add_argument("--keep-going", action="store_true", help="run the rest of the script after a command that fails")
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        self.app.options = parsed_args
-        prompt = _Prompt(self.app)
-        prompt.cmdloop()
-        return prompt.code
-
-
-class _Prompt(cmd.Cmd):
-    """The standard library's command loop; cliff's own is cmd2, with whose releases its completion breaks."""
-
-    def __init__(self, app: Any):
-        super().__init__(stdout=app.stdout)
-        self.app = app
-        self.code = 0
-        self.prompt = "ovstool> " if sys.stdin.isatty() else ""
-
-    def onecmd(self, line: str) -> bool:
+        if self.app.connections:
+            raise UsageError("shell", "this is one already", "'-H HOST' on a line of its own to go to another switch")
+        stderr, self.app.connections = self.app.stderr, Connections()
+        session = Session(self.app, parsed_args, partial(self.note, parsed_args=parsed_args))
         try:
-            if len(line) > _LONGEST_LINE:
-                raise ValueError(f"longer than {_LONGEST_LINE:,} characters")
-            words = shlex.split(line, comments=True)
-        except ValueError as error:
-            self.code = report(UsageError(quote(line), str(error).lower()), False, self.app.stderr)
-            return False
-        if words[:1] == ["ovstool"]:  # as a hint or the README has it
-            words = words[1:]
-        if words in (["quit"], ["exit"], ["EOF"]):
-            return True
-        if words and words != ["shell"]:
-            self.code = self.app.run_subcommand(words)
-        return False
+            if parsed_args.file is None and sys.stdin.isatty() and self.app.stdout.isatty():
+                return session.typed()
+            file, name = _script(parsed_args.file or _STDIN)
+            with file:
+                return session.script(file, name, parsed_args.keep_going)
+        finally:
+            self.app.connections.close()
+            self.app.stderr, self.app.connections = stderr, None
 
-    def cmdloop(self, intro: Any = None) -> None:
-        while True:
-            try:
-                super().cmdloop(intro)
-                break
-            except KeyboardInterrupt:  # a new line, as in any shell; a command that runs handles its own
-                self.app.stdout.write("\n")
-        if self.prompt:
-            self.app.stdout.write("\n")
 
-    def completenames(self, text: str, *ignored: Any) -> list[str]:
-        return [f"{noun} " for noun in [*NOUNS, "quit"] if noun.startswith(text)]
+def _script(path: str) -> tuple[BinaryIO, str]:
+    """A script that has been opened, and what it is called in messages. Raises UsageError."""
+    if path == _STDIN:
+        return _stdin_taken(), "stdin"
+    try:
+        return open(path, "rb"), quote(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(quote(path), getattr(error, "strerror", None) or str(error)) from error
 
-    def completedefault(self, text: str, line: str, begidx: int, endidx: int) -> list[str]:
-        before = line[:begidx].split()
-        return [f"{name.split()[1]} " for name in COMMANDS if name.split()[:-1] == before and name.split()[-1].startswith(text)]
+
+def _stdin_taken() -> BinaryIO:
+    """Standard input. For what is run from now on there is none: reading it is an error, and not the rest of the script."""
+    file = open(os.dup(0), "rb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 0)
+    os.close(nowhere)
+    return file

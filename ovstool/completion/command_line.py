@@ -305,8 +305,9 @@ COMMANDS = Commands(
                 Option(names=('--datapath',), values=('dummy', 'netdev', 'system'), about='dummy: no root needed, nothing is forwarded'),
             ),
             '', ()),
-        'shell': Command("Start an interactive shell, in which commands need no 'ovstool' in front", (),
+        'shell': Command('Run commands one after the other, typed at a prompt or from a script', (Argument(values='files', repeats=False),),
             (
+                Option(names=('--keep-going',), values=None, about='run the rest of the script after a command that fails', repeats=False, excludes=()),
             ),
             '', ()),
         'complete': Command('Print the completion script for bash, zsh or fish', (Argument(values=('bash', 'zsh', 'fish'), repeats=False),),

@@ -18,22 +18,26 @@ from ovstool.switch import Switch, names
 
 if TYPE_CHECKING:
     from ovstool.host.address import Target
+    from ovstool.switch.connections import Connections
 
 _HERE_S = 1.0  # for a switch of this machine
 _FAR_S = 3.0  # for one behind SSH
 _DEVICES = "/sys/class/net"
 
 
-def ask(given: dict[str, list[str]], kind: str, *of: str) -> Sequence[str]:
-    """The names of a kind, as the options that are ``given`` lead to a switch; none when it does not answer in time."""
+def ask(given: dict[str, list[str]], kind: str, *of: str, connections: "Connections | None" = None) -> Sequence[str]:
+    """The names of a kind, as the options that are ``given`` lead to a switch; none when it does not answer in time.
+
+    ``connections`` are those that outlive the question.
+    """
     try:
         if kind == "hosts":
             from ovstool.host import inventory
 
             return inventory.names(_last(given, "--inventory"), Deadline(_HERE_S))
         if kind == "devices":
-            return _devices(given)
-        return _of_switch(given, _OF_SWITCH[kind], of)
+            return _devices(given, connections)
+        return _of_switch(given, _OF_SWITCH[kind], of, connections)
     except (OvstoolError, OSError, ImportError, RuntimeError, ValueError):
         return ()
 
@@ -42,7 +46,9 @@ def _last(given: dict[str, list[str]], option: str) -> str | None:
     return given[option][-1] if option in given else None
 
 
-def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], of: Sequence[Any]) -> Sequence[str]:
+def _of_switch(
+    given: dict[str, list[str]], find: Callable[..., Sequence[str]], of: Sequence[Any], connections: "Connections | None"
+) -> Sequence[str]:
     target = _target(given)
     reach = Reach(
         db=_last(given, "--db") or os.environ.get("OVSTOOL_DB") or None,
@@ -54,6 +60,7 @@ def _of_switch(given: dict[str, list[str]], find: Callable[..., Sequence[str]], 
         sudo="--sudo" in given,
         accept_new_host_key=False,
         batch=True,
+        connections=connections,
     )
     with reach.switch(Answer.awaited(target)) as switch:
         return find(switch, *of)
@@ -69,13 +76,13 @@ def _target(given: dict[str, list[str]]) -> "Target | None":
     return inventory.hosts(words, _last(given, "--inventory"), Deadline(_HERE_S))[0]
 
 
-def _devices(given: dict[str, list[str]]) -> Sequence[str]:
+def _devices(given: dict[str, list[str]], connections: "Connections | None") -> Sequence[str]:
     """The network devices of this machine that are not in the switch yet; none where the switch is elsewhere."""
     if _target(given):
         return ()
     here = {entry.name for entry in os.scandir(_DEVICES) if entry.is_dir()} - {"lo", "ovs-system", "ovs-netdev"}
     with suppress(OvstoolError):
-        return _of_switch(given, _no_ports_yet, (here,))
+        return _of_switch(given, _no_ports_yet, (here,), connections)
     return sorted(here)
 
 

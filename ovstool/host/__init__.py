@@ -3,6 +3,8 @@
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ovstool.host.deadline import Deadline
+
 
 class ByteStream(Protocol):
     """A connection to a socket, here or on another host; the part of ``socket.socket`` that is used."""
@@ -21,6 +23,8 @@ class Host(Protocol):
     ``run`` runs a program without a shell; ``stream`` yields its stdout as it comes and returns how it ended, and ends it when the
     caller stops asking; with ``pause_s`` it yields nothing, b"", each time that nothing came for so long. They raise NotFound when it is
     not installed, TimedOut, Unreachable.
+    ``begin`` is for a host that is still open from an earlier command: ``deadline`` is that of the next one, which asks nobody for a
+    password when it is a ``batch``.
     """
 
     @property
@@ -28,6 +32,7 @@ class Host(Protocol):
     def open(self, address: str, timeout_s: float, tls: "Tls", server: str) -> ByteStream: ...
     def run(self, argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> "Finished": ...
     def stream(self, argv: Sequence[str], timeout_s: float, pause_s: float | None = None) -> Generator[bytes, None, "Finished"]: ...
+    def begin(self, deadline: Deadline, batch: bool) -> None: ...
     def close(self) -> None: ...
 
 

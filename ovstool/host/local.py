@@ -77,6 +77,10 @@ def last_line(text: str) -> str:
     return one_line(lines[-1])[:_SHOWN] if lines else ""
 
 
+def begin(deadline: Deadline, batch: bool) -> None:
+    """Nothing is kept open for this machine."""
+
+
 def close() -> None:
     """Nothing is kept open for this machine."""
 

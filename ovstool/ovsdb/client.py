@@ -42,7 +42,18 @@ class Client(Conversation):
         super().__init__(stream, address, deadline)
         self._reader = ReplyReader()
         self._last_id = 0
+        self._is_asking = False
+        self._is_watching = False
         self._told = False  # of a change that is watched for
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was asked is answered, and nothing comes that was not asked for."""
+        return not (self._closed or self._is_asking or self._is_watching)
+
+    def echo(self) -> None:
+        """Have the server answer, as one does that is still there (RFC 7047, section 4.1.11). Raises Unreachable, TimedOut."""
+        self._call("echo", [])
 
     def transact(self, operations: list[dict]) -> list[dict]:
         """Run operations as one transaction and return a result for each.
@@ -94,6 +105,7 @@ class Client(Conversation):
 
     def watch(self, table: str, columns: list[str]) -> None:
         """Have the server tell when these columns of any row change, or rows come and go (RFC 7047, section 4.1.5)."""
+        self._is_watching = True
         select = {"initial": False, "insert": True, "delete": True, "modify": True}
         self._call("monitor", [DATABASE, None, {table: {"columns": columns, "select": select}}])
 
@@ -119,6 +131,7 @@ class Client(Conversation):
         if self._closed:
             raise Unreachable(self._what, "the connection is closed")
         self._last_id += 1
+        self._is_asking = True
         self._send({"id": self._last_id, "method": method, "params": params})
         self._log(method, params)
         while True:
@@ -127,6 +140,7 @@ class Client(Conversation):
                 break
             self._take(message)
             self._remaining()  # messages that nobody asked for do not extend the time
+        self._is_asking = False
         error = message.get("error")
         if error is None:
             if "result" not in message:

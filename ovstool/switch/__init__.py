@@ -64,6 +64,7 @@ class Switch:
 
     ``notes`` is what the user is told beside the answer, ``found`` what a check would find of what was just changed: it is told like a
     note, with its remedy completed by how this switch was named. ``allowed`` is the time where it has begun already, shared with the host.
+    ``open_client`` is the connection to the database while it is open, ``far_rundir`` where the daemons of another host run by default.
     """
 
     def __init__(
@@ -93,8 +94,8 @@ class Switch:
         self.notes = [] if notes is None else notes
         self.found = [] if found is None else found
         self._deadline = allowed or Deadline(timeout_s)
-        self._far_rundir = _RUNDIRS[0]
-        self._client: Client | None = None
+        self.far_rundir = _RUNDIRS[0]
+        self.open_client: Client | None = None
         self._network: list[str] | None = None
 
     @property
@@ -125,9 +126,9 @@ class Switch:
     def client(self) -> Client:
         """The connection to the database, which the first question opens. Raises Unreachable, TimedOut."""
         # Not functools.cached_property: before Python 3.12 it has one lock for the clients of all switches, held while one is connected.
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
+        if self.open_client is None:
+            self.open_client = self._connect()
+        return self.open_client
 
     def _connect(self) -> Client:
         try:
@@ -141,7 +142,7 @@ class Switch:
                 or self.host.run(["test", "-S", f"{_RUNDIRS[1]}/db.sock"], self.remaining_s()).status
             ):
                 raise
-            self._far_rundir = _RUNDIRS[1]
+            self.far_rundir = _RUNDIRS[1]
             stream = self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
         return Client(stream, self.address, self.deadline)
 
@@ -149,7 +150,7 @@ class Switch:
     def _default_rundir(self) -> str:
         """$OVS_RUNDIR, else the run directory of the packages, else the one of a plain ``make install``."""
         if self.host is not local:
-            return self._far_rundir
+            return self.far_rundir
         return os.environ.get("OVS_RUNDIR") or next((path for path in _RUNDIRS if os.path.exists(f"{path}/db.sock")), _RUNDIRS[0])
 
     def openflow(self, bridge: str, within_s: float = math.inf) -> "openflow.Client":
@@ -163,9 +164,9 @@ class Switch:
 
     def close(self) -> None:
         """Close the connection to the database; the next question opens a new one."""
-        if self._client:
-            self._client.close()
-            self._client = None
+        if self.open_client:
+            self.open_client.close()
+            self.open_client = None
 
     def rearm(self) -> None:
         """Begin the time allowed again, for a command that goes on for as long as it was asked to."""
@@ -174,8 +175,8 @@ class Switch:
     def give_until(self, deadline: float) -> None:
         """Let what follows take until then, on the monotonic clock."""
         self.deadline = deadline
-        if self._client:
-            self._client.deadline = deadline
+        if self.open_client:
+            self.open_client.deadline = deadline
 
     def remaining_s(self) -> float:
         """What is left of the time allowed, in seconds; never nothing, which sockets and programs take for no limit."""

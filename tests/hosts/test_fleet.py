@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -701,3 +702,40 @@ def test_the_cookbook_on_a_rack(fleet, tmp_path):
         policed = [fleet.vsctl(leaf, "get interface eth1 ingress_policing_rate ingress_policing_burst") for leaf in ("leaf15", "leaf16")]
         assert policed == ["200000\n42012"] * 2  # as after the commands before
     assert fleet.ovstool("-H leaf15,leaf16 police clear eth1").code == 0
+
+
+# --- many commands for the same hosts
+
+
+def logins(fleet, name: str) -> int:
+    return fleet[name].run(["cat", "/run/lab/sshd.log"]).stdout.count("Accepted ")
+
+
+def test_a_shell_logs_in_to_each_host_once(fleet):
+    before = {name: logins(fleet, name) for name in ("leaf03", "leaf04", "works")}
+    script = """
+        bridge list -H leaf03,leaf04 -f value
+        stats eth1 -f value -c port
+        stats eth1 -H leaf04 -f value -c port
+        port show eth9
+        flow list br0 -H leaf03,leaf04 -f json | grep -c host
+        -H works --sudo
+        bridge list -f value -c bridge
+        stats eth1 -f value -c port
+        stats eth1 -H leaf03 -f value -c port
+    """
+    done = fleet.ovstool("-H leaf03 shell --keep-going", stdin=script)
+    assert (done.code, lines(done.stderr)) == (NOT_FOUND, ["ovstool: stdin:5: port eth9: no such port; try: eth2 or eth1"]), done
+    assert lines(done.stdout)[2:] == ["eth1", "eth1", "2", "br0", "eth1", "eth1"]
+    # --sudo is another way to the same host.
+    assert {name: logins(fleet, name) - count for name, count in before.items()} == {"leaf03": 2, "leaf04": 1, "works": 1}
+
+
+def test_a_connection_that_is_lost_costs_one_command_at_most(fleet):
+    """What passes the way to this host is cut off each time that it comes to 9,000 bytes."""
+    before = logins(fleet, "drops")
+    done = fleet.ovstool("-H drops shell --keep-going", stdin="bridge list -f value -c bridge\n" * 12)
+    assert 2 <= logins(fleet, "drops") - before <= 6
+    failed = [int(line.split(":")[2]) for line in lines(done.stderr)]
+    assert done.stdout == "br0\n" * (12 - len(failed)) and done.code in (0, UNREACHABLE), done
+    assert all(after - before > 1 for before, after in pairwise(failed)), done

@@ -3,14 +3,17 @@
 import os
 import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 from ovs_version import OVS
 
 from ovstool.errors import Conflict, NotFound, Refused, TimedOut, Unreachable
 from ovstool.host import Finished, local
+from ovstool.host.deadline import Deadline
 from ovstool.ovsdb.transaction import Query
 from ovstool.switch import Switch, brought_up, iproute, versions
+from ovstool.switch.connections import Connections
 from ovstool.switch.port import mtu
 
 ROOT = {"op": "update", "table": "Open_vSwitch", "where": []}
@@ -376,3 +379,59 @@ def test_an_mtu_that_a_device_does_not_take(database, reach, monkeypatch):
                 mtu.require_taken(reach(), "eth1", 1400)
         else:
             mtu.require_taken(reach(), "eth1", 1400)
+
+
+# --- connections that outlive a command
+
+
+@pytest.fixture
+def connections():
+    made = Connections()
+    yield made
+    made.close()
+
+
+def used(connections, switch, error: BaseException | None = None):
+    """The connection that a command had which reads the ports, and then ends so."""
+    with suppress(BaseException), connections.lent(switch, "here", Deadline(30), False):
+        switch.read(PORTS)
+        client = switch.open_client
+        if error:
+            raise error
+    return client
+
+
+def test_the_next_command_has_the_connection_of_the_last(connections, reach):
+    first = used(connections, reach())
+    assert used(connections, reach(), NotFound("port eth9", "no such port")) is first
+    assert used(connections, reach()) is first
+    assert used(connections, reach(), KeyboardInterrupt()) is first and used(connections, reach()) is not first
+
+
+def test_a_connection_is_used_by_one_command_at_a_time(connections, reach):
+    first, second = reach(), reach()
+    with connections.lent(first, "here", Deadline(30), False), connections.lent(second, "here", Deadline(30), False):
+        first.read(PORTS)
+        second.read(PORTS)
+        ours, other = first.open_client, second.open_client
+        assert ours is not other
+    assert (ours.is_idle, other.is_idle) == (True, False)  # of two one is kept, and the other closed
+
+
+def test_a_connection_that_tells_of_changes_is_not_kept(connections, reach):
+    switch = reach()
+    with connections.lent(switch, "here", Deadline(30), False):
+        switch.client.watch("Port", ["name"])
+        client = switch.client
+    assert used(connections, reach()) is not client
+
+
+def test_each_command_has_its_own_time(connections, reach):
+    used(connections, reach(timeout_s=0.5))
+    time.sleep(0.6)
+    switch = reach()
+    with connections.lent(switch, "here", Deadline(30), False):
+        assert switch.read(PORTS)
+        connections.end_commands()  # as after Ctrl-C, while a thread still works on a host
+        with pytest.raises(TimedOut):
+            switch.read(PORTS)

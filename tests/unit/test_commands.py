@@ -1,4 +1,4 @@
-"""What commands say before any switch is asked: combinations that make no sense, files, the interactive shell."""
+"""What commands say before any switch is asked: combinations that make no sense, files, scripts for the shell."""
 
 import io
 import os
@@ -9,7 +9,6 @@ import pytest
 
 from ovstool import __version__
 from ovstool.commands import COMMANDS, NOUNS
-from ovstool.commands.shell import _Prompt
 from ovstool.errors import Exit
 from ovstool.recording import csv_format
 from ovstool.shell import App
@@ -284,78 +283,99 @@ def test_a_file_of_flows_that_is_too_long(monkeypatch, flows):
     assert flows(b"#" * 2**20) == "f: holds no flow" and flows(b"#" * (2**20 + 1)) == "f: longer than 1 MiB"
 
 
-# --- the interactive shell
+# --- the shell, with a script; typed lines are in tests/switch/test_shell.py
 
 
-def typed(monkeypatch, text: str, line: str = "shell") -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    return ran(line)
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """``script("version\n")``: run it; what is printed has no path in front of the number of the line."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(text: str | bytes, line: str = "shell") -> tuple[int, str, str]:
+        (tmp_path / "s").write_bytes(text if isinstance(text, bytes) else text.encode())
+        return ran(f"{line} s")
+
+    return run
 
 
-def test_commands_typed_one_after_the_other(monkeypatch):
-    version = f"ovstool {__version__}\n"
-    assert typed(monkeypatch, "version\n\nversion # a comment\novstool version\nshell\n# nothing\nquit\nversion\n") == (0, version * 3, "")
-    assert typed(monkeypatch, "exit\nversion\n") == typed(monkeypatch, "EOF\nversion\n") == (0, "", "")
-    code, out, err = typed(monkeypatch, "nosuch\nversion\n")
-    assert (code, out) == (0, version) and err.startswith("ovstool: nosuch: unknown command")
-    code, out, err = typed(monkeypatch, "version\nsandbox run\nquit")
-    assert (code, out, err) == (2, version, "ovstool: sandbox run: no command given; try: ovstool sandbox run -- ovs-vsctl show\n")
-    code, out, err = typed(monkeypatch, "'a\n")
-    assert (code, out, err) == (2, "", 'ovstool: "\'a": no closing quotation\n')
-    assert typed(monkeypatch, "shell x\n")[0] == 2 and typed(monkeypatch, "exit now\nversion\n")[1] == version
-    for length, said in ((2**16, "version: unrecognized arguments: xxx"), (2**16 + 1, "longer than 65,536 characters\n")):
-        code, _, err = typed(monkeypatch, f"version {'x' * (length - 8)}\n")
-        assert code == 2 and said in err
+VERSION = f"ovstool {__version__}\n"
 
 
-def test_common_options_of_the_shell_hold_for_its_commands(monkeypatch):
-    assert typed(monkeypatch, "show\n", "--db unix:/one shell --no-wait")[2].startswith("ovstool: unix:/one: ")
-    assert typed(monkeypatch, "show --db unix:/two\nshow\n", "shell --db unix:/one")[2].count("unix:/one: ") == 1
-    assert "Traceback" in typed(monkeypatch, "show\n", "shell --debug --db unix:/one")[2]
+def test_commands_one_after_the_other(script):
+    assert script("version\n\nversion # a comment\novstool version\n# nothing\nquit\nversion\n") == (0, VERSION * 3, "")
+    assert script("exit\nversion\n") == script("") == script(" \n") == (0, "", "")
+    unknown = "ovstool: s:3: nosuch: unknown command; try: ovstool help\n"
+    assert script("ver\\\nsion\nnosuch") == script("version\r\n\r\nnosuch\r\n") == (2, VERSION, unknown)
+    code, out, err = script("version\nsandbox run\nversion")
+    assert (code, out, err) == (2, VERSION, "ovstool: s:2: sandbox run: no command given; try: ovstool sandbox run -- ovs-vsctl show\n")
+    assert script("version\n'a\n")[1:] == (VERSION, 'ovstool: s:2: "\'a": no closing quotation mark\n')
+    assert script("-q\n--version\n-h\n")[:2] == (0, VERSION + ran("help")[1])
 
 
-class Answers(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+def test_a_shell_in_a_shell_is_refused(script):
+    said = "shell: this is one already; try: '-H HOST' on a line of its own to go to another switch"
+    assert script("shell\n") == (2, "", f"ovstool: s:1: {said}\n")
 
 
-def test_a_prompt_where_there_is_a_terminal(monkeypatch):
-    monkeypatch.setattr(sys, "stdin", Answers())
-    assert _Prompt(App()).prompt == "ovstool> "
-    app = App(stdout=io.StringIO(), stderr=io.StringIO())
-    prompt = _Prompt(app)
-    prompt.use_rawinput, prompt.stdin = False, io.StringIO("version\n")
-    prompt.cmdloop()
-    assert app.stdout.getvalue() == f"ovstool> ovstool {__version__}\novstool> \n"
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-    assert _Prompt(App()).prompt == ""
+def test_a_script_goes_on_when_it_is_told_to(script):
+    code, out, err = script("nosuch\nversion\nshell x y\n", "shell --keep-going")
+    assert (code, out) == (2, VERSION) and [line.split(": ")[1] for line in err.splitlines()] == ["s:1", "s:3"]
+    assert script("exit now\nversion\n", "shell --keep-going")[:2] == (2, VERSION)
+    assert script("nosuch\nshow\nversion\n", "shell --keep-going")[:2] == (Exit.SOME_FAILED, VERSION)  # for two reasons
+    assert script("nosuch\nexit\nshow\n", "shell --keep-going")[0] == 2
 
 
-def test_ctrl_c_begins_a_new_line(monkeypatch):
-    app = App(stdout=io.StringIO(), stderr=io.StringIO())
-    prompt = _Prompt(app)
-
-    class Interrupted(io.StringIO):
-        lines = iter([KeyboardInterrupt, "version\n", KeyboardInterrupt, "quit\n"])
-
-        def readline(self, *size):
-            line = next(self.lines)
-            if line is KeyboardInterrupt:
-                raise line
-            return line
-
-    prompt.use_rawinput, prompt.stdin = False, Interrupted()
-    prompt.cmdloop()
-    assert app.stdout.getvalue() == f"\novstool {__version__}\n\n" and prompt.code == 0
+def test_a_script_that_is_not_there(script):
+    assert ran("shell nosuch") == (2, "", "ovstool: nosuch: No such file or directory\n")
+    assert ran("shell .") == (2, "", "ovstool: .: Is a directory\n")
+    assert ran(["shell", "a\0b"])[0] == 2
 
 
-def test_words_are_completed():
-    prompt = _Prompt(App())
-    assert prompt.completenames("s") == ["show ", "stats ", "sflow ", "sandbox ", "shell "] and prompt.completenames("qu") == ["quit "]
-    assert prompt.completenames("x") == []
-    assert prompt.completedefault("s", "qos s", 4, 5) == ["set ", "show ", "steer "]
-    assert prompt.completedefault("", "sflow ", 6, 6) == ["enable ", "disable ", "list ", "check ", "listen "]
-    assert prompt.completedefault("p", "stats p", 6, 7) == ["plot "] and prompt.completedefault("s", "qos set s", 8, 9) == []
+def test_common_options_of_the_shell_hold_for_its_commands(script):
+    keep = "--db unix:/one shell --keep-going"
+    assert script("show\n", "--db unix:/one shell --no-wait")[2].startswith("ovstool: s:1: unix:/one: ")
+    assert script("show --db unix:/two\n--db unix:/three show\nshow\n", keep)[2].count("unix:/one: ") == 1
+    assert "Traceback" in script("show\n", "shell --debug --db unix:/one")[2]
+    code, _, err = script("-t 5 --db unix:/two\nshow\n-q\nshow\n-H\nshow\n", keep)
+    assert code == 5 and [line.split(": ")[2] for line in err.splitlines()] == ["unix:/two", "unix:/two", "unix:/nosuch/db.sock"]
+
+
+def test_a_command_is_given_another_host_than_the_shell(script, monkeypatch):
+    """A port that nobody listens on says which host was asked."""
+    hosts = "show\nshow -H 127.0.0.1:2\n-H 127.0.0.1:3\nshow\n-H\nshow\n"
+    for line, environ in (("shell --keep-going -H 127.0.0.1:1", ""), ("shell --keep-going", "127.0.0.1:1")):
+        monkeypatch.setenv("OVSTOOL_HOST", environ)
+        said = [text.split(": ")[2] for text in script(hosts, line)[2].splitlines()]
+        assert said == ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "unix:/nosuch/db.sock"]
+
+
+def test_what_a_script_may_not_be(script):
+    for data, said in {
+        b"version\n\xff\xfe\n": "s:2: the line: not valid UTF-8",
+        b"\x7fELF\0\0\n": "s:1: the line: contains a NUL character, so it is not text",
+        b"version " + b"x" * 2**20: "s:1: the line: longer than 1 MiB",
+        b"version\\": "s:1: the line: ends with a backslash, and no line follows",
+        b"\\\n" * 101: "s:1: the line: continued over more than 100 lines, or 1 MiB",
+        b"version ; version\n": "s:1: ;: not understood here: only '| COMMAND', '> FILE' and '>> FILE' are; try: quotes around it",
+        b"version || version\n": "s:1: ||: not understood here: only '| COMMAND', '> FILE' and '>> FILE' are; try: quotes around it",
+        b"version 2>f\n": "s:1: 2>: only standard output can be redirected, with > alone",
+        b"| less\n": "s:1: |: no command in front of it",
+        b"version x\x1b[2J\n": "s:1: version: unrecognized arguments: x\\x1b[2J; try: ovstool help version",
+    }.items():
+        code, out, err = script(data)
+        assert (code, err) == (2, f"ovstool: {said}\n") and out in ("", VERSION), data[:20]
+        assert script(data.removesuffix(b"\\") + b"\nversion\n", "shell --keep-going")[1].endswith(VERSION)
+
+
+def test_a_long_word_is_read_in_time_that_grows_with_it(script):
+    for word in ("x" * 1_000_000, "'x'" * 300_000, "\\x" * 500_000, '"' + "\\x" * 500_000 + '"'):
+        assert script(f"version {word}")[0] == 2
+
+
+def test_nothing_of_a_command_is_left_for_the_next(script):
+    lines = "version -q\nshow --db unix:/one -v\nbridge list -c nosuch\nbridge list\n"
+    said = [line.split(": ")[1:3] for line in script(lines, "shell --keep-going")[2].splitlines()]
+    assert said == [["s:2", "unix:/one"], ["s:3", "column nosuch"], ["s:4", "unix:/nosuch/db.sock"]]
 
 
 # --- drawings of recordings

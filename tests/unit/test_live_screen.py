@@ -293,7 +293,7 @@ def test_the_encoding_of_a_terminal_that_need_not_know_utf_8():
     """With LC_ALL=C Python writes UTF-8 (PEP 540); who asks Python for it by name gets it."""
     code = (
         "import os, sys\n"
-        "from ovstool.terminal.live.cells import encoding_of\n"
+        "from ovstool.terminal.window import encoding_of\n"
         "print(encoding_of(sys.stdout))\n"
         "for name in ('PYTHONUTF8', 'PYTHONIOENCODING'):\n"
         "    os.environ[name] = '1'\n"

@@ -90,10 +90,11 @@ STRAY = (2**27 + 7, 4100)
         ([*up(*range(1, 41)), STRAY], (41, 0, 0, 1), 0),  # which of both is not known yet
         ([*up(*range(1, 41)), STRAY, (40, 4001)], (42, 0, 0, 2), 0),  # nor when its last number comes with another content
         ([*up(1, 3, 2), (2, 201)], (4, 0, 0, 0), 1),  # the number of one that was late
-        ([(1, 1001), (2, 1)], (2, 0, 0, 0), 0),  # a second before is overtaken
-        ([(1, 1002), (2, 1)], (2, 0, 0, 1), 0),  # more is not
-        ([(1, 2**31), (2, 1)], (2, 0, 0, 1), 0),
-        ([(1, 2**31 + 1), (2, 1)], (2, 0, 0, 0), 0),  # so much more that the uptime has begun anew
+        ([(1, 1002), (65, 1)], (2, 63, 0, 0), 0),  # numbers go on, whatever the uptime says
+        ([(1, 1001), (66, 1)], (2, 64, 0, 0), 0),  # a second before is overtaken
+        ([(1, 1002), (66, 1)], (2, 0, 0, 1), 0),  # more is not
+        ([(1, 2**31), (66, 1)], (2, 0, 0, 1), 0),
+        ([(1, 2**31 + 1), (66, 1)], (2, 64, 0, 0), 0),  # so much more that the uptime has wrapped
         ([(1, 10), (2**16 + 1, 20)], (2, 2**16 - 1, 0, 0), 0),
         ([(1, 10), (2**16 + 2, 20)], (2, 0, 0, 1), 0),
         (up(900, 1, 901, 2, 3), (5, 0, 0, 1), 1),  # late, from before the restart

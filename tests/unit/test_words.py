@@ -17,7 +17,7 @@ OUTPUT = {
 }  # fmt: skip
 SORTING = {"sort_columns": [], "sort_direction": None}
 COMMON = {
-    "db": None, "hosts": None, "inventory": None, "sudo": False, "parallel": 16, "fail_fast": False, "accept_new_host_key": False, "read_only": False,
+    "db": None, "hosts": None, "usual_hosts": [], "inventory": None, "sudo": False, "parallel": 16, "fail_fast": False, "accept_new_host_key": False, "read_only": False,
     "private_key": None, "certificate": None, "ca_cert": None, "timeout": None, "no_wait": False, "dry_run": False, "as_ovs": False,
     "verbose_level": 1,
     "debug": False, "help": False,
@@ -212,7 +212,8 @@ STATS |= {"for_s": None, "count": None, "watch": False}
         ("sandbox run -- a --b", {"dir": None, "datapath": None, "command": ["a", "--b"]}),
         ("sandbox run --datapath dummy", {"dir": None, "datapath": "dummy", "command": []}),
         ("sandbox shell --datapath netdev", {"dir": None, "datapath": "netdev"}),
-        ("shell", {}),
+        ("shell", {"file": None, "keep_going": False}),
+        ("shell - --keep-going", {"file": "-", "keep_going": True}),
         ("complete", {"shell": "bash"}),
         ("complete zsh", {"shell": "zsh"}),
         ("help", {"words": []}),

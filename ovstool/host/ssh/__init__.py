@@ -67,6 +67,12 @@ class Ssh:
         """Run a program there and yield what it writes to stdout as it comes; the generator returns how it ended."""
         return self._output(argv, timeout_s, None, pause_s)
 
+    def begin(self, deadline: Deadline, batch: bool) -> None:
+        """Let the next command use the connection, with a deadline of its own."""
+        self._deadline, self._batch, self._named_at = deadline, batch, time.monotonic()
+        for connection in self._hops:
+            connection.begin()
+
     def close(self) -> None:
         with self._lock:
             self._close()

@@ -28,7 +28,7 @@ class SshConnection:
         self.user = hop.settings.user
         self._asked_at, self._unanswered = 0.0, 0
         known = host_keys.known(hop)
-        wire = Wire(stream)
+        self._wire = wire = Wire(stream)
         self._transport = SshTransport(wire, known.kinds)
         try:
             self._shake_hands(hop.deadline)
@@ -58,6 +58,10 @@ class SshConnection:
     @property
     def alive(self) -> bool:
         return self._transport.is_active()
+
+    def begin(self) -> None:
+        """Forget the time that an earlier command allowed."""
+        self._wire.begin()
 
     def close(self) -> None:
         self._transport.close()

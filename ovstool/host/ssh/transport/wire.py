@@ -82,6 +82,10 @@ class Wire:
         if isinstance(self._stream, SshChannel):
             self._stream.transport.extend(seconds)
 
+    def begin(self) -> None:
+        """Allow no more time than is said from now on."""
+        self._until = 0.0
+
     def settimeout(self, seconds: float) -> None:
         # With a channel it is also the time after which a send looks at the clock.
         self._stream.settimeout(min(seconds, _GRACE_S) if isinstance(self._stream, SshChannel) else seconds)

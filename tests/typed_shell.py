@@ -1,0 +1,94 @@
+"""``ovstool shell`` on a terminal, in which somebody types."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+_LIMIT_S = 60
+_SILENT_S = 10
+_PROMPT = r"(?:^|[\r\n])ovstool[^\r\n]*> $"
+CTRL_C, CTRL_D, CLEAR = "\x03", "\x04", "\x15"
+
+
+class TypedShell:
+    """``said`` is all that has been shown; ``type`` gives a line and waits for the next prompt."""
+
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str]):
+        self._screen, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+        mine = {"TERM": "dumb", "PYTHONPATH": str(_ROOT), "INPUTRC": "/dev/null", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ovstool", *words], env={**environ, **mine}, stdin=theirs, stdout=theirs, stderr=theirs,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(theirs)
+        self.said = self.until(_PROMPT)
+
+    def press(self, keys: str) -> None:
+        os.write(self._screen, keys.encode())
+
+    def until(self, pattern: str, again: str = "") -> str:
+        """What is shown from now on, up to where it ends with this pattern; the keys ``again`` are pressed when nothing is shown for long."""
+        shown = ""
+        deadline = time.monotonic() + _LIMIT_S
+        while not re.search(pattern, shown):
+            if not select.select([self._screen], [], [], _SILENT_S if again else max(deadline - time.monotonic(), 0))[0]:
+                assert time.monotonic() < deadline, shown
+                self.press(again)
+                continue
+            try:
+                data = os.read(self._screen, 1 << 16)
+            except OSError:  # the terminal is closed
+                data = b""
+            assert data, f"ended with {shown!r}"
+            shown += data.decode(errors="replace").replace("\r\n", "\n")
+        return shown
+
+    def type(self, line: str) -> str:
+        """What is shown after this line, the next prompt left out."""
+        self.press(f"{line}\r")
+        shown = self.until(_PROMPT)
+        return shown.partition("\n")[2].rpartition("ovstool")[0].removeprefix(line)
+
+    def interrupt(self) -> str:
+        # Python's readline does not notice a signal that comes just before it waits for a key.
+        self.press(CTRL_C)
+        return self.until(_PROMPT, again=CTRL_C)
+
+    def leave(self, keys: str = CTRL_D) -> int:
+        """Press these keys, and wait for the exit code."""
+        self.press(keys)
+        deadline = time.monotonic() + _LIMIT_S
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if select.select([self._screen], [], [], 0.1)[0]:
+                try:
+                    os.read(self._screen, 1 << 16)
+                except OSError:
+                    break
+        return self.process.wait(_LIMIT_S)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._screen)
+
+
+@contextmanager
+def typed_shell(words: Sequence[str], environ: Mapping[str, str], home: Path) -> Iterator[TypedShell]:
+    """A shell whose history is kept below ``home``."""
+    shell = TypedShell(["-q", "shell", *words], {**environ, "XDG_STATE_HOME": str(home)})
+    try:
+        yield shell
+    finally:
+        shell.close()
