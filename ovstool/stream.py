@@ -32,13 +32,17 @@ class SwitchStream(SwitchLister):
     ``row_class`` is the class of the rows.
     """
 
-    title = "Open vSwitch"  # of the live table, where no database was named
+    title = "Open vSwitch"  # of the live table, where no database is named
 
     def row_class(self, args: argparse.Namespace) -> Any:
         raise NotImplementedError
 
     def streams(self, args: argparse.Namespace) -> bool:
         raise NotImplementedError
+
+    def live_title(self, args: argparse.Namespace) -> str:
+        """What the first line of the live table begins with."""
+        return args.db or self.title
 
     def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "View":
         """The live table of the rows."""
@@ -80,7 +84,7 @@ class SwitchStream(SwitchLister):
         self.known_columns(args, self.row_class(args)._fields)
         sort = args.sort_columns[0] if args.sort_columns else None
         view = self.view(args, sort, args.sort_direction == "desc" or not (sort or args.sort_direction))
-        table = Table(view, args.db or self.title, has_keyboard(), args.pace, lambda seen: self.details(seen, args))
+        table = Table(view, self.live_title(args), has_keyboard(), args.pace, lambda seen: self.details(seen, args))
 
         def watched() -> Iterator[Answer]:
             for answer in answers:

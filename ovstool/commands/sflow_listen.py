@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ovstool.answers import Answer, Table
 from ovstool.commands.options import parsed_by, word
@@ -20,7 +20,7 @@ from ovstool.switch import Switch
 from ovstool.switch.sflow import heard, listening, top_talkers
 from ovstool.switch.sflow.targets import PORT, parse_local_address
 from ovstool.terminal import formats
-from ovstool.terminal.window import encoding_of
+from ovstool.terminal.window import encoding_of, window_width
 
 if TYPE_CHECKING:
     from ovstool.terminal.live.talkers import TalkersView
@@ -28,40 +28,42 @@ if TYPE_CHECKING:
 
 _MOST, _MOST_LIVE = 20, 1000  # talkers where no --limit is given
 _IN_A_TABLE = ("time", "agent", "ports", "sample")
+_WITH_LENGTHS = 88  # columns of a window in which a TCP conversation and its frame length fit on one line
 _NOT_ELSEWHERE = ("ports",)  # which says the same as two other columns
 _TOP_IN_A_TABLE = ("agent", "talker", "bps", "error_percent", "pps", "samples")
 _TOP_ROW_BY_ROW = ("time", "agent", "talker", "bps", "error_percent")
 
 
 class SflowListen(SwitchStream):
-    """Show sFlow samples as a collector receives them, and who sends the most traffic
+    """Receive and decode sFlow samples, and show the top talkers
 
-    Listens on a UDP port here, or with --host on that host, which needs nothing but python3, or tcpdump and root. It decodes sFlow
-    version 5 of any agent, prints a row for each sample as it arrives, and at the end how many datagrams came, were lost or came
-    twice (told by their sequence numbers, for each agent), or were malformed. A datagram that comes twice is shown once.
+    Listens on a local UDP port, or on the remote host with --host, which needs only python3, or tcpdump and root privileges.
+    Decodes sFlow version 5 from any agent and prints a row for each sample as it arrives. On exit it reports, for each agent,
+    how many datagrams were lost or duplicated (by sequence number), and how many were malformed. Duplicates are not shown.
 
-    --top shows talkers by bit/s. They are estimates: a sample stands for as many packets like it as the sampling rate says, and
-    error_percent is the 95% error that so few samples imply: 100 samples of packets of one size are within 20%, 10,000 within 2%.
-    Rates are those of whole Ethernet frames. A packet counts at each agent that samples it, and twice at one that samples it
-    where it comes in and where it goes out. On a terminal it is a table that stays in place, whose rates are means of the last
-    10 intervals: it scrolls, / filters, s sorts, + and - change the interval, Enter shows a talker in full, ? names every key, q
-    quits. Elsewhere, with -f and with --read it is one table at the end; with --interval rows for each interval, -f json an
-    object a line.
+    --top lists the talkers with the highest bit rate. Rates are estimated: each sample is scaled by its sampling rate.
+    error_percent is the 95% error for that number of samples: within 20% for 100 samples of equal-sized packets, within 2% for
+    10,000. Rates count whole Ethernet frames. A packet is counted once by each agent that samples it, and twice by an agent that
+    samples it on both ingress and egress. On a terminal this is a live table of averages over the last 10 intervals: the arrow
+    keys scroll, / filters, s sorts, + and - change the interval, Enter shows details, ? lists all keys, q quits. Otherwise, with
+    -f or with --read, it is one table at the end; with --interval, rows for each interval (-f json: one object per line).
 
-    Ports have their names, and VIFs their iface-id, where the agent is the switch that this command reaches; elsewhere they are
-    ifIndexes. Agents have their names in the inventory.
+    Port names and VIF iface-ids are shown if the agent is the switch that this command is connected to, otherwise ifIndexes.
+    Agent names come from the inventory.
 
-    -f json prints an object a line: time, kind (flow, counter or drop), agent, sub_agent, datagram_sequence, uptime_ms, source
-    (type:index), sequence; of a packet sampling_rate, sample_pool, drops, input and output (ifIndexes), frame_bytes,
-    header_bytes, and its header by the fields of 'flow' (eth_src, vlan_vid, ip_src, tcp_dst and so on), that of a packet inside
-    a tunnel with inner_ in front. What else the agent tells comes under the name that it has in sFlow's specifications, such as
-    extended_switch, if_counters or port_name, with units in the names. Then agent_name, input_port, input_iface_id, output_port
-    and output_iface_id; of counters port and iface_id. What is not known is null. ovstool-sflow(1) lists them all.
+    -f json prints one object per line: time, kind (flow, counter or drop), agent, sub_agent, datagram_sequence, uptime_ms,
+    source (type:index) and sequence. Flow samples have sampling_rate, sample_pool, drops, input and output (ifIndexes),
+    frame_bytes, header_bytes, and the packet header under the field names of 'flow' (eth_src, vlan_vid, ip_src, tcp_dst and so
+    on), prefixed with inner_ for the packet inside a tunnel. All other records have the names of the sFlow specifications, such
+    as extended_switch, if_counters or port_name, with units as suffixes. Added to these are agent_name, input_port,
+    input_iface_id, output_port and output_iface_id, for counters port and iface_id. Unknown values are null. See
+    ovstool-sflow(1) for all keys.
 
     Examples:
       ovstool sflow listen
       ovstool sflow listen --top --by src
-      ovstool sflow listen --count 100 -f json | jq .ip_src
+      ovstool sflow listen --count 100 -f json | \\
+        jq -r 'select(.kind == "flow").ip_src'
       ovstool -H leaf01 sflow listen --for 10 --top -f csv
       ovstool sflow listen --read capture.pcapng --pcap headers.pcapng
     """
@@ -76,22 +78,28 @@ class SflowListen(SwitchStream):
             "--port",
             metavar="N",
             type=number(0, 65535),
-            help=f"UDP port (default: {PORT}; 0: any that is free; with --read: only datagrams to it)",
+            help=f"UDP port (default: {PORT}; 0: any free port); with --read: only datagrams to this port",
         )
         parser.add_argument(
-            "--bind", metavar="IP", type=parsed_by(parse_local_address), help="IP address to listen at (default: all of the host)"
+            "--bind", metavar="IP", type=parsed_by(parse_local_address), help="local IP address to listen on (default: all addresses)"
         )
-        parser.add_argument("--read", metavar="FILE", type=word, help="take datagrams from a pcap or pcapng file; - for standard input")
-        parser.add_argument("--agent", metavar="HOST", action="append", type=word, help="only this agent, by address or name; repeatable")
-        parser.add_argument("--count", metavar="N", type=number(1, 10**9), help="stop after N samples")
+        parser.add_argument("--read", metavar="FILE", type=word, help="read datagrams from a pcap or pcapng file, or - for stdin")
+        parser.add_argument(
+            "--agent", metavar="HOST", action="append", type=word, help="only samples from this agent, by address or name; repeatable"
+        )
+        parser.add_argument(
+            "--count", metavar="N", type=number(1, 10**9), help="stop after N samples of any kind: flow, counter and drop samples all count"
+        )
         parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="stop after S seconds (default: until Ctrl-C)")
-        parser.add_argument("--pcap", metavar="FILE", type=word, help="write the sampled headers to this file, anew, as pcapng")
-        parser.add_argument("--top", action="store_true", help="the talkers with the most traffic")
         parser.add_argument(
-            "--by", choices=tuple(talkers.KEYS), help="what tells talkers apart (default: flow; port: where packets come in)"
+            "--pcap", metavar="FILE", type=word, help="write the sampled packet headers to this file in pcapng format, overwriting it"
         )
-        parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings of --top (default on a terminal: 1)")
-        parser.add_argument("--limit", metavar="N", type=number(1, 10**4), help="how many talkers (default: 20; in the live table 1000)")
+        parser.add_argument("--top", action="store_true", help="show the talkers with the most traffic")
+        parser.add_argument("--by", choices=tuple(talkers.KEYS), help="group talkers by this (default: flow; port: the ingress port)")
+        parser.add_argument("--interval", metavar="S", type=interval, help="seconds between updates of --top (default on a terminal: 1)")
+        parser.add_argument(
+            "--limit", metavar="N", type=number(1, 10**4), help="maximum number of talkers (default: 20; in the live table 1000)"
+        )
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:
@@ -103,20 +111,30 @@ class SflowListen(SwitchStream):
     def prepare(self, args: argparse.Namespace) -> None:
         for option in ("by", "interval", "limit"):
             if getattr(args, option) is not None and not (args.top or args.watch):
-                raise UsageError(f"--{option}", "goes with --top", "ovstool sflow listen --top")
+                raise UsageError(f"--{option}", "needs --top", "ovstool sflow listen --top")
         if args.read is not None:
             if args.bind is not None:
-                raise UsageError("--bind", "goes with listening, not with --read")
+                raise UsageError("--bind", "cannot be used with --read")
             if len(args.targets) > 1:
-                raise UsageError("--read", "goes with one host, whose ports it names")
+                raise UsageError("--read", "cannot be used with several hosts")
         if args.sort_columns and not args.top:
-            raise UsageError("--sort-column", "samples are printed as they come", "--top, or -f csv and a program that sorts")
+            raise UsageError("--sort-column", "samples are printed as they arrive; only --top can be sorted", "ovstool sflow listen --top")
         if not args.top or (args.interval and not args.watch):
             formats.row_by_row(args.formatter)
-        self.check_columns(args, [*self.row_class(args)._fields, "host"])
+        self._check_columns(args)
         args.is_whole = args.formatter == "json" and not args.columns and not args.top
         args.is_table = args.formatter in ("table", *formats.TABLE_STYLES) and not (args.columns or args.all_columns)
         _require_another_file(args.read, args.pcap)
+
+    def _check_columns(self, args: argparse.Namespace) -> None:
+        """Raises UsageError for an unknown column; in JSON it may be a key that only the objects have."""
+        try:
+            self.check_columns(args, [*self.row_class(args)._fields, "host"])
+        except UsageError as error:
+            if args.formatter == "json" and not args.top:
+                hint = "-f json without -c, and jq to select keys"
+                raise UsageError(error.what, "not a column of the table, and -c selects no other keys", hint) from error
+            raise
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         args = parsed_args
@@ -124,7 +142,11 @@ class SflowListen(SwitchStream):
         args.formatter = args.formatter or self.formatter_default
         args.watch = self.is_live(args)
         with ended_by_signals(), closing(sampled_headers.SampledHeaders(args.pcap or "")) as args.headers:
-            return super().take_action(args)
+            try:
+                return super().take_action(args)
+            finally:
+                if args.headers.is_open and args.pcap.endswith((".pcap", ".cap")):
+                    self.note(f"{args.pcap}: written as pcapng", args)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Iterator[Sample]:
         listener = heard.Listener(switch, self._spec(args))
@@ -133,9 +155,10 @@ class SflowListen(SwitchStream):
             batches = top_talkers.top(listener, wanted, args.read is not None)
         else:
             batches = _samples(listener, args.is_whole)
+        has_lengths = _has_room_for_lengths(self.app.stdout)
         with closing(batches):  # so that the summary is there also when Ctrl-C comes between two of them
             for rows in batches:
-                yield Sample([_for_people(row) for row in rows] if args.is_table and not args.watch else rows)
+                yield Sample([_for_people(row, has_lengths) for row in rows] if args.is_table and not args.watch else rows)
 
     def _spec(self, args: argparse.Namespace) -> heard.ListenSpec:
         origin = listening.Origin(args.port, args.bind, args.read)
@@ -188,6 +211,11 @@ class SflowListen(SwitchStream):
         is_one = self.is_for_people(args) and len(agents) == 1
         return [name for name in _TOP_IN_A_TABLE if not (is_one and name == "agent")]
 
+    def live_title(self, args: argparse.Namespace) -> str:
+        """The source of the data, which is not the database: the UDP port, where it is known before it is opened."""
+        port = PORT if args.port is None else args.port
+        return f"sFlow, UDP port {port}" if port else self.title
+
     def view(self, args: argparse.Namespace, sort: str | None, descending: bool) -> "TalkersView":
         from ovstool.terminal.live.cells import Characters
         from ovstool.terminal.live.talkers import TalkersView
@@ -202,13 +230,13 @@ class SflowListen(SwitchStream):
 
 
 def _require_another_file(read: str | None, pcap: str | None) -> None:
-    """Raises UsageError when what is to be written would take the place of what is to be read, or is standard output."""
+    """Raises UsageError when the output file is the input file or stdout."""
     if pcap == listening.STDIN:
-        raise UsageError("--pcap -", "is not written to standard output, which has the rows", "--pcap >(wireshark -k -i -), in bash")
+        raise UsageError("--pcap -", "cannot write to stdout, where the samples are printed", "--pcap >(wireshark -k -i -), in bash")
     if read is not None and pcap is not None:
         with suppress(OSError):  # what is not there is not the same
             if os.path.samestat(os.fstat(0) if read == listening.STDIN else os.stat(read), os.stat(pcap)):
-                raise UsageError("--pcap", "names the file that --read reads", "--pcap with another file")
+                raise UsageError("--pcap", "the same file as --read", "--pcap with another file")
 
 
 def _samples(listener: heard.Listener, is_whole: bool) -> Generator[list, None, None]:
@@ -218,6 +246,14 @@ def _samples(listener: heard.Listener, is_whole: bool) -> Generator[list, None, 
             yield list(rows(datagrams))
 
 
-def _for_people(row: Any) -> Any:
-    """A row of samples or talkers with the agent's name in place of its address."""
-    return row._replace(agent=row.agent_name or row.agent or "?")
+def _for_people(row: heard.ListedSample | top_talkers.TopTalker, has_lengths: bool) -> Any:
+    """A row with the agent's name instead of its address, and where ``has_lengths`` with the frame length behind a conversation."""
+    row = row._replace(agent=row.agent_name or row.agent or "?")
+    if has_lengths and isinstance(row, heard.ListedSample) and row.frame_bytes is not None:
+        return row._replace(sample=f"{row.sample} {row.frame_bytes} B")
+    return row
+
+
+def _has_room_for_lengths(stdout: TextIO) -> bool:
+    """Whether rows have room for frame lengths; in narrower windows each row would take two lines."""
+    return not stdout.isatty() or window_width() >= _WITH_LENGTHS

@@ -10,7 +10,7 @@ from ovstool.recording.files import os_errors
 from ovstool.sflow import capture, flow_records
 from ovstool.sflow.datagram import Counter
 from ovstool.sflow.xdr import Malformed
-from ovstool.switch.sflow.heard import Heard
+from ovstool.switch.sflow.heard import Heard, NameOfPort
 
 
 class SampledHeaders:
@@ -22,7 +22,11 @@ class SampledHeaders:
         self._writer: capture.Writer | None = None
         self._lock = threading.Lock()
 
-    def opened(self) -> Callable[[Heard], None]:
+    @property
+    def is_open(self) -> bool:
+        return self._writer is not None
+
+    def opened(self) -> Callable[[Heard, NameOfPort], None]:
         """Begin the file anew, unless another thread has; returns what adds to it. Raises NotFound, UsageError, Refused."""
         with self._lock, os_errors(self._path):
             if self._writer is None:
@@ -34,8 +38,11 @@ class SampledHeaders:
         if self._file is not None:
             self._file.close()
 
-    def _add(self, writer: capture.Writer, heard: Heard) -> None:
-        """Write the header of each packet that was sampled or dropped. Raises Refused when the disk is full."""
+    def _add(self, writer: capture.Writer, heard: Heard, name_of_port: NameOfPort) -> None:
+        """Write the header of each sampled or dropped packet, on an interface named after agent and input port.
+
+        Raises Refused when the disk is full.
+        """
         with self._lock, os_errors(self._path):
             for arrival, datagram in heard:
                 for sample in datagram.samples:
@@ -45,4 +52,5 @@ class SampledHeaders:
                         if record.tag == flow_records.HEADER:
                             with suppress(Malformed):  # which the sample's row tells
                                 header = flow_records.sampled_header(record.body)
-                                writer.write(arrival.time, header, f"{datagram.agent} {sample.input.if_index or '?'}")
+                                port = name_of_port(datagram.agent, sample.input.if_index)
+                                writer.write(arrival.time, header, f"{datagram.agent} {port}")

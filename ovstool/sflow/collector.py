@@ -1,4 +1,4 @@
-"""A collector's UDP socket, and the datagrams that come to it."""
+"""The UDP socket of a collector."""
 
 import errno
 import os
@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
 
-_BUFFER = 2**23  # bytes that may wait for us; without CAP_NET_ADMIN the kernel gives net.core.rmem_max of them
+BUFFER = 2**23  # bytes of receive buffer; without CAP_NET_ADMIN the kernel limits it to net.core.rmem_max
 _LONGEST = 65535  # bytes of a datagram
 _AT_ONCE = 256  # datagrams in a batch
-_GATHERED_S = 0.005  # for what comes next: to wake up for each datagram would take half as much again as to decode it
+_GATHERED_S = 0.005  # of sleep, to receive datagrams in batches: waking up for each one costs half as much again as decoding it
 _SO_MEMINFO, _MEMINFO, _DROPS = 55, struct.Struct("9I"), 8  # asm-generic/socket.h; SK_MEMINFO_DROPS of linux/sock_diag.h
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 class Arrival(NamedTuple):
-    """A UDP payload, when it came (Unix time), and the address that it came from."""
+    """A UDP payload with its arrival time (Unix time) and source address."""
 
     time: float
     payload: bytes
@@ -29,21 +29,21 @@ class Arrival(NamedTuple):
 
 
 class Collector:
-    """A UDP socket for sFlow on this machine: for IPv4 and IPv6 at once, unless it is bound to one address.
+    """A local UDP socket for sFlow: dual-stack, unless it is bound to one address.
 
-    Port 0 stands for any that is free; ``port`` is the one that it became. Raises Conflict when the port is in use, Refused when it may
-    not be had, NotFound for an address that this machine has not got.
+    With port 0 the kernel chooses a free one, which is then in ``port``. Raises Conflict when the port is in use, Refused without
+    permission, NotFound for an address that is not local.
     """
 
     def __init__(self, bind: str | None, port: int):
         self._socket = _bound(bind, port)
         self.port: int = self._socket.getsockname()[1]
         with suppress(OSError):
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            self._socket.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), _BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), BUFFER)
 
     def batches(self, pause_s: float) -> Iterator[Sequence[Arrival]]:
-        """What has come, again and again for as long as it is asked; an empty batch where nothing came for so long."""
+        """Yield batches of datagrams without end; an empty one when nothing has arrived for ``pause_s`` seconds."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         while True:
@@ -53,7 +53,7 @@ class Collector:
                 time.sleep(_GATHERED_S)
 
     def _waiting(self) -> Iterator[Arrival]:
-        """What waits to be read, up to ``_AT_ONCE``."""
+        """The datagrams in the receive buffer, up to ``_AT_ONCE``."""
         receive, now = self._socket.recvfrom, time.time
         with suppress(BlockingIOError):
             for _ in range(_AT_ONCE):
@@ -62,7 +62,7 @@ class Collector:
 
     @property
     def dropped(self) -> int:
-        """Datagrams that reached this machine and found no room in the socket's buffer."""
+        """Datagrams that the kernel dropped because the receive buffer was full."""
         with suppress(OSError, struct.error):
             return _MEMINFO.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_DROPS]
         return 0
@@ -106,15 +106,15 @@ def _opened(family: int, address: tuple) -> socket.socket:
 
 
 def cannot_listen(number: int, bind: str | None, port: int, host: str = "") -> OvstoolError:
-    """What it means when a collector's socket cannot be bound, for this error number; ``host`` is the far one."""
+    """The error for an errno of bind(2); ``host`` is the remote host, empty for this one."""
     where = f"{host}: " if host else ""
     what = f"{where}UDP port {port}"
     if number == errno.EADDRINUSE:
         return Conflict(
-            what, "another program listens there", f"--port N, or tcpdump -U -w - udp port {port} | ovstool sflow listen --read -"
+            what, "already in use by another program", f"--port N, or tcpdump -U -w - udp port {port} | ovstool sflow listen --read -"
         )
     if number == errno.EACCES:
-        return Refused(what, "permission denied", "a --port above 1023" + (", or --sudo" if host else ""))
+        return Refused(what, "permission denied", "--port 1024 or higher" + (", or --sudo" if host else ""))
     if number == errno.EADDRNOTAVAIL:
-        return NotFound(f"{where}address {quote(bind or '')}", "no interface has it", "no --bind, to listen on all addresses")
+        return NotFound(f"{where}address {quote(bind or '')}", "not assigned to any interface", "omit --bind to listen on all addresses")
     return Refused(what, os.strerror(number))

@@ -1,7 +1,7 @@
-"""The records of counter samples: what an agent has counted (pure).
+"""The records of counter samples (pure).
 
-Structures and their numbers are those of sflow.org/developers/structures.php; fields have their names there, in snake case, with a unit where
-they have one. A number of which all bits are set is None: the agent does not have it (sFlow v5, section 5.3).
+Structures and their numbers are those of sflow.org/developers/structures.php; fields have their names there, in snake case, with the unit as
+suffix. A counter with all bits set is None: the agent does not support it (sFlow v5, section 5.3).
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 from ovstool.sflow.xdr import FIXED, VARYING, Malformed, Record, mac, numbers, structures, told, words
 
 _IF_COUNTERS = 1
+DATAPATH = 2207  # ovs_dp_stats, which Open vSwitch alone sends
 _COUNT = struct.Struct("!I")
 _TWO = struct.Struct("!II")
 _MAC = struct.Struct("!6s2x")
@@ -23,7 +24,7 @@ _LANE_FIELDS = (
 
 
 def _adapters(body: bytes, offset: int) -> tuple[list[dict[str, Any]], int]:
-    """The interfaces of a host, each with its addresses. Raises Malformed."""
+    """The interfaces of a host, each with its MAC addresses. Raises Malformed."""
     (count,) = _COUNT.unpack_from(body, offset)
     offset += _COUNT.size
     found = []
@@ -32,7 +33,7 @@ def _adapters(body: bytes, offset: int) -> tuple[list[dict[str, Any]], int]:
         offset += _TWO.size
         stop = offset + addresses * _MAC.size
         if stop > len(body):
-            raise Malformed(f"{addresses} addresses are announced where there is room for {(len(body) - offset) // _MAC.size}")
+            raise Malformed(f"truncated: {addresses} addresses announced, room for {(len(body) - offset) // _MAC.size}")
         found.append({"if_index": if_index, "macs": [mac(octets) for (octets,) in _MAC.iter_unpack(body[offset:stop])]})
         offset = stop
     return found, offset
@@ -44,7 +45,7 @@ def _lanes(body: bytes, offset: int) -> tuple[list[dict[str, int]], int]:
     offset += _COUNT.size
     stop = offset + count * _LANE.size
     if stop > len(body):
-        raise Malformed(f"{count} lanes are announced where there is room for {(len(body) - offset) // _LANE.size}")
+        raise Malformed(f"truncated: {count} lanes announced, room for {(len(body) - offset) // _LANE.size}")
     return [dict(zip(_LANE_FIELDS, values, strict=True)) for values in _LANE.iter_unpack(body[offset:stop])], stop
 
 
@@ -58,7 +59,7 @@ def _percents(body: bytes, offset: int) -> tuple[list[float | None], int]:
 
 
 def _load(value: float) -> float | None:
-    """A load average: -1 where there is none, and nothing that JSON cannot have."""
+    """A load average; None if negative (unknown), infinite or NaN."""
     return round(value, 2) if math.isfinite(value) and value >= 0 else None
 
 
@@ -176,12 +177,12 @@ KNOWN = frozenset(STRUCTURES)
 
 
 def fields(found: Sequence[Record]) -> dict[str, Any]:
-    """What records say, each structure under its name, as ``xdr.told`` has them."""
+    """The fields of records, each under the name of its structure, as in ``xdr.told``."""
     return told(found, _read, {})
 
 
 def _read(record: Record) -> tuple[str, Any] | None:
-    """The name of a record and what it says, None when it is unknown. Raises Malformed."""
+    """The name and fields of a record, None if its format is unknown. Raises Malformed."""
     structure = STRUCTURES.get(record.tag)
     if structure is None:
         return None
@@ -190,7 +191,7 @@ def _read(record: Record) -> tuple[str, Any] | None:
 
 
 def _with_states(row: dict[str, Any]) -> dict[str, Any]:
-    """An interface's states as words, besides the two bits that they are: the administrator's and the operational one."""
+    """Add the administrative and the operational state as words; ``if_status`` has a bit for each."""
     status = row["if_status"]
     states = ("down", "up")
     admin, oper = (None, None) if status is None else (states[status & 1], states[status >> 1 & 1])

@@ -1,7 +1,7 @@
 """Datagrams of sFlow version 5, decoded (pure; sflow.org/sflow_version_5.txt, sflow.org/sflow_drops.txt).
 
-A datagram comes from anybody: ``decode`` raises nothing, does work in proportion to the datagram's length, and says what is wrong with it.
-What belongs to a sample is taken apart only when it is asked for, as a table of talkers needs little of it.
+Datagrams are untrusted: ``decode`` never raises, takes time proportional to the datagram's length, and reports what is malformed. The records
+of a sample are decoded only on demand, since a table of talkers needs few of them.
 """
 
 import struct
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ovstool.sflow import counter_records, flow_records
 from ovstool.sflow.packet import Traffic
 from ovstool.sflow.xdr import Malformed, Record, ip, new, padded, records
+from ovstool.units import counted
 
 VERSION = 5
 
@@ -55,23 +56,23 @@ _REASONS = dict(enumerate(_UNREACHABLE)) | dict(enumerate(_DROPPED, 256))
 
 
 class Interface(NamedTuple):
-    """Where a packet came from or went to: an ifIndex, or what ``kind``, the format of sFlow v5, section 5.3, says."""
+    """The input or output interface of a packet: an ifIndex, or something else according to ``kind``, its format (sFlow v5, section 5.3)."""
 
     kind: int
     value: int
 
     @property
     def if_index(self) -> int | None:
-        """The ifIndex, None where there is none or it is unknown."""
+        """The ifIndex, None if there is none or it is unknown."""
         return self.value if self.kind == _INDEX and self.value not in (0, _INTERNAL) else None
 
     @property
     def is_internal(self) -> bool:
-        """Whether it is the agent itself, which packets begin or end at."""
+        """Whether the packet originated or terminated at the agent itself."""
         return self == (_INDEX, _INTERNAL)
 
     def fields(self, name: str) -> dict[str, Any]:
-        """The ifIndex under a name, and why there is none."""
+        """The ifIndex under a name, or the reason why there is none."""
         row: dict[str, Any] = {name: self.if_index}
         if self.is_internal:
             row[f"{name}_internal"] = True
@@ -85,8 +86,7 @@ class Interface(NamedTuple):
 class Flow(NamedTuple):
     """A sampled packet.
 
-    ``sample_pool`` is the number of packets that could have been sampled, ``drops`` that of samples that the agent lost; both since it
-    started.
+    ``sample_pool`` counts the packets that could have been sampled, ``drops`` the samples that the agent dropped, both since it started.
     """
 
     sequence: int
@@ -101,22 +101,22 @@ class Flow(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is, as ``-f json`` has it."""
+        """The kind of sample, as in ``-f json``."""
         return "flow"
 
     def traffic(self) -> Traffic | None:
-        """Who talks to whom, None where the sample does not tell."""
+        """The flow of the packet, None if unknown."""
         return flow_records.traffic(self.records)
 
     def fields(self) -> dict[str, Any]:
-        """All that the sample says, as ``-f json`` prints it."""
+        """All fields of the sample, as in ``-f json``."""
         row = {"source": f"{self.source_type}:{self.source_index}", "sequence": self.sequence, "sampling_rate": self.sampling_rate}
         row |= {"sample_pool": self.sample_pool, "drops": self.drops} | self.input.fields("input") | self.output.fields("output")
         return row | flow_records.fields(self.records)
 
 
 class Counter(NamedTuple):
-    """Counters of one source, such as an interface."""
+    """The counters of one data source, such as an interface."""
 
     sequence: int
     source_type: int
@@ -125,17 +125,17 @@ class Counter(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is, as ``-f json`` has it."""
+        """The kind of sample, as in ``-f json``."""
         return "counter"
 
     def fields(self) -> dict[str, Any]:
-        """All that the sample says, as ``-f json`` prints it."""
+        """All fields of the sample, as in ``-f json``."""
         row = {"source": f"{self.source_type}:{self.source_index}", "sequence": self.sequence}
         return row | counter_records.fields(self.records)
 
 
 class Drop(NamedTuple):
-    """A packet that was dropped. ``drops`` is the number of such notifications that the agent lost since it started."""
+    """A dropped packet. ``drops`` counts the notifications that the agent dropped since it started."""
 
     sequence: int
     source_type: int
@@ -148,15 +148,15 @@ class Drop(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is, as ``-f json`` has it."""
+        """The kind of sample, as in ``-f json``."""
         return "drop"
 
     def traffic(self) -> Traffic | None:
-        """Who talks to whom, None where the sample does not tell."""
+        """The flow of the packet, None if unknown."""
         return flow_records.traffic(self.records)
 
     def fields(self) -> dict[str, Any]:
-        """All that the sample says, as ``-f json`` prints it."""
+        """All fields of the sample, as in ``-f json``."""
         row: dict[str, Any] = {"source": f"{self.source_type}:{self.source_index}", "sequence": self.sequence, "drops": self.drops}
         row |= self.input.fields("input") | self.output.fields("output") | {"drop_reason": reason(self.reason)}
         return row | flow_records.fields(self.records)
@@ -166,10 +166,10 @@ Sample = Flow | Counter | Drop
 
 
 class Datagram(NamedTuple):
-    """A datagram. ``agent`` is empty when the agent does not know its address, or the datagram ends before it.
+    """A datagram. ``agent`` is empty if the agent does not know its address, or the datagram is truncated before it.
 
-    ``unknown`` counts samples and records of unknown formats, which are passed over. ``malformed`` is the first thing that is wrong, None
-    in a sound datagram; samples that are whole are there all the same. What is wrong inside a record is found when its fields are read.
+    ``unknown`` counts samples and records of unknown format, which are skipped. ``malformed`` is the first error, None in a valid datagram;
+    the valid samples are there in either case. Errors inside a record are found when its fields are decoded.
     """
 
     agent: str
@@ -181,32 +181,36 @@ class Datagram(NamedTuple):
     malformed: str | None
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Each sample with all that it says, as ``-f json`` prints it."""
+        """All fields of each sample, as in ``-f json``."""
         head = {"agent": self.agent or None, "sub_agent": self.sub_agent, "datagram_sequence": self.sequence, "uptime_ms": self.uptime_ms}
         for sample in self.samples:
             yield {"kind": sample.kind} | head | sample.fields()
 
 
 def reason(code: int) -> str:
-    """The name of a drop_reason, and of one that has none its number."""
+    """The name of a drop_reason, or its number if it has none."""
     return _REASONS.get(code, str(code))
 
 
 def decode(data: bytes) -> Datagram:
-    """Decode the payload of a UDP datagram, whatever it is."""
+    """Decode the payload of a UDP datagram, valid or not."""
     if len(data) < _START.size:
-        return _no_datagram(f"{len(data)} bytes are no datagram")
+        return _no_datagram(_too_short(data))
     version, kind = _START.unpack_from(data)
     if version != VERSION:
-        return _no_datagram(f"version {version} instead of {VERSION}")
+        return _no_datagram(f"sFlow version {version}, not {VERSION}")
     if kind not in _AGENT_BYTES:
-        return _no_datagram(f"an agent with an address of type {kind}")
+        return _no_datagram(f"unknown agent address type {kind}")
     offset = _START.size + _AGENT_BYTES[kind]
     if len(data) < offset + _HEAD.size:
-        return _no_datagram(f"{len(data)} bytes are no datagram")
+        return _no_datagram(_too_short(data))
     sub_agent, sequence, uptime_ms, count = _HEAD.unpack_from(data, offset)
     samples, unknown, malformed = _samples(data, offset + _HEAD.size, count)
     return Datagram(ip(data[_START.size : offset]) if kind else "", sub_agent, sequence, uptime_ms, samples, unknown, malformed)
+
+
+def _too_short(data: bytes) -> str:
+    return f"{counted(len(data), 'byte')}: too short for an sFlow datagram"
 
 
 def _no_datagram(why: str) -> Datagram:
@@ -214,7 +218,7 @@ def _no_datagram(why: str) -> Datagram:
 
 
 def _samples(data: bytes, offset: int, count: int) -> tuple[list[Sample], int, str | None]:
-    """The samples, how many samples and records are unknown, and the first thing that is wrong."""
+    """The samples, the number of unknown samples and records, and the first error."""
     samples: list[Sample] = []
     unknown, wrong = 0, None
     try:
@@ -238,24 +242,24 @@ def _samples(data: bytes, offset: int, count: int) -> tuple[list[Sample], int, s
 
 
 def _framed(data: bytes, offset: int, count: int) -> Iterator[tuple[int, int, int]]:
-    """The format of each sample, and where it begins and ends. Raises Malformed behind those that are whole."""
+    """Yield format, start and end of each sample. Raises Malformed after the complete ones."""
     size = len(data)
     for number in range(count):
         if offset + _SAMPLE.size > size:
-            raise Malformed(f"{count} samples are announced where there are {number}")
+            raise Malformed(f"truncated: {count} samples announced, {number} present")
         form, length = _SAMPLE.unpack_from(data, offset)
         offset += _SAMPLE.size
         if offset + length > size:
-            raise Malformed(f"a sample of {length} bytes where {size - offset} are left")
+            raise Malformed(f"truncated: sample needs {length} bytes, {size - offset} remain")
         yield form, offset, offset + length
         offset += padded(length)
     if data[offset:].strip(b"\0"):
-        raise Malformed(f"{size - offset} bytes behind the last of {count} samples")
+        raise Malformed(f"{size - offset} extra bytes after {counted(count, 'sample')}")
 
 
 @lru_cache(4096)
 def _interface(compact: int) -> Interface:
-    """An interface of a sample that is not expanded: its format is in the two highest bits."""
+    """An interface in compact form: the format is in the two highest bits."""
     value = compact & 0x3FFFFFFF
     return Interface(compact >> 30, _INTERNAL if value == _INTERNAL_30 else value)
 
@@ -295,9 +299,9 @@ def _drop(data: bytes, offset: int, end: int) -> Drop:
 
 
 def _head(layout: struct.Struct, data: bytes, offset: int, end: int) -> tuple[int, ...]:
-    """What a sample begins with. Raises Malformed."""
+    """The fixed part of a sample. Raises Malformed."""
     if offset + layout.size > end:
-        raise Malformed(f"a sample of {end - offset} bytes is cut short")
+        raise Malformed(f"truncated: sample has only {end - offset} bytes")
     return layout.unpack_from(data, offset)
 
 

@@ -1,7 +1,7 @@
-"""A collector on another host, made of what is there: a program whose output says first whether it listens, and then what arrives (pure).
+"""A collector on a remote host, without anything installed there: a Python program passed on the command line, or tcpdump (pure).
 
-Its first line is ``listening PORT``, ``errno N`` where the socket cannot be had, ``capturing`` where tcpdump stands in for a socket, or
-``nothing`` where there is neither Python nor tcpdump. What follows is a pcap file, with the datagrams as they come.
+The first line of its output is ``listening PORT``, ``errno N`` if the socket cannot be bound, ``capturing`` if it is tcpdump, or
+``nothing`` if the host has neither Python nor tcpdump. After that comes a pcap file with the datagrams as they arrive.
 """
 
 import re
@@ -15,8 +15,8 @@ _CHOICE = (
     f'elif command -v tcpdump >/dev/null; then echo {CAPTURING}; shift 3; exec tcpdump -i any -Q in -n -p -U -s 0 -w - "$@"; '
     f"else echo {NOTHING}; fi"
 )
-# A pcap file of link type 101 holds IP packets (tcpdump.org/linktypes.html): each datagram gets the headers that it came without. The program
-# ends when nobody reads its output any more, even while nothing comes that could be written.
+# A pcap file of link type 101 (LINKTYPE_RAW) holds IP packets (tcpdump.org/linktypes.html), so IP and UDP headers are put in front of each
+# datagram. The program polls its stdout too: it exits when the reader is gone, even if there is nothing to write.
 _PROGRAM = """import select, socket, struct, sys, time
 bind, port, out = sys.argv[1], int(sys.argv[2]), sys.stdout.buffer
 def opened(family, address):
@@ -70,19 +70,19 @@ while not any(number == out.fileno() for number, _ in waiting.poll()):
 
 
 class Answer(NamedTuple):
-    """The first line of the program: one of the words above, and the port or the error's number; 0 where it has none."""
+    """The first line of the output: one of the words above, and the port or errno, 0 if there is none."""
 
     word: str
     number: int
 
 
 def argv(bind: str | None, port: int) -> list[str]:
-    """The words that run it: a UDP socket at this address, or at all of them; port 0 is any that is free, which tcpdump cannot do."""
+    """The command that listens on this address, or on all; with port 0 on any free port, which tcpdump cannot do."""
     captured = f"udp dst port {port}" + (f" and dst host {bind.partition('%')[0]}" if bind else "")
     return ["sh", "-c", _CHOICE, "sh", _PROGRAM, bind or "", str(port), captured]
 
 
 def answer(line: bytes) -> Answer | None:
-    """What the first line says; None when it is something else."""
+    """Parse the first line of the output; None if it is anything else."""
     said = re.fullmatch(rf"(?:({LISTENING}|{ERRNO}) ([0-9]{{1,9}})|({CAPTURING}|{NOTHING}))\n", line.decode("ascii", "replace"))
     return Answer(said[1] or said[3], int(said[2] or 0)) if said else None

@@ -1,7 +1,7 @@
-"""The records of flow samples: what an agent knows of a sampled packet (pure).
+"""The records of flow samples: a sampled packet, and what the agent knows about it (pure).
 
-Structures and their numbers are those of sflow.org/developers/structures.php; fields have their names there, in snake case, with a unit where
-they have one, or those of flow's match where they are such.
+Structures and their numbers are those of sflow.org/developers/structures.php; fields have their names there, in snake case, with the unit as
+suffix; those that flow matches have too are named as there.
 """
 
 import struct
@@ -16,7 +16,7 @@ HEADER = 1  # sampled_header (sFlow v5, section 5.3)
 _SWITCH = 1001
 _AGGREGATION = 1016
 _HEADER = struct.Struct("!4I")  # protocol, bytes of the frame, bytes stripped from it, bytes that follow
-# A sampled header with Ethernet, IPv4 without options, and ports; where the tag is missing, what is read in its place does not count.
+# A sampled header with Ethernet, IPv4 without options, and ports; without a tag, the value unpacked as its TCI is ignored.
 _USUAL = struct.Struct("!II4xI10xHHB5xHxB2x4s4sHH")
 _USUAL_TAGGED = struct.Struct("!II4xI14xHHB5xHxB2x4s4sHH")
 _COUNT = struct.Struct("!I")
@@ -24,7 +24,7 @@ _AS_SET = 1
 
 
 def _as_path(body: bytes, offset: int) -> tuple[list[int | list[int]], int]:
-    """The autonomous systems of a path in their order; those of a set, which has none, are a list of their own."""
+    """The AS numbers of a path in order; those of an AS_SET, which is unordered, are a nested list."""
     (segments,) = _COUNT.unpack_from(body, offset)
     offset += 4
     path: list[int | list[int]] = []
@@ -36,25 +36,25 @@ def _as_path(body: bytes, offset: int) -> tuple[list[int | list[int]], int]:
 
 
 def _communities(body: bytes, offset: int) -> tuple[list[str], int]:
-    """BGP's communities as RFC 1997 writes them."""
+    """BGP communities in the notation ASN:VALUE (RFC 1997)."""
     found, offset = numbers(body, offset)
     return [f"{community >> 16}:{community & 0xFFFF}" for community in found], offset
 
 
 def _labels(body: bytes, offset: int) -> tuple[list[dict[str, int]], int]:
-    """A stack of MPLS labels (RFC 3032), from the top."""
+    """An MPLS label stack (RFC 3032), top first."""
     found, offset = numbers(body, offset)
     return [{"label": entry >> 12, "tc": entry >> 9 & 7, "bos": entry >> 8 & 1, "ttl": entry & 0xFF} for entry in found], offset
 
 
 def _tags(body: bytes, offset: int) -> tuple[list[dict[str, Any]], int]:
-    """The tags of VLANs, from the outermost."""
+    """VLAN tags, outermost first."""
     found, offset = numbers(body, offset)
     return [{"vid": tag & 0xFFF, "pcp": tag >> 13 & 7, "tpid": f"0x{tag >> 16:04x}"} for tag in found], offset
 
 
 def _payload(body: bytes, offset: int) -> tuple[dict[str, Any], int]:
-    """What 802.11 carries, from its LLC header on."""
+    """An 802.11 payload, starting with the LLC header."""
     found, offset = opaque(body, offset)
     return packet.payload_fields(found), offset
 
@@ -165,8 +165,8 @@ _IN_PLACE_OF_A_HEADER = (2, 3, 4)
 class SampledHeader(NamedTuple):
     """The first bytes of a sampled packet.
 
-    ``frame_bytes`` is the length of the packet on the wire, ``stripped_bytes`` how many of these the agent took away before the header was
-    taken, such as the FCS.
+    ``frame_bytes`` is the length of the packet on the wire, ``stripped_bytes`` the number of bytes that the agent removed before sampling the
+    header, such as the FCS.
     """
 
     protocol: int
@@ -176,19 +176,19 @@ class SampledHeader(NamedTuple):
 
 
 def sampled_header(body: bytes) -> SampledHeader:
-    """The record with the number HEADER. Raises Malformed."""
+    """Decode a record with the tag HEADER. Raises Malformed."""
     if len(body) < _HEADER.size:
-        raise Malformed(f"sampled_header of {len(body)} bytes is cut short")
+        raise Malformed(f"sampled_header: truncated, {len(body)} bytes")
     protocol, frame_bytes, stripped_bytes, length = _HEADER.unpack_from(body)
     if length > len(body) - _HEADER.size:
-        raise Malformed(f"sampled_header: {length} bytes are announced where {len(body) - _HEADER.size} are left")
+        raise Malformed(f"sampled_header: truncated, needs {length} bytes, {len(body) - _HEADER.size} remain")
     return SampledHeader(protocol, frame_bytes, stripped_bytes, body[_HEADER.size : _HEADER.size + length])
 
 
 def traffic(found: Sequence[Record]) -> packet.Traffic | None:
-    """Who talks to whom, None where the records do not tell.
+    """The flow of a packet, None if the records do not contain it.
 
-    A packet without a tag is in the VLAN that the switch says it came from.
+    For an untagged packet the VLAN is that of the extended_switch record.
     """
     header = vlan = None
     for tag, body in found:
@@ -204,9 +204,9 @@ def traffic(found: Sequence[Record]) -> packet.Traffic | None:
 
 
 def _traffic_of_header(body: bytes, untagged_vid: int | None) -> packet.Traffic:
-    """Who talks to whom in a sampled header. Raises Malformed.
+    """The flow of a sampled header. Raises Malformed.
 
-    What is usual, TCP and UDP over IPv4 over Ethernet, is read at once, and comes to what its fields say.
+    The common case, TCP or UDP over IPv4 over Ethernet, is unpacked in one step, with the same result as the general decoder.
     """
     is_tagged = body[28:30] == b"\x81\0"
     layout = _USUAL_TAGGED if is_tagged else _USUAL
@@ -222,13 +222,13 @@ def _traffic_of_header(body: bytes, untagged_vid: int | None) -> packet.Traffic:
 
 
 def _traffic_of_fields(found: Sequence[Record], untagged_vid: int | None) -> packet.Traffic | None:
-    """Who talks to whom according to what agents send in a header's place. Raises Malformed."""
+    """The flow by the records that an agent may send instead of a header. Raises Malformed."""
     row = _in_place_of_a_header(found)
     return packet.traffic(row, row.get("frame_bytes", row.get("ip_bytes", 0)), untagged_vid) if row else None
 
 
 def fields(found: Sequence[Record], is_inside: bool = False) -> dict[str, Any]:
-    """What records say: the fields of the packet, then each structure under its name, as ``xdr.told`` has them."""
+    """The fields of the packet, then those of each other record under its name, as in ``xdr.told``."""
     header = next((record for record in found if record.tag == HEADER), None)
     try:
         row = _header_fields(sampled_header(header.body)) if header else _in_place_of_a_header(found)
@@ -245,7 +245,7 @@ def _header_fields(header: SampledHeader) -> dict[str, Any]:
 
 
 def _in_place_of_a_header(found: Sequence[Record]) -> dict[str, Any]:
-    """The fields of a packet by the names that they have in a header. Raises Malformed."""
+    """The fields of the records sent instead of a header, under the names of header fields. Raises Malformed."""
     row: dict[str, Any] = {}
     for record in found:
         if record.tag in _IN_PLACE_OF_A_HEADER:
@@ -261,14 +261,14 @@ def _in_place_of_a_header(found: Sequence[Record]) -> dict[str, Any]:
 
 
 def _read(record: Record) -> tuple[str, Any] | None:
-    """The name of a record and what it says, None when it is unknown. Raises Malformed."""
+    """The name and fields of a record, None if its format is unknown. Raises Malformed."""
     if record.tag == _AGGREGATION:
         return "extended_80211_aggregation", {"pdus": _pdus(record.body)}
     return _read_inside(record)
 
 
 def _read_inside(record: Record) -> tuple[str, Any] | None:
-    """``_read`` for what is in an aggregation, which contains no aggregations."""
+    """``_read`` for the records inside an aggregation; nested aggregations are not decoded."""
     if record.tag == HEADER:
         return "sampled_header", _header_fields(sampled_header(record.body))
     structure = STRUCTURES.get(record.tag)
@@ -276,7 +276,7 @@ def _read_inside(record: Record) -> tuple[str, Any] | None:
 
 
 def _pdus(body: bytes) -> list[dict[str, Any]]:
-    """The packets of an 802.11 aggregate, each with records of its own. Raises Malformed."""
+    """The packets of an 802.11 aggregate, each with its own records. Raises Malformed."""
     try:
         (count,), offset = _COUNT.unpack_from(body), _COUNT.size
         pdus = []
@@ -285,7 +285,7 @@ def _pdus(body: bytes) -> list[dict[str, Any]]:
             found, offset = records(body, offset + _COUNT.size, len(body), size)
             pdus.append(fields(found, is_inside=True))
     except struct.error as error:
-        raise Malformed("extended_80211_aggregation is cut short") from error
+        raise Malformed("extended_80211_aggregation: truncated") from error
     except Malformed as error:
         raise Malformed(f"extended_80211_aggregation: {error}") from error
     return pdus

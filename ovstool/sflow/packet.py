@@ -1,7 +1,7 @@
-"""What a sampled header says: from Ethernet, or what else it begins with, to ports, and the packet inside a tunnel (pure).
+"""Sampled headers decoded: from Ethernet, or another link layer, up to ports and the packet inside a tunnel (pure).
 
-A sampled header ends anywhere, and its packet may be anybody's: fields are read as far as there are bytes. No layer leads back, so the work
-is bounded by the header's length.
+A sampled header may be truncated anywhere and its content is untrusted: fields are decoded as far as there are bytes. Each layer starts
+behind the previous one, so the work is bounded by the header's length.
 """
 
 import struct
@@ -26,10 +26,10 @@ WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
 class Traffic(NamedTuple):
-    """Who talks to whom: what tells the packets of one flow from those of others, as a table of talkers has it.
+    """The flow of a packet, as in the table of talkers.
 
-    ``src`` and ``dst`` are IP addresses, of ARP those that it speaks of, or MAC addresses where there is no IP. Ports are those of TCP, UDP and SCTP; None elsewhere.
-    Of a packet in a tunnel, the outer addresses count.
+    ``src`` and ``dst`` are IP addresses, for ARP those in its payload, otherwise MAC addresses. Ports are those of TCP, UDP and SCTP, otherwise
+    None. For tunnelled packets these are the outer addresses.
     """
 
     frame_bytes: int
@@ -42,7 +42,7 @@ class Traffic(NamedTuple):
 
 
 def traffic(row: Mapping[str, Any], frame_bytes: int, untagged_vid: int | None = None) -> Traffic:
-    """Who talks to whom according to fields; ``untagged_vid`` is the VLAN of packets without a tag."""
+    """The flow of a packet by its fields; ``untagged_vid`` is the VLAN of untagged packets."""
     src = row.get("ip_src") or row.get("ipv6_src") or row.get("arp_spa") or row.get("eth_src")
     dst = row.get("ip_dst") or row.get("ipv6_dst") or row.get("arp_tpa") or row.get("eth_dst")
     proto = row.get("ip_proto")
@@ -51,15 +51,15 @@ def traffic(row: Mapping[str, Any], frame_bytes: int, untagged_vid: int | None =
 
 
 def fields(protocol: int, header: bytes) -> Row:
-    """The fields of a sampled header, by the names of flow's match; those of the packet inside a tunnel begin with ``inner_``.
+    """The fields of a sampled header, under the names of flow matches, prefixed with ``inner_`` for the packet inside a tunnel.
 
-    ``protocol`` is a header_protocol of sFlow v5, section 5.3. A tunnel in a tunnel is not opened.
+    ``protocol`` is a header_protocol of sFlow v5, section 5.3. Nested tunnels are not decoded.
     """
     return _read(Layer(_FIRST.get(protocol), 0), header)
 
 
 def payload_fields(payload: bytes) -> Row:
-    """The fields of what 802.11 carries, from its LLC header on."""
+    """The fields of an 802.11 payload, starting with the LLC header."""
     return _read(Layer("llc", 0), payload)
 
 
@@ -72,5 +72,5 @@ def _read(layer: Layer | None, header: bytes) -> Row:
                 row = {}
             layer = _LAYERS[layer.name](header, layer.offset, row)
     except struct.error:
-        pass  # the header ends here
+        pass  # the header is truncated here
     return outer if row is outer else outer | {f"{_INNER}{name}": value for name, value in row.items()}

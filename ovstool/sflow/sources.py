@@ -1,7 +1,7 @@
-"""Agents and the sequence numbers of their datagrams: what was lost on the way, came twice, or began anew (pure).
+"""Sequence numbers of agents: lost and duplicate datagrams, and restarts (pure).
 
-A number that fits nowhere is of an agent that began anew or of a stray datagram, such as an old copy, which those that follow tell: the
-numbers from before go on, or they never do (compare RFC 3550, appendix A.1).
+A number out of sequence comes from an agent that restarted or from a stray datagram, such as an old duplicate. Later datagrams tell which:
+either the previous sequence continues, or it never does (compare RFC 3550, appendix A.1).
 """
 
 from array import array
@@ -9,17 +9,17 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MOST = 4096  # agents, with each of their sub-agents and senders, that are followed at a time
-_WINDOW = 64  # sequence numbers: how late a datagram may be and still fill its gap, or be known as a copy
-_FURTHEST = 2**16  # sequence numbers: more than these are not lost in a row, at 1,000 datagrams a second a minute
+MOST = 4096  # sequences tracked at a time, one for each agent, sub-agent and sender
+_WINDOW = 64  # sequence numbers: how late a datagram may be to still fill its gap or be recognized as a duplicate
+_FURTHEST = 2**16  # sequence numbers: a larger gap is not a loss; at 1,000 datagrams/s this is a minute
 _WRAP = 2**32  # sequence numbers and uptimes have 32 bits (sFlow version 5, struct sample_datagram_v5)
-_REORDERED_MS = 1000  # datagrams that overtake each other differ by less in their uptime
+_REORDERED_MS = 1000  # the uptimes of reordered datagrams differ by less
 
 
 class Loss(NamedTuple):
-    """What is known of the datagrams of one agent: those that came, copies included, and those that did not.
+    """The datagrams of one agent: received (duplicates included), lost, and so on.
 
-    ``unexpected`` are those whose sequence number another datagram had already, or that fit into no sequence.
+    ``unexpected``: a sequence number that another datagram already had, or that is part of no sequence.
     """
 
     agent: str
@@ -36,40 +36,40 @@ class Loss(NamedTuple):
 
 
 class _Run:
-    """Datagrams that an agent numbered one after another."""
+    """Datagrams with consecutive numbers."""
 
     __slots__ = ("_digests", "_highest", "_seen", "_uptime_ms")
 
     def __init__(self, sequence: int, uptime_ms: int):
         self._highest, self._uptime_ms = sequence - 1, uptime_ms
-        self._seen = 2**_WINDOW - 1  # a bit for each number, the highest first; nothing before the first is missed
-        self._digests = array("q", bytes(8 * _WINDOW))  # of the payload of each number, modulo the window; 0 where there was none
+        self._seen = 2**_WINDOW - 1  # one bit per number, the highest first; numbers before the first do not count as lost
+        self._digests = array("q", bytes(8 * _WINDOW))  # of the payloads, by number modulo the window; 0: not received
 
     def ahead(self, sequence: int) -> int:
-        """By how much a number is higher than the highest, below 0 where it is lower."""
+        """The distance from the highest number so far, negative if lower."""
         return (sequence - self._highest + _WRAP // 2) % _WRAP - _WRAP // 2
 
     def _is_before(self, uptime_ms: int) -> bool:
         return _REORDERED_MS < self._uptime_ms - uptime_ms < _WRAP // 2
 
     def has(self, sequence: int, digest: int) -> bool:
-        """Whether this very datagram came before."""
+        """Whether the identical datagram was received before."""
         return self._digests[sequence % _WINDOW] == digest
 
     def fits(self, sequence: int, uptime_ms: int) -> bool:
-        """Whether a datagram is one of these, be it that it comes late.
+        """Whether a datagram belongs to this run, in order or late.
 
-        Where numbers go on nothing has begun anew, whatever the uptime says: the cards of a chassis may have one each.
+        A number that continues the run is no restart, whatever the uptime: each line card of a chassis may have its own uptime.
         """
         ahead = self.ahead(sequence)
         return 0 < ahead <= _WINDOW or (-_WINDOW < ahead <= _FURTHEST and not self._is_before(uptime_ms))
 
     def continues(self, sequence: int, uptime_ms: int) -> bool:
-        """Whether a datagram comes behind these."""
+        """Whether a datagram follows this run."""
         return 0 < self.ahead(sequence) <= _FURTHEST and not self._is_before(uptime_ms)
 
     def add(self, sequence: int, uptime_ms: int, digest: int) -> int | None:
-        """How many more are lost now, one less when it is late; None when another datagram had its number."""
+        """Return how many more datagrams are lost now, -1 for a late one; None if another datagram had this number."""
         ahead, at = self.ahead(sequence), sequence % _WINDOW
         if ahead > 0:
             self._seen = (self._seen << min(ahead, _WINDOW) | 1) % 2**_WINDOW
@@ -79,13 +79,13 @@ class _Run:
             self._seen |= 1 << -ahead
             lost = -1
         else:
-            lost = None if self._digests[at] else 0  # of none that came: it was sent before the first
+            lost = None if self._digests[at] else 0  # 0: sent before the first
         self._digests[at] = digest
         return lost
 
 
 class _Left(NamedTuple):
-    """A run that another one has taken the place of, and what was counted by then."""
+    """A run that was replaced by another, and the counters at that time."""
 
     run: _Run
     lost: int
@@ -94,18 +94,18 @@ class _Left(NamedTuple):
 
 
 class _Sequence:
-    """The datagrams that one sender sent as one sub-agent."""
+    """The datagrams of one sender and sub-agent."""
 
     __slots__ = ("_left", "_run", "_since", "datagrams", "duplicates", "lost", "restarts", "unexpected")
 
     def __init__(self, sequence: int, uptime_ms: int):
         self.datagrams = self.lost = self.duplicates = self.restarts = self.unexpected = 0
         self._run = _Run(sequence, uptime_ms)
-        self._left: _Left | None = None  # which may still go on
-        self._since = 0  # datagrams since it was left
+        self._left: _Left | None = None  # which may still continue
+        self._since = 0  # datagrams since it was replaced
 
     def take(self, sequence: int, uptime_ms: int, digest: int) -> bool:
-        """Count a datagram; False when it is a copy of another."""
+        """Count a datagram; False if it is a duplicate."""
         self.datagrams += 1
         if self._run.has(sequence, digest) or (self._left and self._left.run.has(sequence, digest)):
             self.duplicates += 1
@@ -119,7 +119,7 @@ class _Sequence:
         return True
 
     def _find_run(self, sequence: int, uptime_ms: int) -> None:
-        """Begin a run where none fits, go back to the one that was left when what came since was astray, or stay."""
+        """Select the run of a datagram: the current one, the replaced one if the datagrams since were strays, or a new one."""
         fits = self._run.fits(sequence, uptime_ms)
         if self._left is not None:
             if self._goes_on(self._left.run, sequence, uptime_ms, fits):
@@ -136,9 +136,9 @@ class _Sequence:
         self._since += 1
 
     def _goes_on(self, left: _Run, sequence: int, uptime_ms: int, fits: bool) -> bool:
-        """Whether a datagram comes behind a run that was left, rather than behind the one that has taken its place.
+        """Whether a datagram continues the replaced run rather than the current one.
 
-        Copies end further back: those of the window are known.
+        The current run may consist of old duplicates, whose numbers are more than a window behind.
         """
         ahead = self._run.ahead(sequence)
         is_nearer = not fits or (ahead > _WINDOW and left.ahead(sequence) < ahead)
@@ -146,7 +146,7 @@ class _Sequence:
 
 
 class Sources:
-    """The agents that were heard, ``MOST`` of them at a time; those that were not heard for longest are no longer followed."""
+    """The agents seen, up to ``MOST`` at a time; the least recently seen are evicted."""
 
     def __init__(self, most: int = MOST):
         self._most = most
@@ -154,7 +154,7 @@ class Sources:
         self.forgotten = 0  # agents
 
     def take(self, agent: str, sub_agent: int, sender: str, sequence: int, uptime_ms: int, payload: bytes) -> bool:
-        """Count a datagram by the numbers in its header; False when it is a copy of one that came just before."""
+        """Count a datagram by its header; False if it is a duplicate of a recent one."""
         key = agent, sub_agent, sender
         known = self._sequences.get(key)
         if known is None:
@@ -167,7 +167,7 @@ class Sources:
         return known.take(sequence, uptime_ms, hash(payload) or 1)
 
     def losses(self) -> Iterator[Loss]:
-        """What is known of each agent, all its sub-agents together, in the order of their addresses."""
+        """The counters of each agent, summed over its sub-agents, sorted by address."""
         by_agent: dict[str, list[_Sequence]] = {}
         for (agent, _, _), sequence in self._sequences.items():
             by_agent.setdefault(agent, []).append(sequence)

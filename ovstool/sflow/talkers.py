@@ -1,8 +1,7 @@
-"""Talkers: how much each of them sends, estimated from samples, with the error that so few samples imply (pure).
+"""Traffic of talkers, estimated from samples, with the sampling error (pure).
 
-A sample stands for as many packets like it as one in which was sampled. The sum of these is without bias, and its variance is that of
-independent samples: for ``n`` packets of one size the error is 196 % / sqrt(n) (Phaal and Panchen, "Packet Sampling Basics"), less where
-nearly each packet is sampled.
+Each sample is scaled by its sampling rate. The sum is unbiased, and its variance is that of independent samples: for ``n`` samples of
+packets of one size the 95% error is 196% / sqrt(n) (Phaal and Panchen, "Packet Sampling Basics"), less if nearly every packet is sampled.
 """
 
 import heapq
@@ -12,12 +11,12 @@ from typing import NamedTuple
 
 from ovstool.sflow.packet import Traffic
 
-MOST = 4096  # talkers that are counted at a time; then the half with less traffic is forgotten
-_DEVIATIONS = 1.96  # standard deviations that hold 95 % of a normal distribution
+MOST = 4096  # talkers counted at a time; beyond this, the half with less traffic is evicted
+_DEVIATIONS = 1.96  # standard deviations of a 95% confidence interval
 
 
 class Key(NamedTuple):
-    """What tells one talker from another; what ``--by`` does not ask for is None. ``if_index`` is of where packets came in."""
+    """What talkers are grouped by; fields that ``--by`` does not select are None. ``if_index`` is the ingress port."""
 
     agent: str
     if_index: int | None = None
@@ -30,9 +29,9 @@ class Key(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a talker is estimated to send: the true rate is within ``error_percent`` of ``bps`` in 95 of 100 cases.
+    """The estimated rate of a talker: the true rate is within ``error_percent`` of ``bps`` with 95% confidence.
 
-    Of no time there is no rate, but None.
+    Over an interval of length 0 the rates are None.
     """
 
     key: Key
@@ -57,7 +56,7 @@ KEYS: dict[str, Callable[[str, int | None, Traffic], Key]] = {
 
 
 class Count:
-    """What the samples of a talker stand for: how many packets and bytes, and the variance of the latter."""
+    """The estimated packets and bytes of a talker, and the variance of the bytes."""
 
     __slots__ = ("octets", "packets", "samples", "variance")
 
@@ -65,7 +64,7 @@ class Count:
         self.samples = self.packets = self.octets = self.variance = 0
 
     def add(self, frame_bytes: int, sampling_rate: int) -> None:
-        """Count the sample of a packet, of which one in ``sampling_rate`` was taken."""
+        """Count a sample that was taken at 1 in ``sampling_rate``."""
         octets = frame_bytes * sampling_rate
         self.samples += 1
         self.packets += sampling_rate
@@ -73,7 +72,7 @@ class Count:
         self.variance += octets * (octets - frame_bytes)
 
     def include(self, other: "Count") -> None:
-        """Add what was counted elsewhere."""
+        """Add the counts of another interval."""
         self.samples += other.samples
         self.packets += other.packets
         self.octets += other.octets
@@ -85,9 +84,9 @@ class Count:
 
 
 class Tally:
-    """The samples of one stretch of time, by talker; ``most`` talkers at a time, so what is forgotten had little traffic.
+    """The samples of one interval by talker, with at most ``most`` talkers; those with the least traffic are evicted.
 
-    ``datagrams`` is how many they came in.
+    ``datagrams`` is the number of datagrams that contained them.
     """
 
     def __init__(self, most: int = MOST):
@@ -96,7 +95,7 @@ class Tally:
         self.counts: dict[Key, Count] = {}
 
     def add(self, key: Key, frame_bytes: int, sampling_rate: int) -> None:
-        """Count the sample of a packet of a talker, of which one in ``sampling_rate`` was taken."""
+        """Count a sample of a talker that was taken at 1 in ``sampling_rate``."""
         count = self.counts.get(key)
         if count is None:
             if len(self.counts) >= self._most:
@@ -106,9 +105,9 @@ class Tally:
 
 
 def recorded_span_s(tallies: Sequence[Tally], span_s: float) -> float:
-    """How long it took to take the samples of datagrams, of which the last came ``span_s`` seconds after the first; 0.0 when nobody knows.
+    """The time covered by the samples of datagrams that arrived within ``span_s`` seconds; 0.0 if unknown.
 
-    Each datagram has samples since the one before, the first too: the time before that is taken to be the mean between an agent's datagrams.
+    A datagram covers the time since the previous one of its agent. For the first one this is assumed to be the mean interval.
     """
     datagrams = sum(tally.datagrams for tally in tallies)
     agents = len({key.agent for tally in tallies for key in tally.counts})
@@ -116,7 +115,7 @@ def recorded_span_s(tallies: Sequence[Tally], span_s: float) -> float:
 
 
 def estimates(tallies: Iterable[Tally], span_s: float, most: int) -> list[Estimate]:
-    """The talkers with the most traffic, ``most`` of them, of several stretches that took so many seconds together."""
+    """The top ``most`` talkers of consecutive intervals that took ``span_s`` seconds in total."""
     total: dict[Key, Count] = {}
     for tally in tallies:
         for key, count in tally.counts.items():
@@ -127,7 +126,7 @@ def estimates(tallies: Iterable[Tally], span_s: float, most: int) -> list[Estima
 
 
 def _largest(counts: dict[Key, Count], most: int) -> dict[Key, Count]:
-    """Those with the most traffic, from the largest on."""
+    """The talkers with the most traffic, in descending order."""
     return dict(heapq.nlargest(most, counts.items(), key=lambda item: item[1].octets))
 
 

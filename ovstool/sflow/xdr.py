@@ -1,8 +1,8 @@
-"""The XDR of sFlow's structures (RFC 4506), read by tables that say what their specifications say (pure).
+"""XDR (RFC 4506) structures of sFlow, decoded by tables (pure).
 
-A table has a line for each structure: its number, its name and its fields, ``name`` or ``name:kind``. What comes after ``|`` was added to the
-structure later, and older agents do not send it. What follows the last field that is known is passed over: structures grow at their ends
-(sFlow v5, section 5.3, "Structure extension").
+A table has one line per structure: its number, its name and its fields, ``name`` or ``name:kind``. Fields after ``|`` were added to the
+structure later, and older agents do not send them. Bytes after the last known field are ignored, since structures may be extended at the
+end (sFlow v5, section 5.3, "Structure extension").
 """
 
 import socket
@@ -16,20 +16,20 @@ from typing import Any, NamedTuple
 
 _U32 = struct.Struct("!I")
 _TYPE_AND_LENGTH = struct.Struct("!II")
-_SEVERAL = frozenset(("queue_length",))  # structures of which a sample may have several
+_SEVERAL = frozenset(("queue_length",))  # structures that a sample may contain several times
 
 
 class Malformed(Exception):
-    """The bytes are not what they claim to be."""
+    """Invalid or truncated data."""
 
 
 def mac(octets: bytes) -> str:
-    """An Ethernet address as Open vSwitch writes it."""
+    """A MAC address in Open vSwitch's notation."""
     return octets.hex(":")
 
 
-new = tuple.__new__  # makes a named tuple in half the time that its own takes, which counts where there are thousands a second
-ipv4 = lru_cache(4096)(socket.inet_ntoa)  # few talk most of the time
+new = tuple.__new__  # creates a named tuple twice as fast as its constructor, which matters at thousands per second
+ipv4 = lru_cache(4096)(socket.inet_ntoa)  # most traffic has few addresses
 
 
 def ip(octets: bytes) -> str:
@@ -38,36 +38,36 @@ def ip(octets: bytes) -> str:
 
 
 def padded(length: int) -> int:
-    """The room that ``length`` bytes take: XDR fills it up to a multiple of four."""
+    """``length`` rounded up to a multiple of four, as XDR pads."""
     return (length + 3) & ~3
 
 
 def opaque(body: bytes, offset: int) -> tuple[bytes, int]:
-    """Bytes behind their length, and where the next field begins. Raises Malformed."""
+    """Length-prefixed bytes, and the offset of the next field. Raises Malformed."""
     (length,) = _U32.unpack_from(body, offset)
     offset += 4
     if length > len(body) - offset:
-        raise Malformed(f"{length} bytes are announced where {len(body) - offset} are left")
+        raise Malformed(f"truncated: field needs {length} bytes, {len(body) - offset} remain")
     return body[offset : offset + length], offset + padded(length)
 
 
 def numbers(body: bytes, offset: int) -> tuple[list[int], int]:
-    """Numbers of 32 bits behind their count, and where the next field begins. Raises Malformed."""
+    """A counted array of 32-bit numbers, and the offset of the next field. Raises Malformed."""
     (count,) = _U32.unpack_from(body, offset)
     offset += 4
     if count * 4 > len(body) - offset:
-        raise Malformed(f"{count} numbers are announced where there is room for {(len(body) - offset) // 4}")
+        raise Malformed(f"truncated: {count} numbers announced, room for {(len(body) - offset) // 4}")
     return list(struct.unpack_from(f"!{count}I", body, offset)), offset + count * 4
 
 
 def address(body: bytes, offset: int) -> tuple[str | None, int]:
-    """An address behind its type, None where that is 0, unknown. Raises Malformed."""
+    """An address preceded by its type, None for type 0 (unknown), and the offset of the next field. Raises Malformed."""
     (kind,) = _U32.unpack_from(body, offset)
     length = _ADDRESS_BYTES.get(kind)
     if length is None:
-        raise Malformed(f"an address of type {kind}")
+        raise Malformed(f"unknown address type {kind}")
     if length > len(body) - offset - 4:
-        raise Malformed("an address that is cut short")
+        raise Malformed("truncated address")
     offset += 4
     return (ip(body[offset : offset + length]) if length else None), offset + length
 
@@ -76,7 +76,7 @@ _ADDRESS_BYTES = {0: 0, 1: 4, 2: 16}
 
 
 def text(body: bytes, offset: int) -> tuple[str, int]:
-    """A string. What is no UTF-8 becomes U+FFFD. Raises Malformed."""
+    """A string, with invalid UTF-8 replaced by U+FFFD. Raises Malformed."""
     octets, offset = opaque(body, offset)
     return octets.decode("utf-8", "replace"), offset
 
@@ -90,12 +90,12 @@ def _known_64(value: int) -> int | None:
 
 
 def words(*names: str) -> Callable[[int], str]:
-    """A conversion of a number into its name, and of one that has none into its digits."""
+    """A conversion of a number into its name, or into digits if it has none."""
     return lambda value: names[value] if value < len(names) else str(value)
 
 
 class _Fixed(NamedTuple):
-    """Fields whose sizes are fixed, read at once."""
+    """Consecutive fields of fixed size, unpacked together."""
 
     names: tuple[str, ...]
     layout: struct.Struct
@@ -109,7 +109,7 @@ class _Fixed(NamedTuple):
 
 
 class _Varying(NamedTuple):
-    """A field that says itself how long it is."""
+    """A field of variable length."""
 
     name: str
     reader: Callable[[bytes, int], tuple[Any, int]]
@@ -119,7 +119,7 @@ class _Varying(NamedTuple):
         return offset
 
 
-# Kinds of fixed size: their format in struct, and what makes them readable. That all bits are set says that there is no such number.
+# Kinds of fixed size: struct format and conversion. A counter with all bits set is not available.
 FIXED: dict[str, tuple[str, Callable | None]] = {
     "u8": ("B", None), "u32": ("I", None), "u64": ("Q", None), "s32": ("i", None), "n32": ("I", _known_32), "n64": ("Q", _known_64),
     "mac": ("6s2x", mac), "ipv4": ("4s", ip), "ipv6": ("16s", ip), "uuid": ("16s", lambda octets: str(uuid.UUID(bytes=octets))),
@@ -128,7 +128,7 @@ VARYING: dict[str, Callable[[bytes, int], tuple[Any, int]]] = {"address": addres
 
 
 class Structure(NamedTuple):
-    """A structure of a specification: its name there, in snake case, and how its fields are read."""
+    """A structure of a specification: its name there, in snake case, and how to decode its fields."""
 
     name: str
     steps: tuple[_Fixed | _Varying, ...]
@@ -136,12 +136,12 @@ class Structure(NamedTuple):
 
     @property
     def fields(self) -> list[str]:
-        """The names of its fields."""
+        """The names of all fields."""
         both = (*self.steps, *self.later)
         return [name for step in both for name in (step.names if isinstance(step, _Fixed) else (step.name,))]
 
     def read(self, body: bytes) -> dict[str, Any]:
-        """The fields. Raises Malformed when the bytes end before them."""
+        """Decode the fields. Raises Malformed if they are truncated."""
         row: dict[str, Any] = {}
         try:
             offset = 0
@@ -150,14 +150,14 @@ class Structure(NamedTuple):
             for step in self.later if offset < len(body) else ():
                 offset = step.read(body, offset, row)
         except struct.error as error:
-            raise Malformed(f"{self.name} of {len(body)} bytes is cut short") from error
+            raise Malformed(f"{self.name}: truncated, {len(body)} bytes") from error
         except Malformed as error:
             raise Malformed(f"{self.name}: {error}") from error
         return row
 
 
 def structures(table: str, usual: str, fixed: Mapping = FIXED, varying: Mapping = VARYING) -> dict[int, Structure]:
-    """The structures of a table by their numbers; a field without a kind is of the usual one."""
+    """Parse a table into structures by number; fields without a kind are of kind ``usual``."""
     found = {}
     for line in table.replace("\\\n", " ").strip().splitlines():
         number, name, *fields = line.split()
@@ -181,38 +181,38 @@ def _steps(fields: list[str], usual: str, fixed: Mapping, varying: Mapping) -> I
 
 
 class Record(NamedTuple):
-    """What belongs to a sample: ``tag`` has the enterprise above its lowest 12 bits, and the number of the structure in these."""
+    """A record of a sample: the lowest 12 bits of ``tag`` are the structure's number, the bits above the enterprise."""
 
     tag: int
     body: bytes
 
     @property
     def label(self) -> str:
-        """The enterprise and the number, as ``0:1001``."""
+        """Enterprise and number, such as ``0:1001``."""
         return f"{self.tag >> 12}:{self.tag & 0xFFF}"
 
 
 def records(data: bytes, offset: int, end: int, count: int) -> tuple[list[Record], int]:
-    """The records of a sample, of which ``count`` are announced, and where they end. Raises Malformed."""
+    """The ``count`` records of a sample, and the offset of their end. Raises Malformed."""
     found: list[Record] = []
     for _ in range(count):
         if offset + 8 > end:
-            raise Malformed(f"{count} records are announced where there are {len(found)}")
+            raise Malformed(f"truncated: {count} records announced, {len(found)} present")
         tag, length = _TYPE_AND_LENGTH.unpack_from(data, offset)
         offset += 8
         stop = offset + length
         if stop > end:
-            raise Malformed(f"a record of {length} bytes where {end - offset} are left")
+            raise Malformed(f"truncated: record needs {length} bytes, {end - offset} remain")
         found.append(new(Record, (tag, data[offset:stop])))
         offset = stop + (-length & 3)
     return found, offset
 
 
 def told(found: Iterable[Record], read: Callable[[Record], tuple[str, Any] | None], row: dict[str, Any]) -> dict[str, Any]:
-    """Add what each record says to a row, under the name of its structure.
+    """Add the fields of each record to a row, under the name of its structure.
 
-    ``unknown_records`` lists those that ``read`` does not know, ``malformed`` is the first thing that is wrong. A structure that comes again
-    is ``NAME_2``, unless it is one of several by its nature: then it is a list from the start.
+    ``unknown_records`` lists those that ``read`` does not know, ``malformed`` is the first error. A repeated structure is ``NAME_2`` and so on;
+    those in ``_SEVERAL`` are always lists.
     """
     times: Counter[str] = Counter()
     for record in found:

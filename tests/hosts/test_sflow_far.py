@@ -45,8 +45,8 @@ def far(lab):
     [
         ("whole", "", LISTENING),
         ("op", "", LISTENING),
-        ("dump", "", "ovstool: note: no python3 there, so tcpdump captures what comes for UDP port 6343, whoever listens\n"),
-        ("opdump", "--sudo", "ovstool: note: no python3 there, so tcpdump captures"),
+        ("dump", "", "ovstool: note: no python3 on dump; capturing UDP port 6343 with tcpdump instead\n"),
+        ("opdump", "--sudo", "ovstool: note: no python3 on opdump; capturing"),
     ],
 )
 def test_samples_of_a_far_host_with_the_names_of_its_ports(far, name, options, note):
@@ -73,7 +73,7 @@ def test_one_address_there(far):
     other = far.ovstool("-H whole sflow listen --bind 192.0.2.1")
     assert (other.code, other.stderr) == (
         NOT_FOUND,
-        "ovstool: whole: address 192.0.2.1: no interface has it; try: no --bind, to listen on all addresses\n",
+        "ovstool: whole: address 192.0.2.1: not assigned to any interface; try: omit --bind to listen on all addresses\n",
     )
 
 
@@ -86,19 +86,19 @@ def test_a_port_that_is_taken_there(far):
             done = far.ovstool("-H whole sflow listen")
         finally:
             holder.kill()
-    assert done.code == CONFLICT and done.stderr.startswith("ovstool: whole: UDP port 6343: another program listens there; try: "), done
+    assert done.code == CONFLICT and done.stderr.startswith("ovstool: whole: UDP port 6343: already in use by another program; try: "), done
 
 
 def test_what_is_missing_is_said(far):
     done = far.ovstool("-H bare sflow listen")
-    why = "has neither python3 nor tcpdump, of which one is needed to listen there; try: one of them installed"
+    why = "has neither python3 nor tcpdump; listening there needs one of them; try: install python3"
     assert (done.code, done.stdout, done.stderr) == (NOT_FOUND, "", f"ovstool: bare: {why}\n")
     done = far.ovstool("-H opdump sflow listen")
     assert done.code == REFUSED and done.stderr.endswith("ovstool: opdump: tcpdump: (socket: Operation not permitted); try: --sudo\n"), done
     done = far.ovstool("-H op sflow listen --port 514")
     assert (done.code, done.stderr) == (
         REFUSED,
-        "ovstool: op: UDP port 514: permission denied; try: a --port above 1023, or --sudo\n",
+        "ovstool: op: UDP port 514: permission denied; try: --port 1024 or higher, or --sudo\n",
     )
 
 

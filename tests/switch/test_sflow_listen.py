@@ -98,6 +98,12 @@ def send(port: int, datagrams) -> None:
             sender.sendto(datagram, ("127.0.0.1", port))
 
 
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def objects(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -136,7 +142,16 @@ def test_rows_of_a_table_fit_eighty_columns(sampled, capture):
     assert any(re.fullmatch(r"\S+  127\.0\.0\.1        eth1 > 2 ports   tcp 10\.0\.0\.1:5001 > 10\.0\.0\.2:80", line) for line in lines), (
         text
     )
-    assert any("eth2" in line and "counters: " in line for line in lines)
+    assert any("eth2" in line and "counters: in 0 B," in line for line in lines) and f"{FRAME_BYTES} B" not in text
+
+
+def test_rows_have_frame_lengths_where_there_is_room(sampled, capture, listen):
+    text = without_colours(shown(["sflow", "listen", "--read", str(capture)], sampled[0].environ, 88))
+    assert max(map(len, text.splitlines())) <= 88
+    for rows in (text, listen("").stdout):
+        assert re.search(rf"tcp 10\.0\.0\.1:5001 > 10\.0\.0\.2:80 {FRAME_BYTES} B$", rows, re.MULTILINE), rows
+        assert re.search(r" switch +counters: hits \d+, misses", rows), rows
+    assert f"{FRAME_BYTES} B" not in listen("-f value -c sample").stdout, "programs have frame_bytes"
 
 
 def test_forms_for_programs(listen):
@@ -171,6 +186,9 @@ def test_forms_for_programs(listen):
     assert chosen == whole, "a key means the same, however it is asked for"
     unknown = listen("-c colour")
     assert unknown.code == USAGE and "column colour: no such column" in unknown.stderr
+    key = listen("-f json -c ip_src")
+    why = "not a column of the table, and -c selects no other keys; try: -f json without -c, and jq to select keys"
+    assert (key.code, key.stderr) == (USAGE, f"ovstool: column ip_src: {why}\n")
     assert listen("-f yaml").code == USAGE
 
 
@@ -205,10 +223,12 @@ def test_agents(sampled, listen, capture, tmp_path):
     assert (other.code, other.stdout, other.stderr) == (
         0,
         "",
-        f"ovstool: note: 0 datagrams, no sample\novstool: note: {len(sampled[1])} datagrams of other agents left out\n",
+        f"ovstool: note: 0 datagrams, no samples\novstool: note: ignored {len(sampled[1])} datagrams from other agents: 127.0.0.1\n",
     )
     unknown = switch.ovstool(f"sflow listen --read {capture} --agent nosuch.invalid")
-    assert unknown.code == NOT_FOUND and unknown.stderr.startswith("ovstool: agent nosuch.invalid: neither an IP address nor"), unknown
+    assert unknown.code == NOT_FOUND and unknown.stderr.startswith(
+        "ovstool: agent nosuch.invalid: not an IP address or a known host name"
+    ), unknown
 
 
 def test_an_agent_that_is_another_switch_has_no_names_of_ours(sampled, tmp_path):
@@ -319,20 +339,18 @@ def test_talkers_on_a_terminal(sampled, capture):
 
 def test_the_live_table(sampled):
     switch, datagrams = sampled
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:  # the live table does not say which port it took before it is seen
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()  # the live table does not say which port it took before it is seen
     environ = {key: value for key, value in switch.environ.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"}
     argv = [sys.executable, "-m", "ovstool", "sflow", "listen", "--top", "--by", "src", "--interval", "0.2", "--port", str(port)]
     terminal = Terminal(argv, environ, 100, 20)
     try:
-        terminal.until("no packet has been sampled(.|\n)*listening on UDP port")
+        terminal.until("no packets sampled yet(.|\n)*listening on UDP port")
         send(port, datagrams)
         lines = terminal.until(r"10\.0\.0\.3")
-        assert "sFlow" in lines[0] or "db.sock" in lines[0]
+        assert lines[0].startswith(f"sFlow, UDP port {port}  ")
         assert "2 talkers  by bps, descending" in lines[0] and lines[2].split()[-2:] == ["127.0.0.1", "10.0.0.1"]
         terminal.press("\n")
-        terminal.until(r"whole talker 10\.0\.0\.1(.|\n)*error_percent +0(.|\n)*samples +12")
+        terminal.until(r"details 10\.0\.0\.1(.|\n)*error_percent +0(.|\n)*samples +12")
         terminal.press("q")
         assert terminal.end() == 0
     finally:
@@ -354,7 +372,23 @@ def test_headers_for_other_tools(sampled, capture, tmp_path):
     assert sampled[0].ovstool(f"sflow listen --read {capture} --pcap {path}").code == 0
     told = subprocess.run(["tcpdump", "-n", "-e", "-r", path], capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(told) == sum(SENT.values())
+    assert b"127.0.0.1 eth1" in path.read_bytes(), "the name of the interface"
     assert f"length {FRAME_BYTES}: 10.0.0.1.5001 > 10.0.0.2.80: " in told[0]
+
+
+def test_the_format_of_a_capture_is_noted_where_its_name_says_another(listen, tmp_path):
+    pcapng, other = (listen(f"--count 1 --pcap {tmp_path / name}").stderr for name in ("a.pcapng", "a.pcap"))
+    assert other == f"{pcapng}ovstool: note: {tmp_path}/a.pcap: written as pcapng\n"
+
+
+def test_a_snaplen_that_truncates_datagrams_is_noted(sampled, tmp_path):
+    whole = pcap(sampled[1][-1:])
+    path = tmp_path / "cut.pcap"
+    length = len(whole) - 24 - 16 - 8
+    path.write_bytes(whole[:32] + struct.pack("=I", length) + whole[36:-8])
+    done = sampled[0].ovstool(f"sflow listen --read {path}")
+    assert re.search(r"malformed datagram from 192\.0\.2\.1: truncated: sample needs \d+ bytes, \d+ remain\n", done.stderr)
+    assert "note: 1 datagram truncated by the capture's snaplen; try: tcpdump -s 0 when capturing\n" in done.stderr
 
 
 def test_a_capture_that_is_still_being_made(sampled, tmp_path):
@@ -417,9 +451,49 @@ def test_what_was_heard_is_told_whenever_it_is_interrupted(sampled):
     with listening(sampled[0], "") as (process, _):
         process.send_signal(signal.SIGINT)  # while the note about the port is being printed
         assert (
-            process.communicate(timeout=60) == ("", "ovstool: note: 0 datagrams, no sample; try: ovstool sflow list\n")
+            process.communicate(timeout=60)
+            == ("", "ovstool: note: no datagrams: no bridge of this switch exports sFlow; try: ovstool help sflow enable\n")
             and process.returncode == INTERRUPTED
         )
+
+
+# --- nothing arrives
+
+
+@pytest.mark.parametrize(
+    ("target", "bind", "why"),
+    [
+        ("192.0.2.77:6343", "", "192.0.2.77:6343, which is not an address of this host"),
+        ("[2001:db8::7]", "", "[2001:db8::7], which is not an address of this host"),
+        ("127.0.0.1:1", "", "127.0.0.1:1, not to port {port}"),
+        ("127.0.0.1:1", "--bind 127.0.0.2", "127.0.0.1:1, which is not 127.0.0.2"),
+        ("collector.invalid", "", "collector.invalid"),
+    ],
+)
+def test_where_the_switch_exports_to_instead(sampled, target, bind, why):
+    switch, _ = sampled
+    port = free_port()
+    switch.vsctl(f"-- --id=@s create sflow targets='\"{target}\"' -- set bridge br0 sflow=@s")
+    try:
+        done = switch.ovstool(f"sflow listen {bind} --port {port} --for 0.1", OVS_RUNDIR=str(switch.box.directory), OVSTOOL_DB="")
+    finally:
+        switch.vsctl("clear bridge br0 sflow")
+    note = f"ovstool: note: no datagrams: br0 exports to {why.format(port=port)}; try: ovstool sflow check"
+    assert (done.code, done.stderr.splitlines()[1:]) == (0, [note])
+
+
+def test_the_hint_reaches_the_same_switch(sampled):
+    db = sampled[0].environ["OVSTOOL_DB"]
+    done = sampled[0].ovstool(f"--db {db} sflow listen --port 0 --for 0.1", OVSTOOL_DB="")
+    hint = f"try: ovstool --db {db} help sflow enable"
+    assert done.stderr.splitlines()[1:] == [f"ovstool: note: no datagrams: no bridge of this switch exports sFlow; {hint}"]
+    assert sampled[0].ovstool(hint.removeprefix("try: ovstool ")).code == 0
+
+
+def test_nothing_arrives_where_there_is_no_switch(sampled):
+    port = free_port()
+    done = sampled[0].ovstool(f"sflow listen --port {port} --for 0.1", OVSTOOL_DB="", OVS_RUNDIR="/nonexistent")
+    assert done.stderr.splitlines()[1:] == [f"ovstool: note: no datagrams; try: tcpdump -n -i any udp port {port}"]
 
 
 # --- what is in the way
@@ -432,13 +506,13 @@ def test_a_port_that_is_taken(sampled):
         port = taken.getsockname()[1]
         done = switch.ovstool(f"sflow listen --bind 127.0.0.1 --port {port}")
     hint = f"--port N, or tcpdump -U -w - udp port {port} | ovstool sflow listen --read -"
-    assert (done.code, done.stderr) == (CONFLICT, f"ovstool: UDP port {port}: another program listens there; try: {hint}\n")
+    assert (done.code, done.stderr) == (CONFLICT, f"ovstool: UDP port {port}: already in use by another program; try: {hint}\n")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("--bind 192.0.2.1", NOT_FOUND, "address 192.0.2.1: no interface has it; try: no --bind, to listen on all addresses"),
+        ("--bind 192.0.2.1", NOT_FOUND, "address 192.0.2.1: not assigned to any interface; try: omit --bind to listen on all addresses"),
         ("--bind nowhere", USAGE, "sflow listen: --bind: nowhere: not an IP address; try: ovstool help sflow listen"),
         ("--bind fe80::1", USAGE, "sflow listen: --bind: fe80::1: needs a zone, such as fe80::1%eth0; try: ovstool help sflow listen"),
         ("--bind 224.0.0.1", USAGE, "sflow listen: --bind: 224.0.0.1: not the address of one host; try: ovstool help sflow listen"),
@@ -451,12 +525,12 @@ def test_a_port_that_is_taken(sampled):
         (
             "--read /dev/null --agent 010.0.0.1",
             NOT_FOUND,
-            "agent 010.0.0.1: neither an IP address nor the name of a host; try: --agent 10.0.0.1",
+            "agent 010.0.0.1: not an IP address or a known host name; try: --agent 10.0.0.1",
         ),
         ("--read /nonexistent", NOT_FOUND, "/nonexistent: no such file"),
         ("--read /", USAGE, "/: a directory"),
-        ("--read /dev/null", CONFLICT, "/dev/null: not a capture, or damaged: it is empty"),
-        ("--pcap -", USAGE, "--pcap -: is not written to standard output, which has the rows; try: --pcap >(wireshark -k -i -), in bash"),
+        ("--read /dev/null", CONFLICT, "/dev/null: not a capture, or damaged: empty file"),
+        ("--pcap -", USAGE, "--pcap -: cannot write to stdout, where the samples are printed; try: --pcap >(wireshark -k -i -), in bash"),
     ],
 )
 def test_what_is_not_there(unchanged, words, code, said):
@@ -488,7 +562,7 @@ def test_a_capture_is_not_written_over_itself(unchanged, tmp_path):
     link.symlink_to(path)
     done = unchanged.ovstool(f"sflow listen --read {path} --pcap {link}")
     assert (done.code, path.read_bytes()) == (USAGE, pcap([b""]))
-    assert done.stderr == "ovstool: --pcap: names the file that --read reads; try: --pcap with another file\n"
+    assert done.stderr == "ovstool: --pcap: the same file as --read; try: --pcap with another file\n"
 
 
 def test_a_folder_that_is_not_there(unchanged, capture):

@@ -8,7 +8,7 @@ from ovstool.errors import Conflict, NotFound, Refused, UsageError
 from ovstool.sflow import far_collector
 from ovstool.sflow.collector import Collector, cannot_listen
 
-TAKEN = "another program listens there; try: --port N, or tcpdump -U -w - udp port 6343 | ovstool sflow listen --read -"
+TAKEN = "already in use by another program; try: --port N, or tcpdump -U -w - udp port 6343 | ovstool sflow listen --read -"
 
 
 @pytest.mark.parametrize(
@@ -16,10 +16,15 @@ TAKEN = "another program listens there; try: --port N, or tcpdump -U -w - udp po
     [
         (errno.EADDRINUSE, "", Conflict, f"UDP port 6343: {TAKEN}"),
         (errno.EADDRINUSE, "web1", Conflict, f"web1: UDP port 6343: {TAKEN}"),
-        (errno.EACCES, "", Refused, "UDP port 6343: permission denied; try: a --port above 1023"),
-        (errno.EACCES, "web1", Refused, "web1: UDP port 6343: permission denied; try: a --port above 1023, or --sudo"),
-        (errno.EADDRNOTAVAIL, "", NotFound, "address 10.0.0.5: no interface has it; try: no --bind, to listen on all addresses"),
-        (errno.EADDRNOTAVAIL, "web1", NotFound, "web1: address 10.0.0.5: no interface has it; try: no --bind, to listen on all addresses"),
+        (errno.EACCES, "", Refused, "UDP port 6343: permission denied; try: --port 1024 or higher"),
+        (errno.EACCES, "web1", Refused, "web1: UDP port 6343: permission denied; try: --port 1024 or higher, or --sudo"),
+        (errno.EADDRNOTAVAIL, "", NotFound, "address 10.0.0.5: not assigned to any interface; try: omit --bind to listen on all addresses"),
+        (
+            errno.EADDRNOTAVAIL,
+            "web1",
+            NotFound,
+            "web1: address 10.0.0.5: not assigned to any interface; try: omit --bind to listen on all addresses",
+        ),
         (errno.ENOBUFS, "web1", Refused, "web1: UDP port 6343: No buffer space available"),
     ],
 )

@@ -122,7 +122,7 @@ def test_unknown_samples_are_passed_over():
 
 def test_padding_behind_the_samples_is_none_of_them():
     assert decode(spec.datagram(spec.flow()) + bytes(400)).malformed is None
-    assert decode(spec.datagram(spec.flow()) + b"\0\0\1").malformed == "3 bytes behind the last of 1 samples"
+    assert decode(spec.datagram(spec.flow()) + b"\0\0\1").malformed == "3 extra bytes after 1 sample"
 
 
 def test_a_sample_may_grow_at_its_end():
@@ -133,14 +133,14 @@ def test_a_sample_may_grow_at_its_end():
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "0 bytes are no datagram"),
-        (b"\0\0\0\5\0\0\0", "7 bytes are no datagram"),
-        (spec.datagram()[:27], "27 bytes are no datagram"),
-        (spec.datagram(agent="2001:db8::1")[:39], "39 bytes are no datagram"),
-        (struct.pack("!I", 2) + spec.datagram()[4:], "version 2 instead of 5"),
-        (struct.pack("!I", 4) + spec.datagram()[4:], "version 4 instead of 5"),
-        (b"GET / HTTP/1.1\r\n", "version 1195725856 instead of 5"),
-        (struct.pack("!II", 5, 3) + bytes(40), "an agent with an address of type 3"),
+        (b"", "0 bytes: too short for an sFlow datagram"),
+        (b"\0\0\0\5\0\0\0", "7 bytes: too short for an sFlow datagram"),
+        (spec.datagram()[:27], "27 bytes: too short for an sFlow datagram"),
+        (spec.datagram(agent="2001:db8::1")[:39], "39 bytes: too short for an sFlow datagram"),
+        (struct.pack("!I", 2) + spec.datagram()[4:], "sFlow version 2, not 5"),
+        (struct.pack("!I", 4) + spec.datagram()[4:], "sFlow version 4, not 5"),
+        (b"GET / HTTP/1.1\r\n", "sFlow version 1195725856, not 5"),
+        (struct.pack("!II", 5, 3) + bytes(40), "unknown agent address type 3"),
     ],
 )
 def test_what_is_no_datagram(data, why):
@@ -149,13 +149,13 @@ def test_what_is_no_datagram(data, why):
 
 def test_a_sample_that_is_broken_leaves_the_others():
     lying = [
-        (spec.sample(1, spec.flow()[8:-4]), "a sample of 28 bytes is cut short"),
-        (spec.sample(3, bytes(40)), "a sample of 40 bytes is cut short"),
-        (spec.sample(2, bytes(8)), "a sample of 8 bytes is cut short"),
-        (spec.sample(4, bytes(12)), "a sample of 12 bytes is cut short"),
-        (spec.sample(5, bytes(28)), "a sample of 28 bytes is cut short"),
-        (spec.sample(1, spec.flow()[8:-4] + struct.pack("!I", 0xFFFFFFFF)), "4294967295 records are announced where there are 0"),
-        (spec.sample(2, struct.pack("!5I", 1, 1, 1, 1, 0xFFFFFFFF)), "a record of 4294967295 bytes where 0 are left"),
+        (spec.sample(1, spec.flow()[8:-4]), "truncated: sample has only 28 bytes"),
+        (spec.sample(3, bytes(40)), "truncated: sample has only 40 bytes"),
+        (spec.sample(2, bytes(8)), "truncated: sample has only 8 bytes"),
+        (spec.sample(4, bytes(12)), "truncated: sample has only 12 bytes"),
+        (spec.sample(5, bytes(28)), "truncated: sample has only 28 bytes"),
+        (spec.sample(1, spec.flow()[8:-4] + struct.pack("!I", 0xFFFFFFFF)), "truncated: 4294967295 records announced, 0 present"),
+        (spec.sample(2, struct.pack("!5I", 1, 1, 1, 1, 0xFFFFFFFF)), "truncated: record needs 4294967295 bytes, 0 remain"),
     ]
     for sample, why in lying:
         found = checked(spec.datagram(spec.flow(), sample, spec.counter()))
@@ -167,12 +167,12 @@ def test_a_sample_that_is_broken_leaves_the_others():
 def test_more_is_announced_than_there_is():
     data = bytearray(spec.datagram(spec.flow(), spec.flow()))
     data[24:28] = b"\xff\xff\xff\xff"
-    assert checked(bytes(data)).malformed == "4294967295 samples are announced where there are 2"
+    assert checked(bytes(data)).malformed == "truncated: 4294967295 samples announced, 2 present"
     data[24:28] = b"\0\0\0\1"
-    assert checked(bytes(data)).malformed == "40 bytes behind the last of 1 samples"
+    assert checked(bytes(data)).malformed == "40 extra bytes after 1 sample"
     data[24:28] = b"\0\0\0\2"
     data[32:36] = b"\xff\xff\xff\xff"
-    assert checked(bytes(data)).malformed == "a sample of 4294967295 bytes where 72 are left"
+    assert checked(bytes(data)).malformed == "truncated: sample needs 4294967295 bytes, 72 remain"
 
 
 @pytest.mark.parametrize("data", REAL.values(), ids=REAL)

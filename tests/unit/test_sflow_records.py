@@ -176,14 +176,14 @@ def test_an_aggregate_in_an_aggregate_is_not_opened():
 @pytest.mark.parametrize(
     ("tag", "body", "why"),
     [
-        (1003, address("10.0.0.1") + words(1, 2, 3, UNKNOWN), "extended_gateway of 24 bytes is cut short"),
-        (1003, address("10.0.0.1") + words(1, 2, 3, 1, 2, UNKNOWN, 5), "4294967295 numbers are announced where there is room for 1"),
-        (1004, words(0, UNKNOWN) + b"abcd", "4294967295 bytes are announced where 4 are left"),
-        (1002, words(3) + bytes(30), "an address of type 3"),
-        (1006, address("10.0.0.1") + words(UNKNOWN), "4294967295 numbers are announced where there is room for 0"),
-        (1006, address("10.0.0.1") + words(3, 1, 2), "3 numbers are announced where there is room for 2"),
-        (1016, words(UNKNOWN), "extended_80211_aggregation is cut short"),
-        (1016, words(1, UNKNOWN, 1, 2), "a record of 2 bytes where 0 are left"),
+        (1003, address("10.0.0.1") + words(1, 2, 3, UNKNOWN), "extended_gateway: truncated, 24 bytes"),
+        (1003, address("10.0.0.1") + words(1, 2, 3, 1, 2, UNKNOWN, 5), "truncated: 4294967295 numbers announced, room for 1"),
+        (1004, words(0, UNKNOWN) + b"abcd", "truncated: field needs 4294967295 bytes, 4 remain"),
+        (1002, words(3) + bytes(30), "unknown address type 3"),
+        (1006, address("10.0.0.1") + words(UNKNOWN), "truncated: 4294967295 numbers announced, room for 0"),
+        (1006, address("10.0.0.1") + words(3, 1, 2), "truncated: 3 numbers announced, room for 2"),
+        (1016, words(UNKNOWN), "extended_80211_aggregation: truncated"),
+        (1016, words(1, UNKNOWN, 1, 2), "truncated: record needs 2 bytes, 0 remain"),
     ],
 )
 def test_counts_that_lie(tag, body, why):
@@ -193,10 +193,10 @@ def test_counts_that_lie(tag, body, why):
 @pytest.mark.parametrize(
     ("tag", "body", "why"),
     [
-        (2001, words(UNKNOWN), "host_adapters of 4 bytes is cut short"),
-        (2001, words(1, 1, UNKNOWN) + bytes(8), "4294967295 addresses are announced where there is room for 1"),
-        (10, words(1, 4, 3300, 0, UNKNOWN) + bytes(40), "4294967295 lanes are announced where there is room for 1"),
-        (4413 << 12 | 2, words(1, 2, 3, 4, UNKNOWN), "4294967295 numbers are announced where there is room for 0"),
+        (2001, words(UNKNOWN), "host_adapters: truncated, 4 bytes"),
+        (2001, words(1, 1, UNKNOWN) + bytes(8), "truncated: 4294967295 addresses announced, room for 1"),
+        (10, words(1, 4, 3300, 0, UNKNOWN) + bytes(40), "truncated: 4294967295 lanes announced, room for 1"),
+        (4413 << 12 | 2, words(1, 2, 3, 4, UNKNOWN), "truncated: 4294967295 numbers announced, room for 0"),
     ],
 )
 def test_counts_that_lie_in_counters(tag, body, why):

@@ -95,6 +95,11 @@ STRAY = (2**27 + 7, 4100)
         ([(1, 1002), (66, 1)], (2, 0, 0, 1), 0),  # more is not
         ([(1, 2**31), (66, 1)], (2, 0, 0, 1), 0),
         ([(1, 2**31 + 1), (66, 1)], (2, 64, 0, 0), 0),  # so much more that the uptime has wrapped
+        ([(1, 1002), (2, 1)], (2, 0, 0, 0), 0),  # consecutive, whatever the uptime
+        ([(2, 1001), (1, 1)], (2, 0, 0, 0), 0),  # reordered: up to a second older
+        ([(2, 1002), (1, 1)], (2, 0, 0, 1), 0),  # older than that
+        ([(2, 2**31), (1, 1)], (2, 0, 0, 1), 0),
+        ([(2, 2**31 + 1), (1, 1)], (2, 0, 0, 0), 0),  # the uptime has wrapped
         ([(1, 10), (2**16 + 1, 20)], (2, 2**16 - 1, 0, 0), 0),
         ([(1, 10), (2**16 + 2, 20)], (2, 0, 0, 1), 0),
         (up(900, 1, 901, 2, 3), (5, 0, 0, 1), 1),  # late, from before the restart
@@ -197,12 +202,12 @@ def test_the_summary_says_what_was_heard_and_what_was_not():
         arrival(1, agent=9),
     ]
     assert [decoded.samples[0].kind for _, decoded in reception.take([*came, Arrival(0.0, b"x", "192.0.2.7")])] == ["drop"]
-    assert said == ["malformed datagram from 192.0.2.7: 1 bytes are no datagram"]
+    assert said == ["malformed datagram from 192.0.2.7: 1 byte: too short for an sFlow datagram"]
     assert list(reception.summary()) == [
         "5 datagrams, 1 drop sample",
-        "1 datagram of other agents left out",
+        "ignored 1 datagram from other agents: 10.0.0.9",
         "1 datagram malformed",
-        "1 sample or record of unknown formats",
+        "skipped 1 sample or record of unknown format",
         "agent 10.0.0.1: 2 datagrams lost (40%), 1 duplicate, 1 unexpected sequence number",
     ]
 
@@ -213,7 +218,7 @@ def test_the_worst_losses_are_told_and_how_many_more_there_are():
         list(reception.take([arrival(1, agent=agent), arrival(agent + 1, agent=agent), arrival(1, agent=agent, uptime_ms=2000)]))
     lines = list(reception.summary())
     assert lines[1] == "agent 10.0.0.8: 7 datagrams lost (70%), 1 unexpected sequence number" and lines[5].startswith("agent 10.0.0.4: ")
-    assert lines[6:] == ["and 3 further agents with losses, duplicates or restarts; --top --by agent shows all"]
+    assert lines[6:] == ["3 more agents with losses, duplicates or restarts; --top --by agent lists them all"]
 
 
 @pytest.mark.parametrize(
@@ -233,14 +238,36 @@ def test_a_percent_is_never_in_powers_of_ten(percent, text):
 def test_unknown_formats_are_counted():
     reception = Reception(lambda agent: True, lambda text: None)
     list(reception.take([arrival(1, samples=2 * struct.pack("!II", 99, 0), count=2)]))
-    assert list(reception.summary())[1:] == ["2 samples or records of unknown formats"]
+    assert list(reception.summary())[1:] == ["skipped 2 samples or records of unknown format"]
 
 
-def test_what_to_try_is_told_when_nothing_came():
-    reception = Reception(lambda agent: True, lambda text: None)
-    assert list(reception.summary("ovstool sflow list")) == ["0 datagrams, no sample; try: ovstool sflow list"]
+def test_silence_is_that_nothing_arrived_at_all():
+    reception = Reception(lambda agent: agent != "10.0.0.9", lambda text: None)
+    assert reception.is_silent and list(reception.summary()) == ["0 datagrams, no samples"]
+    list(reception.take([arrival(1, agent=9)]))
+    assert not reception.is_silent
     list(reception.take([arrival(1)]))
-    assert list(reception.summary("ovstool sflow list")) == ["1 datagram, no sample"]
+    assert next(reception.summary()) == "1 datagram, no samples"
+
+
+@pytest.mark.parametrize(
+    ("others", "named"),
+    [
+        ([1, 2, 2, 3], "4 datagrams from other agents: 10.0.0.1, 10.0.0.2, 10.0.0.3"),
+        ([9, 1, 2, 3, 4], "5 datagrams from other agents: 10.0.0.9, 10.0.0.1, 10.0.0.2 and others"),
+    ],
+)
+def test_agents_that_were_not_asked_for_are_named(others, named):
+    reception = Reception(lambda agent: False, lambda text: None)
+    list(reception.take([arrival(number, agent=agent) for number, agent in enumerate(others)]))
+    assert list(reception.summary())[1:] == [f"ignored {named}"]
+
+
+def test_an_agent_that_sends_everything_twice_is_asked_about():
+    """As Open vSwitch does with two targets that are the same collector."""
+    reception = Reception(lambda agent: True, lambda text: None)
+    list(reception.take([arrival(number) for number in range(9) for _ in range(2)]))
+    assert list(reception.summary())[1:] == ["agent 10.0.0.1: 9 duplicates (identical datagrams; is this collector configured twice?)"]
 
 
 def test_no_more_samples_are_taken_or_counted_than_were_asked_for():

@@ -114,9 +114,9 @@ def test_rates_of_a_capture_are_those_of_its_datagrams(tmp_path):
 def test_samples_that_stand_for_nothing_known_are_left_out_and_counted(tmp_path):
     (((row,),), notes) = recorded(tmp_path / "a.pcap", [64, 0, 64, 64])
     assert (row.bps, row.samples) == (8 * 64_000 * 3 / 4, 3)
-    assert notes == ["4 datagrams, 4 flow samples", "1 flow sample with sampling rate 0, which --top leaves out"]
+    assert notes == ["4 datagrams, 4 flow samples", "1 flow sample with sampling rate 0, which --top ignores"]
     assert recorded(tmp_path / "a.pcap", [0, 0]) == (
-        [[]], ["2 datagrams, 2 flow samples", "2 flow samples with sampling rate 0, which --top leaves out"],
+        [[]], ["2 datagrams, 2 flow samples", "2 flow samples with sampling rate 0, which --top ignores"],
     )  # fmt: skip
 
 
@@ -203,10 +203,9 @@ def test_samples_in_words():
     interfaces = Interface(0, 7), Interface(0, 8)
     assert wording.of_sample(Flow(*common, 400, 400, 0, *interfaces, [record])) == "udp 10.0.0.1:53 > 10.0.0.2:54"
     assert wording.of_sample(Drop(*common, 0, *interfaces, 258, [record])) == "dropped, acl: udp 10.0.0.1:53 > 10.0.0.2:54"
-    assert wording.of_sample(Flow(*common, 400, 400, 0, *interfaces, [])) == "a packet of an unknown kind"
-    assert (
-        wording.of_sample(Counter(*common, [Record(1, b""), Record(1005, b""), Record(99999, b"")])) == "counters: if_counters, port_name"
-    )
+    assert wording.of_sample(Flow(*common, 400, 400, 0, *interfaces, [])) == "packet of an unknown type"
+    named = [Record(1004, bytes(12)), Record(1005, b"\0\0\0\0"), Record(99999, b"")]
+    assert wording.of_sample(Counter(*common, named)) == "counters: of_port, port_name"
     assert wording.of_sample(Counter(*common, [Record(99999, b"")])) == "counters: of unknown formats"
 
 
@@ -224,3 +223,43 @@ def test_samples_in_words():
 )
 def test_an_interface_in_words(interface, name, text):
     assert wording.interface(interface, name) == text
+
+
+UNKNOWN, UNKNOWN_64 = 2**32 - 1, 2**64 - 1
+
+
+def interface_counters(speed=0, status=3, octets=(0, 0), discards=(0, 0), errors=(0, 0)) -> Record:
+    into = struct.pack("!Q6I", octets[0], 0, 0, 0, discards[0], errors[0], 0)
+    out = struct.pack("!Q5I", octets[1], 0, 0, 0, discards[1], errors[1])
+    return Record(1, struct.pack("!IIQII", 7, 6, speed, 1, status) + into + out + bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (interface_counters(10**10, octets=(1_234_567, 0)), "in 1.235 MB, out 0 B, 10 Gbit/s"),
+        (
+            interface_counters(0, 1, (5, 6), (1, 2), (3, 4)),
+            "in 5 B, out 6 B, in errors 3, out errors 4, in discards 1, out discards 2, down",
+        ),
+        (interface_counters(octets=(UNKNOWN_64, UNKNOWN_64), errors=(UNKNOWN, UNKNOWN)), "if_counters"),
+        (Record(1, b"cut"), "if_counters"),
+        (Record(2, struct.pack("!13I", 0, 3, 0, 0, 0, 9, 0, 0, 0, UNKNOWN, 0, 0, 1)), "fcs errors 3, symbol errors 1"),
+        (Record(5, struct.pack("!IQ4I", 10, 2000, 0, 0, 0, 0)), "vlan 10, total 2 kB"),
+        (Record(1001, struct.pack("!3IQQ", 250, 0, 0, 0, 0)), "cpu 2.5%"),
+        (Record(1001, struct.pack("!3IQQ", UNKNOWN, 0, 0, 0, 0)), "processor"),
+        (Record(2003, struct.pack("!3f", 0.5, 1, 1) + bytes(56)), "load 0.5"),
+        (Record(2006, struct.pack("!Q3IQ3I", 1000, 0, 0, 2, 3000, 0, 1, 0)), "in 1 kB, out 3 kB, out errors 1, in drops 2"),
+        (Record(2207, struct.pack("!6I", 5, 6, 0, UNKNOWN, 3, 1)), "hits 5, misses 6, lost 0, flows 3"),
+    ],
+)
+def test_counters_in_words(record, text):
+    assert wording.of_sample(Counter(1, 0, 7, [record])) == f"counters: {text}"
+
+
+@pytest.mark.parametrize(
+    ("source", "record", "text"),
+    [((0, 7), 1, "7"), ((1, 10), 5, "vlan 10"), ((2, 1000), 2207, "switch"), ((2, 1000), 1001, "entity 1000"), ((3, 5), 1, "3:5")],
+)
+def test_a_source_in_words(source, record, text):
+    assert wording.source(Counter(1, *source, [Record(record, b"")])) == text

@@ -1,7 +1,7 @@
-"""Captures of packets: datagrams read from pcap and pcapng, sampled headers written as pcapng (pure but for the file it is given).
+"""Packet captures: datagrams read from pcap and pcapng, sampled headers written as pcapng (pure except for the open file).
 
-The formats are those of draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; link types are at tcpdump.org/linktypes.html. A file may be a
-pipe that somebody else fills, and may end anywhere.
+Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; link types: tcpdump.org/linktypes.html. The input may be a pipe, and may be
+truncated anywhere.
 """
 
 import io
@@ -11,30 +11,27 @@ from collections.abc import Iterator
 from itertools import starmap
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
-from ovstool.sflow.capture.fragments import Fragment, Fragments
+from ovstool.sflow.capture.fragments import Fragment, Fragments, Udp
 from ovstool.sflow.flow_records import SampledHeader
 from ovstool.sflow.xdr import Malformed, ip, new, padded
 
 _PCAP = {
-    b"\xa1\xb2\xc3\xd4": (">", 1e-6),
-    b"\xa1\xb2\x3c\x4d": (">", 1e-9),
-    b"\xd4\xc3\xb2\xa1": ("<", 1e-6),
-    b"\x4d\x3c\xb2\xa1": ("<", 1e-9),
-}
-_PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of a section's header, the same in both orders of bytes
+    b"\xa1\xb2\xc3\xd4": (">", 1e-6), b"\xa1\xb2\x3c\x4d": (">", 1e-9), b"\xd4\xc3\xb2\xa1": ("<", 1e-6), b"\x4d\x3c\xb2\xa1": ("<", 1e-9),
+}  # magic numbers: byte order and time resolution in seconds  # fmt: skip
+_PCAPNG = b"\x0a\x0d\x0d\x0a"  # block type of a section header, the same in both byte orders
 _ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
-_SECTION, _INTERFACE, _PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6  # types of blocks
-_TIME_RESOLUTION, _TIME_OFFSET, _NAME = 9, 14, 2  # options of an interface
-_LONGEST = 1 << 20  # bytes of a packet or a block that is of interest; libpcap's own limit is a quarter of that
+_SECTION, _INTERFACE, _PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6  # block types
+_TIME_RESOLUTION, _TIME_OFFSET, _NAME = 9, 14, 2  # interface options
+_LONGEST = 1 << 20  # bytes of a packet or block; libpcap's limit is a quarter of this
 _MOST_INTERFACES = 4096  # of a section
-_MOST_NAMES, _LONGEST_NAME = 1024, 255  # of interfaces that are written
+_MOST_NAMES, _LONGEST_NAME = 1024, 255  # of interfaces in the output
 _GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
-# Seconds since 1970, until the year 2242: the calendar and the times of pcapng take these everywhere. A time beyond them is an error rather
-# than the nearest that fits, since rates are taken from times.
+# Seconds since 1970, until 2242: valid for the C library and for pcapng. Later timestamps are an error when reading rather than clamped,
+# since rates are computed from them.
 _LATEST = 2**33
 
-# Where the network layer's type stands on links that are told apart by it, and where that layer begins.
+# By link type: the offsets of the EtherType and of the network layer.
 _ETHERNET, _COOKED, _COOKED_2 = 1, 113, 276
 _NULL, _LOOP = 0, 108
 _RAW = frozenset((12, 14, 101, 228, 229))
@@ -44,23 +41,24 @@ _IP = frozenset((0x0800, 0x86DD))
 _IPV4, _IPV6 = struct.Struct("!2xHHHxBxx4s4s"), struct.Struct("!4xHBx16s16s")
 _UDP_HEADER = struct.Struct("!2xHH2x")
 _UDP, _FRAGMENT = 17, 44
-_OPTIONS = frozenset((0, 43, 60))  # extension headers of IPv6 that tell their length in the same way (RFC 6564)
+_OPTIONS = frozenset((0, 43, 60))  # IPv6 extension headers with a common format (RFC 6564)
 
-# Link types of header_protocol, where there is one.
+# Link types by header_protocol.
 _LINK_TYPES = {1: 1, 3: 6, 4: 10, 5: 107, 7: 9, 11: 228, 12: 229, 14: 50, 15: 105, 17: 1, 18: 247}
 
 
 class Compressed(Malformed):
-    """A capture that is compressed with gzip."""
+    """A gzip-compressed capture."""
 
 
 class Received(NamedTuple):
-    """A UDP datagram of a capture; ``time`` is seconds since 1970, ``port`` the one it was sent to."""
+    """A UDP datagram of a capture: ``time`` in seconds since 1970, its destination ``port``, and whether the snaplen cut it."""
 
     time: float
     address: str
     port: int
     payload: bytes
+    is_cut: bool = False
 
 
 class _Packet(NamedTuple):
@@ -70,7 +68,7 @@ class _Packet(NamedTuple):
 
 
 class _Clock(NamedTuple):
-    """An interface of pcapng: its link type and how its times are meant."""
+    """A pcapng interface: its link type, and the resolution and offset of its timestamps."""
 
     link_type: int
     resolution: float
@@ -78,9 +76,9 @@ class _Clock(NamedTuple):
 
 
 def read(file: BinaryIO, fragments: Fragments | None = None) -> Iterator[Received]:
-    """The UDP datagrams of a capture. Raises Malformed where it is none, and where it is cut short, behind what is whole.
+    """The UDP datagrams of a capture. Raises Malformed for any other file, and after the last complete packet of a truncated one.
 
-    Raises Compressed where it is to be unpacked first. ``fragments`` counts those that were not put together.
+    Raises Compressed for gzip. ``fragments`` counts the datagrams that could not be reassembled.
     """
     magic = _up_to(file, 4)
     if magic in _PCAP:
@@ -90,23 +88,29 @@ def read(file: BinaryIO, fragments: Fragments | None = None) -> Iterator[Receive
     elif magic[:2] == _GZIP:
         raise Compressed("compressed with gzip")
     else:
-        raise Malformed("neither pcap nor pcapng" if magic else "it is empty")
+        raise Malformed("neither pcap nor pcapng" if magic else "empty file")
     fragments = Fragments() if fragments is None else fragments
     damage = None
     try:
         for packet in packets:
             if fragments.partials:
-                yield from filter(None, starmap(_received, fragments.give_up(packet.time)))
+                yield from _reassembled(fragments.give_up(packet.time))
             found = _udp(packet)
             if type(found) is Received:
                 yield found
             elif found:
-                yield from filter(None, starmap(_received, fragments.add(packet.time, cast(Fragment, found))))
+                yield from _reassembled(fragments.add(packet.time, cast(Fragment, found)))
     except Malformed as error:
         damage = error
-    yield from filter(None, starmap(_received, fragments.give_up(math.inf)))
+    yield from _reassembled(fragments.give_up(math.inf))
     if damage:
         raise damage
+
+
+def _reassembled(datagrams: Iterator[Udp]) -> Iterator[Received]:
+    """Datagrams from their fragments; where some are missing, it is not the snaplen that cut them."""
+    for received in filter(None, starmap(_received, datagrams)):
+        yield received._replace(is_cut=False)
 
 
 def _pcap(file: BinaryIO, order: str, resolution: float) -> Iterator[_Packet]:
@@ -114,10 +118,10 @@ def _pcap(file: BinaryIO, order: str, resolution: float) -> Iterator[_Packet]:
     record = struct.Struct(f"{order}4I")
     while head := _up_to(file, record.size):
         if len(head) < record.size:
-            raise Malformed("it ends in the middle of a packet")
+            raise Malformed("ends in the middle of a packet")
         seconds, fraction, length, _ = record.unpack(head)
         if length > _LONGEST:
-            raise Malformed(f"a packet of {length} bytes")
+            raise Malformed(f"implausible packet length {length}")
         yield new(_Packet, (seconds + fraction * resolution, link_type & 0xFFFF, _bytes(file, length)))
 
 
@@ -141,23 +145,23 @@ def _pcapng(file: BinaryIO) -> Iterator[_Packet]:
 
 
 def _section(file: BinaryIO) -> str:
-    """The order of bytes in a section, whose header is passed over."""
+    """The byte order of a section, whose header is skipped."""
     head = _bytes(file, 8)
     order = _ORDERS.get(head[4:])
     if order is None:
-        raise Malformed("a section in an unknown order of bytes")
+        raise Malformed("unknown byte order")
     (length,) = struct.unpack(f"{order}I", head[:4])
     if length < 16:
-        raise Malformed(f"a block of {length} bytes")
+        raise Malformed(f"invalid block length {length}")
     _pass_over(file, padded(length) - 12)
     return order
 
 
 def _block(file: BinaryIO, order: str, is_of_interest: bool) -> bytes:
-    """What is in a block behind its type, empty where it is of no interest."""
+    """The body of a block, empty if it is not of interest."""
     (length,) = struct.unpack(f"{order}I", _bytes(file, 4))
     if length < 12 or (is_of_interest and length > _LONGEST):
-        raise Malformed(f"a block of {length} bytes")
+        raise Malformed(f"invalid block length {length}")
     if not is_of_interest:
         _pass_over(file, padded(length) - 8)
         return b""
@@ -166,7 +170,7 @@ def _block(file: BinaryIO, order: str, is_of_interest: bool) -> bytes:
 
 def _interface(body: bytes, order: str) -> _Clock:
     if len(body) < 8:
-        raise Malformed("an interface that is cut short")
+        raise Malformed("truncated interface description block")
     (link_type,) = struct.unpack_from(f"{order}H", body)
     resolution, seconds, offset = 1e-6, 0, 8
     while offset + 4 <= len(body):
@@ -183,23 +187,23 @@ def _interface(body: bytes, order: str) -> _Clock:
 def _packet(number: int, body: bytes, order: str, interfaces: list[_Clock]) -> _Packet:
     layout = struct.Struct(order + {_ENHANCED_PACKET: "IIIII", _PACKET: "HHIIII", _SIMPLE_PACKET: "I"}[number])
     if len(body) < layout.size:
-        raise Malformed("a packet that is cut short")
+        raise Malformed("truncated packet block")
     values = layout.unpack_from(body)
     which = 0 if number == _SIMPLE_PACKET else values[0]
     if which >= len(interfaces):
-        raise Malformed(f"a packet of interface {which} of {len(interfaces)}")
+        raise Malformed(f"packet on interface {which}, but only {len(interfaces)} described")
     clock, data = interfaces[which], body[layout.size :]
     if number == _SIMPLE_PACKET:
         return _Packet(0.0, clock.link_type, data[: values[0]])
     high, low, length = values[-4:-1]
     time = (high << 32 | low) * clock.resolution + clock.offset
     if not 0 <= time <= _LATEST:
-        raise Malformed(f"a packet of the time {time:.6g} seconds since 1970")
+        raise Malformed(f"implausible timestamp: {time:.6g} seconds since 1970")
     return _Packet(time, clock.link_type, data[:length])
 
 
 def _udp(packet: _Packet) -> Received | Fragment | None:
-    """The UDP datagram in a packet, or the part of one; None where there is neither."""
+    """The UDP datagram in a packet, or a fragment of one; None if it is neither."""
     data = packet.data
     try:
         offset = _network_offset(packet.link_type, data)
@@ -217,7 +221,7 @@ def _of_ipv4(time: float, data: bytes, offset: int) -> Received | Fragment | Non
     begin = offset + (data[offset] & 0xF) * 4
     if not fragment & 0x3FFF:
         return _received(time, source, data, begin)
-    # Behind a short packet are the bytes that fill its frame.
+    # A short packet is followed by Ethernet padding.
     part = data[begin : offset + length if length else None]
     return Fragment((source, destination, number), (fragment & 0x1FFF) * 8, not fragment & 0x2000, part)
 
@@ -237,15 +241,15 @@ def _of_ipv6(time: float, data: bytes, offset: int) -> Received | Fragment | Non
 
 
 def _received(time: float, source: bytes, data: bytes, begin: int = 0) -> Received | None:
-    """A datagram without its header, which begins there; None where that is not whole."""
+    """The datagram whose UDP header is at ``begin``; None if the header is truncated."""
     if begin + 8 > len(data):
         return None
     port, length = _UDP_HEADER.unpack_from(data, begin)
-    return new(Received, (time, ip(source), port, data[begin + 8 : begin + max(8, length)]))
+    return new(Received, (time, ip(source), port, data[begin + 8 : begin + max(8, length)], begin + length > len(data)))
 
 
 def _network_offset(link_type: int, data: bytes) -> int | None:
-    """Where the IP packet begins, None where there is none. Raises struct.error where the data end before that."""
+    """The offset of the IP packet, None if there is none. Raises struct.error if the data are truncated before it."""
     if link_type in _RAW:
         return 0
     if link_type in (_NULL, _LOOP):
@@ -261,7 +265,7 @@ def _network_offset(link_type: int, data: bytes) -> int | None:
 
 
 def _up_to(file: BinaryIO, length: int) -> bytes:
-    """As many bytes as there are to come, up to a length."""
+    """Read up to ``length`` bytes; fewer only at the end of the file."""
     found = b""
     while len(found) < length and (more := file.read(length - len(found))):
         found += more
@@ -279,13 +283,13 @@ def _pass_over(file: BinaryIO, length: int) -> None:
 
 
 def _cut() -> NoReturn:
-    raise Malformed("it ends in the middle of a packet")
+    raise Malformed("ends in the middle of a packet")
 
 
 class Writer:
-    """Sampled headers as a capture that Wireshark reads, each with the length that its packet had.
+    """Writes sampled headers as pcapng, with the original packet lengths.
 
-    Each block is written at once, so that the file is whole whenever this ends.
+    Each block is one write, so that the file is valid whenever the program is stopped.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -294,9 +298,9 @@ class Writer:
         self._write(_SECTION, struct.pack("!IHHq", 0x1A2B3C4D, 1, 0, -1))
 
     def write(self, time: float, header: SampledHeader, interface: str) -> bool:
-        """Add a packet that was sampled at an interface; False where captures have no link type for it.
+        """Add a packet sampled at an interface; False if there is no link type for it.
 
-        A ``time`` outside 0 to 2**33 seconds since 1970 is written as the nearest within.
+        A ``time`` outside 0 to 2**33 seconds since 1970 is clamped.
         """
         link_type = _LINK_TYPES.get(header.protocol)
         if link_type is None:
@@ -307,7 +311,7 @@ class Writer:
         return True
 
     def _number(self, link_type: int, name: str) -> int:
-        """The number of an interface, which is described before its first packet; from some number on, without a name of its own."""
+        """The number of an interface, which is described before its first packet; beyond a limit, interfaces share one without a name."""
         key = (link_type, name)
         if key not in self._interfaces and len(self._interfaces) >= _MOST_NAMES:
             key = (link_type, "")
@@ -328,7 +332,7 @@ def _filled(octets: bytes) -> bytes:
 
 
 class Chunks(io.RawIOBase):
-    """What a program writes, in chunks as they come, as the file that it would be."""
+    """The output of a program, which arrives in chunks, as a file."""
 
     def __init__(self, chunks: Iterator[bytes]):
         self._chunks = chunks

@@ -1,7 +1,7 @@
-"""UDP datagrams put together from the fragments that IP made of them (pure; RFC 791, section 3.2, RFC 8200, section 4.5).
+"""IP reassembly of UDP datagrams (pure; RFC 791, section 3.2, RFC 8200, section 4.5).
 
-Whoever is in a capture may send fragments: what waits is bounded in number, size and time, and a datagram whose fragments overlap, which
-none does that was only divided, is given up (RFC 5722).
+Captures are untrusted: incomplete datagrams are bounded in number, size and time, and overlapping fragments discard the whole datagram
+(RFC 5722).
 """
 
 from bisect import bisect_left
@@ -9,15 +9,15 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MOST = 64  # datagrams that wait for fragments
-MOST_BYTES = 2**22  # of theirs
-_PATIENCE_S = 2.0  # Linux waits for 30 s, but an IPv4 address may send all 65,536 numbers of its datagrams sooner
+MOST = 64  # incomplete datagrams
+MOST_BYTES = 2**22  # of memory for them
+_PATIENCE_S = 2.0  # Linux waits 30 s, but a sender may reuse the 65,536 IPv4 identifications sooner
 _LONGEST = 65535  # bytes of a datagram
-_OVERHEAD = 128  # bytes of memory that a fragment takes besides its data
+_OVERHEAD = 128  # bytes of memory for a fragment, in addition to its data
 
 
 class Fragment(NamedTuple):
-    """A part of a datagram at ``offset``; ``datagram`` is what its fragments have in common: addresses and a number."""
+    """A fragment at ``offset``; ``datagram`` is the key of all its fragments: addresses and identification."""
 
     datagram: tuple[bytes, bytes, int]
     offset: int
@@ -26,7 +26,7 @@ class Fragment(NamedTuple):
 
 
 class Udp(NamedTuple):
-    """A UDP datagram from its header on, and when it came; of one that is not whole, what its first fragment has."""
+    """A UDP datagram with its header and arrival time; if incomplete, the content of its first fragment."""
 
     time: float
     source: bytes
@@ -34,7 +34,7 @@ class Udp(NamedTuple):
 
 
 class _Partial:
-    """The fragments of a datagram that came so far; ``length`` is that of the whole, once the last is there."""
+    """The fragments of a datagram so far; ``_length`` is the total length, known once the last fragment is there."""
 
     __slots__ = ("_came", "_length", "_offsets", "_parts", "is_sound", "octets", "time")
 
@@ -49,14 +49,14 @@ class _Partial:
 
     @property
     def first(self) -> bytes:
-        """The fragment that has the header, empty when it did not come."""
+        """The fragment with the UDP header, empty if missing."""
         return self._parts.get(0, b"")
 
     def has(self, offset: int, data: bytes) -> bool:
         return self._parts.get(offset) == data
 
     def add(self, offset: int, is_last: bool, data: bytes) -> None:
-        """Add a fragment; one that came before counts once, one that contradicts another makes the datagram unsound."""
+        """Add a fragment; duplicates are ignored, and one that overlaps another or exceeds the length makes the datagram unsound."""
         if not self.is_sound or self.has(offset, data):
             return
         self.is_sound = self._is_possible(offset, is_last, data)
@@ -89,9 +89,9 @@ class _Partial:
 
 
 class Fragments:
-    """Fragments that wait for the others of their datagrams, and for copies of themselves: many captures have each packet twice.
+    """Datagrams being reassembled. Complete ones are kept for a while to recognize duplicates: many captures contain each packet twice.
 
-    ``partials`` has what there is by datagram, ``incomplete`` counts the datagrams that were given up.
+    ``partials`` has the fragments by datagram, ``incomplete`` counts the datagrams that were discarded.
     """
 
     def __init__(self) -> None:
@@ -100,13 +100,13 @@ class Fragments:
         self._octets = 0
 
     def add(self, time: float, fragment: Fragment) -> Iterator[Udp]:
-        """The datagram that a fragment completes, and those that are given up for it."""
+        """Yield the datagram that a fragment completes, and those that are evicted to make room for it."""
         key = fragment.datagram
         partial = self.partials.get(key)
         if partial and partial.is_whole:
             if partial.has(fragment.offset, fragment.data):
                 return
-            self._forget(key)  # its number is used again
+            self._forget(key)  # its identification is reused
             partial = None
         if partial is None:
             partial = self.partials[key] = _Partial(time)
@@ -119,7 +119,7 @@ class Fragments:
             yield from self._given_up(next(iter(self.partials)))
 
     def give_up(self, before: float) -> Iterator[Udp]:
-        """What came of datagrams of which nothing has come since long before that time."""
+        """Yield the first fragments of datagrams that have timed out by ``before``."""
         while self.partials:
             key, partial = next(iter(self.partials.items()))
             if partial.time > before - _PATIENCE_S:

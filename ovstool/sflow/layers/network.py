@@ -1,6 +1,6 @@
-"""The layers of a sampled header from the network's on: ARP, IP, MPLS, ports, and tunnels with what is inside (pure).
+"""Network and transport layers of a sampled header: ARP, IP, MPLS, ports, and tunnels with their inner packets (pure).
 
-A layer is read by a function that adds its fields to a row and says which layer follows. struct.error says that the header ends.
+Each layer has a function that adds its fields to a row and returns the next layer. struct.error means that the header is truncated.
 """
 
 import struct
@@ -14,9 +14,9 @@ PORTS = struct.Struct("!HH")
 _U32 = struct.Struct("!I")
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _TCP_FLAGS_WORD = struct.Struct("!12xH")
-_TUNNEL = struct.Struct("!BBHI")  # flags, then what each has of its own, and a number
+_TUNNEL = struct.Struct("!BBHI")  # flags, protocol-specific fields, and a tunnel key
 
-# By IP's protocol, UDP's destination port, and the next protocol of VXLAN's extension (draft-ietf-nvo3-vxlan-gpe).
+# By IP protocol, UDP destination port, and next protocol of VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe).
 _OF_IP = {
     1: "icmp", 4: "ip_in_ip", 6: "tcp", 17: "udp", 41: "ip_in_ip", 47: "gre", 58: "icmpv6", 132: "sctp", 137: "mpls_in_ip",
 }  # fmt: skip
@@ -24,12 +24,12 @@ _OF_UDP = {2152: "gtpu", 4789: "vxlan", 4790: "vxlan", 6081: "geneve", 6635: "mp
 _OF_VXLAN_GPE = {1: "ipv4", 2: "ipv6", 3: "ethernet", 5: "mpls"}
 _OF_TUNNEL = OF_ETHERNET | {0x6558: "ethernet"}  # GRE and Geneve
 _OF_MPLS = {4: "ipv4", 6: "ipv6"}
-_ERSPAN = {0x88BE: 8, 0x22EB: 12}  # bytes in front of the frame, where GRE has a sequence number
+_ERSPAN = {0x88BE: 8, 0x22EB: 12}  # bytes in front of the frame if GRE has a sequence number
 
 _FRAGMENT, _AUTHENTICATION = 44, 51
 _EXTENSIONS = frozenset((0, 43, _FRAGMENT, _AUTHENTICATION, 60, 135, 139, 140))
 _TCP_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns")
-_NAMED_LABELS = 16  # those behind them are passed over
+_NAMED_LABELS = 16  # further ones are skipped
 
 
 def _arp(header: bytes, offset: int, row: Row) -> None:
@@ -39,7 +39,7 @@ def _arp(header: bytes, offset: int, row: Row) -> None:
 
 
 def _ip(header: bytes, offset: int, row: Row) -> Layer:
-    """IP of the version that the packet itself has, whatever it was announced as."""
+    """IP, with the version of the packet itself."""
     return Layer("ipv6" if header[offset : offset + 1] >= b"\x60" else "ipv4", offset)
 
 
@@ -72,7 +72,7 @@ def _ipv6(header: bytes, offset: int, row: Row) -> Layer | None:
 
 
 def _behind_extensions(header: bytes, offset: int, proto: int, row: Row) -> Layer | None:
-    """IPv6's extension headers (RFC 7045), and the protocol behind them, which is ``ip_proto``."""
+    """IPv6 extension headers (RFC 7045), and the protocol after them, which is ``ip_proto``."""
     while proto in _EXTENSIONS:
         following, size = TWO_BYTES.unpack_from(header, offset)
         if proto == _FRAGMENT:
@@ -94,7 +94,7 @@ def _tcp(header: bytes, offset: int, row: Row) -> None:
 
 
 def tcp_flags(flags: int) -> str:
-    """The flags that are set, as Open vSwitch writes those of a packet; ``0`` for none."""
+    """The flags that are set, in Open vSwitch's notation; ``0`` if none."""
     return "|".join(name for bit, name in enumerate(_TCP_FLAGS) if flags >> bit & 1) or "0"
 
 
@@ -119,13 +119,13 @@ def _icmpv6(header: bytes, offset: int, row: Row) -> None:
 
 
 def _backbone(header: bytes, offset: int, row: Row) -> Layer:
-    """802.1ah: the customer's frame, behind the number of its service."""
+    """802.1ah: the customer frame, preceded by its I-SID."""
     row["tunnel"], row["tun_id"] = "pbb", _U32.unpack_from(header, offset)[0] & 0xFFFFFF
     return Layer("ethernet", offset + 4, is_inside=True)
 
 
 def _mpls(header: bytes, offset: int, row: Row) -> Layer | None:
-    """The stack of labels, and what the first four bits behind it say (RFC 4928, section 3)."""
+    """The label stack; the payload type is guessed by its first four bits (RFC 4928, section 3)."""
     labels = []
     is_bottom = False
     while not is_bottom:
@@ -138,7 +138,7 @@ def _mpls(header: bytes, offset: int, row: Row) -> Layer | None:
         elif len(labels) <= _NAMED_LABELS:
             row["mpls_labels"] = [*labels]
     first = header[offset] >> 4 if offset < len(header) else None
-    if first == 0:  # a control word (RFC 4448), and a frame
+    if first == 0:  # a control word (RFC 4448), followed by a frame
         row["tunnel"] = "pseudowire"
         return Layer("ethernet", offset + 4, is_inside=True)
     return Layer(_OF_MPLS.get(first or 0), offset)
@@ -155,7 +155,7 @@ def _mpls_in_ip(header: bytes, offset: int, row: Row) -> Layer:
 
 
 def _gre(header: bytes, offset: int, row: Row) -> Layer | None:
-    """GRE (RFC 2784, RFC 2890) of version 0, and ERSPAN in it."""
+    """GRE version 0 (RFC 2784, RFC 2890), and ERSPAN over GRE."""
     flags, protocol = PORTS.unpack_from(header, offset)
     row["tunnel"] = "gre"
     if flags & 7:
@@ -173,7 +173,7 @@ def _gre(header: bytes, offset: int, row: Row) -> Layer | None:
 
 
 def _vxlan(header: bytes, offset: int, row: Row) -> Layer | None:
-    """VXLAN (RFC 7348), where its bit I is set, and the protocols that its extension has for it."""
+    """VXLAN (RFC 7348) with the I flag set, and VXLAN-GPE."""
     flags, _, _, following = struct.unpack_from("!BBBB", header, offset)
     if not flags & 8:
         return None
@@ -183,7 +183,7 @@ def _vxlan(header: bytes, offset: int, row: Row) -> Layer | None:
 
 
 def _geneve(header: bytes, offset: int, row: Row) -> Layer | None:
-    """Geneve (RFC 8926) of version 0; the lowest six bits of its first byte count the options, in fours of bytes."""
+    """Geneve version 0 (RFC 8926); the low six bits of the first byte are the length of the options in 4-byte units."""
     options, _, protocol, vni = _TUNNEL.unpack_from(header, offset)
     if options >> 6 or protocol not in _OF_TUNNEL:
         return None
@@ -192,7 +192,7 @@ def _geneve(header: bytes, offset: int, row: Row) -> Layer | None:
 
 
 def _gtpu(header: bytes, offset: int, row: Row) -> Layer | None:
-    """GTP-U (3GPP TS 29.281) of version 1; only messages of type 255 have a packet inside."""
+    """GTP-U version 1 (3GPP TS 29.281); only messages of type 255 (G-PDU) contain a packet."""
     flags, kind, _, teid = _TUNNEL.unpack_from(header, offset)
     if flags >> 4 != 3:
         return None

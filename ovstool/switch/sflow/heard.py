@@ -1,4 +1,4 @@
-"""What ``sflow listen`` hears: the samples of the agents that are asked for, as they come, with the names of agents and ports."""
+"""The samples that ``sflow listen`` receives, filtered by agent, with the names of agents and ports."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -20,15 +20,15 @@ from ovstool.switch.sflow.port_names import PortName, PortNames
 from ovstool.switch.sflow.targets import plain_ip
 
 _IF_INDEX = 0  # the type of a source that is an interface (sFlow v5, struct sflow_data_source)
-Heard = Sequence[tuple[Arrival, Datagram]]  # what was sent, and what it says
+Heard = Sequence[tuple[Arrival, Datagram]]  # as received, and decoded
+NameOfPort = Callable[[str, int | None], str]  # of an agent's port, by its ifIndex
 
 
 class ListenSpec(NamedTuple):
-    """What is listened to: where it comes from, for how many seconds and samples, from which agents (none named: from all).
+    """What to listen to: the source, the maximum duration in seconds and number of samples, and the agents (empty: all).
 
-    ``inventory`` is the file in which agents have names. ``is_named``: the user has named the switch. ``tidy`` takes away what a killed
-    check has left there.
-    ``save_to`` begins a file, once there is something to listen to, and returns what is given what is heard.
+    ``inventory`` is the file with the names of agents. ``is_named``: the user named the switch. ``tidy`` removes the leftovers of killed checks.
+    ``save_to`` opens the output file, once listening has begun, and returns the function that writes to it.
     """
 
     origin: Origin
@@ -38,13 +38,13 @@ class ListenSpec(NamedTuple):
     inventory: str | None = None
     is_named: bool = False
     tidy: bool = False
-    save_to: Callable[[], Callable[[Heard], object]] | None = None
+    save_to: Callable[[], Callable[[Heard, NameOfPort], object]] | None = None
 
 
 class ListedSample(NamedTuple):
-    """A row of ``sflow listen``: a sample in short, by the keys that it has in ``-f json`` too.
+    """A row of ``sflow listen``: the summary of a sample, with the same keys as in ``-f json``.
 
-    ``ports`` are those of the sample by name, or what it has instead, and ``sample`` is what it is about, in a few words.
+    ``ports`` and ``sample`` are texts for people: input and output port, and the conversation or the counters.
     """
 
     time: float
@@ -65,7 +65,7 @@ class ListedSample(NamedTuple):
 
 
 class _Ports(NamedTuple):
-    """The ports of a sample: in a few words, by ifIndex, and by name. Only counters have ``port``, and only packets the others."""
+    """The ports of a sample: as text, by ifIndex, and by name. Counter samples have ``port``, others the rest."""
 
     shown: str
     input: int | None = None
@@ -76,7 +76,7 @@ class _Ports(NamedTuple):
 
 
 class Listener:
-    """What is heard of agents, and what is known of them."""
+    """Receives samples, and knows the names of their agents and ports."""
 
     def __init__(self, switch: Switch, spec: ListenSpec):
         self._switch, self._spec = switch, spec
@@ -90,32 +90,35 @@ class Listener:
         self.reception = Reception(self._wanted(), switch.notes.append, spec.samples)
 
     def heard(self) -> Generator[Heard, None, None]:
-        """The datagrams that are asked for, as they come, and an empty list now and then; at the end notes say how many there were."""
+        """Yield datagrams as they arrive, and an empty list now and then; at the end, add the summary to the notes of the switch."""
         spec = self._spec
         end = time.monotonic() + (spec.for_s or float("inf"))
         with closing(listening.batches(self._switch, spec.origin)) as batches:
-            first = next(batches, ())  # what is wrong from the beginning needs no summary
+            first = next(batches, ())  # errors on opening need no summary
             save = spec.save_to() if spec.save_to else None
             try:
                 for arrivals in chain([first], batches):
                     heard: Heard = list(self.reception.take(arrivals))
                     if save:
-                        save(heard)
+                        save(heard, self.port)
                     yield heard
                     if self.reception.is_complete or time.monotonic() >= end:
                         break
             finally:
-                self._switch.notes += self.reception.summary("" if spec.origin.file else "ovstool sflow list")
+                if self.reception.is_silent and not spec.origin.file:
+                    self._switch.found.append(listening.silence(self._switch, spec.origin))
+                else:
+                    self._switch.notes += self.reception.summary()
 
     def whole_rows(self, heard: Heard) -> Iterator[dict[str, Any]]:
-        """Each sample with all that it says, and the names of its agent and ports: the objects of ``-f json``."""
+        """All fields of each sample, with the names of its agent and ports: the objects of ``-f json``."""
         for arrival, datagram in heard:
             agent_name = self.hosts.find(datagram.agent)
             for sample, row in zip(datagram.samples, datagram.rows(), strict=True):
                 yield {"time": round(arrival.time, 6), **row, "agent_name": agent_name, **self._names(datagram.agent, sample, row)}
 
     def short_rows(self, heard: Heard) -> Iterator[ListedSample]:
-        """Each sample in short: the rows of a table."""
+        """The summary of each sample: the rows of a table."""
         for arrival, datagram in heard:
             agent_name = self.hosts.find(datagram.agent)
             for sample in datagram.samples:
@@ -125,21 +128,21 @@ class Listener:
                 yield ListedSample(arrival.time, datagram.agent or None, agent_name, *what, *ports[1:], *_sizes(sample))
 
     def port(self, agent: str, index: int | None) -> str:
-        """A port by its name, else by its ifIndex."""
+        """The name of a port, or its ifIndex."""
         found = self.ports.find(agent, index)
         return found.port if found else "?" if index is None else str(index)
 
     def _ports(self, agent: str, sample: Sample) -> "_Ports":
         if isinstance(sample, Counter):
             of = self._name_of_source(agent, sample, sample.fields)
-            return _Ports(of.port if of else _source(sample), port=of and of.port)
+            return _Ports(of.port if of else wording.source(sample), port=of and of.port)
         came, went = (self.ports.find(agent, where.if_index) for where in (sample.input, sample.output))
         input_port, output_port = came and came.port, went and went.port
         shown = f"{wording.interface(sample.input, input_port)} > {wording.interface(sample.output, output_port)}"
         return _Ports(shown, sample.input.if_index, sample.output.if_index, None, input_port, output_port)
 
     def _names(self, agent: str, sample: Sample, row: dict[str, Any]) -> dict[str, str | None]:
-        """The names of the ports of a sample, and of the VIFs that they are of."""
+        """The names and iface-ids of the ports of a sample."""
         if isinstance(sample, Counter):
             found = {"": self._name_of_source(agent, sample, lambda: row)}
         else:
@@ -150,7 +153,7 @@ class Listener:
         return names
 
     def _name_of_source(self, agent: str, sample: Counter, fields: Callable[[], dict[str, Any]]) -> PortName | None:
-        """The port that counters are of: by its ifIndex, or where several share one by its OpenFlow port number."""
+        """The port of a counter sample by its ifIndex, or by its OpenFlow port number if several ports share an ifIndex."""
         if sample.source_type != _IF_INDEX:
             return None
         if (name := self.ports.find(agent, sample.source_index)) or not self.ports.knows(agent):
@@ -165,21 +168,16 @@ class Listener:
         return lambda agent: bool(agent) and plain_ip(agent) in addresses
 
     def _addresses(self, agent: str) -> list[str]:
-        is_mistyped = "." in agent and agent.replace(".", "").isdigit()  # which getaddrinfo(3) reads as octal, or as fewer numbers
+        is_mistyped = "." in agent and agent.replace(".", "").isdigit()  # which getaddrinfo(3) would accept as octal, or with fewer numbers
         address = plain_ip(agent)
         found = [address] if address else [] if is_mistyped else self.hosts.addresses(agent)
         if not found:
-            raise NotFound(f"agent {quote(agent)}", "neither an IP address nor the name of a host", "--agent 10.0.0.1")
+            raise NotFound(f"agent {quote(agent)}", "not an IP address or a known host name", "--agent 10.0.0.1")
         return found
 
 
-def _source(sample: Sample) -> str:
-    """A source as people write it: an interface by its ifIndex, anything else with its type in front."""
-    return str(sample.source_index) if sample.source_type == _IF_INDEX else f"{sample.source_type}:{sample.source_index}"
-
-
 def _sizes(sample: Sample) -> tuple[int | None, int | None]:
-    """One packet in how many is sampled, and how long this one was."""
+    """The sampling rate, and the frame length in bytes."""
     if isinstance(sample, Counter):
         return None, None
     traffic = sample.traffic()

@@ -1,4 +1,4 @@
-"""The talkers with the most traffic, of the samples that are heard."""
+"""The talkers with the most traffic, estimated from the samples received."""
 
 import time
 from collections import deque
@@ -14,15 +14,15 @@ from ovstool.sflow.sources import Loss
 from ovstool.sflow.talkers import KEYS, Estimate, Key, Tally, estimates, recorded_span_s
 from ovstool.switch.sflow.heard import Listener
 
-_TOLD_S = 1.0  # how often it is told what there was so far
-LIVE_PARTS = 10  # readings of the live table that its rates are the mean of
+_TOLD_S = 1.0  # between two yields of the totals so far
+LIVE_PARTS = 10  # intervals that the rates of the live table are averaged over
 
 
 class TopSpec(NamedTuple):
-    """Which talkers are asked for: told apart ``by`` what, and ``most`` of them.
+    """How to group talkers (``by``), and at most how many.
 
-    They are measured anew every ``interval_s`` seconds, or over all the time when that is None. With a ``pace``, that of the live table,
-    each reading is the mean of as many intervals before as there are ``LIVE_PARTS``.
+    Rates are measured every ``interval_s`` seconds, or over the total time if that is None. With the ``pace`` of a live table, they are
+    averages over the last ``LIVE_PARTS`` intervals.
     """
 
     by: str
@@ -32,9 +32,9 @@ class TopSpec(NamedTuple):
 
 
 class TopTalker(NamedTuple):
-    """A row of ``sflow listen --top``: bit/s and packets/s over ``interval_s``, in 95 of 100 cases right within ``error_percent``.
+    """A row of ``sflow listen --top``: bit/s and packets/s over ``interval_s``, and their 95% error.
 
-    What ``--by`` does not ask for is None. ``lost`` and ``duplicates`` are the agent's datagrams, since the beginning.
+    Fields that do not belong to the ``--by`` grouping are None. ``lost`` and ``duplicates`` count the agent's datagrams since the start.
     """
 
     time: float
@@ -60,15 +60,15 @@ class TopTalker(NamedTuple):
 
 
 class _Measuring:
-    """Samples counted by talker: for one interval, the last few of them, or all the time."""
+    """Samples counted by talker: in one interval, the last few, or in total."""
 
     def __init__(self, listener: Listener, spec: TopSpec, begun: float | None):
         self._listener, self._spec = listener, spec
         self._key = KEYS[spec.by]
         self._parts = deque([Tally()], LIVE_PARTS if spec.pace else 1)
-        self._begun = deque([begun] if begun else [], self._parts.maxlen)  # each of the parts
+        self._begun = deque([begun] if begun else [], self._parts.maxlen)  # start of each part
         self._is_recorded = begun is None
-        self._ends_with_datagram = False  # whose samples were taken before it
+        self._ends_with_datagram = False  # which covers the time before it
         self._now = begun or 0.0
         self._due = self._now + self._interval_s
         self._told = time.monotonic()
@@ -78,7 +78,7 @@ class _Measuring:
         return self._spec.pace.interval_s if self._spec.pace else self._spec.interval_s or inf
 
     def reach(self, moment: float) -> Iterator[list[TopTalker]]:
-        """Let time go on up to a moment; gives the talkers when an interval is over, and without one those so far, now and then."""
+        """Advance the time; yield the talkers at the end of an interval, or without intervals the totals now and then."""
         self._ends_with_datagram = False
         if not self._begun:
             self._begun.append(moment)
@@ -102,7 +102,7 @@ class _Measuring:
                 tally.add(key(agent, sample.input.if_index, traffic), traffic.frame_bytes, sample.sampling_rate)
 
     def talkers(self) -> list[TopTalker]:
-        """Those with the most traffic, since the first of the parts began."""
+        """The top talkers since the start of the first part."""
         span_s = self._now - self._begun[0] if self._begun else 0.0
         if self._ends_with_datagram:
             span_s = recorded_span_s(self._parts, span_s)
@@ -145,11 +145,11 @@ class _Measuring:
 
 
 def top(listener: Listener, spec: TopSpec, is_recorded: bool) -> Generator[list[TopTalker], None, None]:
-    """The talkers, at the end of each interval; without one those so far, now and then and at the end.
+    """Yield the talkers at the end of each interval, or without intervals the totals now and then and at the end.
 
-    ``is_recorded``: time is what the datagrams of a capture say.
+    ``is_recorded``: the time is that of a capture's timestamps.
     """
-    offset = time.time() - time.monotonic()  # a clock that is set changes no rate
+    offset = time.time() - time.monotonic()  # so that setting the clock does not affect rates
     measuring = _Measuring(listener, spec, None if is_recorded else time.time())
     try:
         with closing(listener.heard()) as batches:
@@ -162,7 +162,7 @@ def top(listener: Listener, spec: TopSpec, is_recorded: bool) -> Generator[list[
                     yield from measuring.reach(offset + time.monotonic())
     except GeneratorExit:
         raise
-    except BaseException:  # Ctrl-C too ends what was measured until then; the live table goes with it
+    except BaseException:  # on Ctrl-C yield what was measured; a live table is gone by then
         if not spec.pace and (before := measuring.talkers()):
             yield before
         raise

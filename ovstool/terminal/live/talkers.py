@@ -11,14 +11,14 @@ from ovstool.terminal.live.view import Column, Line, Seen, View
 
 _ORDERS = ("bps", "error_percent", "pps", "samples", "agent", "talker")
 _LOSSES = ("lost", "duplicates")
-_DOUBTFUL = 100  # percent of error, from which on the rate may as well be nothing
+_DOUBTFUL = 100  # percent of error: from here on the confidence interval of the rate includes 0
 _TALKER, _NAME = 34, 16  # characters of a conversation of IPv4, and of an address
 
 
 class TalkersView(View):
     noun = "talker"
-    nothing = "no packet has been sampled"
-    enter = "whole talker"
+    nothing = "no packets sampled yet"
+    enter = "details"
     found_by = "talker or agent"
     histories = ("bps",)
 
@@ -46,7 +46,7 @@ class TalkersView(View):
         return self.of_host(seen, f"{seen.row.talker} {agent(seen)}")
 
     def moment(self, seen: Seen) -> tuple[float, float]:
-        """The rates are means of a longer time than that between two readings."""
+        """The rates are averages over several intervals, so ``interval_s`` of the row is not the time between two updates."""
         return seen.row.time, self._pace.interval_s
 
     def _text(self, header: str, width: int, rank: int, text: Callable[[Seen], str]) -> Column:
@@ -57,7 +57,7 @@ class TalkersView(View):
 
 
 def agent(seen: Seen) -> str:
-    """An agent by its name in the inventory, else by its address."""
+    """An agent's name in the inventory, or its address."""
     return seen.row.agent_name or seen.row.agent or "?"
 
 
@@ -72,7 +72,7 @@ def _loss(name: str, line: Line, width: int) -> Cell:
 
 
 def page(seen: Seen) -> Iterator[str]:
-    """A talker with all that is known of it."""
+    """All details of a talker."""
     for name, value in seen.row._asdict().items():
         if value is not None:
             yield f"  {name:13}  {human(name, value)}"
