@@ -8,11 +8,11 @@ from contextlib import suppress
 
 def main() -> int:
     """Run a command line; ends the process with its exit code."""
-    # What a command makes it needs until it ends, and searching that for garbage every 700 objects would be a fifth of a
-    # short command's time.
+    # A command needs its objects until it ends, and collecting garbage every 700 objects would take a fifth of a short
+    # command's time.
     gc.set_threshold(300_000)
     try:
-        if sys.argv[1:3] == ["complete", "--line"]:  # a Tab, which needs nothing of what a command does
+        if sys.argv[1:3] == ["complete", "--line"]:  # a Tab, which needs none of the modules of a command
             from ovstool.completion import tab
 
             os._exit(tab.main(sys.argv[3:]))
@@ -26,14 +26,13 @@ def main() -> int:
         return 130
     except Exception as error:  # while modules are imported; later ones are reported by the shell
         code = _cannot_start(error)
-    # Taking the interpreter apart object by object is of no use to a process that has nothing left to give back, and would
-    # be a twentieth of its time.
+    # Finalizing the interpreter is of no use to a process with nothing left to release, and would be a twentieth of its time.
     os._exit(code)
 
 
 def _cannot_start(error: Exception) -> int:
-    """Say it without a buffer, or anything else that is made by Python."""
-    # Python has SystemErrors where there is no memory for a MemoryError.
+    """Print the error, without Python's buffers, and return the exit code."""
+    # Python raises SystemError when it has no memory for a MemoryError.
     text = "out of memory" if isinstance(error, MemoryError | SystemError) else " ".join(str(error).split())
     with suppress(OSError):
         os.write(2, f"ovstool: cannot be started: {text}\n".encode("ascii", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""What switches answered, as values: an Answer from each host, and how those of several become one table (pure)."""
+"""The answers of switches: an Answer from each host, and how several become one table (pure)."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class Table(NamedTuple):
-    """Rows, each a tuple of values as JSON has them, in the order of ``columns``."""
+    """Rows, each a tuple of JSON values in the order of ``columns``."""
 
     columns: Sequence[str]
     rows: Iterable[Any]
 
 
 class Answer(NamedTuple):
-    """What the switch on one host answers: the ``result`` of a command's function, and what is said beside it.
+    """The answer of the switch on one host: the ``result`` of a command's function, with notes and findings.
 
-    ``target`` is where the switch is, None for this machine; ``host`` is its name where several are asked, else None. ``notes``, ``found``,
-    ``planned`` and ``same_lines`` are those of the Switch, which adds to them while it is asked: they are there before the result, and without one.
+    ``target`` is where the switch is, None for this machine; ``host`` is its name if several hosts are queried, else None. ``notes``,
+    ``found``, ``planned`` and ``same_lines`` are those of the Switch, which adds to them during the query, even if there is no result.
     """
 
     target: "Target | None"
@@ -34,27 +34,27 @@ class Answer(NamedTuple):
 
     @classmethod
     def awaited(cls, target: "Target | None", host: str | None = None) -> "Answer":
-        """The answer before anything is asked or said."""
+        """An empty answer, before the switch is queried."""
         return cls(target, host, None, [], [], [], [])
 
     def held(self) -> "Answer":
-        """The answer with all its rows, of which some may still be coming."""
+        """The answer with all its rows, once the last has arrived."""
         return self._replace(result=list(self.result)) if isinstance(self.result, Iterator) else self
 
     def samples(self) -> Generator["Answer", None, None]:
-        """What the result yields, an answer each, with what was said since the one before."""
+        """An answer for each item that the result yields, with the notes since the previous one."""
         try:
             for result in self.result:
                 yield self._replace(result=result, notes=_taken(self.notes), found=_taken(self.found))
         finally:
             if isinstance(self.result, Generator):
-                self.result.close()  # what it says at its end is said in time
+                self.result.close()  # its final notes are added now, not at garbage collection
 
 
 def one_table(tables: Sequence[tuple[str | None, Table]]) -> Table:
-    """The tables of all hosts as one with a column ``host``; a host that lacks a column of another has None there.
+    """The tables of all hosts as one with a column ``host``; columns that only other hosts have are None.
 
-    The table of the only switch that was asked, whose host is None, stays as it is, and its rows may still be coming.
+    The table of a single switch, whose host is None, is returned unchanged, and its rows may still be arriving.
     """
     (only_host, only_table), *_ = tables
     if only_host is None:
@@ -69,7 +69,7 @@ def one_table(tables: Sequence[tuple[str | None, Table]]) -> Table:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: named tuples become objects, other tuples lists."""
+    """A value for JSON: named tuples become objects, other tuples lists."""
     if hasattr(value, "_asdict"):
         return {name: plain(item) for name, item in value._asdict().items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The bases of all commands: parsing, notes, output through cliff's formatters, and an error as one line and an exit code."""
+"""The base classes of all commands: parsing, notes, output through cliff's formatters, and an error as one line and an exit code."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from ovstool.terminal.output import canvas
 
 
 def report(error: BaseException, debug: bool, stderr: Any, host: str | None = None) -> Exit:
-    """Print the one line that a failure is, of ``host`` when there are several, and return its exit code."""
+    """Print an error as one line, with ``host`` if there are several, and return its exit code."""
     if debug:
         import traceback
 
@@ -34,7 +34,7 @@ def report(error: BaseException, debug: bool, stderr: Any, host: str | None = No
 
 
 def docstring(command_class: type) -> str:
-    """The docstring of a command, which is its help, without the indentation of the code; inspect and textwrap take 10 ms to import."""
+    """The docstring of a command, which is its help, without the code's indentation; inspect and textwrap would take 10 ms to import."""
     text = command_class.__doc__ or ""
     _, newline, indentation = text.rpartition("\n")  # before the quotes that end it; none from Python 3.13 on
     return text.replace(newline + indentation, "\n").strip() if newline else text
@@ -72,7 +72,7 @@ class Command(cliff.command.Command):
                 print(line, file=self.app.stderr)
 
     def _shown_note(self, text: str) -> Iterable[str]:
-        """A note as a terminal shows it, folded in its window; a command to be copied stays on one line. Elsewhere it is one line."""
+        """The lines of a note: on a terminal folded to its window, except that a command to copy stays on one line; elsewhere one line."""
         if not self.app.stderr.isatty():
             return [text]
         from ovstool.terminal.layout import hanging
@@ -85,7 +85,7 @@ class Command(cliff.command.Command):
         return [*hanging(said, room), f"    try: {command}"]
 
     def paged(self) -> AbstractContextManager[None]:
-        """Let what is printed in the block go through the user's pager, if it is longer than the screen of a terminal."""
+        """Send the output of the block through the user's pager if it is longer than the screen of a terminal."""
         if not self.app.stdout.isatty():
             return nullcontext()
         from ovstool.terminal.pager import paged
@@ -93,13 +93,13 @@ class Command(cliff.command.Command):
         return paged(self.app.stdout)
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Print lines as they are; what is in a line cannot end it."""
-        draw = canvas(self.app.stdout).write  # what is to be escaped is escaped
+        """Print lines; a newline within a line is escaped."""
+        draw = canvas(self.app.stdout).write  # already escaped
         for line in lines:
             draw(f"{one_line(line)}\n")
 
     def print_diff(self, lines: Iterable[tuple[str, str]]) -> None:
-        """Print the lines of a difference, each given with its sign: on a terminal red where it is -, green where it is +."""
+        """Print the lines of a diff, each given with its sign: on a terminal - in red and + in green."""
         if not self.app.stdout.isatty():
             self.print_lines(line for _, line in lines)
             return
@@ -110,7 +110,7 @@ class Command(cliff.command.Command):
             draw(f"{painted(sign, one_line(line))}\n")
 
     def print_page(self, lines: Iterable[str]) -> None:
-        """Print a page for people, on a terminal in colours and as wide as its window; a command to be copied stays on one line."""
+        """Print a page for people, on a terminal in colour and folded to its window; a command to copy stays on one line."""
         if not self.app.stdout.isatty():
             self.print_lines(lines)
             return
@@ -128,7 +128,7 @@ class OutputCommand(Command):
     """A command with output options, which are cliff's with tabulate's styles."""
 
     formatter_default = "table"
-    own_formats: Sequence[str] = ()  # which no other command has; it prints them itself
+    own_formats: Sequence[str] = ()  # formats of this command alone, which it prints itself
     prints_rows = False
 
     def _load_formatter_plugins(self) -> Any:
@@ -140,7 +140,7 @@ class OutputCommand(Command):
         return parser
 
     def check_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> None:
-        """Raise UsageError for a column that was asked for and does not exist; before something is measured for an hour."""
+        """Raise UsageError for an unknown column, before a long measurement starts."""
         for name in ("columns", "sort_columns"):
             wanted = [column.lower().strip().replace(" ", "_") for column in getattr(parsed_args, name, [])]
             for column in wanted:
@@ -149,18 +149,18 @@ class OutputCommand(Command):
             setattr(parsed_args, name, wanted)
 
     def known_columns(self, parsed_args: argparse.Namespace, columns: Sequence[str]) -> list[str]:
-        """The columns to show, once all that were asked for are known to exist; cliff would pass over a misspelt one."""
+        """The columns to show, all of which exist; cliff would ignore a misspelt one."""
         self.check_columns(parsed_args, columns)
         if parsed_args.columns and "host" in columns:
-            parsed_args.columns = ["host", *parsed_args.columns]  # without it nobody could tell one host's rows from another's
+            parsed_args.columns = ["host", *parsed_args.columns]  # without it the rows of different hosts could not be told apart
         return [column for column in columns if column in parsed_args.columns] or list(columns)
 
     def is_for_people(self, parsed_args: argparse.Namespace) -> bool:
-        """Whether what is printed is read on a terminal and nothing of its form was asked for: then it may leave things out."""
+        """Whether the output goes to a terminal and no format or columns were requested: then empty columns may be left out."""
         return parsed_args.formatter == "table" and not (parsed_args.columns or parsed_args.all_columns) and self.app.stdout.isatty()
 
     def emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
-        """Print through cliff; ``many``: rows, where a command shows one object otherwise."""
+        """Print through cliff; ``many``: rows, from a command that otherwise shows one object."""
         kept = self.known_columns(parsed_args, columns)
         self.formatter = self._formatter_plugins[parsed_args.formatter].obj  # type: ignore[attr-defined]
         if not many:
@@ -171,7 +171,7 @@ class OutputCommand(Command):
 
 
 class TableCommand(OutputCommand, Lister):
-    """A command that prints rows, which have these columns."""
+    """A command that prints rows with these columns."""
 
     columns: Sequence[str] = ()
     prints_rows = True

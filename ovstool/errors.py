@@ -1,7 +1,7 @@
-"""Every way in which ovstool can fail, each with its exit code.
+"""All errors of ovstool, each with its exit code.
 
 An error is raised once, where the cause is known, and reported once, by ``command.py``. Its text is one line:
-``WHAT: WHY``, and ``; try: HINT`` where there is something to try.
+``WHAT: WHY``, followed by ``; try: HINT`` if there is something to try.
 """
 
 import os
@@ -31,7 +31,7 @@ class Exit(IntEnum):
 
 
 class OvstoolError(Exception):
-    """Base of all expected failures.
+    """Base of all expected errors.
 
     ``what`` names the thing that failed, ``why`` the reason, ``hint`` something the reader can type or do next.
     """
@@ -52,7 +52,7 @@ class OvstoolError(Exception):
 
 
 class UsageError(OvstoolError):
-    """An unknown command or option, or a value that cannot be meant."""
+    """An unknown command or option, or an invalid value."""
 
     exit_code = Exit.USAGE
 
@@ -64,13 +64,13 @@ class NotFound(OvstoolError):
 
 
 class Conflict(OvstoolError):
-    """It exists already and differs, several things fit, or someone else kept changing it."""
+    """The object exists already and differs, the name is ambiguous, or someone else kept changing the object."""
 
     exit_code = Exit.CONFLICT
 
 
 class Unreachable(OvstoolError):
-    """Nobody who speaks the protocol could be reached at that address."""
+    """No peer that speaks the protocol could be reached at that address."""
 
     exit_code = Exit.UNREACHABLE
 
@@ -82,33 +82,33 @@ class Refused(OvstoolError):
 
 
 class TimedOut(OvstoolError):
-    """The answer did not come within the time allowed."""
+    """No answer arrived within the time limit."""
 
     exit_code = Exit.TIMEOUT
 
 
 def of_the_machine(error: BaseException) -> str | None:
-    """What this machine has not got, or does not allow, and which of its files it is about; None for any other error."""
+    """What this machine lacks or does not allow, with the file concerned; None for any other error."""
     match error:
         case OSError():
             what = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
             return f"{what or 'this machine'}: {error.strerror or error}" + (_MORE_FILES if error.errno in (EMFILE, ENFILE) else "")
-        case MemoryError() | SystemError():  # the latter where there is no memory for the former
+        case MemoryError() | SystemError():  # Python raises SystemError when it has no memory for a MemoryError
             return "this machine: out of memory"
         case RecursionError():
             return "the input is nested too deeply"
         case ImportError():
-            while isinstance(error.__cause__, ImportError):  # numpy writes a page about it
+            while isinstance(error.__cause__, ImportError):  # numpy's own message is a page long
                 error = error.__cause__
-            return f"a module of Python: {error}"
+            return f"a Python module cannot be imported: {error}"
         case RuntimeError() if "can't start new thread" in str(error):
-            return "this machine: no more threads"
+            return "this machine: no more threads can be started"
         case _:
             return None
 
 
 def quote(name: str) -> str:
-    """Show a name in a message: as it is when plain, else quoted, escaped and cut to a readable length."""
+    """Show a name in a message: unchanged if plain, else quoted, escaped and cut to a readable length."""
     shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
     if not name or any(not c.isprintable() or c.isspace() or c in "'\"\\" for c in shown):
         shown = '"' + escape(shown).replace('"', '\\"') + '"'
@@ -116,18 +116,18 @@ def quote(name: str) -> str:
 
 
 def quote_some(names: Sequence[str], most: int = 5) -> str:
-    """Show several names in a message, the first ``most`` of them and how many more there are: ``a, b and 3 more``."""
+    """Show several names in a message: the first ``most`` of them and the number of others, ``a, b and 3 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join([quote(name) for name in names[:most]]) + more
 
 
 def one_line(text: str) -> str:
-    """Escape what would end the line or steer the terminal; text from a peer may hold anything."""
+    """Escape characters that would end the line or control the terminal; text from a peer may contain anything."""
     return text if text.isprintable() else escape(text, keep="\\")
 
 
 def escape(text: str, keep: str = "") -> str:
-    """Write unprintable characters as ``\\n``, ``\\x1b`` and so on, and a backslash (unless kept) as two."""
+    """Write unprintable characters as ``\\n``, ``\\x1b`` and so on, and double each backslash unless kept."""
     out = []
     for c in text:
         if c in keep or (c.isprintable() and c != "\\"):

@@ -1,6 +1,6 @@
-"""What was meant by words that are no command: those of Open vSwitch's own tools, other verbs, misspellings (pure).
+"""Suggestions for unknown commands: words of Open vSwitch's own tools, other verbs, misspellings (pure).
 
-A hint is a whole command with the words that were typed in their places, quoted for a shell. It is shown, never run.
+A suggestion is a complete command that includes the words typed, quoted for a shell. It is shown, never run.
 """
 
 import re
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from ovstool.commands import COMMANDS, NOUNS
 
 _PROGRAMS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovs-dpctl")
-# The words of ovs-vsctl(8), ovs-ofctl(8) and ovs-appctl(8). Capitals stand for the words that follow, in their order; those in brackets
-# may be missing, and "IFACE,..." is all that are left.
+# Commands of ovs-vsctl(8), ovs-ofctl(8) and ovs-appctl(8). Words in capitals stand for the arguments, in order; those in brackets are
+# optional, and "IFACE,..." is all that remain.
 _OF_OVS = {
     "add-br": "bridge add BRIDGE",
     "del-br": "bridge del BRIDGE",
@@ -58,7 +58,7 @@ _ONLY_OVS = {
     "find": "ovs-vsctl", "wait-until": "ovs-vsctl", "emer-reset": "ovs-vsctl",
 }  # fmt: skip
 _OF_APPCTL = r"[a-z-]+/[a-z0-9-]+"
-# What ovs-vsctl sets of a port or a bridge, and our options for it.
+# Columns of a port or a bridge that ovs-vsctl sets, and our options for them.
 _SETTINGS = {
     "port": {
         "type": "--type", "tag": "--tag", "vlan": "--tag", "trunks": "--trunk", "vlan_mode": "--vlan-mode", "lacp": "--lacp",
@@ -74,7 +74,7 @@ _MAPS = {
 _CLEARED_BY = {("port", "qos"): ("qos", "clear"), ("bridge", "sflow"): ("sflow", "disable")}
 _NO_OPTION = "(ovstool has no option for it)"
 _NO_COMMAND = "(ovstool has no command for it)"
-# The words that are taken for a verb. What destroys is never meant by a word that merely resembles it.
+# Synonyms of each verb. A verb that deletes is never suggested for a word that merely resembles it.
 _DELETE = ("delete", "rm", "remove", "destroy")
 _CREATE = ("create", "new", "insert", "make", "enable")
 _ALIKE = {
@@ -102,7 +102,7 @@ _NOUNS_ALIKE = {
 
 
 def commands(words: Sequence[str]) -> list[str]:
-    """The commands that may have been meant, the likeliest first; none where nobody could tell."""
+    """The commands that may have been meant, likeliest first; an empty list if there is no good guess."""
     if len(words) > 1 and (words[0] in _PROGRAMS or (words[0] in NOUNS and words[1] in _OF_OVS)):
         words = words[1:]
     if meant := _of_ovs(words) or _in_other_words(words):
@@ -123,7 +123,7 @@ def _begins(name: str, words: Sequence[str]) -> bool:
 
 
 def _of_ovs(words: Sequence[str]) -> str | None:
-    """A command of Open vSwitch's tools in our words; what is missing of it is left in capitals."""
+    """Our command for one of Open vSwitch's tools; missing arguments are left in capitals."""
     name, *rest = words
     until = rest.index("--") if "--" in rest else len(rest)
     given = [word for word in rest[:until] if not word.startswith("-")]
@@ -134,7 +134,7 @@ def _of_ovs(words: Sequence[str]) -> str | None:
         program = _ONLY_OVS.get(name) or ("ovs-appctl" if re.fullmatch(_OF_APPCTL, name) else None)
         return f"{shlex.join([program, *words])} {_NO_COMMAND}" if program else None
     if name == "del-port":
-        given = given[-1:]  # the bridge may be in front
+        given = given[-1:]  # a bridge may precede the port
     if name in ("add-port", "add-bond"):
         given = [word for word in given if "=" not in word]
     noun = {"add-port": "port", "add-br": "bridge"}.get(name)
@@ -142,7 +142,7 @@ def _of_ovs(words: Sequence[str]) -> str | None:
 
 
 def _of_tables(verb: str, given: Sequence[str]) -> str | None:
-    """What ovs-vsctl calls set, clear, remove or get, with a table, a row and columns."""
+    """Our command for ovs-vsctl's set, clear, remove or get with a table, a row and columns."""
     table, row, *columns = given
     noun = _NOUNS_ALIKE.get(table.lower(), table.lower())
     if noun not in _SETTINGS or not columns:
@@ -160,7 +160,7 @@ def _of_tables(verb: str, given: Sequence[str]) -> str | None:
 
 
 def _unsetting(verb: str, noun: str, row: str, columns: Sequence[str]) -> list[str]:
-    """What resets columns (``clear``), or takes values from one (``remove``); nothing where we have no option for it."""
+    """The words that reset columns (``clear``), or remove values from one (``remove``); empty if we have no option for it."""
     from ovstool.switch import bridge, port
 
     column, *values = columns
@@ -176,7 +176,7 @@ def _unsetting(verb: str, noun: str, row: str, columns: Sequence[str]) -> list[s
 
 
 def _option(noun: str, setting: str) -> tuple[str, ...]:
-    """Our option for what ovs-vsctl sets, with its value; nothing where we have none."""
+    """Our option for an ovs-vsctl setting, with its value; empty if we have none."""
     column, _, value = setting.partition("=")
     name, _, key = column.partition(":")
     if option := _SETTINGS[noun].get(column):
@@ -199,7 +199,7 @@ def _filled(template: str, given: Sequence[str]) -> Iterator[str]:
 
 
 def _in_other_words(words: Sequence[str]) -> str | None:
-    """Noun and verb in either order, by other names or misspelt."""
+    """Our command for a noun and a verb in either order, synonyms or misspelt."""
     if len(words) == 1:
         own = _NOUNS_ALIKE.get(words[0].lower())
         return own and _command([own] if own in COMMANDS else [own, "list"])
@@ -220,7 +220,7 @@ def _in_other_words(words: Sequence[str]) -> str | None:
 
 
 def _verb(noun: str, word: str) -> str | None:
-    """The verb of a noun that a word stands for: one that is taken for it, or that is spelt much like it."""
+    """The verb of a noun that a word stands for: a synonym of it, or spelt similarly."""
     from difflib import get_close_matches
 
     verbs = [name.split()[1] for name in COMMANDS if name.startswith(f"{noun} ")]
@@ -234,7 +234,7 @@ def _verb(noun: str, word: str) -> str | None:
 
 
 def _misspelt(word: str, verbs: Sequence[str]) -> list[str]:
-    """The verbs that a word with a slip in it stands for, the likeliest first; what destroys only by a word for deleting."""
+    """The verbs that a mistyped word may stand for, likeliest first; verbs that delete only for a mistyped word for deleting."""
     itself = [own for own in verbs if own not in _DESTROYING and _is_slip(word, own)]
     by_others = [own for own in verbs if own not in _DESTROYING and any(_is_slip(word, name) for name in _ALIKE.get(own, ()))]
     deleting = any(_is_slip(word, name) for name in ("del", *_DELETE))
@@ -242,7 +242,7 @@ def _misspelt(word: str, verbs: Sequence[str]) -> list[str]:
 
 
 def _is_slip(word: str, meant: str) -> bool:
-    """Whether a word is another one with a letter wrong, too many or missing, or with two swapped."""
+    """Whether a word is another one with one letter wrong, extra or missing, or two swapped."""
     same = next((at for at, pair in enumerate(zip(word, meant, strict=False)) if pair[0] != pair[1]), min(len(word), len(meant)))
     rest, right = word[same:], meant[same:]
     is_swapped = rest[:2] == right[1::-1] and rest[2:] == right[2:]

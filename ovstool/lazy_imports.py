@@ -1,8 +1,8 @@
-"""How ovstool starts sooner than the libraries it is made of: what they import for others is imported when it is used.
+"""Lazy imports for a faster start: modules that libraries import but a short command does not use are imported on first use.
 
-Nearly half of what ``import cliff.app, cliff.lister`` takes goes to modules that no short command uses. Lazy imports as PEP 810 has
-them would leave them out, and this is what they are in the Pythons before it. ``importlib.util.LazyLoader`` does not do: it imports a
-module as soon as something is taken from it, be it for an annotation or by ``from ... import``.
+Nearly half the time of ``import cliff.app, cliff.lister`` goes to modules that no short command uses. The lazy imports of PEP 810
+would skip them; this is a substitute for the Python versions before it. ``importlib.util.LazyLoader`` does not suffice: it imports
+a module as soon as a name is taken from it, even for an annotation or by ``from ... import``.
 """
 
 import builtins
@@ -14,15 +14,15 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
-# For each library, what it imports and a short command does not use.
+# For each library, the modules that it imports and a short command does not use.
 _LAZY = {
     "cliff": frozenset(
         ["autopage.argparse", "cliff._argparse", "importlib.metadata", "inspect", "logging.handlers", "stevedore", "traceback"]
     ),
     "cryptography": frozenset(["cryptography.hazmat.primitives.serialization.ssh", "random"]),
-    "dataclasses": frozenset(["inspect"]),  # until Python 3.12 for a class without a docstring alone
+    "dataclasses": frozenset(["inspect"]),  # until Python 3.12, only for classes without a docstring
     "logging": frozenset(["string", "traceback"]),
-    "paramiko": frozenset(  # for clients of another kind than ours, for files, and for keys with a passphrase
+    "paramiko": frozenset(  # for its own client, for file transfer, and for keys with a passphrase
         ["bcrypt", "getpass", "inspect", "pathlib", "signal", "subprocess", "tempfile", "traceback", "paramiko.client", "paramiko.proxy"]
         + [f"paramiko.sftp_{part}" for part in ("attr", "client", "file", "handle", "server", "si")]
     ),
@@ -35,10 +35,10 @@ _FOLDER = ".dist-info"
 
 @contextmanager
 def in_force() -> Iterator[None]:
-    """Make those imports lazy in the block, for the libraries that are imported in it, and quoted annotations with them.
+    """Make these imports lazy for the libraries that are imported in the block, and quoted annotations too.
 
-    It is for a process that is ovstool's own. What others import stays as it is, ``sys.modules`` has nothing but what is loaded, and
-    what has been put off works after the block too.
+    Only for a process of ovstool's own. Other imports are unchanged, ``sys.modules`` contains only loaded modules, and deferred
+    imports still work after the block.
     """
     eager = builtins.__import__
 
@@ -61,20 +61,20 @@ def in_force() -> Iterator[None]:
 
 
 def _uncompiled(source: str, *_: Any) -> str:
-    """Stand in for ``compile`` where typing meets an annotation in quotes, of which cliff has one.
+    """Replace ``compile`` where typing meets a quoted annotation; cliff has one.
 
-    ``eval``, which takes a text as well, compiles it when somebody asks what it means, as from Python 3.14 on. The first ``compile`` of
-    a process makes a class for each kind of node of a syntax tree, which is a thirtieth of a short command.
+    ``eval``, which takes text as well, compiles the annotation if it is ever evaluated, as in Python 3.14 and later. The first
+    ``compile`` of a process creates a class for each syntax tree node, a thirtieth of the time of a short command.
     """
     return source
 
 
 def _version(library: str) -> str:
-    """The version of a library that is being imported, by the name of the folder beside it (PEP 376): paramiko tells servers its own.
+    """The version of a library that is being imported, from the .dist-info folder beside it (PEP 376); paramiko sends its own to servers.
 
-    importlib.metadata, which opens what is in the folder, would be a tenth of a command over SSH.
+    importlib.metadata, which reads the files in that folder, would take a tenth of the time of a command over SSH.
     """
-    with suppress(OSError):  # it is in no folder
+    with suppress(OSError):  # the library is not in a folder
         beside = os.listdir(os.path.dirname(sys.modules[library].__path__[0]))
         found = [name for name in beside if name.startswith(f"{library}-") and name.endswith(_FOLDER)]
         if len(found) == 1:
@@ -91,7 +91,7 @@ def _is_lazy(importer: str, name: str, fromlist: Sequence[str]) -> bool:
 
 @contextmanager
 def hidden(name: str) -> Iterator[None]:
-    """Let a library that can do without the module find it missing, in the block; a module that is loaded already costs nothing."""
+    """Make a module appear missing in the block, for a library to which it is optional; a module already loaded stays visible."""
     if name in sys.modules:
         yield
         return
@@ -103,10 +103,10 @@ def hidden(name: str) -> Iterator[None]:
 
 
 class _Lazy:
-    """A module, or what was made of it, until it is used.
+    """A module, or something derived from it, until it is used.
 
-    While the module that imports it, that of ``spec``, is being executed, what that makes of it is put off too: a name taken from it, an
-    annotation, the alias of a type. ``package`` is the part of it that is loaded: ``logging``, of ``import logging.handlers``.
+    While the importing module, that of ``spec``, is being executed, everything that it derives from this module is deferred too: names,
+    annotations, type aliases. ``package`` is the part that is already loaded: ``logging`` for ``import logging.handlers``.
     """
 
     def __init__(self, load: Callable[[], Any], spec: Any, package: Any = None):
@@ -122,7 +122,7 @@ class _Lazy:
     def __getattr__(self, name: str) -> Any:
         if hasattr(self._package, name):
             return getattr(self._package, name)
-        if name.startswith("__"):  # asked for by typing and by the import statement, which take it that there is none
+        if name.startswith("__"):  # typing and the import statement look for these, and expect that there may be none
             raise AttributeError(name)
         return self._use(lambda it: getattr(it, name))
 

@@ -1,6 +1,6 @@
-"""argparse as we want it: how words are read, the options that all commands share, and the types of their values.
+"""argparse as ovstool needs it: parsing, the options that all commands share, and the types of their values.
 
-A type turns the text of one word into a value, or raises what argparse reports as the user's mistake.
+A type turns the text of one argument into a value, or raises what argparse reports as a usage error.
 """
 
 import argparse
@@ -23,8 +23,8 @@ COMMON = (
 OUTPUT = "output options"
 _LONGEST_S = 10**6
 _PARALLEL = 16
-_STAND_IN = "\0"  # which no word has
-# What other tools call our options.
+_STAND_IN = "\0"  # no argument can contain it
+# Names that other tools use for our options.
 _OF_OTHERS = {
     "--vlan": "--tag", "--vlans": "--trunk", "--trunks": "--trunk", "--json": "-f json", "--csv": "-f csv", "--yaml": "-f yaml", "-o": "-f",
     "--output": "-f", "--columns": "-c", "--fields": "-c", "--bandwidth": "--max-rate", "--limit": "--rate", "--follow": "--watch",
@@ -33,26 +33,26 @@ _OF_OTHERS = {
 }  # fmt: skip
 _OF_MAPS = {"options": "--option", "external_ids": "--external-id", "other_config": "--other-config"}  # for their columns
 _NOT_NEEDED = {
-    "--may-exist": "what is there already as asked for stays unchanged",
-    "-O": "the OpenFlow version is agreed on with the bridge",
+    "--may-exist": "an existing object with the same settings stays unchanged",
+    "-O": "the OpenFlow version is negotiated with the bridge",
 }
 _REQUIRED = "the following arguments are required: "
 _LONGEST_MESSAGE = 400  # characters; argparse repeats what it was given, however long
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    """What argparse checks the metavar of each argument with; told a width it does not import shutil to ask for the terminal's."""
+    """The formatter that argparse checks metavars with; with a width it does not import shutil to find the terminal's."""
     return argparse.HelpFormatter(prog, width=80)
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that abbreviates nothing, raises instead of exiting, takes positionals between options, and ``--`` for what it is."""
+    """argparse without abbreviations that raises instead of exiting, takes positionals between options, and treats ``--`` correctly."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(allow_abbrev=False, add_help=False, formatter_class=_formatter, **kwargs)
 
     def parse_words(self, words: Sequence[str], defaults: argparse.Namespace) -> argparse.Namespace:
-        """Parse options and positionals in any order. What follows ``--`` is positional, whatever it looks like."""
+        """Parse options and positionals in any order. Everything after ``--`` is positional, whatever it looks like."""
         head = before_double_dash(words)
         behind = [f"{_STAND_IN}{word}" for word in words[len(head) + 1 :]]
         args, rest = self.parse_known_intermixed_args([*head, *behind], defaults)
@@ -61,15 +61,15 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def format_usage(self) -> str:
-        """Nothing: argparse puts it together before it reads a word, for errors of its own, and ours have none."""
+        """Empty: argparse builds the usage before parsing, for its own error messages; ours have none."""
         return ""
 
-    # argparse has read "--" differently in almost every release, and takes one away that is the value of an option. So it is not
-    # shown any: words with a mark in front take the places of those behind "--", until their values are made.
+    # argparse has treated "--" differently in almost every release, and drops one that is the value of an option. So it never sees
+    # one: the arguments after "--" carry a mark in front until their values are converted.
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         if action.option_strings and any(word.startswith(_STAND_IN) for word in arg_strings):
-            raise argparse.ArgumentError(action, "a value is missing before --")
+            raise argparse.ArgumentError(action, "value missing before --")
         return super()._get_values(action, [f"{_STAND_IN}--" if word == "--" else word for word in arg_strings])
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
@@ -80,14 +80,14 @@ class Parser(argparse.ArgumentParser):
         return {group.title or "": group._group_actions for group in self._action_groups}
 
     def own_actions(self) -> list[argparse.Action]:
-        """The arguments and options that not every command has."""
+        """The arguments and options of this command alone."""
         return [action for title, actions in self.groups().items() if title not in (*COMMON, OUTPUT) for action in actions]
 
     def error(self, message: str) -> NoReturn:
         message = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
         words = self.prog.removeprefix("ovstool").strip()
         missing = message.removeprefix(_REQUIRED)
-        if missing != message:  # argparse names all that are not there, also those that need not be
+        if missing != message:  # argparse also names missing arguments that are optional
             optional = {action.metavar for action in self._actions if action.nargs in ("*", "?")}
             message = _REQUIRED + ", ".join(name for name in missing.split(", ") if name not in optional)
         help_command = f"ovstool help {words}".strip()
@@ -95,13 +95,13 @@ class Parser(argparse.ArgumentParser):
         if unknown != message:
             name = unknown.partition(" ")[0].partition("=")[0]
             if why := _NOT_NEEDED.get(name if name.startswith("--") else name[:2]):
-                raise UsageError(words or "command line", f"{name} is not needed: {why}", "the same without it")
+                raise UsageError(words or "command line", f"{name} is not needed: {why}", "the same command without it")
             help_command = " or ".join([*self._meant_by(unknown.split(" ")), help_command])
-        # What is wrong with a value often comes with something to try already.
+        # An error about a value often has its own hint.
         raise UsageError(words or "command line", message.removeprefix("argument "), None if "; try: " in message else help_command)
 
     def _meant_by(self, words: Sequence[str]) -> list[str]:
-        """Our options for words that are none: for ``COLUMN=VALUE`` all of them, else for the first."""
+        """Our options for unknown words: for all of them if they are ``COLUMN=VALUE``, else for the first."""
         if settings := [option for word in words if (option := self._for_column(word))]:
             return [" ".join(settings)]
         name = words[0].partition("=")[0]
@@ -110,13 +110,13 @@ class Parser(argparse.ArgumentParser):
             return [ours]
         from difflib import get_close_matches
 
-        if not name.startswith("--"):  # a letter may be meant for anything
+        if not name.startswith("--"):  # a single letter could mean anything
             return []
         known = [option[2:] for option in self._option_string_actions if option.startswith("--")]
         return [f"--{near}" for near in get_close_matches(name[2:], known, 1, 0.7)]
 
     def _for_column(self, word: str) -> str | None:
-        """Our option for a column that is set as ovs-vsctl does it."""
+        """Our option for a column setting in ovs-vsctl's syntax."""
         name, equals, value = word.partition("=")
         column, _, key = name.partition(":")
         dashed = f"--{name.replace('_', '-')}"
@@ -124,7 +124,7 @@ class Parser(argparse.ArgumentParser):
         action = self._option_string_actions.get(option)
         if not equals or word.startswith("-") or action is None or action.nargs == 0:
             return None
-        import shlex  # for somebody's mistake
+        import shlex  # rarely needed
 
         return shlex.join([option, f"{key}={value}" if key else value])
 
@@ -138,7 +138,7 @@ def _meant(word: str) -> str:
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every command takes, before and after its words; unset ones leave what was set before alone."""
+    """The options that every command takes, before and after its name; options not given keep an earlier value."""
     switch, hosts, changes, messages = map(parser.add_argument_group, COMMON)
 
     def add(group: Any, *names: str, **kwargs: Any) -> None:
@@ -175,7 +175,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         help="file with groups of hosts: YAML, or Ansible's INI or YAML (default: ovstool/inventory.yaml in $XDG_CONFIG_HOME, else in ~/.config)",
     )  # fmt: skip
     add(hosts, "--parallel", metavar="N", type=number(1, 1000), help=f"number of hosts to work on in parallel (default: {_PARALLEL})")
-    add(hosts, "--fail-fast", action="store_true", help="start on no more hosts once one has failed")
+    add(hosts, "--fail-fast", action="store_true", help="start on no further hosts after one has failed")
     add(changes, "-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
     add(
         changes, "--as-ovs", action="store_true",
@@ -183,14 +183,14 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(changes, "--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
     add(changes, "--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
-    add(messages, "-v", "--verbose", dest="verbose_level", action="count", help="log on stderr what is asked of the switch")
+    add(messages, "-v", "--verbose", dest="verbose_level", action="count", help="log requests to the switch on stderr")
     add(messages, "-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
     add(messages, "--debug", action="store_true", help="show a traceback when something fails")
     add(messages, "-h", "--help", action="store_true", dest="help", help="show help for a command and exit")
 
 
 def common_defaults() -> argparse.Namespace:
-    """What the common options are when nobody sets them."""
+    """The defaults of the common options."""
     return argparse.Namespace(
         db=os.environ.get("OVSTOOL_DB") or None,
         hosts=None,
@@ -215,9 +215,9 @@ def common_defaults() -> argparse.Namespace:
 
 
 def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows: bool, own_formats: Sequence[str] = ()) -> None:
-    """How what a command found is printed, by default in the format ``formatter``; ``of_rows``: with the options that sort them.
+    """Options for printing results, by default in the format ``formatter``; ``of_rows``: with the options for sorting rows.
 
-    ``own_formats`` are those that this command has beside what all have.
+    ``own_formats`` are additional formats that only this command has.
     """
     group = parser.add_argument_group(OUTPUT)
     group.add_argument(
@@ -235,7 +235,7 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
     group.add_argument(
         "--fit-width", action="store_true", default=os.environ.get("CLIFF_FIT_WIDTH") == "1", help="wrap a table at the terminal's width"
     )
-    group.add_argument("--print-empty", action="store_true", help="print the header of a table without rows")
+    group.add_argument("--print-empty", action="store_true", help="print the header even if a table has no rows")
     group.add_argument(
         "--quote", choices=("all", "minimal", "none", "nonnumeric"), dest="quote_mode", default="nonnumeric",
         help="which csv fields to quote (default: nonnumeric)",
@@ -251,7 +251,7 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
 
 
 def _address(text: str) -> str:
-    """argparse type: anything but nothing, which is what a script's unset variable gives; it must not mean the default switch."""
+    """argparse type: any text but an empty one, from a script's unset variable, which must not mean the default switch."""
     if not text:
         raise argparse.ArgumentTypeError("empty; try: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
     return text
@@ -280,7 +280,7 @@ def number(low: int, high: int) -> Callable[[str], int]:
 def _format(own_formats: Sequence[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in Formatters() and text not in own_formats:
-            raise argparse.ArgumentTypeError(f"{quote(text)}: no such format; the formats are {', '.join([*own_formats, *Formatters()])}")
+            raise argparse.ArgumentTypeError(f"{quote(text)}: unknown format; the formats are {', '.join([*own_formats, *Formatters()])}")
         return text
 
     return parse
@@ -293,7 +293,7 @@ def _prefix(text: str) -> str:
 
 
 def time_for(args: argparse.Namespace) -> float:
-    """Seconds that a command has, on each host."""
+    """The time limit of a command on each host, in seconds."""
     return args.timeout or _environment_timeout()
 
 
@@ -301,7 +301,7 @@ def _environment_timeout() -> float:
     text = os.environ.get("OVS_CTL_TIMEOUT")
     if not text:
         return 30
-    if text == "0":  # Open vSwitch's own tools wait without end then
+    if text == "0":  # with which Open vSwitch's own tools wait forever
         return _LONGEST_S
     try:
         return seconds(text)

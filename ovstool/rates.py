@@ -1,6 +1,6 @@
-"""Readings of counters, and what the difference of two of them says: rates, resets, bursts (pure).
+"""Readings of counters, and what follows from two of them: rates, resets, bursts (pure).
 
-A rate is an average over the time between two readings and nothing more. That time is measured, never the one that was asked for.
+A rate is an average over the time between two readings. That time is the measured one, never the requested interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,18 @@ from typing import NamedTuple
 COUNTERS = ("rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "tx_bytes", "tx_dropped", "tx_errors")
 
 _WRAP = 2**32
-_SMALLEST, _LARGEST = 14, 2**16 + 2**8  # bytes of a packet: an Ethernet header alone, and the most that offloading makes of many
-_FULL = 0.95  # of its limit: a link in use
+_SMALLEST, _LARGEST = 14, 2**16 + 2**8  # bytes of a packet: a bare Ethernet header, and the largest that segmentation offload produces
+_FULL = 0.95  # share of the limit above which a link counts as full
 _AGE_SLACK_S = 0.05  # ages come from a clock that ovs-vswitchd reads now and then
-_BUSY_S = 1.0  # for so long a busy ovs-vswitchd may not have read it
+_BUSY_S = 1.0  # how long a busy ovs-vswitchd may not have read it
 
 
 class Reading(NamedTuple):
     """The counters of a port, or of one of its queues, at one moment.
 
-    ``time`` is Unix time in seconds; within a command it advances with the monotonic clock, so a clock that is set changes no rate.
-    ``duration_s`` is how long the switch has had the port or queue, None when it does not say. A counter that is not supported is
-    missing from ``counters``. ``gap``: nobody knows what happened since the reading before, because the connection was lost.
+    ``time`` is Unix time in seconds; within a command it advances with the monotonic clock, so setting the clock changes no rate.
+    ``duration_s`` is the age of the port or queue on the switch, None if not reported. A counter that is not supported is missing
+    from ``counters``. ``gap``: the connection was lost, so it is unknown what happened since the previous reading.
     """
 
     time: float
@@ -33,7 +33,7 @@ class Reading(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """What a port received and sent a second between two readings: bit/s and packets/s. None: not supported, or reset.
+    """The rates of a port between two readings: bit/s and packets/s. None: not supported, or reset.
 
     ``time`` is that of the later reading. ``reset``: the counters started again from 0 in between (or may have, in a gap), so no rate is known.
     """
@@ -53,7 +53,7 @@ class Rate(NamedTuple):
 
 
 class QueueRate(NamedTuple):
-    """What a queue of a port sent a second between two readings: bit/s and packets/s."""
+    """The rates of a queue between two readings: bit/s and packets/s."""
 
     time: float
     port: str
@@ -98,8 +98,8 @@ def of_queue(before: Reading, after: Reading) -> QueueRate:
 def differences(before: Reading, after: Reading) -> dict[str, int] | None:
     """How much each of COUNTERS went up; None when they started again from 0, or may have.
 
-    A 32-bit counter that went past its end is put right where that makes sense: with packets of a size that there is. Else a counter
-    that went back means a reset. What else a device counts may go up and down as it likes.
+    A 32-bit counter that wrapped is corrected if the result is plausible, with possible packet sizes. Otherwise a counter that
+    went backwards means a reset. Other counters of a device may go up and down freely.
     """
     if after.gap:
         return None
@@ -123,7 +123,7 @@ def differences(before: Reading, after: Reading) -> dict[str, int] | None:
 
 
 def _is_traffic(deltas: Mapping[str, int], way: str) -> bool:
-    """Whether so many bytes can have been so many packets."""
+    """Whether the bytes and packets of one direction are plausible together."""
     octets, packets = deltas.get(f"{way}_bytes"), deltas.get(f"{way}_packets")
     return octets is not None and packets is not None and _SMALLEST * packets <= octets <= _LARGEST * packets
 

@@ -1,9 +1,9 @@
-"""Findings as they are printed: their remedies, which are argv, made text that can be pasted into a shell where ovstool was run.
+"""Findings as they are printed: their remedies, which are argv, become shell lines that can be pasted where ovstool was run.
 
-A remedy says what one types on the machine of the switch, for its default database. The user may have named another machine, another
-database, or the files of TLS, so each command gets what reaches the same switch: an ``ovstool`` the options -H, --sudo, --db and those of
-TLS; an ``ovs-vsctl`` --db and those of TLS; and all programs but ovstool are run there by ssh, with sudo where it was asked for. Nothing
-else in ovstool quotes the words of a remedy or adds to them.
+A remedy is what one would type on the switch's own machine, for its default database. The user may have named another machine, another
+database, or TLS files, so each command gets the options to reach the same switch: ``ovstool`` gets -H, --sudo, --db and the TLS options,
+``ovs-vsctl`` gets --db and the TLS options, and all programs but ovstool run there through ssh, with sudo if requested. Nothing else in
+ovstool quotes or extends the words of a remedy.
 """
 
 import shlex
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Naming(NamedTuple):
     """How the user reached the switch.
 
-    ``target`` None: it is on this machine. ``db`` None: its database is the default one. ``assumed_db`` is what an ``ovstool`` without
-    --db would take, from $OVSTOOL_DB.
+    ``target`` None: it is on this machine. ``db`` None: its database is the default one. ``assumed_db`` is the database that ``ovstool``
+    uses without --db, from $OVSTOOL_DB.
     """
 
     target: "Target | None"
@@ -31,7 +31,7 @@ class Naming(NamedTuple):
 
 
 class FindingRow(NamedTuple):
-    """A finding as a row of a ``check``: its remedy is one line for a shell, empty where there is none."""
+    """A finding as a row of a ``check``: its remedy is a shell line, empty if there is none."""
 
     port: str | None
     severity: str
@@ -41,7 +41,7 @@ class FindingRow(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What a note says of it."""
+        """The text of a note about it."""
         words = ": ".join(filter(None, (self.port, self.problem, self.evidence)))
         return f"{words}; try: {self.remedy}" if self.remedy else words
 
@@ -51,12 +51,12 @@ def rows(findings: "Iterable[Finding]", naming: Naming) -> list[FindingRow]:
 
 
 def text(commands: "Iterable[Argv]", naming: Naming) -> str:
-    """One line that runs these commands for the switch that was reached, each once the one before has succeeded."""
+    """A shell line that runs these commands for the switch that was reached, each if the one before succeeded."""
     return " && ".join(_line(command, naming) for command in commands)
 
 
 def line(typed: "CommandLine", naming: Naming) -> str:
-    """The line for a shell here that runs a command for the switch that was reached, with what it is given to read."""
+    """A shell line for this machine that runs a command for the switch that was reached, with its standard input."""
     if typed.stdin:
         given = shlex.join(["printf", r"%s\n", *typed.stdin])
         return f"{given} | {_line((*typed.argv, '-'), naming)}"
@@ -80,10 +80,10 @@ def _ovstool_options(naming: Naming) -> list[str]:
 
 
 def _vsctl_options(naming: Naming) -> list[str]:
-    """ovs-vsctl knows nothing of $OVSTOOL_DB, so the database is named even where that names it."""
+    """ovs-vsctl ignores $OVSTOOL_DB, so the database is named even if it is the one in that variable."""
     return [f"--db={naming.db}", *_tls_options(naming)] if naming.db else []
 
 
 def _tls_options(naming: Naming) -> list[str]:
-    """Those of the files that were named, spelt alike by ovstool and by Open vSwitch's own tools."""
+    """The options for the TLS files that were named, the same for ovstool and Open vSwitch's own tools."""
     return [word for name, path in naming.tls._asdict().items() if path for word in (f"--{name.replace('_', '-')}", path)]

@@ -1,4 +1,4 @@
-"""Ends by signal: what must not be left half-done is done first, and what was started is stopped."""
+"""Termination by signals: critical sections are finished first, and everything that was started is stopped."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def undisturbed() -> Iterator[set[int]]:
-    """Put off Ctrl-C and the like until what must not be left half-done is done; yields the signal mask as it was."""
+    """Block Ctrl-C and termination signals during the block; yields the previous signal mask."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
     try:
         yield before
@@ -27,9 +27,9 @@ def signal_mask(mask: set[int]) -> Iterator[None]:
 
 @contextmanager
 def handled(handler: Callable[[int, object], None], *signums: signal.Signals) -> Iterator[None]:
-    """Handle signals so for the length of the block, except those that we were told to ignore (nohup)."""
+    """Handle signals with ``handler`` during the block, except those that were ignored before (nohup)."""
     before = {}
-    if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
+    if threading.current_thread() is threading.main_thread():  # Python allows it only there
         before = {s: signal.getsignal(s) for s in signums if signal.getsignal(s) not in (signal.SIG_IGN, None)}
     for signum in before:
         signal.signal(signum, handler)
@@ -42,7 +42,7 @@ def handled(handler: Callable[[int, object], None], *signums: signal.Signals) ->
 
 @contextmanager
 def deferred(at_once: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Handle signals at the end of the block, and do no more than ``at_once`` before. Unlike a mask it is not inherited by what is started there."""
+    """Defer signals to the end of the block, and only call ``at_once`` before. Unlike a mask, this is not inherited by child processes."""
     came: list[int] = []
 
     def note(signum: int, frame: object) -> None:
@@ -56,9 +56,9 @@ def deferred(at_once: Callable[[], object] = lambda: None) -> Iterator[None]:
 
 
 def unwind(signum: int, frame: object) -> None:
-    """End by way of all the ``finally`` blocks, as Ctrl-C does, so that what was started is stopped."""
+    """Exit through all ``finally`` blocks, as Ctrl-C does, so that everything that was started is stopped."""
     raise SystemExit(128 + signum)
 
 
 def leave_to_the_child(signum: int, frame: object) -> None:
-    """Go on waiting, as system(3) does: a shell lives on after Ctrl-C. Unlike SIG_IGN it is not inherited."""
+    """Keep waiting, as system(3) does: a shell survives Ctrl-C. Unlike SIG_IGN, this is not inherited."""

@@ -1,15 +1,15 @@
-"""Text in cells of csv, which a spreadsheet must not take for a formula (OWASP, CSV injection)."""
+"""Text in CSV cells, which a spreadsheet must not interpret as a formula (OWASP, CSV injection)."""
 
 _BEGINNINGS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # the full-width ones too
 
 
 def text(words: str) -> str:
-    """A cell that says these words: with an apostrophe in front where they look like a formula."""
+    """The cell for a text: with an apostrophe in front if it looks like a formula."""
     return f"'{words}" if _is_formula(words) else words
 
 
 def meant(cell: str) -> str:
-    """The words that ``text`` made the cell of."""
+    """The text that ``text`` turned into this cell."""
     return cell[1:] if cell[:1] == "'" and _is_formula(cell) else cell
 
 

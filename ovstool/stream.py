@@ -1,4 +1,4 @@
-"""The base of commands whose rows come again and again: printed as they come, or shown as one live table."""
+"""The base class of commands that measure repeatedly: rows are printed as they arrive, or shown as a live table."""
 
 import argparse
 import os
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from ovstool.terminal.live.live import Shown
     from ovstool.terminal.live.view import Seen, View
 
-_NOTES = 20  # of a live view, printed when it ends
+_NOTES = 20  # notes of a live view that are printed when it ends
 
 
 class Sample(NamedTuple):
-    """The rows that were measured at one moment, and the link speeds of ports in bit/s, as far as they are known and were asked for."""
+    """The rows of one measurement, and the link speeds of ports in bit/s, if known and requested."""
 
     rows: Sequence[Any]
     link_speeds: Mapping[str, int] = {}
 
 
 class SwitchStream(SwitchLister):
-    """A command that lists, or when it ``streams`` yields a Sample again and again, each of which is printed at once.
+    """A command that lists rows, or if it ``streams`` yields one Sample after another, each of which is printed at once.
 
-    On a terminal ``--watch`` shows them as one live table; the reader is to follow ``args.pace`` then, which is None elsewhere.
+    On a terminal ``--watch`` shows them as a live table; the reader must then follow ``args.pace``, which is otherwise None.
     ``row_class`` is the class of the rows.
     """
 
-    title = "Open vSwitch"  # of the live table, where no database is named
+    title = "Open vSwitch"  # of the live table if no database was named
 
     def row_class(self, args: argparse.Namespace) -> Any:
         raise NotImplementedError
@@ -49,7 +49,7 @@ class SwitchStream(SwitchLister):
         raise NotImplementedError
 
     def details(self, seen: "Seen", args: argparse.Namespace) -> Iterable[str]:
-        """The page of a row of the live table. Raises OvstoolError."""
+        """The page for a row of the live table. Raises OvstoolError."""
         raise NotImplementedError
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -64,7 +64,7 @@ class SwitchStream(SwitchLister):
         return self.take_samples(parsed_args, lambda answers: show(answers, parsed_args))
 
     def is_live(self, args: argparse.Namespace) -> bool:
-        """Whether to show a table that stays in place: there is a terminal to show it on, and nothing else was asked for."""
+        """Whether to show a live table: output is to a capable terminal, and no other format was requested."""
         plain = args.formatter != "table" or args.columns or os.environ.get("TERM", "dumb") == "dumb"
         return args.watch and not plain and self.app.stdout.isatty()
 
@@ -95,7 +95,7 @@ class SwitchStream(SwitchLister):
 
 
 def show_live(command: SwitchCommand, shown: "Shown", answers: Iterator[Answer], args: argparse.Namespace) -> None:
-    """Show the rows of the samples that are answered, those of all hosts together, until q is pressed; then print what was said meanwhile."""
+    """Show the rows of all hosts together until q is pressed, then print the notes made meanwhile."""
     from ovstool.terminal.live.live import Live
     from ovstool.terminal.live.view import Seen
 

@@ -1,6 +1,6 @@
-"""The bases of commands for switches: a command is a function of one switch, and this module does the rest.
+"""The base classes of commands for switches: a command is a function of one switch, and this module does the rest.
 
-It calls the function for each switch that was named, here or behind SSH, prints what they answer, and turns failures into lines and an exit code.
+It calls the function for each switch that was named, local or over SSH, prints the answers, and turns errors into lines and an exit code.
 """
 
 import argparse
@@ -33,28 +33,28 @@ _NOTHING: tuple[Any, ...] = (None, [], {}, "")
 
 
 class SwitchCommand(Command):
-    """Calls ``on_switch`` for each switch that was named: here, on one host, or on many at once.
+    """Calls ``on_switch`` for each switch that was named: local, on one host, or on many in parallel.
 
-    That is done by one object in the threads of all hosts, so nothing is left on it: what a switch answers is an Answer, which the main
-    thread prints, in the order in which the hosts were named.
+    The threads of all hosts share one object, so ``on_switch`` stores nothing on it: each switch returns an Answer, and the main
+    thread prints them in the order in which the hosts were named.
     """
 
-    last_words_s = 0.0  # that several hosts, interrupted, have for what they say at their end; nothing where they say nothing
-    if_absent = ""  # what to try when there is no such object: of what deletes not the name of another one, which would go instead
+    last_words_s = 0.0  # time that several interrupted hosts have for their final output; 0 if they have none
+    if_absent = ""  # hint if an object does not exist; a command that deletes must not suggest a similar name
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        """What the switch answers; what is said beside it goes to ``switch.notes`` and ``switch.found``."""
+        """The result for one switch; notes and findings go to ``switch.notes`` and ``switch.found``."""
         raise NotImplementedError
 
     def prepare(self, args: argparse.Namespace) -> None:
-        """What is done once and not for each host: refuse what cannot be meant, read a file into ``args``. ``args.targets`` are the hosts."""
+        """Prepare once for all hosts: check options, read a file into ``args``. ``args.targets`` are the hosts."""
 
     def completed(self, result: Any, target: "Target | None", args: argparse.Namespace) -> Any:
-        """What ``on_switch`` returned, with the remedies in it completed by ``addressed``; most results have none."""
+        """The result of ``on_switch``, with any remedies in it completed by ``addressed``."""
         return result
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
-        """Print what the switches answered; there is at least one."""
+        """Print the answers of the switches; there is at least one."""
         raise NotImplementedError
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -65,7 +65,7 @@ class SwitchCommand(Command):
             return self._print(parsed_args, [answer])
 
     def take_samples(self, args: argparse.Namespace, take: Callable[[Iterator[Answer]], None]) -> Exit:
-        """Let ``take`` have what ``on_switch`` yields on all hosts at once, an Answer each, in the order in which they come."""
+        """Pass ``take`` an Answer for each item that ``on_switch`` yields on any host, in the order in which they arrive."""
         self._begin(args)
         if len(args.targets) <= 1:
             with self._only_answer(args) as answer, closing(answer.samples()) as samples_here:
@@ -90,13 +90,13 @@ class SwitchCommand(Command):
         return failure
 
     def said(self, answer: Answer, args: argparse.Namespace) -> list[str]:
-        """The notes and findings of an answer, with its host in front when there are several."""
+        """The notes and findings of an answer, prefixed with its host if there are several."""
         texts = [*answer.notes, *(row.words for row in addressed(answer.found, answer.target, args))]
         texts += [line.about for line in answer.same_lines if line.about]
         return [f"{answer.host}: {text}" if answer.host else text for text in texts]
 
     def print_notes(self, answers: Iterable[Answer], args: argparse.Namespace) -> None:
-        """Print what was said beside the answers, and what does the same as a change, on the terminal below what the command has printed."""
+        """Print the notes of the answers and the equivalent lines for --as-ovs, after the output of the command."""
         answers = list(answers)
         texts = [text for answer in answers for text in self.said(answer, args)]
         lines = [] if args.dry_run else [line for answer in answers for line in _same_lines(answer, args)]
@@ -104,7 +104,7 @@ class SwitchCommand(Command):
             self.app.stdout.flush()
         for text in texts:
             self.note(text, args)
-        for line in lines:  # which was asked for, so with -q too
+        for line in lines:  # requested with --as-ovs, so printed with -q too
             print(one_line(line), file=self.app.stderr)
 
     def _begin(self, args: argparse.Namespace) -> None:
@@ -114,7 +114,7 @@ class SwitchCommand(Command):
         self.prepare(args)
 
     def _ask_all(self, args: argparse.Namespace) -> Exit:
-        """Print what the switches on all hosts answer, once the last has; then what was said beside it, and which hosts failed."""
+        """Print the answers of all hosts once the last has arrived, then the notes and which hosts failed."""
         from ovstool import fleet
         from ovstool.terminal.live.progress import progress
 
@@ -142,13 +142,13 @@ class SwitchCommand(Command):
         return failure or outcome
 
     def _print(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
-        is_page = getattr(args, "formatter", "table") == "table"  # other forms are whole as they come, and may take long to be so
+        is_page = getattr(args, "formatter", "table") == "table"  # other formats are printed as they arrive
         with self.paged() if is_page else nullcontext():
             return self.emit_answers(args, answers)
 
     @contextmanager
     def _only_answer(self, args: argparse.Namespace) -> Iterator[Answer]:
-        """The answer of the one switch that was named; its rows may still be coming. Its notes are printed when the block ends."""
+        """The answer of the only switch; its rows may still be arriving. Its notes are printed at the end of the block."""
         asked = Answer.awaited(next(iter(args.targets), None))
         try:
             with self.answer(asked, args) as answer:
@@ -158,7 +158,7 @@ class SwitchCommand(Command):
 
     @contextmanager
     def answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
-        """The answer that is asked for, with a result; the switch stays connected for the length of the block."""
+        """The answer with its result; the switch stays connected during the block."""
         with _reach(args, self.app.connections).switch(asked) as switch:
             yield asked._replace(result=self.completed(self._on_switch(switch, args), asked.target, args))
 
@@ -172,7 +172,7 @@ class SwitchCommand(Command):
             raise
 
     def _report_hosts(self, failed: "Sequence[tuple[Target, BaseException]]", args: argparse.Namespace) -> Exit:
-        """A line for each host that failed. When all did for one cause it is that cause's exit code, else that of some."""
+        """Print a line for each host that failed. Return their exit code if all hosts failed with the same one, else SOME_FAILED."""
         self.app.stdout.flush()
         codes = {report(error, args.debug, self.app.stderr, host.name) for host, error in failed}
         if not failed:
@@ -180,7 +180,7 @@ class SwitchCommand(Command):
         return codes.pop() if len(codes) == 1 and len(failed) == len(args.targets) else Exit.SOME_FAILED
 
     def _print_interrupted(self, outcomes: "Sequence[Outcome[Target, Answer]]", args: argparse.Namespace) -> None:
-        """Which hosts are done: what a half-finished command has done must not be guessed at, so this is said even with -q."""
+        """Print which hosts are done, even with -q: nobody should have to guess what an interrupted command has changed."""
         done = [outcome.host.name for outcome in outcomes if outcome.result]
         rest = [outcome.host.name for outcome in outcomes if not outcome.finished]
         text = f"ovstool: interrupted; done: {', '.join(done) or 'none'}; unknown: {', '.join(rest) or 'none'}"
@@ -189,9 +189,9 @@ class SwitchCommand(Command):
 
 
 class SwitchLister(SwitchCommand, TableCommand):
-    """A command that lists: ``on_switch`` returns or yields the rows of ``columns``, or a Table where those depend on what was asked.
+    """A command that lists: ``on_switch`` returns or yields rows of ``columns``, or a Table if the columns depend on the options.
 
-    ``nothing`` is what people are told when there are no rows and nothing else is said.
+    ``nothing`` is the note for people if there are no rows and no other notes.
     """
 
     nothing = ""
@@ -201,11 +201,11 @@ class SwitchLister(SwitchCommand, TableCommand):
             self.check_columns(args, [*self.columns, "host"])
 
     def table(self, result: Any) -> Table:
-        """What ``on_switch`` returned, as a table."""
+        """The result of ``on_switch`` as a table."""
         return result if isinstance(result, Table) else Table(self.columns, result)
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
-        """Print the rows of all hosts as one table; on a terminal without the columns that have nothing in any of them."""
+        """Print the rows of all hosts as one table; on a terminal without columns that are empty in every row."""
         columns, rows = one_table([(answer.host, self.table(answer.result)) for answer in answers])
         rows = iter(rows)
         first = next(rows, None)
@@ -222,7 +222,7 @@ class SwitchLister(SwitchCommand, TableCommand):
 
 
 class SwitchChecker(SwitchLister):
-    """A command that looks for what is wrong, or differs: with any row the answer is no."""
+    """A command that looks for problems or differences; the exit code is NO if there are any."""
 
     columns: Sequence[str] = ("port", "severity", "problem", "evidence", "remedy")
     nothing = "no problem found"
@@ -236,7 +236,7 @@ class SwitchShow(SwitchCommand, OutputCommand, ShowOne):
     """A command that shows one thing: ``on_switch`` returns a named tuple or a dict."""
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
-        """Print one object, or a list of those of all hosts; for people one below the other."""
+        """Print one object, or a list with those of all hosts; for people one below the other."""
         if args.formatter == "table" or answers[0].host is None:
             for answer in answers:
                 if answer.host:
@@ -281,19 +281,19 @@ class SwitchWriter(SwitchLister):
         return Exit.OK
 
     def print_plan(self, answer: Answer) -> None:
-        """Print what would be sent, as the JSON array that ``ovsdb-client transact`` takes; of many hosts a line each, with the host."""
+        """Print the transaction as the JSON array that ``ovsdb-client transact`` takes; for many hosts one line each, with the host."""
         plan = ["Open_vSwitch", *answer.planned]
         self.app.stdout.write(json.dumps({"host": answer.host, "transact": plan} if answer.host else plan) + "\n")
 
 
 def _with_values(columns: Sequence[str], rows: Sequence[Sequence[Any]], wanted: Sequence[str]) -> list[str]:
-    """The columns that have a value in some row, or are ``wanted``; all, if none has."""
+    """The columns that have a value in some row, or are ``wanted``; all columns if there are none."""
     kept = [column for place, column in enumerate(columns) if column in wanted or any(row[place] not in _NOTHING for row in rows)]
     return kept or list(columns)
 
 
 def _targets(args: argparse.Namespace) -> "list[Target]":
-    """The hosts that were named; none: this one."""
+    """The hosts that were named; an empty list means this machine."""
     words = args.hosts or args.usual_hosts
     if not words:
         return []
@@ -317,7 +317,7 @@ def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach
 
 
 def addressed(findings: Sequence[Finding], target: "Target | None", args: argparse.Namespace) -> "list[FindingRow]":
-    """Findings as they are printed, with remedies for the switch that was asked, as it was named."""
+    """Findings as they are printed, with remedies that name the switch as the user did."""
     if not findings:
         return []
     from ovstool import remedy
@@ -326,7 +326,7 @@ def addressed(findings: Sequence[Finding], target: "Target | None", args: argpar
 
 
 def _same_lines(answer: Answer, args: argparse.Namespace) -> list[str]:
-    """What Open vSwitch's own tools do the changes of an answer with, each a line for a shell here."""
+    """The commands of Open vSwitch's own tools for the changes of an answer, as shell lines for this machine."""
     if not answer.same_lines:
         return []
     from ovstool import remedy

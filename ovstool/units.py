@@ -1,7 +1,7 @@
 """Rates and sizes: text to a whole number of bits and back.
 
-A rate is in bit/s, a size (a burst) in bits. Nothing is rounded: what is not a whole number of bits, or does not fit the
-column that has to hold it, is refused with the values that would do.
+A rate is in bit/s, a size (a burst) in bits. Nothing is rounded: a value that is not a whole number of bits, or does not fit
+its column, is refused with the nearest values that do.
 """
 
 import re
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
 
-MAX = 2**63 - 1  # what an OVSDB integer holds (RFC 7047, section 3.1)
+MAX = 2**63 - 1  # the largest OVSDB integer (RFC 7047, section 3.1)
 _DIGITS = len(str(MAX))
 
-# Not compiled yet: every command imports this, and few need it.
+# Not compiled here: every command imports this module, and few need the patterns.
 _NUMBER = r"(?s)([+-]?[0-9]*(?:\.[0-9]*)?) ?(.*)"
 _PLAIN_NUMBER = r"[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}"
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -29,20 +29,20 @@ _WRITTEN = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"), (1, ""))
 
 
 class _Number(NamedTuple):
-    """A decimal number, exactly: ``digits`` units of 10 to the power of minus ``decimals``."""
+    """An exact decimal number: ``digits`` times 10 to the power of minus ``decimals``."""
 
     digits: int
     decimals: int
 
 
 def whole_number(text: str, low: int, high: int) -> int | None:
-    """A whole number from ``low`` to ``high`` in plain digits, else None; text of any length and script may be asked about."""
+    """A whole number from ``low`` to ``high`` in ASCII digits, else None; the text may have any length and script."""
     number = int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
     return number if number is not None and low <= number <= high else None
 
 
 def decimal_number(text: str) -> float | None:
-    """A number in plain digits with or without a decimal point, else None: no sign, no exponent, no space, nor what is not finite."""
+    """A number in ASCII digits with or without a decimal point, else None: no sign, exponent or space, no nan or inf."""
     return float(text) if re.fullmatch(_PLAIN_NUMBER, text) else None
 
 
@@ -83,12 +83,12 @@ def in_units_of(bits: int, unit: int, maximum: int, *, what: str, spell: Callabl
         raise UsageError(spell(bits), f"{what}, at most {spell(maximum * unit)}")
     if rest:
         near = " or ".join(spell(n * unit) for n in (count, count + 1) if n > 0)
-        raise UsageError(spell(bits), f"{what}, so this cannot be held exactly", near)
+        raise UsageError(spell(bits), f"{what}, so this value cannot be set exactly", near)
     return count
 
 
 def spell(bits: int) -> str:
-    """Write bits, or bit/s, as a user would type it: ``200mbit``, ``1.5gbit``, ``1234.567kbit``."""
+    """Write bits, or bit/s, as a user would type them: ``200mbit``, ``1.5gbit``, ``1234.567kbit``."""
     number, prefix = _exactly(bits)
     return f"{number}{prefix.lower()}bit"
 
@@ -107,7 +107,7 @@ def human_size(bits: int | float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 flow`` or ``2 flows``, as a sentence has it."""
+    """A count with its noun in singular or plural: ``1 flow``, ``2 flows``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -120,18 +120,18 @@ def human_duration(seconds: float) -> str:
 
 
 def human(value: float, unit: str) -> str:
-    """Write what was measured in some unit for people, with four digits: ``1.235 Mbit/s``, ``12 kpackets/s``."""
+    """Write a measured value in some unit for people, with four digits: ``1.235 Mbit/s``, ``12 kpackets/s``."""
     factor, prefix = scale(value)
     return f"{value / factor:.4g} {prefix}{unit}"
 
 
 def scale(value: float) -> tuple[int, str]:
-    """The largest factor of 1000 that a value reaches, and the prefix of a unit that stands for it."""
+    """The largest power of 1000 that a value reaches, and its unit prefix."""
     return next((pair for pair in _WRITTEN if abs(value) >= pair[0]), _WRITTEN[-1])
 
 
 def _exactly(bits: int) -> tuple[str, str]:
-    """The largest unit in which the number needs no more than three decimals, so that no digit is lost."""
+    """The number in the largest unit in which it has at most three decimals, so that no digit is lost, and the prefix of that unit."""
     for factor, prefix in _WRITTEN:
         if bits >= factor and bits * 1000 % factor == 0:
             return _plain(_Number(bits * 1000 // factor, 3)), prefix
@@ -139,12 +139,12 @@ def _exactly(bits: int) -> tuple[str, str]:
 
 
 def _split(text: str, what: str, example: str) -> tuple[_Number, str]:
-    match = re.fullmatch(_NUMBER, text.strip(" ")) if text.isascii() else None  # lower() makes a k of the sign for Kelvin
+    match = re.fullmatch(_NUMBER, text.strip(" ")) if text.isascii() else None  # lower() turns the Kelvin sign into a k
     digits = match[1] if match else ""
     if not any(c.isdigit() for c in digits) or len(digits) > 40:
         raise UsageError(quote(text), f"not a {what}", example)
     if digits[0] == "-" or not digits.strip("+0."):
-        raise UsageError(quote(text), f"a {what} is more than zero", example)
+        raise UsageError(quote(text), f"a {what} must be more than zero", example)
     assert match
     whole, _, rest = digits.lstrip("+").partition(".")
     return _Number(int(whole + rest), len(rest)), match[2]
@@ -163,7 +163,7 @@ def _whole(text: str, number: _Number, factor: int, what: str) -> int:
 def _wrong_unit(text: str, number: _Number, unit: str, what: str, hint: str) -> UsageError:
     byte_like = re.fullmatch(_BYTE_LIKE, unit)
     if not byte_like:
-        return UsageError(quote(text), f"no such unit of a {what}: {quote(unit)}", hint)
+        return UsageError(quote(text), f"unknown unit of a {what}: {quote(unit)}", hint)
     prefix = (byte_like[1] or "").lower()
     spoken, plain = _SPOKEN[prefix], _plain(number)
     as_tc = ", as tc reads it," if unit.lower().endswith("bps") else ""

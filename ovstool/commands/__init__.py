@@ -1,6 +1,6 @@
-"""The words, from argv to a call in ``ovstool.switch``: a module for each noun, and some for one command of it.
+"""The commands, from argv to a call in ``ovstool.switch``: a module for each noun, and for some single commands.
 
-The tables name every command, so that starting one imports its own module and no other.
+The tables name the module of every command, so that running a command imports only its own module.
 """
 
 NOUNS = {
@@ -11,9 +11,9 @@ NOUNS = {
     "flow": "list, add, delete, compare and trace OpenFlow flows",
     "police": "limit what a port receives (ingress policing)",
     "qos": "shape what a port sends: rates and queues (egress QoS)",
-    "sflow": "export sFlow samples, and listen to them",
+    "sflow": "export sFlow samples, check the export, listen to samples",
     "topology": "draw how bridges, bonds, tunnels and controllers connect",
-    "sandbox": "a private switch to try things on",
+    "sandbox": "a private switch for experiments",
     "shell": "an interactive shell",
     "complete": "print the completion script for bash, zsh or fish",
     "help": "help for a command",

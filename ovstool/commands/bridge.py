@@ -70,13 +70,13 @@ class BridgeAdd(SwitchWriter):
 class BridgeSet(SwitchWriter):
     """Change a bridge
 
-    Settings that are not given stay as they are. --external-id and --other-config add to the keys that are there;
-    --protocols and --controller replace what was there.
+    Settings that are not given stay unchanged. --external-id and --other-config add to the existing keys; --protocols and
+    --controller replace the existing values.
 
     Open vSwitch deletes all flows, groups and meters of a bridge when its first controller is added, when its last one is
     removed, when --fail-mode changes while it has no controller, and when --datapath-type changes. A note says how many
-    would be lost, also with --dry-run. Such a change needs --force (otherwise exit code 4), unless all that would be lost
-    are flows of 'qos steer'.
+    would be lost, with --dry-run too. Such a change needs --force (otherwise exit code 4), unless only flows of 'qos steer'
+    would be lost.
 
     Examples:
       ovstool bridge set br0 --fail-mode secure
@@ -133,12 +133,12 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         "--datapath-type",
         metavar="T",
         type=word,
-        help="system (the kernel's), netdev (userspace) or another type of this Open vSwitch (default: system if it has that)",
+        help="system (kernel), netdev (userspace) or another type that this Open vSwitch supports (default: system if supported)",
     )
     parser.add_argument(
         "--fail-mode",
         choices=("standalone", "secure"),
-        help="what to do without a controller: forward as a learning switch, or only by installed flows",
+        help="without a controller, forward as a learning switch (standalone) or only by installed flows (secure)",
     )
     parser.add_argument(
         "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to allow, such as OpenFlow13"
@@ -166,22 +166,22 @@ def _spec(args: argparse.Namespace) -> bridge.BridgeSpec:
 
 def _protocol(text: str) -> str:
     if not re.fullmatch(r"OpenFlow1[0-9]", text):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a version of OpenFlow such as OpenFlow13")
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not an OpenFlow version such as OpenFlow13")
     return text
 
 
 def _target(text: str) -> str:
-    """A controller's address, in the forms of ovs-vswitchd.conf.db(5), table Controller."""
+    """argparse type: a controller's address, as in ovs-vswitchd.conf.db(5), table Controller."""
     kind, _, rest = text.partition(":")
     active = kind in ("tcp", "ssl") and _is_place(*_host_and_port(rest), least=1)
     passive = kind in ("ptcp", "pssl") and _is_place(*_own_host_and_port(rest), least=0)
     if not (active or passive or (kind in ("unix", "punix") and rest)) or not text.isprintable() or any(map(str.isspace, text)):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a controller's address such as tcp:192.0.2.1:6653")
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a controller address such as tcp:192.0.2.1:6653")
     return text
 
 
 def _host_and_port(text: str) -> tuple[str, str]:
-    """``HOST[:PORT]``; an IPv6 address with a port stands in brackets (inet_parse_active of lib/socket-util.c)."""
+    """``HOST[:PORT]``; an IPv6 address with a port is in brackets (inet_parse_active of lib/socket-util.c)."""
     if found := re.fullmatch(r"\[([^]]*)\](?::(.*))?", text):
         return found[1], _DEFAULT_PORT if found[2] is None else found[2]
     host, colon, port = text.partition(":")
@@ -197,7 +197,7 @@ def _own_host_and_port(text: str) -> tuple[str, str]:
 def _is_place(host: str, port: str, least: int) -> bool:
     if units.whole_number(port, least, 65535) is None:
         return False
-    from ipaddress import ip_address  # for controllers alone
+    from ipaddress import ip_address  # needed for controllers only
 
     try:
         return bool(ip_address(host.partition("%")[0]))

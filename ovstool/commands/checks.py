@@ -1,4 +1,4 @@
-"""ovstool qos check, police check and sflow check, each of which imports its own rules alone"""
+"""ovstool qos check, police check and sflow check; each imports only its own rules"""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from ovstool.parser import seconds
 from ovstool.switch import Finding, Switch
 from ovstool.switch_command import SwitchChecker, addressed
 
-_LISTEN_S = 3  # ovs-vswitchd sends what it has once a second
+_LISTEN_S = 3  # ovs-vswitchd sends its samples once a second
 
 
 class _Check(SwitchChecker):
-    """A command that looks for what is wrong, each with a remedy"""
+    """A command that looks for problems and gives a remedy for each"""
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
-        """On a terminal a block for each problem, whose remedy can be copied; else a row."""
+        """Print each problem, on a terminal as a block with a remedy to copy, else as a row."""
         if not self.is_for_people(args) or not any(answer.result for answer in answers):
             return super().emit_answers(args, answers)
         self.print_page(_blocks(answers))
@@ -29,7 +29,7 @@ class _Check(SwitchChecker):
 
 
 def _blocks(answers: Sequence[Answer]) -> Iterator[str]:
-    """What is wrong, why that is known, and what to try, below each other; an empty line between two of them."""
+    """The problem, its evidence and the remedy, a line each; an empty line separates the blocks."""
     between = False
     for answer in answers:
         for row in answer.result:
@@ -44,7 +44,7 @@ def _blocks(answers: Sequence[Answer]) -> Iterator[str]:
 
 
 class _PortCheck(_Check):
-    """A command that looks for what is wrong with ports"""
+    """A command that looks for problems of ports"""
 
     ports = PORT
 
@@ -63,11 +63,11 @@ class _PortCheck(_Check):
 class QosCheck(_PortCheck):
     """Find what keeps QoS from working
 
-    Checks every port that has a QoS, or the ports named: queues that no flow leads to, a qdisc that is missing or was
-    installed by another program, a type that the interface does not support, rates that contradict each other, values that
-    ovs-vswitchd ignores, and more. Without PORT it also looks for rows that nothing refers to. Each problem comes with its
-    evidence and a command that fixes it; the exit code is 1 when there is any. When several commands are suggested, run one,
-    then check again.
+    Checks every port with QoS, or the ports named: queues that no flow uses, a qdisc that is missing or was installed by
+    another program, a type that the interface does not support, rates that contradict each other, values that ovs-vswitchd
+    ignores, and more. Without PORT it also looks for QoS and Queue rows that nothing refers to. Each problem comes with its
+    evidence and a command that fixes it; the exit code is 1 if any problem is found. If several commands are suggested, run
+    one, then check again.
 
     Examples:
       ovstool qos check
@@ -85,7 +85,7 @@ class PoliceCheck(_PortCheck):
 
     Checks every policed port, or the ports named: a burst that starves TCP or lets too much through, a datapath or an
     interface that cannot police, a police action missing from tc, a limit on the wrong direction of the traffic, and more.
-    Each problem comes with its evidence and a command that fixes it; the exit code is 1 when there is any. When several
+    Each problem comes with its evidence and a command that fixes it; the exit code is 1 if any problem is found. If several
     commands are suggested, run one, then check again.
 
     Examples:
@@ -104,17 +104,17 @@ class PoliceCheck(_PortCheck):
 class SflowCheck(_Check):
     """Find what keeps sFlow samples from arriving
 
-    Checks every bridge that exports sFlow, or the bridges named: an agent without an address, a collector without a route, one
-    that ovs-vswitchd does not send to, samples too long to be sent, and more. Each problem comes with its evidence and a
-    command that fixes it; the exit code is 1 when there is any.
+    Checks every bridge that exports sFlow, or the bridges named: an agent without an address, a collector without a route or
+    one that ovs-vswitchd does not send to, samples too long to be sent, and more. Each problem comes with its evidence and a
+    command that fixes it; the exit code is 1 if any problem is found.
 
-    Then it looks at what ovs-vswitchd sends. For a few seconds each sFlow row gets a second target on the switch's own host,
-    where this command listens, and counters are sent every second. The agent's address, the sampling rate and the counters
-    of interfaces in what arrives are held against the switch. Afterwards the row is as it was; should the command be killed
-    meanwhile, the next sflow command puts it back. With each of these two changes ovs-vswitchd starts its agent anew, which
-    collectors see. It then reads the address of the agent's interface again, so an old one that it had sent until then is
-    found only where datagrams also leave with that address. With --read-only or --dry-run nothing is changed, and datagrams
-    are not looked at.
+    Then it checks the datagrams that ovs-vswitchd sends. For a few seconds each sFlow row gets a second target on the
+    switch's own host, where this command listens, and counters are sent every second. The agent address, the sampling rate
+    and the interface counters in the datagrams are compared with the switch. Afterwards the row is restored; if the command
+    is killed before that, the next sflow command restores it. Both changes make ovs-vswitchd restart its sFlow agent, which
+    collectors notice. The restarted agent reads the address of its interface again, so an outdated address that it sent
+    until then is found only if datagrams also leave with that address. With --read-only or --dry-run nothing is changed, and
+    no datagrams are checked.
 
     Examples:
       ovstool sflow check
@@ -137,8 +137,8 @@ class SflowCheck(_Check):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        """Signals end it by way of what puts the rows back, on all hosts."""
-        import signal  # the other checks do without
+        """Check; a signal ends the command after the rows are restored on all hosts."""
+        import signal  # the other checks do not need it
 
         from ovstool import signals
         from ovstool.switch.checks.sflow.probe import Probes

@@ -10,14 +10,14 @@ from ovstool.errors import UsageError, quote
 class Complete(Command):
     """Print the completion script for bash, zsh or fish
 
-    With it, Tab completes commands, options and their values, and the bridges, ports, queues and hosts of the switch that the
-    line names with --db or --host, or else of the one that ovstool would use. A switch that does not answer soon completes
-    nothing, and nobody is asked for a password.
+    With this script, Tab completes commands, options and their values, hosts, and the bridges, ports and queues of the switch
+    named with --db or --host, or of the default switch. If a switch does not answer quickly, nothing is completed. Tab never
+    asks for a password.
 
-    Packages and 'pip install' put the scripts where the shells look for them. From a virtual environment (venv, pipx) put them
-    there yourself, and open a new shell:
+    Packages and 'pip install' install the scripts where the shells look for them. In a virtual environment (venv, pipx)
+    install them yourself, then open a new shell:
       ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
-      ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
+      ovstool complete zsh > DIRECTORY/_ovstool    # a directory in $fpath
       ovstool complete fish > ~/.config/fish/completions/ovstool.fish
 
     For bash without the bash-completion package, or zsh without a directory of your own in $fpath, put one of these into
@@ -40,5 +40,5 @@ class Complete(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         shell = parsed_args.shell
         if shell not in BY_SHELL:
-            raise UsageError(quote(shell), "there is no completion for this shell", f"ovstool complete and one of {', '.join(BY_SHELL)}")
+            raise UsageError(quote(shell), "no completion for this shell", f"ovstool complete {' or '.join(BY_SHELL)}")
         self.app.stdout.write(BY_SHELL[shell])

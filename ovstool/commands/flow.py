@@ -19,7 +19,7 @@ MATCH = "only flows covered by this match, in ovs-ofctl's syntax, such as ip,nw_
 _FILE = "file with one flow per line and comments after #; - for standard input"
 
 _FLOWS = "flows"  # the format that the commands of this noun read
-_LINE_BY_LINE = ("json", "csv", "value", "lines", "shell")  # formats that print a row as it comes
+_LINE_BY_LINE = ("json", "csv", "value", "lines", "shell")  # formats that print each row as it arrives
 _TRACE_KEYS = ("verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions")  # of a trace in JSON
 _MAX_FILE = 2**28  # bytes; a million flows
 
@@ -36,7 +36,7 @@ def _read_flows(file: str) -> flow.GivenFlows:
     except (OSError, ValueError) as error:
         raise UsageError(quote(name), getattr(error, "strerror", None) or str(error)) from error
     if len(data) > _MAX_FILE:
-        raise UsageError(quote(name), f"longer than {_MAX_FILE >> 20} MiB")
+        raise UsageError(quote(name), f"larger than {_MAX_FILE >> 20} MiB")
     shown = "-" if file == "-" else file
     for what, at in (("not UTF-8", _not_utf8(data)), ("contains a NUL character, so it is not text", data.find(b"\0"))):
         if at >= 0:
@@ -80,13 +80,13 @@ class _BridgeWriter(FlowWriter):
 class FlowList(SwitchLister):
     """List the flows of a bridge
 
-    MATCH is what 'ovs-ofctl dump-flows' takes: fields, and cookie=C/MASK, out_port=PORT or out_group=N. A flow shown without
-    a priority has the default, 32768. With -f json, --parsed prints match and actions as objects, in the form of the library
-    ovs.flow.
+    MATCH is that of 'ovs-ofctl dump-flows': fields, and cookie=C/MASK, out_port=PORT or out_group=N. A flow shown without a
+    priority has the default, 32768. With -f json, --parsed prints match and actions as objects, in the format of the Python
+    library ovs.flow.
 
-    -f flows prints what the other flow commands take as a file, and ovs-ofctl: all that it takes to add the flows again, without
-    their counters and ages. Ports are named, as another bridge may number them otherwise, unless --no-names says not to;
-    tables are numbers. Groups and meters that the flows refer to are not in it.
+    -f flows prints a file that the other flow commands and ovs-ofctl can read: everything needed to add the flows again,
+    without counters and ages. It shows ports by name (unless --no-names is given), because their numbers may differ on
+    another bridge, and tables by number. Groups and meters that the flows use are not included.
 
     Examples:
       ovstool flow list br0
@@ -118,11 +118,9 @@ class FlowList(SwitchLister):
         if args.formatter != _FLOWS:
             return
         if args.columns or args.sort_columns or args.parsed:
-            raise UsageError("-f flows", "has whole flows as the switch tells them, no columns and no objects", "-f json, or -f value")
+            raise UsageError("-f flows", "prints whole flows, without columns or objects", "-f json, or -f value")
         if len(args.targets) > 1:
-            raise UsageError(
-                "-f flows", "the flows of one bridge make a file, and here are those of several hosts", "one --host, or -f json"
-            )
+            raise UsageError("-f flows", "prints the flows of one bridge, not of several hosts", "one --host, or -f json")
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         if args.formatter != _FLOWS:
@@ -142,9 +140,9 @@ class FlowAdd(_BridgeWriter):
     """Add flows to a bridge, all or none
 
     A flow with the same table, priority and match is replaced. All flows are sent in one bundle, so the bridge's protocols
-    must include OpenFlow 1.3 or newer. A flow that is already there is left unchanged, however it is written, unless it has
-    reset_counts. A file may contain only flows to add, not modify or delete commands. --dry-run prints the flows that would
-    change, with + or - in front.
+    must include OpenFlow 1.3 or newer. A flow that already exists is left unchanged, even if written differently, unless it
+    has reset_counts. A file may contain only flows to add, not modify or delete commands. --dry-run prints the flows that
+    would change, with + or - in front.
 
     Examples:
       ovstool flow add br0 'priority=10,ip,in_port=eth1 actions=output:eth2'
@@ -164,7 +162,7 @@ class FlowAdd(_BridgeWriter):
             raise UsageError("flow add", "needs either flows or a file", "FLOW..., or --file F")
         for name in args.flows:
             if "=" not in name and os.path.isfile(name):
-                import shlex  # for somebody's mistake
+                import shlex  # rarely needed
 
                 raise UsageError(f"flow {quote(name)}", "a file, not a flow", shlex.join(["--file", name]))
         args.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
@@ -176,7 +174,7 @@ class FlowAdd(_BridgeWriter):
 class FlowDel(_BridgeWriter):
     """Delete the flows of a bridge that a match covers, or all
 
-    Without MATCH all flows are deleted, as with ovs-ofctl, including the one that makes the bridge an ordinary switch. With
+    Without MATCH all flows are deleted, as with ovs-ofctl, including the NORMAL flow of an ordinary learning switch. With
     --strict only the flow with exactly this match and priority is deleted. --dry-run prints the flows that would be deleted,
     with - in front.
 
@@ -201,7 +199,7 @@ class FlowDel(_BridgeWriter):
 class FlowReplace(_BridgeWriter):
     """Replace the flows of a bridge with those of a file
 
-    Deletes the flows that are not in the file and adds those that are missing, in one bundle: no packet meets half of the
+    Deletes the flows that are not in the file and adds those that are missing, in one bundle: no packet sees a partial
     change. The bridge's protocols must include OpenFlow 1.3 or newer. Like ovs-ofctl, it does not compare flags such as
     send_flow_rem. A file without flows is refused; to delete all flows, use 'ovstool flow del BRIDGE'. --dry-run prints what
     would change, with + or - in front.
@@ -227,13 +225,13 @@ class FlowReplace(_BridgeWriter):
 class FlowDiff(SwitchChecker):
     """Compare the flows of a bridge with those of a file
 
-    A line with - is a flow that only the switch has, a line with + one that only the file has; a flow whose actions, cookie
-    or timeouts differ has both. The exit code is 0 when nothing differs, 1 when something does. Counters and flags are not
-    compared, and it does not matter how a flow is written, as with mod_dl_dst or with set_field.
+    A line with - is a flow found only on the switch, a line with + one found only in the file; a flow with different actions,
+    cookie or timeouts has both. The exit code is 0 if nothing differs, 1 if something does. Counters and flags are not
+    compared, nor are different spellings of the same flow, such as mod_dl_dst and set_field.
 
     Examples:
       ovstool flow diff br0 --file flows.txt
-      ovstool flow diff br0 --file flows.txt || echo not in order
+      ovstool flow diff br0 --file flows.txt || echo the flows differ
     """
 
     columns = ("diff", "flow")
@@ -253,7 +251,7 @@ class FlowDiff(SwitchChecker):
         return flow.diff(switch, args.bridge, args.given)
 
     def emit(self, parsed_args: argparse.Namespace, columns: Sequence[str], data: Any, many: bool = False) -> None:
-        """On a terminal in colours, unless its form was asked for."""
+        """Print in colour on a terminal, unless a format or columns were requested."""
         is_usual = parsed_args.formatter == self.formatter_default and not (parsed_args.columns or parsed_args.sort_columns)
         if not (is_usual and self.app.stdout.isatty()):
             super().emit(parsed_args, columns, data, many)
@@ -285,7 +283,7 @@ class FlowTrace(SwitchShow):
         return flow.follow(switch, args.bridge, args.flow)
 
     def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
-        from dataclasses import asdict  # of no use to the other commands
+        from dataclasses import asdict  # the other commands do not need it
 
         traced = asdict(shown)
         return {"bridge": args.bridge, "flow": args.flow} | {name: traced[name] for name in _TRACE_KEYS}

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from ovstool.terminal.live.flows import FlowsView
     from ovstool.terminal.live.view import Seen
 
-_MOST, _MOST_LIVE = 20, 1000  # flows where no --limit is given
+_MOST, _MOST_LIVE = 20, 1000  # flows, without --limit
 
 
 class FlowTop(SwitchStream):
     """Show the flows with the most traffic
 
-    On a terminal this is a live table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows a flow in full, ? names
-    every key, q quits. In a pipe or a file, and with -f, it is printed once (-f table on a terminal too); with --watch rows are printed
-    as they are measured, with -f json one object a line.
+    On a terminal this is a live table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows a flow in full, ? lists
+    all keys, q quits. In a pipe or a file, and with -f, the table is printed once; with --watch rows are printed as they are measured,
+    with -f json one object per line.
 
-    Rates are averages over the interval. A flow without traffic is left out; one that is new counts from when it
-    was added. The counters of flows lag half a second or more behind, so over an interval of less than a few seconds the rates are rough.
+    Rates are averages over the interval. A flow without traffic is left out; a new flow is averaged from when it was added. Flow
+    counters lag by half a second or more, so rates over an interval of less than a few seconds are rough.
 
     Examples:
       ovstool flow top br0
@@ -42,13 +42,15 @@ class FlowTop(SwitchStream):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.set_defaults(formatter=None)  # so that -f table is not nothing
+        parser.set_defaults(formatter=None)  # tells an explicit -f table from the default
         parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
         parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
         parser.add_argument("--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure (default: 1)")
-        parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="sort by this (default: bytes)")
-        parser.add_argument("--limit", metavar="N", type=number(1, 10**6), help="how many flows (default: 20; in the live table 1000)")
+        parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="sort by bytes or packets (default: bytes)")
+        parser.add_argument(
+            "--limit", metavar="N", type=number(1, 10**6), help="show at most N flows (default: 20; in the live table 1000)"
+        )
         parser.add_argument("--watch", action="store_true", help="keep measuring until Ctrl-C (default on a terminal without -f)")
         return parser
 

@@ -23,7 +23,7 @@ class Help(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("words", metavar="WORD", nargs="*", help="words of a command, or options")
+        parser.add_argument("words", metavar="WORD", nargs="*", help="a noun, a command, or options")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -37,7 +37,7 @@ class Help(Command):
                 draw(f"{line}\n")
 
     def _page(self, words: list[str], window: int, bold: Any) -> Iterator[str]:
-        """The lines of the page that was asked for. Raises UsageError for words that are no command."""
+        """The lines of the page for these words. Raises UsageError for an unknown command."""
         from ovstool.commands import help_pages as pages
 
         style = pages.Style(window, bold)
@@ -64,7 +64,7 @@ class Help(Command):
 
 
 def _help_for(hint: str) -> str:
-    """What shows the help of a command that was meant; all of it for what is no command of ovstool."""
+    """The command that shows help for a suggested command; ``ovstool help`` if that is not one of ovstool's."""
     program, *words = hint.split()
     if program != "ovstool" or words[0] == "help":
         return "ovstool help"

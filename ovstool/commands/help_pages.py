@@ -1,6 +1,6 @@
-"""The pages of ``ovstool help``, made of the parsers and the docstrings of commands.
+"""The pages of ``ovstool help``, built from the parsers and docstrings of the commands.
 
-Each page is lines that fit the window. What is to be copied, such as an example, is never broken.
+The lines of a page fit the window. Examples and other text to be copied are never broken.
 """
 
 import argparse
@@ -11,16 +11,16 @@ from ovstool.parser import COMMON, OUTPUT, Parser, add_common_options, add_outpu
 from ovstool.terminal.layout import GAP, hanging, width, wrapped
 
 _WIDEST = 100  # characters; longer lines are hard to read
-_HANG = 24  # where the text beside an option begins
-_PROGRAMS = ("ovs", "sudo ovs", "source ")  # what the first line of indented commands begins with
+_HANG = 24  # column where the descriptions of options start
+_PROGRAMS = ("ovs", "sudo ovs", "source ")  # indented lines that start with one of these are commands
 
 MORE = {
     "ovstool help NOUN": "the commands of a noun",
     "ovstool help NOUN VERB": "one command: examples, arguments, options",
-    "ovstool help options": "options that every command takes, formats",
-    "ovstool sandbox start": "no switch at hand? start one to try things on",
+    "ovstool help options": "options of all commands, output formats",
+    "ovstool sandbox start": "no switch at hand? start a private one",
 }
-# What people do most with a noun that has several commands.
+# The most common uses of each noun with several commands.
 TASKS = {
     "bridge": ["ovstool bridge add br0", "ovstool port add br0 eth1"],
     "port": ["ovstool port add br0 eth1 --tag 10", "ovstool port show eth1"],
@@ -31,25 +31,25 @@ TASKS = {
     "sandbox": ["ovstool sandbox start", "ovstool sandbox run -- ovstool show", "ovstool sandbox stop"],
 }
 FORMATS = {
-    "table": "columns for people, with units; on a terminal it fits the window",
+    "table": "columns for people, with units; fitted to the window on a terminal",
     "json": "a list of objects, or one object; numbers in base units (bit/s, bytes, seconds)",
     "yaml": "as json",
-    "csv": "a header, then a line for each row",
+    "csv": "a header, then one line per row",
     "value": "values separated by spaces, - for none",
-    "lines": "OBJECT: CHANGE, or OBJECT: COLUMN=VALUE ...; a line for each object",
+    "lines": "OBJECT: CHANGE, or OBJECT: COLUMN=VALUE ...; one line per object",
     "shell": "COLUMN='VALUE', quoted for eval",
-    "github, ...": "the table styles of tabulate, by their own names",
+    "github, ...": "the table styles of tabulate, by name",
 }
 ENVIRONMENT = {
     "OVSTOOL_DB": "the database, as --db",
     "OVSTOOL_HOST": "the hosts, as --host",
     "OVSTOOL_READ_ONLY": "any value other than 0, as --read-only",
-    "OVS_RUNDIR": "the run directory of Open vSwitch, which has db.sock",
+    "OVS_RUNDIR": "the run directory of Open vSwitch, which contains db.sock",
     "OVS_CTL_TIMEOUT": "seconds, as --timeout; 0: no limit",
     "XDG_CONFIG_HOME": "directory of ovstool/inventory.yaml (default: ~/.config)",
     "XDG_RUNTIME_DIR": "directory of the sandbox",
     "XDG_STATE_HOME": "directory of ovstool/history, what was typed in the shell (default: ~/.local/state)",
-    "PAGER": "what shows pages longer than the screen (default: less); cat or an empty value: nothing",
+    "PAGER": "pager for output longer than the screen (default: less); cat or empty: none",
     "NO_COLOR": "any value: no colours",
     "CLIFF_MAX_TERM_WIDTH": "characters, as --max-width",
     "CLIFF_FIT_WIDTH": "1: as --fit-width",
@@ -57,7 +57,7 @@ ENVIRONMENT = {
 
 
 class Style(NamedTuple):
-    """How a page looks: ``window`` is how wide it may be, in characters, and ``bold`` stresses its heads."""
+    """How a page looks: ``window`` is its maximum width in characters, ``bold`` emphasizes its headings."""
 
     window: int
     bold: Callable[[str], str]
@@ -67,20 +67,20 @@ class Style(NamedTuple):
         return min(self.window, _WIDEST)
 
     def head(self, name: str, text: str = "") -> Iterator[str]:
-        """A head, and what stands on its line."""
+        """A heading, and the text on the same line."""
         first, *rest = hanging(f"{name}: {text}".rstrip(), self.room)
         yield first.replace(f"{name}:", self.bold(f"{name}:"), 1)
         yield from rest
 
     def section(self, name: str, entries: Mapping[str, str], hang: int) -> Iterator[str]:
-        """A head, and below it words with what they mean."""
+        """A heading, and below it the entries."""
         yield ""
         yield from self.head(name)
         for word, meaning in entries.items():
             yield from self.entry(word, meaning, hang)
 
     def entry(self, word: str, meaning: str, hang: int) -> Iterator[str]:
-        """A word and what it means, beside it; below it in a narrow window or where it is long."""
+        """A word and its meaning beside it, or below it if the window is narrow or the word long."""
         hang = hang if self.room >= hang + _HANG else 3 * GAP
         lead = f"{' ' * GAP}{word}"
         if width(lead) + GAP > hang:
@@ -91,7 +91,7 @@ class Style(NamedTuple):
             lead = ""
 
     def paragraph(self, text: str) -> Iterator[str]:
-        """Prose, and the indented lines below it: commands to be copied, or a table."""
+        """Prose, and the indented lines below it: commands to copy, or a table."""
         prose, *indented = text.split("\n ", maxsplit=1)
         yield ""
         yield from wrapped(" ".join(prose.split()), self.room)
@@ -115,7 +115,7 @@ class Docstring(NamedTuple):
 
 
 def overview(parser: Parser, nouns: Mapping[str, str], style: Style) -> Iterator[str]:
-    """The page of ovstool itself."""
+    """The page for ovstool itself."""
     yield from style.head("usage", usage(parser))
     yield from style.paragraph(parser.description or "")
     yield from style.section("nouns", nouns, 12)
@@ -123,17 +123,17 @@ def overview(parser: Parser, nouns: Mapping[str, str], style: Style) -> Iterator
 
 
 def of_noun(noun: str, summary: str, commands: Mapping[str, str], style: Style) -> Iterator[str]:
-    """The page of a noun: what is done with it, and the ``commands`` with their summaries."""
+    """The page for a noun: its common uses, and its ``commands`` with their summaries."""
     yield from style.head("usage", f"ovstool {noun} VERB [arguments] [options]")
     yield from style.paragraph(f"{summary[0].upper()}{summary[1:]}.")
     yield from _examples(TASKS[noun], style)
     yield from style.section("commands", commands, max(map(len, commands)) + 2 * GAP)
     yield ""
-    yield from hanging(f"one command in full:  ovstool help {noun} VERB", style.room)
+    yield from hanging(f"help for one command:  ovstool help {noun} VERB", style.room)
 
 
 def of_command(parser: Parser, commands: Mapping[str, str], style: Style) -> Iterator[str]:
-    """The page of a command, what matters first; ``commands`` are those that begin with its name, with their summaries."""
+    """The page for a command, most important parts first; ``commands`` are those that start with its name, with their summaries."""
     summary, paragraphs, examples = Docstring.of(parser.description or "")
     yield from style.head("usage", usage(parser))
     yield from style.paragraph(f"{summary}.")
@@ -151,11 +151,11 @@ def of_command(parser: Parser, commands: Mapping[str, str], style: Style) -> Ite
 
 
 def of_options(parser: Parser, style: Style) -> Iterator[str]:
-    """The page of the options that all commands share; ``parser`` is that of ovstool itself, with the common ones."""
+    """The page for the options that all commands share; ``parser`` is that of ovstool itself, with the common options."""
     yield from style.head("usage", usage(parser))
     yield from style.paragraph(
-        "Every command takes the common options, before or after its words. The output options are for commands that print "
-        "rows or an object, and come after the words."
+        "Every command takes the common options, before or after its name. The output options are for commands that print "
+        "rows or an object, and come after the name."
     )
     for title, actions in (*parser.groups().items(), (OUTPUT, shared_options()[1])):
         if actions:
@@ -165,7 +165,7 @@ def of_options(parser: Parser, style: Style) -> Iterator[str]:
 
 
 def shared_options() -> tuple[list[argparse.Action], list[argparse.Action]]:
-    """The common options and the output options, for who writes of them elsewhere."""
+    """The common options and the output options, for the manual pages."""
     parser = Parser(prog="ovstool")
     add_common_options(parser)
     add_output_options(parser, "table", of_rows=True)
@@ -174,7 +174,7 @@ def shared_options() -> tuple[list[argparse.Action], list[argparse.Action]]:
 
 
 def usage(parser: Parser) -> str:
-    """What is typed, without what may be left out."""
+    """The usage line, without optional options."""
     if parser.usage:
         return parser.usage
     own = parser.own_actions()
@@ -193,7 +193,7 @@ def _meanings(actions: Iterable[argparse.Action]) -> dict[str, str]:
 
 
 def _name(action: argparse.Action) -> str:
-    """An option with what it takes, ``-f, --format FORMAT``, or an argument."""
+    """An option with its value, ``-f, --format FORMAT``, or an argument."""
     if not action.option_strings:
         return str(action.metavar)
     value = "" if action.nargs == 0 else action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper()

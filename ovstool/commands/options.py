@@ -1,4 +1,4 @@
-"""Values of options that several nouns share, from text to a Python value or an error of argparse; the options of all commands are in ``parser``."""
+"""Types of the option values that several nouns share; the options of all commands are in ``parser``."""
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from ovstool.errors import UsageError, quote
 
-PORT_NAME = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"  # what a PORT may be, for help texts
+PORT_NAME = "NAME, iface-id:ID, mac:ADDRESS or ofport:BRIDGE/N"  # forms of a PORT, for help texts
 PORT = f"port: {PORT_NAME}"
 POLICED_PORT = f"{PORT}; a bond's name means all its members"
 MAX_QUEUE = 2**32 - 1  # an OpenFlow queue ID has 32 bits; OFPQ_ALL is the last (OpenFlow 1.3.5, 7.2.2), so it is left out
@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 
 
 def key_value(text: str) -> tuple[str, str]:
-    """argparse type: ``K=V``; the value may hold further equal signs."""
+    """argparse type: ``K=V``; the value may contain equal signs."""
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise argparse.ArgumentTypeError(f"{quote(text)}: not of the form K=V")
@@ -48,7 +48,7 @@ def word(text: str) -> str:
 
 
 def parsed_by(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """argparse type of what a function reads that raises UsageError, such as a rate or size by one of ``units``."""
+    """argparse type for a parser that raises UsageError, such as those of rates and sizes in ``units``."""
 
     def checked(text: str) -> Value:
         try:
@@ -60,7 +60,7 @@ def parsed_by(parse: Callable[[str], Value]) -> Callable[[str], Value]:
 
 
 def column_and_key(columns: Iterable[str], also: Mapping[str, str] | None = None) -> Callable[[str], tuple[str, str | None]]:
-    """argparse type: ``COLUMN`` or ``COLUMN:KEY``, of the columns given; dashes may stand for underscores, and ``also`` has other names."""
+    """argparse type: ``COLUMN`` or ``COLUMN:KEY``, of the columns given; dashes count as underscores, and ``also`` has more names for columns."""
     known = tuple(columns)
 
     def parse(text: str) -> tuple[str, str | None]:
@@ -75,5 +75,5 @@ def column_and_key(columns: Iterable[str], also: Mapping[str, str] | None = None
 
 
 def flatten(lists: Iterable[list[Value]] | None) -> tuple[Value, ...]:
-    """The items of an option that is repeatable and takes a list each time."""
+    """The items of a repeatable option that takes a list, without duplicates."""
     return tuple(dict.fromkeys(item for items in lists or () for item in items))

@@ -11,7 +11,7 @@ from ovstool.switch.accepts import port_modes
 from ovstool.switch.port import mtu
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
 
-_COLUMNS = {"mtu": "mtu_request", "trunk": "trunks"}  # of options that are named otherwise
+_COLUMNS = {"mtu": "mtu_request", "trunk": "trunks"}  # columns whose options have other names
 
 _vlan = number(0, 4095)
 
@@ -19,7 +19,7 @@ _vlan = number(0, 4095)
 class PortList(SwitchLister):
     """List ports
 
-    Ports of the bridges named, or of all bridges. A bond is one row, with type bond.
+    Lists the ports of the bridges named, or of all bridges. A bond is one row, with type bond.
 
     Examples:
       ovstool port list br0
@@ -31,7 +31,7 @@ class PortList(SwitchLister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="only ports of this bridge")
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="show only ports of this bridge")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -59,12 +59,12 @@ class PortAdd(SwitchWriter):
     """Add a port to a bridge
 
     If the port already exists with these settings, nothing changes; if it exists with different ones, the command fails
-    (exit code 4). If ovs-vswitchd cannot open the device, the port stays configured, to come up when the device does, and
+    (exit code 4). If ovs-vswitchd cannot open the device, the port stays configured and comes up when the device appears;
     the exit code is 6.
 
-    Options that Open vSwitch would ignore, truncate or misread are refused. VLANs and bonds take effect where flows use the
-    action NORMAL, as on a new bridge. A bond with LACP forwards nothing until LACP is negotiated, unless the port has
-    other_config:lacp-fallback-ab=true. A balance-tcp bond forwards nothing without LACP.
+    Options that Open vSwitch would ignore, truncate or misread are refused. VLANs and bonds take effect only for flows with
+    the action NORMAL, which a new bridge has. A bond with LACP forwards nothing until LACP is negotiated, unless the port
+    has other_config:lacp-fallback-ab=true. A balance-tcp bond forwards nothing without LACP.
 
     Examples:
       ovstool port add br0 eth1 --tag 10
@@ -88,31 +88,31 @@ class PortAdd(SwitchWriter):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         members = flatten(args.bond)
         if args.bond and len(members) < 2:
-            raise UsageError("--bond", "a bond has at least two members", "--bond eth2,eth3")
+            raise UsageError("--bond", "a bond needs at least two members", "--bond eth2,eth3")
         if len(members) < sum(map(len, args.bond or ())):
             raise UsageError("--bond", "a member is named twice")
         if args.port in members:
             raise UsageError("--bond", f"{quote(args.port)} is the name of the bond itself")
         if args.bond_mode and not members:
-            raise UsageError("--bond-mode", "goes with --bond", "--bond eth2,eth3")
+            raise UsageError("--bond-mode", "needs --bond", "--bond eth2,eth3")
         if members and (args.type or args.peer or args.remote_ip or args.key or args.option):
-            raise UsageError("--bond", "the members of a bond are devices, which have no type or options")
+            raise UsageError("--bond", "members of a bond are devices, without a type or options")
         try:
             return port.add(switch, args.bridge, args.port, _spec(args, members))
         except NotFound as error:
             if not lookup.by_name(switch, "Bridge", [args.port], ()):
                 raise
-            why = f"{quote(args.bridge)} is not a bridge, {quote(args.port)} is: the bridge comes first"
+            why = f"{quote(args.bridge)} is not a bridge, but {quote(args.port)} is; the bridge comes first"
             raise NotFound("port add", why, f"ovstool port add {quote(args.port)} {quote(args.bridge)}") from error
 
 
 class PortSet(SwitchWriter):
     """Change a port
 
-    Settings that are not given stay as they are. --option and --external-id add to the keys that are there; --trunk replaces
-    the trunks.
+    Settings that are not given stay unchanged. --option and --external-id add to the existing keys; --trunk replaces the
+    trunks.
 
-    When a device refuses its --mtu, the exit code is 6. After --unset mtu_request a device keeps the MTU that it has, and an
+    If a device rejects its --mtu, the exit code is 6. After --unset mtu_request a device keeps its current MTU, and an
     internal port follows the smallest MTU of the devices on its bridge.
 
     Examples:
@@ -175,7 +175,7 @@ def _range(text: str) -> range:
         return range(_vlan(text), _vlan(text) + 1)
     first, last = _vlan(low), _vlan(high)
     if last < first:
-        raise argparse.ArgumentTypeError(f"{text}: a range begins with its smaller end")
+        raise argparse.ArgumentTypeError(f"{text}: a range starts with the lower VLAN")
     return range(first, last + 1)
 
 
@@ -195,7 +195,7 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         choices=port_modes.VLAN_MODES,
         help=f"{', '.join(port_modes.VLAN_MODES)} (default: access with a tag, else trunk)",
     )
-    parser.add_argument("--peer", metavar="PORT", type=word, help="the patch port at the other end (makes it a patch port)")
+    parser.add_argument("--peer", metavar="PORT", type=word, help="the patch port at the other end (implies --type patch)")
     parser.add_argument("--remote-ip", metavar="IP", type=word, help="the other end of a tunnel")
     parser.add_argument("--key", metavar="K", type=word, help="tunnel key: a VNI, a GRE key, or flow")
     parser.add_argument("--option", metavar="K=V", action="append", type=key_value, help="a key of Interface.options; repeatable")
@@ -211,7 +211,7 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
     modes = f"{', '.join(port_modes.BOND_MODES)} (default: {port_modes.BOND_MODES[0]})"
     parser.add_argument("--bond-mode", metavar="M", choices=port_modes.BOND_MODES, help=f"how a bond shares traffic: {modes}")
     parser.add_argument(
-        "--lacp", metavar="L", choices=("active", "passive", "off"), help="LACP: active, passive (waits for the other end to begin) or off"
+        "--lacp", metavar="L", choices=("active", "passive", "off"), help="LACP: active, passive (waits for the other end to start) or off"
     )
 
 
@@ -222,7 +222,7 @@ def _spec(args: argparse.Namespace, members: tuple[str, ...]) -> port.PortSpec:
         if value is not None and options.setdefault(name, value) != value:
             raise UsageError(f"--{name.replace('_', '-')}", f"contradicts --option {name}")
     if args.peer and kind != "patch":
-        raise UsageError("--peer", f"is for patch ports, not for --type {kind}")
+        raise UsageError("--peer", f"is only for patch ports, not for --type {kind}")
     unset = tuple(getattr(args, "unset", None) or ())
     asked = {
         "tag": args.tag,

@@ -1,4 +1,4 @@
-"""ovstool qos: what a port may send; the keys of ``--queue`` are _QUEUE_KEYS, and which of them a type takes is in accepts/qos_types"""
+"""ovstool qos: shape what ports send. _QUEUE_KEYS has the keys of ``--queue``; accepts/qos_types says which of them each type takes"""
 
 import argparse
 from collections.abc import Callable
@@ -26,17 +26,17 @@ class QosSet(SwitchWriter):
     """Shape what ports send: a rate and queues (egress QoS)
 
     The command describes the port's whole QoS: queues that are not given are removed. With --merge only what is given
-    changes. Each port gets rows of its own. Traffic uses queue 0 unless a flow puts it into another (set_queue). A RATE is a
+    changes. Each port gets its own rows. Traffic uses queue 0 unless a flow puts it into another (set_queue). A RATE is a
     number and a unit, such as 200mbit or 1.5gbit. A queue is ID, or ID: followed by any of min=RATE, max=RATE, burst=SIZE,
-    priority=N (0 to 7, lowest first) and dscp=N. Problems visible in the database are noted at once; 'qos check' looks for
-    more. To limit what a port receives, see 'ovstool help police set'.
+    priority=N (0 to 7, lowest first) and dscp=N. Problems visible in the database are reported at once; 'qos check' looks
+    for more. To limit what a port receives, see 'ovstool help police set'.
 
     With linux-htb, the min of a queue is at least one MTU per second: 12 kbit/s for 1500 bytes. Spare bandwidth goes to the
     queues with the lowest priority number first, and among these in proportion to min (a min above 16 Mbit/s counts as 16
-    Mbit/s). The dscp of a queue is written into the packets that a flow puts into it. On the kernel datapath this is true of
-    queue 0 too: packets that use it by default keep their DSCP.
+    Mbit/s). The dscp of a queue marks the packets that a flow puts into it. On the kernel datapath this applies to queue 0
+    too: packets that use it by default keep their DSCP.
 
-    What each --type takes, as options and as keys of --other-config:
+    Options and --other-config keys of each --type:
       linux-htb       --max-rate, --queue with all its keys
       linux-hfsc      --max-rate, --queue with min, max, dscp
       linux-sfq       perturb (s), quantum (bytes)
@@ -48,11 +48,11 @@ class QosSet(SwitchWriter):
       egress-policer  --max-rate, --burst
       trtcm-policer   --max-rate, --burst, --queue with min, max, burst, dscp
 
-    The two policers are for DPDK ports and drop what exceeds the rate. They count the bytes of a packet without its Ethernet
+    The two policers are for DPDK ports and drop traffic above the rate. They count the bytes of a packet without its Ethernet
     header, so their rates are multiples of 8 bit/s. The default burst is 210 ms at the rate plus one frame, at least 128
     kbit. With trtcm-policer, min is the committed rate of a queue (cir), and max is its committed plus its excess rate
-    (eir); the port commits to the sum of the queues' min, and the queues share the rest of --max-rate. Both follow the
-    manual of Open vSwitch and have not been tested with DPDK.
+    (eir); the committed rate of the port is the sum of the queues' min, and the queues share the rest of --max-rate. Both
+    follow the Open vSwitch manual and have not been tested with DPDK.
 
     Examples:
       ovstool qos set eth1 --max-rate 200mbit
@@ -73,13 +73,13 @@ class QosSet(SwitchWriter):
             help=f"kind of shaping: {', '.join(qos_types.NAMES)}; linux- may be left out (default: {qos_types.DEFAULT})",
         )  # fmt: skip
         parser.add_argument(
-            "--max-rate", metavar="RATE", type=parsed_by(units.parse_rate), help="rate of all queues together, such as 200mbit"
+            "--max-rate", metavar="RATE", type=parsed_by(units.parse_rate), help="total rate of all queues, such as 200mbit"
         )
         parser.add_argument(
             "--burst",
             metavar="SIZE",
             type=parsed_by(units.parse_size),
-            help="for the policers: how much may be sent in a burst, such as 64kB",
+            help="burst size of a policer, such as 64kB",
         )
         parser.add_argument(
             "--queue",
@@ -92,14 +92,14 @@ class QosSet(SwitchWriter):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="install the QoS again even if the database has it already, in case the datapath has lost it",
+            help="reinstall the QoS even if the database is unchanged, in case the datapath has lost it",
         )
         parser.add_argument(
             "--other-config",
             metavar="K=V",
             action="append",
             type=key_value,
-            help="a key of QoS.other_config, written as it is, such as limit=1000; repeatable",
+            help="a key of QoS.other_config, written unchanged, such as limit=1000; repeatable",
         )
         return parser
 
@@ -113,9 +113,9 @@ class QosSet(SwitchWriter):
         if not (args.type or args.max_rate or args.burst or config or queues):
             raise UsageError("qos set", "nothing to set", "--max-rate 200mbit, or 'ovstool qos clear PORT' to remove the QoS")
         if args.force and args.merge:
-            raise UsageError("--force", "does not work with --merge", "the whole QoS of the port")
+            raise UsageError("--force", "does not work with --merge", "--force with the whole QoS of the port")
         if args.force and args.no_wait:
-            raise UsageError("--force", "does not work with --no-wait: ovs-vswitchd must see the port with another type first")
+            raise UsageError("--force", "does not work with --no-wait: ovs-vswitchd must first see the port with another type")
         spec = qos.QosSpec(args.type, args.max_rate, args.burst, config, queues, merge=args.merge, reinstall=args.force)
         advice = shaping_rules.advice(switch, args.ports)
         changes = qos.set(switch, args.ports, spec, advice.look)
@@ -124,7 +124,7 @@ class QosSet(SwitchWriter):
 
 
 class QosClear(SwitchWriter):
-    """Remove the QoS of ports, with the QoS and Queue rows that only they used
+    """Remove the QoS of ports, and the QoS and Queue rows that only they used
 
     This also deletes the flows that 'qos steer' added for these ports.
 
@@ -144,7 +144,7 @@ class QosClear(SwitchWriter):
 
 
 class QosList(SwitchLister):
-    """List the ports that have a QoS
+    """List the ports with QoS
 
     Example:
       ovstool qos list
@@ -160,8 +160,8 @@ class QosList(SwitchLister):
 class QosShow(SwitchShow):
     """Show the QoS of a port and its queues
 
-    Rates are in bit/s, bursts in bits. The counters of each queue are read live over OpenFlow, and are null where that is
-    not possible.
+    Rates are in bit/s, bursts in bits. The counters of each queue are read live over OpenFlow; they are null if that is not
+    possible.
 
     Examples:
       ovstool qos show eth1
@@ -180,8 +180,8 @@ class QosShow(SwitchShow):
 class QosGc(SwitchWriter):
     """Delete the QoS and Queue rows that nothing refers to
 
-    ovstool leaves no such rows behind, but 'ovs-vsctl del-br' and 'ovs-vsctl clear port qos' do. Rows that are in use by a
-    port are never touched, no matter who created them.
+    ovstool leaves no such rows behind, but 'ovs-vsctl del-br' and 'ovs-vsctl clear port qos' do. Rows that a port uses are
+    never touched, no matter who created them.
 
     Examples:
       ovstool qos gc --dry-run
@@ -209,7 +209,7 @@ def _queue(text: str) -> tuple[int, qos.QueueSpec]:
         if before.isdecimal() and "=" in behind:
             raise UsageError("=", "a colon follows the ID", f"{before}:{behind}")
         if "=" in ident:
-            raise UsageError("its ID is missing", "it comes first", f"0:{text}")
+            raise UsageError("no queue ID", "it comes first", f"0:{text}")
         queue = number(0, MAX_QUEUE - 1)(ident)
         asked: dict[str, int] = {}
         for item in rest.split(",") if colon else ():

@@ -1,4 +1,4 @@
-"""ovstool qos explain, and the page that it prints"""
+"""ovstool qos explain and its page"""
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from ovstool.switch_command import SwitchShow, addressed
 if TYPE_CHECKING:
     from ovstool.remedy import FindingRow
 
-_MANY = 10  # flows to a queue that a page names
-_BELOW = " " * 16  # a further line of a queue, below what the first one says
+_MANY = 10  # flows shown for a queue
+_BELOW = " " * 16  # indentation of the further lines of a queue
 
 
 class _Explanation(NamedTuple):
-    """What was found out of a port, and its problems as they are printed."""
+    """The state of a port, and its problems as they are printed."""
 
     explained: Explained
     problems: "Sequence[FindingRow]"
@@ -30,9 +30,9 @@ class _Explanation(NamedTuple):
 class QosExplain(SwitchShow):
     """Explain the QoS of a port, from configuration to packets
 
-    Shows what is configured; what the datapath has of it, according to ovs-vswitchd ('qos/show') and the kernel (tc); what
-    each queue has sent; the flows that lead to it; where all other traffic goes; and each problem with something to try. The
-    exit code is 0 whatever it finds; scripts should use 'qos check'.
+    Shows what is configured; what is installed in the datapath, according to ovs-vswitchd ('qos/show') and the kernel (tc);
+    what each queue has sent, and which flows use it; where all other traffic goes; and each problem with a remedy. The exit
+    code is 0 whatever it finds; scripts should use 'qos check'.
 
     Examples:
       ovstool qos explain eth1
@@ -54,7 +54,7 @@ class QosExplain(SwitchShow):
         return super().as_object(shown.explained, args) | {"problems": shown.problems}
 
     def page_of_interface(self, name: str, host: str | None, args: argparse.Namespace) -> list[str]:
-        """The page of the port that an interface is of, on one of the hosts of a command; with what is noted."""
+        """The page of the port that an interface belongs to, on one of the command's hosts, with its notes."""
         target = next((target for target in args.targets if target.name == host or not host), None)
         asked = Answer.awaited(target)
         with self.answer(asked, argparse.Namespace(**vars(args) | {"port": name})) as answer:
@@ -69,7 +69,7 @@ class QosExplain(SwitchShow):
 
 
 def page(explained: Explained, problems: "Sequence[FindingRow]") -> Iterator[str]:
-    """A line for each thing, in the order in which a packet meets them."""
+    """The lines of the page, in the order in which a packet passes through."""
     yield f"{explained.port} on bridge {explained.bridge}, {explained.datapath} datapath"
     for interface in explained.interfaces:
         yield f"  interface     {_interface_words(interface)}"
@@ -111,8 +111,8 @@ def _policed_words(explained: Explained) -> str:
 
 
 def _queue_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
-    nothing = "nothing: ovs-vswitchd created it by itself, or its row is gone"
-    asked = (_words(queue.asked._asdict()) or "nothing of its own") if queue.asked else nothing
+    nothing = "nothing: ovs-vswitchd created it on its own, or its row is gone"
+    asked = (_words(queue.asked._asdict()) or "no settings of its own") if queue.asked else nothing
     yield f"  queue {queue.queue:<8}asked  {asked}"
     yield f"{_BELOW}has    {_has_words(queue, explained)}"
     yield f"{_BELOW}sent   {_sent_words(queue)}"
@@ -135,14 +135,14 @@ def _sent_words(queue: ExplainedQueue) -> str:
 
 
 def _flow_lines(queue: ExplainedQueue, explained: Explained) -> Iterator[str]:
-    """A line for each flow that leads to a queue, as far as a page has room, or one that there is none."""
+    """A line for each flow that uses a queue, up to _MANY; a single line if there are none."""
     if queue.flows is None:
         yield "not known"
     elif not queue.flows:
-        yield "none" if queue.queue else "none; it gets what no flow puts into another queue"
+        yield "none" if queue.queue else "none; it gets all traffic that no flow puts into another queue"
     for flow in (queue.flows or ())[:_MANY]:
         where = "" if flow.bridge == explained.bridge else f"{flow.bridge}: "
-        yield f"{where}{shaping.in_words(flow)} ({units.counted(flow.packets or 0, 'packet')}{'' if flow.certain else ', wherever they leave'})"
+        yield f"{where}{shaping.in_words(flow)} ({units.counted(flow.packets or 0, 'packet')}{'' if flow.certain else ', on any output port'})"
     if queue.flows and len(queue.flows) > _MANY:
         yield f"and {len(queue.flows) - _MANY} more"
 

@@ -1,4 +1,4 @@
-"""ovstool stats record and plot: readings to a file, and drawings of that"""
+"""ovstool stats record and plot: readings to a file, and plots of it"""
 
 import argparse
 import os
@@ -23,12 +23,12 @@ from ovstool.terminal.window import encoding_of, window_width
 class StatsRecord(SwitchCommand):
     """Append readings of counters to a file
 
-    Records raw counters with their times, so that nothing is lost to averaging: one line per port and reading. The suffix of
-    FILE decides the format: CSV (.csv), or SQLite (.db, .sqlite, .sqlite3) with the table 'readings', which can be read
-    while it is being written. An existing recording is continued. Without PORT all ports are recorded, including those added
-    later; with an --interval under half a second, tunnels and patch ports then have no values ('ovstool help stats'). Ctrl-C
-    ends the recording. However it ends, even killed or with the disk full, every line in the file is complete. A terminal
-    shows the progress.
+    Records raw counters with timestamps, so that nothing is lost to averaging: one line per port and reading. The extension
+    of FILE selects the format: CSV (.csv), or SQLite (.db, .sqlite, .sqlite3) with the table 'readings', which can be read
+    while it is being written. An existing recording is appended to. Without PORT all ports are recorded, including those
+    added later; with an --interval under half a second, tunnels and patch ports then have no values ('ovstool help stats').
+    Ctrl-C ends the recording. Every line in the file is complete, even if the command is killed or the disk is full. On a
+    terminal the progress is shown.
 
     Examples:
       ovstool stats record eth1.csv eth1
@@ -45,8 +45,8 @@ class StatsRecord(SwitchCommand):
             "--interval", metavar="S", type=interval, default=1.0, help="seconds between readings, 0.001 or more (default: 1)"
         )
         end = parser.add_mutually_exclusive_group()
-        end.add_argument("--count", metavar="N", type=number(1, 10**9), help="number of readings of each port (default: until Ctrl-C)")
-        end.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to record for")
+        end.add_argument("--count", metavar="N", type=number(1, 10**9), help="stop after N readings of each port (default: until Ctrl-C)")
+        end.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="stop after S seconds")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -79,13 +79,13 @@ class StatsRecord(SwitchCommand):
 class StatsPlot(SwitchCommand):
     """Draw the rates in a recording, or live
 
-    From FILE as 'stats record' wrote it. Without -o it is drawn here, with characters. An image has a panel for each port: an area for
-    what it received, a line for what it sent. Each rate is an average over the time between two readings and drawn as a step over
-    exactly that time. Nothing is drawn where nothing is known: over a reset of the counters, which is marked, and while nobody
-    recorded. Of more than 12 ports those with the most traffic are drawn.
+    FILE is a recording by 'stats record'. Without -o the plot is printed, drawn with characters. An image has a panel for each port:
+    an area for received traffic, a line for sent traffic. Each rate is an average between two readings and drawn as a step over
+    exactly that time. The plot has gaps where the rate is unknown: at a counter reset, which is marked, and where nothing was
+    recorded. If there are more than 12 ports, only those with the most traffic are drawn.
 
-    With --live there is no FILE, and the rates of up to 8 ports are drawn on the terminal as they are measured, every --interval
-    seconds. Without PORT all ports are drawn, if the switch has no more than 8. ? names the keys, q quits.
+    With --live there is no FILE: the rates of up to 8 ports are drawn on the terminal as they are measured, every --interval seconds.
+    Without PORT all ports are drawn, if the switch has no more than 8. ? lists the keys, q quits.
 
     Examples:
       ovstool stats plot eth1.csv
@@ -97,12 +97,12 @@ class StatsPlot(SwitchCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", nargs="?", help="a recording: NAME.csv, NAME.db, NAME.sqlite or NAME.sqlite3")
-        parser.add_argument("ports", metavar="PORT", nargs="*", help="name of a port in it (default: all)")
+        parser.add_argument("ports", metavar="PORT", nargs="*", help="name of a port in the recording (default: all)")
         parser.add_argument("--live", action="store_true", help="draw the rates of the switch's ports live on the terminal")
         parser.add_argument("--interval", metavar="S", type=interval, help="seconds between live readings, 0.001 or more (default: 1)")
-        parser.add_argument("-o", "--output", metavar="FILE", help="draw into this file, NAME.svg or NAME.png (needs matplotlib)")
+        parser.add_argument("-o", "--output", metavar="FILE", help="write an image to this file, NAME.svg or NAME.png (needs matplotlib)")
         parser.add_argument("--style", choices=plot_image.STYLES, help="how an image connects the averages (default: step)")
-        parser.add_argument("--packets", action="store_true", help="packets instead of bits")
+        parser.add_argument("--packets", action="store_true", help="plot packets instead of bits")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -119,7 +119,7 @@ class StatsPlot(SwitchCommand):
         from ovstool.terminal.live.plot import MOST_PORTS, Plot
 
         if args.output is not None or args.style:
-            raise UsageError("--live", "draws on the terminal", "ovstool stats record FILE, then ovstool stats plot FILE -o IMAGE")
+            raise UsageError("--live", "draws only on the terminal", "ovstool stats record FILE, then ovstool stats plot FILE -o IMAGE")
         args.ports = [args.file, *args.ports] if args.file is not None else []
         if not has_keyboard() or not self.app.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
             raise UsageError("--live", "needs a terminal", shlex.join(["ovstool", "stats", "record", "FILE.csv", *args.ports]))
@@ -130,7 +130,7 @@ class StatsPlot(SwitchCommand):
             for answer in answers:
                 ports = len(answer.result.rows) * max(len(args.targets), 1)
                 if ports > MOST_PORTS:
-                    raise UsageError("--live", f"draws {MOST_PORTS} ports at most, not {ports}", "ovstool stats plot --live PORT PORT")
+                    raise UsageError("--live", f"draws at most {MOST_PORTS} ports, not {ports}", "ovstool stats plot --live PORT PORT")
                 yield answer
 
         return self.take_samples(args, lambda answers: show_live(self, plot, few(answers), args))
@@ -139,10 +139,10 @@ class StatsPlot(SwitchCommand):
         if args.file is None:
             raise UsageError("stats plot", "needs a recording, or --live", "ovstool help stats plot")
         if args.interval:
-            raise UsageError("--interval", "goes with --live; a recording has its own")
+            raise UsageError("--interval", "needs --live; a recording has its own interval")
         if not os.path.splitext(args.file)[1] and not os.path.exists(args.file):
             hint = shlex.join(["ovstool", "stats", "plot", "--live", args.file, *args.ports])
-            raise UsageError(quote(args.file), "not a recording, whose name ends in .csv, .db, .sqlite or .sqlite3", hint)
+            raise UsageError(quote(args.file), "not a recording: its name must end in .csv, .db, .sqlite or .sqlite3", hint)
         if args.output is not None:
             plot_image.require_image(args.output)
         elif args.style == "line":
@@ -150,7 +150,9 @@ class StatsPlot(SwitchCommand):
         readings = recording.Recording(args.file, lambda text: self.note(text, args))
         picture = pictures.picture(args.file, readings, args.ports, args.packets)
         if picture.left_out:
-            self.note(f"the {pictures.MOST_PORTS} ports with the most traffic; {picture.left_out} more are in {args.file}", args)
+            self.note(
+                f"only the {pictures.MOST_PORTS} ports with the most traffic are shown; {picture.left_out} more are in {args.file}", args
+            )
         if args.output is not None:
             plot_image.draw(picture, args.output, args.style or "step")
             return

@@ -19,7 +19,7 @@ from ovstool.switch import Change
 
 
 class _OnDirectory(Command):
-    """What the sandbox commands have in common: the directory it is in"""
+    """The base of all sandbox commands, with the option for the directory"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -41,7 +41,7 @@ class _OnDirectory(Command):
 
 
 class _Changing(_OnDirectory, TableCommand):
-    """The sandbox commands that tell what became of it"""
+    """The sandbox commands that print what changed"""
 
     columns = Change._fields
     formatter_default = "lines"
@@ -51,7 +51,7 @@ class _Changing(_OnDirectory, TableCommand):
 
 
 class _WithDatapath(_OnDirectory):
-    """The sandbox commands that may have to start one"""
+    """The sandbox commands that may start one"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -64,22 +64,22 @@ class _WithDatapath(_OnDirectory):
         return parser
 
     def borrowed(self, args: argparse.Namespace) -> AbstractContextManager[sandbox.Sandbox]:
-        """The one that is running, else a temporary one"""
+        """The running sandbox, else a temporary one"""
         return sandbox.borrowed(args.dir, args.datapath, time_for(args), partial(self.note, parsed_args=args))
 
 
 def _directory(text: str) -> Path:
-    """argparse type: a path; an empty one, as of a script's unset variable, is not the working directory."""
+    """argparse type: a path; an empty one, from a script's unset variable, must not mean the working directory."""
     return Path(word(text))
 
 
 def _exports(running: sandbox.Sandbox) -> str:
-    """A line for a shell, after which every command in it talks to the sandbox"""
+    """The shell command after which every command in that shell talks to the sandbox"""
     return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in running.environ.items())
 
 
 def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
-    """Lines that a shell can take as they are"""
+    """Lines that can be pasted into a shell"""
     yield f"# to use it: 'ovstool sandbox shell --dir {shlex.quote(str(started.directory))}', or in any shell:"
     yield _exports(started)
     if started.namespace:
@@ -89,13 +89,13 @@ def _how_to_use(started: sandbox.Sandbox) -> Iterator[str]:
 
 
 class SandboxStart(_WithDatapath, _Changing):
-    """Start a private switch to try things on
+    """Start a private switch for experiments
 
-    It has an ovsdb-server and an ovs-vswitchd of its own, and a bridge br0 with the ports eth1 and eth2. The machine's
-    own switch is not touched.
+    It has its own ovsdb-server and ovs-vswitchd, and a bridge br0 with the ports eth1 and eth2. The machine's own switch is
+    not touched.
 
-    With --datapath netdev or system the switch has a network namespace of its own, and so has a host on each port. The hosts
-    have the addresses 10.0.0.1 and 10.0.0.2, the switch has 10.0.0.254. How to use them is printed on stderr.
+    With --datapath netdev or system the switch has its own network namespace, and so does a host on each port. The hosts have
+    the addresses 10.0.0.1 and 10.0.0.2, the switch has 10.0.0.254. Instructions for using them are printed on stderr.
 
     Examples:
       ovstool sandbox start
@@ -126,7 +126,7 @@ class SandboxStop(_Changing):
 class SandboxEnv(_OnDirectory):
     """Print the environment of the private switch, for a shell's 'eval'
 
-    Exit code 3 when no sandbox is running.
+    The exit code is 3 if no sandbox is running.
 
     Examples:
       ovstool sandbox env
@@ -145,8 +145,8 @@ class SandboxRun(_WithDatapath):
 
     If no sandbox is running, one is started for the command and stopped afterwards. The command's environment makes ovstool
     and Open vSwitch's own programs talk to the sandbox. Unless the datapath is dummy, the command runs in the network
-    namespace of the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 are the names of the hosts' namespaces. The exit code is that of
-    the command.
+    namespace of the switch, and $OVSTOOL_H1 and $OVSTOOL_H2 name the namespaces of the hosts. The exit code is that of the
+    command.
 
     Examples:
       ovstool sandbox run -- ovs-vsctl show

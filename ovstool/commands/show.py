@@ -9,15 +9,14 @@ from ovstool.switch import Switch, tree
 from ovstool.switch_command import SwitchShow
 from ovstool.terminal.formats import flat
 
-_BUILT_IN = {"<built-in>": "(built-in)"}  # what ovs-vswitchd writes for a datapath that is part of it
+_BUILT_IN = {"<built-in>": "(built-in)"}  # ovs-vswitchd's version of a datapath that is part of it
 
 
 class Show(SwitchShow):
     """Show the switch as a tree
 
-    Shows the versions of Open vSwitch and of its datapaths, where they are known; bridges, controllers and whether they are
-    connected, sFlow, ports with their VLANs, QoS and policing, and interfaces with their errors. -f json prints the same as
-    one object.
+    Shows the versions of Open vSwitch and of its datapaths, if known; bridges, controllers and whether they are connected,
+    sFlow, ports with their VLANs, QoS and policing, and interfaces with their errors. -f json prints the same as one object.
 
     Examples:
       ovstool show
@@ -26,7 +25,7 @@ class Show(SwitchShow):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="only this bridge")
+        parser.add_argument("bridges", metavar="BRIDGE", nargs="*", help="show only this bridge")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

@@ -26,24 +26,25 @@ _BURSTS_FOR_S = 10.0
 class Stats(SwitchStream):
     """Show counters, rates and bursts of ports, once or live; record and plot them
 
-    Packets and bytes as the device has counted them, including those before it became a port. Without PORT all ports; a bond has
-    a row for each member. A counter that the device lacks is null. The counters are read live over OpenFlow; where that cannot be
-    done they are those of the database, which ovs-vswitchd refreshes every 5 seconds, and a note says so. How often a network card
-    updates its counters is up to its driver.
+    Shows packets and bytes as counted by the device, including those from before it became a port. Without PORT all ports are
+    shown; a bond has a row for each member. A counter that the device does not support is null. Counters are read live over
+    OpenFlow; if that is not possible, they come from the database, which ovs-vswitchd refreshes every 5 seconds, and a note says
+    so. How often a network card updates its counters depends on its driver.
 
-    Tunnels and patch ports are not devices. ovs-vswitchd counts for them, from when it started or the port was added, and updates
-    the counters every half second (other_config:max-revalidator). With a shorter --interval, or with --bursts, such a port is
-    refused; where no PORT is named it is null. What a tunnel sends on the userspace datapath, Open vSwitch counts twice.
+    Tunnels and patch ports are not devices: ovs-vswitchd counts their traffic since it started or the port was added, and updates
+    the counters every half second (other_config:max-revalidator). A shorter --interval, or --bursts, is refused for such a port;
+    without PORT its values are null. On the userspace datapath Open vSwitch counts packets sent by a tunnel twice.
 
-    With --rate, bit/s and packets/s between two readings. interval_s is the time between them as measured, to about 0.1 ms: with
-    --interval 0.001 a rate may be a tenth off. A counter that went backwards, or a port that was away, gives no rate but 'reset'.
-    With --count or --watch rows are printed as they are measured, with -f json one object a line. On a terminal --watch shows a live
-    table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows 'qos explain' of a port, ? names every key, q quits.
+    --rate shows bit/s and packets/s between two readings. interval_s is the measured time between them, accurate to about 0.1 ms:
+    with --interval 0.001 a rate may be off by 10%. If a counter went backwards, or the port was gone for a while, there is no rate
+    and 'reset' is true. With --count or --watch rows are printed as they are measured, with -f json one object per line. On a
+    terminal --watch shows a live table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows 'qos explain' of a
+    port, ? lists all keys, q quits.
 
-    With --bursts, the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
-    and the longest time above 95% of the link's speed or the QoS's max-rate. On a terminal a line says how far it is.
+    --bursts shows the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
+    and the longest time above 95% of the link speed or the QoS max-rate. On a terminal the progress is shown.
 
-    A port named record or plot goes after '--'.
+    Put a port named record or plot after '--'.
 
     Examples:
       ovstool stats eth1
@@ -57,13 +58,13 @@ class Stats(SwitchStream):
         parser = super().get_parser(prog_name)
         add_source_options(parser)
         parser.add_argument("ports", metavar="PORT", nargs="*", help=f"port to show: {PORT_NAME}")
-        parser.add_argument("--long", action="store_true", help="every counter that the switch has")
-        parser.add_argument("--queues", action="store_true", help="what the queues of ports sent")
+        parser.add_argument("--long", action="store_true", help="show all counters that the switch has")
+        parser.add_argument("--queues", action="store_true", help="show what the queues of the ports sent")
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--rate", action="store_true", help="bits and packets a second, over --interval")
-        what.add_argument("--bursts", action="store_true", help="the distribution of rates over short windows")
+        what.add_argument("--rate", action="store_true", help="show bits and packets per second, over --interval")
+        what.add_argument("--bursts", action="store_true", help="show the distribution of rates over short windows")
         parser.add_argument("--interval", metavar="S", type=interval, help="seconds between readings, 0.001 or more (default: 1)")
-        parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="seconds to measure bursts for (default: 10)")
+        parser.add_argument("--for", metavar="S", type=seconds, dest="for_s", help="stop measuring bursts after S seconds (default: 10)")
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--count", metavar="N", type=number(1, _MOST), help="print N rates of each port, then stop")
         end.add_argument("--watch", action="store_true", help="show rates until Ctrl-C (implies --rate)")
@@ -106,7 +107,7 @@ class Stats(SwitchStream):
         return QosExplain(self.app, None, "qos explain").page_of_interface(seen.row.port, seen.host, args)
 
     def _bursts(self, switch: Switch, args: argparse.Namespace) -> list[Burst]:
-        from ovstool.switch import qos  # counters and rates do without
+        from ovstool.switch import qos  # counters and rates do not need it
         from ovstool.terminal.live.progress import Counting
 
         interval_s = args.interval or _BURSTS_S
@@ -121,19 +122,19 @@ class Stats(SwitchStream):
             known = [speeds.get(port), shaped.get(port) if direction == "tx" else None]
             return min((bps for bps in known if bps), default=None)
 
-        is_alone = len(args.targets) <= 1  # of several hosts there is a bar
+        is_alone = len(args.targets) <= 1  # for several hosts there is a progress bar
         with Counting(self.app.stderr, args.verbose_level == 1 and is_alone, for_s) as counting:
             return stats.bursts((list(counting.count(sample)) for sample in stats.readings(switch, spec)), limit)
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """The options that say which counters are read, and how."""
-    parser.add_argument("--bridge", metavar="B", type=word, help="only ports of this bridge")
+    """The options for which counters are read, and how."""
+    parser.add_argument("--bridge", metavar="B", type=word, help="only the ports of this bridge")
     parser.add_argument(
         "--source",
         choices=sampling.SOURCES,
         default="auto",
-        help="which counters: openflow (live), ovsdb (refreshed every 5 s), or auto: openflow where it can be reached (default)",
+        help="source of the counters: openflow (live), ovsdb (refreshed every 5 s), or auto: openflow if reachable (default)",
     )
 
 
@@ -146,7 +147,7 @@ def interval(text: str) -> float:
 
 
 def _require_sense(args: argparse.Namespace) -> None:
-    """Refuse combinations that cannot be meant."""
+    """Raise UsageError for combinations of options that make no sense."""
     if len(args.ports) > 1 and args.ports[1].endswith(_OF_RECORDINGS):
         import shlex
         from difflib import get_close_matches
@@ -155,19 +156,19 @@ def _require_sense(args: argparse.Namespace) -> None:
             hint = shlex.join(["ovstool", "stats", meant, *args.ports[1:]])
             raise UsageError("stats", f"{quote(args.ports[1])} is a recording, not a port", hint)
     if args.count and not args.rate:
-        raise UsageError("--count", "goes with --rate", f"--rate --count {args.count}")
+        raise UsageError("--count", "needs --rate", f"--rate --count {args.count}")
     if args.watch and args.bursts:
         raise UsageError("--watch", "shows rates, not bursts")
     if args.interval and not (args.rate or args.bursts):
-        raise UsageError("--interval", "counters are read once", f"--rate --interval {args.interval:g}")
+        raise UsageError("--interval", "without --rate counters are read only once", f"--rate --interval {args.interval:g}")
     if args.for_s and not args.bursts:
-        raise UsageError("--for", "goes with --bursts", f"--bursts --for {args.for_s:g}")
+        raise UsageError("--for", "needs --bursts", f"--bursts --for {args.for_s:g}")
     if args.queues and (args.bursts or args.long):
-        raise UsageError("--queues", f"cannot be had with {'--bursts' if args.bursts else '--long'}")
+        raise UsageError("--queues", f"does not work with {'--bursts' if args.bursts else '--long'}")
     if args.long and (args.rate or args.bursts):
         raise UsageError("--long", "shows counters, not rates")
     if args.queues and args.source == "ovsdb":
-        raise UsageError("--queues", "the database has no counters of queues", "--source openflow")
+        raise UsageError("--queues", "the database has no queue counters", "--source openflow")
 
 
 def _spec(args: argparse.Namespace, **how_often: Any) -> sampling.SamplingSpec:

@@ -1,1 +1,1 @@
-"""What Tab offers in a shell: its line is read, what may come is found, and what only a switch knows is asked for."""
+"""Tab completion: read the shell's line, find the candidates, and query the switch for names that only it has."""

@@ -1,4 +1,4 @@
-"""What may come where the cursor is. Pure: what a switch, an inventory or this machine has to say is asked for through ``Ask``."""
+"""The candidates at the cursor. Pure: names from a switch, an inventory or this machine are requested through ``Ask``."""
 
 import os
 import stat
@@ -15,12 +15,12 @@ _PROTOCOLS = tuple(f"OpenFlow1{minor}" for minor in range(6))
 _DATABASES = ("unix:", "tcp:", "ssl:")
 
 
-Ask = Callable[..., Sequence[str]]  # ask("queues", "eth1"): the names of a kind that there are; none when nobody can be asked
-Candidates = dict[str, str]  # words that may come, and what each is; plain text, as there may be 10,000 of them
+Ask = Callable[..., Sequence[str]]  # ask("queues", "eth1"): the existing names of a kind; empty if they cannot be found out
+Candidates = dict[str, str]  # candidates and their descriptions; plain text, because there may be 10,000 of them
 
 
 def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
-    """All that may come, each beginning with what is typed."""
+    """All candidates, each starting with the text typed so far."""
     found = _options(commands, place) if place.is_option else _words(commands, place) | _of_values(place, ask)
     if not found and not place.typed and _is_complete(place):
         found = _options(commands, place, common=False)
@@ -29,12 +29,12 @@ def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
     if place.values and not (place.head or place.scan.literal):  # a name that begins with a dash would be read as an option
         fit = {text: about for text, about in fit.items() if text[:1] != "-"}
     if is_open(begin):
-        fit.pop(begin, None)  # it is there already
+        fit.pop(begin, None)  # already typed in full
     return fit
 
 
 def is_open(text: str) -> bool:
-    """Whether more of the same word is to come."""
+    """Whether the same word continues after this text."""
     return text[-1:] in _OPEN
 
 
@@ -55,7 +55,7 @@ def _may_come(option: Option, place: Place) -> bool:
 
 
 def _spelt(option: Option, typed: str) -> Sequence[str]:
-    """The names of an option; its letter only where one is typed, or is all that there is."""
+    """The names of an option; its letter only if that is typed, or is its only name."""
     return [name for name in option.names if name.startswith("--") or name == typed] or option.names
 
 
@@ -85,7 +85,7 @@ def _of_values(place: Place, ask: Ask) -> Candidates:
 
 
 def _fitting(place: Place, words: Iterable[str]) -> Candidates:
-    """Those of the words that go on as what is typed does, and have not been given yet."""
+    """The words that start with the text typed so far and have not been given yet."""
     head, typed, own = place.head, place.typed, frozenset(place.own)
     return dict.fromkeys([f"{head}{word}" for word in words if word.startswith(typed) and word not in own], "")
 
@@ -109,7 +109,7 @@ def _queues(place: Place, ask: Ask) -> Iterable[str]:
 
 
 def _queue_keys(place: Place, ask: Ask) -> Iterator[str]:
-    """``ID:KEY=VALUE,...``: the IDs that there are when they are merged with, and the keys that have not been given."""
+    """``ID:KEY=VALUE,...``: the existing IDs with --merge, and the keys that have not been given."""
     ident, colon, rest = place.typed.partition(":")
     if not colon:
         there = _queues(place, ask) if "--merge" in place.given else ()
@@ -134,7 +134,7 @@ def _databases(place: Place, ask: Ask) -> Iterator[str]:
 
 
 def _sockets(begin: str) -> Iterator[str]:
-    """The sockets and folders whose paths begin so."""
+    """The sockets and folders whose paths start with ``begin``."""
     folder, slash, name = begin.rpartition("/")
     try:
         with os.scandir(f"{folder}{slash}" or ".") as entries:

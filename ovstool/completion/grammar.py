@@ -1,18 +1,18 @@
-"""What a command line is made of, and what is to come where the cursor is. Pure; what there is to say is in ``command_line``.
+"""The grammar of a command line, and what is expected at the cursor. Pure; the commands themselves are in ``command_line``.
 
-Words are taken as ``shell.py`` and ``parser.py`` take them: options in any order among the arguments, none abbreviated.
+Words are parsed as in ``shell.py`` and ``parser.py``: options in any order among the arguments, none abbreviated.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-Values = str | tuple[str, ...]  # the words that there are, or the name of their kind; an empty one is text that nobody can know
+Values = str | tuple[str, ...]  # the possible words, or the name of their kind; empty for free text
 
 
 class Option(NamedTuple):
-    """An option of a command. ``values`` None: it takes none. ``excludes``: options that do not go with it.
+    """An option of a command. ``values`` None: it takes none. ``excludes``: options that cannot be combined with it.
 
-    ``rare`` are values that are offered only where none of ``values`` begins with what is typed.
+    ``rare`` are values that are offered only if none of ``values`` starts with the text typed.
     """
 
     names: tuple[str, ...]
@@ -24,21 +24,21 @@ class Option(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """A word of a command that is no option; ``repeats``: as many as there are to come."""
+    """A positional argument of a command; ``repeats``: it may be given any number of times."""
 
     values: Values
     repeats: bool = False
 
 
 class Columns(NamedTuple):
-    """The columns of what a command prints when these options are given."""
+    """The columns of a command's output if these options are given."""
 
     options: tuple[str, ...]
     names: tuple[str, ...]
 
 
 class Command(NamedTuple):
-    """``output``: the options of what it prints, "rows" or "object"; none of a command that prints nothing of the kind."""
+    """A command. ``output``: its kind of output options, "rows" or "object"; empty for a command without."""
 
     about: str
     arguments: tuple[Argument, ...]
@@ -48,7 +48,7 @@ class Command(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """All of the command line: nouns with what they are about, commands by name, and the options that many of them have."""
+    """The whole command line: nouns with descriptions, commands by name, and the options that many commands share."""
 
     nouns: dict[str, str]
     commands: dict[str, Command]
@@ -63,9 +63,9 @@ class Commands(NamedTuple):
 
 
 class Scan:
-    """Words as they are understood, one after the other.
+    """The words of a line, parsed one after the other.
 
-    ``given`` has the values of each option, by the first of its names; ``pending`` is one whose value comes next.
+    ``given`` has the values of each option, by the first of its names; ``pending`` is an option whose value comes next.
     """
 
     def __init__(self, commands: Commands, words: Iterable[str]):
@@ -74,7 +74,7 @@ class Scan:
         self.given: dict[str, list[str]] = {}
         self.arguments: list[str] = []
         self.pending: Option | None = None
-        self.literal = False  # behind --
+        self.literal = False  # after --
         self._verb_may_come = False
         for word in words:
             self._take(word)
@@ -92,7 +92,7 @@ class Scan:
         return next((option for option in self._commands.options_of(self.command) if name in option.names), None)
 
     def joined(self, word: str) -> tuple[Option | None, int]:
-        """The option that has its value in the same word, as in ``--db=unix:`` and ``-fjson``, and where that begins."""
+        """The option that has its value in the same word, as in ``--db=unix:`` and ``-fjson``, and where the value starts."""
         if word.startswith("--"):
             name, equals, _ = word.partition("=")
             found = self.option(name) if equals else None
@@ -139,10 +139,10 @@ class Scan:
 
 
 class Place(NamedTuple):
-    """Where the cursor is: what has been given elsewhere on the line, and what the word is to be.
+    """The position of the cursor: what is given elsewhere on the line, and what is expected here.
 
-    Exactly one of these comes here: an option (``is_option``); a value of ``values``, or else of ``rare``, of which ``head`` stands before
-    it in the word; or a word of a command, when both are not. ``own`` are the values that the same option or argument has already.
+    Exactly one of these is expected: an option (``is_option``); a value of ``values``, or else of ``rare``, preceded by ``head`` in the same
+    word; or, with neither, a word of a command's name. ``own`` are the values that the same option or argument has already.
     """
 
     scan: Scan
@@ -156,7 +156,7 @@ class Place(NamedTuple):
 
 
 def place(commands: Commands, before: Sequence[str], current: str, after: Sequence[str]) -> Place:
-    """What is to come at the cursor, of the words without the program's."""
+    """What is expected at the cursor; the words do not include the program."""
     scan = Scan(commands, before)
     is_option = not (scan.pending or scan.literal) and current.startswith("-")
     given = Scan(commands, [*before, *([] if is_option else [current or "-"]), *after]).given

@@ -1,6 +1,6 @@
-"""What a Tab asks of the switch, the inventory and this machine: names alone, soon or not at all, and without a word.
+"""Names for Tab from the switch, the inventory and this machine: quickly or not at all, and silently.
 
-Nothing that goes wrong is told, and nobody is asked for a password or about a host key: a Tab is not a command.
+Errors are not reported, and nobody is asked for a password or about a host key: a Tab is not a command.
 """
 
 import os
@@ -26,9 +26,9 @@ _DEVICES = "/sys/class/net"
 
 
 def ask(given: dict[str, list[str]], kind: str, *of: str, connections: "Connections | None" = None) -> Sequence[str]:
-    """The names of a kind, as the options that are ``given`` lead to a switch; none when it does not answer in time.
+    """The names of a kind, from the switch that the options in ``given`` refer to; empty if it does not answer in time.
 
-    ``connections`` are those that outlive the question.
+    ``connections`` are kept open for the commands that follow.
     """
     try:
         if kind == "hosts":
@@ -67,7 +67,7 @@ def _of_switch(
 
 
 def _target(given: dict[str, list[str]]) -> "Target | None":
-    """The first host that is named: names of a switch are much the same on its neighbours, and one answers sooner than many."""
+    """The first host that is named: the names on its neighbours are mostly the same, and one answers faster than many."""
     words = given.get("--host") or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
     if not words:
         return None
@@ -77,7 +77,7 @@ def _target(given: dict[str, list[str]]) -> "Target | None":
 
 
 def _devices(given: dict[str, list[str]], connections: "Connections | None") -> Sequence[str]:
-    """The network devices of this machine that are not in the switch yet; none where the switch is elsewhere."""
+    """The network devices of this machine that are not in the switch yet; empty if the switch is elsewhere."""
     if _target(given):
         return ()
     here = {entry.name for entry in os.scandir(_DEVICES) if entry.is_dir()} - {"lo", "ovs-system", "ovs-netdev"}
@@ -87,12 +87,12 @@ def _devices(given: dict[str, list[str]], connections: "Connections | None") -> 
 
 
 def _no_ports_yet(switch: Switch, devices: Set[str]) -> Sequence[str]:
-    """Most devices of a large switch are its ports; what the other ones are costs little to ask."""
+    """The devices that are no interfaces yet; most devices of a large switch are ports, so only the others are looked up."""
     return names.without_interfaces(switch, devices - set(_ports(switch)))
 
 
 def _port_names(switch: Switch, begin: str = "") -> Sequence[str]:
-    """The names of ports, of members of bonds too; where no port begins so, those of all interfaces."""
+    """The names of ports and of bond members; if none of them starts with ``begin``, those of all interfaces."""
     found = _ports(switch)
     return found if any(name.startswith(begin) for name in found) else names.interfaces(switch)
 

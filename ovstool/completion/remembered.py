@@ -1,8 +1,8 @@
 """Names of ports kept from one Tab to the next: ``$XDG_CACHE_HOME/ovstool/ports-N``, or the same below ``~/.cache``.
 
-They stand beside the versions of the bridges that had them, and hold for as long as a switch has these versions (``names.PortNames``): a file
-is never out of date, whoever wrote it for whichever switch. It is read only if nobody but this user can have written it, and what is wrong
-with it is never told: then the switch is asked for all names again.
+They are stored with the versions of their bridges' rows, and are valid while the switch has these versions (``names.PortNames``): a file is
+never out of date, whoever wrote it for whichever switch. It is read only if no other user can have written it, and errors are not
+reported: then all names are read from the switch again.
 """
 
 import json
@@ -13,15 +13,15 @@ from contextlib import contextmanager, suppress
 
 from ovstool.switch.names import PortNames
 
-_LEAST = 500  # ports; fewer are asked for as soon as they are read here
+_LEAST = 500  # ports; fewer are read from the switch as fast as from here
 _MOST_BYTES = 2**22
-_FILES = 16  # so many at most; of two switches that share one, the last is remembered
+_FILES = 16  # at most; if two switches share one, the last is cached
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def ports(switch: str) -> PortNames | None:
-    """What is remembered under the name of a switch; None when that is nothing, or of no use."""
+    """The cached names of a switch; None if there are none, or they are unusable."""
     with suppress(OSError, ValueError, TypeError, RecursionError), _folder(make=False) as folder:
         fd = os.open(_file(switch), os.O_RDONLY | _FILE, dir_fd=folder)
         try:
@@ -34,7 +34,7 @@ def ports(switch: str) -> PortNames | None:
 
 
 def keep(switch: str, found: PortNames) -> None:
-    """Remember these names, if there are many of them and that is possible."""
+    """Cache these names, if there are many of them and the cache can be written."""
     text = json.dumps([sorted(found.versions), found.names]).encode()
     if len(found.names) >= _LEAST and len(text) <= _MOST_BYTES:
         with suppress(OSError), _folder(make=True) as folder:
@@ -42,7 +42,7 @@ def keep(switch: str, found: PortNames) -> None:
 
 
 def _write(folder: int, name: str, text: bytes) -> None:
-    """Write a file whole or not at all. Raises OSError."""
+    """Write a file as a whole or not at all. Raises OSError."""
     unfinished = f"unfinished-{os.getpid()}"
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=folder)
     try:
@@ -67,9 +67,9 @@ def _content(fd: int) -> bytes:
 
 @contextmanager
 def _folder(make: bool) -> Iterator[int]:
-    """The descriptor of the folder, made if asked for. Raises OSError unless it is this user's, as what it is in, and nobody else can write there.
+    """The descriptor of the folder, created with ``make``. Raises OSError unless it and its parents are this user's and nobody else can write there.
 
-    So what root does with another user's HOME, as under sudo(8), leaves nothing there.
+    So root leaves nothing in another user's HOME, which sudo(8) may keep.
     """
     root, *below = _path()
     fd = os.open(root, _FOLDER)
@@ -88,7 +88,7 @@ def _folder(make: bool) -> Iterator[int]:
 
 
 def _path() -> list[str]:
-    """XDG Base Directory Specification; a relative path in it is no path."""
+    """The folder of the XDG Base Directory Specification, which ignores relative paths."""
     cache, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
     return [cache, "ovstool"] if cache.startswith("/") else [home, ".cache", "ovstool"]
 

@@ -1,4 +1,4 @@
-"""The scripts that have the shells ask ``ovstool complete --line``; what they get is inserted and never evaluated."""
+"""The completion scripts, which make the shells call ``ovstool complete --line``; its output is inserted and never evaluated."""
 
 BASH = """\
 # bash completion for ovstool; made by 'ovstool complete bash', not to be edited

@@ -1,6 +1,6 @@
-"""The line that is being typed in a shell, and how a shell wants a word written. Pure.
+"""The line that is being typed in a shell, and how a word is quoted for that shell. Pure.
 
-The shells hand over the text as it stands, quotes and all, so that one reading of it serves bash, zsh and fish.
+The shells pass the text unchanged, including quotes, so that one reader serves bash, zsh and fish.
 """
 
 import os
@@ -10,21 +10,21 @@ from itertools import takewhile
 from typing import NamedTuple
 
 SHELLS = ("bash", "zsh", "fish")
-BREAKS = " \t\n\"'@><=;|&(:"  # where readline begins a new word, unless COMP_WORDBREAKS says something else
+BREAKS = " \t\n\"'@><=;|&(:"  # where readline starts a new word, unless COMP_WORDBREAKS is different
 
-_PLAIN = re.compile(r"[\w%+,./:=@-]*")  # what no shell makes anything of, wherever in a word it stands
+_PLAIN = re.compile(r"[\w%+,./:=@-]*")  # without special meaning in any shell, anywhere in a word
 _NAME = re.compile(r"\{(\w+)\}|(\w+)")  # of a variable
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _ENDS_COMMAND = ";|&()\n"
 _REDIRECTS = "<>"
-_IN_DOUBLE = '"\\$`'  # what has a meaning between double quotes
+_IN_DOUBLE = '"\\$`'  # with special meaning between double quotes
 
 
 class Word(NamedTuple):
     """A word as the shell will understand it.
 
-    ``quote`` is the quote that is still open at its end. ``kept`` is how many characters of the text stand before what readline takes for
-    the word. ``known`` is False when only the shell can tell what it will be, as of ``$(date)``.
+    ``quote`` is the quote that is still open at its end. ``kept`` is how many characters of the text precede the part that readline treats
+    as the word. ``known`` is False if only the shell can expand it, such as ``$(date)``.
     """
 
     text: str = ""
@@ -35,7 +35,7 @@ class Word(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The words before the cursor's, the cursor's as far as the cursor, and those behind it; the first is the program.
+    """The words before the cursor, the current word up to the cursor, and the words after it; the first is the program.
 
     ``environ`` has the variables that are set for the program in front of it.
     """
@@ -60,14 +60,14 @@ def read(shell: str, before: str, after: str, breaks: str = BREAKS) -> Line:
 
 
 def written(shell: str, texts: Sequence[str], word: Word) -> Sequence[str | None]:
-    """Candidates for the word as the shell's completion takes them; None for one that cannot be written there, or should not be shown."""
-    if _PLAIN.fullmatch("".join(texts)):  # as a rule; there may be 10,000 of them
+    """Candidates for the word in the form that the shell inserts; None for one that cannot be written there, or should not be shown."""
+    if _PLAIN.fullmatch("".join(texts)):  # the usual case; there may be 10,000 of them
         return [text[word.kept :] for text in texts] if shell == "bash" else texts
     return [_written(shell, text, word) for text in texts]
 
 
 def _written(shell: str, text: str, word: Word) -> str | None:
-    if not text.isprintable():  # a control character, or one that turns the direction of writing, makes a name look like another
+    if not text.isprintable():  # a control character, or one that changes the writing direction, can make a name look like another
         return None
     if shell != "bash":  # the others quote what they insert themselves
         return text
@@ -80,7 +80,7 @@ def _written(shell: str, text: str, word: Word) -> str | None:
 
 
 def _commands(reader: "_Reader") -> Iterator[list[Word]]:
-    """The words of each command of a line. The last command's last word is the one that the text ends in, or an empty one."""
+    """The words of each command of a line. The last word of the last command is the one at the end of the text, possibly empty."""
     words: list[Word] = []
     for word in reader.words():
         if word is None:
@@ -92,7 +92,7 @@ def _commands(reader: "_Reader") -> Iterator[list[Word]]:
 
 
 class _Reader:
-    """A text, read from its begin to its end."""
+    """A text, read from beginning to end."""
 
     def __init__(self, shell: str, text: str, breaks: str):
         self._fish = shell == "fish"
@@ -107,7 +107,7 @@ class _Reader:
         self._kept, self._known = 0, True
 
     def words(self) -> Iterator[Word | None]:
-        """Each word, None between two commands; the last is what the text ends in."""
+        """Each word, None between two commands; the last is the one at the end of the text."""
         while self._at < len(self._text):
             char = self._take()
             if char in " \t":
@@ -173,7 +173,7 @@ class _Reader:
                 self._kept = len(self._word)
 
     def _variable(self, char: str) -> None:
-        """What the shell puts in; only a variable of the environment is known here."""
+        """A substitution by the shell; only environment variables are known here."""
         if closing := {"`": "`", "$(": ")"}.get(char if char == "`" else char + self._next):
             self._at = (self._text.find(closing, self._at) + 1) or len(self._text)
         found = _NAME.match(self._text, self._at) if char == "$" else None
@@ -183,7 +183,7 @@ class _Reader:
         self._add(value or "")
 
     def _quoted(self, quote: str) -> bool:
-        """What stands between quotes; False when they are not closed."""
+        """The text between quotes; False if they are not closed."""
         self._add("")
         self._kept = len(self._word)
         while self._at < len(self._text):

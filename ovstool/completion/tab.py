@@ -1,9 +1,8 @@
-"""What Tab offers in a shell: ``ovstool complete --line SHELL BEFORE AFTER [BREAKS]``, which the scripts of the shells call.
+"""Tab completion: ``ovstool complete --line SHELL BEFORE AFTER [BREAKS]``, which the shells' scripts call.
 
-The scripts know nothing: they hand over the text on either side of the cursor, and insert what is printed. The first line of that
-says what is to be done: ``words`` follow, each complete; ``open``: more may come behind them without a space; ``files`` whose names
-begin with what is typed behind the second word of that line. This is on its way within the start of a command: neither cliff nor argparse
-nor the commands are imported for it, nor what asks a switch unless one is asked.
+The scripts contain no knowledge: they pass the text on either side of the cursor, and insert the output. Its first line says how: ``words``
+means that complete words follow; ``open`` that they may continue without a space; ``files PREFIX`` that the shell completes file names
+after that prefix. For speed, neither cliff nor argparse nor the commands are imported, and the modules that query a switch only if needed.
 """
 
 import os
@@ -16,7 +15,7 @@ from ovstool.completion.grammar import Place, place
 
 
 def main(words: Sequence[str]) -> int:
-    """Print what may come at the cursor; nothing for what is no such question. Returns the exit code."""
+    """Print the candidates at the cursor; nothing for invalid arguments. Returns the exit code."""
     if not 3 <= len(words) <= 4 or words[0] not in shell_line.SHELLS:
         return 2
     shell, before, after, breaks = (*words, shell_line.BREAKS)[:4]
@@ -28,7 +27,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS, ask: Ask | None = None) -> Iterator[str]:
-    """The lines for the script of a shell; ``ask`` answers instead of the switch that the line leads to."""
+    """The lines for the script of a shell; ``ask`` replaces queries to the switch that the line refers to."""
     line = shell_line.read(shell, before, after, breaks)
     words = [word.text for word in line.before[1:]]
     if line.current.is_file or not line.before:
@@ -47,7 +46,7 @@ def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS,
 
 
 def _asking(at: Place, is_known: bool, environ: Mapping[str, str]) -> Ask:
-    """Asks the switch that the line leads to, with the variables that it sets, when that can be told from it."""
+    """Queries the switch that the line refers to, with the variables that it sets, if all its words are known."""
 
     def ask(kind: str, *of: str) -> Sequence[str]:
         if not is_known:

@@ -1,12 +1,11 @@
-"""Recordings: files to which readings are appended as they come, and from which they are read again.
+"""Recordings: files to which readings are appended as they arrive, and from which they are read again.
 
-They hold raw counters with their times, so that whoever reads them chooses what to average over. By the file's ending:
+They contain raw counters with timestamps, so that the reader chooses what to average over. The file's extension selects the format:
 
     .csv                    a header line, then one line for each port and sample (``csv_format``)
     .db .sqlite .sqlite3    a SQLite database with the same columns in one table, ``readings`` (``sqlite_format``)
 
-Each sample is written as a whole or not at all. A killed process or a full disk leaves nothing torn behind that the next run would not
-put right.
+Each sample is written as a whole or not at all. If a killed process or a full disk leaves an incomplete line, the next run repairs it.
 """
 
 import os
@@ -26,7 +25,7 @@ _SQLITE = (".db", ".sqlite", ".sqlite3")
 
 
 class _Format(NamedTuple):
-    """How a kind of file is written and read; the last argument of both is told what there is to note."""
+    """How a kind of file is written and read; the last argument of both functions takes notes for the user."""
 
     recorder: Callable[[str, int, Callable[[str], None]], Recorder]
     read: Callable[[str, BinaryIO, Callable[[str], None]], Iterator[tuple[str, Reading]]]
@@ -34,10 +33,10 @@ class _Format(NamedTuple):
 
 @contextmanager
 def append(path: str, note: Callable[[str], None]) -> Iterator[Recorder]:
-    """A recording to add readings to, new or from before; no other process may record into it meanwhile.
+    """A new or existing recording to add readings to; no other process may record to it meanwhile.
 
-    A file that is new and stays empty is removed again. ``note`` is told what had to be put right. Raises UsageError for an unknown
-    ending, NotFound, Conflict for a file that is something else or in use, Refused when it cannot be written.
+    A new file that stays empty is removed again. ``note`` is called with each repair. Raises UsageError for an unknown extension,
+    NotFound, Conflict for a file that is something else or in use, Refused if it cannot be written.
     """
     kind = _format_of(path).recorder
     fd, created = open_locked(path)
@@ -57,8 +56,8 @@ def append(path: str, note: Callable[[str], None]) -> Iterator[Recorder]:
 def read(path: str, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]]:
     """The host and the reading of each line, in the order in which they were written.
 
-    A last line without its end is passed over, and ``note`` is told. Raises UsageError for an unknown ending, NotFound, Refused, and
-    Conflict for a file that is something else, naming the line that is damaged.
+    An incomplete last line is ignored, with a call of ``note``. Raises UsageError for an unknown extension, NotFound, Refused, and
+    Conflict for a file that is something else, naming the damaged line.
     """
     kind = _format_of(path)
     with os_errors(path), open(path, "rb", opener=_opened_at_once) as file:
@@ -69,7 +68,7 @@ def read(path: str, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]
 
 
 class Recording:
-    """The readings in a file, which may be gone through again; what there is to note about it is noted once."""
+    """The readings in a file, which may be iterated over repeatedly; notes about it are made only once."""
 
     def __init__(self, path: str, note: Callable[[str], None]):
         self._path = path
@@ -80,18 +79,18 @@ class Recording:
 
 
 def _opened_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # of a FIFO nobody may ever write into the other end
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO may never get a writer
 
 
 def _format_of(path: str) -> _Format:
-    """The format that the name of a file says. Raises UsageError when it says none."""
+    """The format for the extension of a file. Raises UsageError for an unknown one."""
     ending = os.path.splitext(path)[1].lower()
     if ending in _CSV:
-        from ovstool.recording import csv_format  # one of the two is enough
+        from ovstool.recording import csv_format  # only one of the two is needed
 
         return _Format(csv_format.CsvRecorder, csv_format.read)
     if ending in _SQLITE:
         from ovstool.recording import sqlite_format
 
         return _Format(sqlite_format.SqliteRecorder, sqlite_format.read)
-    raise UsageError(shown(path), f"a recording's name ends in {', '.join((*_CSV, *_SQLITE[:-1]))} or {_SQLITE[-1]}")
+    raise UsageError(shown(path), f"the name of a recording must end in {', '.join((*_CSV, *_SQLITE[:-1]))} or {_SQLITE[-1]}")

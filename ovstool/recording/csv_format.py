@@ -12,11 +12,11 @@ from ovstool.recording.files import BLOCK, COLUMNS, DAMAGED, FOREIGN, LATEST, fa
 from ovstool.recording.recorder import Recorder, printable
 
 HEADER = (",".join(COLUMNS) + "\n").encode()
-_LONGEST_LINE = 2**16  # ours have some 200 bytes; what is longer was written by something else
+_LONGEST_LINE = 2**16  # ours have some 200 bytes; longer ones were written by something else
 
 
 class CsvRecorder(Recorder):
-    """Appends lines, and takes off again what the disk had no room for."""
+    """Appends lines, and removes a partial write if the disk is full."""
 
     def __init__(self, path: str, fd: int, note: Callable[[str], None]):
         super().__init__(path, fd)
@@ -25,7 +25,7 @@ class CsvRecorder(Recorder):
             self._put_right(note)
 
     def _put_right(self, note: Callable[[str], None]) -> None:
-        """Refuse what is not ours, and cut off what a killed process or a full disk has left of a last line."""
+        """Refuse a file that is not ours, and cut off an incomplete last line that a killed process or a full disk left."""
         fd, path = self._fd, self.path
         size = os.fstat(fd).st_size
         head = os.pread(fd, len(HEADER), 0)
@@ -41,11 +41,11 @@ class CsvRecorder(Recorder):
 
     def _write(self, sample: Sequence[Reading], host: str | None) -> None:
         state = os.fstat(self._fd)
-        # The header again where others have emptied the file, as logrotate does.
+        # The header again if something else has emptied the file, as logrotate does.
         data = (b"" if state.st_size else HEADER) + "".join([self._line(reading, host) for reading in sample]).encode()
         done = 0
         try:
-            while done < len(data):  # a second time only on a full disk, to be told why
+            while done < len(data):  # a second time only on a full disk, to learn the reason
                 done += os.write(self._fd, data[done:])
         except OSError as error:
             raise failed(self.path, error) from error
@@ -65,7 +65,7 @@ class CsvRecorder(Recorder):
 
 
 def read(path: str, file: BinaryIO, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]]:
-    """The host and the reading of each line. Raises Conflict, naming the line that is damaged."""
+    """The host and the reading of each line. Raises Conflict, naming the damaged line."""
     head = file.read(len(HEADER))
     if head != HEADER:
         if not HEADER.startswith(head):
@@ -112,6 +112,6 @@ def _parse(line: bytes) -> tuple[str, Reading]:
 
 
 def _field(name: str) -> str:
-    """A field of CSV: quoted where RFC 4180 asks for it, and no formula."""
+    """A field of CSV: quoted where RFC 4180 requires it, and never a formula."""
     name = spreadsheet.text(printable(name))
     return '"' + name.replace('"', '""') + '"' if '"' in name or "," in name else name

@@ -1,4 +1,4 @@
-"""The files of recordings: locked while they are written, and what a failure of the operating system means for them."""
+"""The files of recordings: locked while they are written, with errors of the operating system translated."""
 
 import errno
 import fcntl
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
 from ovstool.rates import COUNTERS
 
-COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty for the only one
+COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty if there is only one
 FOREIGN = "not a recording of ovstool"
 FULL = "the disk is full"
 DAMAGED = "damaged, or not written by ovstool"
-BLOCK = 2**20  # bytes that are read at once, and the most that a value has
-LATEST = 10**11  # seconds since 1970: what lies beyond is no time, and nothing can show it
+BLOCK = 2**20  # bytes read at once, and the maximum length of a value
+LATEST = 10**11  # seconds since 1970; larger values are invalid and cannot be displayed
 
 
 def open_locked(path: str) -> tuple[int, bool]:
@@ -32,7 +32,7 @@ def open_locked(path: str) -> tuple[int, bool]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(fd)
-            raise Conflict(shown(path), "another ovstool records into it", "another file") from error
+            raise Conflict(shown(path), "another ovstool is recording to this file", "another file") from error
         except BaseException:
             os.close(fd)
             raise
@@ -40,7 +40,7 @@ def open_locked(path: str) -> tuple[int, bool]:
 
 
 def is_named(path: str, fd: int) -> bool:
-    """Whether the path still leads to the file of the descriptor."""
+    """Whether the path still refers to the file of the descriptor."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(fd))
     except (FileNotFoundError, NotADirectoryError):
@@ -49,7 +49,7 @@ def is_named(path: str, fd: int) -> bool:
 
 @contextmanager
 def os_errors(path: str) -> Iterator[None]:
-    """Raise what a failure of the operating system within the block means for the file."""
+    """Translate an error of the operating system within the block."""
     try:
         yield
     except OSError as error:
@@ -57,12 +57,12 @@ def os_errors(path: str) -> Iterator[None]:
 
 
 def shown(path: str) -> str:
-    """A file's name in a message: whole, because the end of a path says most."""
+    """A file's name in a message: complete, because the end of a path matters most."""
     return path if path and path.isprintable() else quote(path)
 
 
 def failed(path: str, error: OSError) -> OvstoolError:
-    """What a failure of the operating system means for a file."""
+    """The error to raise for an error of the operating system with a file."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return NotFound(shown(path), "no such file or folder")
     if isinstance(error, IsADirectoryError):

@@ -1,4 +1,4 @@
-"""A recording that is being written: each sample as a whole, whatever signals come, and what is to be said of it at the end."""
+"""A recording that is being written: each sample as a whole, whatever signals arrive, and a summary at the end."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ from ovstool.rates import Reading
 from ovstool.recording.files import is_named, os_errors, shown
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
-_PATIENCE_S = 1.0  # how long these are not heard again
-_NAMED = 6  # ports in the words about a recording
+_PATIENCE_S = 1.0  # how long further ones are ignored
+_NAMED = 6  # ports named in the summary of a recording
 
 
 class Recorder:
@@ -27,7 +27,7 @@ class Recorder:
         self.begin = self.end = 0.0
 
     def add(self, sample: Sequence[Reading], host: str | None = None) -> None:
-        """Append readings of a host as one: all of them or none. Raises Refused when the disk is full, or the file is gone."""
+        """Append readings of a host, all of them or none. Raises Refused if the disk is full or the file is gone."""
         if not sample:
             return
         # A signal between the two would leave readings in the file that the summary does not count.
@@ -37,7 +37,7 @@ class Recorder:
             try:
                 self._write(sample, host)
             except OvstoolError:
-                self._require_file()  # what SQLite says of a file that has gone is no help
+                self._require_file()  # SQLite's error for a removed file is no help
                 raise
             if not self.readings:
                 self.begin = sample[0].time
@@ -48,13 +48,13 @@ class Recorder:
             signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
     def summary(self) -> str:
-        """What was written, for people. Raises Refused when it is not in the file of that name any more."""
+        """What was written, for people. Raises Refused if the file of that name is no longer this one."""
         self._require_file()
         of = f" of {quote_some([*self.ports], _NAMED)} over {self.end - self.begin:.6g} s" if self.ports else ""
         return f"{units.counted(self.readings, 'reading')}{of} in {shown(self.path)}"
 
     def close(self) -> None:
-        """Leave the file as other tools like to find it."""
+        """Leave the file in the form that suits other tools."""
 
     def _write(self, sample: Sequence[Reading], host: str | None) -> None:
         raise NotImplementedError
@@ -62,16 +62,16 @@ class Recorder:
     def _require_file(self) -> None:
         with os_errors(self.path):
             if not is_named(self.path, self._fd):
-                raise Refused(shown(self.path), "was removed, or replaced by another file, while it was written")
+                raise Refused(shown(self.path), "was removed or replaced by another file while recording")
 
 
 class _Ended(BaseException):
-    """A signal is to end the process."""
+    """A signal requests the end of the process."""
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, and then the process as they always do."""
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, and then the process as usual."""
     since: float | None = None
 
     def end(signum: int, frame: object) -> None:
@@ -79,7 +79,7 @@ def ended_by_signals() -> Iterator[None]:
         if since is None:
             since = time.monotonic()
             raise _Ended(signum)
-        if time.monotonic() - since > _PATIENCE_S:  # the tidying up hangs
+        if time.monotonic() - since > _PATIENCE_S:  # the cleanup hangs
             _die(signum)
 
     caught = [number for number in _ENDING if signal.getsignal(number) == signal.SIG_DFL]  # not what nohup ignores
@@ -100,5 +100,5 @@ def _die(signum: int) -> None:
 
 
 def printable(name: str) -> str:
-    """A name may hold anything, but a line of a recording has to stay a line."""
+    """A name in printable form: it may contain anything, but a line of a recording has to stay one line."""
     return name if name.isprintable() else escape(name)

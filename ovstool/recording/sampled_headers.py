@@ -1,4 +1,4 @@
-"""The headers that were sampled, as a capture that is being written: whole after each of them, whatever comes."""
+"""A capture of sampled packet headers that is being written; the file is complete after each of them."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ovstool.switch.sflow.heard import Heard, NameOfPort
 
 
 class SampledHeaders:
-    """A pcapng file with the headers of packets; threads of several hosts may share it. What is in the file stays until it is ``opened``."""
+    """A pcapng file of packet headers, which threads of several hosts may share. An existing file is kept until it is ``opened``."""
 
     def __init__(self, path: str):
         self._path = path
@@ -27,10 +27,10 @@ class SampledHeaders:
         return self._writer is not None
 
     def opened(self) -> Callable[[Heard, NameOfPort], None]:
-        """Begin the file anew, unless another thread has; returns what adds to it. Raises NotFound, UsageError, Refused."""
+        """Truncate the file, unless another thread has done so; returns the function that adds to it. Raises NotFound, UsageError, Refused."""
         with self._lock, os_errors(self._path):
             if self._writer is None:
-                self._file = open(self._path, "wb", buffering=0)  # what is written at once is in the file at once, or not at all
+                self._file = open(self._path, "wb", buffering=0)  # so that each write reaches the file as a whole or fails
                 self._writer = capture.Writer(self._file)
         return partial(self._add, self._writer)
 
@@ -41,7 +41,7 @@ class SampledHeaders:
     def _add(self, writer: capture.Writer, heard: Heard, name_of_port: NameOfPort) -> None:
         """Write the header of each sampled or dropped packet, on an interface named after agent and input port.
 
-        Raises Refused when the disk is full.
+        Raises Refused if the disk is full.
         """
         with self._lock, os_errors(self._path):
             for arrival, datagram in heard:
@@ -50,7 +50,7 @@ class SampledHeaders:
                         continue
                     for record in sample.records:
                         if record.tag == flow_records.HEADER:
-                            with suppress(Malformed):  # which the sample's row tells
+                            with suppress(Malformed):  # reported in the sample's row
                                 header = flow_records.sampled_header(record.body)
                                 port = name_of_port(datagram.agent, sample.input.if_index)
                                 writer.write(arrival.time, header, f"{datagram.agent} {port}")

@@ -1,4 +1,4 @@
-"""Recordings as SQLite: a database with one table, ``readings``, which may be read while it is written."""
+"""Recordings as SQLite: a database with one table, ``readings``, which can be read while it is being written."""
 
 import os
 import sqlite3
@@ -20,7 +20,7 @@ TABLE = (
 
 
 class SqliteRecorder(Recorder):
-    """Inserts rows, a transaction for each sample."""
+    """Inserts rows, one transaction per sample."""
 
     def __init__(self, path: str, fd: int, note: Callable[[str], None]):
         super().__init__(path, fd)
@@ -33,7 +33,7 @@ class SqliteRecorder(Recorder):
                 is_new = self._db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
                 if not is_new and not (_is_recording(self._db) and _takes_rows_as_they_are(self._db)):
                     raise Conflict(shown(path), FOREIGN, "another file")
-                self._require_file()  # which may have been another when SQLite opened it
+                self._require_file()  # SQLite may have opened another file of this name
                 self._db.execute("PRAGMA journal_mode = WAL")  # others may read while it is written
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 if is_new:
@@ -49,20 +49,20 @@ class SqliteRecorder(Recorder):
             self._db.executemany(self._insert, [self._row(reading, host) for reading in sample])
 
     def _row(self, reading: Reading, host: str | None) -> tuple[Any, ...]:
-        # SQLite's integers are signed; no real counter of bytes comes near that.
+        # SQLite's integers are signed; no real byte counter comes near that.
         counters = [value if (value := reading.counters.get(name)) is None or value < 2**63 else None for name in COUNTERS]
         return round(reading.time, 6), host, printable(reading.bridge), printable(reading.port), reading.duration_s, *counters
 
     def close(self) -> None:
-        # One file, which can be copied and read anywhere. Of one that was moved the log stays, whose name may be another file's by now.
+        # Leaves a single file, which can be copied and read anywhere. If it was moved, its log stays: that name may belong to another file now.
         tidy = "journal_mode = DELETE" if is_named(self.path, self._fd) else "wal_checkpoint"
-        with suppress(sqlite3.Error):  # a reader is at it, or the disk is full: the next run or reader takes the log in
+        with suppress(sqlite3.Error):  # in use by a reader, or the disk is full: the next run or reader merges the log
             self._db.execute(f"PRAGMA {tidy}")
         self._db.close()
 
 
 def read(path: str, file: BinaryIO, note: Callable[[str], None]) -> Iterator[tuple[str, Reading]]:
-    """The host and the reading of each row. Raises Conflict, naming the row that is damaged."""
+    """The host and the reading of each row. Raises Conflict, naming the damaged row."""
     if not os.fstat(file.fileno()).st_size:
         return
     uri = f"file:{percent_encode(os.path.abspath(path))}?mode=ro"
@@ -74,7 +74,7 @@ def read(path: str, file: BinaryIO, note: Callable[[str], None]) -> Iterator[tup
         for number, *row in db.execute(f"SELECT rowid, {', '.join(COLUMNS)} FROM readings ORDER BY rowid"):
             time, host, bridge, port, age, *values = row
             if not (
-                (last is None or number > last)  # pages that refer to each other in a circle would have no end
+                (last is None or number > last)  # pages that refer to each other in a loop would never end
                 and _is_time(time)
                 and (age is None or _is_time(age))
                 and isinstance(bridge, str)
@@ -92,21 +92,21 @@ def _is_time(value: object) -> bool:
 
 
 def _limit(db: sqlite3.Connection) -> None:
-    """What somebody else has written into a database is not run, and no value is longer than any of ours."""
+    """Never run code from the database, and accept no value longer than any of ours."""
     db.execute("PRAGMA trusted_schema = OFF")
     if hasattr(db, "setlimit"):  # from Python 3.11 on
         db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, BLOCK)
 
 
 def _is_recording(db: sqlite3.Connection) -> bool:
-    """Whether its readings are a table with our columns: no view, which may go on for ever, and none of it generated."""
+    """Whether ``readings`` is a table with our columns: not a view, which may be endless, and without generated columns."""
     kinds = db.execute("SELECT type, rootpage > 0 FROM sqlite_master WHERE lower(name) = 'readings'").fetchall()
     columns = tuple((name, hidden) for _, name, _, _, _, _, hidden in db.execute("PRAGMA table_xinfo(readings)"))
     return kinds == [("table", 1)] and columns == tuple((name, 0) for name in COLUMNS)
 
 
 def _takes_rows_as_they_are(db: sqlite3.Connection) -> bool:
-    """Whether nothing happens to what is inserted."""
+    """Whether inserted rows stay unchanged: no triggers or constraints."""
     changed = "SELECT 1 FROM sqlite_master WHERE lower(tbl_name) = 'readings' AND (type = 'trigger' OR (type = 'table' AND sql <> ?))"
     return db.execute(changed, [TABLE]).fetchone() is None
 
@@ -117,5 +117,5 @@ def _sqlite_errors(path: str) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise Refused(shown(path), FULL if str(error) == "database or disk is full" else str(error)) from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter over a message of SQLite's own
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # UnicodeDecodeError comes from one of SQLite's own messages
         raise Conflict(shown(path), f"{FOREIGN}, or damaged ({error})") from error

@@ -1,16 +1,16 @@
-"""A private switch to try things on: an ovsdb-server and an ovs-vswitchd in a directory of their own.
+"""A private switch for experiments: an ovsdb-server and an ovs-vswitchd in a directory of their own.
 
-The machine's own switch is never touched: database, sockets, pid files and logs are all in that directory, and what has
-to be real (devices, routes) is in network namespaces of the sandbox's own.
+The machine's own switch is never touched: database, sockets, pid files and logs are all in that directory, and real devices
+and routes are in the sandbox's own network namespaces.
 
     DIR/sandbox.json                    the settings; it also marks the directory as one that may be cleared
     DIR/conf.db  DIR/db.sock            the database and its socket
     DIR/ovs-vswitchd.{pid,log,PID.ctl}  and the same for ovsdb-server
     DIR/BRIDGE.{mgmt,snoop}             sockets of ovs-vswitchd for each bridge
 
-With the datapath ``dummy`` nothing is forwarded and no privilege is needed. With ``netdev`` (root) ovs-vswitchd
-forwards in userspace between veth pairs, each of which ends in a namespace that stands for a host; with ``system``
-(root, and the kernel's module openvswitch) the kernel does, which keeps a datapath for each namespace.
+With the datapath ``dummy`` nothing is forwarded and no privileges are needed. With ``netdev`` (root) ovs-vswitchd forwards
+in userspace between veth pairs, each with its other end in a namespace that acts as a host; with ``system`` (root, and the
+kernel module openvswitch) the kernel forwards, with a separate datapath for each namespace.
 """
 
 import os
@@ -39,23 +39,23 @@ TIMEOUT_S = 30.0
 
 _UNDO_S = 1.0  # of the time for a start, kept back to undo it
 _LEAST_UNDO_S = 0.2
-_NAMED = 5  # files of the user that are told by name
+_NAMED = 5  # files of the user that are listed by name
 _schema = daemons.schema  # for tests and bench
 
 __all__ = ["DATAPATHS", "TIMEOUT_S", "Sandbox", "borrowed", "default_directory", "find", "run", "start", "stop"]
 
 
 def default_directory() -> Path:
-    """The user's one sandbox that needs no name: in $XDG_RUNTIME_DIR when that is the user's own, else root's in /run, a user's in /tmp."""
+    """The user's default sandbox: in $XDG_RUNTIME_DIR if that belongs to the user, else in /run for root, in /tmp for others."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    # sudo may hand on another user's; what root puts there, that user could replace.
+    # sudo may pass on another user's; that user could replace what root puts there.
     if os.path.isabs(runtime) and directories.is_own(Path(runtime)):
         return Path(runtime) / "ovstool-sandbox"
     return _shelf() / ("ovstool-sandbox" if os.geteuid() == 0 else f"ovstool-sandbox-{os.geteuid()}")
 
 
 def find(directory: Path) -> Sandbox | None:
-    """The sandbox that is running in the directory, with both its daemons; None when there is none.
+    """The sandbox that is running in the directory, with both its daemons; None if there is none.
 
     Raises Refused for a directory that is a link, another user's, or open to other users.
     """
@@ -73,8 +73,8 @@ def start(
 ) -> tuple[Sandbox, bool]:
     """Start a sandbox with a bridge and ports; return it and whether it was started now.
 
-    One that is running already is left as it is (Conflict when another datapath is asked for). What a sandbox that died
-    left behind is cleared first. When anything fails, all of it is undone. No datapath: netdev where it works, else dummy.
+    A running one is left unchanged (Conflict if another datapath is requested). Leftovers of a dead sandbox are removed first.
+    If anything fails, everything is undone. Without a datapath: netdev if it works here, else dummy.
     """
     deadline = time.monotonic() + timeout_s
     until = deadline - min(_UNDO_S, timeout_s / 4)
@@ -109,9 +109,9 @@ def start(
 
 
 def stop(directory: Path, timeout_s: float = TIMEOUT_S, note: Callable[[str], None] | None = None) -> bool:
-    """End the daemons and remove what the sandbox made; False when there was nothing to do.
+    """Stop the daemons and remove everything the sandbox created; False if there was nothing to do.
 
-    What else is in the directory stays, and ``note`` is told.
+    Other files in the directory stay, with a call of ``note``.
     """
     deadline = time.monotonic() + timeout_s
     with directories.locked(directory, deadline) as place:
@@ -123,7 +123,7 @@ def stop(directory: Path, timeout_s: float = TIMEOUT_S, note: Callable[[str], No
         _remove(Site(sandbox, place, deadline))
         left = os.listdir(place.fd)
     if left and note:
-        note(f"{quote(str(place.path))} was not removed, as it has files that the sandbox did not create: {_some(left)}")
+        note(f"{quote(str(place.path))} was not removed, because it contains files that the sandbox did not create: {_some(left)}")
     return True
 
 
@@ -134,9 +134,9 @@ def borrowed(
     timeout_s: float = TIMEOUT_S,
     note: Callable[[str], None] | None = None,
 ) -> Iterator[Sandbox]:
-    """The sandbox running in the directory, else a temporary one that ends with the block, whatever ends the block.
+    """The sandbox running in the directory, else a temporary one that is always stopped at the end of the block.
 
-    Starting it and stopping it may take ``timeout_s`` each.
+    Starting and stopping it may take ``timeout_s`` each.
     """
     with _unwound():
         running = find(directory)
@@ -144,11 +144,11 @@ def borrowed(
             _require_same(running, datapath)
             yield running
             return
-        # Not in $TMPDIR: the socket's path has to stay short, and $TMPDIR may be long.
+        # Not in $TMPDIR, which may be long: the socket's path has to be short.
         temporary = _shelf() / f"ovstool-{secrets.token_hex(4)}"
         with signals.undisturbed() as mask:
             try:
-                # Only here can a signal raise, so none can between the block's end and the stop.
+                # Signals raise only here, so none can interrupt between the end of the block and the stop.
                 with signals.signal_mask(mask):
                     yield start(temporary, datapath, timeout_s=timeout_s)[0]
             finally:
@@ -158,8 +158,8 @@ def borrowed(
 def run(sandbox: Sandbox, argv: Sequence[str], extra: Mapping[str, str] | None = None) -> int:
     """Run a command against the sandbox, in its namespace if it has one; return the exit code as a shell would.
 
-    That is 128 + N after signal N, 127 for a command that is not there, 126 for one that cannot be executed. ``extra``
-    is added to the environment.
+    That is 128 + N after signal N, 127 for a command that is not found, 126 for one that cannot be executed. ``extra`` is
+    added to the environment.
     """
     env = {**programs.environ(sandbox), **(extra or {})}
     program = shutil.which(argv[0], path=env["PATH"])
@@ -173,7 +173,7 @@ def run(sandbox: Sandbox, argv: Sequence[str], extra: Mapping[str, str] | None =
     with signals.handled(signals.leave_to_the_child, signal.SIGINT, signal.SIGQUIT):
         child = None
         try:
-            with signals.deferred():  # or one that comes while it is being started would leave it behind
+            with signals.deferred():  # a signal while it is being started would leave it behind
                 child = subprocess.Popen(command, env=env)
             code = child.wait()
         except OSError as e:
@@ -187,11 +187,11 @@ def run(sandbox: Sandbox, argv: Sequence[str], extra: Mapping[str, str] | None =
 
 
 def _shelf() -> Path:
-    """The folder for directories that nobody named; root keeps out of the one that all may write to."""
+    """The folder for unnamed sandboxes; root avoids the world-writable one."""
     return Path("/run" if os.geteuid() == 0 else "/tmp")
 
 
-# --- what start and stop are made of
+# --- the steps of start and stop
 
 
 def _require_datapath(datapath: str | None, deadline: float) -> None:
@@ -213,9 +213,9 @@ def _is_running(place: Place, sandbox: Sandbox) -> bool:
 
 
 def _forget(place: Place, note: Callable[[str], None] | None) -> bool:
-    """Remove what a start left that was killed before there was a marker; False when there is nothing.
+    """Remove the leftovers of a start that was killed before it wrote the marker; False if there are none.
 
-    A directory with files of others may be one that was stopped, and then there is nothing to do. Raises Refused when it cannot be.
+    A directory with other files may belong to a stopped sandbox, and then there is nothing to do; if it cannot, raises Refused.
     """
     found = os.listdir(place.fd)
     if not _others_files(place):
@@ -224,17 +224,17 @@ def _forget(place: Place, note: Callable[[str], None] | None) -> bool:
     if not directories.may_be_left(place):
         raise Refused(quote(str(place.path)), f"not a sandbox: it has no {directories.MARKER}", "another --dir")
     if note:
-        note(f"{quote(str(place.path))}: there is no sandbox, and its other files stay: {_some(found)}")
+        note(f"{quote(str(place.path))}: no sandbox is running there; other files were kept: {_some(found)}")
     return False
 
 
 def _others_files(place: Place) -> bool:
-    """Whether there is anything in a directory without a marker; but the marker that a start was killed over."""
+    """Whether a directory without a marker contains anything but an unfinished marker of a killed start."""
     return any(name != directories.UNFINISHED for name in os.listdir(place.fd))
 
 
 def _clear(site: Site) -> None:
-    """End the daemons, delete the namespaces and what else was made; what is gone already is no error."""
+    """Stop the daemons, delete the namespaces and everything else; missing parts are no error."""
     with signals.undisturbed():
         daemons.end(site)
         namespaces.delete(site)
@@ -249,19 +249,19 @@ def _remove(site: Site) -> None:
 
 
 def _undo(site: Site, error: BaseException) -> None:
-    """Remove what a start made that failed with ``error``, which is told of what could not be removed."""
+    """Remove what a start that failed with ``error`` created; if something cannot be removed, the hint of ``error`` says so."""
     try:
         _remove(site)
     except (OvstoolError, OSError):
         if isinstance(error, OvstoolError):
-            error.hint = f"ovstool sandbox stop --dir {shlex.quote(str(site.place.path))} (not all of it could be undone)"
+            error.hint = f"ovstool sandbox stop --dir {shlex.quote(str(site.place.path))} (to finish the cleanup)"
 
 
 def _some(names: Sequence[str]) -> str:
     return quote_some(sorted(names), _NAMED)
 
 
-# --- the process that ovstool is
+# --- ovstool's own process
 
 
 def _unwound() -> AbstractContextManager[None]:
@@ -270,7 +270,7 @@ def _unwound() -> AbstractContextManager[None]:
 
 @contextmanager
 def _private_files() -> Iterator[None]:
-    """Whatever the umask is: what is made here and by the daemons is the user's to read and write, and nobody else's."""
+    """Make files created here and by the daemons accessible only to the user, whatever the umask is."""
     before = os.umask(0o077)
     try:
         yield
@@ -279,7 +279,7 @@ def _private_files() -> Iterator[None]:
 
 
 def _end_child(child: subprocess.Popen) -> None:
-    """End a command whose ovstool was told to end; an interactive shell ignores SIGTERM, so SIGHUP too."""
+    """Stop a command whose ovstool was told to stop; an interactive shell ignores SIGTERM, so SIGHUP follows."""
     with signals.undisturbed():
         for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
             child.send_signal(signum)

@@ -11,13 +11,13 @@ from ovstool.sandbox.directories import Place
 from ovstool.sandbox.programs import Site
 from ovstool.sandbox.settings import Sandbox
 
-_DAEMONS = ("ovs-vswitchd", "ovsdb-server")  # in the order in which they are ended
+_DAEMONS = ("ovs-vswitchd", "ovsdb-server")  # in the order in which they are stopped
 _PROGRAMS = (*_DAEMONS, "ovsdb-tool", "ovs-vsctl", "ovs-appctl")
 _SCHEMA_FOLDERS = ("/usr/share/openvswitch", "/usr/local/share/openvswitch")
-# As ovs-ctl(8) asks for them; a program's stderr is what is read of it.
+# As in ovs-ctl(8), on stderr, the only output of a program that is read.
 _ASK_VERSIONS = 'ovs-vswitchd --version >&2 && ovsdb-tool schema-version "$0" >&2'
-_END_S = 5  # for a daemon to end when asked, before the next harder way
-_LEAST_S = 0.1  # the same when there is next to no time
+_END_S = 5  # for a daemon to exit when asked, before the next harsher way
+_LEAST_S = 0.1  # the same with almost no time left
 _HASTE_S = 0.6
 _BEAT_S = 0.005
 
@@ -30,19 +30,19 @@ def require_programs() -> None:
 
 
 def schema() -> str:
-    """The file of the schema, that of the ovs-vswitchd that is first on PATH: it ends when the database lacks a column that it knows."""
+    """The schema file that belongs to the first ovs-vswitchd on PATH, which exits if the database lacks a column that it uses."""
     server = shutil.which("ovs-vswitchd", path=programs.path())
     beside = server and f"{os.path.dirname(os.path.dirname(server))}/share/openvswitch"
     folders = [os.environ.get("OVS_PKGDATADIR"), beside, *_SCHEMA_FOLDERS]
     for folder in folders:
         if folder and os.path.exists(f"{folder}/vswitch.ovsschema"):
             return f"{folder}/vswitch.ovsschema"
-    why = "vswitch.ovsschema is in none of " + ", ".join(f for f in folders if f)
-    raise Unreachable("sandbox", why, "OVS_PKGDATADIR=FOLDER, the folder where it is")
+    why = "vswitch.ovsschema is not in " + " or ".join(f for f in folders if f)
+    raise Unreachable("sandbox", why, "OVS_PKGDATADIR=FOLDER, the folder that contains it")
 
 
 def launch(site: Site) -> None:
-    """Make the database, start both daemons, and add the bridge with its ports."""
+    """Create the database, start both daemons, and add the bridge with its ports."""
     sandbox, base = site.sandbox, site.sandbox.directory
     programs.call(site, "ovsdb-tool", "create", f"{base}/conf.db", schema(), hold=True)
     server = ["ovsdb-server", f"{base}/conf.db", f"--remote=p{sandbox.db}"]
@@ -50,7 +50,7 @@ def launch(site: Site) -> None:
     _vsctl(site, "--no-wait", "init")
     if sandbox.namespace:
         namespaces.make_hosts(site)
-    # Without the kernel's datapath its module is not even asked for.
+    # Without the kernel's datapath its module is not even requested.
     kinds = {"dummy": ["--enable-dummy=override", "--disable-system"], "netdev": ["--disable-system"], "system": []}
     switch = ["ovs-vswitchd", sandbox.db, *kinds[sandbox.datapath], *_options(sandbox, "ovs-vswitchd")]
     programs.call(site, *namespaces.in_namespace(sandbox), *switch, daemon="ovs-vswitchd")
@@ -59,7 +59,7 @@ def launch(site: Site) -> None:
         words += ["--", "add-port", sandbox.bridge, port]
     if versions := _versions(site):
         words += ["--", "set", "Open_vSwitch", ".", *versions]
-    # It waits for ovs-vswitchd, and tells of a device that cannot be opened with exit code 0, or 65 from Open vSwitch 3.6 on.
+    # It waits for ovs-vswitchd, and reports a device that cannot be opened with exit code 0, or 65 since Open vSwitch 3.6.
     said = _vsctl(site, *words, daemon="ovs-vswitchd")
     if "Error detected" in said:
         raise Refused("sandbox", programs.last_line(said), "--datapath dummy")
@@ -68,7 +68,7 @@ def launch(site: Site) -> None:
 
 
 def _versions(site: Site) -> list[str]:
-    """The versions of Open vSwitch and of the schema, as ovs-ctl(8) has ovs-vsctl write them; the daemons themselves do not."""
+    """The columns for the versions of Open vSwitch and of the schema, which ovs-ctl(8) sets with ovs-vsctl; the daemons do not."""
     said = programs.call(site, "sh", "-c", _ASK_VERSIONS, schema(), daemon="ovs-vswitchd")
     first, *others = said.splitlines() or [""]
     version = first.rpartition("(Open vSwitch) ")[2]
@@ -76,7 +76,7 @@ def _versions(site: Site) -> list[str]:
 
 
 def are_running(place: Place, sandbox: Sandbox) -> bool:
-    """Whether both run, and are those that the pid files name."""
+    """Whether both daemons run, with the pids in their pid files."""
     for daemon in _DAEMONS:
         try:
             pid = int(directories.read(place, f"{daemon}.pid", 32) or b"")
@@ -88,7 +88,7 @@ def are_running(place: Place, sandbox: Sandbox) -> bool:
 
 
 def end(site: Site) -> None:
-    """End both: ask, then SIGTERM, then SIGKILL; at once with SIGKILL when there is no time. Raises TimedOut when nothing helps."""
+    """Stop both: ask, then SIGTERM, then SIGKILL; SIGKILL at once if no time is left. Raises TimedOut if nothing helps."""
     for daemon in _DAEMONS:
         in_haste = site.deadline - time.monotonic() < _HASTE_S
         if not in_haste and all(_ask_to_exit(site, daemon, pid) for pid in _pids(site.sandbox, daemon)) and _is_gone(site, daemon):
@@ -102,7 +102,7 @@ def end(site: Site) -> None:
             if _is_gone(site, daemon):
                 break
         else:
-            raise TimedOut("sandbox", f"{daemon} does not end even when killed")
+            raise TimedOut("sandbox", f"{daemon} cannot be stopped, even with SIGKILL")
 
 
 def _vsctl(site: Site, *words: str, daemon: str | None = None) -> str:
@@ -116,9 +116,9 @@ def _options(sandbox: Sandbox, daemon: str) -> list[str]:
 
 
 def _pids(sandbox: Sandbox, daemon: str) -> list[int]:
-    """The processes that are this daemon of this directory and of this user.
+    """The processes that are this daemon of this directory and user.
 
-    Looked for among all, as a pid file may be missing (killed while starting) or name a pid that someone else has now.
+    Searches all processes, because a pid file may be missing (killed while starting) or contain a pid that was reused.
     """
     ours = os.fsencode(f"--pidfile={sandbox.directory}/{daemon}.pid")
     found = []
@@ -135,7 +135,7 @@ def _pids(sandbox: Sandbox, daemon: str) -> list[int]:
 
 
 def _ask_to_exit(site: Site, daemon: str, pid: int) -> bool:
-    # --cleanup takes the taps away, which SIGTERM leaves behind.
+    # --cleanup removes the tap devices, which SIGTERM leaves behind.
     how = ["exit", "--cleanup"] if daemon == "ovs-vswitchd" else ["exit"]
     until = time.monotonic() + _way_s(site)
     ask = ["ovs-appctl", f"--timeout={programs.whole_seconds(until)}", "-t", f"{site.sandbox.directory}/{daemon}.{pid}.ctl", *how]
@@ -146,7 +146,7 @@ def _ask_to_exit(site: Site, daemon: str, pid: int) -> bool:
 
 
 def _is_gone(site: Site, daemon: str) -> bool:
-    """Wait for the daemon to end; False when it has not within its share of the time."""
+    """Wait for the daemon to exit; False if it has not within its share of the time."""
     until = time.monotonic() + _way_s(site)
     while _pids(site.sandbox, daemon):
         if time.monotonic() > until:
@@ -156,5 +156,5 @@ def _is_gone(site: Site, daemon: str) -> bool:
 
 
 def _way_s(site: Site) -> float:
-    """The time that one way to end a daemon has: there are three, for each of two, and something is to be left for the rest."""
+    """The time for one way to stop a daemon: there are three for each of two daemons, and some time must remain afterwards."""
     return max(_LEAST_S, min(_END_S, (site.deadline - time.monotonic()) / 4))

@@ -1,7 +1,7 @@
-"""The directory of a sandbox, by descriptors: what was looked at is what is used, whatever happens to names meanwhile.
+"""The directory of a sandbox, by descriptors: what was checked is what is used, whatever happens to names meanwhile.
 
-The daemons know it by its path, so nobody else may be able to change where that leads. Each folder on the way belongs to
-root or to the user, and others may write to none of them, save where the sticky bit (of /tmp) keeps them to what is theirs.
+The daemons use its path, so nobody else may be able to change where that leads. Each folder on the path belongs to root or
+to the user, and others cannot write to any of them, except where the sticky bit (of /tmp) limits them to their own files.
 """
 
 import errno
@@ -18,37 +18,37 @@ from pathlib import Path
 from ovstool.errors import Refused, TimedOut, UsageError, quote
 
 MARKER = "sandbox.json"
-UNFINISHED = f"{MARKER}.new"  # until it has that name
+UNFINISHED = f"{MARKER}.new"  # its name until it is complete
 
-# What is made here, by ovstool, by the daemons, and by ovs-vswitchd for each bridge.
+# Files created here by ovstool, by the daemons, and by ovs-vswitchd for each bridge.
 _FILES = re.compile(
     rf"{re.escape(MARKER)}(\.new)?|\.?conf\.db(\.tmp)?(\.~lock~)?|(ovs-vswitchd|ovsdb-server)\.(log|pid(\.tmp[0-9]+)?)",
 )
 _SOCKETS = re.compile(r"db\.sock|(ovs-vswitchd|ovsdb-server)\.[0-9]+\.ctl|.+\.(mgmt|snoop)", re.DOTALL)
 
-_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # opens anything, and neither waits for it nor needs leave to read it
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # opens anything, without blocking or permission to read it
 _LINKS = 40  # as many as the kernel follows, path_resolution(7)
 _SOCKET_BYTES = 107  # sun_path in unix(7), less its final NUL
 _LONGEST_SOCKET = "/ovs-vswitchd.4194304.ctl"  # 2^22 is the largest pid, proc(5)
 _LONGEST = _SOCKET_BYTES - len(_LONGEST_SOCKET)
-_BEAT_S = 0.01  # between two looks at a lock
+_BEAT_S = 0.01  # between two attempts to lock
 
 
 @dataclass(frozen=True)
 class Place:
-    """A directory that is held open, and so is the folder above it."""
+    """A directory that is held open, and its parent folder."""
 
     path: Path  # without links
     fd: int
     folder: int
-    made: bool = False  # just now
+    made: bool = False  # created just now
 
 
 @contextmanager
 def opened(directory: Path) -> Iterator[Place | None]:
-    """Open the directory of a sandbox; None when there is none.
+    """Open the directory of a sandbox; None if there is none.
 
-    Raises UsageError for a path that cannot be one's, Refused for a directory that others may change or lead elsewhere.
+    Raises UsageError for an unsuitable path, Refused for a directory that others can change or redirect.
     """
     with _above(directory) as (folder, path):
         fd = None if folder is None else _open(folder, path)
@@ -63,13 +63,13 @@ def opened(directory: Path) -> Iterator[Place | None]:
 
 @contextmanager
 def locked(directory: Path, deadline: float, create: bool = False) -> Iterator[Place | None]:
-    """A sandbox's directory, kept from other ovstools that start or stop here; with ``create`` it is made, and removed if the block fails.
+    """A sandbox's directory, locked against other ovstools that start or stop here; ``create`` makes it, and removes it if the block fails.
 
-    Raises TimedOut when another one has not let go by the deadline.
+    Raises TimedOut if another one holds the lock until the deadline.
     """
     with _above(directory) as (folder, path):
         if folder is None and create:
-            raise Refused(quote(str(path)), "the folder above it does not exist", "another --dir")
+            raise Refused(quote(str(path)), "its parent folder does not exist", "another --dir")
         while folder is not None:
             made = create and _make(folder, path)
             fd = _open(folder, path)
@@ -84,16 +84,16 @@ def locked(directory: Path, deadline: float, create: bool = False) -> Iterator[P
                         return
                 finally:
                     os.close(fd)
-            # Another one removed it in between, or while we waited: the lock was on nothing.
+            # Another ovstool removed it in between, or while we waited: the lock was on a deleted directory.
             if time.monotonic() > deadline:
                 raise TimedOut(quote(str(path)), "keeps being removed")
         yield None
 
 
 def read(place: Place, name: str, limit: int, end: bool = False) -> bytes | None:
-    """A file that the user or root wrote here, None when there is none; with ``end`` no more than its last bytes.
+    """A file that the user or root wrote here, None if there is none; with ``end`` only its last ``limit`` bytes.
 
-    Raises Refused for what is no such file: a link, a FIFO, another user's, one of more than ``limit`` bytes.
+    Raises Refused for anything else: a link, a FIFO, another user's file, one of more than ``limit`` bytes.
     """
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place.fd)
@@ -106,11 +106,11 @@ def read(place: Place, name: str, limit: int, end: bool = False) -> bytes | None
         found = os.fstat(fd)
         why = None
         if not stat.S_ISREG(found.st_mode):
-            why = "is not a file"
+            why = "is not a regular file"
         elif found.st_uid != os.geteuid() or found.st_nlink != 1:
-            why = "belongs to another user, or has another name"
+            why = "belongs to another user, or has several hard links"
         elif found.st_size > limit and not end:
-            why = f"is too long ({found.st_size} bytes)"
+            why = f"is too large ({found.st_size} bytes)"
         if why:
             raise Refused(quote(str(place.path)), f"{name} {why}", "inspect the directory and remove it")
         return os.pread(fd, limit, max(0, found.st_size - limit))
@@ -119,7 +119,7 @@ def read(place: Place, name: str, limit: int, end: bool = False) -> bytes | None
 
 
 def write(place: Place, name: str, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file as a whole or not at all."""
     with suppress(FileNotFoundError):
         os.unlink(UNFINISHED, dir_fd=place.fd)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -129,7 +129,7 @@ def write(place: Place, name: str, text: str) -> None:
 
 
 def clear(place: Place) -> None:
-    """Remove what a sandbox makes, and nothing else; the marker goes last, as without it nobody may clear what is left."""
+    """Remove the files of a sandbox, and nothing else; the marker last, because without it nothing may be removed."""
     for name in sorted(os.listdir(place.fd), key=lambda name: name == MARKER):
         with suppress(FileNotFoundError):  # gone meanwhile
             if _is_made_here(place, name):
@@ -137,13 +137,13 @@ def clear(place: Place) -> None:
 
 
 def may_be_left(place: Place) -> bool:
-    """Whether it can be what a stopped sandbox leaves behind: for the user alone, as any sandbox's, and with nothing of one in it."""
+    """Whether a stopped sandbox can have left it: accessible only to the user, as every sandbox, and without a sandbox's files."""
     alone = not os.fstat(place.fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     return alone and not any(_is_made_here(place, name) for name in os.listdir(place.fd) if name != UNFINISHED)
 
 
 def remove(place: Place) -> None:
-    """Remove the directory itself, unless something is left in it."""
+    """Remove the directory itself, unless it still contains something."""
     try:
         os.rmdir(place.path.name, dir_fd=place.folder)
     except OSError as error:
@@ -152,7 +152,7 @@ def remove(place: Place) -> None:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether a folder is the user's alone to write to."""
+    """Whether only the user can write to a folder."""
     try:
         fd, _ = _walk(folder, folder)
     except (OSError, Refused):
@@ -164,12 +164,12 @@ def is_own(folder: Path) -> bool:
         os.close(fd)
 
 
-# --- the way there
+# --- the path to the directory
 
 
 @contextmanager
 def _above(directory: Path) -> Iterator[tuple[int | None, Path]]:
-    """The folder that the directory is in, None when there is none, and the directory's path without links."""
+    """The parent folder of the directory, None if there is none, and the directory's path without links."""
     what = quote(str(directory))
     fd = None
     try:
@@ -197,7 +197,7 @@ def _way(directory: Path) -> tuple[int | None, Path]:
             why = f"the path is too long for a Unix socket in it ({length} bytes, at most {_LONGEST})"
             raise UsageError(quote(str(directory)), why, "a shorter --dir")
         if not str(path).isprintable():
-            raise UsageError(quote(str(directory)), "the path has characters that cannot be printed", "another --dir")
+            raise UsageError(quote(str(directory)), "the path contains unprintable characters", "another --dir")
     except UsageError:
         if fd is not None:
             os.close(fd)
@@ -206,7 +206,7 @@ def _way(directory: Path) -> tuple[int | None, Path]:
 
 
 def _walk(folder: Path, directory: Path) -> tuple[int, Path]:
-    """Open a folder step by step, and return it with its path without links. Raises Refused when others could change the way."""
+    """Open a folder step by step, and return it with its path without links. Raises Refused if others could change the path."""
     fd, real, links = None, Path("/"), 0
     steps = list(reversed(folder.parts))
     try:
@@ -239,7 +239,7 @@ def _walk(folder: Path, directory: Path) -> tuple[int, Path]:
 
 
 def _require_firm(fd: int, found: os.stat_result, real: Path, directory: Path) -> None:
-    """Raise Refused for a folder or link on the way that somebody else could replace, or replace something in."""
+    """Raise Refused for a folder or link on the path that somebody else could replace, or could replace something in."""
     why = None
     # In a user namespace root's files show another owner, that of /.
     if found.st_uid not in (0, os.geteuid(), os.stat("/").st_uid):
@@ -257,12 +257,12 @@ def _others_may_write(fd: int, found: os.stat_result) -> bool:
 
 
 def _is_private(fd: int, gid: int) -> bool:
-    """Whether what a group may, nobody but the user and root may: on many systems each user has a group of the same name."""
+    """Whether a group has no members but the user and root: on many systems each user has a group of the same name."""
     import grp
     import pwd
 
     try:
-        if "system.posix_acl_access" in os.listxattr(_by_fd(fd)):  # then the group's bits are those of a list
+        if "system.posix_acl_access" in os.listxattr(_by_fd(fd)):  # then the group bits are the mask of an ACL
             return False
         user = pwd.getpwuid(os.geteuid()).pw_name
         group = grp.getgrgid(gid)
@@ -279,7 +279,7 @@ def _by_fd(fd: int) -> str:
 
 
 def _make(folder: int, path: Path) -> bool:
-    """Make the directory; False when it is there."""
+    """Create the directory; False if it exists."""
     try:
         os.mkdir(path.name, 0o700, dir_fd=folder)
     except FileExistsError:
@@ -292,13 +292,13 @@ def _unmade_on_failure(folder: int, path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(OSError):  # not empty: it is known what is in there
+        with suppress(OSError):  # not empty, so it stays
             os.rmdir(path.name, dir_fd=folder)
         raise
 
 
 def _open(folder: int, path: Path) -> int | None:
-    """Open the directory; None when there is none. Raises Refused for another user's, or one that others may write to."""
+    """Open the directory; None if there is none. Raises Refused for another user's, or one that others can write to."""
     try:
         look = os.open(path.name or ".", _LOOK, dir_fd=folder)
     except FileNotFoundError:

@@ -15,14 +15,14 @@ from ovstool.sandbox import programs
 from ovstool.sandbox.programs import Site
 from ovstool.sandbox.settings import SUBNET, Sandbox
 
-_TRIAL_S = 15  # where nothing else is said; a trial takes some 10 ms
+_TRIAL_S = 15  # by default; a trial takes about 10 ms
 _CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 _SIOCETHTOOL = 0x8946  # <linux/sockios.h>
 _ETHTOOL_STXCSUM = 0x17  # <linux/ethtool.h>
 
 
 def netdev_problem(deadline: float | None = None) -> str | None:
-    """Why the userspace datapath cannot be used here; None when it can. Raises TimedOut."""
+    """Why the userspace datapath cannot be used here; None if it can. Raises TimedOut."""
     if problem := _hosts_problem(deadline):
         return problem
     try:
@@ -33,7 +33,7 @@ def netdev_problem(deadline: float | None = None) -> str | None:
 
 
 def system_problem(deadline: float | None = None) -> str | None:
-    """Why the kernel's datapath cannot be used here; None when it can. Loads its module, as ovs-ctl does. Raises TimedOut."""
+    """Why the kernel's datapath cannot be used here; None if it can. Loads its module, as ovs-ctl does. Raises TimedOut."""
     if problem := _hosts_problem(deadline):
         return problem
     if os.path.exists("/sys/module/openvswitch"):
@@ -43,7 +43,7 @@ def system_problem(deadline: float | None = None) -> str | None:
 
 
 def _hosts_problem(deadline: float | None) -> str | None:
-    """Why there can be no namespaces with veth pairs here; None when there can."""
+    """Why namespaces with veth pairs cannot be created here; None if they can."""
     if os.geteuid() != 0:
         return "needs root"
     if shutil.which("ip", path=programs.path()) is None or shutil.which("unshare", path=programs.path()) is None:
@@ -54,7 +54,7 @@ def _hosts_problem(deadline: float | None) -> str | None:
 
 
 def _trial(argv: Sequence[str], deadline: float | None) -> str | None:
-    """What a program said that failed; None when it did what it should."""
+    """The error message of a program that failed; None if it succeeded."""
     try:
         code, said = programs.run(argv, deadline or time.monotonic() + _TRIAL_S, {**os.environ, "PATH": programs.path()})
     except OSError as e:
@@ -63,7 +63,7 @@ def _trial(argv: Sequence[str], deadline: float | None) -> str | None:
 
 
 def make_hosts(site: Site) -> None:
-    """Make the switch's namespace, and for each port a namespace with the other end of its veth pair."""
+    """Create the switch's namespace, and for each port a namespace with the other end of its veth pair."""
     sandbox = site.sandbox
     switch = ["link set lo up"]
     for namespace in (sandbox.namespace, *sandbox.hosts):
@@ -83,7 +83,7 @@ def make_hosts(site: Site) -> None:
 
 
 def give_the_bridge_an_address(site: Site) -> None:
-    """Let the switch itself be reached, and have routes (sFlow and tunnels ask for one)."""
+    """Give the switch itself an address and a default route, which sFlow and tunnels need."""
     lines = [f"address add {SUBNET}.254/24 dev {site.sandbox.bridge}", f"link set {site.sandbox.bridge} up"]
     if site.sandbox.hosts:
         lines.append(f"route add default via {SUBNET}.1")
@@ -91,15 +91,15 @@ def give_the_bridge_an_address(site: Site) -> None:
 
 
 def delete(site: Site) -> None:
-    """Delete them; one that is gone already is no error."""
+    """Delete the namespaces; missing ones are no error."""
     for namespace in (site.sandbox.namespace, *site.sandbox.hosts):
         if namespace and os.path.lexists(f"/run/netns/{namespace}"):
             programs.call(site, "ip", "netns", "delete", namespace, hold=True)
 
 
 def in_namespace(sandbox: Sandbox) -> list[str]:
-    """What a command line begins with that is to run where ovs-vswitchd is."""
-    # Not nsenter: ip gives the command a /sys of that namespace too.
+    """The prefix of a command line that runs in the namespace of ovs-vswitchd."""
+    # Not nsenter: ip also mounts that namespace's /sys for the command.
     return [shutil.which("ip", path=programs.path()) or "ip", "netns", "exec", sandbox.namespace] if sandbox.namespace else []
 
 
@@ -110,8 +110,8 @@ def _ip(site: Site, namespace: str | None, *lines: str) -> None:
 def _send_whole_checksums(namespace: str | None, interface: str) -> None:
     """Turn transmit checksum offload off, as ``ethtool -K IFACE tx off`` (which is often not installed).
 
-    A veth end hands its packets on with the checksum left for hardware to fill in; the userspace datapath would carry
-    them to the far end unfilled, where TCP drops them.
+    A veth device passes packets on with the checksum left to the hardware; the userspace datapath would deliver them to the
+    other end without one, where TCP drops them.
     """
 
     def in_namespace() -> None:
@@ -124,7 +124,7 @@ def _send_whole_checksums(namespace: str | None, interface: str) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
 
-    # A namespace belongs to a thread, so one that ends straight away.
+    # A thread that changes its namespace keeps it, so this one exits right away.
     with ThreadPoolExecutor(max_workers=1) as thread:
         try:
             thread.submit(in_namespace).result()

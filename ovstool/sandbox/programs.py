@@ -1,4 +1,4 @@
-"""The programs that set a sandbox up: run until a deadline, and heard no longer than is worth repeating."""
+"""The programs that set up a sandbox: run with a deadline, keeping only the end of their output."""
 
 import math
 import os
@@ -16,15 +16,15 @@ from ovstool.sandbox import directories
 from ovstool.sandbox.directories import Place
 from ovstool.sandbox.settings import Sandbox
 
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons are, and often not in the PATH of a user
-_HEARD = 2**16  # bytes of what a program says, the last ones
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons are installed; often not in a user's PATH
+_HEARD = 2**16  # bytes kept from the end of a program's output
 _SHOWN = 300  # characters of a line of it
-_BEAT_S = 0.05  # how late it is seen that a program ended whose stderr another one still has
+_BEAT_S = 0.05  # delay in noticing the exit of a program whose stderr another process still holds
 
 
 @dataclass(frozen=True)
 class Site:
-    """A sandbox that is being started or stopped: its directory, held, and when that has to be done (of time.monotonic)."""
+    """A sandbox that is being started or stopped: its locked directory, and the deadline (of time.monotonic)."""
 
     sandbox: Sandbox
     place: Place
@@ -34,16 +34,16 @@ class Site:
 def run(
     argv: Sequence[str], deadline: float, environ: Mapping[str, str], stdin: bytes = b"", keep: tuple[int, ...] = ()
 ) -> tuple[int, str]:
-    """Run a program and return its exit code and the end of what it said on stderr; the descriptors ``keep`` stay open in it.
+    """Run a program and return its exit code and the end of its stderr; the descriptors ``keep`` stay open in it.
 
-    Raises TimedOut, and then the program and all that it started are killed; OSError when it cannot be run.
+    Raises TimedOut after killing the program and everything it started; OSError if it cannot be run.
     """
-    words = os.memfd_create("stdin")  # a pipe would have to be written while the other is read
+    words = os.memfd_create("stdin")  # a pipe would have to be written while stderr is read
     program = None
     try:
         os.write(words, stdin)
         os.lseek(words, 0, os.SEEK_SET)
-        with signals.deferred():  # or it would run on, and nobody know of it
+        with signals.deferred():  # otherwise a signal could leave it running unnoticed
             program = subprocess.Popen(
                 argv, stdin=words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environ, pass_fds=keep, start_new_session=True
             )
@@ -55,7 +55,7 @@ def run(
                 os.killpg(program.pid, signal.SIGKILL)
             program.wait()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise TimedOut("sandbox", f"{argv[0]} did not end in time") from error
+            raise TimedOut("sandbox", f"{argv[0]} did not finish in time") from error
         raise
     finally:
         os.close(words)
@@ -67,7 +67,7 @@ def run(
 def call(
     site: Site, *argv: str | None, stdin: str = "", daemon: str | None = None, hold: bool = False, fine: tuple[int, ...] = (0,)
 ) -> str:
-    """Run a program that sets something up and return what it said on stderr.
+    """Run a program that sets something up and return its stderr.
 
     When it fails, with an exit code that is not ``fine``, the error tells its last line, or that of the log of ``daemon``, which it starts or waits for. With
     ``hold`` it has a part in the lock: should ovstool be killed, the next one waits until it is known what there is to clear.
@@ -93,12 +93,12 @@ def path() -> str:
 
 
 def environ(sandbox: Sandbox) -> dict[str, str]:
-    env = {k: v for k, v in os.environ.items() if k != "OVSTOOL_HOST"}  # it would lead to another machine
+    env = {k: v for k, v in os.environ.items() if k != "OVSTOOL_HOST"}  # it would refer to another machine
     return {**env, "PATH": path(), **sandbox.environ}
 
 
 def whole_seconds(deadline: float) -> int:
-    """What is left, for a program of Open vSwitch that is told its --timeout; rounded up, so that it is ended before it ends."""
+    """The remaining time for an Open vSwitch program's --timeout; rounded up, so that ovstool's own limit applies first."""
     return max(1, math.ceil(deadline - time.monotonic()))
 
 
@@ -109,7 +109,7 @@ def last_line(text: str) -> str:
 
 
 def _heard(program: subprocess.Popen, deadline: float) -> bytes:
-    """The end of what the program says until it ends, or the time is up."""
+    """The end of the program's stderr, until it exits or the time is up."""
     assert program.stderr
     said = b""
     with selectors.DefaultSelector() as selector:

@@ -1,4 +1,4 @@
-"""A shell whose prompt says that it talks to a sandbox, whatever the user's own start-up files make of the prompt."""
+"""A shell whose prompt shows that it talks to a sandbox, whatever prompt the user's start-up files set."""
 
 import os
 import tempfile
@@ -23,7 +23,7 @@ _FISH = "functions -c fish_prompt _ovstool_prompt; function fish_prompt; echo -n
 
 @contextmanager
 def of_sandbox(shell: str) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The words that start the shell, and what they need in their environment, for the length of the block."""
+    """The argv that starts the shell, and additions to its environment; valid during the block."""
     name = os.path.basename(shell)
     with tempfile.TemporaryDirectory(prefix="ovstool-shell-") as folder:
         if name == "bash":

@@ -1,4 +1,4 @@
-"""What a sandbox is made of, and the file that says so; it also marks the directory as one that may be cleared."""
+"""The settings of a sandbox and their file, which also marks the directory as one that may be cleared."""
 
 import hashlib
 import json
@@ -19,15 +19,15 @@ _LONGEST_MARKER = 2**20  # bytes; 10,000 ports take 150,000
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A private switch: where it is and what it was made of."""
+    """A private switch: its directory and its settings."""
 
     directory: Path
     datapath: str  # one of DATAPATHS
     namespace: str | None  # the network namespace of ovs-vswitchd; None with the dummy datapath
     bridge: str
     ports: tuple[str, ...]
-    made_directory: bool  # else it was there, empty, and is left so
-    complete: bool = False  # else its start did not come to its end
+    made_directory: bool  # else it existed, empty, and is kept
+    complete: bool = False  # else its start did not finish
 
     @property
     def db(self) -> str:
@@ -35,14 +35,14 @@ class Sandbox:
 
     @property
     def hosts(self) -> dict[str, str]:
-        """The namespace that stands for the host on each port, and its IPv4 address, in the order of the ports."""
+        """The namespace that acts as the host on each port, and its IPv4 address, in the order of the ports."""
         if self.namespace is None:
             return {}
         return {f"{self.namespace}-h{i}": f"{SUBNET}.{i}" for i in range(1, len(self.ports) + 1)}
 
     @property
     def environ(self) -> dict[str, str]:
-        """What ovstool and Open vSwitch's own programs need to find this switch and no other."""
+        """The environment with which ovstool and Open vSwitch's own programs use only this switch."""
         found = {"OVSTOOL_DB": self.db}
         found.update({name: str(self.directory) for name in ("OVS_RUNDIR", "OVS_DBDIR", "OVS_LOGDIR")})
         found.update({f"OVSTOOL_H{i}": host for i, host in enumerate(self.hosts, 1)})
@@ -50,7 +50,7 @@ class Sandbox:
 
 
 def namespace_name(path: Path, token: str) -> str:
-    """The name of a new network namespace, which tells whose it is: its end follows from the directory and the six digits before."""
+    """The name of a new network namespace; its last six digits are a hash of the directory and the token, which proves whose it is."""
     return f"ovstool-{token}{hashlib.sha256(token.encode() + os.fsencode(path)).hexdigest()[:6]}"
 
 
@@ -77,7 +77,7 @@ def save(place: Place, sandbox: Sandbox) -> None:
 
 
 def _is_of(found: Sandbox, path: Path) -> bool:
-    """Whether ovstool wrote these settings for this directory; a copy or an edited file could name the namespaces of others."""
+    """Whether ovstool wrote these settings for this directory; a copied or edited file could name foreign namespaces."""
     name = found.namespace
     if found.datapath == "dummy":
         ours = name is None

@@ -1,1 +1,1 @@
-"""All that knows what a screen is: formats, live views, plots, and what may reach a terminal."""
+"""Everything about output: formats, live views, plots, and the escaping of text for a terminal."""

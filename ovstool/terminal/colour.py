@@ -1,4 +1,4 @@
-"""Colours, which stress what words say already: on a terminal that has them, and where $NO_COLOR does not forbid it (no-color.org)."""
+"""Colours, which only emphasize what the words say: on terminals that support them, unless $NO_COLOR is set (no-color.org)."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from typing import TextIO
 
 from ovstool.terminal.layout import Paint
 
-# Colours of the terminal's own palette, which its owner has made to be seen on the background.
+# Colours of the terminal's own palette, which its user has chosen to be readable on the background.
 _RED, _GREEN, _YELLOW = "31", "32", "33"
 _BOLD = "1"
 _DROPS = frozenset(["rx_dropped", "tx_dropped", "rx_dropped_ps", "tx_dropped_ps"])
@@ -19,7 +19,7 @@ _OF_VALUES = {
     ("link_state", "down"): _RED,
     ("reset", "yes"): _YELLOW,
 }
-# The words of a page that report a fault, in the places that those pages give them.
+# The words of a page that report a fault, at their places on those pages.
 _FAULT = (
     r"(?<= )(?:NOT CONNECTED|NOT REACHED|NO TUNNEL BACK|NO PEER|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )"
 )
@@ -31,22 +31,22 @@ def _are_wanted(stream: TextIO) -> bool:
 
 
 def paint_for(stream: TextIO) -> Paint | None:
-    """What gives a cell its colour, on this stream; None where there are none."""
+    """The function that colours a cell, for this stream; None if it has no colours."""
     return _painted if _are_wanted(stream) else None
 
 
 def paint_for_lines(stream: TextIO) -> Callable[[str], str]:
-    """What gives a line of a page its colours, on this stream."""
+    """The function that colours a line of a page, for this stream."""
     return _painted_line if _are_wanted(stream) else str
 
 
 def paint_for_diff(stream: TextIO) -> Callable[[str, str], str]:
-    """What gives a line of a difference the colour of its sign, ``-`` or ``+``, on this stream."""
+    """The function that colours a line of a diff by its sign, ``-`` or ``+``, for this stream."""
     return _painted_diff if _are_wanted(stream) else lambda sign, line: line
 
 
 def bold_for(stream: TextIO) -> Callable[[str], str]:
-    """What makes a head bold, on this stream."""
+    """The function that makes a heading bold, for this stream."""
     return _bold if _are_wanted(stream) else str
 
 

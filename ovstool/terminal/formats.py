@@ -1,7 +1,7 @@
-"""The formatters behind ``-f``: rows and objects to text, and how a value is written for people.
+"""The formatters behind ``-f``: rows and objects to text, and values written for people.
 
-All are cliff formatters. JSON and YAML carry the values as they are, a table shows them in units, and the flat formats (csv,
-value, shell, lines) write each value on one line.
+All are cliff formatters. JSON and YAML print raw values, a table shows them with units, and the flat formats (csv, value,
+shell, lines) write each value on one line.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from ovstool.errors import UsageError, escape
 Columns = Sequence[str]
 Rows = Iterable[Sequence[Any]]
 
-# tabulate's own names, so that parsing a command line need not import it; a test holds the two together.
+# tabulate's own names, so that parsing a command line need not import it; a test compares the two.
 TABLE_STYLES = tuple(
     "asciidoc colon_grid double_grid double_outline fancy_grid fancy_outline github grid heavy_grid heavy_outline html jira latex "
     "latex_booktabs latex_longtable latex_raw mediawiki mixed_grid mixed_outline moinmoin orgtbl outline pipe plain presto pretty psql "
@@ -40,7 +40,7 @@ _SIZES = frozenset(["burst"])
 
 
 class Formatters(Mapping[str, Any]):
-    """The formatters by name, each imported when it is asked for; cliff would import them all at every start."""
+    """The formatters by name, each imported on demand; cliff would import them all at every start."""
 
     class Plugin:
         def __init__(self, name: str):
@@ -58,18 +58,18 @@ class Formatters(Mapping[str, Any]):
 
 
 class Formatter(base.ListFormatter, base.SingleFormatter):
-    """The options of all formatters are added by ``parser.py``, so none adds its own."""
+    """The base of our formatters, without options of their own: ``parser.py`` adds those of all formatters."""
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         pass
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        """Print further rows of a stream; in most formats a row is a line, whatever came before it."""
+        """Print further rows of a stream; in most formats a row is a line, whatever precedes it."""
         self.emit_list(column_names, data, stdout, parsed_args)
 
 
 class ValueFormatter(Formatter):
-    """Values alone: a row a line, separated by spaces; ``-`` stands for nothing, so that columns keep their places."""
+    """Values only: one row per line, separated by spaces; ``-`` means no value, so that columns keep their positions."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         for row in data:
@@ -81,7 +81,7 @@ class ValueFormatter(Formatter):
 
 
 class CsvFormatter(Formatter):
-    """RFC 4180 with a header; nothing is an empty field, and text that a spreadsheet would calculate has an apostrophe in front."""
+    """RFC 4180 with a header; no value is an empty field, and text that a spreadsheet would take for a formula gets an apostrophe in front."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         self.emit_more(column_names, data, stdout, parsed_args, True)
@@ -101,7 +101,7 @@ class CsvFormatter(Formatter):
 
 
 class ShellFormatter(Formatter):
-    """Assignments that a shell can ``eval``. Values are quoted, because a database may hold ``$(reboot)``."""
+    """Assignments that a shell can ``eval``. Values are quoted, because a database may contain ``$(reboot)``."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         for row in data:
@@ -139,9 +139,9 @@ class LinesFormatter(Formatter):
 
 
 class Stream:
-    """Rows that are printed as they come, in the format named by ``-f``: a JSON object a line, a line of csv, and so on.
+    """Rows that are printed as they arrive, in the format named by ``-f``: one JSON object per line, one line of csv, and so on.
 
-    Each ``write`` is what was measured at one moment; it is sorted by itself, and reaches the reader at once.
+    Each ``write`` takes one measurement, which is sorted separately and flushed at once.
     """
 
     def __init__(self, columns: Sequence[str], parsed_args: argparse.Namespace, stdout: TextIO):
@@ -163,16 +163,16 @@ class Stream:
 
 
 def row_by_row(name: str) -> Any:
-    """The formatter named by ``-f``, which prints rows as they come. Raises UsageError for one that cannot."""
+    """The formatter named by ``-f``, which prints rows as they arrive. Raises UsageError for one that cannot."""
     formatter = Formatters()[name].obj
-    # The other styles of tables have a width, which nobody knows while rows are still to come.
+    # The other table styles need column widths, which are unknown while rows are still to come.
     if not hasattr(formatter, "emit_more") or (name in TABLE_STYLES and name != "plain"):
         raise UsageError(f"-f {name}", "cannot be printed row by row", "-f json, csv, value, lines or table")
     return formatter
 
 
 def flat(value: Any, nothing: str = "-") -> str:
-    """One line for a script: lists with commas, maps as ``key=value``, what would break the line escaped."""
+    """A value as one line for scripts: lists with commas, maps as ``key=value``, unprintable characters escaped."""
     match value:
         case str():
             return value if value.isprintable() else escape(value)
@@ -195,13 +195,13 @@ def _csv_cell(value: Any) -> int | float | str:
 
 
 def _variable(name: str) -> str:
-    """A name for a shell's variable; a peer's may hold ``$(reboot)`` too."""
+    """A valid name for a shell variable; a name from a peer may contain ``$(reboot)`` too."""
     name = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
     return f"_{name}" if not name or name[0].isdigit() else name
 
 
 def human(column: str, value: Any) -> str:
-    """A value as people read it; ``column`` tells its unit."""
+    """A value for people; ``column`` determines its unit."""
     match value:
         case bool():
             return "yes" if value else "no"

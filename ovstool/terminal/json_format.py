@@ -1,4 +1,4 @@
-"""The formatter of ``-f json``, which has to keep up with what prints 100,000 flows in a second."""
+"""The formatter of ``-f json``, which has to be fast enough for 100,000 flows per second."""
 
 import argparse
 import json
@@ -10,16 +10,16 @@ from ovstool.terminal.formats import Columns, Formatter, Rows
 from ovstool.terminal.output import canvas
 
 _ROWS_AT_ONCE = 1000  # rows of JSON in one write
-_encode = json.JSONEncoder(check_circular=False).encode  # rows hold no circles
+_encode = json.JSONEncoder(check_circular=False).encode  # rows contain no cycles
 _encode_on_lines = json.JSONEncoder(check_circular=False, separators=("\n", ": ")).encode
 
 
 class JsonFormatter(Formatter):
-    """A list with one object on each line, or one object; an object a line is quick to write and easy to grep and diff."""
+    """A list with one object per line, or one object; one per line is fast to write and easy to grep and diff."""
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         before, between, after = ("[", ", ", "]\n") if parsed_args.noindent else ("[\n  ", ",\n  ", "\n]\n")
-        draw = canvas(stdout).write  # it is ASCII, and what is unprintable is escaped
+        draw = canvas(stdout).write  # JSON output is ASCII, with unprintable characters escaped
         rows = iter(data)
         chunk = list(islice(rows, _ROWS_AT_ONCE))
         if not chunk:
@@ -40,9 +40,9 @@ class JsonFormatter(Formatter):
 
 
 def _objects(columns: Columns, rows: Sequence[Sequence[Any]], between: str) -> str:
-    """Rows as JSON objects; all cells are encoded at once, in a third of the time that it takes row by row.
+    """Rows as JSON objects; all cells are encoded at once, in a third of the time of encoding row by row.
 
-    A line break keeps the cells apart, which JSON has in no string. Lists and objects in cells have some too: then there are too many.
+    The cells are separated by newlines, which never occur in JSON strings. Lists and objects in cells add newlines; the count reveals them.
     """
     cells = _encode_on_lines(list(chain.from_iterable(rows)))[1:-1].split("\n")
     if len(cells) != len(rows) * len(columns):

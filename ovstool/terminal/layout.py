@@ -1,8 +1,8 @@
-"""How rows are laid out in a window: what stands beside what, and where a long text is broken (pure).
+"""The layout of rows in a window: which columns are side by side, and where a long text is broken (pure).
 
-A table that is wider than the window gives way in this order: long texts are wrapped; those that are still too long go below their row,
-each on lines of its own; the columns are folded onto several lines; at last each row is a list of its fields. A number, a name, an
-address or a header stays whole as long as the window is wider than it.
+A table that is wider than the window is made narrower in this order: long texts are wrapped; those that are still too long move below
+their row, each on its own lines; the columns are folded onto several lines; finally each row becomes a list of its fields. A number, a
+name, an address or a header is not broken unless the window is narrower than it.
 """
 
 import re
@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-GAP = 2  # spaces between columns, and in front of what belongs to the line above
-_LONG = 24  # characters; a text that is longer may go below its row
-_NOTHING = ("", "-")  # which people need not read
-_MOST_LINES = 2  # of a wrapped cell; what needs more goes below
-_MOST_FOLDED = 2  # lines of a row, 3 where all but its name are numbers; a list of its fields is easier to read then
+GAP = 2  # spaces between columns, and in front of continuation lines
+_LONG = 24  # characters; a longer text may move below its row
+_NOTHING = ("", "-")  # cells that people need not read
+_MOST_LINES = 2  # of a wrapped cell; a longer one moves below
+_MOST_FOLDED = 2  # lines of a row, or 3 if all but its name are numbers; beyond that a list of its fields is easier to read
 _LEAST_TEXT = 20  # characters that a text should have beside its label
-# Patterns are compiled when one is needed: most tables fit. A number is kept with its unit, which is behind the space behind it.
+# Patterns are compiled on demand: most tables fit. A number is kept together with its unit, which follows after a space.
 _NOT_A_NUMBER = "".join(rf"(?<![ (,][0-9.]{{{digits}}} )(?<!^[0-9.]{{{digits}}} )" for digits in range(1, 8))
 _SPACE = rf"(?<= )(?! ){_NOT_A_NUMBER}"
 _BREAK = rf"{_SPACE}(?![0-9])|(?<=[^(],)(?! )"
 _GAP_IN_LINE = r"(?<=\S)  +(?=\S)"
-# Where a text is broken: first between what gaps keep apart, then behind commas and spaces, at last within words.
+# Where a text is broken: first at gaps of several spaces, then after commas and spaces, finally within words.
 _BREAKS = (r"(?<=  )(?! )", _BREAK, _SPACE, r"(?<=->)|(?<=[ =/(,;|])")
 
-Paint = Callable[[str, str], str]  # the name of a column and what is in a cell: the same with colours
+Paint = Callable[[str, str], str]  # takes the name of a column and the text of a cell, returns the text with colours
 
 
 class Column(NamedTuple):
-    """What a column needs, in characters: ``widest`` for all of it on one line, ``least`` for its longest part that stays whole."""
+    """The space that a column needs, in characters: ``widest`` on one line, ``least`` for its longest unbreakable part."""
 
     header: str
     widest: int
@@ -41,7 +41,7 @@ class Column(NamedTuple):
 
 
 def measured(header: str, cells: Sequence[str], is_number: bool, in_window: bool = True) -> Column:
-    """What a column needs. Where there is no window nothing gives way, and what stays whole is not looked for."""
+    """The space that a column needs. Without a window nothing is wrapped, so unbreakable parts are not searched for."""
     texts = [header, *cells]
     widest = max(map(len if "".join(texts).isascii() else width, texts))
     if is_number or widest <= _LONG or not in_window:
@@ -50,9 +50,9 @@ def measured(header: str, cells: Sequence[str], is_number: bool, in_window: bool
 
 
 class Layout(NamedTuple):
-    """The places of columns, by their index: ``lines`` of a row, one or several, in slots of these ``widths``, and those ``below`` it.
+    """The positions of columns, by index: the ``lines`` of a row, in slots of these ``widths``, and the columns ``below`` it.
 
-    The first slot is that of the first column alone. Without ``lines`` each row is a list of its fields. ``room`` is the window's width in characters.
+    Only the first column uses the first slot. Without ``lines`` each row is a list of its fields. ``room`` is the window's width in characters.
     """
 
     columns: Sequence[Column]
@@ -62,7 +62,7 @@ class Layout(NamedTuple):
     room: int
 
     def drawn(self, rows: Sequence[Sequence[str]], paint: Paint | None = None) -> Iterator[str]:
-        """The lines of the table, without their ends."""
+        """The lines of the table, without newlines."""
         yield from self.head()
         slots = list(zip(self.columns, self.widths, strict=False))
         is_plain = len(self.lines) == 1 and not self.below and all(column.widest <= slot for column, slot in slots)
@@ -82,7 +82,7 @@ class Layout(NamedTuple):
 
     def row(self, row: Sequence[str], paint: Paint | None) -> Iterator[str]:
         for number, places in enumerate(self.lines):
-            shift = 1 if number else 0  # nothing but the first line has the first column
+            shift = 1 if number else 0  # only the first line has the first column
             cells = [wrapped(row[place], self.widths[slot + shift]) for slot, place in enumerate(places)]
             for texts in zip_longest(*cells, fillvalue=""):
                 yield self._joined(texts, places, paint)
@@ -104,20 +104,20 @@ class Layout(NamedTuple):
         return (line + (" " * GAP).join(parts)).rstrip()
 
     def _listed(self, row: Sequence[str], places: Sequence[int], paint: Paint | None) -> Iterator[str]:
-        """A line for each of these columns, or more, each with its header in front; those but the first are indented."""
+        """One or more lines for each of these columns, each with its header in front; all but the first column are indented."""
         most = max((width(self.columns[place].header) for place in places), default=0)
         for place in places:
             if place and row[place] in _NOTHING:
                 continue
             column, text = self.columns[place], row[place]
-            # Half a number would be another number, so it may be wider than the window.
+            # Part of a number would be a different number, so it may be wider than the window.
             room = max(self.room, GAP + 1 + width(text)) if column.is_number else self.room
             for lead, part in labelled(column.header, text, room, GAP if place else 0, most):
                 yield lead + (paint(column.header, part) if paint and part else part)
 
 
 def chosen(columns: Sequence[Column], room: int) -> Layout:
-    """The first layout, in the order of this module's text, that fits a window of ``room`` characters; 0: it is as wide as it likes."""
+    """The first layout, in the order of the module's docstring, that fits a window of ``room`` characters; 0 means unlimited."""
     beside, below = list(range(len(columns))), list[int]()
     if not room:
         return Layout(columns, [beside], [column.widest for column in columns], below, room)
@@ -135,7 +135,7 @@ def chosen(columns: Sequence[Column], room: int) -> Layout:
 
 
 def narrowed(columns: Sequence[Column], floors: Sequence[int], room: int) -> list[int] | None:
-    """Widths at which columns stand beside each other, none below its floor, the widest giving way first; None when they cannot."""
+    """Widths at which the columns fit side by side, none below its floor, reducing the widest first; None if impossible."""
     widths = [max(floor, min(column.widest, room)) for column, floor in zip(columns, floors, strict=True)]
     room -= GAP * (len(columns) - 1)
     if sum(floors) > room:
@@ -147,7 +147,7 @@ def narrowed(columns: Sequence[Column], floors: Sequence[int], room: int) -> lis
 
 
 def _folded(columns: Sequence[Column], beside: Sequence[int], count: int) -> tuple[list[list[int]], list[int]]:
-    """A row on so many lines, and the widths of its slots; what shares a slot stands above each other, to the right of the first column."""
+    """A row on ``count`` lines, and the widths of its slots; columns in the same slot are stacked, to the right of the first column."""
     first, *rest = beside
     slots = max(1, -(-len(rest) // count))
     lines = [rest[start : start + slots] for start in range(0, len(rest), slots)] or [[]]
@@ -157,7 +157,7 @@ def _folded(columns: Sequence[Column], beside: Sequence[int], count: int) -> tup
 
 
 def labelled(label: str, text: str, room: int, indent: int, label_width: int) -> Iterator[tuple[str, str]]:
-    """A text beside its label, on as many lines as it takes; below it where the window is too narrow. Each line in two parts: what leads, and text."""
+    """A text beside its label, on as many lines as needed; below it if the window is too narrow. Each line is a pair: lead and text."""
     lead = " " * indent + label + " " * (label_width - width(label) + GAP)
     hang = indent + label_width + GAP
     if room and room - hang < min(_LEAST_TEXT, width(text)):
@@ -170,7 +170,7 @@ def labelled(label: str, text: str, room: int, indent: int, label_width: int) ->
 
 
 def hanging(line: str, room: int) -> Iterator[str]:
-    """A line of a page in a window: what does not fit goes on below the text behind its label, or below its beginning."""
+    """A line of a page folded to a window: continuation lines align with the text after its label, or are indented."""
     if width(line) <= room:
         yield line
         return
@@ -189,7 +189,7 @@ def hanging(line: str, room: int) -> Iterator[str]:
 
 
 def wrapped(text: str, room: int, later_room: int | None = None) -> list[str]:
-    """A text on lines of at most ``room`` characters, at least one; those behind the first of ``later_room``, where that is given."""
+    """A text on one or more lines of at most ``room`` characters, or ``later_room`` after the first if given."""
     if width(text) <= room:
         return [text]
     later_room = later_room or room
@@ -203,7 +203,7 @@ def wrapped(text: str, room: int, later_room: int | None = None) -> list[str]:
 
 
 def _parts(text: str, room: int) -> Iterator[str]:
-    """The parts of a text that stay whole in a window, with the space behind them."""
+    """The parts of a text that are not broken in a window, with the space after them."""
     parts = [text]
     for breaks in _BREAKS:
         parts = [smaller for part in parts for smaller in ([part] if width(part.rstrip()) <= room else re.split(breaks, part))]
@@ -212,7 +212,7 @@ def _parts(text: str, room: int) -> Iterator[str]:
 
 
 def _cut(text: str, room: int) -> Iterator[str]:
-    """Parts of a word that is wider than a line, each of which fits."""
+    """Parts of a word that is wider than a line, each of which fits on a line."""
     start = used = 0
     for end, character in enumerate(text):
         wide = width(character)
@@ -224,7 +224,7 @@ def _cut(text: str, room: int) -> Iterator[str]:
 
 
 def width(text: str) -> int:
-    """How many characters wide a terminal shows a text."""
+    """The width of a text on a terminal, in characters."""
     if text.isascii():
         return len(text)
     from wcwidth import wcswidth

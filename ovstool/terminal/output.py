@@ -1,7 +1,7 @@
-"""Standard output and standard error, and how text from a peer stands on them.
+"""Standard output and standard error, which escape text from peers.
 
-A name in a database, a recording or a message of a switch may hold anything. All that ovstool prints goes through ``Output``, which
-lets nothing unprintable pass but the end of a line: whoever prints it, nothing can steer the terminal.
+A name in a database, a recording or a message of a switch may contain anything. Everything that ovstool prints goes through ``Output``,
+which escapes all unprintable characters except newlines: whoever prints it, no text can control the terminal.
 """
 
 import io
@@ -16,19 +16,19 @@ _KEPT = "\\\n"
 
 
 class Output(io.TextIOWrapper):
-    """A standard stream that escapes what is not printable, but for the end of a line.
+    """A standard stream that escapes all unprintable characters except newlines.
 
-    What it cannot take is an OSError with its name, once; after that it takes everything and does nothing. What cannot be said on
-    standard error is not said: the exit code is what matters then.
+    The first failure to write raises an OSError with the stream's name; further output is discarded. Failures of standard error are
+    ignored: the exit code is what matters then.
     """
 
     def __init__(self, number: int, encoding: str):
-        # Buffered even with PYTHONUNBUFFERED, where Python drops the rest of a partial write without a word.
+        # Buffered even with PYTHONUNBUFFERED, with which Python silently drops the rest of a partial write.
         file = open(number, "wb", closefd=False)
         super().__init__(file, encoding, "backslashreplace", line_buffering=number == 2 or os.isatty(number))
         self._required = number == 1
         self._lost = False
-        self.held: list[str] | None = None  # what is not to be seen yet: see pager.py
+        self.held: list[str] | None = None  # output held back for the pager: see pager.py
 
     def write(self, text: str) -> int:
         if not text.isprintable() and not text.replace("\n", "").isprintable():
@@ -36,7 +36,7 @@ class Output(io.TextIOWrapper):
         return self.draw(text)
 
     def draw(self, text: str) -> int:
-        """Write text as it is, in which what is to be escaped is escaped already."""
+        """Write text that is already escaped."""
         if self.held is not None:
             self.held.append(text)
             return len(text)
@@ -61,7 +61,7 @@ class Output(io.TextIOWrapper):
 
 
 def canvas(stream: TextIO) -> TextIO:
-    """The stream to draw on: with colours, tabs, and what moves the cursor."""
+    """The stream to draw on: with colours, tabs and cursor movements."""
     return cast(TextIO, _Canvas(stream))
 
 
@@ -77,7 +77,7 @@ class _Canvas:
 
 
 def escape_standard_streams() -> None:
-    """Let standard output and standard error be such streams; a closed one goes nowhere."""
+    """Replace standard output and standard error with such streams; a closed one goes to /dev/null."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # closed by the caller; a socket must not get its number

@@ -1,4 +1,4 @@
-"""The user's pager, for what is longer than the screen of a terminal."""
+"""The user's pager, for output longer than the screen."""
 
 import os
 import shlex
@@ -12,13 +12,13 @@ from ovstool.terminal.layout import width
 from ovstool.terminal.output import Output
 
 _USUAL = "less"
-# As git has it: colours as they are, no pager for what fits the screen after all, and the text stays on the screen.
+# As git does: pass colours through, quit if the text fits on the screen, and leave the text on the screen.
 _OPTIONS = {"LESS": "FRX", "LV": "-c"}
 
 
 @contextmanager
 def paged(stdout: TextIO) -> Iterator[None]:
-    """Hold back what is printed on a terminal in the block, then show it: through $PAGER, where it is longer than the screen."""
+    """Hold back the output of the block on a terminal, then show it, through $PAGER if it is longer than the screen."""
     if not isinstance(stdout, Output) or not stdout.isatty() or stdout.held is not None:
         yield
         return
@@ -40,19 +40,19 @@ def _is_longer_than_screen(text: str, stdout: TextIO) -> bool:
 
 
 def _shown_by_pager(text: str, stdout: TextIO) -> bool:
-    """Whether the pager has shown it; one that cannot be started, or ends with an error, has not."""
+    """Show the text in the pager; False if that cannot be started or fails."""
     try:
         argv = shlex.split(os.environ.get("PAGER", _USUAL))
         if argv in ([], ["cat"]):
             return False
         stdout.flush()
         pager = subprocess.Popen(argv, env=_OPTIONS | os.environ, stdin=subprocess.PIPE)
-    except (OSError, ValueError):  # of shlex: a quotation mark that is not closed
+    except (OSError, ValueError):  # ValueError: an unclosed quotation mark
         return False
-    # Ctrl-C is the pager's while it runs.
+    # Ctrl-C is for the pager while it runs.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        pager.communicate(text.encode(stdout.encoding or "utf-8", "backslashreplace"))  # it takes no more once the reader has quit
+        pager.communicate(text.encode(stdout.encoding or "utf-8", "backslashreplace"))  # ignores a pager that quits early
     finally:
         signal.signal(signal.SIGINT, before)
     return pager.returncode == 0

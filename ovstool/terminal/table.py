@@ -1,4 +1,4 @@
-"""Tables for people: ``-f table``, which fits the window of a terminal, and the styles of tabulate."""
+"""Tables for people: ``-f table``, fitted to the window of a terminal, and the styles of tabulate."""
 
 import argparse
 import os
@@ -16,15 +16,15 @@ from ovstool.terminal.layout import Column
 from ovstool.terminal.output import canvas
 from ovstool.terminal.window import width_of
 
-_STREAMED_TEXTS = {"agent": 15, "ports": 15, "sample": 32, "talker": 20}  # characters that these columns have at least
+_STREAMED_TEXTS = {"agent": 15, "ports": 15, "sample": 32, "talker": 20}  # minimum widths of these columns, in characters
 _DATE = "%Y-%m-%d"
-_NARROW = 8  # characters; a text that a style of tabulate has to break is given no less
+_NARROW = 8  # characters; minimum width of a wrapped text in the styles of tabulate
 
 
 class TableFormatter(Formatter):
-    """A table, its numbers on the right. ``table`` is drawn here, and fits the window of a terminal; the other styles are tabulate's."""
+    """A table with right-aligned numbers. ``table`` is drawn here, fitted to the window of a terminal; the other styles are tabulate's."""
 
-    _day = ""  # of the row that was printed last
+    _day = ""  # of the last row printed
 
     def emit_list(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace) -> None:
         values = list(zip(*data, strict=True)) or [()] * len(column_names)
@@ -36,9 +36,9 @@ class TableFormatter(Formatter):
             self._draw(columns, list(zip(*cells, strict=True)), room, stdout, parsed_args.formatter)
 
     def emit_more(self, column_names: Columns, data: Rows, stdout: TextIO, parsed_args: argparse.Namespace, first: bool) -> None:
-        """Columns of a fixed width, because nobody knows what is still to come; only a terminal's window folds them.
+        """Columns of a fixed width, because later rows are unknown; only a terminal's window folds them.
 
-        The date is a line of its own, ahead of the rows of a day that is not that of the row before, nor today when it is the first.
+        The date is printed on a separate line when it changes, and before the first row unless that is today's.
         """
         head, drawn = _row_by_row(column_names, _room(stdout, parsed_args), stdout)
         lines = head if first else []
@@ -69,23 +69,23 @@ class TableFormatter(Formatter):
             text = "\n".join(layout.chosen(columns, room).drawn(rows, colour.paint_for(stdout)))
         else:
             text = _tabulated(columns, rows, room, style)
-        canvas(stdout).write(text + "\n")  # each cell is escaped, and the tabs between those of tsv are not to be
+        canvas(stdout).write(text + "\n")  # the cells are escaped; the tabs between those of tsv must not be
 
 
 def _texts(column: str, values: Sequence[Any]) -> list[str]:
-    """The values of a column as people read them; most are plain text, or there is none."""
+    """The values of a column for people; most are plain text or missing."""
     return [value if type(value) is str and value.isprintable() else "-" if value is None else human(column, value) for value in values]
 
 
 def _texts_on_a_terminal(column: str, values: Sequence[Any]) -> list[str]:
-    """Of a column of seconds the two largest units; what goes elsewhere has always had the number."""
+    """The values of a column on a terminal, with seconds in the two largest units; other output keeps the plain number."""
     if column != "duration_s":
         return _texts(column, values)
     return ["-" if value is None else units.human_duration(value) for value in values]
 
 
 def _row_by_row(names: Columns, room: int, stdout: TextIO) -> tuple[list[str], Callable[[Sequence[str]], Iterable[str]]]:
-    """The lines of the header of rows that are still to come, and what makes those of a row."""
+    """The header lines of a streamed table, and the function that makes the lines of a row."""
     columns = _streamed(names, room)
     if room:
         chosen = layout.chosen(columns, room)
@@ -95,7 +95,7 @@ def _row_by_row(names: Columns, room: int, stdout: TextIO) -> tuple[list[str], C
 
 
 def _streamed(names: Columns, room: int) -> list[Column]:
-    """Columns of rows that are still to come, whose cells nobody has measured; the last text has the room that is left."""
+    """Columns of a streamed table, whose cells cannot be measured yet; the last text column gets the remaining room."""
     columns = [
         Column(name, least, least, name not in _STREAMED_TEXTS)
         for name in names
@@ -109,7 +109,7 @@ def _streamed(names: Columns, room: int) -> list[Column]:
 
 
 def _fields(names: Columns, values: Sequence[Any]) -> Iterator[list[str]]:
-    """A line for each field, or for each part of one that has parts."""
+    """A row for each field, or for each part of a field that has parts."""
     for name, value in zip(names, values, strict=True):
         if isinstance(value, list) and value and isinstance(value[0], dict):
             for number, part in enumerate(value):
@@ -134,7 +134,7 @@ def _tabulated(columns: Sequence[Column], rows: Sequence[Sequence[str]], room: i
 
 
 def _narrowed(columns: Sequence[Column], room: int) -> list[int]:
-    """Widths that fit, where it must be by breaking words; numbers stay whole, for half a number would be another number."""
+    """Widths that fit, breaking words if necessary; numbers are not broken, because part of a number would be a different number."""
     whole = [column.least for column in columns]
     broken = [column.least if column.is_number else min(column.least, _NARROW) for column in columns]
     return layout.narrowed(columns, whole, room) or layout.narrowed(columns, broken, room) or broken
@@ -146,7 +146,7 @@ def _are_numbers(cells: Sequence[str]) -> bool:
 
 
 def _import_tabulate(wide: bool) -> Any:
-    """tabulate, without wcwidth (15 of its 22 ms) unless some text is not ASCII and its width has to be looked up."""
+    """The tabulate module, without wcwidth (15 of its 22 ms) unless some text is not ASCII."""
     with hidden("wcwidth"):
         import tabulate
 
@@ -161,7 +161,7 @@ def _import_tabulate(wide: bool) -> Any:
 
 
 def _room(stdout: TextIO, parsed_args: argparse.Namespace) -> int:
-    """The width that a table has to fit, in characters; 0 when it may be as wide as it is."""
+    """The width that a table has to fit, in characters; 0 means unlimited."""
     if parsed_args.max_width > 0:
         return parsed_args.max_width
     if parsed_args.fit_width or (parsed_args.formatter == "table" and stdout.isatty()):

@@ -256,7 +256,7 @@ def test_what_a_user_put_there_stays(place, end):
     done = ovstool("sandbox", "stop", "--dir", place)
     assert (done.returncode, done.stdout) == (0, f"{place}: deleted\n")
     assert done.stderr.startswith(
-        f"ovstool: note: {place} was not removed, as it has files that the sandbox did not create: captures, conf.db.backup, "
+        f"ovstool: note: {place} was not removed, because it contains files that the sandbox did not create: captures, conf.db.backup, "
     )
     assert done.stderr.endswith(" and 2 more\n") and done.stderr[:-1].isprintable()
     assert set(os.listdir(place)) == put
@@ -271,7 +271,9 @@ def test_a_second_stop_is_nothing_to_do_whatever_stays_there(place):
     for _ in range(2):
         done = ovstool("sandbox", "stop", "--dir", place)
         assert (done.returncode, done.stdout) == (0, f"{place}: unchanged\n")
-        assert done.stderr.startswith(f"ovstool: note: {place}: there is no sandbox, and its other files stay: captures, conf.db.backup, ")
+        assert done.stderr.startswith(
+            f"ovstool: note: {place}: no sandbox is running there; other files were kept: captures, conf.db.backup, "
+        )
         assert done.stderr.count("\n") == 1 and done.stderr[:-1].isprintable()
     assert set(os.listdir(place)) == put
     with pytest.raises(Refused, match=r"used for something else \(captures, "):
@@ -293,7 +295,10 @@ def test_what_a_command_left_in_a_temporary_one_stays(place):
     directory = Path(done.stdout.strip())
     try:
         assert os.listdir(directory) == ["result"]
-        assert done.stderr == f"ovstool: note: {directory} was not removed, as it has files that the sandbox did not create: result\n"
+        assert (
+            done.stderr
+            == f"ovstool: note: {directory} was not removed, because it contains files that the sandbox did not create: result\n"
+        )
         assert processes_of(f"--pidfile={directory}/") == []
     finally:
         (directory / "result").unlink()
@@ -317,8 +322,8 @@ def impossible(place, kind):
         place.symlink_to(f"{place}-2")
         return place / "a" / "box", 6, "Too many levels of symbolic links"
     if kind == "unprintable":
-        return f"{place}\x1b[2J", 2, "characters that cannot be printed"
-    return f"{place}\n", 2, "characters that cannot be printed"
+        return f"{place}\x1b[2J", 2, "the path contains unprintable characters"
+    return f"{place}\n", 2, "the path contains unprintable characters"
 
 
 @pytest.mark.parametrize(

@@ -228,4 +228,4 @@ def test_little_memory_is_said_so_at_any_moment():
 def test_a_page_about_an_import_is_a_line():
     page = ImportError("numpy's\npage")
     page.__cause__ = ImportError("libstdc++.so.6: failed to map segment from shared object")
-    assert of_the_machine(page) == "a module of Python: libstdc++.so.6: failed to map segment from shared object"
+    assert of_the_machine(page) == "a Python module cannot be imported: libstdc++.so.6: failed to map segment from shared object"

@@ -82,7 +82,7 @@ def test_the_highest_rate_of_a_long_recording_is_still_seen():
 def test_a_recording_of_resets_alone(tmp_path):
     drawn = pictures.picture("rec.csv", Endless(40_000, [1.0], resets=True), (), False)
     assert len(drawn.traces[0].resets) <= pictures._MOST_SPANS
-    assert "R the counters began anew" in plot_text.draw(drawn, 80, False, False)
+    assert "R the counters were reset" in plot_text.draw(drawn, 80, False, False)
     plot_image.draw(drawn, str(tmp_path / "out.svg"), "step")
     assert (tmp_path / "out.svg").stat().st_size < 3 * 10**6
 
@@ -93,7 +93,7 @@ def test_more_ports_than_there_is_memory_for(length):
         for i in range(10**7):
             yield "", Reading(float(i), "br0", f"{i}".rjust(length, "x"), None, {})
 
-    with pytest.raises(Refused, match="too many to compare; try: the names"):
+    with pytest.raises(Refused, match="too many to compare; try: naming the ports"):
         pictures.picture("rec.csv", endless(), (), False)
 
 

@@ -76,7 +76,7 @@ TAKEN = pytest.mark.parametrize("take", [removed, moved, replaced, folder_remove
 def test_a_file_that_is_taken_away(tmp_path, name, take, when):
     path = tmp_path / "folder" / name
     path.parent.mkdir()
-    with pytest.raises(Refused, match="was removed, or replaced by another file"), recording.append(str(path), print) as recorder:
+    with pytest.raises(Refused, match="was removed or replaced by another file"), recording.append(str(path), print) as recorder:
         recorder.add([reading()])
         take(path)
         if when == "before the end":
@@ -111,7 +111,7 @@ def test_the_command_says_that_the_file_is_gone(switch, tmp_path, name):
             _, stderr = process.communicate(timeout=_PATIENCE_S)
         finally:
             process.kill()
-    assert (process.returncode, stderr) == (6, f"ovstool: {path}: was removed, or replaced by another file, while it was written\n")
+    assert (process.returncode, stderr) == (6, f"ovstool: {path}: was removed or replaced by another file while recording\n")
 
 
 @BOTH

@@ -99,10 +99,10 @@ def test_what_a_file_of_flows_says_of_each(switch, ovstool):
 
 def test_what_has_no_place_in_a_file_of_flows(refused):
     for option in ("-c match", "--sort-column priority", "--parsed"):
-        assert refused(f"flow list br0 -f flows {option}", 2).startswith("-f flows: has whole flows")
-    assert refused("-H a,b flow list br0 -f flows", 2).startswith("-f flows: the flows of one bridge make a file")
+        assert refused(f"flow list br0 -f flows {option}", 2).startswith("-f flows: prints whole flows")
+    assert refused("-H a,b flow list br0 -f flows", 2).startswith("-f flows: prints the flows of one bridge, not of several hosts")
     for command in ("flow diff br0 --file -", "flow top br0", "port list", "show"):
-        assert "flows: no such format" in refused(f"{command} -f flows", 2)
+        assert "flows: unknown format" in refused(f"{command} -f flows", 2)
     assert refused("flow list nosuch -f flows", 3).startswith("bridge nosuch: ")
     assert refused("flow list br0 nw_dst=1.1.1.1 -f flows", 2)
 
@@ -569,4 +569,4 @@ def test_a_trace_that_ends_at_a_hash_says_so(switch, ovstool):
 
 
 def test_a_file_without_an_end_is_refused(refused):
-    assert "longer than 256 MiB" in refused("flow diff br0 --file /dev/zero", 2)
+    assert "larger than 256 MiB" in refused("flow diff br0 --file /dev/zero", 2)

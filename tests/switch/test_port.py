@@ -282,7 +282,7 @@ def test_a_port_is_what_it_is_called(switch, ovstool, refused):
         ("add br0 b1 --bond eth8,eth9 --bond eth9", "a member is named twice"),
         ("add br0 b1 --bond b1,eth9", "b1 is the name of the bond itself"),
         ("add br0 b1 --bond eth8,eth9 --bond-mode stable", "invalid choice"),
-        ("add br0 b1 --bond-mode balance-slb", "goes with --bond"),
+        ("add br0 b1 --bond-mode balance-slb", "needs --bond"),
         ("set eth1 --bond-mode balance-slb", "is not a bond, so it has no bond mode"),
         ("set eth1 --lacp on", "invalid choice"),
         ("set eth1 --vlan-mode nosuch", "invalid choice"),

@@ -176,7 +176,7 @@ def test_two_recorders(switch, ovstool, tmp_path, name):
     with recorder(switch, path, "eth1", "--interval", 0.01) as process:
         wait_for(path, 20)
         second = ovstool(f"stats record {path} eth2 --count 1")
-        assert second.code == 4 and second.stderr.startswith(f"ovstool: {path}: another ovstool records into it")
+        assert second.code == 4 and second.stderr.startswith(f"ovstool: {path}: another ovstool is recording to this file")
         assert ovstool(f"stats plot {path}").code == 0  # meanwhile
         process.send_signal(signal.SIGINT)
         assert process.wait(_PATIENCE_S) == 130
@@ -187,8 +187,8 @@ def test_two_recorders(switch, ovstool, tmp_path, name):
     ("words", "code", "said"),
     [
         ("record rec.txt", 2, ".csv, .db, .sqlite or .sqlite3"),
-        ("record ''", 2, "ends in"),
-        ("record {tmp}", 2, "ends in"),
+        ("record ''", 2, "must end in"),
+        ("record {tmp}", 2, "must end in"),
         ("record {tmp}/folder.csv", 2, "a directory"),
         ("record /sys/rec.csv", 6, "permission denied"),
         ("record /sys/rec.db", 6, "permission denied"),
@@ -254,7 +254,7 @@ def test_a_port_that_was_made_anew_is_marked(switch, ovstool, tmp_path, name):
         process.send_signal(signal.SIGINT)
         assert process.wait(_PATIENCE_S) == 130
     text = ovstool(f"stats plot {path} eth1").stdout
-    assert "R the counters began anew" in text and "─R─" in text.replace(" ", "")
+    assert "R the counters were reset" in text and "─R─" in text.replace(" ", "")
     done = ovstool(f"stats plot {path} -o {tmp_path}/out.svg")
     assert (done.code, done.stdout, done.stderr) == (0, "", "")
     svg = (tmp_path / "out.svg").read_text()

@@ -413,7 +413,7 @@ def test_no_descriptor_is_left_open(place):
     assert sandbox.find(place) is None and sandbox.stop(place / "nosuch") is False and sandbox.stop(place / "nosuch" / "x") is False
     assert os.listdir("/proc/self/fd") == before
     assert {said.partition(" (")[0] for said in told} == {
-        "the path is too long for a Unix socket in it", "the path has characters that cannot be printed; try: another --dir",
+        "the path is too long for a Unix socket in it", "the path contains unprintable characters; try: another --dir",
     }  # fmt: skip
     assert {said.partition(", at most ")[2] for said in told if "too long" in said} == {"82); try: a shorter --dir"}
 

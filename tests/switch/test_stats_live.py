@@ -268,7 +268,7 @@ def test_charts_of_some_ports(live, large, switch):
         pass
     assert many.process.wait(60) == 2
     assert (
-        b"ovstool: --live: draws 8 ports at most, not 301; try: ovstool stats plot --live PORT PORT"
+        b"ovstool: --live: draws at most 8 ports, not 301; try: ovstool stats plot --live PORT PORT"
         in many.raw.rpartition(b"\x1b[?1049l")[2]
     )
 
@@ -278,8 +278,11 @@ def test_charts_of_some_ports(live, large, switch):
     [
         ("--live eth1", "--live: needs a terminal; try: ovstool stats record FILE.csv eth1"),
         ("--live", "--live: needs a terminal; try: ovstool stats record FILE.csv"),
-        ("--live eth1 -o x.svg", "--live: draws on the terminal; try: ovstool stats record FILE, then ovstool stats plot FILE -o IMAGE"),
-        ("x.csv --interval 1", "--interval: goes with --live; a recording has its own"),
+        (
+            "--live eth1 -o x.svg",
+            "--live: draws only on the terminal; try: ovstool stats record FILE, then ovstool stats plot FILE -o IMAGE",
+        ),
+        ("x.csv --interval 1", "--interval: needs --live; a recording has its own interval"),
         ("", "stats plot: needs a recording, or --live; try: ovstool help stats plot"),
     ],
 )

@@ -49,18 +49,18 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("port add br0 p --bond a", "--bond: a bond has at least two members; try: --bond eth2,eth3"),
+        ("port add br0 p --bond a", "--bond: a bond needs at least two members; try: --bond eth2,eth3"),
         ("port add br0 p --bond a,b,a", "--bond: a member is named twice"),
         ("port add br0 p --bond a,b --bond b", "--bond: a member is named twice"),
         ("port add br0 p --bond a,p", "--bond: p is the name of the bond itself"),
-        ("port add br0 p --bond-mode active-backup", "--bond-mode: goes with --bond; try: --bond eth2,eth3"),
-        *((f"port add br0 p --bond a,b {more}", "--bond: the members of a bond are devices, which have no type or options")
+        ("port add br0 p --bond-mode active-backup", "--bond-mode: needs --bond; try: --bond eth2,eth3"),
+        *((f"port add br0 p --bond a,b {more}", "--bond: members of a bond are devices, without a type or options")
           for more in ("--type internal", "--peer x", "--remote-ip 192.0.2.1", "--key 1", "--option a=b")),
         ("port set eth1", "port set: nothing to change; try: --tag 20, or see 'ovstool help port set'"),
         ("port set eth1 --peer a --option peer=b", "--peer: contradicts --option peer"),
         ("port set eth1 --remote-ip a --option remote_ip=b", "--remote-ip: contradicts --option remote_ip"),
         ("port set eth1 --key a --option key=b", "--key: contradicts --option key"),
-        ("port set eth1 --peer a --type vxlan", "--peer: is for patch ports, not for --type vxlan"),
+        ("port set eth1 --peer a --type vxlan", "--peer: is only for patch ports, not for --type vxlan"),
         *((f"port set eth1 {option} --unset {column}", f"--unset {column}: contradicts the option that sets it") for option, column in (
             ("--tag 0", "tag"), ("--trunk 1", "trunks"), ("--vlan-mode access", "vlan_mode"), ("--type internal", "type"), ("--lacp off", "lacp"),
             ("--mtu 1400", "mtu_request"), ("--bond-mode active-backup", "bond_mode"), ("--peer x", "type"),
@@ -74,22 +74,22 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         *((f"qos set eth1{merge}", "qos set: nothing to set; try: --max-rate 200mbit, or 'ovstool qos clear PORT' to remove the QoS")
           for merge in ("", " --merge", " --force")),
         ("qos set eth1 --queue 1 --queue 1", "queue 1: named twice"),
-        ("qos set eth1 --merge --force --max-rate 1mbit", "--force: does not work with --merge; try: the whole QoS of the port"),
+        ("qos set eth1 --merge --force --max-rate 1mbit", "--force: does not work with --merge; try: --force with the whole QoS of the port"),
         ("qos set eth1 --force --no-wait --queue 0",
-         "--force: does not work with --no-wait: ovs-vswitchd must see the port with another type first"),
+         "--force: does not work with --no-wait: ovs-vswitchd must first see the port with another type"),
         ("qos set eth1 --other-config a=b --other-config a=c", "--other-config a: given twice with different values"),
         ("sflow enable br0", "sflow enable: a collector is missing; try: --collector 10.0.0.5"),
-        ("stats --count 3", "--count: goes with --rate; try: --rate --count 3"),
+        ("stats --count 3", "--count: needs --rate; try: --rate --count 3"),
         ("stats --watch --bursts", "--watch: shows rates, not bursts"),
-        ("stats --interval 2", "--interval: counters are read once; try: --rate --interval 2"),
-        ("stats --interval 0.25 --queues", "--interval: counters are read once; try: --rate --interval 0.25"),
-        ("stats --for 2", "--for: goes with --bursts; try: --bursts --for 2"),
-        ("stats --rate --for 0.5", "--for: goes with --bursts; try: --bursts --for 0.5"),
-        ("stats --queues --bursts", "--queues: cannot be had with --bursts"),
-        ("stats --queues --long", "--queues: cannot be had with --long"),
+        ("stats --interval 2", "--interval: without --rate counters are read only once; try: --rate --interval 2"),
+        ("stats --interval 0.25 --queues", "--interval: without --rate counters are read only once; try: --rate --interval 0.25"),
+        ("stats --for 2", "--for: needs --bursts; try: --bursts --for 2"),
+        ("stats --rate --for 0.5", "--for: needs --bursts; try: --bursts --for 0.5"),
+        ("stats --queues --bursts", "--queues: does not work with --bursts"),
+        ("stats --queues --long", "--queues: does not work with --long"),
         ("stats --long --rate", "--long: shows counters, not rates"),
         ("stats --long --bursts", "--long: shows counters, not rates"),
-        ("stats --queues --source ovsdb", "--queues: the database has no counters of queues; try: --source openflow"),
+        ("stats --queues --source ovsdb", "--queues: the database has no queue counters; try: --source openflow"),
         ("stats --bursts --for 0.001 --interval 0.002", "--for 0.001: shorter than one window; try: --for 0.02"),
         ("stats --bursts --for 0.009", "--for 0.009: shorter than one window; try: --for 0.1"),
         ("stats --bursts --interval 10.5", "--for 10: shorter than one window; try: --for 105"),
@@ -109,15 +109,15 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("sandbox stop -H a", "--host: a sandbox always runs on this machine; try: ssh HOST ovstool sandbox"),
         ("sandbox run", "sandbox run: no command given; try: ovstool sandbox run -- ovs-vsctl show"),
         ("sandbox start --dir=", "sandbox start: --dir: empty; try: ovstool help sandbox start"),
-        ("complete csh", "csh: there is no completion for this shell; try: ovstool complete and one of bash, zsh, fish"),
+        ("complete csh", "csh: no completion for this shell; try: ovstool complete bash or zsh or fish"),
         ("stats plot /nosuch.csv", "/nosuch.csv: no such file or folder"),
         ("stats plot /nosuch.csv --style line", "--style line: needs an image; try: -o NAME.svg"),
         ("stats plot /nosuch.csv --style step", "/nosuch.csv: no such file or folder"),
-        ("stats plot f.csv -o x", "x: the name of an image ends in .svg or .png"),
+        ("stats plot f.csv -o x", "x: an image name must end in .svg or .png"),
         ("stats recrod x.csv eth1", "stats: x.csv is a recording, not a port; try: ovstool stats record x.csv eth1"),
         ("stats plt x.db", "stats: x.db is a recording, not a port; try: ovstool stats plot x.db"),
-        ("stats plot eth1", "eth1: not a recording, whose name ends in .csv, .db, .sqlite or .sqlite3; try: ovstool stats plot --live eth1"),
-        ("stats record f.txt", "f.txt: a recording's name ends in .csv, .db, .sqlite or .sqlite3"),
+        ("stats plot eth1", "eth1: not a recording: its name must end in .csv, .db, .sqlite or .sqlite3; try: ovstool stats plot --live eth1"),
+        ("stats record f.txt", "f.txt: the name of a recording must end in .csv, .db, .sqlite or .sqlite3"),
         ("qos", f"qos: a verb is missing; try: {NOT_A_VERB}"),
         ("qos -x", f"qos: a verb is missing; try: {NOT_A_VERB}"),
         ("qos lst eth1", f"qos: lst is not one of its verbs ({VERBS}); try: ovstool qos list eth1"),
@@ -280,7 +280,7 @@ def test_a_file_of_flows_that_is_too_long(monkeypatch, flows):
     from ovstool.commands import flow
 
     monkeypatch.setattr(flow, "_MAX_FILE", 2**20)  # the real one takes seconds to read
-    assert flows(b"#" * 2**20) == "f: holds no flow" and flows(b"#" * (2**20 + 1)) == "f: longer than 1 MiB"
+    assert flows(b"#" * 2**20) == "f: holds no flow" and flows(b"#" * (2**20 + 1)) == "f: larger than 1 MiB"
 
 
 # --- the shell, with a script; typed lines are in tests/switch/test_shell.py
@@ -391,7 +391,7 @@ def recorded(tmp_path) -> Path:
 
 def test_a_drawing_of_a_recording(recorded, monkeypatch):
     code, out, err = ran(f"stats plot {recorded}")
-    assert (code, err) == (0, f"ovstool: note: the 12 ports with the most traffic; 2 more are in {recorded}\n")
+    assert (code, err) == (0, f"ovstool: note: only the 12 ports with the most traffic are shown; 2 more are in {recorded}\n")
     assert (
         max(map(len, out.splitlines())) == 80
         and "eth2 rx   mean 16 kbit/s" in out

@@ -61,16 +61,16 @@ examples:
   ovstool complete zsh | sudo tee /usr/local/share/zsh/site-functions/_ovstool
   ovstool complete fish | sudo tee /etc/fish/completions/ovstool.fish
 
-With it, Tab completes commands, options and their values, and the bridges,
-ports, queues and hosts of the switch that the line names with --db or --host,
-or else of the one that ovstool would use. A switch that does not answer soon
-completes nothing, and nobody is asked for a password.
+With this script, Tab completes commands, options and their values, hosts, and
+the bridges, ports and queues of the switch named with --db or --host, or of the
+default switch. If a switch does not answer quickly, nothing is completed. Tab
+never asks for a password.
 
-Packages and 'pip install' put the scripts where the shells look for them. From
-a virtual environment (venv, pipx) put them there yourself, and open a new
+Packages and 'pip install' install the scripts where the shells look for them.
+In a virtual environment (venv, pipx) install them yourself, then open a new
 shell:
   ovstool complete bash > ~/.local/share/bash-completion/completions/ovstool
-  ovstool complete zsh > DIRECTORY/_ovstool    # a directory of $fpath
+  ovstool complete zsh > DIRECTORY/_ovstool    # a directory in $fpath
   ovstool complete fish > ~/.config/fish/completions/ovstool.fish
 
 For bash without the bash-completion package, or zsh without a directory of your
@@ -167,7 +167,7 @@ def test_help_of_a_noun():
         "examples:", "  ovstool qos set eth1 --max-rate 200mbit --queue 1:min=50mbit", "  ovstool qos explain eth1", "",
         "commands:", "  ovstool qos set      Shape what ports send: a rate and queues (egress QoS)",
     ]  # fmt: skip
-    assert lines_of("qos")[-1] == "one command in full:  ovstool help qos VERB"
+    assert lines_of("qos")[-1] == "help for one command:  ovstool help qos VERB"
     assert ran("qos -h") == ran("help qos") == ran("-h qos --db x")
     assert TASKS.keys() == set(WITH_VERBS)
     for noun in WITH_VERBS:

@@ -212,7 +212,7 @@ def test_without_matplotlib(monkeypatch, tmp_path):
     for command in ("'/opt/our tools/python' -m pip install matplotlib", "pipx inject ovstool matplotlib"):
         with pytest.raises(NotFound) as missing:
             plot_image.require_image("x.svg")
-        assert str(missing.value) == f"matplotlib: draws images, and is not installed; try: {command}, or no -o to draw here"
+        assert str(missing.value) == f"matplotlib: needed to draw images, but not installed; try: {command}, or no -o to draw here"
         (prefix / "pipx_metadata.json").touch()
 
 
@@ -235,7 +235,7 @@ def test_names_of_images(tmp_path):
     plot_image.require_image("a.b.png")
     (tmp_path / "d.png").mkdir()
     for name, said in (
-        ("a.pdf", "a.pdf: the name of an image ends in .svg or .png"),
+        ("a.pdf", "a.pdf: an image name must end in .svg or .png"),
         (str(tmp_path / "d.png"), f"{tmp_path}/d.png: a directory"),
     ):
         with pytest.raises(UsageError) as refused:

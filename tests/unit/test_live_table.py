@@ -218,7 +218,7 @@ def test_help_names_every_key():
     whole = "\n".join(shown(found, 80, 60))
     for name in found._acts:
         assert f"{'space' if name == ' ' else name}," in whole or f"{'space' if name == ' ' else name}  " in whole, name
-    assert text[0] == "Keys  1-12 of 20" and text[-1].startswith("any key leaves this page")
+    assert text[0] == "Keys  1-12 of 20" and text[-1].startswith("any key closes this page")
     assert (
         shown(found)[0] == text[0] and press(found, "page down")[0].startswith("Keys  9-20 of") and press(found, "x")[0].startswith("title")
     )

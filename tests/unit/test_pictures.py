@@ -136,9 +136,9 @@ def test_names_and_which_of_them_are_known():
 def test_more_ports_than_there_is_memory_for():
     """50 MiB, of which each takes 1 kiB and its name: of 253 + 3 characters that is 40,960 of them."""
     items = [("", Reading(START, "br0", f"{number:0253}", None, {})) for number in range(40_961)]
-    with pytest.raises(Refused, match=r"^rec.csv: 40961 ports are too many to compare; try: the names of the ports to draw$"):
+    with pytest.raises(Refused, match=r"^rec.csv: 40961 ports are too many to compare; try: naming the ports to draw$"):
         pictures.picture("rec.csv", items, [], False)
-    with pytest.raises(NotFound, match=r"^rec.csv: a rate needs two readings of a port, and there is only one of each$"):
+    with pytest.raises(NotFound, match=r"^rec.csv: a rate needs two readings of a port, and each port has only one$"):
         pictures.picture("rec.csv", items[:-1], [], False)
 
 
@@ -154,7 +154,7 @@ def test_columns_are_the_means_of_their_time():
 
 def test_a_summary_weights_rates_by_their_time():
     assert pictures.summary([Span(0, 1, 4e6, 0, 5e6), Span(1, 4, 8e6, 8e6, 9e6)], "bit/s") == "mean 7 Mbit/s, max 9 Mbit/s"
-    assert pictures.summary([], "bit/s") == "no rate is known"
+    assert pictures.summary([], "bit/s") == "no rate known"
 
 
 def test_the_zone_of_a_clock():
@@ -197,12 +197,12 @@ def test_a_drawing_sign_by_sign(ascii_only, signs):
         # Of three blocks a half is two.
         drawn = DRAWN.translate(str.maketrans("░┤└─▁▃█", "'|+-..#")).replace("▅", ":").replace("▄", ".")
         assert rx == f"eth1 rx   mean 7.308 Mbit/s, max 100 Mbit/s\n{drawn}"
-    assert keys == f"{signs[0]} up to the highest rate in the time of a column, R the counters began anew"
+    assert keys == f"{signs[0]} up to the highest rate within a column, R the counters were reset"
 
 
 def test_what_explains_a_drawing_is_there_when_it_is_used():
     assert plot_text.draw(picture(readings([1, 1])), 55, False, False).endswith("16:00:02.000\n")
-    assert plot_text.draw(picture(readings([1, None])), 55, False, False).endswith("\n\nR the counters began anew\n")
+    assert plot_text.draw(picture(readings([1, None])), 55, False, False).endswith("\n\nR the counters were reset\n")
 
 
 def test_a_drawing_in_colour():

@@ -88,7 +88,7 @@ def test_what_is_not_counted_is_not_drawn():
     items = [(host, r._replace(counters={"rx_bytes": r.counters["rx_bytes"]})) for host, r in readings([1, 2])]
     drawn = picture(items)
     assert spans(drawn, "tx") == [] and len(spans(drawn)) == 2
-    assert "eth1 tx   no rate is known" in plot_text.draw(drawn, 80, False, False)
+    assert "eth1 tx   no rate known" in plot_text.draw(drawn, 80, False, False)
 
 
 def test_which_ports():
@@ -126,7 +126,7 @@ def test_text():
             "                 16:00:00      16:00:30      16:01:00",
         ]
     )  # fmt: skip
-    assert text.endswith("\n\nR the counters began anew\n")
+    assert text.endswith("\n\nR the counters were reset\n")
 
 
 def test_text_shows_the_highest_beside_the_mean():

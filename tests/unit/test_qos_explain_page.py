@@ -35,7 +35,7 @@ def test_all_of_it():
         "  asked         linux-htb, 10 Mbit/s for all queues together (QoS u-1, used by no other port)",
         "  in effect     yes",
         "",
-        "  queue 0       asked  nothing: ovs-vswitchd created it by itself, or its row is gone",
+        "  queue 0       asked  nothing: ovs-vswitchd created it on its own, or its row is gone",
         "                has    not known",
         "                sent   not known",
         "                flows  not known",
@@ -88,7 +88,9 @@ def test_policing():
 def test_what_a_queue_has():
     asked = ZERO._replace(asked=RequestedQueue(None, None, None, 0, None))
     assert of_queue(asked)[0] == "  queue 0       asked  priority 0"
-    assert of_queue(asked._replace(asked=RequestedQueue(None, None, None, None, None)))[0] == "  queue 0       asked  nothing of its own"
+    assert (
+        of_queue(asked._replace(asked=RequestedQueue(None, None, None, None, None)))[0] == "  queue 0       asked  no settings of its own"
+    )
     assert of_queue(ZERO, in_effect=False)[1] == "                has    nothing"
     assert of_queue(ZERO, in_effect=None)[1] == "                has    not known"
     bare = ONE._replace(tc=None)
@@ -106,12 +108,14 @@ def test_what_a_queue_has_sent():
 
 
 def test_the_flows_to_a_queue():
-    assert of_queue(ZERO._replace(flows=[]))[3:] == ["                flows  none; it gets what no flow puts into another queue"]
+    assert of_queue(ZERO._replace(flows=[]))[3:] == [
+        "                flows  none; it gets all traffic that no flow puts into another queue"
+    ]
     assert of_queue(ONE._replace(flows=[]))[3:] == ["                flows  none"]
     elsewhere = FLOW._replace(bridge="br1", certain=False, match="")
     assert of_queue(ONE._replace(flows=[FLOW, elsewhere]))[3:] == [
         "                flows  priority=7,ip actions=set_queue:1,NORMAL (3 packets)",
-        "                       br1: priority=7 actions=set_queue:1,NORMAL (3 packets, wherever they leave)",
+        "                       br1: priority=7 actions=set_queue:1,NORMAL (3 packets, on any output port)",
     ]
     assert len(of_queue(ONE._replace(flows=[FLOW] * 10))) == 13
     assert of_queue(ONE._replace(flows=[FLOW] * 12))[13:] == ["                       and 2 more"]

@@ -109,7 +109,7 @@ def test_what_is_written():
     assert EGRESS.to_config(Shape(max_rate=MOST // 8 * 8)) == {"cir": str(MOST // 8)}
     assert (
         refusal(EGRESS.to_config, Shape(max_rate=9))
-        == "9bit: egress-policer is in bytes, so this cannot be held exactly; try: 8bit or 16bit"
+        == "9bit: egress-policer is in bytes, so this value cannot be set exactly; try: 8bit or 16bit"
     )
     assert HFSC.to_config(Shape(max_rate=34_359_738_360)) == {"max-rate": "34359738360"}
     said = "34359738.361kbit: linux-hfsc goes up to 34359738.36kbit/s; try: --type linux-htb"

@@ -238,7 +238,7 @@ def test_a_damaged_database_is_an_error(tmp_path):
 @pytest.mark.parametrize("name", ["rec", "rec.txt", "rec.csv.gz", "", ".csv"])
 def test_an_unknown_ending(name):
     for use in (append, read):
-        with pytest.raises(UsageError, match="ends in"):
+        with pytest.raises(UsageError, match="must end in"):
             use(name)
 
 
@@ -401,4 +401,4 @@ def test_endings_and_what_is_said_of_them(tmp_path):
         assert (tmp_path / name).read_bytes().startswith(b"SQLite" if "sq" in name.lower() or "db" in name else b"time,")
     with pytest.raises(UsageError) as error:
         append("a.txt")
-    assert str(error.value) == "a.txt: a recording's name ends in .csv, .db, .sqlite or .sqlite3"
+    assert str(error.value) == "a.txt: the name of a recording must end in .csv, .db, .sqlite or .sqlite3"

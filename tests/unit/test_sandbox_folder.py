@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_one(folder):
         assert told == error or (error is None and "the path is too long" in told), told
     assert enter(folder / "link/box", create=True).path == folder / "box"  # on the way they are
     assert enter(folder / ("x" * (81 - len(str(folder)))), create=True).made
-    assert said(enter, folder / "no/box", create=True) == f"{folder}/no/box: the folder above it does not exist; try: another --dir"
+    assert said(enter, folder / "no/box", create=True) == f"{folder}/no/box: its parent folder does not exist; try: another --dir"
     assert enter(folder / "no/box") is None
     with directories.locked(folder, time.monotonic() + 60):
         assert said(directories.locked(folder, time.monotonic() + 0.03).__enter__, error=TimedOut) == locked
@@ -149,13 +149,13 @@ def test_a_file_is_written_whole_and_read_as_it_is(folder, place):
     assert directories.read(place, "file", 4, end=True) == b"6789"
     assert directories.read(place, "absent", 10) is None
     hint = "; try: inspect the directory and remove it"
-    assert said(directories.read, place, "file", 9) == f"{folder}: file is too long (10 bytes){hint}"
+    assert said(directories.read, place, "file", 9) == f"{folder}: file is too large (10 bytes){hint}"
     (folder / "link").symlink_to("file")
     assert said(directories.read, place, "link", 99) == f"{folder}: link: is a link{hint}"
     (folder / "sub").mkdir()
-    assert said(directories.read, place, "sub", 99) == f"{folder}: sub is not a file{hint}"
+    assert said(directories.read, place, "sub", 99) == f"{folder}: sub is not a regular file{hint}"
     os.link(folder / "file", folder / "other")
-    assert said(directories.read, place, "file", 99) == f"{folder}: file belongs to another user, or has another name{hint}"
+    assert said(directories.read, place, "file", 99) == f"{folder}: file belongs to another user, or has several hard links{hint}"
     os.unlink(folder / "other")
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(f"{folder}/s")
@@ -263,7 +263,7 @@ def test_settings_that_ovstool_did_not_write_for_this_folder(folder, place):
             "); try: another --dir, or look into this one and remove it"
         )
     (folder / "sandbox.json").write_text(" " * (2**20 + 1))
-    assert "sandbox.json is too long (1048577 bytes)" in said(settings.load, place)
+    assert "sandbox.json is too large (1048577 bytes)" in said(settings.load, place)
     settings.save(place, box(folder))
     with (folder / "sandbox.json").open("a") as file:
         file.write(" " * (2**20 - file.tell()))
@@ -292,7 +292,7 @@ def test_a_program_is_heard_to_its_end(folder):
 
 
 def test_a_program_that_does_not_end_is_killed_with_what_it_started(folder):
-    assert said(run, f"echo $$ >{folder}/pid; sleep 60", 0.5, error=TimedOut) == "sandbox: sh did not end in time"
+    assert said(run, f"echo $$ >{folder}/pid; sleep 60", 0.5, error=TimedOut) == "sandbox: sh did not finish in time"
     pid = (folder / "pid").read_text().strip()
     assert not os.path.exists(f"/proc/{pid}")
     with pytest.raises(FileNotFoundError):
@@ -315,7 +315,7 @@ def test_a_program_that_fails_is_told_with_its_words_or_its_log(folder, place):
     (folder / "daemon.log").write_text("2026-11-22T03:04:05Z|00001|bridge|ERR|went wrong|so\n")
     assert said(call, "exit 7") == "sandbox: daemon: went wrong|so"
     (folder / "sh.log").mkdir()
-    assert said(call, "exit 7", daemon=None) == "sandbox: sh: sh.log is not a file"
+    assert said(call, "exit 7", daemon=None) == "sandbox: sh: sh.log is not a regular file"
     late = Site(site.sandbox, place, time.monotonic())
     assert (
         said(programs.call, late, "sleep", "60", daemon="daemon")
@@ -341,10 +341,10 @@ def test_where_the_schema_is_looked_for(folder, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}/sbin")
     monkeypatch.setattr(programs, "_SBIN", "/nosuch")
     monkeypatch.setenv("OVS_PKGDATADIR", f"{folder}/named")
-    hint = "OVS_PKGDATADIR=FOLDER, the folder where it is"
+    hint = "OVS_PKGDATADIR=FOLDER, the folder that contains it"
     assert (
         said(daemons.schema, error=Unreachable)
-        == f"sandbox: vswitch.ovsschema is in none of {folder}/named, {folder}/one, {folder}/two; try: {hint}"
+        == f"sandbox: vswitch.ovsschema is not in {folder}/named or {folder}/one or {folder}/two; try: {hint}"
     )
     for name in ("two", "one", "named"):
         (folder / name).mkdir()

@@ -39,7 +39,7 @@ from ovstool.errors import UsageError
 )
 def test_a_rate_is_bits_per_second(text, bps):
     if bps is None:
-        with pytest.raises(UsageError, match="no such unit of a rate: e"):
+        with pytest.raises(UsageError, match="unknown unit of a rate: e"):
             units.parse_rate(text)
     else:
         assert units.parse_rate(text) == bps
@@ -69,21 +69,21 @@ def test_a_size_is_bits(text, bits):
     [
         *((text, "not a {}") for text in ("", " ", "-", "+", ".", "nan", "inf", "-inf", "infinity", "mbit", "9" * 10000, "9" * 41)),
         *((text, "not a {}") for text in ("\u0661\u0660", "\uff11", "\u00bd")),
-        *((text, "a {} is more than zero") for text in ("0", "0.0", "+0", "-1", "-5mbit", "0x10", "0mbit")),
-        ("1e9", "no such unit of a {}: e9"),
-        ("1e400", "no such unit of a {}: e400"),
-        ("1_000", "no such unit of a {}: _000"),
-        ("1,000", "no such unit of a {}: ,000"),
-        ("10 0", "no such unit of a {}: 0"),
-        ("10mbits", "no such unit of a {}: mbits"),
-        ("10xbit", "no such unit of a {}: xbit"),
-        ("10 m bit", 'no such unit of a {}: "m bit"'),
-        ("10m\n20", 'no such unit of a {}: "m\\n20"'),
-        ("1\x00", 'no such unit of a {}: "\\x00"'),
-        ("1/3", "no such unit of a {}: /3"),
-        ("10mbit/", "no such unit of a {}: mbit/"),
-        ("10mbit/s/s", "no such unit of a {}: mbit/s/s"),
-        ("10tbit" + "\x1b[31m", 'no such unit of a {}: "tbit\\x1b[31m"'),
+        *((text, "a {} must be more than zero") for text in ("0", "0.0", "+0", "-1", "-5mbit", "0x10", "0mbit")),
+        ("1e9", "unknown unit of a {}: e9"),
+        ("1e400", "unknown unit of a {}: e400"),
+        ("1_000", "unknown unit of a {}: _000"),
+        ("1,000", "unknown unit of a {}: ,000"),
+        ("10 0", "unknown unit of a {}: 0"),
+        ("10mbits", "unknown unit of a {}: mbits"),
+        ("10xbit", "unknown unit of a {}: xbit"),
+        ("10 m bit", 'unknown unit of a {}: "m bit"'),
+        ("10m\n20", 'unknown unit of a {}: "m\\n20"'),
+        ("1\x00", 'unknown unit of a {}: "\\x00"'),
+        ("1/3", "unknown unit of a {}: /3"),
+        ("10mbit/", "unknown unit of a {}: mbit/"),
+        ("10mbit/s/s", "unknown unit of a {}: mbit/s/s"),
+        ("10tbit" + "\x1b[31m", 'unknown unit of a {}: "tbit\\x1b[31m"'),
         ("9223372036854775808", "a {} is at most 9223372036854775807 (2^63-1) "),
         ("9223372036854775807.5", "a {} is at most 9223372036854775807 (2^63-1) "),
         ("9" * 40, "a {} is at most 9223372036854775807 (2^63-1) "),
@@ -96,7 +96,7 @@ def test_anything_else_is_refused_in_one_printable_line(parse, what, text, why):
         parse(text)
     unit = "bit/s" if what == "rate" else "bits"
     assert failure.value.why == why.format(unit if why.startswith("not a whole") else what) + (unit if why.endswith(" ") else "")
-    if failure.value.why in (f"not a {what}", f"a {what} is more than zero"):
+    if failure.value.why in (f"not a {what}", f"a {what} must be more than zero"):
         assert failure.value.hint == {"rate": "200mbit", "size": "80kbit or 10kB"}[what]
     assert str(failure.value).isprintable()
     assert len(str(failure.value)) < 400
@@ -170,7 +170,7 @@ def test_ambiguous_units_as_tc_writes_them():
 
 @pytest.mark.parametrize("unit", ["kbit/s", "mbit/s", "bit/s"])
 def test_a_size_is_not_per_second(unit):
-    with pytest.raises(UsageError, match=f"no such unit of a size: {unit}"):
+    with pytest.raises(UsageError, match=f"unknown unit of a size: {unit}"):
         units.parse_size(f"10{unit}")
 
 
@@ -206,9 +206,9 @@ HELD = "policing is in kbit/s"
     [
         (1000, 1, None, None),
         (10_000, 10, None, None),
-        (1500, None, f"{HELD}, so this cannot be held exactly", "1kbit or 2kbit"),
-        (1, None, f"{HELD}, so this cannot be held exactly", "1kbit"),
-        (9_999, None, f"{HELD}, so this cannot be held exactly", "9kbit or 10kbit"),
+        (1500, None, f"{HELD}, so this value cannot be set exactly", "1kbit or 2kbit"),
+        (1, None, f"{HELD}, so this value cannot be set exactly", "1kbit"),
+        (9_999, None, f"{HELD}, so this value cannot be set exactly", "9kbit or 10kbit"),
         (10_001, None, f"{HELD}, at most 10kbit", None),
         (11_000, None, f"{HELD}, at most 10kbit", None),
     ],

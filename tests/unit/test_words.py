@@ -420,16 +420,16 @@ def test_values_that_are_taken_and_that_are_not(line, good, bad):
         ("port del", "port del: the following arguments are required: PORT; try: ovstool help port del"),
         ("police set", "police set: the following arguments are required: PORT; try: ovstool help police set"),
         ("bridge del", "bridge del: the following arguments are required: BRIDGE; try: ovstool help bridge del"),
-        ("bridge add br0 --controller x", "bridge add: --controller: x: not a controller's address such as tcp:192.0.2.1:6653; try: ovstool help bridge add"),
-        ("bridge add br0 --protocols x", "bridge add: --protocols: x: not a version of OpenFlow such as OpenFlow13; try: ovstool help bridge add"),
+        ("bridge add br0 --controller x", "bridge add: --controller: x: not a controller address such as tcp:192.0.2.1:6653; try: ovstool help bridge add"),
+        ("bridge add br0 --protocols x", "bridge add: --protocols: x: not an OpenFlow version such as OpenFlow13; try: ovstool help bridge add"),
         ("port add br0 p --option x", "port add: --option: x: not of the form K=V; try: ovstool help port add"),
         ("port add br0 p --type=", "port add: --type: empty; try: ovstool help port add"),
         ("port add br0 p --bond=a,", "port add: --bond: empty; try: ovstool help port add"),
         ("port list --prefix 1a", "port list: --prefix: 1a: cannot begin the name of a shell variable; try: ovstool help port list"),
         ("port list --prefix é", "port list: --prefix: é: cannot begin the name of a shell variable; try: ovstool help port list"),
-        ("qos set eth1 --queue =5", 'qos set: --queue: =5: its ID is missing: it comes first; try: 0:=5'),
+        ("qos set eth1 --queue =5", 'qos set: --queue: =5: no queue ID: it comes first; try: 0:=5'),
         ("qos set eth1 --queue 1=min=5", "qos set: --queue: 1=min=5: =: a colon follows the ID; try: 1:min=5"),
-        ("qos set eth1 --queue min=5", "qos set: --queue: min=5: its ID is missing: it comes first; try: 0:min=5"),
+        ("qos set eth1 --queue min=5", "qos set: --queue: min=5: no queue ID: it comes first; try: 0:min=5"),
         ("qos set eth1 --queue 1:mim=5", "qos set: --queue: 1:mim=5: mim: no such key; try: min, max, burst, priority or dscp"),
         ("qos set eth1 --queue 1:min=5,min=6", "qos set: --queue: 1:min=5,min=6: min: given twice; try: ovstool help qos set"),
         ("qos set eth1 --queue 1:min", "qos set: --queue: 1:min: min: not of the form K=V; try: ovstool help qos set"),
@@ -446,13 +446,13 @@ def test_values_that_are_taken_and_that_are_not(line, good, bad):
         ("port list --if-exists", "port list: unrecognized arguments: --if-exists; try: ovstool help port list"),
         ("flow list br0 --no-stats", "flow list: unrecognized arguments: --no-stats; try: ovstool help flow list"),
         ("flow del br0 --table 0", "flow del: unrecognized arguments: --table 0; try: ovstool help flow del"),
-        ("bridge add br0 --may-exist", "bridge add: --may-exist is not needed: what is there already as asked for stays unchanged; try: the same without it"),
-        ("flow list br0 -O OpenFlow13", "flow list: -O is not needed: the OpenFlow version is agreed on with the bridge; try: the same without it"),
-        ("flow list br0 -OOpenFlow13", "flow list: -OOpenFlow13 is not needed: the OpenFlow version is agreed on with the bridge; try: the same without it"),
+        ("bridge add br0 --may-exist", "bridge add: --may-exist is not needed: an existing object with the same settings stays unchanged; try: the same command without it"),
+        ("flow list br0 -O OpenFlow13", "flow list: -O is not needed: the OpenFlow version is negotiated with the bridge; try: the same command without it"),
+        ("flow list br0 -OOpenFlow13", "flow list: -OOpenFlow13 is not needed: the OpenFlow version is negotiated with the bridge; try: the same command without it"),
         ("version --xyzzy", "version: unrecognized arguments: --xyzzy; try: ovstool help version"),
         ("version x", "version: unrecognized arguments: x; try: ovstool help version"),
         ("version -- --db", "version: unrecognized arguments: --db; try: --db or ovstool help version"),
-        ("version --db -- x", "version: --db: a value is missing before --; try: ovstool help version"),
+        ("version --db -- x", "version: --db: value missing before --; try: ovstool help version"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_what_is_wrong(line, said):
@@ -462,7 +462,7 @@ def test_what_is_said_of_what_is_wrong(line, said):
 def test_what_is_said_of_a_format_that_there_is_not():
     said = refusal("port list -f nosuch")
     assert said.startswith(
-        "port list: -f/--format: nosuch: no such format; the formats are csv, json, lines, shell, table, value, yaml, asciidoc, "
+        "port list: -f/--format: nosuch: unknown format; the formats are csv, json, lines, shell, table, value, yaml, asciidoc, "
     )
 
 

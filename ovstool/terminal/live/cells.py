@@ -1,4 +1,4 @@
-"""Cells of a live view: text of a settled width and its style, in characters that the terminal can show.
+"""Cells of a live view: text of a fixed width and its style, in characters that the terminal can show.
 
 They become rich Segments: no markup to be misread in a name, and a fraction of the time that rich's Table takes, which would be a fifth
 of a core for 45 rows.
@@ -19,7 +19,7 @@ Cell = tuple[str, Style]
 
 
 class Characters:
-    """What a terminal with this encoding can show."""
+    """The characters that a terminal with this encoding can show."""
 
     def __init__(self, encoding: str):
         self._encoding = encoding
@@ -27,7 +27,7 @@ class Characters:
         self.blocks, self._eighths, self._cut = (_BLOCKS_ASCII, _EIGHTHS_ASCII, "~") if self.is_plain else (_BLOCKS, _EIGHTHS, "…")
 
     def printable(self, text: str) -> str:
-        """Text of a switch's as this terminal can show it, in as many characters as we count."""
+        """Text from a switch in a form that this terminal can show, with the width that we compute."""
         if text.isascii() and text.isprintable():
             return text
         return (text if text.isprintable() else escape(text)).encode(self._encoding, "backslashreplace").decode(self._encoding)
@@ -35,19 +35,19 @@ class Characters:
     def longest(self, texts: Sequence[str]) -> int:
         """The width of the longest of some texts."""
         whole = "".join(texts)
-        if whole.isascii() and whole.isprintable():  # as most are, of which there may be ten thousand
+        if whole.isascii() and whole.isprintable():  # most are; there may be ten thousand
             return max(map(len, texts), default=0)
         return max(cell_len(self.printable(text)) for text in texts)
 
     def clip(self, text: str, width: int) -> str:
-        """Exactly so wide."""
+        """The text cut or padded to exactly this width."""
         if width < 1:
             return ""
         return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + self._cut
 
     def sparkline(self, values: Sequence[float | None]) -> str:
         top = max((value for value in values if value), default=1)
-        # Nothing at all looks different from next to nothing, and both from what is not known.
+        # Zero looks different from a tiny value, and both from unknown.
         return "".join(" " if value is None else self.blocks[1 + int(value / top * 6.999) if value else 0] for value in values)
 
     def bar(self, percent: float, width: int) -> str:
@@ -56,7 +56,7 @@ class Characters:
 
 
 def joined(parts: Iterable[str], width: int) -> str:
-    """As many of them as fit, one at least."""
+    """As many of the parts as fit, at least one."""
     text = ""
     for part in parts:
         longer = f"{text}  {part}" if text else part

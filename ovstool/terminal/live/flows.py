@@ -60,7 +60,7 @@ def _words(seen: Seen, name: str) -> str:
 
 
 def page(seen: Seen) -> Iterator[str]:
-    """A flow with all that is cut short in the table."""
+    """A flow in full, including everything that the table truncates."""
     row = seen.row
     yield f"table {row.table}, priority {row.priority}, cookie {row.cookie}"
     yield f"{human(row.bps, 'bit/s')}, {human(row.pps, 'pkt/s')} over the last {human_duration(row.interval_s)}"

@@ -1,7 +1,7 @@
-"""A live view on a terminal: drawn with rich, steered with keys.
+"""A live view on a terminal: drawn with rich, controlled with keys.
 
-A thread of its own draws it, so that neither a slow terminal nor rendering holds up the reading, and keys are answered between two
-readings that are far apart.
+A separate thread draws it, so that neither a slow terminal nor rendering delays the readings, and keys work even between readings that
+are far apart.
 """
 
 import os
@@ -27,15 +27,15 @@ from ovstool.terminal.live.keys import Keys
 from ovstool.terminal.output import canvas
 
 _TICK_S = 1 / 8
-_REST = 10  # two redraws are this many times apart what one takes, so the view never costs more than a tenth of a core
-_PATIENCE_S = 1.0  # how long Ctrl-C is not heard after it was
-_ESC_S = 0.05  # how long the rest of a sequence is waited for before it is the Esc key
+_REST = 10  # minimum ratio of the time between redraws to that of one, so the view never uses more than a tenth of a core
+_PATIENCE_S = 1.0  # how long further Ctrl-Cs are ignored
+_ESC_S = 0.05  # how long to wait for the rest of a sequence before treating it as the Esc key
 _WAITING = 4096  # readings kept for a terminal that takes no output
-_LARGEST = (1000, 500)  # columns and lines that are drawn; a window may say that it has 65,535
+_LARGEST = (1000, 500)  # columns and lines that are drawn; a window may claim 65,535
 
 
 class Shown(Protocol):
-    """What is shown live: it takes readings and keys, and draws itself on a screen of any size."""
+    """A live display: it takes readings and keys, and draws itself on a screen of any size."""
 
     note: str
     wake: Callable[[], None]
@@ -48,9 +48,9 @@ class Shown(Protocol):
 
 
 class Live:
-    """A view that fills the terminal for the length of a ``with`` block, which has to be in the main thread.
+    """A view that fills the terminal during a ``with`` block, which has to be in the main thread.
 
-    When q is pressed, ``show`` returns False; if no reading comes just then, KeyboardInterrupt ends the block and goes no further.
+    When q is pressed, ``show`` returns False; if no reading arrives soon, a KeyboardInterrupt ends the block and is caught there.
     """
 
     def __init__(self, shown: Shown, stdin: TextIO | None = None, stdout: TextIO | None = None):
@@ -59,14 +59,14 @@ class Live:
         self._stdout = canvas(stdout or sys.stdout)
         self._keyboard = self._stdin.fileno() if has_keyboard(self._stdin) else None
         self._keys = Keys(self._stdin.encoding or "ascii")
-        # With a size, or rich would believe COLUMNS and LINES, which stay the same when the window does not.
+        # With a size, or rich would use COLUMNS and LINES, which do not follow a resized window.
         self._console = Console(file=self._stdout, force_terminal=True, width=80, height=24)
         self._live = RichLive(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._modes: list[Any] | None = None
         self._samples: deque[Any] = deque(maxlen=_WAITING)
         self._thread = threading.Thread(target=self._run, name="live view", daemon=True)
         self._drawing = threading.Lock()
-        self._bell, self._ring = socket.socketpair()  # which wakes the thread
+        self._bell, self._ring = socket.socketpair()  # wakes the thread
         self._ring.setblocking(False)
         shown.wake = self._wake
         self._due = 0.0  # when to look for readings; 0 until there was one
@@ -84,7 +84,7 @@ class Live:
         except BaseException:
             self._undo.close()
             raise
-        # Between here and the block no signal is handled: Python looks for them where functions begin and loops go round.
+        # No signal is handled between here and the block: Python checks for them at function calls and loop iterations.
         self._is_entered = True
         return self
 
@@ -113,16 +113,16 @@ class Live:
         return self._quit and kind is KeyboardInterrupt
 
     def show(self, sample: Any) -> bool:
-        """Take one reading; False when the person has pressed q."""
+        """Take one reading; False if q was pressed."""
         self._samples.append(sample)
         if not self._due:
-            self._wake()  # the first is what is waited for
+            self._wake()  # the user is waiting for the first one
         if is_over := self._quit:
             self._leaving = self._leaving or time.monotonic()  # the caller is told: no need to interrupt it
         return not is_over
 
     def note(self, text: str) -> None:
-        """Show a line, such as that the connection is lost, until there is another."""
+        """Show a line, such as that the connection is lost, until the next one."""
         self._shown.note = f"{time.strftime('%H:%M:%S')} {text}"
         self._changed = True
 
@@ -131,7 +131,7 @@ class Live:
             self._modes = termios.tcgetattr(self._keyboard)
             tty.setcbreak(self._keyboard)
         self._live.start()
-        self._stdout.write("\x1b[?7l")  # no wrapping: a terminal may find a strange character wider than rich does
+        self._stdout.write("\x1b[?7l")  # no wrapping: a terminal may show an unusual character wider than rich expects
         self._stdout.flush()
         self._changed = True
 
@@ -147,18 +147,18 @@ class Live:
                 termios.tcsetattr(self._keyboard, termios.TCSANOW, self._modes)
 
     def _interrupt(self, signum: int, frame: object) -> None:
-        """End the block, once: a second Ctrl-C must not interrupt the tidying up, unless that waits for a terminal that takes nothing."""
+        """End the block once: a second Ctrl-C must not interrupt the cleanup, unless that hangs on a blocked terminal."""
         now = time.monotonic()
         if not self._leaving:
             self._leaving = now
             raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(128 + signum)
         if now - self._leaving > _PATIENCE_S:
             self._restore_modes()
-            signal.signal(signum, signal.SIG_DFL)  # not by way of Python's own end, which would wait for the terminal too
+            signal.signal(signum, signal.SIG_DFL)  # not through Python's own shutdown, which would wait for the terminal too
             os.kill(os.getpid(), signum)
 
     def _suspend(self, signum: int, frame: object) -> None:
-        """Ctrl-Z: the shell gets the terminal as it was."""
+        """Ctrl-Z: restore the terminal for the shell."""
         if self._leaving:
             return
         with self._drawing:
@@ -170,7 +170,7 @@ class Live:
 
     def _wake(self) -> None:
         self._changed = True
-        with suppress(OSError):  # full, so it is being woken already; or closed
+        with suppress(OSError):  # full, so it is already being woken; or closed
             self._ring.send(b"\0")
 
     def _end_thread(self) -> None:
@@ -184,7 +184,7 @@ class Live:
                 has_taken = False
                 with self._drawing:
                     if time.monotonic() >= self._due and (has_taken := self._take()):
-                        self._listen(0)  # one drawing is enough for a key that was pressed meanwhile
+                        self._listen(0)  # one drawing also covers a key that was pressed meanwhile
                     self._draw()
                 if has_taken:
                     self._due = time.monotonic() + max(_TICK_S, (time.thread_time() - begun) * _REST)
@@ -193,12 +193,12 @@ class Live:
             self._failed, self._quit = error, True
         while not (self._is_entered or self._stop):
             time.sleep(0.001)
-        # The main thread may be waiting for a reading. Where Ctrl-C means nothing to us, it goes on until there is one.
+        # The main thread may be waiting for a reading. If Ctrl-C is ignored, it keeps waiting until there is one.
         if self._quit and not self._leaving and signal.getsignal(signal.SIGINT) == self._interrupt:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def _listen(self, patience_s: float) -> None:
-        """Wait for a key, or to be woken, or so long."""
+        """Wait for a key, a wake-up or the timeout."""
         patience_s = _ESC_S if self._keys.unfinished else patience_s
         heard = [self._bell.fileno(), *([self._keyboard] if self._keyboard is not None else [])]
         ready = select.select(heard, [], [], patience_s)[0]

@@ -1,4 +1,4 @@
-"""Which rows of a live table are seen: their order, those that a filter leaves, the part of them on the screen, and the one selected."""
+"""The visible rows of a live table: their order, the filter, the part on the screen, and the selected row."""
 
 import time
 from collections.abc import Hashable, Sequence
@@ -7,28 +7,28 @@ from ovstool.terminal.live.page import Scroll
 from ovstool.terminal.live.readings import State
 from ovstool.terminal.live.view import View
 
-_ORDER_S = 1.0  # rows that change places more often cannot be read
+_ORDER_S = 1.0  # rows that move more often cannot be read
 _LONG_AGO = float("-inf")
 
 
 class Order:
-    """The rows that are shown, by key. ``filter`` is what is in the name of each, in upper or lower case."""
+    """The rows that are shown, by key. ``filter`` is a text that each name contains, ignoring case."""
 
     def __init__(self, view: View):
         self.filter = ""
-        self.keys: Sequence[Hashable] = ()  # of the last drawing
+        self.keys: Sequence[Hashable] = ()  # as last drawn
         self.index = 0  # of the row that is selected
         self.scroll = Scroll()
         self._view = view
-        self._selected: Hashable = None  # None: the first row, whichever it is
-        self._sorted_state: State | None = None  # what ``_sorted`` is of
-        self._other_state: State | None = None  # has the same rows, and is sorted later
+        self._selected: Hashable = None  # None: always the first row
+        self._sorted_state: State | None = None  # the state that ``_sorted`` belongs to
+        self._other_state: State | None = None  # a later state with the same rows, sorted later
         self._sorted: list[Hashable] = []
         self._sorted_at = _LONG_AGO
-        self._found: tuple[list[Hashable] | None, str] = None, ""  # what ``keys`` are of
+        self._found: tuple[list[Hashable] | None, str] = None, ""  # the order and filter that ``keys`` belongs to
 
     def update(self, state: State, room: int) -> Sequence[Hashable]:
-        """Sort, filter and scroll; returns the keys of the rows that are on a screen with so much room."""
+        """Sort, filter and scroll; returns the keys of the rows that fit on the screen."""
         if state is not self._sorted_state or self._sorted_at == _LONG_AGO:
             self._sort(state)
         if self._found[0] is not self._sorted or self._found[1] != self.filter:
@@ -40,20 +40,20 @@ class Order:
         return self.keys[seen.start : seen.stop]
 
     def sort_anew(self) -> None:
-        """Sort for the next drawing, even if that was done just before."""
+        """Sort for the next drawing, even if the last sort was recent."""
         self._sorted_at = _LONG_AGO
 
     def move(self, step: int) -> None:
         self.select(self.index + step)
 
     def page(self, screens: int) -> None:
-        """Move on by a screen, but for the one row that tells where that is."""
+        """Move by one screen, less a row for orientation."""
         step = screens * max(self.scroll.room - 1, 1)
         self.scroll.top += step
         self.move(step)
 
     def select(self, index: int) -> None:
-        """Select the row in this place; at the top it is the first one, whichever that is."""
+        """Select the row at this index; index 0 means always the first row, even when the order changes."""
         self.index = max(min(index, len(self.keys) - 1), 0)
         self._selected = self.keys[self.index] if self.index else None
 
@@ -79,7 +79,7 @@ class Order:
         return [key for key in self._sorted if text in name(state.rows[key]).casefold()]
 
     def _find_selected(self) -> None:
-        """The row stays selected wherever it goes; one that is gone leaves its place to another."""
+        """Keep the row selected wherever it moves; if it is gone, select the one in its place."""
         if self._selected is None:
             self.index = 0
         elif self.index >= len(self.keys) or self.keys[self.index] != self._selected:

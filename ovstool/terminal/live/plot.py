@@ -1,4 +1,4 @@
-"""Rolling charts of the rates of some ports: a panel for each port and direction, a column for each reading, the newest on the right."""
+"""Rolling charts of port rates: a panel for each port and direction, a column for each reading, the newest on the right."""
 
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -14,14 +14,14 @@ from ovstool.terminal.plots.pictures import DIRECTIONS, Span, clock, summary
 from ovstool.terminal.plots.plot_text import MARGIN, Paper, cell, nice, paper
 
 MOST_PORTS = 8
-_WIDEST = 1000  # readings that are kept; no screen shows more
+_WIDEST = 1000  # readings kept; no screen shows more
 _LOWEST, _HIGHEST = 2, 8  # lines of a panel
 _NARROW = 48  # characters; a narrower screen has no room for an axis
 _STYLES = {"rx": Style(color="cyan"), "tx": Style(color="yellow")}
 
 
 class _Column(NamedTuple):
-    """What was read at one moment, or between two drawings: the rates of each port, None over a reset or where one is not counted."""
+    """The readings of one moment, or of several between two drawings: the rates of each port, None at a reset or if not counted."""
 
     begin: float
     end: float
@@ -30,7 +30,7 @@ class _Column(NamedTuple):
 
 
 class Plot:
-    """The charts, on a screen of any size, and what the keys do."""
+    """The charts on a screen of any size, and their keys."""
 
     def __init__(self, title: str, packets: bool, characters: Characters, has_keyboard: bool, pace: Pace):
         self.note = ""
@@ -42,10 +42,10 @@ class Plot:
         self._scroll = Scroll()
         self._page: Page | None = None
         self.keys = [
-            Key((" ",), "pause, and go on", self._pause),
+            Key((" ",), "pause or resume", self._pause),
             Key(("+",), "a longer interval between readings", lambda: self._say(pace.longer())),
-            Key(("-",), "a shorter one, as far as the source allows", lambda: self._say(pace.shorter())),
-            Key(("up", "k", "page up", "home", "g"), "scroll up, where there is more", lambda: None),
+            Key(("-",), "a shorter interval, if the source allows it", lambda: self._say(pace.shorter())),
+            Key(("up", "k", "page up", "home", "g"), "scroll up", lambda: None),
             Key(("down", "j", "page down", "end", "G"), "scroll down", lambda: None),
             Key(("?",), "this page", self._open_help),
             Key(("q",), "quit", lambda: None),
@@ -53,7 +53,7 @@ class Plot:
         self._acts = {name: key.act for key in self.keys for name in key.names}
 
     def take(self, samples: Sequence[Sequence[Seen]]) -> None:
-        """Take readings, all that came since the last time, as one column."""
+        """Add all readings since the last call, as one column."""
         by_port: dict[Hashable, list[Any]] = {}
         for seen in chain(*samples):
             by_port.setdefault((seen.host, seen.row.port), []).append(seen.row)
@@ -66,7 +66,7 @@ class Plot:
         self._columns.append(_Column(begin, end, spans, resets))
 
     def press(self, key: str) -> bool:
-        """Do what a key says; False when it ends the view."""
+        """Handle a key; False if it ends the view."""
         if self._page:
             self._page = self._page if self._page.press(key) else None
             return True
@@ -75,7 +75,7 @@ class Plot:
         return key != "q"
 
     def lines(self, width: int, height: int) -> list[list[Cell]]:
-        """What is on a screen of this size."""
+        """The contents of a screen of this size."""
         if self._page:
             return self._page.lines(width, height)
         columns = self._columns if self._paused is None else self._paused
@@ -151,7 +151,7 @@ class Plot:
 
     def _open_help(self) -> None:
         more = [
-            "A column is one reading, or the mean of all since the last drawing; a light block reaches to the highest of them.",
+            "A column is one reading, or the mean of several; a light block reaches up to the highest of them.",
             "R: counters were reset.",
         ]
         self._page = help_page(self.keys, more, self._characters)

@@ -1,4 +1,4 @@
-"""How far something that takes long has come, on a terminal: a bar, drawn with rich, of how many hosts are done; a line of readings."""
+"""The progress of long operations on a terminal: a bar of finished hosts, drawn with rich; a line that counts readings."""
 
 import os
 import threading
@@ -9,14 +9,14 @@ from typing import Any, TextIO
 
 from ovstool.terminal.output import canvas
 
-_SOON_S = 1.0  # a wait for which nobody needs a bar
-_EACH_S = 0.5  # a line of readings is rewritten
+_SOON_S = 1.0  # shorter waits need no bar
+_EACH_S = 0.5  # between two updates of the line of readings
 _CLEAR = "\r\x1b[K"
 
 
 @contextmanager
 def progress(stderr: TextIO, count: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, of how many of ``count`` hosts are done, once it takes longer than a second."""
+    """A bar on a terminal that shows how many of ``count`` hosts are done, if it takes longer than a second."""
     if not stderr.isatty():
         yield lambda done: None
         return
@@ -37,14 +37,14 @@ def progress(stderr: TextIO, count: int) -> Iterator[Callable[[int], None]]:
 
 
 class Bar:
-    """A bar of how many hosts are done, which leaves nothing behind."""
+    """A bar that shows how many hosts are done, and disappears at the end."""
 
     def __init__(self, stderr: TextIO, count: int):
         from rich.console import Console  # most waits are too short for a bar
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         width, height = os.get_terminal_size(stderr.fileno())
-        # With a size, or rich would believe COLUMNS and LINES, whatever they are.
+        # With a size, or rich would use COLUMNS and LINES, whatever they are.
         console = Console(file=canvas(stderr), width=width or 80, height=height or 24)
         columns = (TextColumn("hosts"), BarColumn(), MofNCompleteColumn())
         self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
@@ -59,9 +59,9 @@ class Bar:
 
 
 class Counting:
-    """A line of how much has been read, such as ``12 of 30 s, 2,400 readings, 4 ports``, rewritten in place, which leaves nothing behind.
+    """A progress line such as ``12 of 30 s, 2,400 readings, 4 ports``, updated in place, which disappears at the end.
 
-    A thread of its own writes it, so that reading never waits for the terminal. Nothing is written where it is not ``wanted``.
+    A separate thread writes it, so that readings never wait for the terminal. Nothing is written unless ``wanted``.
     """
 
     def __init__(self, stderr: TextIO, wanted: bool, for_s: float | None = None, times: int | None = None):
@@ -96,7 +96,7 @@ class Counting:
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Let something else be written to the terminal in the block."""
+        """Hide the line during the block, so that something else can be written to the terminal."""
         if not self._is_shown:
             yield
             return
@@ -105,7 +105,7 @@ class Counting:
             yield
 
     def text(self) -> str:
-        """What is to be seen now."""
+        """The current text of the line."""
         elapsed_s = int(time.monotonic() - self._begun)
         parts = [f"{elapsed_s} of {self._for_s:g} s" if self._for_s else f"{elapsed_s} s"]
         if self._times:

@@ -1,4 +1,4 @@
-"""The live table of the rates of ports or of their queues: sparklines, and bars where the speed of a link is known."""
+"""The live table of the rates of ports or of their queues: sparklines, and bars if the link speed is known."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
@@ -9,9 +9,9 @@ from ovstool.terminal.live.cells import BAD, BOLD, DIM, MARK, PLAIN, SPARK, Cell
 from ovstool.terminal.live.view import Column, Line, Seen, View
 from ovstool.units import human_size
 
-_RESET, _RESET_S = " reset", 5.0  # what is said behind the name, and for how long
-_SPEED, _BAR = 1, 4  # ranks of the columns that need the speed of a link
-_LOADS = ((90, Style(color="red")), (70, Style(color="yellow")), (0, Style(color="green")))  # from so many percent on
+_RESET, _RESET_S = " reset", 5.0  # shown after the name, and for how long
+_SPEED, _BAR = 1, 4  # ranks of the columns that need the link speed
+_LOADS = ((90, Style(color="red")), (70, Style(color="yellow")), (0, Style(color="green")))  # thresholds in percent
 
 
 class RatesView(View):
@@ -44,7 +44,7 @@ class RatesView(View):
         return map(self.name, rows) if self.sort == "port" else super().values(rows)
 
     def columns(self) -> list[Column]:
-        """Those of the speed of links are there when one is known."""
+        """The columns; those for link load only if a link speed is known."""
         columns = [Column("port", 14, 0, self._port, ["port"], lambda seen: self.name(seen) + _RESET)]
         if self.noun == "queue":
             columns.append(Column("queue", 10, 0, lambda line, _: (str(line.row.queue), PLAIN), ["queue"]))
@@ -98,7 +98,7 @@ def per_second(names: Sequence[str], style: Style, line: Line, width: int) -> Ce
 
 
 def total(row: Any, names: Iterable[str]) -> float | None:
-    """What the fields add up to, None when none is known."""
+    """The sum of the fields, None if none is known."""
     known = [value for name in names if (value := getattr(row, name)) is not None]
     return sum(known) if known else None
 

@@ -1,4 +1,4 @@
-"""What a live table has read: the rows as they are now, and the last values of those that have sparklines."""
+"""The readings of a live table: the current rows, and the recent values for the sparklines."""
 
 from array import array
 from collections import deque
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from ovstool.terminal.live.view import Line, Seen, View
 
-HISTORY = 128  # columns of a sparkline at most
-_SPARE = 1000  # rows that are gone and may keep their place
+HISTORY = 128  # maximum columns of a sparkline
+_SPARE = 1000  # removed rows that may keep their place
 
 Place = Mapping[Hashable, int]
 
 
 class State(NamedTuple):
-    """What there is to show; never changed, so a paused table only has to keep it."""
+    """The data to show; immutable, so a paused table only has to keep it."""
 
     rows: Mapping[Any, Seen] = {}
     marks: Mapping[Any, float] = {}  # when there was something to point out
@@ -28,7 +28,7 @@ class State(NamedTuple):
     readings: int = 0  # that the numbers are the mean of
 
     def line(self, key: Hashable) -> Line:
-        """A row for the length of one drawing."""
+        """A row for one drawing."""
         return Line(self.rows[key], lambda name, count: list(self._last(key, name, count)), self.marks.get(key, float("-inf")))
 
     def _last(self, key: Hashable, name: str, count: int) -> Iterator[float | None]:
@@ -40,7 +40,7 @@ class State(NamedTuple):
 
 
 class Readings:
-    """Readings as they come; ``now`` is what they say."""
+    """Collects readings as they arrive; ``now`` is the resulting state."""
 
     def __init__(self, view: View):
         self._view = view
@@ -49,9 +49,9 @@ class Readings:
         self.now = State()
 
     def take(self, samples: Sequence[Sequence[Seen]]) -> None:
-        """Take readings, all that came since the last time: numbers are their mean, a column of a sparkline is their highest."""
+        """Add all readings since the last call: numbers are their mean, a column of a sparkline is their maximum."""
         view = self._view
-        last = samples[-1]  # a row that is not in it is gone
+        last = samples[-1]  # rows missing from it are gone
         rows = dict(zip(map(view.key, last), last, strict=True))
         if len(samples) == 1:
             highest = {name: list(map(attrgetter(f"row.{name}"), rows.values())) for name in view.histories}
@@ -69,7 +69,7 @@ class Readings:
     def _joined(
         self, rows: dict[Hashable, Seen], samples: Sequence[Sequence[Seen]]
     ) -> tuple[dict[Hashable, Seen], dict[str, list[float | None]]]:
-        """The mean and the highest of several readings."""
+        """The mean and the maximum of several readings."""
         by_key: dict[Hashable, list[Any]] = {key: [] for key in rows}
         for seen in chain(*samples):
             if (measured := by_key.get(self._view.key(seen))) is not None:
@@ -93,7 +93,7 @@ class Readings:
         self._columns.append(column)
 
     def _make_places(self, keys: list[Hashable]) -> None:
-        """A place for each row; where most are of rows that are gone, all are given out again."""
+        """A place for each row; if most places belong to removed rows, all are reassigned."""
         new = [key for key in keys if key not in self._places]
         places = self._places | {key: place for place, key in enumerate(new, len(self._places))}
         if len(places) > 2 * len(keys) + _SPARE:

@@ -1,4 +1,4 @@
-"""A live table on a screen of any size: head, columns that fit, rows, what helps; and what the keys do."""
+"""A live table on a screen of any size: its head, the columns that fit, rows and key hints; and the keys."""
 
 import threading
 import time
@@ -13,16 +13,16 @@ from ovstool.terminal.live.page import Key, Page, help_page
 from ovstool.terminal.live.readings import HISTORY, Readings, State
 from ovstool.terminal.live.view import Column, Seen, View
 
-_LEAST_TEXT = 6  # characters of a name that tell something
+_LEAST_TEXT = 6  # characters of a name that are of any use
 _LOW = 8  # lines; a lower screen has no room for explanations
 _MOVES = ("up", "down", "page up", "page down", "home", "end")
 _IN_SHORT = ("q quit", "? help", "/ filter", "enter {enter}", "s sort", "r reverse", "space pause", "+/- interval")
 
 
 class Table:
-    """The table of a view; but for ``note`` it is one thread's, which is woken by ``wake`` when there is something to draw.
+    """The table of a view. All methods but ``note`` belong to one thread, which ``wake`` wakes when there is something to draw.
 
-    ``details`` gives the page of a row, as lines; it may take its time, and raise OvstoolError.
+    ``details`` returns the page of a row, as lines; it may be slow, and raise OvstoolError.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Table:
         self._readings.take(samples)
 
     def press(self, key: str) -> bool:
-        """Do what a key says; False when it ends the view."""
+        """Handle a key; False if it ends the view."""
         if self._page:
             if key == "q" and not self._page.any_key_leaves:
                 return False
@@ -59,14 +59,14 @@ class Table:
         if self._is_typing and key not in _MOVES:
             self._type(key)
             return True
-        # Several keys may come between two drawings, and each is meant for what the one before has done.
+        # Several keys may be pressed between two drawings, and each applies to the result of the one before.
         self._order.update(self._state, self._order.scroll.room)
         if act := self._acts.get(key):
             act()
         return key != "q"
 
     def lines(self, width: int, height: int) -> list[list[Cell]]:
-        """What is on a screen of this size."""
+        """The contents of a screen of this size."""
         if self._page and self._page.failure:
             self.note, self._page = self._page.failure, None
         return self._page.lines(width, height) if self._page else self._table_lines(width, height)
@@ -97,7 +97,7 @@ class Table:
         return [*top, *body, *[[] for _ in range(room - len(body))], *bottom][:height]
 
     def _head(self, width: int) -> str:
-        """What it is and where; on a narrow screen the time goes first, then the order."""
+        """The title line; on a narrow screen the time is left out first, then the order."""
         state, order = self._state, self._order
         how_many = order.scroll.position() or len(order.keys)
         which = f" with {self.view.characters.printable(order.filter)!r}" if order.filter else ""
@@ -126,7 +126,7 @@ class Table:
             lines.append([(self._clip(caption, width), DIM)])
         if self._is_typing:
             text = f"/{printable(self._order.filter)}"
-            while cell_len(text) > max(width - 1, 0):  # what was typed last is seen
+            while cell_len(text) > max(width - 1, 0):  # keeps the end of the text visible
                 text = text[1:]
             lines.append([(self._clip(text, width - 1), BOLD), (" ", REVERSE)])
         elif height >= _LOW and self._has_keyboard:
@@ -187,25 +187,25 @@ class Table:
 
     def _all_keys(self) -> list[Key]:
         order, view = self._order, self.view
-        details = [Key(("enter",), f"{view.enter} of the selected row; esc or enter comes back", self._open_details)]
+        details = [Key(("enter",), f"{view.enter} of the selected row; esc or enter returns", self._open_details)]
         pace = [
             Key(("+",), "a longer interval between readings", lambda: self._say(self._pace.longer() if self._pace else "")),
-            Key(("-",), "a shorter one, as far as the source allows", lambda: self._say(self._pace.shorter() if self._pace else "")),
+            Key(("-",), "a shorter interval, if the source allows it", lambda: self._say(self._pace.shorter() if self._pace else "")),
         ]
         return [
             Key(("up", "k"), "select the row above", partial(order.move, -1)),
             Key(("down", "j"), "select the row below", partial(order.move, 1)),
-            Key(("page up",), "a screen up", partial(order.page, -1)),
-            Key(("page down",), "a screen down", partial(order.page, 1)),
-            Key(("home", "g"), "the first row, whichever it is", partial(order.select, 0)),
+            Key(("page up",), "one screen up", partial(order.page, -1)),
+            Key(("page down",), "one screen down", partial(order.page, 1)),
+            Key(("home", "g"), "the first row, even when the order changes", partial(order.select, 0)),
             Key(("end", "G"), "the last row", lambda: order.select(len(order.keys) - 1)),
             *(details if self._details else []),
             Key(("/",), f"filter by text in the {view.found_by}; enter keeps it, esc clears it", self._begin_filter),
             Key(("esc",), "clear the filter", partial(self._set_filter, "")),
             Key(("s", "right"), "sort by the next column", partial(self._sort, 1)),
-            Key(("left",), "sort by the column before", partial(self._sort, -1)),
+            Key(("left",), "sort by the previous column", partial(self._sort, -1)),
             Key(("r",), "reverse the order", self._reverse),
-            Key((" ",), "pause, and go on", self._pause),
+            Key((" ",), "pause or resume", self._pause),
             *(pace if self._pace else []),
             Key(("?",), "this page", self._open_help),
             Key(("q",), "quit", lambda: None),
@@ -243,11 +243,11 @@ class Table:
         self.note = text
 
     def _open_help(self) -> None:
-        more = ["While a filter is typed the arrows and page keys still move. Ctrl-C quits too, Ctrl-Z stops it until fg."]
+        more = ["While you type a filter, the arrow and page keys still work. Ctrl-C quits too, Ctrl-Z suspends until fg."]
         self._page = help_page(self.keys, more, self.view.characters)
 
     def _open_details(self) -> None:
-        """Show the page of the selected row, which a thread of its own asks for."""
+        """Show the page of the selected row, which a separate thread requests."""
         if (key := self._order.selected) is None:
             return
         seen = self._state.rows[key]
@@ -265,6 +265,6 @@ class Table:
 
 
 def _highlighted(cells: Sequence[Cell], width: int) -> list[Cell]:
-    """A line in reverse, all of it."""
+    """A whole line in reverse video."""
     rest = width - sum(cell_len(text) for text, _ in cells)
     return [*((text, style + REVERSE) for text, style in cells), (" " * max(rest, 0), REVERSE)]

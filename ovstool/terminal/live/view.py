@@ -1,4 +1,4 @@
-"""What a live table shows, apart from the screen that it is shown on: the rows, their columns, and the orders that they can be in."""
+"""The contents of a live table, independent of the screen: the rows, their columns and sort orders."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import attrgetter
@@ -8,14 +8,14 @@ from ovstool.terminal.live.cells import Cell, Characters
 
 
 class Seen(NamedTuple):
-    """A row that was measured, and the host that it is of where there are several."""
+    """A measured row, and its host if there are several."""
 
     host: str | None
     row: Any
 
 
 class Line(NamedTuple):
-    """A row with what is known of it from before: the last values of a field, and when there was something to point out."""
+    """A row with its history: the recent values of a field, and when it was last marked."""
 
     seen: Seen
     last: Callable[[str, int], Sequence[float | None]]
@@ -28,17 +28,17 @@ class Line(NamedTuple):
 
 class Column(NamedTuple):
     header: str
-    width: int  # the least
-    rank: int  # when the screen is too narrow, the highest ranks are left out
+    width: int  # the minimum
+    rank: int  # if the screen is too narrow, the highest ranks are left out
     cell: Callable[[Line, int], Cell]  # of a line and the width
-    sorts: Sequence[str] = ()  # the orders that are by this column
-    text: Callable[[Seen], str] | None = None  # of a column of text, which is as wide as the longest where there is room
-    is_spare: bool = False  # left out, all such but one, before there is no room for a text
-    is_history: bool = False  # a column of sparklines, which takes what room is left
+    sorts: Sequence[str] = ()  # the sort orders of this column
+    text: Callable[[Seen], str] | None = None  # for a column of text, which is as wide as its longest text if there is room
+    is_spare: bool = False  # all such columns but one are left out before a text gets no room
+    is_history: bool = False  # a column of sparklines, which takes the remaining room
 
 
 class View:
-    """What is shown of rows of one kind: these are called ``noun``, and ``nothing`` is said where there are none.
+    """The view of one kind of rows: these are called ``noun``, and ``nothing`` is the message if there are none.
 
     ``histories`` are the fields that have sparklines, ``rates`` those of which several readings have a mean. ``enter`` is what the Enter
     key shows of a row, ``found_by`` what the filter is looked for in.
@@ -62,23 +62,23 @@ class View:
         raise NotImplementedError
 
     def key(self, seen: Seen) -> Hashable:
-        """What a row is known by from one reading to the next."""
+        """The key that identifies a row in each reading."""
         raise NotImplementedError
 
     def name(self, seen: Seen) -> str:
-        """What people call a row, as the switch has it."""
+        """The name of a row, as the switch reports it."""
         raise NotImplementedError
 
     def moment(self, seen: Seen) -> tuple[float, float]:
-        """When a row was measured, in Unix time, and over how many seconds."""
+        """When a row was measured, in Unix time, and over which interval in seconds."""
         return seen.row.time, seen.row.interval_s
 
     def is_marked(self, seen: Seen) -> bool:
-        """Whether there is something to point out for a while."""
+        """Whether the row is to be marked for a while."""
         return False
 
     def values(self, rows: Iterable[Seen]) -> Iterable[Any]:
-        """What the rows are sorted by; None where it is not known."""
+        """The sort keys of the rows; None if unknown."""
         return map(attrgetter(f"row.{self.sort}"), rows)
 
     def of_host(self, seen: Seen, text: str) -> str:

@@ -1,1 +1,1 @@
-"""Recordings drawn: what is in a picture, and as characters or as an image."""
+"""Plots of recordings: the contents of a picture, drawn with characters or as an image."""

@@ -1,7 +1,7 @@
-"""What a recording shows, ready to be drawn: the rates of the busiest ports over time.
+"""The contents of a recording, ready to be drawn: the rates of the busiest ports over time.
 
-A rate is an average over the time between two readings, and holds for exactly that time. Where nothing is known there is nothing to
-draw: over a reset, and while nobody recorded.
+A rate is an average between two readings, and is drawn over exactly that time. There are gaps where it is unknown: at a reset, and while
+nothing was recorded.
 """
 
 import math
@@ -23,11 +23,11 @@ from ovstool.recording.files import shown
 MOST_PORTS = 12
 
 DIRECTIONS = ("rx", "tx")
-_BREAK = 5  # times the usual time between readings; above that nobody recorded
-_NEAR = 5  # intervals before, and after, that tell what is usual
-_MOST_SPANS = 2**13  # of a port and direction; more could not be seen
+_BREAK = 5  # multiple of the usual interval between readings, above which it is a break in the recording
+_NEAR = 5  # intervals before and after, which define the usual interval
+_MOST_SPANS = 2**13  # of a port and direction; more would not be visible
 _MOST_NAMES, _OF_A_NAME = 50 * 2**20, 2**10  # bytes of memory for all ports, and for one besides its name
-_MOST_OTHERS = 10_000  # ports that are not asked for, and yet named when one is not there
+_MOST_OTHERS = 10_000  # ports that are not drawn but suggested when a name is not found
 _LONGEST_NAME = 32  # characters of a port's name
 
 
@@ -46,7 +46,7 @@ class Span(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """The rates of a port from one reading to the next, rx and tx; None where one is not counted, or altogether over a reset."""
+    """The rates of a port from one reading to the next, rx and tx; None if not counted, and both None at a reset."""
 
     begin: float
     end: float
@@ -54,9 +54,9 @@ class Interval(NamedTuple):
 
 
 class Trace:
-    """The rates of a port: a Span for each interval and direction, or of a long recording for several, and no more than _MOST_SPANS.
+    """The rates of a port: a Span for each interval and direction, or for several in a long recording, at most _MOST_SPANS.
 
-    An interval in which nobody recorded, because it is much longer than the ones around it, is left out.
+    A break in the recording, an interval much longer than the ones around it, is left out.
     """
 
     name = ""
@@ -64,20 +64,20 @@ class Trace:
     def __init__(self) -> None:
         self.resets: list[tuple[float, float]] = []  # the readings before and after
         self.begin, self.end = math.inf, -math.inf
-        self.lengths = array("d")  # of intervals, in s; of very many every other one, again and again
+        self.lengths = array("d")  # of intervals, in s; thinned by half whenever there are too many
         self._nth = 1  # of the intervals is in lengths
         self._count = 0
         self._spans: dict[str, list[Span | None]] = {direction: [] for direction in DIRECTIONS}
         self._joined = 1  # intervals in a span
         self._in_last = 0
-        self._pending: deque[Interval] = deque()  # whose neighbours have not come yet
+        self._pending: deque[Interval] = deque()  # whose next neighbours are still missing
         self._near: deque[float] = deque(maxlen=2 * _NEAR + 1)  # the lengths of those and of some before
 
     def add(self, interval: Interval) -> None:
-        """Take what lies between two readings; ``finish`` takes the last of it."""
+        """Add the interval between two readings; ``finish`` adds the last ones."""
         if interval.rates is None:
             if len(self.resets) >= _MOST_SPANS:
-                del self.resets[1:-1:2]  # of very many every other one is as good
+                del self.resets[1:-1:2]  # half of so many is enough
             self.resets.append((interval.begin, interval.end))
             self._reach(interval)
             return
@@ -92,11 +92,11 @@ class Trace:
             self._settle()
 
     def spans(self, direction: str) -> Iterator[Span]:
-        """The times in which the rate of a direction is known."""
+        """The spans in which the rate of a direction is known."""
         return (span for span in self._spans[direction] if span)
 
     def _settle(self) -> None:
-        """Keep the oldest, unless it is a break."""
+        """Keep the oldest pending interval, unless it is a break."""
         place = len(self._near) - len(self._pending)
         interval = self._pending.popleft()
         length = interval.end - interval.begin
@@ -136,7 +136,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn: traces in ``unit`` from ``begin`` to ``end``, usual averages being over ``interval_s`` seconds.
+    """A picture to draw: traces in ``unit`` from ``begin`` to ``end``, usually averaged over ``interval_s`` seconds.
 
     ``left_out`` ports had less traffic than those.
     """
@@ -151,7 +151,7 @@ class Picture:
 
     @property
     def heading(self) -> str:
-        """What it is a picture of, and what its rates are averages over."""
+        """The title of the picture, and the interval of its averages."""
         begin, end = (clock(moment, "%Y-%m-%d %H:%M:%S") for moment in (self.begin, self.end))
         end = end.removeprefix(f"{begin[:10]} ")  # the same day
         return f"{self.title}   {begin} to {end} {zone(self.begin)}" + (
@@ -160,17 +160,17 @@ class Picture:
 
 
 def picture(path: str, readings: Readings, ports: Sequence[str], packets: bool) -> Picture:
-    """What the recording at ``path`` shows of ``ports``, or of all, in bit/s or packets/s.
+    """The picture of ``ports``, or all ports, in the recording at ``path``, in bit/s or packets/s.
 
-    Of more than MOST_PORTS those with the most traffic are shown. Raises NotFound for a port that is not in it, or nothing to draw.
+    Of more than MOST_PORTS, those with the most traffic are shown. Raises NotFound for an unknown port, or if there is nothing to draw.
     """
     unit, what, factor = ("packets/s", "packets", 1) if packets else ("bit/s", "bytes", 8)
     totals, traces = _survey(path, readings, ports, partial(_intervals, what=what, factor=factor))
     if not totals:
-        raise NotFound(shown(path), "it has no readings")
+        raise NotFound(shown(path), "no readings in this file")
     known = {key: total for key, total in totals.items() if total is not None}
     if not known:
-        raise NotFound(shown(path), "a rate needs two readings of a port, and there is only one of each")
+        raise NotFound(shown(path), "a rate needs two readings of a port, and each port has only one")
     if len(totals) > MOST_PORTS:
         busiest = set(nlargest(MOST_PORTS, known, key=known.__getitem__))
         traces = {key: Trace() for key in known if key in busiest}
@@ -189,7 +189,7 @@ def picture(path: str, readings: Readings, ports: Sequence[str], packets: bool) 
 def _survey(
     path: str, readings: Readings, ports: Sequence[str], intervals: Callable[[Readings], Iterable[tuple[Key, Interval]]]
 ) -> tuple[dict[Key, float | None], dict[Key, Trace]]:
-    """How much each port, or each that is asked for, received and sent while it was recorded, None where no two readings tell; and traces.
+    """The traffic of each port, or of each requested one, while it was recorded, None without two readings; and traces.
 
     Those are whole when there are no more than MOST_PORTS. Raises NotFound for a port that is not in it, Refused for more ports than are
     compared.
@@ -212,7 +212,7 @@ def _survey(
                 totals[key] = None
                 room -= _OF_A_NAME + sum(map(len, key))
                 if room < 0:
-                    raise Refused(shown(path), f"{len(totals)} ports are too many to compare", "the names of the ports to draw")
+                    raise Refused(shown(path), f"{len(totals)} ports are too many to compare", "naming the ports to draw")
             yield host, reading
 
     for key, interval in intervals(of_asked()):
@@ -230,7 +230,7 @@ def _survey(
 
 
 def _intervals(readings: Readings, what: str, factor: int) -> Iterator[tuple[Key, Interval]]:
-    """What lies between each two readings of a port."""
+    """The intervals between successive readings of each port."""
     last: dict[Key, rates.Reading] = {}
     rx, tx = f"rx_{what}", f"tx_{what}"
     for host, reading in readings:
@@ -248,13 +248,13 @@ def _intervals(readings: Readings, what: str, factor: int) -> Iterator[tuple[Key
 
 
 def _name(key: Key, several: bool) -> str:
-    """What a port is called in a drawing; with its host and bridge where ``several`` have its name."""
+    """The label of a port in a drawing, with its host and bridge if ``several`` ports have its name."""
     name = one_line(" ".join(filter(None, key)) if several else key[2])
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def _join(first: Span | None, second: Span | None) -> Span | None:
-    """What both say together."""
+    """Two spans joined into one."""
     if first is None or second is None:
         return first or second
     lengths = first.end - first.begin, second.end - second.begin
@@ -264,7 +264,7 @@ def _join(first: Span | None, second: Span | None) -> Span | None:
 
 
 def in_columns(spans: Iterable[Span], begin: float, end: float, count: int) -> list[Span | None]:
-    """The rates in each of ``count`` equal parts of the time; None where none is known."""
+    """The rates in each of ``count`` equal parts of the time; None if unknown."""
     width = (end - begin) / count
     weights, sums = [0.0] * count, [0.0] * count
     lows, highs = [math.inf] * count, [0.0] * count
@@ -288,7 +288,7 @@ def in_columns(spans: Iterable[Span], begin: float, end: float, count: int) -> l
 
 def summary(spans: Sequence[Span], unit: str) -> str:
     if not spans:
-        return "no rate is known"
+        return "no rate known"
     mean = sum(span.mean * (span.end - span.begin) for span in spans) / sum(span.end - span.begin for span in spans)
     return f"mean {units.human(mean, unit)}, max {units.human(max(span.high for span in spans), unit)}"
 

@@ -19,21 +19,21 @@ _COLOURS = {"rx": "#0072B2", "tx": "#D55E00"}  # Okabe and Ito's, which the colo
 
 
 def require_image(target: str) -> None:
-    """Raise UsageError for a name that is no image's, NotFound when there is nothing to draw it with."""
+    """Raise UsageError for an unsupported image type, NotFound if matplotlib is not installed."""
     if os.path.splitext(target)[1].lower() not in _IMAGES:
-        raise UsageError(shown(target), f"the name of an image ends in {' or '.join(_IMAGES)}")
+        raise UsageError(shown(target), f"an image name must end in {' or '.join(_IMAGES)}")
     if os.path.isdir(target):
         raise UsageError(shown(target), "a directory")
     try:
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError as error:
-        if error.path or error.__cause__:  # it is there, and cannot be loaded for a reason of its own
+        if error.path or error.__cause__:  # it is installed, but cannot be loaded for another reason
             raise
-        raise NotFound("matplotlib", "draws images, and is not installed", f"{_how_to_install()}, or no -o to draw here") from error
+        raise NotFound("matplotlib", "needed to draw images, but not installed", f"{_how_to_install()}, or no -o to draw here") from error
 
 
 def _how_to_install() -> str:
-    """The command that installs matplotlib where this Python finds it; pipx has an environment for each program."""
+    """The command that installs matplotlib for this Python; pipx has an environment for each program."""
     import shlex
 
     if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
@@ -42,15 +42,15 @@ def _how_to_install() -> str:
 
 
 def draw(picture: Picture, target: str, style: str) -> None:
-    """Draw into an SVG or PNG file, which is replaced as a whole or not at all: a panel for each port, over one time axis.
+    """Draw an SVG or PNG file, replaced as a whole or not at all: a panel for each port, over one time axis.
 
-    ``style`` is one of STYLES: ``step`` draws each average over its own interval, ``line`` joins their middles.
-    Raises NotFound for a folder that is not there, Refused when the file cannot be written.
+    ``style`` is one of STYLES: ``step`` draws each average over its own interval, ``line`` connects their midpoints.
+    Raises NotFound for a missing folder, Refused if the file cannot be written.
     """
     import logging
     import warnings
 
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells when it looks for fonts
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs its search for fonts
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -69,7 +69,7 @@ def draw(picture: Picture, target: str, style: str) -> None:
 
 
 class _Curve(NamedTuple):
-    """What a legend shows of a curve, and the band around it where one stands for several readings."""
+    """The legend entries of a curve, and of the band around it if its values cover several readings."""
 
     handle: Any
     band: Any
@@ -92,7 +92,7 @@ def _draw(axis: Any, trace: Trace, picture: Picture, style: str) -> None:
         handles.append(_resets(axis, trace, picture))
         labels.append("reset")
     _rate_axis(axis, max((span.high for direction in DIRECTIONS for span in trace.spans(direction)), default=0.0), picture)
-    columns = 4 if sum(map(len, labels)) < 110 else 2  # what is wider than the figure would make it narrow
+    columns = 4 if sum(map(len, labels)) < 110 else 2  # a legend wider than the figure would shrink the plot
     axis.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.2, borderpad=0)
 
 
@@ -109,7 +109,7 @@ def _curve(axis: Any, spans: Sequence[Span], picture: Picture, style: str, colou
 
 
 def _resets(axis: Any, trace: Trace, picture: Picture) -> Any:
-    """Draw a line where the counters began anew, one for all that fall on the same column; what a legend shows of them."""
+    """Draw a line at each reset of the counters, one per pixel column; returns the last, for the legend."""
     seconds = picture.end - picture.begin
     by_column = {round((after - picture.begin) / seconds * _PIXELS): after for _, after in trace.resets}
     return [axis.axvline(after / 86400, color="black", linestyle=(0, (4, 3)), linewidth=1) for after in by_column.values()][-1]
@@ -119,7 +119,7 @@ def _rate_axis(axis: Any, top: float, picture: Picture) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     factor, prefix = units.scale(top)
-    axis.set_ylim(-0.03 * (top or 1), 1.05 * (top or 1))  # a rate of zero is a line that is seen; nothing known is no line
+    axis.set_ylim(-0.03 * (top or 1), 1.05 * (top or 1))  # keeps a rate of zero visible, unlike an unknown rate
     axis.yaxis.set_major_locator(MaxNLocator(5 if len(picture.traces) < 4 else 3, steps=[1, 2, 2.5, 5, 10]))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:g}"))
     axis.set_ylabel(f"{prefix}{picture.unit}")
@@ -129,7 +129,7 @@ def _rate_axis(axis: Any, top: float, picture: Picture) -> None:
 
 
 def _outline(spans: Sequence[Span], style: str, *values: str) -> tuple[list[float], ...]:
-    """The corners of a curve in matplotlib's days, and its height there; NaN where it is broken."""
+    """The points of a curve, in matplotlib's days and the unit of the picture; NaN at gaps."""
     days: list[float] = []
     heights: tuple[list[float], ...] = tuple([] for _ in values)
     end = None
@@ -158,7 +158,7 @@ def _time_axis(axis: Any, picture: Picture) -> None:
 
 
 def _save(figure: Any, target: str) -> None:
-    """Write beside the target first, so that there is the old drawing or the new one, and never half of one."""
+    """Write a temporary file beside the target first, so that there is always a complete drawing, the old or the new one."""
     folder, name = os.path.split(os.path.realpath(target))
     temporary = os.path.join(folder, f".{name}.{os.getpid()}")
     kind = os.path.splitext(target)[1].lower()[1:]

@@ -27,7 +27,7 @@ _PLAIN_BLOCKS, _PLAIN_FRAME = " .:#", _Frame("'", "|", "+", "-")
 
 
 class Paper(NamedTuple):
-    """What is drawn on: panels of so many characters and lines, and what they are drawn with."""
+    """The canvas: the size of the panels in characters and lines, and the characters to draw with."""
 
     width: int
     height: int
@@ -42,7 +42,7 @@ class Paper(NamedTuple):
 
 
 def has_blocks(encoding: str) -> bool:
-    """Whether text in this encoding can hold what ``draw`` draws with."""
+    """Whether this encoding contains the characters that ``draw`` uses."""
     try:
         return bool((_BLOCKS + "".join(_FRAME)).encode(encoding))
     except (UnicodeEncodeError, LookupError):
@@ -50,15 +50,15 @@ def has_blocks(encoding: str) -> bool:
 
 
 def paper(width: int, height: int, ascii_only: bool, colour: bool) -> Paper:
-    """Paper for panels of so many characters and lines."""
+    """Paper for panels of this size, in characters and lines."""
     blocks, frame = (_PLAIN_BLOCKS, _PLAIN_FRAME) if ascii_only else (_BLOCKS, _FRAME)
     return Paper(width, height, blocks, frame, colour)
 
 
 def draw(picture: Picture, width: int, ascii_only: bool, colour: bool) -> str:
-    """Draw with characters, ``width`` of them wide, at the least _NARROWEST: a panel for each port and direction.
+    """Draw with characters, ``width`` wide but at least _NARROWEST: a panel for each port and direction.
 
-    A full block is the mean of what lies in its column, a light one reaches to the highest rate there.
+    A full block is the mean rate of its column, a light one reaches up to the highest.
     """
     sheet = paper(max(width, _NARROWEST), 6 if len(picture.traces) <= 4 else 4, ascii_only, colour)
     lines = [picture.heading]
@@ -66,8 +66,8 @@ def draw(picture: Picture, width: int, ascii_only: bool, colour: bool) -> str:
         for direction in DIRECTIONS:
             lines += ["", *_panel(trace, direction, picture, sheet)]
     shade = sheet.frame.shade
-    keys = [f"{shade} up to the highest rate in the time of a column"] if any(shade in line for line in lines) else []
-    keys += ["R the counters began anew"] if any(trace.resets for trace in picture.traces) else []
+    keys = [f"{shade} up to the highest rate within a column"] if any(shade in line for line in lines) else []
+    keys += ["R the counters were reset"] if any(trace.resets for trace in picture.traces) else []
     lines += ["", ", ".join(keys)] if keys else []
     return "\n".join(lines) + "\n"
 
@@ -90,13 +90,13 @@ def _panel(trace: Trace, direction: str, picture: Picture, paper: Paper) -> Iter
 
 
 def cell(column: Span | None, row: int, top: float, paper: Paper) -> str:
-    """What stands in a row, counted from 0 at the bottom; the rate ``top`` fills them all."""
+    """The character of a column in a row, counted from 0 at the bottom; the rate ``top`` fills all rows."""
     if column is None:
         return " "
     mean, high = (value / top * paper.height - row for value in (column.mean, column.high))
     filled = round(min(max(mean, 0), 1) * (len(paper.blocks) - 1))
     if filled == 0 and row == 0 and high > 0:
-        return paper.blocks[1]  # little, and yet not nothing
+        return paper.blocks[1]  # small, but not zero
     return paper.blocks[filled] if filled or high < 0.25 else paper.frame.shade
 
 
@@ -105,7 +105,7 @@ def _column_of(moment: float, picture: Picture, paper: Paper) -> int:
 
 
 def _moments(picture: Picture, paper: Paper) -> str:
-    """The line below a panel: its begin, middle where there is room, and end."""
+    """The line below a panel: start, middle if there is room, and end."""
     seconds = picture.end - picture.begin
     begin, middle, end = (_short(moment, seconds) for moment in (picture.begin, picture.begin + seconds / 2, picture.end))
     between = paper.room - len(begin) - len(end)
@@ -113,7 +113,7 @@ def _moments(picture: Picture, paper: Paper) -> str:
 
 
 def nice(value: float) -> float:
-    """The smallest round number that is not visibly below."""
+    """The smallest round number that is not visibly below the value."""
     if value <= 0:
         return 1
     decade = 10.0 ** math.floor(math.log10(value))
@@ -121,7 +121,7 @@ def nice(value: float) -> float:
 
 
 def _short(moment: float, seconds: float) -> str:
-    """A moment, as exact as the axis is long."""
+    """A moment, with the precision that the length of the axis requires."""
     if seconds < 10:
         return f"{clock(moment, '%H:%M:%S')}.{int(moment % 1 * 1000):03}"
     return clock(moment, "%H:%M:%S" if seconds < 86400 else "%m-%d %H:%M")
