@@ -1,4 +1,4 @@
-"""One Open vSwitch: how it is reached, read and changed. What the nouns mean is in the modules beside this one."""
+"""One Open vSwitch: how it is reached, read and changed. The nouns are in the other modules of this package."""
 
 import math
 import os
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 Built = TypeVar("Built")
 
-_ATTEMPTS = 64  # somebody's change wins every time ours loses, so this many losses mean a fight, not bad luck
-# In a shell script: whether the process whose id is in the file $1 has another network than we, which is then $net. It starts no program.
+_ATTEMPTS = 64  # each lost attempt means that another program's change won, so this many in a row are no accident
+# Shell script: whether the process with the ID in file $1 is in another network namespace, then $net. It starts no program.
 ELSEWHERE = 'pid=; read -r pid <"$1"; net=/proc/$pid/ns/net && [ -e "$net" ] && ! [ "$net" -ef /proc/self/ns/net ]'
 _RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
 
 
-ERROR, WARNING = "error", "warning"  # of a Finding: what was asked for is not what happens; it may surprise
+ERROR, WARNING = "error", "warning"  # severity of a Finding: the configuration is not in effect as requested; it may surprise
 
 
 class Change(NamedTuple):
-    """What happened to what the noun manages of an object: created, updated, deleted or unchanged."""
+    """What a command did with an object, or with its QoS, policing and so on: created, updated, deleted or unchanged."""
 
     object: str
     change: str
@@ -40,12 +40,12 @@ Argv = tuple[str, ...]
 
 
 class Finding(NamedTuple):
-    """What is wrong with a port or another object (None: with none in particular): what a ``check`` finds, or a command notes of what it
-    has just changed (``Switch.found``).
+    """What is wrong with a port or another object (None: none in particular): what a ``check`` finds, or a command notes about its own
+    change (``Switch.found``).
 
-    ``severity`` is ERROR or WARNING, ``evidence`` is how one can tell. ``remedy`` holds the commands against it, in the order in which they
-    are typed on the machine of the switch; empty where nothing can be typed. ``ovstool.remedy`` makes them text. ``disables``: with this
-    nothing of what was configured is in effect. ``may_pass``: it may be over once ovs-vswitchd has applied what was configured.
+    ``severity`` is ERROR or WARNING, ``evidence`` shows why. ``remedy`` holds the commands that repair it, in the order in
+    which to type them on the machine of the switch; empty if no command helps. ``ovstool.remedy`` makes them text. ``disables``: nothing
+    of the configuration is in effect. ``may_pass``: it may clear once ovs-vswitchd has applied the configuration.
     """
 
     port: str | None
@@ -58,13 +58,13 @@ class Finding(NamedTuple):
 
 
 class Switch:
-    """A switch for the length of one command. ``timeout_s`` bounds all of it; ``planned`` holds what a dry run would send.
+    """A switch for the length of one command. ``timeout_s`` limits all of it; ``planned`` holds what a dry run would send.
 
-    ``as_ovs`` asks for ``same_lines``: those of Open vSwitch's own tools that do the same as what is changed, or what a dry run would change.
+    ``as_ovs`` collects ``same_lines``: the commands of Open vSwitch's own tools that make the same change, also in a dry run.
 
-    ``notes`` is what the user is told beside the answer, ``found`` what a check would find of what was just changed: it is told like a
-    note, with its remedy completed by how this switch was named. ``allowed`` is the time where it has begun already, shared with the host.
-    ``open_client`` is the connection to the database while it is open, ``far_rundir`` where the daemons of another host run by default.
+    ``notes`` are messages for the user beside the answer, ``found`` what a check would find wrong with the change: it is printed like a
+    note, with the options for this switch added to its remedy. ``allowed``: a deadline that already runs, shared with the host.
+    ``open_client`` is the connection to the database while it is open, ``far_rundir`` the default run directory of another host.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Switch:
 
     @property
     def deadline(self) -> float:
-        """When the time allowed is over, on the monotonic clock."""
+        """When the timeout ends, on the monotonic clock."""
         return self._deadline.end
 
     @deadline.setter
@@ -109,12 +109,12 @@ class Switch:
 
     @property
     def address(self) -> str:
-        """Where the database listens, as seen from the host: what was asked for, else the socket in the run directory."""
+        """Where the database listens, as seen from the host: as requested, else the socket in the run directory."""
         return self.db or f"unix:{self._default_rundir}/db.sock"
 
     @property
     def host_is_known(self) -> bool:
-        """Whether programs can be run where the switch is; behind ``tcp:`` and ``ssl:`` it may be anywhere."""
+        """Whether programs can be run on the host of the switch; behind ``tcp:`` and ``ssl:`` that is unknown."""
         return self.address.startswith("unix:") or self.host is not local
 
     @property
@@ -124,7 +124,7 @@ class Switch:
 
     @property
     def client(self) -> Client:
-        """The connection to the database, which the first question opens. Raises Unreachable, TimedOut."""
+        """The connection to the database, opened on first use. Raises Unreachable, TimedOut."""
         # Not functools.cached_property: before Python 3.12 it has one lock for the clients of all switches, held while one is connected.
         if self.open_client is None:
             self.open_client = self._connect()
@@ -134,7 +134,7 @@ class Switch:
         try:
             stream = self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
         except Unreachable as error:
-            # Nearly every far host has the packages' run directory, so the other one is only looked for now.
+            # Nearly every remote host has the packages' run directory, so the other one is only tried now.
             if (
                 self.host is local
                 or self.db
@@ -148,14 +148,14 @@ class Switch:
 
     @property
     def _default_rundir(self) -> str:
-        """$OVS_RUNDIR, else the run directory of the packages, else the one of a plain ``make install``."""
+        """$OVS_RUNDIR, else the run directory of the packages, else that of a plain ``make install``."""
         if self.host is not local:
             return self.far_rundir
         return os.environ.get("OVS_RUNDIR") or next((path for path in _RUNDIRS if os.path.exists(f"{path}/db.sock")), _RUNDIRS[0])
 
     def openflow(self, bridge: str, within_s: float = math.inf) -> "openflow.Client":
-        """A connection to a bridge, which the caller closes, and which answers within this time. Raises Unreachable, Refused, TimedOut."""
-        from ovstool.openflow import client as openflow  # most commands do without
+        """A connection to a bridge, which the caller closes; it times out after ``within_s``. Raises Unreachable, Refused, TimedOut."""
+        from ovstool.openflow import client as openflow  # most commands need none
 
         address = self.management_socket(bridge)
         deadline = min(self.deadline, time.monotonic() + within_s)
@@ -163,23 +163,23 @@ class Switch:
         return openflow.Client(stream, f"bridge {quote(bridge)}", deadline)
 
     def close(self) -> None:
-        """Close the connection to the database; the next question opens a new one."""
+        """Close the connection to the database; the next read or write opens a new one."""
         if self.open_client:
             self.open_client.close()
             self.open_client = None
 
     def rearm(self) -> None:
-        """Begin the time allowed again, for a command that goes on for as long as it was asked to."""
+        """Restart the timeout, for a command that runs until it is stopped."""
         self.give_until(time.monotonic() + self.timeout_s)
 
     def give_until(self, deadline: float) -> None:
-        """Let what follows take until then, on the monotonic clock."""
+        """Set the deadline, on the monotonic clock."""
         self.deadline = deadline
         if self.open_client:
             self.open_client.deadline = deadline
 
     def remaining_s(self) -> float:
-        """What is left of the time allowed, in seconds; never nothing, which sockets and programs take for no limit."""
+        """The rest of the timeout in seconds; never 0, which sockets and programs read as no limit."""
         return max(self._deadline.remaining_s(), 0.001)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"") -> Finished:
@@ -196,9 +196,9 @@ class Switch:
             raise
 
     def attempt(self, what: str, find: Callable[..., Built], *args: Any) -> Built | None:
-        """What ``find`` finds by running programs; None, and a note that ``what`` is not known, when it fails, or where none can be run."""
+        """The result of ``find``, which runs programs; None if it fails, with a note that ``what`` is not known, or if none can be run."""
         if not self.host_is_known:
-            return None  # which the caller notes once for all
+            return None  # the caller notes this once
         try:
             return find(*args)
         except OvstoolError as error:
@@ -208,7 +208,7 @@ class Switch:
             return None
 
     def stream(self, argv: Sequence[str]) -> Generator[bytes, None, Finished]:
-        """Run a program that writes much on the switch's host: yields its stdout as it comes. Raises as ``run``."""
+        """Run a program with much output on the switch's host: yields its stdout as it arrives. Raises as ``run``."""
         self.require_host(argv[0])
         return self.host.stream(argv, self.remaining_s())
 
@@ -218,47 +218,47 @@ class Switch:
         return f"unix:{self.rundir}/{bridge}.mgmt"
 
     def require_host(self, what: str) -> None:
-        """Raise Unreachable when programs cannot be run where the switch is; ``what`` is what needs them."""
+        """Raise Unreachable when programs cannot be run on the host of the switch; ``what`` needs them."""
         if not self.host_is_known:
             raise Unreachable(what, f"needs access to the host of the switch, and {self.address} reaches only its database", "--host HOST")
 
     @property
     def in_its_network(self) -> list[str]:
-        """The words that run a program among ovs-vswitchd's interfaces and routes, where those are not ours (network_namespaces(7))."""
+        """The command prefix that runs a program in ovs-vswitchd's network namespace; empty if it is ours (network_namespaces(7))."""
         if self._network is None:
             argv = ["sh", "-c", f'{ELSEWHERE} && echo "$pid"', "sh", f"{self.rundir}/ovs-vswitchd.pid"]
             pid = self.host.run(argv, self.remaining_s()).stdout.strip()
-            # Nothing: it is here, or not running, or not ours to look at.
+            # Empty: it is in our namespace, not running, or not ours to inspect.
             self._network = ["nsenter", f"--net=/proc/{pid}/ns/net", "--"] if pid.isdecimal() else []
         return self._network
 
     def read(self, query: Query) -> list[Row]:
-        """Read the rows and columns that are needed. A column that this OVS does not have is None."""
+        """Read the rows and columns of a query. A column that this OVS does not have is None."""
         return self.read_all([query])[0]
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
-        """Read what several queries ask for, as of one moment, in one round trip. A column that this OVS does not have is None."""
+        """Answer several queries from one snapshot, in one round trip. A column that this OVS does not have is None."""
         try:
             return transaction.select(self.client, queries)
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
     def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
-        """Whole tables, the rows by UUID, as of one moment; ``columns`` by table. A column that this OVS does not have is None."""
+        """Whole tables from one snapshot, the rows by UUID; ``columns`` by table. A column that this OVS does not have is None."""
         try:
             return transaction.tables(self.client, columns)
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
     def write(self, build: Callable[[Transaction], Built], meanwhile: Callable[[], object] | None = None) -> Built:
-        """Change the switch in one transaction, or not at all.
+        """Change the switch in one transaction, all or nothing.
 
         ``build`` reads through the transaction and adds writes to it. If what it read has changed when the transaction
-        arrives, nothing is written and it is called again. Then ovs-vswitchd's answer is waited for; ``meanwhile`` is what can be done
-        while it applies the change.
+        arrives, nothing is written and it is called again. Then it waits for ovs-vswitchd to apply the change, and calls ``meanwhile``
+        in the meantime.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
-        thorough = self.dry_run  # in which no server tells what else is referred to
+        thorough = self.dry_run  # no server checks references in a dry run
         for attempt in range(_ATTEMPTS):
             txn = Transaction(self.client, thorough)
             try:
@@ -275,7 +275,7 @@ class Switch:
                 pass
             except OperationFailed as failure:
                 if failure.error != "referential integrity violation":
-                    # The server checks every value itself; only when it has refused one is it worth 30 ms to say it better.
+                    # The server checks every value itself; only after a refusal is a better message worth 30 ms.
                     txn.check(self.client.get_schema())
                     raise _refused(failure) from failure
                 thorough = True
@@ -293,7 +293,7 @@ class Switch:
         )
 
     def _built(self, build: Callable[[Transaction], Built], txn: Transaction) -> Built:
-        """What ``build`` makes. What it refuses must be so at one moment: it reads in several steps, between which others write."""
+        """The result of ``build``. Its refusal must hold in one snapshot: it reads in several steps, and others write in between."""
         try:
             return build(txn)
         except (Conflict, NotFound, Refused, UsageError):
@@ -301,17 +301,17 @@ class Switch:
             raise
 
     def _same_line(self, txn: Transaction) -> list[CommandLine]:
-        from ovstool.ovsdb import vsctl_line  # which most commands do without
+        from ovstool.ovsdb import vsctl_line  # most commands need none
 
         return vsctl_line.lines(txn, self.wait)
 
     def _next_cfg(self) -> int:
-        """What cur_cfg reaches when all that is in the database is applied: nothing had to be written, but that may be pending."""
+        """The cur_cfg at which all of the database is applied: there was nothing to write, but earlier changes may be pending."""
         rows = self.read(Query("Open_vSwitch", [], ("next_cfg",)))
         return one(rows[0]["next_cfg"]) if rows else 0
 
     def _await(self, next_cfg: int, interfaces: list[Query]) -> None:
-        """Wait until ovs-vswitchd has applied the change (cur_cfg, ovs-vswitchd.conf.db(5)), then look for what it could not do."""
+        """Wait until ovs-vswitchd has applied the change (cur_cfg, ovs-vswitchd.conf.db(5)), then check for interfaces that failed."""
         wait = {
             "op": "wait", "timeout": int(self.remaining_s() * 1000), "table": "Open_vSwitch",
             "where": [["cur_cfg", ">=", next_cfg]], "columns": ["_uuid"], "until": "!=", "rows": [],
@@ -329,7 +329,7 @@ class Switch:
         brought_up.require(row for rows in self.read_all(interfaces) for row in rows)
 
     def comes_to(self, table: str, row_uuids: Iterable[str], values: Row, within_s: float) -> bool:
-        """Whether rows come to have these values in this time; for what ovs-vswitchd writes after cur_cfg."""
+        """Whether rows reach these values in this time; for columns that ovs-vswitchd writes after cur_cfg."""
         wait = {
             "op": "wait", "timeout": int(min(within_s, self.remaining_s()) * 1000), "table": table,
             "columns": list(values), "until": "==", "rows": [values],

@@ -1,4 +1,4 @@
-"""Bridges, and the fake ones that ovs-vsctl(8) makes of their VLANs."""
+"""Bridges, and the fake bridges that ovs-vsctl(8) creates for their VLANs."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ UNSETTABLE = ("datapath_type", "fail_mode", "protocols", "controller", "external
 
 
 class BridgeSpec(NamedTuple):
-    """What is asked of a bridge; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
+    """The requested settings of a bridge; None or empty: no request. ``unset`` holds columns, or columns and keys."""
 
     datapath_type: str | None = None
     fail_mode: str | None = None
@@ -39,7 +39,7 @@ class ListedBridge(NamedTuple):
 
 
 def list_all(switch: Switch) -> list[ListedBridge]:
-    """All bridges by name."""
+    """All bridges, sorted by name."""
     rows = lookup.bridges(switch, [], ("datapath_type", "fail_mode", "ports", "controller", "sflow"))
     controllers, sflows, fake_ports = switch.read_all(
         [Query("Controller", [], ("_uuid", "target")), Query("sFlow", [], ("_uuid", "targets", "external_ids")), lookup.FAKE_BRIDGES]
@@ -61,7 +61,7 @@ def list_all(switch: Switch) -> list[ListedBridge]:
 
 
 def _listed_fakes(switch: Switch, listed: list[ListedBridge], fake_ports: list[Row]) -> list[ListedBridge]:
-    """A row for each fake bridge, which has its own ports, and the settings of the bridge that it is a VLAN of."""
+    """A row for each fake bridge, with its own ports and the settings of its parent."""
     found = []
     parents = {row.bridge: row for row in listed}
     for fake in lookup.fake_bridges(switch, columns=("ports",), rows=fake_ports):
@@ -74,7 +74,7 @@ def _listed_fakes(switch: Switch, listed: list[ListedBridge], fake_ports: list[R
 
 
 def show(switch: Switch, name: str) -> dict:
-    """Everything about one bridge; ``parent`` and ``vlan`` are those of a fake one, which has the settings of its parent. Raises NotFound."""
+    """Everything about one bridge; ``parent`` and ``vlan`` are set for a fake bridge, with the settings of its parent. Raises NotFound."""
     columns = (*_COLUMNS, "datapath_id", "datapath_version", "ports", "sflow", "stp_enable", "rstp_enable", "mcast_snooping_enable")
     row, fake = lookup.bridges_and_vlans(switch, [name], columns)[0]
     if fake:
@@ -106,9 +106,9 @@ def show(switch: Switch, name: str) -> dict:
 
 
 def add(switch: Switch, name: str, spec: BridgeSpec) -> list[Change]:
-    """Add a bridge with its local port. One that is there as asked is left alone.
+    """Add a bridge with its local port. One that exists as requested is left alone.
 
-    Raises Conflict when it is there and differs, Refused when ovs-vswitchd cannot make it.
+    Raises Conflict when it exists and differs, Refused when ovs-vswitchd cannot create it.
     """
     new_names.check(name, "bridge")
     if len(name.encode()) > _LONGEST_NAME:
@@ -119,9 +119,9 @@ def add(switch: Switch, name: str, spec: BridgeSpec) -> list[Change]:
 
 
 def set(switch: Switch, name: str, spec: BridgeSpec, force: bool = False) -> list[Change]:
-    """Change what is asked and leave the rest. Keys of maps are merged, protocols and controllers replaced.
+    """Change what is requested and leave the rest. Keys of maps are merged, protocols and controllers replaced.
 
-    Raises NotFound, and Conflict for a change that costs flows, groups or meters that are not ovstool's; not with ``force``.
+    Raises NotFound, and, without ``force``, Conflict for a change that deletes flows, groups or meters that are not from ovstool.
     """
     unheeded = _unheeded(switch, name, spec)
     changes, costs = switch.write(lambda txn: _set(switch, txn, name, spec, force))
@@ -132,7 +132,7 @@ def set(switch: Switch, name: str, spec: BridgeSpec, force: bool = False) -> lis
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
     """Delete bridges, their ports, and the QoS and Queue rows that only those ports used; all or none. Raises NotFound.
 
-    Of a fake bridge that is all ports with its VLAN's tag, as with ovs-vsctl.
+    For a fake bridge those are all ports with its VLAN's tag, as with ovs-vsctl.
     """
     changes, notes = switch.write(lambda txn: _delete(switch, txn, lookup.unique(names), if_exists))
     switch.notes += notes
@@ -140,7 +140,7 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
 
 
 def _unheeded(switch: Switch, name: str, spec: BridgeSpec) -> list[str]:
-    """What to note of values that ovs-vswitchd does not take as they are. Raises UsageError for those that nobody can mean."""
+    """Notes about values that ovs-vswitchd does not accept unchanged. Raises UsageError for those that are invalid."""
     notes = bridge_keys.check(bridge_keys.BRIDGE, name, spec.other_config)
     for target in spec.controllers:
         if not losses.is_heeded(target, switch.rundir):
@@ -176,7 +176,7 @@ def _add(txn: Transaction, name: str, spec: BridgeSpec) -> list[Change]:
 
 
 def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: bool) -> tuple[list[Change], list[str]]:
-    """What became of the bridge, and what to note of it."""
+    """The change of the bridge, and notes about it."""
     row = lookup.bridges(txn, [name], (*_COLUMNS, "datapath_id"))[0]
     txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], _COLUMNS), [row])
     may_flush = spec.datapath_type or spec.fail_mode or spec.controllers or any(column in losses.DECISIVE for column, _ in spec.unset)
@@ -196,9 +196,9 @@ def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: b
 
 
 def _costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool) -> list[str]:
-    """What to note of flows, groups and meters that go with the change. Raises Conflict when they are not ovstool's."""
+    """Notes about flows, groups and meters that the change deletes. Raises Conflict when they are not from ovstool."""
     if columns.keys().isdisjoint(losses.DECISIVE) or one(row["datapath_id"]) is None:
-        return []  # without an ID no ovs-vswitchd has made the bridge yet
+        return []  # without an ID, ovs-vswitchd has not created the bridge yet
     now = {str(c["target"]): one(c["type"]) for c in controllers}
     targets = {target: now.get(target) for target in spec.controllers} if "controller" in columns else now
     then = row | columns
@@ -208,21 +208,21 @@ def _costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers
 
 
 def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool) -> tuple[list[Change], list[str]]:
-    """What became of each bridge, and what to note of it."""
+    """The change of each bridge, and notes about it."""
     found = lookup.by_name(txn, "Bridge", names, ("ports",))
     virtual = {name: fake for name in names if name not in found for fake in lookup.fake_bridges(txn, name, ("ports",))}
     if not if_exists and len(found) + len(virtual) < len(names):
-        lookup.bridges(txn, [name for name in names if name not in virtual], ())  # raises, and says which name may have been meant
+        lookup.bridges(txn, [name for name in names if name not in virtual], ())  # raises, and suggests a similar name
     if not found and not virtual:
         return [Change(name, "unchanged") for name in names], []
     for row in [*found.values(), *(fake.parent for fake in virtual.values())]:
         txn.hold(Query("Bridge", [["_uuid", "==", row["_uuid"]]], ("ports",)), [row])
-    # A port that gets a QoS while its bridge goes would leave it behind, so the set of ports that have one is held.
+    # A port that gets a QoS while its bridge is deleted would leave it behind, so the set of ports with a QoS is held.
     shaped = txn.held(lookup.ports_with_qos(("_uuid", "qos")))
     of_fakes = _ports_of_fakes(txn, [fake for fake in virtual.values() if fake.parent["name"] not in found])
     going = {u for row in found.values() for u in many(row["ports"])}.union(*(ports for _, ports in of_fakes))
     references.release(txn, [row for row in shaped if one(row["_uuid"]) in going])
-    for row in found.values():  # which would keep the row of the bridge, and mean nothing without it; del-br of ovs-vsctl leaves it
+    for row in found.values():  # it would keep the bridge's row, and is useless without the bridge; ovs-vsctl del-br leaves it
         for keeper in txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", row["_uuid"]]])):
             txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))
     if found:
@@ -234,7 +234,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
 
 
 def _ports_of_fakes(txn: Transaction, fakes: Sequence[lookup.FakeBridge]) -> list[tuple[lookup.FakeBridge, dict[str, str]]]:
-    """The names by UUID of the ports that go with each fake bridge, and all that decides it held."""
+    """The ports that are deleted with each fake bridge, names by UUID; everything that decides this is held."""
     found = []
     for fake in fakes:
         txn.hold(Query("Port", [["_uuid", "==", fake.port["_uuid"]]], ("tag",)), [fake.port])
@@ -246,21 +246,21 @@ def _ports_of_fakes(txn: Transaction, fakes: Sequence[lookup.FakeBridge]) -> lis
 def _without_ports(
     switch: Switch, txn: Transaction, of_fakes: list[tuple[lookup.FakeBridge, dict[str, str]]], shaped: Collection[str]
 ) -> list[str]:
-    """Take the ports of fake bridges off the bridges that stay; what to note of it."""
+    """Remove the ports of fake bridges from their parents, which stay; returns notes."""
     if not of_fakes:
         return []
     for fake, ports in of_fakes:
         txn.mutate("Bridge", one(fake.parent["_uuid"]), [["ports", "delete", uuids(ports)]])
     steered = [(name, name, fake.parent["name"]) for fake, ports in of_fakes for u, name in ports.items() if u in shaped]
     if steered:
-        from ovstool.switch import steer  # only what had a QoS had queues to steer into
+        from ovstool.switch import steer  # only ports with a QoS have queues to steer into
 
         steer.clear(switch, [steer.PortOnBridge(*place) for place in steered])
     return losses.of_mirrors(txn.read(losses.MIRRORS), {u: name for _, ports in of_fakes for u, name in ports.items()})
 
 
 def _differing(row: Row, spec: BridgeSpec, controllers: list[Row]) -> list[str]:
-    """The columns in which a bridge is not as asked; what was not asked for may be anything."""
+    """The columns in which a bridge differs from the request; others may have any value."""
     differing = []
     if spec.datapath_type is not None and lookup.datapath_type(row) != spec.datapath_type:
         differing.append("datapath_type")
@@ -317,7 +317,7 @@ def _unset(row: Row, spec: BridgeSpec) -> Row:
 
 
 def _controllers(txn: Transaction, row: Row) -> list[Row]:
-    """The rows of a bridge's controllers, held: which of them stay is decided by their targets."""
+    """The rows of a bridge's controllers, held, because their targets decide which of them stay."""
     found = lookup.by_uuid(txn, "Controller", many(row["controller"]), _CONTROLLER)
     for row in found.values():
         txn.hold(Query("Controller", [["_uuid", "==", row["_uuid"]]], _CONTROLLER), [row])
@@ -332,7 +332,7 @@ def _root(txn: Transaction) -> Row:
 
 
 def _with_datapath(root: Row, spec: BridgeSpec) -> BridgeSpec:
-    """With no datapath type asked for: system, as in the database, but netdev on an Open vSwitch that says it has no system datapath."""
+    """The default datapath type: system, as in the database, but netdev on an Open vSwitch that reports no system datapath."""
     supported = many(root["datapath_types"])
     if spec.datapath_type is None and "netdev" in supported and "system" not in supported:
         return spec._replace(datapath_type="netdev")

@@ -10,12 +10,12 @@ _MOST_NAMED = 10
 
 
 def health(name: str) -> Query:
-    """The columns by which ovs-vswitchd tells how it fared with an interface."""
+    """The columns in which ovs-vswitchd reports whether an interface came up."""
     return Query("Interface", [["name", "==", name]], ("name", "type", "ofport", "error"))
 
 
 def require(rows: Iterable[Row]) -> None:
-    """Raise Refused with ovs-vswitchd's words for the interfaces that it could not bring up, of rows of ``health``."""
+    """Raise Refused with ovs-vswitchd's errors for the interfaces that it could not bring up, given rows of ``health``."""
     problems = [problem for row in rows if (problem := _problem(row))]
     if problems:
         more = [f"and {len(problems) - _MOST_NAMED} more"] if len(problems) > _MOST_NAMED else []
@@ -25,6 +25,6 @@ def require(rows: Iterable[Row]) -> None:
 def _problem(row: Row) -> str | None:
     name, words, is_open = one(row["name"]), one(row["error"]), ofport(row["ofport"]) is not None
     if is_open and (not words or one(row["type"]) == "patch"):
-        return None  # the error of a patch port is that it has no peer yet, as the first half of a pair always
+        return None  # a patch port has an error until its peer exists, as the first half of a pair always does
     lines = str(words or "was not brought up; see the log of ovs-vswitchd").splitlines()
     return one_line(f"{name}: {'; '.join(line.removeprefix(f'{name}: ') for line in lines)}")

@@ -7,11 +7,11 @@ from ovstool.switch import Switch
 
 
 def ip(switch: Switch, *words: str) -> list[dict[str, Any]]:
-    """What ``ip -j`` prints; nothing when it fails. Raises NotFound when it is not installed, TimedOut."""
+    """The parsed output of ``ip -j``; empty when it fails. Raises NotFound when it is not installed, TimedOut."""
     done = switch.run([*switch.in_its_network, "ip", "-j", *words])
     try:
         parsed = json.loads(done.stdout) if done.status == 0 else []
-    except (ValueError, RecursionError):  # the latter of what is nested without end
+    except (ValueError, RecursionError):  # the latter for endless nesting
         return []
     return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
 

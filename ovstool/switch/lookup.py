@@ -1,4 +1,4 @@
-"""From what people name to rows: names, and the selectors ``iface-id:``, ``mac:`` and ``ofport:``; and what several nouns ask of the database."""
+"""Rows by the names that users give, and by the selectors ``iface-id:``, ``mac:`` and ``ofport:``; and queries that several nouns share."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from ovstool.ovsdb.values import many, mapping, one, uuid
 
 Item = TypeVar("Item")
 
-_MANY = 20  # names; from here on one pass over the table is cheaper than one for each name
+_MANY = 20  # names; above this, one pass over the table is cheaper than a query each
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 FAKE_BRIDGES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
@@ -39,19 +39,19 @@ class FakeBridge(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What was named, and the rows that it stands for."""
+    """A name that the user gave, and the rows that it stands for."""
 
     name: str
     rows: list[Row]
 
 
 def interface_type(row: Row) -> str:
-    """What an Interface row is; an empty type is ``system`` (ovs-vswitchd.conf.db(5))."""
+    """The type of an Interface row; an empty one is ``system`` (ovs-vswitchd.conf.db(5))."""
     return one(row["type"]) or "system"
 
 
 def datapath_type(row: Row) -> str:
-    """The datapath of a Bridge row; an empty type is ``system`` (ovs-vswitchd.conf.db(5))."""
+    """The datapath type of a Bridge row; an empty one is ``system`` (ovs-vswitchd.conf.db(5))."""
     return one(row["datapath_type"]) or "system"
 
 
@@ -73,7 +73,7 @@ def interfaces(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> 
 
 
 def absent(reader: Reader, names: Sequence[str]) -> list[str]:
-    """Those of the names that no port has, and those of the selectors that fit none. Raises Conflict when one fits several."""
+    """The names of no port, and the selectors that match none. Raises Conflict when one matches several."""
     plain = [name for name in names if not name.startswith(SELECTORS)]
     there = by_name(reader, "Port", plain, ())
     there |= by_name(reader, "Interface", [name for name in plain if name not in there], ())
@@ -81,7 +81,7 @@ def absent(reader: Reader, names: Sequence[str]) -> list[str]:
 
 
 def interface_rows(reader: Reader, names: Sequence[str], bridge: str | None, columns: Sequence[str]) -> list[Row]:
-    """The Interface rows of the ports named, each once, or of all by name; with ``bridge`` only its own. Raises as ``interfaces`` does."""
+    """The Interface rows of the ports named, each once, or of all, sorted; with ``bridge`` only its own. Raises as ``interfaces`` does."""
     if names:
         rows = [row for named in interfaces(reader, names, columns) for row in named.rows]
         if bridge:
@@ -94,7 +94,7 @@ def interface_rows(reader: Reader, names: Sequence[str], bridge: str | None, col
 
 
 def ports(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Named]:
-    """The Port row of each port named; for a member of a bond the bond's.
+    """The Port row of each port named; for a member of a bond, that of the bond.
 
     Raises NotFound, and Conflict when a selector fits several.
     """
@@ -114,7 +114,7 @@ def ports(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[
 def bridges_of(reader: Reader, interface_rows: Sequence[Row], every: Sequence[Row] | None = None) -> dict[str, str]:
     """The name of the bridge that each interface belongs to, by the interface's UUID; the rows hold ``_uuid``.
 
-    ``every`` has the names of all bridges, where the caller knows them.
+    ``every`` has the names of all bridges, if the caller has them.
     """
     wanted = [str(one(row["_uuid"])) for row in interface_rows]
     every = reader.read(Query("Bridge", [], ("name",))) if every is None else every
@@ -141,7 +141,7 @@ def bridges_of_ports(reader: Reader, port_rows: Sequence[Row]) -> dict[str, str]
 
 
 def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Row]:
-    """The rows of the bridges named, or of all bridges by name when none is. Raises NotFound."""
+    """The rows of the bridges named, or of all bridges, sorted by name. Raises NotFound."""
     if not names:
         return sorted(reader.read(Query("Bridge", [], ("_uuid", "name", *columns))), key=lambda row: str(row["name"]))
     found = by_name(reader, "Bridge", unique(names), columns)
@@ -157,21 +157,21 @@ def bridges(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> lis
 
 
 def bridges_and_vlans(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[tuple[Row, FakeBridge | None]]:
-    """The rows of the bridges named, or of all; of a fake bridge that of the bridge that it is a VLAN of, with the fake one. Raises NotFound."""
+    """The rows of the bridges named, or of all; for a fake bridge, its parent's row and the fake bridge. Raises NotFound."""
     if not names:
         return [(row, None) for row in bridges(reader, (), columns)]
     names = unique(names)
     found = by_name(reader, "Bridge", names, columns)
     virtual = {name: fake for name in names if name not in found for fake in fake_bridges(reader, name, columns)}
     if missing := [name for name in names if name not in found and name not in virtual]:
-        bridges(reader, missing, ())  # raises, and says which name may have been meant
+        bridges(reader, missing, ())  # raises, and suggests a similar name
     return [(found[name], None) if name in found else (virtual[name].parent, virtual[name]) for name in names]
 
 
 def fake_bridges(reader: Reader, name: str | None = None, columns: Sequence[str] = (), rows: list[Row] | None = None) -> list[FakeBridge]:
-    """The fake bridges by name, or the one of this name; ``columns`` are those of their bridges, ``rows`` the answer to FAKE_BRIDGES.
+    """The fake bridges, sorted, or the one with this name; ``columns`` are those of their parents, ``rows`` the answer to FAKE_BRIDGES.
 
-    A port is one that has both a fake_bridge and a tag, and no bridge of its name (port_is_fake_bridge of ovs-vsctl.c).
+    A port is a fake bridge if it has both fake_bridge and a tag, and no bridge has its name (port_is_fake_bridge of ovs-vsctl.c).
     """
     if rows is None:
         rows = reader.read(FAKE_BRIDGES if name is None else FAKE_BRIDGES._replace(where=[*FAKE_BRIDGES.where, ["name", "==", name]]))
@@ -191,9 +191,9 @@ def ports_with_tag_of(fake: FakeBridge) -> Query:
 
 
 def ports_of_fake(fake: FakeBridge, rows: Sequence[Row]) -> dict[str, Row]:
-    """Those of the ``ports_with_tag_of`` that ovs-vsctl counts among the ports of a fake bridge, by UUID; ``fake.parent`` has the column ports.
+    """The rows of ``ports_with_tag_of`` that ovs-vsctl counts as ports of a fake bridge, by UUID; ``fake.parent`` has the column ports.
 
-    Of two fake bridges for one VLAN (ovs-vsctl makes none, and warns) neither has more than its local port.
+    If two fake bridges share one VLAN (ovs-vsctl creates none, and warns) each has only its local port.
     """
     inside = set(many(fake.parent["ports"]))
     found = {u: row for row in rows if (u := one(row["_uuid"])) in inside}
@@ -215,14 +215,14 @@ def by_name(reader: Reader, table: str, names: Sequence[str], columns: Sequence[
 
 
 def by_uuid(reader: Reader, table: str, uuids: Iterable[str], columns: Sequence[str]) -> dict[str, Row]:
-    """Rows by UUID, which the server has an index of; absent ones are left out."""
+    """Rows by UUID, which the server indexes; absent ones are left out."""
     uuids = unique(uuids)
     answers = reader.read_all(queries_of(table, uuids, columns))
     return {u: rows[0] for u, rows in zip(uuids, answers, strict=True) if rows}
 
 
 def ports_with_qos(columns: Sequence[str], unlisted: bool = False) -> Query:
-    """The ports that have a QoS; ``unlisted``: also those of bridges that are not the switch's any more."""
+    """The ports that have a QoS; ``unlisted``: also those of bridges that the switch no longer has."""
     return Query("Port", [["qos", "!=", ["set", []]]], tuple(columns), unlisted=unlisted)
 
 
@@ -233,12 +233,12 @@ def other_config(reader: Reader) -> dict[str, str]:
 
 
 def collectors(row: Row) -> list[str]:
-    """The targets of an sFlow row, from its columns targets and external_ids, without those that a check adds for some seconds."""
+    """The targets of an sFlow row, from its columns targets and external_ids, without those that a check adds for a few seconds."""
     return [target for target in many(row["targets"]) if f"{SECOND_TARGET}{target}" not in mapping(row["external_ids"])]
 
 
 def queries_of(table: str, uuids: Iterable[str], columns: Sequence[str]) -> list[Query]:
-    """What ``by_uuid`` asks, a query for each row; for who asks more in the same round trip."""
+    """The queries of ``by_uuid``, one per row, for callers that add more to the same round trip."""
     return [Query(table, [["_uuid", "==", uuid(u)]], tuple(dict.fromkeys(("_uuid", *columns)))) for u in uuids]
 
 
@@ -248,11 +248,11 @@ def unique(items: Iterable[Item]) -> list[Item]:
 
 
 def _select(reader: Reader, selector: str) -> str:
-    """The name of the one interface that a selector fits."""
+    """The name of the one interface that a selector matches."""
     kind, _, value = selector.partition(":")
     rows = {one(row["_uuid"]): row for row in _fitting(reader, kind, value, selector)}
     if kind == "mac" and len(rows) > 1:
-        # A bridge's local port takes the address of one of the bridge's ports, which is the one that is meant.
+        # A bridge's local port copies the address of one of the bridge's ports; that port is the intended one.
         others = {u: row for u, row in rows.items() if not reader.read(Query("Bridge", [["name", "==", row["name"]]]))}
         rows = others or rows
     if not rows:
@@ -263,10 +263,10 @@ def _select(reader: Reader, selector: str) -> str:
             for row in rows.values()
             for port in reader.read(Query("Port", [["interfaces", "includes", row["_uuid"]]], ("name",)))
         }
-        if len(owners) == 1:  # all members of one bond, whose name stands for them
+        if len(owners) == 1:  # all members of one bond: its name stands for them
             return owners.pop()
         names = ", ".join(quote(str(row["name"])) for row in sorted(rows.values(), key=lambda row: str(row["name"])))
-        raise Conflict(f"port {quote(selector)}", f"fits several interfaces: {names}", "the name of one of them")
+        raise Conflict(f"port {quote(selector)}", f"matches several interfaces: {names}", "the name of one of them")
     return next(iter(rows.values()))["name"]
 
 
@@ -288,7 +288,7 @@ def _fitting(reader: Reader, kind: str, value: str, selector: str) -> Iterator[R
             for rows in reader.read_all([Query("Interface", [condition], columns) for condition in conditions]):
                 yield from rows
     else:
-        from ovstool import units  # every other port does without
+        from ovstool import units  # only this selector needs it
 
         bridge, slash, number = value.rpartition("/")
         ofport = LOCAL if number == "LOCAL" else units.whole_number(number, 1, LOCAL)
@@ -329,7 +329,7 @@ def _require_all(reader: Reader, names: Sequence[str], found: dict) -> None:
 
 
 def _similar(reader: Reader, table: str, name: str) -> str | None:
-    """A name that may have been meant; looked for only once the command has failed."""
+    """Similar names, for the hint of an error."""
     from difflib import get_close_matches
 
     names = [str(row["name"]) for row in reader.read(Query(table, [], ("name",)))]

@@ -1,12 +1,12 @@
-"""What else goes when a bridge or a port changes: flows, groups and meters of a bridge, and what mirrors have of a port.
+"""What else is lost when a bridge or a port changes: flows, groups and meters of a bridge, and the references of mirrors to a port.
 
-Flows, groups and meters are ovs-vswitchd's alone, and no database holds them. It deletes all of them when the first primary controller
-comes or the last one goes (connmgr_set_controllers of ofproto/connmgr.c), when the fail mode changes while there is none
-(connmgr_set_fail_mode), and when the datapath type changes, for which it makes the bridge again (bridge_delete_ofprotos of
-vswitchd/bridge.c), in all versions from 2.13 to 3.7. Nothing else that ovstool sets of a bridge costs any: not protocols, nor a key of
+Only ovs-vswitchd holds flows, groups and meters; they are in no database. It deletes all of them when the first primary controller
+is added or the last one removed (connmgr_set_controllers of ofproto/connmgr.c), when the fail mode changes without one
+(connmgr_set_fail_mode), and when the datapath type changes, for which it recreates the bridge (bridge_delete_ofprotos of
+vswitchd/bridge.c), in all versions from 2.13 to 3.7. No other setting of a bridge in ovstool deletes any: not protocols, nor a key of
 other_config. What is added between the count and the change is not counted.
 
-A mirror loses a port that is deleted without a word of the database, whose references to it are weak.
+A mirror silently loses a port that is deleted, because its references in the database are weak.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,23 +20,23 @@ from ovstool.switch import Switch
 
 MIRRORS = Query("Mirror", [], ("name", "select_all", "select_src_port", "select_dst_port", "output_port", "output_vlan"))
 
-DECISIVE = ("datapath_type", "fail_mode", "controller")  # columns of Bridge, which decide whether it keeps its flows
+DECISIVE = ("datapath_type", "fail_mode", "controller")  # columns of Bridge that decide whether it keeps its flows
 
-# A controller of another kind, which connects to us, is no primary one by itself (get_controller_ofconn_type).
+# Other kinds of controllers, which connect to the switch, are not primary by default (get_controller_ofconn_type).
 _ACTIVE = ("tcp:", "ssl:", "unix:")
 
-_VERSIONS = "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"  # those of ovstool.openflow.client, which has been answered by then
+_VERSIONS = "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"  # those of ovstool.openflow.client, which has connected by then
 
 
 class ControlSettings(NamedTuple):
-    """What decides whether a bridge keeps its flows, as in the database: "" is the datapath type system; each controller's target has its Controller.type."""
+    """What decides whether a bridge keeps its flows, as in the database; datapath type "" is system, ``controllers`` types by target."""
 
     datapath_type: str
     fail_mode: str | None
     controllers: dict[str, str | None]
 
     def has_primary(self, rundir: str) -> bool:
-        """Whether a primary controller is among them, of those that ovs-vswitchd takes (bridge_configure_remotes)."""
+        """Whether a primary controller is among those that ovs-vswitchd accepts (bridge_configure_remotes)."""
         return any(
             kind == "primary" if kind else target.startswith(_ACTIVE)
             for target, kind in self.controllers.items()
@@ -49,7 +49,7 @@ class ControlSettings(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """How much a bridge has; ``steering`` of the flows are ovstool's own."""
+    """How many of each a bridge has; ``steering`` counts the flows of ovstool itself."""
 
     flows: int
     steering: int
@@ -70,20 +70,20 @@ class Contents(NamedTuple):
 
 
 def is_heeded(target: str, rundir: str) -> bool:
-    """Whether ovs-vswitchd heeds a controller: a socket must be in its run directory, unless it was started with --no-self-confinement."""
+    """Whether ovs-vswitchd uses a controller: a socket must be in its run directory, unless started with --no-self-confinement."""
     kind, _, path = target.partition(":")
     return kind not in ("unix", "punix") or "/" not in path or path.startswith(f"{rundir}/")
 
 
 def _are_flushed(before: ControlSettings, after: ControlSettings, rundir: str) -> bool:
-    """Whether ovs-vswitchd deletes flows, groups and meters with this change."""
+    """Whether this change makes ovs-vswitchd delete flows, groups and meters."""
     had, has = before.has_primary(rundir), after.has_primary(rundir)
     is_remade = (before.datapath_type or "system") != (after.datapath_type or "system")
     return is_remade or had != has or (not has and before.is_secure != after.is_secure)
 
 
 def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
-    """What a bridge has; with ``own_flow`` but for the flow with which ovs-vswitchd itself makes it a switch (connmgr_flushed).
+    """The contents of a bridge; ``own_flow``: without the NORMAL flow that ovs-vswitchd adds itself (connmgr_flushed).
 
     Raises Unreachable, Refused, TimedOut.
     """
@@ -95,13 +95,13 @@ def contents(switch: Switch, bridge: str, own_flow: bool) -> Contents:
     cookies = list(_cookies(switch, bridge, own_flow))
     if not cookies:
         return Contents(0, 0, groups, meters)
-    from ovstool.openflow import steering  # mostly there is nothing to tell apart
+    from ovstool.openflow import steering  # rarely needed
 
     return Contents(len(cookies), sum(cookie & steering.MASK == steering.COOKIE for cookie in cookies), groups, meters)
 
 
 def _cookies(switch: Switch, bridge: str, own_flow: bool) -> Iterator[int]:
-    """The cookie of each flow, which says whether the flow is ovstool's."""
+    """The cookie of each flow, which marks the flows of ovstool."""
     from ovstool.openflow.syntax import text
 
     for row in text.flows(text.lines(_dumped(switch, bridge))):
@@ -110,7 +110,7 @@ def _cookies(switch: Switch, bridge: str, own_flow: bool) -> Iterator[int]:
 
 
 def _dumped(switch: Switch, bridge: str) -> Iterator[bytes]:
-    # Not by ofctl.OfctlBridge, whose modules take longer to import than all of this.
+    # Not with ofctl.OfctlBridge: importing it takes longer than all of this.
     words = ["-O", _VERSIONS, "--no-names", "dump-flows", "--", switch.management_socket(bridge)]
     done = yield from switch.stream(["ovs-ofctl", *words])
     if done.status:
@@ -118,7 +118,7 @@ def _dumped(switch: Switch, bridge: str) -> Iterator[bytes]:
 
 
 def of_deletion(switch: Switch, bridge: str) -> list[str]:
-    """What to note of the flows, groups and meters of a bridge that is to be deleted."""
+    """Notes about the flows, groups and meters of a bridge that is to be deleted."""
     try:
         found = contents(switch, bridge, own_flow=True)
     except (Unreachable, Refused, NotFound) as error:
@@ -127,9 +127,9 @@ def of_deletion(switch: Switch, bridge: str) -> list[str]:
 
 
 def of_change(switch: Switch, bridge: str, before: ControlSettings, after: ControlSettings, force: bool) -> list[str]:
-    """What to note of a change with which ovs-vswitchd deletes what the bridge has.
+    """Notes about a change that makes ovs-vswitchd delete the contents of the bridge.
 
-    Raises Conflict, unless with ``force``, when not all of that is ovstool's.
+    Raises Conflict, except with ``force``, when some of them are not from ovstool.
     """
     if not _are_flushed(before, after, switch.rundir):
         return []
@@ -142,7 +142,7 @@ def of_change(switch: Switch, bridge: str, before: ControlSettings, after: Contr
         raise Conflict(f"bridge {quote(bridge)}", why, "--force") from error
     if not found:
         return []
-    ours = f", of which {found.steering} {'is' if found.steering == 1 else 'are'} of 'qos steer'" if found.steering else ""
+    ours = f", {found.steering} of them from 'qos steer'" if found.steering else ""
     why = f"ovs-vswitchd deletes its {found} with this change{ours}"
     if not (force or found.is_ours):
         raise Conflict(f"bridge {quote(bridge)}", why, "--force")
@@ -150,9 +150,9 @@ def of_change(switch: Switch, bridge: str, before: ControlSettings, after: Contr
 
 
 def of_mirrors(rows: Sequence[Row], ports: dict[str, str]) -> list[str]:
-    """What to note of mirrors when these ports go, which have names by UUID; ``rows`` is the answer to MIRRORS.
+    """Notes about mirrors that lose these ports (names by UUID); ``rows`` is the answer to MIRRORS.
 
-    Without an output port it takes the output VLAN, without that either it has no mirror; one without ports to select mirrors nothing
+    Without an output port ovs-vswitchd uses the output VLAN, and without either drops the mirror; one that selects no ports mirrors nothing
     (mirror_configure of vswitchd/bridge.c).
     """
     notes = []
@@ -166,5 +166,5 @@ def of_mirrors(rows: Sequence[Row], ports: dict[str, str]) -> list[str]:
             notes.append(f"{mirror} {now} from now on: {quote(ports[one(row['output_port'])])} was its output port")
         elif gone and not row["select_all"]:
             left = "" if selected - ports.keys() else ", and mirrors nothing, as no port is left"
-            notes.append(f"{mirror} does not select {', '.join(gone)} any more{left}")
+            notes.append(f"{mirror} no longer selects {', '.join(gone)}{left}")
     return notes

@@ -1,4 +1,4 @@
-"""The names of what a switch has, and nothing else of it: what is offered while somebody types. In no order: shells have their own."""
+"""The names of things on a switch, for Tab completion. Unsorted: shells sort them."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,15 +11,15 @@ from ovstool.switch import Switch, lookup
 
 _BRIDGES = Query("Bridge", [], ("_version",))
 _PORTS = Query("Port", [], ("name",))
-# What tells a bond without looking at the interfaces of every port; an ordinary port has none of them.
+# Columns that identify a bond without reading the interfaces of every port; an ordinary port has none of them set.
 _BONDS = [Query("Port", [[column, "!=", ["set", []]]], ("interfaces",)) for column in ("bond_mode", "lacp", "bond_active_slave")]
 
 
 class PortNames(NamedTuple):
-    """The names of all ports of a switch whose bridges have these versions.
+    """The names of all ports of a switch, valid while its bridges have these versions.
 
-    A row gets another random ``_version`` with each change (RFC 7047, section 3.2), as a bridge does when a port is added to it or taken from
-    it; the name of a port cannot change. So these are the names for as long as the versions are the same.
+    A row gets another random ``_version`` with each change (RFC 7047, section 3.2), as a bridge does when a port is added or
+    removed; the name of a port cannot change. So the names are valid as long as the versions are the same.
     """
 
     versions: frozenset[str]
@@ -31,7 +31,7 @@ def bridges(switch: Switch) -> list[str]:
 
 
 def ports(switch: Switch, known: PortNames | None = None) -> tuple[PortNames, list[str]]:
-    """The ports, and the members of the bonds that the database tells by a mode, LACP or an active member.
+    """The ports, and the members of bonds that have a mode, LACP or an active member in the database.
 
     Ports that are ``known`` are read again only when they have changed: ovsdb-server takes 50 ms for 10,000 names.
     """
@@ -45,19 +45,19 @@ def ports(switch: Switch, known: PortNames | None = None) -> tuple[PortNames, li
 
 
 def interfaces(switch: Switch) -> list[str]:
-    """The interfaces of all ports, members of bonds that nothing tells too."""
+    """The interfaces of all ports, including members of all bonds."""
     return [row["name"] for row in switch.read(Query("Interface", [], ("name",)))]
 
 
 def without_interfaces(switch: Switch, devices: Iterable[str]) -> list[str]:
-    """Those of the devices that are no interface of the switch."""
+    """The devices that are not interfaces of the switch."""
     devices = sorted(devices)
     there = lookup.by_name(switch, "Interface", devices, ())
     return [name for name in devices if name not in there]
 
 
 def queues(switch: Switch, *ports: str) -> list[str]:
-    """The numbers of the queues that the QoS of these ports has; a port that is not there has none."""
+    """The numbers of the queues that the QoS of these ports has; a port that does not exist has none."""
     found: set[int] = set()
     for name in ports:
         with suppress(OvstoolError):

@@ -1,4 +1,4 @@
-"""Ingress policing: what a port may receive before packets are dropped, and which burst a limit has by default.
+"""Ingress policing: how much a port may receive before packets are dropped, and the default burst of a limit.
 
 The columns are those of table Interface (ovs-vswitchd.conf.db(5)). Why the default burst is 210 ms of the rate: ``default_burst_kbit``.
 """
@@ -13,12 +13,12 @@ from ovstool.ovsdb.values import one
 from ovstool.switch import Change, Switch, lookup
 
 COLUMNS = ("ingress_policing_rate", "ingress_policing_burst", "ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst")
-_MAX = 2**32 - 1  # ovs-vswitchd cuts the integer of the database to 32 bits without a word
+_MAX = 2**32 - 1  # ovs-vswitchd silently truncates the integer in the database to 32 bits
 _MAX_KPKTS = _MAX // 1000  # which it multiplies by 1000, in 32 bits (tc_add_matchall_policer, up to 3.6)
-_LONGEST_S = 274  # tc tells a burst as the time that the rate needs for it, in 32 bits of 64 ns; of what is above only the rest is left
-# What ovs-vswitchd takes a burst of 0 for: its defaults, not those of ovstool.
+_LONGEST_S = 274  # tc stores a burst as the time to send it at the rate, in 32 bits of 64 ns; longer ones wrap around
+# What ovs-vswitchd uses for a burst of 0: its defaults, not those of ovstool.
 BURST_OF_ZERO_KBIT, BURST_OF_ZERO_KPKTS = 8000, 16
-_RETRANSMISSION_MS = 210  # after which TCP tries again when all that it sent was lost: 200 ms in Linux, and a tick of its clock
+_RETRANSMISSION_MS = 210  # when TCP retransmits after losing a whole window: 200 ms in Linux, plus one clock tick
 _FRAME_KBIT = 12  # a full-size one
 _SMALLEST_BURST_KBIT = 128  # ten full-size frames, which the slow start of a TCP flow needs at any rate
 
@@ -32,7 +32,7 @@ class PoliceSpec(NamedTuple):
     packet_burst_kpkts: int | None = None
 
     def with_bursts(self) -> "PoliceSpec":
-        """What is asked, with the default burst for a rate without one."""
+        """These limits, with the default burst for a rate without one."""
         kbit, kpkts = self.burst_kbit, self.packet_burst_kpkts
         if self.rate_kbps and kbit is None:
             kbit = default_burst_kbit(self.rate_kbps)
@@ -59,9 +59,9 @@ def spec(rate: int | None, burst: int | None, packet_rate: int | None, packet_bu
     if rate is None and packet_rate is None:
         raise UsageError("police set", "a limit is missing", "--rate 10mbit or --packet-rate 1000")
     if burst is not None and rate is None:
-        raise UsageError("--burst", "goes with a rate", "--rate RATE --burst SIZE")
+        raise UsageError("--burst", "needs a rate", "--rate RATE --burst SIZE")
     if packet_burst is not None and packet_rate is None:
-        raise UsageError("--packet-burst", "goes with a packet rate", "--packet-rate PPS --packet-burst N")
+        raise UsageError("--packet-burst", "needs a packet rate", "--packet-rate PPS --packet-burst N")
     rate_kbps = _thousands(rate, "policing is in kbit/s", units.spell)
     burst_kbit = _thousands(burst, "a burst is in kbit", units.spell)
     packets = "policing is in thousands of packets"
@@ -73,17 +73,17 @@ def spec(rate: int | None, burst: int | None, packet_rate: int | None, packet_bu
 
 
 def default_burst_kbit(rate_kbps: int) -> int:
-    """A burst with which one TCP flow reaches the rate without exceeding it: what passes in 210 ms, and a frame.
+    """A burst with which one TCP flow reaches the rate without exceeding it: 210 ms of traffic at the rate, plus one frame.
 
-    That is how long Linux's TCP waits when a whole window was dropped. A bucket that is full before is rate lost: 180 ms get 82
-    to 86% through, 100 ms half. What it holds beyond that only adds to the mean: the field's 800 ms get 104 to 107% through.
+    That is how long Linux's TCP waits after losing a whole window. A bucket that fills up sooner wastes rate: with 180 ms 82
+    to 86% of it gets through, with 100 ms half. A larger one only raises the average: the common 800 ms lets 104 to 107% through.
     With 210 ms it is 97 to 101%, at 1 Mbit/s to 1 Gbit/s, measured by bench/bursts.py on the kernel datapath.
     """
     return min(max(-(-rate_kbps * _RETRANSMISSION_MS // 1000) + _FRAME_KBIT, _SMALLEST_BURST_KBIT), _MAX)
 
 
 def default_burst_kpkts(rate_kpps: int) -> int:
-    """What passes in 210 ms, in whole thousands; 0 would be ovs-vswitchd's 16,000 packets, which is many seconds of a small rate."""
+    """210 ms of packets at the rate, in whole thousands; 0 would mean ovs-vswitchd's 16,000 packets, many seconds of a low rate."""
     return -(-rate_kpps * _RETRANSMISSION_MS // 1000)
 
 
@@ -113,7 +113,7 @@ def set(switch: Switch, ports: Sequence[str], spec: PoliceSpec) -> list[Change]:
 
 
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
-    """Take the limits away. Raises NotFound."""
+    """Remove the limits. Raises NotFound."""
     return switch.write(lambda txn: _write(txn, ports, dict.fromkeys(COLUMNS, 0), "deleted"))
 
 
@@ -128,7 +128,7 @@ def _write(txn: Transaction, ports: Sequence[str], columns: dict[str, int], verb
         for row in differing:
             if row["name"] not in written:
                 written[row["name"]] = None
-                # A column that this OVS lacks stays out when it would be 0 anyway; otherwise the schema check names it.
+                # A column that this OVS lacks is left out if it would be 0 anyway; otherwise the schema check reports it.
                 txn.update("Interface", one(row["_uuid"]), {c: v for c, v in columns.items() if v or row[c] is not None})
         changes.append(Change(name, "unchanged" if not differing else verb if limited else "created"))
     return changes
@@ -149,9 +149,11 @@ def _require_short_bursts(asked: PoliceSpec) -> None:
     """Raise UsageError, with the longest, for bursts that tc cannot hold."""
     kbps, kbit, kpps, kpkts = asked.rate_kbps, asked.burst_kbit, asked.packet_rate_kpps, asked.packet_burst_kpkts
     if kbps and kbit and kbit > (longest := kbps * _LONGEST_S * 1000 // 1024):  # tc gets kbit of 1024 bits
-        raise UsageError("--burst", f"lasts for more than {_LONGEST_S} s of the rate, which tc cannot hold", units.spell(longest * 1000))
+        raise UsageError(
+            "--burst", f"is more than the rate allows in {_LONGEST_S} s, the most that tc can hold", units.spell(longest * 1000)
+        )
     if kpps and kpkts and kpkts > kpps * _LONGEST_S:
-        why = f"lasts for more than {_LONGEST_S} s of the packet rate, which tc cannot hold"
+        why = f"is more than the packet rate allows in {_LONGEST_S} s, the most that tc can hold"
         raise UsageError("--packet-burst", why, str(kpps * _LONGEST_S * 1000))
 
 

@@ -1,9 +1,9 @@
-"""Who refers to QoS and Queue rows, and which of these may go with a port or a QoS that lets go of them.
+"""Who refers to QoS and Queue rows, and which of these are deleted with a port or a QoS that no longer uses them.
 
-QoS and Queue are root tables: no row of theirs goes away by itself, so whoever takes the last reference away deletes the row.
-A row is changed only while one port alone refers to it; otherwise the port gets a row of its own. A Queue row is never
-changed but replaced, because nothing but reading all of QoS shows who else refers to it; and should somebody do so, the
-server refuses its deletion and the transaction is built again with all of QoS in view (``Transaction.thorough``).
+QoS and Queue are root tables: their rows never disappear by themselves, so whoever removes the last reference deletes the row.
+A row is changed only while a single port refers to it; otherwise the port gets a row of its own. A Queue row is always
+replaced, never changed, because only reading all of QoS shows who else refers to it; if somebody does, the
+server refuses its deletion and the transaction is built again with all of QoS read (``Transaction.thorough``).
 """
 
 from collections import defaultdict
@@ -15,10 +15,10 @@ from ovstool.ovsdb.values import Json, many, mapping, one, to_set, uuid
 from ovstool.switch import Switch, lookup
 
 QOS = ("_uuid", "type", "other_config", "queues", "external_ids")  # columns
-# All that refers to a row counts, ports of unlisted bridges too.
+# Every reference to a row counts, also from ports of unlisted bridges.
 _SHAPED = lookup.ports_with_qos(("_uuid", "qos"), unlisted=True)
-_ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", []))  # all that decides who refers to whom
-_MANY = 20  # ports; from here on one look at all of QoS is cheaper than one for each
+_ROOTS = (_SHAPED, Query("QoS", [], ("_uuid", "queues")), Query("Queue", []))  # everything that decides who refers to whom
+_MANY = 20  # ports; above this, reading all of QoS once is cheaper than a query each
 
 
 class Orphan(NamedTuple):
@@ -29,7 +29,7 @@ class Orphan(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """A row of ``qos gc``: an orphan, and what became of it."""
+    """A row of ``qos gc``: an orphan, and what happened to it."""
 
     table: str
     uuid: str
@@ -42,12 +42,12 @@ def collect(switch: Switch) -> list[Collected]:
 
 
 def orphans(switch: Switch) -> list[Orphan]:
-    """The QoS rows that no port refers to and the Queue rows that no QoS which a port refers to has."""
+    """The QoS rows that no port refers to, and the Queue rows that no QoS in use refers to."""
     return _unreferenced(*switch.read_all(_ROOTS))
 
 
 def release(txn: Transaction, port_rows: Sequence[Row]) -> None:
-    """Delete what only these ports, which are about to go, refer to. The rows hold ``_uuid`` and ``qos``."""
+    """Delete what only these ports, which are about to be deleted, refer to. The rows hold ``_uuid`` and ``qos``."""
     owned = References(txn, port_rows)
     for row in port_rows:
         if many(row["qos"]):
@@ -76,23 +76,23 @@ class References:
         self._dropped: dict[str, None] = {}
 
     def detach(self, port: str, qos: str) -> None:
-        """``port`` refers to ``qos`` no more; when nobody does, the row goes and its queues with it."""
+        """Remove the reference from ``port`` to ``qos``; the last one deletes the row and its queues."""
         self.hold_row(qos)
         self.ports[qos].discard(port)
         if self.ports[qos]:
             self._left[qos] = None
         elif qos in self.rows:
-            # A port that takes it up meanwhile makes the server refuse the deletion.
+            # If a port starts to use it meanwhile, the server refuses the deletion.
             self._txn.delete("QoS", qos)
             self.replace_queues(qos, {})
 
     def replace_queues(self, qos: str, kept: dict[int, str]) -> None:
-        """``qos`` refers to no other rows than ``kept`` from now on (new ones do not count)."""
+        """From now on ``qos`` refers only to the rows ``kept`` (new ones do not count)."""
         self._dropped |= dict.fromkeys(self._queues[qos].values())
         self._queues[qos] = kept
 
     def delete_unreferenced(self) -> None:
-        """Delete each Queue row that was dropped and that no QoS in view refers to; call it last."""
+        """Delete each Queue row that was dropped and that no known QoS refers to; call it last."""
         users = defaultdict(list)
         for qos, queues in self._queues.items():
             for queue in queues.values():
@@ -100,7 +100,7 @@ class References:
         for queue in self._dropped:
             if queue not in users:
                 self._txn.delete("Queue", queue)
-        # What stays does so because of one row, which must not let go of it meanwhile.
+        # A row that stays does so because of one reference, which must not disappear meanwhile.
         for qos in {users[queue][0] for queue in self._dropped if queue in users}:
             self.hold_row(qos)
         for qos in self._left:
@@ -114,7 +114,7 @@ class References:
             self._txn.hold(Query("QoS", [["_uuid", "==", uuid(qos)]], QOS), [self.rows[qos]])
 
     def hold_referrers(self, qos: str) -> None:
-        """Let the commit fail if other ports refer to ``qos`` by then. The server looks through all ports for it, so with many once."""
+        """Let the commit fail if other ports refer to ``qos`` by then. The server searches all ports for that: with many QoS, once."""
         if self._shaped is None:
             self._txn.hold(Query("Port", [["qos", "includes", uuid(qos)]]), self._referrers[qos])
         elif not self._shaped_held:
@@ -145,17 +145,17 @@ def _collect(txn: Transaction) -> list[Collected]:
     by_uuid = {one(row["_uuid"]): row for row in qos_rows}
     for orphan in gone:
         if orphan.table == "QoS":
-            # A port that takes it up meanwhile makes the server refuse the deletion; the queues it has by then must be these.
+            # If a port starts to use it meanwhile, the server refuses the deletion; its queues must still be these.
             _hold_queues(txn, by_uuid[orphan.uuid])
             for queue in mapping(by_uuid[orphan.uuid]["queues"]).values():
-                if queue in keepers:  # which must not let go of the queue meanwhile
+                if queue in keepers:  # this reference must not disappear meanwhile
                     _hold_queues(txn, keepers[queue])
         txn.delete(orphan.table, orphan.uuid)
     return [Collected(*orphan, "deleted") for orphan in gone]
 
 
 def _keepers(ports: Sequence[Row], qos_rows: Sequence[Row]) -> dict[str, Row]:
-    """The QoS row, of those that a port refers to, which refers to each queue."""
+    """For each queue, the QoS row in use that refers to it."""
     attached = {one(port["qos"]) for port in ports}
     return {u: row for row in qos_rows if one(row["_uuid"]) in attached for u in mapping(row["queues"]).values()}
 

@@ -1,10 +1,10 @@
-"""The meter that reads the counters of interfaces and queues, once or again and again: over OpenFlow, or as the database has them (not sFlow).
+"""Reads the counters of interfaces and queues, once or repeatedly: over OpenFlow or from the database (not sFlow).
 
-Over OpenFlow they are what the device says at that moment. ovs-vswitchd copies them to the database every
+Over OpenFlow they are those of the device at that moment. ovs-vswitchd copies them to the database every
 ``other_config:stats-update-interval`` milliseconds, at least 5000 (ovs-vswitchd.conf.db(5)).
 
-Tunnels and patch ports are no devices, on any datapath: ovs-vswitchd itself counts for them (netdev_vport_inc_rx of netdev-vport.c), each
-time its revalidators look at the datapath's flows (xlate_push_stats). Between two of these their counters stand still.
+Tunnels and patch ports are not devices, on any datapath: ovs-vswitchd itself counts for them (netdev_vport_inc_rx of netdev-vport.c), each
+time its revalidators look at the datapath's flows (xlate_push_stats). In between, their counters do not change.
 """
 
 import math
@@ -28,24 +28,24 @@ SOURCES = ("auto", "openflow", "ovsdb")
 SHORTEST_S = 0.001  # the shortest interval; a reading takes some 0.1 ms, and more where a switch has many ports
 _REVALIDATED_MS, _IDLE_MS = 500, 10_000  # other_config:max-revalidator and max-idle by default
 _UPDATED_S = 5  # ovs-vswitchd's shortest and usual time between two updates of the database
-_PATIENCE_S = 5  # how long "auto" waits for OpenFlow before it takes the database
-_AGAIN_S = 0.5  # between two looks for what is gone
-_EXACT = 0.01  # of an interval: how long a reading may take, so that the rate is as exact
-_PATIENT = 0.2  # of an interval: how long a quicker answer is hoped for
-_QUICK_S = 0.0003  # a reading that need not be quicker
-_SLOWER = 1.05  # how much longer what is usual may take than at the reading before: one quick answer tells little of a switch under load
+_PATIENCE_S = 5  # how long "auto" waits for OpenFlow before it falls back to the database
+_AGAIN_S = 0.5  # between two attempts to find what is gone
+_EXACT = 0.01  # of an interval: how long a reading may take for the rate to be this exact
+_PATIENT = 0.2  # of an interval: how long to retry for a quicker answer
+_QUICK_S = 0.0003  # a reading this quick is good enough
+_SLOWER = 1.05  # how fast the usual time may grow between readings: one quick answer says little about a switch under load
 _UNAVAILABLE = (Unreachable, Refused, TimedOut)
 # The classes of netdev-vport.c, of all versions from 2.13 on.
 _PUSHED = frozenset(["patch", "vxlan", "geneve", "gre", "ip6gre", "erspan", "ip6erspan", "lisp", "stt", "gtpu", "bareudp", "srv6"])
 
 
 class SamplingSpec(NamedTuple):
-    """Which counters are read, from where, and how often.
+    """Which counters to read, from where, and how often.
 
-    Without ``ports`` those of all interfaces, of ``bridge`` if one is given; ``queues``: of queues instead. ``source`` is one of SOURCES:
-    ``auto`` takes the database's counters when OpenFlow cannot be had, and notes it. They are read every ``interval_s`` seconds (0: once),
-    ``times`` times, for ``for_s`` seconds, or without end; with ``pace`` that, and not ``interval_s``, may change meanwhile. ``bursts``: the
-    rate of each interval has to be true by itself.
+    Without ``ports``, those of all interfaces, or those of ``bridge``; ``queues``: those of queues instead. ``source`` is one of SOURCES:
+    ``auto`` falls back to the database without OpenFlow, and notes it. They are read every ``interval_s`` seconds (0: once),
+    ``times`` times, for ``for_s`` seconds, or forever; with ``pace``, that sets an interval that may change. ``bursts``: the
+    rate of each single interval has to be accurate.
     """
 
     ports: Sequence[str] = ()
@@ -60,15 +60,15 @@ class SamplingSpec(NamedTuple):
 
 
 class InterfaceAt(NamedTuple):
-    """Where an interface is; ``ofport`` is its OpenFlow port number, None while ovs-vswitchd has not opened the device.
+    """The location of an interface; ``ofport`` is its OpenFlow port number, None while ovs-vswitchd has not opened the device.
 
-    ``is_pushed``: revalidators count for it. ``stored`` are its counters in the database when they were asked for along with the rest,
-    which costs little for a few.
+    ``is_pushed``: revalidators count for it. ``stored`` are its counters in the database, when they were read along with the rest,
+    which is cheap for a few.
     """
 
     bridge: str
     port: str
-    uuid: str  # of the Interface row: another port of the same name has another
+    uuid: str  # of the Interface row: a new port of the same name has a different one
     ofport: int | None
     is_pushed: bool = False
     stored: dict[str, int] | None = None
@@ -77,25 +77,25 @@ class InterfaceAt(NamedTuple):
 class Meter:
     """Reads the counters of some interfaces again and again, over one connection to each bridge.
 
-    Which OpenFlow port is which interface is asked of the database, and again when that reports a change.
+    The database says which OpenFlow port is which interface, and is read again when it reports a change.
     """
 
     def __init__(self, switch: Switch, spec: SamplingSpec):
         self._switch = switch
         self._spec = spec
         self._clients: dict[str, Client] = {}
-        self.in_database: set[str] = set()  # bridges whose counters come from there
+        self.in_database: set[str] = set()  # bridges with counters read from there
         self._lost: set[str] = set()  # bridges without a connection
-        self._absent: set[str] = set()  # ports without a reading, since they had one or were asked for
-        self._changed: set[str] = set()  # ports that are not what they were at the reading before
+        self._absent: set[str] = set()  # ports that were requested or had a reading, and have none now
+        self._changed: set[str] = set()  # ports that changed since the previous reading
         self._usual_s: dict[str, float] = {}  # how long a reading takes, by bridge
-        self._begun = False  # while it has not, what cannot be had over OpenFlow may come from the database
+        self._begun = False  # until then, the database may replace OpenFlow
         self._watched = False
         self._looked = 0.0
         self.pushed_s = 0.0  # the shortest interval for tunnels and patch ports
         self._epoch = time.time() - time.monotonic()
         if spec.interval_s:
-            self._watch()  # before it is read where the interfaces are, or a change in between would be missed
+            self._watch()  # before the interfaces are located, or a change in between would be missed
         self.interfaces = _located(switch, spec, with_counters=bool(spec.ports) and not spec.interval_s)
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Meter:
             client.close()
 
     def set_interval(self, interval_s: float) -> None:
-        """Read so often; notes the interfaces whose counters change too seldom for it, raises UsageError when they were named."""
+        """Set the interval; notes interfaces with counters that change too rarely for it, and raises UsageError when they were named."""
         self._spec = self._spec._replace(interval_s=interval_s)
         if self._spec.queues or self._spec.source == "ovsdb" or not interval_s:
             return
@@ -112,17 +112,17 @@ class Meter:
         self.pushed_s = math.inf if self._spec.bursts else every_s
         if not pushed:
             return
-        why = f"ovs-vswitchd counts for tunnels and patch ports every {every_s:g} s only"
+        why = f"ovs-vswitchd updates the counters of tunnels and patch ports only every {every_s:g} s"
         hint = f"--rate --interval {2 * every_s:g}"
         if interval_s >= self.pushed_s:
             self._switch.notes.append(f"{quote_some(pushed)}: {why}, so these rates may be off by {every_s / interval_s:.0%}")
         elif self._spec.ports:
             raise UsageError(quote_some(pushed), why, hint)
         else:
-            self._switch.notes.append(f"{quote_some(pushed)}: null, as {why}; try: {hint}")
+            self._switch.notes.append(f"{quote_some(pushed)}: null, because {why}; try: {hint}")
 
     def read(self) -> list[Reading]:
-        """The first reading: what cannot be had now is an error, or with ``auto`` comes from the database."""
+        """The first reading: what is not available is an error, or with ``auto`` comes from the database."""
         found: list[Reading] = []
         for bridge, here in self._by_bridge().items():
             if self._spec.source == "ovsdb":
@@ -138,7 +138,7 @@ class Meter:
         return self._reported(found)
 
     def read_again(self) -> list[Reading]:
-        """A later reading: what cannot be had now is left out, and looked for until it is back."""
+        """A later reading: what is not available is left out, and retried until it is back."""
         waiting = self._lost or not self._watched or (self._absent and not self._spec.queues)
         if self._has_changed() or (waiting and time.monotonic() - self._looked > _AGAIN_S):
             self._look_again()
@@ -150,7 +150,7 @@ class Meter:
                 except _UNAVAILABLE as error:
                     self._lose(bridge, error)
         if self._has_changed():
-            # The change may have come before the reading, and a number may belong to another port by now.
+            # The change may have come before the reading, so a number may belong to a different port now.
             numbers = {(at.port, at.uuid, at.ofport) for at in self.interfaces}
             self._look_again()
             same = {at.port for at in self.interfaces if (at.port, at.uuid, at.ofport) in numbers}
@@ -158,11 +158,11 @@ class Meter:
         return self._reported(found)
 
     def absent(self) -> list[str]:
-        """The ports that were asked for and have no reading now."""
+        """The requested ports that have no reading now."""
         return sorted(self._absent)
 
     def _reported(self, found: list[Reading]) -> list[Reading]:
-        """The readings, those after a gap marked, once it is noted which ports are gone and which are back."""
+        """The readings, with those after a gap marked; notes which ports are gone and which are back."""
         read = {reading.port for reading in found}
         # A port may well have no queues.
         here = {at.port for at in self.interfaces if at.ofport is not None and at.bridge not in self._lost} if self._spec.queues else read
@@ -170,7 +170,7 @@ class Meter:
         gone, back = absent - self._absent, self._absent & here
         if self._spec.interval_s:
             if alone := {at.port for at in self.interfaces if at.port in gone and at.bridge not in self._lost}:
-                self._switch.notes.append(f"{quote_some(sorted(alone))}: gone, or not open; waiting for it")
+                self._switch.notes.append(f"{quote_some(sorted(alone))}: gone or not open; waiting for it")
             if back:
                 self._switch.notes.append(f"{quote_some(sorted(back))}: back")
         self._absent = absent
@@ -198,14 +198,14 @@ class Meter:
         return sorted(found, key=lambda reading: (order[reading.port], reading.queue or 0))
 
     def _quickest(self, bridge: str, client: "Client", ports: list[int] | None) -> "tuple[float, list[Counted]]":
-        """The counters, and when they were read: in the middle of the question, give or take half of what it took.
+        """The counters, and when they were read: the middle of the request, accurate to half its duration.
 
-        Where that is too long for the interval to be known, because ovs-vswitchd or we had to wait, it is asked again, once at least,
-        and the quickest answer is taken.
+        If the request took too long for an accurate rate, because ovs-vswitchd or ovstool had to wait, it is repeated at least once,
+        and the quickest answer wins.
         """
         ask = client.queue_stats if self._spec.queues else client.port_stats
         interval_s, usual_s = self._spec.interval_s, self._usual_s.get(bridge, 0)
-        good_s = max(_EXACT * interval_s, _QUICK_S, 2 * usual_s)  # a large switch always takes its time, and asking it twice would not help
+        good_s = max(_EXACT * interval_s, _QUICK_S, 2 * usual_s)  # a large switch is always slow, and asking it twice would not help
         until = time.monotonic() + _PATIENT * interval_s
         best: tuple[float, list[Counted]] = 0, []
         best_s, tries = math.inf, 0
@@ -216,7 +216,7 @@ class Meter:
             except _UNAVAILABLE as error:
                 if not tries:
                     raise
-                self._lose(bridge, error)  # for the readings to come; this one is there
+                self._lose(bridge, error)  # for later readings; this one is complete
                 return best
             took_s = (ended := time.monotonic()) - begin
             tries += 1
@@ -243,21 +243,21 @@ class Meter:
             self._switch.deadline = deadline
 
     def _openflow_deadline(self) -> float:
-        """Until when OpenFlow is waited for: with ``auto`` time must be left for the database."""
+        """The deadline for OpenFlow: with ``auto`` it leaves time for the database."""
         if self._spec.source != "auto":
             return self._switch.deadline
         return min(self._switch.deadline, time.monotonic() + min(_PATIENCE_S, self._switch.remaining_s() / 2))
 
     def _take_the_database(self, bridge: str, error: OvstoolError) -> None:
-        """Read the counters of a bridge, which cannot be had over OpenFlow, from the database from now on."""
+        """From now on, read the counters of a bridge from the database, because OpenFlow is not available."""
         self._drop(bridge)
         stored_s = updated_s(self._switch)
         if self._spec.interval_s and self._spec.interval_s < stored_s:
-            why = f"{error.why}; the counters of the database are too old for this interval"
+            why = f"{error.why}; the counters in the database are too old for this interval"
             raise type(error)(error.what, why, f"--source ovsdb --interval {2 * stored_s:g}") from error
-        # One ovs-vswitchd has all bridges: when it hangs, the others need not be waited for too.
+        # One ovs-vswitchd runs all bridges: when it hangs, do not wait for the others too.
         self.in_database |= {at.bridge for at in self.interfaces} if isinstance(error, TimedOut) else {bridge}
-        self._switch.notes.append(f"{error.what}: {error.why}; these counters are the database's, up to {stored_s:g} s old")
+        self._switch.notes.append(f"{error.what}: {error.why}; these counters are from the database, up to {stored_s:g} s old")
 
     def _lose(self, bridge: str, error: OvstoolError) -> None:
         self._drop(bridge)
@@ -270,7 +270,7 @@ class Meter:
             client.close()
 
     def _watch(self) -> None:
-        self._switch.client.watch("Interface", ["name", "ofport"])  # when a port gets another number, comes or goes
+        self._switch.client.watch("Interface", ["name", "ofport"])  # when a port appears, disappears or changes its number
         self._watched = True
 
     def _has_changed(self) -> bool:
@@ -285,7 +285,7 @@ class Meter:
         self._watched = False
 
     def _look_again(self) -> None:
-        """Ask the database again where the interfaces are; without names, also which there are. Then for bridges that were lost."""
+        """Locate the interfaces again, and without names list them again; then reconnect to lost bridges."""
         self._looked = time.monotonic()
         try:
             if not self._watched:
@@ -333,15 +333,15 @@ def _at(row: Row, bridge: str) -> InterfaceAt:
 
 
 def updated_s(switch: Switch) -> float:
-    """How often ovs-vswitchd writes counters to the database, in seconds."""
+    """The interval at which ovs-vswitchd writes counters to the database, in seconds."""
     return max(_setting_ms(lookup.other_config(switch), "stats-update-interval", 0) / 1000, _UPDATED_S)
 
 
 def _pushed_every_s(switch: Switch) -> float:
-    """How often revalidators count, in seconds, when they have the time (udpif_revalidator of ofproto-dpif-upcall.c)."""
+    """The interval at which revalidators count, in seconds, on an idle machine (udpif_revalidator of ofproto-dpif-upcall.c)."""
     settings = lookup.other_config(switch)
     longest_ms = _setting_ms(settings, "max-revalidator", _REVALIDATED_MS)
-    # Less than 100 is passed over, so that it stays what it was (ofproto_set_max_revalidator of ofproto.c).
+    # Values under 100 are ignored (ofproto_set_max_revalidator of ofproto.c).
     return min(_setting_ms(settings, "max-idle", _IDLE_MS), longest_ms if longest_ms >= 100 else _REVALIDATED_MS) / 1000
 
 

@@ -1,6 +1,6 @@
-"""Counters of interfaces and of queues: once, again and again, and as rates and bursts.
+"""Counters of interfaces and queues: once, repeatedly, and as rates and bursts.
 
-How they are read, and how old they may be, is in ``sampling``; what two readings say is in ``ovstool.rates``.
+``sampling`` has how they are read and how old they may be, ``ovstool.rates`` what follows from two readings.
 """
 
 import time
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def counters(switch: Switch, spec: SamplingSpec) -> list[Reading]:
-    """The counters of each interface now. Those of a device are older than the interface when the device is.
+    """The counters of each interface now. A device that existed before the interface keeps its earlier counts.
 
     Raises NotFound; Unreachable, Refused and TimedOut with the source ``openflow``.
     """
@@ -33,7 +33,7 @@ def counters(switch: Switch, spec: SamplingSpec) -> list[Reading]:
 
 
 def queues(switch: Switch, spec: SamplingSpec) -> list[Reading]:
-    """The counters of each queue now, which only OpenFlow has. Raises NotFound, Unreachable, Refused, TimedOut.
+    """The counters of each queue now, available only over OpenFlow. Raises NotFound, Unreachable, Refused, TimedOut.
 
     The source ``auto`` differs from ``openflow`` in that it gives up sooner.
     """
@@ -42,12 +42,12 @@ def queues(switch: Switch, spec: SamplingSpec) -> list[Reading]:
 
 
 def readings(switch: Switch, spec: SamplingSpec) -> Iterator[list[Reading]]:
-    """Read the counters every ``interval_s`` seconds, ``times`` times, for ``for_s`` seconds, or without end: the first at once.
+    """Read the counters every ``interval_s`` seconds, ``times`` times, for ``for_s`` seconds, or forever: the first at once.
 
-    A sample that cannot be had in time is left out. An interface or a bridge that is gone has no readings until it is back, which is noted;
-    the first one after that has ``gap`` set. Each reading has the switch's whole timeout.
-    Raises UsageError for an interval in which the database's counters do not change, or those of a tunnel or patch port that is named;
-    without names such a port has no counters, which is noted. With ``bursts`` that is so for any interval.
+    A sample that comes too late is left out. An interface or a bridge that is gone has no readings until it returns, which is noted;
+    the first one after that has ``gap`` set. Each reading gets the full timeout of the switch.
+    Raises UsageError for an interval in which the counters in the database, or those of a named tunnel or patch port, do not change;
+    without names such a port has no counters, which is noted. With ``bursts`` this holds for any interval.
     """
     if spec.source == "ovsdb":
         _require_updates(switch, spec.interval_s)
@@ -92,7 +92,7 @@ def link_speeds(switch: Switch, spec: SamplingSpec) -> dict[str, int]:
 
 
 def _due(spec: SamplingSpec, begin: float) -> Iterator[None]:
-    """Wait until the next sample is due, again and again until there have been enough; the first was at ``begin``, on the monotonic clock."""
+    """Wait until each next sample is due, until there have been enough; the first was at ``begin``, on the monotonic clock."""
     sample = 0
     for _ in range(spec.times - 1) if spec.times is not None else numbers_from():
         sample = max(sample + 1, int((time.monotonic() - begin) / spec.interval_s) + 1)
@@ -103,17 +103,17 @@ def _due(spec: SamplingSpec, begin: float) -> Iterator[None]:
 
 
 def _shortest(switch: Switch, spec: SamplingSpec, meter: Meter) -> tuple[float, str]:
-    """The shortest interval that can be had of what is read, in seconds, and why."""
+    """The shortest interval possible for what is read, in seconds, and why."""
     if meter.in_database:
         updated_s = sampling.updated_s(switch)
-        return updated_s, f"the counters of the database change every {updated_s:g} s"
+        return updated_s, f"the counters in the database change every {updated_s:g} s"
     if spec.ports and any(at.is_pushed for at in meter.interfaces):
-        return meter.pushed_s, f"ovs-vswitchd counts for tunnels and patch ports every {meter.pushed_s:g} s only"
+        return meter.pushed_s, f"ovs-vswitchd updates the counters of tunnels and patch ports only every {meter.pushed_s:g} s"
     return sampling.SHORTEST_S, ""
 
 
 def _due_at_pace(switch: Switch, pace: "Pace", meter: Meter, before: float) -> Iterator[None]:
-    """Wait until the next sample is due, without end, at the interval that ``pace`` has by then; the first was at ``before``."""
+    """Wait until each next sample is due, forever, at the current interval of ``pace``; the first was at ``before``."""
     while True:
         interval_s = pace.interval_s
         due = before + interval_s * (int((time.monotonic() - before) / interval_s) + 1)
@@ -122,7 +122,7 @@ def _due_at_pace(switch: Switch, pace: "Pace", meter: Meter, before: float) -> I
             yield
         else:
             switch.rearm()
-            with suppress(OvstoolError):  # what it would have noted is not known just now
+            with suppress(OvstoolError):  # the notes can wait
                 meter.set_interval(pace.interval_s)
 
 
@@ -136,17 +136,17 @@ def _differences(samples: Iterable[list[Reading]], difference: Callable) -> Iter
 
 
 def _require_present(meter: Meter) -> None:
-    """Raise Unreachable when what was to be measured is not there at the end: a script must not take silence for no traffic."""
+    """Raise Unreachable when a port is missing at the end: a script must not mistake silence for no traffic."""
     if absent := meter.absent():
-        raise Unreachable(quote_some(absent), "there was nothing left to read at the end", "ovstool show")
+        raise Unreachable(quote_some(absent), "could no longer be read at the end", "ovstool show")
 
 
 def _require_updates(switch: Switch, interval_s: float) -> None:
-    """Raises UsageError for an interval in which the database's counters may not change at all; notes how exact others are."""
+    """Raises UsageError for an interval in which the counters in the database may not change at all; otherwise notes the accuracy."""
     updated_s = sampling.updated_s(switch)
     if interval_s < updated_s:
-        why = f"the counters of the database change every {updated_s:g} s"
+        why = f"the counters in the database change every {updated_s:g} s"
         raise UsageError(f"--interval {interval_s:g}", why, f"--interval {2 * updated_s:g}, or --source openflow")
     switch.notes.append(
-        f"the counters of the database change every {updated_s:g} s, so these rates may be off by {updated_s / interval_s:.0%}"
+        f"the counters in the database change every {updated_s:g} s, so these rates may be off by {updated_s / interval_s:.0%}"
     )

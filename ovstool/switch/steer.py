@@ -1,7 +1,7 @@
-"""Flows that put traffic into a queue of a port and leave to the switch where it goes; which ones those are is in openflow/steering.py.
+"""Flows that put traffic into a queue of a port without changing where it is forwarded; openflow/steering.py defines them.
 
-NORMAL forwards and learns as before (ovs-actions(7)); set_queue is for whatever port the packet leaves by, and takes effect where that
-port has a queue of this number. A steering flow is never a copy of a flow that outputs to a port, which would go on sending there after
+NORMAL forwards and learns as before (ovs-actions(7)); set_queue applies to whatever port the packet leaves by, and takes effect where that
+port has a queue of this number. A steering flow is never a copy of a flow that outputs to a port, because it would keep sending there after
 the original had changed.
 """
 
@@ -22,7 +22,7 @@ from ovstool.switch.ofctl import OfctlBridge, comparison
 
 _LAST_VLAN = 4095
 _OF_PIPELINES = re.compile(r"x?x?reg\d|metadata|ct_|conj_id|actset_output")
-# Words that ovs-ofctl takes along with a match, where they would make it another flow.
+# Words that ovs-ofctl accepts in a match, but that would make it a different flow.
 _NO_FIELDS = (
     "table", "priority", "cookie", "out_port", "out_group", "idle_timeout", "hard_timeout", "importance", "action", "actions",
     "duration", "n_packets", "n_bytes", "idle_age", "hard_age", *lexer.FLAGS,
@@ -30,7 +30,7 @@ _NO_FIELDS = (
 
 
 class PortOnBridge(NamedTuple):
-    """A port as it was named, its own name, and the bridge that it is on."""
+    """A port: the name that the user gave, its real name, and its bridge."""
 
     named: str
     port: str
@@ -38,14 +38,14 @@ class PortOnBridge(NamedTuple):
 
 
 def ports_on_bridges(reader: lookup.Reader, names: Sequence[str]) -> list[PortOnBridge]:
-    """Where ports are; those that are on no bridge are left out. Raises NotFound, Conflict."""
+    """The bridges of ports; ports on no bridge are left out. Raises NotFound, Conflict."""
     named = lookup.ports(reader, names, ())
     bridges = lookup.bridges_of_ports(reader, [row for _, (row,) in named])
     return [PortOnBridge(name, row["name"], bridges[u]) for name, (row,) in named if (u := str(one(row["_uuid"]))) in bridges]
 
 
 def port_on_bridge(reader: lookup.Reader, name: str) -> PortOnBridge:
-    """Where a port is. Raises NotFound, Conflict."""
+    """The bridge of a port. Raises NotFound, Conflict."""
     found = ports_on_bridges(reader, [name])
     if not found:
         raise NotFound(f"port {quote(name)}", "is on no bridge", "ovstool port list")
@@ -53,10 +53,10 @@ def port_on_bridge(reader: lookup.Reader, name: str) -> PortOnBridge:
 
 
 def steer(switch: Switch, port: str, queue: int, match: str) -> flow.FlowChanges:
-    """Put what matches into a queue of a port wherever NORMAL sends it out there.
+    """Put matching traffic into a queue of a port, wherever NORMAL sends it out of that port.
 
-    Raises NotFound without the port or the queue, UsageError for what is no match of its own or matches everything, Conflict when the
-    match is another flow's, Refused where the flow would change what is forwarded and where to.
+    Raises NotFound without the port or the queue, UsageError for what is not just a match or matches everything, Conflict when another
+    flow has this match, Refused where the flow would change what is forwarded and where to.
     """
     row = lookup.ports(switch, [port], ("qos",))[0].rows[0]
     _require_queue(switch, port, row, queue)
@@ -85,7 +85,7 @@ def steer(switch: Switch, port: str, queue: int, match: str) -> flow.FlowChanges
 
 
 def is_open(switch: Switch, bridge: str, match: str) -> bool:
-    """Whether the flows of a bridge, which nobody is known to own, leave what matches to NORMAL, so that it can be steered."""
+    """Whether the flows of a bridge leave matching traffic to NORMAL, so that it can be steered; the bridge has no known owner."""
     try:
         reached = OfctlBridge.of(switch, bridge)
         reached.require_bundles()
@@ -115,24 +115,24 @@ def unsteer(switch: Switch, port: str, queue: int | None, match: str | None) -> 
 
 
 def clear(switch: Switch, cleared: Sequence[PortOnBridge]) -> set[str]:
-    """Delete the flows that steer into queues of these ports, whose QoS is gone; which ports had some, as they were named.
+    """Delete the flows that steer into queues of these ports, after their QoS was removed; returns the ports that had some, as named.
 
-    What steers where OpenFlow cannot be had stays, and is noted: the QoS is gone all the same.
+    Flows stay, with a note, where OpenFlow is not available: the QoS is removed anyway.
     """
     had = set()
     for bridge, here in _by_bridge(cleared).items():
         owners = {steering.cookie(at.port): at.named for at in here}
         try:
             reached = OfctlBridge.of(switch, bridge)
-            # Mostly there are none, so names of ports, which are more to ask for, are left for later.
+            # Usually there are none, so the names of ports, which cost another request, are read later.
             rows = [row for row in _steering_flows(reached, *_mask_for(owners), with_names=None) if int(row.cookie, 16) in owners]
             ports = reached.port_names() if rows else {}
             if rows:
                 _delete(reached, rows)
         except OvstoolError as error:
             whose = quote_some([at.named for at in here])
-            said = f"{error.what}: {error.why}; flows that steer into queues of {whose}, if any, stay"
-            if said not in switch.notes:  # it is called again for a transaction that others were faster than
+            said = f"{error.what}: {error.why}; any flows that steer into queues of {whose} remain"
+            if said not in switch.notes:  # called again when a transaction is retried
                 switch.notes.append(said)
             continue
         for row in rows:
@@ -142,7 +142,7 @@ def clear(switch: Switch, cleared: Sequence[PortOnBridge]) -> set[str]:
 
 
 def note_lost(switch: Switch, names: Sequence[str]) -> None:
-    """Note the flows that steer into queues that these ports have no more. Says nothing where OpenFlow cannot be had: it is advice."""
+    """Note the flows that steer into queues that these ports no longer have. Advice only: silent where OpenFlow is not available."""
     named = lookup.ports(switch, names, ("qos",))
     queues = dict(zip([port.name for port in named], _queues(switch, [port.rows[0] for port in named]), strict=True))
     for bridge, here in _by_bridge(ports_on_bridges(switch, names)).items():
@@ -154,7 +154,7 @@ def note_lost(switch: Switch, names: Sequence[str]) -> None:
         for row in rows:
             name, queue = owners.get(int(row.cookie, 16)), steering.queue_of(row)
             if name and queue not in queues[name]:
-                evidence = f"a flow steers {row.match} into queue {queue}, which is gone"
+                evidence = f"a flow steers {row.match} into queue {queue}, which no longer exists"
                 remedy = ("ovstool", "qos", "unsteer", name, "--queue", str(queue))
                 switch.found.append(Finding(name, WARNING, "a flow leads to a queue that is not there", evidence, (remedy,)))
 
@@ -166,18 +166,18 @@ def _match_to_steer(bridge: OfctlBridge, match: str, canonical: str, queue: int)
 
 
 def _steering_flows(bridge: OfctlBridge, cookie: int, mask: int = -1, with_names: bool | None = True) -> Iterator[text.FlowRow]:
-    """The steering flows with a cookie, filtered by the switch, which may have very many others."""
+    """The steering flows with a cookie; the switch filters, because it may have very many other flows."""
     match = f"cookie={cookie:#x}/{'-1' if mask == -1 else f'{mask:#x}'}"
     return (row for row in bridge.flows(match, with_names) if steering.queue_of(row) is not None)
 
 
 def _mask_for(owners: Mapping[int, str]) -> tuple[int, int]:
-    """The cookie and the mask with which the switch finds the flows of these cookies, and maybe of other ports."""
+    """A cookie and mask that match the flows with these cookies, and possibly those of other ports."""
     return (next(iter(owners)), -1) if len(owners) == 1 else (steering.COOKIE, steering.MASK)
 
 
 def _delete(bridge: OfctlBridge, rows: Sequence[text.FlowRow]) -> None:
-    # Not in a bundle, which older protocols lack; what is left of half of it goes the next time.
+    # Not in a bundle, which older protocols lack; a rerun deletes what an interrupted deletion left.
     deletions = flow.GivenFlows([steering.deletion(row) for row in rows])
     bridge.change("add-flows", flows=deletions)
 
@@ -190,14 +190,14 @@ def _by_bridge(wanted: Sequence[PortOnBridge]) -> dict[str, list[PortOnBridge]]:
 
 
 def _only_a_match(match: str) -> str:
-    """The match on one line. Raises UsageError when it says something else too, or nothing."""
+    """The match on one line. Raises UsageError when it is empty or contains more than a match."""
     said = lexer.words(match)
     if not said:
         raise UsageError(f"match {quote(match)}", "does not match on anything", "ip,nw_dst=10.0.0.2")
     for word in said:
         if word.name in _NO_FIELDS:
             raise UsageError(
-                f"match {quote(match)}", f"{word.name} is not a match field; table, priority, cookie and actions are ovstool's here"
+                f"match {quote(match)}", f"{word.name} is not a match field; table, priority, cookie and actions are set by ovstool here"
             )
     if any("#" in word.text for word in said if word.name not in lexer.PORT_WORDS):
         raise UsageError(f"match {quote(match)}", "# starts a comment")
@@ -221,9 +221,9 @@ def _queues(switch: Switch, port_rows: Sequence[Row]) -> list[set[int]]:
 
 
 def _require_of_some_packets(port: str, match: str, canonical: str) -> None:
-    """Raises UsageError for a match of all packets that come to table 0."""
+    """Raises UsageError for a match on all packets in table 0."""
     if not canonical:
-        why = "matches everything; traffic that no flow puts into another queue is in queue 0"
+        why = "matches everything; traffic that no flow puts into another queue goes to queue 0 anyway"
         raise UsageError(f"match {quote(match)}", why, f"ovstool qos set {quote(port)} --merge --queue 0:max=RATE")
     for field in filter(_OF_PIPELINES.match, matches.fields(canonical)):
         raise UsageError(f"match {quote(match)}", f"{field} is the same for all packets in table 0")
@@ -238,22 +238,24 @@ def _require_same_owner(switch: Switch, wanted: steering.MatchToSteer, old: Sequ
         name = names.get(int(other.cookie, 16))
         whose = f"port {quote(name)}" if name else "a port that is gone"
         hint = f"ovstool qos unsteer {quote(name)}" if name else f"ovstool flow del {quote(bridge)} cookie={other.cookie}/-1"
-        raise Conflict(wanted.what, f"is steered for {whose}, by a flow that is for all ports ({wanted.shown(other)})", hint)
+        raise Conflict(wanted.what, f"is already steered for {whose}, by a flow that applies to all ports ({wanted.shown(other)})", hint)
 
 
 def _require_no_owner(bridge: Row, queue: int) -> None:
-    """Raises Refused when the flows of a bridge are somebody's."""
+    """Raises Refused when somebody else manages the flows of a bridge."""
     what = f"bridge {quote(bridge['name'])}"
     if many(bridge["controller"]):
         raise Refused(
-            what, "a controller manages its flows, and would not know this flow or keep it", f"set_queue:{queue} in the controller's flows"
+            what,
+            "a controller manages its flows, and would not know about this one or keep it",
+            f"set_queue:{queue} in the controller's flows",
         )
     if one(bridge["fail_mode"]) == "secure":
         raise Refused(what, "its fail_mode is secure: it forwards only what its flows say", steering.hint(queue))
 
 
 def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) -> None:
-    """Note which other ports have a queue of this number, because set_queue is for them too; it also goes through patch ports."""
+    """Note which other ports have a queue of this number, because set_queue applies to them too, also beyond patch ports."""
     shaped, qos_rows, patches = switch.read_all(
         [
             lookup.ports_with_qos(("_uuid", "name", "qos")),
@@ -267,34 +269,34 @@ def _note_other_ports(switch: Switch, bridge: Row, port_row: Row, queue: int) ->
     names = sorted(row["name"] for row in others if patches or one(row["_uuid"]) in here)
     if names:
         switch.notes.append(
-            f"{quote_some(names)} {'has' if len(names) == 1 else 'have'} a queue {queue} too, which what matches and leaves there goes through; "
-            "try: a number of its own"
+            f"{quote_some(names)} also {'has' if len(names) == 1 else 'have'} a queue {queue}, and matching traffic that leaves there uses it; "
+            "try: a queue number that only this port has"
         )
 
 
 def _note_no_tag(switch: Switch, bridge: Row, port_row: Row, wanted: steering.MatchToSteer) -> None:
-    """Note a match on a VLAN tag that no packet comes in with: an access port takes in packets without one alone (input_vid_is_valid)."""
+    """Note a match on a VLAN tag that no packet arrives with: an access port accepts only untagged packets (input_vid_is_valid)."""
     fields = matches.fields(wanted.canonical)
     vid = units.whole_number(fields.get("dl_vlan", ""), 1, _LAST_VLAN)
     if vid is None:
         return
     here = many(bridge["ports"])
     rows = switch.read(Query("Port", [], ("_uuid", "name", "tag", "trunks", "vlan_mode")))
-    # NORMAL sends nothing back to where it came from; the local port takes in all tags, and that this machine sends some is rare.
+    # NORMAL never sends a packet back out of its input port; the local port accepts all tags, but this machine rarely sends any.
     others = [row for row in rows if one(row["_uuid"]) in here and row["name"] not in (port_row["name"], bridge["name"])]
     if in_port := fields.get("in_port"):
         others = [row for row in rows if row["name"] == wanted.port_names.get(in_port, in_port)] or others
     if not any(_takes_in(row, vid) for row in others):
         evidence = (
-            f"dl_vlan={vid} is the tag that a packet comes in with, and no other port takes in packets with that one; those of access ports "
-            f"have none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
+            f"dl_vlan={vid} matches the tag that a packet arrives with, and no other port accepts packets with that tag; packets from access ports "
+            f"have no tag yet: leave dl_vlan out to match all VLANs, or use in_port=PORT to match one access port"
         )
         remedy = ("ovstool", "qos", "unsteer", str(port_row["name"]), "--queue", str(wanted.queue), "--match", wanted.match)
         switch.found.append(Finding(str(port_row["name"]), WARNING, "no packet matches this", evidence, (remedy,)))
 
 
 def _takes_in(port: Row, vid: int) -> bool:
-    """Whether a port takes in packets with a tag of this VLAN (bridge.c, port_configure; ofproto-dpif-xlate.c, input_vid_is_valid)."""
+    """Whether a port accepts packets tagged with this VLAN (bridge.c, port_configure; ofproto-dpif-xlate.c, input_vid_is_valid)."""
     tag, trunks, mode = one(port["tag"]), many(port["trunks"]), one(port["vlan_mode"])
     mode = mode or ("trunk" if tag is None else "access")
     return mode != "access" and (not trunks or vid in trunks or (mode.startswith("native") and vid == tag))

@@ -14,7 +14,7 @@ _PORT = ("name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fak
 _INTERFACE = (
     "name", "type", "ofport", "admin_state", "link_state", "options", "error", "ingress_policing_rate", "ingress_policing_kpkts_rate",
 )  # fmt: skip
-_NO_VERSIONS = (None, "", "<unknown>")  # the last of a datapath that does not tell its version, as Linux's own
+_NO_VERSIONS = (None, "", "<unknown>")  # <unknown>: a datapath that does not report its version, such as Linux's own
 _QOS = ("type", "other_config", "queues")
 _CONTROLLER = ("target", "is_connected")
 _SFLOW = ("agent", "targets", "external_ids")
@@ -91,13 +91,13 @@ def _port(row: Row, rows: _Rows) -> dict:
 
 
 def _qos(row: Row) -> dict:
-    from ovstool.switch import qos  # most switches have none
+    from ovstool.switch import qos  # not needed on most switches
 
     return {"type": row["type"], "max_rate": qos.max_rate(row), "queues": len(mapping(row["queues"]))}
 
 
 def _sorted(rows: dict[str, Row], references: Json, column: str) -> list[Row]:
-    """The rows that are referred to and there, in the order of a column."""
+    """The referenced rows that exist, sorted by a column."""
     found = [rows[u] for u in many(references) if u in rows]
     return sorted(found, key=itemgetter(column)) if len(found) > 1 else found
 

@@ -1,4 +1,4 @@
-"""Which Open vSwitch a switch is, as far as rules depend on it."""
+"""The version of Open vSwitch on a switch, for rules that depend on it."""
 
 import re
 
@@ -9,29 +9,29 @@ from ovstool.switch import Switch
 
 Version = tuple[int, int]
 
-NEWEST = (4, 0)  # whose options of ports and keys of QoS ovstool knows; a later one may read more
+NEWEST = (4, 0)  # the newest whose port options and QoS keys ovstool knows; a later one may read more
 
 QUERY = Query("Open_vSwitch", [], ("ovs_version", "other_config"))
 
 
 def stored(rows: list[Row]) -> Version | None:
-    """What the database says, where ovs-ctl has written it (``ovs-ctl(8)``); None for nothing, and for what is no version."""
+    """The version in the database, if ovs-ctl has written one (``ovs-ctl(8)``); None for nothing, or for anything but a version."""
     found = re.match(r"([0-9]{1,3})\.([0-9]{1,3})(?![0-9])", str(one(rows[0]["ovs_version"]) or "")) if rows else None
     return (int(found[1]), int(found[2])) if found else None
 
 
 def is_unknown(rows: list[Row]) -> bool:
-    """Whether the database says that it is a later one than ovstool knows."""
+    """Whether the database has a later version than ovstool knows."""
     return (stored(rows) or NEWEST) > NEWEST
 
 
 def is_older(version: Version | None, major: int, minor: int) -> bool:
-    """Whether a version comes before another; False where it is not known."""
+    """Whether a version is older than another; False if unknown."""
     return version is not None and version < (major, minor)
 
 
 def running(switch: Switch) -> Version | None:
-    """What ovs-vswitchd itself says, for which a program is run; None when it cannot be asked."""
+    """The version that ovs-vswitchd itself reports, through ovs-appctl; None when it cannot be asked."""
     try:
         shown = switch.appctl("version").stdout
     except OvstoolError:

@@ -163,7 +163,7 @@ def test_of_the_time_allowed_no_more_than_5_seconds_or_half(place, clock, timeou
                 (reading,) = meter.read()
             assert reading.counters == expected if source == "auto" else reading.counters["rx_packets"] == expected
         switch.close()
-    assert switch.notes == ["bridge br0: no answer in time; these counters are the database's, up to 5 s old"]
+    assert switch.notes == ["bridge br0: no answer in time; these counters are from the database, up to 5 s old"]
 
 
 def test_the_counters_of_the_database_are_for_longer_intervals(place):
@@ -172,10 +172,10 @@ def test_the_counters_of_the_database_are_for_longer_intervals(place):
         assert (reading.counters, reading.duration_s) == (STORED, None)
         assert abs(reading.time - time.time()) < 300
         (note,) = switch.notes
-        assert note.endswith("; these counters are the database's, up to 5 s old")
+        assert note.endswith("; these counters are from the database, up to 5 s old")
     with metering(place, interval_s=4.999) as (meter, switch), pytest.raises(Unreachable) as failure:
         meter.read()
-    assert failure.value.why.endswith("; the counters of the database are too old for this interval")
+    assert failure.value.why.endswith("; the counters in the database are too old for this interval")
     assert (failure.value.hint, switch.notes) == ("--source ovsdb --interval 10", [])
     for spec in ({"queues": True}, {"source": "openflow"}):
         with metering(place, **spec) as (meter, _), pytest.raises(Unreachable) as failure:

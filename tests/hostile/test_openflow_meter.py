@@ -18,7 +18,7 @@ from ovstool.errors import UsageError
 from ovstool.switch import Switch
 from ovstool.switch.sampling import Meter, SamplingSpec
 
-WHY = "ovs-vswitchd counts for tunnels and patch ports every {} s only"
+WHY = "ovs-vswitchd updates the counters of tunnels and patch ports only every {} s"
 S = 20  # guards against what hangs
 
 
@@ -107,8 +107,8 @@ def counted_at_last(meter: Meter, expected: dict) -> None:
         (("vx0",), {"interval_s": 0.1, "source": "ovsdb"}, "0.5", None),
         (("vx0", "pa0"), {"interval_s": 1}, "0.5", "pa0, vx0: {}, so these rates may be off by 50%"),
         (("vx0", "eth1"), {"interval_s": 0.5}, "0.5", "vx0: {}, so these rates may be off by 100%"),
-        ((), {"interval_s": 0.4}, "0.5", "pa0, vx0: null, as {}; try: --rate --interval 1"),
-        ((), {"interval_s": 60, "bursts": True}, "0.5", "pa0, vx0: null, as {}; try: --rate --interval 1"),
+        ((), {"interval_s": 0.4}, "0.5", "pa0, vx0: null, because {}; try: --rate --interval 1"),
+        ((), {"interval_s": 60, "bursts": True}, "0.5", "pa0, vx0: null, because {}; try: --rate --interval 1"),
         ((), {"interval_s": 4, "bridge": "br0"}, "0.5", "pa0, vx0: {}, so these rates may be off by 12%"),
     ],
 )
@@ -138,7 +138,7 @@ def test_how_often_ovs_vswitchd_counts_for_tunnels(ports, settings, every):
     transact(ports, {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"other_config": ["map", list(settings.items())]}})
     with metering(ports, interval_s=0.05) as (meter, switch):
         meter.set_interval(meter._spec.interval_s)
-        assert switch.notes == [f"pa0, vx0: null, as {WHY.format(every)}; try: --rate --interval {2 * float(every):g}"]
+        assert switch.notes == [f"pa0, vx0: null, because {WHY.format(every)}; try: --rate --interval {2 * float(every):g}"]
 
 
 def test_what_tunnels_count_is_left_out_of_intervals_that_are_too_short(ports):
@@ -163,7 +163,7 @@ def test_readings_are_in_the_order_of_the_names(ports):
 def test_a_port_with_another_number_goes_and_comes_back(ports):
     with peer(ports, counting(1, 2, 5)), metering(ports, "eth1", "eth3", interval_s=0.01) as (meter, switch):
         assert counted(meter.read()) == {"eth1": 1} and meter.absent() == ["eth3"]
-        assert switch.notes == ["eth3: gone, or not open; waiting for it"]
+        assert switch.notes == ["eth3: gone or not open; waiting for it"]
         transact(ports, interface("eth1", ofport=5))
         counted_at_last(meter, {"eth1": 5})
         transact(ports, interface("eth3", ofport=2))
@@ -172,7 +172,7 @@ def test_a_port_with_another_number_goes_and_comes_back(ports):
         assert [reading.gap for reading in meter.read_again()] == [False, False]
         transact(ports, interface("eth1", ofport=-1))
         counted_at_last(meter, {"eth3": 2})
-        assert switch.notes[2:] == ["eth1: gone, or not open; waiting for it"] and meter.absent() == ["eth1"]
+        assert switch.notes[2:] == ["eth1: gone or not open; waiting for it"] and meter.absent() == ["eth1"]
 
 
 def test_a_port_that_is_deleted_is_not_read_under_its_number(ports):
@@ -180,7 +180,7 @@ def test_a_port_that_is_deleted_is_not_read_under_its_number(ports):
         assert counted(meter.read()) == {"eth1": 1, "vx0": 3}
         transact(ports, {"op": "update", "table": "Bridge", "where": [["name", "==", "br0"]], "row": {"ports": ["set", []]}})
         counted_at_last(meter, {})
-        assert meter.absent() == ["eth1", "vx0"] and switch.notes == ["eth1, vx0: gone, or not open; waiting for it"]
+        assert meter.absent() == ["eth1", "vx0"] and switch.notes == ["eth1, vx0: gone or not open; waiting for it"]
 
 
 def test_ports_that_come_are_read_where_none_is_named(ports):

@@ -144,10 +144,10 @@ def test_steering_flows_are_ours(br1):
     assert br1.run("port add br1 p1")[0] == 0
     assert br1.run("qos set p1 --max-rate 10mbit --queue 1:max=5mbit")[0] == 0
     assert br1.run("qos steer p1 --queue 1 --match ip,nw_dst=10.0.0.1")[0] == 0
-    ours = "br1: ovs-vswitchd deletes its 1 flow with this change, of which 1 is of 'qos steer'"
+    ours = "br1: ovs-vswitchd deletes its 1 flow with this change, 1 of them from 'qos steer'"
     assert f"note: {ours}\n" in br1.run("bridge set br1 --fail-mode secure -n")[2]
     br1.ofctl("add-flow", "priority=5,ip,actions=drop")
-    both = "bridge br1: ovs-vswitchd deletes its 2 flows with this change, of which 1 is of 'qos steer'; try: --force"
+    both = "bridge br1: ovs-vswitchd deletes its 2 flows with this change, 1 of them from 'qos steer'; try: --force"
     assert br1.run("bridge set br1 --fail-mode secure") == (CONFLICT, "", f"ovstool: {both}\n")
     br1.ofctl("del-flows", "ip,nw_dst=0.0.0.0/0")
     assert br1.run("bridge set br1 --fail-mode secure")[:2] == (0, "br1: updated\n")

@@ -148,7 +148,7 @@ def test_a_port_of_dpdk(switch, ovstool, paste):
     ovstool("qos set dpdk0 --max-rate 80mbit --no-wait")
     rows = {row["problem"]: row for row in ovstool("qos check dpdk0 -f json").json}
     row = rows["QoS type not supported by this interface"]
-    assert "egress-policer and trtcm-policer alone" in row["evidence"] and row["severity"] == "error"
+    assert "supports only egress-policer and trtcm-policer" in row["evidence"] and row["severity"] == "error"
     paste(f"{row['remedy']} --no-wait")
     assert switch.vsctl("--bare --columns=type,other_config list qos").split() == ["egress-policer", "cbs=2101500", "cir=10000000"]
     ovstool("qos set dpdk0 --type egress-policer --other-config cir=10000000 --other-config cbs=100 --no-wait")
@@ -493,7 +493,7 @@ def test_a_tc_that_fails_is_noted(switch, ovstool, programs, status, errors, sai
     for noun in ("qos", "police"):
         result = ovstool(f"{noun} check eth1 -f json", **programs.environ)
         notes = [line for line in result.stderr.splitlines() if "dummy datapath" not in line]
-        assert notes == ([f"ovstool: note: {said}; what tc has is not known"] if said else [])
+        assert notes == ([f"ovstool: note: {said}; what tc has installed is not known"] if said else [])
 
 
 def test_notes_of_what_cannot_be_found_wrong(switch, ovstool):
@@ -501,9 +501,9 @@ def test_notes_of_what_cannot_be_found_wrong(switch, ovstool):
     ovstool("qos set eth1 --max-rate 10mbit")
     switch.vsctl("set interface eth1 ingress_policing_rate=10000 ingress_policing_burst=2112")
     notes = {
-        "qos check": ["eth1: the dummy datapath puts no QoS into effect; only the configuration was checked"],
+        "qos check": ["eth1: the dummy datapath does not apply QoS; only the configuration was checked"],
         "qos check eth1 eth2": [
-            "eth1: the dummy datapath puts no QoS into effect; only the configuration was checked", "eth2: has no QoS",
+            "eth1: the dummy datapath does not apply QoS; only the configuration was checked", "eth2: has no QoS",
         ],
         "qos check eth2": ["eth2: has no QoS"],
         "police check": ["eth1: the dummy datapath polices nothing; only the configuration was checked"],
@@ -520,8 +520,8 @@ def test_notes_of_what_cannot_be_found_wrong(switch, ovstool):
     [
         ("5000", None),
         ("5001", "counters in the database are up to 5.001 s old; 'ovstool stats' has live ones"),
-        ("4999", "stats-update-interval is '4999', which ovs-vswitchd takes as 5000 ms"),
-        ("soon", "stats-update-interval is 'soon', which ovs-vswitchd takes as 5000 ms"),
+        ("4999", "stats-update-interval is '4999', which ovs-vswitchd treats as 5000 ms"),
+        ("soon", "stats-update-interval is 'soon', which ovs-vswitchd treats as 5000 ms"),
     ],
 )
 def test_how_often_counters_are_written(switch, ovstool, value, evidence):

@@ -194,7 +194,7 @@ def test_a_bridge_with_very_many_ways_to_queues(switch, tmp_path):
         with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, ThreadPoolExecutor() as pool:
             found = queue_flows.QueueFlowQuery(asked, pool, ["br0"]).of("br0")
             assert [found is not None, len(found.named["7"]) if found else 256 * 512] == [known, 256 * 512]
-            said = "bridge br0: more than 262144 ways from flows to ports by a queue; which flows lead to queues is not known"
+            said = "bridge br0: too many paths from flows through queues to ports (more than 262144); which flows lead to queues is not known"
             assert asked.notes == ([] if known else [said])
 
 
@@ -247,7 +247,7 @@ def test_limits_with_what_is_observed(asked, running, programs):
     assert policing_state.observed(asked, ["eth1"]) == [] and programs.called == []
     programs.stand_in("tc", errors="boo", status=1)
     assert policing_state.observed(asked, ["eth8"]) == [limited[1]._replace(interface=counted, tc=["tc"])]
-    assert asked.notes == ["tc: boo; what tc has is not known"]
+    assert asked.notes == ["tc: boo; what tc has installed is not known"]
 
 
 def test_limits_of_ports_without_qos_and_of_a_switch_that_offloads(asked, running):
@@ -294,7 +294,7 @@ def test_rows_that_nothing_refers_to_are_counted_and_three_of_them_named(switch)
         of_qos, of_queue = shaping.check(asked, [])
         assert shaping.check(asked, ["eth1"]) == [] and asked.notes == ["eth1: has no QoS"]
     one = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    assert re.fullmatch(f"4 of table QoS: {one}, {one}, {one} and 1 more", of_qos.evidence)
-    assert re.fullmatch(f"3 of table Queue: {one}, {one}, {one}", of_queue.evidence)
+    assert re.fullmatch(f"4 rows in table QoS: {one}, {one}, {one} and 1 more", of_qos.evidence)
+    assert re.fullmatch(f"3 rows in table Queue: {one}, {one}, {one}", of_queue.evidence)
     for finding in (of_qos, of_queue):
         assert finding._replace(evidence="") == Finding(None, "warning", "rows that nothing refers to", "", (("ovstool", "qos", "gc"),))

@@ -39,7 +39,7 @@ def test_what_is_set_is_looked_at_at_once(switch, ovstool):
     """All that 'check' would find in the database is noted, and nothing that needs a look at flows or at tc."""
     assert notes(ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1:max=5mbit")) == []  # to which no flow leads yet
     (said,) = notes(ovstool("police set eth1 --rate 10mbit --burst 8kbit"))
-    assert said.startswith("eth1: burst under the MTU: the burst is 8 kbit, and a frame has up to 1500 bytes")
+    assert said.startswith("eth1: burst under the MTU: the burst is 8 kbit, and a larger frame never passes; frames can have 1500 bytes")
     assert said.endswith("; try: ovstool police set eth1 --rate 10mbit")
     assert notes(ovstool("police set eth1 --rate 10mbit --burst 8kbit")) == [said]  # unchanged, and as wrong as before
     database = f"--db {switch.box.db}"
@@ -49,14 +49,14 @@ def test_what_is_set_is_looked_at_at_once(switch, ovstool):
         assert ovstool(f"police set eth1 --rate 10mbit --burst 8kbit {quiet}").stderr == ""
     assert [row["problem"] for row in ovstool("police check -f json").json] == ["burst under the MTU"]
     assert notes(ovstool(shlex.split(said.partition("; try: ovstool ")[2]))) == []
-    sums = "eth1: sum of min rates above the max rate: the queues are promised 13 Mbit/s of 10 Mbit/s; try: ovstool qos set eth1 --merge"
+    sums = "eth1: sum of min rates above the max rate: the queues are guaranteed 13 Mbit/s in total, and the port has 10 Mbit/s; try: ovstool qos set eth1 --merge"
     (said,) = notes(ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit"))
     assert said == f"{sums} --queue 0:min=5.384mbit --queue 1:min=4.615mbit"
     (said,) = notes(ovstool("qos set eth2 --max-rate 10mbit --queue 2:max=5mbit"))
     assert said.startswith("eth2: no queue 0 for unclassified traffic: ") and "min rate of 12 kbit/s" in said
     assert notes(ovstool("qos steer eth2 --queue 2 --match ip,nw_dst=10.0.0.2")) == []  # errors alone are told again
     (said,) = notes(ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 2:max=80001bit"))
-    assert said == "queue 2: max 80.001kbit: ovs-vswitchd takes whole bytes, 80kbit"
+    assert said == "queue 2: max 80.001kbit: ovs-vswitchd uses whole bytes, 80kbit"
 
 
 def test_ports_that_can_have_none(switch, ovstool):

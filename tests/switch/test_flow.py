@@ -169,7 +169,7 @@ def test_protocols_without_bundles(switch, ovstool, unmoved, protocols):
     result = ovstool(["flow", "diff", "br0", "--file", file(switch, "priority=3,ip actions=mod_nw_src:1.2.3.4")])
     assert (result.stdout, result.code) == ("- priority=0 actions=NORMAL\n", 1)
     assert len(ovstool("flow list br0 -f json").json) == 2
-    note = f"ovstool: note: left out: flags of flows, such as send_flow_rem, which {protocols} does not tell\n"
+    note = f"ovstool: note: left out: flags of flows, such as send_flow_rem, which {protocols} does not report\n"
     assert ovstool("flow list br0 -f flows").stderr == note
     assert ovstool("flow del br0 ip").stdout == "ip: deleted\n"
 

@@ -212,13 +212,13 @@ def test_listed_by_number_and_by_name(br0):
     ("command", "code", "said"),
     [
         ("list br0 table=3 --table 4", 2, "--table 4: the match names a table too"),
-        ("list br0 -- -", 2, "match -: does not match on anything; try: no MATCH at all for all flows"),
-        ("del br0 ,", 2, "match ,: does not match on anything; try: no MATCH at all for all flows"),
-        ("del br0 eth", 2, "match eth: matches all flows; try: no MATCH at all for all flows"),
+        ("list br0 -- -", 2, "match -: does not match on anything; try: no MATCH, for all flows"),
+        ("del br0 ,", 2, "match ,: does not match on anything; try: no MATCH, for all flows"),
+        ("del br0 eth", 2, "match eth: matches all flows; try: no MATCH, for all flows"),
         ("del br0 tcp_dst=80", 2, 'match tcp_dst=80: tp_dst=80 would be taken as "": a field needs its protocol, such as tcp '
          "(ovs-fields(7)); try: tcp,tcp_dst=80"),
         ("del br0 ip,ip,nw_dst=10.0.0.1,nw_dst=10.0.0.2", 2, "match ip,ip,nw_dst=10.0.0.1,nw_dst=10.0.0.2: sets one field twice, "
-         "of which ovs-ofctl uses the last"),
+         "and ovs-ofctl uses the last value"),
         ("add br0 table=1,tcp_dst=80,actions=drop", 2, 'flow table=1,tcp_dst=80,actions=drop: tp_dst=80 would be taken as "": a field needs '
          "its protocol, such as tcp (ovs-fields(7)); try: tcp,tcp_dst=80"),
         ("add br0 ip,actions=drop nonsense", 2, "flow nonsense: must specify an action"),
@@ -243,7 +243,7 @@ def test_a_bridge_whose_openflow_has_no_bundles(br0):
     br0.switch.vsctl("set bridge br0 protocols=OpenFlow10,OpenFlow12")
     try:
         said = (
-            "bridge br0: all flows or none needs OpenFlow 1.3 or newer, and its protocols are OpenFlow10, OpenFlow12; "
+            "bridge br0: changing all flows or none needs OpenFlow 1.3 or newer, and its protocols are OpenFlow10, OpenFlow12; "
             "try: ovstool bridge set br0 --protocols OpenFlow10,OpenFlow12,OpenFlow14"
         )
         code, printed, error = br0.run("add br0 ip,actions=drop")

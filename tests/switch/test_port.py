@@ -131,7 +131,7 @@ def test_a_type_that_is_not_there(switch, ovstool):
     before = switch.dump()
     result = ovstool("port add br0 g1 --type gree")
     assert (result.code, result.stdout, switch.dump()) == (6, "", before)
-    assert "this Open vSwitch has no type gree; it has " in result.stderr and result.stderr.endswith("; try: --type gre\n")
+    assert "this Open vSwitch does not support type gree; it supports " in result.stderr and result.stderr.endswith("; try: --type gre\n")
     assert ovstool("port set eth1 --type nosuch").code == 6
     assert switch.dump() == before
     switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
@@ -292,9 +292,9 @@ def test_a_port_is_what_it_is_called(switch, ovstool, refused):
         ("add br0 p1 --peer p2 --option a=b", "patch has no option a; it has peer"),
         ("add br0 v1 --type vxlan", "vxlan needs the option remote_ip; try: --remote-ip IP"),
         ("add br0 v1 --type vxlan --option remote_ipp=192.0.2.7", "; try: --option remote_ip=..."),
-        ("add br0 v1 --type vxlan --remote-ip host1", "option remote_ip is the address of one host or flow, not host1"),
-        ("add br0 v1 --type geneve --remote-ip 192.0.2.7 --key 16777216", "option key is a number of 24 bits or flow, not 16777216"),
-        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 4294967296", "a number of 32 bits"),
+        ("add br0 v1 --type vxlan --remote-ip host1", "option remote_ip must be a unicast address or flow, not host1"),
+        ("add br0 v1 --type geneve --remote-ip 192.0.2.7 --key 16777216", "option key must be a 24-bit number or flow, not 16777216"),
+        ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 4294967296", "a 32-bit number"),
         ("add br0 v1 --type gre --remote-ip 192.0.2.7 --key 010", "not 010; try: no leading zero, which would mean octal"),
         ("add br0 v1 --type gre --remote-ip 192.0.2.7 --option dst_port=5", "gre has no option dst_port"),
         ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option local_ip=flow", "local_ip=flow works only with remote_ip=flow"),
@@ -302,14 +302,14 @@ def test_a_port_is_what_it_is_called(switch, ovstool, refused):
         ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --option packet_type=legacy_l3", "try: --option exts=gpe"),
         ("add br0 v1 --type vxlan --remote-ip 192.0.2.7 --key 1 --option in_key=2 --option out_key=3", "take precedence over key"),
         ("add br0 v1 --type erspan --remote-ip 192.0.2.7", "needs the option erspan_ver"),
-        ("add br0 v1 --type erspan --remote-ip 192.0.2.7 --option erspan_ver=1 --option erspan_dir=1", "is of ERSPAN version 2"),
-        ("set eth1 --remote-ip 192.0.2.7", "goes with a tunnel; try: --type vxlan or geneve or gre"),
+        ("add br0 v1 --type erspan --remote-ip 192.0.2.7 --option erspan_ver=1 --option erspan_dir=1", "belongs to ERSPAN version 2"),
+        ("set eth1 --remote-ip 192.0.2.7", "is only for tunnels; try: --type vxlan or geneve or gre"),
         ("set eth1 --type vxlan", "needs the option remote_ip"),
         ("set there --unset options:remote_ip", "needs the option remote_ip"),
         ("set there --unset type", "try: --unset options:dst_port --unset options:remote_ip"),
         ("set there --type gre", "gre has no option dst_port, which the port has; try: --unset options:dst_port"),
-        ("set there --type system --unset options --option key=5", "option key goes with a tunnel"),
-        ("set there --option ttl=0", "option ttl is 1 to 255 or inherit, not 0"),
+        ("set there --type system --unset options --option key=5", "option key is only for tunnels"),
+        ("set there --option ttl=0", "option ttl must be 1 to 255 or inherit, not 0"),
         ("set eth1 --option a=1 --option a=2", "given twice with different values"),
     ],
 )
@@ -325,8 +325,8 @@ def test_what_open_vswitch_would_ignore_or_refuse(there, command, said):
     ("command", "code", "said"),
     [
         # One that is there already is held against its type first: what it could not be is no conflict.
-        ("add br0 there --type vxlan --remote-ip host1", 2, "option remote_ip is the address of one host or flow, not host1"),
-        ("add br0 there --type vxlan --option ttl=0", 2, "option ttl is 1 to 255 or inherit, not 0"),
+        ("add br0 there --type vxlan --remote-ip host1", 2, "option remote_ip must be a unicast address or flow, not host1"),
+        ("add br0 there --type vxlan --option ttl=0", 2, "option ttl must be 1 to 255 or inherit, not 0"),
         ("add br0 eth1 --remote-ip 192.0.2.7", 4, "exists and differs in options; try: ovstool port set eth1, with these options"),
         ("add br0 there --type vxlan --option zz=1", 4, "exists and differs in options; try: ovstool port set there, with these options"),
         ("add br0 there --type gre", 4, "exists and differs in type; try: ovstool port set there, with these options"),

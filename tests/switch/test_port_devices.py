@@ -120,7 +120,7 @@ def test_the_mtu_that_a_device_takes(forwarding, ours):
     assert ours("port add br0 in0 --type internal --mtu 1280").stdout == "in0: created\n"
     assert mtu("in0") == ("1280", "1280")
     result = ours("port set in0 --mtu 65530")
-    said = "in0 stays at MTU 1280 (65530 was asked for); see the log of ovs-vswitchd"
+    said = "in0 stays at MTU 1280 (65530 was requested); see the log of ovs-vswitchd"
     assert (result.code, result.stdout, result.stderr) == (REFUSED, "", f"ovstool: ovs-vswitchd: {said}\n")
     assert "failed to set MTU for network device in0" in (forwarding.box.directory / "ovs-vswitchd.log").read_text()
     assert ours("port set in0 --mtu 65530 --no-wait").stdout == "in0: unchanged\n"
@@ -177,10 +177,10 @@ def test_the_name_of_a_device_is_not_cut(forwarding, ours):
         result = ours(f"port add br0 {name} {words}")
         assert (result.code, result.stdout) == (USAGE if "bond" not in words else CONFLICT, ""), words
     result = ours("port add br0 bond0 --bond eth7,abcdefghijklmnop")
-    assert result.code == USAGE and "so this would be abcdefghijklmno" in result.stderr
+    assert result.code == USAGE and "so this would become abcdefghijklmno" in result.stderr
     assert ours("port add br0 abcdefghijklmno --type internal").stderr == ""
     result = ours("port add br0 abcdefghijklmnop --type vxlan --remote-ip 192.0.2.7")
-    assert result.stdout == "abcdefghijklmnop: created\n" and "know it as abcdefghijklmno, its first 15 bytes" in result.stderr
+    assert result.stdout == "abcdefghijklmnop: created\n" and "call it abcdefghijklmno, its first 15 bytes" in result.stderr
     assert "(abcdefghijklmno)" in forwarding.tool("ovs-ofctl", "show", "br0")
 
 
@@ -203,11 +203,11 @@ def test_a_device_that_is_not_there(forwarding, ours):
 def test_options_of_a_device_are_noted(ours):
     result = ours("port add br0 in1 --type internal --option a=b")
     remedy = "ovstool port set in1 --unset options:a"
-    said = "ovstool: note: in1: Open vSwitch ignores its options: a port of type internal has none: a; try: "
+    said = "ovstool: note: in1: Open vSwitch ignores its options: a port of type internal has no options: a; try: "
     assert (result.stdout, result.stderr) == ("in1: created\n", f"{said}{remedy}\n")
     assert ours(remedy.removeprefix("ovstool ")).stderr == ""
     assert ours("port set in1 --external-id a=b").stderr == ""
-    assert "goes with a tunnel; try: --type vxlan or geneve or gre" in ours("port set in1 --remote-ip 192.0.2.1").stderr
+    assert "is only for tunnels; try: --type vxlan or geneve or gre" in ours("port set in1 --remote-ip 192.0.2.1").stderr
 
 
 def test_two_tunnels_that_are_one(forwarding, ours):
@@ -217,7 +217,7 @@ def test_two_tunnels_that_are_one(forwarding, ours):
         options = [word for key, value in same.items() for word in ("--option", f"{key}={value}")]
         result = ours(["port", "add", "br0", "vx2", *tunnel.split(), *options])
         assert (result.code, result.stdout) == (CONFLICT, ""), same
-        assert "vx1 is a vxlan tunnel with the same addresses, key and port already" in result.stderr
+        assert "vx1 is already a vxlan tunnel with the same addresses, key and port" in result.stderr
         assert installed(forwarding, {"vx2": ("vxlan", {"remote_ip": "192.0.2.7"} | same)}) == {"vx2": None}  # ovs-vswitchd has it so too
     for number, other in enumerate(("", "--key 6", "--key flow", "--key 5 --option dst_port=4790", "--key 5 --option local_ip=192.0.2.1")):
         assert ours(f"port add br0 vx{number + 3} {tunnel} {other}").code == 0, other
@@ -229,7 +229,7 @@ def test_two_tunnels_that_are_one(forwarding, ours):
 def test_types_that_are_not_there(forwarding, ours):
     result = ours("port add br0 g1 --type gree --remote-ip 192.0.2.7")
     assert (result.code, result.stdout) == (REFUSED, "")
-    assert result.stderr.startswith("ovstool: port g1: this Open vSwitch has no type gree; it has ") and result.stderr.endswith(
+    assert result.stderr.startswith("ovstool: port g1: this Open vSwitch does not support type gree; it supports ") and result.stderr.endswith(
         "; try: --type gre\n"
     )
     types = re.findall(r"[\w-]+", forwarding.vsctl("get Open_vSwitch . iface_types"))

@@ -69,7 +69,7 @@ def test_ports_that_fit(txn, before, after, asked):
     assert found == (port_modes.of_options("eth1", "internal", ["a"]) if asked == {"a": "b"} else [])
 
 
-NO_TYPE = "this Open vSwitch has no type {}; it has gre, internal, patch, system, vxlan"
+NO_TYPE = "this Open vSwitch does not support type {}; it supports gre, internal, patch, system, vxlan"
 LONG = "a-name-of-16-byt"
 LOCAL = "the local port of a bridge is internal, whatever its type says"
 
@@ -82,17 +82,17 @@ LOCAL = "the local port of a bridge is internal, whatever its type says"
         (None, row("x", "tap"), {}, Refused, "port x: " + NO_TYPE.format("tap")),
         (row("x"), row("x", "tap"), {}, Refused, "port x: " + NO_TYPE.format("tap")),
         (None, row("g1", "gre", remote_ip="192.0.2.1"), {"remote_ip": "192.0.2.1"}, Conflict,
-         "port g1: t0 is a gre tunnel with the same addresses, key and port already; try: another --key or --remote-ip"),
+         "port g1: t0 is already a gre tunnel with the same addresses, key and port; try: another --key or --remote-ip"),
         (row("g1", "gre", **GRE), row("g1", "gre", remote_ip="192.0.2.1"), {"remote_ip": "192.0.2.1"}, Conflict,
-         "port g1: t0 is a gre tunnel with the same addresses, key and port already; try: another --key or --remote-ip"),
+         "port g1: t0 is already a gre tunnel with the same addresses, key and port; try: another --key or --remote-ip"),
         (None, row("g1", "gre"), {}, UsageError, "port g1: gre needs the option remote_ip; try: --remote-ip IP"),
-        (None, row("g1", "gre", **GRE, ttl="0"), GRE | {"ttl": "0"}, UsageError, "port g1: option ttl is 1 to 255 or inherit, not 0"),
+        (None, row("g1", "gre", **GRE, ttl="0"), GRE | {"ttl": "0"}, UsageError, "port g1: option ttl must be 1 to 255 or inherit, not 0"),
         (row("g1", "vxlan", **GRE, exts="gbp"), row("g1", "gre", **GRE, exts="gbp"), {}, UsageError,
          "port g1: gre has no option exts, which the port has; try: --unset options:exts"),
         (row("br0", "internal"), row("br0"), {}, UsageError, f"port br0: {LOCAL}"),
         (row("br0", "internal"), row("br0", "gre", **GRE), GRE, UsageError, f"port br0: {LOCAL}"),
-        (None, row(LONG), {}, UsageError, f"port {LONG}: the name of a device has up to 15 bytes, so this would be {LONG[:15]}; try: a shorter name"),
-        (None, row(LONG, "internal"), {}, UsageError, f"port {LONG}: the name of a device has up to 15 bytes, so this would be {LONG[:15]}; try: a shorter name"),
+        (None, row(LONG), {}, UsageError, f"port {LONG}: a device name has at most 15 bytes, so this would become {LONG[:15]}; try: a shorter name"),
+        (None, row(LONG, "internal"), {}, UsageError, f"port {LONG}: a device name has at most 15 bytes, so this would become {LONG[:15]}; try: a shorter name"),
         (None, row("ovs-system"), {}, UsageError, "port ovs-system: Open vSwitch reserves this name for its own devices; try: another name"),
     ],
 )  # fmt: skip
@@ -121,7 +121,7 @@ def test_options_of_a_later_open_vswitch(txn, running):
     was = row("g1", "vxlan", **asked)
     assert port_fit.check(txn, was, row("g1", "gre", **asked), {}) == []  # it is said where it is asked for
     assert port_fit.check(txn, was, row("g1", "gre", **asked, ttl="5"), {"ttl": "5"}) == []
-    assert "option ttl is" in refusal(txn, None, row("g1", "gre", **asked, ttl="0"), asked | {"ttl": "0"})[1]
+    assert "option ttl must be" in refusal(txn, None, row("g1", "gre", **asked, ttl="0"), asked | {"ttl": "0"})[1]
 
 
 def nowhere(evidence: str, *remedy: tuple[str, ...]) -> Finding:

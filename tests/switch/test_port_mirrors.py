@@ -10,8 +10,8 @@ MIRROR = "-- set bridge br0 mirrors=@m -- --id=@e1 get port eth1 -- --id=@e2 get
     [
         ("output_port=@e1 select_all=true", "mirror m mirrors nothing from now on: eth1 was its output port"),
         ("output_port=@e1 output_vlan=9 select_all=true", "mirror m sends to VLAN 9 from now on: eth1 was its output port"),
-        ("output_port=@e2 select_src_port=@e1", "mirror m does not select eth1 any more, and mirrors nothing, as no port is left"),
-        ("output_port=@e2 select_src_port=@e1 select_dst_port=@e1,@l", "mirror m does not select eth1 any more"),
+        ("output_port=@e2 select_src_port=@e1", "mirror m no longer selects eth1, and mirrors nothing, as no port is left"),
+        ("output_port=@e2 select_src_port=@e1 select_dst_port=@e1,@l", "mirror m no longer selects eth1"),
         ("output_port=@e2 select_src_port=@e1 select_all=true", None),
         ("output_port=@e2 select_src_port=@l", None),
     ],

@@ -317,7 +317,7 @@ def test_del(database):
 
 def test_what_a_mirror_loses_is_noted(database):
     database.put({"br0": {"ports": {"eth1": {}, "eth2": {}}, "mirrors": {"m": {"select_src_port": "eth1", "output_port": "eth2"}}}})
-    said = "ovstool: note: mirror m does not select eth1 any more, and mirrors nothing, as no port is left\n"
+    said = "ovstool: note: mirror m no longer selects eth1, and mirrors nothing, as no port is left\n"
     assert database.run("port del eth1") == (0, "eth1: deleted\n", said)
     said = "ovstool: note: mirror m mirrors nothing from now on: eth2 was its output port\n"
     assert database.run("port del eth2") == (0, "eth2: deleted\n", said)

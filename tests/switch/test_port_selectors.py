@@ -82,8 +82,8 @@ def test_what_a_name_stands_for(switch, name, interfaces, port):
             (name, 2, f"port {name}: not an OpenFlow port of a bridge; try: ofport:br0/1")
             for name in ("ofport:br0", "ofport:/1", "ofport:br0/", "ofport:br0/0", "ofport:br0/65535", "ofport:br0/x", "ofport:1")
         ),
-        ("iface-id:twice", 4, "port iface-id:twice: fits several interfaces: eth4, eth5; try: the name of one of them"),
-        ("ofport:br0/1", 4, "port ofport:br0/1: fits several interfaces: br0, eth1; try: the name of one of them"),
+        ("iface-id:twice", 4, "port iface-id:twice: matches several interfaces: eth4, eth5; try: the name of one of them"),
+        ("ofport:br0/1", 4, "port ofport:br0/1: matches several interfaces: br0, eth1; try: the name of one of them"),
         ("nosuch", 3, "port nosuch: no such port; try: ovstool port list"),
         ("eth", 3, "port eth: no such port; try: "),
         ("bond1", 3, "port bond1: no such port; try: bond0"),

@@ -182,14 +182,14 @@ def test_list_and_show(database):
 @pytest.mark.parametrize(
     ("words", "notes"),
     [
-        ("--max-rate 9", ["max-rate 9bit: ovs-vswitchd takes whole bytes, 8bit"]),
+        ("--max-rate 9", ["max-rate 9bit: ovs-vswitchd uses whole bytes, 8bit"]),
         ("--max-rate 16", []),
         (
             "--max-rate 9mbit --queue 0:min=1001,max=2002,burst=3003",
             [
-                "queue 0: min 1.001kbit: ovs-vswitchd takes whole bytes, 1kbit",
-                "queue 0: max 2.002kbit: ovs-vswitchd takes whole bytes, 2kbit",
-                "queue 0: burst 3.003kbit: ovs-vswitchd takes whole bytes, 3kbit",
+                "queue 0: min 1.001kbit: ovs-vswitchd uses whole bytes, 1kbit",
+                "queue 0: max 2.002kbit: ovs-vswitchd uses whole bytes, 2kbit",
+                "queue 0: burst 3.003kbit: ovs-vswitchd uses whole bytes, 3kbit",
             ],
         ),
         ("--max-rate 9mbit --other-config x=y --other-config z=1", ["linux-htb does not read --other-config x", "linux-htb does not read --other-config z"]),
@@ -225,7 +225,7 @@ def test_a_change_of_a_type_that_ovs_vswitchd_does_not_change_is_noted(database)
          "--other-config max-rate: linux-sfq would ignore it; it reads perturb (seconds), quantum (bytes), and --merge keeps what linux-htb has;"
          " try: without --merge"),
         ("set eth2 --merge --type hfsc", 2,
-         "queue 0: linux-hfsc has no burst; it takes min, max and dscp, and --merge keeps what linux-htb has; try: without --merge"),
+         "queue 0: linux-hfsc has no burst; it supports min, max and dscp, and --merge keeps what linux-htb has; try: without --merge"),
         ("set eth1 --max-rate 9mbit --queue 0:min=2mbit,max=1mbit", 2, "queue 0: its min is above its max"),
     ],
 )  # fmt: skip

@@ -55,7 +55,7 @@ def test_hfsc_has_rates_and_no_more(switch, ovstool, refused):
     assert written(switch, "eth1") == ("linux-hfsc", {"max-rate": "1000000000"}, {0: {}, 7: {"min-rate": "1000", "max-rate": "2500000"}})
     for key in ("burst=10kB", "priority=1"):
         line = refused(f"qos set eth1 --type hfsc --queue 1:{key}", 2)
-        assert line == f"queue 1: linux-hfsc has no {key.partition('=')[0]}; it takes min, max and dscp"
+        assert line == f"queue 1: linux-hfsc has no {key.partition('=')[0]}; it supports min, max and dscp"
     assert "34359738.36kbit" in refused("qos set eth1 --type hfsc --max-rate 40gbit", 2)
     refused("qos set eth1 --type hfsc --queue 0:max=40gbit", 2)
     refused("qos set eth1 --type hfsc --other-config max-rate=40000000000", 2)
@@ -126,8 +126,8 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("--type sfq --max-rate 1mbit", "linux-sfq does not take it: it shares the link among flows; try: --type linux-htb"),
-        ("--type codel --burst 10kB", "linux-codel does not take it"),
+        ("--type sfq --max-rate 1mbit", "linux-sfq does not support it: it shares the link among flows; try: --type linux-htb"),
+        ("--type codel --burst 10kB", "linux-codel does not support it"),
         ("--type fq_codel --queue 0", "linux-fq_codel has no queues"),
         ("--type noop --queue 3:min=1mbit", "linux-noop has no queues: it leaves the queueing of the port to other software"),
         ("--type netem --max-rate 1mbit", "try: --type linux-htb or --other-config latency=N"),
@@ -137,25 +137,25 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
         ("--type codel --other-config quantum=300", "linux-codel would ignore it"),
         ("--type noop --other-config quantum=300", "it reads none"),
         ("--type sfq --other-config max-rate=5", "it reads perturb (seconds), quantum (bytes)"),
-        ("--type egress-policer", "it needs a rate; try: --max-rate 200mbit"),
-        ("--type trtcm-policer --queue 0:max=5mbit", "it needs a rate"),
-        ("--type egress-policer --burst 64kB", "it needs a rate"),
+        ("--type egress-policer", "needs a rate; try: --max-rate 200mbit"),
+        ("--type trtcm-policer --queue 0:max=5mbit", "needs a rate"),
+        ("--type egress-policer --burst 64kB", "needs a rate"),
         ("--type egress-policer --max-rate 1001", "so this value cannot be set exactly; try: 1kbit or 1.008kbit"),
         ("--type egress-policer --max-rate 1mbit --burst 12001", "try: 12kbit or 12.008kbit"),
         ("--type egress-policer --max-rate 1mbit --burst 1kB", "a packet of 1500 bytes would never pass a burst of 8kbit; try: 12kbit"),
         ("--type egress-policer --max-rate 1mbit --queue 0", "egress-policer has no queues"),
         ("--type egress-policer --max-rate 1mbit --other-config eir=5", "it reads cir (bytes/s), cbs (bytes)"),
         ("--type egress-policer --max-rate 1mbit --other-config cir=5", "contradicts"),
-        ("--type trtcm-policer --max-rate 1mbit --other-config cir=5", "goes without --max-rate"),
-        ("--type trtcm-policer --max-rate 1mbit --queue 0:priority=1", "has no priority; it takes min, max, burst and dscp"),
+        ("--type trtcm-policer --max-rate 1mbit --other-config cir=5", "cannot be combined with --max-rate"),
+        ("--type trtcm-policer --max-rate 1mbit --queue 0:priority=1", "has no priority; it supports min, max, burst and dscp"),
         ("--type trtcm-policer --max-rate 1mbit --queue 0:min=800k,max=400k", "its min is above its max"),
         ("--type trtcm-policer --max-rate 1mbit --queue 0:min=8,max=1001", "cannot be set exactly"),
         ("--type trtcm-policer --max-rate 1mbit --queue 0:burst=1kB", "queue 0: a packet of 1500 bytes would never pass"),
         ("--type trtcm-policer --max-rate 1mbit --queue 1:min=1mbit", "without a queue 0"),
         ("--type trtcm-policer --max-rate 1mbit --queue 0:min=800k --queue 1:min=800k", "add up to 1.6mbit, above the max-rate of 1mbit"),
         ("--type trtcm-policer --max-rate 1mbit --queue 0 --queue 1:min=1mbit", "queue 0: without a min"),
-        ("--max-rate 1mbit --burst 64kB", "linux-htb has none for the port; try: --queue 0:burst=SIZE"),
-        ("--type hfsc --max-rate 1mbit --burst 64kB", "linux-hfsc has none for the port"),
+        ("--max-rate 1mbit --burst 64kB", "linux-htb has no burst for the port; try: --queue 0:burst=SIZE"),
+        ("--type hfsc --max-rate 1mbit --burst 64kB", "linux-hfsc has no burst for the port"),
         ("--type my-qos", "choose from"),
         ("--type linux-", "choose from"),
     ],
@@ -215,10 +215,10 @@ def test_a_type_that_others_made(switch, ovstool, refused):
     shown = ovstool("qos show eth1 -f json").json
     assert (shown["max_rate"], shown["other_config"], shown["queues"][0]["min_rate"]) == (5000, {"max-rate": "5000", "a": "b"}, 9)
     result = ovstool("qos set eth1 --merge --other-config c=d --queue 0:dscp=7 --queue 4")
-    assert result.stdout == "eth1: updated\n" and "my-qos is not a type known to ovstool" in result.stderr
+    assert result.stdout == "eth1: updated\n" and "type my-qos is unknown to ovstool" in result.stderr
     assert written(switch, "eth1") == ("my-qos", {"max-rate": "5000", "a": "b", "c": "d"}, {0: {"min-rate": "9"}, 4: {}})
     assert "try: --other-config KEY=VALUE" in refused("qos set eth1 --merge --max-rate 1mbit", 2)
-    assert "does not know how my-qos takes its max" in refused("qos set eth1 --merge --queue 0:max=1mbit", 2)
+    assert "my-qos is unknown to ovstool, which cannot tell how it stores max" in refused("qos set eth1 --merge --queue 0:max=1mbit", 2)
     assert ovstool("qos set eth1 --max-rate 1mbit").stdout == "eth1: updated\n"
     assert written(switch, "eth1") == ("linux-htb", {"max-rate": "1000000"}, {})
     assert switch.orphans() == []

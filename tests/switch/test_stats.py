@@ -185,7 +185,7 @@ def test_a_port_that_is_deleted_and_made_anew_is_marked(switch):
         process.send_signal(signal.SIGINT)
         process.wait(20)
         notes = process.stderr.read().splitlines()
-    assert notes == ["ovstool: note: eth1: gone, or not open; waiting for it", "ovstool: note: eth1: back"]
+    assert notes == ["ovstool: note: eth1: gone or not open; waiting for it", "ovstool: note: eth1: back"]
 
 
 def test_a_restart_of_ovs_vswitchd_is_marked(switch):
@@ -218,7 +218,7 @@ def test_without_ovs_vswitchd_the_database_has_the_answer(switch, ovstool):
     stop_vswitchd(switch)
     fallen = ovstool("stats eth1 -f json")
     assert fallen.json[0]["rx_packets"] == theirs["rx_packets"]
-    assert fallen.stderr.startswith("ovstool: note: ") and "the database's, up to 5 s old" in fallen.stderr
+    assert fallen.stderr.startswith("ovstool: note: ") and "from the database, up to 5 s old" in fallen.stderr
     assert ovstool("stats eth1 -f json -q").stderr == ""
     live = ovstool("stats eth1 --source openflow")
     assert (live.code, live.stdout) == (5, "") and "is ovs-vswitchd running?" in live.stderr
@@ -290,8 +290,8 @@ BAD = {
     "--queues --source ovsdb": "--queues: the database has no queue counters; try: --source openflow",
     "--long --rate": "--long: shows counters, not rates",
     "--long --bursts": "--long: shows counters, not rates",
-    "--rate --source ovsdb": "--interval 1: the counters of the database change every 5 s; try: --interval 10, or --source openflow",
-    "--rate --source ovsdb --interval 4.99": "--interval 4.99: the counters of the database change every 5 s; try: --interval 10, or --source openflow",
+    "--rate --source ovsdb": "--interval 1: the counters in the database change every 5 s; try: --interval 10, or --source openflow",
+    "--rate --source ovsdb --interval 4.99": "--interval 4.99: the counters in the database change every 5 s; try: --interval 10, or --source openflow",
     "--rate --count 2 -c nosuch": "no such column",
     "--rate --count 2 --sort-column nosuch": "no such column",
     "--source sflow": "invalid choice",
@@ -384,7 +384,7 @@ def test_what_was_to_be_counted_and_is_gone_is_a_failure(switch):
         rows_until(process, lambda row: True)
         switch.vsctl("del-port eth1")
         assert process.wait(30) == 5
-        assert "eth1: there was nothing left to read at the end" in process.stderr.read()
+        assert "eth1: could no longer be read at the end" in process.stderr.read()
 
 
 def test_ovsdb_server_may_be_restarted_too(switch):
@@ -410,7 +410,7 @@ def test_a_hung_ovs_vswitchd_is_waited_for_once(switch, ovstool):
     finally:
         os.kill(pid, signal.SIGCONT)
     assert result.code == 0 and len(result.json) == 8
-    assert result.stderr.count("the database's, up to 5 s old") == 1
+    assert result.stderr.count("from the database, up to 5 s old") == 1
 
 
 @pytest.fixture
@@ -443,7 +443,7 @@ def test_counters_that_change_every_half_second_have_no_rate_over_less(patched, 
         ):
             refused = ovstool(f"stats eth1 p0 {words}")
             assert (refused.code, refused.stdout) == (2, ""), words
-            why = f"ovs-vswitchd counts for tunnels and patch ports every {shortest_s:g} s only"
+            why = f"ovs-vswitchd updates the counters of tunnels and patch ports only every {shortest_s:g} s"
             assert refused.stderr == f"ovstool: p0: {why}; try: --rate --interval {2 * shortest_s:g}\n"
         known = ovstool(f"stats eth1 p0 --rate --interval {shortest_s} -f json")
         assert [row["rx_bps"] for row in known.json] == [0, 0]
@@ -451,14 +451,14 @@ def test_counters_that_change_every_half_second_have_no_rate_over_less(patched, 
     patched.vsctl("remove open_vswitch . other_config max-idle")  # which is 10 s then
     patched.vsctl("set open_vswitch . other_config:max-revalidator=20000")
     refused = ovstool("stats p0 --rate --interval 9.99")
-    assert refused.stderr.endswith("every 10 s only; try: --rate --interval 20\n")
+    assert refused.stderr.endswith("only every 10 s; try: --rate --interval 20\n")
 
 
 def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovstool):
     result = ovstool("stats --rate --interval 0.1 -f json")
     assert [row["port"] for row in result.json if row["rx_bps"] is None] == ["p0", "p1"] and not any(row["reset"] for row in result.json)
     assert [row["port"] for row in result.json if row["rx_bps"] == 0] == ["br0", "eth1", "eth2", "br1"]
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith("ovstool: note: p0, p1: null, as ovs-vswitchd counts")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith("ovstool: note: p0, p1: null, because ovs-vswitchd updates the counters")
     bursts = ovstool("stats --bridge br1 --bursts --for 0.6 --interval 0.6 -f json")
     assert {row["port"]: row["windows"] for row in bursts.json} == {"br1": 1, "p1": 0} and "p1: null" in bursts.stderr
     recording = patched.box.directory / "r.csv"
@@ -490,7 +490,7 @@ def test_queues_and_the_database_are_read_as_often_as_is_asked(patched, ovstool)
     queues = ovstool("stats p0 --queues --rate --interval 0.1 -f json")
     assert (queues.code, queues.json, queues.stderr) == (0, [], "")
     result = ovstool("stats p0 --rate --source ovsdb --interval 5 -f json")
-    said = "ovstool: note: the counters of the database change every 5 s, so these rates may be off by 100%\n"
+    said = "ovstool: note: the counters in the database change every 5 s, so these rates may be off by 100%\n"
     assert (result.json[0]["rx_bps"], result.stderr) == (0, said)
 
 

@@ -119,7 +119,7 @@ def test_the_interval_follows_the_keys_as_far_as_the_source_allows(live):
     stored = live("stats eth1 --watch --source ovsdb --interval 10")
     stored.until("0 ports")
     stored.press("--")
-    stored.until("the interval is 5 s, the shortest: the counters of the database change every 5 s")
+    stored.until("the interval is 5 s, the shortest: the counters in the database change every 5 s")
     stored.press("q")
     assert stored.end() == 0
 

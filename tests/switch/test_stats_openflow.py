@@ -170,7 +170,7 @@ def test_a_bridge_of_other_versions(switch, ovstool):
     assert "--protocols" in result.stderr
     result = ovstool("stats -f json")
     assert result.code == 0 and result.json == ovstool("stats -f json --source ovsdb").json
-    assert result.stderr.count("\n") == 1 and "bridge br0" in result.stderr and "these counters are the database's" in result.stderr
+    assert result.stderr.count("\n") == 1 and "bridge br0" in result.stderr and "these counters are from the database" in result.stderr
     result = ovstool("stats --queues")
     assert (result.code, result.stdout) == (REFUSED, "") and result.stderr.count("\n") == 1
 

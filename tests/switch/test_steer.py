@@ -267,14 +267,14 @@ def test_bridges_that_are_somebodys(shaped, unmoved):
 def test_steered_beside_each_other(shaped, ovstool, unmoved):
     ovstool(f"qos set eth2 {QOS}")
     assert ovstool(f"qos steer eth1 --queue 1 --match {MATCH}").stderr == (
-        "ovstool: note: eth2 has a queue 1 too, which what matches and leaves there goes through; try: a number of its own\n"
+        "ovstool: note: eth2 also has a queue 1, and matching traffic that leaves there uses it; try: a queue number that only this port has\n"
     )
     assert ovstool("qos steer eth1 --queue 1 --match tcp").stdout == "eth1: created\n"
     assert ovstool("qos steer eth1 --queue 2 --match arp").stdout == "eth1: created\n"
     message = unmoved("qos steer eth1 --queue 2 --match udp", 4)
     assert "some of it is steered into queue 1" in message and f"(priority=1,{MATCH} cookie={cookie('eth1')}" in message
     message = unmoved(f"qos steer eth2 --queue 1 --match {MATCH}", 4)
-    assert "is steered for port eth1" in message and message.endswith("try: ovstool qos unsteer eth1")
+    assert "is already steered for port eth1" in message and message.endswith("try: ovstool qos unsteer eth1")
     assert ovstool("qos steer eth2 --queue 1 --match udp").stdout == "eth2: created\n"
 
 
@@ -285,7 +285,7 @@ def test_a_queue_number_goes_through_patch_ports(shaped, ovstool):
     shaped.vsctl(
         "add-port br0 a -- set interface a type=patch options:peer=b -- add-port br1 b -- set interface b type=patch options:peer=a"
     )
-    assert "p1 has a queue 1 too" in ovstool("qos steer eth1 --queue 1 --match tcp").stderr
+    assert "p1 also has a queue 1" in ovstool("qos steer eth1 --queue 1 --match tcp").stderr
     (datapath_port,) = re.findall(r"p1 1/(\d+):", shaped.tool("ovs-appctl", "dpif/show"))
     actions = trace(shaped, "in_port=eth2,tcp").split(",")
     assert "set(skb_priority(" in actions[0] and datapath_port in actions[1:]
@@ -308,10 +308,10 @@ def test_several_others_with_a_queue_of_this_number(shaped, ovstool):
     shaped.vsctl("add-port br0 eth3 -- add-port br0 eth4")
     ovstool("qos set eth2 eth3 --queue 1 --queue 3")
     ovstool("qos set eth4 --queue 3")
-    said = "which what matches and leaves there goes through; try: a number of its own"
-    assert ovstool("qos steer eth1 --queue 1 --match tcp").stderr == f"ovstool: note: eth2, eth3 have a queue 1 too, {said}\n"
+    said = "and matching traffic that leaves there uses it; try: a queue number that only this port has"
+    assert ovstool("qos steer eth1 --queue 1 --match tcp").stderr == f"ovstool: note: eth2, eth3 also have a queue 1, {said}\n"
     assert ovstool("qos steer eth1 --queue 2 --match udp").stderr == ""
-    assert ovstool("qos steer eth4 --queue 3 --match arp").stderr == f"ovstool: note: eth2, eth3 have a queue 3 too, {said}\n"
+    assert ovstool("qos steer eth4 --queue 3 --match arp").stderr == f"ovstool: note: eth2, eth3 also have a queue 3, {said}\n"
 
 
 # --- bad input
@@ -323,7 +323,7 @@ def test_what_is_no_field_to_match(shaped, ovstool):
     shown = "duration=1 n_packets=0 n_bytes=0 idle_age=1 hard_age=1"
     flags = "send_flow_rem check_overlap reset_counts no_packet_counts no_byte_counts"
     for word in f"{values} {shown} {flags}".split():
-        why = f"{word.partition('=')[0]} is not a match field; table, priority, cookie and actions are ovstool's here"
+        why = f"{word.partition('=')[0]} is not a match field; table, priority, cookie and actions are set by ovstool here"
         result = ovstool(f"qos steer eth1 --queue 1 --match ip,{word}")
         assert (result.stdout, result.stderr, result.code) == ("", f"ovstool: match ip,{word}: {why}\n", 2)
     assert flows(shaped) == [NORMAL]
@@ -337,7 +337,7 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
     ovstool("qos set eth2 " + " ".join(f"--queue {number}" for number in range(20, 8, -1)))
     why = "the QoS of port eth2 has the queues 9, 10, 11, 12, 13, 14, 15, 16, 17, 18; try: ovstool qos set eth2 --merge --queue 21:max=RATE"
     assert unmoved("qos steer eth2 --queue 21 --match ip", 3) == f"queue 21: {why}"
-    why = "matches everything; traffic that no flow puts into another queue is in queue 0; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
+    why = "matches everything; traffic that no flow puts into another queue goes to queue 0 anyway; try: ovstool qos set eth1 --merge --queue 0:max=RATE"
     assert unmoved("qos steer eth1 --queue 1 --match eth", 2) == f"match eth: {why}"
     shaped.vsctl("del-port eth2 -- add-port br0 eth2")
     why = "has no QoS, so it has no queues; try: ovstool qos set eth2 --queue 2:max=RATE"
@@ -346,7 +346,7 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
     why = "its fail_mode is secure: it forwards only what its flows say; try: set_queue:2 in the flow that forwards this"
     assert unmoved("qos steer eth1 --queue 2 --match ip", 6) == f"bridge br0: {why}"
     shaped.vsctl("set-controller br0 tcp:127.0.0.1:1")
-    why = "a controller manages its flows, and would not know this flow or keep it; try: set_queue:2 in the controller's flows"
+    why = "a controller manages its flows, and would not know about this one or keep it; try: set_queue:2 in the controller's flows"
     assert unmoved("qos steer eth1 --queue 2 --match ip", 6) == f"bridge br0: {why}"
 
 
@@ -369,7 +369,7 @@ def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
         ("steer eth1 --queue 1 --match in_port=eth99", 2, "eth99: invalid or unknown port"),
         ("unsteer eth1 --match in_port=eth99", 2, "eth99: invalid or unknown port"),
         ("steer eth1 --queue 1 --match ip,nw_dst=10.0.0.256", 2, "10.0.0.256"),
-        ("steer eth1 --queue 1 --match eth", 2, "matches everything; traffic that no flow puts into another queue is in queue 0"),
+        ("steer eth1 --queue 1 --match eth", 2, "matches everything; traffic that no flow puts into another queue goes to queue 0 anyway"),
         ("steer eth1 --queue 1 --match dl_dst=00:00:00:00:00:00/00:00:00:00:00:00", 2, "matches everything"),
         ("steer eth1 --queue 1 --match nw_dst=10.0.0.2", 2, 'nw_dst=10.0.0.2 would be taken as ""'),
         ("steer eth1 --queue 1 --match in_port=eth1,tcp_dst=80", 2, "in_port=eth1,tp_dst=80 would be taken as in_port=eth1:"),
@@ -398,7 +398,7 @@ def test_without_openflow(shaped, ovstool, refused):
     assert ovstool("qos set eth1 --queue 2").stdout == "eth1: updated\n"
     result = ovstool("qos clear eth1")
     assert (result.stdout, result.code) == ("eth1: deleted\n", 0)
-    assert "does not answer" in result.stderr and "flows that steer into queues of eth1, if any, stay" in result.stderr
+    assert "does not answer" in result.stderr and "any flows that steer into queues of eth1 remain" in result.stderr
     assert shaped.rows("QoS") == shaped.rows("Queue") == []
     (shaped.box.directory / "elsewhere").rename(shaped.box.directory / "br0.mgmt")
     assert flows(shaped) == [steering(MATCH), NORMAL]
@@ -462,7 +462,7 @@ def test_what_several_ports_of_one_bridge_lose_and_another_keeps(shaped, ovstool
     ovstool(f"qos set eth2 eth3 {QOS}")
     for port, match in (("eth1", "tcp"), ("eth2", "arp,in_port=eth1"), ("eth3", "udp")):
         assert ovstool(f"qos steer {port} --queue 1 --match {match}").code == 0
-    gone = "a flow leads to a queue that is not there: a flow steers {} into queue 1, which is gone; try: ovstool qos unsteer {} --queue 1"
+    gone = "a flow leads to a queue that is not there: a flow steers {} into queue 1, which no longer exists; try: ovstool qos unsteer {} --queue 1"
     lost = [f"eth1: {gone.format('tcp', 'eth1')}", f"eth2: {gone.format('arp,in_port=eth1', 'eth2')}"]
     result = ovstool("qos set eth1 eth2 --max-rate 1gbit --queue 0 --queue 2")
     assert result.stdout == "eth1: updated\neth2: updated\n"
@@ -477,7 +477,7 @@ def test_what_several_ports_of_one_bridge_lose_and_another_keeps(shaped, ovstool
     (shaped.box.directory / "br0.mgmt").rename(shaped.box.directory / "elsewhere")
     result = ovstool("qos clear eth1 eth2")
     assert (result.stdout, result.stderr.count("\n")) == ("eth1: deleted\neth2: deleted\n", 1)
-    assert result.stderr.endswith("(No such file or directory); flows that steer into queues of eth1, eth2, if any, stay\n")
+    assert result.stderr.endswith("(No such file or directory); any flows that steer into queues of eth1, eth2 remain\n")
     (shaped.box.directory / "elsewhere").rename(shaped.box.directory / "br0.mgmt")
     result = ovstool("qos clear eth1 eth2")
     assert (result.stdout, sorted(result.stderr.splitlines())) == (
@@ -494,7 +494,7 @@ def test_clear_goes_on_where_one_bridge_does_not_answer(shaped, ovstool):
     (shaped.box.directory / "br0.mgmt").rename(shaped.box.directory / "elsewhere")
     result = ovstool("qos clear eth1 p1")
     assert (result.stdout, result.code) == ("eth1: deleted\np1: deleted\n", 0)
-    assert "flows that steer into queues of eth1, if any, stay" in result.stderr and flows(shaped, "br1") == [NORMAL]
+    assert "any flows that steer into queues of eth1 remain" in result.stderr and flows(shaped, "br1") == [NORMAL]
 
 
 def test_clear_asks_for_nothing_but_its_own_flows(shaped, ovstool):
@@ -529,7 +529,7 @@ def test_a_queue_that_goes_is_told(shaped, ovstool):
     ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
     keeping = "qos set eth1 --max-rate 100mbit --queue 0"
     result = ovstool(f"{keeping} --queue 2:max=20mbit")
-    said = f"eth1: a flow leads to a queue that is not there: a flow steers {MATCH} into queue 1, which is gone"
+    said = f"eth1: a flow leads to a queue that is not there: a flow steers {MATCH} into queue 1, which no longer exists"
     remedy = "ovstool qos unsteer eth1 --queue 1"
     assert (result.stdout, result.stderr) == ("eth1: updated\n", f"ovstool: note: {said}; try: {remedy}\n")
     ovstool(f"{keeping} --queue 1:max=10mbit")
@@ -548,7 +548,7 @@ def test_queues_of_many_ports_that_go_are_told(shaped, ovstool):
     ovstool(f"qos steer p7 --queue 1 --match {MATCH}")
     result = ovstool(f"-v {every} --queue 2")
     said = [line for line in result.stderr.splitlines() if "a flow leads to a queue that is not there" in line]
-    assert len(said) == 1 and said[0].startswith("ovstool: note: p7: ") and "into queue 1, which is gone" in said[0]
+    assert len(said) == 1 and said[0].startswith("ovstool: note: p7: ") and "into queue 1, which no longer exists" in said[0]
     assert 5 < result.stderr.count(": transact ") < 20  # questions to the database, not one for each port
 
 
@@ -567,7 +567,7 @@ def test_the_flow_of_a_port_that_is_gone_can_be_deleted(shaped, ovstool, unmoved
     ovstool(f"qos steer eth2 --queue 1 --match {MATCH}")
     shaped.vsctl("del-port eth2")
     message = unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 4)
-    assert "is steered for a port that is gone" in message
+    assert "is already steered for a port that is gone" in message
     remedy = message.partition("; try: ovstool ")[2]
     assert ovstool(remedy).stdout == f"{remedy.removeprefix('flow del br0 ')}: deleted\n"
     assert flows(shaped) == [NORMAL]

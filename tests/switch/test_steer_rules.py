@@ -137,8 +137,8 @@ def test_a_tag_that_no_packet_comes_in_with(steered, vid, in_port, ports, is_not
     steered.begin(**ports)
     match = f"{f'in_port={in_port},' if in_port else ''}dl_vlan={vid}"
     evidence = (
-        f"dl_vlan={vid} is the tag that a packet comes in with, and no other port takes in packets with that one; those of access ports have "
-        "none yet: a match without it is for all VLANs, and in_port=PORT for one of those ports"
+        f"dl_vlan={vid} matches the tag that a packet arrives with, and no other port accepts packets with that tag; packets from access ports "
+        "have no tag yet: leave dl_vlan out to match all VLANs, or use in_port=PORT to match one access port"
     )
     remedy = f"ovstool qos unsteer eth1 --queue 2 --match {match}"
     noted = f"ovstool: note: eth1: no packet matches this: {evidence}; try: {remedy}\n"
@@ -151,7 +151,7 @@ def test_a_match_without_a_tag_is_for_packets_of_all_ports(steered):
 
 
 def test_other_ports_with_a_queue_of_this_number(steered):
-    said = "which what matches and leaves there goes through; try: a number of its own"
+    said = "and matching traffic that leaves there uses it; try: a queue number that only this port has"
     steered.begin()
     steered.shape("p1", 1, 2)  # whose bridge no patch leads to
     assert steered.run("qos steer eth1 --queue 1 --match arp") == (0, "eth1: created\n", "")
@@ -159,29 +159,29 @@ def test_other_ports_with_a_queue_of_this_number(steered):
     steered.shape("eth2", 2)
     assert steered.run("qos steer eth1 --queue 1 --match tcp") == (0, "eth1: created\n", "")
     assert steered.run("qos steer eth1 --queue 2 --match ipv6") == (
-        0, "eth1: created\n", f"ovstool: note: eth2, eth3 have a queue 2 too, {said}\n",
+        0, "eth1: created\n", f"ovstool: note: eth2, eth3 also have a queue 2, {said}\n",
     )  # fmt: skip
     assert steered.run("qos steer eth3 --queue 3 --match udp") == (0, "eth3: created\n", "")
     steered.begin()
     steered.shape("eth2", 1)
-    assert steered.run("qos steer eth1 --queue 1 --match tcp")[2] == f"ovstool: note: eth2 has a queue 1 too, {said}\n"
+    assert steered.run("qos steer eth1 --queue 1 --match tcp")[2] == f"ovstool: note: eth2 also has a queue 1, {said}\n"
 
 
 def test_two_ports_with_one_qos(steered):
     steered.begin()
     (row,) = steered.transact({"op": "select", "table": "Port", "where": [["name", "==", "eth1"]]})[0]["rows"]
     steered.transact({"op": "update", "table": "Port", "where": [["name", "==", "eth2"]], "row": {"qos": row["qos"]}})
-    assert "eth2 has a queue 1 too" in steered.run("qos steer eth1 --queue 1 --match tcp")[2]
+    assert "eth2 also has a queue 1" in steered.run("qos steer eth1 --queue 1 --match tcp")[2]
 
 
 def test_what_is_steered_for_another_port(steered):
     steered.begin(NORMAL, steering("tcp", port="eth2").replace(", ", ","), steering("udp", port="nosuch").replace(", ", ","))
     before = flows(steered.switch)
     line = "(priority=1,{} cookie={} actions=set_queue:1,NORMAL)"
-    why = f"is steered for port eth2, by a flow that is for all ports {line.format('tcp', cookie('eth2'))}; try: ovstool qos unsteer eth2"
+    why = f"is already steered for port eth2, by a flow that applies to all ports {line.format('tcp', cookie('eth2'))}; try: ovstool qos unsteer eth2"
     assert steered.run("qos steer eth1 --queue 1 --match tcp") == (4, "", f"ovstool: match tcp: {why}\n")
     remedy = f"ovstool flow del br0 cookie={cookie('nosuch')}/-1"
-    why = f"is steered for a port that is gone, by a flow that is for all ports {line.format('udp', cookie('nosuch'))}; try: {remedy}"
+    why = f"is already steered for a port that is gone, by a flow that applies to all ports {line.format('udp', cookie('nosuch'))}; try: {remedy}"
     assert steered.run("qos steer eth1 --queue 1 --match udp") == (4, "", f"ovstool: match udp: {why}\n")
     assert flows(steered.switch) == before
 
@@ -194,12 +194,12 @@ def test_what_is_steered_for_another_port(steered):
         ("nosuch --queue 1 --match ip", 3, "port nosuch: no such port"),
         ("eth1 --queue 1 --match ,", 2, "match ,: does not match on anything; try: ip,nw_dst=10.0.0.2"),
         ("eth1 --queue 1 --match 'ip # all'", 2, 'match "ip # all": # starts a comment'),
-        ("eth1 --queue 1 --match eth", 2, "match eth: matches everything; traffic that no flow puts into another queue is in queue 0; "
+        ("eth1 --queue 1 --match eth", 2, "match eth: matches everything; traffic that no flow puts into another queue goes to queue 0 anyway; "
          "try: ovstool qos set eth1 --merge --queue 0:max=RATE"),
         ("eth1 --queue 1 --match metadata=1", 2, "match metadata=1: metadata is the same for all packets in table 0"),
         ("eth1 --queue 1 --match xxreg1=1", 2, "match xxreg1=1: reg4 is the same for all packets in table 0"),
         ("eth1 --queue 1 --match ip,ct_state=-trk", 2, "match ip,ct_state=-trk: ct_state is the same for all packets in table 0"),
-        ("eth1 --queue 1 --match ip,out_group=1", 2, "match ip,out_group=1: out_group is not a match field; table, priority, cookie and actions are ovstool's here"),
+        ("eth1 --queue 1 --match ip,out_group=1", 2, "match ip,out_group=1: out_group is not a match field; table, priority, cookie and actions are set by ovstool here"),
     ],
 )  # fmt: skip
 def test_what_is_refused(steered, words, code, said):
@@ -289,7 +289,7 @@ def test_flows_that_lead_to_queues_that_are_gone(steered):
     )  # fmt: skip
     steered.shape("eth3", 1)
     what = (
-        "a flow leads to a queue that is not there: a flow steers {} into queue {}, which is gone; try: ovstool qos unsteer {} --queue {}"
+        "a flow leads to a queue that is not there: a flow steers {} into queue {}, which no longer exists; try: ovstool qos unsteer {} --queue {}"
     )
     code, printed, said = steered.run("qos set eth1 --max-rate 1gbit --queue 2")
     lost = what.format("tcp,in_port=eth2", 1, "eth1", 1)
@@ -321,15 +321,15 @@ def test_of_flows_for_other_ports_each_is_looked_at(steered):
     """The first with this match may be the port's own."""
     steered.begin(NORMAL, *(steering("tcp", 1, priority, port).replace(", ", ",") for priority, port in ((1, "eth1"), (2, "eth2"))))
     code, printed, said = steered.run("qos steer eth1 --queue 1 --match tcp")
-    assert (code, printed) == (4, "") and "match tcp: is steered for port eth2" in said
+    assert (code, printed) == (4, "") and "match tcp: is already steered for port eth2" in said
     steered.flows("br0", NORMAL, *(steering("tcp", 1, priority, port).replace(", ", ",") for priority, port in ((2, "eth1"), (1, "eth2"))))
     code, printed, said = steered.run("qos steer eth1 --queue 1 --match tcp")
-    assert (code, printed) == (4, "") and "match tcp: is steered for port eth2" in said
+    assert (code, printed) == (4, "") and "match tcp: is already steered for port eth2" in said
 
 
 def test_a_bridge_with_a_controller_is_somebodys(steered):
     steered.begin()
-    why = "a controller manages its flows, and would not know this flow or keep it; try: set_queue:1 in the controller's flows"
+    why = "a controller manages its flows, and would not know about this one or keep it; try: set_queue:1 in the controller's flows"
     try:
         steered.switch.vsctl("--no-wait set-controller br0 tcp:127.0.0.1:1")
         assert steered.run("qos steer eth1 --queue 1 --match ip") == (6, "", f"ovstool: bridge br0: {why}\n")
@@ -349,7 +349,7 @@ def test_flows_stay_where_openflow_does_not_answer_and_go_elsewhere(steered):
     assert (code, printed) == (0, "eth1: deleted\np1: deleted\n") and flows(steered.switch, "br1") == [NORMAL]
     assert said.splitlines() == [
         "ovstool: note: bridge br0: its management socket does not answer (No such file or directory); "
-        "flows that steer into queues of eth1, if any, stay",
+        "any flows that steer into queues of eth1 remain",
         f"ovstool: note: steering flow priority=1,tcp cookie={cookie('p1')} actions=set_queue:1,NORMAL: deleted",
     ]
 

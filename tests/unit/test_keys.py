@@ -138,13 +138,13 @@ WHOLE = "a whole number from {} to {}"
 MAC = "a MAC address such as 02:00:00:00:00:01"
 SAID_OF = {
     "controller-queue-size=0": WHOLE.format(1, 512),
-    "datapath-id=0": "16 hex digits, or 0x and fewer, and not 0",
+    "datapath-id=0": "16 hex digits, or 0x and up to 16, and not 0",
     "disable-in-band=1": "true or false",
-    "dp-desc=" + "x" * 256: "at most 255 bytes",
-    "dp-sn=" + "x" * 32: "at most 31 bytes",
+    "dp-desc=" + "x" * 256: "at most 255 bytes long",
+    "dp-sn=" + "x" * 32: "at most 31 bytes long",
     "forward-bpdu=on": "true or false",
     "hwaddr=x": MAC,
-    "hwaddr=01:00:00:00:00:00": "a MAC address of one device, and not 0",
+    "hwaddr=01:00:00:00:00:00": "a unicast MAC address, and not all zeros",
     "in-band-queue=x": WHOLE.format(0, 2**31 - 1),
     "mac-aging-time=5": WHOLE.format(15, 3600),
     "mac-table-size=5": WHOLE.format(10, 1_000_000),
@@ -157,8 +157,8 @@ SAID_OF = {
     "rstp-forward-delay=3": WHOLE.format(4, 30),
     "rstp-max-age=5": WHOLE.format(6, 40),
     "rstp-priority=x": WHOLE.format(0, 61440) + ", in steps of 4096",
-    "rstp-priority=5000": "steps of 4096, such as 4096 and 8192,",
-    "rstp-priority=40961": "steps of 4096, such as 40960 and 45056,",
+    "rstp-priority=5000": "a multiple of 4096, such as 4096 or 8192",
+    "rstp-priority=40961": "a multiple of 4096, such as 40960 or 45056",
     "rstp-transmit-hold-count=0": WHOLE.format(1, 10),
     "stp-forward-delay=31": WHOLE.format(4, 30),
     "stp-hello-time=11": "a whole number from 1000 to 10000 (milliseconds)",
@@ -173,7 +173,7 @@ def test_what_a_value_should_be(pair):
     key, _, value = pair.partition("=")
     with pytest.raises(UsageError) as refused:
         bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: value})
-    assert (refused.value.why, refused.value.hint) == (f"ovs-vswitchd takes {SAID_OF[pair]} as {key}", None)
+    assert (refused.value.why, refused.value.hint) == (f"{key} must be {SAID_OF[pair]}", None)
 
 
 def test_each_key_has_a_value_that_is_refused():
@@ -187,7 +187,7 @@ VSCTL = "ovs-vsctl set bridge br0 "
 @pytest.mark.parametrize(
     ("key", "why", "hint"),
     [
-        ("MAC_table_size", "ovs-vswitchd does not know this key", "--other-config mac-table-size=5"),
+        ("MAC_table_size", "ovs-vswitchd has no such key", "--other-config mac-table-size=5"),
         *((key, COLUMN, f"{VSCTL}stp_enable=5") for key in ("stp", "stp_enable", "stp-enabled")),
         *((key, COLUMN, f"{VSCTL}rstp_enable=5") for key in ("rstp", "rstp_enable", "RSTP-enabled")),
         *(
@@ -210,7 +210,7 @@ def test_a_hello_time_in_seconds_is_noted():
     def notes(value: str) -> list[str]:
         return bridge_keys.check(bridge_keys.BRIDGE, "br0", {"stp-hello-time": value})
 
-    said = "stp-hello-time: ovs-vswitchd reads milliseconds where its manual has seconds, so {0} is 1 s; try: {0}000"
+    said = "stp-hello-time: ovs-vswitchd reads milliseconds where its manual says seconds, so {0} is 1 s; try: {0}000"
     assert notes("2") == [said.format(2)] and notes("10") == [said.format(10)]
     assert notes("1") == notes("1000") == notes("10000") == []
 
@@ -224,11 +224,11 @@ def test_a_key_is_like_another_or_it_is_not():
 @pytest.mark.parametrize(
     ("protocol", "config", "why", "hint"),
     [
-        ("stp", {"forward-delay": "10"}, "{0}-forward-delay has to be at least {0}-max-age / 2 + 1, and they are 10 and 20 s", "{0}-forward-delay=11"),
-        ("rstp", {"max-age": "29"}, "{0}-forward-delay has to be at least {0}-max-age / 2 + 1, and they are 15 and 29 s", "{0}-forward-delay=16"),
-        ("stp", {"hello-time": "10000"}, "{0}-max-age has to be at least twice the hello time and a second, and they are 20 and 10 s", "{0}-max-age=22"),
-        ("stp", {"hello-time": "2999", "max-age": "5"}, "{0}-max-age has to be at least twice the hello time and a second, and they are 5 and 2 s", "{0}-max-age=6"),
-        ("stp", {"hello-time": "1", "max-age": "3"}, "{0}-max-age has to be at least twice the hello time and a second, and they are 3 and 1 s", "{0}-max-age=4"),
+        ("stp", {"forward-delay": "10"}, "{0}-forward-delay must be at least {0}-max-age / 2 + 1, and they are 10 s and 20 s", "{0}-forward-delay=11"),
+        ("rstp", {"max-age": "29"}, "{0}-forward-delay must be at least {0}-max-age / 2 + 1, and they are 15 s and 29 s", "{0}-forward-delay=16"),
+        ("stp", {"hello-time": "10000"}, "{0}-max-age must be at least 2 * (hello time + 1), and they are 20 s and 10 s", "{0}-max-age=22"),
+        ("stp", {"hello-time": "2999", "max-age": "5"}, "{0}-max-age must be at least 2 * (hello time + 1), and they are 5 s and 2 s", "{0}-max-age=6"),
+        ("stp", {"hello-time": "1", "max-age": "3"}, "{0}-max-age must be at least 2 * (hello time + 1), and they are 3 s and 1 s", "{0}-max-age=4"),
     ],
 )  # fmt: skip
 def test_timers_are_told_with_what_they_could_be(protocol, config, why, hint):

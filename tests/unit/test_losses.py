@@ -92,9 +92,9 @@ A, B, C = (["uuid", letter * 4] for letter in "abc")
     [
         (mirror("m", output_port=A), "mirror m mirrors nothing from now on: eth-a was its output port"),
         (mirror("m", output_port=A, output_vlan=0), "mirror m sends to VLAN 0 from now on: eth-a was its output port"),
-        (mirror("m", output_port=C, select_src_port=A), "mirror m does not select eth-a any more, and mirrors nothing, as no port is left"),
-        (mirror("m", select_src_port=["set", [B, A]], select_dst_port=C), "mirror m does not select eth-a, eth-b any more"),
-        (mirror("m", select_dst_port=B, select_src_port=C), "mirror m does not select eth-b any more"),
+        (mirror("m", output_port=C, select_src_port=A), "mirror m no longer selects eth-a, and mirrors nothing, as no port is left"),
+        (mirror("m", select_src_port=["set", [B, A]], select_dst_port=C), "mirror m no longer selects eth-a, eth-b"),
+        (mirror("m", select_dst_port=B, select_src_port=C), "mirror m no longer selects eth-b"),
         (mirror("m", select_dst_port=B, select_all=True), None),
         (mirror("m", output_port=C, select_src_port=C), None),
         (mirror("m", output_vlan=5), None),

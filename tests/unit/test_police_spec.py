@@ -39,8 +39,8 @@ def test_what_is_asked_becomes_columns(asked, columns):
     ("asked", "error"),
     [
         ((None, None, None, None), ("police set", "a limit is missing", "--rate 10mbit or --packet-rate 1000")),
-        ((None, 5_000, 1_000, None), ("--burst", "goes with a rate", "--rate RATE --burst SIZE")),
-        ((5_000, None, None, 1_000), ("--packet-burst", "goes with a packet rate", "--packet-rate PPS --packet-burst N")),
+        ((None, 5_000, 1_000, None), ("--burst", "needs a rate", "--rate RATE --burst SIZE")),
+        ((5_000, None, None, 1_000), ("--packet-burst", "needs a packet rate", "--packet-rate PPS --packet-burst N")),
         ((1_500, None, None, None), ("1.5kbit", "policing is in kbit/s, so this value cannot be set exactly", "1kbit or 2kbit")),
         ((1_000, 1_500, None, None), ("1.5kbit", "a burst is in kbit, so this value cannot be set exactly", "1kbit or 2kbit")),
         (
@@ -52,9 +52,9 @@ def test_what_is_asked_becomes_columns(asked, columns):
         ((10**12, 4_294_968 * _MBIT, None, None), ("4294.968gbit", "a burst is in kbit, at most 4294967.295mbit", None)),
         ((None, None, 4_294_968_000, None), ("4294968000", "policing is in thousands of packets a second, at most 4294967000", None)),
         ((None, None, 10**9, 4_294_968_000), ("4294968000", "policing is in thousands of packets, at most 4294967000", None)),
-        ((1_000, 268_000, None, None), ("--burst", "lasts for more than 274 s of the rate, which tc cannot hold", "267kbit")),
-        ((_MBIT, 267_579_000, None, None), ("--burst", "lasts for more than 274 s of the rate, which tc cannot hold", "267.578mbit")),
-        ((None, None, 1_000, 275_000), ("--packet-burst", "lasts for more than 274 s of the packet rate, which tc cannot hold", "274000")),
+        ((1_000, 268_000, None, None), ("--burst", "is more than the rate allows in 274 s, the most that tc can hold", "267kbit")),
+        ((_MBIT, 267_579_000, None, None), ("--burst", "is more than the rate allows in 274 s, the most that tc can hold", "267.578mbit")),
+        ((None, None, 1_000, 275_000), ("--packet-burst", "is more than the packet rate allows in 274 s, the most that tc can hold", "274000")),
     ],
 )
 def test_what_the_columns_cannot_hold_is_refused(asked, error):

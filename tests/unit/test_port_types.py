@@ -33,7 +33,7 @@ LAYERS = {
 # A type and an option, the values that it takes, those that it does not, and what it is said to be.
 VALUES = [
     ("gre", "remote_ip", "flow 192.0.2.1 223.255.255.255 240.0.0.1 0.0.0.1 255.255.255.254 2001:db8::1 fe80::1",
-     "Flow 0.0.0.0 224.0.0.0 239.255.255.255 255.255.255.255 :: ff02::1 host 192.0.2 192.0.2.256 1:2", "the address of one host or flow"),
+     "Flow 0.0.0.0 224.0.0.0 239.255.255.255 255.255.255.255 :: ff02::1 host 192.0.2 192.0.2.256 1:2", "a unicast address or flow"),
     ("gre", "local_ip", "flow 0.0.0.0 224.0.0.1 ::", "flows 192.0.2 1:2", "an address or flow"),
     ("gre", "tos", "inherit 0 4 252 0x4 0xfc", "1 2 3 253 255 256 0xfe 04 inherited -4", "a multiple of 4 from 0 to 252 (two bits are ECN's) or inherit"),
     ("gre", "ttl", "inherit 1 255", "0 256 0x1 01 flow", "1 to 255 or inherit"),
@@ -79,7 +79,7 @@ def test_a_key_has_as_many_bits_as_the_header(kind):
     for option in ("key", "in_key", "out_key"):
         assert all(holds(kind, option, value) for value in ("0", "0x1", "flow", str(most), hex(most)))
         assert not any(holds(kind, option, value) for value in (str(most + 1), hex(most + 1), "01", "-1", "x", "Flow", ""))
-        assert port_types.OPTIONS[kind][option].words == f"a number of {BITS[kind]} bits or flow"
+        assert port_types.OPTIONS[kind][option].words == f"a {BITS[kind]}-bit number or flow"
 
 
 @pytest.mark.parametrize(("kind", "option", "good", "bad", "words"), VALUES, ids=[f"{kind} {option}" for kind, option, *_ in VALUES])
@@ -98,15 +98,15 @@ def refusal(call, *args, **named) -> str:
 @pytest.mark.parametrize(
     ("kind", "options", "said"),
     [
-        ("gre", {"ttl": "0"}, "option ttl is 1 to 255 or inherit, not 0"),
-        ("gre", {"key": "010"}, "option key is a number of 32 bits or flow, not 010; try: no leading zero, which would mean octal"),
-        ("gre", {"ttl": "x01"}, "option ttl is 1 to 255 or inherit, not x01"),
+        ("gre", {"ttl": "0"}, "option ttl must be 1 to 255 or inherit, not 0"),
+        ("gre", {"key": "010"}, "option key must be a 32-bit number or flow, not 010; try: no leading zero, which would mean octal"),
+        ("gre", {"ttl": "x01"}, "option ttl must be 1 to 255 or inherit, not x01"),
         ("patch", {"per": "p1"}, "patch has no option per; it has peer; try: --option peer=..."),
         ("patch", {"ipsec_x": "1"}, "patch has no option ipsec_x; it has peer"),
         ("srv6", {"srv6_seg": "1::"}, f"srv6 has no option srv6_seg; it has {', '.join(sorted(TAKEN['srv6']))}; try: --option srv6_segs=..."),
-        ("system", {"peer": "p1"}, "option peer goes with a patch port; try: --type patch"),
-        ("internal", {"seq": "true"}, "option seq goes with a tunnel; try: --type gre or ip6gre"),
-        ("tap", {"key": "5"}, "option key goes with a tunnel; try: --type vxlan or geneve or gre"),
+        ("system", {"peer": "p1"}, "option peer is only for patch ports; try: --type patch"),
+        ("internal", {"seq": "true"}, "option seq is only for tunnels; try: --type gre or ip6gre"),
+        ("tap", {"key": "5"}, "option key is only for tunnels; try: --type vxlan or geneve or gre"),
     ],
 )  # fmt: skip
 def test_an_option_that_is_refused(kind, options, said):
@@ -132,7 +132,7 @@ def test_what_a_port_has_and_its_new_type_does_not_take():
         == f"port p0: gre has no option dst_port, exts, which the port has; try: {unset}"
     )
     assert refusal(port_types.check_kept, "p0", "tap", {"it's": "x"}).endswith("""; try: --unset 'options:it'"'"'s'""")
-    assert "option ttl is 1 to 255" in refusal(port_types.check_kept, "p0", "gre", {"ttl": "0"})
+    assert "option ttl must be 1 to 255" in refusal(port_types.check_kept, "p0", "gre", {"ttl": "0"})
     port_types.check_kept("p0", "dpdk", {"anything": "5"})
     port_types.check_kept("p0", "gre", {"ttl": "64"})
 
@@ -150,7 +150,7 @@ TOGETHER = [
     ("gre", IP | {"key": "1", "in_key": "1", "out_key": "2"}, "in_key and out_key take precedence over key, which is ignored; try: --unset options:key"),
     ("vxlan", IP | {"packet_type": "legacy_l3"}, "packet_type=legacy_l3 needs the extension gpe; try: --option exts=gpe"),
     ("vxlan", IP | {"packet_type": "legacy_l3", "exts": "gbp"}, "packet_type=legacy_l3 needs the extension gpe; try: --option exts=gpe"),
-    *(("erspan", IP | {"erspan_ver": version, key: value}, f"{key} is of ERSPAN version {of}, so it is ignored; try: --option erspan_ver={of}")
+    *(("erspan", IP | {"erspan_ver": version, key: value}, f"{key} belongs to ERSPAN version {of}, so it is ignored; try: --option erspan_ver={of}")
       for version, key, value, of in (("2", "erspan_idx", "1", 1), ("1", "erspan_dir", "1", 2), ("1", "erspan_hwid", "1", 2),
                                       ("flow", "erspan_dir", "1", 2), ("2", "erspan_idx", "flow", 1))),
 ]  # fmt: skip
@@ -217,11 +217,11 @@ def test_what_tells_two_tunnels_apart(kind, ours, theirs, same):
     with pytest.raises(Conflict) as raised:
         check()
     another = "another --key or --remote-ip" if kind != "bareudp" else "another --remote-ip"
-    assert str(raised.value) == f"port p0: p1 is a {kind} tunnel with the same addresses, key and port already; try: {another}"
+    assert str(raised.value) == f"port p0: p1 is already a {kind} tunnel with the same addresses, key and port; try: {another}"
 
 
 def test_a_type_without_keys_is_told_apart_by_its_addresses():
-    with pytest.raises(Conflict, match=r"p1 is a srv6 tunnel .*; try: another --remote-ip$"):
+    with pytest.raises(Conflict, match=r"p1 is already a srv6 tunnel .*; try: another --remote-ip$"):
         port_types.check_distinct("p0", "srv6", IP, {"p1": IP})
 
 
@@ -250,7 +250,7 @@ def test_names_that_a_device_can_have():
     for kind in ("system", "internal", "tap", "afxdp", "afxdp-nonpmd"):
         port_types.check_name(longest, kind, are_dummies=False)
         port_types.check_name(longer, kind, are_dummies=True)
-        said = f"the name of a device has up to 15 bytes, so this would be {longest}; try: a shorter name"
+        said = f"a device name has at most 15 bytes, so this would become {longest}; try: a shorter name"
         assert refusal(port_types.check_name, longer, kind, are_dummies=False) == f"port {longer}: {said}"
     for kind in ("gre", "patch", "dpdk"):
         port_types.check_name(longer, kind, are_dummies=False)
@@ -286,10 +286,10 @@ def test_notes_about_a_port():
     assert port_modes.of_name("x" * 15) == port_modes.of_options("p0", "tap", []) == port_modes.of_later("p0", "gre", []) == []
     (found,) = port_modes.of_name("x" * 16)
     assert (found.severity, found.problem) == (WARNING, "the name is longer than OpenFlow's")
-    assert found.evidence == f"flows and ovs-ofctl know it as {'x' * 15}, its first 15 bytes"
+    assert found.evidence == f"flows and ovs-ofctl call it {'x' * 15}, its first 15 bytes"
     (found,) = port_modes.of_options("p0", "tap", ["a", "b"])
     assert (found.severity, found.problem, found.evidence) == (
-        WARNING, "Open vSwitch ignores its options", "a port of type tap has none: a, b",
+        WARNING, "Open vSwitch ignores its options", "a port of type tap has no options: a, b",
     )  # fmt: skip
     assert found.remedy == (("ovstool", "port", "set", "p0", "--unset", "options:a", "--unset", "options:b"),)
     (found,) = port_modes.of_later("p0", "gre", ["a", "b"])

@@ -62,7 +62,7 @@ def test_a_key_of_a_type(name, key):
         kind.check_key(key, str(value))
     hint = "; try: --max-rate 200mbit" if key == "max-rate" else ""
     for value in [high + 1, "x", "1.5", "-1", *([low - 1] if low else [])]:
-        why = f"{value} is not a whole number of {unit} from {low} to {high}, so ovs-vswitchd or the kernel would not take it{hint}"
+        why = f"{value} is not a whole number of {unit} from {low} to {high}, so ovs-vswitchd or the kernel would not accept it{hint}"
         assert refusal(kind.check_key, key, str(value)) == f"--other-config {key}: {why}"
 
 
@@ -126,7 +126,7 @@ def test_a_burst_for_each_rate_of_a_policer_that_has_none():
     assert HTB.with_bursts({"max-rate": "5", "cir": "5"}) == {"max-rate": "5", "cir": "5"}
 
 
-LEAST = "{} is less than one byte per second, which ovs-vswitchd takes as no rate; try: 8bit"
+LEAST = "{} is less than one byte per second, which ovs-vswitchd treats as no rate; try: 8bit"
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ LEAST = "{} is less than one byte per second, which ovs-vswitchd takes as no rat
     [
         (HTB, "max_rate", 7, LEAST.format("7bit")),
         (EGRESS, "max_rate", 7, LEAST.format("7bit")),
-        (HTB, "burst", 9, "linux-htb has none for the port; try: --queue 0:burst=SIZE"),
-        (HFSC, "burst", 9, "linux-hfsc has none for the port"),
-        (SFQ, "max_rate", 9, "linux-sfq does not take it: it shares the link among flows; try: --type linux-htb or --other-config perturb=N"),
-        (NOOP, "burst", 9, "linux-noop does not take it: it leaves the queueing of the port to other software; try: --type linux-htb"),
-        (THEIRS, "max_rate", 9, "ovstool does not know how my-qos takes it; try: --other-config KEY=VALUE"),
-        (THEIRS, "burst", 9, "ovstool does not know how my-qos takes it; try: --other-config KEY=VALUE"),
+        (HTB, "burst", 9, "linux-htb has no burst for the port; try: --queue 0:burst=SIZE"),
+        (HFSC, "burst", 9, "linux-hfsc has no burst for the port"),
+        (SFQ, "max_rate", 9, "linux-sfq does not support it: it shares the link among flows; try: --type linux-htb or --other-config perturb=N"),
+        (NOOP, "burst", 9, "linux-noop does not support it: it leaves the queueing of the port to other software; try: --type linux-htb"),
+        (THEIRS, "max_rate", 9, "my-qos is unknown to ovstool, which cannot tell how it stores this; try: --other-config KEY=VALUE"),
+        (THEIRS, "burst", 9, "my-qos is unknown to ovstool, which cannot tell how it stores this; try: --other-config KEY=VALUE"),
     ],
 )  # fmt: skip
 def test_an_option_that_the_port_does_not_take(kind, part, value, said):
@@ -160,11 +160,11 @@ def test_one_that_it_does():
         (HFSC, 61440, Shape(), "linux-hfsc has queues 0 to 61439"),
         (SFQ, 0, Shape(), "linux-sfq has no queues: it shares the link among flows; try: --type linux-htb or --other-config perturb=N"),
         (EGRESS, 0, Shape(), "egress-policer has no queues: it drops what the port sends above one rate; try: --type trtcm-policer"),
-        (HFSC, 5, Shape(burst=9), "linux-hfsc has no burst; it takes min, max and dscp"),
-        (HFSC, 5, Shape(priority=0), "linux-hfsc has no priority; it takes min, max and dscp"),
-        (TRTCM, 5, Shape(priority=0), "trtcm-policer has no priority; it takes min, max, burst and dscp"),
-        (THEIRS, 5, Shape(8), "ovstool does not know how my-qos takes its min; try: ovs-vsctl set Queue"),
-        (THEIRS, 5, Shape(priority=1), "ovstool does not know how my-qos takes its priority; try: ovs-vsctl set Queue"),
+        (HFSC, 5, Shape(burst=9), "linux-hfsc has no burst; it supports min, max and dscp"),
+        (HFSC, 5, Shape(priority=0), "linux-hfsc has no priority; it supports min, max and dscp"),
+        (TRTCM, 5, Shape(priority=0), "trtcm-policer has no priority; it supports min, max, burst and dscp"),
+        (THEIRS, 5, Shape(8), "my-qos is unknown to ovstool, which cannot tell how it stores min; try: ovs-vsctl set Queue"),
+        (THEIRS, 5, Shape(priority=1), "my-qos is unknown to ovstool, which cannot tell how it stores priority; try: ovs-vsctl set Queue"),
         (HTB, 5, Shape(min_rate=7), f"min: {LEAST.format('7bit')}"),
         (HTB, 5, Shape(max_rate=0), f"max: {LEAST.format('0bit')}"),
         (HTB, 5, Shape(priority=8), "the kernel treats priorities above 7 as 7; try: priority=7"),
@@ -242,18 +242,18 @@ SPLIT = {"cir": "50000", "eir": "75000"}  # of 1 Mbit/s, 400 kbit/s are committe
         (HTB, {"queues": {3: {"max-rate": "8"}}, "asked": {3: Shape(9)}}, "queue 3: its min is above its max"),
         (HTB, {"port": Shape(max_rate=9), "other": {"max-rate": "8"}}, "--other-config max-rate: contradicts the 9 of --max-rate, --burst or --queue"),
         (HTB, {"other": {"Max_rate": "8 "}}, '--other-config Max_rate: linux-htb would ignore it; it reads max-rate; try: --other-config max-rate="8 "'),
-        (EGRESS, {}, "egress-policer: it needs a rate; try: --max-rate 200mbit"),
-        (EGRESS, {"other": {"cir": "0"}}, "egress-policer: it needs a rate; try: --max-rate 200mbit"),
+        (EGRESS, {}, "egress-policer: needs a rate; try: --max-rate 200mbit"),
+        (EGRESS, {"other": {"cir": "0"}}, "egress-policer: needs a rate; try: --max-rate 200mbit"),
         (EGRESS, {"port": Shape(max_rate=80, burst=11_992)}, "--burst: a packet of 1500 bytes would never pass a burst of 11.992kbit; try: 12kbit"),
         (TRTCM, {"port": ONE_MBIT, "asked": {0: Shape(burst=11_992)}}, "queue 0: a packet of 1500 bytes would never pass a burst of 11.992kbit; try: 12kbit"),
-        (TRTCM, {"port": ONE_MBIT, "other": {"eir": "5"}}, "--other-config eir: goes without --max-rate and --burst, which are cir, eir, cbs and ebs"),
-        (TRTCM, {"port": Shape(burst=16_000), "other": {"cir": "5"}}, "--other-config cir: goes without --max-rate and --burst, which are cir, eir, cbs and ebs"),
+        (TRTCM, {"port": ONE_MBIT, "other": {"eir": "5"}}, "--other-config eir: cannot be combined with --max-rate or --burst, which set cir, eir, cbs and ebs"),
+        (TRTCM, {"port": Shape(burst=16_000), "other": {"cir": "5"}}, "--other-config cir: cannot be combined with --max-rate or --burst, which set cir, eir, cbs and ebs"),
         (TRTCM, {"port": ONE_MBIT, "asked": {0: Shape(504_000), 1: Shape(504_000)}},
-         "trtcm-policer: its queues' min add up to 1.008mbit, above the max-rate of 1mbit"),
+         "trtcm-policer: the min rates of its queues add up to 1.008mbit, above the max-rate of 1mbit"),
         (TRTCM, {"port": ONE_MBIT, "asked": {1: Shape(8)}},
          "trtcm-policer: without a queue 0, traffic that is in no queue uses up what the queues are guaranteed; try: --queue 0"),
         (TRTCM, {"port": ONE_MBIT, "asked": {0: Shape(), 1: Shape(1_000_000)}},
-         "queue 0: without a min it gets what the min of the other queues leave, which is nothing"),
+         "queue 0: without a min it gets only what the min rates of the other queues leave over, which is nothing"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together(kind, given, said):

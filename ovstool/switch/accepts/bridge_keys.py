@@ -1,6 +1,6 @@
-"""The keys of other_config that ovs-vswitchd reads, each with the values that it takes as they are; pure.
+"""The keys of other_config that ovs-vswitchd reads, each with the values that it accepts unchanged; pure.
 
-A value that it does not, it cuts to a range or passes over, and says so in its log at most. Ranges are those of ovs-vswitchd.conf.db(5)
+It clamps other values to a range or ignores them, and reports that at most in its log. Ranges are those of ovs-vswitchd.conf.db(5)
 where the code has them too: lib/mac-learning.c, lib/mcast-snooping.c, lib/stp.c, lib/rstp.c and vswitchd/bridge.c, 2.13 to 3.7.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
 
-Check = Callable[[str], str | None]  # what the value should be, None when it is
+Check = Callable[[str], str | None]  # what the value should be, None if it is valid
 
 _MAC = r"(?i)[0-9a-f]{1,2}(?::[0-9a-f]{1,2}){5}"
 _NUMBER = r"[0-9]{1,19}"
@@ -18,7 +18,7 @@ _ID = r"(?i)(?:0x[0-9a-f]{1,16}|[0-9a-f]{16})"
 
 
 class Keys(NamedTuple):
-    """The keys of one table; ``meant`` has words that look like keys, and what to type instead."""
+    """The keys of one table; ``meant`` maps words that look like keys to what to type instead."""
 
     table: str
     checks: Mapping[str, Check]
@@ -26,19 +26,19 @@ class Keys(NamedTuple):
 
 
 def check(known: Keys, name: str, config: Mapping[str, str]) -> list[str]:
-    """What to note of keys that ovs-vswitchd does not read, which may be of other programs; ``name`` is that of the object.
+    """Notes about keys that ovs-vswitchd does not read, which may belong to other programs; ``name`` is that of the object.
 
-    Raises UsageError for a value that it would not take as it is, and for the name of a column.
+    Raises UsageError for a value that it would not accept unchanged, and for the name of a column.
     """
     notes = []
     for key, value in config.items():
         what = f"--other-config {quote(f'{key}={value}')}"
         if key in known.checks:
             if wanted := known.checks[key](value):
-                raise UsageError(what, f"ovs-vswitchd takes {wanted} as {key}")
+                raise UsageError(what, f"{key} must be {wanted}")
             notes += _surprises(key, value)
         elif (spelt := key.replace("_", "-").lower()) in known.checks:
-            raise UsageError(what, "ovs-vswitchd does not know this key", f"--other-config {spelt}={quote(value)}")
+            raise UsageError(what, "ovs-vswitchd has no such key", f"--other-config {spelt}={quote(value)}")
         elif hint := known.meant.get(spelt):
             raise UsageError(what, "that is a column, not a key of other_config", hint.format(object=quote(name), value=quote(value)))
         else:
@@ -47,11 +47,11 @@ def check(known: Keys, name: str, config: Mapping[str, str]) -> list[str]:
 
 
 def require_agreement(asked: Mapping[str, str], config: Mapping[str, str]) -> None:
-    """Raises UsageError when timers that are asked for contradict another in what the bridge is to have, so that they would not hold.
+    """Raises UsageError when requested timers contradict others that the bridge will have, so that they would not take effect.
 
-    What is old has to age before a port forwards, 2 * (forward delay - 1) >= max age, and not before some hellos were missed,
-    max age >= 2 * (hello time + 1). Of STP ovs-vswitchd raises what is too little (stp_update_bridge_timers of lib/stp.c), of RSTP it
-    keeps to what it has (rstp_set_bridge_max_age__ and rstp_set_bridge_forward_delay__ of lib/rstp.c).
+    Old information must expire before a port forwards, 2 * (forward delay - 1) >= max age, but only after some hellos were missed,
+    max age >= 2 * (hello time + 1). For STP ovs-vswitchd raises values that are too low (stp_update_bridge_timers of lib/stp.c), for RSTP
+    it keeps the old ones (rstp_set_bridge_max_age__ and rstp_set_bridge_forward_delay__ of lib/rstp.c).
     """
     for protocol in ("stp", "rstp"):
         age, delay, hello = f"{protocol}-max-age", f"{protocol}-forward-delay", f"{protocol}-hello-time"
@@ -59,10 +59,10 @@ def require_agreement(asked: Mapping[str, str], config: Mapping[str, str]) -> No
             continue
         age_s, delay_s, hello_s = _seconds(config, age, 20), _seconds(config, delay, 15), max(_seconds(config, hello, 2000) // 1000, 1)
         if 2 * (delay_s - 1) < age_s:
-            why = f"{delay} has to be at least {age} / 2 + 1, and they are {delay_s} and {age_s} s"
+            why = f"{delay} must be at least {age} / 2 + 1, and they are {delay_s} s and {age_s} s"
             raise UsageError("--other-config", why, f"{delay}={-(-age_s // 2) + 1}")
         if age_s < 2 * (hello_s + 1):
-            why = f"{age} has to be at least twice the hello time and a second, and they are {age_s} and {hello_s} s"
+            why = f"{age} must be at least 2 * (hello time + 1), and they are {age_s} s and {hello_s} s"
             raise UsageError("--other-config", why, f"{age}={2 * (hello_s + 1)}")
 
 
@@ -72,7 +72,7 @@ def _seconds(config: Mapping[str, str], key: str, default: int) -> int:
 
 
 def _similar(key: str, known: Mapping[str, Check]) -> str:
-    from difflib import get_close_matches  # nearly all keys are known
+    from difflib import get_close_matches  # rarely needed
 
     near = get_close_matches(key, known, 1, 0.75)
     return f"; did you mean {near[0]}?" if near else ""
@@ -80,7 +80,7 @@ def _similar(key: str, known: Mapping[str, Check]) -> str:
 
 def _surprises(key: str, value: str) -> list[str]:
     if key == "stp-hello-time" and 1 < int(value) <= 10:
-        return [f"stp-hello-time: ovs-vswitchd reads milliseconds where its manual has seconds, so {value} is 1 s; try: {value}000"]
+        return [f"stp-hello-time: ovs-vswitchd reads milliseconds where its manual says seconds, so {value} is 1 s; try: {value}000"]
     return []
 
 
@@ -96,7 +96,7 @@ def _one_of(*values: str) -> Check:
 
 
 def _at_most(length: int) -> Check:
-    return lambda value: None if len(value.encode(errors="replace")) <= length else f"at most {length} bytes"
+    return lambda value: None if len(value.encode(errors="replace")) <= length else f"at most {length} bytes long"
 
 
 def _mac(value: str) -> str | None:
@@ -107,11 +107,11 @@ def _unicast(value: str) -> str | None:
     if not re.fullmatch(_MAC, value):
         return _mac(value)
     octets = [int(octet, 16) for octet in value.split(":")]
-    return "a MAC address of one device, and not 0" if octets[0] & 1 or not any(octets) else None
+    return "a unicast MAC address, and not all zeros" if octets[0] & 1 or not any(octets) else None
 
 
 def _datapath_id(value: str) -> str | None:
-    return None if re.fullmatch(_ID, value) and int(value, 16) else "16 hex digits, or 0x and fewer, and not 0"
+    return None if re.fullmatch(_ID, value) and int(value, 16) else "16 hex digits, or 0x and up to 16, and not 0"
 
 
 def _priority_in_steps(value: str) -> str | None:
@@ -119,17 +119,17 @@ def _priority_in_steps(value: str) -> str | None:
     if wanted or not int(value) % 4096:
         return wanted and f"{wanted}, in steps of 4096"
     below = int(value) // 4096 * 4096
-    return f"steps of 4096, such as {below} and {below + 4096},"
+    return f"a multiple of 4096, such as {below} or {below + 4096}"
 
 
 def _hello_time(value: str) -> str | None:
-    """Seconds in the manual, milliseconds in bridge_configure_stp of vswitchd/bridge.c (2.13 to 3.7), where 1000 is the least."""
+    """Seconds in the manual, milliseconds in bridge_configure_stp of vswitchd/bridge.c (2.13 to 3.7), where 1000 is the minimum."""
     if re.fullmatch(_NUMBER, value) and (1 <= int(value) <= 10 or 1000 <= int(value) <= 10000):
         return None
     return "a whole number from 1000 to 10000 (milliseconds)"
 
 
-_BOOLEAN = _one_of("true", "false")  # smap_get_bool takes every other word for the default
+_BOOLEAN = _one_of("true", "false")  # smap_get_bool treats every other word as the default
 _AGING, _SIZE = _whole(15, 3600), _whole(10, 1_000_000)
 
 BRIDGE = Keys(
@@ -142,7 +142,7 @@ BRIDGE = Keys(
         "dp-sn": _at_most(31),
         "forward-bpdu": _BOOLEAN,
         "hwaddr": _unicast,
-        "in-band-queue": _whole(0, 2**31 - 1),  # the manual has 32 bits, and smap_get_int one less
+        "in-band-queue": _whole(0, 2**31 - 1),  # 32 bits in the manual, but smap_get_int has one less
         "mac-aging-time": _AGING,
         "mac-table-size": _SIZE,
         "mcast-snooping-aging-time": _AGING,

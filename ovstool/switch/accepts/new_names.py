@@ -11,7 +11,7 @@ _NUMBER = r"(?i)[+-]?[0-9]+|0x[0-9a-f]+"
 
 
 def check(name: str, what: str) -> None:
-    """Raise UsageError for a name that a flow or a command line would take for something else, in quotes too."""
+    """Raise UsageError for a name that a flow or a command line would mistake for something else, even in quotes."""
     if not name or len(name.encode(errors="replace")) > 255:
         raise UsageError(f"{what} {quote(name)}", "a name has 1 to 255 bytes")
     if (
@@ -26,7 +26,7 @@ def check(name: str, what: str) -> None:
 
 
 def require_free(txn: Transaction, table: str, name: str) -> None:
-    """Raise Conflict when a row of this name is there although no bridge of the switch has it; a name is unique in its table."""
+    """Raise Conflict when a row has this name although no bridge of the switch uses it; names are unique in their table."""
     query = Query(table, [["name", "==", name]])
     there, listed = txn.read_all([query._replace(unlisted=True), query])
     if there and not listed:

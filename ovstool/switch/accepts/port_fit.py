@@ -1,4 +1,4 @@
-"""Whether a port fits the Open vSwitch that is to have it: the types that it has, its other tunnels, and the peers of patch ports."""
+"""Whether a port suits the Open vSwitch that it is for: its supported types, its other tunnels, and the peers of patch ports."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from ovstool.switch.accepts import port_modes, port_types
 
 
 class _Surroundings(NamedTuple):
-    """The types of interfaces that this Open vSwitch has (none when it does not say), the options of tunnels of one type to the same host,
-    and whether it is a later one than ovstool knows."""
+    """The interface types that this Open vSwitch supports (empty if unknown), the options of tunnels of one type to the same host,
+    and whether it is newer than ovstool knows."""
 
     types: Sequence[str] = ()
     tunnels: Mapping[str, Mapping[str, str]] = {}
@@ -20,14 +20,14 @@ class _Surroundings(NamedTuple):
 
     @property
     def are_dummies(self) -> bool:
-        """Whether devices are ovs-vswitchd's own, as it has them for tests, which may be anything."""
+        """Whether devices are dummies, which ovs-vswitchd has for tests, and accept anything."""
         return "dummy" in self.types
 
 
 def check(txn: Transaction, before: Row | None, after: Row, asked: Mapping[str, str]) -> list[Finding]:
-    """What to note of an interface that was ``before`` (None: it is new) and becomes ``after``; ``asked`` are the options named.
+    """Findings about an interface that was ``before`` (None: it is new) and becomes ``after``; ``asked`` are the options named.
 
-    Raises UsageError for what Open vSwitch would ignore or take for something else, Refused for a type that this one does not have.
+    Raises UsageError for what Open vSwitch would ignore or misread, Refused for a type that it does not support.
     """
     name, kind, options = after["name"], lookup.interface_type(after), mapping(after["options"])
     is_other = before is None or kind != lookup.interface_type(before)
@@ -49,7 +49,7 @@ def check(txn: Transaction, before: Row | None, after: Row, asked: Mapping[str, 
 
 
 def findings(txn: Transaction, bridge: str, port: Row, members: Sequence[Row]) -> list[Finding]:
-    """What a check would find of the port; ``bridge`` is empty where it is yet to be looked for."""
+    """What a check would find wrong with the port; ``bridge`` is empty when it is not looked up yet."""
     found = port_modes.of_bond(port["name"], port, len(members))
     for row in members:
         peer = mapping(row["options"]).get("peer")
@@ -75,9 +75,9 @@ def _surroundings(txn: Transaction, kind: str, options: dict[str, str]) -> _Surr
 
 
 def _require_type(txn: Transaction, name: str, kind: str, here: _Surroundings, is_new: bool) -> None:
-    """Raise Refused for a type that this Open vSwitch does not have, UsageError for a name that does not go with it."""
+    """Raise Refused for a type that this Open vSwitch does not support, UsageError for a name that the type does not allow."""
     if here.types and kind not in here.types:
-        why = f"this Open vSwitch has no type {quote(kind)}; it has {', '.join(sorted(here.types))}"
+        why = f"this Open vSwitch does not support type {quote(kind)}; it supports {', '.join(sorted(here.types))}"
         raise Refused(f"port {quote(name)}", why, port_types.near("--type {}", kind, here.types))
     port_types.check_name(name, kind, here.are_dummies)
     if not is_new and kind != "internal" and txn.read(Query("Bridge", [["name", "==", name]])):

@@ -1,4 +1,4 @@
-"""How the columns of Port go together: VLANs with the mode, bonds with LACP; and what a patch port needs of its peer. Pure."""
+"""Which columns of Port fit together: VLANs and the VLAN mode, bonds and LACP; and what a patch port needs from its peer. Pure."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ BOND_MODES = ("active-backup", "balance-slb", "balance-tcp")
 
 
 def check_vlans(name: str, port: Row, is_new: bool = False) -> None:
-    """Raise UsageError for VLANs that the mode ignores or lacks (ofproto/ofproto-dpif.c, bundle_set; ovs-vswitchd.conf.db(5), table Port)."""
+    """Raise UsageError for VLANs that the mode ignores or requires (ofproto-dpif.c, bundle_set; ovs-vswitchd.conf.db(5), table Port)."""
     what = f"port {quote(name)}"
     tag, trunks, mode = one(port["tag"]), many(port["trunks"]), one(port["vlan_mode"])
     native = mode in ("native-tagged", "native-untagged")
@@ -35,7 +35,7 @@ def check_vlans(name: str, port: Row, is_new: bool = False) -> None:
 
 
 def of_bond(name: str, port: Row, members: int) -> list[Finding]:
-    """What a check would find of a bond's mode: balance-tcp sends and takes nothing until LACP is agreed (ofproto/bond.c, choose_output_member)."""
+    """What a check would find wrong with a bond: balance-tcp forwards nothing before LACP is up (ofproto/bond.c, choose_output_member)."""
     if members < 2 or one(port["bond_mode"]) != "balance-tcp" or one(port["lacp"]) in ("active", "passive"):
         return []
     remedy = ("ovstool", "port", "set", name, "--lacp", "active")
@@ -43,24 +43,24 @@ def of_bond(name: str, port: Row, members: int) -> list[Finding]:
 
 
 def of_name(name: str) -> list[Finding]:
-    """What a name too long for OpenFlow means; devices have none (port_types.check_name)."""
+    """What a check would find about a name too long for OpenFlow; devices cannot have one (port_types.check_name)."""
     if not is_cut(name):
         return []
-    evidence = f"flows and ovs-ofctl know it as {quote(cut(name))}, its first 15 bytes"
+    evidence = f"flows and ovs-ofctl call it {quote(cut(name))}, its first 15 bytes"
     return [Finding(name, WARNING, "the name is longer than OpenFlow's", evidence)]
 
 
 def of_options(name: str, kind: str, ignored: list[str]) -> list[Finding]:
-    """What options are to a device, which has none (lib/netdev.c, netdev_set_config); other programs may read them."""
+    """What a check would find about options of a device, which has none (lib/netdev.c, netdev_set_config); other programs may read them."""
     if not ignored:
         return []
-    evidence = f"a port of type {kind} has none: {', '.join(map(quote, ignored))}"
+    evidence = f"a port of type {kind} has no options: {', '.join(map(quote, ignored))}"
     remedy = ("ovstool", "port", "set", name, *(word for key in ignored for word in ("--unset", f"options:{key}")))
     return [Finding(name, WARNING, "Open vSwitch ignores its options", evidence, (remedy,))]
 
 
 def of_later(name: str, kind: str, unknown: list[str]) -> list[Finding]:
-    """What to tell of options that were not checked, as Open vSwitch is a later one than ovstool knows."""
+    """What to report about options that were not checked, as Open vSwitch is newer than ovstool knows."""
     if not unknown:
         return []
     evidence = (
@@ -70,7 +70,7 @@ def of_later(name: str, kind: str, unknown: list[str]) -> list[Finding]:
 
 
 def of_peer(name: str, bridge: str, peer: str, there: Row | None, other: str, datapaths: Mapping[str, str]) -> list[Finding]:
-    """What a check would find of a patch port: without a peer that leads back it drops all (ofproto-dpif.c, ofport_update_peer).
+    """What a check would find on a patch port: it drops all packets unless its peer points back (ofproto-dpif.c, ofport_update_peer).
 
     ``there`` is the peer's interface, ``other`` its bridge, ``datapaths`` holds the datapath type of each bridge.
     """

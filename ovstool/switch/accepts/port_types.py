@@ -1,8 +1,8 @@
-"""What the types of interfaces take in Interface.options, as ovs-vswitchd reads it. Pure.
+"""What each interface type accepts in Interface.options, as ovs-vswitchd reads it. Pure.
 
-The keys and their values are those of ovs-vswitchd.conf.db(5), and of lib/netdev-vport.c, set_tunnel_config and set_patch_config, which are the
-same from Open vSwitch 2.13 to 4.0 but for types that came and went. There most values that cannot be meant are cut (``key``, which is sent
-in as many bits as the header has), taken for zero (strtoull and atoi, of text) or ignored with a line in the log.
+The keys and values are those of ovs-vswitchd.conf.db(5), and of lib/netdev-vport.c, set_tunnel_config and set_patch_config, which are the
+same from Open vSwitch 2.13 to 4.0 except for types that came and went. There most invalid values are truncated (``key``, to as many bits
+as the header has), read as zero (strtoull and atoi, of text) or ignored with a line in the log.
 """
 
 import re
@@ -14,17 +14,17 @@ from ovstool.errors import Conflict, UsageError, quote
 
 DEVICES = ("system", "internal", "tap")  # have no options: lib/netdev-linux.c sets none
 _LONGEST = 15  # bytes in the name of a network device of Linux (IFNAMSIZ), and of a port in OpenFlow
-# What the kernel's device of a tunnel type is called; netdev_is_reserved_name in lib/netdev.c
+# The names of the kernel's devices for tunnel types; netdev_is_reserved_name in lib/netdev.c
 _RESERVED = r"(?s)(genev|gre|vxlan|lisp|stt|erspan|ip6erspan|ip6gre|gtpu|udp|srv6)_sys.*|ovs-(system|netdev|dummy)"
 
-# How C reads a whole number as a person does (a leading zero means octal there): with base 0, and with base 16.
+# Whole numbers that C and people read alike (in C a leading zero means octal): with base 0, and with base 16.
 _ANY = r"0|[1-9][0-9]{0,19}|0[xX][0-9a-fA-F]{1,16}"
 _HEX = r"(?:0[xX])?[0-9a-fA-F]{1,8}"
 _DECIMAL = r"0|[1-9][0-9]{0,9}"
 
 
 class Value(NamedTuple):
-    """What an option may be: in words, and whether a text is that."""
+    """The values that an option accepts: in words, and as a test of a text."""
 
     words: str
     holds: Callable[[str], bool]
@@ -46,7 +46,7 @@ def _number(low: int, high: int, word: str | None = None, form: str = _DECIMAL) 
 
 
 def _address(text: str) -> bytes | None:
-    """An address as inet_pton has it, which is what ovs-vswitchd asks; None for anything else."""
+    """An address as inet_pton parses it, which ovs-vswitchd uses; None for anything else."""
     try:
         return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def _is_tos(text: str) -> bool:
 _SWITCH = _one_of("true", "false")
 _TEXT = Value("text", bool)
 _TUNNEL = {
-    "remote_ip": Value("the address of one host or flow", _is_remote),
+    "remote_ip": Value("a unicast address or flow", _is_remote),
     "local_ip": Value("an address or flow", lambda text: text == "flow" or _address(text) is not None),
     "tos": Value("a multiple of 4 from 0 to 252 (two bits are ECN's) or inherit", _is_tos),
     "ttl": _number(1, 255, "inherit"),
@@ -99,7 +99,7 @@ _ERSPAN = {
 
 def _keys(bits: int) -> dict[str, Value]:
     number = _number(0, 2**bits - 1, "flow", _ANY)
-    return dict.fromkeys(("key", "in_key", "out_key"), number._replace(words=f"a number of {bits} bits or flow"))
+    return dict.fromkeys(("key", "in_key", "out_key"), number._replace(words=f"a {bits}-bit number or flow"))
 
 
 _EXTS = {"exts": Value("gbp, gpe or both", lambda text: all(word in ("gbp", "gpe") for word in text.split(",")))}
@@ -123,7 +123,7 @@ OPTIONS: Mapping[str, Mapping[str, Value]] = {
 }
 TUNNELS = OPTIONS.keys() - {"patch"}
 _DST_PORTS = {"vxlan": "4789", "geneve": "6081", "lisp": "4341", "stt": "7471", "gtpu": "2152"}
-# Without these nothing is sent: ovs-vswitchd refuses the port, or (erspan_ver: lib/netdev-native-tnl.c, netdev_erspan_build_header) each packet.
+# Required to send anything: without them ovs-vswitchd refuses the port, or (erspan_ver: netdev_erspan_build_header) each packet.
 _REQUIRED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(OPTIONS, ("remote_ip",)),
     **dict.fromkeys(("erspan", "ip6erspan"), ("remote_ip", "erspan_ver")),
@@ -134,13 +134,13 @@ _OF_TUNNELS = frozenset(key for options in OPTIONS.values() for key in options)
 
 
 def check_values(name: str, kind: str, options: Mapping[str, str]) -> None:
-    """Raise UsageError for options that a port of this type does not read, or reads as something else."""
+    """Raise UsageError for options that a port of this type does not read, or misreads."""
     known = OPTIONS.get(kind, {})
     for key, value in options.items():
         if key in known:
             if not known[key].holds(value):
                 hint = "no leading zero, which would mean octal" if re.fullmatch("0[0-9]+", value) else None
-                raise UsageError(f"port {quote(name)}", f"option {key} is {known[key].words}, not {quote(value)}", hint)
+                raise UsageError(f"port {quote(name)}", f"option {key} must be {known[key].words}, not {quote(value)}", hint)
         elif kind in OPTIONS and not (key.startswith("ipsec_") and "psk" in known):
             raise UsageError(
                 f"port {quote(name)}",
@@ -149,14 +149,14 @@ def check_values(name: str, kind: str, options: Mapping[str, str]) -> None:
             )
         elif kind in DEVICES and key in _OF_TUNNELS:
             hint = "--type " + " or ".join([other for other in OPTIONS if key in OPTIONS[other]][:3])
-            raise UsageError(f"port {quote(name)}", f"option {key} goes with a {'patch port' if key == 'peer' else 'tunnel'}", hint)
+            raise UsageError(f"port {quote(name)}", f"option {key} is only for {'patch ports' if key == 'peer' else 'tunnels'}", hint)
 
 
 def check_kept(name: str, kind: str, options: Mapping[str, str]) -> None:
-    """Raise UsageError for options that a port has and that its new type does not take."""
+    """Raise UsageError for options that a port has and that its new type does not accept."""
     what = f"port {quote(name)}"
     if unread := sorted(options.keys() - OPTIONS.get(kind, options).keys()) or ignored_options(kind, options):
-        import shlex  # for somebody's mistake
+        import shlex  # rarely needed
 
         why = f"{kind} has no option {', '.join(map(quote, unread))}, which the port has"
         raise UsageError(what, why, " ".join(shlex.join(["--unset", f"options:{key}"]) for key in unread))
@@ -164,7 +164,7 @@ def check_kept(name: str, kind: str, options: Mapping[str, str]) -> None:
 
 
 def check_together(name: str, kind: str, options: Mapping[str, str]) -> None:
-    """Raise UsageError for options that do not go together: with them ovs-vswitchd refuses the port, or ignores some."""
+    """Raise UsageError for options that contradict each other: with them ovs-vswitchd refuses the port, or ignores some."""
     what = f"port {quote(name)}"
     for key in _REQUIRED.get(kind, ()):
         if key not in options:
@@ -186,24 +186,24 @@ def check_together(name: str, kind: str, options: Mapping[str, str]) -> None:
 
 
 def _check_erspan(what: str, options: Mapping[str, str]) -> None:
-    """Raise UsageError for what the other version of ERSPAN has: version 1 an index, version 2 a direction and a hardware ID."""
+    """Raise UsageError for options of the other version of ERSPAN: version 1 has an index, version 2 a direction and a hardware ID."""
     asked = options.get("erspan_ver")
     for key, version in (("erspan_idx", "1"), ("erspan_dir", "2"), ("erspan_hwid", "2")):
         if key in options and asked != version and not asked == options[key] == "flow":
-            raise UsageError(what, f"{key} is of ERSPAN version {version}, so it is ignored", f"--option erspan_ver={version}")
+            raise UsageError(what, f"{key} belongs to ERSPAN version {version}, so it is ignored", f"--option erspan_ver={version}")
 
 
 def check_distinct(name: str, kind: str, options: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise Conflict when a tunnel is the same as another of its type: ovs-vswitchd knows one of them then (ofproto/tunnel.c, tnl_port_add__),
-    and says so of a new port, but of a changed one in its log alone."""
+    """Raise Conflict for a tunnel that is the same as another of its type: ovs-vswitchd uses only one (ofproto/tunnel.c, tnl_port_add__),
+    and reports that for a new port, but for a changed one only in its log."""
     for other, theirs in others.items():
         if other != name and _match(kind, theirs) == _match(kind, options):
-            why = f"{quote(other)} is a {kind} tunnel with the same addresses, key and port already"
+            why = f"{quote(other)} is already a {kind} tunnel with the same addresses, key and port"
             raise Conflict(f"port {quote(name)}", why, "another --key or --remote-ip" if "key" in OPTIONS[kind] else "another --remote-ip")
 
 
 def _match(kind: str, options: Mapping[str, str]) -> tuple:
-    """What ovs-vswitchd tells tunnels of a type apart by (ofproto/tunnel.c, struct tnl_match)."""
+    """The values by which ovs-vswitchd distinguishes tunnels of a type (ofproto/tunnel.c, struct tnl_match)."""
     key = options.get("in_key", options.get("key", "0"))
     addresses = [_address(options[side]) or options[side] if side in options else None for side in ("remote_ip", "local_ip")]
     usual = "legacy_l2" if OPTIONS[kind]["packet_type"].holds("legacy_l2") else "legacy_l3"
@@ -212,25 +212,25 @@ def _match(kind: str, options: Mapping[str, str]) -> tuple:
 
 
 def unknown_options(kind: str, options: Collection[str]) -> list[str]:
-    """Those options that a later Open vSwitch than is known here may have; a patch port has its peer alone."""
+    """The options that a newer Open vSwitch may support; a patch port has only its peer."""
     return sorted(key for key in options if key not in OPTIONS[kind] and not key.startswith("ipsec_")) if kind in TUNNELS else []
 
 
 def ignored_options(kind: str, options: Collection[str]) -> list[str]:
-    """Those options that a device has no use for."""
+    """The options that a device ignores."""
     return sorted(options) if kind in DEVICES else []
 
 
 def check_name(name: str, kind: str, are_dummies: bool) -> None:
-    """Raise UsageError for a name that ovs-vswitchd keeps for itself, or Linux cuts to that of another device without a word.
+    """Raise UsageError for a name that ovs-vswitchd reserves, or that Linux would silently cut to that of another device.
 
-    ``are_dummies``: devices are ovs-vswitchd's own, as it has them for tests, and have any name.
+    ``are_dummies``: devices are dummies, which ovs-vswitchd has for tests, and may have any name.
     """
     what = f"port {quote(name)}"
     if re.fullmatch(_RESERVED, name):
         raise UsageError(what, "Open vSwitch reserves this name for its own devices", "another name")
     if kind in (*DEVICES, "afxdp", "afxdp-nonpmd") and not are_dummies and is_cut(name):
-        raise UsageError(what, f"the name of a device has up to {_LONGEST} bytes, so this would be {quote(cut(name))}", "a shorter name")
+        raise UsageError(what, f"a device name has at most {_LONGEST} bytes, so this would become {quote(cut(name))}", "a shorter name")
 
 
 def is_cut(name: str) -> bool:
@@ -238,12 +238,12 @@ def is_cut(name: str) -> bool:
 
 
 def cut(name: str) -> str:
-    """The name as OpenFlow and Linux have it."""
+    """The name as OpenFlow and Linux store it."""
     return name.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def near(form: str, word: str, known: Collection[str]) -> str | None:
-    """What may have been meant, in the form that one types it; None when nothing is like it."""
+    """A similar known word, in the form to type; None without one."""
     from difflib import get_close_matches
 
     return " or ".join(map(form.format, get_close_matches(word[:64], known, 1))) or None

@@ -1,8 +1,8 @@
-"""The QoS types of Open vSwitch: what each takes of ``--max-rate``, ``--burst``, ``--queue`` and ``--other-config``, and how it is stored.
+"""The QoS types of Open vSwitch: how each supports and stores ``--max-rate``, ``--burst``, ``--queue`` and ``--other-config``.
 
 The source is ovs-vswitchd.conf.db(5), tables QoS and Queue; the table of types is at the end, and ``commands/qos.py`` reads the options.
 A shape is in bit/s and bits. linux-htb and linux-hfsc store it so; the policers of DPDK store bytes of IP packets, and
-trtcm-policer a committed and an excess rate that are independent of each other (RFC 4115): what is allowed is their sum.
+trtcm-policer a committed and an excess rate that are independent of each other (RFC 4115): the sum of both is what may pass.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from ovstool.errors import UsageError, quote
 from ovstool.switch import police
 
 DEFAULT = "linux-htb"
-LEAST_RATE = 8  # bit/s; ovs-vswitchd counts bytes, and less than one is none
+LEAST_RATE = 8  # bit/s; ovs-vswitchd counts bytes, so less than one is 0
 _WORDS = {"min_rate": "min", "max_rate": "max", "burst": "burst", "priority": "priority"}
 Config = dict[str, str]
 
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 
 
 class Key(NamedTuple):
-    """A whole number in QoS.other_config: its unit, what it may be, and the first version of Open vSwitch that reads it."""
+    """A whole number in QoS.other_config: its unit, its range, and the first version of Open vSwitch that reads it."""
 
     unit: str
     low: int = 1
@@ -39,10 +39,10 @@ class Key(NamedTuple):
 
 
 class Type(NamedTuple):
-    """A QoS type: the keys that it reads, and which parts of a shape it takes for the port and for a queue.
+    """A QoS type: the keys that it reads, and which parts of a shape it supports for the port and for a queue.
 
-    ``queue`` None: it has no queues. ``names`` are the keys in which a part is stored, in units of ``bits``; where that is not one bit,
-    there is no priority, which has no unit.
+    ``queue`` is None without queues. ``names`` are the keys that store the parts, in units of ``bits``; types with another unit than a bit
+    have no priority, which has no unit.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Type(NamedTuple):
     last_priority: int = 2**32 - 1
     highest: int = units.MAX
     known: bool = True
-    is_later: bool = False  # of an Open vSwitch that ovstool does not know yet, and which may read more keys
+    is_later: bool = False  # of a newer Open vSwitch than ovstool knows, which may read more keys
 
     @property
     def shapes(self) -> bool:
-        """Whether it has a rate that is set in other_config; the others share or change what the link has."""
+        """Whether it has a rate, set in other_config; the other types share or change the traffic of the link."""
         return bool(self.port)
 
     @property
@@ -69,7 +69,7 @@ class Type(NamedTuple):
 
     @property
     def passes_on(self) -> bool:
-        """Whether a key of other_config that it does not read is written all the same, as ovstool 0.1 did."""
+        """Whether a key of other_config that it does not read is written anyway, as ovstool 0.1 did."""
         return self.is_later or self.names is _BITS
 
     @property
@@ -79,15 +79,15 @@ class Type(NamedTuple):
 
     @property
     def is_two_rate(self) -> bool:
-        """Whether a rate is stored as what is committed and what may exceed it (RFC 4115)."""
+        """Whether a rate is stored as a committed and an excess rate (RFC 4115)."""
         return "eir" in self.keys
 
     def port_shape(self, config: Mapping[str, str]) -> Shape:
-        """What a QoS.other_config asks of the port, as far as this type reads it."""
+        """The shape that QoS.other_config requests for the port, as this type reads it."""
         return _shape(self.name, self.port, tuple(config.items()))
 
     def queue_shape(self, config: Mapping[str, str]) -> Shape:
-        """What a Queue.other_config asks of a queue, as far as this type reads it."""
+        """The shape that Queue.other_config requests for a queue, as this type reads it."""
         return _shape(self.name, self.queue or (), tuple(config.items()))
 
     def to_config(self, shape: Shape) -> Config:
@@ -103,9 +103,9 @@ class Type(NamedTuple):
         return config
 
     def with_bursts(self, config: Config) -> Config:
-        """The other_config with a burst for each rate that has none: DPDK refuses a rate without one, and takes no default.
+        """The other_config with a burst for each rate that has none: DPDK refuses a rate without one, and has no default.
 
-        The burst is as large as the default of policing, in proportion to the rate: TCP has to reach the rate with it.
+        The burst is the default one of policing for that rate, with which TCP reaches the rate.
         """
         filled = dict(config)
         for rate, burst in (("cir", "cbs"), ("eir", "ebs")):
@@ -114,19 +114,23 @@ class Type(NamedTuple):
         return filled
 
     def check_option(self, option: str, part: str, value: int) -> None:
-        """Raise UsageError when the port as a whole does not take this part of a shape, or not so little of it."""
+        """Raise UsageError when the port as a whole does not support this part of a shape, or the value is too low."""
         if part in self.port and self.known:
             if part == "max_rate":
                 self._check_rate(option, value)
             return
         if not self.known:
-            raise UsageError(option, f"ovstool does not know how {quote(self.name)} takes it", "--other-config KEY=VALUE")
+            raise UsageError(
+                option, f"{quote(self.name)} is unknown to ovstool, which cannot tell how it stores this", "--other-config KEY=VALUE"
+            )
         if not self.shapes:
-            raise UsageError(option, f"{self.name} does not take it: it {self.does}", self._instead)
-        raise UsageError(option, f"{self.name} has none for the port", "--queue 0:burst=SIZE" if "burst" in (self.queue or ()) else None)
+            raise UsageError(option, f"{self.name} does not support it: it {self.does}", self._instead)
+        raise UsageError(
+            option, f"{self.name} has no {_WORDS[part]} for the port", "--queue 0:burst=SIZE" if "burst" in (self.queue or ()) else None
+        )
 
     def check_queue(self, queue: int, shape: Shape) -> None:
-        """Raise UsageError when the type has no such queue, or its queues do not take all that is asked."""
+        """Raise UsageError when the type has no such queue, or its queues do not support all that is requested."""
         what = f"queue {queue}"
         if self.queue is None:
             raise UsageError(what, f"{self.name} has no queues: it {self.does}", self._instead)
@@ -134,10 +138,12 @@ class Type(NamedTuple):
             raise UsageError(what, f"{self.name} has queues 0 to {self.last_queue}")
         for part in (part for part in _WORDS if getattr(shape, part) is not None):
             if not self.known:
-                raise UsageError(what, f"ovstool does not know how {quote(self.name)} takes its {_WORDS[part]}", "ovs-vsctl set Queue")
+                raise UsageError(
+                    what, f"{quote(self.name)} is unknown to ovstool, which cannot tell how it stores {_WORDS[part]}", "ovs-vsctl set Queue"
+                )
             if part not in self.queue:
                 taken = ", ".join(_WORDS[other] for other in self.queue)
-                raise UsageError(what, f"{self.name} has no {_WORDS[part]}; it takes {taken} and dscp")
+                raise UsageError(what, f"{self.name} has no {_WORDS[part]}; it supports {taken} and dscp")
         for part in ("min_rate", "max_rate"):
             self._check_rate(f"{what}: {_WORDS[part]}", getattr(shape, part))
         if shape.priority is not None and shape.priority > self.last_priority:
@@ -148,11 +154,11 @@ class Type(NamedTuple):
     def _check_rate(self, what: str, rate: int | None) -> None:
         if rate is not None and rate < LEAST_RATE:
             raise UsageError(
-                what, f"{units.spell(rate)} is less than one byte per second, which ovs-vswitchd takes as no rate", units.spell(LEAST_RATE)
+                what, f"{units.spell(rate)} is less than one byte per second, which ovs-vswitchd treats as no rate", units.spell(LEAST_RATE)
             )
 
     def check_key(self, key: str, value: str) -> None:
-        """Raise UsageError for what ovs-vswitchd would ignore: a key that the type does not read, a value that is none."""
+        """Raise UsageError for what ovs-vswitchd would ignore: a key that the type does not read, or an invalid value."""
         if not self.known:
             return
         what = f"--other-config {quote(key)}"
@@ -160,7 +166,7 @@ class Type(NamedTuple):
             raise UsageError(what, f"{self.name} would ignore it; it {self._reads}")
         unit, low, high, _ = self.keys[key]
         if units.whole_number(value, low, high) is None:
-            why = f"{quote(value)} is not a whole number of {unit} from {low} to {high}, so ovs-vswitchd or the kernel would not take it"
+            why = f"{quote(value)} is not a whole number of {unit} from {low} to {high}, so ovs-vswitchd or the kernel would not accept it"
             raise UsageError(what, why, "--max-rate 200mbit" if key == "max-rate" else None)
 
     @property
@@ -186,12 +192,12 @@ class Type(NamedTuple):
 _BITS = {"min_rate": "min-rate", "max_rate": "max-rate", "burst": "burst", "priority": "priority"}
 _MAX_RATE = {"max-rate": Key("bit/s", LEAST_RATE, units.MAX)}
 _CLASSES = 61439  # queue N is tc class N+1, and 0xf000 is the last one that ovs-vswitchd uses
-_HFSC_HIGHEST = (2**32 - 1) * 8  # lib/netdev-linux.c cuts bytes per second to 32 bits
-_LAST_PRIORITY = 7  # Linux, net/sched/sch_htb.c: TC_HTB_NUMPRIO levels, and all above are the last
+_HFSC_HIGHEST = (2**32 - 1) * 8  # lib/netdev-linux.c truncates bytes per second to 32 bits
+_LAST_PRIORITY = 7  # Linux, net/sched/sch_htb.c: TC_HTB_NUMPRIO levels, and higher ones count as the last
 _MICROSECONDS, _PACKETS, _BYTES = Key("microseconds"), Key("packets"), Key("bytes")
 _BYTE_RATE, _BYTE_BURST = Key("bytes/s", 0, units.MAX), Key("bytes", 0, units.MAX)
-# Linux, net/sched: sfq_change has scaled quanta in 15 bits (up to 6.6) and its timer in an int of clock ticks, of which there are 1000 a
-# second at most; fq_codel_change takes a smaller quantum for 256, and refuses a larger one and more flows, and then there is no qdisc.
+# Linux, net/sched: sfq_change holds scaled quanta in 15 bits (up to 6.6) and its timer in an int of clock ticks, at most 1000 per second;
+# fq_codel_change raises a smaller quantum to 256, and refuses a larger one or more flows, so that no qdisc is installed.
 _SFQ_QUANTUM, _PERTURB = Key("bytes", 1, 32767 * 8), Key("seconds", 1, (2**31 - 1) // 1000)
 _FQ_CODEL_QUANTUM, _FLOWS = Key("bytes", 256, 2**20), Key("flows", 1, 65536)
 _DELAY = Key("microseconds", 0, 2**32 * 64 // 1000)  # 32 bits of 64 ns: tc_time_to_ticks
@@ -236,17 +242,17 @@ KEYS = frozenset(key for kind in _ALL for key in kind.keys)
 
 
 def named(name: str) -> Type:
-    """The type of a QoS row. One that ovstool does not know is read as most are written, in bit/s, and written by nobody here."""
+    """The type of a QoS row. An unknown one is read in bit/s, like most types, and never written by ovstool."""
     return _BY_NAME.get(name) or Type(
         name, "is not known", port=("max_rate",), queue=("min_rate", "max_rate", "burst", "priority"), names=_BITS, known=False
     )
 
 
 def stand_in(name: str, max_rate: int | None) -> str:
-    """Another type for a moment, so that ovs-vswitchd installs this one again after it: one that reads the same rates and queues.
+    """A temporary type, so that ovs-vswitchd then reinstalls the real one: one that reads the same rates and queues.
 
-    Where there is none, linux-noop, which leaves in the datapath what is there. What the policers do is in ovs-vswitchd itself, where
-    nobody else takes it away.
+    Otherwise linux-noop, which leaves the datapath as it is. The policers run in ovs-vswitchd itself, where nobody else
+    can remove them, so they need none.
     """
     other = {"linux-htb": "linux-hfsc", "linux-hfsc": "linux-htb"}.get(name)
     if other and (max_rate or 0) <= _BY_NAME[other].highest:
@@ -255,7 +261,7 @@ def stand_in(name: str, max_rate: int | None) -> str:
 
 
 def full_name(text: str) -> str:
-    """The name in the database of a type: ``fq_codel`` is linux-fq_codel."""
+    """The name of a type in the database: ``fq_codel`` becomes linux-fq_codel."""
     return f"linux-{text}" if f"linux-{text}" in _BY_NAME else text
 
 
@@ -266,7 +272,7 @@ def spelt(key: str) -> str:
 
 @lru_cache(1024)
 def _shape(kind: str, parts: tuple[str, ...], config: tuple[tuple[str, str], ...]) -> Shape:
-    """Rules ask for the same shapes again and again."""
+    """Cached, because the rules read the same shapes repeatedly."""
     type_, pairs = named(kind), dict(config)
     if type_.is_two_rate:
         cir, cbs, eir, ebs = ((number(pairs, key) or 0) * type_.bits for key in ("cir", "cbs", "eir", "ebs"))
@@ -276,6 +282,6 @@ def _shape(kind: str, parts: tuple[str, ...], config: tuple[tuple[str, str], ...
 
 
 def number(config: Mapping[str, str], key: str) -> int | None:
-    """A number from a map of strings; None for what ovs-vswitchd would not read as an integer either."""
+    """A number from a map of strings; None for anything that ovs-vswitchd does not read as an integer."""
     text = str(config.get(key, ""))
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None

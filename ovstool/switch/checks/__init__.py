@@ -1,7 +1,7 @@
-"""What is configured held against what is in effect: rules, one for each way to go wrong, over evidence that is gathered once.
+"""What is configured compared with what is in effect: one rule for each known fault, over evidence that is gathered once.
 
-The evidence is ``interface_state``, ``port_state``, ``policing_state``, ``datapath`` and ``queue_flows``. A new rule of policing goes to
-``policing``; one of shaping to ``shaping_rules`` when the database alone decides it, so that ``qos set`` notes it at once, else to ``shaping``.
+The evidence is ``interface_state``, ``port_state``, ``policing_state``, ``datapath`` and ``queue_flows``. A new policing rule belongs in
+``policing``; a shaping rule in ``shaping_rules`` if the database alone decides it (``qos set`` notes it at once), otherwise in ``shaping``.
 ``sflow`` has evidence and rules of its own.
 """
 
@@ -14,7 +14,7 @@ from ovstool.switch import Finding, Switch
 
 
 class Advice:
-    """What is found of what is being changed, told as notes. It never fails, and it says nothing of a dry run."""
+    """Findings about a change that is being made, reported as notes. It never fails, and says nothing in a dry run."""
 
     def __init__(self, switch: Switch, find: Callable[[], Iterable[Finding]]):
         self._switch = switch
@@ -22,21 +22,21 @@ class Advice:
         self._found: list[Finding] | None = None
 
     def look(self) -> None:
-        """Look while ovs-vswitchd applies the change, in half of the time that is left: the other half is for its answer."""
+        """Look while ovs-vswitchd applies the change, within half of the remaining time: the other half is for its answer."""
         deadline = self._switch.deadline
         self._switch.give_until(time.monotonic() + self._switch.remaining_s() / 2)
         try:
             self._found = list(self._find())
         except OvstoolError:
             self._found = []
-            self._switch.close()  # an answer may still come to what was asked
+            self._switch.close()  # a late answer may still arrive on this connection
         finally:
             self._switch.give_until(deadline)
 
     def tell(self) -> None:
-        """Note what was found, once the change is made; what may have passed since, or was not looked for yet, is looked for now.
+        """Note what was found, once the change is made; looks again if a finding may have cleared since, or if nobody looked yet.
 
-        Where ovs-vswitchd was not waited for, what may pass is left out.
+        With --no-wait, findings that may clear by themselves are left out.
         """
         if self._switch.dry_run:
             return
@@ -47,5 +47,5 @@ class Advice:
 
 
 def note(switch: Switch, find: Callable[[], Iterable[Finding]]) -> None:
-    """Note what is found of what was just changed."""
+    """Note the findings about a change just made."""
     Advice(switch, find).tell()

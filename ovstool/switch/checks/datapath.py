@@ -1,4 +1,4 @@
-"""What the datapath has, whatever the database asks for: Linux traffic control (tc(8)) and ovs-vswitchd's own view (``qos/show``)."""
+"""What the datapath has installed, whatever the database says: Linux traffic control (tc(8)) and ovs-vswitchd's own view (``qos/show``)."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -21,7 +21,7 @@ _PACKETS = r"pkts_rate ([0-9]{1,20}) pkts_burst ([0-9]{1,20})"
 _DROPPED = r"\(dropped ([0-9]{1,20})"
 _BYTES = r"([0-9]{1,20}(?:\.[0-9]{1,20})?)([KM]?)b"
 _MARK = "=="
-# By this name those of ingress and of clsact are found; "parent ffff:" is no class of clsact.
+# The name "ingress" finds the filters of ingress and of clsact; "parent ffff:" is not a class of clsact.
 _EACH_FILTER = f'for device; do echo {_MARK}; tc -s filter show dev "$device" ingress 2>/dev/null; done'
 _QUEUE = r"(?:Default|Queue ([0-9]{1,10})):"
 _NUMBER = r"  ([\w-]+): ([0-9]{1,20})"
@@ -30,7 +30,7 @@ _NUMBER = r"  ([\w-]+): ([0-9]{1,20})"
 class Qdisc(NamedTuple):
     """A queueing discipline of a device: its kind, such as htb, and what it has sent, dropped and held back, in packets.
 
-    ``default`` is the minor number of the class for what nothing classifies, None where the kind has none.
+    ``default`` is the minor number of the class for unclassified traffic, None where the kind has none.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Qdisc(NamedTuple):
 
 
 class TcClass(NamedTuple):
-    """A class of Open vSwitch's HTB or HFSC: rates in bit/s, None where tc tells none; packets that it has sent and dropped."""
+    """A class of Open vSwitch's HTB or HFSC: rates in bit/s, None where tc prints none; packets sent and dropped."""
 
     rate: int | None
     ceil: int | None
@@ -73,7 +73,7 @@ class DatapathQueue(NamedTuple):
 
 
 def qdiscs(switch: Switch, devices: Collection[str]) -> dict[str, list[Qdisc]]:
-    """The qdiscs of each device that the kernel has; none for one that it does not know. Raises NotFound without tc, Refused when it fails."""
+    """The qdiscs of each device that the kernel has; unknown devices are left out. Raises NotFound without tc, Refused when it fails."""
     one = next(iter(devices)) if len(devices) == 1 else ""
     only = ["dev", one] if one else []
     done = switch.run([*switch.in_its_network, "tc", "-s", "qdisc", "show", *only])
@@ -83,7 +83,7 @@ def qdiscs(switch: Switch, devices: Collection[str]) -> dict[str, list[Qdisc]]:
 
 
 def qdiscs_shown(text: str, devices: Collection[str], device: str = "") -> dict[str, list[Qdisc]]:
-    """Read what ``tc -s qdisc show`` prints, where no device is named of ``device``; its JSON is broken by any HFSC (iproute2 6.1)."""
+    """Read the output of ``tc -s qdisc show``; lines that name no device are about ``device``. Any HFSC breaks its JSON (iproute2 6.1)."""
     found: dict[str, list[Qdisc]] = {}
     for line, counted in _counted(text):
         if head := re.match(_QDISC, line):
@@ -96,7 +96,7 @@ def qdiscs_shown(text: str, devices: Collection[str], device: str = "") -> dict[
 
 
 def _counted(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The lines that a line of counters follows, and packets sent, dropped and held back."""
+    """The lines followed by a line of counters, each with the packets sent, dropped and held back."""
     lines = text.split("\n")
     for line, after in pairwise(lines):
         if sent := re.match(_SENT, after):
@@ -109,7 +109,7 @@ def classes(switch: Switch, device: str) -> dict[int, TcClass]:
 
 
 def classes_shown(text: str) -> dict[int, TcClass]:
-    """Read what ``tc -s class show`` prints."""
+    """Read the output of ``tc -s class show``."""
     found = {}
     for line, (packets, dropped, _) in _counted(text):
         if head := re.match(_CLASS, line):
@@ -120,14 +120,14 @@ def classes_shown(text: str) -> dict[int, TcClass]:
 
 
 def traffic_known(switch: Switch, devices: Collection[str]) -> dict[str, tuple[int, int]]:
-    """The bytes that each device of the kernel has received and sent by now; none, and a note, where that cannot be asked."""
+    """The bytes that each kernel device has received and sent; empty, with a note, where that cannot be read."""
     if not devices:
         return {}
     return switch.attempt("what devices have received and sent just now", traffic, switch, devices) or {}
 
 
 def traffic(switch: Switch, devices: Collection[str]) -> dict[str, tuple[int, int]]:
-    """The bytes that each device of the kernel has received and sent. Raises NotFound without ip."""
+    """The bytes that each kernel device has received and sent. Raises NotFound without ip."""
     only = ["dev", next(iter(devices))] if len(devices) == 1 else []
     found = {}
     for link in ip(switch, "-s", "link", "show", *only):
@@ -144,7 +144,7 @@ def queues(switch: Switch, device: str) -> dict[int, DatapathQueue] | None:
 
 
 def queues_shown(text: str) -> dict[int, DatapathQueue] | None:
-    """Read what ``qos/show`` prints."""
+    """Read the output of ``qos/show``."""
     if not text.startswith("QoS: "):
         return None
     found: dict[int, dict[str, int]] = {}
@@ -158,7 +158,7 @@ def queues_shown(text: str) -> dict[int, DatapathQueue] | None:
 
 
 def policers(switch: Switch, devices: Sequence[str]) -> dict[str, list[Policer]]:
-    """The policing actions on what each device receives. Raises OvstoolError where tc cannot be run."""
+    """The police actions on the traffic that each device receives. Raises OvstoolError where tc cannot be run."""
     if not devices:
         return {}
     done = switch.run([*switch.in_its_network, "sh", "-c", _EACH_FILTER, "sh", *devices])
@@ -167,7 +167,7 @@ def policers(switch: Switch, devices: Sequence[str]) -> dict[str, list[Policer]]
 
 
 def policers_shown(text: str) -> list[Policer]:
-    """Read what ``tc -s filter show`` prints; its JSON has no rates (iproute2 6.1)."""
+    """Read the output of ``tc -s filter show``; its JSON has no rates (iproute2 6.1)."""
     found = []
     for part in text.split(_POLICE)[1:]:
         head, _, rest = part.partition(" action")
@@ -186,6 +186,6 @@ def _rate(words: str, name: str) -> int | None:
 
 
 def _bits(size: str) -> int:
-    """A size as tc prints it, in bytes of which K and M are 1024s."""
+    """A size as tc prints it, in bytes, where K and M are powers of 1024; returned in bits."""
     found = re.fullmatch(_BYTES, size)
     return round(float(found[1]) * {"": 1, "K": 2**10, "M": 2**20}[found[2]]) * 8 if found else 0

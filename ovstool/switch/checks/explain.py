@@ -1,4 +1,4 @@
-"""The QoS of a port from configuration to packets: what is asked, what the datapath has, what was carried, and by which flows."""
+"""The QoS of a port from configuration to packets: what is requested, what the datapath has, what it carried, and which flows led there."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _DATAPATHS = {"system": "kernel", "netdev": "userspace"}
 
 
 class ExplainedInterface(NamedTuple):
-    """An interface of the port, its link speed in bit/s; ``qdisc`` is its root qdisc, None where it has none or tc cannot tell."""
+    """An interface of the port, with its link speed in bit/s; ``qdisc`` is its root qdisc, None if it has none or tc cannot be asked."""
 
     name: str
     type: str
@@ -25,7 +25,7 @@ class ExplainedInterface(NamedTuple):
 
 
 class RequestedQueue(NamedTuple):
-    """What the database asks of a queue: bit/s, bits."""
+    """What the database requests for a queue: bit/s, bits."""
 
     min_rate: int | None
     max_rate: int | None
@@ -35,7 +35,7 @@ class RequestedQueue(NamedTuple):
 
 
 class InstalledQueue(NamedTuple):
-    """What ovs-vswitchd has set up for a queue: bit/s, bits."""
+    """What ovs-vswitchd has installed for a queue: bit/s, bits."""
 
     min_rate: int | None
     max_rate: int | None
@@ -43,9 +43,9 @@ class InstalledQueue(NamedTuple):
 
 
 class ExplainedQueue(NamedTuple):
-    """A queue. ``asked`` None: ovs-vswitchd made it up. ``has`` is what ovs-vswitchd installed, ``tc`` what the kernel has; None: nothing.
+    """A queue; ``asked`` None: ovs-vswitchd created it itself. ``has`` is what ovs-vswitchd installed, ``tc`` what the kernel has, or None.
 
-    The counters are what ovs-vswitchd reads from the datapath now, None where it cannot. Of a bond all are those of its first member.
+    The counters are what ovs-vswitchd reads from the datapath now, None where it cannot. For a bond all this is about its first member.
     """
 
     queue: int
@@ -59,9 +59,9 @@ class ExplainedQueue(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """All about the QoS of a port. ``in_effect`` None: that cannot be told here. ``type`` None: it has no QoS.
+    """All about the QoS of a port. ``in_effect`` is None where that is unknown, ``type`` is None without a QoS.
 
-    ``unclassified`` is in words where traffic goes that no flow puts in a queue. ``police_rate`` limits the other direction, bit/s.
+    ``unclassified`` says where traffic goes that no flow puts into a queue. ``police_rate``, in bit/s, limits the other direction.
     """
 
     port: str
@@ -84,8 +84,8 @@ class Explained(NamedTuple):
 
 
 def explain(switch: Switch, name: str) -> Explained:
-    """What the QoS of a port asks for and what comes of it. What cannot be asked is noted. Raises NotFound."""
-    # Before ovs-vswitchd is asked, which may take up all the time that there is.
+    """What the QoS of a port requests and what is in effect. What cannot be read is noted. Raises NotFound."""
+    # Before ovs-vswitchd is asked, which may use up the whole timeout.
     policed = [finding for interface in policing.observed(switch, [name]) for finding in policing.findings(interface)]
     [port] = shaping.observed(switch, [name], details=True)
     problems = shaping.findings(switch, port) if port.type else []
@@ -118,7 +118,7 @@ def explain(switch: Switch, name: str) -> Explained:
 
 
 def _effect(port: PortState, problems: Sequence[Finding]) -> tuple[bool | None, str]:
-    """Whether the QoS shapes anything, None where that cannot be told, and in words why not, or what tc has done."""
+    """Whether the QoS shapes anything (None if unknown), and in words why not, or what tc has done."""
     if port.type is None:
         return False, "nothing is shaped"
     if port.datapath_type == "dummy":
@@ -145,13 +145,13 @@ def _unclassified(port: PortState, in_effect: bool | None) -> str:
     if port.type is None or not port.has_classes:
         return "there are no queues to choose from"
     if 0 in port.queues:
-        return "what no flow puts into another queue goes to queue 0"
+        return "traffic that no flow puts into another queue goes to queue 0"
     rate = units.human_rate(port.least_rate)
-    return f"what no flow puts into a queue goes to the queue 0 that ovs-vswitchd makes up, with a min rate of {rate}"
+    return f"traffic that no flow puts into a queue goes to the queue 0 that ovs-vswitchd creates itself, with a min rate of {rate}"
 
 
 def _queues(port: PortState) -> list[ExplainedQueue]:
-    """The queues that are asked for and those that there are."""
+    """The queues that are requested and those that exist."""
     return [_queue(port, number) for number in sorted(port.queues.keys() | (port.datapath_queues or {}).keys())]
 
 

@@ -1,4 +1,4 @@
-"""What decides about an interface whether it can be shaped or policed: its row, and what the kernel counts of it."""
+"""What decides whether an interface can be shaped or policed: its row and the kernel's counters."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -8,12 +8,12 @@ from ovstool.ovsdb.values import mapping, ofport, one
 from ovstool.switch import ERROR, Finding, lookup, police
 
 COLUMNS = ("_uuid", "name", "type", "ofport", "error", "link_speed", "mtu", "status", "statistics", *police.COLUMNS)
-HIGHEST_BPS = (2**32 - 1) * 8  # bytes a second in 32 bits: all that tc's older interface holds, and HFSC to this day
-# Network devices whose link speed is a number that somebody made up: veth_get_link_ksettings and tun_default_link_ksettings of Linux,
+HIGHEST_BPS = (2**32 - 1) * 8  # bytes per second in 32 bits: the limit of tc's older interface, and of HFSC still
+# Drivers that report an invented link speed: veth_get_link_ksettings and tun_default_link_ksettings of Linux,
 # and so on. "openvswitch" is what internal ports have.
 _WITHOUT_A_LINE = ("tun", "veth", "openvswitch", "dummy", "bridge", "macvlan", "ifb", "virtio_net", "xen_netfront", "hv_netvsc")
-_MUCH = 10**6  # bytes; below this nobody can tell a direction
-_ONE_SIDED = 20  # times as much in one direction; of TCP the acknowledgements are some 1/45
+_MUCH = 10**6  # bytes; less is too little to tell a direction
+_ONE_SIDED = 20  # times as much in one direction; TCP's acknowledgements are about 1/45 of the data
 
 Traffic = Mapping[str, tuple[int, int]]  # bytes received and sent, by name
 
@@ -21,9 +21,9 @@ Traffic = Mapping[str, tuple[int, int]]  # bytes received and sent, by name
 class InterfaceState(NamedTuple):
     """An interface of a port; ``ofport`` None when ovs-vswitchd has not opened it, ``link_speed`` in bit/s, None where unknown.
 
-    ``driver`` is the kernel's name of its driver, empty where it has none. ``received`` and ``sent`` in bytes: what the kernel counts, or
-    the database for a device that is not the kernel's. ``police_rate`` and ``police_packet_rate`` are its limits on what it receives, in
-    bit/s and packets/s. ``is_here``: the kernel was asked, and has it where ovs-vswitchd runs; tc lists none that is down and has no qdisc.
+    ``driver`` is the kernel's name for its driver, empty without one. ``received`` and ``sent`` are in bytes, from the kernel, or
+    from the database for a device that the kernel does not have. ``police_rate`` and ``police_packet_rate`` limit what it receives, in
+    bit/s and packets/s. ``is_here``: the kernel has it where ovs-vswitchd runs; tc does not list devices that are down without a qdisc.
     """
 
     name: str
@@ -41,7 +41,7 @@ class InterfaceState(NamedTuple):
 
     @property
     def can_have_qos(self) -> bool:
-        """Whether Open vSwitch shapes and polices this type at all: patch ports and tunnels it does not (netdev-vport.c)."""
+        """Whether Open vSwitch shapes and polices this type at all; it does not for patch ports and tunnels (netdev-vport.c)."""
         return self.type in ("system", "internal", "tap") or self.type.startswith(("dpdk", "dummy", "afxdp"))
 
     @property
@@ -58,7 +58,7 @@ class InterfaceState(NamedTuple):
         return self.type == "system" and bool(self.driver) and self.driver not in _WITHOUT_A_LINE
 
     def with_traffic(self, traffic: Traffic) -> "InterfaceState":
-        """This interface with what the kernel counts of it, where it does."""
+        """This interface with the kernel's counters, if it has any."""
         if self.name not in traffic:
             return self
         received, sent = traffic[self.name]
@@ -76,7 +76,7 @@ def of_row(row: Row) -> InterfaceState:
 
 
 def is_one_sided(most: int, rest: int) -> bool:
-    """Whether of the bytes in two directions nearly all are in the first."""
+    """Whether nearly all of the bytes in two directions are in the first."""
     return most > _MUCH and most > _ONE_SIDED * rest
 
 

@@ -1,6 +1,6 @@
 """What decides whether the policing of an interface takes effect.
 
-``configured`` is what the database tells, for which no program is run and little is imported; ``observed`` asks tc too.
+``configured`` reads the database alone, which runs no program and imports little; ``observed`` asks tc too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from ovstool.switch.checks.interface_state import InterfaceState
 if TYPE_CHECKING:
     from ovstool.switch.checks.datapath import Policer, Qdisc
 
-_MANY = 20  # interfaces; from here on one look at all ports is cheaper than one for each
+_MANY = 20  # interfaces; above this, reading all ports once is cheaper than one query each
 _BRIDGES = Query("Bridge", [], ("name", "datapath_type"))
 _WITH_QOS = lookup.ports_with_qos(("interfaces",))
 
@@ -25,8 +25,8 @@ _WITH_QOS = lookup.ports_with_qos(("interfaces",))
 class PolicedInterface(NamedTuple):
     """An interface with limits, in the units of their columns (kbit/s and so on; 0: none).
 
-    ``offloads``: flows are handed to tc (``hw-offload``). ``qdiscs`` and ``policers`` None: what tc has cannot be known here.
-    ``is_shaped``: its port has a QoS too. ``tc``: the words that run tc where the interface is. ``version`` None: not known.
+    ``offloads``: flows are offloaded to tc (``hw-offload``). ``qdiscs`` and ``policers`` are None where tc cannot be asked.
+    ``is_shaped``: its port has a QoS too. ``tc``: the command that runs tc where the interface is. ``version`` is None if unknown.
     """
 
     interface: InterfaceState
@@ -49,7 +49,7 @@ class PolicedInterface(NamedTuple):
 
     @property
     def is_tc(self) -> bool:
-        """Whether tc is what polices it."""
+        """Whether it is policed by tc."""
         return self.interface.type in ("system", "internal", "tap")
 
     @property
@@ -58,7 +58,7 @@ class PolicedInterface(NamedTuple):
 
     @property
     def set_command(self) -> Argv:
-        """The command that sets the limits that there are."""
+        """The command that sets the present limits."""
         burst = ["--burst", units.spell(self.burst_kbit * 1000)] if self.burst_kbit else []
         rate = ["--rate", units.spell(self.rate_kbps * 1000), *burst] if self.rate_kbps else []
         packet_burst = ["--packet-burst", str(self.burst_kpkts * 1000)] if self.burst_kpkts else []
@@ -66,7 +66,7 @@ class PolicedInterface(NamedTuple):
         return ("ovstool", "police", "set", self.name, *rate, *packet_rate)
 
     def with_rate(self, *options: str) -> Argv:
-        """The command that sets the rate that there is, with these options, else with the burst that 'police set' gives it."""
+        """The command that sets the present rate with these options; without any, with the default burst of 'police set'."""
         return ("ovstool", "police", "set", self.name, "--rate", units.spell(self.rate_kbps * 1000), *options)
 
     def is_older_than(self, major: int, minor: int) -> bool:
@@ -97,7 +97,7 @@ def configured(switch: Switch, names: Sequence[str]) -> list[PolicedInterface]:
 
 
 def observed(switch: Switch, names: Sequence[str]) -> list[PolicedInterface]:
-    """These interfaces with what tc has of them, and what they have received and sent by now. What cannot be asked is noted. Raises NotFound."""
+    """These interfaces with their state in tc and their byte counters. What cannot be asked is noted. Raises NotFound."""
     from ovstool.switch.checks import datapath
 
     limited = configured(switch, names)
@@ -119,14 +119,14 @@ def observed(switch: Switch, names: Sequence[str]) -> list[PolicedInterface]:
 
 
 def _installed(switch: Switch, names: Sequence[str]) -> "tuple[dict[str, list[Qdisc]] | None, dict[str, list[Policer]] | None]":
-    """What tc has, by interface; None, and a note, where it cannot be asked."""
+    """What tc has installed, by interface; None, and a note, where it cannot be asked."""
     from ovstool.switch.checks import datapath
 
     try:
         qdiscs = datapath.qdiscs(switch, names)
         return qdiscs, datapath.policers(switch, [name for name in names if name in qdiscs])
     except OvstoolError as error:
-        switch.notes.append(f"{error.what}: {error.why}; what tc has is not known")
+        switch.notes.append(f"{error.what}: {error.why}; what tc has installed is not known")
         return None, None
 
 

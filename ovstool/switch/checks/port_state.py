@@ -1,6 +1,6 @@
 """What decides whether the QoS of a port takes effect: its rows, the datapath, tc, and the flows that put traffic into its queues.
 
-``configured`` is what the database tells, for which no program is run and little is imported; ``observed`` asks the others too.
+``configured`` reads the database alone, which runs no program and imports little; ``observed`` asks the others too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +27,12 @@ _QOS = ("_uuid", "type", "other_config", "queues")
 _QUEUE = ("_uuid", "other_config", "dscp")
 _WITH_QOS = lookup.ports_with_qos(_PORT)
 _BRIDGES = Query("Bridge", [], ("name", "datapath_type", "controller", "fail_mode"))
-_NONE: dict = {}  # which nobody adds to
-_MANY = 20  # ports; from here on one look at all of them is cheaper than one for each
+_NONE: dict = {}  # never changed
+_MANY = 20  # ports; above this, reading all of them once is cheaper than one query each
 
 
 class QueueRow(NamedTuple):
-    """A row of table Queue; ``is_gone`` when QoS refers to a row that is not there."""
+    """A row of table Queue; ``is_gone`` when QoS refers to a row that does not exist."""
 
     other_config: Mapping[str, str] = _NONE
     dscp: int | None = None
@@ -40,13 +40,13 @@ class QueueRow(NamedTuple):
 
 
 class _PortFields(NamedTuple):
-    """A port and its QoS. ``type`` None: it has none. ``is_owned``: the flows of its bridge are somebody's, a controller's most often.
+    """A port and its QoS; ``type`` is None without one. ``is_owned``: somebody else manages the flows of its bridge, usually a controller.
 
-    ``queues`` are by number, ``others`` the ports that use the same QoS row. ``version`` is Open vSwitch's, None: unknown.
-    What is observed of it is None where it cannot be known here: ``qdiscs`` by interface; ``queue_flows``, the flows that put traffic into
-    a queue and send it to this port by name; and, where they were asked for, ``datapath_queues`` and ``classes``, what ovs-vswitchd and
-    the kernel have of each queue on the first interface. ``anywhere`` holds, by queue, the flows that may send to the port among others;
-    the ports of a bridge have them in common.
+    ``queues`` are by number, ``others`` the ports that use the same QoS row. ``version`` is that of Open vSwitch, None if unknown.
+    What is observed is None where it cannot be read: ``qdiscs`` by interface; ``queue_flows``, the flows that put traffic into
+    a queue and name this port as output; and, on request, ``datapath_queues`` and ``classes``, the state of each queue in
+    ovs-vswitchd and in the kernel on the first interface. ``anywhere`` holds, by queue, the flows that may send to the port among others;
+    all ports of a bridge share it.
     """
 
     name: str
@@ -68,7 +68,7 @@ class _PortFields(NamedTuple):
 
 
 class PortState(_PortFields):
-    """A port and its QoS, and what follows of it: worked out once, as some thirty rules look at each of many ports."""
+    """A port and its QoS, with derived values that are computed once, because some thirty rules look at each of many ports."""
 
     @cached_property
     def kind(self) -> qos_types.Type:
@@ -80,7 +80,7 @@ class PortState(_PortFields):
 
     @cached_property
     def limit(self) -> int | None:
-        """What all queues share, in bit/s: without a max-rate what the link has, or is taken to have."""
+        """The rate that all queues share, in bit/s: the max-rate, or without one the real or assumed speed of the link."""
         return self.max_rate or max((self.assumed_bps(interface) for interface in self.interfaces), default=None)
 
     @cached_property
@@ -98,7 +98,7 @@ class PortState(_PortFields):
 
     @cached_property
     def least_rate(self) -> int:
-        """What no queue has less of: as many bytes a second as a packet may have, or one (htb_ and hfsc_parse_class_details__)."""
+        """The lowest rate of a queue in bit/s: one full-size packet per second, or one byte (htb_ and hfsc_parse_class_details__)."""
         least = 8 if self.type == "linux-hfsc" else self.mtu * 8
         return min(least, self.limit or least)
 
@@ -107,17 +107,17 @@ class PortState(_PortFields):
 
     @cached_property
     def shapes(self) -> dict[int, qos_types.Shape]:
-        """What the type reads of each queue, by number."""
+        """The shape that the type reads for each queue, by number."""
         return {number: self.kind.queue_shape(row.other_config) for number, row in self.queues.items()}
 
     def shape(self, queue: int) -> qos_types.Shape:
         return self.shapes[queue]
 
     def assumed_bps(self, interface: InterfaceState) -> int:
-        """What htb_ and hfsc_parse_qdisc_details__ of netdev-linux.c take as the rate of a link where there is no max-rate.
+        """The link rate that htb_ and hfsc_parse_qdisc_details__ of netdev-linux.c assume without a max-rate.
 
-        Before 3.1 100 Mbit/s where it is unknown, then 10 Gbit/s (NETDEV_DEFAULT_BPS). From 3.2 on a speed is divided by 8 in whole Mbit/s
-        before anything else, so 10 Mbit/s are 8.
+        An unknown speed counts as 100 Mbit/s before 3.1, then as 10 Gbit/s (NETDEV_DEFAULT_BPS). From 3.2 on a speed is first
+        divided by 8 in whole Mbit/s, so 10 Mbit/s becomes 8.
         """
         speed = interface.link_speed
         if speed is None:
@@ -126,7 +126,7 @@ class PortState(_PortFields):
         return speed if self.version is None or self.version < (3, 2) else rounded or 10**10
 
     def flows_to(self, queue: int) -> "list[QueueFlow]":
-        """The flows that put traffic of this port into a queue, as far as they are known: those that name the port first."""
+        """The known flows that put traffic of this port into a queue; those that name the port come first."""
         named = [flow for flow in self.queue_flows or () if flow.queue == queue]
         among = self.anywhere.get(queue, [])
         known = set(named)
@@ -147,16 +147,16 @@ def configured(switch: Switch, names: Sequence[str]) -> list[PortState]:
 
 
 def _named(switch: Switch, names: Sequence[str], shaped: Sequence[Row]) -> list[Row]:
-    """The Port rows of the ports named, which are looked up as far as they are not among the ``shaped``. Raises NotFound."""
+    """The Port rows of the ports named; those not among the ``shaped`` are looked up. Raises NotFound."""
     found = {row["name"]: row for row in shaped}
     found |= {port.name: port.rows[0] for port in lookup.ports(switch, [name for name in names if name not in found], _PORT)}
     return [found[name] for name in names]
 
 
 def observed(switch: Switch, names: Sequence[str], details: bool = False) -> list[PortState]:
-    """These ports with what ovs-vswitchd, the kernel and the flows have of them. What cannot be asked is noted. Raises NotFound.
+    """These ports with their state in ovs-vswitchd, the kernel and the flows. What cannot be read is noted. Raises NotFound.
 
-    ``details``: also what ovs-vswitchd and the kernel have of each queue, which takes programs for each port.
+    ``details``: also the state of each queue in ovs-vswitchd and in the kernel, which runs programs for each port.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -169,10 +169,10 @@ def observed(switch: Switch, names: Sequence[str], details: bool = False) -> lis
     bridges = lookup.unique(port.bridge for port in ports if port.type is not None and port.bridge)
     interfaces = [interface.name for port in ports for interface in port.interfaces]
 
-    # Each of these waits for another program, and most for a turn of ovs-vswitchd's main loop, which is long on a large switch.
+    # Each of these waits for another program, and most for ovs-vswitchd's main loop, which is slow on a large switch.
     with ThreadPoolExecutor() as pool:
         query = queue_flows.QueueFlowQuery(switch, pool, bridges)
-        qdiscs = pool.submit(switch.attempt, "what tc has", datapath.qdiscs, switch, interfaces)
+        qdiscs = pool.submit(switch.attempt, "what tc has installed", datapath.qdiscs, switch, interfaces)
         queues = _asked_of_queues(switch, pool, ports) if details else {}
         traffic = datapath.traffic_known(switch, interfaces)
         flows = {bridge: query.of(bridge) for bridge in bridges}
@@ -188,18 +188,18 @@ def observed(switch: Switch, names: Sequence[str], details: bool = False) -> lis
 
 
 def _asked_of_queues(switch: Switch, pool: "Executor", ports: Sequence[PortState]) -> "dict[str, dict[str, Future]]":
-    """By port, what becomes of its fields ``datapath_queues`` and ``classes``."""
+    """By port, the pending values of its fields ``datapath_queues`` and ``classes``."""
     from ovstool.switch.checks import datapath
 
     def ask(find: Any, port: PortState) -> "Future":
-        return pool.submit(switch.attempt, "what the datapath has of queues", find, switch, port.interfaces[0].name)
+        return pool.submit(switch.attempt, "what the datapath has installed for queues", find, switch, port.interfaces[0].name)
 
     with_any = [port for port in ports if port.interfaces]
     return {port.name: {"datapath_queues": ask(datapath.queues, port), "classes": ask(datapath.classes, port)} for port in with_any}
 
 
 def _with_flows(port: PortState, flows: "QueueFlows | None") -> PortState:
-    """This port with those of the flows of its bridge that concern it; None: they are not known."""
+    """This port with the flows of its bridge that concern it; ``flows`` is None where they are not known."""
     if flows is None:
         return port._replace(queue_flows=None, anywhere={})
     numbers = [interface.ofport for interface in port.interfaces if interface.ofport is not None]
@@ -209,7 +209,7 @@ def _with_flows(port: PortState, flows: "QueueFlows | None") -> PortState:
 
 
 class _RelatedRows(NamedTuple):
-    """What ports refer to and are referred to by: bridges and the ports that use a QoS row by name, other rows by UUID."""
+    """The rows around some ports: bridges and the users of a QoS row by name, other rows by UUID."""
 
     version: versions.Version | None
     bridges: dict[str, Row]
@@ -234,7 +234,7 @@ class _RelatedRows(NamedTuple):
         )
 
     def with_qos(self, port: PortState, row: Row) -> PortState:
-        """This port with the QoS that its row refers to, if there is one."""
+        """This port with the QoS that its row refers to, if any."""
         qos = self.qos.get(one(row["qos"]))
         if not qos:
             return port
@@ -251,7 +251,7 @@ def _related_rows(switch: Switch, ports: Sequence[Row], shaped: Sequence[Row]) -
     """Read what these rows of Port refer to, most of it in one round trip; ``shaped`` are all that have a QoS, where many were asked for."""
     qos = lookup.unique(u for row in ports for u in many(row["qos"]))
     interfaces = lookup.unique(u for row in ports for u in many(row["interfaces"]))
-    are_most = 2 * len(qos) > len(shaped) > 0  # then whole tables cost less than a query for each row
+    are_most = 2 * len(qos) > len(shaped) > 0  # then reading whole tables is cheaper than a query for each row
     of_users = [] if shaped else [Query("Port", [["qos", "includes", uuid(u)]], _PORT) for u in qos]
     of_qos = [Query("QoS", [], _QOS)] if are_most else lookup.queries_of("QoS", qos, _QOS)
     of_queues = [Query("Queue", [], _QUEUE)] if are_most else []

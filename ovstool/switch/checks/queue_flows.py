@@ -1,7 +1,7 @@
 """The flows that lead to the queues of ports: those that select a queue, themselves or in a group, on the bridge or before a patch port.
 
-A packet passes a patch port with the queue that was selected for it, so the flows of all bridges that are joined count. It leaves a tunnel
-with it too, by whatever port the host sends it then, so those count that send into a tunnel.
+A packet keeps its queue when it passes a patch port, so the flows of all connected bridges count. It also keeps the queue through a tunnel,
+whichever port the host then sends it out of, so flows that send into a tunnel count too.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from ovstool.switch import Switch, lookup
 from ovstool.switch.ofctl import OfctlBridge
 
 _WHAT = "which flows lead to queues"
-_MOST = 2**18  # ways of a bridge; a flow may go to many groups, and a group has many buckets
+_MOST = 2**18  # paths on a bridge; a flow may use many groups, and a group has many buckets
 
 
 class QueueFlow(NamedTuple):
-    """A flow that leads to a queue; ``certain`` when it names the port itself, else it forwards as NORMAL does, to a group, and so on."""
+    """A flow that leads to a queue; ``certain`` when it names the port itself, not when it forwards with NORMAL, to a group, and so on."""
 
     queue: int
     certain: bool
@@ -36,16 +36,16 @@ class QueueFlow(NamedTuple):
 
 
 class QueueFlows(NamedTuple):
-    """The flows that lead to queues of a bridge's ports: by OpenFlow port those that name it, by queue those that may send to any."""
+    """The flows that lead to queues of a bridge's ports: those that name a port, by OpenFlow port; those that may use any port, by queue."""
 
     named: Mapping[str, list[QueueFlow]]
     anywhere: Mapping[int, list[QueueFlow]]
 
 
 class _Joined(NamedTuple):
-    """The bridges that each bridge is joined with by patch ports and tunnels, however many are between.
+    """The bridges that each bridge is connected to by patch ports and tunnels, directly or through others.
 
-    ``ways`` are the numbers of these ports on each bridge, ``tunnels`` of the tunnels alone: what is sent there may leave by any bridge.
+    ``ways`` are the numbers of these ports on each bridge, ``tunnels`` those of tunnels only: what is sent there may leave by any bridge.
     """
 
     bridges: dict[str, set[str]]
@@ -54,18 +54,18 @@ class _Joined(NamedTuple):
 
 
 class QueueFlowQuery:
-    """A query of bridges for their flows, whose answers come meanwhile."""
+    """A query of bridges for their flows, which runs in the background."""
 
     def __init__(self, switch: Switch, pool: Executor, bridges: Sequence[str]):
         self._joined = _joined(switch, bridges)
         names = lookup.unique(chain(bridges, *self._joined.bridges.values()))
-        # The database is asked here, since its connection is for one thread.
+        # The database is read here because its connection belongs to one thread.
         reached = {name: switch.attempt(_WHAT, OfctlBridge.of, switch, name) for name in names}
         known = {name: bridge for name, bridge in reached.items() if bridge}
         self._selecting = {name: pool.submit(switch.attempt, _WHAT, _selecting, bridge) for name, bridge in known.items()}
 
     def of(self, bridge: str) -> QueueFlows | None:
-        """The flows that lead to queues of a bridge's ports, one of those that were asked about; None: not all of them can be known."""
+        """The flows that lead to queues of the ports of one of these bridges; None when not all of them can be read."""
         named: dict[str, list[QueueFlow]] = {}
         anywhere: dict[int, dict[QueueFlow, None]] = {}
         for name in (bridge, *sorted(self._joined.bridges[bridge])):
@@ -83,8 +83,8 @@ class QueueFlowQuery:
 
 
 def _selecting(bridge: OfctlBridge) -> list[tuple[QueueFlow, QueueSelection]]:
-    """The flows of a bridge that select queues, themselves or by a group, and where they send then."""
-    # Picked out of all before they are parsed: there may be very many others.
+    """The flows of a bridge that select queues, directly or in a group, and where they send to."""
+    # Filtered before they are parsed: there may be very many others.
     rows = list(text.bounded(text.flows(filter(queue_selection.may_select, bridge.dumped_lines_for_many()))))
     groups = _groups(bridge) if any("group:" in row.actions for row in rows) else {}
     flows, ways = [], 0
@@ -93,12 +93,12 @@ def _selecting(bridge: OfctlBridge) -> list[tuple[QueueFlow, QueueSelection]]:
             flows.append((_queue_flow(bridge.name, row, to.queue), to))
             ways += 1 + len(to.ports)
             if ways > _MOST:
-                raise Refused(f"bridge {quote(bridge.name)}", f"more than {_MOST} ways from flows to ports by a queue")
+                raise Refused(f"bridge {quote(bridge.name)}", f"too many paths from flows through queues to ports (more than {_MOST})")
     return flows
 
 
 def _selections(row: text.FlowRow, groups: Mapping[str, list[QueueSelection]]) -> Iterator[QueueSelection]:
-    """The queues that a flow selects, then those that the groups do which it goes to."""
+    """The queues that a flow selects, then those that its groups select."""
     yield from queue_selection.of_actions(row.actions, goes_on=row.table != 0)
     for group in queue_selection.groups(row.actions):
         yield from groups.get(group, ())
@@ -109,7 +109,7 @@ def _queue_flow(bridge: str, row: text.FlowRow, queue: int) -> QueueFlow:
 
 
 def _groups(bridge: OfctlBridge) -> dict[str, list[QueueSelection]]:
-    """The groups of a bridge that select queues; none where its OpenFlow has no groups."""
+    """The groups of a bridge that select queues; empty where its OpenFlow version has no groups."""
     try:
         return queue_selection.of_groups(bridge.groups())
     except Refused:
@@ -117,7 +117,7 @@ def _groups(bridge: OfctlBridge) -> dict[str, list[QueueSelection]]:
 
 
 def _joined(switch: Switch, bridges: Collection[str]) -> _Joined:
-    """How these bridges are joined with others."""
+    """How these bridges are connected to others."""
     rows = switch.read(Query("Interface", [["type", "!=", ""]], ("_uuid", "name", "type", "ofport", "options"))) if bridges else []
     names = {row["name"] for row in rows if "remote_ip" in mapping(row["options"])}  # which all tunnels need (netdev-vport.c)
     rows = [row for row in rows if row["type"] == "patch" or row["name"] in names]
@@ -133,7 +133,7 @@ def _joined(switch: Switch, bridges: Collection[str]) -> _Joined:
             numbers.setdefault(of.get(row["name"], ""), set()).add(str(one(row["ofport"])))
     for bridge in bridges:
         reached = lookup.unique([bridge, *sorted(found.tunnels.keys() - {""})])
-        for near in reached:  # which grows meanwhile
+        for near in reached:  # the list grows meanwhile
             reached += sorted(beside.get(near, set()).difference(reached))
         found.bridges[bridge] = set(reached[1:])
     return found

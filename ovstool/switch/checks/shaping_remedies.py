@@ -1,4 +1,4 @@
-"""The commands against what is wrong with the QoS of a port: what there is, but for what is wrong with it."""
+"""The commands that repair the QoS of a port: they keep the configuration and change only what is wrong."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,25 +10,25 @@ from ovstool.switch.checks.port_state import NUMBER_KEYS, PortState
 
 
 def reinstall(port: PortState) -> tuple[Argv]:
-    """Install the QoS of a port again as it is, in rows of its own."""
+    """Reinstall the QoS of a port unchanged, in rows of its own."""
     [command] = whole(port)
     return ((*command, "--force"),)
 
 
 def merge(port: PortState, *options: str) -> tuple[Argv]:
-    """Change what these options of 'qos set' name, and keep the rest."""
+    """Change what these options of 'qos set' set, and keep the rest."""
     return (("ovstool", "qos", "set", port.name, "--merge", *options),)
 
 
 def merge_queues(port: PortState, key: str, values: Mapping[int, int], *options: str) -> tuple[Argv]:
-    """Change the min, max or burst of queues, in bit/s and bits by number, after what further options change."""
+    """Change the min, max or burst of queues (by number, in bit/s or bits); other options come first."""
     return merge(
         port, *options, *(word for number, value in values.items() for word in ("--queue", f"{number}:{key}={units.spell(value)}"))
     )
 
 
 def rate_alone(port: PortState, kind: str, rate: int) -> tuple[Argv]:
-    """Give a port another type of QoS that holds it to a rate in bit/s, and has nothing else."""
+    """Give a port another type of QoS with nothing but a max-rate, in bit/s."""
     return (("ovstool", "qos", "set", port.name, "--type", kind, "--max-rate", units.spell(rate)),)
 
 
@@ -37,7 +37,7 @@ def clear(port: PortState) -> tuple[Argv]:
 
 
 def list_flows(port: PortState) -> tuple[Argv]:
-    """Look at the flows of the port's bridge, where they are somebody's who has to change them."""
+    """List the flows of the port's bridge, where somebody else manages them and has to change them."""
     return (("ovstool", "flow", "list", port.bridge),)
 
 
@@ -46,7 +46,7 @@ def steer(port: PortState, queue: int, match: str) -> tuple[Argv]:
 
 
 def whole(port: PortState) -> tuple[Argv]:
-    """Give a port the QoS that it has, but for what cannot be read, or would be taken for something else."""
+    """Set the QoS of a port again, leaving out what cannot be read or would be misread."""
     kind = port.kind
     new = kind if kind.known else qos_types.named(qos_types.DEFAULT)
     options = [*_port_options(port, new), *(word for number in port.queues for word in _queue_option(port, number, new))]
@@ -54,11 +54,11 @@ def whole(port: PortState) -> tuple[Argv]:
 
 
 def _port_options(port: PortState, new: qos_types.Type) -> Iterator[str]:
-    """What is asked of the port itself, as options for a QoS of the type ``new``."""
+    """The settings of the port itself, as options for a QoS of type ``new``."""
     kind = port.kind
     shape = kind.port_shape(_mended(port.other_config))
     if shape.max_rate is None and "max-rate" in port.other_config and "max_rate" in new.port:
-        shape = shape._replace(max_rate=port.limit)  # no number that could be meant; without one there would be no limit
+        shape = shape._replace(max_rate=port.limit)  # no usable number; without one the port would be unlimited
     if shape.max_rate and shape.max_rate >= qos_types.LEAST_RATE:
         yield from ("--max-rate", units.spell(shape.max_rate))
     if shape.burst:
@@ -70,7 +70,7 @@ def _port_options(port: PortState, new: qos_types.Type) -> Iterator[str]:
 
 
 def _queue_option(port: PortState, number: int, new: qos_types.Type) -> Iterator[str]:
-    """What is asked of a queue, as the option of a QoS of the type ``new``; nothing for a number that this has no queue of."""
+    """The settings of a queue, as an option for a QoS of type ``new``; nothing for a queue number above its last."""
     if number > new.last_queue:
         return
     queue = port.queues[number]
@@ -84,13 +84,13 @@ def _queue_option(port: PortState, number: int, new: qos_types.Type) -> Iterator
 
 
 def _mended(config: Mapping[str, str]) -> dict[str, str]:
-    """other_config with whole numbers and keys where they were written in another way, such as 1e6, 250000000.0 or max_rate."""
+    """other_config with numbers and keys normalized that were written as 1e6, 250000000.0 or max_rate, for example."""
     respelt = {qos_types.spelt(key): value for key, value in config.items()} | dict(config)
     return {key: _as_integer(value) if key in NUMBER_KEYS else value for key, value in respelt.items()}
 
 
 def _as_integer(text: str) -> str:
-    """The whole number that was meant, also by ``200mbit``, and by a burst, in bits like a rate; else the text as it is."""
+    """The whole number behind a text such as ``200mbit`` or 1e6; bursts are in bits, like rates. Any other text is returned unchanged."""
     try:
         return str(units.parse_rate(text))
     except UsageError:
@@ -102,7 +102,7 @@ def _as_integer(text: str) -> str:
 
 
 def _is_taken(kind: qos_types.Type, key: str, value: str) -> bool:
-    """Whether 'qos set' takes a key of other_config."""
+    """Whether 'qos set' accepts a key of other_config."""
     try:
         if key in kind.keys or not kind.passes_on:
             kind.check_key(key, value)

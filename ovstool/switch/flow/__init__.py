@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 COLUMNS = text.COLUMNS
 
-_HIDDEN_TABLE = 254  # with flows of Open vSwitch's own, which nobody may delete; it tells of them when asked for a whole cookie
+_HIDDEN_TABLE = 254  # Open vSwitch's own flows, which nobody may delete; it lists them when asked for an exact cookie
 _NOT_REPLACED = text.KEPT_FLAGS - {"send_flow_rem"}  # read_flows_from_file of ovs-ofctl.c
 _ANY_OPTION = r"\b(tun_metadata\d+)(?![\d=])"
 _ZERO_OPTION = r"\b(tun_metadata\d+)=0+(?:x0+)?(?![/\w])"
-_NOT_A_FLOW = r"syntax|unknown (?:field|keyword)|bad value|parse"  # in what ofproto/trace says to what is none
+_NOT_A_FLOW = r"syntax|unknown (?:field|keyword)|bad value|parse"  # in the errors of ofproto/trace for something that is not a flow
 
 
 class FlowChanges(NamedTuple):
-    """What happened, and the flows that differ as lines of ``flow diff``."""
+    """The changes, and the flows that differ as lines of ``flow diff``."""
 
     changes: list[Change]
     lines: Sequence[str] = ()
@@ -38,9 +38,9 @@ def list_all(
 ) -> Iterator[tuple]:
     """The flows as tuples of ``COLUMNS``, as the switch sends them; none is held here.
 
-    ``kept``: the caller keeps them, so there is an end to how many they may be.
+    ``kept``: the caller keeps them in memory, so their number is limited.
     ``with_names``: ports and tables by name. ``parsed``: match and actions as objects, as ``ovs.flow`` has them.
-    Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl does not take, or takes as another one.
+    Raises NotFound, Unreachable, UsageError for a match that ovs-ofctl rejects or reads as a different one.
     """
     reached = OfctlBridge.of(switch, bridge)
     rows = reached.flows(matches.checked(reached, match, table), with_names)
@@ -53,7 +53,7 @@ def list_all(
 
 
 def list_for_file(switch: Switch, bridge: str, match: str | None, table: int | None, with_names: bool) -> Iterator[str]:
-    """The flows as lines of a file for ``add``, ``replace`` and ``diff``, as the switch sends them; notes what such lines cannot say.
+    """The flows as lines of a file for ``add``, ``replace`` and ``diff``, as the switch sends them; notes what such lines cannot express.
 
     ``with_names``: ports by name; tables are numbers. Raises as ``list_all`` does.
     """
@@ -61,7 +61,7 @@ def list_for_file(switch: Switch, bridge: str, match: str | None, table: int | N
 
     reached = OfctlBridge.of(switch, bridge)
     if not reached.tells_flags:
-        switch.notes.append(f"left out: flags of flows, such as send_flow_rem, which {', '.join(reached.protocols)} does not tell")
+        switch.notes.append(f"left out: flags of flows, such as send_flow_rem, which {', '.join(reached.protocols)} does not report")
     dumped = reached.dumped_lines(matches.checked(reached, match, table), with_names=False)
     lost: set[str] = set()
     yield from flow_file.lines(dumped, _port_names(switch, bridge) if with_names else {}, lost)
@@ -69,9 +69,9 @@ def list_for_file(switch: Switch, bridge: str, match: str | None, table: int | N
 
 
 def _port_names(switch: Switch, bridge: str) -> dict[str, str]:
-    """The name of each port by its number, as OpenFlow has it: not the local port's, which has a word, nor one that two ports have.
+    """The OpenFlow name of each port by its number, without the local port (LOCAL) and without names that two ports share.
 
-    The database's are whole; ``ovs-ofctl show`` ends a name at the first sign that is not ASCII.
+    The database has full names; ``ovs-ofctl show`` cuts a name at the first character that is not ASCII.
     """
     from ovstool.switch.accepts import port_types
 
@@ -82,7 +82,7 @@ def _port_names(switch: Switch, bridge: str) -> dict[str, str]:
 
 
 def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
-    """Add flows, all or none (one bundle). Those that are there already are not sent when they are given one by one.
+    """Add flows, all or none (one bundle). When given one by one, flows that exist already are not sent.
 
     Raises NotFound, UsageError with the line, Refused with the flow.
     """
@@ -104,7 +104,7 @@ def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
 
 
 def _changes_one_by_one(bridge: OfctlBridge, flows: GivenFlows, found: text.Difference) -> list[Change]:
-    """What adding each of these flows does, ``found`` being how all of them differ from those of the bridge."""
+    """The effect of adding each of these flows; ``found``: how all of them differ from those of the bridge."""
     is_so_for_each = len(flows.lines) == 1 or not found.plus
     each = [GivenFlows([line]) for line in flows.lines]
     return [
@@ -114,7 +114,7 @@ def _changes_one_by_one(bridge: OfctlBridge, flows: GivenFlows, found: text.Diff
 
 
 def _change_by_adding(bridge: OfctlBridge, flows: GivenFlows, found: text.Difference) -> str:
-    """What adding flows does, ``found`` being how they differ from those of the bridge: created, updated or unchanged."""
+    """The effect of adding flows: created, updated or unchanged; ``found``: how they differ from those of the bridge."""
     if found.plus:
         return "updated" if found.updated else "created"
     return "updated" if _flags_differ(bridge, flows) else "unchanged"
@@ -140,16 +140,16 @@ def _flags_differ(bridge: OfctlBridge, flows: GivenFlows) -> bool:
 
 
 def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> FlowChanges:
-    """Delete the flows that a match covers, or all; ``strict``: the one with exactly this match and priority.
+    """Delete the flows that a match covers, or all; ``strict``: only the one with exactly this match and priority.
 
-    Raises NotFound, and UsageError before anything is sent, also for a match of which ovs-ofctl would take less than it says.
+    Raises NotFound, and UsageError before anything is sent, also for a match that ovs-ofctl would read only in part.
     """
     reached = OfctlBridge.of(switch, bridge)
     named = match or f"all flows of {bridge}"
     if match and not strict and "priority" in match_probes.beside_fields(match):
         raise UsageError(f"match {quote(match)}", "unknown keyword priority: a priority is matched only with --strict")
     match = matches.checked(reached, match, None, deletes=True)
-    # With names ovs-ofctl holds all flows in memory; to count them it need not.
+    # With names ovs-ofctl keeps all flows in memory; counting does not need them.
     rows = _strictly_matching(reached, match) if strict else reached.flows(match, with_names=switch.dry_run)
     in_any_table = "table" not in match_probes.beside_fields(match)
     lines = []
@@ -199,7 +199,7 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
         unsent = sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED)
         if unsent and not switch.dry_run:
             again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
-            switch.notes.append(f"ovs-ofctl replaces flows without {' and '.join(unsent)}; try: {again}")
+            switch.notes.append(f"ovs-ofctl ignores {' and '.join(unsent)} when it replaces flows; try: {again}")
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
     switch.notes += _counts(new, found.updated, gone)
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
@@ -216,7 +216,7 @@ def _require_zeros_kept(flows: GivenFlows, found: text.Difference) -> None:
 
 
 def diff(switch: Switch, bridge: str, flows: GivenFlows) -> list[tuple[str, str]]:
-    """What differs: ``+`` and a flow that only the file has, ``-`` and one that only the switch has.
+    """The differences: ``+`` and a flow that only the file has, ``-`` and one that only the switch has.
 
     Raises NotFound, UsageError with the line and for a match that Open vSwitch would widen.
     """
@@ -235,7 +235,7 @@ def follow(switch: Switch, bridge: str, flow: str) -> "Trace":
         raise UsageError(f"flow {quote(flow)}", names.unescaped(wrong))
     done = switch.appctl("ofproto/trace", "--names", bridge, flow)
     ports = None
-    if done.status and "--names: unknown option" in done.stderr:  # Open vSwitch has it from 3.1 on (NEWS)
+    if done.status and "--names: unknown option" in done.stderr:  # new in Open vSwitch 3.1 (NEWS)
         done = switch.appctl("ofproto/trace", bridge, flow)
         if not done.status:
             dpif_show = switch.appctl("dpif/show").stdout

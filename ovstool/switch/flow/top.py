@@ -12,7 +12,7 @@ from ovstool.switch.ofctl import OfctlBridge, matches
 if TYPE_CHECKING:
     from ovstool.pace import Pace
 
-_LAG_S = 0.5  # the counters of flows, behind what is sent (max-revalidator in ovs-vswitchd.conf.db(5))
+_LAG_S = 0.5  # how far the counters of flows lag behind the traffic (max-revalidator in ovs-vswitchd.conf.db(5))
 _FlowKey = tuple[Any, int, str]  # table, priority and match
 
 
@@ -42,7 +42,7 @@ class _Counters(NamedTuple):
 
 
 class TopSpec(NamedTuple):
-    """Whose rates are wanted: of the flows of a bridge that a match covers the first ``limit``, ``by`` bytes or packets."""
+    """Which flows to rank: those of a bridge that a match covers, the first ``limit`` of them, ``by`` bytes or packets."""
 
     bridge: str
     match: str | None
@@ -54,7 +54,7 @@ class TopSpec(NamedTuple):
 def top(switch: Switch, wanted: TopSpec, interval_s: float) -> list[TopFlow]:
     """The flows with the most traffic in an interval. Raises NotFound, UsageError, TimedOut.
 
-    The time of each flow is taken from the switch's clock. A flow that is new, or whose counters began anew, counts from then.
+    The time of each flow is taken from the switch's clock. A flow that is new, or whose counters were reset, counts from that moment.
     """
     reached = OfctlBridge.of(switch, wanted.bridge)
     match = matches.checked(reached, wanted.match, wanted.table)
@@ -68,7 +68,7 @@ def top(switch: Switch, wanted: TopSpec, interval_s: float) -> list[TopFlow]:
 def watch_top(switch: Switch, wanted: TopSpec, pace: "Pace") -> Iterator[list[TopFlow]]:
     """The flows with the most traffic, again and again. Raises NotFound, UsageError, and what the first reading raises.
 
-    A bridge that cannot be read later has no flows until it is back, which is noted. A reading that takes long is given as long a rest.
+    A bridge that cannot be read later has no flows until it is back, which is noted. After a slow reading it pauses as long.
     """
     reached = OfctlBridge.of(switch, wanted.bridge)
     match = matches.checked(reached, wanted.match, wanted.table)
@@ -92,7 +92,7 @@ def watch_top(switch: Switch, wanted: TopSpec, pace: "Pace") -> Iterator[list[To
         else:
             if before is None:
                 switch.notes.append(f"bridge {quote(wanted.bridge)}: back")
-                rates = []  # nobody knows in what time they were sent
+                rates = []  # over an unknown time
             before = now
         took_s = time.monotonic() - started
         yield rates
@@ -103,7 +103,7 @@ def _flows(bridge: OfctlBridge, match: str) -> Iterator[text.FlowRow]:
 
 
 def _kept(rows: Iterable[text.FlowRow], counters: dict[_FlowKey, _Counters]) -> Iterator[text.FlowRow]:
-    """The rows, once their counters are kept."""
+    """Pass the rows on after storing their counters."""
     for row in rows:
         counters[row.table, row.priority, row.match] = _Counters.of(row)
         yield row
@@ -141,6 +141,6 @@ def _between(before: _Counters | None, now: _Counters, elapsed_s: float) -> tupl
     """Packets, bytes and seconds from one reading to the next."""
     if before is None or now.packets < before.packets or now.bytes < before.bytes:
         return now.packets, now.bytes, max(now.duration_s, 0.001)
-    # A flow that was added again keeps its counters, and its age begins anew.
+    # A flow that was added again keeps its counters, but its age starts again.
     seconds = now.duration_s - before.duration_s
     return now.packets - before.packets, now.bytes - before.bytes, seconds if seconds > 0 else elapsed_s

@@ -1,7 +1,7 @@
 """A bridge as ovs-ofctl(8) on the switch's host reaches it: its flows dumped and changed.
 
-The syntax of flows is Open vSwitch's own, so what a match or a flow means is asked of ovs-ofctl, not decided here: ``matches`` and
-``comparison`` do that, and what only dumps flows does not import them.
+The syntax of flows belongs to Open vSwitch, so ovs-ofctl decides what a match or a flow means: ``matches`` and ``comparison`` ask it,
+and code that only dumps flows does not import them.
 """
 
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
-_WITH_FLAGS = _WITH_BUNDLES  # in what they tell of a flow
+_WITH_FLAGS = _WITH_BUNDLES  # versions that report the flags of flows
 NEEDS_PROTOCOL = "a field needs its protocol, such as tcp (ovs-fields(7))"
-_MOST_NOTED = 10  # matches that Open vSwitch took as others
+_MOST_NOTED = 10  # matches that Open vSwitch changed
 
 
 class OfctlBridge(NamedTuple):
-    """A bridge, the socket by which ovs-ofctl reaches it, and the OpenFlow versions that it allows; ``of`` makes one.
+    """A bridge, the socket through which ovs-ofctl reaches it, and the OpenFlow versions that it allows; ``of`` makes one.
 
-    No ``protocols`` named: what its Open vSwitch allows by default.
+    Empty ``protocols``: the default versions of its Open vSwitch.
     """
 
     switch: Switch
@@ -48,11 +48,11 @@ class OfctlBridge(NamedTuple):
         return not self.protocols or not _WITH_FLAGS.isdisjoint(self.protocols)
 
     def flows(self, match: str, with_names: bool | None) -> Iterator[text.FlowRow]:
-        """Dump flows, each parsed as it comes. ``with_names`` None: nor are there any in the match, which spares asking for them."""
+        """Dump flows, each parsed as it arrives. ``with_names`` None: the match has no names either, which saves a request for them."""
         return text.flows(self.dumped_lines(match, with_names))
 
     def flows_noting(self, expiring: set[str]) -> Iterator[text.FlowRow]:
-        """All flows, with ports by number; of those that have a timeout ``expiring`` gets the ``text.key_of``."""
+        """All flows, with ports by number; ``expiring`` collects the ``text.key_of`` of those with a timeout."""
         for line in self.dumped_lines("", with_names=False):
             rows = list(text.flows([line]))
             if text.expires(line):
@@ -60,23 +60,23 @@ class OfctlBridge(NamedTuple):
             yield from rows
 
     def dumped_lines(self, match: str, with_names: bool | None, versions: str = VERSIONS) -> Iterator[str]:
-        """Dump flows as lines, as they come; the parameters as for ``flows``."""
+        """Dump flows as lines, as they arrive; parameters as for ``flows``."""
         return text.lines(self._dumped(match, with_names, versions))
 
     def dumped_lines_for_many(self) -> Iterator[str]:
-        """Dump all flows as lines, without names, in the OpenFlow version in which that is quickest."""
-        # A switch takes half as long again to tell all of its flows in OpenFlow 1.5 as in 1.4.
+        """Dump all flows as lines, without names, in the fastest OpenFlow version."""
+        # A switch takes half as long again to dump all flows in OpenFlow 1.5 as in 1.4.
         versions = VERSIONS if self.protocols == ("OpenFlow15",) else VERSIONS.removesuffix(",OpenFlow15")
         return self.dumped_lines("", None, versions)
 
     def _dumped(self, match: str, with_names: bool | None, versions: str) -> Iterator[bytes]:
-        options = ["--no-names"] if with_names is None else ["--names"] if with_names else []  # the first allows none in the match either
+        options = ["--no-names"] if with_names is None else ["--names"] if with_names else []  # --no-names allows none in the match either
         words = [*options, "dump-flows", "--", self.socket, *([match] if match else [])]
         done = yield from self.switch.stream(["ovs-ofctl", "-O", versions, *words])
         self.check(done, match=match)
 
     def groups(self) -> str:
-        """What ``ovs-ofctl dump-groups`` prints. Raises Refused where the bridge's OpenFlow has no groups."""
+        """The output of ``ovs-ofctl dump-groups``. Raises Refused where the bridge's OpenFlow has no groups."""
         return self.run("dump-groups", "--", self.socket).stdout
 
     def port_names(self) -> dict[str, str]:
@@ -91,33 +91,33 @@ class OfctlBridge(NamedTuple):
         if self.protocols and not _WITH_BUNDLES.intersection(self.protocols):
             raise Refused(
                 f"bridge {quote(self.name)}",
-                f"all flows or none needs OpenFlow 1.3 or newer, and its protocols are {', '.join(self.protocols)}",
+                f"changing all flows or none needs OpenFlow 1.3 or newer, and its protocols are {', '.join(self.protocols)}",
                 f"ovstool bridge set {quote(self.name)} --protocols {','.join([*self.protocols, 'OpenFlow14'])}",
             )
 
     def change(self, *command: str, flows: "GivenFlows | None" = None, match: str = "") -> None:
-        """Let ovs-ofctl change flows: those given, or those that match; not in a dry run. Raises what its words mean."""
+        """Let ovs-ofctl change flows: those given, or those that match; not in a dry run. Raises the error that its message means."""
         if not self.switch.dry_run:
             self.run(*command, "--", self.socket, *(["-"] if flows else [match] if match else []), flows=flows, match=match)
         if self.switch.as_ovs:
-            from ovstool.openflow import ofctl_line  # which most commands do without
+            from ovstool.openflow import ofctl_line  # most commands need none
 
             self.switch.same_lines.append(ofctl_line.line(self._place(), self.protocols, command, flows, match))
 
     def _place(self) -> str:
-        """What a person would call the bridge for ovs-ofctl: its name, where that does."""
+        """How a person would name the bridge to ovs-ofctl: by its name, where that works."""
         db, here = self.switch.db or "", self.switch.host is local
         is_found = not db.startswith("unix:") or (here and local.is_default(db))
         return self.name if is_found and ":" not in self.name else self.socket  # a colon ends the kind of a socket
 
     def run(self, *argv: str, flows: "GivenFlows | None" = None, match: str = "") -> Finished:
-        """Run ovs-ofctl, with flows on its standard input. Raises what its words mean."""
+        """Run ovs-ofctl, with flows on its standard input. Raises the error that its message means."""
         done = self.run_reading(*argv, flows=flows.text if flows else "")
         self.check(done, flows, match)
         return done
 
     def run_reading(self, *argv: str, flows: str) -> Finished:
-        """Run ovs-ofctl with flows on its standard input; again, in words that it reads, when it complains about some that it writes."""
+        """Run ovs-ofctl with flows on its standard input; rewrites them and retries if it cannot read words that it writes itself."""
         command = ["ovs-ofctl", "-O", VERSIONS, *argv]
         done = self.switch.run(command, flows.encode())
         if done.status:
@@ -128,14 +128,14 @@ class OfctlBridge(NamedTuple):
         return done
 
     def check(self, done: Finished, flows: "GivenFlows | None" = None, match: str = "") -> None:
-        """Raises what ovs-ofctl has failed with; notes the matches that it took as others."""
+        """Raises the error of ovs-ofctl, if it failed; notes the matches that it changed."""
         if done.status:
             raise self.failure(done, flows, match)
         self.note_reduced(done.stderr)
 
     def failure(self, done: Finished, flows: "GivenFlows | None" = None, match: str = "") -> OvstoolError:
-        """The error that ovs-ofctl has failed with, given these flows or this match."""
-        from ovstool.openflow.syntax import ofctl_errors  # mostly there is none
+        """The error that ovs-ofctl reported for these flows or this match."""
+        from ovstool.openflow.syntax import ofctl_errors  # rarely needed
 
         permission = local.as_root(self.switch.address) if self.switch.host is local else "--sudo"
         request = ofctl_errors.Request(self.name, self.protocols, flows, match, self._program, permission)
@@ -145,7 +145,7 @@ class OfctlBridge(NamedTuple):
         return self.switch.run(["ovs-ofctl", "--version"]).stdout
 
     def note_reduced(self, stderr: str) -> None:
-        """Open vSwitch drops what a match says without saying what it needs, and only logs that, at most ten times at once."""
+        """Note fields that Open vSwitch dropped for want of their protocol; it only logs that, at most ten times at once."""
         if not stderr:
             return
         from ovstool.openflow.syntax import ofctl_errors

@@ -1,4 +1,4 @@
-"""How flows that are given differ from those of a bridge, and how the switch writes a match: ``ovs-ofctl diff-flows`` is asked."""
+"""How given flows differ from those of a bridge, and how the switch writes a match, both from ``ovs-ofctl diff-flows``."""
 
 import os
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ from ovstool.openflow.syntax import lexer, names, ofctl_errors, spelling, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.switch.ofctl import OfctlBridge, matches
 
-# What a flow is sent as, in the words of ovs-ofctl's -F; the format in which it also reads flows back.
+# The flow format in which flows are sent, for ovs-ofctl's -F; it also reads them back in this format.
 _FORMATS = {"1.0": "NXM+table_id", "1.1": "OpenFlow11", **{f"1.{minor}": f"OXM-OpenFlow1{minor}" for minor in (2, 3, 4, 5)}}
-_MOST_UNREADABLE = 100  # flows that ovs-ofctl writes and does not read; each costs a process
+_MOST_UNREADABLE = 100  # flows that ovs-ofctl writes but cannot read; each costs a process
 
 
 def difference(bridge: OfctlBridge, flows: GivenFlows, match: str = "", refusing: bool = False) -> text.Difference:
-    """How the flows given differ from those of the bridge; ``refusing``: raises UsageError for a match that ovs-ofctl takes for another.
+    """How the flows given differ from those of the bridge; ``refusing``: raises UsageError for a match that ovs-ofctl misreads.
 
-    ovs-ofctl compares what is written, and a switch writes some things differently (``mod_dl_dst``, ``load``, ``note``). So
-    what seems to be missing is compared again in the form in which ovs-ofctl would send it and read it back.
+    ovs-ofctl compares text, and a switch writes some actions differently (``mod_dl_dst``, ``load``, ``note``). So flows that
+    seem to be missing are compared again in the form in which ovs-ofctl would send and read them back.
     """
     found = _diff(bridge, flows, match)
-    if refusing and found.plus:  # a flow that would become another one is never there
+    if refusing and found.plus:  # a flow that would be changed always shows as missing
         matches.require_each_taken(bridge, flows)
-    places = set(map(text.table_and_priority, found.minus))  # a flow in no such place is new however it is written
+    places = set(map(text.table_and_priority, found.minus))  # a flow with a new table and priority is new, however it is written
     doubtful = [flow for flow in found.plus if text.table_and_priority(flow) in places] if places else []
     if not doubtful:
         return found
@@ -33,9 +33,9 @@ def difference(bridge: OfctlBridge, flows: GivenFlows, match: str = "", refusing
 
 
 def canonical_match(bridge: OfctlBridge, match: str) -> str:
-    """A match as the switch writes it in table 0, with ports by number; of what is the same there are many spellings.
+    """A match as the switch writes it in table 0, with ports by number; one match has many spellings.
 
-    Raises UsageError for what ovs-ofctl does not take, or takes as another match.
+    Raises UsageError for what ovs-ofctl rejects or misreads.
     """
     matches.as_taken(bridge, match)
     probe = f"table=0,priority=0,cookie={nobodys_cookie()},{lexer.with_names_quoted(match)},actions=drop"
@@ -48,7 +48,7 @@ def canonical_match(bridge: OfctlBridge, match: str) -> str:
 
 
 def _compared(bridge: OfctlBridge, plus: Sequence[str], minus: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Which flows of a difference the switch has all the same, and as which; and how the others would be sent."""
+    """Which flows of a difference the switch has after all, and in which form; and how the others would be sent."""
     shown = bridge.shown()
     ours, theirs = _with_port_numbers(bridge, plus, shown), _with_port_numbers(bridge, minus, shown)
     joined = {at: flow for at, flow in enumerate(map(spelling.with_joined_loads, ours)) if flow != ours[at]}
@@ -64,7 +64,7 @@ def _compared(bridge: OfctlBridge, plus: Sequence[str], minus: Sequence[str]) ->
 
 
 def _same_in_canonical_form(bridge: OfctlBridge, sent: Sequence[tuple[str, str]], reported: dict[str, str]) -> dict[str, str]:
-    """Which flows, each with how it would be sent, the switch reports in another spelling, and as which."""
+    """Which flows (each with its form as sent) the switch reports in another spelling, and in which."""
     lengths = {}
     if any("tun_metadata" in as_sent for _, as_sent in sent):
         lengths = spelling.option_lengths(bridge.run("dump-tlv-map", "--", bridge.socket).stdout)
@@ -81,12 +81,12 @@ def _diff(bridge: OfctlBridge, flows: GivenFlows, match: str) -> text.Difference
         bridge.check(done, flows, match)
     found = text.difference(done.stdout)
     if bool(found) != (done.status == 2):
-        raise Refused("ovs-ofctl", f"not a difference as this version of ovstool knows them: {quote(done.stdout)}")
+        raise Refused("ovs-ofctl", f"diff-flows printed something that ovstool does not understand: {quote(done.stdout)}")
     return found
 
 
 def _as_sent(bridge: OfctlBridge, flows: Sequence[str], version: str) -> list[str]:
-    """Flows with ports by number as they would go over the wire in a version of OpenFlow; "" for one that ovs-ofctl cannot tell."""
+    """Flows with ports by number as they would go over the wire in a version of OpenFlow; "" for one that ovs-ofctl cannot convert."""
     sent = [""] * len(flows)
     left = list(range(len(flows)))
     for _ in range(_MOST_UNREADABLE):
@@ -99,7 +99,7 @@ def _as_sent(bridge: OfctlBridge, flows: Sequence[str], version: str) -> list[st
             for at, flow in zip(left, printed, strict=True):
                 sent[at] = flow
             break
-        # One flow that ovs-ofctl does not take keeps it from telling of the others.
+        # One flow that ovs-ofctl rejects hides its answer about the others.
         wrong = ofctl_errors.at_line(done.stderr)
         left.pop(wrong.number - 1 if wrong and 0 < wrong.number <= len(left) else -1)
         if not left:
@@ -108,7 +108,7 @@ def _as_sent(bridge: OfctlBridge, flows: Sequence[str], version: str) -> list[st
 
 
 def _with_port_numbers(bridge: OfctlBridge, flows: Sequence[str], shown: str) -> list[str]:
-    """Flows of a difference with ports by number. Raises Conflict for a port's name that cannot be told from another port."""
+    """Flows of a difference with ports by number. Raises Conflict for a port's name that cannot be distinguished from another port."""
     try:
         return names.with_numbers("\n".join(flows), text.port_numbers(shown)).split("\n")
     except names.AmbiguousName as error:
@@ -117,5 +117,5 @@ def _with_port_numbers(bridge: OfctlBridge, flows: Sequence[str], shown: str) ->
 
 
 def nobodys_cookie() -> int:
-    """With such a cookie a flow differs from any that is there, so that it is printed as Open vSwitch writes it."""
+    """A random cookie, with which a flow differs from every existing one, so that diff-flows prints it as Open vSwitch writes it."""
     return int.from_bytes(os.urandom(8), "big") >> 1 | 1

@@ -19,7 +19,7 @@ UNSETTABLE = (*_OF_PORT, "type", "options", "external_ids", "mtu_request")
 
 
 class PortSpec(NamedTuple):
-    """What is asked of a port; None and empty mean that nothing is. ``unset`` holds columns, or columns and keys."""
+    """The requested settings of a port; None or empty: no request. ``unset`` holds columns, or columns and keys."""
 
     type: str | None = None
     tag: int | None = None
@@ -51,7 +51,7 @@ class ListedPort(NamedTuple):
 
 
 def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
-    """The ports of the bridges named, or of all, by bridge and name. Raises NotFound."""
+    """The ports of the bridges named, or of all, sorted by bridge and name. Raises NotFound."""
     if bridges:
         named = lookup.bridges_and_vlans(switch, bridges, ("ports",))
         ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], _LISTED_OF_PORT)
@@ -106,10 +106,10 @@ def show(switch: Switch, name: str) -> dict:
 
 
 def add(switch: Switch, bridge: str, name: str, spec: PortSpec) -> list[Change]:
-    """Add a port to a bridge. One that is there as asked is left alone.
+    """Add a port to a bridge. One that exists as requested is left alone.
 
-    Raises NotFound without the bridge, UsageError for what Open vSwitch would ignore or take for something else, Conflict when
-    the port is there and differs, and Refused when ovs-vswitchd cannot open the device: the row stays then, so that the port comes up
+    Raises NotFound without the bridge, UsageError for what Open vSwitch would ignore or misread, Conflict when the port exists
+    and differs, and Refused when ovs-vswitchd cannot open the device: the row stays in that case, so that the port comes up
     when the device does.
     """
     for new in (name, *spec.bond):
@@ -119,13 +119,13 @@ def add(switch: Switch, bridge: str, name: str, spec: PortSpec) -> list[Change]:
 
 
 def set(switch: Switch, name: str, spec: PortSpec) -> list[Change]:
-    """Change what is asked and leave the rest. Keys of maps are merged, trunks replaced. Raises as ``add`` does."""
+    """Change what is requested and leave the rest. Keys of maps are merged, trunks replaced. Raises as ``add`` does."""
     _require_peer_name(spec)
     return _write(switch, name, spec, lambda txn: _set(txn, name, spec))
 
 
 def _write(switch: Switch, name: str, spec: PortSpec, build: Callable[[Transaction], tuple[Change, list[Finding]]]) -> list[Change]:
-    """Change one port, and report what a check would find of it now."""
+    """Change one port, and report what a check would now find wrong with it."""
     change, found = switch.write(build)
     switch.found += found
     if spec.mtu_request and switch.wait and not switch.dry_run:
@@ -152,8 +152,8 @@ def _add(txn: Transaction, bridge: str, name: str, spec: PortSpec) -> tuple[Chan
 
 
 def _leave(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> tuple[Change, list[Finding]]:
-    """A port that is there already. Raises Conflict unless it is as asked, UsageError for what it could not be."""
-    unknown = port_types.unknown_options(spec.type or "", spec.options)  # and those that it has all the same are as asked
+    """Keep an existing port. Raises Conflict unless it is as requested, UsageError for an impossible request."""
+    unknown = port_types.unknown_options(spec.type or "", spec.options)  # those that the port has anyway are compared below
     port_types.check_values(port["name"], spec.type or "", {key: value for key, value in spec.options.items() if key not in unknown})
     same = _require_same(txn, bridge, port, spec)
     return Change(port["name"], "unchanged"), port_fit.findings(txn, str(bridge["name"]), port, same)
@@ -200,14 +200,14 @@ def _set(txn: Transaction, name: str, spec: PortSpec) -> tuple[Change, list[Find
 
 
 def _update(txn: Transaction, table: str, row: Row, columns: Sequence[str], values: Row) -> None:
-    """Write the values that change, if any; the columns that decided it are held."""
+    """Write the values that change, if any; the columns that decide this are held."""
     txn.hold(Query(table, [["_uuid", "==", row["_uuid"]]], columns), [row])
     if values:
         txn.update(table, one(row["_uuid"]), values)
 
 
 def _in_vlan(spec: PortSpec, fake: lookup.FakeBridge) -> PortSpec:
-    """What is asked of a port of a fake bridge, which has the tag of its VLAN. Raises UsageError for another one."""
+    """The settings of a port of a fake bridge, which has the tag of its VLAN. Raises UsageError for another tag."""
     if spec.tag not in (None, fake.vlan):
         why = f"{quote(fake.name)} is {fake.what}, and so is the tag of its ports"
         raise UsageError(f"--tag {spec.tag}", why, f"--tag {fake.vlan}, or {quote(str(fake.parent['name']))} as the bridge")
@@ -220,7 +220,7 @@ def _require_peer_name(spec: PortSpec) -> None:
 
 
 def _require_same(txn: Transaction, bridge: Row, port: Row, spec: PortSpec) -> list[Row]:
-    """The interfaces of an existing port. Raises Conflict unless it is as asked; what was not asked for may be anything."""
+    """The interfaces of an existing port. Raises Conflict unless it is as requested; other columns may have any value."""
     name = port["name"]
     if not txn.read(Query("Bridge", [["_uuid", "==", bridge["_uuid"]], ["ports", "includes", port["_uuid"]]])):
         if txn.read(Query("Bridge", [["name", "==", name]])):
@@ -278,7 +278,7 @@ def _check_mtu(row: Row, spec: PortSpec) -> None:
 
 
 def _changed(row: Row, columns: Row) -> Row:
-    """Those of the columns whose values differ from the row's."""
+    """The columns with values that differ from those of the row."""
     return {column: value for column, value in columns.items() if not same(value, row[column])}
 
 
@@ -303,6 +303,6 @@ def _listed(bridge: str, port: Row, members: list[Row]) -> ListedPort:
 
 
 def _of_any(members: list[Row], column: str) -> str | None:
-    """Up when a member is, else the state of the first that has one."""
+    """Up if a member is, else the state of the first member that has one."""
     states = [one(row[column]) for row in members]
     return "up" if "up" in states else next(filter(None, states), None)

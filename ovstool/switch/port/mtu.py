@@ -1,4 +1,4 @@
-"""The MTU that is asked of a port (Interface.mtu_request): what has none to ask for, and whether the device took it."""
+"""The MTU requested for a port (Interface.mtu_request): which types have none, and whether the device accepted it."""
 
 from ovstool.errors import Refused, UsageError, one_line, quote
 from ovstool.ovsdb.transaction import Row
@@ -8,11 +8,11 @@ from ovstool.switch.accepts import port_types
 
 LEAST, MOST = 68, 65535  # bytes; ovs-vswitchd.conf.db(5)
 
-_WAIT_S = 3.0  # ovs-vswitchd tells of a device's MTU when it has noticed the change, which is milliseconds after cur_cfg
+_WAIT_S = 3.0  # ovs-vswitchd updates a device's MTU in the database milliseconds after cur_cfg
 
 
 def check_type(name: str, kind: str) -> None:
-    """Raise UsageError for a type of interface whose MTU ovs-vswitchd does not set, and says nothing of it."""
+    """Raise UsageError for interface types on which ovs-vswitchd silently ignores a requested MTU."""
     if kind == "patch":
         raise UsageError(f"port {quote(name)}", "a patch port has no MTU")
     if kind in port_types.TUNNELS:
@@ -20,9 +20,9 @@ def check_type(name: str, kind: str) -> None:
 
 
 def require_taken(switch: Switch, name: str, wanted: int) -> None:
-    """Wait until the interfaces of a port have the MTU. Raises Refused when one has not: ovs-vswitchd tells only its log.
+    """Wait until the interfaces of a port have the MTU. Raises Refused when one has not: ovs-vswitchd reports that only in its log.
 
-    Of an interface of which somebody else has asked for another one meanwhile, nothing is required.
+    An interface for which somebody else has requested another MTU meanwhile is not checked.
     """
     members = many(lookup.ports(switch, [name], ("interfaces",))[0].rows[0]["interfaces"])
     if switch.comes_to("Interface", members, {"mtu": wanted}, _WAIT_S):
@@ -31,7 +31,7 @@ def require_taken(switch: Switch, name: str, wanted: int) -> None:
     refusing = [row for row in rows if one(row["mtu"]) != wanted == one(row["mtu_request"])]
     if refusing:
         told = ", ".join(map(_mtu_it_has, refusing))
-        why = f"{told} ({wanted} was asked for); see the log of ovs-vswitchd"
+        why = f"{told} ({wanted} was requested); see the log of ovs-vswitchd"
         raise Refused("ovs-vswitchd", one_line(why))
 
 

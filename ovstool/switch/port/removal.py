@@ -1,4 +1,4 @@
-"""Ports deleted, with what nothing else needs then."""
+"""Deleting ports, with the rows and flows that nothing else needs."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from ovstool.switch import Change, Switch, lookup, losses, references
 
 
 def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change]:
-    """Delete ports and the QoS and Queue rows that only they used; all or none. Before that the flows go that steer into their queues.
+    """Delete ports and the QoS and Queue rows that only they used; all or none. The flows that steer into their queues are deleted first.
 
-    So what ends the command in between leaves a port that can be named again, and no flow of a port that is gone.
-    Raises NotFound, and UsageError for a bridge's local port or a member of a bond, which do not go by themselves.
+    So an interrupted command leaves a port that can be deleted again, and no flows of a deleted port.
+    Raises NotFound, and UsageError for a bridge's local port or a member of a bond, which cannot be deleted alone.
     """
     changes, notes = switch.write(lambda txn: _delete(switch, txn, names, if_exists))
     switch.notes += notes
@@ -20,7 +20,7 @@ def delete(switch: Switch, names: Sequence[str], if_exists: bool) -> list[Change
 
 
 def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: bool) -> tuple[list[Change], list[str]]:
-    """What became of each port, and what to note of it."""
+    """The change of each port, and notes about it."""
     names = lookup.unique(names)
     absent = lookup.absent(txn, names) if if_exists else []
     named = lookup.ports(txn, [name for name in names if name not in absent], ("qos", "interfaces", "fake_bridge", "tag"))
@@ -42,7 +42,7 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
     for bridge_uuid, ports in ports_of.items():
         txn.mutate("Bridge", bridge_uuid, [["ports", "delete", uuids(ports)]])
     if shaped:
-        from ovstool.switch import steer  # only what had a QoS had queues to steer into
+        from ovstool.switch import steer  # only ports with a QoS have queues to steer into
 
         steer.clear(switch, [steer.PortOnBridge(*place) for place in shaped.values()])
     present = {name for name, _ in named}
@@ -51,7 +51,7 @@ def _delete(switch: Switch, txn: Transaction, names: Sequence[str], if_exists: b
 
 
 def _require_deletable(name: str, row: Row, bridges: list[Row]) -> None:
-    """Raises UsageError for a port that does not go by itself."""
+    """Raises UsageError for a port that cannot be deleted alone."""
     if any(bridge["name"] == row["name"] for bridge in bridges):
         raise UsageError(
             f"port {quote(name)}", "the local port of a bridge is deleted with the bridge", f"ovstool bridge del {quote(name)}"

@@ -1,7 +1,7 @@
-"""QoS of ports: what a port may send, and its queues (egress; ovs-vswitchd.conf.db(5), tables QoS and Queue).
+"""QoS of ports: limits on what a port sends, and its queues (egress; ovs-vswitchd.conf.db(5), tables QoS and Queue).
 
-Who refers to rows decides which are changed or deleted (``references``), the type what is written into them (``compose``).
-What decides that a port stays as it is is held like what decides that it changes: commands on several ports would mix otherwise.
+The references to rows decide which are changed or deleted (``references``), the type decides what is written (``compose``).
+The rows of an unchanged port are held like those of a changed one: otherwise commands on several ports could mix.
 """
 
 import time
@@ -22,17 +22,17 @@ _QUEUE = ("_uuid", "other_config", "dscp", "external_ids")
 
 
 class QueueSpec(NamedTuple):
-    """What is asked of a queue: its shape, whatever its type stores, and DSCP."""
+    """The requested settings of a queue: its shape, however its type stores it, and its DSCP."""
 
     shape: qos_types.Shape
     dscp: int | None = None
 
 
 class QosSpec(NamedTuple):
-    """What is asked of a port's QoS: all of it, or with ``merge`` the part that changes. ``type`` None: as it is, else linux-htb.
+    """The requested QoS of a port: all of it, or with ``merge`` what changes. ``type`` None: the present type, else linux-htb.
 
-    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``reinstall``: install it again even if the database has it,
-    because the datapath may have lost it; in rows of its own. ``is_later``: Open vSwitch is a later one than ovstool knows.
+    ``max_rate`` in bit/s, ``burst`` in bits; ``other_config`` as it is stored. ``reinstall``: install it again, in rows of its own, even if
+    the database has it, because the datapath may have lost it. ``is_later``: Open vSwitch is newer than ovstool knows.
     """
 
     type: str | None
@@ -46,14 +46,14 @@ class QosSpec(NamedTuple):
 
 
 class _StoredQueue(NamedTuple):
-    """A queue as its row is to hold it."""
+    """A queue as stored in its row."""
 
     other_config: dict[str, str]
     dscp: int | None
 
 
 class _WantedQos(NamedTuple):
-    """The QoS that a port is to end up with."""
+    """The resulting QoS of a port."""
 
     kind: str
     config: dict[str, str]
@@ -70,7 +70,7 @@ class ListedQos(NamedTuple):
 
 
 class ShownQueue(NamedTuple):
-    """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when they cannot be had."""
+    """A queue of ``qos show``; rates in bit/s, burst in bits. The counters are None when they are not available."""
 
     queue: int
     min_rate: int | None
@@ -94,7 +94,7 @@ class ShownQos(NamedTuple):
 
 
 def list_all(switch: Switch) -> list[ListedQos]:
-    """The ports that have a QoS, by name."""
+    """The ports that have a QoS, sorted by name."""
     ports, rows = switch.read_all([lookup.ports_with_qos(("name", "qos")), Query("QoS", [], QOS)])
     by_uuid = {one(row["_uuid"]): row for row in rows}
     listed = []
@@ -126,7 +126,7 @@ def max_rate(row: Row) -> int | None:
 
 
 def max_rates(switch: Switch) -> dict[str, int]:
-    """The rate that the queues of an interface share, in bit/s, for each interface that has one; a bond's QoS is that of each member."""
+    """The rate that the queues of an interface share, in bit/s, for each interface that has one; members of a bond have the bond's."""
     ports, rows = switch.read_all([lookup.ports_with_qos(("interfaces", "qos")), Query("QoS", [], QOS)])
     rates = {one(row["_uuid"]): max_rate(row) for row in rows}
     found = {u: rate for port in ports for u in many(port["interfaces"]) if (rate := rates.get(one(port["qos"])))}
@@ -134,9 +134,9 @@ def max_rates(switch: Switch) -> dict[str, int]:
 
 
 def set(switch: Switch, ports: Sequence[str], spec: QosSpec, meanwhile: Callable[[], object] | None = None) -> list[Change]:
-    """Give each port the QoS that is asked for; all ports change in one transaction or none does. Raises NotFound.
+    """Give each port the requested QoS; all ports change in one transaction or none does. Raises NotFound.
 
-    ``meanwhile`` is done, at most once, while ovs-vswitchd applies it.
+    ``meanwhile`` is called, at most once, while ovs-vswitchd applies the change.
     """
     if not spec.other_config.keys() <= qos_types.KEYS:
         spec = spec._replace(is_later=versions.is_unknown(switch.read(versions.QUERY)))
@@ -146,7 +146,7 @@ def set(switch: Switch, ports: Sequence[str], spec: QosSpec, meanwhile: Callable
         changes, notes = switch.write(lambda txn: _set(txn, ports, spec), meanwhile)
     switch.notes += notes
     updated = [name for name, change in changes if change == "updated"]
-    if updated and switch.wait and not (spec.merge or switch.dry_run):  # queues may have gone with it
+    if updated and switch.wait and not (spec.merge or switch.dry_run):  # this may have removed queues
         from ovstool.switch import steer  # the other commands do without
 
         steer.note_lost(switch, updated)
@@ -156,7 +156,7 @@ def set(switch: Switch, ports: Sequence[str], spec: QosSpec, meanwhile: Callable
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
     """Detach the QoS of each port and delete the rows nobody else refers to; all ports in one transaction. Raises NotFound.
 
-    Then the flows go that steer into queues of these ports.
+    Then the flows that steer into queues of these ports are deleted.
     """
     from ovstool.switch import steer  # the other commands do without
 
@@ -170,7 +170,7 @@ def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: b
     named = lookup.ports(txn, names, ("qos",))
     owned = References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
-    anew = None if spec.merge else _wanted(None, {}, spec)  # whatever a port has, so once for all
+    anew = None if spec.merge else _wanted(None, {}, spec)  # the same for every port, so computed once
     changes: list[Change] = []
     seen: dict[str, str] = {}
     notes: list[str] = []
@@ -185,19 +185,19 @@ def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: b
 
 
 def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[list[Change], list[str]]:
-    """Give each port the QoS that is asked for in two transactions, with another type first, so that ovs-vswitchd installs all of it.
+    """Give each port the requested QoS in two transactions, with another type first, so that ovs-vswitchd installs all of it.
 
-    Of a port that keeps its type it only changes what it believes to be installed. Whatever ends the command in between, the port has the
-    rates and queues that are asked for.
+    If a port keeps its type, ovs-vswitchd only changes what it believes to be installed. If the command is interrupted, the port has the
+    requested rates and queues anyway.
     """
-    _set(Transaction(switch.client), ports, spec)  # raises what it would raise, before anything is written
-    switch.write(lambda _: None)  # nor is it for an ovs-vswitchd that does not answer
+    _set(Transaction(switch.client), ports, spec)  # raises any error before anything is written
+    switch.write(lambda _: None)  # and checks that ovs-vswitchd answers
     deadline = switch.deadline
-    switch.give_until(time.monotonic() + switch.remaining_s() / 2)  # what is left is for the type that is asked for
+    switch.give_until(time.monotonic() + switch.remaining_s() / 2)  # the rest is for the requested type
     try:
         changes, notes = switch.write(lambda txn: _set(txn, ports, spec, with_stand_in=True))
     except (TimedOut, KeyboardInterrupt):
-        switch.close()  # an answer may still come to what was asked
+        switch.close()  # a late answer may still arrive on this connection
         switch.wait = False
         raise
     finally:
@@ -235,7 +235,7 @@ def _set_one(
 
 
 def _in_place_of(row: Row, new: Row, with_stand_in: bool) -> Row:
-    """The new QoS row with the marks of the one that it replaces; ``with_stand_in``: and, if its type is the same, another for a moment."""
+    """The new QoS row with the external_ids of the one that it replaces; ``with_stand_in``: with a temporary type if that is the same."""
     kind = qos_types.stand_in(new["type"], max_rate(new)) if with_stand_in and new["type"] == row["type"] else new["type"]
     return new | {"type": kind, "external_ids": row["external_ids"]}
 
@@ -250,7 +250,7 @@ def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
 
 
 def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQos:
-    """What the port is to end up with. Raises UsageError for what its type does not take."""
+    """The resulting QoS of the port. Raises UsageError for what its type does not support."""
     old = row if spec.merge else None
     kind = qos_types.named(spec.type or (str(old["type"]) if old else qos_types.DEFAULT))._replace(is_later=spec.is_later)
     config = mapping(old["other_config"]) if old else {}
@@ -267,7 +267,7 @@ def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQ
 
 
 def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues: dict[int, _StoredQueue]) -> None:
-    """Raise UsageError when a type cannot take over what a port of type ``old`` has."""
+    """Raise UsageError when a type does not support the settings of a port of type ``old``."""
     try:
         for key, value in config.items():
             kind.check_key(key, value)
@@ -278,10 +278,10 @@ def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues:
 
 
 def _unheeded(row: Row | None, kind: str, config: dict[str, str], spec: QosSpec) -> list[str]:
-    """What the user would not expect of a change that is about to be written."""
+    """Notes about effects of a change that the user would not expect."""
     type_ = qos_types.named(kind)
     if not type_.known:
-        return [f"{quote(kind)} is not a type known to ovstool, so it was not checked"]
+        return [f"type {quote(kind)} is unknown to ovstool, so it was not checked"]
     unread = [quote(key) for key in spec.other_config if key not in type_.keys]
     if spec.is_later:
         notes = [f"--other-config {key}: not checked, as this Open vSwitch is newer than ovstool knows" for key in unread]
@@ -302,11 +302,11 @@ def _not_in_bytes(spec: QosSpec) -> list[str]:
     for number, queue in spec.queues.items():
         asked |= {f"queue {number}: {part.partition('_')[0]}": getattr(queue.shape, part) for part in ("min_rate", "max_rate", "burst")}
     odd = {what: bits for what, bits in asked.items() if bits is not None and bits % 8}
-    return [f"{what} {units.spell(bits)}: ovs-vswitchd takes whole bytes, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
+    return [f"{what} {units.spell(bits)}: ovs-vswitchd uses whole bytes, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
 
 def _insert_queues(txn: Transaction, queues: dict[int, _StoredQueue], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
-    """The value of QoS.queues: rows that are kept, and new ones for the others, which take on the marks of those they replace."""
+    """The value of QoS.queues: rows that are kept, and new ones for the others, with the external_ids of those they replace."""
     pairs = []
     for number, queue in sorted(queues.items()):
         if number in kept:
@@ -335,8 +335,8 @@ def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> ShownQueue:
 
 
 def _with_counters(switch: Switch, port: str, queues: list[ShownQueue]) -> list[ShownQueue]:
-    """The queues with what they sent, by all members of a bond together; without that, and a note, when OpenFlow cannot be had."""
-    from ovstool.switch import sampling, stats  # only what is shown has counters
+    """The queues with their counters, summed over the members of a bond; without them, and with a note, if OpenFlow is not available."""
+    from ovstool.switch import sampling, stats  # only 'qos show' needs counters
 
     try:
         read = stats.queues(switch, sampling.SamplingSpec([port]))

@@ -1,6 +1,6 @@
-"""What other_config of a port's QoS and of its queues becomes when rates, bursts and queues are asked for; pure.
+"""The other_config of a port's QoS and of its queues that results from requested rates, bursts and queues; pure.
 
-Nearly all of it is that a type takes what is asked (``qos_types``). The rest is trtcm-policer, whose port commits to what its queues have.
+Most of it is what a type supports (``qos_types``). The rest is trtcm-policer, where the port commits to the sum of its queues.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from ovstool.errors import Conflict, UsageError, quote
 from ovstool.switch.accepts import qos_types
 from ovstool.switch.accepts.qos_types import Config, Shape, Type
 
-_SMALLEST_BURST = 1500 * 8  # bits; the largest packet at the usual MTU has to fit the bucket, or it never passes
+_SMALLEST_BURST = 1500 * 8  # bits; the largest packet at the usual MTU must fit into the bucket, or it never passes
 
 
 class ShapingSpec(NamedTuple):
-    """What is asked of a port and of its queues; ``other_config`` is to be written as it is."""
+    """The requested shapes of a port and its queues; ``other_config`` is written unchanged."""
 
     port: Shape
     other_config: Config
@@ -23,9 +23,9 @@ class ShapingSpec(NamedTuple):
 
 
 def compose(kind: Type, config: Config, queues: Mapping[int, Config], spec: ShapingSpec) -> tuple[Config, dict[int, Config]]:
-    """What other_config of the port and of its queues becomes when what is asked is added to what there is.
+    """The other_config of the port and of its queues after a request is merged into the present one.
 
-    Raises UsageError for what the type does not take, Conflict when a merge would change what others set.
+    Raises UsageError for what the type does not support, Conflict when a merge would change what others set.
     """
     _check(kind, spec)
     before = {queue: kind.queue_shape(there) for queue, there in queues.items()}
@@ -44,7 +44,7 @@ def compose(kind: Type, config: Config, queues: Mapping[int, Config], spec: Shap
             raise UsageError(f"--other-config {key}", f"contradicts the {written[key]} of --max-rate, --burst or --queue")
     config = kind.with_bursts(config | spec.other_config | written)
     if kind.is_policer and not kind.port_shape(config).max_rate:
-        raise UsageError(kind.name, "it needs a rate", "--max-rate 200mbit")
+        raise UsageError(kind.name, "needs a rate", "--max-rate 200mbit")
     return config, {queue: kind.with_bursts(dict(queues.get(queue, {})) | kind.to_config(shape)) for queue, shape in named.items()}
 
 
@@ -67,15 +67,15 @@ def _check(kind: Type, spec: ShapingSpec) -> None:
 
 
 def _committed(kind: Type, config: Config, before: Mapping[int, Shape], after: Mapping[int, Shape], spec: ShapingSpec, total: int) -> Shape:
-    """What trtcm-policer is to commit to of its rate: all of it, or with queues as much as they are guaranteed.
+    """How much of its rate trtcm-policer commits: all of it, or with queues the sum of their min rates.
 
     A packet within its queue's min is green, one above it yellow; green ones pass while the port has committed or excess rate,
     yellow ones of all queues share the excess (RFC 4115, section 3, color-aware).
-    Raises UsageError where a queue would be left with nothing, Conflict where others have split the rate in another way.
+    Raises UsageError when a queue would get nothing, Conflict when something else has split the rate differently.
     """
     if raw := [key for key in ("cir", "eir") if key in spec.other_config]:
         if spec.port.max_rate or spec.port.burst:
-            raise UsageError(f"--other-config {raw[0]}", "goes without --max-rate and --burst, which are cir, eir, cbs and ebs")
+            raise UsageError(f"--other-config {raw[0]}", "cannot be combined with --max-rate or --burst, which set cir, eir, cbs and ebs")
         return Shape()
     committed = kind.port_shape(config).min_rate
     if config:
@@ -85,13 +85,15 @@ def _committed(kind: Type, config: Config, before: Mapping[int, Shape], after: M
             raise Conflict(kind.name, "the cir of the port is not the sum of its queues' min, so something else set it", "without --merge")
     low = _guaranteed(after) if after else total
     if low > total:
-        raise UsageError(kind.name, f"its queues' min add up to {units.spell(low)}, above the max-rate of {units.spell(total)}")
+        raise UsageError(kind.name, f"the min rates of its queues add up to {units.spell(low)}, above the max-rate of {units.spell(total)}")
     if after and 0 not in after:
         # ovs-vswitchd would give it the port's own rates (ovs-vswitchd.conf.db(5), QoS.type).
         raise UsageError(kind.name, "without a queue 0, traffic that is in no queue uses up what the queues are guaranteed", "--queue 0")
     for queue, shape in after.items():
         if low == total and not shape.min_rate:
-            raise UsageError(f"queue {queue}", "without a min it gets what the min of the other queues leave, which is nothing")
+            raise UsageError(
+                f"queue {queue}", "without a min it gets only what the min rates of the other queues leave over, which is nothing"
+            )
     return Shape(low, total, spec.port.burst)
 
 
@@ -100,5 +102,5 @@ def _guaranteed(queues: Mapping[int, Shape]) -> int:
 
 
 def _overlaid(old: Shape, asked: Shape) -> Shape:
-    """What is asked, and for the rates what there was; a burst that is not named stays as it is stored."""
+    """The request, with the old rates where it has none; a burst that is not requested stays as stored."""
     return Shape(asked.min_rate or old.min_rate, asked.max_rate or old.max_rate, asked.burst, asked.priority)
