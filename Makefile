@@ -1,4 +1,4 @@
-# The tool is installed into .venv, and what is missing on the machine with apt. PYTHON=python3.12 chooses another Python.
+# ovstool is installed into .venv, and missing programs with apt. PYTHON=python3.12 selects another Python.
 
 ifndef PYTHON
 PYTHON := $(firstword $(foreach python,python3 python3.14 python3.13 python3.12 python3.11 python3.10,\
@@ -8,17 +8,17 @@ VENV ?= .venv
 READY := $(VENV)/ready-$(subst /,_,$(PYTHON))
 BIN := $(abspath $(VENV))/bin
 SCRIPTS := .ci/run .ci/demo .ci/need packaging/deb completions/ovstool.bash tests/kernel/init.sh
-# Tests side by side, as most of them wait; tests/conftest.py says how many and which not.
+# Tests run in parallel, because they mostly wait; tests/conftest.py decides how many, and which must not.
 PYTEST := $(BIN)/python -m pytest -n auto
-# The kernel that tests/kernel boots, and the compiler of what it preloads; a compiler without its C library is taken for none.
+# The kernel that tests/kernel boots, and the compiler for its preloaded library; a compiler without the C headers is not enough.
 LAB := linux.uml=user-mode-linux modprobe=kmod cc=gcc $(if $(wildcard /usr/include/elf.h),,+libc6-dev)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH PYTHONHOME
-# With it each worker of pytest would compile all tests, each time.
+# With it each pytest worker would compile all tests every time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Each noun on a switch, without what takes longer: traffic, other versions of protocols, hosts, peers that do wrong.
+# Each noun on a switch, without the slower tests: traffic, other protocol versions, hosts, misbehaving peers.
 QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,bridge port police qos sflow show)
 
 VERSIONS ?= 2.13 2.17 3.3 3.7
@@ -26,18 +26,18 @@ VERSIONS ?= 2.13 2.17 3.3 3.7
 .PHONY: help demo test quick test-kernel bench matrix versions deb packages mutants lint generated check-generated clean
 
 help:
-	@echo 'make demo             install, start a private switch, limit a port and measure that it is limited'
+	@echo 'make demo             install, start a private switch, limit a port and measure the result'
 	@echo 'make test             run every test (ARGS="-k qos" for some)'
-	@echo 'make quick            run those that take under a minute together, for the time between two changes'
-	@echo 'make test-kernel      run those on the kernel datapath, in a lab of their own'
-	@echo 'make bench            compare the speed with that of ovs-vsctl and others'
-	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for the two ends)'
+	@echo 'make quick            run a selection that takes less than a minute in total'
+	@echo 'make test-kernel      run the tests on the kernel datapath, in a lab'
+	@echo 'make bench            compare the speed with ovs-vsctl and others'
+	@echo 'make matrix           try it with the oldest and newest libraries and Pythons (ROWS="oldest newest" for only these two)'
 	@echo 'make versions         try it with other versions of Open vSwitch, built from source (VERSIONS="2.13 3.3" ARGS=tests/switch/test_qos.py)'
 	@echo 'make deb              build a Debian package, in dist/'
 	@echo 'make packages         install, try and remove it, by pip, pipx and apt (WAYS="pip deb" for some)'
 	@echo 'make mutants          see whether the tests notice mistakes in the code (N=200 SEED=1 MODULE=ovstool/units.py TESTS=tests/unit)'
 	@echo 'make lint             ruff, mypy, shellcheck'
-	@echo 'make generated        write man pages and completions anew'
+	@echo 'make generated        regenerate man pages and completions'
 	@echo 'make check-generated  fail when they are not up to date'
 	@echo 'make clean            remove what these targets made here'
 
@@ -49,11 +49,11 @@ $(READY): setup.cfg pyproject.toml
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[test]'
-	@# Where PYTHONDONTWRITEBYTECODE is set, ovstool would be compiled anew at every start.
+	@# Where PYTHONDONTWRITEBYTECODE is set, ovstool would be compiled again at every start.
 	@$(BIN)/python -m compileall -q ovstool
 	@touch $@
 
-# Half of them in each of two processes; each worker of pytest would compile them all.
+# Half of them in each of two processes; otherwise each pytest worker would compile them all.
 $(READY).tests: $(READY)
 	@for half in tests/unit --ignore=tests/unit; do $(BIN)/python -m pytest -qq --collect-only $$half >/dev/null & done; wait
 	@touch $@

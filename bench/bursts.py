@@ -1,4 +1,4 @@
-"""Policing bursts: what one TCP flow gets of a rate, for the default burst of ``police set`` and for given ones.
+"""Policing bursts: the share of the policing rate that one TCP flow reaches, with the default burst of ``police set`` and with others.
 
 On the kernel datapath: on this machine where it has the module openvswitch, else in the lab of tests/kernel. On its own it is
 ``python3 bench/bursts.py [BURST...] [delay=20ms...]`` with the Python that ovstool is installed for. A BURST is a share of what the rate
@@ -20,7 +20,7 @@ from ovstool import sandbox
 from ovstool.switch.police import default_burst_kbit
 
 FOR_S = 10
-_AT_ONCE = [(1, 2, 5, 10, 50), (100, 200), (500,), (1000,)]  # Mbit/s; what the one core of the lab carries besides each other
+_AT_ONCE = [(1, 2, 5, 10, 50), (100, 200), (500,), (1000,)]  # Mbit/s; groups that the lab's single core can carry at the same time
 _PAIRS = max(map(len, _AT_ONCE))
 _LIMIT_S = 3600
 
@@ -33,7 +33,7 @@ def burst_kbit(burst: str, rate_kbps: int) -> int:
 
 
 def measure(bursts: list[str], delays: list[str]) -> None:
-    """Measure in this kernel; a delay (netem's words) is that of the acknowledgements."""
+    """Measure in this kernel; a delay (in netem's syntax) applies to the acknowledgements."""
     ports = [f"eth{index + 1}" for index in range(2 * _PAIRS)]
     with tempfile.TemporaryDirectory(prefix="ovstool-bursts-", dir="/tmp") as directory:
         box, _ = sandbox.start(Path(directory), "system", ports)

@@ -1,4 +1,4 @@
-"""What one asks when QoS does nothing, on a large switch: ovstool beside the row of commands that tells as much.
+"""Finding out why QoS has no effect, on a large switch: ovstool beside the equivalent sequence of commands.
 
 Called by report.py; on its own it is ``python3 bench/effect.py``, with the Python that ovstool is installed for.
 """
@@ -20,7 +20,7 @@ _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14"
 _TIMEOUT_S = 300
 _CHUNK = 500  # ports in one transaction
 
-# Each tells a part of what 'qos explain' does, and somebody has to put it together.
+# Each shows a part of what 'qos explain' does; a person has to combine them.
 _BY_HAND = """
 set -e
 vsctl="$1 --db=unix:$OVS_RUNDIR/db.sock" socket=unix:$OVS_RUNDIR/br0.mgmt
@@ -38,7 +38,7 @@ ovs-ofctl -O "$2" dump-flows "$socket" | grep -e set_queue -e enqueue
 
 
 def report() -> None:
-    """(i) Explaining the QoS of one port of very many, on a bridge with very many flows."""
+    """(i) Explaining the QoS of one port, on a bridge with very many ports and flows."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         directory = Path(name)
         box, _ = sandbox.start(directory / "box", "dummy", ["eth1"])
@@ -87,7 +87,7 @@ def explain(box: sandbox.Sandbox, directory: Path) -> None:
 
 
 def flow(index: int) -> str:
-    """A line of a table in which a flow in a hundred leads to a queue."""
+    """A line of a table in which one flow in a hundred selects a queue."""
     actions = "set_queue:1,NORMAL" if index % 100 == 0 else f"output:{index % 1000 + 1}"
     return f"priority=100,ip,nw_dst=10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255} actions={actions}\n"
 

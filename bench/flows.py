@@ -18,7 +18,7 @@ _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _TIMEOUT_S = 120
 _FLOWVIZ = "ovs[flowviz]"
 
-# How long the parser of ovs.flow takes of all the work on a dump that is there already; both in one process, in seconds.
+# The share of ovs.flow's parser in the time to process a dump that is already there, both measured in one process.
 _SHARE = """
 import json, sys, time
 from ovstool.openflow.syntax import objects, text
@@ -40,7 +40,7 @@ print(spent / (time.perf_counter() - started))
 
 
 def report() -> None:
-    """(e) Listing the flows of a large table, as text and as objects."""
+    """(e) List the flows of a large table, as text and as objects."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         directory = Path(name)
         box, _ = sandbox.start(directory / "box", "dummy")
@@ -79,7 +79,7 @@ def objects(ours: list[str], dump: Path, directory: Path) -> None:
     if flowviz:
         print(pairs.line(f"{FLOWS:,} flows", runs["ours"], runs["theirs"], 0.5))
     else:
-        print(f"  ovs-flowviz is not here, and pip cannot install {_FLOWVIZ}: not compared")
+        print(f"  ovs-flowviz is not installed, and pip cannot install {_FLOWVIZ}: not compared")
     print(pairs.memory_line("peak memory of ovstool", runs["ours"], PEAK_MIB))
     share = subprocess.run(
         [sys.executable, "-c", _SHARE, dump], env=pairs.ENVIRON, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
@@ -88,14 +88,14 @@ def objects(ours: list[str], dump: Path, directory: Path) -> None:
 
 
 def working(program: str | None) -> str | None:
-    """The program, if it runs: the package ovs brings it along, but what it needs is an extra."""
+    """The program, if it runs: it is part of the package ovs, but its dependencies are an extra."""
     if program and subprocess.run([program, "--help"], capture_output=True, timeout=_TIMEOUT_S, check=False).returncode == 0:
         return program
     return None
 
 
 def flow(index: int) -> str:
-    """A line of a table such as a virtual network has: nearly every match is another, and so are most of the actions."""
+    """A line of a table as in a virtual network: nearly all matches differ, and so do most of the actions."""
     high, middle, low = index >> 16 & 255, index >> 8 & 255, index & 255
     address, mac = f"10.{high}.{middle}.{low}", f"02:00:00:{high:02x}:{middle:02x}:{low:02x}"
     table, port = index % 20, 1 + index % 2

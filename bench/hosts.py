@@ -22,7 +22,7 @@ from lab import Host, Lab
 HOSTS = 32
 AT_ONCE = 16
 SHAPED = 1_000
-QUEUES = 7  # for each of them, which makes the transaction one of 2 MB
+QUEUES = 7  # for each of them, which makes a transaction of 2 MB
 HOST_MIB = 3  # for each further host
 _CHUNK = 250
 _TIMEOUT_S = 120
@@ -34,7 +34,7 @@ _ALL = f"h[01-{HOSTS}]"
 _ASK = ["stats", "br0", "-f", "value"]
 _PEERS = ["ovs-vsctl", "get", "Interface", "br0", "statistics"]
 
-# As its manual has it; the key and the addresses are given, for it does not read SSH's settings.
+# As in its manual; the key and the addresses are given, because it does not read ssh_config.
 _PARALLEL_SSH = """
 import sys
 from pssh.clients import ParallelSSHClient
@@ -49,13 +49,13 @@ Commands = Mapping[str, Sequence[str]]
 
 
 def report() -> None:
-    """(f) One host and many over SSH, with sudo, with a large transaction, and the memory of it."""
+    """(f) One host and many over SSH, with sudo, and with a large transaction; and the memory used."""
     if problem := Lab.problem():
         print(f"\n(f) over SSH: a lab of hosts {problem}: not compared")
         return
     with Lab() as lab, tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         lab.start(_NAMES)
-        pairs.head(f"(f) ovstool -H HOST {' '.join(_ASK)} / ssh HOST {' '.join(_PEERS)}; the far login shell is a bare /bin/sh")
+        pairs.head(f"(f) ovstool -H HOST {' '.join(_ASK)} / ssh HOST {' '.join(_PEERS)}; the remote login shell is a plain /bin/sh")
         one = pairs.guarded(one_host, lab, "", [], 0.8)
         pairs.guarded(one_host, lab, "op@", ["--sudo"], None)
         pairs.head(f"(f) ovstool -H '{_ALL}' --parallel {AT_ONCE} {' '.join(_ASK)} / xargs -P{AT_ONCE} -I{{}} ssh {{}} {' '.join(_PEERS)}")
@@ -72,7 +72,7 @@ def report() -> None:
 
 
 def one_host(lab: Lab, user: str, options: Sequence[str], target: float | None) -> list[pairs.Cost]:
-    """One host with a command each; returns what ours took."""
+    """One host, one command each; returns the costs of ovstool."""
     host = user + _NAMES[0]
     far = _as_root(options)
     commands = {"ours": [*pairs.OVSTOOL, "-H", host, *options, *_ASK], "theirs": ["ssh", host, *far]}
@@ -82,7 +82,7 @@ def one_host(lab: Lab, user: str, options: Sequence[str], target: float | None) 
 def many_hosts(
     lab: Lab, directory: Path, user: str, options: Sequence[str], targets: tuple[float | None, float | None]
 ) -> list[pairs.Cost]:
-    """Many hosts, several at once; returns what ours took."""
+    """Many hosts, several in parallel; returns the costs of ovstool."""
     names = directory / "names"
     names.write_text("".join(f"{user}{name}\n" for name in _NAMES))
     xargs = ["xargs", "-a", str(names), f"-P{AT_ONCE}", "-I{}", "ssh", "{}", *_as_root(options)]
@@ -122,14 +122,14 @@ def memory(one: list[pairs.Cost], many: list[pairs.Cost]) -> None:
 
 
 def shape(lab: Lab, directory: Path) -> None:
-    """A rate and some queues on many ports of one host: one large transaction, from no QoS at all each time."""
+    """A rate and some queues on many ports of one host: one large transaction, each time starting without QoS."""
     host = lab["h01"]
     ports = [f"p{index}" for index in range(1, SHAPED + 1)]
     for first in range(0, SHAPED, _CHUNK):
         host.vsctl([word for port in ports[first : first + _CHUNK] for word in ("--", "add-port", "br0", port)])
     wish = ["--max-rate", "10mbit", *(word for queue in range(QUEUES) for word in ("--queue", f"{queue}:min=1mbit,max=5mbit"))]
     ours = [*pairs.OVSTOOL, "-H", "h01", f"--timeout={_TIMEOUT_S}", "qos", "set", *ports, *wish]
-    # An argument of its own for each word would be too long for the far shell; a script through stdin is not.
+    # As arguments the words would be too long for the remote shell; a script on stdin is not.
     chained = directory / "chained.sh"
     chained.write_text(f"ovs-vsctl --timeout={_TIMEOUT_S} {' '.join(f'-- {_vsctl_wish(port)}' for port in ports)} >/dev/null\n")
     theirs = ["sh", "-c", f"exec ssh h01 sh -e <{chained}"]
@@ -151,9 +151,9 @@ def compare(
     cpu_target: float | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> list[pairs.Cost]:
-    """Print one comparison of commands that the operator runs; returns what ours took, and nothing where ovstool cannot do it.
+    """Print one comparison of commands that the operator runs; returns the costs of ovstool, none where it fails.
 
-    Ours has to print so many rows too.
+    ovstool must also print that many rows.
     """
     before()
     said = lab.run(commands["ours"], timeout_s=_TIMEOUT_S)
@@ -172,7 +172,7 @@ def compare(
 
 
 def unshape(host: Host) -> None:
-    """Take the QoS of all ports away, and wait until ovs-vswitchd has done so."""
+    """Clear the QoS of all ports, and wait until ovs-vswitchd has applied it."""
     no_qos = {"op": "update", "table": "Port", "where": [], "row": {"qos": ["set", []]}}
     gone = [{"op": "delete", "table": table, "where": []} for table in ("QoS", "Queue")]
     done = host.run(["ovsdb-client", "transact", json.dumps(["Open_vSwitch", no_qos, *gone])])
@@ -190,7 +190,7 @@ def _as_root(options: Sequence[str]) -> list[str]:
 
 
 def _vsctl_wish(port: str) -> str:
-    """What ``shape`` asks for, in ovs-vsctl's words."""
+    """The configuration of ``shape``, as arguments for ovs-vsctl."""
     queues = ",".join(f"{queue}=@{port}q{queue}" for queue in range(QUEUES))
     words = f"set Port {port} qos=@{port} -- --id=@{port} create QoS type=linux-htb other_config:max-rate=10000000 queues={queues}"
     rates = "other_config:min-rate=1000000 other_config:max-rate=5000000"

@@ -1,4 +1,4 @@
-"""The live table with ten thousand ports: the CPU that a key takes from being read to the screen being written, and that of a reading.
+"""The live table with ten thousand ports: the CPU time from reading a key to writing the screen, and that of a reading.
 
 Called by report.py; on its own it is ``python3 bench/live.py``, with the Python that ovstool is installed for. It is one process without
 a terminal: what rich would write to one goes into a file.
@@ -22,8 +22,8 @@ from ovstool.terminal.live.view import Seen
 
 PORTS = 10_000
 COLUMNS, LINES = 200, 50
-READINGS = 130  # so that all columns of the sparklines are there
-MOST_MS = 50  # a key
+READINGS = 130  # so that all columns of the sparklines are filled
+MOST_MS = 50  # per key
 
 KEYS = {
     "down, up, page down, end, home": ["down", "up", "page down", "end", "home"] * 10,
@@ -33,9 +33,9 @@ KEYS = {
 
 
 def report() -> None:
-    """(j) A key that is pressed on ten thousand ports."""
+    """(j) A key press with ten thousand ports."""
     print(f"\n(j) the live table of {PORTS:,} ports on {COLUMNS} x {LINES}: CPU from a key to the screen, and of a reading")
-    gc.set_threshold(300_000)  # as ovstool has it
+    gc.set_threshold(300_000)  # as in ovstool
     with tempfile.TemporaryFile("w") as written:
         console = Console(file=written, force_terminal=True, width=COLUMNS, height=LINES)
         with RichLive(console=console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:

@@ -20,26 +20,26 @@ from typing import IO, Any
 
 
 class Failed(Exception):
-    """A program that was to be measured does not do what it should."""
+    """A program to be measured does not work as expected."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process and the children it waited for took: seconds of wall clock and of CPU, and the largest one's bytes."""
+    """The costs of one process and its children: seconds of wall clock and CPU time, and the largest peak memory in bytes."""
 
     wall_s: float
     cpu_s: float
     peak_bytes: int
 
     def times(self, count: int) -> "Cost":
-        """What that many such processes would take, one after the other."""
+        """The costs of that many such processes, one after the other."""
         return Cost(self.wall_s * count, self.cpu_s * count, self.peak_bytes)
 
 
 OVSTOOL = [shutil.which("ovstool", path=os.path.dirname(sys.executable)) or sys.exit("bench: ovstool is not installed beside this Python")]
 LIMIT_S = 300  # for a program to end
 _INSTALL_S = 120
-_DECIDING = ("OVS", "CLIFF", "PYTHON")  # settings of the caller's with such names may not decide what is measured
+_DECIDING = ("OVS", "CLIFF", "PYTHON")  # the caller's settings with such names must not affect the measurement
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith(_DECIDING)}
 
 Runs = Mapping[str, Sequence[Cost]]
@@ -48,7 +48,7 @@ Runs = Mapping[str, Sequence[Cost]]
 def alternate(
     commands: Mapping[str, Sequence[str]], rounds: int, environ: Mapping[str, str], before: Callable[[], None] = lambda: None
 ) -> dict[str, list[Cost]]:
-    """Run each command once in every round; a first round, which fills caches, does not count. ``before`` precedes every run."""
+    """Run each command once per round, after a warm-up round that does not count. ``before`` is called before every run."""
     runs: dict[str, list[Cost]] = {name: [] for name in commands}
     for index in range(rounds + 1):
         for name, argv in commands.items():
@@ -60,7 +60,7 @@ def alternate(
 
 
 def guarded(part: Callable[..., Any], *args: Any) -> Any:
-    """Make a part of the report and return what it returns; where that fails, say so and return None, for the others to follow."""
+    """Run one part of the report and return its result; if it fails, say so and return None, so that the others still run."""
     try:
         return part(*args)
     except subprocess.TimeoutExpired as error:
@@ -74,9 +74,9 @@ def guarded(part: Callable[..., Any], *args: Any) -> Any:
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subprocess.DEVNULL, limit_s: float = LIMIT_S) -> Cost:
-    """Run a command and return what it took; one that fails or does not end raises, and nothing of it goes on."""
+    """Run a command and return its costs; raises if it fails or does not finish, and leaves no process behind."""
     started = time.perf_counter()
-    # In a session of its own, so that all that it has started can be ended with it.
+    # In its own session, so that all of its children can be killed with it.
     child = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=stdout, start_new_session=True)
     try:
         ended = os.pidfd_open(child.pid)
@@ -100,7 +100,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subp
 
 @contextmanager
 def limited(process: subprocess.Popen, limit_s: float = LIMIT_S) -> Iterator[None]:
-    """Kill a program that the block waits for too long, at a pipe or for its end. Raises TimeoutExpired then."""
+    """Kill a program if the block waits too long for its output or its exit, and raise TimeoutExpired."""
     is_late = threading.Event()
 
     def end() -> None:
@@ -123,7 +123,7 @@ def ratios(ours: Sequence[Cost], theirs: Sequence[Cost], field: str) -> list[flo
 
 
 def line(what: str, ours: Sequence[Cost], theirs: Sequence[Cost], target: float | None, cpu_target: float | None = None) -> str:
-    """One comparison for people; the medians of the ratios of wall clock time and of CPU are what is held against the targets."""
+    """One comparison as a line of text; the median ratios of wall clock and CPU time are compared with the targets."""
     wall, cpu = ratios(ours, theirs, "wall_s"), ratios(ours, theirs, "cpu_s")
     reached = "" if target is None else verdict(statistics.median(wall) <= target, f"<= {target:.3g}")
     if cpu_target is not None:
@@ -133,7 +133,7 @@ def line(what: str, ours: Sequence[Cost], theirs: Sequence[Cost], target: float 
 
 
 def memory_line(what: str, runs: Sequence[Cost], target_mib: float) -> str:
-    """The peak memory of a command against a target in MiB."""
+    """The peak memory of a command, compared with a target in MiB."""
     return f"  {what:<44}{mib(runs):5.1f} MiB  {verdict(mib(runs) <= target_mib, f'<= {target_mib:g} MiB')}"
 
 
@@ -145,13 +145,13 @@ def head(title: str) -> None:
 
 
 def find(program: str) -> str | None:
-    """Where a program is: beside this Python, in PATH, or where daemons are."""
+    """The path of a program: beside this Python, in PATH, or in the directories of daemons."""
     beside = os.path.dirname(sys.executable)
     return shutil.which(program, path=f"{beside}:{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
 
 
 def installed(directory: Path, package: str, program: str) -> str | None:
-    """A program of a package from PyPI, in an environment of its own; None where pip has no way to get it."""
+    """A program of a PyPI package, installed in a new environment; None where pip cannot install it."""
     venv = directory / "venv"
     try:
         subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True, timeout=_INSTALL_S)
@@ -162,7 +162,7 @@ def installed(directory: Path, package: str, program: str) -> str | None:
 
 
 def mib(runs: Sequence[Cost]) -> float:
-    """The largest peak of the runs, in MiB."""
+    """The highest peak memory of the runs, in MiB."""
     return max(cost.peak_bytes for cost in runs) / 2**20
 
 

@@ -1,4 +1,4 @@
-"""Live readings: what 100, 200 and 1,000 of them a second cost, and how evenly they come, beside a shell loop of ovs-ofctl.
+"""Live readings: the cost of 100, 200 and 1,000 readings a second, and how regular they are, beside a shell loop of ovs-ofctl.
 
 Called by report.py; on its own it is ``python3 bench/readings.py``, with the Python that ovstool is installed for.
 """
@@ -18,12 +18,12 @@ MOST_CPU = 0.25  # of one core, at 200 readings a second
 SHORTEST_S = 0.001  # of --interval
 LEAST_READINGS, MOST_CPU_OFTEN = 800, 0.5  # a second, and of one core, at the shortest interval
 
-# As many readings as can be taken in the time, none sooner than a hundredth of a second after the one before.
+# As many readings as possible in the time, at least 10 ms apart.
 _LOOP = 'end=$(($(date +%s) + $3)); while [ "$(date +%s)" -lt "$end" ]; do "$1" dump-ports "$2" eth1 >/dev/null; echo; sleep 0.01; done'
 
 
 def report() -> None:
-    """(f) Readings of one port, again and again; (g) one reading on a switch of 1,000 ports; (h) as many readings as there can be."""
+    """(f) Repeated readings of one port; (g) one reading on a switch of 1,000 ports; (h) as many readings as possible."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         box, _ = sandbox.start(Path(name) / "box", "dummy", ["eth1", *(f"p{index}" for index in range(1, PORTS))])
         try:
@@ -67,7 +67,7 @@ def often(box: sandbox.Sandbox) -> None:
 
 
 def measured(argv: list[str]) -> tuple[pairs.Cost, str]:
-    """What a command took, its children included, and what it printed."""
+    """The costs of a command, including its children, and its output."""
     with tempfile.TemporaryFile("w+") as out:
         cost = pairs.run(argv, pairs.ENVIRON, out)
         out.seek(0)

@@ -1,4 +1,4 @@
-"""ovstool beside the tools it stands in for: ratios of whole processes measured in one run, and whether the targets are reached.
+"""ovstool beside the tools it replaces: ratios of whole processes measured in one run, and whether the targets are reached.
 
 It is a report and not a test: the exit code is 0 whatever the figures are. All switches are private, in a temporary directory.
 """
@@ -32,11 +32,11 @@ from ovstool.ovsdb.client import Client
 
 SIZES = (10, 1_000, 10_000)
 SHAPED = 1_000  # ports that `qos set` is measured on
-CALLED = 100  # of them, with a call each and ovs-vswitchd applying each; ten times their time stands for all
+CALLED = 100  # of them, with one call each, and ovs-vswitchd applying each; all are estimated as ten times their time
 PEAK_MIB = 40
-WHOLE_MIB = 64  # for what has all of a switch with 10,000 ports in view
-TAB_S = 0.08  # of a live Tab, but for the first of many ports
-_CHUNK = 250  # ports in one transaction; this process stays small, for its peak would be its children's (getrusage(2))
+WHOLE_MIB = 64  # for commands that read all of a switch with 10,000 ports
+TAB_S = 0.08  # of a live completion, except for the first with many ports
+_CHUNK = 250  # ports in one transaction; this process stays small, because children inherit its peak memory (getrusage(2))
 _TIMEOUT_S = 120
 _STARTED_S = 15
 
@@ -54,13 +54,13 @@ def main() -> None:
     for part in (stored, shape, *(module.report for module in parts), engines.beside_ansible):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\n{time.monotonic() - started:.0f} s in all. A peak below {own:.0f} MiB, that of this process itself, cannot be seen.")
+    print(f"\n{time.monotonic() - started:.0f} s in total. Peaks below {own:.0f} MiB, the peak of this process itself, cannot be measured.")
 
 
 def stored() -> None:
-    """(a) to (c), (t) and (v): what takes a database alone."""
+    """(a) to (c), (t) and (v): the parts that need only a database."""
     with ExitStack() as stack:
-        # Directly in /tmp: the path of a socket has to stay short.
+        # Directly in /tmp: socket paths must be short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
         databases = {size: stack.enter_context(database(directory, size)) for size in SIZES}
         pairs.guarded(one_port, databases)
@@ -71,7 +71,7 @@ def stored() -> None:
 
 
 def one_port(databases: dict[int, str]) -> None:
-    """(a) The counters of one port, as the database has them: this is what ovs-vsctl shows too."""
+    """(a) The counters of one port from the database, as ovs-vsctl shows them too."""
     commands = {}
     for size, db in databases.items():
         port = f"p{size // 2}"
@@ -88,7 +88,7 @@ def one_port(databases: dict[int, str]) -> None:
 
 
 def every_port(db: str) -> None:
-    """(b) The counters of all ports, as the database has them; then the whole switch, and its ports."""
+    """(b) The counters of all ports from the database; then the whole switch, and its ports."""
     commands = {
         "ours": [*pairs.OVSTOOL, f"--db={db}", "stats", "--source", "ovsdb", "-f", "json"],
         "theirs": vsctl(db, "-f", "json", "--columns=name,statistics", "list", "Interface"),
@@ -139,7 +139,7 @@ def one_start(name: str, argv: Sequence[str]) -> None:
 
 
 def tab(databases: dict[int, str]) -> None:
-    """(t) What a Tab takes beside the start of a command: from words alone, and with the ports of a switch, whose names the first remembers."""
+    """(t) The time of a completion, beside that of starting a command: of words alone, and of ports, which the first one caches."""
     pairs.head("(t) Tab / ovstool version")
     few, many = min(SIZES), max(SIZES)
     asked = {
@@ -164,7 +164,7 @@ def tab(databases: dict[int, str]) -> None:
 
 
 def shape() -> None:
-    """(d) A rate and two queues on many ports, from no QoS at all each time.
+    """(d) A rate and two queues on many ports, each time starting without QoS.
 
     Both ways: with ovs-vswitchd on the dummy datapath, which has to apply it, and with --no-wait, which is the database alone.
     """
@@ -180,7 +180,7 @@ def shape() -> None:
 
 
 def shape_all(db: str, directory: Path, ports: Sequence[str], title: str, options: Sequence[str], called: int) -> None:
-    """``called`` of the calls of ovs-vsctl that it takes are measured."""
+    """``called`` of the necessary ovs-vsctl calls are measured."""
     pairs.head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
     wish = ["--max-rate", "10mbit", "--queue", "0:min=2mbit", "--queue", "1:min=1mbit,max=5mbit"]
     ours = [*pairs.OVSTOOL, f"--db={db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
@@ -202,7 +202,7 @@ def vsctl(db: str, *words: str) -> list[str]:
 
 
 def vsctl_wish(port: str) -> list[str]:
-    """What ``qos set`` of ``shape`` asks for, in ovs-vsctl's words."""
+    """The configuration of ``shape``, as arguments for ovs-vsctl."""
     qos = f"--id=@{port} create QoS type=linux-htb other_config:max-rate=10000000 queues:0=@{port}a queues:1=@{port}b"
     first = f"--id=@{port}a create Queue other_config:min-rate=2000000"
     second = f"--id=@{port}b create Queue other_config:min-rate=1000000 other_config:max-rate=5000000"
@@ -219,7 +219,7 @@ def unshape(db: str) -> None:
 
 
 def clear(db: str) -> None:
-    """Take the QoS of all ports away, and wait until ovs-vswitchd has done so."""
+    """Clear the QoS of all ports, and wait until ovs-vswitchd has applied it."""
     with connected(db) as client:
         no_qos = {"op": "update", "table": "Port", "where": [], "row": {"qos": ["set", []]}}
         ask = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
@@ -260,7 +260,7 @@ def database(directory: Path, size: int) -> Iterator[str]:
 
 
 def bridge() -> list[dict]:
-    """Operations that make bridge br0 with its local port."""
+    """Operations that create bridge br0 with its local port."""
     return [
         insert("Interface", "interface", interface("br0", 0)),
         insert("Port", "port", {"name": "br0", "interfaces": ["named-uuid", "interface"]}),
@@ -281,7 +281,7 @@ def port_rows(indices: Sequence[int]) -> list[dict]:
 
 
 def interface(name: str, index: int) -> dict:
-    """An Interface row of a tap device that carries traffic: the counters that ovs-vswitchd writes for one, and the usual rest."""
+    """An Interface row of a tap device that carries traffic: the counters that ovs-vswitchd writes for it, and the other usual columns."""
     mac = f"fa:16:3e:{index >> 16:02x}:{index >> 8 & 255:02x}:{index & 255:02x}"
     names = ("collisions", "rx_bytes", "rx_crc_err", "rx_dropped", "rx_errors", "rx_frame_err", "rx_over_err", "rx_packets")
     names += ("rx_missed_errors", "tx_bytes", "tx_dropped", "tx_errors", "tx_packets")

@@ -1,4 +1,4 @@
-"""sFlow: datagrams decoded a second, beside tshark and nfdump's sfcapd on the same capture.
+"""sFlow: datagrams decoded per second, beside tshark and nfdump's sfcapd on the same capture.
 
 Called by report.py; on its own it is ``python3 bench/sflow.py``, with the Python that ovstool is installed for.
 """
@@ -18,13 +18,13 @@ from pathlib import Path
 import pairs
 
 DATAGRAMS, SAMPLES = 10_000, 5
-LEAST = 20_000  # datagrams a second on one core, decoded as far as a table of talkers needs it
+LEAST = 20_000  # datagrams per second on one core, decoded as far as a table of top talkers needs
 ROUNDS = 5
 _HEADER = 128
-_BATCH, _PAUSE_S = 20, 0.005  # that sfcapd can follow, so that its CPU is that of all of them
+_BATCH, _PAUSE_S = 20, 0.005  # slow enough for sfcapd, so that its CPU time covers all datagrams
 _WAIT_S = 30
 
-# The seconds of CPU that each way to decode a capture takes, without reading the file.
+# The seconds of CPU time of each way to decode a capture, without reading the file.
 _DECODE = """
 import json, sys, time
 from ovstool.sflow import capture, datagram
@@ -80,7 +80,7 @@ def decoding(file: Path, datagrams: list[bytes]) -> None:
 
 
 def show(what: str, seconds: list[float]) -> float:
-    """Print how many datagrams a second that is in the best of the rounds, and return it: what else runs can only take from it."""
+    """Print and return the datagrams per second of the best round: other load on the machine can only lower it."""
     each = min(seconds) / DATAGRAMS
     print(f"  {what:<44}{1 / each:>22,.0f}{each * 1e6:>13.1f}", flush=True)
     return 1 / each
@@ -92,12 +92,12 @@ def _tshark(file: Path, _: list[bytes]) -> float:
 
 
 def _sfcapd(file: Path, datagrams: list[bytes]) -> float:
-    """What it takes beyond its own start and end."""
+    """Its CPU time without starting and exiting."""
     return max(_collected(file, datagrams) - _collected(file, []), 0.0)
 
 
 def _collected(file: Path, datagrams: list[bytes]) -> float:
-    """The seconds of CPU of an sfcapd that gets these."""
+    """The seconds of CPU time of an sfcapd that receives these."""
     with tempfile.TemporaryDirectory(dir=file.parent) as flows, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         port = free_port()
         argv = [pairs.find("sfcapd") or "sfcapd", "-w", flows, "-p", str(port), "-b", "127.0.0.1", "-B", "8000000"]

@@ -1,4 +1,4 @@
-"""sflow listen: what it loses and takes at 2,000 datagrams a second, its memory over a million of them, and its estimates beside iperf3.
+"""sflow listen: losses and CPU at 2,000 datagrams a second, memory over a million datagrams, and its estimates beside iperf3.
 
 Called by report.py; on its own it is ``python3 bench/talkers.py``, with the Python that ovstool is installed for.
 """
@@ -65,7 +65,7 @@ def no_loss(where: str, is_live: bool) -> None:
 
 
 def memory() -> None:
-    """What it grows by between a tenth of a million datagrams and all of them, each agent's in its turn."""
+    """The growth of its memory from 100,000 datagrams to a million, with each agent sending in turn."""
     print(f"\n(s) sflow listen --top: {MILLION:,} datagrams of {AGENTS:,} agents")
     argv = [*pairs.OVSTOOL, "sflow", "listen", "--top", "--read", "-"]
     process = subprocess.Popen(
@@ -94,7 +94,7 @@ def memory() -> None:
 
 
 def estimates() -> None:
-    """How often the estimate is within its own error of what iperf3 says that it sent."""
+    """How often the estimate differs from what iperf3 sent by no more than the stated error."""
     print(f"\n(s) sflow listen --top beside iperf3: {RUNS} runs of {RUN_S} s at {_MBIT} Mbit/s, one packet in {_SAMPLING} sampled")
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         box, _ = sandbox.start(Path(name) / "netdev", "netdev", ["eth1", "eth2"])
@@ -114,7 +114,7 @@ def estimates() -> None:
 
 
 def _estimate(box: sandbox.Sandbox) -> tuple[float, float, float]:
-    """Bytes as estimated, as iperf3 counts them with their headers, and the error in percent."""
+    """Estimated bytes, iperf3's bytes with headers added, and the stated error in percent."""
     (client, server), inside = list(box.hosts)[:2], ["ip", "netns", "exec"]
     listen = [*inside, box.namespace, *pairs.OVSTOOL, "sflow", "listen", "--top", "--by", "flow", "-f", "json"]
     listener = subprocess.Popen(listen, env=pairs.ENVIRON, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -141,14 +141,14 @@ def _send(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         begun = time.monotonic()
         for number in range(RATE * FOR_S):
-            # Each with a sequence number of its own, of one agent.
+            # Each with its own sequence number, from one agent.
             head = struct.pack("!II4sII", 5, 1, bytes([192, 0, 2, 1]), 0, number)
             sender.sendto(head + datagrams[number % 1000][20:], ("127.0.0.1", port))
             time.sleep(max(begun + number / RATE - time.monotonic(), 0))
 
 
 def _packet(number: int) -> bytes:
-    """A record of a capture: a datagram with one sample, of an agent that comes again after AGENTS of them."""
+    """A record of a capture: a datagram with one sample, from one of AGENTS agents in turn."""
     agent = struct.pack("!I", 0x0A000000 + number % AGENTS)
     frame = bytes(12) + b"\x08\0" + struct.pack("!BBHHHBBH", 0x45, 0, 100, 0, 0, 64, 17, 0) + struct.pack("!II", number % 20_000, 1)
     frame += struct.pack("!HHHH", number % 60_000, 53, 80, 0)

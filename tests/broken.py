@@ -1,6 +1,6 @@
-"""Setups that are healthy until they are broken in one way, each with the problem that ``qos check`` or ``police check`` has to find.
+"""Healthy setups that are then broken in one way, each with the problem that ``qos check`` or ``police check`` must find.
 
-For each problem there is one at least. ``{b}`` is the bridge, ``{p}`` the port in question and ``{n}`` its OpenFlow port, ``{o}`` another port
+Each problem has at least one. ``{b}`` is the bridge, ``{p}`` the port in question and ``{n}`` its OpenFlow port, ``{o}`` another port
 there, ``{h}`` what is at the other end of ``{p}``; steps are lines for sh.
 """
 

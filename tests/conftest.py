@@ -1,6 +1,6 @@
-"""The switch that tests work on: private daemons, as new for each test, judged by Open vSwitch's own tools.
+"""The switch that tests use: private daemons, reset for each test, and checked with Open vSwitch's own tools.
 
-``make test`` runs them side by side with pytest-xdist, in more processes than there are cores, as most of them wait most of the time.
+``make test`` runs them in parallel with pytest-xdist, in more processes than there are cores, because most of their time is waiting.
 Tests that share a lab or a switch run one after the other in one process.
 """
 
@@ -27,8 +27,8 @@ from ovstool import sandbox
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 60
 _NICE = -10
-_OF_ITS_BRIDGES = ("ovs-vsctl", "ovs-ofctl")  # tools that change what goes with the bridges or is in the database
-_WORKERS = 8  # where there are two cores; a test waits for three quarters of its time
+_OF_ITS_BRIDGES = ("ovs-vsctl", "ovs-ofctl")  # tools that change only the database, or what is deleted with a bridge
+_WORKERS = 8  # for two cores; a test spends three quarters of its time waiting
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Switch:
         return {key: value for key, value in os.environ.items() if not key.startswith(("OVS", "CLIFF"))} | self.box.environ
 
     def ovstool(self, command: str | list[str], **environ: str) -> Result:
-        """Run ovstool as a user does, in a process of its own."""
+        """Run ovstool as a user does, in a separate process."""
         words = shlex.split(command) if isinstance(command, str) else command
         done = FORKS.run_text(words, self.environ | environ, timeout_s=_TIMEOUT_S)
         return Result(done.stdout, done.stderr, done.returncode)
@@ -75,18 +75,18 @@ class Switch:
         return self.tool("ovs-vsctl", "--timeout=20", *shlex.split(command))
 
     def wait_for_bridge(self, name: str) -> None:
-        """Until the database has it, which is before ovs-vswitchd has made it."""
+        """Wait until it is in the database, which is before ovs-vswitchd has created it."""
         wait = {"op": "wait", "timeout": 20_000, "table": "Bridge", "where": [["name", "==", name]]}
         wait |= {"columns": ["name"], "until": "==", "rows": [{"name": name}]}
         assert self.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", wait])) == "[{}]"
 
     def rows(self, table: str, *columns: str) -> list[dict]:
-        """Rows of a table as ovs-vsctl tells them, in OVSDB's JSON."""
+        """Rows of a table as ovs-vsctl prints them, in OVSDB's JSON."""
         out = json.loads(self.vsctl(f"--format=json {'--columns=' + ','.join(columns) if columns else ''} list {table}"))
         return [dict(zip(out["headings"], row, strict=True)) for row in out["data"]]
 
     def dump(self) -> str:
-        """The configuration as one text, without what ovs-vswitchd counts by itself; equal before and after means nothing changed."""
+        """The configuration as text, without ovs-vswitchd's own counters; if it is equal before and after, nothing changed."""
         tables = {
             "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config", "external_ids", "sflow", "datapath_type"),
             "Port": ("name", "interfaces", "tag", "trunks", "qos", "bond_mode", "lacp"),
@@ -111,7 +111,7 @@ class Switch:
 
 @contextmanager
 def _running(datapath: str, ports: Sequence[str] = ("eth1", "eth2")) -> Iterator[Switch]:
-    """A sandbox for as long as the block lasts; pytest's own tmp_path may be too long for a socket."""
+    """A sandbox for the duration of the block; pytest's own tmp_path may be too long for a socket path."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory, _going_first(datapath != "dummy"):
         box, _ = sandbox.start(Path(directory), datapath, ports)
         try:
@@ -122,7 +122,7 @@ def _running(datapath: str, ports: Sequence[str] = ("eth1", "eth2")) -> Iterator
 
 @contextmanager
 def _going_first(is_measured: bool) -> Iterator[None]:
-    """Have what is started in the block go before what runs beside it, where that may be: waiting for a core is not what is measured."""
+    """Give programs started in the block a higher priority, if permitted: waiting for a core must not affect the measurement."""
     if not is_measured:
         yield
         return
@@ -137,13 +137,13 @@ def _going_first(is_measured: bool) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def running_switch():
-    """``with running_switch("system", ["eth1"]) as switch:`` for fixtures that need something else than those below."""
+    """``with running_switch("system", ["eth1"]) as switch:`` for fixtures with other needs than those below."""
     return _running
 
 
 @pytest.fixture(scope="session")
 def _spare() -> Iterator[list[tuple[ExitStack, Renewed]]]:
-    """The switch that the last test had, made as new."""
+    """The switch of the last test, reset."""
     spare: list[tuple[ExitStack, Renewed]] = []
     yield spare
     for stack, _ in spare:
@@ -152,7 +152,7 @@ def _spare() -> Iterator[list[tuple[ExitStack, Renewed]]]:
 
 @pytest.fixture
 def switch(_spare) -> Iterator[Switch]:
-    """A switch of the test's own, on the dummy datapath, as after a start; a real start where a test before may have changed the daemons."""
+    """A switch for the test alone, on the dummy datapath, as if just started; restarted if an earlier test may have changed the daemons."""
     if not _spare:
         stack = ExitStack()
         _spare.append((stack, Renewed(stack.enter_context(_running("dummy")).box)))
@@ -175,14 +175,14 @@ def forwarding() -> Iterator[Switch]:
 
 @pytest.fixture(scope="session")
 def unchanged(running_switch):
-    """A switch for all tests whose commands leave it as it is."""
+    """A shared switch for all tests whose commands do not change it."""
     with running_switch("dummy") as switch:
         yield switch
 
 
 @pytest.fixture(scope="session")
 def database(running_switch):
-    """A database for all tests that fill it themselves; no ovs-vswitchd writes to it."""
+    """A shared database for tests that fill it themselves; no ovs-vswitchd writes to it."""
     from database import Database  # which imports much of ovstool
 
     with running_switch("dummy", []) as switch:
@@ -201,7 +201,7 @@ def _dump_at_first(unchanged: Switch) -> str:
 
 @pytest.fixture
 def refused(request):
-    """``refused("port del nosuch", 3)``: a command that has to fail, and must neither change nor print anything; returns its one line.
+    """``refused("port del nosuch", 3)``: a command that must fail, without changing or printing anything; returns its error line.
 
     Where the test has a switch of its own, on that one.
     """
@@ -228,7 +228,7 @@ def ovstool(switch: Switch):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell that starts us in the background has some of these ignored, and nohup(1) another; all that is started here would inherit that.
+    # A shell ignores some of these for background jobs, and nohup(1) another; programs started by the tests would inherit that.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, usual)
@@ -236,7 +236,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Of ``-n auto``: none for tests that are named one by one, which take less time than to start the workers."""
+    """The workers for ``-n auto``: none for tests that are named one by one, which take less time than starting workers."""
     return 0 if any("::" in word for word in config.args) else _WORKERS
 
 
@@ -245,7 +245,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
-        """Gives a worker what has to stay together, as soon as it has nothing else to do; in the order in which it was collected."""
+        """Gives an idle worker the next group of tests that must stay together, in the order of collection."""
 
         _split_scope = staticmethod(_kept_together)
 
@@ -254,7 +254,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
 
 def _kept_together(nodeid: str) -> str:
-    """What all tests that have to run in one process have in common."""
+    """The key shared by all tests that must run in one process."""
     module, _, test = nodeid.partition("::")
     if module.startswith("tests/kernel/") and (datapath := re.search(r"\b(kernel|userspace)\]$", test)):
         return datapath[1]
@@ -263,7 +263,7 @@ def _kept_together(nodeid: str) -> str:
 
 @functools.cache
 def _each_has_its_own(module: str) -> bool:
-    """Whether no test of the module needs what another has started, and each takes long enough to be handed out by itself."""
+    """Whether the tests of the module are independent, and each takes long enough to be scheduled separately."""
     shared = r'scope="module"|def .*\b(?:forwarding|lab|database)\b'
     return not module.startswith(("tests/unit/", "tests/test_house.py")) and not re.search(shared, (_ROOT / module).read_text())
 
@@ -279,7 +279,7 @@ def pytest_make_collect_report(collector):
 
 
 def _never_skipped(report):
-    """In CI a test that would be skipped fails: what it needs has to be installed there."""
+    """In CI a test that would be skipped fails: its requirements must be installed there."""
     if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
         report.outcome, report.longrepr = "failed", f"skipped, which nothing may be in CI: {report.longrepr}"
     return report

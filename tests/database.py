@@ -1,4 +1,4 @@
-"""A database without ovs-vswitchd, filled and read as one tree: what is in it is what the test, or the command, has put there.
+"""A database without ovs-vswitchd, filled and read as one tree: only the test and the command write to it.
 
 Commands run in this process, so that hundreds of them take seconds.
 """

@@ -1,6 +1,6 @@
-"""Values of fields and of the arguments of actions, as they may be typed, and what each of them means: judged by ovs-ofctl in one room, quickly in another.
+"""Values of fields and action arguments as a user may type them, with their meaning: checked with ovs-ofctl in one test, without it in another.
 
-How wide a field is says the extract of meta-flow.h, and how wide an argument ovs-actions(7).
+The widths of fields come from the extract of meta-flow.h, those of arguments from ovs-actions(7).
 """
 
 import ipaddress
@@ -330,8 +330,8 @@ SAID = {  # in a flow to add; what is said about it
     "cookie=-1,actions=drop": "cookie=-1 does not fit: 0 to 0xfffffffffffffffe",
     "table=256,actions=drop": "table=256 does not fit: 0 to 254",
     "tp_dst=010,tcp,actions=drop": "tp_dst=010 begins with 0, so ovs-ofctl would read it as octal: 8",
-    "send_flow_rem=no,actions=drop": "has no value, and ovs-ofctl would ignore no",
-    "actions=ct_clear(zone=5)": "ct_clear(zone=5) says too much",
+    "send_flow_rem=no,actions=drop": "takes no value, and ovs-ofctl would ignore no",
+    "actions=ct_clear(zone=5)": "ct_clear(zone=5) takes no value",
     "ipv6,tcp,tp_dst=80,actions=drop": "tcp contradicts ipv6, and ovs-ofctl would use the last",
     'in_port="eth 1",dl_vlan=5000,actions=drop': "dl_vlan=5000 does not fit",
 }

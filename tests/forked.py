@@ -1,7 +1,7 @@
-"""ovstool in a process of its own that is not started from nothing: it is forked from one that has imported all of ovstool.
+"""ovstool in a separate process, forked from one that has already imported all of ovstool.
 
-Python and the imports are nine tenths of what a short command takes. What is passed over is all that comes before ``main``, and what the
-command imports. Tests of that, and of signals and keys, start the program themselves.
+Starting Python and the imports takes nine tenths of a short command's time. This skips everything before ``main``, and the command's
+imports. Tests of that, and of signals and keys, start the program themselves.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""A terminal with a live view in it; pyte says what a person would see."""
+"""A terminal with a live view in it; pyte renders what a person would see."""
 
 import fcntl
 import os

@@ -1,11 +1,11 @@
-"""``make matrix``: tests/smoke.py with the oldest and the newest libraries that setup.cfg allows, on every Python that is here.
+"""``make matrix``: tests/smoke.py with the oldest and the newest libraries that setup.cfg allows, on every installed Python.
 
     python3 tests/matrix.py                    every environment
     python3 tests/matrix.py oldest newest      the two ends
 
-Each environment is a venv of its own, thrown away afterwards, in which ovstool is installed from its source distribution. ``oldest`` has
-every library at its floor, on the oldest Python, and is built by the oldest setuptools; ``newest`` is what pip chooses, on the newest
-Python. Between them are the other Pythons with the newest libraries, and each library by itself at its floor.
+Each environment is a temporary venv in which ovstool is installed from its source distribution. ``oldest`` has the minimum version of
+every library, on the oldest Python, and is built by the oldest setuptools; ``newest`` has what pip installs, on the newest Python. The
+others are the remaining Pythons with the newest libraries, and each library alone at its minimum version.
 """
 
 import configparser

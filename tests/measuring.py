@@ -1,4 +1,4 @@
-"""For tests that measure traffic."""
+"""Functions for tests that measure traffic."""
 
 import functools
 from collections.abc import Callable

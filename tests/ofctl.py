@@ -1,4 +1,4 @@
-"""What ovs-ofctl prints of counters and ports, read back; ``?`` is None."""
+"""Parses ovs-ofctl's counters and ports; ``?`` becomes None."""
 
 import re
 from collections.abc import Mapping

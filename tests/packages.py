@@ -1,10 +1,10 @@
-"""``make packages``: each way of installing ovstool, where nothing of it is: installed, tried and removed.
+"""``make packages``: each way of installing ovstool, from scratch: installed, tried and removed.
 
     python3 tests/packages.py                  all of them
     python3 tests/packages.py pip pipx         some
 
 ``pip`` and ``pipx`` take the wheel, which is built from the source archive, into new environments; ``deb`` installs the Debian package into a
-new Debian of its own, which takes root. Tried are the program, ``man``, and Tab in bash, zsh and fish.
+freshly bootstrapped Debian, which needs root. Tried are the program, ``man``, and Tab in bash, zsh and fish.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Random setups of QoS and policing that are in effect, by what Open vSwitch does with them, so that no check may find anything in one.
+"""Random setups of QoS and policing that Open vSwitch puts fully into effect, so that no check may report a problem.
 
-Each is on a bridge of its own, so that very many are on one switch side by side, and one ``qos check`` is asked about all of them. The same
-seed makes the same ones. How many, and with which seed: ``SETUPS=200 SEED=2`` in the environment.
+Each has its own bridge, so that one switch can hold very many, and one ``qos check`` checks all of them. The same seed generates the
+same setups. ``SETUPS=200 SEED=2`` in the environment sets their number and the seed.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Which problems of ``qos check`` and ``police check`` mean that what was asked for does not happen, and which may only surprise."""
+"""Which problems of ``qos check`` and ``police check`` mean that the configuration has no effect, and which are only surprising."""
 
 WARNINGS = frozenset(
     [

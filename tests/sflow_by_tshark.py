@@ -1,7 +1,7 @@
-"""What tshark makes of sFlow's datagrams, under ovstool's names, to be held against what ovstool makes of them.
+"""sFlow datagrams decoded by tshark, under ovstool's names, to be compared with ovstool's own decoding.
 
-The map is of names alone: values are compared as both print them, but for those that have another form here. Names that tshark gives to
-something else, or does not have (it knows no counters of hosts, names of ports, OpenFlow ports or tunnels), are left out.
+Only names are mapped: values are compared as both print them, except for those converted here. Names that tshark uses for something
+else, or does not have (host counters, port names, OpenFlow ports and tunnels), are left out.
 """
 
 import struct

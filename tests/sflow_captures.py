@@ -1,4 +1,4 @@
-"""Datagrams of ovs-vswitchd 3.1.0, of its userspace datapath: compressed, and in base 85."""
+"""Datagrams from the userspace datapath of ovs-vswitchd 3.1.0: compressed, and in base 85."""
 
 import base64
 import zlib

@@ -1,4 +1,4 @@
-"""Datagrams of sFlow, built as the specifications have them (sflow.org/developers/structures.php)."""
+"""Builds sFlow datagrams according to the specifications (sflow.org/developers/structures.php)."""
 
 import ipaddress
 import struct

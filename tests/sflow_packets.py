@@ -1,4 +1,4 @@
-"""Sampled headers of each kind of link, packet and tunnel, with the fields that they have."""
+"""Sampled headers of each kind of link, packet and tunnel, with their fields."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Each record of flow and counter samples, built as its specification has it, with the name and the fields that it has."""
+"""Each record of flow and counter samples, built according to its specification, with its name and fields."""
 
 import struct
 

@@ -1,7 +1,7 @@
-"""Each command once: what ``make matrix`` runs with one set of libraries after the other.
+"""Each command once: ``make matrix`` runs this with each set of libraries in turn.
 
-Not for what a command means, which the other tests tell, but for what a release of a library breaks: so every command, every format
-that a library writes, the live table, drawings, inventories and SSH, judged by ovs-vsctl where it has something to say.
+It does not test what commands do, as the other tests do, but finds what a release of a library breaks: so it covers every command,
+every format that a library writes, the live table, drawings, inventories and SSH, checked with ovs-vsctl where possible.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A real shell on a terminal, in which Tab is pressed: what becomes of the line, and what is shown."""
+"""Tab pressed in a real shell on a terminal: the resulting line, and what is shown."""
 
 import fcntl
 import os

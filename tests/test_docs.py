@@ -1,4 +1,4 @@
-"""The documents hold what they say: their commands run and print what is shown, and pages and completions are complete and fresh."""
+"""The documentation is correct: its commands run and print what is shown, and manual pages and completions are complete and up to date."""
 
 import configparser
 import functools

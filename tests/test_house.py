@@ -1,4 +1,4 @@
-"""The directions of the house (CONTRIBUTING.md, Layout), and what every command has to have."""
+"""The direction of imports (CONTRIBUTING.md, "The floors"), sizes, and what every command must have."""
 
 import ast
 import configparser

@@ -1,4 +1,4 @@
-"""The manual holds what it says: its examples run, its keys are those that commands print, and its units are those of units.py.
+"""The manual is correct: its examples run, its keys are those that commands print, and its units are those of units.py.
 
 Most commands run in this process, so that a hundred of them take seconds.
 """

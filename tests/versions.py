@@ -1,11 +1,11 @@
-"""``make versions``: the tests of tests/switch and of races with the programs of other versions of Open vSwitch, built from its source.
+"""``make versions``: the tests of tests/switch and of races, run with other versions of Open vSwitch, built from source.
 
     python3 tests/versions.py 2.13 3.3        the last release of each, all of these tests
     python3 tests/versions.py 2.13 -- tests/switch/test_qos.py -k netem
 
-A version is 2.13, whose last tag v2.13.N is taken, or the name of a tag or branch. Its source comes from $OVS_GIT (a repository of git);
-what was built of it stays in $XDG_CACHE_HOME/ovstool/ovs, or ~/.cache, and is not built again. The daemons run beside those of the
-machine, whose switch is not touched; what is not built, as the kernel's module, is the machine's.
+A version is a release series such as 2.13, whose last tag v2.13.N is used, or the name of a tag or branch. The source comes from
+$OVS_GIT (a git repository); builds are kept in $XDG_CACHE_HOME/ovstool/ovs, or ~/.cache, and reused. The daemons run beside those of
+the machine, whose switch is not touched; parts that are not built, such as the kernel module, are the machine's.
 """
 
 import os

@@ -33,7 +33,7 @@ class Stats(SwitchStream):
 
     Tunnels and patch ports are not devices: ovs-vswitchd counts their traffic since it started or the port was added, and updates
     the counters every half second (other_config:max-revalidator). A shorter --interval, or --bursts, is refused for such a port;
-    without PORT its values are null. On the userspace datapath Open vSwitch counts packets sent by a tunnel twice.
+    without PORT its values are null. On the userspace datapath Open vSwitch double-counts packets that a tunnel sends.
 
     --rate shows bit/s and packets/s between two readings. interval_s is the measured time between them, accurate to about 0.1 ms:
     with --interval 0.001 a rate may be off by 10%. If a counter went backwards, or the port was gone for a while, there is no rate

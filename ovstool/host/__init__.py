@@ -16,12 +16,12 @@ class ByteStream(Protocol):
 
 
 class Host(Protocol):
-    """A machine that a switch lives on. ``timeout_s`` bounds each call; ``name`` is what it was named as, this machine's is empty.
+    """The machine that a switch runs on. ``timeout_s`` limits each call; ``name`` is as the user gave it, empty for this machine.
 
     ``open`` connects to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` as seen from there; ``server`` should be listening.
     It raises UsageError for an address of another form, Unreachable when nobody answers, TimedOut.
-    ``run`` runs a program without a shell; ``stream`` yields its stdout as it comes and returns how it ended, and ends it when the
-    caller stops asking; with ``pause_s`` it yields nothing, b"", each time that nothing came for so long. They raise NotFound when it is
+    ``run`` runs a program without a shell; ``stream`` yields its stdout as it arrives and returns how it ended, and kills it when the
+    caller stops iterating; with ``pause_s`` it yields b"" after every ``pause_s`` seconds without output. They raise NotFound when it is
     not installed, TimedOut, Unreachable.
     ``begin`` is for a host that is still open from an earlier command: ``deadline`` is that of the next one, which asks nobody for a
     password when it is a ``batch``.
@@ -53,10 +53,10 @@ class Finished(NamedTuple):
 
 
 class CommandLine(NamedTuple):
-    """A program and its words, to be typed on a host; text to read comes last among them, and is not in ``argv``.
+    """A command line to type on a host; its input file is the last word, and is not in ``argv``.
 
-    That is what ``stdin`` holds, a line each, or ``file``, which is on the user's machine; "-" stands for the user's standard input.
-    ``about`` is what a reader of the words cannot know.
+    The input is the lines in ``stdin``, or ``file``, a path on the user's machine, where "-" stands for standard input.
+    ``about`` explains what the command line alone does not show.
     """
 
     argv: tuple[str, ...]

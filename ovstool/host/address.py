@@ -1,6 +1,6 @@
 """Hosts as users and inventories write them: ``[USER@]HOST[:PORT]``, comma lists, ``@GROUP``, and ranges such as ``leaf[01-32]``.
 
-What comes out of here goes to SSH, so a name that is not plainly a host's is refused.
+The results are passed to SSH, so anything that is not plainly a host name is refused.
 """
 
 import itertools
@@ -18,14 +18,14 @@ MAX_HOSTS = 10_000
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"  # never begins with "-", which a program would take for an option
 _ADDRESS = re.compile(rf"(?:({_NAME})@)?({_NAME}|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9][A-Za-z0-9._-]*)?\])(?::([1-9][0-9]{{0,4}}))?")
-_LONGEST = 1000  # characters of what is to be expanded into one host; a name has 253
+_LONGEST = 1000  # characters that may be expanded into one host; a name has at most 253
 _BRACKET = re.compile(r"[\[\]]")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _SPAN = re.compile(r"([0-9]{1,18}|[a-z]|[A-Z])[-:]([0-9]{1,18}|[a-z]|[A-Z])(?::([1-9][0-9]{0,17}))?")
 
 
 class Address(NamedTuple):
-    """The parts of an address; ``host`` is without the brackets of IPv6."""
+    """The parts of an address; ``host`` is without IPv6 brackets."""
 
     user: str | None
     host: str
@@ -39,14 +39,14 @@ class Target(NamedTuple):
     address: str
 
     def shell_command(self, command: str, sudo: bool) -> str:
-        """The line for a shell here that runs a line of shell there."""
+        """The local shell command that runs a shell command there."""
         user, host, port = parse(self.address)
         words = ["ssh", *(["-p", str(port)] if port else []), f"{user}@{host}" if user else host]
         return shlex.join([*words, f"sudo -n {command}" if sudo else command])
 
 
 class HostWord(NamedTuple):
-    """A host or ``@GROUP`` as written, and its place in a file; one of the command line has none."""
+    """A host or ``@GROUP`` as written, and its place in a file, empty for the command line."""
 
     text: str
     place: str = ""
@@ -57,7 +57,7 @@ class HostWord(NamedTuple):
 
 @contextmanager
 def located(word: HostWord) -> Iterator[None]:
-    """Add to a UsageError where the word was written."""
+    """Add the place of the word to a UsageError."""
     try:
         yield
     except UsageError as error:
@@ -67,7 +67,7 @@ def located(word: HostWord) -> Iterator[None]:
 
 
 def targets(word: HostWord) -> list[Target]:
-    """The hosts of a word that says by itself how they are reached. Raises UsageError."""
+    """The hosts of a word that contains their addresses itself. Raises UsageError."""
     with located(word):
         names = expand(word.text)
         for name in names:
@@ -101,12 +101,12 @@ def is_ipv6(text: str) -> bool:
 
 
 def bracketed(host: str) -> str:
-    """A host as an address has it: IPv6 in brackets."""
+    """A host as written in an address: IPv6 in brackets."""
     return f"[{host}]" if is_ipv6(host) else host
 
 
 def unbracketed(host: str) -> str:
-    """IPv6 without its brackets, anything else as it is."""
+    """IPv6 without its brackets, anything else unchanged."""
     return host[1:-1] if host.startswith("[") and is_ipv6(host[1:-1]) else host
 
 
@@ -114,12 +114,12 @@ def split(text: str) -> list[str]:
     """The words of a comma list. Raises UsageError for an empty one: a script's unset variable must not mean other hosts."""
     words = [word.strip(" ") for word in _at_commas(text)]
     if "" in words or "@" in words:
-        raise UsageError(quote(text), "a host's name is missing" if "" in words else "a group's name is missing")
+        raise UsageError(quote(text), "a host name is missing" if "" in words else "a group name is missing")
     return words
 
 
 def _at_commas(text: str) -> list[str]:
-    """Split at commas, but not at those within brackets: the next bracket after such a comma is one that closes."""
+    """Split at commas, except those within brackets: the next bracket after such a comma is a closing one."""
     words: list[list[str]] = []
     within = False
     for piece in reversed(text.split(",")):
@@ -133,7 +133,7 @@ def _at_commas(text: str) -> list[str]:
 
 
 def expand(word: str) -> list[str]:
-    """All that ``[01-32]``, ``[a-d]``, ``[1,3,5-7]``, and Ansible's ``[01:32]`` and ``[1:10:2]`` in a word stand for.
+    """Expand ``[01-32]``, ``[a-d]``, ``[1,3,5-7]``, and Ansible's ``[01:32]`` and ``[1:10:2]`` in a word.
 
     Raises UsageError for what is not a range, and for more than ``MAX_HOSTS``.
     """
@@ -143,14 +143,14 @@ def expand(word: str) -> list[str]:
         return [word]
     choices = [_choices(text, word) if index % 2 else [text] for index, text in enumerate(_BRACKETS.split(rest))]
     if len(user) + sum(max(map(len, texts)) for texts in choices) > _LONGEST:
-        raise UsageError(quote(word), "longer than the name of any host")
+        raise UsageError(quote(word), "longer than any host name can be")
     if math.prod(map(len, choices)) > MAX_HOSTS:
         raise _too_many(word)
     return [user + at + "".join(parts) for parts in itertools.product(*choices)]
 
 
 def _choices(text: str, word: str) -> list[str]:
-    """What the text between two brackets stands for."""
+    """Expand the text between two brackets."""
     result: list[str] = []
     for item in text.split(","):
         span = _SPAN.fullmatch(item)

@@ -1,4 +1,4 @@
-"""Protocols over a byte stream, whichever they are: bounded in time, and ended by the first thing that goes wrong."""
+"""Request and reply over a byte stream, for any protocol: limited in time, and closed at the first failure."""
 
 import time
 
@@ -7,14 +7,14 @@ from ovstool.host import ByteStream
 
 
 class Conversation:
-    """One protocol spoken with a peer that is not trusted."""
+    """A protocol session with an untrusted peer."""
 
     server: str  # the program that the peer should be
     kind: str  # what such a program is, for errors
     chunk: int  # bytes to ask for at once
 
     def __init__(self, stream: ByteStream, what: str, deadline: float):
-        """``what`` names the peer in errors; ``deadline`` is on the monotonic clock, and may be set again before each question."""
+        """``what`` names the peer in errors; ``deadline`` is on the monotonic clock, and may be set again before each request."""
         self.deadline = deadline
         self._stream = stream
         self._what = what

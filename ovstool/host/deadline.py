@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 class Deadline:
-    """The end of the time allowed for a command on one host, or for a part of it. It moves on while somebody types a password.
+    """The deadline of a command on one host, or of a part of it. It is extended while somebody types a password.
 
-    What pauses one deadline pauses all those ``of`` the same command. ``end`` is on the monotonic clock, as things stand.
+    Pausing one deadline pauses all those ``of`` the same command. ``end`` is on the monotonic clock, including pauses so far.
     """
 
     def __init__(self, seconds: float, of: "Deadline | None" = None):
@@ -28,7 +28,7 @@ class Deadline:
         return max(self.end - time.monotonic(), 0)
 
     def part(self, seconds: float) -> "Deadline":
-        """A deadline so many seconds from now, or this one if it is earlier."""
+        """A deadline ``seconds`` from now, or this one if it is earlier."""
         return Deadline(min(seconds, self.remaining_s()), self)
 
     @contextmanager

@@ -1,6 +1,6 @@
-"""Files that a user, or somebody else, has put where we read.
+"""Files from the user, or from somebody else who can write where ovstool reads.
 
-Each is opened once, and what is decided about it, such as whether its owner may be trusted, is decided about what was opened.
+Each is opened once, and every decision about it, such as whether its owner is trusted, is made about the open file.
 """
 
 import errno
@@ -19,9 +19,9 @@ _CHUNK = 2**18
 
 @contextmanager
 def opened(path: str, pipes: bool = False) -> Iterator[BinaryIO]:
-    """A plain file, or /dev/null, to read; with ``pipes`` also a named pipe. Raises OSError, also for anything else.
+    """Open a regular file or /dev/null for reading; with ``pipes`` also a named pipe. Raises OSError, also for any other kind.
 
-    Other kinds of file may never end, or never begin. Opening does not wait, whatever the file is.
+    Reading another kind of file might never end, or never start. Opening never blocks, whatever the file is.
     """
     try:
         file = open(path, "rb", opener=_without_waiting)
@@ -40,13 +40,13 @@ def _without_waiting(path: str, _: int) -> int:
 
 
 def read(path: str, most: int) -> bytes:
-    """What is in a plain file. Raises OSError, also when that is more than ``most`` bytes."""
+    """The content of a regular file. Raises OSError, also when it is larger than ``most`` bytes."""
     with opened(path) as file:
         return content(file, path, most)
 
 
 def content(file: BinaryIO, path: str, most: int) -> bytes:
-    """What is in a file that ``opened`` gave. Raises OSError, also when that is more than ``most`` bytes."""
+    """The content of a file from ``opened``. Raises OSError, also when it is larger than ``most`` bytes."""
     data = file.read(most + 1)
     if len(data) > most:
         raise _too_large(path, most)
@@ -54,14 +54,14 @@ def content(file: BinaryIO, path: str, most: int) -> bytes:
 
 
 def read_pipe(path: str, most: int, deadline: Deadline) -> bytes:
-    """What is in a plain file or comes by a pipe before the deadline. Raises OSError, also when that is more than ``most`` bytes."""
+    """The content of a regular file or a pipe, read before the deadline. Raises OSError, also when it is larger than ``most`` bytes."""
     with opened(path, pipes=True) as file:
         data = bytearray()
         poll = select.poll()
         poll.register(file, select.POLLIN)
         while True:
             if not poll.poll(deadline.remaining_s() * 1000):
-                raise TimeoutError(errno.ETIMEDOUT, "the program that writes it does not finish", path)
+                raise TimeoutError(errno.ETIMEDOUT, "the program writing to it did not finish", path)
             chunk = os.read(file.fileno(), _CHUNK)
             if not chunk:
                 return bytes(data)
@@ -75,7 +75,7 @@ def _too_large(path: str, most: int) -> OSError:
 
 
 def home() -> str | None:
-    """The user's home: $HOME, else what the system knows. None when neither is absolute: a relative path could be anywhere."""
+    """The user's home: $HOME, else from the password database. None when neither is absolute: a relative path could be anywhere."""
     path = os.environ.get("HOME", "")
     if not path.startswith("/"):
         try:
@@ -86,7 +86,7 @@ def home() -> str | None:
 
 
 def own_name() -> str:
-    """The name of the user, or the number where the system knows no name."""
+    """The user's name, or the number if the password database has none."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

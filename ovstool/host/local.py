@@ -20,15 +20,15 @@ UNIX_PATH_MAX = 107  # sun_path is 108 bytes with its NUL (unix(7))
 _CHUNK = 2**18  # bytes
 _OF_SUDO = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")  # the secure_path of sudoers(5)
 _USUAL = ("unix:/var/run/openvswitch/db.sock", "unix:/run/openvswitch/db.sock")
-_MAX_OUTPUT = 2**25  # bytes of a program's stdout that are kept; what may be more is streamed
+_MAX_OUTPUT = 2**25  # bytes of a program's stdout that are kept; longer output is streamed
 _MAX_STDERR = 2**18  # bytes
-_SHOWN = 300  # characters of a program's own words worth repeating
-_REAPED_S = 0.2  # for a program that was killed to be gone
+_SHOWN = 300  # characters of a program's own message to repeat
+_REAPED_S = 0.2  # for a killed program to exit
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # ip and tc live there, and a plain user's PATH often lacks it
 
 
 def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> ByteStream:
-    """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream; ``server`` should be listening there.
+    """Connect to ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` and return the stream; ``server`` names the expected listener.
 
     Raises UsageError for an address of another form, Unreachable when nobody answers there, TimedOut.
     """
@@ -46,20 +46,20 @@ def open(address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-
 
 
 def run(argv: Sequence[str], timeout_s: float, stdin: bytes = b"") -> Finished:
-    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut, Refused when it writes without end."""
+    """Run a program without a shell and return what it wrote. Raises NotFound, TimedOut, Refused when it writes too much."""
     return collected(argv[0], _output(argv, timeout_s, stdin))
 
 
 def stream(argv: Sequence[str], timeout_s: float, pause_s: float | None = None) -> Generator[bytes, None, Finished]:
-    """Run a program and yield what it writes to stdout as it comes; the generator returns how it ended. Raises NotFound, TimedOut.
+    """Run a program and yield its stdout as it arrives; the generator returns how it ended. Raises NotFound, TimedOut.
 
-    It yields b"" when nothing came for ``pause_s`` seconds. The program is ended when the caller stops asking.
+    It yields b"" after every ``pause_s`` seconds without output. The program is killed when the caller stops iterating.
     """
     return _output(argv, timeout_s, b"", pause_s)
 
 
 def collected(what: str, output: Generator[bytes, None, Finished]) -> Finished:
-    """How a program ended, with all that it wrote to stdout. Raises Refused for more than ``_MAX_OUTPUT`` bytes."""
+    """How a program ended, with all of its stdout. Raises Refused for more than ``_MAX_OUTPUT`` bytes."""
     stdout = bytearray()
     try:
         while len(stdout) <= _MAX_OUTPUT:
@@ -68,11 +68,11 @@ def collected(what: str, output: Generator[bytes, None, Finished]) -> Finished:
         return end.value._replace(stdout=stdout.decode(errors="replace"))
     finally:
         output.close()
-    raise Refused(what, f"wrote more than {_MAX_OUTPUT >> 20} MiB, and was ended")
+    raise Refused(what, f"wrote more than {_MAX_OUTPUT >> 20} MiB and was killed")
 
 
 def last_line(text: str) -> str:
-    """The last line of what a program said, shortened: usually the reason why it failed."""
+    """The last line of a program's output, shortened: usually the reason why it failed."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return one_line(lines[-1])[:_SHOWN] if lines else ""
 
@@ -86,7 +86,7 @@ def close() -> None:
 
 
 def _output(argv: Sequence[str], timeout_s: float, stdin: bytes, pause_s: float | None = None) -> Generator[bytes, None, Finished]:
-    """Run a program and yield its stdout, while ``stdin`` is written and its stderr is kept for the result."""
+    """Run a program and yield its stdout, while writing ``stdin`` and keeping its stderr for the result."""
     import fcntl
     import subprocess
 
@@ -94,8 +94,8 @@ def _output(argv: Sequence[str], timeout_s: float, stdin: bytes, pause_s: float 
     late = TimedOut(argv[0], f"did not end within {timeout_s:.3g} s")
     program = _start(argv, stdin)
     try:
-        with suppress(AttributeError, OSError):  # no such thing on this system, or more than this user may have
-            fcntl.fcntl(cast(IO[bytes], program.stdout), fcntl.F_SETPIPE_SZ, _CHUNK)  # it goes on while what it wrote is being read
+        with suppress(AttributeError, OSError):  # not supported by this system, or above this user's limit
+            fcntl.fcntl(cast(IO[bytes], program.stdout), fcntl.F_SETPIPE_SZ, _CHUNK)  # so it keeps running while its output is read
         stderr = yield from _exchanged(program, stdin, deadline, late, pause_s)
         program.wait(deadline.remaining_s())
     except subprocess.TimeoutExpired as error:
@@ -108,8 +108,8 @@ def _output(argv: Sequence[str], timeout_s: float, stdin: bytes, pause_s: float 
 def _exchanged(
     program: "subprocess.Popen[bytes]", stdin: bytes, deadline: Deadline, late: OvstoolError, pause_s: float | None
 ) -> Generator[bytes, None, bytearray]:
-    """Yield the program's stdout until that and its stderr end; return the beginning of its stderr. Raises ``late``."""
-    import select  # not selectors, which takes a hundredth of a command to import
+    """Yield the program's stdout until both stdout and stderr end; return the beginning of stderr. Raises ``late``."""
+    import select  # not selectors, whose import takes 1 % of a command's time
 
     left = memoryview(stdin)
     stderr = bytearray()
@@ -132,7 +132,7 @@ def _exchanged(
                 data = left = _written(pipe, left)
             else:
                 data = os.read(fd, _CHUNK)
-            if not data:  # all is written, or all is read
+            if not data:  # everything is written, or the end is reached
                 poll.unregister(fd)
                 pipe.close()
                 waited_for.discard(pipe)
@@ -144,7 +144,7 @@ def _exchanged(
 
 
 def _written(pipe: IO[bytes], data: memoryview) -> memoryview:
-    """Write some of it and return what is left; nothing when the program reads no more."""
+    """Write some of the data and return the rest; nothing when the program has stopped reading."""
     try:
         return data[os.write(pipe.fileno(), data[:_CHUNK]) :]
     except BlockingIOError:
@@ -159,7 +159,7 @@ def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
 
     environ = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:{SBIN}", "LC_ALL": "C"}
     try:
-        # In a session of its own, so that what it starts ends with it.
+        # In its own session, so that its children are killed with it.
         given = PIPE if stdin else DEVNULL
         return subprocess.Popen(argv, stdin=given, stdout=PIPE, stderr=PIPE, env=environ, bufsize=0, start_new_session=True)
     except FileNotFoundError as error:
@@ -169,7 +169,7 @@ def _start(argv: Sequence[str], stdin: bytes) -> "subprocess.Popen[bytes]":
 
 
 def _end(program: "subprocess.Popen[bytes]") -> None:
-    """Kill a program that still runs, with all that it started."""
+    """Kill a program that is still running, with its children."""
     for pipe in filter(None, (program.stdin, program.stdout, program.stderr)):
         pipe.close()
     if program.returncode is None:
@@ -183,12 +183,12 @@ def _end(program: "subprocess.Popen[bytes]") -> None:
 
 
 def is_default(db: str) -> bool:
-    """Whether Open vSwitch's own tools on this machine take this database when they are told of none (ovs-vsctl(8), --db)."""
+    """Whether Open vSwitch's own tools on this machine use this database by default (ovs-vsctl(8), --db)."""
     return db == f"unix:{os.environ.get('OVS_RUNDIR')}/db.sock"
 
 
 def as_root(db: str) -> str:
-    """How this ovstool is run as root on the switch with this database: sudo looks in directories of its own, and hands on no OVSTOOL_DB."""
+    """The command that runs this ovstool as root on this database: sudo has its own search path, and does not pass on OVSTOOL_DB."""
     import shlex
 
     folder, name = os.path.split(sys.argv[0])
@@ -199,7 +199,7 @@ def as_root(db: str) -> str:
 
 def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
     if len(os.fsencode(path)) > UNIX_PATH_MAX:
-        raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {UNIX_PATH_MAX} bytes")
+        raise UsageError(f"unix:{quote(path)}", f"a socket path can have at most {UNIX_PATH_MAX} bytes")
     stream = socket.socket(socket.AF_UNIX)
     try:
         stream.settimeout(timeout_s)
@@ -226,7 +226,7 @@ def _open_unix(path: str, timeout_s: float, server: str) -> socket.socket:
 
 
 def _open_tcp(address: str, kind: str, deadline: Deadline, tls: Tls) -> ByteStream:
-    from ovstool.host import tcp  # a Unix socket, which is the rule, does without
+    from ovstool.host import tcp  # not needed for a Unix socket, the usual case
 
     host, port = tcp.host_and_port(address)
     if kind == "tcp":

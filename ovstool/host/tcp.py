@@ -1,4 +1,4 @@
-"""TCP connections, in bounded time."""
+"""TCP connections, with a time limit."""
 
 import errno
 import queue
@@ -12,7 +12,7 @@ from ovstool.host.deadline import Deadline
 
 
 def host_and_port(address: str) -> tuple[str, int]:
-    """The two in ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``, the host without the brackets of IPv6. Raises UsageError."""
+    """The host and port of ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``, without IPv6 brackets. Raises UsageError."""
     host, _, text = address.partition(":")[2].rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -23,9 +23,9 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def connect(host: str, port: int, deadline: Deadline, family: int = socket.AF_UNSPEC) -> socket.socket:
-    """Connect to the first address of a name that answers; each gets an even share of the time that is left.
+    """Connect to the first address of a name that accepts; the remaining time is shared evenly among the addresses.
 
-    Raises OSError (TimeoutError is one), and UnicodeError for a name that cannot be one.
+    Raises OSError (TimeoutError is one), and UnicodeError for an invalid host name.
     """
     problem: OSError = OSError(errno.EADDRNOTAVAIL, "the name has no address")
     found = _addresses(host, port, deadline, family)
@@ -56,7 +56,7 @@ def _addresses(host: str, port: int, deadline: Deadline, family: int) -> list[tu
         return _looked_up(host, port, family, socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass
-    # A silent DNS server is waited for in C, which nothing can interrupt: in a thread that nobody waits for.
+    # getaddrinfo(3) cannot be interrupted while it waits for a silent DNS server: it runs in a thread that can be abandoned.
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def ask() -> None:

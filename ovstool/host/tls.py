@@ -14,10 +14,10 @@ _CHUNK = 2**18  # bytes
 
 
 class TlsStream:
-    """A byte stream encrypted with TLS. A timeout bounds a whole call, however little the peer sends at a time."""
+    """A byte stream encrypted with TLS. A timeout limits a whole call, however slowly the peer sends."""
 
     def __init__(self, stream: ByteStream, context: ssl.SSLContext, host: str, what: str, deadline: Deadline):
-        """Shake hands; ``what`` names the peer in errors. Raises Unreachable, OSError."""
+        """Do the TLS handshake; ``what`` names the peer in errors. Raises Unreachable, OSError."""
         self._stream = stream
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._timeout_s: float | None = deadline.remaining_s()
@@ -37,7 +37,7 @@ class TlsStream:
 
     def sendall(self, data: bytes) -> None:
         end = self._end()
-        for start in range(0, len(data), _CHUNK):  # or all of it would be encrypted, and kept, before any is sent
+        for start in range(0, len(data), _CHUNK):  # or everything would be encrypted and held in memory before any is sent
             self._exchange(end, self._tls.write, data[start : start + _CHUNK])
 
     def recv(self, size: int) -> bytes:
@@ -50,7 +50,7 @@ class TlsStream:
         return None if self._timeout_s is None else time.monotonic() + self._timeout_s
 
     def _exchange(self, end: float | None, step: Callable, *args: Any) -> Any:
-        """Take a step of TLS, with as many messages in both directions as it needs. Raises OSError, of which ssl.SSLError is one."""
+        """Run a TLS operation, exchanging as many messages as it needs. Raises OSError (ssl.SSLError is one)."""
         while True:
             try:
                 result = step(*args)
@@ -62,7 +62,7 @@ class TlsStream:
                 continue
             except BaseException:
                 with suppress(OSError):
-                    self._flush(end)  # the peer is told why
+                    self._flush(end)  # tell the peer why
                 raise
             self._flush(end)
             return result
@@ -80,9 +80,9 @@ class TlsStream:
 
 
 def context(address: str, tls: Tls) -> ssl.SSLContext:
-    """A context that trusts ``ca_cert`` alone and compares no host name, as Open vSwitch does: switches are known by their CA.
+    """A context that trusts only ``ca_cert`` and does not check host names, as in Open vSwitch: switches are identified by their CA.
 
-    Raises UsageError when a file is missing or cannot be used.
+    Raises UsageError when a file is missing or unusable.
     """
     paths = [path for path in tls if path]
     if len(paths) < len(tls):
@@ -93,7 +93,7 @@ def context(address: str, tls: Tls) -> ssl.SSLContext:
     made.check_hostname = False
     try:
         with ExitStack() as stack:
-            # OpenSSL opens them by path, and would wait for a pipe.
+            # OpenSSL opens them by path, and would block on a pipe.
             key, certificate, ca_cert = (f"/proc/self/fd/{stack.enter_context(files.opened(path)).fileno()}" for path in paths)
             made.load_verify_locations(ca_cert)
             made.load_cert_chain(certificate, key, password=_no_passphrase)

@@ -1,6 +1,6 @@
-"""A conversation in OpenFlow with a bridge, over a stream to its management socket: one question at a time, or several at once.
+"""An OpenFlow session with a bridge, over a stream to its management socket: one request at a time, or several at once.
 
-The peer is not trusted: what it sends is bounded in size, and everything is bounded in time.
+The peer is not trusted: its messages are limited in size, and everything is limited in time.
 """
 
 import logging
@@ -15,9 +15,9 @@ from ovstool.openflow.messages import Counted, Malformed, Part
 
 LOG = logging.getLogger(__name__)
 
-_MAX_ANSWER = 32 * 2**20  # bytes; the counters of 65,000 ports with all properties are some 30 MB
-_MOST_COUNTERS = 2**20  # a counter costs some 100 bytes here, and 8 on the wire
-_PART = 256  # bytes that a part costs here even when it is empty
+_MAX_ANSWER = 32 * 2**20  # bytes; the counters of 65,000 ports with all properties are about 30 MB
+_MOST_COUNTERS = 2**20  # a counter takes about 100 bytes here, and 8 on the wire
+_PART = 256  # bytes that even an empty part takes here
 _AT_ONCE = 128  # requests; more could fill both ends' buffers while each waits for the other
 
 
@@ -32,7 +32,7 @@ class Client(Conversation):
         super().__init__(stream, what, deadline)
         self._buffer = bytearray()
         self._last_xid = 0
-        self._room = _MAX_ANSWER  # bytes that the answer to a question may still have
+        self._room = _MAX_ANSWER  # bytes left for the reply to a request
         self.version = max(messages.VERSIONS)
         try:
             self.version = self._negotiated()
@@ -41,15 +41,15 @@ class Client(Conversation):
             raise
 
     def port_stats(self, ports: Sequence[int] | None = None) -> list[Counted]:
-        """The counters of these ports, by OpenFlow port number, or of all ports. A port that the bridge does not have is left out."""
+        """The counters of these ports, by OpenFlow port number, or of all ports. A port that does not exist is left out."""
         return self._counted(messages.port_stats_request, ports)
 
     def queue_stats(self, ports: Sequence[int] | None = None) -> list[Counted]:
-        """The counters of all queues of these ports, or of all ports. A port that the bridge does not have is left out."""
+        """The counters of all queues of these ports, or of all ports. A port that does not exist is left out."""
         return self._counted(messages.queue_stats_request, ports)
 
     def groups_and_meters(self) -> tuple[int, int]:
-        """How many groups and how many meters the bridge has; 0 where all that it speaks is OpenFlow 1.0, which knows neither."""
+        """The number of groups and of meters on the bridge; 0 if it speaks only OpenFlow 1.0, which has neither."""
         if self.version == 1:
             return 0, 0
         self._room = _MAX_ANSWER
@@ -57,7 +57,7 @@ class Client(Conversation):
         return self._checked(messages.groups_and_meters, self._ask(requests))
 
     def tables_with_flows(self) -> list[int]:
-        """The numbers of the tables in which there are flows."""
+        """The numbers of the tables that contain flows."""
         self._room = _MAX_ANSWER
         parts = self._ask([messages.tables_request(self.version, self._xid())])
         return self._checked(messages.tables_with_flows, self.version, parts)
@@ -65,7 +65,7 @@ class Client(Conversation):
     def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
         wanted: Sequence[int | None] = [None] if ports is None else ports
         self._room = _MAX_ANSWER
-        found: dict[tuple[int, int | None], Counted] = {}  # a peer may tell of a port more than once, and of others than were asked for
+        found: dict[tuple[int, int | None], Counted] = {}  # a peer may report a port more than once, and ports that were not requested
         counters = 0
         for first in range(0, len(wanted), _AT_ONCE):
             asked = wanted[first : first + _AT_ONCE]
@@ -85,7 +85,7 @@ class Client(Conversation):
             raise self._broken(str(error)) from error
 
     def _ask(self, requests: Sequence[bytes]) -> list[Part]:
-        """Send requests and gather the parts of their answers, in whatever order those come."""
+        """Send requests and collect the parts of their replies, in any order."""
         waiting = {messages.HEADER.unpack_from(request)[3] for request in requests}
         LOG.info("%s: %d OpenFlow requests", self._what, len(waiting))
         self._send_all(b"".join(requests))
@@ -111,11 +111,11 @@ class Client(Conversation):
         return parts
 
     def _negotiated(self) -> int:
-        """Say hello, and settle on the highest version that both speak (OpenFlow 1.5.1, section 6.3.2)."""
+        """Exchange hellos and negotiate the highest common version (OpenFlow 1.5.1, section 6.3.2)."""
         self._send_all(messages.hello(self._xid()))
         version, kind, length, _ = self._header()
         if kind not in (messages.HELLO, messages.ERROR):
-            raise self._broken("something before its hello")
+            raise self._broken("another message before its hello")
         body = self._body(length)
         if kind == messages.HELLO:
             common = self._checked(messages.versions, version, body)
@@ -124,12 +124,12 @@ class Client(Conversation):
         ours = ", ".join(messages.VERSIONS.values())
         raise Refused(
             self._what,
-            f"the bridge allows none of the OpenFlow versions that ovstool knows ({ours})",
+            f"the bridge allows none of the OpenFlow versions that ovstool supports ({ours})",
             "one of them in 'ovstool bridge set BRIDGE --protocols'",
         )
 
     def _receive(self) -> tuple[int, int, bytes]:
-        """The next message of the version agreed upon, as type, xid, body."""
+        """The next message of the negotiated version, as type, xid, body."""
         while True:
             version, kind, length, xid = self._header()
             if version != self.version and kind not in (messages.HELLO, messages.ERROR, messages.ECHO_REQUEST):
@@ -141,7 +141,7 @@ class Client(Conversation):
                 return kind, xid, body
 
     def _header(self) -> tuple[int, int, int, int]:
-        """The header of the next message, as version, type, length, xid. It can be judged before the rest has come."""
+        """The header of the next message, as version, type, length, xid. It can be checked before the rest has arrived."""
         header = messages.HEADER
         while len(self._buffer) < header.size:
             self._fill()
@@ -151,7 +151,7 @@ class Client(Conversation):
         return version, kind, length, xid
 
     def _body(self, length: int) -> bytes:
-        """What follows the header of the next message, which is taken away with it."""
+        """The body of the next message, which is removed from the buffer with its header."""
         while len(self._buffer) < length:
             self._fill()
         body = bytes(memoryview(self._buffer)[messages.HEADER.size : length])

@@ -1,4 +1,4 @@
-"""OpenFlow messages to bytes and back, of versions 1.0, 1.3, 1.4 and 1.5: what reading counters takes (pure).
+"""OpenFlow messages to bytes and back, in versions 1.0, 1.3, 1.4 and 1.5, as far as reading counters needs them (pure).
 
 Section numbers are those of the OpenFlow Switch Specification 1.5.1; 1.0's layouts are in its section 5.3. All numbers are
 big-endian. A counter that is not supported is 2^64-1 on the wire and missing in what is returned.
@@ -13,7 +13,7 @@ VERSIONS = {1: "OpenFlow10", 4: "OpenFlow13", 5: "OpenFlow14", 6: "OpenFlow15"} 
 HEADER = struct.Struct("!BBHI")  # version, type, length, xid (7.1.1)
 HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY = 0, 1, 2, 3  # the same in all versions
 
-LOCAL = 65534  # the bridge's own port, as the database shows it; OFPP_LOCAL is longer from 1.1 on
+LOCAL = 65534  # the bridge's own port, as shown in the database; OFPP_LOCAL has 32 bits from 1.1 on
 _LOCAL_32 = 0xFFFFFFFE
 _ANY_32 = 0xFFFFFFFF  # OFPP_ANY, OFPQ_ALL and OFPM_ALL
 _ALL_GROUPS = 0xFFFFFFFC  # OFPG_ALL
@@ -51,7 +51,7 @@ _RFC2819 = (
     *("rx_undersized_errors", "rx_oversize_errors", "rx_fragmented_errors", "rx_jabber_errors"),
 )
 _ETHERNET_PROPERTY, _EXPERIMENTER_PROPERTY = 0, 0xFFFF
-_INTEL = 0x0000AA01  # whose extension Open vSwitch uses for the counters of RFC 2819 and those that only a driver knows
+_INTEL = 0x0000AA01  # whose extension Open vSwitch uses for the counters of RFC 2819 and driver-specific counters
 _INTEL_RFC2819, _INTEL_CUSTOM = 1, 2
 
 _BAD_REQUEST = (
@@ -61,11 +61,11 @@ _BAD_REQUEST = (
 )  # fmt: skip
 _QUEUE_ERRORS = ("no such port", "no such queue", "permission denied")
 _HELLO_FAILED, _REQUEST_FAILED = 0, 1  # OFPET_HELLO_FAILED, OFPET_BAD_REQUEST
-_SHOWN = 200  # characters of a peer's own words; Open vSwitch's are some 100
+_SHOWN = 200  # characters of a peer's own message; Open vSwitch's have about 100
 
 
 class Malformed(Exception):
-    """The peer sent what no OpenFlow switch sends."""
+    """The peer sent an invalid OpenFlow message."""
 
 
 class Counted(NamedTuple):
@@ -78,7 +78,7 @@ class Counted(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of an answer in parts; ``more`` when it is not the last."""
+    """One part of a multipart reply; ``more`` if it is not the last."""
 
     kind: int
     more: bool
@@ -91,13 +91,13 @@ def message(version: int, kind: int, xid: int, body: bytes = b"") -> bytes:
 
 
 def hello(xid: int) -> bytes:
-    """The first message of a connection, with the versions that are known here as a bitmap (7.5.1)."""
+    """The first message of a connection, with a bitmap of the supported versions (7.5.1)."""
     bitmap = sum(1 << version for version in VERSIONS)
     return message(max(VERSIONS), HELLO, xid, struct.pack("!HHI", 1, 8, bitmap))
 
 
 def versions(version: int, body: bytes) -> list[int]:
-    """The versions that a peer's hello offers and that are known here, in ascending order. Raises Malformed.
+    """The supported versions that a peer's hello offers, in ascending order. Raises Malformed.
 
     A hello without a bitmap offers all versions up to its own.
     """
@@ -146,7 +146,7 @@ def tables_request(version: int, xid: int) -> bytes:
 
 
 def part(version: int, kind: int, body: bytes) -> Part | None:
-    """A part of a statistics answer (7.3.5.1), or None for another message. Raises Malformed."""
+    """A part of a multipart reply (7.3.5.1), or None for another message. Raises Malformed."""
     if kind != (17 if version == 1 else 19):
         return None
     fixed = _MULTIPART_10 if version == 1 else _MULTIPART
@@ -157,7 +157,7 @@ def part(version: int, kind: int, body: bytes) -> Part | None:
 
 
 def counted(version: int, parts: Sequence[Part]) -> Iterator[Counted]:
-    """The ports or queues in an answer, in its order. Raises Malformed."""
+    """The ports or queues in a reply, in its order. Raises Malformed."""
     try:
         for kind, _, body in parts:
             if kind == _PORT:
@@ -171,7 +171,7 @@ def counted(version: int, parts: Sequence[Part]) -> Iterator[Counted]:
 
 
 def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
-    """How many groups and how many meters there are in the answers to both questions. Raises Malformed."""
+    """The number of groups and of meters in the replies to both requests. Raises Malformed."""
     found = {_GROUP_DESC: 0, _METER_DESC: 0}
     for kind, _, body in parts:
         if kind not in found:
@@ -184,7 +184,7 @@ def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
 
 
 def tables_with_flows(version: int, parts: Sequence[Part]) -> list[int]:
-    """The numbers of the tables that have flows in the answer. Raises Malformed."""
+    """The numbers of the tables that have flows, from a reply. Raises Malformed."""
     entry = _TABLE_10 if version == 1 else _TABLE_13
     found: list[int] = []
     for kind, _, body in parts:
@@ -198,9 +198,9 @@ def explained(version: int, body: bytes) -> str:
     """An error message in words (7.5.4)."""
     kind, code = _error(body)
     if kind == _HELLO_FAILED:
-        # Open vSwitch says in the data which versions it speaks.
+        # Open vSwitch lists its versions in the data.
         words = bytes(body[4:]).decode("ascii", "replace").strip("\0 ")
-        return (words if len(words) <= _SHOWN else f"{words[:_SHOWN]}...") or "the versions do not fit"
+        return (words if len(words) <= _SHOWN else f"{words[:_SHOWN]}...") or "no OpenFlow version in common"
     if kind == _REQUEST_FAILED and code < len(_BAD_REQUEST):
         return f"bad request: {_BAD_REQUEST[code]} (OFPET_BAD_REQUEST, code {code})"
     if kind == _queue_failed(version) and code < len(_QUEUE_ERRORS):
@@ -209,7 +209,7 @@ def explained(version: int, body: bytes) -> str:
 
 
 def is_bad_port(version: int, body: bytes) -> bool:
-    """Whether the error says that there is no such port, as after it has been deleted."""
+    """Whether the error means "no such port", as after a port has been deleted."""
     return _error(body) in ((_queue_failed(version), 0), (_REQUEST_FAILED, 11))
 
 
@@ -275,7 +275,7 @@ def _ports_14(body: memoryview) -> Iterator[Counted]:
                 counters |= _supported(_ETHERNET, struct.unpack_from("!4x4Q", value))
             elif kind == _EXPERIMENTER_PROPERTY:
                 for name, number in _extension(value).items():
-                    counters.setdefault(name, number)  # a driver may call its own counters as it likes
+                    counters.setdefault(name, number)  # a driver may give its counters any name
         yield Counted(_narrow(port), None, _age(seconds, nanoseconds), counters)
 
 
@@ -306,7 +306,7 @@ def _properties(body: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _extension(value: memoryview) -> dict[str, int]:
-    """Counters in Open vSwitch's extension; those of anybody else are passed over."""
+    """Counters in Open vSwitch's extension; other extensions are ignored."""
     experimenter, kind = _EXPERIMENTER.unpack_from(value)
     if (experimenter, kind) == (_INTEL, _INTEL_RFC2819):
         return _supported(_RFC2819, struct.unpack_from(f"!4x{len(_RFC2819)}Q", value, _EXPERIMENTER.size))

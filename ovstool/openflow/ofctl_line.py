@@ -1,4 +1,4 @@
-"""A change of flows as the line of ovs-ofctl(8) that does the same, in the words that a person would choose (pure)."""
+"""A change of flows as the equivalent ovs-ofctl(8) command line, written as a person would write it (pure)."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,14 +8,14 @@ from ovstool.openflow.syntax.given_flows import GivenFlows
 
 _VERSIONS = {f"OpenFlow1{minor}" for minor in range(6)}
 _BY_DEFAULT = (
-    "OpenFlow14"  # the last that a bridge speaks by default; ovs-ofctl by itself speaks 1.0 alone, in which a flow means other things
+    "OpenFlow14"  # the newest that a bridge speaks by default; ovs-ofctl by default uses only 1.0, in which flows have other meanings
 )
 
 
 def line(bridge: str, protocols: Collection[str], command: Sequence[str], flows: GivenFlows | None, match: str) -> CommandLine:
-    """The line for what ``command``, options and at last a command of ovs-ofctl, does to a bridge with flows, or to those that match.
+    """The line that runs ``command``, options and then a command of ovs-ofctl, on a bridge, with flows or a match.
 
-    ``bridge`` is its name, or the socket by which ovs-ofctl is to reach it; ``protocols`` are those that it allows.
+    ``bridge`` is its name, or the socket through which ovs-ofctl reaches it; ``protocols`` are those that it allows.
     """
     file = flows.file if flows and flows.is_as_given else None
     lines = tuple(filter(None, map(lexer.without_comment, flows.lines))) if flows and not file else ()
@@ -28,7 +28,7 @@ def line(bridge: str, protocols: Collection[str], command: Sequence[str], flows:
 
 
 def _of_one(flow: str) -> tuple[Sequence[str], str]:
-    """The command for one line of ``add-flows``, and what it is given."""
+    """The command for one line of ``add-flows``, and its argument."""
     first, _, rest = flow.partition(",")
     if first == "delete_strict":
         return ["--strict", "del-flows"], rest

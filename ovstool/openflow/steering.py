@@ -1,12 +1,12 @@
-"""Flows that steer into a queue, judged: whether such a flow would change what is forwarded, and which priority it needs (pure).
+"""Flows that steer into a queue: whether such a flow would change forwarding, and which priority it needs (pure).
 
-A steering flow is ``MATCH actions=set_queue:N,NORMAL`` in table 0. It changes no packet's way as long as NORMAL is what the packet would
-have met without it. So it has a priority just above the NORMAL flow that it stands in for, and is refused where another flow would have
-decided: one that forwards in another way, a drop that it would overrule, no flow at all, or for a time only, as a flow with a timeout does.
+A steering flow is ``MATCH actions=set_queue:N,NORMAL`` in table 0. It changes no packet's path as long as the packet would have matched
+a NORMAL flow without it. So its priority is just above that of the NORMAL flow that it overrides, and it is refused where another flow
+would have applied: one that does not forward with NORMAL, a drop that it would override, a flow with a timeout, or none.
 
-Its cookie is COOKIE with the CRC-32 of the port's name in the lower 32 bits. The flow does not name the port, and what else could stand
-for it changes: an OpenFlow port number is another port's once the port has been added again. The queue is in the actions. Names that
-differ in no more than four bytes on end, as eth1 and eth2 do, never have the same CRC-32.
+Its cookie is COOKIE with the CRC-32 of the port's name in the lower 32 bits. The flow itself does not name the port, and an OpenFlow
+port number is not stable: it can belong to another port once the port has been added again. The queue is in the actions. Names that
+differ in at most four consecutive bytes, such as eth1 and eth2, never have the same CRC-32.
 """
 
 import re
@@ -22,13 +22,13 @@ COOKIE = 0x6F767374 << 32  # "ovst"
 MASK = 0xFFFFFFFF << 32
 
 _HIGHEST = 65535  # priority
-# Texts, which re compiles when the first flow is judged.
+# Strings, so that re compiles them only when the first flow is checked.
 _ACTIONS = r"set_queue:(\d+),NORMAL"
-_GOES_ON = r"resubmit|goto_table|table="  # to other flows: resubmit, goto_table, learn, ct
+_GOES_ON = r"resubmit|goto_table|table="  # continues in other flows: resubmit, goto_table, learn, ct
 
 
 def cookie(port: str) -> int:
-    """The cookie of the flows that steer into queues of this port, for which it has its own name."""
+    """The cookie of the flows that steer into queues of this port."""
     return COOKIE | zlib.crc32(port.encode())
 
 
@@ -39,13 +39,13 @@ def queue_of(row: text.FlowRow) -> int | None:
 
 
 def flow_to_add(port: str, queue: int, match: str, priority: int) -> text.FlowRow:
-    """The flow that steers what matches into a queue of a port."""
+    """The flow that steers matching traffic into a queue of a port."""
     return text.FlowRow(0, priority, f"{cookie(port):#x}", 0, 0, 0.0, match, f"set_queue:{queue},NORMAL")
 
 
 def addition(row: text.FlowRow) -> str:
     """The line for ``ovs-ofctl add-flows`` that adds a flow."""
-    # Not with check_overlap: the switch would keep that with the flow, and a dump with it is refused by whoever reads it back.
+    # Without check_overlap: the switch would store it with the flow, and then refuse a dump of the flow when it is added again.
     return f"add,table=0,priority={row.priority},cookie={row.cookie},{row.match},actions={row.actions}"
 
 
@@ -55,7 +55,7 @@ def deletion(row: text.FlowRow) -> str:
 
 
 class MatchToSteer(NamedTuple):
-    """A match to steer into a queue, as typed and in the spelling of the switch, and the flows of the bridge, with ports by number.
+    """A match to steer into a queue, as typed and in the switch's own notation, and the flows of the bridge, with ports by number.
 
     ``expiring`` are the flows that have a timeout, by ``text.key_of``; ``port_names`` are by number.
     """
@@ -69,7 +69,7 @@ class MatchToSteer(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return f"match {quote(self.match)}"
 
     def shown(self, row: text.FlowRow) -> str:
@@ -77,51 +77,55 @@ class MatchToSteer(NamedTuple):
         return names.with_names(text.line_of(row), self.port_names)
 
     def require_one_table(self, bridge: str) -> None:
-        """Raises Refused when a packet may meet more than one flow."""
+        """Raises Refused when a packet may match more than one flow."""
         tables = sorted({int(row.table) for row in self.rows if row.table != 0})
         going_on = [row for row in self.rows if re.search(_GOES_ON, row.actions)]
         if tables or going_on:
             why = (
-                f"in the tables 0, {', '.join(map(str, tables[:10]))}" if tables else f"that lead on to others ({self.shown(going_on[0])})"
+                f"in tables 0, {', '.join(map(str, tables[:10]))}"
+                if tables
+                else f"that pass packets on to others ({self.shown(going_on[0])})"
             )
             raise Refused(f"bridge {quote(bridge)}", f"it has flows {why}, so no single flow decides where traffic goes", hint(self.queue))
 
     def priority(self) -> int:
-        """The priority just above the NORMAL flow that all of it meets now, below the flows that drop some. Raises Refused, Conflict."""
+        """The priority just above the NORMAL flow that the traffic matches now, below any drop flows. Raises Refused, Conflict."""
         met = self._met()
         self._require_normal_or_dropped(met)
         normals = [row for row in met if row.actions == "NORMAL"]
         drops = [row for row in met if row.actions == "drop"]
         if not normals:
-            raise Refused(self.what, f"all of it is dropped ({self.shown(drops[0])})")
+            raise Refused(self.what, f"all of this traffic is dropped ({self.shown(drops[0])})")
         self._require_lasting(normals)
         normal = max(normals, key=lambda row: row.priority)
         priority = normal.priority + 1
         if priority > _HIGHEST:
-            raise Refused(self.what, f"no priority is above that of the flow which forwards it ({self.shown(normal)})", hint(self.queue))
+            raise Refused(
+                self.what, f"no priority is higher than that of the flow that forwards it ({self.shown(normal)})", hint(self.queue)
+            )
         for drop in drops:
             if drop.priority <= priority:
                 why = f"dropped by {self.shown(drop)}, and there is no priority between that and {self.shown(normal)}"
-                raise Refused(self.what, f"some of it is {why}", f"a priority above {priority} for the flow that drops")
+                raise Refused(self.what, f"some of it is {why}", f"a priority above {priority} for the flow that drops it")
         return priority
 
     def _met(self) -> list[text.FlowRow]:
-        """The flows that some of it may meet, but for those of ovstool; none that all of it passes by. Raises Refused."""
+        """The flows other than ovstool's own that some of the traffic may match, without those hidden by a flow above. Raises Refused."""
         wanted = matches.fields(self.canonical)
         others = [row for row in self.rows if queue_of(row) is None and not matches.apart(matches.fields(row.match), wanted)]
         floor = max((row.priority for row in others if matches.covers(matches.fields(row.match), wanted)), default=None)
         if floor is None:
-            raise Refused(self.what, "no flow forwards all of it, and what meets no flow is dropped", hint(self.queue))
+            raise Refused(self.what, "no flow forwards all of it, and traffic that matches no flow is dropped", hint(self.queue))
         return [row for row in others if row.priority >= floor]
 
     def _require_normal_or_dropped(self, met: list[text.FlowRow]) -> None:
-        """Raises Conflict when one of these flows has this match, Refused when one forwards in another way than NORMAL."""
+        """Raises Conflict when one of these flows has this match, Refused when one neither drops nor forwards with NORMAL."""
         for row in met:
             if row.match == self.canonical:
                 raise Conflict(self.what, f"is the same as that of another flow ({self.shown(row)})", hint(self.queue))
         for row in met:
             if row.actions not in ("NORMAL", "drop"):
-                why = f"a flow that is not NORMAL decides where some of it goes ({self.shown(row)})"
+                why = f"a flow other than NORMAL decides where some of it goes ({self.shown(row)})"
                 raise Refused(self.what, why, hint(self.queue))
 
     def _require_lasting(self, normals: list[text.FlowRow]) -> None:
@@ -136,15 +140,15 @@ class MatchToSteer(NamedTuple):
         return [row for row in self.rows if row.match == self.canonical and queue_of(row) is not None]
 
     def require_no_rival(self) -> None:
-        """Raises Conflict when another steering flow leads some of it to another queue."""
+        """Raises Conflict when another steering flow selects another queue for some of the traffic."""
         wanted = matches.fields(self.canonical)
         for row in self.rows:
             if queue_of(row) in (None, self.queue) or row.match == self.canonical or matches.apart(matches.fields(row.match), wanted):
                 continue
-            why = f"some of it is steered into queue {queue_of(row)}, and two such flows have no order ({self.shown(row)})"
+            why = f"some of it is steered into queue {queue_of(row)}, and which of two such flows wins is undefined ({self.shown(row)})"
             raise Conflict(self.what, why, "matches that do not overlap")
 
 
 def hint(queue: int) -> str:
-    """What to try where a flow of somebody's decides."""
+    """The hint where a flow of another owner decides."""
     return f"set_queue:{queue} in the flow that forwards this"

@@ -1,6 +1,6 @@
 """OVSDB's JSON-RPC (RFC 7047, section 4) over a stream, one request at a time, with the standard library's json.
 
-The peer is not trusted: what it sends is bounded in size and held against what was asked, and everything is bounded in time.
+The peer is not trusted: its messages are limited in size and checked against the request, and everything is limited in time.
 """
 
 import json
@@ -15,8 +15,8 @@ from ovstool.ovsdb import DATABASE
 from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.ovsdb.values import Json, malformed
 
-_MAX_REPLY = 256 * 2**20  # bytes; all of a switch with 10,000 ports is some 30 MB
-_SHOWN = 300  # characters of a peer's own words worth repeating
+_MAX_REPLY = 256 * 2**20  # bytes; the whole database of a switch with 10,000 ports is about 30 MB
+_SHOWN = 300  # characters of a peer's own message to repeat
 
 
 class OperationFailed(Exception):
@@ -32,7 +32,7 @@ class OperationFailed(Exception):
 
 
 class Client(Conversation):
-    """A connection to the Open_vSwitch database of one server, which errors name by its address."""
+    """A connection to the Open_vSwitch database of one server; errors name its address."""
 
     server = "ovsdb-server"
     kind = "an OVSDB server"
@@ -44,7 +44,7 @@ class Client(Conversation):
         self._last_id = 0
         self._is_asking = False
         self._is_watching = False
-        self._told = False  # of a change that is watched for
+        self._told = False  # of a change to the watched columns
 
     @property
     def is_idle(self) -> bool:
@@ -58,7 +58,7 @@ class Client(Conversation):
     def transact(self, operations: list[dict]) -> list[dict]:
         """Run operations as one transaction and return a result for each.
 
-        Raises OperationFailed when the server did not commit it, Refused when it may not be asked.
+        Raises OperationFailed when the server did not commit it, Refused when it rejected the request.
         """
         self._reader.operations = operations
         try:
@@ -75,12 +75,12 @@ class Client(Conversation):
         return results
 
     def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, dict[str, Json]]]:
-        """These columns of all rows of these tables, by table and UUID, as of one moment.
+        """These columns of all rows of these tables, by table and UUID, from one consistent snapshot.
 
-        It is a ``monitor_cond`` (ovsdb-server(7), section 4.1.12) that tells of no changes. Its answer leaves out what is the default of its
-        column, so the server needs half the time that it needs for ``select``. Raises Refused when a table or a column is not there.
+        Sent as a ``monitor_cond`` (ovsdb-server(7), section 4.1.12) without updates. Its reply leaves out columns with default values,
+        so the server needs half the time of a ``select``. Raises Refused when a table or a column does not exist.
 
-        It is ended at once: from 3.0 on, while it lasts, the server has for whoever asks for the same what it had when the first did.
+        It is cancelled at once: while it is active, a server from 3.0 on answers identical requests with the rows of the first.
         """
         select = {"initial": True, "insert": False, "delete": False, "modify": False}
         asked = {table: [{"columns": list(names), "select": select}] for table, names in columns.items()}
@@ -90,10 +90,10 @@ class Client(Conversation):
             found = self._call("monitor_cond", [DATABASE, name, asked])
         finally:
             self._reader.tables = {}
-        with suppress(OvstoolError):  # what was asked for is here
+        with suppress(OvstoolError):  # the rows have already arrived
             self._call("monitor_cancel", [name])
         if type(found) is not dict:
-            raise malformed("tables that are no object")
+            raise malformed("tables that are not an object")
         return {table: found.get(table, {}) for table in columns}
 
     def get_schema(self) -> dict:
@@ -104,13 +104,13 @@ class Client(Conversation):
         return schema
 
     def watch(self, table: str, columns: list[str]) -> None:
-        """Have the server tell when these columns of any row change, or rows come and go (RFC 7047, section 4.1.5)."""
+        """Have the server report changes to these columns of any row, and new and deleted rows (RFC 7047, section 4.1.5)."""
         self._is_watching = True
         select = {"initial": False, "insert": True, "delete": True, "modify": True}
         self._call("monitor", [DATABASE, None, {table: {"columns": columns, "select": select}}])
 
     def changed(self) -> bool:
-        """Whether the server has told of a change since the last time; waits for nothing. Raises Unreachable."""
+        """Whether the server has reported a change since the last call; does not wait. Raises Unreachable."""
         while not self._closed:
             try:
                 self._stream.settimeout(0)
@@ -139,7 +139,7 @@ class Client(Conversation):
             if message.get("id") == self._last_id and "method" not in message:
                 break
             self._take(message)
-            self._remaining()  # messages that nobody asked for do not extend the time
+            self._remaining()  # unsolicited messages do not extend the time
         self._is_asking = False
         error = message.get("error")
         if error is None:
@@ -148,11 +148,11 @@ class Client(Conversation):
             return message["result"]
         text = error.get("error") or error.get("details") if type(error) is dict else error
         if text == "unknown database":
-            raise Unreachable(self._what, f"this OVSDB server has no database {DATABASE}, so it is not a switch's")
+            raise Unreachable(self._what, f"this OVSDB server has no {DATABASE} database, so it does not belong to a switch")
         raise self._refusal(error)
 
     def _log(self, method: str, params: list) -> None:
-        if "logging" not in sys.modules:  # nobody listens: this is a Tab, of which the import would be a tenth
+        if "logging" not in sys.modules:  # nothing is logged during completion, where this import would take a tenth of the time
             return
         import logging
 
@@ -162,7 +162,7 @@ class Client(Conversation):
             log.info("%s: %s", self._what, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
 
     def _take(self, message: dict) -> None:
-        """A message that is no answer."""
+        """Handle a message that is not a reply."""
         if message.get("method") == "echo":
             self._send({"id": message.get("id"), "result": message.get("params"), "error": None})
         elif message.get("method") == "update":
@@ -184,7 +184,7 @@ class Client(Conversation):
         return message
 
     def _next(self) -> dict | None:
-        """The next message of what has come, None when it is not complete."""
+        """The next message received, None while it is incomplete."""
         try:
             return self._reader.take()
         except Broken as error:

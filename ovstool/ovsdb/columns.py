@@ -1,6 +1,6 @@
-"""What the columns that ovstool reads hold (ovs-vswitchd.conf.db(5)), so that no noun has to doubt what it is given. Pure.
+"""The types of the columns that ovstool reads (ovs-vswitchd.conf.db(5)), so that other modules can rely on them. Pure.
 
-A peer is free to answer what it likes: each row is held against this when it arrives, and nowhere else.
+A peer may send anything: each row is checked against these types when it arrives, and only then.
 """
 
 import re
@@ -17,7 +17,7 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 class Kind(NamedTuple):
-    """``atom`` is str, int, bool or UUID; ``least`` and ``most`` how many of them there are; with ``value`` it is a map."""
+    """A column's type: ``atom`` is str, int, bool or UUID, ``least`` and ``most`` limit their number; with ``value`` it is a map."""
 
     atom: type
     least: int = 1
@@ -26,7 +26,7 @@ class Kind(NamedTuple):
 
     @property
     def default(self) -> Json:
-        """What a column of a new row holds (RFC 7047, section 5.2.1)."""
+        """The default value of a column (RFC 7047, section 5.2.1)."""
         if self.value is not None:
             return ["map", []]
         if self.least == 0:
@@ -35,7 +35,7 @@ class Kind(NamedTuple):
 
 
 class UUID:
-    """Stands for ``["uuid", TEXT]`` among the types of atoms."""
+    """The atom type for ``["uuid", TEXT]``."""
 
 
 _ONE = {
@@ -69,36 +69,36 @@ KINDS = (
     | {column: Kind(atom, 0, float("inf")) for column, atom in _SETS.items()}
     | {column: Kind(key, 0, float("inf"), value) for column, (key, value) in _MAPS.items()}
 )
-_ELSEWHERE = {("Controller", "type"): Kind(str, 0)}  # where a table has another column of the same name
+_ELSEWHERE = {("Controller", "type"): Kind(str, 0)}  # columns whose name means something else in another table
 
 
 def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str] | None) -> None:
-    """Hold rows against the columns that were asked for, and against those ``seen`` before. Raises Unreachable for what no switch answers.
+    """Check rows against the requested columns, and that none was ``seen`` before. Raises Unreachable for an invalid row.
 
-    Without ``seen`` they may be the same row again and again, as that of several queries.
+    Without ``seen`` the same row may occur more than once, as in the results of several queries.
     """
     names = set(columns)
     if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
-        raise malformed("a row without the columns asked for")
+        raise malformed("a row without the requested columns")
     for column in names:
         _check_column(table, column, list(map(itemgetter(column), rows)))
     if seen is not None and "_uuid" in names:
         before = len(seen)
         seen.update([row["_uuid"][1] for row in rows])
         if len(seen) != before + len(rows):
-            raise malformed("a row twice")
+            raise malformed("a duplicate row")
 
 
 def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
-    """Rows by UUID without the columns that hold their defaults, which are held against those asked for: with them.
+    """Check rows by UUID against the requested columns, and add the defaults of those that they leave out.
 
-    The rows share the lists of the defaults. Raises Unreachable for what no switch answers.
+    The rows share the lists of the defaults. Raises Unreachable for an invalid row.
     """
     if set(map(type, rows.values())) != {dict} or not all(map(re.compile(_UUID).fullmatch, rows)):
         raise malformed("a row without a UUID or columns")
-    present = set(map(tuple, rows.values()))  # a few, as most rows have the same columns
+    present = set(map(tuple, rows.values()))  # few, because most rows have the same columns
     if not all(map(set(columns).issuperset, present)):
-        raise malformed("a row without the columns asked for")
+        raise malformed("a row without the requested columns")
     unfilled = defaults(table, columns)
     filled = [unfilled | row for row in rows.values()]
     for column in set(chain.from_iterable(present)):
@@ -107,20 +107,20 @@ def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> d
 
 
 def defaults(table: str, columns: Iterable[str]) -> dict[str, Json]:
-    """What the columns of a new row hold where nothing else is written."""
+    """The default values of these columns."""
     return {column: _kind(table, column).default for column in columns}
 
 
 def _check_column(table: str, column: str, values: list[Json]) -> None:
     if not _all_hold(_kind(table, column), values):
-        raise malformed(f"{table}.{column} has an impossible value")
+        raise malformed(f"{table}.{column} has an invalid value")
 
 
 def _kind(table: str, column: str) -> Kind:
     return _ELSEWHERE.get((table, column), KINDS[column])
 
 
-# A column of all rows at once, and with as little Python for each value as can be: 10,000 ports have 130,000 counters.
+# One column of all rows at once, with as little Python per value as possible: 10,000 ports have 130,000 counters.
 
 
 def _all_hold(kind: Kind, values: list[Json]) -> bool:
@@ -138,7 +138,7 @@ def _all_hold(kind: Kind, values: list[Json]) -> bool:
 
 
 def _inside(values: list[Json], word: str, most: float = float("inf")) -> list[Json] | None:
-    """What is in lists that are each the word and a list, which has at most so many; None when they are not."""
+    """The items of values of the form ``[word, list]``, each list with at most ``most`` items; None for any other form."""
     if not _all_are_pairs(values) or any(value[0] != word for value in values):
         return None
     lists = [value[1] for value in values]

@@ -1,7 +1,7 @@
-"""JSON-RPC messages out of a stream that comes in pieces, read and checked as they come. Pure.
+"""JSON-RPC messages from a stream that arrives in pieces, parsed and checked as they arrive. Pure.
 
-What a peer sends takes no more memory than an answer to what was asked: the rows of a ``select`` or a ``monitor_cond`` are held against
-its columns before more is read, and a single value is bounded. What is larger than a value is read here, the values themselves by json.
+A peer's data takes no more memory than a valid reply: the rows of a ``select`` or a ``monitor_cond`` are checked against the
+requested columns before more is read, and a single value is limited in size. Larger structures are parsed here, single values by json.
 """
 
 import codecs
@@ -15,9 +15,9 @@ from ovstool.ovsdb import columns
 from ovstool.ovsdb.values import Json, malformed
 
 _LARGEST = 16 * 2**20  # bytes in memory of the text of one value; a bridge's set of 100,000 ports is 5 MB
-_FULLEST = 400_000  # brackets and commas of one value, a brace counted four times, as each is an object of Python's; that set has 300,000
-_MANY = 2**20  # characters in which these are worth counting
-_CUT = 16  # characters before the end of the text in which a value that is cut looks wrong: \u00e, tru, 1.5e
+_FULLEST = 400_000  # brackets and commas of one value, a brace counted four times, for the Python object it becomes; that set has 300,000
+_MANY = 2**20  # characters from which on these are counted
+_CUT = 16  # characters before the end of the text in which a truncated value looks invalid: \u00e, tru, 1.5e
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CLOSES = {"{": "}", "[": "]", '"': '"'}
 _RESULT_BEGINS = ('},{"rows":', '},{"uuid":', '},{"count":', "},{}")
@@ -27,11 +27,11 @@ _Reading = Generator[None, None, Any]  # yields when it needs more text
 
 
 class Broken(Exception):
-    """It is no JSON-RPC; the text says what it is."""
+    """The data is not JSON-RPC; the text says what it is."""
 
 
 class ReplyReader:
-    """Feed it, and take messages until there is None.
+    """An incremental parser: ``feed`` it data, then ``take`` messages until None.
 
     ``operations`` are those of the transaction whose result is awaited, ``tables`` the tables and their columns of the ``monitor_cond``.
     """
@@ -47,19 +47,19 @@ class ReplyReader:
         self._message = self._read_message()
 
     def feed(self, data: bytes) -> None:
-        """Raises Broken when a value is larger than any that is meant."""
+        """Add data. Raises Broken when a value is larger than any valid one."""
         self.fed += len(data)
         try:
             self._text = self._text[self._at :] + self._decode(data)
         except UnicodeDecodeError as error:
-            raise Broken("no UTF-8") from error
+            raise Broken("data that is not UTF-8") from error
         self._at = 0
         self._has_plain_rows = self._has_plain_results = True
         if sys.getsizeof(self._text) > _LARGEST or (len(self._text) > _MANY and self._fullness() > _FULLEST):
-            raise Broken("absurd JSON")
+            raise Broken("JSON that is too large or nested too deeply")
 
     def take(self) -> dict | None:
-        """The next message, None when it is not complete. Raises Broken, and Unreachable for rows that are not those asked for."""
+        """The next message, None while it is incomplete. Raises Broken, and Unreachable for rows that were not requested."""
         try:
             next(self._message)
         except StopIteration as done:
@@ -73,11 +73,11 @@ class ReplyReader:
 
     def _read_message(self) -> _Reading:
         if (yield from self._peek()) != "{":
-            raise Broken("no JSON-RPC" if self._text[self._at] in '["-0123456789' else "no JSON")
+            raise Broken("JSON that is not JSON-RPC" if self._text[self._at] in '["-0123456789' else "data that is not JSON")
         return (yield from self._object(_OF_MESSAGE, lambda key: self._results() if key == "result" else self._value()))
 
     def _results(self) -> _Reading:
-        """What a message has as its result: of a transaction, a list of results; of a ``monitor_cond``, an object of tables."""
+        """The result of a message: for a transaction a list of results, for a ``monitor_cond`` an object of tables."""
         if self.tables and (yield from self._peek()) == "{":
             return (yield from self._object(tuple(self.tables), self._table))
         if not self.operations or (yield from self._peek()) != "[":
@@ -90,11 +90,11 @@ class ReplyReader:
         return results
 
     def _plain_results(self, index: int) -> list[Json]:
-        """All results that the text has, checked, but for the last; none when they are written in another way than ovsdb-server's."""
+        """All complete results in the text but the last, checked; none when they are not formatted as ovsdb-server does."""
         end = max(self._text.rfind(begin, self._at) for begin in _RESULT_BEGINS) + 1 if self._has_plain_results else 0
         results = self._plain("[]", end)
         self._has_plain_results = bool(results)  # else the rest of this text is read result by result
-        alike: dict[tuple[str, ...], list[Json]] = {}  # a check of many rows takes little more than that of one
+        alike: dict[tuple[str, ...], list[Json]] = {}  # checking many rows takes little longer than checking one
         for operation, result in zip(self.operations[index:], results, strict=False):
             rows = result.get("rows") if type(result) is dict else None
             if operation.get("op") != "select" or "columns" not in operation or type(rows) is not list:
@@ -109,11 +109,11 @@ class ReplyReader:
 
     @staticmethod
     def _check(select: dict, new: list[Json], rows: list[Json], seen: set[str]) -> None:
-        """Hold new rows of a select, and the number of all, against what was asked."""
+        """Check the new rows of a select, and the total number, against the request."""
         if new and "columns" in select:
             columns.check(select["table"], select["columns"], new, seen)
         if len(rows) > 1 and any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())):
-            raise malformed("several rows where one can be")
+            raise malformed("several rows where at most one is possible")
 
     def _result(self, index: int) -> _Reading:
         if (yield from self._peek()) != "{":
@@ -123,7 +123,7 @@ class ReplyReader:
         return (yield from self._object(_OF_RESULT, lambda key: rows(operation) if key == "rows" else self._value()))
 
     def _rows(self, select: dict) -> _Reading:
-        """The rows of a select, each piece of them checked before the next is read."""
+        """The rows of a select, each chunk checked before the next is read."""
         if (yield from self._peek()) != "[":
             return (yield from self._value())
         rows: list[Json] = []
@@ -135,23 +135,23 @@ class ReplyReader:
         return rows
 
     def _table(self, name: str) -> _Reading:
-        """The rows of a table by UUID, without the columns that hold their defaults; each piece of them checked before the next is read."""
+        """The rows of a table by UUID, defaults filled in; each chunk is checked before the next is read."""
         if name not in self.tables or (yield from self._peek()) != "{":
-            raise malformed("a table that was not asked for")
+            raise malformed("a table that was not requested")
         rows: dict[str, dict[str, Json]] = {}
         while (yield from self._more("," if rows else "{", "}")):
             new = self._plain_rows("{}", "}}}", '}},"') or dict([(yield from self._member())])
             if not rows.keys().isdisjoint(new):
-                raise malformed("a row twice")
+                raise malformed("a duplicate row")
             if set(map(type, new.values())) != {dict} or set(map(tuple, new.values())) != {("initial",)}:
-                raise malformed("a row that differs from its initial state")
+                raise malformed("a row update other than the initial one")
             rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
         return rows
 
     def _plain_rows(self, brackets: str, last: str, between: str) -> Any:
-        """All rows that the text has of a table; none when they are written in another way than ovsdb-server's.
+        """All complete rows of a table in the text; none when they are not formatted as ovsdb-server does.
 
-        ``last`` is the end of the last row with the bracket that closes the table, ``between`` the end of a row with the begin of the next.
+        ``last`` is the end of the last row and the table's closing bracket, ``between`` the end of a row and the start of the next.
         """
         if not self._has_plain_rows:
             return []
@@ -161,16 +161,16 @@ class ReplyReader:
         return rows
 
     def _plain(self, brackets: str, end: int) -> Any:
-        """The text up to an end, between brackets; nothing when that is no JSON."""
+        """The text up to ``end``, parsed between brackets; empty when that is not JSON."""
         try:
             found = json.loads(f"{brackets[0]}{self._text[self._at : end]}{brackets[1]}") if end > self._at else []
-        except (ValueError, RecursionError):  # there are such ends in a string
+        except (ValueError, RecursionError):  # the end was within a string
             found = []
         self._at = end if found else self._at
         return found
 
     def _object(self, keys: Sequence[str], read: Callable[[str], _Reading]) -> _Reading:
-        """An object, of which only these keys are kept."""
+        """An object, with only these keys kept."""
         found: dict[str, Json] = {}
         opening = "{"
         while (yield from self._more(opening, "}")):
@@ -184,14 +184,14 @@ class ReplyReader:
         """A key of an object and its value, which ``read`` reads."""
         key = yield from self._value()
         if type(key) is not str or (yield from self._peek()) != ":":
-            raise Broken("no JSON")
+            raise Broken("data that is not JSON")
         self._at += 1
         return key, (yield from read(key) if read else self._value())
 
     def _more(self, opening: str, closing: str) -> _Reading:
-        """Whether an array or an object goes on, of which the opening bracket or the next comma is to come, or the closing bracket."""
+        """Whether an array or object has another item: reads its opening bracket or the next comma, or its closing bracket."""
         if (char := (yield from self._peek())) not in (opening, closing):
-            raise Broken("no JSON")
+            raise Broken("data that is not JSON")
         self._at += 1
         if opening == "," or char == closing:
             return char != closing
@@ -201,7 +201,7 @@ class ReplyReader:
         return False
 
     def _peek(self) -> _Reading:
-        """The next character that is no space."""
+        """The next character that is not white space."""
         while True:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text):
@@ -209,20 +209,20 @@ class ReplyReader:
             yield
 
     def _value(self) -> _Reading:
-        """A value of any kind. It is complete when something follows, which is so in every message."""
+        """A value of any kind. It is complete once another character follows, as in every message."""
         closing = _CLOSES.get((yield from self._peek()), "")
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 if len(self._text) - error.pos > _CUT and not error.msg.startswith("Unterminated string"):
-                    raise Broken("no JSON") from error
+                    raise Broken("data that is not JSON") from error
                 known = len(self._text) - self._at
                 yield
                 while self._text.find(closing, known) < 0:
                     yield
             except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
-                raise Broken("absurd JSON") from error
+                raise Broken("JSON that is too large or nested too deeply") from error
             else:
                 if end < len(self._text):
                     self._at = end

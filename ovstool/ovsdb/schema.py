@@ -1,13 +1,13 @@
-"""Hold a transaction against the server's own schema, with the types of the ovs package.
+"""Check a transaction against the server's own schema, with the types of the ovs package.
 
-So a column that this Open vSwitch does not have, or a value that it does not take, is a sentence and not a failed transaction.
-The ovs modules cost 12 ms to import and some 10 µs for each value, which only a dry run and a refused change pay.
+So a column that this Open vSwitch lacks, or a value that it does not accept, gives a clear message and not a failed transaction.
+The ovs modules take 12 ms to import and about 10 µs for each value, so only dry runs and refused changes use them.
 """
 
 from ovstool.errors import Refused, one_line
 from ovstool.ovsdb.values import Json, malformed
 
-# Columns that are written here and came after Open vSwitch 2.13, with the release; and which releases a version of the schema is of
+# Columns that ovstool writes and that are newer than Open vSwitch 2.13, with their release; and the releases of each schema version
 # (vswitchd/vswitch.ovsschema at each tag).
 _SINCE = {"Interface.ingress_policing_kpkts_rate": "2.16", "Interface.ingress_policing_kpkts_burst": "2.16"}
 _RELEASES = {
@@ -24,14 +24,14 @@ def columns(schema: Json, table: str) -> frozenset[str]:
 
 
 def check(schema: Json, operations: list[dict]) -> None:
-    """Raise Refused when an operation names a table or column that is not there, or a value it cannot hold."""
+    """Raise Refused when an operation has an unknown table or column, or a value of the wrong type."""
     from uuid import UUID
 
     from ovs.db import data, error
     from ovs.db import schema as ovs_schema
 
     tables: dict[str, ovs_schema.TableSchema] = {}
-    # What a named-uuid stands for is known to the server alone; here any UUID does, if it is another for each name.
+    # Only the server knows the UUID of a named-uuid; here any UUID will do, if each name has a different one.
     symbols = {op["uuid-name"]: UUID(int=index) for index, op in enumerate(operations) if "uuid-name" in op}
     for op in operations:
         name = op["table"]

@@ -1,4 +1,4 @@
-"""A transaction that is built from what was read, and commits only if all of that still holds.
+"""A transaction that is built from rows it has read, and commits only if none of them has changed.
 
 Each row that is read becomes a ``wait`` operation of timeout 0 (RFC 7047, section 5.2.6) in front of the writes, so two
 programs that change the same thing at once cannot mix their changes: the later one fails (``Stale``), and ``Switch.write`` builds it again.
@@ -18,9 +18,9 @@ Row = dict[str, Json]
 class Query(NamedTuple):
     """Rows of a table and the columns wanted of them; ``where`` holds conditions (RFC 7047, section 5.1), all of which must hold.
 
-    Without ``columns`` it asks which rows there are, or whether there is one.
-    ``unlisted``: also bridges that are not in Open_vSwitch.bridges, their ports and interfaces. The switch has none of them, but their
-    rows are in the database for as long as a Flow_Sample_Collector_Set refers to the bridge.
+    Without ``columns`` it asks only which rows exist.
+    ``unlisted``: also bridges that are not in Open_vSwitch.bridges, their ports and interfaces. They do not exist in the switch, but
+    their rows stay in the database for as long as a Flow_Sample_Collector_Set refers to the bridge.
     """
 
     table: str
@@ -30,14 +30,14 @@ class Query(NamedTuple):
 
 
 class Stale(Exception):
-    """What was read has changed since, so nothing was written."""
+    """A row has changed since it was read, so nothing was written."""
 
 
 class Transaction:
     """Reads now, writes at ``commit``.
 
-    ``thorough`` asks the builder to look for references in whole tables: it is set after the server has refused a
-    deletion because of a reference that the builder could not know of, and where no server is to be asked.
+    ``thorough`` makes the builder look for references in whole tables: it is set after the server has refused a
+    deletion because of a reference that the builder did not see, and for dry runs.
     """
 
     def __init__(self, client: Client, thorough: bool = False):
@@ -48,7 +48,7 @@ class Transaction:
         self._writes: list[dict] = []
 
     def read(self, query: Query) -> list[Row]:
-        """Read rows without holding them; ``hold`` what the change relies on."""
+        """Read rows without guarding them; ``hold`` the rows that the change relies on."""
         return self.read_all([query])[0]
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
@@ -56,13 +56,13 @@ class Transaction:
         return select(self._client, queries)
 
     def held(self, query: Query) -> list[Row]:
-        """Read rows, unlisted ones too, and hold them: the commit fails if by then the same query has another answer."""
+        """Read rows, unlisted ones too, and guard them: the commit fails if the same query then has a different result."""
         rows = self.read(query._replace(unlisted=True))
         self.hold(query, rows)
         return rows
 
     def hold(self, query: Query, rows: Iterable[Row]) -> None:
-        """Let the commit fail unless the query still gives these rows. A column that this OVS lacks holds by itself."""
+        """Make the commit fail unless the query still returns these rows. A column that this OVS lacks needs no guard."""
         rows = list(rows)
         columns = [c for c in query.columns if rows[0][c] is not None] if rows else ["_uuid"]
         held = [{column: row[column] for column in columns} for row in rows]
@@ -81,34 +81,34 @@ class Transaction:
         self._writes.append({"op": "update", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]], "row": row})
 
     def mutate(self, table: str, row_uuid: str, mutations: list[list]) -> None:
-        """Change a column by what is added or taken, so that its other members need neither be read nor sent."""
+        """Add members to a column or remove them, so that its other members need neither be read nor sent."""
         self._writes.append({"op": "mutate", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]], "mutations": mutations})
 
     def delete(self, table: str, row_uuid: str) -> None:
-        """Delete a row. If something still refers to it then, the server refuses the whole transaction."""
+        """Delete a row. If another row still refers to it, the server refuses the whole transaction."""
         self._writes.append({"op": "delete", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]]})
 
     def watch(self, query: Query) -> None:
-        """Look at these Interface rows once ovs-vswitchd has applied the change: it writes there what it could not do."""
+        """Check these Interface rows once ovs-vswitchd has applied the change: it reports its errors there."""
         self.interfaces.append(query)
 
     @property
     def writes(self) -> list[dict]:
-        """The operations that change something, without what is held."""
+        """The operations that change something, without the guards."""
         return self._writes
 
     def operations(self, wait: bool) -> list[dict]:
-        """All that would be sent; empty when there is nothing to change. ``wait`` adds the request for an answer in cur_cfg."""
+        """All operations to send; empty when nothing changes. ``wait`` adds the increment of next_cfg."""
         if not self._writes:
             return []
         return self._guards + self._writes + (_BUMP if wait else [])
 
     def commit(self, wait: bool) -> int | None:
-        """Send it. Returns the next_cfg that tells when ovs-vswitchd has applied it, with ``wait``, else None.
+        """Send it. With ``wait`` returns the next_cfg that cur_cfg reaches when ovs-vswitchd has applied it, else None.
 
-        Without writes it asks only whether what is held still holds: that was read in several steps, and there must have been
-        a moment at which there was nothing to change.
-        Raises Stale when something held has changed, OperationFailed when the server refused it for another reason.
+        Without writes it sends only the guards: the rows were read in several steps, and "nothing to change" must have been
+        true at one moment.
+        Raises Stale when a guarded row has changed, OperationFailed when the server refused it for another reason.
         """
         operations = self.operations(wait) or self._guards
         results = self._send(operations)
@@ -120,7 +120,7 @@ class Transaction:
         raise malformed("a switch without next_cfg")
 
     def require_held(self) -> None:
-        """Raise Stale when something held has changed; for an answer that is not to change anything, as an error is."""
+        """Raise Stale when a guarded row has changed; for results that write nothing, such as an error."""
         self._send(self._guards)
 
     def _send(self, operations: list[dict]) -> list:
@@ -134,7 +134,7 @@ class Transaction:
             raise
 
     def check(self, server_schema: Json) -> None:
-        """Hold the writes against the server's schema; raises Refused."""
+        """Check the writes against the server's schema; raises Refused."""
         schema.check(server_schema, self._writes)
 
 
@@ -149,9 +149,9 @@ _KEPT = Query("Flow_Sample_Collector_Set", [], ("bridge",))
 
 
 def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
-    """Read rows, all as of one moment; those of unlisted bridges only where the query wants them.
+    """Read rows from one consistent snapshot; those of unlisted bridges only where the query asks for them.
 
-    A column that this OVS does not have is None in every row, and a condition on one fits no row.
+    A column that this OVS does not have is None in every row, and a condition on one matches no row.
     Raises OperationFailed for a table that it does not have.
     """
     filtered = [not query.unlisted and query.table in _OF_BRIDGES for query in queries]
@@ -169,9 +169,9 @@ def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
 
 
 def tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
-    """Whole tables, the rows by UUID, all as of one moment; those of unlisted bridges are left out. ``columns`` by table; not ``_uuid``.
+    """Whole tables from one snapshot, rows by UUID, without those of unlisted bridges. ``columns`` are by table, without ``_uuid``.
 
-    Of many rows it takes half the time of ``select``. The rows share the lists of what is the default of a column.
+    For many rows it takes half the time of ``select``. The rows share the lists of the columns' default values.
     A column that this OVS does not have is None in every row. Raises OperationFailed for a table that it does not have.
     """
     found = _tables(client, {**columns, _KEPT.table: _KEPT.columns})
@@ -198,7 +198,7 @@ def _tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, d
 
 
 def _unlisted(client: Client, bridges: set[str]) -> set[str]:
-    """Those of the bridges that are not in Open_vSwitch.bridges, with their ports and interfaces: UUIDs."""
+    """The UUIDs of those of the bridges that are not in Open_vSwitch.bridges, and of their ports and interfaces."""
     [root] = _read(client, [Query("Open_vSwitch", [], ("bridges",))])
     found = bridges - {u for row in root for u in many(row["bridges"])}
     below = found
@@ -210,9 +210,9 @@ def _unlisted(client: Client, bridges: set[str]) -> set[str]:
 
 
 def _read(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
-    """Read rows, all as of one moment.
+    """Read rows from one consistent snapshot.
 
-    A column that this OVS does not have is None in every row, and a condition on one fits no row.
+    A column that this OVS does not have is None in every row, and a condition on one matches no row.
     Raises OperationFailed for a table that it does not have.
     """
     try:

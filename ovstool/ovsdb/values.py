@@ -1,7 +1,7 @@
 """OVSDB values (RFC 7047, section 5.1): JSON as it is on the wire, to and from Python. Pure.
 
-A set of one element may be written as the element alone, so a column is read by what it is meant to hold: ``one``, ``many``
-or ``mapping``. A UUID is a string in Python and ``["uuid", ...]`` on the wire; who writes one knows that it is one.
+A set of one element may be written as the element alone, so the caller says what a column holds: ``one``, ``many``
+or ``mapping``. A UUID is a string in Python and ``["uuid", ...]`` on the wire; writers use ``uuid`` or ``uuids``.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,18 +19,18 @@ def one(value: Json) -> Any:
     """The value of a column that holds at most one atom; None when it is empty, or when this OVS has no such column."""
     if type(value) is not list:
         if type(value) is dict:
-            raise malformed("an object where an atom belongs")
+            raise malformed("an object instead of an atom")
         return value
     if value == _EMPTY:
         return None
     atoms = many(value)
     if len(atoms) > 1:
-        raise malformed("several values where at most one can be")
+        raise malformed("several values where at most one is allowed")
     return atoms[0] if atoms else None
 
 
 def many(value: Json) -> list:
-    """The atoms of a set, as a list in the order in which the server wrote them."""
+    """The atoms of a set, as a list in the server's order."""
     if value is None or value == _EMPTY:
         return []
     if type(value) is list and len(value) == 2 and value[0] == "set" and type(value[1]) is list:
@@ -43,7 +43,7 @@ def mapping(value: Json) -> dict:
     if value is None:
         return {}
     if type(value) is not list or len(value) != 2 or value[0] != "map" or type(value[1]) is not list:
-        raise malformed("something else where a map belongs")
+        raise malformed("a value that should be a map")
     pairs = value[1]
     if not pairs:
         return {}
@@ -60,18 +60,18 @@ def mapping(value: Json) -> dict:
 
 
 def ofport(value: Json) -> int | None:
-    """The OpenFlow port number in Interface.ofport; None while there is none, and for a device that could not be opened, which has -1."""
+    """The OpenFlow port number in Interface.ofport; None before it is assigned, and for -1, a device that could not be opened."""
     number = one(value)
     return number if isinstance(number, int) and number > 0 else None
 
 
 def same(value: Json, other: Json) -> bool:
-    """Whether two values of a column mean the same; sets and maps have no order."""
+    """Whether two values of a column are equal; sets and maps have no order."""
     return _canonical(value) == _canonical(other)
 
 
 def without(pairs: dict, column: str, unset: Collection[tuple[str, str | None]]) -> dict:
-    """What is left of a map column when some keys of it are unset, or with the key None all."""
+    """The rest of a map column after unsetting some of its keys, or all of them with the key None."""
     return {} if (column, None) in unset else {key: value for key, value in pairs.items() if (column, key) not in unset}
 
 
@@ -86,18 +86,18 @@ def uuids(values: Iterable[str]) -> Json:
 
 
 def to_set(atoms: Iterable[Any]) -> Json:
-    """A set of atoms that are no UUIDs; an optional value is ``to_set([])`` or the value itself."""
+    """A set of atoms other than UUIDs; an optional value is ``to_set([])`` or the value itself."""
     return ["set", list(atoms)]
 
 
 def to_map(pairs: Mapping) -> Json:
-    """A map whose keys and values are no UUIDs."""
+    """A map without UUIDs among its keys and values."""
     return ["map", [[key, item] for key, item in pairs.items()]]
 
 
 def malformed(why: str) -> Unreachable:
-    """The error for an answer that no OVSDB server gives."""
-    return Unreachable("the database", f"the answer is not OVSDB: {why}")
+    """The error for a reply that violates RFC 7047."""
+    return Unreachable("the database", f"not a valid OVSDB reply: {why}")
 
 
 def _canonical(value: Json) -> dict | list:
@@ -113,4 +113,4 @@ def _atom(value: Json) -> Any:
         return value
     if type(value) is list and len(value) == 2 and value[0] in ("uuid", "named-uuid") and type(value[1]) is str:
         return value[1]
-    raise malformed("something else where an atom belongs")
+    raise malformed("a value that should be an atom")

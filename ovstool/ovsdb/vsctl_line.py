@@ -1,8 +1,8 @@
-"""A transaction as the line of ovs-vsctl(8) that does the same, in the words that a person would choose.
+"""A transaction as the equivalent ovs-vsctl(8) command line, written as a person would write it.
 
-Bridges and ports come and go by ``add-br``, ``add-port``, ``add-bond``, ``del-port`` and ``del-br``; of a row that stays, only what
-changes is told. What is held against the changes of others (``wait``, RFC 7047, section 5.2.6) has no counterpart and is left out, and so
-is ``next_cfg``, to which ovs-vsctl adds by itself.
+Bridges and ports are added and deleted with ``add-br``, ``add-port``, ``add-bond``, ``del-port`` and ``del-br``; for an existing row
+only the changes are listed. The guards against concurrent changes (``wait``, RFC 7047, section 5.2.6) have no counterpart and are left
+out, and so is ``next_cfg``, which ovs-vsctl increments itself.
 """
 
 import json
@@ -21,14 +21,17 @@ Words = list[str]
 
 _PLAIN = r"[A-Za-z0-9_./][A-Za-z0-9_./@%+-]*"  # a string that needs no quotes (ovsdb_token_is_delim of ovsdb-parser.c)
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_NAMED = ("Bridge", "Port", "Interface")  # tables whose rows ovs-vsctl knows by name
-_MEMBERS = {"bridges": ("Bridge", ("name", "ports")), "ports": ("Port", ("name", "fake_bridge"))}  # tables, and what is asked of what goes
+_NAMED = ("Bridge", "Port", "Interface")  # tables in which ovs-vsctl finds rows by name
+_MEMBERS = {
+    "bridges": ("Bridge", ("name", "ports")),
+    "ports": ("Port", ("name", "fake_bridge")),
+}  # the table of each column, and the columns to read of deleted members
 _EMPTY: tuple[Json, ...] = (["set", []], ["map", []])
 _VERBS = {"insert": "add", "delete": "remove"}  # of mutations (RFC 7047, section 5.1)
 
 
 def lines(txn: Transaction, wait: bool) -> list[CommandLine]:
-    """The line; none for a transaction that changes nothing. Reads how the rows that it writes to are before."""
+    """The command line; none for a transaction that changes nothing. Reads the current state of the rows that it writes to."""
     rows = _rows(txn)
     told = commands(txn.writes, rows)
     words = [word for command in told for word in ("--", *command)]
@@ -36,14 +39,14 @@ def lines(txn: Transaction, wait: bool) -> list[CommandLine]:
 
 
 def _about(told: Iterable[Words], rows: Mapping[str, Row]) -> str:
-    """Which bridges and ports the UUIDs are that stand where del-br and del-port cannot."""
+    """Which bridges and ports the UUIDs are, where del-br and del-port cannot be used."""
     gone = [(command[3], u) for command in told if command[0] == "remove" and command[3] in _MEMBERS for u in command[4:]]
     known = [f"{u} is {_MEMBERS[column][0].lower()} {quote(str(rows[u]['name']))}" for column, u in gone if u in rows]
-    return f"in the line that does the same, {', '.join(known)}" if known else ""
+    return f"in this command, {', '.join(known)}" if known else ""
 
 
 def _rows(txn: Transaction) -> dict[str, Row]:
-    """The rows that ``commands`` wants."""
+    """The rows that ``commands`` needs."""
     wanted = _wanted(txn.writes)
     shaping = [u for table, u in wanted if table == "QoS"]
     queries = [Query(table, [["_uuid", "==", uuid(u)]], tuple(columns), True) for (table, u), columns in wanted.items()]
@@ -57,9 +60,9 @@ def _rows(txn: Transaction) -> dict[str, Row]:
 
 
 def commands(writes: Sequence[dict], rows: Mapping[str, Row]) -> list[Words]:
-    """What ovs-vsctl is to do, each command as its words; ``rows`` are those that are written to or go, by UUID, as they are before.
+    """The ovs-vsctl commands, each as a list of words; ``rows`` are the updated or deleted rows by UUID, as they are before.
 
-    The ``name`` of a QoS is that of a port which has it before and after: ovs-vsctl finds it by that.
+    The ``name`` of a QoS is that of a port which has it before and after: ovs-vsctl finds the QoS by it.
     """
     told = _Told(writes, rows)
     for write in writes:
@@ -68,7 +71,7 @@ def commands(writes: Sequence[dict], rows: Mapping[str, Row]) -> list[Words]:
 
 
 def _wanted(writes: Iterable[dict]) -> dict[tuple[str, str], dict[str, None]]:
-    """Which columns of which rows, by table and UUID, decide how these writes are told."""
+    """The columns, by table and UUID, that are needed to express these writes as commands."""
     wanted: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for write in writes:
         table = write["table"]
@@ -82,12 +85,12 @@ def _wanted(writes: Iterable[dict]) -> dict[tuple[str, str], dict[str, None]]:
 
 
 def _target(write: dict) -> str:
-    """The UUID of the one row that a write is for."""
+    """The UUID of the row that a write changes."""
     return str(one(write["where"][0][2]))
 
 
 class _Told:
-    """What of a transaction is told so far: the ``commands``, and by their names in it the new rows that no command makes yet."""
+    """The ``commands`` of a transaction so far, and the new rows, by their uuid-name, that no command creates yet."""
 
     def __init__(self, writes: Sequence[dict], rows: Mapping[str, Row]):
         self.commands: list[Words] = []
@@ -97,7 +100,7 @@ class _Told:
         self._updated = {_target(write) for write in writes if write["op"] == "update"}
 
     def tell(self, write: dict) -> None:
-        """Tell one write; a new row is told where a row refers to it."""
+        """Add the commands for one write; a new row gets its command where another row refers to it."""
         table = write["table"]
         match write["op"]:
             case "delete":
@@ -110,12 +113,12 @@ class _Told:
                     self._change_members(table, _target(write), column, mutator, members)
 
     def creations(self) -> list[Words]:
-        """Commands for the new rows that no other command has made."""
-        new = sorted(self._new.items(), key=lambda item: item[1]["table"] == "Queue")  # a QoS before its queues, as in the manual
+        """Commands for the new rows that no other command has created."""
+        new = sorted(self._new.items(), key=lambda item: item[1]["table"] == "Queue")  # a QoS before its queues, as in ovs-vsctl(8)
         return [[f"--id={self._ids[name]}", "create", write["table"], *self._required(write["table"], write["row"])] for name, write in new]
 
     def _required(self, table: str, row: Row) -> Words:
-        """What ``create`` assigns, which takes one value at least."""
+        """The arguments of ``create``, which needs at least one value."""
         return self._new_values(table, row) or [f"{column}={self._value(value)}" for column, value in row.items()][:1]
 
     def _delete(self, table: str, u: str) -> None:
@@ -125,7 +128,7 @@ class _Told:
             self.commands.append(["destroy", table, u])
 
     def _change_members(self, table: str, u: str, column: str, mutator: str, members: Json) -> None:
-        """Tell of bridges or ports that come or go, by ovs-vsctl's own commands where these do the same."""
+        """Add or delete bridges or ports, with ovs-vsctl's own commands where these are equivalent."""
         record = self._record(table, u)
         rest = []
         for member in _atoms(members):
@@ -140,7 +143,7 @@ class _Told:
             self.commands.append([_VERBS[mutator], table, record, column, *rest])
 
     def _added_bridge(self, name: str) -> list[Words]:
-        """Commands that make a bridge with a local port as add-br does; none for another one."""
+        """Commands for a new bridge with a local port, as add-br creates it; none for any other bridge."""
         bridge = self._new[name]["row"]
         [port] = many(bridge["ports"])
         of_port = self._new[port]["row"]
@@ -152,7 +155,7 @@ class _Told:
         return [["add-br", bridge["name"]], *self._settings("Bridge", bridge["name"], _without(bridge, "name", "ports"))]
 
     def _added_port(self, bridge: str, name: str) -> list[Words]:
-        """Commands that make a port of one interface, which has its name, or a bond; none for another one."""
+        """Commands for a new port with one interface of the same name, or a bond; none for any other port."""
         port = self._new[name]["row"]
         members = {row["name"]: row for row in (self._new[member]["row"] for member in many(port["interfaces"]))}
         is_bond = len(members) > 1
@@ -169,10 +172,10 @@ class _Told:
         return told
 
     def _deleted_member(self, column: str, u: str) -> list[Words]:
-        """The command that deletes a bridge or port by its name, where it does the same; else none.
+        """The command that deletes a bridge or port by its name, where it is equivalent; else none.
 
-        del-port does not know the local port of a fake bridge. What is written to a row that del-br or del-port deletes is not sent: with
-        these a port would refer to its QoS until it is gone, and the QoS could not be deleted.
+        del-port cannot delete the local port of a fake bridge. ovs-vsctl does not send updates of a row that del-br or del-port deletes:
+        the port would refer to its QoS until it is deleted, and the QoS could not be deleted.
         """
         row = self._rows.get(u, {})
         is_updated = not self._updated.isdisjoint([u, *many(row.get("ports"))])
@@ -181,7 +184,7 @@ class _Told:
         return [["del-br" if column == "bridges" else "del-port", str(row["name"])]]
 
     def _settings(self, table: str, record: str, row: Row, before: Row | None = None) -> list[Words]:
-        """Commands that give new values to a row that has the values ``before``, or to a new one."""
+        """Commands that change a row from the values ``before``, or from the defaults if it is new."""
         before = defaults(table, row) if before is None else before
         changed = _changed(row, before)
         told = []
@@ -200,19 +203,19 @@ class _Told:
         return told
 
     def _new_targets(self, controllers: Json) -> list[str]:
-        """The targets of controllers that are all new, and have nothing but a target; else none."""
+        """The targets of controllers if all are new and have no other settings; else none."""
         names = many(controllers)
         if not all(name in self._new and self._new[name]["row"].keys() == {"target"} for name in names):
             return []
         return [self._forget(name)["target"] for name in names]
 
     def _new_values(self, table: str, row: Row) -> Words:
-        """Words that assign the values of a new row that are not those it has by itself."""
+        """Words that assign those values of a new row that differ from the defaults."""
         before = defaults(table, row)
         return self._assigned(_changed(row, before), before)
 
     def _assigned(self, changed: Row, before: Row) -> Words:
-        """Words that assign values, none of which is the one ``before``; in a map only those of keys that change."""
+        """Words that assign changed values; in a map only those of changed keys."""
         words = []
         for column, value in changed.items():
             was, now = _pairs(before.get(column)), _pairs(value)
@@ -238,19 +241,19 @@ class _Told:
         return _string(value) if isinstance(value, str) else json.dumps(value)
 
     def _record(self, table: str, u: str) -> str:
-        """How ovs-vsctl finds a row: by its name where that means nothing else to it."""
+        """How ovs-vsctl finds a row: by its name where that is unambiguous."""
         name = self._rows.get(u, {}).get("name")
         if table == "Open_vSwitch":
             return "."
         return name if isinstance(name, str) and _is_typable(name) else u
 
     def _forget(self, *names: str) -> Row:
-        """The last of these new rows, which a command makes; nothing else is to make them."""
+        """Mark new rows as created by a command; returns the last one."""
         return [self._new.pop(name)["row"] for name in names][-1]
 
 
 def _ids(writes: Sequence[dict]) -> dict[str, str]:
-    """What the line calls the new rows: queues by their number, others by their table."""
+    """The IDs of the new rows in the command line: queues by number, others by table."""
     ids: dict[str, str] = {}
     for write in writes:
         for number, queue in _pairs(write.get("row", {}).get("queues")).items():
@@ -269,12 +272,12 @@ def _changed(row: Row, before: Row) -> Row:
 
 
 def _is_typable(name: str) -> bool:
-    """Whether ovs-vsctl takes the name for a name wherever one can be, and a terminal shows it as it is."""
+    """Whether ovs-vsctl reads this as a name everywhere, and a terminal shows it unchanged."""
     return bool(name) and name.isprintable() and name != "--" and not name.startswith("@") and not re.fullmatch(_UUID, name)
 
 
 def _string(text: str) -> str:
-    """A string, in quotes where ovs-vsctl would read something else (JSON's, RFC 7159); all of it can be shown on a terminal."""
+    """A string for ovs-vsctl, in JSON quotes (RFC 7159) where needed, and safe to show on a terminal."""
     if re.fullmatch(_PLAIN, text):
         return text
     return "".join(c if c.isprintable() else _code_units(c) for c in json.dumps(text, ensure_ascii=False))
@@ -285,12 +288,12 @@ def _code_units(c: str) -> str:
 
 
 def _atoms(value: Json) -> list[Json]:
-    """The atoms of a set as they are on the wire, references too."""
+    """The atoms of a set in wire format, references too."""
     return value[1] if isinstance(value, list) and value[0] == "set" else [value]
 
 
 def _pairs(value: Json) -> dict[Any, Json]:
-    """The pairs of a map, with references as they are on the wire; none of what is no map."""
+    """The pairs of a map, with references in wire format; empty for any other value."""
     return dict(value[1]) if isinstance(value, list) and value[0] == "map" else {}
 
 

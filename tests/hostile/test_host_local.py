@@ -77,7 +77,7 @@ def test_output_without_end(script):
     )
     done = peak.run([sys.executable, "-c", code, *shell(script)], os.environ, S)
     said, grown_mib = done.stdout.splitlines()
-    assert said == "sh: wrote more than 32 MiB, and was ended"
+    assert said == "sh: wrote more than 32 MiB and was killed"
     assert int(grown_mib) < 64
 
 

@@ -199,7 +199,7 @@ def test_tables_that_no_switch_has(result, space):
     reader = ReplyReader()
     reader.tables = {"Bridge": ("name", "ports")}
     reader.feed(json.dumps({"id": 1, "result": result}, separators=(f"{space},", f"{space}:{space}")).encode())
-    with pytest.raises(Unreachable, match="the answer is not OVSDB"):
+    with pytest.raises(Unreachable, match="not a valid OVSDB reply"):
         reader.take()
 
 

@@ -144,10 +144,10 @@ def test_few_descriptors(home):
 @pytest.mark.parametrize(
     ("size", "why"),
     [
-        (0, "an answer of an impossible size"),
-        (1, "no list of keys"),
-        (2**18, "no list of keys"),
-        (2**18 + 1, "an answer of an impossible size"),
+        (0, "it sent an answer of an invalid size"),
+        (1, "it sent no list of keys"),
+        (2**18, "it sent no list of keys"),
+        (2**18 + 1, "it sent an answer of an invalid size"),
     ],
 )
 def test_the_size_of_an_answer(tmp_path, size, why):

@@ -577,7 +577,7 @@ def test_host_keys(fleet):
     before = known.read_text()
     try:
         done = fleet.ovstool("-H unknown,leaf01 bridge list -f json")
-        assert done.code == SOME_FAILED and hosts_of(done) == ["leaf01"] and "host key is not known" in done.stderr
+        assert done.code == SOME_FAILED and hosts_of(done) == ["leaf01"] and "host key is unknown" in done.stderr
         assert fleet.ovstool("-H unknown bridge list").code == UNREACHABLE and known.read_text() == before
         for _ in range(2):
             assert fleet.ovstool("-H unknown --accept-new-host-key bridge list -f value -c bridge").stdout == "br0\n"

@@ -153,7 +153,7 @@ def test_what_the_uuids_of_bridges_and_ports_are(database):
         for mode in ("-n", ""):
             _, line, err = database.run(f"{command} --as-ovs {mode}")
             row = re.search(rf"{removed} (\S+)$", line if mode else err, re.MULTILINE)[1]
-            assert f"ovstool: note: in the line that does the same, {row} is {what}\n" in err
+            assert f"ovstool: note: in this command, {row} is {what}\n" in err
     database.put(PORTS)
     assert "note: in the line" not in database.run("bridge del br0 --as-ovs")[2]
 

@@ -326,7 +326,9 @@ def test_del_of_a_fake_bridge_with_what_its_ports_have(database):
     database.put({"br0": {"ports": ports, "mirrors": mirrors}})
     code, printed, said = database.run("bridge del v8")
     assert (code, printed) == (0, "v8: deleted\n")
-    steered = "bridge br0: its management socket does not answer (No such file or directory); any flows that steer into queues of v8, p8 remain"
+    steered = (
+        "bridge br0: its management socket does not answer (No such file or directory); any flows that steer into queues of v8, p8 remain"
+    )
     assert said.replace("of p8, v8", "of v8, p8").splitlines() == [
         f"ovstool: note: {steered}",
         "ovstool: note: mirror m mirrors nothing from now on: v8 was its output port",

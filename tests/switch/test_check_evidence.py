@@ -194,7 +194,9 @@ def test_a_bridge_with_very_many_ways_to_queues(switch, tmp_path):
         with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked, ThreadPoolExecutor() as pool:
             found = queue_flows.QueueFlowQuery(asked, pool, ["br0"]).of("br0")
             assert [found is not None, len(found.named["7"]) if found else 256 * 512] == [known, 256 * 512]
-            said = "bridge br0: too many paths from flows through queues to ports (more than 262144); which flows lead to queues is not known"
+            said = (
+                "bridge br0: too many paths from flows through queues to ports (more than 262144); which flows lead to queues is not known"
+            )
             assert asked.notes == ([] if known else [said])
 
 

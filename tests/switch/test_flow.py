@@ -296,8 +296,8 @@ def test_an_error_in_a_file_installs_nothing(switch, unmoved):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "holds no flow"),
-        (b"\n# nothing\n\n", "holds no flow"),
+        (b"", "contains no flows"),
+        (b"\n# nothing\n\n", "contains no flows"),
         (b"actions=drop\nip actions=\xff\n", ":2: not UTF-8"),
         (b"actions=drop\nip actions=\0\n", ":2: contains a NUL"),
         (b"table=1 actions=drop\ndelete table=2\n", ":2: delete is not a flow to add"),
@@ -319,8 +319,8 @@ def test_bad_usage(switch, unmoved):
     assert "either flows or a file" in unmoved("flow add br0", 2)
     assert "either flows or a file" in unmoved("flow add br0 ip,actions=drop --file x", 2)
     assert "delete is not a flow" in unmoved(["flow", "add", "br0", "delete ip"], 2)
-    assert "not one flow" in unmoved(["flow", "add", "br0", "ip actions=drop\nip actions=normal"], 2)
-    assert "not one flow" in unmoved(["flow", "add", "br0", ""], 2)
+    assert "not exactly one flow" in unmoved(["flow", "add", "br0", "ip actions=drop\nip actions=normal"], 2)
+    assert "not exactly one flow" in unmoved(["flow", "add", "br0", ""], 2)
     assert "flow nonsense: must specify an action" in unmoved(["flow", "add", "br0", "ip actions=drop", "nonsense"], 2)
     assert "foo" in unmoved("flow list br0 foo=1", 2)
     assert "unknown port" in unmoved("flow list br0 in_port=eth99", 2)
@@ -551,7 +551,7 @@ def test_what_came_with_a_later_open_vswitch(ovstool, refused, flow, what, since
 
 def test_two_flows_of_one_match_are_not_one_command(refused):
     one, other = "priority=1,ip actions=drop", "ip,priority=1,cookie=0x5 actions=output:1"
-    assert "has the same match as another one" in refused(["flow", "add", "br0", one, other], 2)
+    assert "has the same match as another flow" in refused(["flow", "add", "br0", one, other], 2)
 
 
 def test_a_trace_knows_ports_with_the_names_of_actions(switch, ovstool):

@@ -229,9 +229,9 @@ def test_two_tunnels_that_are_one(forwarding, ours):
 def test_types_that_are_not_there(forwarding, ours):
     result = ours("port add br0 g1 --type gree --remote-ip 192.0.2.7")
     assert (result.code, result.stdout) == (REFUSED, "")
-    assert result.stderr.startswith("ovstool: port g1: this Open vSwitch does not support type gree; it supports ") and result.stderr.endswith(
-        "; try: --type gre\n"
-    )
+    assert result.stderr.startswith(
+        "ovstool: port g1: this Open vSwitch does not support type gree; it supports "
+    ) and result.stderr.endswith("; try: --type gre\n")
     types = re.findall(r"[\w-]+", forwarding.vsctl("get Open_vSwitch . iface_types"))
     assert ", ".join(sorted(types)) in result.stderr
     assert ours("port set eth1 --type dpdkk").code == REFUSED

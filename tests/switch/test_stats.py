@@ -458,7 +458,9 @@ def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovs
     result = ovstool("stats --rate --interval 0.1 -f json")
     assert [row["port"] for row in result.json if row["rx_bps"] is None] == ["p0", "p1"] and not any(row["reset"] for row in result.json)
     assert [row["port"] for row in result.json if row["rx_bps"] == 0] == ["br0", "eth1", "eth2", "br1"]
-    assert result.stderr.count("\n") == 1 and result.stderr.startswith("ovstool: note: p0, p1: null, because ovs-vswitchd updates the counters")
+    assert result.stderr.count("\n") == 1 and result.stderr.startswith(
+        "ovstool: note: p0, p1: null, because ovs-vswitchd updates the counters"
+    )
     bursts = ovstool("stats --bridge br1 --bursts --for 0.6 --interval 0.6 -f json")
     assert {row["port"]: row["windows"] for row in bursts.json} == {"br1": 1, "p1": 0} and "p1: null" in bursts.stderr
     recording = patched.box.directory / "r.csv"

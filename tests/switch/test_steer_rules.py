@@ -288,9 +288,7 @@ def test_flows_that_lead_to_queues_that_are_gone(steered):
         NORMAL, *(steering(*words).replace(", ", ",") for words in (("tcp,in_port=eth2",), ("udp", 2), ("arp", 7, 1, "eth3"), ("ip", 9, 1, "gone"))),
     )  # fmt: skip
     steered.shape("eth3", 1)
-    what = (
-        "a flow leads to a queue that is not there: a flow steers {} into queue {}, which no longer exists; try: ovstool qos unsteer {} --queue {}"
-    )
+    what = "a flow leads to a queue that is not there: a flow steers {} into queue {}, which no longer exists; try: ovstool qos unsteer {} --queue {}"
     code, printed, said = steered.run("qos set eth1 --max-rate 1gbit --queue 2")
     lost = what.format("tcp,in_port=eth2", 1, "eth1", 1)
     assert (code, printed, [line for line in said.splitlines() if "leads" in line]) == (

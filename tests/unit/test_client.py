@@ -100,7 +100,7 @@ def test_an_error_of_the_server_is_its_refusal(error):
 
 @pytest.mark.parametrize("error", ['"unknown database"', '{"error":"unknown database"}', '{"details":"unknown database"}'])
 def test_another_database_is_no_switch(error):
-    with pytest.raises(Unreachable, match="no database Open_vSwitch"):
+    with pytest.raises(Unreachable, match="no Open_vSwitch database"):
         call(b'{"id":1,"result":null,"error":' + error.encode() + b"}")
 
 
@@ -132,7 +132,7 @@ def test_a_client_that_failed_stays_closed():
 
 # What a server answers to one select: its result, perhaps that of the commit, and then what nobody asked for.
 PLAIN, SPACED = {"separators": (",", ":")}, {"indent": 1}
-MORE = "the database: the answer is not OVSDB: more results than operations"
+MORE = "the database: not a valid OVSDB reply: more results than operations"
 
 
 @pytest.mark.parametrize("how", [PLAIN, SPACED])

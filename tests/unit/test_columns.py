@@ -19,7 +19,7 @@ U1, U2 = ["uuid", str(UUID(int=1))], ["uuid", str(UUID(int=2))]
 def said(call, *words) -> str:
     with pytest.raises(Unreachable) as failure:
         call(*words)
-    return str(failure.value).removeprefix("the database: the answer is not OVSDB: ")
+    return str(failure.value).removeprefix("the database: not a valid OVSDB reply: ")
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,7 @@ def test_what_a_column_holds(column, good, bad):
     columns.check("Port", [column], [{column: value} for value in good], None)
     for value in bad:
         for values in ([value], [value, *good], [*good, value]):
-            assert (
-                said(columns.check, "Port", [column], [{column: each} for each in values], None) == f"Port.{column} has an impossible value"
-            )
+            assert said(columns.check, "Port", [column], [{column: each} for each in values], None) == f"Port.{column} has an invalid value"
 
 
 def test_every_column_is_one_of_open_vswitch():
@@ -64,22 +62,22 @@ def test_rows_have_the_columns_that_were_asked_for():
     columns.check("Port", asked, [right, {"tag": 5, "name": "q"}], None)
     for row in ({"name": "p"}, right | {"qos": U1}, {"name": "p", "qos": U1}, {}, [], None, "name"):
         for rows in ([row], [right, row], [row, right]):
-            assert said(columns.check, "Port", asked, rows, None) == "a row without the columns asked for"
+            assert said(columns.check, "Port", asked, rows, None) == "a row without the requested columns"
 
 
 def test_a_row_comes_once():
     seen: set[str] = set()
     columns.check("Port", ["_uuid", "name"], [{"_uuid": U1, "name": "p"}], seen)
     assert seen == {U1[1]}
-    assert said(columns.check, "Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U1}], seen) == "a row twice"
-    assert said(columns.check, "Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U2}], set()) == "a row twice"
+    assert said(columns.check, "Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U1}], seen) == "a duplicate row"
+    assert said(columns.check, "Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U2}], set()) == "a duplicate row"
     columns.check("Port", ["_uuid"], [{"_uuid": U2}, {"_uuid": U2}], None)
     columns.check("Port", ["name"], [{"name": "p"}, {"name": "p"}], set())
 
 
 def test_the_column_of_that_name_in_another_table():
     columns.check("Controller", ["type"], [{"type": ["set", []]}, {"type": "primary"}], None)
-    assert said(columns.check, "Interface", ["type"], [{"type": ["set", []]}], None) == "Interface.type has an impossible value"
+    assert said(columns.check, "Interface", ["type"], [{"type": ["set", []]}], None) == "Interface.type has an invalid value"
 
 
 def test_what_a_column_of_a_new_row_holds():
@@ -107,8 +105,8 @@ def test_rows_that_leave_out_what_is_usual():
         {U1[1]: {}, "": {}},
     ):
         assert said(columns.filled_in, "Interface", asked, wrong) == "a row without a UUID or columns"
-    assert said(columns.filled_in, "Interface", asked, {U1[1]: {}, U2[1]: {"qos": U1}}) == "a row without the columns asked for"
-    assert said(columns.filled_in, "Interface", asked, {U1[1]: {"tag": 1}, U2[1]: {"tag": "x"}}) == "Interface.tag has an impossible value"
+    assert said(columns.filled_in, "Interface", asked, {U1[1]: {}, U2[1]: {"qos": U1}}) == "a row without the requested columns"
+    assert said(columns.filled_in, "Interface", asked, {U1[1]: {"tag": 1}, U2[1]: {"tag": "x"}}) == "Interface.tag has an invalid value"
 
 
 # --- replies
@@ -134,9 +132,9 @@ WAYS = [{"separators": (",", ":")}, {"separators": (", ", ": ")}]
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[]", "no JSON-RPC"), ('"x"', "no JSON-RPC"), ("-1", "no JSON-RPC"), ("0", "no JSON-RPC"), ("9", "no JSON-RPC"), ("x", "no JSON"), ("null", "no JSON"),
-        (b"\xff", "no UTF-8"), ('{"id":1]', "no JSON"), ('{"id" 1}', "no JSON"), ("{1:2}", "no JSON"), ('{"id":1,,}' + " " * 20, "no JSON"), ("{,}" + " " * 20, "no JSON"),
-        ('{"id":tru_             ', "no JSON"), ('{"id":' + "9" * 5000 + "}", "absurd JSON"), ('{"id":' + "[" * 5000 + "]" * 5000 + "}", "absurd JSON"),
+        ("[]", "JSON that is not JSON-RPC"), ('"x"', "JSON that is not JSON-RPC"), ("-1", "JSON that is not JSON-RPC"), ("0", "JSON that is not JSON-RPC"), ("9", "JSON that is not JSON-RPC"), ("x", "data that is not JSON"), ("null", "data that is not JSON"),
+        (b"\xff", "data that is not UTF-8"), ('{"id":1]', "data that is not JSON"), ('{"id" 1}', "data that is not JSON"), ("{1:2}", "data that is not JSON"), ('{"id":1,,}' + " " * 20, "data that is not JSON"), ("{,}" + " " * 20, "data that is not JSON"),
+        ('{"id":tru_             ', "data that is not JSON"), ('{"id":' + "9" * 5000 + "}", "JSON that is too large or nested too deeply"), ('{"id":' + "[" * 5000 + "]" * 5000 + "}", "JSON that is too large or nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_is_no_message(text, why):
@@ -160,7 +158,7 @@ def test_how_large_a_value_may_be():
 
     assert len(value('"' + "x" * (8 * 2**20) + '"')[0]["method"]) == 8 * 2**20
     for text in ('"' + "x" * (17 * 2**20), '"' + "中" * (9 * 2**20), "[" * 2**20 + "]", "[" + "{}," * 2**19, "[" + "1," * 2**19):
-        with pytest.raises(Broken, match="absurd JSON"):
+        with pytest.raises(Broken, match="JSON that is too large or nested too deeply"):
             value(text)
     few = ["x" * 100] * 12_000
     assert value(json.dumps(few))[0]["method"] == few
@@ -175,7 +173,7 @@ def test_how_many_values_a_value_may_have():
     begins('"x",' * 399_994)
     begins("1," * 450_000 + " " * (2**20 - 18 - 900_000))
     for text in ('"x",' * 399_995, "1," * 450_000 + " " * (2**20 - 17 - 900_000), " " * 2**20 + '{"' * 100_000):
-        with pytest.raises(Broken, match="absurd JSON"):
+        with pytest.raises(Broken, match="JSON that is too large or nested too deeply"):
             begins(text)
 
 
@@ -196,15 +194,17 @@ def test_what_an_operation_may_answer(how):
         [{"rows": [p, {"name": 1}]}, {}],
         [{"rows": [p]}, {"rows": [p, 7]}],
     ):
-        assert said(answer, *results) in ("a row without the columns asked for", "Port.name has an impossible value")
+        assert said(answer, *results) in ("a row without the requested columns", "Port.name has an invalid value")
     for where, column in (([["name", "==", "p"]], "name"), ([["_uuid", "==", U1]], "_uuid")):
         one = SELECT | {"where": [["tag", "==", 1], *where]}
         assert answer({"rows": [p]}, {"rows": [q]}, operations=[one, one]) == [{"rows": [p]}, {"rows": [q]}]
-        assert said(lambda one=one: answer({"rows": [p, q]}, {}, operations=[one, SELECT])) == "several rows where one can be", column
+        assert (
+            said(lambda one=one: answer({"rows": [p, q]}, {}, operations=[one, SELECT])) == "several rows where at most one is possible"
+        ), column
     assert answer({"rows": [p, q]}, {"rows": []}, operations=[SELECT | {"where": [["tag", "==", 1]]}, SELECT])[0] == {"rows": [p, q]}
     by_uuid = SELECT | {"columns": ["_uuid"]}
     twice = {"rows": [{"_uuid": U1}, {"_uuid": U1}]}
-    assert said(lambda: answer(twice, {}, operations=[by_uuid, SELECT])) == "a row twice"
+    assert said(lambda: answer(twice, {}, operations=[by_uuid, SELECT])) == "a duplicate row"
     assert answer({"rows": [{"_uuid": U1}]}, {"rows": [{"_uuid": U1}]}, operations=[by_uuid, by_uuid])[1] == {"rows": [{"_uuid": U1}]}
 
 
@@ -218,9 +218,9 @@ def test_what_whole_tables_may_answer(how):
     assert answer({"Port": {U1[1]: row, U2[1]: row}}) == {"Port": {U1[1]: filled, U2[1]: filled}}
     assert answer({"Port": {}}) == {"Port": {}} and answer({}) == {} and answer([1]) == [1] and answer(None) is None
     for wrong, why in (
-        ({"QoS": {}}, "a table that was not asked for"), ({"Port": []}, "a table that was not asked for"),
-        ({"Port": {U1[1]: {"initial": {}, "old": {}}}}, "a row that differs from its initial state"), ({"Port": {U1[1]: 7}}, "a row that differs from its initial state"),
-        ({"Port": {"u": {"initial": {}}}}, "a row without a UUID or columns"), ({"Port": {U1[1]: {"initial": {"tag": "x"}}}}, "Port.tag has an impossible value"),
+        ({"QoS": {}}, "a table that was not requested"), ({"Port": []}, "a table that was not requested"),
+        ({"Port": {U1[1]: {"initial": {}, "old": {}}}}, "a row update other than the initial one"), ({"Port": {U1[1]: 7}}, "a row update other than the initial one"),
+        ({"Port": {"u": {"initial": {}}}}, "a row without a UUID or columns"), ({"Port": {U1[1]: {"initial": {"tag": "x"}}}}, "Port.tag has an invalid value"),
     ):  # fmt: skip
         assert said(answer, wrong) == why
 
@@ -231,7 +231,7 @@ def test_a_row_of_a_table_comes_once_in_all():
     def told() -> list:
         return read('{"id":1,"result":{"Port":{', *(row + "," for row in rows), "}}}", tables={"Port": ("name",)})
 
-    assert said(told) == "a row twice"
+    assert said(told) == "a duplicate row"
 
 
 def test_rows_behind_a_result_of_another_kind_are_held_against_what_was_asked():
@@ -243,7 +243,7 @@ def test_rows_behind_a_result_of_another_kind_are_held_against_what_was_asked():
     reader.feed((message % (answers % '"p"')).encode())
     assert reader.take()["result"][1:] == [{"rows": [{"name": "p"}]}, {"rows": [{"odd": 1}]}, {"rows": [{"name": "q"}]}]
     reader.feed((message % (answers % "5")).encode())
-    with pytest.raises(Unreachable, match=r"Port\.name has an impossible value"):
+    with pytest.raises(Unreachable, match=r"Port\.name has an invalid value"):
         reader.take()
 
 

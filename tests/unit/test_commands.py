@@ -280,7 +280,7 @@ def test_a_file_of_flows_that_is_too_long(monkeypatch, flows):
     from ovstool.commands import flow
 
     monkeypatch.setattr(flow, "_MAX_FILE", 2**20)  # the real one takes seconds to read
-    assert flows(b"#" * 2**20) == "f: holds no flow" and flows(b"#" * (2**20 + 1)) == "f: larger than 1 MiB"
+    assert flows(b"#" * 2**20) == "f: contains no flows" and flows(b"#" * (2**20 + 1)) == "f: larger than 1 MiB"
 
 
 # --- the shell, with a script; typed lines are in tests/switch/test_shell.py

@@ -117,7 +117,7 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
         ("in_port=4294967039,actions=drop", "in_port=4294967039 does not fit: 0 to 65535, or a port's name"),
         ("tcp,tcp_flags=fin|syn|ns|[200]|[800],actions=drop", None),
         ("tcp,tcp_flags=fin|[1000],actions=drop", "tcp_flags=fin|[1000] does not fit: 0 to 4095"),
-        ("tun_erspan_hwid=0xf/0x1,actions=drop", "tun_erspan_hwid=0xf/0x1 has a mask that Open vSwitch replaces by the value: 0xf/0xf"),
+        ("tun_erspan_hwid=0xf/0x1,actions=drop", "tun_erspan_hwid=0xf/0x1 has a mask that Open vSwitch replaces with the value: 0xf/0xf"),
         ("tun_erspan_ver=2,tun_erspan_dir=0/0,tun_erspan_hwid=5/0x3f,actions=drop", None),
         ("actions=set_field:ANY->reg0,set_field:0/0->reg0", None),
         ("actions=set_field:5/0->reg0", "set_field:5/0->reg0 sets nothing: its mask is 0"),

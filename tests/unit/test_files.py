@@ -71,7 +71,7 @@ def test_a_pipe_without_an_end(tmp_path):
     os.mkfifo(path)
     both = os.open(path, os.O_RDWR)
     os.write(both, b"x")
-    with pytest.raises(TimeoutError, match="the program that writes it does not finish") as error:
+    with pytest.raises(TimeoutError, match="the program writing to it did not finish") as error:
         files.read_pipe(str(path), 10, Deadline(0.2))
     os.close(both)
     assert error.value.filename == str(path)

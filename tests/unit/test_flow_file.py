@@ -31,7 +31,7 @@ def test_a_flow_as_a_line(dumped, line):
 def test_what_a_line_cannot_say():
     lines, lost = listed(f"{HEAD}weight=5, send_flow_rem 0x20 ip actions=drop", HEAD.replace("table=0", "table=254") + "actions=drop")
     assert lines == ["table=0,priority=32768,send_flow_rem,ip actions=drop"]
-    assert lost == {f"{word} of flows, which ovstool does not know" for word in ("weight=5", "0x20")} | {
+    assert lost == {f"{word} of flows, which ovstool does not support" for word in ("weight=5", "0x20")} | {
         "the flows of table 254, which are Open vSwitch's own"
     }
 

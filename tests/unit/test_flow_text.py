@@ -59,7 +59,7 @@ def test_what_is_not_a_flow_is_not_passed_over():
         with pytest.raises(Refused) as failure:
             list(text.flows(["OFPST_FLOW reply (OF1.5) (xid=0x2):", "", line]))
         assert failure.value.what == "ovs-ofctl"
-        assert failure.value.why.startswith("not a flow as this version of ovstool knows them: ")
+        assert failure.value.why.startswith("not a flow in a format that this version of ovstool supports: ")
 
 
 def test_tables_and_ports_that_have_names():
@@ -372,7 +372,7 @@ def test_the_names_of_ports_of_an_older_open_vswitch():
     for bridge, said in (("nosuch", DPIF_SHOW), ("br0", "  br0:\n"), ("br0", "")):
         with pytest.raises(Refused) as failure:
             trace.datapath_of(bridge, said)
-        assert str(failure.value) == f"dpif/show: does not tell of bridge {bridge}"
+        assert str(failure.value) == f"dpif/show: does not list bridge {bridge}"
     assert trace.port_names("br0", DPIF_SHOW, DPCTL_SHOW) == (
         "br0",
         {"br1": {"65534": "br1"}, "a b": {"65534": "a b", "9": "vx 1"}, "br0": {"65534": "br0", "1": "eth1"}},
@@ -486,7 +486,7 @@ def test_a_trace_of_a_packet_that_meets_nothing():
     assert (empty.flow, empty.final_flow, empty.megaflow, empty.datapath_actions, empty.lines) == ("", "", "", "drop", [])
     with pytest.raises(Refused) as error:
         trace.parse("hello")
-    assert str(error.value) == "ofproto/trace: its answer is not a trace: hello"
+    assert str(error.value) == "ofproto/trace: its output is not a trace: hello"
 
 
 def test_the_tunnel_is_the_port_that_is_output_to_before_it_is_said():

@@ -198,7 +198,7 @@ def test_a_group_reached_in_two_ways_is_no_circle(write):
 @pytest.mark.parametrize(
     ("item", "says"),
     [
-        ("10", 'int; try: quotes: "10"'),
+        ("10", 'int, not as text; try: quotes: "10"'),
         ("on", "bool"),
         ("1e+3", "hosts:3"),
         ("017", "int"),
@@ -210,9 +210,9 @@ def test_a_group_reached_in_two_ways_is_no_circle(write):
         ("!vault x", "!vault"),
         ("[h2]", "sequence"),
         ("{h2: h3}", "mapping"),
-        ("'h2,'", "a host's name is missing"),
-        ("'@'", "a group's name is missing"),
-        ("''", "a host's name is missing"),
+        ("'h2,'", "a host name is missing"),
+        ("'@'", "a group name is missing"),
+        ("''", "a host name is missing"),
         ("-oProxyCommand=x", "not of the form"),
         ("'h2; id'", "not of the form"),
         ("leaf[3-1]", "ends before it begins"),
@@ -229,15 +229,15 @@ def test_a_line_that_cannot_be_meant(write, item, says):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("groups:\n  a: [@b]\n", 2, 'quotes around what has @, [, ] or {, as in "@rack1"'),
+        ("groups:\n  a: [@b]\n", 2, 'quotes around a value with @, [, ] or {, as in "@rack1"'),
         ("groups:\n  a: [leaf[1-2]]\n", 2, "quotes"),
         ("groups:\n\ta: [h1]\n", 2, "spaces instead of tabs"),
         ("groups:\n  a: [h1\n", 3, "expected"),
         ("groups:\n  a: [h1]\n---\ngroups:\n", 3, "document"),
         ("groups:\n  a: [*b]\n", 2, "alias"),
         ("groups:\n  a: [h1]\n  a: [h2]\n", 3, "named twice"),
-        ("groups:\n  a: h1\n", 2, "a list of hosts is needed"),
-        ("groups:\n  a: {hosts: [h1]}\n", 2, "a list of hosts is needed"),
+        ("groups:\n  a: h1\n", 2, "expected a list of hosts"),
+        ("groups:\n  a: {hosts: [h1]}\n", 2, "expected a list of hosts"),
         ("groups:\n  - a\n", 2, "a mapping"),
         ("groups: {a: [h1]}\nall:\n  hosts:\n", 2, "only 'groups' is allowed"),
         ("groups:\n  10: [h1]\n", 2, "int"),
@@ -312,7 +312,7 @@ def test_the_default_file(tmp_path, monkeypatch):
     assert names("h1") == ["h1"]
     assert (
         refused("@a", None, NotFound)
-        == f"{tmp_path}/ovstool/inventory.yaml: there is no inventory in which to look for groups; try: --inventory FILE"
+        == f"{tmp_path}/ovstool/inventory.yaml: no such inventory, so groups cannot be looked up; try: --inventory FILE"
     )
     (tmp_path / "ovstool").mkdir()
     (tmp_path / "ovstool" / "inventory.yaml").write_text("groups: {a: [h1]}")
@@ -461,13 +461,13 @@ def test_ansibles_order_of_variables(write):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("[a]\nh1 user\n", 2, "not of the form of [a]; try: HOST VARIABLE=VALUE"),
+        ("[a]\nh1 user\n", 2, "not a valid line in [a]; try: HOST VARIABLE=VALUE"),
         ("[a]\nh1 ansible_user='x\n", 2, "No closing quotation"),
         ("[a:vars]\nansible_user\n", 2, "VARIABLE=VALUE"),
-        ("[a]\n[b:vars]\nansible_user=x\n", 2, "variables of a group that does not exist: b"),
-        ("[a:host]\nh1\n", 1, "no such kind of section: host"),
+        ("[a]\n[b:vars]\nansible_user=x\n", 2, "variables for a group that does not exist: b"),
+        ("[a:host]\nh1\n", 1, "unknown kind of section: host"),
         ("[b:children]\nh1 h2\n", 2, "the name of a group"),
-        ("[a b]\nh1\n", 1, "not of the form"),
+        ("[a b]\nh1\n", 1, "not a valid line"),
         ("[a]\nleaf[3:1]\n", 2, "ends before it begins"),
         ("[a]\nh1 ansible_host=-oProxyCommand=x\n", 2, "not of the form"),
         ("[a]\nh1 ansible_user={{x}}\n", 2, "a template, which only Ansible can fill in"),
@@ -487,7 +487,7 @@ def test_an_ini_line_that_cannot_be_meant(write, text, line, says):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("a:\n  host: {h1: }\n", 2, "host: not a part of group a; try: hosts, children or vars"),
+        ("a:\n  host: {h1: }\n", 2, "host: not valid in group a; try: hosts, children or vars"),
         ("a:\n  hosts: [h1]\n", 2, "a mapping"),
         ("a:\n  hosts: h1\n", 2, "a mapping"),
         ("a:\n  hosts:\n    10:\n", 3, "int"),

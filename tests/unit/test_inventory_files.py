@@ -51,7 +51,7 @@ def test_where_the_default_file_is(tmp_path, monkeypatch):
             inventory.hosts(["@a"], None, Deadline(60))
         return str(absent.value)
 
-    why = "there is no inventory in which to look for groups; try: --inventory FILE"
+    why = "no such inventory, so groups cannot be looked up; try: --inventory FILE"
     monkeypatch.setenv("HOME", "/home/of")
     for configuration, path in (("", "/home/of/.config"), ("relative", "/home/of/.config"), ("/etc/of", "/etc/of")):
         monkeypatch.setenv("XDG_CONFIG_HOME", configuration)
@@ -71,14 +71,14 @@ def test_without_a_home_there_is_no_default_file():
         "try: inventory.hosts(['@a'], None, Deadline(60))\nexcept Exception as error: print(type(error).__name__, error)"
     )
     done = subprocess.run([sys.executable, "-c", code], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
-    said = "the default inventory: there is no home directory in which to look for it; try: --inventory FILE"
+    said = "the default inventory: no home directory to look for it in; try: --inventory FILE"
     assert done.stdout == f"NotFound {said}\n"
 
 
 def test_a_pipe_that_does_not_end_ends_with_the_time(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     both = os.open(tmp_path / "pipe", os.O_RDWR)
-    with pytest.raises(TimedOut, match=r"^inventory .*: the program that writes it does not finish$"):
+    with pytest.raises(TimedOut, match=r"^inventory .*: the program writing to it did not finish$"):
         inventory.hosts(["@a"], str(tmp_path / "pipe"), Deadline(0.05))
     os.close(both)
 
@@ -104,7 +104,7 @@ def test_entries_are_counted_to_their_end():
     made.count(0)
     with pytest.raises(UsageError) as refused:
         made.count(1)
-    assert str(refused.value) == "FILE (read as YAML): more than 300000 entries, counting what aliases and ranges repeat"
+    assert str(refused.value) == "FILE (read as YAML): more than 300000 entries after aliases and ranges are expanded"
     with pytest.raises(TimedOut) as late:
         Inventory("FILE", "YAML", Deadline(0)).count(0)
     assert str(late.value) == "FILE (read as YAML): not read in time"
@@ -129,7 +129,7 @@ def test_yaml_in_yaml_to_its_end(hosts):
 
 
 def test_hosts_in_all_are_as_many_as_of_one_word(hosts):
-    assert hosts("[a]\nh1\nh2\nh3\n", "x[1-9998] x1 @a") == "@a: more than 10000 hosts in all"
+    assert hosts("[a]\nh1\nh2\nh3\n", "x[1-9998] x1 @a") == "@a: more than 10000 hosts in total"
 
 
 # --- words and errors
@@ -151,26 +151,26 @@ def test_groups_that_may_have_been_meant(hosts, groups, word, hint):
 
 def test_errors_with_their_whole_words(hosts):
     own, ansible, ini = "(read as ovstool's own YAML)", "(read as Ansible YAML)", "(read as Ansible INI)"
-    items = 'a list of hosts is needed; try: [leaf01, "leaf[02-32]", "@rack2"]'
+    items = 'expected a list of hosts; try: [leaf01, "leaf[02-32]", "@rack2"]'
     for text, said in (
-        ("groups:\n a: [*b]\n", "FILE:2 (read as YAML): found undefined alias; try: quotes around what has @, [, ] or {, as in \"@rack1\""),
+        ("groups:\n a: [*b]\n", "FILE:2 (read as YAML): found undefined alias; try: quotes around a value with @, [, ] or {, as in \"@rack1\""),
         ("groups:\n\ta: [h1]\n", "FILE:2 (read as YAML): found character that cannot start any token; try: spaces instead of tabs"),
         ("plugin: x\n", f"FILE:1 {ansible}: plugin: settings of a plugin, which only Ansible can run; try: ansible-inventory -i FILE --list --yaml"),
-        ("groups: {a: &a [*a]}", f"FILE:1 {own}: a name is needed, and this is a sequence"),
+        ("groups: {a: &a [*a]}", f"FILE:1 {own}: expected a name, found a sequence"),
         ("groups: {a: &a {<<: *a}}", f"FILE:1 {own}: {items}"),
         ("a: &a {children: {b: *a}}", f"FILE {ansible}: an alias contains itself"),
         ("groups:\n a:\n  b: c\n", f"FILE:3 {own}: {items}"),
-        ("groups:\n a:\n - 10\n", f'FILE:3 {own}: 10: YAML reads this not as text but as int; try: quotes: "10"'),
-        ("groups:\n - a\n", f"FILE:2 {own}: a mapping (KEY: VALUE) is needed here"),
-        ("a:\n b: {h1: }\n", f"FILE:2 {ansible}: b: not a part of group a; try: hosts, children or vars"),
+        ("groups:\n a:\n - 10\n", f'FILE:3 {own}: 10: YAML reads this as int, not as text; try: quotes: "10"'),
+        ("groups:\n - a\n", f"FILE:2 {own}: expected a mapping (KEY: VALUE)"),
+        ("a:\n b: {h1: }\n", f"FILE:2 {ansible}: b: not valid in group a; try: hosts, children or vars"),
         ("[a]\nh1 'x\n", f"FILE:2 {ini}: No closing quotation"),
-        ("[a:x]\n", f"FILE:1 {ini}: no such kind of section: x; try: [a], [a:children] or [a:vars]"),
-        ("[a]\nh1 x\n", f'FILE:2 {ini}: "h1 x": not of the form of [a]; try: HOST VARIABLE=VALUE...'),
-        ("[a:children]\nb x\n", f'FILE:2 {ini}: "b x": not of the form of [a:children]; try: the name of a group'),
-        ("[a:vars]\nx\n", f"FILE:2 {ini}: x: not of the form of [a:vars]; try: VARIABLE=VALUE"),
-        ("[a:vars]\n\nansible_user=x\n", f"FILE:1 {ini}: variables of a group that does not exist: a"),
+        ("[a:x]\n", f"FILE:1 {ini}: unknown kind of section: x; try: [a], [a:children] or [a:vars]"),
+        ("[a]\nh1 x\n", f'FILE:2 {ini}: "h1 x": not a valid line in [a]; try: HOST VARIABLE=VALUE...'),
+        ("[a:children]\nb x\n", f'FILE:2 {ini}: "b x": not a valid line in [a:children]; try: the name of a group'),
+        ("[a:vars]\nx\n", f"FILE:2 {ini}: x: not a valid line in [a:vars]; try: VARIABLE=VALUE"),
+        ("[a:vars]\n\nansible_user=x\n", f"FILE:1 {ini}: variables for a group that does not exist: a"),
         ("[a]\nh1 x='" + "y" * 4089 + "'\n", {"h1": "h1"}),
-        ("[a]\nh1 x='" + "y" * 4090 + "'\n", f"FILE:2 {ini}: a line with quotes of more than 4,096 characters"),
+        ("[a]\nh1 x='" + "y" * 4090 + "'\n", f"FILE:2 {ini}: a line with quotes is longer than 4,096 characters"),
         ("[a]\nh1 x=" + "y" * 5000 + "\n", {"h1": "h1"}),
     ):  # fmt: skip
         assert hosts(text, "@a") == said, text

@@ -216,9 +216,9 @@ COMPARE = "compare the fingerprint, then ssh me@H1 once, or --accept-new-host-ke
         (AT, [], None),
         ([], USUAL, None),
         ([entry(THEIRS, "f:3"), *AT], [], None),
-        ([], [], f"me@h1: its host key is not known: {SHOWN}; try: {COMPARE}"),
-        ([], [entry(THEIRS, "f:2")], f"me@h1: its host key is not known: {SHOWN}; try: {COMPARE}"),
-        ([entry(KEY, "f:1", "@cert-authority")], [], f"me@h1: its host key is not known: {SHOWN}; try: {COMPARE}"),
+        ([], [], f"me@h1: its host key is unknown: {SHOWN}; try: {COMPARE}"),
+        ([], [entry(THEIRS, "f:2")], f"me@h1: its host key is unknown: {SHOWN}; try: {COMPARE}"),
+        ([entry(KEY, "f:1", "@cert-authority")], [], f"me@h1: its host key is unknown: {SHOWN}; try: {COMPARE}"),
         ([entry(KEY, "f:1", "@revoked"), *AT], [], f"me@h1: its host key is revoked in f:1 ({SHOWN}); do not trust this host"),
         ([*AT, entry(KEY, "f:9", "@revoked")], [], f"me@h1: its host key is revoked in f:9 ({SHOWN}); do not trust this host"),
         ([], [*USUAL, entry(KEY, "f:8", "@revoked")], f"me@h1: its host key is revoked in f:8 ({SHOWN}); do not trust this host"),
@@ -227,7 +227,7 @@ COMPARE = "compare the fingerprint, then ssh me@H1 once, or --accept-new-host-ke
             [entry(b"", "f:1", "@revoked"), entry(THEIRS, "f:3"), entry(THEIRS, "f:4")],
             USUAL,
             f"me@h1: its host key is not the one in f:3; it is now {SHOWN}, and somebody may be intercepting the connection; "
-            "try: ask who runs the host, and only if the key is right: ssh-keygen -R '[h1]:2222'",
+            "try: ask whoever runs the host, and only if the new key is right: ssh-keygen -R '[h1]:2222'",
         ),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_key_is_held_against_those_that_are_known(hop, entries, at_usual_port,
         check(False)
         check(True)
         return
-    for accept in [False] if "not known" in said else [False, True]:
+    for accept in [False] if "is unknown" in said else [False, True]:
         with pytest.raises(Unreachable) as refused:
             check(accept)
         assert str(refused.value) == said
@@ -257,7 +257,7 @@ def test_a_new_key_that_is_accepted_is_written_down(tmp_path, hop, caplog):
     assert (tmp_path / "one").read_text().splitlines()[1].startswith("|1|")
     accept("UserKnownHostsFile none")
     assert caplog.messages == [
-        f"me@h1: new host key {SHOWN}, now in {where}" for where in (f"{tmp_path}/one", f"{tmp_path}/one", "no file")
+        f"me@h1: new host key {SHOWN}, {where}" for where in (f"saved in {tmp_path}/one", f"saved in {tmp_path}/one", "not saved")
     ]
     with pytest.raises(Unreachable) as refused:
         accept(f"UserKnownHostsFile {tmp_path}/no/such/file")

@@ -107,7 +107,7 @@ def test_a_message_has_the_names_of_ports():
     [
         (",".join(["ip"] * 256), None), (",".join(["ip"] * 257), "has more than 256 words or 32768 characters"),
         (f'in_port="{"x" * 32758}"', None), (f'in_port="{"x" * 32759}"', "has more than 256 words or 32768 characters"),
-        ("ip,ip", None), ("out_group=1,out_group=2", "says out_group twice, of which ovs-ofctl uses the last"), ("action=drop", "unknown keyword action"),
+        ("ip,ip", None), ("out_group=1,out_group=2", "has out_group twice, and ovs-ofctl uses the last one"), ("action=drop", "unknown keyword action"),
         ("actions=drop", "unknown keyword actions"), ("n_bytes=5", "n_bytes=5 does not match on anything, and ovs-ofctl ignores it"),
         ("no_readonly_table", "no_readonly_table does not match on anything, and ovs-ofctl ignores it"),
         ("allow_hidden_fields", "allow_hidden_fields does not match on anything, and ovs-ofctl ignores it"), ("out_port=1", None), ("out_group=5", None),
@@ -115,7 +115,7 @@ def test_a_message_has_the_names_of_ports():
         ("out_port=4294967295", "out_port=4294967295 does not match on anything, and ovs-ofctl ignores it"), ("cookie=5/1", None),
         ("out_group=04294967295", "out_group=04294967295 does not match on anything, and ovs-ofctl ignores it"), ("cookie=5", None),
         ("cookie=5/-0", "cookie=5/-0 does not match on anything, and ovs-ofctl ignores it"), ("table=254", None), ("reg0=255", None),
-        ("table=0255", "table=0255 is not a table, and ovs-ofctl takes it for all tables"), ('in_port="#"', None), ("ip,x#=5", "# starts a comment"),
+        ("table=0255", "table=0255 is not a table, and ovs-ofctl reads it as all tables"), ('in_port="#"', None), ("ip,x#=5", "# starts a comment"),
         ("dl_vlan=4096", "dl_vlan=4096 does not fit: 0 to 4095, or 0xffff for packets without a VLAN"), ("dl_vlan=4095", None),
     ],
 )  # fmt: skip

@@ -11,8 +11,8 @@ MEANINGS = {  # of the errors of ofp-errors.h that a flow meets
     "OFPBAC_BAD_OUT_GROUP": "there is no such group", "OFPBAC_BAD_OUT_PORT": "there is no such port", "OFPBAC_BAD_QUEUE": "there is no such queue",
     "OFPBAC_MATCH_INCONSISTENT": "an action does not fit the match", "OFPBAC_TOO_MANY": "it has too many actions",
     "OFPBIC_BAD_TABLE_ID": "it goes to a table that does not exist or comes before its own",
-    "OFPBMC_BAD_PREREQ": "a field needs another one that the match lacks", "OFPBRC_BAD_TABLE_ID": "there is no such table",
-    "OFPBRC_EPERM": "the switch does not permit it", "OFPFMFC_BAD_COMMAND": "the switch does not know the command",
+    "OFPBMC_BAD_PREREQ": "a field needs another field that the match does not have", "OFPBRC_BAD_TABLE_ID": "there is no such table",
+    "OFPBRC_EPERM": "the switch does not permit it", "OFPFMFC_BAD_COMMAND": "the switch does not support the command",
     "OFPFMFC_EPERM": "the switch does not permit it", "OFPFMFC_BAD_TABLE_ID": "there is no such table",
     "OFPFMFC_OVERLAP": "it overlaps another flow of the same priority", "OFPFMFC_TABLE_FULL": "the table is full",
     "OFPMMFC_INVALID_METER": "there is no such meter", "OFPMMFC_UNKNOWN_METER": "there is no such meter",
@@ -209,8 +209,8 @@ def test_flows_that_were_given(lines, file, kept):
 @pytest.mark.parametrize(
     ("lines", "file", "why"),
     [
-        ([], None, "flow: holds no flow"), (["#", ""], "f", "f: holds no flow"), ([""], None, 'flow "": not one flow'),
-        (["ip,actions=drop\nip,actions=drop"], None, 'flow "ip,actions=drop\\nip,actions=drop": not one flow'), (["# x"], None, 'flow "# x": not one flow'),
+        ([], None, "flow: contains no flows"), (["#", ""], "f", "f: contains no flows"), ([""], None, 'flow "": not exactly one flow'),
+        (["ip,actions=drop\nip,actions=drop"], None, 'flow "ip,actions=drop\\nip,actions=drop": not exactly one flow'), (["# x"], None, 'flow "# x": not exactly one flow'),
         *(([f"{word} ip"], "f", f"f:1: {word} is not a flow to add; try: ovstool flow del, or ovs-ofctl add-flows")
           for word in ("a", "ad", "modify", "modify_strict", "delete", "delete_strict", "d", "mod", "delete_s")),
         (["ip", 'in_port="a#",dl_vlan=5000,actions=drop'], "f", "f:2: dl_vlan=5000 does not fit: 0 to 4095, or 0xffff for packets without a VLAN"),
@@ -233,7 +233,7 @@ def test_two_flows_with_one_match():
     for word in ("cookie=5", "idle_timeout=5", "hard_timeout=5", "importance=5", "send_flow_rem", "no_byte_counts"):
         with pytest.raises(UsageError) as error:
             GivenFlows([*different, f"{word},tcp,actions=NORMAL"]).require_different()
-        shown = f"flow {word},tcp,actions=NORMAL: has the same match as another one, tcp,actions=drop; try: one of them"
+        shown = f"flow {word},tcp,actions=NORMAL: has the same match as another flow, tcp,actions=drop; try: only one of them"
         assert str(error.value) == shown
 
 

@@ -111,7 +111,7 @@ def test_errors_of_requests(version):
 def test_versions_that_do_not_fit_are_told_in_the_words_of_open_vswitch():
     words = "We support versions 0x02, 0x03, you support versions 0x01, 0x04, 0x05, 0x06, no common versions."
     assert messages.explained(6, body(HELLO_FAILED)) == words
-    assert messages.explained(6, bytes(4)) == "the versions do not fit"
+    assert messages.explained(6, bytes(4)) == "no OpenFlow version in common"
     assert messages.explained(6, bytes(4) + b"x" * 200) == "x" * 200
     assert messages.explained(6, bytes(4) + b"x" * 201) == "x" * 200 + "..."
 
@@ -689,7 +689,7 @@ def test_what_is_asked_is_logged(caplog):
 @pytest.mark.parametrize(
     "said, error",
     [
-        (counted_port(1), "this is not an OpenFlow switch: it sent something before its hello"),
+        (counted_port(1), "this is not an OpenFlow switch: it sent another message before its hello"),
         (b"\x06\0\0\7\0\0\0\1", "this is not an OpenFlow switch: it sent a message shorter than its header"),
         (b"\x06\0\0\x09\0\0\0\1\0", "this is not an OpenFlow switch: it sent a truncated hello"),
         (HELLOS[6] + counted_port(1, version=5), "this is not an OpenFlow switch: it sent a message of another OpenFlow version"),

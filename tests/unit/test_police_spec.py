@@ -54,7 +54,10 @@ def test_what_is_asked_becomes_columns(asked, columns):
         ((None, None, 10**9, 4_294_968_000), ("4294968000", "policing is in thousands of packets, at most 4294967000", None)),
         ((1_000, 268_000, None, None), ("--burst", "is more than the rate allows in 274 s, the most that tc can hold", "267kbit")),
         ((_MBIT, 267_579_000, None, None), ("--burst", "is more than the rate allows in 274 s, the most that tc can hold", "267.578mbit")),
-        ((None, None, 1_000, 275_000), ("--packet-burst", "is more than the packet rate allows in 274 s, the most that tc can hold", "274000")),
+        (
+            (None, None, 1_000, 275_000),
+            ("--packet-burst", "is more than the packet rate allows in 274 s, the most that tc can hold", "274000"),
+        ),
     ],
 )
 def test_what_the_columns_cannot_hold_is_refused(asked, error):

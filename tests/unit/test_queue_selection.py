@@ -91,5 +91,5 @@ def test_ways_from_groups_to_groups_have_an_end(monkeypatch):
     chain = "".join(f" group_id={n},type=all,bucket=actions=group:{n + 1}\n" for n in (1, 2)) + " group_id=3,type=all,bucket=actions=drop\n"
     assert of_groups(chain) == {}  # 3 + 2 + 1
     monkeypatch.setattr(queue_selection, "_MOST_STEPS", 5)
-    with pytest.raises(Refused, match=r"^ovs-ofctl: more than 5 ways from groups to groups$"):
+    with pytest.raises(Refused, match=r"^ovs-ofctl: more than 5 links between groups$"):
         of_groups(chain)

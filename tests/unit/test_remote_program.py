@@ -246,9 +246,9 @@ def test_why_a_command_ran_nothing(channel, user, sudo, out, err, status, said):
 @pytest.mark.parametrize(
     ("word", "as_root", "err", "said"),
     [
-        ("absent", False, "", "x: no such socket; is ovsdb-server running?; try: --db unix:PATH, a path there"),
+        ("absent", False, "", "x: no such socket; is ovsdb-server running?; try: --db unix:PATH with the path on that host"),
         ("other", False, "", "x: connection refused: not a socket"),
-        ("none", False, "", "x: the remote host needs socat, nc with -U, or python3; try: one of them, or AllowStreamLocalForwarding in its sshd_config"),
+        ("none", False, "", "x: the remote host needs socat, nc with -U, or python3; try: installing one of them, or AllowStreamLocalForwarding in its sshd_config"),
         (None, True, "", "h1: its login shell does not run programs (exit status 1); try: ssh HOST true, which must work"),
         (None, False, "", "h1: its login shell does not run programs (exit status 1), and its SSH server does not forward Unix sockets; "
                           "try: AllowStreamLocalForwarding yes in its sshd_config"),

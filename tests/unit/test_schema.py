@@ -27,7 +27,7 @@ def test_columns():
     "broken", [None, [], "x", 1, {}, {"tables": None}, {"tables": []}, {"tables": {"Port": 1}}, {"tables": {"Port": {}}}]
 )
 def test_columns_of_what_is_no_schema(broken):
-    with pytest.raises(Unreachable, match="the answer is not OVSDB: a schema without columns"):
+    with pytest.raises(Unreachable, match="not a valid OVSDB reply: a schema without columns"):
         schema.columns(broken, "Port")
 
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_schema_is_told_in_few_words():
     "table", [{"columns": {}, "maxRows": 0}, {"columns": {"name": {"type": "nosuch"}}}, {"columns": {"_x y": {"type": "string"}}}, {}]
 )
 def test_a_schema_that_cannot_be_read(table):
-    with pytest.raises(Unreachable, match="the answer is not OVSDB: a schema that cannot be read"):
+    with pytest.raises(Unreachable, match="not a valid OVSDB reply: a schema that cannot be read"):
         schema.check({"tables": {"Port": table}}, [update("Port", name="x")])
 
 

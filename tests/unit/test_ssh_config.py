@@ -77,13 +77,13 @@ def test_a_line_and_its_words(tmp_path, text, keyword, rest, words):
 
 def test_lines_that_cannot_be_understood(said):
     for text, error in (
-        ("\n???\n", "CONFIG:2: ??? cannot be understood"),
-        ("User\n", "CONFIG:1: User cannot be understood"),
-        ("Us_er one\n", 'CONFIG:1: "Us_er one" cannot be understood'),
-        ("User=\n", "CONFIG:1: User= cannot be understood"),
+        ("\n???\n", "CONFIG:2: ??? is not a KEYWORD VALUE line"),
+        ("User\n", "CONFIG:1: User is not a KEYWORD VALUE line"),
+        ("Us_er one\n", 'CONFIG:1: "Us_er one" is not a KEYWORD VALUE line'),
+        ("User=\n", "CONFIG:1: User= is not a KEYWORD VALUE line"),
         ("User 'one\n", 'CONFIG:1: "User \'one" has an unclosed quote'),
         ('User one "\n', 'CONFIG:1: "User one \\"" has an unclosed quote'),
-        ("User #\nConnectTimeout #\n", "CONFIG:2: a word is missing"),
+        ("User #\nConnectTimeout #\n", "CONFIG:2: an argument is missing"),
     ):
         assert said(text) == error
 
@@ -253,15 +253,15 @@ def test_match_final_is_read_again_with_the_name_that_was_found(settings):
 
 def test_errors_of_options_with_their_whole_words(home, settings, said):
     for text, error in (
-        ("Port 0", "ssh_config of h1: Port 0 is not from 1 to 65535"),
-        ("Port 65536", "ssh_config of h1: Port 65536 is not from 1 to 65535"),
+        ("Port 0", "ssh_config of h1: Port 0 is not between 1 and 65535"),
+        ("Port 65536", "ssh_config of h1: Port 65536 is not between 1 and 65535"),
         ("HostName %p", "ssh_config of h1: %p is not supported, in %p"),
         ("HostName %", "ssh_config of h1: % is not supported, in %"),
         ("IdentityFile /%q", "ssh_config of h1: %q is not supported, in /%q"),
         ("User a;b\nProxyCommand nc %r", 'a;b: has a character that is not allowed in "nc %r"'),
         ("User -l\nProxyCommand nc %r", '-l: has a character that is not allowed in "nc %r"'),
-        ("Match host", "CONFIG:1: a word is missing"),
-        ("User me\nMatch all user", "CONFIG:2: a word is missing"),
+        ("Match host", "CONFIG:1: an argument is missing"),
+        ("User me\nMatch all user", "CONFIG:2: an argument is missing"),
         ("Match tagged x", "ssh_config of h1: Match tagged is not supported"),
         ("Match exec 'sleep 9", 'CONFIG:1: "Match exec \'sleep 9" has an unclosed quote'),
     ):
@@ -270,7 +270,7 @@ def test_errors_of_options_with_their_whole_words(home, settings, said):
     (home / ".ssh/config").write_text("Match exec 'sleep 9'\nPort 1\n")
     with pytest.raises(TimedOut) as late:
         config.lookup("h1", None, None, Deadline(0.1))
-    assert str(late.value) == 'ssh_config of h1: Match exec "sleep 9" did not end in time'
+    assert str(late.value) == 'ssh_config of h1: Match exec "sleep 9" did not finish in time'
     with pytest.raises(TimedOut) as late:
         config.lookup("h1", None, None, Deadline(0))
     assert str(late.value) == f"{home}/.ssh/config: not read in time"
@@ -352,9 +352,9 @@ def test_a_way_without_an_end(settings):
             route(settings(text), Deadline(60))
         return str(refused.value)
 
-    assert said("Host h1\nProxyJump h2\nHost h2\nProxyJump h1\n") == "h1: ProxyJump leads in a circle"
-    assert said("".join(f"Host h{n}\nProxyJump h{n + 1}\n" for n in range(1, 11))) == "h9: ProxyJump leads in a circle"
-    assert said(f"Host h1\nProxyJump {','.join(f'g{n}' for n in range(9))}\n") == "h1: ProxyJump leads through more than 8 hosts"
+    assert said("Host h1\nProxyJump h2\nHost h2\nProxyJump h1\n") == "h1: ProxyJump is a loop"
+    assert said("".join(f"Host h{n}\nProxyJump h{n + 1}\n" for n in range(1, 11))) == "h9: ProxyJump is a loop"
+    assert said(f"Host h1\nProxyJump {','.join(f'g{n}' for n in range(9))}\n") == "h1: ProxyJump goes through more than 8 hosts"
     assert said("ProxyJump -oX\n").startswith("-oX: not of the form [USER@]HOST[:PORT]")
 
 

@@ -137,7 +137,7 @@ def test_keys_with_a_passphrase(files, tmp_path, typed, caplog):
     lost, kept = tmp_path / "id_lost", tmp_path / "id_kept"
     error = refused(Door("publickey"), hop(lost, other))
     assert error.why == "login as ann refused (id_other, id_lost has a passphrase)"
-    assert error.hint == "ssh-add, as there is no terminal to ask for the passphrase"
+    assert error.hint == "ssh-add, because there is no terminal to ask for the passphrase on"
     answers += ["a", "b", "c", "kept"]
     with reached(Door("publickey")) as transport, caplog.at_level(logging.INFO, "ovstool"):
         login.Login(transport, hop(lost, kept)).run()
@@ -150,7 +150,7 @@ def test_no_key_at_all():
     error = refused(Door("publickey"), hop())
     assert (error.what, error.why, error.hint) == ("host gate", "login as ann refused (no key was found)", "ssh-copy-id -p 2222 ann@gate")
     error = refused(Door("hostbased,gssapi", "hostbased,gssapi"), hop())
-    assert (error.why, error.hint) == ("login as ann refused; the server accepts hostbased, gssapi", "on a terminal")
+    assert (error.why, error.hint) == ("login as ann refused; the server accepts hostbased, gssapi", "again, on a terminal")
     error = refused(Door("x", "x" * 300), hop())
     assert error.why == f"login as ann refused; the server accepts {'x' * 200}"
 
@@ -172,7 +172,7 @@ def test_a_password_is_asked_for_three_times(typed):
     assert asked == ["ann@gate.example's password: "] * 3 and door.tried == ["none", "password", "password", "password"]
     answers += ["wrong"] * 4
     error = refused(Door("password"), hop())
-    assert len(answers) == 1 and (error.why, error.hint) == ("login as ann refused; the server accepts password", "on a terminal")
+    assert len(answers) == 1 and (error.why, error.hint) == ("login as ann refused; the server accepts password", "again, on a terminal")
 
 
 def test_nobody_is_asked_where_that_is_not_wanted(typed):
@@ -252,7 +252,7 @@ def test_a_server_that_does_not_answer_to_the_login():
         with pytest.raises(TimedOut) as caught:
             login.Login(transport, hop(timeout_s=0.3)).run()
         door.end.set()
-    assert (caught.value.what, caught.value.why) == ("host gate", "the SSH server does not answer the login")
+    assert (caught.value.what, caught.value.why) == ("host gate", "the SSH server did not answer the login request")
 
 
 class Leaving(Door):
@@ -332,6 +332,6 @@ def test_what_broke_a_connection():
         assert transport.what_broke() == transport.what_broke(EOFError()) == ""
         assert transport.what_broke(OSError("x" * 300)) == "x" * 200
         assert transport.what_broke(paramiko.SSHException("a\nb")) == "a\\nb"
-        assert transport.what_broke(ValueError("inside")) == "it sent something that cannot be understood (ValueError)"
+        assert transport.what_broke(ValueError("inside")) == "it sent a malformed message (ValueError)"
         assert str(transport.lost("host gate", OSError("gone"))) == "host gate: connection lost: gone"
         assert str(transport.lost("host gate")) == "host gate: connection lost: closed by the server"

@@ -232,7 +232,7 @@ def test_tokens_are_those_of_ssh(home, more):
 def test_a_port_that_cannot_be(home, port):
     (home / ".ssh/config").write_text(f'Port "{port}"\n')
     if port:
-        with pytest.raises(UsageError, match=r"Port \S+ is not from 1 to 65535"):
+        with pytest.raises(UsageError, match=r"Port \S+ is not between 1 and 65535"):
             looked_up("h1")
     else:
         assert looked_up("h1").port == 22
@@ -249,7 +249,7 @@ def test_a_chain_of_files_and_a_heap_of_keys(home):
     (home / ".ssh/config").write_text("".join(f"IdentityFile /k{number}\n" for number in range(100)))
     assert len(looked_up("h1").identity_files) == 100
     (home / ".ssh/config").write_text("".join(f"IdentityFile /k{number}\n" for number in range(101)))
-    with pytest.raises(UsageError, match="more than 100 times identityfile"):
+    with pytest.raises(UsageError, match="identityfile is given more than 100 times"):
         looked_up("h1")
 
 

@@ -36,7 +36,7 @@ def test_what_comes_is_handed_out_in_pieces(wire):
     far.sendall(b"h")
     far.shutdown(socket.SHUT_WR)
     assert [near.recv(5), near.recv(5)] == [b"h", b""]
-    with pytest.raises(paramiko.SSHException, match="it sent a packet of an impossible size"):
+    with pytest.raises(paramiko.SSHException, match="it sent a packet of an invalid size"):
         near.recv(LONGEST_PACKET + 1)
 
 

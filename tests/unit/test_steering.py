@@ -84,7 +84,7 @@ def test_the_priority_is_just_above_what_forwards(rows, priority):
     assert to_steer(*rows).priority() == priority
 
 
-NO_FLOW = "no flow forwards all of it, and what meets no flow is dropped"
+NO_FLOW = "no flow forwards all of it, and traffic that matches no flow is dropped"
 HINT = "set_queue:1 in the flow that forwards this"
 
 
@@ -94,20 +94,20 @@ HINT = "set_queue:1 in the flow that forwards this"
         ([], Refused, NO_FLOW, HINT),
         ([row("udp"), row("tcp,tp_dst=80", 9)], Refused, NO_FLOW, HINT),
         ([steered("tcp", 2)], Refused, NO_FLOW, HINT),
-        ([row("", 4, "drop"), row("", 3)], Refused, "all of it is dropped (priority=4 actions=drop)", None),
-        ([row("", 65535)], Refused, "no priority is above that of the flow which forwards it (priority=65535 actions=NORMAL)", HINT),
+        ([row("", 4, "drop"), row("", 3)], Refused, "all of this traffic is dropped (priority=4 actions=drop)", None),
+        ([row("", 65535)], Refused, "no priority is higher than that of the flow that forwards it (priority=65535 actions=NORMAL)", HINT),
         ([row("", 4), row("tcp", 9)], Conflict, "is the same as that of another flow (priority=9,tcp actions=NORMAL)", HINT),
         (
             [row("", 4), row("ip", 4, "output:2")],
             Refused,
-            "a flow that is not NORMAL decides where some of it goes (priority=4,ip actions=output:eth2)",
+            "a flow other than NORMAL decides where some of it goes (priority=4,ip actions=output:eth2)",
             HINT,
         ),
         (
             [row("", 4), row("tcp,tp_dst=80", 5, "drop")],
             Refused,
             "some of it is dropped by priority=5,tcp,tp_dst=80 actions=drop, and there is no priority between that and priority=4 actions=NORMAL",
-            "a priority above 5 for the flow that drops",
+            "a priority above 5 for the flow that drops it",
         ),
     ],
 )
@@ -130,14 +130,14 @@ def test_what_forwards_for_a_time_is_not_stood_in_for():
 )
 def test_flows_that_lead_on_to_others(actions):
     judged = to_steer(row(""), row("arp", 9, actions), queue=3)
-    why = f"it has flows that lead on to others (priority=9,arp actions={actions}), so no single flow decides where traffic goes"
+    why = f"it has flows that pass packets on to others (priority=9,arp actions={actions}), so no single flow decides where traffic goes"
     assert refusal(Refused, lambda: judged.require_one_table("br0")) == ("bridge br0", why, "set_queue:3 in the flow that forwards this")
 
 
 def test_flows_in_other_tables():
     to_steer(row(""), row("arp", 9, "drop")).require_one_table("br0")
     judged = to_steer(row(""), *(row("", table=table) for table in (12, 5, 5, *range(20, 40))))
-    why = "it has flows in the tables 0, 5, 12, 20, 21, 22, 23, 24, 25, 26, 27, so no single flow decides where traffic goes"
+    why = "it has flows in tables 0, 5, 12, 20, 21, 22, 23, 24, 25, 26, 27, so no single flow decides where traffic goes"
     assert refusal(Refused, lambda: judged.require_one_table("br0")) == ("bridge br0", why, HINT)
 
 
@@ -155,7 +155,7 @@ def test_what_is_no_rival(other):
 def test_a_rival(match):
     judged = to_steer(row(""), steered("arp", 2), steered(match, 2), ports={"2": "eth2"})
     shown = f"priority=1,{match} cookie={ETH1} actions=set_queue:2,NORMAL".replace("in_port=2", "in_port=eth2")
-    why = f"some of it is steered into queue 2, and two such flows have no order ({shown})"
+    why = f"some of it is steered into queue 2, and which of two such flows wins is undefined ({shown})"
     assert refusal(Conflict, judged.require_no_rival) == ('match "typed tcp"', why, "matches that do not overlap")
 
 

@@ -116,7 +116,7 @@ def test_a_commit_tells_what_to_wait_for():
     assert commit(False, True, [{}, {}]) is None
     assert commit(True, False, [{}]) is None and commit(True, False, [], hold=False) is None
     for last in ({}, rows(), {"rows": []}):
-        with pytest.raises(Unreachable, match="the answer is not OVSDB: a switch without next_cfg"):
+        with pytest.raises(Unreachable, match="not a valid OVSDB reply: a switch without next_cfg"):
             commit(True, True, [{}, {}, {}, last])
 
 
@@ -301,7 +301,7 @@ def test_what_a_verbose_command_says_it_asks(caplog):
     [
         (lambda client: client.get_schema(), [], "a schema without tables"),
         (lambda client: client.get_schema(), {"tables": []}, "a schema without tables"),
-        (lambda client: client.tables({"Port": ("name",)}), [], "tables that are no object"),
+        (lambda client: client.tables({"Port": ("name",)}), [], "tables that are not an object"),
         (lambda client: client.transact([{"op": "x"}, {"op": "x"}]), [{}], "a transaction without results"),
         (lambda client: client.transact([{"op": "x"}]), {}, "a transaction without results"),
         (lambda client: client.transact([{"op": "x"}]), [[]], "a result that is not an object"),
@@ -310,7 +310,7 @@ def test_what_a_verbose_command_says_it_asks(caplog):
 def test_answers_that_no_server_gives(call, answer, why):
     with server(answer) as (client, _), pytest.raises(Unreachable) as failure:
         call(client)
-    assert str(failure.value) == f"the database: the answer is not OVSDB: {why}"
+    assert str(failure.value) == f"the database: not a valid OVSDB reply: {why}"
 
 
 def test_changes_that_the_server_tells():
@@ -337,7 +337,7 @@ def test_changes_that_the_server_tells():
 
 def test_a_server_that_answers_what_it_was_not_asked_is_asked_no_more():
     with server([rows({"nosuch": 1})]) as (client, _):
-        with pytest.raises(Unreachable, match="a row without the columns asked for"):
+        with pytest.raises(Unreachable, match="a row without the requested columns"):
             select(client, [Query("QoS", [], ("type",))])
         with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
             client.get_schema()

@@ -95,15 +95,15 @@ def test_what_is_left_of_a_map():
 @pytest.mark.parametrize(
     ("read", "wire", "why"),
     [
-        (one, {"uuid": "u"}, "an object where an atom belongs"),
-        (one, ["set", [1, 2]], "several values where at most one can be"),
-        (many, ["set", [{}]], "something else where an atom belongs"),
-        (mapping, "a", "something else where a map belongs"),
-        (mapping, ["map", {}], "something else where a map belongs"),
+        (one, {"uuid": "u"}, "an object instead of an atom"),
+        (one, ["set", [1, 2]], "several values where at most one is allowed"),
+        (many, ["set", [{}]], "a value that should be an atom"),
+        (mapping, "a", "a value that should be a map"),
+        (mapping, ["map", {}], "a value that should be a map"),
         (mapping, ["map", [[1]]], "a map that is not a list of pairs"),
     ],
 )
 def test_what_is_said_of_a_value(read, wire, why):
     with pytest.raises(Unreachable) as unreachable:
         read(wire)
-    assert str(unreachable.value) == f"the database: the answer is not OVSDB: {why}"
+    assert str(unreachable.value) == f"the database: not a valid OVSDB reply: {why}"

@@ -1,4 +1,4 @@
-"""From what ``-H`` names to hosts, through the groups of an inventory."""
+"""From the values of ``-H`` to hosts, through the groups of an inventory."""
 
 import errno
 import os
@@ -21,9 +21,8 @@ _YAML_BEGINS = re.compile(r"---|%YAML|- |[{!&\"']|[^\s\[]+\s*:(?:\s|$)")
 def hosts(words: Sequence[str], inventory: str | None, deadline: Deadline) -> list[Target]:
     """The hosts that the values of ``-H`` name, in that order, each once.
 
-    ``inventory`` is a path, or None for the default file. It is read only when a group is named. Raises UsageError, and NotFound for a
-    group that does not exist or has no hosts; so the list is empty only when there are no words. TimedOut when it is a pipe that does
-    not end.
+    ``inventory`` is a path, or None for the default file. It is read only when a group is named. Raises UsageError, NotFound for a group
+    that does not exist or has no hosts (so the list is empty only if ``words`` is), TimedOut for a pipe that does not end.
     """
     file: Inventory | None = None
     found: dict[str, Target] = {}
@@ -41,16 +40,16 @@ def hosts(words: Sequence[str], inventory: str | None, deadline: Deadline) -> li
                 raise UsageError(quote(target.name), f"named twice, once as {other} and once as {target.address}")
             found.setdefault(target.address, target)
             if len(found) > address.MAX_HOSTS:
-                raise UsageError(quote(word.text), f"more than {address.MAX_HOSTS} hosts in all")
+                raise UsageError(quote(word.text), f"more than {address.MAX_HOSTS} hosts in total")
         if target is None:
             raise NotFound(quote(word.text), f"this group of {file} has no hosts")
     return list(found.values())
 
 
 def names(inventory: str | None, deadline: Deadline) -> list[str]:
-    """All that ``-H`` may name in an inventory: ``@GROUP`` for each group, and the hosts. Raises as ``hosts`` does.
+    """All groups (as ``@GROUP``) and hosts of an inventory, for completing ``-H``. Raises as ``hosts`` does.
 
-    A pipe is not read: what comes out of it once is for a command.
+    A pipe is not read: its content can be read once, and a command needs it.
     """
     if not os.path.isfile(_default() if inventory is None else inventory):
         return []
@@ -59,14 +58,14 @@ def names(inventory: str | None, deadline: Deadline) -> list[str]:
 
 
 def every(inventory: str | None, deadline: Deadline) -> list[Target]:
-    """All hosts of an inventory, each once, without those that cannot be reached as they are written. Raises as ``hosts`` does."""
+    """All hosts of an inventory, each once, without those that have no valid address. Raises as ``hosts`` does."""
     if inventory is None and not os.path.isfile(_default()):
         return []
     return list(dict.fromkeys(_read(inventory, deadline).every()))
 
 
 def _read(inventory: str | None, deadline: Deadline) -> "Inventory":
-    """The inventory in a file. Raises NotFound when there is none at the default place, UsageError, TimedOut."""
+    """Read an inventory file. Raises NotFound when the default file does not exist, UsageError, TimedOut."""
     path = _default() if inventory is None else inventory
     try:
         return _parse(path, files.read_pipe(path, _MAX_BYTES, deadline), deadline)
@@ -74,14 +73,14 @@ def _read(inventory: str | None, deadline: Deadline) -> "Inventory":
         raise TimedOut(f"inventory {quote(path)}", str(error.strerror)) from error
     except OSError as error:
         if inventory is None and isinstance(error, FileNotFoundError):
-            raise NotFound(path, "there is no inventory in which to look for groups", "--inventory FILE") from error
+            raise NotFound(path, "no such inventory, so groups cannot be looked up", "--inventory FILE") from error
         if error.errno == errno.EFBIG:
             raise UsageError(path, f"larger than {_MAX_BYTES // 10**6} MB, too large for an inventory") from error
         raise UsageError(f"inventory {quote(path)}", error.strerror or str(error)) from error
 
 
 def _parse(path: str, data: bytes, deadline: Deadline) -> "Inventory":
-    """The inventory that the content of a file is, told by its first line, whatever the file's name. Raises UsageError, TimedOut."""
+    """Parse an inventory; its first line, not the file's name, decides the format. Raises UsageError, TimedOut."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,10 +96,10 @@ def _parse(path: str, data: bytes, deadline: Deadline) -> "Inventory":
 
 
 def _default() -> str:
-    """Where an inventory is when none is named. Raises NotFound when there is no such place."""
+    """The path of the default inventory. Raises NotFound without a home directory."""
     configuration = os.environ.get("XDG_CONFIG_HOME", "")
-    if configuration.startswith("/"):  # others are to be ignored (XDG Base Directory Specification)
+    if configuration.startswith("/"):  # relative paths must be ignored (XDG Base Directory Specification)
         return os.path.join(configuration, "ovstool", "inventory.yaml")
     if home := files.home():
         return os.path.join(home, ".config/ovstool/inventory.yaml")
-    raise NotFound("the default inventory", "there is no home directory in which to look for it", "--inventory FILE")
+    raise NotFound("the default inventory", "no home directory to look for it in", "--inventory FILE")

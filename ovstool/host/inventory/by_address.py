@@ -1,4 +1,4 @@
-"""The hosts of an inventory by their IP addresses: what an address that is heard of is called."""
+"""The hosts of an inventory by their IP addresses, to show names in place of addresses."""
 
 import ipaddress
 import os
@@ -13,16 +13,16 @@ from ovstool.host import address, inventory
 from ovstool.host.address import Target
 from ovstool.host.deadline import Deadline
 
-_MOST = 1000  # hosts that are looked up
+_MOST = 1000  # hosts to look up
 _READ_S = 5.0  # for the file
 _LOOKED_UP_S = 1.0  # that somebody waits for names, from when they are asked for
 
 
 class HostNames:
-    """The names of hosts by address. Those that the inventory has by name are looked up meanwhile, in a thread, and known once that is done.
+    """Host names by address. Hosts that the inventory has by name are resolved by a thread, and found once it is done.
 
-    ``named`` are hosts that the user has named, whose names go before those of the inventory; a pipe that they may have come out of is not
-    read again. Without an inventory at the default place nothing else is known. Raises what ``inventory.every`` does for one that was named.
+    ``named`` are the hosts that the user named: their names take precedence over those of the inventory, and a pipe that they may have come
+    from is not read again. Without a default inventory no other address has a name. Raises as ``inventory.every`` does for a named inventory.
     """
 
     def __init__(self, path: str | None, named: Sequence[Target] = ()):
@@ -49,7 +49,7 @@ class HostNames:
         return self.find(text)
 
     def addresses(self, name: str) -> list[str]:
-        """The addresses of a host, of the inventory or any other; none when it is not known."""
+        """The addresses of a host, from the inventory or not; none when it does not resolve."""
         return list(_addresses(self._hosts.get(name, name)))
 
     def _add(self, name: str, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Groups of hosts: who is in a group and in the groups within it, and what Ansible's variables say about them."""
+"""Groups of hosts: their members, nested groups, and Ansible's variables."""
 
 import re
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from ovstool.host import address
 from ovstool.host.address import HostWord, Target, located
 from ovstool.host.deadline import Deadline
 
-_MAX_ENTRIES = 300_000  # counted as often as aliases and ranges repeat them: a small file can stand for an endless list
+_MAX_ENTRIES = 300_000  # after aliases and ranges are expanded: a small file can expand to an endless list
 _MAX_DEPTH = 100  # of nested groups
 
-VARIABLES = {f"ansible_{old}{name}" for old in ("", "ssh_") for name in ("host", "user", "port")}  # of Ansible's, those that count here
+VARIABLES = {f"ansible_{old}{name}" for old in ("", "ssh_") for name in ("host", "user", "port")}  # the Ansible variables that are used
 _PORT = re.compile(r"(.*[^:]):([0-9]+)")
 
 
 class Inventory:
-    """What a file says: the hosts and ``@GROUP`` in each group; in a file of Ansible also the variables of hosts and groups."""
+    """The content of a file: the hosts and ``@GROUP`` in each group; for Ansible also the variables of hosts and groups."""
 
     def __init__(self, path: str, kind: str, deadline: Deadline):
         self.path = path
@@ -26,7 +26,7 @@ class Inventory:
         self.groups: dict[str, list[HostWord]] = {}
         self.hosts: dict[str, dict[str, str]] = {}  # Ansible's, with their own variables
         self.variables: dict[str, dict[str, str]] = {}  # of groups
-        self._owners: dict[str, set[str]] = {}  # the groups that a host or ``@GROUP`` is in
+        self._owners: dict[str, set[str]] = {}  # the groups that contain a host or ``@GROUP``
         self._depths: dict[str, int] = {}  # of groups
         self._inherited: dict[frozenset[str], dict[str, str]] = {}
         self._entries = 0
@@ -39,22 +39,22 @@ class Inventory:
         return f"{self.path}:{line} (read as {self.kind})"
 
     def count(self, entries: int) -> None:
-        """Count so many more. Raises UsageError when there are too many, TimedOut when they take too long."""
+        """Add to the number of entries. Raises UsageError above the limit, TimedOut after the deadline."""
         if not self._deadline.remaining_s():
             raise TimedOut(str(self), "not read in time")
         self._entries += entries
         if self._entries > _MAX_ENTRIES:
-            raise UsageError(str(self), f"more than {_MAX_ENTRIES} entries, counting what aliases and ranges repeat")
+            raise UsageError(str(self), f"more than {_MAX_ENTRIES} entries after aliases and ranges are expanded")
 
     def members(self, group: HostWord) -> Iterator[Target]:
-        """The hosts of ``@GROUP`` and of the groups within; one may come several times. Raises NotFound, UsageError."""
+        """The hosts of ``@GROUP`` and its nested groups, possibly with duplicates. Raises NotFound, UsageError."""
         for word in self._words_in(group, (), set()):
             targets = [self._ansible_target(word)] if word.text in self.hosts else address.targets(word)
             self.count(len(targets))
             yield from targets
 
     def names(self) -> list[str]:
-        """The hosts of all groups by name; what cannot be a host's name is left out."""
+        """The names of the hosts of all groups; invalid names are left out."""
         found = dict.fromkeys(self.hosts)
         for words in self.groups.values():
             for word in words:
@@ -65,7 +65,7 @@ class Inventory:
         return list(found)
 
     def every(self) -> Iterator[Target]:
-        """The hosts of all groups; what cannot be reached as it is written is left out."""
+        """The hosts of all groups; those without a valid address are left out."""
         words = {word.text: word for words in self.groups.values() for word in words if not word.text.startswith("@")}
         for word in words.values():
             with suppress(UsageError):
@@ -74,7 +74,7 @@ class Inventory:
                 yield from targets
 
     def _words_in(self, group: HostWord, path: tuple[str, ...], seen: set[str]) -> Iterator[HostWord]:
-        """The hosts of a group as written. ``path`` has the groups that led to it, ``seen`` those that are done."""
+        """The hosts of a group as written. ``path`` holds the groups that contain it, ``seen`` those already expanded."""
         name = group.text[1:]
         if name in path:
             circle = " -> ".join(quote(f"@{name}") for name in (*path[path.index(name) :], name))
@@ -100,7 +100,7 @@ class Inventory:
         return NotFound(str(group), why, " or ".join(quote(f"@{name}") for name in near) or None)
 
     def add(self, group: str, word: HostWord, variables: dict[str, str]) -> None:
-        """Add the hosts that a word of Ansible's stands for. To Ansible a port is a variable, not a part of the name."""
+        """Add the hosts of a word in an Ansible inventory. To Ansible a port is a variable, not part of the name."""
         with located(word):
             names = address.expand(word.text)
         self.count(len(names))
@@ -110,11 +110,11 @@ class Inventory:
             new = host.text not in self.hosts
             for known in {group, "all"} if new else {group} - {"all"}:
                 self.groups.setdefault(known, []).append(host)
-            known_port = {"ansible_port": port[2]} if port and new else {}  # Ansible passes over the port of a host that it knows
+            known_port = {"ansible_port": port[2]} if port and new else {}  # Ansible ignores the port when it has seen the host before
             self.hosts.setdefault(host.text, {}).update(known_port | variables)
 
     def finish(self) -> None:
-        """Once an inventory of Ansible is read: fill the groups that each has, and find how deep the groups lie in each other."""
+        """After reading an Ansible inventory: fill the groups all and ungrouped, and compute how deep each group is nested."""
         everything = self.groups.setdefault("all", [])
         for group in self.groups.keys() - {"all"}:
             for word in self.groups[group]:
@@ -125,11 +125,11 @@ class Inventory:
         self._depths = self._found_depths()
 
     def _found_depths(self) -> dict[str, int]:
-        """How many groups each lies in, at most: the variables of the deeper one win."""
+        """The greatest nesting depth of each group: the variables of the deeper group win."""
         depths = dict.fromkeys(self.groups, 1) | {"all": 0}
         missing = {group: len(self._owners.get(f"@{group}", ())) for group in self.groups if group != "all"}
         ready = [group for group, count in missing.items() if not count]
-        for group in ready:  # it grows; a group that contains itself never gets there, which is an error only when it is named
+        for group in ready:  # it grows; a group that contains itself is never added, which is an error only when it is named
             for inner in {word.text[1:] for word in self.groups[group] if word.text.startswith("@")} & missing.keys():
                 depths[inner] = max(depths[inner], depths[group] + 1)
                 missing[inner] -= 1
@@ -138,7 +138,7 @@ class Inventory:
         return depths
 
     def _of_groups(self, owners: frozenset[str]) -> dict[str, str]:
-        """The variables that a host has from its groups and theirs; as many hosts are in the same ones, they are found once."""
+        """The variables that a host inherits from its groups; computed once, because many hosts are in the same groups."""
         if owners not in self._inherited:
             groups, todo = {"all", *owners}, [f"@{group}" for group in owners]
             while todo:
@@ -154,7 +154,7 @@ class Inventory:
 
     def _ansible_target(self, word: HostWord) -> Target:
         values = self._of_groups(frozenset(self._owners.get(word.text, ()))) | self.hosts[word.text]
-        # The old names are still read by Ansible, and preferred.
+        # Ansible still reads the old names, and prefers them.
         host, user, port = (values.get(f"ansible_ssh_{what}", values.get(f"ansible_{what}")) for what in ("host", "user", "port"))
         name, host = map(address.bracketed, (word.text, word.text if host is None else host))
         text = ("" if user is None else f"{user}@") + host + ("" if port is None else f":{port}")

@@ -1,4 +1,4 @@
-"""Ansible's inventories in INI."""
+"""Ansible inventories in INI format."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from ovstool.host.address import HostWord
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory.groups import VARIABLES, Inventory
 
-_MAX_QUOTED = 2**12  # characters of a line with quotes, which shlex reads ever more slowly
+_MAX_QUOTED = 2**12  # characters of a line with quotes; shlex gets slower with length
 _SECTION = re.compile(r"\[([^\s:\[\]]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 
 
@@ -19,7 +19,7 @@ class _Section(NamedTuple):
 
 
 def parse(path: str, text: str, deadline: Deadline) -> Inventory:
-    """The inventory in a text. Raises UsageError, TimedOut."""
+    """Parse an inventory. Raises UsageError, TimedOut."""
     inventory = Inventory(path, "Ansible INI", deadline)
     section = _Section("ungrouped", "hosts")
     variables_at: dict[str, str] = {}
@@ -36,18 +36,18 @@ def parse(path: str, text: str, deadline: Deadline) -> Inventory:
                 inventory.groups.setdefault(section.group, [])
             else:
                 hint = f"[{section.group}], [{section.group}:children] or [{section.group}:vars]"
-                raise UsageError(place, f"no such kind of section: {quote(section.kind)}", hint)
+                raise UsageError(place, f"unknown kind of section: {quote(section.kind)}", hint)
         else:
             _take(inventory, section, line, place)
     for group, place in variables_at.items():
         if group not in inventory.groups and group not in ("all", "ungrouped"):
-            raise UsageError(place, f"variables of a group that does not exist: {quote(group)}")
+            raise UsageError(place, f"variables for a group that does not exist: {quote(group)}")
     inventory.finish()
     return inventory
 
 
 def _take(inventory: Inventory, section: _Section, line: str, place: str) -> None:
-    """Take what a line within a section says."""
+    """Process a line within a section."""
     group, kind = section
     variable, equals, value = (part.strip() for part in line.partition("="))
     if kind == "vars" and equals and variable not in VARIABLES:
@@ -65,13 +65,13 @@ def _take(inventory: Inventory, section: _Section, line: str, place: str) -> Non
         inventory.add(group, HostWord(first, place), {key: variables[key].strip("'\"") for key in VARIABLES & variables.keys()})
     else:
         form = {"hosts": "HOST VARIABLE=VALUE...", "children": "the name of a group", "vars": "VARIABLE=VALUE"}[kind]
-        raise UsageError(place, f"{quote(line)}: not of the form of [{group}{'' if kind == 'hosts' else ':' + kind}]", form)
+        raise UsageError(place, f"{quote(line)}: not a valid line in [{group}{'' if kind == 'hosts' else ':' + kind}]", form)
 
 
 def _words(text: str) -> list[str]:
-    """As Ansible splits a line. Raises ValueError."""
+    """Split a line as Ansible does. Raises ValueError."""
     if not re.search(r"""['"\\#]""", text):
         return [word for word in re.split(r"[ \t\r\n]+", text) if word]
     if len(text) > _MAX_QUOTED:
-        raise ValueError(f"a line with quotes of more than {_MAX_QUOTED:,} characters")
+        raise ValueError(f"a line with quotes is longer than {_MAX_QUOTED:,} characters")
     return shlex.split(text, comments=True)

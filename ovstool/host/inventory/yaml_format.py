@@ -1,6 +1,6 @@
 """Inventories in YAML, ovstool's own and Ansible's.
 
-YAML is read as text and structure, and no objects are made of it, so that a name is what was written, and an error can tell its line.
+YAML is read as nodes and not converted to objects, so that a name is exactly what was written, and errors have line numbers.
 """
 
 from collections.abc import Collection, Iterator
@@ -14,13 +14,13 @@ from ovstool.host.address import HostWord, located
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory.groups import VARIABLES, Inventory
 
-_MAX_DEPTH = 100  # libyaml composes by recursion in C, which crashes on much more
+_MAX_DEPTH = 100  # libyaml recurses in C, and crashes when nested much deeper
 _MAX_EVENTS = 1_000_000  # of YAML; each becomes an object
 _TAG = "tag:yaml.org,2002:"
 
 
 def parse(path: str, text: str, deadline: Deadline) -> Inventory:
-    """The inventory in a text. Raises UsageError, TimedOut."""
+    """Parse an inventory. Raises UsageError, TimedOut."""
     inventory = Inventory(path, "YAML", deadline)
     root = _composed(inventory, text)
     if root is None:  # nothing but comments
@@ -28,7 +28,7 @@ def parse(path: str, text: str, deadline: Deadline) -> Inventory:
     try:
         own = any(key.text == "groups" for key, _ in _pairs(inventory, root))
         inventory.kind = "ovstool's own YAML" if own else "Ansible YAML"
-        for key, node in _pairs(inventory, root):  # again, as now the places in errors can tell the kind
+        for key, node in _pairs(inventory, root):  # again, now that errors can name the format
             if key.text == "plugin":
                 hint = "ansible-inventory -i FILE --list --yaml"
                 raise UsageError(str(key), "settings of a plugin, which only Ansible can run", hint)
@@ -47,7 +47,7 @@ def parse(path: str, text: str, deadline: Deadline) -> Inventory:
 
 
 def _composed(inventory: Inventory, text: str) -> Any:
-    """The tree of nodes in a text, None when there is none. Raises UsageError, also for one that is too large or too deep."""
+    """The tree of nodes in a text, None for an empty one. Raises UsageError, also if it is too large or too deep."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     depth = 0
     try:
@@ -61,8 +61,8 @@ def _composed(inventory: Inventory, text: str) -> Any:
         return yaml.compose(text, loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        tab = any("\t" in text for text in text.split("\n")[line : line + 1])  # behind the last line there is none
-        hint = "spaces instead of tabs" if tab else 'quotes around what has @, [, ] or {, as in "@rack1"'
+        tab = any("\t" in text for text in text.split("\n")[line : line + 1])  # the error may be past the last line
+        hint = "spaces instead of tabs" if tab else 'quotes around a value with @, [, ] or {, as in "@rack1"'
         raise UsageError(inventory.at(line + 1), error.problem or error.context or "not YAML", hint) from error
     except yaml.YAMLError as error:
         raise UsageError(str(inventory), str(error).partition("\n")[0]) from error
@@ -73,7 +73,7 @@ def _items(inventory: Inventory, node: Any) -> Iterator[HostWord]:
     if node.tag == f"{_TAG}null":
         return
     if node.id != "sequence":
-        raise UsageError(inventory.at(node.start_mark.line + 1), "a list of hosts is needed", '[leaf01, "leaf[02-32]", "@rack2"]')
+        raise UsageError(inventory.at(node.start_mark.line + 1), "expected a list of hosts", '[leaf01, "leaf[02-32]", "@rack2"]')
     inventory.count(len(node.value))
     for item in node.value:
         word = _text(inventory, item)
@@ -84,11 +84,11 @@ def _items(inventory: Inventory, node: Any) -> Iterator[HostWord]:
 
 
 def _read_ansible_group(inventory: Inventory, group: HostWord, node: Any) -> None:
-    """Take what one of Ansible's groups contains, and so the groups in it."""
+    """Read the content of an Ansible group, and of its children."""
     words = inventory.groups.setdefault(group.text, [])
     for section, content in _pairs(inventory, node):
         if section.text not in ("hosts", "children", "vars"):
-            raise UsageError(str(section), f"not a part of group {quote(group.text)}", "hosts, children or vars")
+            raise UsageError(str(section), f"not valid in group {quote(group.text)}", "hosts, children or vars")
         if section.text == "vars":
             inventory.variables.setdefault(group.text, {}).update(_variables(inventory, content))
             continue
@@ -108,14 +108,14 @@ def _variables(inventory: Inventory, node: Any) -> dict[str, str]:
 
 
 def _pairs(inventory: Inventory, node: Any, only: Collection[str] = ()) -> list[tuple[HostWord, Any]]:
-    """The keys of a mapping with the nodes of their values, all of them or ``only`` some; a null is an empty mapping.
+    """The keys of a mapping with the nodes of their values, all or ``only`` some; a null is an empty mapping.
 
-    What ``<<`` merges into it counts less than what it says itself.
+    Its own keys override those merged with ``<<``.
     """
     if node.tag == f"{_TAG}null":
         return []
     if node.id != "mapping":
-        raise UsageError(inventory.at(node.start_mark.line + 1), "a mapping (KEY: VALUE) is needed here")
+        raise UsageError(inventory.at(node.start_mark.line + 1), "expected a mapping (KEY: VALUE)")
     inventory.count(len(node.value))
     own: dict[str, tuple[HostWord, Any]] = {}
     merged: dict[str, tuple[HostWord, Any]] = {}
@@ -128,18 +128,18 @@ def _pairs(inventory: Inventory, node: Any, only: Collection[str] = ()) -> list[
             if word.text in own:
                 raise UsageError(str(word), "named twice")
             own[word.text] = word, value
-    for source in reversed(sources):  # the first counts most
+    for source in reversed(sources):  # the first has precedence
         inventory.count(1)
         merged |= {word.text: (word, inner) for word, inner in _pairs(inventory, source, only)}
     return list((merged | own).values())
 
 
 def _text(inventory: Inventory, node: Any, also: str = "") -> HostWord:
-    """A node as text. What YAML takes for something else (10, on, 1:30) is refused: others who read the file would see no name there."""
+    """A node as text. Anything that YAML reads as another type (10, on, 1:30) is refused: other tools would not see a name there."""
     place = inventory.at(node.start_mark.line + 1)
     if node.id != "scalar":
-        raise UsageError(place, f"a name is needed, and this is a {node.id}")
+        raise UsageError(place, f"expected a name, found a {node.id}")
     if node.tag not in (f"{_TAG}str", also):
         kind = node.tag.removeprefix(_TAG)
-        raise UsageError(f"{place}: {quote(node.value)}", f"YAML reads this not as text but as {quote(kind)}", f'quotes: "{node.value}"')
+        raise UsageError(f"{place}: {quote(node.value)}", f"YAML reads this as {quote(kind)}, not as text", f'quotes: "{node.value}"')
     return HostWord(node.value, place)

@@ -1,4 +1,4 @@
-"""A machine behind SSH as a host: its sockets and its programs, over one connection."""
+"""A machine reached over SSH as a host: its sockets and its programs, over one connection."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Ssh:
     """A host that is reached as ``ssh`` would reach it; implements ``Host``.
 
-    It is connected to at the first need, once, from whichever thread; only then is paramiko imported. Host keys are always verified
+    It connects once, on first use, from whichever thread that is; only then is paramiko imported. Host keys are always verified
     (``host_keys``).
     """
 
@@ -30,7 +30,7 @@ class Ssh:
     ):
         """``target`` is ``[USER@]HOST[:PORT]``, an IPv6 address in brackets. Raises UsageError.
 
-        ``deadline`` stands still while somebody is asked for a password; with ``batch`` nobody is, as with ``BatchMode yes``.
+        ``deadline`` is paused while a password is asked for; with ``batch`` none is, as with ``BatchMode yes``.
         """
         self.name = target
         self._user, self._host, self._port = address.parse(target)
@@ -40,12 +40,12 @@ class Ssh:
         self._deadline = deadline or Deadline(threading.TIMEOUT_MAX)
         self._named_at = time.monotonic()
         self._lock = threading.Lock()
-        self._hops: list[SshConnection] = []  # each by way of the one before
+        self._hops: list[SshConnection] = []  # each through the one before
         self._proxy: ProxyCommand | None = None
         self._shell: RemoteShell | None = None  # of the last hop
 
     def open(self, address: str, timeout_s: float, tls: Tls = Tls(), server: str = "ovsdb-server") -> ByteStream:
-        """Connect to a socket there: one of Unix by way of a program where the user may not open it."""
+        """Connect to a socket there; a Unix socket that the user may not open is reached through a program."""
         kind, _, where = address.partition(":")
         what = f"{self.name}: {quote(address)}"
         try:
@@ -64,7 +64,7 @@ class Ssh:
         return local.collected(f"{self.name}: {quote(argv[0])}", self._output(argv, timeout_s, stdin))
 
     def stream(self, argv: Sequence[str], timeout_s: float, pause_s: float | None = None) -> Generator[bytes, None, Finished]:
-        """Run a program there and yield what it writes to stdout as it comes; the generator returns how it ended."""
+        """Run a program there and yield its stdout as it arrives; the generator returns how it ended."""
         return self._output(argv, timeout_s, None, pause_s)
 
     def begin(self, deadline: Deadline, batch: bool) -> None:
@@ -86,9 +86,9 @@ class Ssh:
 
     def _open_unix(self, path: str, what: str, timeout_s: float, server: str) -> ByteStream:
         if "\0" in path or not path.startswith("/"):
-            raise UsageError(f"unix:{quote(path)}", "not an absolute path, which a socket on another host needs")
+            raise UsageError(f"unix:{quote(path)}", "a socket on another host needs an absolute path")
         if len(os.fsencode(path)) > local.UNIX_PATH_MAX:
-            raise UsageError(f"unix:{quote(path)}", f"the path of a socket has at most {local.UNIX_PATH_MAX} bytes")
+            raise UsageError(f"unix:{quote(path)}", f"a socket path can have at most {local.UNIX_PATH_MAX} bytes")
         deadline = Deadline(timeout_s, self._deadline)
         shell = self._connected(deadline, timeout_s)
         from ovstool.host.ssh import streams
@@ -109,7 +109,7 @@ class Ssh:
         return TlsStream(stream, checked, host, what, deadline) if tls else stream
 
     def _connected(self, deadline: Deadline, timeout_s: float) -> "RemoteShell":
-        """Connect, unless that has been done; threads that come meanwhile wait for it. Raises Unreachable, TimedOut, UsageError."""
+        """Connect unless already connected; other threads wait meanwhile. Raises Unreachable, TimedOut, UsageError."""
         while not self._lock.acquire(timeout=min(deadline.remaining_s(), 1)):
             if not deadline.remaining_s():
                 raise TimedOut(self.name, f"no connection within {timeout_s:.3g} s")
@@ -135,13 +135,13 @@ class Ssh:
             if self._proxy and not self._hops and (words := self._proxy.last_words()):
                 raise Unreachable(self.name, f"ProxyCommand: {words}") from error
             raise
-        except (OSError, ImportError) as error:  # no descriptor is left
+        except (OSError, ImportError) as error:  # out of file descriptors
             raise Unreachable(self.name, getattr(error, "strerror", None) or str(error)) from error
 
     def _connect_along(self, way: Sequence[SshSettings], deadline: Deadline) -> "RemoteShell":
         stream: Any = self._first_stream(way[0], deadline)
         try:
-            # The first server starts a process for us meanwhile.
+            # Imported only now, while the first server starts a process for us.
             from ovstool.host.ssh.connection import SshConnection
             from ovstool.host.ssh.shell import RemoteShell
 
@@ -153,7 +153,7 @@ class Ssh:
                     after = way[number]
                     stream, refusal = self._hops[-1].open("direct-tcpip", deadline, after.hostname, after.port, "127.0.0.1", 0)
                     if refusal:
-                        raise Unreachable(name, f"does not lead to {after.hostname} port {after.port}: {refusal.words}")
+                        raise Unreachable(name, f"cannot connect to {after.hostname} port {after.port}: {refusal.words}")
             return RemoteShell(self._hops[-1], self._sudo)
         except BaseException:
             if stream is not None:

@@ -1,6 +1,6 @@
 """How to reach a host, from the files that ssh reads (ssh_config(5)).
 
-Not paramiko's reader: it knows no ``Include``, and asks the DNS for this machine's own name whenever there is an ``IdentityFile``.
+paramiko's parser is not used: it does not support ``Include``, and looks up this machine's name in the DNS for every ``IdentityFile``.
 """
 
 import functools
@@ -24,9 +24,9 @@ SYSTEM_FILE = "/etc/ssh/ssh_config"
 _MAX_DEPTH = 16  # of Include, as in OpenSSH
 _MAX_FILES = 1000  # read for one host
 _MAX_KEYS = 100  # as in OpenSSH
-_EACH_COUNTS = ("identityfile", "certificatefile")  # of others the first that is found
+_EACH_COUNTS = ("identityfile", "certificatefile")  # every value counts; of other keywords only the first
 _DEFAULT_KEYS = ("id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk")
-# What may be put into a command for a shell: nothing that it would take for more than a part of a word, and no option.
+# Safe to insert into a shell command: no special characters, and not an option.
 _PLAIN = re.compile(r"[A-Za-z0-9_.:+@%][A-Za-z0-9_.:+@%-]*|")
 
 
@@ -43,7 +43,7 @@ class SshSettings(NamedTuple):
     identity_agent: str | None  # a socket's path
     proxy_jump: str | None
     proxy_command: str | None
-    host_key_alias: str | None  # the name to look for in known_hosts instead of the host's own
+    host_key_alias: str | None  # the name to look up in known_hosts instead of the host's own
     user_known_hosts: list[str]
     global_known_hosts: list[str]
     hash_known_hosts: bool
@@ -53,9 +53,9 @@ class SshSettings(NamedTuple):
 
 
 def lookup(host: str, user: str | None, port: int | None, deadline: Deadline) -> SshSettings:
-    """What the user's file and then the system's say about a host; a user and a port that are given go before them.
+    """The settings for a host from the user's file and then the system's; a given user and port override them.
 
-    Raises UsageError for a file that cannot be understood, or that others may write to; TimedOut for a ``Match exec``.
+    Raises UsageError for a file that cannot be parsed, or that others may write to; TimedOut for a ``Match exec``.
     """
     options = _Options(host, user, port, deadline)
     for final in (False, True):
@@ -64,12 +64,12 @@ def lookup(host: str, user: str | None, port: int | None, deadline: Deadline) ->
         _read(_File(SYSTEM_FILE, os.path.dirname(SYSTEM_FILE), own=False), options, final)
         if not options.wants_final:
             break
-        options.found["hostname"] = [options.hostname.replace("%", "%%")]  # what the second reading says of it is too late
+        options.found["hostname"] = [options.hostname.replace("%", "%%")]  # the second pass must not change it
     return options.settings()
 
 
 class _Options:
-    """The options of a host that have been found so far; ``Match`` may ask about them."""
+    """The options of a host that have been found so far; ``Match`` may test them."""
 
     def __init__(self, host: str, user: str | None, port: int | None, deadline: Deadline):
         self.host = host
@@ -86,7 +86,7 @@ class _Options:
         return options
 
     def count_file(self, path: str) -> None:
-        """Count one more file. Raises UsageError when there are too many, TimedOut when they take too long."""
+        """Count one more file. Raises UsageError above the limit, TimedOut after the deadline."""
         self._files += 1
         if self._files > _MAX_FILES:
             raise UsageError(path, f"Include leads to more than {_MAX_FILES} files")
@@ -94,15 +94,15 @@ class _Options:
             raise TimedOut(path, "not read in time")
 
     def take(self, line: Line) -> None:
-        """Take what a line says, unless an earlier one has said it. Raises IndexError when a word is missing."""
+        """Apply a line, unless an earlier one has set the same option. Raises IndexError when an argument is missing."""
         if line.keyword in _EACH_COUNTS:
             known = self.found.setdefault(line.keyword, [])
             known += [word for word in line.words[:1] if word not in known]
             if len(known) > _MAX_KEYS:
-                raise UsageError(line.place, f"more than {_MAX_KEYS} times {line.keyword}")
+                raise UsageError(line.place, f"{line.keyword} is given more than {_MAX_KEYS} times")
         elif line.keyword == "proxycommand":
             self.found.setdefault(line.keyword, [line.rest])
-        elif not (line.keyword == "connecttimeout" and line.words[0].lower() == "none"):  # which says nothing, so that a later one counts
+        elif not (line.keyword == "connecttimeout" and line.words[0].lower() == "none"):  # which sets nothing, so a later line applies
             self.found.setdefault(line.keyword, line.words)
 
     def settings(self) -> SshSettings:
@@ -128,7 +128,7 @@ class _Options:
         )
 
     def _way(self) -> tuple[str | None, str | None]:
-        """ProxyJump and ProxyCommand, of which the one that comes first counts; ``ProxyJump none`` leaves the way to a command."""
+        """ProxyJump or ProxyCommand, whichever comes first; after ``ProxyJump none`` a ProxyCommand still applies."""
         jump, command = self.word("proxyjump"), self.word("proxycommand")
         jump = None if jump is None or jump.lower() == "none" else jump
         if "proxyjump" in self.found and "proxycommand" in self.found:
@@ -148,7 +148,7 @@ class _Options:
         here = socket.gethostname()
         port = self.port or units.whole_number(self.word("port") or "22", 1, 65535)
         if port is None:
-            raise UsageError(f"ssh_config of {quote(self.host)}", f"Port {quote(self.word('port') or '')} is not from 1 to 65535")
+            raise UsageError(f"ssh_config of {quote(self.host)}", f"Port {quote(self.word('port') or '')} is not between 1 and 65535")
         user = self.user or self.word("user") or me
         known = {
             "%": "%",
@@ -179,7 +179,7 @@ class _Options:
         return sum(int(n) * {"m": 60, "h": 3600, "d": 86400, "w": 604800}.get(unit, 1) for n, unit in times) or None
 
     def _paths(self, keyword: str, default: list[str]) -> list[str]:
-        """The absolute paths: a file that happens to be in the working directory is nobody's word."""
+        """The absolute paths; a relative one would depend on the working directory, so it is not trusted."""
         paths = (_from_home(self.expand(_variables(word))) for word in self.found.get(keyword, default) if word.lower() != "none")
         return [path for path in paths if path.startswith("/")]
 
@@ -190,11 +190,11 @@ class _Options:
         elif re.fullmatch(r"\$\w+", word):
             path = os.environ.get(word[1:])
         else:
-            path = _from_home(self.expand(_variables(word)))  # "none" is no absolute path either
+            path = _from_home(self.expand(_variables(word)))  # "none" is not an absolute path either
         return path if path and path.startswith("/") else None
 
     def expand(self, text: str, tokens: dict[str, str] | None = None, for_shell: bool = False) -> str:
-        """Put in the TOKENS of ssh_config(5). Raises UsageError for one that is not known."""
+        """Expand the TOKENS of ssh_config(5). Raises UsageError for an unknown one."""
 
         def value(match: re.Match) -> str:
             known = self._tokens if tokens is None else tokens
@@ -211,13 +211,13 @@ class _File(NamedTuple):
     """A file to read."""
 
     path: str
-    folder: str  # where the relative paths of its Includes begin
-    own: bool  # nobody else may have written it
+    folder: str  # the base of relative paths in its Includes
+    own: bool  # must not be writable by other users
     depth: int = 0  # of Include
 
 
 def _read(file: _File, options: _Options, final: bool) -> None:
-    """Take what a file says about the host; ``final`` when it is read again for ``Match final``."""
+    """Apply a file's lines for the host; ``final`` when it is read again for ``Match final``."""
     options.count_file(file.path)
     active = True
     for line in config_file.lines(file.path, file.own):
@@ -232,7 +232,7 @@ def _read(file: _File, options: _Options, final: bool) -> None:
             elif active:
                 options.take(line)
         except IndexError:
-            raise UsageError(line.place, "a word is missing") from None
+            raise UsageError(line.place, "an argument is missing") from None
 
 
 def _included(line: Line, by: _File, deadline: Deadline) -> Iterator[_File]:
@@ -246,7 +246,7 @@ def _included(line: Line, by: _File, deadline: Deadline) -> Iterator[_File]:
 
 
 def _matching(place: str, parts: Sequence[str], deadline: Deadline, folder: str = "/") -> Iterator[str]:
-    """The files of an Include below a folder. ``/*/*/*/*`` goes through the whole machine, so there is a look at the time in each."""
+    """The files of an Include below a folder. ``/*/*/*/*`` walks the whole file system, so the deadline is checked in each folder."""
     if not deadline.remaining_s():
         raise TimedOut(place, "not read in time")
     for path in glob.iglob(os.path.join(glob.escape(folder), parts[0])):
@@ -288,12 +288,12 @@ def _holds(name: str, argument: str, options: _Options) -> bool:
 
 
 def _succeeds(argument: str, options: _Options) -> bool:
-    """Whether a command ends with 0, in the time that is left."""
-    command = options.copy().expand(argument, for_shell=True)  # a copy, as the values of tokens are kept and may still change
+    """Whether a command exits with 0 before the deadline."""
+    command = options.copy().expand(argument, for_shell=True)  # a copy, because token values are cached and may still change
     try:
         return local.run(["/bin/sh", "-c", f"exec >/dev/null 2>&1; {command}"], options.deadline.remaining_s()).status == 0
     except TimedOut as error:
-        raise TimedOut(f"ssh_config of {quote(options.host)}", f"Match exec {quote(command)} did not end in time") from error
+        raise TimedOut(f"ssh_config of {quote(options.host)}", f"Match exec {quote(command)} did not finish in time") from error
 
 
 def _variables(text: str) -> str:
@@ -301,7 +301,7 @@ def _variables(text: str) -> str:
 
 
 def _from_home(path: str) -> str:
-    """The path with what ``~`` stands for, if that is known."""
+    """The path with ``~`` expanded, if the home directory is known."""
     home = files.home()
     if path.partition("/")[0] != "~":
         return os.path.expanduser(path)

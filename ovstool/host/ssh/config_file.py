@@ -1,4 +1,4 @@
-"""The lines of a file of ssh_config(5), which nobody else may have written, and the patterns in it."""
+"""The lines of an ssh_config(5) file, which other users must not be able to write to, and its patterns."""
 
 import functools
 import grp
@@ -12,12 +12,12 @@ from ovstool.errors import UsageError, quote
 from ovstool.host import files
 
 _MAX_FILE = 2**22  # bytes
-# What ends a word and a line for ssh, which is less than for Python.
+# The characters that end a word or a line for ssh, fewer than for Python.
 _LINE = re.compile(r"([A-Za-z0-9]+)(?:[ \t\r]*=[ \t\r]*|[ \t\r]+)(.+)", re.DOTALL)
 
 
 class Line(NamedTuple):
-    """A line that says something."""
+    """A line that is neither empty nor a comment."""
 
     place: str  # FILE:LINE
     keyword: str  # in lower case
@@ -26,9 +26,9 @@ class Line(NamedTuple):
 
 
 def lines(path: str, own: bool) -> Sequence[Line]:
-    """The lines of a file; none when it is not there, or not for us to read. Raises UsageError when it cannot be understood.
+    """The lines of a file; none when it does not exist or may not be read. Raises UsageError when it cannot be parsed.
 
-    With ``own`` it is also raised for a file that anybody but the user and root may have written.
+    With ``own`` also raises it for a file that anybody but the user and root can write to.
     """
     try:
         with files.opened(path) as file:
@@ -43,9 +43,9 @@ def lines(path: str, own: bool) -> Sequence[Line]:
 
 
 def _is_own(found: os.stat_result) -> bool:
-    """Whether nobody but us, and root, has written what is in a file.
+    """Whether only the user and root can write to a file.
 
-    A group that is ours alone may write to it, as Debian's ssh has it, where each user has such a group and files are made for it.
+    It may be writable by a group with the user as its only member, as in Debian's ssh: there each user has such a private group.
     """
     if found.st_uid not in (0, os.getuid()) or found.st_mode & 0o002:
         return False
@@ -59,17 +59,17 @@ def _is_own(found: os.stat_result) -> bool:
     return bool(users or listed) and users <= {os.getuid()} and listed <= {files.own_name()}
 
 
-@functools.lru_cache  # 32 hosts read the same file
+@functools.lru_cache  # many hosts read the same file
 def _parse(path: str, data: bytes) -> Sequence[Line]:
     found = []
     for number, text in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
-        line = text.partition("\0")[0].strip(" \t\r").rstrip(" \t\r\f")  # in C a text ends with a NUL
+        line = text.partition("\0")[0].strip(" \t\r").rstrip(" \t\r\f")  # a NUL ends a string in C
         if not line or line.startswith("#"):
             continue
         place = f"{path}:{number}"
         match = _LINE.fullmatch(line)
         if match is None:
-            raise UsageError(place, f"{quote(line)} cannot be understood")
+            raise UsageError(place, f"{quote(line)} is not a KEYWORD VALUE line")
         words = _words(match[2])
         if words is None:
             raise UsageError(place, f"{quote(line)} has an unclosed quote")
@@ -78,7 +78,7 @@ def _parse(path: str, data: bytes) -> Sequence[Line]:
 
 
 def _words(text: str) -> list[str] | None:
-    """The words up to a comment, without their quotes; None when one of those has no end."""
+    """The words up to a comment, without their quotes; None for an unclosed quote."""
     words: list[str] = []
     place = 0
     while place < len(text) and text[place] != "#":
@@ -93,7 +93,7 @@ def _words(text: str) -> list[str] | None:
 
 
 def _word(text: str, place: int) -> tuple[str | None, int]:
-    """The word that begins there, and where it ends."""
+    """The word that starts at ``place``, and where it ends."""
     letters = []
     quoted = ""
     while place < len(text) and (quoted or text[place] not in " \t"):
@@ -112,21 +112,21 @@ def _word(text: str, place: int) -> tuple[str | None, int]:
 
 
 def chosen(patterns: Sequence[str], text: str) -> bool:
-    """Whether one of the patterns fits, and none of those after a ``!`` does."""
+    """Whether one of the patterns matches, and none of those negated with ``!``."""
     if any(matches(pattern[1:], text) for pattern in patterns if pattern.startswith("!")):
         return False
     return any(matches(pattern, text) for pattern in patterns if not pattern.startswith("!"))
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the text fits a pattern with ``*`` and ``?`` (ssh_config(5), PATTERNS); brackets are just brackets."""
+    """Whether the text matches a pattern with ``*`` and ``?`` (ssh_config(5), PATTERNS); brackets are literal."""
     if "*" not in pattern:
         return len(pattern) == len(text) and _is_at(pattern, text, 0)
     first, *middle, last = pattern.split("*")
     place, end = len(first), len(text) - len(last)
     if place > end or not _is_at(first, text, 0) or not _is_at(last, text, end):
         return False
-    # Each piece as early as it can be leaves the most for the next: nothing is ever tried again.
+    # Matching each piece as early as possible leaves the most for the next, so there is no backtracking.
     for piece in filter(None, middle):
         while not _is_at(piece, text, place):
             place += 1

@@ -1,4 +1,4 @@
-"""A connection to an SSH server: keys agreed on, the server known, the user logged in; then channels."""
+"""A connection to an SSH server: key exchange, host key check and login, then channels."""
 
 import time
 from typing import Any
@@ -7,23 +7,23 @@ from ovstool.errors import TimedOut, Unreachable
 from ovstool.host.deadline import Deadline
 from ovstool.host.ssh import host_keys, login
 from ovstool.host.ssh.route import Hop
-from ovstool.host.ssh.transport import Refusal, SshTransport  # ahead of paramiko, which it imports without what takes long
+from ovstool.host.ssh.transport import Refusal, SshTransport  # before paramiko: it skips the slow part of that import
 from ovstool.host.ssh.transport.channel import SshChannel
 from ovstool.host.ssh.transport.wire import Wire
 
 # isort: split
 from paramiko.ssh_exception import SSHException
 
-_ASKED = 2  # times that a silent server is asked whether it is there, as with OpenSSH's ServerAliveCountMax
+_ASKED = 2  # keepalives sent to a silent server before giving up, as with OpenSSH's ServerAliveCountMax
 
 
 class SshConnection:
-    """A server that has proved who it is and has let us in."""
+    """An authenticated connection to a server with a verified host key."""
 
-    silent_s = 15.0  # after which it is asked whether it is there, and for which it may leave that unanswered
+    silent_s = 15.0  # before a keepalive is sent, and between keepalives
 
     def __init__(self, stream: Any, hop: Hop):
-        """Connect over a stream to the server. Raises Unreachable when it is not who it should be or does not let us in, TimedOut."""
+        """Connect over a stream to the server. Raises Unreachable for a wrong host key or a refused login, TimedOut."""
         self.name = hop.name
         self.user = hop.settings.user
         self._asked_at, self._unanswered = 0.0, 0
@@ -37,18 +37,18 @@ class SshConnection:
             login.Login(self._transport, hop).run()
         except BaseException as error:
             self._transport.close()
-            wire.close()  # which the transport does only when it had begun
+            wire.close()  # which the transport does only after it has started
             if isinstance(error, SSHException | EOFError | OSError):
                 raise self.lost(error) from error
             raise
         wire.allowance = None
 
     def _shake_hands(self, deadline: Deadline) -> None:
-        """Agree on the keys of the session, which ends with the server's proof that it holds its host key (RFC 4253, section 8)."""
+        """Exchange keys; at the end the server has proved that it holds its host key (RFC 4253, section 8)."""
         try:
             answered = self._transport.shake_hands(deadline)
         except RuntimeError as error:
-            raise Unreachable(self.name, f"needs a thread of its own: {error}") from error
+            raise Unreachable(self.name, f"cannot start a thread: {error}") from error
         if not answered:
             raise TimedOut(self.name, "the SSH server does not answer")
         if not self.alive:
@@ -67,7 +67,7 @@ class SshConnection:
         self._transport.close()
 
     def open(self, kind: str, deadline: Deadline, *fields: str | bytes | int) -> tuple[SshChannel, None] | tuple[None, Refusal]:
-        """A channel, or why the server refuses it. Raises Unreachable when the connection is lost, TimedOut."""
+        """Open a channel, or return why the server refused. Raises Unreachable when the connection is lost, TimedOut."""
         try:
             return self._transport.open(kind, deadline, *fields)
         except TimeoutError as error:
@@ -80,7 +80,7 @@ class SshConnection:
         channel, refusal = self.open("session", deadline)
         if channel is None:
             words = refusal.words if refusal else ""
-            raise Unreachable(self.name, f"the SSH server opens no session ({words})", "MaxSessions in its sshd_config")
+            raise Unreachable(self.name, f"the SSH server refused to open a session ({words})", "MaxSessions in its sshd_config")
         try:
             channel.execute(command)
         except OSError as error:
@@ -88,9 +88,9 @@ class SshConnection:
         return channel
 
     def check_alive(self) -> None:
-        """Ask a server that has been silent for ``silent_s`` whether it is there. Raises Unreachable when it has not answered before.
+        """Send a keepalive to a server that has been silent for ``silent_s``. Raises Unreachable when earlier ones had no answer.
 
-        A cable that is cut, or a host that dies, closes no connection.
+        Neither a cut cable nor a crashed host closes the connection.
         """
         if self._transport.heard_at > self._asked_at:
             self._unanswered = 0

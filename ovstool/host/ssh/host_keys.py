@@ -1,7 +1,7 @@
-"""The rule about host keys: nothing is said to a server before its key has been found to be the known one.
+"""Host key verification: no login is attempted before the server's key has been verified.
 
-A changed or a revoked key is always refused. So is a key of a host of which none is known, unless ``--accept-new-host-key`` is given;
-then it is written down. No option turns this off.
+A changed or revoked key is always refused. So is the key of an unknown host, unless ``--accept-new-host-key`` is given;
+then it is saved. No option turns this off.
 """
 
 import base64
@@ -30,7 +30,7 @@ class Verdict(Enum):
 
 
 class KnownKeys(NamedTuple):
-    """What the files say about a host: under its own name, and under its name at the usual port when it is not at that."""
+    """The known keys of a host: under its own name, and, if it uses another port than 22, under its name at port 22."""
 
     name: str
     entries: list[Entry]
@@ -43,9 +43,9 @@ class KnownKeys(NamedTuple):
 
 
 def known(hop: Hop) -> KnownKeys:
-    """What the files say about a server. Raises Unreachable for a file that cannot be read to its end, TimedOut.
+    """The known keys of a server. Raises Unreachable for a file that cannot be read completely, TimedOut.
 
-    Such a file could say that the host's key is another.
+    The unread part could hold a different key for the host.
     """
     settings = hop.settings
     alias, plain = settings.host_key_alias, settings.hostname.lower()
@@ -62,11 +62,11 @@ def known(hop: Hop) -> KnownKeys:
 
 
 def check(hop: Hop, keys: KnownKeys, kind: str, key: bytes) -> None:
-    """Refuse a server that is not known by the key that it has proved to hold. Raises Unreachable, TimedOut."""
+    """Refuse a server whose host key is not a known one. Raises Unreachable, TimedOut."""
     shown = f"{kind} {fingerprint(key)}"
     verdict, place = judge(keys.entries, key)
     if verdict is Verdict.UNKNOWN and keys.at_usual_port:
-        # As with ssh, a key of the host at the usual port is good for its other ports, but its lack says nothing about them.
+        # As in ssh, a key known at port 22 is accepted at other ports, but a different key there is not a mismatch.
         other, place = judge(keys.at_usual_port, key)
         verdict = other if other in (Verdict.KNOWN, Verdict.REVOKED) else verdict
     if verdict is Verdict.REVOKED:
@@ -80,10 +80,10 @@ def check(hop: Hop, keys: KnownKeys, kind: str, key: bytes) -> None:
 
 
 def judge(entries: Sequence[Entry], key: bytes) -> tuple[Verdict, str]:
-    """What the lines about a host say of the key that it showed, and the place of the line that says so.
+    """The verdict of a host's known_hosts lines on the key that it presented, and the place of the deciding line.
 
-    A host of which any other key is known has changed, of whatever type that key is: else an unknown key of another type would do
-    for an impostor. A certificate authority is not a key of the host and vouches for nothing here.
+    If any other key is known for the host, of whatever type, the key has changed: otherwise an impostor would only need a key of
+    another type. A certificate authority is not a host key, and is ignored.
     """
     for entry in entries:
         if entry.marker == "@revoked" and entry.key == key:
@@ -104,13 +104,13 @@ def _changed_key(hop: Hop, name: str, place: str, shown: str) -> Unreachable:
     return Unreachable(
         hop.name,
         f"its host key is not the one in {place}; it is now {shown}, and somebody may be intercepting the connection",
-        f"ask who runs the host, and only if the key is right: {shlex.join(['ssh-keygen', '-R', name])}",
+        f"ask whoever runs the host, and only if the new key is right: {shlex.join(['ssh-keygen', '-R', name])}",
     )
 
 
 def _unknown_key(hop: Hop, shown: str) -> Unreachable:
     hint = f"compare the fingerprint, then {hop.command('ssh')} once, or --accept-new-host-key"
-    return Unreachable(hop.name, f"its host key is not known: {shown}", hint)
+    return Unreachable(hop.name, f"its host key is unknown: {shown}", hint)
 
 
 def _accept_new_key(hop: Hop, name: str, kind: str, key: bytes) -> None:
@@ -122,4 +122,4 @@ def _accept_new_key(hop: Hop, name: str, kind: str, key: bytes) -> None:
             raise TimedOut(f"{hop.name}: {path}", str(error.strerror)) from error
         except OSError as error:
             raise Unreachable(hop.name, f"its new host key cannot be written to {path}: {error.strerror}") from error
-    LOG.warning("%s: new host key %s %s, now in %s", hop.name, kind, fingerprint(key), path or "no file")
+    LOG.warning("%s: new host key %s %s, %s", hop.name, kind, fingerprint(key), f"saved in {path}" if path else "not saved")

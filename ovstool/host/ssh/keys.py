@@ -1,4 +1,4 @@
-"""The user's keys, in agents and identity files, in the order in which ssh tries them."""
+"""The user's keys, from agents and identity files, in the order in which ssh tries them."""
 
 import base64
 import functools
@@ -21,7 +21,7 @@ from ovstool.host import files
 from ovstool.host.deadline import Deadline
 from ovstool.host.ssh import prompt
 from ovstool.host.ssh.config import SshSettings
-from ovstool.host.ssh.transport.agent import Agent  # ahead of paramiko, which it imports without what takes long
+from ovstool.host.ssh.transport.agent import Agent  # before paramiko: it skips the slow part of that import
 
 # isort: split
 from paramiko.agent import AgentKey
@@ -35,24 +35,26 @@ LOG = logging.getLogger(__name__)
 
 _MAX_FILE = 2**20  # bytes, as in OpenSSH
 _MAX_QUESTIONS = 3  # as ssh asks for a passphrase
-_SHOWN = 200  # characters of an agent's failure worth repeating
+_SHOWN = 200  # characters of an agent's error message to repeat
 
 _KINDS = {RSAPrivateKey: RSAKey, Ed25519PrivateKey: Ed25519Key, EllipticCurvePrivateKey: ECDSAKey}
-_loaded: dict[tuple[str, int], PKey] = {}  # by path and time of change; 32 hosts want the same key, and ask for its passphrase once
+_loaded: dict[
+    tuple[str, int], PKey
+] = {}  # by path and modification time; many hosts use the same key, and its passphrase is asked for once
 _loading = threading.Lock()
 
 
 class Candidate(NamedTuple):
-    """A key to try. ``load`` gets a function that asks the user for a passphrase; it returns None when there is no key after all."""
+    """A key to try. ``load`` takes a function that asks the user for a passphrase; it returns None when the key cannot be loaded."""
 
     label: str
     load: "Callable[[Callable[[str], str]], PKey | None]"
 
 
 def candidates(settings: SshSettings, deadline: Deadline, tried: list[str]) -> Iterator[Candidate]:
-    """Those that the configuration names, the agent's, the usual files, those with a passphrase. Raises TimedOut.
+    """Configured keys, the agent's keys, the default files, and keys with a passphrase, in this order. Raises TimedOut.
 
-    Why a key cannot be tried is added to ``tried``.
+    The reason why a key cannot be tried is added to ``tried``.
     """
     locked: list[str] = []
     in_agent: set[bytes] = set()
@@ -75,7 +77,7 @@ def candidates(settings: SshSettings, deadline: Deadline, tried: list[str]) -> I
 
 
 def _in_files(paths: Sequence[str], in_agent: set[bytes], locked: list[str], tried: list[str]) -> Iterator[Candidate]:
-    """The keys that need no passphrase and have not been tried by way of the agent; the others are added to ``locked``."""
+    """The keys without a passphrase that have not been tried through the agent; those with one are added to ``locked``."""
     for path in paths:
         key = _load(path, locked, tried)
         if key is not None and key.asbytes() not in in_agent:
@@ -100,7 +102,7 @@ def _in_agent(settings: SshSettings, deadline: Deadline) -> Sequence[AgentKey]:
 
 
 def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
-    """The key in a file; None when there is none, or one with a passphrase, which is added to ``locked``."""
+    """The key in a file; None if there is no usable key, or it has a passphrase: then its path is added to ``locked``."""
     with _loading:
         try:
             with files.opened(path) as file:
@@ -114,7 +116,7 @@ def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
         except (TypeError, PasswordRequiredException):
             locked.append(path)
         except (OSError, ValueError, SSHException, UnknownKeyType, UnsupportedAlgorithm):
-            if not _public_half(path):  # one in an agent, named by its public half
+            if not _public_half(path):  # otherwise the key is in an agent, selected by its public half
                 tried.append(f"{_short(path)} cannot be read")
         return None
 
@@ -122,7 +124,7 @@ def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
 def _decoded(path: str, data: bytes, mtime_ns: int, passphrase: bytes | None) -> PKey:
     """The private key in the content of a file, with the certificate beside the file.
 
-    Raises TypeError or PasswordRequiredException without the passphrase that it needs, else OSError or what cryptography and paramiko do.
+    Raises TypeError or PasswordRequiredException if it needs a passphrase, OSError, and the errors of cryptography and paramiko.
     """
     if (path, mtime_ns) not in _loaded:
         try:
@@ -131,7 +133,7 @@ def _decoded(path: str, data: bytes, mtime_ns: int, passphrase: bytes | None) ->
             decoded = load_pem_private_key(data, passphrase)
         kind = next((kind for backend, kind in _KINDS.items() if isinstance(decoded, backend)), None)
         if kind is None:
-            raise ValueError("an unsupported kind of key")
+            raise ValueError("unsupported key type")
         key = kind.from_private_key(io.StringIO(data.decode()), passphrase)
         with suppress(FileNotFoundError):
             key.load_certificate(files.read(f"{path}-cert.pub", _MAX_FILE).decode())
@@ -140,7 +142,7 @@ def _decoded(path: str, data: bytes, mtime_ns: int, passphrase: bytes | None) ->
 
 
 def _unlock(path: str, ask: Callable[[str], str]) -> PKey | None:
-    """Ask for the passphrase of a key, at most three times. Other hosts that want the key wait, and have it then."""
+    """Ask for the passphrase of a key, at most three times. Other hosts that use the key wait for the result."""
     with _loading, suppress(OSError), files.opened(path) as file:
         mtime_ns = os.fstat(file.fileno()).st_mtime_ns
         data = files.content(file, path, _MAX_FILE)
@@ -156,7 +158,7 @@ def _unlock(path: str, ask: Callable[[str], str]) -> PKey | None:
 
 
 def _public_half(path: str) -> bytes:
-    """The public key beside a private one; empty when there is none."""
+    """The public key in the .pub file beside a private key; empty without one."""
     try:
         return base64.b64decode(files.read(path if path.endswith(".pub") else f"{path}.pub", _MAX_FILE).split(b"\n")[0].split()[1])
     except (OSError, ValueError, IndexError):

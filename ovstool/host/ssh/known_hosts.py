@@ -1,4 +1,4 @@
-"""The files of host keys that OpenSSH keeps (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). What follows from them is for ``host_keys``."""
+"""OpenSSH's known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT). ``host_keys`` decides what follows from them."""
 
 import base64
 import binascii
@@ -20,9 +20,9 @@ from ovstool.host.deadline import Deadline
 from ovstool.host.ssh.config_file import matches
 
 _MAX_LINE = 2**20  # bytes
-_LINES_BETWEEN = 1000  # looks at the time
+_LINES_BETWEEN = 1000  # checks of the deadline
 _TICK_S = 0.02
-_BLANK = b" \t"  # what separates words for ssh, which is less than for Python
+_BLANK = b" \t"  # the separators of ssh, fewer than Python's
 
 
 class Entry(NamedTuple):
@@ -35,14 +35,14 @@ class Entry(NamedTuple):
 
 
 def name_of(host: str, port: int) -> str:
-    """The name that a host has in the files."""
+    """The name of a host in the files."""
     return host.lower() if port == 22 else f"[{host.lower()}]:{port}"
 
 
 def find(paths: Sequence[str], name: str, deadline: Deadline) -> list[Entry]:
-    """All lines about the host of that name, in the order of the files.
+    """All lines for the host of that name, in the order of the files.
 
-    A missing file has none. A file that cannot be read to its end might have some: raises OSError, of which TimeoutError is one.
+    A missing file is empty. A file that cannot be read completely might have more lines: raises OSError (TimeoutError is one).
     """
     return [entry for path in paths for entry in _read(path, name.encode(), deadline)]
 
@@ -50,7 +50,7 @@ def find(paths: Sequence[str], name: str, deadline: Deadline) -> list[Entry]:
 def remember(path: str, name: str, kind: str, key: bytes, hashed: bool, deadline: Deadline) -> None:
     """Append a line for a host. Raises OSError; TimeoutError when another program keeps the file locked.
 
-    The line is written at once and under a lock, so several of us, and ssh beside us, lose nothing.
+    The line is written in one write and under a lock, so concurrent writers, ssh included, lose nothing.
     """
     if folder := os.path.dirname(path):
         with suppress(FileExistsError):
@@ -59,11 +59,11 @@ def remember(path: str, name: str, kind: str, key: bytes, hashed: bool, deadline
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return  # /dev/null; what else there is has been refused when it was to be read
+            return  # /dev/null; any other kind of file was refused when it was read
         _lock(fd, deadline)
         end = os.fstat(fd).st_size
         if end and os.pread(fd, 1, end - 1) != b"\n":
-            line = b"\n" + line  # an editor left the last line without its end
+            line = b"\n" + line  # an editor left the last line unterminated
         if os.write(fd, line) < len(line):
             os.ftruncate(fd, end)  # half a key is worse than none
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
@@ -96,7 +96,7 @@ def _read(path: str, name: bytes, deadline: Deadline) -> Iterator[Entry]:
 
 
 def _entry(line: bytes, name: bytes, place: str) -> Entry | None:
-    """The line as an entry when it is about the host. A NUL ends it, as it does for ssh, which is written in C."""
+    """The line as an entry, if it is for the host. A NUL ends it, as in ssh, which is written in C."""
     words = re.split(rb"[ \t]+", line.partition(b"\0")[0].lstrip(_BLANK).rstrip(_BLANK + b"\r\n"), maxsplit=4)
     marker = words.pop(0) if words[0].startswith(b"@") else b""
     if len(words) < 3 or words[0].startswith(b"#") or not _fits(words[0], name):
@@ -108,7 +108,7 @@ def _entry(line: bytes, name: bytes, place: str) -> Entry | None:
 
 
 def _fits(patterns: bytes, name: bytes) -> bool:
-    """Whether a line's first word, a hashed name or a list of patterns, stands for the host; a pattern after ``!`` excludes it."""
+    """Whether a line's first word, a hashed name or a list of patterns, matches the host; a pattern after ``!`` excludes it."""
     if patterns.startswith(b"|"):
         return _fits_hash(patterns, name)
     fits = False

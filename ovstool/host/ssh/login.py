@@ -1,4 +1,4 @@
-"""Being let in by an SSH server: with a key, with nothing, or with what the user types, in this order (RFC 4252)."""
+"""Login to an SSH server: with a key, without credentials, or with what the user types, in this order (RFC 4252)."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from ovstool.host.ssh.transport import SshTransport
 LOG = logging.getLogger(__name__)
 
 _MAX_QUESTIONS = 3  # as ssh asks for a password
-_SHOWN = 200  # characters of a server's own words worth repeating
+_SHOWN = 200  # characters of a server's own message to repeat
 
 
 class Login:
@@ -25,7 +25,7 @@ class Login:
         self._tried: list[str] = []  # the keys, and why others were not
 
     def run(self) -> None:
-        """Log in by whatever works first. Raises Unreachable when nothing does, TimedOut."""
+        """Log in with the first method that works. Raises Unreachable when none does, TimedOut."""
         if not (self._with_keys() or self._with_nothing() or self._with_typed_words()):
             raise self._refused()
 
@@ -44,7 +44,7 @@ class Login:
         return False
 
     def _with_nothing(self) -> bool:
-        """Log in without any proof, where nothing has been tried yet; a refusal tells the methods that the server takes."""
+        """Log in with method "none" if nothing has been tried yet; a refusal lists the methods that the server accepts."""
         return not self._auth.methods and self._succeeds(self._transport.try_none, self._settings.user)
 
     def _with_typed_words(self) -> bool:
@@ -89,8 +89,10 @@ class Login:
         login = f"login as {quote(self._settings.user)} refused"
         why = f"{login} ({', '.join(self._tried) or 'no key was found'})"
         if any("passphrase" in label for label in self._tried):
-            return Unreachable(self._hop.name, why, "ssh-add, as there is no terminal to ask for the passphrase")
+            return Unreachable(self._hop.name, why, "ssh-add, because there is no terminal to ask for the passphrase on")
         if "publickey" in self._auth.methods:
             return Unreachable(self._hop.name, why, self._hop.command("ssh-copy-id"))
         methods = one_line(", ".join(self._auth.methods))[:_SHOWN]
-        return Unreachable(self._hop.name, f"{login}; the server accepts {methods or 'nothing that ovstool knows'}", "on a terminal")
+        return Unreachable(
+            self._hop.name, f"{login}; the server accepts {methods or 'no method that ovstool supports'}", "again, on a terminal"
+        )

@@ -9,11 +9,11 @@ import time
 _CTRL_C = b"\x03"
 _MAX_ANSWER = 2**16  # bytes
 _asking = threading.Lock()  # one question at a time, whichever host it is for
-_interrupted_at = 0.0  # when a question was last answered with Ctrl-C, on the monotonic clock
+_interrupted_at = 0.0  # the time of the last Ctrl-C at a question, on the monotonic clock
 
 
 def may_ask(batch: bool) -> bool:
-    """Whether there is somebody to ask, at a terminal in whose foreground we are; never with ``BatchMode yes``."""
+    """Whether this process is in the foreground of a terminal, so it can ask; never with ``BatchMode yes``."""
     if batch or not ((sys.stdin and sys.stdin.isatty()) or (sys.stderr and sys.stderr.isatty())):
         return False
     try:
@@ -21,16 +21,16 @@ def may_ask(batch: bool) -> bool:
     except OSError:
         return False
     try:
-        return os.tcgetpgrp(fd) == os.getpgrp()  # in the background a question would stop us
+        return os.tcgetpgrp(fd) == os.getpgrp()  # in the background reading the terminal would stop the process
     finally:
         os.close(fd)
 
 
 def ask(question: str, named_at: float) -> str:
-    """Ask without showing the answer. Raises KeyboardInterrupt for Ctrl-C.
+    """Ask without echoing the answer. Raises KeyboardInterrupt for Ctrl-C.
 
-    Not getpass: there Ctrl-C is for the main thread, while this one would keep on reading, and the process with it.
-    A Ctrl-C is for all hosts that were named before it, which is the whole command.
+    getpass is not used: with it Ctrl-C would interrupt the main thread, while this one keeps reading, and the process alive.
+    A Ctrl-C applies to all hosts that were named before it, that is, to the whole command.
     """
     global _interrupted_at
     with _asking:
@@ -44,7 +44,7 @@ def ask(question: str, named_at: float) -> str:
 
 
 def _answer(question: bytes) -> bytes:
-    """What is typed, up to and with the end of the line or Ctrl-C."""
+    """The typed line, including its newline or Ctrl-C."""
     fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     try:
         usual = termios.tcgetattr(fd)

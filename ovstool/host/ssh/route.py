@@ -1,4 +1,4 @@
-"""The way to a host: the servers that lead there (ProxyJump), and the command that leads to the first of them (ProxyCommand)."""
+"""The route to a host: the jump hosts (ProxyJump), and the command that connects to the first server (ProxyCommand)."""
 
 import shlex
 import socket
@@ -15,39 +15,39 @@ from ovstool.host.ssh.config import SshSettings
 
 _MAX_HOPS = 8
 _CHUNK = 2**16  # bytes
-_GRACE_S = 0.2  # for a ProxyCommand to say why it failed, or to go
+_GRACE_S = 0.2  # for a ProxyCommand to report why it failed, or to exit
 
 
 class Hop(NamedTuple):
-    """An SSH server on the way, and how it is to be spoken to."""
+    """An SSH server on the route, and how to connect to it."""
 
     name: str  # in errors
     settings: SshSettings
     deadline: Deadline
     accept_new_key: bool
-    named_at: float  # when the host was named, on the monotonic clock: a Ctrl-C at any host's question since then is for this one too
+    named_at: float  # when the host was named, on the monotonic clock: a later Ctrl-C at any host's question applies to this one too
 
     def command(self, program: str) -> str:
-        """The command line that has one of OpenSSH's programs connect to the same server."""
+        """The command line with which one of OpenSSH's programs connects to the same server."""
         settings = self.settings
         port = [] if settings.port == 22 else ["-p", str(settings.port)]
         return shlex.join([program, *port, f"{settings.user}@{settings.name}"])
 
 
 def route(last: SshSettings, deadline: Deadline, depth: int = 0) -> list[SshSettings]:
-    """The servers to go by, in their order, with the one to reach at the end (ProxyJump in ssh_config(5)). Raises UsageError."""
+    """The jump hosts in order, followed by the destination (ProxyJump in ssh_config(5)). Raises UsageError."""
     if not last.proxy_jump:
         return [last]
     if depth == _MAX_HOPS:
-        raise UsageError(quote(last.name), "ProxyJump leads in a circle")
+        raise UsageError(quote(last.name), "ProxyJump is a loop")
     hops: list[SshSettings] = []
     texts = last.proxy_jump.split(",")
     if len(texts) > _MAX_HOPS:
-        raise UsageError(quote(last.name), f"ProxyJump leads through more than {_MAX_HOPS} hosts")
+        raise UsageError(quote(last.name), f"ProxyJump goes through more than {_MAX_HOPS} hosts")
     for text in texts:
         user, host, port = address.parse(text.strip().removeprefix("ssh://"))
         hops.append(config.lookup(host, user, port, deadline))
-    # As with ssh, only the first may have a way of its own; one that leads to itself ("Host *", "ProxyJump gate") has none.
+    # As in ssh, only the first jump host's own ProxyJump counts, unless it names itself ("Host *", "ProxyJump gate").
     first = hops[0]
     if (first.hostname, first.port) == (last.hostname, last.port):
         return [last]
@@ -55,7 +55,7 @@ def route(last: SshSettings, deadline: Deadline, depth: int = 0) -> list[SshSett
 
 
 class ProxyCommand:
-    """The command that leads to a server, and the socket to it."""
+    """A running ProxyCommand, and the socket to the server through it."""
 
     def __init__(self, command: str):
         import subprocess
@@ -74,12 +74,12 @@ class ProxyCommand:
         self._reader.start()
 
     def last_words(self) -> str:
-        """The last line that it wrote to stderr. Waits a moment for it, and no longer, as the command may hang."""
+        """The last line that it wrote to stderr. Waits only a moment, because the command may hang."""
         self._reader.join(_GRACE_S)
         return local.last_line(b"".join(self._stderr).decode(errors="replace"))
 
     def close(self) -> None:
-        """End the command. What it has started may keep its stderr open, and nobody here waits for that."""
+        """Kill the command. Its children may keep stderr open, which is not waited for."""
         import subprocess
 
         self._process.kill()
@@ -89,5 +89,5 @@ class ProxyCommand:
     def _read_stderr(self) -> None:
         assert self._process.stderr
         with self._process.stderr as pipe, suppress(OSError):
-            while data := pipe.read(_CHUNK):  # all of it: it would stand still if nobody read it
+            while data := pipe.read(_CHUNK):  # all of it: the command would block if nobody read it
                 self._stderr.append(data)

@@ -1,4 +1,4 @@
-"""Programs on a host behind SSH, run by way of the login shell there, whatever shell that is; where wished, as root by sudo."""
+"""Programs on a host behind SSH, run through the login shell there, whatever shell that is; optionally as root with sudo."""
 
 import os
 import re
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from ovstool.host.ssh.transport.channel import SshChannel
 
 _MAX_COMMAND = 120_000  # bytes; Linux takes 128 KiB in one word (MAX_ARG_STRLEN)
-_MAX_NOISE = 2**16  # bytes that a login shell may print before our program speaks
-_INLINE = 2**15  # bytes of stdin that no program leaves unread for long
+_MAX_NOISE = 2**16  # bytes that a login shell may print before our program's output
+_INLINE = 2**15  # bytes of stdin that fit into the buffers even if the program does not read them at once
 _CHUNK = 2**18
 
-# What sh runs there. TOKEN is a word that nobody there could know before; what comes ahead of it is a login shell's chatter.
+# The scripts for sh there. TOKEN is a random word; any output before it comes from the login shell.
 _SETUP = f"PATH=$PATH:{local.SBIN}; LC_ALL=C; export PATH LC_ALL; "
 _SUDO = 'echo TOKEN >&2; exec sudo -n -- env PATH="$PATH" LC_ALL=C sh -c {script} sh "$@"'
 _RUN = 'echo TOKEN; echo TOKEN >&2; exec "$@"'
-# Until the program ends or our side of its stdin does: it would not notice otherwise that nobody listens any more.
+# Ends when the program does, or when our end of its stdin closes: without this the program would not notice that nobody reads it.
 _STREAM = (
     'echo TOKEN; echo TOKEN >&2; exec 3<&0; "$@" </dev/null 3<&- & p=$!; { read x <&3; kill $p; } >/dev/null 2>&1 & w=$!; '
     "wait $p; s=$?; kill $w 2>/dev/null; exit $s"
@@ -44,10 +44,10 @@ class RemoteShell:
     def output(
         self, argv: Sequence[str], stdin: bytes | None, deadline: Deadline, timeout_s: float, pause_s: float | None = None
     ) -> Generator[bytes, None, Finished]:
-        """Run a program and yield its stdout as it comes; the generator returns how it ended. ``timeout_s`` is for the error.
+        """Run a program and yield its stdout as it arrives; the generator returns how it ended. ``timeout_s`` is for the error.
 
-        Without ``stdin`` it is one that may not end by itself: it is ended when the caller stops asking. With ``pause_s`` b"" is yielded
-        each time that nothing came for so long. Raises as ``Host.stream`` does.
+        Without ``stdin`` the program may run forever: it is killed when the caller stops iterating. With ``pause_s`` b"" is yielded
+        after every ``pause_s`` seconds without output. Raises as ``Host.stream`` does.
         """
         program = self.start(_RUN if stdin is not None else _STREAM, argv, deadline)
         try:
@@ -81,7 +81,7 @@ class RemoteShell:
         return RemoteProgram(self.connection, self.connection.execute(data, deadline), self._token)
 
     def not_begun(self, program: "RemoteProgram", deadline: Deadline) -> OvstoolError:
-        """Why a command came to an end before the program it was to run."""
+        """The error for a command that ended before its program started."""
         if program.noisy:
             return Unreachable(self._name, f"its login shell prints more than {_MAX_NOISE >> 10} KiB before it runs anything")
         status = program.status(deadline)
@@ -113,11 +113,11 @@ class RemoteProgram:
         self._channel = channel
         self._token = token.encode()
         self._ahead = b""
-        self.noise = b""  # what came instead of the token
+        self.noise = b""  # output that came instead of the token
         self.noisy = False
 
     def begin(self, deadline: Deadline) -> str | None:
-        """Skip what is not ours and return what follows the token in its line; None when the command ends without it."""
+        """Skip output up to the token and return the rest of its line; None when the command ends without the token."""
         seen = b""
         while not (match := re.search(re.escape(self._token) + rb" ?([a-z]*)\r?\n", seen)):
             if len(seen) > _MAX_NOISE:
@@ -132,7 +132,7 @@ class RemoteProgram:
         return match[1].decode()
 
     def chunks(self, deadline: Deadline, pause_s: float | None) -> Iterator[bytes]:
-        """Its stdout as it comes, to the end; b"" when nothing came for ``pause_s`` seconds. Raises TimeoutError, Unreachable."""
+        """Its stdout as it arrives, to the end; b"" after every ``pause_s`` seconds without output. Raises TimeoutError, Unreachable."""
         while True:
             try:
                 chunk = self.receive(_CHUNK, deadline.part(self._connection.silent_s if pause_s is None else pause_s))
@@ -153,7 +153,7 @@ class RemoteProgram:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
             return data
         if not deadline.remaining_s():
-            raise TimeoutError  # also when there is something, which may never end
+            raise TimeoutError  # even if there is data, because output may never end
         self._channel.settimeout(deadline.remaining_s())
         data = self._channel.recv(size)
         if not data and self._channel.cut_off:
@@ -161,7 +161,7 @@ class RemoteProgram:
         return data
 
     def send_all(self, data: bytes, deadline: Deadline) -> None:
-        """Write its stdin and close it; a long one while the output is read. The program need not read it all."""
+        """Write its stdin and close it; a long one in a thread, while the output is read. The program need not read it all."""
 
         def send() -> None:
             try:
@@ -180,13 +180,13 @@ class RemoteProgram:
         self._channel.sendall(data)
 
     def status(self, deadline: Deadline) -> int | None:
-        """Its exit status, -1 when a signal ended it; None when that was not said before the end. Raises TimeoutError."""
+        """Its exit status, -1 if killed by a signal; None if the channel ended without a status. Raises TimeoutError."""
         if not self._channel.status_event.wait(deadline.remaining_s()) and not self._channel.ended:
             raise TimeoutError
         return self._channel.exit_status if self._channel.ended else None
 
     def stderr(self) -> str:
-        """The beginning of what it wrote to stderr, without the login shell's chatter."""
+        """The beginning of its stderr, without what the login shell printed."""
         data = bytes(self._channel.stderr)
         if self._token in data:
             data = data[data.rfind(self._token) :].partition(b"\n")[2]
@@ -204,12 +204,12 @@ class RemoteProgram:
 
 
 def with_sudo(script: str) -> str:
-    """A script that runs another one, with the same arguments, as root."""
+    """A script that runs another one as root, with the same arguments."""
     return _SUDO.replace("{script}", _word(script))
 
 
 def sudo_failure(stderr: str, status: int | None) -> str:
-    """Why sudo ran nothing, told from what it wrote."""
+    """Why sudo failed, from its stderr."""
     last = local.last_line(stderr)
     if "password is required" in stderr or "terminal is required" in stderr:
         return "sudo wants a password"
@@ -228,9 +228,9 @@ def _word(text: str) -> str:
 
 
 def for_any_shell(script: str) -> str:
-    """The command that runs a script of one line by sh, whether the login shell is sh, csh or fish.
+    """The command that runs a one-line script with sh, whether the login shell is sh, csh or fish.
 
-    In single quotes all of them leave alone all but ``'`` and (fish) ``\\`` and (csh) ``!``.
+    Within single quotes only ``'`` and (fish) ``\\`` and (csh) ``!`` are special.
     """
     newline = 'n=$(printf "\\nx"); n=${n%x}; ' if '"$n"' in script else ""
     escaped = {"'": '"\'"', "\\": "\\\\", "!": "\\!"}

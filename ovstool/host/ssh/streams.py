@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, section 5.1)
 
-# Join stdin and stdout to the socket $1, with whatever there is: $2 is its path as socat wants it, $3 a program for Python.
+# Connect stdin and stdout to the socket $1, with whatever is installed: $2 is its path quoted for socat, $3 a Python program.
 _RELAY = (
     'if command -v socat; then echo TOKEN open; exec socat -b 65536 - UNIX-CONNECT:"$2"; '
     'elif nc -h 2>&1 | grep -e -U; then echo TOKEN open; exec nc -U "$1"; '
@@ -47,7 +47,7 @@ while d := s.recv(65536):
 
 
 def open_tcp(connection: "SshConnection", host: str, port: int, what: str, deadline: Deadline) -> ByteStream:
-    """Connect to a port as seen from there, by a channel (RFC 4254, section 7.2). ``what`` is for errors. Raises Unreachable, TimedOut."""
+    """Connect to a TCP port from there, over a channel (RFC 4254, section 7.2). ``what`` is for errors. Raises Unreachable, TimedOut."""
     channel, refusal = connection.open("direct-tcpip", deadline, host, port, "127.0.0.1", 0)
     if channel:
         return ChannelStream(connection, channel)
@@ -58,15 +58,15 @@ def open_tcp(connection: "SshConnection", host: str, port: int, what: str, deadl
 
 
 def open_unix(remote: RemoteShell, path: str, what: str, server: str, deadline: Deadline) -> ByteStream:
-    """Connect to a Unix socket by a channel (OpenSSH's PROTOCOL, section 2.4), or by way of a program where the user may not open it.
+    """Connect to a Unix socket over a channel (OpenSSH's PROTOCOL, section 2.4), or through a program if the user may not open it.
 
-    ``what`` is for errors, ``server`` should be listening. Raises Unreachable, TimedOut, TimeoutError.
+    ``what`` is for errors, ``server`` names the expected listener. Raises Unreachable, TimedOut, TimeoutError.
     """
     if not remote.as_root:
         channel, _ = remote.connection.open("direct-streamlocal@openssh.com", deadline, os.fsencode(path), "", 0)
         if channel:
             return ChannelStream(remote.connection, channel)
-    # The server does not say why it refused: no socket, no permission, or no forwarding at all. A program finds out.
+    # The server does not say whether there is no socket, no permission, or no forwarding at all. A program finds out.
     script = _RELAY_AS_ROOT if remote.as_root else _RELAY_AS_USER
     program = remote.start(script, [path, re.sub(r"([^\w/.%+=@-])", r"\\\1", path), _PYTHON], deadline)
     word = None
@@ -82,11 +82,11 @@ def open_unix(remote: RemoteShell, path: str, what: str, server: str, deadline: 
 
 def _not_opened(remote: RemoteShell, word: str | None, program: RemoteProgram, what: str, server: str, deadline: Deadline) -> OvstoolError:
     if word == "absent":
-        return Unreachable(what, f"no such socket; is {server} running?", "--db unix:PATH, a path there")
+        return Unreachable(what, f"no such socket; is {server} running?", "--db unix:PATH with the path on that host")
     if word == "other":
         return Unreachable(what, "connection refused: not a socket")
     if word == "none":
-        hint = "one of them, or AllowStreamLocalForwarding in its sshd_config"
+        hint = "installing one of them, or AllowStreamLocalForwarding in its sshd_config"
         return Unreachable(what, "the remote host needs socat, nc with -U, or python3", hint)
     if remote.as_root or not program.got_to_sudo:
         error = remote.not_begun(program, deadline)
@@ -99,7 +99,7 @@ def _not_opened(remote: RemoteShell, word: str | None, program: RemoteProgram, w
 
 
 class ChannelStream:
-    """A socket there that the SSH server connects to."""
+    """A connection to a socket there, made by the SSH server."""
 
     def __init__(self, connection: "SshConnection", channel: "SshChannel"):
         self._connection = connection
@@ -118,7 +118,7 @@ class ChannelStream:
 
 
 class RelayStream:
-    """A socket there that a program connects to."""
+    """A connection to a socket there, made by a program."""
 
     def __init__(self, program: RemoteProgram):
         self._program = program
@@ -147,7 +147,7 @@ class RelayStream:
         self._program.close()
 
     def _refused(self) -> OSError:
-        """The program ended before it gave any data, so it could not connect; its last words are why."""
+        """The error for a program that ended without any data, so it could not connect; its last line says why."""
         return ConnectionRefusedError(local.last_line(self._program.stderr()) or "the relay ended")
 
     @property

@@ -1,1 +1,1 @@
-"""What Open vSwitch accepts in a flow: values, masks and prerequisites that ovs-ofctl(8) cuts or widens without a word; pure."""
+"""What Open vSwitch accepts in a flow: values, masks and prerequisites that ovs-ofctl(8) truncates or widens silently; pure."""

@@ -1,9 +1,9 @@
-"""The actions of ovs-actions(7), and which arguments each of them has; flows whose values ovs-ofctl would cut (pure).
+"""The actions of ovs-actions(7) and their arguments; finds values in flows that ovs-ofctl would truncate (pure).
 
-The file is long because its table has every action, and actions hold others, so what judges them cannot be taken apart.
+The file is long because its table has every action, and actions contain others, so the checks cannot be split up.
 
-ovs-ofctl keeps the low bits of what does not fit (``set_queue:-1``, ``learn(priority=70000)``), reads a number up to
-where it ends (``load:10.0.0.1->NXM_OF_IP_SRC[]`` is 10), and passes over arguments that an action has not (``ct_clear(zone=5)``).
+ovs-ofctl keeps the low bits of values that do not fit (``set_queue:-1``, ``learn(priority=70000)``), reads a number up to the first
+other character (``load:10.0.0.1->NXM_OF_IP_SRC[]`` is 10), and ignores arguments that an action does not take (``ct_clear(zone=5)``).
 """
 
 import functools
@@ -18,7 +18,7 @@ from ovstool.openflow.syntax.lexer import Word, words
 _U8, _U16, _U32, _U64 = (number(0, (1 << bits) - 1) for bits in (8, 16, 32, 64))
 _D16, _D32 = decimal(0, 2**16 - 1), decimal(0, 2**32 - 1)
 
-# Patterns are texts, which re compiles when the first action needs them.
+# Patterns are strings, so that re compiles them only when the first action needs them.
 _PIECES = r"[^, \t\r\n]+"
 _PIECE = r"(?s)([^:=(]*)[:=(]?(.*)"
 _CLAUSE = r"([^,]*),[ \t]*\+?([0-9]+)[ \t]*/[ \t]*\+?([0-9]+)[ \t]*"
@@ -28,19 +28,19 @@ _NAT_PORTS = r"\+?([0-9]+)(?:-\+?([0-9]+))?"
 _TLV = r"0x([0-9a-fA-F]+),([0-9]+),0x((?:[0-9a-fA-F]{2}){1,125})"
 _LENGTH = r"(?s)([^)]*)\)?->(.*)"
 _NO_BITS = r"/(?:0x)?[0.:]+\Z"
-_ZERO = r"(?:0x)?[0.:]+/"  # with such a mask it is all there is to install
-_MOST_MEMBERS = 2048  # BUNDLE_MAX_MEMBERS of ofp-actions.h: ovs-ofctl passes over those that follow
+_ZERO = r"(?:0x)?[0.:]+/"  # with such a value a mask of 0 is all there is to install
+_MOST_MEMBERS = 2048  # BUNDLE_MAX_MEMBERS of ofp-actions.h: ovs-ofctl ignores any further ones
 _DEEPEST = 100  # MAX_OFPACT_PARSE_DEPTH of ofp-actions.c
-_FEW = 16  # actions, for which a pattern is not worth its time
-_KEPT, _LONGEST_KEPT = 2**15, 200  # words that have been found to be right, and characters of one
+_FEW = 16  # actions, too few for compiling a pattern to pay off
+_KEPT, _LONGEST_KEPT = 2**15, 200  # words known to be valid, and the length of one in characters
 
 
 class Misfit(Exception):
-    """What is wrong with a word, in a sentence."""
+    """What is wrong with a word, as a sentence."""
 
 
 class _Judged(dict[str, str]):
-    """Words in which nothing is wrong, by which time is saved where they come again; and what each is about. Raises Misfit for another."""
+    """A cache of valid words and what each is about. Raises Misfit for an invalid one."""
 
     def __init__(self, judge: Callable[[str], str]):
         self._judge = judge
@@ -55,7 +55,7 @@ class _Judged(dict[str, str]):
 
 
 def misfit_of_flow(flow: str) -> str | None:
-    """The first value of a flow that ovs-ofctl would take for another one, and what is wrong with it; names in it escaped."""
+    """The first value of a flow that ovs-ofctl would misread, and what is wrong with it; names in the flow are escaped."""
     before, action, after = flow.partition("action")
     said, _, actions = after.partition("=")
     if action and said != "s" and said.strip() not in ("", "s"):
@@ -66,18 +66,18 @@ def misfit_of_flow(flow: str) -> str | None:
 
 
 def misfit_of_packet(text: str) -> str | None:
-    """The first value of a packet for ``ofproto/trace`` that would be taken for another one, and what is wrong with it."""
+    """The first value of a packet for ``ofproto/trace`` that would be misread, and what is wrong with it."""
     return _misfit_of(_judge_before, text)
 
 
 def _judge_before(text: str) -> None:
-    """Raises Misfit for what stands before the actions of a flow."""
+    """Check the text before the actions of a flow. Raises Misfit."""
     if not are_about_different(text) and (wrong := _twice(words(text))):
         raise Misfit(wrong)
 
 
 def are_about_different(before: str) -> bool:
-    """Whether what stands before the actions of a flow says nothing twice. Raises Misfit for a word."""
+    """Whether the text before the actions of a flow sets nothing twice. Raises Misfit for an invalid word."""
     if "(" in before or '"' in before or "\t" in before or "\r" in before:
         about = [_about(word) for word in words(before)]
     else:
@@ -86,10 +86,10 @@ def are_about_different(before: str) -> bool:
 
 
 def _about(word: Word) -> str:
-    """What a word is about: a field, by the name that all its names stand for. Raises Misfit."""
+    """What a word is about: a field, by its main name. Raises Misfit."""
     field = fields.by_name().get(word.name)
     wrong = fields.misfit(word)
-    if field and not word.value and not field.name.startswith("tun_metadata"):  # whether a packet has such an option can be asked
+    if field and not word.value and not field.name.startswith("tun_metadata"):  # without a value these match on the option's presence
         wrong = "has no value, and ovs-ofctl would accept any"
     if wrong:
         raise Misfit(f"{word.text} {wrong}")
@@ -112,7 +112,7 @@ _BEFORE = _Judged(_about_text)
 
 
 def _twice(said: Iterable[Word]) -> str | None:
-    """Two words of which ovs-ofctl takes the last."""
+    """Two contradictory words, of which ovs-ofctl uses the last."""
     seen: dict[str, tuple[object, str]] = {}
     for word in said:
         for name, value in _facts(word):
@@ -123,7 +123,7 @@ def _twice(said: Iterable[Word]) -> str | None:
 
 
 def _facts(word: Word) -> Iterator[tuple[str, object]]:
-    """What a word says: of a field, or of a protocol."""
+    """The field values that a word sets, as a field or as a protocol."""
     field = fields.by_name().get(word.name)
     name = field.name if field else word.name
     if word.name in fields.PROTOCOLS:
@@ -142,7 +142,7 @@ def _misfit_of(judge: Callable[[str], None], text: str) -> str | None:
 
 
 def _judge_actions(text: str) -> None:
-    """Raises Misfit for actions."""
+    """Check actions. Raises Misfit."""
     pieces = text.split(",") if "(" not in text else re.findall(_NESTED, text)
     if '"' in text or len(",".join(pieces)) != len(text):
         pieces = [text]
@@ -165,7 +165,7 @@ REGISTER = r"(?:reg(?:1[0-5]|[0-9])|metadata|tun_id|pkt_mark|ct_mark|NXM_NX_(?:R
 
 @functools.cache
 def _plain() -> re.Pattern[str]:
-    """What nearly all actions are of which there are very many."""
+    """The forms of nearly all actions in large files of flows."""
     return re.compile(
         rf"mod_dl_(?:src|dst):{fields.MAC}|mod_nw_(?:src|dst):{fields.IPV4}|set_field:{fields.MAC}->(?:eth|dl)_(?:src|dst)"
         rf"|set_field:{fields.IPV4}->(?:ip|nw)_(?:src|dst)|(?:load|set_field):{fields.NUMBER}->{REGISTER}"
@@ -175,7 +175,7 @@ def _plain() -> re.Pattern[str]:
 
 
 def _judge_action(action: Word) -> None:
-    """Raises Misfit for an action; one that is not known here is a port, or one of a newer Open vSwitch."""
+    """Check an action. An unknown one is a port, or an action of a newer Open vSwitch. Raises Misfit."""
     judge = ACTIONS.get(action.name.lower())
     wrong = judge(action) if judge else _to_port(action) if action.name.isdecimal() else None
     if wrong:
@@ -187,11 +187,11 @@ def _to_port(action: Word) -> str | None:
     return f"{action.text} {wrong}" if wrong else _flag(action)
 
 
-Judge = Callable[[Word], str | None]  # what is wrong with a word, in a sentence; None: nothing
+Judge = Callable[[Word], str | None]  # what is wrong with a word, as a sentence; None if it is valid
 
 
 def _of(check: Check) -> Judge:
-    """Of a word with one argument."""
+    """The check of a word with one argument."""
 
     def judge(word: Word) -> str | None:
         wrong = check(word.value)
@@ -201,7 +201,7 @@ def _of(check: Check) -> Judge:
 
 
 def _options(known: Mapping[str, Judge], other: Judge | None = None) -> Judge:
-    """Of a word whose argument is words; one that is not known is for ovs-ofctl to judge, or for ``other``."""
+    """The check of a word whose argument is a list of words; an unknown one is left to ovs-ofctl, or to ``other``."""
 
     def judge(word: Word) -> str | None:
         said = words(word.value)
@@ -221,11 +221,11 @@ def _nested(word: Word) -> str | None:
 
 @_of
 def _flag(text: str) -> str | None:
-    return "says too much: it has no value" if text else None
+    return "takes no value" if text else None
 
 
 def _one_of(*values: int) -> Judge:
-    """Of a word that is one of some Ethernet types."""
+    """The check of a word whose value is one of some Ethernet types."""
 
     @_of
     def judge(text: str) -> str | None:
@@ -256,7 +256,7 @@ def _load(text: str) -> str | None:
 
 
 def _number_for(target: str) -> Check:
-    """Of a number that goes into bits of a field, which may be one that is not known here."""
+    """The check of a number for some bits of a field, which may be an unknown field."""
     return number(0, (1 << (fields.bits_of(target) or 992)) - 1)
 
 
@@ -266,7 +266,7 @@ def _set_field(text: str) -> str | None:
     field = fields.by_name().get(name)
     if not arrow or not field:
         return None
-    if value == "ANY":  # which ovs-ofctl writes for a mask of no bits (spelling.readable)
+    if value == "ANY":  # which ovs-ofctl writes for a mask of 0 (spelling.readable)
         return None
     return (
         "sets nothing: its mask is 0"
@@ -291,7 +291,7 @@ def _enqueue(text: str) -> str | None:
 def _resubmit(text: str) -> str | None:
     port, table, _with_ct, *more = [*text.split(","), "", "", ""][: max(3, text.count(",") + 1)]
     if more:
-        return "says too much: (PORT,TABLE,ct)"
+        return "has too many arguments: (PORT,TABLE,ct)"
     return (fields.port(port) if port else None) or (fields.table_number(table) if table else None)
 
 
@@ -321,7 +321,7 @@ def _decrements(text: str) -> str | None:
 def _multipath(text: str) -> str | None:
     said = re.findall(_PIECES, text)
     if len(said) > 6:
-        return "says too much: (FIELDS,BASIS,ALGORITHM,N_LINKS,ARG,DST)"
+        return "has too many arguments: (FIELDS,BASIS,ALGORITHM,N_LINKS,ARG,DST)"
     checks: tuple[Check, ...] = (_whatever, _D16, _whatever, decimal(1, 65536), _D32, fields.subfield)
     return next(filter(None, (check(one) for check, one in zip(checks, said, strict=False))), None)
 
@@ -376,17 +376,17 @@ def _tlv(text: str) -> str | None:
 
 
 def _alone(judge: Judge) -> Judge:
-    """Of a word whose argument is one word, after which ovs-ofctl reads no more."""
+    """The check of a word whose argument is one word; ovs-ofctl ignores the rest."""
 
     def judged(word: Word) -> str | None:
         first, *more = words(word.value) or [Word("", "", "")]
-        return f"{word.text} says too much: ovs-ofctl would ignore {more[0].text}" if more else judge(first)
+        return f"{word.text} has too many arguments: ovs-ofctl would ignore {more[0].text}" if more else judge(first)
 
     return judged
 
 
 def _learned(word: Word) -> str | None:
-    """What a learned flow matches: a field, part of one, a value for it, or where to take that from (learn_parse_spec of learn.c)."""
+    """Check a match of a learned flow: a field, part of one, a value for it, or a source for that (learn_parse_spec of learn.c)."""
     wrong = fields.subfield(word.name)
     field = fields.by_name().get(word.name.partition("[")[0])
     if wrong or not field or not word.value:
@@ -422,7 +422,7 @@ _LEARN = _options(
 )  # fmt: skip
 _TYPE = _options({"ns": _of(_U16), "type": _of(_U16)})
 
-# By name: those of ovs-actions(7), in its order, and ports that have a name instead of a number.
+# By name: the actions of ovs-actions(7), in its order, and ports with a reserved name.
 ACTIONS: dict[str, Judge] = {
     "output": _output, "output_reg": _output, "in_port": _flag, "normal": _flag, "flood": _flag, "all": _flag, "local": _flag, "drop": _flag,
     "table": _flag, "controller": _to_controller, "enqueue": _enqueue, "bundle": _bundle, "bundle_load": _bundle,

@@ -1,7 +1,7 @@
-"""Very many flows, most of which differ from some that were found right in their values alone (pure).
+"""Checks large numbers of flows, most of which differ from earlier valid ones only in their values (pure).
 
-A closer look at each takes ten times as long as reading it. So flows are told apart by what is left without their values, and of what
-has come often a pattern is made, with a pattern for each value: what has it, is right as well.
+A full check of each flow takes ten times as long as reading it. So flows are grouped by their text without values, and for frequent
+groups a regular expression is made from a valid flow, with a subexpression for each value: every flow that matches it is valid too.
 """
 
 import re
@@ -10,16 +10,16 @@ from collections import Counter
 from ovstool.openflow.accepts import actions, fields
 
 _OF_VALUES = b"0123456789.:/abcdefABCDEFx"
-_OFTEN = 128  # flows, in whose time a pattern is made
+_OFTEN = 128  # flows; their checks take as long as making a pattern
 _MOST_PATTERNS, _MOST_OF_ONE, _LONGEST = 128, 8, 1000
-_VALUE = 0xE000  # first of the characters that stand for a value: flows are ASCII here
+_VALUE = 0xE000  # the first of the placeholder characters for values: flows are ASCII here
 _PIECE = re.compile(r"(?<![^, ])([^, =]{1,40})=([^, =]{1,100})")
 _BESIDE = {
     "table": r"[1-9]?[0-9]", "priority": fields.NUMBER_16, "cookie": r"0x[0-9a-f]{1,15}|[1-9][0-9]{0,15}|0", "idle_timeout": fields.NUMBER_16,
     "hard_timeout": fields.NUMBER_16, "duration": r"[0-9]{1,20}(?:\.[0-9]{1,9})?s", "n_packets": r"[0-9]{1,20}", "n_bytes": r"[0-9]{1,20}",
     "in_port": r"[1-9][0-9]{0,3}|0", "dl_vlan": r"[1-9][0-9]{0,2}|[1-3][0-9]{3}|0", "idle_age": r"[0-9]{1,9}", "hard_age": r"[0-9]{1,9}",
 }  # fmt: skip
-# Values of actions: what is before one, its pattern, and what is after it.
+# Values in actions: the text before one, its pattern, and the text after it.
 _IN_ACTIONS = [
     (re.compile(rf"((?:\As=|[,( ]){before}){value}(?={after}(?:[,)]|\Z))"), value)
     for before, value, after in (
@@ -36,7 +36,7 @@ _IN_ACTIONS = [
 
 
 class BulkCheck:
-    """Looks at the flows of one file, one after the other."""
+    """Checks the flows of one file, one after the other."""
 
     def __init__(self) -> None:
         self._seen: Counter[bytes] = Counter()
@@ -44,7 +44,7 @@ class BulkCheck:
         self._left = _MOST_PATTERNS
 
     def misfit(self, flow: str) -> str | None:
-        """The first value that ovs-ofctl would take for another one, and what is wrong with it; names in the flow escaped."""
+        """The first value that ovs-ofctl would misread, and what is wrong with it; names in the flow are escaped."""
         kind = flow.encode(errors="replace").translate(None, _OF_VALUES)
         patterns = self._patterns.get(kind, ())
         for pattern in patterns:
@@ -60,7 +60,7 @@ class BulkCheck:
 
 
 def _pattern(flow: str) -> re.Pattern[str] | None:
-    """What flows have that are right because this one is; None where that is hard to tell."""
+    """A pattern for flows that are valid because this one is; None where that is uncertain."""
     before, action, after = flow.partition("action")
     zones = max(part.count("zone=") for part in after.split("ct("))  # two of one action must be the same
     if len(flow) > _LONGEST or not flow.isascii() or not actions.are_about_different(before) or zones > 1:

@@ -1,13 +1,13 @@
-"""The fields of ovs-fields(7), and which values each of them has (pure).
+"""The fields of ovs-fields(7), and the values that each of them accepts (pure).
 
 The file is long because a quarter of it is the table of all fields.
 
-ovs-ofctl takes much that does not fit and makes something else of it, without a word: it keeps the low bits of a number
-(``dl_vlan=5000`` is 904), of an address (``10.0.0.300`` is 10.0.0.44) and of a prefix, reads as many digits as it likes and passes over
-the rest. So what is typed is read here as it stands there, and held against what the field has. What is said about a value begins with
-what is typed: ``dl_vlan=5000`` "does not fit: 0 to 4095".
+ovs-ofctl accepts many values that do not fit and silently changes them: it keeps the low bits of a number
+(``dl_vlan=5000`` becomes 904), of an address (``10.0.0.300`` becomes 10.0.0.44) and of a prefix, and ignores what follows the first
+digits. So values are parsed here exactly as typed, and compared with what the field accepts. A message about a value begins with the
+value as typed: ``dl_vlan=5000`` "does not fit: 0 to 4095".
 
-What a newer Open vSwitch may have, a field that is not in the table, is for ovs-ofctl to judge.
+A field that is not in the table may belong to a newer Open vSwitch, and is left to ovs-ofctl.
 """
 
 import re
@@ -18,26 +18,26 @@ from typing import NamedTuple
 
 from ovstool.openflow.syntax.lexer import FLAGS, Word
 
-Check = Callable[[str], str | None]  # what is wrong with a value; None: nothing
+Check = Callable[[str], str | None]  # what is wrong with a value; None if it is valid
 
-# What a flow says besides fields.
+# Words of a flow that are not fields.
 COUNTERS = (
     "duration",
     "n_packets",
     "n_bytes",
     "idle_age",
     "hard_age",
-)  # ovs-ofctl passes over these, so that dumped flows can be given to it
+)  # ovs-ofctl ignores these, so that it can read dumped flows
 IGNORED = ("no_readonly_table", "allow_hidden_fields")
-# Words for a protocol, which have no value (ofp_parse_protocol of ofp-parse.c): the Ethernet type, and what is in IP.
+# Protocol keywords, which take no value (ofp_parse_protocol of ofp-parse.c): Ethernet type and IP protocol.
 PROTOCOLS: dict[str, tuple[int | None, int | None]] = {
     "ip": (0x800, None), "ipv4": (0x800, None), "ip4": (0x800, None), "arp": (0x806, None), "rarp": (0x8035, None), "ipv6": (0x86DD, None),
     "ip6": (0x86DD, None), "icmp": (0x800, 1), "tcp": (0x800, 6), "udp": (0x800, 17), "sctp": (0x800, 132), "icmp6": (0x86DD, 58),
     "tcp6": (0x86DD, 6), "udp6": (0x86DD, 17), "sctp6": (0x86DD, 132), "mpls": (0x8847, None), "mplsm": (0x8848, None), "eth": (None, None),
 }  # fmt: skip
 
-# The fields of all versions to 3.7 (the comments of meta-flow.h, of which ovs-fields(7) is made): names, form, bits (with a slash where
-# there may be a mask), and the names that they have in OpenFlow's own terms.
+# The fields of all versions up to 3.7 (the comments of meta-flow.h, from which ovs-fields(7) is generated): names, form, bits (with a
+# slash if maskable), and their OXM and NXM names.
 _TABLE = """
 dp_hash number 32/ NXM_NX_DP_HASH NXOXM_ET_DP_HASH
 recirc_id number 32 NXM_NX_RECIRC_ID
@@ -134,18 +134,18 @@ nsh_ttl number 8 NXOXM_NSH_TTL
 reg[16..31] number 32/ NXOXM_ET_REG[16..31]
 xxreg[4..7] number 128/ NXOXM_ET_XXREG[4..7]
 """
-_SIZES = (8, 16, 32, 64, 128, 992)  # bits in which ovs-ofctl holds a number
-_FLAGS = {"ct_state": 0xFF, "tcp_flags": 0xFFF, "tun_flags": 1}  # what may be said of them in numbers
+_SIZES = (8, 16, 32, 64, 128, 992)  # widths in bits of the integers in which ovs-ofctl stores numbers
+_FLAGS = {"ct_state": 0xFF, "tcp_flags": 0xFFF, "tun_flags": 1}  # their numeric maximum
 _FRAGMENTS = ("no", "yes", "first", "later", "not_later")
 
-# Fields that have other values than their bits would hold (mf_is_value_valid of meta-flow.c).
+# Fields with fewer or more valid values than their width implies (mf_is_value_valid of meta-flow.c).
 _HIGHEST = {"vlan_vid": 0x1FFF, "arp_op": 0xFF, "nsh_ttl": 63, "nsh_mdtype": 2}
 _LOWEST = {"nsh_mdtype": 1}
 _NO_VLAN = 0xFFFF  # dl_vlan=0xffff is for packets without a VLAN
-# Of these the value is taken for the mask (match_set_tun_erspan_dir_masked of match.c).
+# For these Open vSwitch uses the value as the mask (match_set_tun_erspan_dir_masked of match.c).
 _NOT_ZERO = ("tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid")
 
-# Patterns are texts, which re compiles when the first value needs them.
+# Patterns are strings, so that re compiles them only when the first value needs them.
 _NUMBER = r"[ \t]*([+-]?)(?:0[xX]([0-9a-fA-F]{1,1024})|([0-9]{1,400}))"
 _DECIMAL = r"[ \t]*\+?([0-9]{1,400})"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
@@ -156,12 +156,12 @@ _PACKET_TYPE = r"\(([^,()]*),([^,()]*)\)"
 _FLAG = r"[a-z_]+"
 _BITS = r"\A\[([0-9a-fA-F]{1,16})\]\Z"  # flags without a name, as ovs-ofctl writes them (packet_format_tcp_flags of packets.c)
 _SUBFIELD = r"(\w+)(?:\[(?:([0-9]{1,4})(?:\.\.([0-9]{1,4}))?)?\])?"
-_OWN_PORTS = 0xFFFFFF00  # what OpenFlow 1.1 and later reserve of 32 bits for ports of its own (OFPP_MAX)
+_OWN_PORTS = 0xFFFFFF00  # where the reserved ports of OpenFlow 1.1 and later begin (OFPP_MAX)
 
 
 _HEX = "0x[0-9a-fA-F]"
 NUMBER_16 = rf"(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|0|{_HEX}{{1,4}})"
-NUMBER = rf"(?:[1-9][0-9]{{0,8}}|0|{_HEX}{{1,8}})"  # numbers that fit into 16 and 32 bits, written plainly
+NUMBER = rf"(?:[1-9][0-9]{{0,8}}|0|{_HEX}{{1,8}})"  # numbers of 16 and 32 bits in plain notation
 _PLAIN_IPV4 = rf"{IPV4}(?:/(?:[12]?[0-9]|3[0-2]))?"
 _PLAIN_8 = rf"[1-9]?[0-9](?:/{_HEX}{{1,2}})?"
 _PLAIN_16 = rf"{NUMBER_16}(?:/{_HEX}{{1,4}})?"
@@ -191,7 +191,7 @@ def by_name() -> dict[str, Field]:
 
 
 def _lines(line: str) -> Iterator[str]:
-    """A line of the table, once for each number where it has several."""
+    """A line of the table, repeated for each number in a range."""
     span = re.search(r"\[(\d+)\.\.(\d+)\]", line)
     if span:
         yield from (line.replace(span[0], str(number)) for number in range(int(span[1]), int(span[2]) + 1))
@@ -201,7 +201,7 @@ def _lines(line: str) -> Iterator[str]:
 
 @lru_cache(1)
 def plain_patterns() -> dict[str, re.Pattern[str]]:
-    """How nearly all values of most fields are written, by all of their names: it takes no closer look to see that these fit."""
+    """Patterns for the usual notation of most fields, by all of their names: values that match need no further check."""
     texts = {"mac": MAC, "ipv4": _PLAIN_IPV4, "number8": _PLAIN_8, "number16": _PLAIN_16, "number32": _PLAIN_32, "number64": _PLAIN_32}
     forms = {form: re.compile(text) for form, text in texts.items()}
     odd = (*_HIGHEST, *_NOT_ZERO, "nw_tos")
@@ -213,11 +213,11 @@ def plain_patterns() -> dict[str, re.Pattern[str]]:
 
 
 def misfit(word: Word) -> str | None:
-    """What is wrong with a word of a match, or of what a flow says before its actions. A field without a value is not looked at."""
+    """What is wrong with a word of a match, or before a flow's actions. A field without a value is not checked."""
     if word.name in BESIDE_MATCH:
         return BESIDE_MATCH[word.name](word.value) if word.value else None
     if word.name in PROTOCOLS or word.name in FLAGS or word.name in IGNORED:
-        return f"says too much: {word.name} has no value, and ovs-ofctl would ignore {word.value}" if word.value else None
+        return f"is wrong: {word.name} takes no value, and ovs-ofctl would ignore {word.value}" if word.value else None
     if "[" in word.name:
         return subfield(word.name) or (_part(word.name)(word.value) if word.value else None)
     field = by_name().get(word.name)
@@ -225,7 +225,7 @@ def misfit(word: Word) -> str | None:
 
 
 def value(field: Field, text: str, sets: bool = False) -> str | None:
-    """What is wrong with the value of a field in a match; or in an action that ``sets`` it."""
+    """What is wrong with the value of a field in a match, or in an action that ``sets`` it."""
     return None if text == "*" and not sets else _FORMS[field.form](field, text, sets)
 
 
@@ -241,7 +241,7 @@ def subfield(text: str) -> str | None:
 
 
 def bits_of(text: str) -> int | None:
-    """How many bits a field, or a part of it, has."""
+    """The width of a field, or of a part of it, in bits."""
     found = re.fullmatch(_SUBFIELD, text)
     field = by_name().get(found[1]) if found else None
     if not found or not field:
@@ -255,7 +255,7 @@ def _part(name: str) -> Check:
 
 
 def number(low: int, high: int, also: Container[int] = (), step: int = 1, but: str = "") -> Check:
-    """A number as C reads it, in a range; ``also``: other values, of which ``but`` tells."""
+    """The check of a number as C reads it, in a range; ``also`` are other valid values, which ``but`` describes."""
     said = f"does not fit: {_span(low, high)}{f' in steps of {step}' if step > 1 else ''}{but}"
 
     def check(text: str) -> str | None:
@@ -268,7 +268,7 @@ def number(low: int, high: int, also: Container[int] = (), step: int = 1, but: s
 
 
 def decimal(low: int, high: int) -> Check:
-    """A number of which ovs-ofctl reads only decimal digits."""
+    """The check of a number that ovs-ofctl reads only in decimal."""
 
     def check(text: str) -> str | None:
         found = re.fullmatch(_DECIMAL, text)
@@ -282,7 +282,7 @@ def _span(low: int, high: int) -> str:
 
 
 def integer(text: str) -> int | None:
-    """A number as strtoull(3) reads it, without wrapping it around; None for what is none."""
+    """A number as strtoull(3) reads it, but without wrapping around; None if it is not a number."""
     found = re.fullmatch(_NUMBER, text)
     if not found:
         return None
@@ -295,7 +295,7 @@ def integer(text: str) -> int | None:
 
 
 def octal(text: str) -> str | None:
-    """What is wrong with a number that is another one than its digits say: ovs-fields(7) has decimal and hexadecimal alone."""
+    """What is wrong with a number that would be read as octal: ovs-fields(7) documents only decimal and hexadecimal."""
     found = re.fullmatch(_NUMBER, text)
     if found and found[3] and found[3][0] == "0" and int(found[3]) != integer(found[3]):
         return f"begins with 0, so ovs-ofctl would read it as octal: {integer(text)}"
@@ -303,7 +303,7 @@ def octal(text: str) -> str | None:
 
 
 def mask(text: str, high: int, size: int) -> str | None:
-    """What is wrong with a mask. All bits that ovs-ofctl holds are all that the field has, and so is -1 where it does not cut that."""
+    """What is wrong with a mask. All ones in ovs-ofctl's width means the whole field, and so does -1 in 64 bits."""
     found = integer(text)
     if found is None or not (0 <= found <= high or found == (1 << size) - 1 or (size == 64 and -(1 << 63) <= found < 0)):
         return f"has a mask that does not fit: 0 to {high:#x}"
@@ -317,7 +317,7 @@ def _number(field: Field, text: str, sets: bool) -> str | None:
     is_value = bool(slash) and field.name in _NOT_ZERO and not sets
     wrong = _number_of(field.name, high, sets or is_value)(first) or (mask(second, high, size) if slash else None)
     if is_value and not wrong and integer(second) not in (0, integer(first), *((high, (1 << size) - 1) if integer(first) else ())):
-        return f"has a mask that Open vSwitch replaces by the value: {first}/{first}"
+        return f"has a mask that Open vSwitch replaces with the value: {first}/{first}"
     return wrong
 
 
@@ -326,7 +326,7 @@ def _number_of(name: str, high: int, sets: bool) -> Check:
     if name == "dl_vlan" and not sets:
         return number(0, high, (_NO_VLAN,), but=f", or {_NO_VLAN:#x} for packets without a VLAN")
     if name in _NOT_ZERO and not sets:
-        return number(1, high, but="; Open vSwitch takes 0 as any")
+        return number(1, high, but="; Open vSwitch treats 0 as any")
     return number(_LOWEST.get(name, 0), 0xFC if name == "nw_tos" else high, step=4 if name == "nw_tos" else 1)
 
 
@@ -371,7 +371,7 @@ def _prefix(text: str, bits: int) -> str | None:
 
 
 def port(text: str) -> str | None:
-    """What is wrong with a port: a number, or else a name, for ovs-ofctl to find (ofputil_port_from_string of ofp-port.c)."""
+    """What is wrong with a port: a number, or else a name for ovs-ofctl to look up (ofputil_port_from_string of ofp-port.c)."""
     if not re.fullmatch(_PORT, text) or decimal(0, 0xFFFF)(text) is None or decimal(_OWN_PORTS, 2**32 - 1)(text) is None:
         return None
     return "does not fit: 0 to 65535, or a port's name"
@@ -392,7 +392,7 @@ def _flags(field: Field, text: str, sets: bool) -> str | None:
     if slash:
         return number(0, high)(first) or mask(second, high, 0)
     if text[0] in "+-":
-        return None  # each of them is looked at, to the end
+        return None  # ovs-ofctl checks each of these flags itself
     wrong = (number(0, high)(re.sub(_BITS, r"0x\1", one)) for one in text.split("|") if not re.fullmatch(_FLAG, one))
     return next(filter(None, wrong), None)
 
@@ -416,7 +416,7 @@ def _cookie(text: str) -> str | None:
     first, slash, second = text.partition("/")
     if slash:
         return number(0, 2**64 - 1)(first) or mask(second, 2**64 - 1, 64)
-    return number(0, 2**64 - 2)(first)  # all bits say that a flow keeps the cookie that it has, which a new one has not
+    return number(0, 2**64 - 2)(first)  # all ones means "keep the cookie", which a new flow does not have
 
 
 BESIDE_MATCH: dict[str, Check] = {

@@ -1,7 +1,7 @@
-"""Whether a match plainly has what its fields need, as far as the text tells; where it does not, ovs-ofctl is asked (pure).
+"""Whether a match clearly has the prerequisites of its fields, judging by its text; if not, ovs-ofctl decides (pure).
 
-A field whose protocol the match does not name is dropped by Open vSwitch (ofputil_normalize_match of ofp-match.c) or not even sent
-(nx_put_raw of nx-match.c), so that the flow takes other packets. The prerequisites are those of meta-flow.h.
+If the match lacks a field's protocol, Open vSwitch drops the field (ofputil_normalize_match of ofp-match.c) or does not even send it
+(nx_put_raw of nx-match.c), so that the flow matches other packets. The prerequisites are those of meta-flow.h.
 """
 
 import re
@@ -16,7 +16,7 @@ _IPV6 = {"ipv6", "ip6", "icmp6", "tcp6", "udp6", "sctp6"}
 _MPLS = {"mpls", "mplsm"}
 _WITHOUT_PORTS = {"ip", "ipv4", "ip4", "ipv6", "ip6", "arp"}
 _PROTOCOLS = _IPV4 | _IPV6 | _MPLS | {"arp", "rarp"}
-# The words of which a match has to have one, for each field; those that need more than a word are not here.
+# For each field the words of which a match needs one; fields that need more than one word are not listed.
 _NEEDED = {
     name: needed
     for names, needed in (
@@ -39,7 +39,7 @@ _NEEDED = {
     )
     for name in names.split()
 }
-# Fields that every packet has, each by one of its names; of those that share their place only one is plain.
+# Fields without prerequisites, each under one of its names.
 _FREE = (
     r"in_port|(?:dl|eth)_(?:src|dst)|dl_vlan|dl_vlan_pcp|vlan_tci|dl_type|eth_type|x{0,2}reg[0-9]+|metadata|tun_(?:id|src|dst|metadata[0-9]+)"
     r"|ct_(?:state|zone|mark|label)|pkt_mark|conj_id|recirc_id"
@@ -50,17 +50,17 @@ _SHARED = (
     ("icmp_type", "icmpv6_type"), ("icmp_code", "icmpv6_code"), ("tp_src", "tcp_src"), ("tp_dst", "tcp_dst"), ("tp_src", "udp_src"),
     ("tp_dst", "udp_dst"), ("tp_src", "sctp_src"), ("tp_dst", "sctp_dst"),
 )  # fmt: skip
-# Words for what a flow has besides its match, and those that ovs-ofctl passes over; out_port is for dumps, and no flow has it.
+# Words that are not part of a flow's match, and those that ovs-ofctl ignores; out_port is only for dumps.
 _BESIDE = {*fields.BESIDE_MATCH, *fields.COUNTERS, *fields.IGNORED, *fields.FLAGS} - {"out_port"}
-# A value, unless what the match needs may depend on it.
+# A value, except where prerequisites may depend on it.
 _VALUE = r"(?<!_type)(?<!_proto)(?<!ct_state)[=:][^, \t\r]*"
-_TELLING = ("_type", "_proto", "ct_state", "tun_metadata")  # in a field whose value counts, or whose number tells it from others
+_TELLING = ("_type", "_proto", "ct_state", "tun_metadata")  # in a field whose value matters, or whose name contains a number
 _OF_VALUES = b"012345789.:/abcdefABCDEF"  # without the 6 that tells tcp6 from tcp
 
 
 def one_of_each_kind(lines: Iterable[str]) -> list[tuple[int, str]]:
-    """Of many flows one for each set of fields: its line's number and what stands before its actions."""
-    roughly: dict[bytes, tuple[int, str]] = {}  # as most flows differ in numbers alone, and this is quick
+    """One flow for each set of fields: its line number and the text before its actions."""
+    roughly: dict[bytes, tuple[int, str]] = {}  # a fast first pass, because most flows differ only in numbers
     found: dict[str, tuple[int, str]] = {}
     without_values = re.compile(_VALUE).sub
     for number, line in enumerate(lines, 1):
@@ -75,12 +75,12 @@ def one_of_each_kind(lines: Iterable[str]) -> list[tuple[int, str]]:
 
 
 def match_words(said: Iterable[Word]) -> list[Word]:
-    """The words of a flow that are of its match."""
+    """The words of a flow that belong to its match."""
     return [word for word in said if word.name not in _BESIDE]
 
 
 def are_plainly_met(said: Sequence[Word]) -> bool:
-    """Whether each word of a match is for another field, and what it needs is there in a word of its own."""
+    """Whether each word of a match is for a different field, and its prerequisite is present as a separate word."""
     names = {word.name for word in said}
     if len(names) < len(said) or any(one in names and other in names for one, other in _SHARED):
         return False

@@ -1,6 +1,6 @@
-"""The actions of a datapath, as ``ofproto/trace`` prints them: the ports among them, and names for their numbers (pure).
+"""Datapath actions as ``ofproto/trace`` prints them: which ports they output to, and port names for numbers (pure).
 
-Their text is that of format_odp_actions of odp-util.c.
+The format is that of format_odp_actions of odp-util.c.
 """
 
 import json
@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# These stand without parentheses, like a port does.
+# These have no parentheses, like a port.
 _NO_PORT = {"drop", "pop_vlan", "pop_eth", "pop_nsh", "ct_clear", "dec_ttl"}  # all other actions without a port have parentheses
 _BRANCHES = ("clone", "check_pkt_len", "gt", "le", "actions", "sample")  # actions that hold others
 _WITH_PORTS = (*_BRANCHES, "tnl_port", "out_port", "tnl_pop")
@@ -17,7 +17,7 @@ _PLAIN_NAME = r"(?!\d+$|(?:drop|pop_vlan|pop_eth|pop_nsh|ct_clear|dec_ttl)$)[\w.
 
 
 def with_port_names(actions: str, names: Mapping[str, str]) -> str:
-    """Actions with names for the numbers of ports."""
+    """Actions with port names in place of numbers."""
     within: list[str] = []
     pieces: list[str] = []
     for piece in _PIECE.findall(actions):
@@ -32,17 +32,17 @@ def with_port_names(actions: str, names: Mapping[str, str]) -> str:
 
 
 class _Open(NamedTuple):
-    """A parenthesis that is open: the action before it, and whether ports in it count."""
+    """An open parenthesis: the action before it, and whether ports in it count."""
 
     action: str
     counts: bool
 
 
 def ports(actions: str) -> list[str]:
-    """The ports among actions by name, also those in a clone or in one of two branches."""
+    """The ports that actions output to, by name, including those in a clone or in one of two branches."""
     found: list[str] = []
     within: list[_Open] = []
-    sampled: tuple[int, int] | None = None  # the outermost sample: how deep it is, and how many ports there were before it
+    sampled: tuple[int, int] | None = None  # the outermost sample: its depth, and the number of ports before it
     word = ""
     for piece in (*_PIECE.findall(actions), ","):
         counts = not within or within[-1].counts
@@ -68,7 +68,7 @@ def ports(actions: str) -> list[str]:
 
 
 def unquoted(name: str) -> str:
-    """The name of a port, which may be in quotes."""
+    """A port name without its quotes, if it has any."""
     if name.startswith('"'):
         try:
             return json.loads(name)

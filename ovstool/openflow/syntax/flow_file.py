@@ -1,4 +1,4 @@
-"""Dumped flows as the lines of a file that adds them again: one that ovstool reads, and ovs-ofctl (pure)."""
+"""Dumped flows as a flow file that adds them again, readable by ovstool and ovs-ofctl (pure)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from ovstool.openflow.syntax import names, spelling, text
 
 _SETTINGS = ("idle_timeout", "hard_timeout", "importance", *text.KEPT_FLAGS)
-# What tells of the flow's past: its age, and what was asked for when it was added, which would count or be refused anew.
+# The flow's history: its age, and flags of the request that added it, which would take effect or be refused again.
 _OF_THE_PAST = ("idle_age", "hard_age", "check_overlap", "reset_counts")
-_HIDDEN_TABLE = "254"  # with flows of Open vSwitch's own, which nobody may add
+_HIDDEN_TABLE = "254"  # with Open vSwitch's own flows, which cannot be added
 
 
 def lines(dumped: Iterable[str], port_names: Mapping[str, str], lost: set[str]) -> Iterator[str]:
     """Flows that ovs-ofctl has dumped with numbers, as lines; ports by the names given, the others by number.
 
-    ``lost`` gets what of the flows the lines do not say, in words. Raises Refused for a line that is not a flow.
+    Descriptions of what the lines cannot express are added to ``lost``. Raises Refused for a line that is not a flow.
     """
     parse = re.compile(text.FLOW).fullmatch
     for line in dumped:
@@ -42,7 +42,9 @@ def _line(found: re.Match[str], actions: str, lost: set[str]) -> str:
 
 
 def _settings(beside: str, lost: set[str]) -> list[str]:
-    """What of the words beside a match is a setting of the flow."""
+    """The words beside a match that are settings of the flow."""
     said = {word: word.partition("=")[0] for word in beside.replace(",", "").split()}
-    lost.update(f"{word} of flows, which ovstool does not know" for word, name in said.items() if name not in (*_SETTINGS, *_OF_THE_PAST))
+    lost.update(
+        f"{word} of flows, which ovstool does not support" for word, name in said.items() if name not in (*_SETTINGS, *_OF_THE_PAST)
+    )
     return [word for word, name in said.items() if name in _SETTINGS]

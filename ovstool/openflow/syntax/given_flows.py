@@ -1,4 +1,4 @@
-"""Flows that a user gave, on the command line or in a file, checked as far as ovs-ofctl does not (pure)."""
+"""Flows from the user, on the command line or in a file, with the checks that ovs-ofctl does not make (pure)."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ _NOT_THE_MATCH = (*lexer.FLAGS, "cookie", "idle_timeout", "hard_timeout", "impor
 
 
 class GivenFlows(NamedTuple):
-    """Flows for ovs-ofctl, one a line; ``file`` is what messages call where they come from, None for the command line.
+    """Flows for ovs-ofctl, one per line; ``file`` names their source in messages, None for the command line.
 
     ``is_as_given``: ovs-ofctl would read the same from the file itself, in each of its commands.
     """
@@ -25,23 +25,23 @@ class GivenFlows(NamedTuple):
 
     @classmethod
     def checked(cls, lines: Sequence[str], file: str | None = None) -> "GivenFlows":
-        """Flows to add, without the command ``add`` that each may begin with. Raises UsageError, also when there is no flow at all.
+        """Flows to add, without the command ``add`` that each may begin with. Raises UsageError, also without any flow.
 
-        Of the commands that a line may begin with for ``ovs-ofctl add-flows`` the others would do something else than was asked for.
+        The other commands that ``ovs-ofctl add-flows`` accepts at the start of a line would not add flows, and are refused.
         """
         given, misfit = cls(lines, file), _misfit_finder(file)
         kept = [given._without_command(number, misfit) for number in range(1, len(lines) + 1)]
         if not any(map(lexer.without_comment, kept)):
-            raise UsageError(quote(file or "flow"), "holds no flow")
+            raise UsageError(quote(file or "flow"), "contains no flows")
         return cls(kept, file, kept == lines and all(map(are_safe, lines)))
 
     def _without_command(self, number: int, misfit: Callable[[str], str | None]) -> str:
         line = self.lines[number - 1]
         flow = lexer.without_comment(line)
         if self.file is None and (not flow or len(line.splitlines()) > 1):
-            raise UsageError(self.place(number), "not one flow")
-        command = re.match(_FIRST_WORD, flow)[0]  # type: ignore[index]  # it matches nothing, too
-        if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl takes any beginning of one
+            raise UsageError(self.place(number), "not exactly one flow")
+        command = re.match(_FIRST_WORD, flow)[0]  # type: ignore[index]  # it also matches the empty string
+        if command and command != "add" and any(known.startswith(command) for known in _COMMANDS):  # ovs-ofctl accepts any prefix of one
             raise UsageError(self.place(number), f"{quote(command)} is not a flow to add", "ovstool flow del, or ovs-ofctl add-flows")
         bare = flow[3:].lstrip(", \t") if command == "add" else flow
         if wrong := misfit(bare):
@@ -50,7 +50,7 @@ class GivenFlows(NamedTuple):
 
     @property
     def text(self) -> str:
-        """All of them as one text for ovs-ofctl."""
+        """All flows as one text for ovs-ofctl."""
         text = "\n".join([*self.lines, ""])
         return "".join(f"{escaped(line)}\n" for line in self.lines) if '"' in text else text
 
@@ -61,19 +61,19 @@ class GivenFlows(NamedTuple):
         return f"{self.file}:{number}"
 
     def require_different(self) -> None:
-        """Raise UsageError when two flows have one match: the later one would replace the earlier, which nobody means."""
+        """Raise UsageError when two flows have the same match: the later one would replace the earlier, surely by mistake."""
         seen: dict[frozenset[str], str] = {}
         for line in self.lines:
             match = frozenset(word.text for word in lexer.words(lexer.before_actions(line)) if word.name not in _NOT_THE_MATCH)
             if match in seen:
-                raise UsageError(f"flow {quote(line)}", f"has the same match as another one, {quote(seen[match])}", "one of them")
+                raise UsageError(f"flow {quote(line)}", f"has the same match as another flow, {quote(seen[match])}", "only one of them")
             seen[match] = line
 
 
 def _misfit_finder(file: str | None) -> Callable[[str], str | None]:
-    """What tells the first value of a flow that ovs-ofctl would take for another one; in a file there may be very many flows."""
+    """The function that finds the first value of a flow that ovs-ofctl would misread; a file may have very many flows."""
     if file is None:
-        from ovstool.openflow.accepts import actions  # not for flows that are checked already
+        from ovstool.openflow.accepts import actions  # not imported for flows that are already checked
 
         return actions.misfit_of_flow
     from ovstool.openflow.accepts.bulk_check import BulkCheck

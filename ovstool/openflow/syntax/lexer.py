@@ -1,4 +1,4 @@
-"""Flow text taken apart into words, as ovs-ofctl does it (pure)."""
+"""Splits flow text into words, as ovs-ofctl does (pure)."""
 
 import re
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[\w.-]+")
 
 
 class Word(NamedTuple):
-    """A word of a match, such as ``ip`` or ``nw_dst=10.0.0.2``: its name, its value, and all of it as it stands there."""
+    """A word of a match, such as ``ip`` or ``nw_dst=10.0.0.2``: its name, its value, and its full text."""
 
     name: str
     value: str
@@ -23,7 +23,7 @@ class Word(NamedTuple):
 
 
 def words(match: str) -> list[Word]:
-    """The words of a match, or of what stands before the actions of a flow (ofputil_parse_key_value of ofp-parse.c)."""
+    """The words of a match, or of the text before a flow's actions (ofputil_parse_key_value of ofp-parse.c)."""
     match = escaped(match)
     found, at = [], _end(_BETWEEN, match, 0)
     while at < len(match):
@@ -42,12 +42,12 @@ def words(match: str) -> list[Word]:
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
-    assert found  # these match nothing, too
+    assert found  # these also match the empty string
     return found.end()
 
 
 def _ended(text: str, at: int, ends: str) -> int:
-    """Where a value ends: at the first of ``ends`` that is in no parentheses, or with the text."""
+    """Where a value ends: at the first of ``ends`` outside parentheses, or at the end of the text."""
     depth = 0
     for found in _ENDS.finditer(text, at):
         if not depth and found[0] in ends:
@@ -57,17 +57,17 @@ def _ended(text: str, at: int, ends: str) -> int:
 
 
 def before_actions(flow: str) -> str:
-    """What stands before a flow's actions, without a comment, escaped; all of it where there are none (ofp_extract_actions)."""
+    """The text before a flow's actions, without a comment, escaped; all of it if there are none (ofp_extract_actions)."""
     return escaped(flow).partition("#")[0].partition("action")[0]
 
 
 def without_comment(flow: str) -> str:
-    """A line of a file of flows, without what ovs-ofctl passes over; escaped."""
+    """A line of a flow file without its comment, escaped."""
     return escaped(flow).partition("#")[0].strip()
 
 
 def with_names_quoted(match: str) -> str:
-    """A match with the names of ports in quotes where ovs-ofctl would take their signs for its own."""
+    """A match with port names in quotes where ovs-ofctl would misread their punctuation."""
     return ",".join(_quoted_port(word) for word in words(match))
 
 
@@ -77,13 +77,13 @@ def _quoted_port(word: Word) -> str:
 
 
 def probe(flow: str, cookie: int) -> str:
-    """A flow with the same table, priority and match, that has this cookie and no flags."""
+    """A flow with the same table, priority and match, with this cookie and without flags."""
     kept = [word.text for word in words(before_actions(flow)) if word.name not in FLAGS and word.name != "cookie"]
     return ",".join([*kept, f"cookie={cookie}", "actions=drop"])
 
 
 def flags(flow: str) -> set[str]:
-    """The flags that a flow is given with; ovs-ofctl does not compare them."""
+    """The flags in a flow's text; ovs-ofctl does not compare them."""
     if not any(flag in flow for flag in FLAGS):
         return set()  # nearly always, and quick
     return {word.name for word in words(before_actions(flow))}.intersection(FLAGS)

@@ -1,6 +1,6 @@
-"""Which packets a match takes, compared with another one, as ovs-ofctl writes matches: ports by number (pure).
+"""Compares the packets of two matches in ovs-ofctl's notation, with ports by number (pure).
 
-Where the text does not tell, the answer is the careful one: not covered, and not apart.
+Where the text is not conclusive, the answer is the safe one: not covered, and not apart.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ovstool.units import whole_number
 
-# Words that stand for fields (ovs-fields(7)).
+# Shorthands for fields (ovs-fields(7)).
 _WORDS = {
     "ip": {"dl_type": "0x0800"}, "ipv6": {"dl_type": "0x86dd"}, "arp": {"dl_type": "0x0806"}, "rarp": {"dl_type": "0x8035"},
     "mpls": {"dl_type": "0x8847"}, "mplsm": {"dl_type": "0x8848"},
@@ -22,7 +22,7 @@ _MAC = r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}"
 
 
 def fields(match: str) -> dict[str, str]:
-    """The fields of a match and what each has to be."""
+    """The fields of a match and their values."""
     found: dict[str, str] = {}
     for item in match.split(",") if match else ():
         name, _, value = item.partition("=")
@@ -31,12 +31,12 @@ def fields(match: str) -> dict[str, str]:
 
 
 def covers(wide: Mapping[str, str], narrow: Mapping[str, str]) -> bool:
-    """Whether all packets of ``narrow`` are packets of ``wide``."""
+    """Whether every packet that matches ``narrow`` matches ``wide``."""
     return all(name in narrow and _includes(value, narrow[name]) for name, value in wide.items())
 
 
 def apart(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether no packet is of both."""
+    """Whether no packet matches both."""
     return any(name in other and _exclude(name, value, other[name]) for name, value in one.items())
 
 
@@ -55,7 +55,7 @@ def _exclude(name: str, one: str, other: str) -> bool:
 
 
 def _bits(value: str) -> tuple[int, int] | None:
-    """A value and its mask, which is -1 where every bit counts; None for one that is no number."""
+    """A value and its mask, -1 for an exact match; None if the value is not a number."""
     text, slash, mask_text = value.partition("/")
     number = _integer(text)
     if number is None or not slash:

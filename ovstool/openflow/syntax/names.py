@@ -1,39 +1,39 @@
 """The names of ports and tables in flow text: in quotes, and in place of numbers (pure).
 
-ovs-ofctl ends a line at a #, a value at a comma or a space, and the match where it first reads "action", also within quotes. What is
-between them is JSON's syntax (ovs-ofctl(8), "Port and table names"), so a name can be written such that nothing of it is taken for
-something else. All text that goes to ovs-ofctl, or comes from it and is taken apart, has its names ``escaped``.
+ovs-ofctl ends a line at a #, a value at a comma or a space, and the match at the first "action", even within quotes. Quoted names are
+JSON strings (ovs-ofctl(8), "Port and table names"), so any name can be written without these. All text for ovs-ofctl, and all text from
+it that is parsed, has its names ``escaped``.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
 
-# Ports that have a name for a number (enum ofp_port_t of ofp.h); ovs-ofctl takes these before a port of that name, in any case.
+# Reserved ports (enum ofp_port_t of ofp.h); for ovs-ofctl these names, in upper or lower case, take precedence over a port so named.
 _RESERVED = {"in_port", "table", "normal", "flood", "all", "controller", "local", "any", "none", "unset"}
-# Patterns are texts, which re compiles when the first flow needs them.
-_QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end where there is no other quote, so that each character is seen once
+# Patterns are strings, so that re compiles them only when the first flow needs them.
+_QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end without a closing quote, so that each character is scanned once
 _PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
 _PORT = rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})"
 _SET_IN_PORT = rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)"
 _MEMBERS = rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*"
 _PLAIN_NAME = r"[A-Za-z][A-Za-z0-9]*"  # ovs-ofctl quotes all others
-_PLAIN_IN_QUOTES = r"[A-Za-z0-9_.-]+"  # in all that ovs-ofctl reads
+_PLAIN_IN_QUOTES = r"[A-Za-z0-9_.-]+"  # wherever ovs-ofctl reads a name
 _SAFE = r'"(?:[A-Za-z0-9_.-]|\\u[0-9A-Fa-f]{4})*"'
 
 
 def escaped(flow: str) -> str:
-    """With each name in quotes written so that it holds letters and digits alone, and no "action"."""
+    """The flow with each quoted name written with letters and digits only, and without "action"."""
     return _requoted(flow, safely_quoted)
 
 
 def unescaped(flow: str) -> str:
-    """With each name in quotes as ovs-ofctl writes it."""
+    """The flow with each quoted name as ovs-ofctl writes it."""
     return _requoted(flow, _as_json)
 
 
 def are_safe(flow: str) -> bool:
-    """Whether ovs-ofctl reads each name in quotes as it stands, wherever that is."""
+    """Whether ovs-ofctl reads each quoted name correctly, wherever it is."""
     return '"' not in flow or all(re.fullmatch(_SAFE, quoted) and "action" not in quoted for quoted in re.findall(_QUOTE, flow))
 
 
@@ -49,9 +49,9 @@ def _requoted(flow: str, write: Callable[[str], str]) -> str:
 
 
 def _unquoted(quoted: str) -> str | None:
-    """The name that stands in quotes; None where that is not JSON."""
+    """A name without its quotes; None if it is not JSON."""
     try:
-        # ovs-ofctl takes control characters as they are, json only when told so.
+        # ovs-ofctl accepts control characters, json only with strict=False.
         name = json.loads(quoted, strict=False)
         name.encode()
     except ValueError:  # half of a surrogate pair, too
@@ -60,7 +60,7 @@ def _unquoted(quoted: str) -> str | None:
 
 
 def safely_quoted(name: str) -> str:
-    """A name in quotes, of letters and digits alone, and without "action"."""
+    """A name in quotes, with letters and digits only, and without "action"."""
     shown = "".join(c if c.isascii() and c.isalnum() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else json.dumps(c)[1:-1] for c in name)
     return f'"{shown}"'.replace("action", "\\u0061ction")
 
@@ -70,13 +70,13 @@ def _as_json(name: str) -> str:
 
 
 class AmbiguousName(Exception):
-    """A name of a port that ovs-ofctl writes like a port of OpenFlow's own."""
+    """A port name that ovs-ofctl writes like a reserved port of OpenFlow."""
 
 
 def with_numbers(flow: str, numbers: Mapping[str, str]) -> str:
-    """A flow, match or actions with numbers for the names of ports, as ovs-ofctl(8) resolves them, and else escaped. Raises AmbiguousName.
+    """A flow, match or actions with port numbers in place of names, as ovs-ofctl(8) resolves them, otherwise escaped. Raises AmbiguousName.
 
-    What is not in quotes is a number when it has digits alone, and a port of OpenFlow's own before a port of that name.
+    Without quotes, digits are a number, and a reserved port of OpenFlow takes precedence over a port of that name.
     """
     reserved = {name.lower() for name in numbers}.intersection(_RESERVED)
 
@@ -92,7 +92,7 @@ def with_numbers(flow: str, numbers: Mapping[str, str]) -> str:
 
 
 def with_names(flow: str, names: Mapping[str, str], write: Callable[[str], str] | None = None) -> str:
-    """A flow, match or actions with names for the numbers of ports, as ovs-ofctl writes them with ``--names``, or else ``write``."""
+    """A flow, match or actions with port names in place of numbers, written as by ovs-ofctl with ``--names``, or by ``write``."""
     write = write or _as_ofctl_writes
 
     def name(number: str) -> str:
@@ -107,7 +107,7 @@ def _as_ofctl_writes(name: str) -> str:
 
 
 def as_ofctl_reads(name: str) -> str:
-    """A port's name as ovs-ofctl reads it wherever it stands, which is not always as it writes it."""
+    """A port name as ovs-ofctl reads it in any position, which is not always how it writes it."""
     is_plain = "action" not in name and re.fullmatch(_PLAIN_IN_QUOTES, name)
     return _as_ofctl_writes(name) if is_plain else safely_quoted(name)
 

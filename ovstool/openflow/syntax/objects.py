@@ -21,7 +21,7 @@ def parsed(rows: Iterable[FlowRow]) -> Iterator[tuple]:
 
 
 def of_match(match: str) -> dict[str, Any]:
-    """A match as ``ovs.flow.ofp.OFPFlow.match`` has it, in values that JSON knows, without the priority; as text what it cannot read."""
+    """A match as ``ovs.flow.ofp.OFPFlow.match`` has it, in JSON types, without the priority; text that it cannot parse stays text."""
     items = [unescaped(word.text) for word in words(match)] if "(" in match or '"' in match else match.split(",") if match else ()
     result: dict[str, Any] = {}
     for item in items:
@@ -31,13 +31,13 @@ def of_match(match: str) -> dict[str, Any]:
 
 @lru_cache(_CACHED)
 def of_actions(actions: str) -> list[dict[str, Any]]:
-    """Actions as ``ovs.flow.ofp.OFPFlow.actions`` has them, in values that JSON knows; as text what it cannot read."""
+    """Actions as ``ovs.flow.ofp.OFPFlow.actions`` has them, in JSON types; text that it cannot parse stays text."""
     found = map(unescaped, _top_level(escaped(actions))) if '"' in actions else _top_level(actions)
     return [{key: value} for action in found for key, value in _action(action)]
 
 
 def _top_level(actions: str) -> Sequence[str]:
-    """Split at the commas that are in no parentheses."""
+    """Split at the commas outside parentheses."""
     if "(" not in actions:
         return actions.split(",")
     result, depth, start = [], 0, 0
@@ -68,15 +68,15 @@ def _decoded(text: str, decoders: Any) -> Sequence[tuple[str, Any]]:
     try:
         parser.parse()
         found = [(pair.key, _plain(pair.value)) for pair in parser.kv()]
-        return _as_text(text) if '"' in text and len(found) > 1 else found  # it takes signs in a name for its own
+        return _as_text(text) if '"' in text and len(found) > 1 else found  # it misreads punctuation in a name
     except (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return _as_text(text)
 
 
 def _as_text(text: str) -> Sequence[tuple[str, Any]]:
-    """What ovs.flow cannot read, by its name; True where there is only a name, as ovs.flow has it."""
+    """Text that ovs.flow cannot parse, by its name; True if there is only a name, as in ovs.flow."""
     name = _NAMED.match(text)
-    assert name  # it matches nothing, too
+    assert name  # it also matches the empty string
     value = text[name.end() + 1 :]
     if text[name.end() : name.end() + 1] == "(":
         value = value.removesuffix(")")
@@ -93,7 +93,7 @@ def _decoders() -> tuple[Any, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As ovs.flow's own JSON encoder writes it, addresses and masks as text; but MAC addresses as all the world does, with two digits."""
+    """A value as ovs.flow's own JSON encoder writes it, addresses and masks as text; but MAC addresses with two digits, as usual."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

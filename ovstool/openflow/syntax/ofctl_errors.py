@@ -1,4 +1,4 @@
-"""What ovs-ofctl says on standard error, in words: why it refuses, in which line, and which matches it took for others (pure)."""
+"""Error messages from ovs-ofctl's stderr: why it refused, in which line, and which matches it changed (pure)."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from ovstool.openflow.syntax.names import unescaped
 
 STDIN = "/dev/stdin"  # diff-flows takes "-" for a bridge
 
-# Texts, which re compiles when ovs-ofctl has said something: mostly it says nothing.
+# Strings, so that re compiles them only when ovs-ofctl has printed an error.
 _PROGRAM = r"\(Open vSwitch\) (([0-9]{1,3})\.([0-9]{1,3})\S*)"
 _LOG_LINE = r"\d{4}-\d\d-\d\dT[\d:.]+Z\|\d+\|(\w+)\|\w+\|(.*)"
 _AT_LINE = rf"(?s)(?:-|<stdin>|{STDIN}):([0-9]{{1,9}}): (.*)"
@@ -18,8 +18,8 @@ _FLOW_ERROR = r"Error (OFP\w+) for: (?:OFPT_FLOW_MOD .*?: (?:\w+ )?(.*))?"
 _PLAIN_ERROR = r"OFPT_ERROR (?:\([^()]*\) ?)*: (OFP\w+)(?:\n(?:OFPT_FLOW_MOD .*?: (?:\w+ )?)?(.*))?"
 _DECODE_ERROR = r"decode error: (OFP\w+)"
 _UNREACHABLE = r"connect|not a bridge or a socket|Connection (?:refused|reset)|Broken pipe|End of file"
-_LONGEST = 200  # characters of a flow that OVS prints, which still are a line
-# enum ofperr of ofp-errors.h, the ones that a flow meets
+_LONGEST = 200  # characters of a flow to show, about a line
+# the members of enum ofperr of ofp-errors.h that flows cause
 _MEANINGS = {
     "OFPBAC_BAD_OUT_GROUP": "there is no such group",
     "OFPBAC_BAD_OUT_PORT": "there is no such port",
@@ -27,10 +27,10 @@ _MEANINGS = {
     "OFPBAC_MATCH_INCONSISTENT": "an action does not fit the match",
     "OFPBAC_TOO_MANY": "it has too many actions",
     "OFPBIC_BAD_TABLE_ID": "it goes to a table that does not exist or comes before its own",
-    "OFPBMC_BAD_PREREQ": "a field needs another one that the match lacks",
+    "OFPBMC_BAD_PREREQ": "a field needs another field that the match does not have",
     "OFPBRC_BAD_TABLE_ID": "there is no such table",
     "OFPBRC_EPERM": "the switch does not permit it",
-    "OFPFMFC_BAD_COMMAND": "the switch does not know the command",
+    "OFPFMFC_BAD_COMMAND": "the switch does not support the command",
     "OFPFMFC_EPERM": "the switch does not permit it",
     "OFPFMFC_BAD_TABLE_ID": "there is no such table",
     "OFPFMFC_OVERLAP": "it overlaps another flow of the same priority",
@@ -41,15 +41,15 @@ _MEANINGS = {
 
 
 class _Feature(NamedTuple):
-    """What Open vSwitch has since a version."""
+    """A feature of Open vSwitch, and the version that introduced it."""
 
     name: str
     major: int
     minor: int
 
 
-# What an ovs-ofctl says to what it does not know yet, and since when there is what (ofp-actions.h, meta-flow.h and ofp-actions.c at each
-# release; there is no more since 2.13).
+# The error messages of an older ovs-ofctl for newer features, and the release of each (ofp-actions.h, meta-flow.h and ofp-actions.c
+# at each release; complete from 2.13 on).
 _FEATURES = {
     "unknown action delete_field": _Feature("delete_field", 2, 14),
     "tun_gtpu_flags": _Feature("tun_gtpu_flags", 2, 14),
@@ -59,16 +59,16 @@ _FEATURES = {
 
 
 class LineError(NamedTuple):
-    """What is wrong with a line of the flows that ovs-ofctl read."""
+    """An error in a line of the flows that ovs-ofctl read."""
 
     number: int
     why: str
 
 
 class Request(NamedTuple):
-    """What ovs-ofctl was to do: the bridge and its OpenFlow versions, the flows or the match that it was given.
+    """What ovs-ofctl was asked to do: the bridge and its OpenFlow versions, the flows or the match.
 
-    ``program`` gives what ``ovs-ofctl --version`` prints; ``permission`` is what would help where the socket may not be opened.
+    ``program`` returns the output of ``ovs-ofctl --version``; ``permission`` is the hint when the user may not open the socket.
     """
 
     bridge: str
@@ -80,24 +80,24 @@ class Request(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What messages call the bridge."""
+        """The name of the bridge in messages."""
         return f"bridge {quote(self.bridge)}"
 
 
 def message(stderr: str) -> str:
-    """What a tool of Open vSwitch says, on one line, without its name and what it logs."""
+    """The error message of an Open vSwitch tool on one line, without the tool's name and log lines."""
     lines = [line for line in stderr.splitlines() if not re.match(_LOG_LINE, line) and not line.endswith("server returned an error")]
     return one_line(" ".join(line.removeprefix("ovs-ofctl: ").removeprefix("ovs-appctl: ").strip() for line in lines))
 
 
 def at_line(stderr: str) -> LineError | None:
-    """The line that ovs-ofctl complains about, if it is about one."""
+    """The error as one in a line of the flows, if ovs-ofctl names a line."""
     found = re.match(_AT_LINE, message(stderr))
     return LineError(int(found[1]), found[2]) if found else None
 
 
 def reduced_matches(stderr: str) -> Iterator[tuple[str, str]]:
-    """The matches that Open vSwitch has taken as others, of which it only logs: what they were and what they are."""
+    """The matches that Open vSwitch has changed, which it only logs: before and after."""
     logged = [re.match(_LOG_LINE, line) for line in stderr.splitlines()]
     for first, before, after in zip(logged, logged[1:], logged[2:], strict=False):
         if first and before and after and "normalization changed" in first[2]:
@@ -105,13 +105,13 @@ def reduced_matches(stderr: str) -> Iterator[tuple[str, str]]:
 
 
 def decode_error(printed: str) -> str | None:
-    """Why the switch would refuse a match that ``ovs-ofctl parse-flows`` cannot read back; None for one that it reads."""
+    """Why the switch would refuse a match that ``ovs-ofctl parse-flows`` cannot decode; None if it can."""
     found = re.match(_DECODE_ERROR, printed)
     return f"{_MEANINGS.get(found[1], 'the switch would refuse it')} ({found[1]})" if found else None
 
 
 def explained(stderr: str, request: Request) -> OvstoolError:
-    """The error that ovs-ofctl has failed with."""
+    """The error for a failed ovs-ofctl."""
     for explain in (_no_common_version, _refused_flow, _wrong_line, _no_usable_format, _unreachable):
         if error := explain(stderr, request):
             return error
@@ -156,7 +156,7 @@ def _wrong_line(stderr: str, request: Request) -> OvstoolError | None:
 
 
 def _lacking_feature(what: str, why: str, request: Request) -> Refused | None:
-    """The error for a word that a newer ovs-ofctl knows; None when this one is new enough."""
+    """The error for a word that needs a newer ovs-ofctl; None when this one is new enough."""
     feature = next((feature for said, feature in _FEATURES.items() if said in why), None)
     found = re.search(_PROGRAM, request.program()) if feature else None
     if feature is None or found is None or (int(found[2]), int(found[3])) >= feature[1:]:

@@ -1,13 +1,13 @@
-"""The queues that actions select, and the ports that they send to after that, as ovs-ofctl writes actions (pure)."""
+"""The queues that actions select, and the ports that they then output to, in ovs-ofctl's notation (pure)."""
 
 import re
 from typing import NamedTuple
 
 from ovstool.errors import Refused
 
-_MOST_STEPS = 2**18  # from groups to groups that their buckets go to
+_MOST_STEPS = 2**18  # from groups to the groups in their buckets
 
-# Texts, which re compiles when the first flow needs them.
+# Strings, so that re compiles them only when the first flow needs them.
 _SELECTION = (
     r"(?<![\w:])(?:set_queue:(?P<set>[0-9]{1,10})(?![0-9])|(?P<pop>pop_queue)|(?P<enter>clone\{)"
     r"|enqueue[:(](?P<port>\w+)[:,](?P<queue>[0-9]{1,10})(?![0-9])"
@@ -19,7 +19,7 @@ _SET_QUEUE = r"(?<![\w:])set_queue:[0-9]+"
 
 
 class QueueSelection(NamedTuple):
-    """A queue that a flow selects, the OpenFlow ports that it then sends to, and whether it may send to others too (NORMAL, groups...)."""
+    """A queue that a flow selects, the OpenFlow ports that it then outputs to, and whether it may use others too (NORMAL, groups...)."""
 
     queue: int
     ports: frozenset[str]
@@ -27,15 +27,15 @@ class QueueSelection(NamedTuple):
 
 
 def may_select(line: str) -> bool:
-    """Whether a dumped flow selects a queue or leads to a group, which may; quick, because there may be very many that do not."""
+    """Whether a dumped flow may select a queue, itself or through a group; fast, because most flows of a large table do not."""
     return "set_queue:" in line or "enqueue" in line or "group:" in line
 
 
 def of_actions(actions: str, goes_on: bool = False) -> list[QueueSelection]:
     """The queues that actions select: ``set_queue``, until ``pop_queue``, and ``enqueue`` (ovs-actions(7)); ports by number or LOCAL.
 
-    ``goes_on``: something may come after them, which sends to any port what they leave in a queue: what resubmitted to their table, or
-    the action set of an earlier one. The queue stays with the packet until then (xlate_table_action and xlate_action_set of
+    ``goes_on``: other actions may follow that output the packet to any port, still in its queue: those after the resubmit to this
+    table, or an earlier table's action set. The queue stays with the packet until then (xlate_table_action and xlate_action_set of
     ofproto-dpif-xlate.c).
     """
     ports: dict[int, set[str]] = {}
@@ -64,9 +64,9 @@ def of_actions(actions: str, goes_on: bool = False) -> list[QueueSelection]:
 
 
 def _in_order(actions: str) -> str:
-    """Actions as they are executed: of an action set the last ``set_queue`` is before all that sends (ovs-actions(7)).
+    """Actions in order of execution: the last ``set_queue`` of an action set comes before any output (ovs-actions(7)).
 
-    What is in a clone, after which the queue is that of before, is put in braces.
+    A clone, after which the earlier queue applies again, is put in braces.
     """
     apply, written, rest = actions.partition("write_actions(")
     if written and (selected := re.findall(_SET_QUEUE, rest)):
@@ -75,7 +75,7 @@ def _in_order(actions: str) -> str:
 
 
 def _with_braces(actions: str) -> str:
-    """Actions with each clone in braces, whatever parentheses are within: ``clone{ct(nat(src=10.0.0.1))}``."""
+    """Actions with each clone in braces, whatever parentheses it contains: ``clone{ct(nat(src=10.0.0.1))}``."""
     pieces, opened = [], []
     for piece in re.split(_PARENTHESIS, actions):
         if piece.endswith("("):
@@ -86,12 +86,12 @@ def _with_braces(actions: str) -> str:
 
 
 def groups(actions: str) -> list[str]:
-    """The groups that actions go to, by number, each once."""
+    """The groups that actions use, by number, each once."""
     return list(dict.fromkeys(re.findall(r"(?<![\w:])group:(\d+)", actions)))
 
 
 def of_groups(dumped: str) -> dict[str, list[QueueSelection]]:
-    """The queues that each group selects, or a group that its buckets go to, of ``ovs-ofctl dump-groups``; not those that select none."""
+    """The queues that each group selects, directly or through others, from ``ovs-ofctl dump-groups``; groups without any are left out."""
     buckets_of = dict(re.findall(r"^ group_id=(\d+),(.*)$", dumped, re.MULTILINE))
     own = {group: [to for bucket in buckets.split("bucket=") for to in of_actions(bucket)] for group, buckets in buckets_of.items()}
     beside = {group: [other for other in groups(buckets) if other in own] for group, buckets in buckets_of.items()}
@@ -99,12 +99,12 @@ def of_groups(dumped: str) -> dict[str, list[QueueSelection]]:
     for group in buckets_of:
         reached = {group: None}
         ahead = [group]
-        for near in ahead:  # which grows meanwhile
+        for near in ahead:  # which grows during the loop
             ahead += [other for other in beside[near] if other not in reached]
             reached |= dict.fromkeys(beside[near])
         steps += len(ahead)
         if steps > _MOST_STEPS:
-            raise Refused("ovs-ofctl", f"more than {_MOST_STEPS} ways from groups to groups")
+            raise Refused("ovs-ofctl", f"more than {_MOST_STEPS} links between groups")
         if selected := [to for near in reached for to in own[near]]:
             found[group] = selected
     return found

@@ -1,7 +1,7 @@
-"""The forms in which one flow is written: as it was typed, as ovs-ofctl prints it, as the switch has it (pure).
+"""Different notations of the same flow: as typed, as ovs-ofctl prints it, as the switch stores it (pure).
 
-ovs-ofctl prints some of what it reads in words that it does not read (format_SET_FIELD of ofp-actions.c, format_flow_tunnel of match.c),
-and a switch has some of what it is sent in another form.
+ovs-ofctl prints some flows in a form that it cannot read (format_SET_FIELD of ofp-actions.c, format_flow_tunnel of match.c),
+and a switch stores some flows in another form than it was sent.
 """
 
 import re
@@ -9,30 +9,30 @@ from collections.abc import Mapping
 
 from ovstool.openflow.syntax import text
 
-# Patterns are texts where few flows need them: re compiles one when the first does.
+# Patterns that few flows need are strings, so that re compiles them only when needed.
 # A load of more than 64 bits, which ovs-ofctl prints as several.
 _LONG_LOAD = r"load:(?:0x[0-9a-f]+|0)->(\w+)\[\d+\.\.\d+\](?:,load:(?:0x[0-9a-f]+|0)->\1\[\d+(?:\.\.\d+)?\])+"
 _LOADED = r"load:(\w+)->\w+\[(\d+)(?:\.\.(\d+))?\]"
 _UNREADABLE = r"invalid mask for field|ANY: bad syntax|unknown keyword gtpu_|: invalid IPv6 address"
 _GTPU = r"(?<!\w)(?=gtpu_(?:flags|msgtype)=)"
-_NOTHING = r"set_field:ANY->(?!in_port)"  # with a mask of no bits; as a port ANY is one
+_NOTHING = r"set_field:ANY->(?!in_port)"  # with a mask of 0; for in_port ANY is a port
 _NUMBER = r"(0x[0-9a-f]{1,256}|[0-9]{1,19}|[0-9a-f:]{0,39}::?[0-9a-f.:]{0,39})"
-_MASKED = rf"set_field:{_NUMBER}/{_NUMBER}->(?!vlan_vid)(\w+)"  # of which a load reaches one bit less
+_MASKED = rf"set_field:{_NUMBER}/{_NUMBER}->(?!vlan_vid)(\w+)"  # a load covers one bit less of it
 _TUN_METADATA = r"set_field:(0x[0-9a-f]{1,256}|0)(?:/(0x[0-9a-f]{1,256}))?->tun_metadata(\d{1,2})\b"
 _TUN_FLAGS = r"load:(?:0x1|(0))->NXM_NX_TUN_FLAGS\[\]"
 _TLV = r"(?m)^\s*\w+\s+\w+\s+(\d+)\s+tun_metadata(\d+)"
 
 
 def is_unreadable(said: str) -> bool:
-    """Whether ovs-ofctl has complained about what it writes itself."""
+    """Whether ovs-ofctl has rejected its own notation."""
     return bool(re.search(_UNREADABLE, said))
 
 
 def readable(flows: str) -> str:
-    """What ovs-ofctl printed, in words that it reads.
+    """Flows printed by ovs-ofctl, in a form that it can read.
 
-    A load of a part of a field is printed as a mask also where the field has none; and of an IPv6 mask that begins with a digit
-    ovs-ofctl reads a prefix length (ipv6_parse_masked__ of packets.c).
+    A load of part of a field is printed with a mask even if the field is not maskable; and an IPv6 mask that begins with a digit
+    is read as a prefix length (ipv6_parse_masked__ of packets.c).
     """
     flows = re.sub(_NOTHING, "set_field:0/0->", re.sub(_GTPU, "tun_", flows))
     return re.sub(_MASKED, _as_load, flows)
@@ -61,7 +61,7 @@ def _integer(number: str) -> int:
 
 
 def with_joined_loads(flow: str) -> str:
-    """A flow with the parts of each long load put together."""
+    """A flow with the parts of each long load joined."""
     return re.sub(_LONG_LOAD, _one_load, flow) if flow.count("load:") > 1 else flow
 
 
@@ -75,19 +75,19 @@ def _one_load(found: re.Match[str]) -> str:
 
 
 def option_lengths(dumped: str) -> dict[str, int]:
-    """The bytes of each tunnel option that is mapped to a field, of ``ovs-ofctl dump-tlv-map``."""
+    """The length in bytes of each tunnel option that is mapped to a field, from ``ovs-ofctl dump-tlv-map``."""
     return {number: int(length) for length, number in re.findall(_TLV, dumped)}
 
 
 def canonical(flow: str, lengths: Mapping[str, int]) -> tuple[str, str, str]:
-    """A flow with ports by number such that it equals another one that Open vSwitch takes for the same.
+    """A flow, with ports by number, in a form that is equal for flows that Open vSwitch treats as the same.
 
-    ``lengths`` are those of tunnel options; what is longer is cut by the switch.
+    ``lengths`` are those of tunnel options; the switch truncates longer values.
     """
     before, _, actions = flow.partition("actions=")
     key = text.key(flow)
     beside = " ".join(sorted(word for word in before.split() if word.partition("=")[0] in text.AFTER_MATCH))
-    if "TUN_FLAGS" in actions:  # in which form depends on whether it has been sent before (encode_SET_FIELD)
+    if "TUN_FLAGS" in actions:  # its form depends on whether it has been sent before (encode_SET_FIELD)
         actions = re.sub(_TUN_FLAGS, lambda found: f"set_field:{found[1] or 'oam'}->tun_flags", actions)
     if "tun_metadata" in actions:
         actions = re.sub(_TUN_METADATA, lambda found: _cut(found, lengths), actions)

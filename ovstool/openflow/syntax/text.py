@@ -1,4 +1,4 @@
-"""What ovs-ofctl prints of flows, read: dumps, differences of flow tables, flows as they would be sent, and ports (pure).
+"""Parses ovs-ofctl's output: dumped flows, differences of flow tables, flows as they would be sent, and ports (pure).
 
 The syntax is that of ovs-ofctl(8), ovs-fields(7) and ovs-actions(7).
 """
@@ -14,21 +14,21 @@ from ovstool.openflow.syntax.names import escaped, unescaped
 
 KEPT_FLAGS = {"send_flow_rem", "no_packet_counts", "no_byte_counts"}  # the others are requests, done when the flow is added
 
-_LONGEST_LINE = 2**20  # characters; a real flow has some hundred
-_MOST_HELD = 2**27  # characters of flows that are kept, a million of them
+_LONGEST_LINE = 2**20  # characters; a real flow has a few hundred
+_MOST_HELD = 2**27  # characters of flows to keep, about a million flows
 _PARTS = 64  # characters of a flow besides match and actions
-PRIORITY = 32768  # what a flow has when the text does not say (OFP_DEFAULT_PRIORITY)
+PRIORITY = 32768  # the default priority (OFP_DEFAULT_PRIORITY)
 
-# Patterns that few commands need are texts, which re compiles when the first does.
-# What stands before the actions: counters, `key=value, ` and flags, and the match (ofputil_flow_stats_format of ofp-flow.c). A match has
-# no comma followed by a space, with names escaped. Nothing in it is tried twice: this is most of the time that a long dump takes.
+# Patterns that few commands need are strings, so that re compiles them only when needed.
+# The text before the actions: counters, `key=value, ` and flags, and the match (ofputil_flow_stats_format of ofp-flow.c). With names
+# escaped, a match has no comma followed by a space. There is no backtracking: parsing takes most of the time of a long dump.
 FLOW = (
     r"(?s) cookie=(0x[0-9a-f]{1,16}), duration=([0-9]{1,20}(?:\.[0-9]{1,9})?)s, table=([^, ]+), "
     r"(?:n_packets=([0-9]{1,20}), )?(?:n_bytes=([0-9]{1,20}), )?"
-    r"(?:idle_age=[0-9]+, )?"  # in nearly every flow, and the quickest to pass over when it is not tried after all others
+    r"(?:idle_age=[0-9]+, )?"  # in nearly every flow, so it is matched first, which is fastest
     rf"((?:(?!priority=)(?:\w+=[^, ]*, |(?:{'|'.join(FLAGS)}|0x[0-9a-f]+) ))*)(?:priority=([0-9]{{1,5}})(?:,|(?= )))?(.*)"
 )
-AFTER_MATCH = ("cookie", "idle_timeout", "hard_timeout", "importance")  # of a flow of a difference, after its match
+AFTER_MATCH = ("cookie", "idle_timeout", "hard_timeout", "importance")  # in a difference, after the match of a flow
 _AFTER_MATCH = rf"(?:^| )(?:{'|'.join(AFTER_MATCH)})=\w+ "
 _TABLE_AND_PRIORITY = r"(?:table=\S+ )?(?:priority=\d+)?"
 _SENT = r"OFPT_FLOW_MOD \([^)]*\)(?: \([^)]*\))?: ADD (.*)"
@@ -37,7 +37,7 @@ _SHOWN_PORT = r" (\d+|LOCAL)\((.*)\): addr:"
 
 
 class FlowRow(NamedTuple):
-    """A dumped flow: counters in packets and bytes, None where the switch has none; ``table`` by name where it has one and names are shown."""
+    """A dumped flow: counters in packets and bytes, None if the switch has none; ``table`` is a name if it has one and names are shown."""
 
     table: int | str
     priority: int
@@ -53,7 +53,7 @@ COLUMNS = FlowRow._fields
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a text that comes in chunks. Raises Refused when one is longer than any flow is."""
+    """The lines of a text that arrives in chunks. Raises Refused when one is too long for a flow."""
     rest = bytearray()
     for chunk in chunks:
         whole, newline, chunk = chunk.rpartition(b"\n")
@@ -68,9 +68,9 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def flows(dumped: Iterable[str]) -> Iterator[FlowRow]:
-    """The flows of ``ovs-ofctl dump-flows``, as they come.
+    """The flows of ``ovs-ofctl dump-flows``, as they arrive.
 
-    The header lines, of which a long dump has some in the middle, are left out. Raises Refused for a line that is not a flow.
+    Header lines, which a long dump also has in the middle, are left out. Raises Refused for a line that is not a flow.
     """
     parse = re.compile(FLOW).fullmatch
     for line in dumped:
@@ -98,11 +98,11 @@ def flows(dumped: Iterable[str]) -> Iterator[FlowRow]:
 def require_header(line: str) -> None:
     """Raise Refused for a line of a dump that is neither a flow nor a header."""
     if line.startswith(" ") or not (" reply" in line or not line):
-        raise Refused("ovs-ofctl", f"not a flow as this version of ovstool knows them: {quote(line)}")
+        raise Refused("ovs-ofctl", f"not a flow in a format that this version of ovstool supports: {quote(line)}")
 
 
 def bounded(rows: Iterable[FlowRow]) -> Iterator[FlowRow]:
-    """Flows for a caller that keeps them. Raises Refused when they are more than any switch has."""
+    """Flows for a caller that keeps them. Raises Refused when they are too many."""
     size = 0
     for row in rows:
         size += len(row.match) + len(row.actions) + _PARTS
@@ -123,13 +123,13 @@ class Difference:
 
     @cached_property
     def updated(self) -> int:
-        """How many flows are in both, with other actions, another cookie or other timeouts."""
+        """The number of flows in both, but with different actions, cookie or timeouts."""
         theirs = set(map(key, self.minus))
         return sum(key(flow) in theirs for flow in self.plus) if theirs else 0
 
 
 def difference(text: str) -> Difference:
-    """Read what ``ovs-ofctl diff-flows`` prints."""
+    """Parse the output of ``ovs-ofctl diff-flows``."""
     lines = [escaped(line) for line in text.split("\n")] if '"' in text else text.split("\n")
     return Difference(*([_tidy(line[1:]) for line in lines if line.startswith(sign)] for sign in "-+"))
 
@@ -139,7 +139,7 @@ def _tidy(flow: str) -> str:
 
 
 def key(flow: str) -> str:
-    """The part of a flow of a difference that tells it from others: table, priority and match."""
+    """The part of a flow in a difference that identifies it: table, priority and match."""
     before = flow.partition("actions=")[0]
     found = re.search(_AFTER_MATCH, before)
     before = (before[: found.start()] if found else before).rstrip()
@@ -147,17 +147,17 @@ def key(flow: str) -> str:
 
 
 def table_and_priority(flow: str) -> str:
-    """The part of a flow of a difference that says its table and priority; "" where it says neither."""
+    """The table and priority of a flow in a difference, as text; "" if it has neither."""
     return re.match(_TABLE_AND_PRIORITY, flow)[0]  # type: ignore[index]  # it matches nothing, too
 
 
 def match_of(flow: str) -> str:
-    """The match of a flow of a difference that says its priority."""
+    """The match of a flow in a difference that has a priority."""
     return re.sub(r"^table=.*? priority=\d+,?", "", key(flow)).strip()
 
 
 def key_of(row: FlowRow) -> str:
-    """The part of a dumped flow that tells it from others, as ``key`` of the same flow in a difference."""
+    """The part of a dumped flow that identifies it, equal to ``key`` of the same flow in a difference."""
     priority = f"priority={row.priority}" if row.priority != PRIORITY else ""
     return f"table={row.table} {','.join(filter(None, (priority, row.match)))}".rstrip()
 
@@ -191,7 +191,7 @@ def openflow_version(shown: str) -> str:
 
 
 def sent_flows(printed: str) -> list[str]:
-    """The flows that ``ovs-ofctl parse-flows`` prints, as it would send them, in the syntax that ovs-ofctl takes."""
+    """The flows from ``ovs-ofctl parse-flows``, as it would send them, in the syntax that ovs-ofctl reads."""
     result = []
     for line in printed.split("\n"):
         if found := re.match(_SENT, line):

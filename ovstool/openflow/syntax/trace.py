@@ -1,4 +1,4 @@
-"""What ``ofproto/trace`` (ovs-vswitchd(8)) prints, to steps and to a verdict of one sentence (pure)."""
+"""Parses the output of ``ofproto/trace`` (ovs-vswitchd(8)) into steps and a one-sentence verdict (pure)."""
 
 import re
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from ovstool.errors import Refused, one_line, quote
 from ovstool.openflow.syntax import datapath_actions
 from ovstool.openflow.syntax.names import with_names
 
-# Patterns that few traces need are texts, which re compiles when the first does.
+# Patterns that few traces need are strings, so that re compiles them only when needed.
 _BRIDGE = re.compile(r"( *)bridge\(\"(.*)\"\)")
 _STEP = re.compile(r"( *)([0-9]{1,3})\. (.*)")
 _MATCHED = re.compile(r"(?:(.*), )?priority ([0-9]{1,5})(?:, cookie (0x[0-9a-f]+))?")
 _FAILED = r"Translation failed \((.*)\), packet is dropped\."
-# What the kernel sets for a tunnel, and the header that the userspace datapath pushes: the address of the other end.
+# The remote address of a tunnel: in the kernel's tunnel metadata, or in the header that the userspace datapath pushes.
 _TUNNEL = re.compile(r"(?:\btunnel\(|\bheader\([^()]*\([^()]*\),ipv[46]\()[^()]*?\b(?:ipv6_)?dst=([^,()]+)")
 _TUNNELLED = ("output to kernel tunnel", "output to native tunnel")  # compose_output_action__ of ofproto-dpif-xlate.c
 _CT_ZONE = re.compile(r"\bct\([^()]*\bzone=(\d+)")
@@ -30,7 +30,7 @@ _SHOWN_DATAPATH_PORT = r"  port (\d+): (.+?)(?: \(|$)"
 
 @dataclass
 class Step:
-    """A flow that a packet met, or the flow table in which it met none (``priority`` None)."""
+    """A flow that a packet matched, or a table in which it matched none (``priority`` None)."""
 
     bridge: str
     table: int
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass
 class Trace:
-    """What becomes of a packet. ``lines`` is the way it takes for people, what the switch remarks on begins with ``->`` there."""
+    """What happens to a packet. ``lines`` is its path in readable form, where the switch's remarks begin with ``->``."""
 
     verdict: str = ""
     outputs: list[str] = field(default_factory=list)
@@ -54,30 +54,30 @@ class Trace:
     megaflow: str = ""
     datapath_actions: str = ""
     lines: list[str] = field(default_factory=list)
-    tunnels: list[str] = field(default_factory=list)  # those that it leaves through, empty for one that no flow names
+    tunnels: list[str] = field(default_factory=list)  # the ports it leaves through, "" for one that no flow names
 
 
 class PortNames(NamedTuple):
-    """The names of ports by number, for a trace that has none: those of OpenFlow by bridge, and those of the datapath."""
+    """Port names by number, for a trace without names: OpenFlow ports by bridge, and datapath ports."""
 
-    bridge: str  # the one that the packet comes to
+    bridge: str  # the one that receives the packet
     of_bridges: Mapping[str, Mapping[str, str]]
     of_datapath: Mapping[str, str]
 
 
 def datapath_of(bridge: str, dpif_show: str) -> str:
-    """The datapath of a bridge, as ``dpif/show`` tells it. Raises Refused."""
+    """The datapath of a bridge, from ``dpif/show``. Raises Refused."""
     datapath = ""
     for line in dpif_show.split("\n"):
         if found := re.fullmatch(_SHOWN_DATAPATH, line):
             datapath = found[1]
         elif line == f"  {bridge}:" and datapath:
             return datapath
-    raise Refused("dpif/show", f"does not tell of bridge {quote(bridge)}")
+    raise Refused("dpif/show", f"does not list bridge {quote(bridge)}")
 
 
 def port_names(bridge: str, dpif_show: str, dpctl_show: str) -> PortNames:
-    """Read the names of the ports of all bridges, from ``dpif/show``, and those of a datapath, from ``dpctl/show``."""
+    """Read the port names of all bridges from ``dpif/show``, and those of a datapath from ``dpctl/show``."""
     of_bridges: dict[str, dict[str, str]] = {}
     names: dict[str, str] = {}
     for line in dpif_show.split("\n"):
@@ -90,7 +90,7 @@ def port_names(bridge: str, dpif_show: str, dpctl_show: str) -> PortNames:
 
 
 class _Around(NamedTuple):
-    """A bridge, or a step on it, within which what follows may be: what begins further to the right."""
+    """A bridge, or a step on it, that contains the following lines with a deeper indentation."""
 
     column: int
     bridge: str
@@ -98,7 +98,7 @@ class _Around(NamedTuple):
 
 
 def parse(text: str, ports: PortNames | None = None) -> Trace:
-    """Read a trace that was made with ``--names``, or to which ``ports`` adds the names. Raises Refused when it is none.
+    """Parse a trace made with ``--names``, or with names added from ``ports``. Raises Refused when it is not a trace.
 
     A packet that goes through connection tracking is traced in several passes: ``final_flow`` and ``megaflow`` are those of the
     last, ``datapath_actions`` those of all, one pass a line.
@@ -138,7 +138,7 @@ def parse(text: str, ports: PortNames | None = None) -> Trace:
         else:
             trace.lines.append(words)
     if not passes:
-        raise Refused("ofproto/trace", f"its answer is not a trace: {quote(text)}")
+        raise Refused("ofproto/trace", f"its output is not a trace: {quote(text)}")
     trace.datapath_actions = "\n".join(passes)
     trace.outputs = _outputs(trace)
     trace.verdict = _verdict(trace, failed, resumed)
@@ -156,7 +156,7 @@ def _take_flow(trace: Trace, name: str, flow: str) -> None:
 
 
 def _take_action(trace: Trace, around: list[_Around], line: str, ports: PortNames | None) -> None:
-    """An action, or a remark on one: of the step within which it stands. What it does not stand within is over."""
+    """Add an action, or a remark on one, to the step that contains it, and close the steps that do not."""
     words = line.strip()
     column = len(line) - len(line.lstrip())
     while around and around[-1].column >= column and any(outer.step for outer in around[:-1]):
@@ -191,13 +191,13 @@ def _title(step: Step) -> str:
 
 
 def _outputs(trace: Trace) -> list[str]:
-    """The names of the ports that the packet leaves through, in that order."""
+    """The names of the ports that the packet leaves through, in order."""
     names = [name for name in datapath_actions.ports(trace.datapath_actions) if not _TUNNEL_PORT.fullmatch(name)]
     return list(dict.fromkeys([*names, *_tunnels(trace)]))
 
 
 def _tunnels(trace: Trace) -> list[str]:
-    """The tunnels among the outputs. The datapath has one port for all of a kind; that stands for one that no flow names."""
+    """The tunnels among the outputs. The datapath has one port per tunnel type; it is shown for a tunnel that no flow names."""
     if not _TUNNEL.search(trace.datapath_actions):
         return []
     device = _TUNNEL_PORT.search(trace.datapath_actions)
@@ -228,7 +228,7 @@ def _is_for_controller(actions: str) -> bool:
 
 
 def _unfinished(actions: str, resumed: str) -> str:
-    """What is said of a packet that goes on where ofproto/trace does not follow it, such as after the hash of a select group."""
+    """The verdict for a packet that ofproto/trace does not follow to the end, such as after the hash of a select group."""
     if resumed or not re.search(r"\brecirc\(", actions):
         return ""
     by = "the hash of a select group decides" if re.search(r"\bhash\(", actions) else "it is processed again"
@@ -255,7 +255,7 @@ def _listed(trace: Trace) -> str:
 
 
 def _queues(trace: Trace) -> dict[str, str]:
-    """The queue of each port that was output to by name after a ``set_queue``; for the rest nobody can say."""
+    """The queue of each port, if it was output to by name after a ``set_queue``; for other ports it is unknown."""
     named: dict[str, tuple[int, str]] = {}  # with its place among the actions
     among = (0, "")
     queue = ""
@@ -276,7 +276,7 @@ def _queues(trace: Trace) -> dict[str, str]:
 
 
 def _why_dropped(trace: Trace) -> str:
-    """The last thing that happened to the packet is why it went nowhere."""
+    """Why the packet was dropped, judging by the last step."""
     if not trace.steps:
         return "dropped"
     step = trace.steps[-1]

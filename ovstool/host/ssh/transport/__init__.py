@@ -1,7 +1,7 @@
-"""All that is overridden of paramiko, or that no manual of it describes: whoever moves to another paramiko reads this folder.
+"""Everything of paramiko that is overridden or undocumented: this folder is what to review when upgrading paramiko.
 
-tests/unit/test_touched.py names each such thing. ``connection`` and ``keys`` import paramiko too, for what its manual does describe.
-The server is not trusted: what it sends is bounded in size, and every wait in time.
+tests/unit/test_touched.py lists each such name. ``connection`` and ``keys`` import paramiko too, but only its documented API.
+The server is not trusted: its messages are limited in size, and every wait in time.
 """
 
 import errno
@@ -19,7 +19,7 @@ from ovstool.lazy_imports import hidden
 
 # paramiko wants invoke only for "Match exec" in ssh_config, which is read without it; importing it takes as long as all the rest.
 with hidden("invoke"), warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of ciphers that are old, which is nothing to tell a user
+    warnings.simplefilter("ignore")  # about deprecated ciphers, of no use to the user
     from paramiko.auth_handler import AuthHandler
     from paramiko.common import (
         MSG_CHANNEL_CLOSE,
@@ -38,29 +38,29 @@ with hidden("invoke"), warnings.catch_warnings():
     from ovstool.host.ssh.transport.channel import PACKET, WINDOW, SshChannel
     from ovstool.host.ssh.transport.wire import Wire
 
-logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # what matters of its words is in our errors
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # our errors contain the messages that matter
 
 _TICK_S = 0.1
-_SHOWN = 200  # characters of a server's own words worth repeating
+_SHOWN = 200  # characters of a server's own message to repeat
 
-# Title, instructions, and each question with whether the answer may be shown; the answers.
+# Takes title, instructions, and questions, each with whether to echo the answer; returns the answers.
 Answer = Callable[[str, str, Sequence[tuple[str, bool]]], list[str]]
 
 
 class _UntimedPacketizer(Packetizer):
-    """A packetizer without a timer for the handshake: that thread would keep the process alive, and there is a deadline already."""
+    """A packetizer without a handshake timer: its thread would keep the process alive, and there is a deadline already."""
 
     def start_handshake(self, timeout: float) -> None:
         pass
 
 
 class PipelinedAuth(AuthHandler):
-    """Logins in which one message follows the other without waiting for a round trip (RFC 4252, RFC 4253 section 10)."""
+    """Logins that send messages without waiting for a round trip after each (RFC 4252, RFC 4253 section 10)."""
 
-    methods: Sequence[str] = ()  # that the server would take, once it has refused one
+    methods: Sequence[str] = ()  # that the server accepts, known after the first refusal
     asked = False
-    refused = False  # by the server, which a key that cannot sign does not get to
-    partial = False  # the last login was right, and not enough
+    refused = False  # by the server; a key that cannot sign is never sent
+    partial = False  # the last method succeeded, but the server requires another one
 
     def _request_auth(self) -> None:
         if not self.asked:
@@ -82,17 +82,17 @@ class PipelinedAuth(AuthHandler):
 
 
 class Refusal(NamedTuple):
-    """Why a server did not open a channel: the reason code of RFC 4254, section 5.1, and the server's words."""
+    """Why a server did not open a channel: the reason code of RFC 4254, section 5.1, and the server's message."""
 
     code: int
     words: str
 
 
 class SshTransport(Transport):
-    """A transport that logs nothing, opens any kind of channel, and keeps the server's last words."""
+    """A transport that logs nothing, opens any kind of channel, and keeps the server's disconnect message."""
 
     _active_check_timeout = 1.0  # nothing waits for it: closing wakes the thread
-    # The cheapest of OpenSSH's defaults, and nothing else.
+    # The fastest of OpenSSH's default ciphers only.
     _preferred_ciphers = tuple(
         name
         for name in ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
@@ -110,7 +110,7 @@ class SshTransport(Transport):
     saved_exception: BaseException | None
 
     def __init__(self, wire: Wire, key_kinds: Sequence[str]):
-        """``key_kinds`` are those of the host keys that are known, which the server is asked for first."""
+        """``key_kinds`` are the types of the known host keys, which the server is asked for first."""
         super().__init__(wire, packetizer_class=_UntimedPacketizer)
         self._refusals: dict[int, Refusal] = {}
         algorithms = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}  # RFC 8332
@@ -119,14 +119,14 @@ class SshTransport(Transport):
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
-        return self._preferred_keys  # without certificates, which nobody here could check
+        return self._preferred_keys  # without certificates, which are not supported
 
     def extend(self, seconds: float) -> None:
-        """Allow so much time for what is sent to be gone, unless more was allowed already."""
+        """Allow at least this many seconds for sending."""
         self.sock.extend(seconds)
 
     def shake_hands(self, deadline: Deadline) -> bool:
-        """Agree on keys with the server; False when it does not answer in time. Raises RuntimeError when there is no thread for it."""
+        """Exchange keys with the server; False when it does not answer in time. Raises RuntimeError when no thread can be started."""
         done = threading.Event()
         self.banner_timeout = deadline.remaining_s()
         self.extend(deadline.remaining_s())
@@ -134,7 +134,7 @@ class SshTransport(Transport):
         return done.wait(deadline.remaining_s())
 
     def open(self, kind: str, deadline: Deadline, *fields: str | bytes | int) -> "tuple[SshChannel, None] | tuple[None, Refusal]":
-        """Open a channel of any kind (RFC 4254, section 5.1). Raises OSError, of which TimeoutError is one."""
+        """Open a channel of any kind (RFC 4254, section 5.1). Raises OSError (TimeoutError is one)."""
         self.extend(deadline.remaining_s())
         event = threading.Event()
         with self.lock:
@@ -153,7 +153,7 @@ class SshTransport(Transport):
                 self._channels.delete(number)
                 raise TimeoutError
         if refusal := self._refusals.pop(number, None):
-            self.saved_exception = None  # which would be taken for what broke the connection, if anything does
+            self.saved_exception = None  # which would later be reported as the reason for a lost connection
             return None, refusal
         if not self.active:
             raise ConnectionError
@@ -161,11 +161,11 @@ class SshTransport(Transport):
 
     @property
     def heard_at(self) -> float:
-        """When something came from the server last, on the monotonic clock."""
+        """The time of the last data from the server, on the monotonic clock."""
         return self.sock.heard_at
 
     def ask_whether_alive(self) -> None:
-        """Ask for what every server answers, if only with a refusal (RFC 4254, section 4; OpenSSH's ServerAliveInterval). Raises OSError."""
+        """Send a request that every server answers, if only with a refusal (RFC 4254, section 4; ServerAliveInterval). Raises OSError."""
         message = Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
@@ -177,7 +177,7 @@ class SshTransport(Transport):
         return self.auth_handler
 
     def try_none(self, user: str, deadline: Deadline) -> bool:
-        """Log in with nothing but the name (RFC 4252, section 5.2). Raises what ``_try`` does."""
+        """Log in with method "none" (RFC 4252, section 5.2). Raises as ``_try`` does."""
         return self._try(functools.partial(self.auth_handler.auth_none, user), deadline)
 
     def try_key(self, user: str, key: PKey, deadline: Deadline) -> bool:
@@ -193,21 +193,21 @@ class SshTransport(Transport):
         return self._try(functools.partial(self.auth_handler.auth_interactive, user, answer), deadline)
 
     def _try(self, request: Callable[[threading.Event], None], deadline: Deadline) -> bool:
-        """Whether a login succeeds. Raises TimeoutError, which says why, and ConnectionError when the connection has ended."""
+        """Whether a login succeeds. Raises TimeoutError with a reason, and ConnectionError when the connection is lost."""
         done = threading.Event()
         self.auth_handler.partial = False
         self.extend(deadline.remaining_s())
         try:
             request(done)
-        except Exception as error:  # the agent does not sign, or the key does not fit, each in words of its own
+        except Exception as error:  # the agent does not sign, or the key cannot be used: paramiko raises many types
             if not self.is_active():
                 raise ConnectionError from error
             if not deadline.remaining_s():
-                raise TimeoutError(f"no login in time ({one_line(str(error))[:_SHOWN]})") from error
+                raise TimeoutError(f"login timed out ({one_line(str(error))[:_SHOWN]})") from error
             return False
         while not done.wait(min(deadline.remaining_s(), 1)) and self.is_active():
             if not deadline.remaining_s():
-                raise TimeoutError("the SSH server does not answer the login")
+                raise TimeoutError("the SSH server did not answer the login request")
         if self.is_authenticated():
             return True
         if not self.is_active():
@@ -216,22 +216,22 @@ class SshTransport(Transport):
         return False
 
     def what_broke(self, error: BaseException | None = None) -> str:
-        """What the server said at the end, or else what is wrong with what it sent; nothing when it only went."""
+        """The server's disconnect message, or else what was wrong with its data; empty when it just closed the connection."""
         error = self.saved_exception or error
         if self.farewell or error is None or isinstance(error, EOFError):
             return self.farewell
         if isinstance(error, SSHException | OSError):
             return one_line(str(error))[:_SHOWN]
-        return f"it sent something that cannot be understood ({type(error).__name__})"
+        return f"it sent a malformed message ({type(error).__name__})"
 
     def lost(self, name: str, error: BaseException | None = None) -> Unreachable:
-        """The error that says how the connection to the host of that name ended."""
+        """The error for a lost connection to the host of that name."""
         return Unreachable(name, f"connection lost: {self.what_broke(error) or 'closed by the server'}")
 
     def run(self) -> None:
         try:
             super().run()
-        except BaseException as error:  # in paramiko's own handling of one: a thread's traceback is nothing for a user
+        except BaseException as error:  # from paramiko's own error handling: the user must not see a thread's traceback
             self.saved_exception = error
         self.active = False
         self.sock.close()
@@ -240,7 +240,7 @@ class SshTransport(Transport):
                 event.set()
 
     def _send_user_message(self, data: Any) -> None:
-        """Send when no keys are exchanged, and in the time allowed. Raises OSError, and nothing else."""
+        """Send unless a key exchange is in progress, within the time allowed. Raises only OSError."""
         end = self.sock.until
         try:
             while self.active:
@@ -249,9 +249,9 @@ class SshTransport(Transport):
                         if self.clear_to_send.is_set():
                             return self._send_message(data)
                 elif threading.current_thread() is self:
-                    return  # keys are exchanged in this thread; what it has to say of a channel is that it is closed here too
+                    return  # this thread does the key exchange; the only messages it sends about channels are closes
                 elif time.monotonic() > end:
-                    raise SSHException("it never finishes the key exchange")
+                    raise SSHException("it did not finish the key exchange")
         except (SSHException, EOFError) as error:
             raise ConnectionResetError(errno.ECONNRESET, str(error) or "closed by the server") from error
 
@@ -259,7 +259,7 @@ class SshTransport(Transport):
         pass
 
     def _parse_channel_open_failure(self, m: Any) -> None:
-        # paramiko keeps one failure for all threads, and not the server's words.
+        # paramiko keeps one failure for all threads, without the server's message.
         number, code = m.get_int(), m.get_int()
         self._refusals[number] = Refusal(code, one_line(m.get_text())[:_SHOWN])
         m.rewind()

@@ -1,4 +1,4 @@
-"""Keys that an agent holds."""
+"""Keys held by an SSH agent."""
 
 import socket
 import struct
@@ -11,7 +11,7 @@ from paramiko.ssh_exception import SSHException
 
 from ovstool.host.deadline import Deadline
 
-_ANSWER_S = 20  # for an agent that asks its user
+_ANSWER_S = 20  # for an agent that asks its user to confirm
 _MAX_KEYS = 1000
 _MAX_ANSWER = 2**18  # bytes, as in OpenSSH
 _LEAST_S = 0.1
@@ -19,7 +19,7 @@ _REQUEST_IDENTITIES, _IDENTITIES_ANSWER = 11, 12
 
 
 class Agent(AgentSSH):
-    """The user's agent, asked in bounded time, and answered in bounded size."""
+    """The user's agent, with limits on time and reply size."""
 
     def __init__(self, path: str, deadline: Deadline):
         """Connect to the agent's socket and read its keys. Raises OSError, SSHException, ValueError."""
@@ -35,29 +35,29 @@ class Agent(AgentSSH):
             raise
 
     def _connect(self, conn: socket.socket) -> None:
-        """Ask for its keys (draft-miller-ssh-agent, section 4.4); no more of them than somebody could mean."""
+        """Ask for its keys (draft-miller-ssh-agent, section 4.4), up to a limit."""
         self._conn = conn
         kind, answer = self._send_message(bytes([_REQUEST_IDENTITIES]))
         if kind != _IDENTITIES_ANSWER:
-            raise SSHException("no list of keys")
+            raise SSHException("it sent no list of keys")
         found = []
         for _ in range(min(answer.get_int(), _MAX_KEYS)):
             blob, comment = answer.get_binary(), answer.get_binary().decode(errors="replace")
-            with suppress(Exception):  # what is no key, each kind of it in words of its own
+            with suppress(Exception):  # an invalid key: paramiko raises many types
                 key = AgentKey(self, blob, comment)
-                key.__dict__.setdefault("public_blob", None)  # which paramiko 3.4 forgets for kinds that it does not know
+                key.__dict__.setdefault("public_blob", None)  # which paramiko 3.4 does not set for key types that it does not support
                 found.append(key)
         self._keys = tuple(found)
 
     def _send_message(self, msg: Any) -> tuple[int, Message]:
-        """Ask, and return the kind of the answer and the answer. Raises OSError, SSHException."""
+        """Send a request and return the type and the body of the reply. Raises OSError, SSHException."""
         deadline = self._deadline.part(_ANSWER_S)
         question = bytes(msg)
         self._conn.settimeout(_socket_timeout(deadline))
         self._conn.sendall(struct.pack(">I", len(question)) + question)
         (size,) = struct.unpack(">I", self._receive(4, deadline))
         if not 0 < size <= _MAX_ANSWER:
-            raise SSHException("an answer of an impossible size")
+            raise SSHException("it sent an answer of an invalid size")
         answer = self._receive(size, deadline)
         return answer[0], Message(answer[1:])
 
@@ -73,7 +73,7 @@ class Agent(AgentSSH):
 
 
 def _socket_timeout(deadline: Deadline) -> float:
-    """The time that is left, and never 0, which a socket takes for no waiting at all. Raises TimeoutError."""
+    """The remaining time, never 0, which would make the socket non-blocking. Raises TimeoutError."""
     if not deadline.remaining_s():
         raise TimeoutError("timed out")
     return deadline.remaining_s() or _LEAST_S

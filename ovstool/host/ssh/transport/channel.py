@@ -11,14 +11,14 @@ from paramiko.common import cMSG_CHANNEL_REQUEST, cMSG_CHANNEL_WINDOW_ADJUST
 from paramiko.message import Message
 from paramiko.ssh_exception import SSHException
 
-WINDOW = 2**24  # bytes that may be on the way; 2 MiB, ssh's own, would slow a long line
+WINDOW = 2**24  # bytes in flight; ssh's own 2 MiB would be slow over a long distance
 PACKET = 2**15  # bytes
-LONGEST_PACKET = 2**18 + 2**10  # bytes; what OpenSSH itself takes, and some
+LONGEST_PACKET = 2**18 + 2**10  # bytes; what OpenSSH itself accepts, and some margin
 _MAX_STDERR = 2**18  # bytes
 
 
 class SshChannel(Channel):
-    """A channel with bounded buffers: paramiko's takes whatever comes, and stops when nobody reads the stderr."""
+    """A channel with bounded buffers: paramiko's accepts any amount, and stalls when nobody reads stderr."""
 
     def __init__(self, number: int):
         super().__init__(number)
@@ -41,7 +41,7 @@ class SshChannel(Channel):
         self.transport.extend(threading.TIMEOUT_MAX if timeout is None else timeout)
 
     def sendall(self, s: bytes) -> None:
-        """Send everything within one timeout; paramiko would allow that time again for each piece."""
+        """Send everything within one timeout; paramiko would apply the timeout to each piece."""
         end = None if self.timeout is None else time.monotonic() + self.timeout
         left = memoryview(s)
         while left:
@@ -92,7 +92,7 @@ class SshChannel(Channel):
     def _feed(self, m: Any) -> None:
         super()._feed(m)
         if len(self.in_buffer) > WINDOW + LONGEST_PACKET:
-            raise SSHException("it sends more than allowed")
+            raise SSHException("it sent more data than allowed")
 
     def _feed_extended(self, m: Any) -> None:
         m.get_int()
@@ -106,4 +106,4 @@ class SshChannel(Channel):
             message.add_int(more)
             self.transport._send_message(message)
         else:
-            self.in_window_sofar += more  # not while keys are exchanged
+            self.in_window_sofar += more  # not during a key exchange

@@ -1,4 +1,4 @@
-"""The socket below paramiko."""
+"""The socket that paramiko uses."""
 
 import select
 import socket
@@ -10,17 +10,17 @@ from paramiko.ssh_exception import SSHException
 
 from ovstool.host.ssh.transport.channel import LONGEST_PACKET, SshChannel
 
-_BEFORE_LOGIN = 2**20  # bytes; a server has no more to say before it knows who we are
+_BEFORE_LOGIN = 2**20  # bytes; a server sends no more before the login
 _CHUNK = 2**16
-_GRACE_S = 0.2  # for a server to take what is sent after the deadline, such as our goodbye
+_GRACE_S = 0.2  # for sending after the deadline, such as the disconnect message
 _TICK_S = 0.1
 
 
 class Wire:
     """The socket, or the channel to the next host, that paramiko reads and writes.
 
-    Linux would delay each acknowledgement by 40 ms, and the server its next packet with it: hence TCP_QUICKACK, which lasts for one
-    packet and is set again after each. Reads are large, as paramiko asks for 16 bytes at a time.
+    Linux would delay each acknowledgement, and so the server's next packet, by 40 ms: TCP_QUICKACK avoids this, but lasts for one
+    packet only and is set again after each. Reads are large, because paramiko asks for 16 bytes at a time.
     """
 
     def __init__(self, stream: Any):
@@ -30,16 +30,16 @@ class Wire:
         self._read = 0
         self._closed = False
         self._stalled = False
-        self._until = 0.0  # on the monotonic clock: when what is sent has to be gone
+        self._until = 0.0  # the deadline for sending, on the monotonic clock
         self.allowance: int | None = _BEFORE_LOGIN
-        self.heard_at = time.monotonic()  # when something came last
+        self.heard_at = time.monotonic()  # the time of the last data
         if self._tcp:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def recv(self, size: int) -> bytes:
         if size > LONGEST_PACKET:
-            raise SSHException("it sent a packet of an impossible size")
+            raise SSHException("it sent a packet of an invalid size")
         if self._read == len(self._data):
             self._data, self._read = self._stream.recv(_CHUNK), 0
             self.heard_at = time.monotonic()
@@ -73,11 +73,11 @@ class Wire:
 
     @property
     def until(self) -> float:
-        """Until when what is sent now may wait, on the monotonic clock."""
+        """The deadline for data sent now, on the monotonic clock."""
         return max(self._until, time.monotonic() + _GRACE_S)
 
     def extend(self, seconds: float) -> None:
-        """Allow so much time for what is sent to be gone, on every hop, unless more was allowed already."""
+        """Allow at least this many seconds for sending, on every hop."""
         self._until = max(self._until, time.monotonic() + seconds)
         if isinstance(self._stream, SshChannel):
             self._stream.transport.extend(seconds)
@@ -87,12 +87,12 @@ class Wire:
         self._until = 0.0
 
     def settimeout(self, seconds: float) -> None:
-        # With a channel it is also the time after which a send looks at the clock.
+        # For a channel it is also how often a send checks the deadline.
         self._stream.settimeout(min(seconds, _GRACE_S) if isinstance(self._stream, SshChannel) else seconds)
 
     def close(self) -> None:
         self._closed = True
         if isinstance(self._stream, socket.socket):
             with suppress(OSError):
-                self._stream.shutdown(socket.SHUT_RDWR)  # close alone would not wake the thread that reads
+                self._stream.shutdown(socket.SHUT_RDWR)  # close alone would not wake the reading thread
         self._stream.close()
