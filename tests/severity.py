@@ -89,6 +89,7 @@ SFLOW_WARNINGS = frozenset(
         "header too short",
         "packets pass and none is sampled",
         "the agent's address is a loopback address",
+        "the next hop to a collector does not answer",
     ]
 )
 SFLOW_ERRORS = frozenset(
@@ -96,6 +97,7 @@ SFLOW_ERRORS = frozenset(
         "ovs-vswitchd has not set up the bridge",
         "ovs-vswitchd sends from an address that is gone",
         "polling out of range",
+        "a collector refuses datagrams",
         "bridges have one sub-agent",
         "counters differ from the switch's",
         "datagrams are malformed",
@@ -112,5 +114,6 @@ SFLOW_ERRORS = frozenset(
         "sending to a collector fails",
         "the agent has no address",
         "the agent is no interface of this host",
+        "the interface to a collector is down",
     ]
 )

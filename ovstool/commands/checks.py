@@ -104,9 +104,10 @@ class PoliceCheck(_PortCheck):
 class SflowCheck(_Check):
     """Find what keeps sFlow samples from arriving
 
-    Checks every bridge that exports sFlow, or the bridges named: an agent without an address, a collector without a route or
-    one that ovs-vswitchd does not send to, samples too long to be sent, and more. Each problem comes with its evidence and a
-    command that fixes it; the exit code is 1 if any problem is found.
+    Checks every bridge that exports sFlow, or the bridges named: an agent without an address, a collector without a route, one
+    that ovs-vswitchd does not send to or that refuses datagrams, a next hop that does not answer, samples too long to be
+    sent, and more. Each problem comes with its evidence and a command that fixes everything known to be wrong with the row,
+    or, where no command can, one that only looks; the evidence says so. The exit code is 1 if any problem is found.
 
     Then it checks the datagrams that ovs-vswitchd sends. For a few seconds each sFlow row gets a second target on the
     switch's own host, where this command listens, and counters are sent every second. The agent address, the sampling rate
@@ -116,12 +117,16 @@ class SflowCheck(_Check):
     until then is found only if datagrams also leave with that address. With --read-only or --dry-run nothing is changed, and
     no datagrams are checked.
 
+    This proves that samples leave the switch, not that they are delivered: a packet filter on the way drops them unseen. To
+    see what arrives, run 'ovstool sflow listen' on the collector.
+
     Examples:
       ovstool sflow check
       ovstool sflow check br0 --for 30
     """
 
     columns = ("bridge", *SwitchChecker.columns[1:])
+    nothing = "no bridge exports sFlow"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

@@ -1,11 +1,12 @@
 """ovstool sflow"""
 
 import argparse
+import shlex
 from typing import Any, Literal
 
 from ovstool import units
 from ovstool.commands.options import parsed_by, word
-from ovstool.errors import UsageError, quote
+from ovstool.errors import OvstoolError, UsageError, quote
 from ovstool.parser import number
 from ovstool.switch import Switch, sflow
 from ovstool.switch.sflow import targets
@@ -20,9 +21,9 @@ class SflowEnable(SwitchWriter):
     sampled.
 
     First it asks the host of the switch, and refuses what ovs-vswitchd would silently ignore: an agent that does not exist or
-    has no address (its address on the route to a collector would be taken, or nothing would be sent), and a collector whose
-    name has no address there, which has no route, or whose address is a broadcast address. --force writes that all the same,
-    but for a name. An agent's address that the host does not have is written with a note.
+    has no address (Open vSwitch would fall back to the source address of the route to the collector, or send nothing), and a
+    collector whose name the host cannot resolve, which has no route, or whose address is a broadcast address. --force writes
+    it anyway, except an unresolvable name. An agent's address that the host does not have is written with a note.
 
     --sampling auto follows Host sFlow: one packet in N, where N is the speed of the bridge's fastest link in Mbit/s, but at
     least 100; where no port tells a speed, it is 400. A tap or a veth counts only where there is nothing else, as its speed is
@@ -71,9 +72,31 @@ class SflowEnable(SwitchWriter):
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         if not args.collector:
-            raise UsageError("sflow enable", "a collector is missing", "--collector 10.0.0.5")
+            raise UsageError("sflow enable", "a collector is missing", _whole_command(switch, args))
         spec = sflow.SflowSpec(tuple(args.collector), args.agent, args.sampling, args.polling, args.header, args.force)
         return sflow.enable(switch, args.bridges, spec)
+
+
+def _whole_command(switch: Switch, args: argparse.Namespace) -> str:
+    """What to type instead: where the bridge exports already, all that it has, with what was asked for instead."""
+    try:
+        listed = [row for row in sflow.list_all(switch, tidy=False) if args.bridges in ([], [row.bridge])]
+    except OvstoolError:  # which matters less than what is missing
+        listed = []
+    if len(listed) != 1:
+        return "--collector 10.0.0.5"
+    (row,) = listed
+    options = (
+        ("--agent", row.agent, args.agent, None),
+        ("--sampling", row.sampling, args.sampling, sflow.SAMPLING),
+        ("--polling", row.polling, args.polling, sflow.POLLING_S),
+        ("--header", row.header, args.header, sflow.HEADER),
+    )
+    words = [word for target in row.targets for word in ("--collector", target)]
+    for option, present, given, default in options:
+        value = present if given is None else given
+        words += [option, str(value)] if value != default else []
+    return shlex.join(["ovstool", "sflow", "enable", row.bridge, *words, *(["--force"] if args.force else [])])
 
 
 class SflowDisable(SwitchWriter):

@@ -1,9 +1,18 @@
 """ip(8), run among ovs-vswitchd's interfaces."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ovstool.switch import Switch
+
+
+class Link(NamedTuple):
+    """An interface, whether it is up, and its addresses, each with the length of its prefix: ``192.0.2.1/24``."""
+
+    name: str
+    is_up: bool
+    addresses: list[str]
 
 
 def ip(switch: Switch, *words: str) -> list[dict[str, Any]]:
@@ -16,8 +25,29 @@ def ip(switch: Switch, *words: str) -> list[dict[str, Any]]:
     return [item for item in parsed if isinstance(item, dict)] if isinstance(parsed, list) else []
 
 
+def links(switch: Switch) -> list[Link]:
+    """All interfaces. Raises as ``ip``."""
+    return [
+        Link(str(link.get("ifname", "")), "UP" in _list(link.get("flags")), list(_prefixes(link))) for link in ip(switch, "address", "show")
+    ]
+
+
 def addresses(switch: Switch) -> set[str]:
     """The addresses of all interfaces, as ip writes them. Raises as ``ip``."""
-    listed = [link.get("addr_info") for link in ip(switch, "address", "show")]
-    found = [info.get("local") for each in listed if isinstance(each, list) for info in each if isinstance(info, dict)]
-    return {address for address in found if isinstance(address, str)}
+    return {address.partition("/")[0] for link in links(switch) for address in link.addresses}
+
+
+def unanswered(switch: Switch) -> list[tuple[str, str]]:
+    """The neighbours, by address and interface, that do not answer who asks for their MAC address (ip-neighbour(8)). Raises as ``ip``."""
+    listed = ip(switch, "neighbour", "show", "nud", "failed", "nud", "incomplete")
+    return [(str(item.get("dst")), str(item.get("dev"))) for item in listed]
+
+
+def _prefixes(link: dict[str, Any]) -> Iterator[str]:
+    for info in _list(link.get("addr_info")):
+        if isinstance(info, dict) and isinstance(info.get("local"), str):
+            yield f"{info['local']}/{info.get('prefixlen')}"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,5 +1,6 @@
 """sflow check finds nothing wrong where samples are what was asked for, whatever the datapath."""
 
+from sflow_collector import collecting
 from traffic import flowing, udp
 
 
@@ -7,9 +8,11 @@ def test_nothing_is_wrong(switch, ovstool):
     enabled = ovstool("sflow enable br0 --collector 10.0.0.3 --agent br0 --sampling 20 --polling 20")
     assert enabled.code == 0, enabled.stderr
     before = switch.rows("sFlow")
-    idle = ovstool("sflow check --for 1 -f json")
-    assert (idle.code, idle.json) == (0, []) and "no packet was sampled" in idle.stderr, idle
-    with flowing(switch.box, udp(1, 2, "8M", payload=1000)):
-        busy = ovstool("sflow check -f json")
-    assert (busy.code, busy.json, busy.stderr) == (0, [], "")
+    with collecting(["ip", "netns", "exec", list(switch.box.hosts)[2]], "10.0.0.3"):
+        idle = ovstool("sflow check --for 1 -f json")
+        assert (idle.code, idle.json) == (0, []) and "no packet was sampled" in idle.stderr, idle
+        with flowing(switch.box, udp(1, 2, "8M", payload=1000)):
+            busy = ovstool("sflow check -f json")
+    assert (busy.code, busy.json, busy.stderr.count("\n")) == (0, [], 2)
+    assert "caught: sampling 1 in 20, " in busy.stderr and "delivery to 10.0.0.3:6343 is not checked" in busy.stderr
     assert switch.rows("sFlow") == before

@@ -79,7 +79,7 @@ def test_no_agent_is_the_interface_on_the_route(switch, ovstool):
 
 def test_auto_where_devices_have_no_speed(switch, ovstool):
     enabled = ovstool("sflow enable --collector 127.0.0.1 --sampling auto")
-    assert (enabled.stdout, enabled.stderr) == ("br0: created\n", "ovstool: note: br0: --sampling auto is 400: no port tells its speed\n")
+    assert (enabled.stdout, enabled.stderr) == ("br0: created\n", "ovstool: note: br0: auto chose 1 in 400 (no port tells its speed)\n")
     assert exported(switch, "br0")["sampling"] == 400
     assert ovstool("--read-only sflow enable --collector 127.0.0.1 --sampling auto").code == 2
 
@@ -149,12 +149,14 @@ def test_values_that_would_be_lost_or_taken_for_others(switch, ovstool):
 
 
 def test_the_agent(switch, ovstool, refused):
-    assert "agent nosuch: there is no such interface, so ovs-vswitchd uses its address" in refused(
+    assert "agent nosuch: there is no such interface, so Open vSwitch would fall back to the source address" in refused(
         "sflow enable --collector 127.0.0.1 --agent nosuch", 6
     )
     forced = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --force")
     assert (forced.code, forced.stdout) == (0, "br0: created\n")
-    assert forced.stderr.startswith("ovstool: note: agent nosuch: there is no such interface, so ovs-vswitchd uses its address")
+    assert forced.stderr.startswith(
+        "ovstool: note: agent nosuch: there is no such interface, so Open vSwitch would fall back to the source address"
+    )
     # An address is taken as it is (sflow_choose_agent_address of ofproto-dpif-sflow.c, from 2.10 on).
     foreign = "ovstool: note: agent {}: no interface of the switch's host has this address; collectors are told it all the same\n"
     for given, stored, said in (

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import stat
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 from severity import SFLOW_ERRORS, SFLOW_WARNINGS
+from sflow_collector import collecting
 
 from ovstool.errors import Unreachable
 from ovstool.host import local
@@ -24,11 +26,19 @@ from ovstool.switch.checks.sflow.state import Export
 from ovstool.switch.sflow import second_target
 
 MARK = "ovstool-check:"
+CLOSING = "ovstool: note: no problem found; delivery to 10.0.0.1:6343 is not checked"
 ROW = "agent=br0 targets='\"10.0.0.1:6343\"'"
 
 
+@pytest.fixture(scope="module")
+def collector(forwarding):
+    forwarding.tool("ovs-appctl", "vlog/disable-rate-limit", "collectors")  # so that no test depends on what those before it had logged
+    with collecting(["ip", "netns", "exec", next(iter(forwarding.box.hosts))], "10.0.0.1"):
+        yield
+
+
 @pytest.fixture
-def switch(forwarding):
+def switch(forwarding, collector):
     yield forwarding
     others = [name for name in forwarding.vsctl("list-br").split() if name != "br0"]
     forwarding.vsctl("clear bridge br0 sflow " + " ".join(f"-- del-br {name}" for name in others))
@@ -82,8 +92,11 @@ def test_nothing_is_wrong_without_packets(switch, ovstool):
     sampled(switch)
     before = rows(switch)
     result = ovstool("sflow check --for 0.1 -f json")
-    assert problems(result) == [] and result.stderr.count("\n") == 1
-    assert result.stderr.startswith("ovstool: note: br0: no packet was sampled in ")
+    assert problems(result) == []
+    unsampled, caught, closing = result.stderr.splitlines()
+    assert unsampled.startswith("ovstool: note: br0: no packet was sampled in ")
+    assert re.fullmatch(r"ovstool: note: br0: datagram from agent 10.0.0.254 caught: counters of \d ports? agree", caught)
+    assert closing == CLOSING
     assert rows(switch) == before
 
 
@@ -93,22 +106,39 @@ def test_nothing_is_wrong_with_packets(switch, ovstool):
     before = rows(switch)
     with pinging(switch):
         result = ovstool("sflow check br0 -f json")
-        assert (problems(result), result.stderr) == ([], "")
+        caught, closing = result.stderr.splitlines()
+        assert problems(result) == [] and closing == CLOSING
+        assert re.fullmatch(
+            r"ovstool: note: br0: datagram from agent 10.0.0.254 caught: sampling 1 in 2, \d+ packets? sampled, counters of \d ports? agree",
+            caught,
+        )
         both = ovstool("sflow check -f json")
-    assert problems(both) == [] and [line.split(": ")[2] for line in both.stderr.splitlines()] == ["br1"], "which has no port with packets"
+    unsampled, *_, closing = both.stderr.splitlines()
+    assert problems(both) == [] and unsampled.startswith("ovstool: note: br1: no packet"), "which has no port with packets"
+    assert closing == CLOSING
     assert rows(switch) == before
 
 
 FAULTS = {
-    "agent=eth1 targets='\"10.0.0.1\"'": ("the agent has no address", "in the name of 10.0.0.254", "enable br0 --collector 10.0.0.1"),
+    "agent=eth1 targets='\"10.0.0.1\"'": (
+        "the agent has no address",
+        "datagrams carry agent address 10.0.0.254",
+        "enable br0 --collector 10.0.0.1",
+    ),
     "agent=nosuch targets='\"10.0.0.1\"'": ("the agent is no interface of this host", "10.0.0.254", "enable br0 --collector 10.0.0.1"),
     "agent=lo targets='\"10.0.0.1\"'": ("the agent's address is a loopback address", "127.0.0.1", "enable br0 --collector 10.0.0.1"),
-    f"{ROW} sampling=0": ("sampling out of range", "turns sFlow off", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
+    f"{ROW} sampling=0": ("sampling out of range", "turns sFlow off", "enable br0 --collector 10.0.0.1:6343 --agent br0 --sampling 400"),
     f"{ROW} header=700": ("header too long", "longer than 612", "--agent br0 --header 472"),
     f"{ROW} header=20": ("header too short", "end at 34", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
     f"{ROW} polling=99999999999": ("polling out of range", "makes 1215752191 s", "enable br0 --collector 10.0.0.1:6343 --agent br0"),
     "agent=br0 targets='\"0.0.0.0\"'": ("not the address of a collector", "0.0.0.0 is not the address of a host", "disable br0"),
     "agent=br0 targets='\"x y\"'": ("not the address of a collector", '"x y"', "disable br0"),
+    "agent=br0 targets='[\"\"]'": ("not the address of a collector", "a target is empty", "disable br0"),
+    "agent=br0 targets='\"10.0.0.1:sflow\"' sampling=7 polling=3": (
+        "not the address of a collector",
+        "10.0.0.1:sflow",
+        "enable br0 --collector 10.0.0.1:6343 --agent br0 --sampling 7 --polling 3",
+    ),
     r"""agent='"\u001b[31m"' targets='"10.0.0.1"' """: ("the agent is no interface of this host", r"\x1b[31m", "enable br0"),
 }
 
@@ -119,10 +149,62 @@ def test_rows_that_do_not_do_what_is_meant(switch, ovstool, paste, row):
     sampled(switch, row)
     before = rows(switch)
     result = ovstool("sflow check -f json --dry-run")
-    assert problems(result) == [problem] and "datagrams were not looked at" in result.stderr
+    assert problems(result) == [problem] and "datagrams not checked" in result.stderr
     assert evidence in result.json[0]["evidence"] and remedy in result.json[0]["remedy"] and rows(switch) == before
     paste(result.json[0]["remedy"])
     assert problems(ovstool("sflow check -f json --read-only")) == []
+
+
+@pytest.mark.parametrize(
+    "columns", ["header=1500 sampling=100000000", "header=1500 agent=nosuch", "polling=99999999999 agent=lo header=20"]
+)
+def test_each_remedy_mends_all_that_is_wrong(switch, ovstool, paste, columns):
+    sampled(switch, ROW)
+    switch.vsctl(f"set sflow . {columns}")
+    result = ovstool("sflow check -f json --dry-run")
+    assert len(problems(result)) == len(columns.split())
+    (remedy,) = {row["remedy"] for row in result.json}
+    paste(remedy)
+    assert problems(ovstool("sflow check -f json --dry-run")) == []
+
+
+def test_a_collector_whose_port_is_closed(switch, ovstool):
+    sampled(switch, "agent=br0 targets='\"10.0.0.2:6343\"'")
+    (found,) = ovstool("sflow check -f json").json
+    assert (found["severity"], found["problem"], found["remedy"]) == ("error", "a collector refuses datagrams", "")
+    assert re.search(r"; \d+(\.\d+)?s ago ovs-vswitchd logged: .*<->10\.0\.0\.2:6343: .*\(Connection refused\)", found["evidence"])
+    with collecting(["ip", "netns", "exec", list(switch.box.hosts)[1]], "10.0.0.2"):
+        assert ovstool("sflow check -f json").json == [], "what the log still has is over"
+
+
+def test_a_collector_whose_port_is_closed_and_a_log_that_does_not_say_so(switch, ovstool):
+    sampled(switch, "agent=br0 targets='\"10.0.0.2:7\"'")
+    switch.tool("ovs-appctl", "vlog/set", "collectors:file:off")
+    try:
+        result = ovstool("sflow check -f json --for 0.1")
+    finally:
+        switch.tool("ovs-appctl", "vlog/set", "collectors:file:info")
+    assert problems(result) == [] and "br0: the switch's host received ICMP 'destination unreachable'" in result.stderr
+
+
+def test_a_collector_that_does_not_answer_arp(switch, ovstool):
+    sampled(switch, "agent=br0 targets='\"10.0.0.99\"'")
+    (found,) = ovstool("sflow check -f json").json
+    assert (found["severity"], found["problem"]) == ("warning", "the next hop to a collector does not answer")
+    assert "10.0.0.99 on br0" in found["evidence"] and found["remedy"].endswith("ip neighbour show to 10.0.0.99 dev br0")
+
+
+def test_a_bridge_whose_local_port_is_down(switch, ovstool, paste):
+    sampled(switch)
+    switch.tool("ip", "-n", switch.box.namespace, "link", "set", "br0", "down")
+    try:
+        (found,) = ovstool("sflow check -f json").json
+        assert found["problem"] == "the interface to a collector is down" and found["remedy"].endswith("ip link set br0 up")
+        paste(found["remedy"])
+        assert problems(ovstool("sflow check -f json --dry-run")) == []
+    finally:
+        switch.tool("ip", "-n", switch.box.namespace, "link", "set", "br0", "up")
+        switch.tool("ip", "-n", switch.box.namespace, "route", "replace", "default", "via", "10.0.0.1")
 
 
 @pytest.fixture
@@ -194,7 +276,7 @@ def test_without_time_or_connection_nothing_is_made_up(switch, tmp_path):
     export = Export("br0", "row", None, ["10.0.0.1:6343"], 400, 30, 128, "aa")
     host = state.Host(None, None, True)
     assert check_sflow._heard(lost, [export], host, Probes(), 0.1, True) == []
-    assert lost.notes[-1].endswith("; so datagrams were not looked at")
+    assert lost.notes[-1].endswith("; so datagrams were not checked")
     (left,) = lost.found
     assert left.remedy == (("ovstool", "sflow", "list"),) and "127.0.0.1:" in left.evidence
     with pytest.raises(Unreachable):
@@ -338,12 +420,10 @@ def test_ovs_vswitchd_that_is_stopped(switch, ovstool):
 
 def test_a_real_collector_on_the_same_host_goes_on(switch, ovstool):
     sampled(switch, "agent=br0 targets='\"127.0.0.1:6343\"' polling=1")
-    listen = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 6343)); s.settimeout(30); print(len(s.recv(9999)))"
-    argv = ["ip", "netns", "exec", switch.box.namespace, sys.executable, "-c", listen]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as collector:
+    with collecting(["ip", "netns", "exec", switch.box.namespace], "127.0.0.1") as lengths:
         assert problems(ovstool("sflow check -f json")) == []
-        assert int(collector.communicate(timeout=30)[0]) > 0
-    assert problems(ovstool("sflow check -f json --for 0.1")) == [], "nor does it matter that nobody listens there"
+    assert lengths[0] > 0
+    assert problems(ovstool("sflow check -f json --for 0.1")) == ["a collector refuses datagrams"], "once nobody listens there"
 
 
 def test_an_agent_that_follows_from_the_collectors_is_not_changed_by_the_second_target(switch, ovstool):
@@ -356,7 +436,8 @@ def test_an_agent_that_follows_from_the_collectors_is_not_changed_by_the_second_
 
 def test_words(switch, ovstool, refused):
     result = ovstool("sflow check")
-    assert (result.code, result.stdout, result.stderr) == (0, "", "ovstool: note: no problem found\n")
-    assert ovstool("sflow check br0").stderr == "ovstool: note: br0: has no sFlow\n"
+    assert (result.code, result.stdout, result.stderr) == (0, "", "ovstool: note: no bridge exports sFlow\n")
+    named = ovstool("sflow check br0")
+    assert (named.code, named.stderr) == (0, "ovstool: note: br0: has no sFlow; try: ovstool sflow enable br0 --collector HOST\n")
     assert "no such bridge" in refused("sflow check nosuch", 3)
     assert "is a port, not a bridge" in refused("sflow check eth1", 3)

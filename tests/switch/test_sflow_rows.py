@@ -68,7 +68,18 @@ def test_the_bridge_need_not_be_named_where_there_is_one(database):
     assert database.run("sflow disable") == (3, "", "ovstool: bridge: this switch has no bridge; try: ovstool bridge add br0\n")
 
 
-TAKES = "so ovs-vswitchd uses its address on the route to a collector, or sends nothing"
+def test_a_missing_collector_is_taken_from_what_is_there(database):
+    said = "ovstool: sflow enable: a collector is missing; try: "
+    shared = ROW | {"targets": ["127.0.0.1:6343", "[2001:db8::5]:7"], "sampling": 9, "polling": 0}
+    database.put({"br0": {"sflow": shared}, "br1": {}})
+    here = "ovstool sflow enable br0 --collector 127.0.0.1:6343 --collector '[2001:db8::5]:7' --agent lo --sampling {} --polling 0{}\n"
+    assert database.run("sflow enable br0 --sampling 20") == (2, "", said + here.format(20, ""))
+    assert database.run("sflow enable br0 --header 99 --force") == (2, "", said + here.format(9, " --header 99 --force"))
+    for words in ("br1", "br0 br1", "nosuch"):
+        assert database.run(f"sflow enable {words}") == (2, "", f"{said}--collector 10.0.0.5\n")
+
+
+TAKES = "so Open vSwitch would fall back to the source address of the route to the collector, or send nothing"
 HINT = "; try: an interface with an address, an IP address, or --force"
 NO_ROUTE = "there is no route to it, and ovs-vswitchd looks for one only when its configuration changes"
 FORCE = "; try: another collector, or --force"
@@ -97,7 +108,7 @@ BROADCAST = "a broadcast address, to which ovs-vswitchd cannot send"
         ("--agent lo --collector 127.0.0.1 --header 472", 0, "lo", ""),
         ("--agent lo --collector 127.0.0.1 --header 473", 0, "lo",
          "note: --header 473: with tunnels or MPLS a sample is up to 140 bytes longer, and may be too long to be sent; 472 is safe for all"),
-        ("--agent lo --collector nosuch..invalid", 3, None, "collector nosuch..invalid: its name has no address; try: an IP address"),
+        ("--agent lo --collector nosuch..invalid", 3, None, "collector nosuch..invalid: the switch's host cannot resolve it; try: an IP address"),
     ],
 )  # fmt: skip
 def test_the_agent(database, words, code, agent, said):

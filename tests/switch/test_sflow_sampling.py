@@ -40,7 +40,7 @@ def said(database, command: str) -> str:
 )
 def test_auto_is_the_speed_of_the_fastest_link(database, speeds, sampling):
     database.put({"br0": bridge(**speeds)})
-    assert said(database, f"{ENABLE} --sampling auto".format("br0")).startswith(f"ovstool: note: br0: --sampling auto is {sampling}: ")
+    assert said(database, f"{ENABLE} --sampling auto".format("br0")).startswith(f"ovstool: note: br0: auto chose 1 in {sampling} (")
     assert [row["sampling"] for row in database.ask("sflow list")] == [sampling]
     assert database.tree()["br0"]["sflow"]["sampling"] == sampling
     assert database.run(f"{ENABLE} --sampling auto".format("br0"))[1] == "br0: unchanged\n"
@@ -49,9 +49,9 @@ def test_auto_is_the_speed_of_the_fastest_link(database, speeds, sampling):
 def test_auto_is_of_each_bridge_its_own(database):
     database.put({"br0": bridge(eth1=GBIT), "br1": bridge(eth2=10 * GBIT), "br2": bridge(veth3=0)})
     assert said(database, f"{ENABLE} --sampling auto".format("br0 br1 br2")) == (
-        "ovstool: note: br0: --sampling auto is 1000: eth1 has 1 Gbit/s, and N is its Mbit/s, at least 100\n"
-        "ovstool: note: br1: --sampling auto is 10000: eth2 has 10 Gbit/s, and N is its Mbit/s, at least 100\n"
-        "ovstool: note: br2: --sampling auto is 400: no port tells its speed\n"
+        "ovstool: note: br0: auto chose 1 in 1000 (fastest link: eth1, 1 Gbit/s)\n"
+        "ovstool: note: br1: auto chose 1 in 10000 (fastest link: eth2, 10 Gbit/s)\n"
+        "ovstool: note: br2: auto chose 1 in 400 (no port tells its speed)\n"
     )
     assert [row["sampling"] for row in database.ask("sflow list")] == [1000, 10_000, 400]
 

@@ -105,3 +105,9 @@ def test_nothing_that_can_be_written_there_does_harm(database):
     code, out, err = database.run("sflow list")
     assert code == 0 and "\x1b" not in out + err and err.count("\n") == 3
     assert row(database) == ASKED | LEFT
+
+
+@pytest.mark.parametrize("command", ["sflow check", "sflow disable br0", "sflow list"])
+def test_nothing_is_said_of_leftovers_where_the_switch_cannot_be_reached(database, tmp_path, command):
+    code, out, err = database.run(command, f"{tmp_path}/db.sock")
+    assert (code, out, err.count("\n")) == (5, "", 1) and "interrupted check" not in err

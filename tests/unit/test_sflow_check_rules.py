@@ -9,9 +9,11 @@ from severity import SFLOW_ERRORS, SFLOW_WARNINGS
 
 import ovstool
 from ovstool.sflow import datagram
-from ovstool.switch.checks.sflow import datagrams, rules
+from ovstool.switch.checks.sflow import datagrams, delivery, rules
 from ovstool.switch.checks.sflow.datagrams import Heard
+from ovstool.switch.checks.sflow.delivery import Delivery
 from ovstool.switch.checks.sflow.state import Export, Host, SampledInterface
+from ovstool.switch.iproute import Link
 from ovstool.switch.sflow import vswitchd
 from ovstool.switch.sflow.host_answers import HostAnswers, Route
 from ovstool.switch.sflow.vswitchd import Logged, UdpSocket, Vswitchd
@@ -31,7 +33,7 @@ def host(**answers) -> Host:
 
 def checked(export: Export, at: Host = HOST, *others: Export) -> list[tuple[str, bool]]:
     """What is found without datagrams, each with whether nothing arrives then; severities are those that are fixed."""
-    found = list(rules.findings(export, [export, *others], at))
+    found = [*rules.findings(export, [export, *others], at), *delivery.findings(export, at, Delivery(at.vswitchd))]
     for finding in found:
         assert finding.severity == ("error" if finding.problem in SFLOW_ERRORS else "warning")
         assert finding.problem in SFLOW_ERRORS | SFLOW_WARNINGS and finding.evidence and finding.port == export.bridge
@@ -40,7 +42,7 @@ def checked(export: Export, at: Host = HOST, *others: Export) -> list[tuple[str,
 
 def test_every_problem_has_one_severity():
     phrases = set()
-    for module in ("rules", "datagrams", "probe"):
+    for module in ("rules", "datagrams", "delivery", "probe"):
         tree = ast.parse((Path(ovstool.__file__).parent / f"switch/checks/sflow/{module}.py").read_text())
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
@@ -137,7 +139,8 @@ def test_what_ovs_vswitchd_does_and_logs():
     for why, age_s, found in (
         ("Operation not permitted", 3, [("sending to a collector fails", False)]),
         ("Operation not permitted", 300, []),
-        ("Connection refused", 3, []),
+        ("Connection refused", 3, [("a collector refuses datagrams", False)]),
+        ("Connection refused", 300, []),
     ):
         assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=[Logged(age_s, failed.format(why))]))) == found
     others = [Logged(3, failed.format("Operation not permitted").replace("40000", "40009"))]
@@ -146,9 +149,9 @@ def test_what_ovs_vswitchd_does_and_logs():
 
 def test_an_address_that_is_gone():
     failed = "10.0.0.1:40000<->10.0.0.5:6343: sending to collector failed (Network is unreachable)"
-    there = HOST._replace(local=frozenset(["10.0.0.1"]), vswitchd=DAEMON._replace(log=[Logged(3, failed)]))
+    there = HOST._replace(links=[Link("eth0", True, ["10.0.0.1/24"])], vswitchd=DAEMON._replace(log=[Logged(3, failed)]))
     assert checked(EXPORT, there) == [("sending to a collector fails", False)]
-    moved = there._replace(local=frozenset(["10.0.0.2"]))
+    moved = there._replace(links=[Link("eth0", True, ["10.0.0.2/24"])])
     assert checked(EXPORT, moved) == [("ovs-vswitchd sends from an address that is gone", False)], "and that is why it fails"
     (finding,) = rules.findings(EXPORT, [EXPORT], moved)
     assert finding.remedy == EXPORT.anew
@@ -159,9 +162,13 @@ def test_what_is_logged_of_another_configuration_is_no_evidence():
     two = EXPORT._replace(targets=["10.0.0.5", "10.9.0.9:7"])
     reached = host(routes={"10.0.0.5": ROUTE, "10.9.0.9": ROUTE})._replace(vswitchd=logging)
     (finding,) = rules.findings(two, [two], reached)
-    assert "it logged" not in finding.evidence, "one collector was"
+    assert "logged" not in finding.evidence, "one collector was"
     off, *_ = rules.findings(two, [two], reached._replace(vswitchd=logging._replace(sockets=[])))
-    assert "it logged" in off.evidence
+    assert "3s ago ovs-vswitchd logged: bridge br0: no collectors" in off.evidence
+    before = logging._replace(sockets=[], begun_s=1)
+    off, *_ = rules.findings(two, [two], reached._replace(vswitchd=before))
+    assert "logged" not in off.evidence, "that was said of an older configuration"
+    assert before.logged_since("no collectors") is None and before._replace(begun_s=2).logged_since("no collectors")
 
 
 def test_samples_that_are_dropped_are_logged():
@@ -185,22 +192,107 @@ def test_remedies_ask_for_the_same():
 def test_remedies_are_accepted_whatever_else_is_wrong():
     every = EXPORT._replace(agent="nosuch", targets=["10.0.0.5", "10.9.9.9", "gone.example"], sampling=0, polling_s=-1, header=9999)
     told = HOST.told(every)
-    assert (told.refused, told.nameless) == ({"nosuch", "10.9.9.9"}, {"gone.example"})
+    assert (told.refused, told.nameless, told.is_agent_unfit) == ({"10.9.9.9"}, {"gone.example"}, True)
     kept = "ovstool sflow enable br0 --collector 10.0.0.5 --collector 10.9.9.9"
     remedies = {finding.problem: " ".join(finding.remedy[-1]) for finding in rules.findings(told, [told], HOST)}
-    for problem in ("sampling out of range", "polling out of range", "header too long"):
-        assert remedies[problem] == f"{kept} --agent nosuch --header 472 --force"
-    assert remedies["the agent is no interface of this host"] == f"{kept} --header 472 --force"
+    for problem in ("sampling out of range", "polling out of range", "header too long", "the agent is no interface of this host"):
+        assert remedies[problem] == f"{kept} --sampling 400 --polling 30 --header 472 --force"
     fine = HOST.told(EXPORT)
     assert fine == EXPORT and "--force" not in fine.anew[-1]
     lost = HOST.told(EXPORT._replace(targets=["gone.example"]))
-    assert "gone.example" in lost.enabled_with(), "one collector at least"
+    assert "gone.example" in lost.mended(), "one collector at least"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"targets": ["10.0.0.1:sflow"], "sampling": 64}, "--collector 10.0.0.1:6343 --agent eth0 --sampling 64"),
+        ({"targets": ["10.0.0.1:7:8"]}, "--collector 10.0.0.1:6343 --agent eth0"),
+        ({"targets": ["10.0.0.1:99999", "10.0.0.5"]}, "--collector 10.0.0.1:6343 --collector 10.0.0.5 --agent eth0"),
+        ({"targets": ["2001:db8::5"]}, "--collector [2001:db8::5]:6343 --agent eth0"),
+        ({"targets": ["[2001:db8::5]:x", ""]}, "--collector [2001:db8::5]:6343 --agent eth0"),
+        ({"sampling": 0}, "--collector 10.0.0.5:6343 --agent eth0 --sampling 400"),
+        ({"header": 20, "polling_s": -1}, "--collector 10.0.0.5:6343 --agent eth0 --polling 30 --header 128"),
+        ({"header": 500, "interfaces": [SampledInterface("vx", "vxlan", 2, None)]}, "--collector 10.0.0.5:6343 --agent eth0 --header 472"),
+    ],
+)
+def test_one_command_mends_what_is_known_to_be_wrong(changed, words):
+    export = EXPORT._replace(**changed)
+    assert " ".join(export.mended()) == f"ovstool sflow enable br0 {words}"
+    for finding in rules.of_row(export):
+        assert finding.remedy == (export.mended(),)
+
+
+def test_without_a_collector_that_can_be_told_the_export_is_stopped():
+    for target in ("", "x y", "0.0.0.0"):
+        (finding,) = rules.of_row(EXPORT._replace(targets=[target]))
+        assert finding.remedy == (("ovstool", "sflow", "disable", "br0"),) and finding.disables
+        assert ("a target is empty" in finding.evidence) == (not target)
+
+
+def test_an_agent_that_every_host_has_is_not_kept_in_any_remedy():
+    told = host(addresses={"eth0": ["127.0.0.1"]}).told(EXPORT._replace(header=20))
+    assert told.is_agent_unfit and "--agent" not in told.mended()
+
+
+def test_an_interface_that_is_down_is_the_cause_and_has_one_row():
+    down = host(routes={})._replace(links=[Link("br0", False, ["10.0.0.1/24", "fe80::1/64", "x/y"])])
+    assert checked(EXPORT, down) == [("the interface to a collector is down", True)]
+    (finding,) = rules.findings(EXPORT, [EXPORT], down._replace(network=("nsenter",)))
+    assert finding.remedy == (("nsenter", "ip", "link", "set", "br0", "up"),)
+    up = down._replace(links=[Link("br0", True, ["10.0.0.1/24"])])
+    assert checked(EXPORT, up) == [("no route to a collector", True)]
+
+
+REFUSED = "10.0.0.1:{}<->10.0.0.5:6343: sending to collector failed (Connection refused)"
+
+
+@pytest.mark.parametrize(
+    ("port", "age_s", "is_refused", "is_found"),
+    [
+        (40000, 119, None, True), (40000, 121, None, False), (40009, 3, None, False),
+        (40009, 179, True, True), (40009, 181, True, False), (40000, 3, False, False),
+    ],
+)  # fmt: skip
+def test_a_collector_that_refuses(port, age_s, is_refused, is_found):
+    """Lines of sockets that are closed tell only while ICMP messages come; while none come, no line does."""
+    logging = DAEMON._replace(log=[Logged(age_s, REFUSED.format(port))])
+    found = list(delivery.findings(EXPORT, HOST, Delivery(logging, is_refused=is_refused)))
+    assert [finding.problem for finding in found] == ["a collector refuses datagrams"] * is_found
+    assert all(f"; {age_s // 60}m {age_s % 60}s ago" in finding.evidence or age_s < 60 for finding in found)
+    other = logging._replace(log=[Logged(age_s, REFUSED.format(port).replace("10.0.0.5", "127.0.0.1"))])
+    assert list(delivery.findings(EXPORT, HOST, Delivery(other, is_refused=is_refused))) == [], "a check's own target"
+
+
+def test_a_next_hop_that_does_not_answer():
+    def found(gateway: str | None, *unanswered: tuple[str, str]) -> list[str]:
+        failing = DAEMON._replace(log=[Logged(3, "10.0.0.1:40000<->10.0.0.5:6343: sending to collector failed (No route to host)")])
+        at = host(routes={"10.0.0.5": ROUTE._replace(gateway=gateway)})._replace(vswitchd=failing)
+        return [finding.problem for finding in delivery.findings(EXPORT, at, Delivery(failing, frozenset(unanswered)))]
+
+    silent = ["the next hop to a collector does not answer"]
+    assert found(None, ("10.0.0.5", "eth0")) == found("10.0.0.9", ("10.0.0.9", "eth0")) == silent, "which is why sending fails"
+    assert found("10.0.0.9", ("10.0.0.5", "eth0")) == found(None, ("10.0.0.5", "eth1")) == ["sending to a collector fails"]
+
+
+def test_what_was_seen_is_said_and_no_more():
+    assert list(datagrams.proofs([HEARD])) == [
+        "br0: datagram from agent 10.0.0.1 caught: sampling 1 in 400, 1 packet sampled, counters of 1 port agree"
+    ]
+    idle = HEARD._replace(datagrams=[sent()], before=None)
+    assert list(datagrams.proofs([idle])) == ["br0: datagram from agent 10.0.0.1 caught"]
+    wrong = HEARD._replace(datagrams=[sent(flow(64))])
+    assert list(datagrams.proofs([wrong, HEARD._replace(datagrams=[])])) == []
+    assert list(datagrams.proofs([idle] * 7))[5:] == ["datagrams of 2 more bridges caught, with which nothing is wrong"]
 
 
 SHOWN = """state S 4711
 udp    sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
 udp  5740: FE00000A:EAC6 0909090A:18C7 01 00000000:00000000 00:00000000 00000000     0        0 124977511 2 000000004c126488 0
 udp   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt
+icmp InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds
+icmp 70 0 0 69 1
+icmp6 	2
 udp  1234: 00000000000000000000000001000000:9C40 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 9 2 0 0
 own 124977511
 own 5
@@ -218,6 +310,8 @@ def test_what_is_read_of_ovs_vswitchd():
     assert found.sockets == [UdpSocket("10.0.0.254", 60102, "10.9.9.9", 6343, 124977511), UdpSocket("::1", 40000, "::", 0, 9)]
     assert found.to("10.9.9.9", 6343) == found.sockets[:1] and found.to("::", 0) == []
     assert [line.age_s for line in found.log] == [40, 10]
+    assert (found.begun_s, found.unreachable) == (16 * 60 + 54, 71)
+    assert vswitchd.shown("icmp InDestUnreachs").unreachable is vswitchd.shown("icmp InDestUnreachs\nicmp -").unreachable is None
     assert found.logged("sFlow agent").text == "could not determine IP address for sFlow agent"
     swapped = "order 256\nudp 1: 0A0000FE:EAC6 0A000005:18C7 1 0 0 0 0 0 7 0 0"
     assert vswitchd.shown(swapped).sockets == [UdpSocket("10.0.0.254", 60102, "10.0.0.5", 6343, 7)], "of a host with the other byte order"

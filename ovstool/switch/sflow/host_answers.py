@@ -54,11 +54,15 @@ fi
 
 
 class Route(NamedTuple):
-    """The route to an address: the interface that leads there, the address that packets leave with, and the type, such as ``broadcast``."""
+    """The route to an address: the interface that leads there, the address that packets leave with, and the type, such as ``broadcast``.
+
+    ``gateway`` is the router that they are sent to; None: to the address itself.
+    """
 
     device: str
     source: str | None
     type: str
+    gateway: str | None = None
 
 
 class HostAnswers(NamedTuple):
@@ -122,8 +126,16 @@ def _routes(items: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Route]]:
     for item in items:
         address, device, source = str(item.get("dst")), item.get("dev"), item.get("prefsrc")
         if isinstance(device, str) and is_ip(address):
-            route = Route(device, source if is_ip(str(source)) else None, str(item.get("type", "unicast")))
+            gateway = item.get("gateway") or _via(item)
+            kind = str(item.get("type", "unicast"))
+            route = Route(device, source if is_ip(str(source)) else None, kind, gateway if is_ip(str(gateway)) else None)
             yield from ((address, route), (f"{address}%{device}", route))
+
+
+def _via(item: dict[str, Any]) -> Any:
+    """The router where its address is of the other IP version."""
+    via = item.get("via")
+    return via.get("host") if isinstance(via, dict) else None
 
 
 def _identifying(link: dict[str, Any]) -> Iterator[str]:

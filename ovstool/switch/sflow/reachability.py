@@ -7,7 +7,7 @@ from ovstool.switch import Switch
 from ovstool.switch.sflow.host_answers import HostAnswers
 from ovstool.switch.sflow.targets import Collector, is_ip, required_reachable
 
-_IGNORED = "so ovs-vswitchd uses its address on the route to a collector, or sends nothing"
+_IGNORED = "so Open vSwitch would fall back to the source address of the route to the collector, or send nothing"
 
 
 def resolved(switch: Switch, collectors: Sequence[Collector], answers: HostAnswers) -> list[Collector]:
@@ -19,7 +19,7 @@ def resolved(switch: Switch, collectors: Sequence[Collector], answers: HostAnswe
     for collector in dict.fromkeys(collectors):
         address = collector.host if is_ip(collector.host) else answers.resolved.get(collector.host)
         if address is None:
-            raise NotFound(f"collector {quote(collector.host)}", "its name has no address", "an IP address")
+            raise NotFound(f"collector {quote(collector.host)}", "the switch's host cannot resolve it", "an IP address")
         if address != collector.host:
             why = "which is what is stored: ovs-vswitchd resolves names too late or not at all"
             switch.notes.append(f"collector {collector.host} is {address}, {why}")

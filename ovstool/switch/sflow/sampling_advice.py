@@ -30,8 +30,8 @@ def automatic(switch: Switch, bridge: str) -> int:
     """N for the fastest link of a bridge, and a note of how it was chosen."""
     link = _fastest(lookup.interface_rows(switch, (), bridge, _COLUMNS))
     chosen = by_speed(link.bps) if link else UNKNOWN
-    why = f"{link.name} has {units.human_rate(link.bps)}, and N is its Mbit/s, at least {LEAST}" if link else "no port tells its speed"
-    switch.notes.append(f"{bridge}: --sampling auto is {chosen}: {why}")
+    why = f"fastest link: {link.name}, {units.human_rate(link.bps)}" if link else "no port tells its speed"
+    switch.notes.append(f"{bridge}: auto chose 1 in {chosen} ({why})")
     return chosen
 
 

@@ -89,11 +89,18 @@ def _remove(txn: Transaction, row: Row, here: Collection[str]) -> None:
 
 
 def remove_leftovers(switch: Switch) -> None:
-    """Take away what killed checks have left in any row, and note it. It never fails; a dry run does nothing, nor who cannot look at the host."""
+    """Take away what killed checks have left in any row, and note it. It never fails; a dry run does nothing, nor who cannot look at the host.
+
+    Where the switch cannot be reached it says nothing: nobody knows that anything is left, and what the command does next says why.
+    """
     if switch.dry_run or not switch.host_is_known:
         return
     try:
         marked = {target for row in switch.read(Query("sFlow", [], COLUMNS)) for target in added(row)}
+    except OvstoolError:
+        switch.close()  # an answer may still come to what was asked
+        return
+    try:
         left = sorted(marked - listened_to(switch, marked)) if marked else []
         with unasked(switch):
             removed = switch.write(lambda txn: remove(txn, left)) if left else []

@@ -1,11 +1,12 @@
-"""Do samples arrive? Rules over what is configured and what the host has of it (``rules``), and over datagrams (``datagrams``, ``probe``)."""
+"""Do samples arrive? Rules over what is configured and what the host has of it (``rules``), over datagrams (``datagrams``, ``probe``) and
+over what is heard of their way (``delivery``)."""
 
 import time
 from collections.abc import Collection, Sequence
 
 from ovstool.errors import NotFound, Refused, TimedOut, Unreachable, quote_some
-from ovstool.switch import Finding, Switch, lookup
-from ovstool.switch.checks.sflow import probe, rules, state
+from ovstool.switch import WARNING, Finding, Switch, lookup
+from ovstool.switch.checks.sflow import delivery, probe, rules, state
 from ovstool.switch.checks.sflow.probe import Probes
 from ovstool.switch.checks.sflow.state import Export
 from ovstool.switch.sflow import owners, second_target
@@ -18,12 +19,18 @@ def check(switch: Switch, names: Sequence[str], probes: Probes | None, listen_s:
 
     With ``probes`` it looks at what ovs-vswitchd sends, for up to ``listen_s`` seconds; without, it changes nothing.
     """
+    every = state.configured(switch)
     if probes:
         second_target.remove_leftovers(switch)
-    every = state.configured(switch)
     exports = _named(switch, names, every)
-    if not exports:
-        return []
+    found = _checked(switch, exports, probes, listen_s) if exports else []
+    if exports and not found:
+        collectors = lookup.unique(target for export in exports for target in export.targets)
+        switch.notes.append(f"no problem found; delivery to {quote_some(collectors)} is not checked")
+    return found
+
+
+def _checked(switch: Switch, exports: Sequence[Export], probes: Probes | None, listen_s: float) -> list[Finding]:
     if not switch.host_is_known:
         switch.notes.append(f"only the rows were checked: {switch.address} reaches the database alone; try: --host HOST")
         return [finding for export in exports for finding in rules.of_row(export)]
@@ -44,8 +51,8 @@ def check(switch: Switch, names: Sequence[str], probes: Probes | None, listen_s:
     sending = [export for export in exports if export.bridge not in silent]
     if probes:
         return found + _heard(switch, sending, host, probes, listen_s, bool(found))
-    switch.notes.append("datagrams were not looked at: that takes a second target for a few seconds, and nothing is to be changed")
-    return found
+    switch.notes.append("datagrams not checked: --read-only and --dry-run forbid the temporary second target")
+    return found + _delivered(switch, sending, host)
 
 
 def _found(switch: Switch, bridges: Collection[str]) -> tuple[state.Host, list[Export], list[Finding]]:
@@ -69,13 +76,21 @@ def _heard(
     except (NotFound, Refused, TimedOut, Unreachable) as error:
         if isinstance(error, TimedOut | Unreachable) and not is_answered:
             raise
-        switch.notes.append(f"{error.what}: {error.why}; so datagrams were not looked at")
-        return []
+        switch.notes.append(f"{error.what}: {error.why}; so datagrams were not checked")
+        return _delivered(switch, exports, host)
+
+
+def _delivered(switch: Switch, exports: Sequence[Export], host: state.Host) -> list[Finding]:
+    """What is wrong on the way to the collectors, as far as it shows without datagrams that this check has sent."""
+    known = delivery.at_rest(switch, host)
+    return [finding for export in exports for finding in delivery.findings(export, host, known)]
 
 
 def _named(switch: Switch, names: Sequence[str], every: Sequence[Export]) -> list[Export]:
     wanted = [str(row["name"]) for row in lookup.bridges(switch, names, ())]
     exporting = {export.bridge: export for export in every}
-    if without := [name for name in wanted if names and name not in exporting]:
-        switch.notes.append(f"{quote_some(without)}: has no sFlow")
+    for name in wanted if names else ():
+        if name not in exporting:
+            enable = ("ovstool", "sflow", "enable", name, "--collector", "HOST")
+            switch.found.append(Finding(name, WARNING, "has no sFlow", "", (enable,)))
     return [exporting[name] for name in wanted if name in exporting]

@@ -10,6 +10,7 @@ from ovstool.switch.checks.sflow.state import Export, SampledInterface
 from ovstool.units import counted
 
 _LONGEST_PACKET = 2**16  # bytes: what the network stack hands on at once counts as several packets (Linux, GRO), but is sampled as one
+_PROVEN = 5  # bridges of which each has a note
 _CERTAIN = 32  # samples that should have come; by chance none of 16 does once in ten million times
 
 Counters = Mapping[int, Mapping[str, int]]  # of ports, by OpenFlow port number
@@ -65,6 +66,19 @@ def notes(every: Sequence[Heard]) -> Iterator[str]:
         yield f"{_bridges(uncounted)}: no counters are sent, as polling is 0"
     if silent := [heard for heard in every if not heard.datagrams and not heard.must_send]:
         yield f"{_bridges(silent)}: nothing was sent in {_seconds(silent)}, so the datagrams could not be looked at"
+
+
+def proofs(every: Sequence[Heard]) -> Iterator[str]:
+    """What was seen of the datagrams with which nothing is wrong; in full for the first bridges."""
+    proven = [heard for heard in every if heard.datagrams and not list(findings(heard))]
+    for heard in proven[:_PROVEN]:
+        agents = _some(one.agent or "no address" for one in heard.datagrams)
+        count = sum(1 for _ in _compared(heard))
+        seen = [f"sampling 1 in {heard.export.sampling}, {counted(len(heard.flows), 'packet')} sampled"] if heard.flows else []
+        seen += [f"counters of {counted(count, 'port')} agree"] if count else []
+        yield f"{quote(heard.export.bridge)}: datagram from agent {agents} caught{': ' if seen else ''}{', '.join(seen)}"
+    if len(proven) > _PROVEN:
+        yield f"datagrams of {counted(len(proven) - _PROVEN, 'more bridge')} caught, with which nothing is wrong"
 
 
 def _alike(every: Iterable[Heard], key: Callable[[Heard], object]) -> Iterable[list[Heard]]:
@@ -154,18 +168,26 @@ def _sub_agent(heard: Heard) -> Iterator[Finding]:
 
 
 def _counters(heard: Heard) -> Iterator[Finding]:
-    """Both are what the device says (sflow_agent_get_counters, append_port_stat), and grow meanwhile."""
-    if heard.before is None or heard.after is None:
-        return
+    for interface, wrong in _compared(heard):
+        if wrong:
+            remedy = (("ovstool", "stats", interface.name),)
+            yield Finding(heard.export.bridge, ERROR, "counters differ from the switch's", f"{interface.name}: {wrong}", remedy)
+
+
+def _compared(heard: Heard) -> Iterator[tuple[SampledInterface, str | None]]:
+    """The interfaces whose counters came, each with what differs from the switch's.
+
+    Both are what the device says (sflow_agent_get_counters, append_port_stat), and grow meanwhile.
+    """
     for interface in _countable(heard.export):
-        assert interface.ofport is not None
-        before, after = heard.before.get(interface.ofport, {}), heard.after.get(interface.ofport, {})
-        for said in heard.counters:
-            of_device = said.get("if_counters", {})
-            if of_device.get("if_index") == interface.ifindex and (wrong := _differing(of_device, before, after)):
-                remedy = (("ovstool", "stats", interface.name),)
-                yield Finding(heard.export.bridge, ERROR, "counters differ from the switch's", f"{interface.name}: {wrong}", remedy)
-                break
+        before, after = _of_port(heard.before, interface), _of_port(heard.after, interface)
+        came = [said for each in heard.counters if (said := each.get("if_counters", {})).get("if_index") == interface.ifindex]
+        if came and before and after:
+            yield interface, next(filter(None, (_differing(said, before, after) for said in came)), None)
+
+
+def _of_port(counters: Counters | None, interface: SampledInterface) -> Mapping[str, int]:
+    return counters.get(interface.ofport or 0, {}) if counters else {}
 
 
 def _countable(export: Export) -> list[SampledInterface]:
@@ -198,8 +220,8 @@ def _grown(before: Counters, after: Counters, name: str) -> int:
     return sum(max(counters.get(name, 0) - before[port].get(name, 0), 0) for port, counters in after.items() if port in before)
 
 
-def _some(words: Any) -> str:
-    return " or ".join(sorted(words))
+def _some(words: Iterable[str]) -> str:
+    return " or ".join(sorted(set(words)))
 
 
 _RULES: tuple[Callable[[Heard], Iterator[Finding]], ...] = (_nothing, _malformed, _agent, _rate, _sub_agent, _counters, _unsampled)

@@ -19,7 +19,7 @@ from ovstool.sflow import capture, datagram, far_collector
 from ovstool.sflow.datagram import Datagram
 from ovstool.sflow.xdr import Malformed
 from ovstool.switch import WARNING, Finding, Switch, lookup
-from ovstool.switch.checks.sflow import datagrams, state
+from ovstool.switch.checks.sflow import datagrams, delivery, state
 from ovstool.switch.checks.sflow.datagrams import Counters, Heard
 from ovstool.switch.checks.sflow.state import Export, Host
 from ovstool.switch.sflow import second_target, targets
@@ -72,11 +72,15 @@ class Probes:
 
 
 class _Row(NamedTuple):
-    """An sFlow row, the bridges that refer to it, and the second target that it gets, with what the program there writes."""
+    """An sFlow row, the bridges that refer to it, and the second target that it gets, with what the program there writes.
+
+    ``is_refused``: nothing is bound there, as tcpdump captures without that, so what is sent is refused by ICMP.
+    """
 
     exports: list[Export]
     target: str
     output: Iterator[bytes]
+    is_refused: bool
 
     @property
     def uuid(self) -> str:
@@ -87,16 +91,19 @@ def findings(switch: Switch, exports: Sequence[Export], host: Host, probes: Prob
     """What is wrong with the datagrams of these bridges; what could not be seen, and is no fault, is noted."""
     switch.give_until(switch.deadline + listen_s)
     rows = [[export for export in exports if export.row == row] for row in lookup.unique(export.row for export in exports)]
-    found: list[Finding | Heard] = []
+    found: list[Finding] = []
+    heard: list[Heard] = []
     for first in range(0, len(rows), _AT_ONCE):
-        found += _probe_some(switch, rows[first : first + _AT_ONCE], host, probes, listen_s)
-    heard = [each for each in found if isinstance(each, Heard)]
+        for each in _probe_some(switch, rows[first : first + _AT_ONCE], host, probes, listen_s):
+            found += datagrams.findings(each) if isinstance(each, Heard) else [each]
+            heard += [each] if isinstance(each, Heard) else []
     switch.notes += datagrams.notes(heard)
-    return [finding for each in found for finding in (datagrams.findings(each) if isinstance(each, Heard) else [each])]
+    switch.notes += datagrams.proofs(heard)
+    return found
 
 
 def _probe_some(switch: Switch, shared: list[list[Export]], host: Host, probes: Probes, listen_s: float) -> Iterator[Heard | Finding]:
-    """What came of each bridge, or that its row was changed meanwhile."""
+    """What came of each bridge, or that its row was changed meanwhile, and what is heard of the way to its collectors."""
     with ExitStack() as listening:
         rows = [_row(switch, exports, host, listen_s, listening) for exports in shared]
         exports = [export for row in rows for export in row.exports]
@@ -105,12 +112,21 @@ def _probe_some(switch: Switch, shared: list[list[Export]], host: Host, probes: 
             begun = time.monotonic()
             came = [_datagrams(switch, row, probes, begun, listen_s) for row in rows]
             seconds, after = time.monotonic() - begun, _counters(switch, before)
+            tells = not any(row.is_refused for row in rows)
+            sent = None if probes.are_ending else delivery.while_sending(switch, host, exports, tells)
     again = {export.bridge: export for export in state.configured(switch)}
+    unexplained: list[str] = []
     for row, of_row in zip(rows, came, strict=True):
         for heard in _heard(row, of_row, host, seconds):
             bridge = heard.export.bridge
             changed = _changed(heard.export, again.get(bridge))
             yield changed or heard._replace(before=before.get(bridge), after=after.get(bridge))
+            if sent and not changed:
+                wrong = list(delivery.findings(heard.export, host, sent))
+                yield from wrong
+                unexplained += [bridge] if sent.is_refused and not wrong else []
+    if unexplained:
+        switch.notes.append(delivery.unexplained(unexplained))
 
 
 def _row(switch: Switch, exports: list[Export], host: Host, listen_s: float, listening: ExitStack) -> _Row:
@@ -127,7 +143,7 @@ def _row(switch: Switch, exports: list[Export], host: Host, listen_s: float, lis
         listening.enter_context(closing(output))
         answer, rest = _first_line(output)
         if answer.word in (far_collector.LISTENING, far_collector.CAPTURING):
-            return _Row(exports, targets.target(address, port), _resumed(rest, output))
+            return _Row(exports, targets.target(address, port), _resumed(rest, output), answer.word == far_collector.CAPTURING)
         if answer.word == far_collector.NOTHING:
             raise NotFound("python3", "neither it nor tcpdump is installed on the switch's host")
     raise Refused(f"address {address}", f"no UDP port there can be listened at (error {answer.number})")

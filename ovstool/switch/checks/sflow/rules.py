@@ -4,22 +4,19 @@ What ovs-vswitchd makes of each was read in ofproto-dpif-sflow.c, collectors.c a
 that need a datagram are in ``datagrams``.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import quote
 from ovstool.switch import ERROR, WARNING, Finding, sflow
-from ovstool.switch.checks.sflow.state import Export, Host
+from ovstool.switch.checks.sflow.state import SHORTEST_HEADER, Export, Host
 from ovstool.switch.sflow import targets
-from ovstool.switch.sflow.targets import Collector
-from ovstool.switch.sflow.vswitchd import Logged, UdpSocket, Vswitchd
+from ovstool.switch.sflow.vswitchd import Logged, Vswitchd
 
-_SHORTEST_HEADER = 14 + 20  # bytes: Ethernet and IPv4, with both addresses
-_RECENT_S = 120  # the log has one warning a minute of what goes on (VLOG_RATE_LIMIT_INIT of collectors.c)
-_CLOSED_PORT = "Connection refused"  # nobody listens there, which is the collector's affair
+RECENT_S = 120  # the log has one warning a minute of what goes on (VLOG_RATE_LIMIT_INIT of collectors.c)
 _SHOWN = 200  # characters of a line of its log
 _STOPPED = ("T", "t")  # states of proc(5)
+LOOKS = "the remedy only looks"  # where no command is known that mends it
 
 
 def of_row(export: Export) -> Iterator[Finding]:
@@ -47,37 +44,38 @@ def _sampling(export: Export) -> Iterator[Finding]:
     if not 1 <= export.sampling <= sflow.MOST_SAMPLING:
         is_off = export.sampling % 2**32 == 0
         effect = "which turns sFlow off" if is_off else f"which Open vSwitch cannot do: up to {sflow.MOST_SAMPLING} it samples to within 1%"
-        remedy = (export.enabled_with(sampling=None),)
-        yield Finding(export.bridge, ERROR, "sampling out of range", f"sampling is {export.sampling}, {effect}", remedy, disables=is_off)
+        evidence = f"sampling is {export.sampling}, {effect}"
+        yield Finding(export.bridge, ERROR, "sampling out of range", evidence, (export.mended(),), disables=is_off)
 
 
 def _header(export: Export) -> Iterator[Finding]:
     """A sample of more than half a datagram is dropped (sfl_receiver_writeFlowSample); a negative header is all of the packet."""
-    safe = (export.enabled_with(header=sflow.SAFE_HEADER),)
+    mended = (export.mended(),)
     if export.header > sflow.MOST_HEADER or export.header < 0:
         evidence = f"header is {export.header} bytes; ovs-vswitchd drops the sample of every packet longer than {sflow.MOST_HEADER}"
-        yield Finding(export.bridge, ERROR, "header too long", evidence, safe)
+        yield Finding(export.bridge, ERROR, "header too long", evidence, mended)
     elif export.header > sflow.SAFE_HEADER and export.has_tunnels:
         evidence = f"header is {export.header} bytes; a packet of a tunnel has room for {sflow.SAFE_HEADER}, or its sample is dropped"
-        yield Finding(export.bridge, WARNING, "header too long for tunnels", evidence, safe)
-    elif export.header < _SHORTEST_HEADER:
-        evidence = f"header is {export.header} bytes, and the IP addresses of a packet end at {_SHORTEST_HEADER}"
-        yield Finding(export.bridge, WARNING, "header too short", evidence, (export.enabled_with(header=None),))
+        yield Finding(export.bridge, WARNING, "header too long for tunnels", evidence, mended)
+    elif export.header < SHORTEST_HEADER:
+        evidence = f"header is {export.header} bytes, and the IP addresses of a packet end at {SHORTEST_HEADER}"
+        yield Finding(export.bridge, WARNING, "header too short", evidence, mended)
 
 
 def _polling(export: Export) -> Iterator[Finding]:
     """ovs-vswitchd has 32 bits for it (struct ofproto_sflow_options)."""
     if not 0 <= export.polling_s < 2**32:
         evidence = f"polling is {export.polling_s} s, of which ovs-vswitchd makes {export.polling_s % 2**32} s"
-        yield Finding(export.bridge, ERROR, "polling out of range", evidence, (export.enabled_with(polling_s=None),))
+        yield Finding(export.bridge, ERROR, "polling out of range", evidence, (export.mended(),))
 
 
 def _collectors(export: Export) -> Iterator[Finding]:
     """A target that inet_parse_active does not take is left out."""
     for target in sorted(set(export.targets) - export.collectors.keys()):
-        evidence = f"{quote(target)} is not the address of a host, with or without a port, so no collector gets anything there"
-        rest = export.enabled_with() if export.collectors else ("ovstool", "sflow", "disable", export.bridge)
-        yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, (rest,), disables=not export.collectors)
+        evidence = f"{quote(target)} is not the address of a host, with or without a port, so Open vSwitch ignores it"
+        if not target:
+            evidence = "a target is empty, as an unset variable of a shell makes it, so Open vSwitch ignores it"
+        yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, (export.mended(),), disables=not export.collectors)
 
 
 def _stopped(export: Export, daemon: Vswitchd | None) -> Finding:
@@ -92,13 +90,14 @@ def _stopped(export: Export, daemon: Vswitchd | None) -> Finding:
 def _not_set_up(export: Export, daemon: Vswitchd | None) -> Finding:
     """It has given no ID to a bridge that it could not create, as one of a datapath type that it does not know (bridge_reconfigure)."""
     logged = daemon.logged(f"bridge {export.bridge}:") if daemon else None
-    evidence = f"it has given the bridge no datapath ID{_said(logged)}"
+    evidence = f"it has given the bridge no datapath ID{said(logged)}"
     remedy = (("ovstool", "bridge", "show", export.bridge),)
     return Finding(export.bridge, ERROR, "ovs-vswitchd has not set up the bridge", evidence, remedy, disables=True, may_pass=True)
 
 
-def _said(logged: Logged | None) -> str:
-    return f"; {units.human_duration(logged.age_s)} ago it logged: {logged.text[:_SHOWN]}" if logged else ""
+def said(logged: Logged | None) -> str:
+    """A line of the log, as the end of the evidence."""
+    return f"; {units.human_duration(logged.age_s)} ago ovs-vswitchd logged: {logged.text[:_SHOWN]}" if logged else ""
 
 
 def _agent(export: Export, host: Host) -> Iterator[Finding]:
@@ -107,21 +106,19 @@ def _agent(export: Export, host: Host) -> Iterator[Finding]:
         return
     is_there = host.addresses_of(export.agent) is not None
     problem = "the agent has no address" if is_there else "the agent is no interface of this host"
-    has = "has no address but link-local ones" if is_there else "does not exist where ovs-vswitchd runs"
+    agent = quote(export.agent)
+    why = f"{agent} has no address but link-local ones" if is_there else f"the switch's host has no interface {agent}"
     instead = " or ".join(sorted(host.agents_of(export)))
-    effect = f"so datagrams come in the name of {instead}" if instead else "so sFlow is off, as no route to a collector has one either"
-    remedy = (export.enabled_with(agent=None),) if instead else ()
-    yield Finding(export.bridge, ERROR, problem, f"{quote(export.agent)} {has}, {effect}", remedy, disables=not instead)
+    effect = f"datagrams carry agent address {instead}" if instead else "sFlow is off: no agent address could be determined"
+    remedy = (export.mended(),) if instead else ()
+    yield Finding(export.bridge, ERROR, problem, f"{why}, so {effect}", remedy, disables=not instead)
 
 
 def _everybodys_agent(export: Export, host: Host) -> Iterator[Finding]:
     """Collectors tell switches apart by the address of their agents (sFlow v5, section 5.1), which a loopback address does not."""
-    agents = sorted(agent for agent in host.agents_of(export) if ipaddress.ip_address(agent).is_loopback)
-    addresses = [host.address_of(collector) for collector in export.collectors.values()]
-    far = [address for address in addresses if targets.is_ip(address) and not ipaddress.ip_address(address).is_loopback]
-    if agents and far:
-        evidence = f"datagrams come in the name of {agents[0]}, which every host has, and {far[0]} is another host"
-        yield Finding(export.bridge, WARNING, "the agent's address is a loopback address", evidence, (export.enabled_with(agent=None),))
+    if agents := host.everybodys_agents(export):
+        evidence = f"datagrams carry agent address {agents[0]}, which every host has, and a collector is another host"
+        yield Finding(export.bridge, WARNING, "the agent's address is a loopback address", evidence, (export.mended(),))
 
 
 def _route(export: Export, host: Host) -> Iterator[Finding]:
@@ -129,51 +126,38 @@ def _route(export: Export, host: Host) -> Iterator[Finding]:
         route, others = host.route_to(collector), any(host.route_to(other) for other in export.collectors.values())
         look = ((*host.network, "ip", "route", "get", host.address_of(collector)),)
         if not targets.is_ip(host.address_of(collector)):
-            evidence = f"{target} is a name that has no address where ovs-vswitchd runs"
+            evidence = f"the switch's host cannot resolve {collector.host}; give the collector's IP address ({LOOKS})"
             remedy = ((*host.network, "getent", "ahosts", collector.host),)
             yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, remedy, disables=not others)
+        elif down := host.link_down_to(collector):
+            evidence = f"{target} is on the network of {quote(down.name)}, which is down, so there is no route"
+            up = (*host.network, "ip", "link", "set", down.name, "up")
+            yield Finding(export.bridge, ERROR, "the interface to a collector is down", evidence, (up,), disables=not others)
         elif route is None:
-            evidence = f"where ovs-vswitchd runs, 'ip route get {collector.host}' finds none for {target}"
+            evidence = f"the switch's host has none for {target}; add it there, then check again ({LOOKS})"
             yield Finding(export.bridge, ERROR, "no route to a collector", evidence, look, disables=not others)
         elif route.type == "broadcast":
-            evidence = f"{collector.host} is a broadcast address, to which ovs-vswitchd cannot send"
+            evidence = f"{collector.host} is a broadcast address, to which Open vSwitch cannot send; give the collector's own ({LOOKS})"
             yield Finding(export.bridge, ERROR, "not the address of a collector", evidence, look)
-
-
-def _failing(export: Export, host: Host) -> Iterator[Finding]:
-    """What send(2) says of a socket that is open, as a firewall's EPERM, is in the log alone (collectors_send)."""
-    for target, collector in sorted(export.collectors.items()):
-        for socket in _sockets(collector, host):
-            if _is_gone(socket, host):
-                continue
-            logged = host.vswitchd and host.vswitchd.logged(f"{socket.local_target}<->", "sending to collector failed")
-            if logged and logged.age_s < _RECENT_S and _CLOSED_PORT not in logged.text:
-                evidence = f"{target}: the log of ovs-vswitchd has: {logged.text[:_SHOWN]}"
-                remedy = ((*host.network, "ip", "route", "get", collector.host),)
-                yield Finding(export.bridge, ERROR, "sending to a collector fails", evidence, remedy)
 
 
 def _moved(export: Export, host: Host) -> Iterator[Finding]:
     """A socket keeps the address that its packets leave with; once no interface has that, none leave (ip_route_output_key)."""
     for target, collector in sorted(export.collectors.items()):
-        gone = sorted({socket.local for socket in _sockets(collector, host) if _is_gone(socket, host)})
+        gone = sorted({socket.local for socket in host.sockets_to(collector) if host.lacks(socket)})
         if gone:
             evidence = f"its socket to {target} has the address {gone[0]}, which no interface of the host has any more"
             yield Finding(export.bridge, ERROR, "ovs-vswitchd sends from an address that is gone", evidence, export.anew)
-
-
-def _is_gone(socket: UdpSocket, host: Host) -> bool:
-    return bool(host.local) and targets.plain_ip(socket.local) not in host.local
 
 
 def _dropped(export: Export, host: Host) -> Iterator[Finding]:
     """Labels of MPLS make samples longer, too; the log does not say of which bridge (sfl_receiver_writeFlowSample)."""
     if export.has_tunnels or not sflow.SAFE_HEADER < export.header <= sflow.MOST_HEADER:
         return
-    logged = host.vswitchd and host.vswitchd.logged("flow sample too big")
-    if logged and logged.age_s < _RECENT_S:
-        evidence = f"header is {export.header} bytes, and the log of ovs-vswitchd has: {logged.text[:_SHOWN]}"
-        yield Finding(export.bridge, ERROR, "header too long", evidence, (export.enabled_with(header=sflow.SAFE_HEADER),))
+    logged = host.vswitchd and host.vswitchd.logged_since("flow sample too big")
+    if logged and logged.age_s < RECENT_S:
+        evidence = f"header is {export.header} bytes{said(logged)}"
+        yield Finding(export.bridge, ERROR, "header too long", evidence, (export.mended(header=sflow.SAFE_HEADER),))
 
 
 def _not_sending(export: Export, every: Sequence[Export], host: Host) -> Iterator[Finding]:
@@ -184,17 +168,17 @@ def _not_sending(export: Export, every: Sequence[Export], host: Host) -> Iterato
     daemon = host.vswitchd
     if not daemon or not daemon.state or export.sampling % 2**32 == 0:
         return
-    is_on = any(_sockets(other, host) for other in export.collectors.values())
+    is_on = any(host.sockets_to(other) for other in export.collectors.values())
     wanting = [other for other in every if other == export or _may_be_on(other, host)]
     for target, collector in sorted(export.collectors.items()):
-        sockets, wanted = _sockets(collector, host), sum(collector in other.collectors.values() for other in wanting)
+        sockets, wanted = host.sockets_to(collector), sum(collector in other.collectors.values() for other in wanting)
         if not host.is_sendable(collector) or len(sockets) >= wanted:
             continue  # what has no route is said already
         has = f"{len(sockets)} of {wanted} sockets" if sockets else "no socket"
-        logged = daemon.logged("open connection to collector", target)
+        logged = daemon.logged_since("open connection to collector", target)
         if not is_on:
-            logged = logged or daemon.logged("for sFlow agent") or daemon.logged("no collectors")
-        evidence = f"it has {has} to {target}, which it opens when its configuration changes{_said(logged)}"
+            logged = logged or daemon.logged_since("for sFlow agent") or daemon.logged_since("no collectors")
+        evidence = f"it has {has} to {target}, which it opens when its configuration changes{said(logged)}"
         yield Finding(export.bridge, ERROR, "ovs-vswitchd does not send to a collector", evidence, export.anew, not is_on, may_pass=True)
 
 
@@ -203,17 +187,11 @@ def _may_be_on(export: Export, host: Host) -> bool:
     return export.datapath_id is not None and export.sampling % 2**32 != 0 and bool(not host.answers or host.agents_of(export))
 
 
-def _sockets(collector: Collector, host: Host) -> list[UdpSocket]:
-    """Those to a collector; nothing, too, where its name has no address."""
-    return host.vswitchd.to(host.address_of(collector), collector.port) if host.vswitchd else []
-
-
 _RULES_OF_ROWS: tuple[Callable[[Export], Iterator[Finding]], ...] = (_sampling, _polling, _header, _collectors)
 _RULES_OF_THE_HOST: tuple[Callable[[Export, Host], Iterator[Finding]], ...] = (
     _agent,
     _everybodys_agent,
     _route,
     _moved,
-    _failing,
     _dropped,
 )

@@ -1,5 +1,6 @@
 """What decides whether sFlow arrives: the rows of the database, addresses and routes of the switch's host, and what ovs-vswitchd shows."""
 
+import ipaddress
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -8,11 +9,13 @@ from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, ofport, one
 from ovstool.switch import Argv, Switch, iproute, lookup, sflow
 from ovstool.switch.accepts import port_types
+from ovstool.switch.iproute import Link
 from ovstool.switch.sflow import host_answers, second_target, targets, vswitchd
 from ovstool.switch.sflow.host_answers import HostAnswers, Route
 from ovstool.switch.sflow.targets import Collector
-from ovstool.switch.sflow.vswitchd import Vswitchd
+from ovstool.switch.sflow.vswitchd import UdpSocket, Vswitchd
 
+SHORTEST_HEADER = 14 + 20  # bytes: Ethernet and IPv4, with both addresses
 _PATIENCE_S = 5
 _UNTOLD = ("Permission denied", "Alarm clock")  # errors of ovs-appctl that do not say whether anybody is there
 _TABLES = {
@@ -34,8 +37,9 @@ class Export(NamedTuple):
     """A bridge and what is asked of its sFlow, with Open vSwitch's defaults for what is not.
 
     ``row`` is the UUID of the sFlow row, which bridges may share, ``datapath_id`` what counters call the bridge. ``local_addresses`` are
-    those by which its controllers are reached. ``refused`` are its agent and collectors as far as ``sflow enable`` takes them with --force
-    alone, ``nameless`` the collectors whose name has no address, which it never takes; both are empty before the host has answered.
+    those by which its controllers are reached. ``refused`` are its collectors as far as ``sflow enable`` takes them with --force alone,
+    ``nameless`` those whose name has no address, which it never takes; ``is_agent_unfit``: the agent has no address, or one that every host
+    has. None of these is known before the host has answered.
     """
 
     bridge: str
@@ -50,6 +54,7 @@ class Export(NamedTuple):
     local_addresses: Sequence[str] = ()
     refused: frozenset[str] = frozenset()
     nameless: frozenset[str] = frozenset()
+    is_agent_unfit: bool = False
 
     @property
     def collectors(self) -> dict[str, Collector]:
@@ -60,36 +65,42 @@ class Export(NamedTuple):
     def has_tunnels(self) -> bool:
         return any(interface.type in port_types.TUNNELS for interface in self.interfaces)
 
-    def enabled_with(self, **other: object) -> Argv:
-        """The command that asks for the same, but for ``agent``, ``sampling``, ``polling_s`` or ``header``; None is left to Open vSwitch.
+    def mended(self, header: int | None = None) -> Argv:
+        """The command that asks for the same, but for all that is known to be wrong with it, and for ``header`` if that is given.
 
-        What else is wrong with the row does not keep it from being accepted: numbers out of range and names without an address are left out.
+        A number out of range becomes Open vSwitch's default or the nearest that is safe, an unfit agent is left to ``sflow enable``, and
+        names without an address are left out. Where no collector can be told from the row, it stops the export.
         """
-        asked = self._acceptable()._replace(**other)  # type: ignore[arg-type]
-        hosts = {collector.host for collector in asked.collectors.values()}
-        kept = [target for target, collector in sorted(asked.collectors.items()) if collector.host not in asked.nameless]
-        collectors = [word for target in kept or sorted(asked.collectors) for word in ("--collector", target)]
-        words = ["--agent", asked.agent] if asked.agent else []
-        for option, value, default in (
-            ("--sampling", asked.sampling, sflow.SAMPLING), ("--polling", asked.polling_s, sflow.POLLING_S), ("--header", asked.header, sflow.HEADER)
-        ):  # fmt: skip
-            words += [option, str(value)] if value not in (None, default) else []
-        words += ["--force"] if asked.refused & {asked.agent, *hosts} else []
-        return ("ovstool", "sflow", "enable", self.bridge, *collectors, *words)
+        meant = {target: found for target in self.targets if (found := self.collectors.get(target) or _meant(target))}
+        kept = [found for found in meant.values() if found.host not in self.nameless] or list(meant.values())
+        if not kept:
+            return ("ovstool", "sflow", "disable", self.bridge)
+        words = [word for target, found in sorted(meant.items()) if found in kept for word in ("--collector", self._written(target, found))]
+        words += ["--agent", self.agent] if self.agent and not self.is_agent_unfit else []
+        for option, present, value, default in (
+            ("--sampling", self.sampling, _within(self.sampling, 1, sflow.MOST_SAMPLING, sflow.SAMPLING), sflow.SAMPLING),
+            ("--polling", self.polling_s, _within(self.polling_s, 0, sflow.MOST_POLLING_S, sflow.POLLING_S), sflow.POLLING_S),
+            ("--header", self.header, header or self._safe_header, sflow.HEADER),
+        ):
+            words += [option, str(value)] if value != default or value != present else []
+        words += ["--force"] if self.refused & {found.host for found in kept} else []
+        return ("ovstool", "sflow", "enable", self.bridge, *words)
 
-    def _acceptable(self) -> "Export":
-        """The export with only numbers that ``sflow enable`` takes."""
-        is_long = self.header < 0 or self.header > sflow.MOST_HEADER
-        return self._replace(
-            sampling=self.sampling if 1 <= self.sampling <= sflow.MOST_SAMPLING else sflow.SAMPLING,
-            polling_s=self.polling_s if 0 <= self.polling_s <= sflow.MOST_POLLING_S else sflow.POLLING_S,
-            header=sflow.SAFE_HEADER if is_long else self.header or sflow.HEADER,
-        )
+    def _written(self, target: str, found: Collector) -> str:
+        return target if target in self.collectors else targets.target(*found)
+
+    @property
+    def _safe_header(self) -> int:
+        """Its header, or one with which samples are sent and of use."""
+        most = sflow.SAFE_HEADER if self.has_tunnels else sflow.MOST_HEADER
+        if 0 <= self.header < SHORTEST_HEADER:
+            return sflow.HEADER
+        return _within(self.header, SHORTEST_HEADER, most, sflow.SAFE_HEADER)
 
     @property
     def anew(self) -> tuple[Argv, ...]:
         """The commands that have ovs-vswitchd begin anew with it, which it does for what it does not have already."""
-        return ("ovstool", "sflow", "disable", self.bridge), self.enabled_with()
+        return ("ovstool", "sflow", "disable", self.bridge), self.mended()
 
 
 class Host(NamedTuple):
@@ -97,7 +108,7 @@ class Host(NamedTuple):
 
     ``answers`` are those about agents and collectors, None where they could not be had; ``vswitchd`` is None where it cannot be looked at,
     ``is_running`` is False where it is certain that it does not run. ``network`` are the words that run a program among its interfaces and
-    routes, ``local`` all addresses there; empty where they could not be had. ``is_hidden``: it is in a network that is not ours, or may not
+    routes, ``links`` all interfaces there; empty where they could not be had. ``is_hidden``: it is in a network that is not ours, or may not
     be, and that this user may not look into.
     """
 
@@ -105,8 +116,20 @@ class Host(NamedTuple):
     vswitchd: Vswitchd | None
     is_running: bool
     network: Argv = ()
-    local: frozenset[str] = frozenset()
+    links: Sequence[Link] = ()
     is_hidden: bool = False
+
+    @property
+    def local(self) -> set[str]:
+        """All addresses there."""
+        return {address.partition("/")[0] for link in self.links for address in link.addresses}
+
+    def link_down_to(self, collector: Collector) -> Link | None:
+        """The interface that would lead straight to a collector were it up."""
+        address = self.address_of(collector)
+        if self.route_to(collector) or not targets.is_ip(address):
+            return None
+        return next((link for link in self.links if not link.is_up and any(_is_on(address, own) for own in link.addresses)), None)
 
     def addresses_of(self, agent: str | None) -> list[str] | None:
         """The addresses of the interface that is to be the agent; None where there is no such interface, or none is named."""
@@ -131,6 +154,14 @@ class Host(NamedTuple):
     def route_to(self, collector: Collector) -> Route | None:
         return self.answers.routes.get(self.address_of(collector)) if self.answers else None
 
+    def sockets_to(self, collector: Collector) -> list[UdpSocket]:
+        """Those of ovs-vswitchd to a collector; nothing, too, where its name has no address."""
+        return self.vswitchd.to(self.address_of(collector), collector.port) if self.vswitchd else []
+
+    def lacks(self, socket: UdpSocket) -> bool:
+        """Whether no interface has the address of a socket any more."""
+        return bool(self.local) and targets.plain_ip(socket.local) not in self.local
+
     def is_sendable(self, collector: Collector) -> bool:
         """Whether ovs-vswitchd can open a socket to it; where routes could not be asked for, it is taken to."""
         route = self.route_to(collector)
@@ -142,10 +173,14 @@ class Host(NamedTuple):
             return export
         hosts = {collector.host: collector for collector in export.collectors.values()}
         nameless = frozenset(host for host, collector in hosts.items() if not targets.is_ip(self.address_of(collector)))
-        refused = {host for host, collector in hosts.items() if host not in nameless and not self.is_sendable(collector)}
-        if export.agent is not None and not self.agents_asked_of(export):
-            refused.add(export.agent)
-        return export._replace(refused=frozenset(refused), nameless=nameless)
+        refused = frozenset(host for host, collector in hosts.items() if host not in nameless and not self.is_sendable(collector))
+        is_unfit = export.agent is not None and (not self.agents_asked_of(export) or bool(self.everybodys_agents(export)))
+        return export._replace(refused=refused, nameless=nameless, is_agent_unfit=is_unfit)
+
+    def everybodys_agents(self, export: Export) -> list[str]:
+        """The addresses of its agent that every host has, where a collector is on another one."""
+        far = [address for collector in export.collectors.values() if (address := self.address_of(collector)) and not _is_loopback(address)]
+        return [agent for agent in sorted(self.agents_of(export)) if _is_loopback(agent)] if any(map(targets.is_ip, far)) else []
 
 
 def configured(switch: Switch) -> list[Export]:
@@ -157,10 +192,11 @@ def configured(switch: Switch) -> list[Export]:
 
 def _export(bridge: Row, row: Row, rows: dict[str, dict[str, Row]]) -> Export:
     asked = second_target.configured(row)
+    # Of the one target that a row has at least, ovsdb-server's first answer to a monitor leaves out what is empty, the default of a string.
     controllers = _referred(rows, "Controller", [bridge], "controller")
     interfaces = _referred(rows, "Interface", _referred(rows, "Port", [bridge], "ports"), "interfaces")
     return Export(
-        bridge["name"], one(bridge["sflow"]), one(asked["agent"]), sorted(many(asked["targets"])),
+        bridge["name"], one(bridge["sflow"]), one(asked["agent"]), sorted(many(asked["targets"]) or [""]),
         _number(asked, "sampling", sflow.SAMPLING), _number(asked, "polling", sflow.POLLING_S), _number(asked, "header", sflow.HEADER),
         one(bridge["datapath_id"]), [_interface(member) for member in interfaces],
         [address for controller in controllers if (address := one(controller["local_ip"]))],
@@ -188,8 +224,8 @@ def observed(switch: Switch, exports: Sequence[Export]) -> Host:
     answers = switch.attempt("what the host has of agents and routes", _answers, switch, exports)
     is_running = bool(daemon and daemon.state) or _may_run(switch)
     network = switch.attempt("in which network ovs-vswitchd is", lambda: switch.in_its_network) or []
-    local = switch.attempt("which addresses the host has", iproute.addresses, switch) or ()
-    return Host(answers, daemon, is_running, tuple(network), frozenset(local))
+    links = switch.attempt("which addresses the host has", iproute.links, switch) or ()
+    return Host(answers, daemon, is_running, tuple(network), links)
 
 
 def _answers(switch: Switch, exports: Sequence[Export]) -> HostAnswers:
@@ -207,6 +243,29 @@ def _may_run(switch: Switch) -> bool:
     except OvstoolError:
         return True  # there was no program or no time to ask
     return asked.status == 0 or any(words in asked.stderr for words in _UNTOLD)
+
+
+def _meant(target: str) -> Collector | None:
+    """The collector that a target probably means: an IPv6 address without brackets, or a host with a port that is none."""
+    bracket = target.find("]")
+    host = target[: bracket + 1] if bracket > 0 else target.partition(":")[0]
+    return _collector(f"[{target}]") or _collector(host)
+
+
+def _within(value: int, least: int, most: int, otherwise: int) -> int:
+    return value if least <= value <= most else otherwise
+
+
+def _is_loopback(address: str) -> bool:
+    return targets.is_ip(address) and ipaddress.ip_address(address).is_loopback
+
+
+def _is_on(address: str, own: str) -> bool:
+    """Whether an address is in the network of an interface's address and prefix; not for what is none."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_interface(own).network
+    except ValueError:
+        return False
 
 
 def _collector(target: str) -> Collector | None:
