@@ -227,7 +227,7 @@ class FlowDiff(SwitchChecker):
 
     A line with - is a flow found only on the switch, a line with + one found only in the file; a flow with different actions,
     cookie or timeouts has both. The exit code is 0 if nothing differs, 1 if something does. Counters and flags are not
-    compared, nor are different spellings of the same flow, such as mod_dl_dst and set_field.
+    compared, and different spellings of the same flow, such as mod_dl_dst and set_field, are no difference.
 
     Examples:
       ovstool flow diff br0 --file flows.txt

@@ -28,7 +28,7 @@ class PoliceSet(SwitchWriter):
 
     Examples:
       ovstool police set eth1 --rate 10mbit
-      ovstool police set eth1 --rate 10mbit --burst 1mbit
+      ovstool police set eth1 --rate 10mbit --burst 2500kbit
       ovstool police set eth1 eth2 --packet-rate 5000
     """
 
@@ -66,7 +66,7 @@ class PoliceClear(SwitchWriter):
 
 
 class PoliceList(SwitchLister):
-    """List the ports that are policed, with the limits in effect
+    """List the ports that are policed, with their limits
 
     Rates are in bit/s and packets/s, bursts in bits and packets.
 

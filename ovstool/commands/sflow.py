@@ -140,7 +140,7 @@ def _sampling(text: str) -> int | Literal["auto"]:
         return sflow.AUTO
     value = units.whole_number(text, 1, 2**32 - 1)
     if value is None:
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a whole number from 1 to {sflow.MOST_SAMPLING}, nor {sflow.AUTO}")
+        raise argparse.ArgumentTypeError(f"{quote(text)}: neither {sflow.AUTO} nor a whole number from 1 to {sflow.MOST_SAMPLING}")
     if value > sflow.MOST_SAMPLING:
         raise argparse.ArgumentTypeError(
             f"{text}: Open vSwitch would sample at a different rate; up to {sflow.MOST_SAMPLING} it is accurate to 1%"

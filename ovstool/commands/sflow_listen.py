@@ -56,8 +56,8 @@ class SflowListen(SwitchStream):
     frame_bytes, header_bytes, and the packet header under the field names of 'flow' (eth_src, vlan_vid, ip_src, tcp_dst and so
     on), prefixed with inner_ for the packet inside a tunnel. All other records have the names of the sFlow specifications, such
     as extended_switch, if_counters or port_name, with units as suffixes. Added to these are agent_name, input_port,
-    input_iface_id, output_port and output_iface_id, for counters port and iface_id. Unknown values are null. See
-    ovstool-sflow(1) for all keys.
+    input_iface_id, output_port and output_iface_id, for counters port and iface_id. Unknown values are null.
+    ovstool-sflow(1) lists all keys.
 
     Examples:
       ovstool sflow listen

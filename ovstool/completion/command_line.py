@@ -182,7 +182,7 @@ COMMANDS = Commands(
             (
             ),
             'rows', (Columns(options=(), names=('port', 'severity', 'problem', 'evidence', 'remedy')),)),
-        'police list': Command('List the ports that are policed, with the limits in effect', (),
+        'police list': Command('List the ports that are policed, with their limits', (),
             (
             ),
             'rows', (Columns(options=(), names=('port', 'rate', 'burst', 'packet_rate', 'packet_burst')),)),

@@ -167,7 +167,7 @@ def test_the_kinds_reach_the_kernel(switch, ovstool):
 
 def test_what_ovs_vswitchd_makes_of_no_max(switch, ovstool, remedied):
     """hfsc_parse_class_details__ has the port's rate in bits in 32 bits; a tap tells 10 Mbit/s, which from 3.2 on are 8."""
-    assert "makes 1410065.408 kbit/s" in ovstool("qos set eth2 --type hfsc --max-rate 10gbit --queue 0").stderr
+    assert "becomes 1410065.408 kbit/s" in ovstool("qos set eth2 --type hfsc --max-rate 10gbit --queue 0").stderr
     assert ovstool("qos explain eth2 -f json").json["queues"][0]["has"]["max_rate"] == 1_410_065_408
     assert remedied("qos check")["problem"] == "queues of linux-hfsc without a max on a fast port"
     assert "ul m1 0bit d 0us m2 10Gbit" in tc(switch, "class", "show", "dev", "eth2", "classid", "1:1")

@@ -120,10 +120,10 @@ BAD = {
     "--collector 10.0.0.5 --header 613": "longer than 612",
     "--collector 10.0.0.5 --header 65536": "not a whole number",
     "--collector 10.0.0.5 --header 0": "not a whole number",
-    "--collector 10.0.0.5 --sampling 0": "not a whole number",  # none at all, in ofproto-dpif-sflow.c
+    "--collector 10.0.0.5 --sampling 0": "nor a whole number",  # none at all, in ofproto-dpif-sflow.c
     "--collector 10.0.0.5 --sampling 42949673": "up to 42949672",
-    "--collector 10.0.0.5 --sampling fast": "nor auto",
-    "--collector 10.0.0.5 --sampling 4294967297": "not a whole number",
+    "--collector 10.0.0.5 --sampling fast": "neither auto nor a whole number",
+    "--collector 10.0.0.5 --sampling 4294967297": "nor a whole number",
     "--collector 10.0.0.5 --polling -1": "not a whole number",
     "--collector 10.0.0.5:0": "a port from 1 to 65535",
     "--collector 10.0.0.5:65536": "a port from 1 to 65535",

@@ -375,7 +375,7 @@ def test_an_mtu_that_a_device_does_not_take(database, reach, monkeypatch):
         row = {"mtu_request": asked, "mtu": ["set", has]}
         database.transact({"op": "update", "table": "Interface", "where": [["name", "==", "eth1"]], "row": row})
         if said:
-            with pytest.raises(Refused, match=rf"eth1 {said} \(1400 was asked for\); see the log of ovs-vswitchd"):
+            with pytest.raises(Refused, match=rf"eth1 {said} \(1400 was requested\); see the log of ovs-vswitchd"):
                 mtu.require_taken(reach(), "eth1", 1400)
         else:
             mtu.require_taken(reach(), "eth1", 1400)

@@ -205,7 +205,7 @@ def test_without_graphviz(refused, tmp_path):
         ("kill -9 $$", "did not draw the SVG: ended with status -9, and no message"),
         ("cat >/dev/null; echo '<svg>half'", "did not draw the SVG: ended with status 0, and no message"),
         (r"printf '\033[31mred\n' >&2; exit 1", r"did not draw the SVG: \x1b[31mred"),
-        ("cat /dev/zero", "wrote more than 32 MiB, and was ended"),
+        ("cat /dev/zero", "wrote more than 32 MiB and was killed"),
     ],
 )
 def test_a_graphviz_that_fails(refused, fake_dot, script, said):
