@@ -164,7 +164,8 @@ def bridges_and_vlans(reader: Reader, names: Sequence[str], columns: Sequence[st
     found = by_name(reader, "Bridge", names, columns)
     virtual = {name: fake for name in names if name not in found for fake in fake_bridges(reader, name, columns)}
     if missing := [name for name in names if name not in found and name not in virtual]:
-        bridges(reader, missing, ())  # raises, and suggests a similar name
+        # Raises, and suggests a similar name, unless another program has just created them.
+        found |= dict(zip(missing, bridges(reader, missing, columns), strict=True))
     return [(found[name], None) if name in found else (virtual[name].parent, virtual[name]) for name in names]
 
 
