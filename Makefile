@@ -23,7 +23,7 @@ QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,brid
 
 VERSIONS ?= 2.13 2.17 3.3 3.7
 
-.PHONY: help venv demo test quick test-kernel bench matrix versions deb packages mutants lint generated check-generated clean
+.PHONY: help demo test quick test-kernel bench matrix versions deb packages mutants lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure the result'
@@ -57,8 +57,6 @@ $(READY): setup.cfg pyproject.toml
 $(READY).tests: $(READY)
 	@for half in tests/unit --ignore=tests/unit; do $(BIN)/python -m pytest -qq --collect-only $$half >/dev/null & done; wait
 	@touch $@
-
-venv: $(READY)
 
 demo: $(READY)
 	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping jq=jq
