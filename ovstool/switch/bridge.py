@@ -212,7 +212,9 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     found = lookup.by_name(txn, "Bridge", names, ("ports",))
     virtual = {name: fake for name in names if name not in found for fake in lookup.fake_bridges(txn, name, ("ports",))}
     if not if_exists and len(found) + len(virtual) < len(names):
-        lookup.bridges(txn, [name for name in names if name not in virtual], ())  # raises, and suggests a similar name
+        # Raises, and suggests a similar name, unless another program has just created those that were missing.
+        rows = lookup.bridges(txn, [name for name in names if name not in virtual], ("ports",))
+        found = {str(row["name"]): row for row in rows}
     if not found and not virtual:
         return [Change(name, "unchanged") for name in names], []
     for row in [*found.values(), *(fake.parent for fake in virtual.values())]:
