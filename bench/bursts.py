@@ -1,9 +1,9 @@
-"""Policing bursts: the share of the policing rate that one TCP flow reaches, with the default burst of ``police set`` and with others.
+"""Policing bursts: the share of the policing rate that one TCP flow reaches with the default burst of ``police set``, and with others.
 
-On the kernel datapath: on this machine where it has the module openvswitch, else in the lab of tests/kernel. On its own it is
-``python3 bench/bursts.py [BURST...] [delay=20ms...]`` with the Python that ovstool is installed for. A BURST is a share of what the rate
-lets pass in a second (0.25), that and some kbit (0.2+100), or `default`. Each figure is of 10 s of one flow, as a share of the rate: the
-payload, and the Ethernet frames that it makes on a wire. The policer sees large packets with one header, so it counts less than those.
+On the kernel datapath: on this machine where it has the module openvswitch, else in the lab of tests/kernel. To run it alone:
+``python3 bench/bursts.py [BURST...] [delay=20ms...]``, with the Python that ovstool is installed for. A BURST is a share of the bits that
+the rate passes in a second (0.25), that plus some kbit (0.2+100), or `default`. Each figure is for 10 s of one flow, as a share of the
+rate: the payload, and the Ethernet frames that carry it. The policer sees large packets with one header, so it counts fewer bits.
 """
 
 import shlex
@@ -20,7 +20,7 @@ from ovstool import sandbox
 from ovstool.switch.police import default_burst_kbit
 
 FOR_S = 10
-_AT_ONCE = [(1, 2, 5, 10, 50), (100, 200), (500,), (1000,)]  # Mbit/s; groups that the lab's single core can carry at the same time
+_AT_ONCE = [(1, 2, 5, 10, 50), (100, 200), (500,), (1000,)]  # Mbit/s, in groups that the lab's single core can carry at the same time
 _PAIRS = max(map(len, _AT_ONCE))
 _LIMIT_S = 3600
 

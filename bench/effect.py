@@ -1,6 +1,6 @@
-"""Finding out why QoS has no effect, on a large switch: ovstool beside the equivalent sequence of commands.
+"""Finding out why QoS has no effect, on a large switch: ovstool compared with the equivalent sequence of commands.
 
-Called by report.py; on its own it is ``python3 bench/effect.py``, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/effect.py``, with the Python that ovstool is installed for.
 """
 
 import json
@@ -20,7 +20,7 @@ _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14"
 _TIMEOUT_S = 300
 _CHUNK = 500  # ports in one transaction
 
-# Each shows a part of what 'qos explain' does; a person has to combine them.
+# Each shows a part of what 'qos explain' shows; combining them is left to the user.
 _BY_HAND = """
 set -e
 vsctl="$1 --db=unix:$OVS_RUNDIR/db.sock" socket=unix:$OVS_RUNDIR/br0.mgmt
@@ -51,7 +51,7 @@ def report() -> None:
 
 
 def add_ports(box: sandbox.Sandbox, numbers: range) -> None:
-    """Straight into the database: ovs-vsctl takes minutes for so many."""
+    """Add ports straight to the database, because ovs-vsctl takes minutes for so many."""
     operations: list = ["Open_vSwitch"]
     for n in numbers:
         row = {"name": f"p{n}", "type": "dummy"}

@@ -1,6 +1,6 @@
-"""Flow tables: ovstool beside ovs-ofctl, and beside ovs-flowviz, which parses flows with the same library.
+"""Flow tables: ovstool compared with ovs-ofctl, and with ovs-flowviz, which parses flows with the same library.
 
-Called by report.py; on its own it is ``python3 bench/flows.py``, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/flows.py``, with the Python that ovstool is installed for.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ _VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _TIMEOUT_S = 120
 _FLOWVIZ = "ovs[flowviz]"
 
-# The share of ovs.flow's parser in the time to process a dump that is already there, both measured in one process.
+# The share of ovs.flow's parser in the time to process a dump already in memory, both measured in one process.
 _SHARE = """
 import json, sys, time
 from ovstool.openflow.syntax import objects, text
@@ -40,7 +40,7 @@ print(spent / (time.perf_counter() - started))
 
 
 def report() -> None:
-    """(e) List the flows of a large table, as text and as objects."""
+    """(e) List the flows of a large table as text and as objects."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         directory = Path(name)
         box, _ = sandbox.start(directory / "box", "dummy")
@@ -88,14 +88,14 @@ def objects(ours: list[str], dump: Path, directory: Path) -> None:
 
 
 def working(program: str | None) -> str | None:
-    """The program, if it runs: it is part of the package ovs, but its dependencies are an extra."""
+    """The program if it runs: it is part of the package ovs, but its dependencies are an extra."""
     if program and subprocess.run([program, "--help"], capture_output=True, timeout=_TIMEOUT_S, check=False).returncode == 0:
         return program
     return None
 
 
 def flow(index: int) -> str:
-    """A line of a table as in a virtual network: nearly all matches differ, and so do most of the actions."""
+    """A line of a flow table as in a virtual network, where nearly all matches and most of the actions differ."""
     high, middle, low = index >> 16 & 255, index >> 8 & 255, index & 255
     address, mac = f"10.{high}.{middle}.{low}", f"02:00:00:{high:02x}:{middle:02x}:{low:02x}"
     table, port = index % 20, 1 + index % 2

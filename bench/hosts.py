@@ -1,9 +1,9 @@
-"""Hosts over SSH: ``ovstool -H`` beside OpenSSH's client, one by one and with xargs, and beside parallel-ssh.
+"""Hosts over SSH: ``ovstool -H`` compared with OpenSSH's client, one by one and with xargs, and with parallel-ssh.
 
-The hosts are those of the tests' lab: namespaces with sshd, ovsdb-server and ovs-vswitchd of their own, so what the far side does is
-part of every time here, on the same cores; it is not part of the CPU, which is that of the command and its children.
+The hosts are those of the tests' lab: namespaces with their own sshd, ovsdb-server and ovs-vswitchd. They share this machine's cores,
+so their work adds to the wall clock time; CPU times are only those of the command and its children.
 
-Called by report.py; on its own it is ``python3 bench/hosts.py``, as root, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/hosts.py``, as root, with the Python that ovstool is installed for.
 """
 
 import json
@@ -34,7 +34,7 @@ _ALL = f"h[01-{HOSTS}]"
 _ASK = ["stats", "br0", "-f", "value"]
 _PEERS = ["ovs-vsctl", "get", "Interface", "br0", "statistics"]
 
-# As in its manual; the key and the addresses are given, because it does not read ssh_config.
+# As in its manual; key and addresses are given because it does not read ssh_config.
 _PARALLEL_SSH = """
 import sys
 from pssh.clients import ParallelSSHClient
@@ -91,7 +91,7 @@ def many_hosts(
 
 
 def one_picture(lab: Lab) -> None:
-    """The topology of many hosts beside that of the slowest of them, which is named first."""
+    """The topology of many hosts compared with that of the slowest one, which comes first."""
     lab.host(_SLOWEST, answers_after_s=_SLOW_S)
     commands = {
         name: [*pairs.OVSTOOL, "-H", hosts, "topology"] for name, hosts in (("ours", f"{_SLOWEST},h[01-{HOSTS - 1}]"), ("theirs", _SLOWEST))
@@ -129,7 +129,7 @@ def shape(lab: Lab, directory: Path) -> None:
         host.vsctl([word for port in ports[first : first + _CHUNK] for word in ("--", "add-port", "br0", port)])
     wish = ["--max-rate", "10mbit", *(word for queue in range(QUEUES) for word in ("--queue", f"{queue}:min=1mbit,max=5mbit"))]
     ours = [*pairs.OVSTOOL, "-H", "h01", f"--timeout={_TIMEOUT_S}", "qos", "set", *ports, *wish]
-    # As arguments the words would be too long for the remote shell; a script on stdin is not.
+    # Too long as arguments for the remote shell, so they go to stdin as a script.
     chained = directory / "chained.sh"
     chained.write_text(f"ovs-vsctl --timeout={_TIMEOUT_S} {' '.join(f'-- {_vsctl_wish(port)}' for port in ports)} >/dev/null\n")
     theirs = ["sh", "-c", f"exec ssh h01 sh -e <{chained}"]
@@ -151,9 +151,9 @@ def compare(
     cpu_target: float | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> list[pairs.Cost]:
-    """Print one comparison of commands that the operator runs; returns the costs of ovstool, none where it fails.
+    """Print one comparison of commands that the operator runs; returns the costs of ovstool, or none where it fails.
 
-    ovstool must also print that many rows.
+    ovstool must print that many rows.
     """
     before()
     said = lab.run(commands["ours"], timeout_s=_TIMEOUT_S)

@@ -1,7 +1,7 @@
-"""The live table with ten thousand ports: the CPU time from reading a key to writing the screen, and that of a reading.
+"""The live table with ten thousand ports: CPU time from a key press to the screen update, and of a reading.
 
-Called by report.py; on its own it is ``python3 bench/live.py``, with the Python that ovstool is installed for. It is one process without
-a terminal: what rich would write to one goes into a file.
+Called by report.py; to run it alone: ``python3 bench/live.py``, with the Python that ovstool is installed for. It is one process without a
+terminal; rich writes to a file instead.
 """
 
 import gc

@@ -1,6 +1,6 @@
-"""Commands measured side by side: whole processes, one after the other (A B A B ...), compared within each round.
+"""Compares commands: whole processes, one after the other (A B A B ...), with ratios taken within each round.
 
-A machine that is busy for a while is so for A and B alike, so a ratio within a round means something where a time does not.
+Other load slows down A and B alike, so the ratio within a round is meaningful even where the times are not.
 """
 
 import os
@@ -32,7 +32,7 @@ class Cost:
     peak_bytes: int
 
     def times(self, count: int) -> "Cost":
-        """The costs of that many such processes, one after the other."""
+        """The costs of one process and its children: wall clock and CPU time in seconds, and the highest peak memory in bytes."""
         return Cost(self.wall_s * count, self.cpu_s * count, self.peak_bytes)
 
 
@@ -60,7 +60,7 @@ def alternate(
 
 
 def guarded(part: Callable[..., Any], *args: Any) -> Any:
-    """Run one part of the report and return its result; if it fails, say so and return None, so that the others still run."""
+    """Run one part of the report and return its result; if it fails, print why and return None, so that the others still run."""
     try:
         return part(*args)
     except subprocess.TimeoutExpired as error:
@@ -100,7 +100,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str], stdout: int | IO = subp
 
 @contextmanager
 def limited(process: subprocess.Popen, limit_s: float = LIMIT_S) -> Iterator[None]:
-    """Kill a program if the block waits too long for its output or its exit, and raise TimeoutExpired."""
+    """Kill a program when the block waits too long for its output or exit, and raise TimeoutExpired."""
     is_late = threading.Event()
 
     def end() -> None:
@@ -118,12 +118,12 @@ def limited(process: subprocess.Popen, limit_s: float = LIMIT_S) -> Iterator[Non
 
 
 def ratios(ours: Sequence[Cost], theirs: Sequence[Cost], field: str) -> list[float]:
-    """The ratio in each round."""
+    """The ratio of each round."""
     return [getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True)]
 
 
 def line(what: str, ours: Sequence[Cost], theirs: Sequence[Cost], target: float | None, cpu_target: float | None = None) -> str:
-    """One comparison as a line of text; the median ratios of wall clock and CPU time are compared with the targets."""
+    """One comparison as a line of text; the median ratios of wall clock and CPU time are compared with their targets."""
     wall, cpu = ratios(ours, theirs, "wall_s"), ratios(ours, theirs, "cpu_s")
     reached = "" if target is None else verdict(statistics.median(wall) <= target, f"<= {target:.3g}")
     if cpu_target is not None:
@@ -145,13 +145,13 @@ def head(title: str) -> None:
 
 
 def find(program: str) -> str | None:
-    """The path of a program: beside this Python, in PATH, or in the directories of daemons."""
+    """The path of a program: beside this Python, on PATH, or in the directories for daemons."""
     beside = os.path.dirname(sys.executable)
     return shutil.which(program, path=f"{beside}:{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin")
 
 
 def installed(directory: Path, package: str, program: str) -> str | None:
-    """A program of a PyPI package, installed in a new environment; None where pip cannot install it."""
+    """A program of a PyPI package, installed into a new environment; None where pip cannot install it."""
     venv = directory / "venv"
     try:
         subprocess.run([sys.executable, "-m", "venv", venv], check=True, capture_output=True, timeout=_INSTALL_S)

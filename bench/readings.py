@@ -1,6 +1,6 @@
-"""Live readings: the cost of 100, 200 and 1,000 readings a second, and how regular they are, beside a shell loop of ovs-ofctl.
+"""Live readings: the cost of 100, 200 and 1,000 readings a second, and how regular they are, compared with a shell loop of ovs-ofctl.
 
-Called by report.py; on its own it is ``python3 bench/readings.py``, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/readings.py``, with the Python that ovstool is installed for.
 """
 
 import json
@@ -16,7 +16,7 @@ SECONDS = 10
 PORTS = 1_000
 MOST_CPU = 0.25  # of one core, at 200 readings a second
 SHORTEST_S = 0.001  # of --interval
-LEAST_READINGS, MOST_CPU_OFTEN = 800, 0.5  # a second, and of one core, at the shortest interval
+LEAST_READINGS, MOST_CPU_OFTEN = 800, 0.5  # readings a second, and share of one core, at the shortest interval
 
 # As many readings as possible in the time, at least 10 ms apart.
 _LOOP = 'end=$(($(date +%s) + $3)); while [ "$(date +%s)" -lt "$end" ]; do "$1" dump-ports "$2" eth1 >/dev/null; echo; sleep 0.01; done'

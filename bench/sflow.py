@@ -1,6 +1,6 @@
-"""sFlow: datagrams decoded per second, beside tshark and nfdump's sfcapd on the same capture.
+"""sFlow: datagrams decoded per second, compared with tshark and nfdump's sfcapd on the same capture.
 
-Called by report.py; on its own it is ``python3 bench/sflow.py``, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/sflow.py``, with the Python that ovstool is installed for.
 """
 
 import json
@@ -21,10 +21,10 @@ DATAGRAMS, SAMPLES = 10_000, 5
 LEAST = 20_000  # datagrams per second on one core, decoded as far as a table of top talkers needs
 ROUNDS = 5
 _HEADER = 128
-_BATCH, _PAUSE_S = 20, 0.005  # slow enough for sfcapd, so that its CPU time covers all datagrams
+_BATCH, _PAUSE_S = 20, 0.005  # slow enough for sfcapd to receive all datagrams
 _WAIT_S = 30
 
-# The seconds of CPU time of each way to decode a capture, without reading the file.
+# The CPU time in seconds of each way to decode a capture, without reading the file.
 _DECODE = """
 import json, sys, time
 from ovstool.sflow import capture, datagram
@@ -49,7 +49,7 @@ print(json.dumps(spent))
 
 
 def report() -> None:
-    """(s) sFlow's datagrams."""
+    """(s) Decoding sFlow datagrams."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         file = Path(name) / "datagrams.pcap"
         datagrams = [datagram(number) for number in range(DATAGRAMS)]
@@ -80,7 +80,7 @@ def decoding(file: Path, datagrams: list[bytes]) -> None:
 
 
 def show(what: str, seconds: list[float]) -> float:
-    """Print and return the datagrams per second of the best round: other load on the machine can only lower it."""
+    """Print and return the datagrams per second of the best round, as other load on the machine can only lower the figure."""
     each = min(seconds) / DATAGRAMS
     print(f"  {what:<44}{1 / each:>22,.0f}{each * 1e6:>13.1f}", flush=True)
     return 1 / each
@@ -92,12 +92,12 @@ def _tshark(file: Path, _: list[bytes]) -> float:
 
 
 def _sfcapd(file: Path, datagrams: list[bytes]) -> float:
-    """Its CPU time without starting and exiting."""
+    """The CPU time of sfcapd without its start and exit."""
     return max(_collected(file, datagrams) - _collected(file, []), 0.0)
 
 
 def _collected(file: Path, datagrams: list[bytes]) -> float:
-    """The seconds of CPU time of an sfcapd that receives these."""
+    """The CPU time in seconds of an sfcapd that receives these datagrams."""
     with tempfile.TemporaryDirectory(dir=file.parent) as flows, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         port = free_port()
         argv = [pairs.find("sfcapd") or "sfcapd", "-w", flows, "-p", str(port), "-b", "127.0.0.1", "-B", "8000000"]
@@ -135,7 +135,7 @@ def free_port() -> int:
 
 
 def datagram(number: int) -> bytes:
-    """What Open vSwitch sends of five packets: where each came from, and its header."""
+    """A datagram as Open vSwitch sends it for five packets: their ports and headers."""
     chance = random.Random(number)
     samples = b"".join(sample(number * SAMPLES + index, chance) for index in range(SAMPLES))
     return struct.pack("!II4s4I", 5, 1, bytes([192, 0, 2, number % 100]), 0, number, number * 10, SAMPLES) + samples

@@ -1,6 +1,6 @@
-"""Many commands in one ``ovstool shell``, beside as many processes.
+"""Many commands in one ``ovstool shell``, compared with one process for each.
 
-Called by report.py; on its own it is ``python3 bench/shell.py``, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/shell.py``, with the Python that ovstool is installed for.
 """
 
 import os
@@ -16,8 +16,8 @@ import pairs
 from ovstool import sandbox
 
 LINES = 10_000
-PROCESSES = 100  # a hundred times their time stands for all
-MOST = 1 / 20  # of the time of as many processes
+PROCESSES = 100  # processes to measure; a hundred times their time stands for all
+MOST = 1 / 20  # of the time of one process per command
 SECOND_MS = 10  # of the second command, from Enter to the prompt
 ROUNDS = 21
 _PROMPT = b"> "
@@ -25,7 +25,7 @@ _COMMAND = "stats eth1 -f value"
 
 
 def report() -> None:
-    """(u) A script of 10,000 lines; (v) the second command that is typed."""
+    """(u) A script of 10,000 lines; (v) the second command typed at the prompt."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         box, _ = sandbox.start(Path(name) / "box", "dummy", ["eth1"])
         try:

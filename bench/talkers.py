@@ -1,6 +1,6 @@
-"""sflow listen: losses and CPU at 2,000 datagrams a second, memory over a million datagrams, and its estimates beside iperf3.
+"""sflow listen: losses and CPU at 2,000 datagrams a second, memory over a million datagrams, and its estimates compared with iperf3.
 
-Called by report.py; on its own it is ``python3 bench/talkers.py``, with the Python that ovstool is installed for.
+Called by report.py; to run it alone: ``python3 bench/talkers.py``, with the Python that ovstool is installed for.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ AGENTS, MILLION = 1_000, 1_000_000
 MOST_GROWN_MIB = 5
 RUNS, RUN_S, LEAST_WITHIN = 20, 2, 0.9
 _SAMPLING, _MBIT = 16, 20
-_FRAMING = 14 + 20 + 8 + 4  # bytes of each packet that iperf3 does not count: Ethernet, IPv4, UDP, FCS
+_FRAMING = 14 + 20 + 8 + 4  # bytes in each packet that iperf3 does not count: Ethernet, IPv4, UDP, FCS
 _STARTED_S = 20
 
 
@@ -65,7 +65,7 @@ def no_loss(where: str, is_live: bool) -> None:
 
 
 def memory() -> None:
-    """The growth of its memory from 100,000 datagrams to a million, with each agent sending in turn."""
+    """The growth of its memory from 100,000 to a million datagrams, with the agents sending in turn."""
     print(f"\n(s) sflow listen --top: {MILLION:,} datagrams of {AGENTS:,} agents")
     argv = [*pairs.OVSTOOL, "sflow", "listen", "--top", "--read", "-"]
     process = subprocess.Popen(
@@ -114,14 +114,14 @@ def estimates() -> None:
 
 
 def _estimate(box: sandbox.Sandbox) -> tuple[float, float, float]:
-    """Estimated bytes, iperf3's bytes with headers added, and the stated error in percent."""
+    """The estimated bytes, iperf3's bytes plus headers, and the stated error in percent."""
     (client, server), inside = list(box.hosts)[:2], ["ip", "netns", "exec"]
     listen = [*inside, box.namespace, *pairs.OVSTOOL, "sflow", "listen", "--top", "--by", "flow", "-f", "json"]
     listener = subprocess.Popen(listen, env=pairs.ENVIRON, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     iperf = subprocess.Popen([*inside, server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with pairs.limited(listener):
-            listener.stderr.readline()  # it listens
+            listener.stderr.readline()  # it is listening now
         time.sleep(0.3)
         argv = [*inside, client, "iperf3", "-c", "10.0.0.2", "-u", "-b", f"{_MBIT}M", "-l", "1400", "-t", str(RUN_S), "-J"]
         sent = json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=pairs.LIMIT_S).stdout)["end"]["sum"]
@@ -141,7 +141,7 @@ def _send(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         begun = time.monotonic()
         for number in range(RATE * FOR_S):
-            # Each with its own sequence number, from one agent.
+            # Each has its own sequence number; all come from one agent.
             head = struct.pack("!II4sII", 5, 1, bytes([192, 0, 2, 1]), 0, number)
             sender.sendto(head + datagrams[number % 1000][20:], ("127.0.0.1", port))
             time.sleep(max(begun + number / RATE - time.monotonic(), 0))

@@ -1,4 +1,4 @@
-"""A socket to the database that lets others write exactly between two requests of a program."""
+"""A proxy for the database socket that pauses at each request of a program, so that others can write between two of them."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from contextlib import suppress
 
 
 class Between:
-    """A socket to the database that stops at each request of its client; ``at`` is called with its index, before it goes on.
+    """A proxy for the database socket; it calls ``at`` with the number of each request before it passes the request on.
 
-    What ``at`` returns goes to the server instead of the request; a part of it ends the connection.
+    What ``at`` returns is sent instead of the request; if that differs from the request, the connection then ends.
     """
 
     def __init__(self, switch, name: str, at: Callable[[int, bytes], bytes]):
@@ -44,7 +44,7 @@ class Between:
                 if passed != request:
                     return
                 answer = message(server)
-                with suppress(OSError):  # the client was killed meanwhile
+                with suppress(OSError):  # the client may have been killed meanwhile
                     client.sendall(answer)
 
 
@@ -63,4 +63,4 @@ def message(connection: socket.socket) -> bytes:
                 json.loads(data)
                 return data
             except ValueError:
-                pass  # the brace was an inner one
+                pass  # that was an inner brace

@@ -1,7 +1,7 @@
-"""Healthy setups that are then broken in one way, each with the problem that ``qos check`` or ``police check`` must find.
+"""Healthy setups, each broken in one way, with the problem that ``qos check`` or ``police check`` must then report.
 
-Each problem has at least one. ``{b}`` is the bridge, ``{p}`` the port in question and ``{n}`` its OpenFlow port, ``{o}`` another port
-there, ``{h}`` what is at the other end of ``{p}``; steps are lines for sh.
+Each problem has at least one case. ``{b}`` is the bridge, ``{p}`` the port in question and ``{n}`` its OpenFlow port, ``{o}`` another
+port of the bridge, ``{h}`` the other end of ``{p}``; steps are lines for sh.
 """
 
 import shlex
@@ -28,7 +28,10 @@ _QUEUE_0 = "ovs-vsctl --timeout=30 set queue $(ovs-vsctl get qos {p} queues:0) o
 
 @dataclass(frozen=True)
 class Broken:
-    """What is there (steps), what breaks it, and where; ``stays``: the remedy is a look at it. ``also``: what may be found besides."""
+    """A healthy setup, the step that breaks it, and the datapaths where it applies.
+
+    ``stays``: the remedy only inspects, so the problem stays. ``also``: other problems that may be reported too.
+    """
 
     command: str
     problem: str
@@ -123,7 +126,7 @@ CASES = (
     Broken("police", "policing has no effect on the userspace datapath", USERSPACE, "true", POLICED),
     Broken(
         "police", "policing of an internal port limits the other direction", REAL, _INTERNAL, POLICED.replace("{p}", "{b}v"), at="{b}v",
-        also=["policing is not installed"],  # where the kernel has no act_police
+        also=["policing is not installed"],  # where the kernel lacks act_police
     ),
     Broken(
         "police", "the interface is not open", MARKED, POLICED, "ovs-vsctl --no-wait set interface {p} type=nosuch", stays=True,
@@ -146,7 +149,7 @@ CASES = (
         also=["burst above what this Open vSwitch can hold"],
     ),
 )  # fmt: skip
-# In test_check_rules.py and test_steer.py; and that of a row which is gone can only be seen by who reads while another writes.
+# Tested in test_check_rules.py and test_steer.py; the row of a queue is only missing while another client writes.
 ELSEWHERE = frozenset(
     [
         "no packet matches this",
@@ -157,7 +160,7 @@ ELSEWHERE = frozenset(
         "the row of a queue is gone",
     ]
 )
-# Of the whole switch: one row each, of no port.
+# Problems of the whole switch, reported once and for no port.
 WIDE = (
     Broken(
         "qos",
@@ -177,7 +180,7 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
 
 
 class Bed:
-    """The cases of a datapath on one switch, each on a bridge of its own."""
+    """The cases of one datapath on one switch, each on its own bridge."""
 
     def __init__(self, switch, datapath: str, cases: Sequence[Broken]):
         self.switch, self.datapath = switch, datapath
@@ -197,7 +200,7 @@ class Bed:
         return {"b": f"c{number}", "p": port, "o": f"c{number}o", "h": f"{port}h", "n": "7", "datapath": self.datapath}
 
     def run(self, step: str, names: dict[str, str]) -> None:
-        """A line for sh, among the switch's interfaces."""
+        """Run a line of sh where the switch's interfaces are."""
         script = step.format(**names)
         argv = ["sh", "-ec", script]
         if script.startswith("send "):
@@ -207,7 +210,7 @@ class Bed:
         assert done.returncode == 0, (script, done.stderr)
 
     def judge(self) -> None:
-        """Assert that nothing is found before, what is to be found once all are broken, and of that no more once its remedy is pasted."""
+        """Assert that the checks report nothing while all is healthy, each problem once it is broken, and nothing more after its remedy."""
         assert self._found() == {}
         for case, names in self.cases:
             self.run(case.breaks, names)
@@ -223,7 +226,7 @@ class Bed:
         for case, names in self.cases:
             problems = {row["problem"] for row in left.get((case.command, case.at.format(**names)), [])}
             assert (case.problem in problems) == case.stays, (case, problems)
-        if self.datapath == "dummy":  # of the database alone
+        if self.datapath == "dummy":  # these depend on the database alone
             self._judge_wide()
 
     def _judge_wide(self) -> None:
@@ -235,7 +238,7 @@ class Bed:
             assert (case.command, None) not in self._found()
 
     def remove(self) -> None:
-        """Take all of them away again."""
+        """Remove all cases."""
         bridges = [bridge for _, names in self.cases for bridge in (names["b"], f"{names['b']}i")]
         ports = [port for _, names in self.cases for port in (names["p"], names["o"])]
         self.switch.ovstool(["qos", "clear", *ports])
@@ -252,7 +255,7 @@ class Bed:
                 self.run(step, {})
 
     def _found(self) -> dict[tuple[str, str | None], list[dict]]:
-        """The rows of both checks, by command and port."""
+        """The rows of both checks by command and port."""
         found: dict[tuple[str, str | None], list[dict]] = {}
         for command in ("qos", "police"):
             for row in setups.found(self.switch, f"{command} check"):

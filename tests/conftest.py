@@ -1,4 +1,4 @@
-"""The switch that tests use: private daemons, reset for each test, and checked with Open vSwitch's own tools.
+"""The switch that tests use: private daemons, reset for each test, and judged by Open vSwitch's own tools.
 
 ``make test`` runs them in parallel with pytest-xdist, in more processes than there are cores, because most of their time is waiting.
 Tests that share a lab or a switch run one after the other in one process.
@@ -27,13 +27,13 @@ from ovstool import sandbox
 _ROOT = Path(__file__).resolve().parent.parent
 _TIMEOUT_S = 60
 _NICE = -10
-_OF_ITS_BRIDGES = ("ovs-vsctl", "ovs-ofctl")  # tools that change only the database, or what is deleted with a bridge
-_WORKERS = 8  # for two cores; a test spends three quarters of its time waiting
+_OF_ITS_BRIDGES = ("ovs-vsctl", "ovs-ofctl")  # tools that change only the database, or only what is deleted with a bridge
+_WORKERS = 8  # enough for two cores: a test spends three quarters of its time waiting
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a command printed and how it ended."""
+    """What a command printed, and its exit code."""
 
     stdout: str
     stderr: str
@@ -46,12 +46,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Switch:
-    """A running sandbox with bridge br0 and ports eth1, eth2, and the peers' tools to look at it."""
+    """A running sandbox with bridge br0 and ports eth1 and eth2, and other tools to inspect it."""
 
     box: sandbox.Sandbox
-    others: list[str] = field(
-        default_factory=list, compare=False
-    )  # programs that may have changed more of it than its database and its flows
+    others: list[str] = field(default_factory=list, compare=False)  # programs that may have changed more than the database and the flows
 
     @property
     def environ(self) -> dict[str, str]:
@@ -75,7 +73,7 @@ class Switch:
         return self.tool("ovs-vsctl", "--timeout=20", *shlex.split(command))
 
     def wait_for_bridge(self, name: str) -> None:
-        """Wait until it is in the database, which is before ovs-vswitchd has created it."""
+        """Wait until the bridge is in the database; ovs-vswitchd may not have created it yet."""
         wait = {"op": "wait", "timeout": 20_000, "table": "Bridge", "where": [["name", "==", name]]}
         wait |= {"columns": ["name"], "until": "==", "rows": [{"name": name}]}
         assert self.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", wait])) == "[{}]"
@@ -86,7 +84,7 @@ class Switch:
         return [dict(zip(out["headings"], row, strict=True)) for row in out["data"]]
 
     def dump(self) -> str:
-        """The configuration as text, without ovs-vswitchd's own counters; if it is equal before and after, nothing changed."""
+        """The configuration as text, without the values that ovs-vswitchd writes; equal before and after means that nothing changed."""
         tables = {
             "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config", "external_ids", "sflow", "datapath_type"),
             "Port": ("name", "interfaces", "tag", "trunks", "qos", "bond_mode", "lacp"),
@@ -111,7 +109,7 @@ class Switch:
 
 @contextmanager
 def _running(datapath: str, ports: Sequence[str] = ("eth1", "eth2")) -> Iterator[Switch]:
-    """A sandbox for the duration of the block; pytest's own tmp_path may be too long for a socket path."""
+    """A sandbox that runs during the block; pytest's own tmp_path may be too long for a socket path."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory, _going_first(datapath != "dummy"):
         box, _ = sandbox.start(Path(directory), datapath, ports)
         try:
@@ -122,7 +120,7 @@ def _running(datapath: str, ports: Sequence[str] = ("eth1", "eth2")) -> Iterator
 
 @contextmanager
 def _going_first(is_measured: bool) -> Iterator[None]:
-    """Give programs started in the block a higher priority, if permitted: waiting for a core must not affect the measurement."""
+    """Give programs started in the block a higher priority, if permitted, because waiting for a core would distort the measurement."""
     if not is_measured:
         yield
         return
@@ -137,13 +135,13 @@ def _going_first(is_measured: bool) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def running_switch():
-    """``with running_switch("system", ["eth1"]) as switch:`` for fixtures with other needs than those below."""
+    """``with running_switch("system", ["eth1"]) as switch:`` for fixtures with other needs than the ones below."""
     return _running
 
 
 @pytest.fixture(scope="session")
 def _spare() -> Iterator[list[tuple[ExitStack, Renewed]]]:
-    """The switch of the last test, reset."""
+    """The switch of the previous test, reset."""
     spare: list[tuple[ExitStack, Renewed]] = []
     yield spare
     for stack, _ in spare:
@@ -152,7 +150,7 @@ def _spare() -> Iterator[list[tuple[ExitStack, Renewed]]]:
 
 @pytest.fixture
 def switch(_spare) -> Iterator[Switch]:
-    """A switch for the test alone, on the dummy datapath, as if just started; restarted if an earlier test may have changed the daemons."""
+    """A switch for this test alone on the dummy datapath, as if just started; restarted if an earlier test may have changed the daemons."""
     if not _spare:
         stack = ExitStack()
         _spare.append((stack, Renewed(stack.enter_context(_running("dummy")).box)))
@@ -166,7 +164,7 @@ def switch(_spare) -> Iterator[Switch]:
 
 @pytest.fixture(scope="module")
 def forwarding() -> Iterator[Switch]:
-    """A switch that forwards between two hosts, each a network namespace; the tests of a module share it and tidy up."""
+    """A switch that forwards between two hosts, each in a network namespace; the tests of a module share it and clean up after themselves."""
     if problem := sandbox._netdev_problem():
         pytest.skip(f"the netdev datapath {problem}")
     with _running("netdev") as switch:
@@ -175,15 +173,15 @@ def forwarding() -> Iterator[Switch]:
 
 @pytest.fixture(scope="session")
 def unchanged(running_switch):
-    """A shared switch for all tests whose commands do not change it."""
+    """A switch shared by all tests whose commands do not change it."""
     with running_switch("dummy") as switch:
         yield switch
 
 
 @pytest.fixture(scope="session")
 def database(running_switch):
-    """A shared database for tests that fill it themselves; no ovs-vswitchd writes to it."""
-    from database import Database  # which imports much of ovstool
+    """A database shared by the tests that fill it themselves; no ovs-vswitchd writes to it."""
+    from database import Database  # importing it here because it imports much of ovstool
 
     with running_switch("dummy", []) as switch:
         switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
@@ -201,9 +199,9 @@ def _dump_at_first(unchanged: Switch) -> str:
 
 @pytest.fixture
 def refused(request):
-    """``refused("port del nosuch", 3)``: a command that must fail, without changing or printing anything; returns its error line.
+    """``refused("port del nosuch", 3)``: run a command that must fail, change nothing and print nothing; returns its error line.
 
-    Where the test has a switch of its own, on that one.
+    It runs on the test's own switch if it has one.
     """
     has_its_own = "switch" in request.fixturenames
     switch = request.getfixturevalue("switch" if has_its_own else "unchanged")
@@ -228,7 +226,7 @@ def ovstool(switch: Switch):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell ignores some of these for background jobs, and nohup(1) another; programs started by the tests would inherit that.
+    # A shell ignores some of these signals for background jobs, nohup(1) ignores another, and programs started by the tests inherit that.
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, usual)
@@ -236,7 +234,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The workers for ``-n auto``: none for tests that are named one by one, which take less time than starting workers."""
+    """The workers for ``-n auto``: none when tests are named one by one, as these take less time than starting workers."""
     return 0 if any("::" in word for word in config.args) else _WORKERS
 
 
@@ -263,7 +261,7 @@ def _kept_together(nodeid: str) -> str:
 
 @functools.cache
 def _each_has_its_own(module: str) -> bool:
-    """Whether the tests of the module are independent, and each takes long enough to be scheduled separately."""
+    """Whether the tests of the module are independent of each other and long enough to be scheduled separately."""
     shared = r'scope="module"|def .*\b(?:forwarding|lab|database)\b'
     return not module.startswith(("tests/unit/", "tests/test_house.py")) and not re.search(shared, (_ROOT / module).read_text())
 
@@ -279,7 +277,7 @@ def pytest_make_collect_report(collector):
 
 
 def _never_skipped(report):
-    """In CI a test that would be skipped fails: its requirements must be installed there."""
+    """In CI, fail a test that would be skipped, as its requirements must be installed there."""
     if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
         report.outcome, report.longrepr = "failed", f"skipped, which nothing may be in CI: {report.longrepr}"
     return report

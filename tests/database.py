@@ -1,4 +1,4 @@
-"""A database without ovs-vswitchd, filled and read as one tree: only the test and the command write to it.
+"""A database without ovs-vswitchd, filled and read as a tree: only the test and its commands write to it.
 
 Commands run in this process, so that hundreds of them take seconds.
 """
@@ -13,22 +13,22 @@ from between import Between, message
 
 from ovstool.shell import App
 
-# Columns that refer to rows, and the tables of these; in those of the first line the rows have names.
+# Columns that refer to rows, with the table they refer to; in _NAMED the rows have names.
 _NAMED = {"bridges": "Bridge", "ports": "Port", "interfaces": "Interface", "mirrors": "Mirror"}
 _REFERENCES = _NAMED | {"qos": "QoS", "queues": "Queue", "controller": "Controller", "sflow": "sFlow"}
-_WEAK = ("select_src_port", "select_dst_port", "output_port")  # of a mirror: names of ports
-_ROOTS = ("QoS", "Queue")  # tables whose rows stay when nothing refers to them
+_WEAK = ("select_src_port", "select_dst_port", "output_port")  # ports of a mirror, by name
+_ROOTS = ("QoS", "Queue")  # tables whose rows survive when nothing refers to them
 _INTERNAL = {"type": "internal"}  # the interface of a local port
 _DEFAULTS = (None, "", 0, [], {})
 _COMMITS = (b'"op":"wait"', b'"op":"insert"', b'"op":"update"', b'"op":"mutate"', b'"op":"delete"')
 
 
 class Database:
-    """``put`` fills it, ``run`` runs a command, ``tree`` tells what is there.
+    """``put`` fills it, ``run`` runs a command, ``tree`` returns its content.
 
-    A tree has bridges by name, each a dict of its columns: ``{"br0": {"fail_mode": "secure", "ports": {"eth1": {"tag": 5}}}}``. Columns at
-    their defaults are left out, as is a bridge's local port, and the interface of a port that has its name. Rows without a name stand where
-    they are referred to; one Python object in two places is one such row, to which both refer.
+    A tree maps the names of bridges to their columns: ``{"br0": {"fail_mode": "secure", "ports": {"eth1": {"tag": 5}}}}``. It leaves out
+    columns with default values, a bridge's local port, and an interface with the name of its port. A row without a name appears wherever
+    it is referred to; the same Python object in two places is one row with two references.
     """
 
     def __init__(self, switch):
@@ -46,7 +46,7 @@ class Database:
         return results
 
     def put(self, bridges: dict, **parked: list[dict]) -> None:
-        """Fill it anew with bridges, and with rows of QoS and Queue that nothing refers to."""
+        """Replace the content with these bridges, and with QoS and Queue rows that nothing refers to."""
         inserts = _Inserts()
         listed = inserts.value("bridges", bridges)
         for table, rows in parked.items():
@@ -61,32 +61,32 @@ class Database:
         )
 
     def tree(self) -> dict:
-        """The bridges and all that they refer to, in the form that ``put`` takes."""
+        """The bridges and everything they refer to, in the form that ``put`` takes."""
         answers = self.transact(*({"op": "select", "table": table, "where": []} for table in ("Open_vSwitch", *_REFERENCES.values())))
         rows = {row["_uuid"][1]: row for answer in answers for row in answer["rows"]}
         return _read(rows, "bridges", answers[0]["rows"][0]["bridges"])
 
     def count(self, *tables: str) -> list[int]:
-        """How many rows each of the tables has."""
+        """The number of rows in each of the tables."""
         answers = self.transact(*({"op": "select", "table": table, "where": [], "columns": ["_uuid"]} for table in tables))
         return [len(answer["rows"]) for answer in answers]
 
     def run(self, command: str, path: str | None = None) -> tuple[int, str, str]:
-        """The exit code and what was printed, to stdout and to stderr, without --db in what to try; over the socket at ``path``."""
+        """Run a command over the socket at ``path``, or the database's own; returns its exit code, stdout, and stderr without --db."""
         out, err = io.StringIO(), io.StringIO()
         db = f"unix:{path}" if path else self.switch.box.db
-        patience = ["--timeout", "60"] if path else []  # as what waits there for another command may be on a busy machine
+        patience = ["--timeout", "60"] if path else []  # others may make the command wait, and the machine may be busy
         code = App(out, err).run(["--no-wait", *patience, "--db", db, *shlex.split(command)])
         return int(code), out.getvalue(), err.getvalue().replace(f" --db {db}", "")
 
     def ask(self, command: str):
-        """What a command answers as JSON, having said nothing beside it."""
+        """What a command prints as JSON; fails if it prints anything to stderr."""
         code, out, err = self.run(f"{command} -f json")
         assert (code, err) == (0, ""), err
         return json.loads(out)
 
     def run_while(self, command: str, change: Callable[[], object]) -> tuple[int, str, str]:
-        """The same, with a change by somebody else after all has been read and before what it writes, or holds, arrives."""
+        """Run a command like ``run``; ``change`` is called after the command has read everything and before its transaction arrives."""
         done = []
 
         def at(_: int, request: bytes) -> bytes:
@@ -109,7 +109,7 @@ class _Inserts:
         self.operations: list[dict] = []
         self._references: dict[tuple, list] = {}
         self._ports: dict[str, list] = {}
-        self._kept: list[dict] = []  # so that no two of them have one id
+        self._kept: list[dict] = []  # keeps them alive, so that no two rows get the same id()
 
     def reference(self, table: str, row: dict, name: str | None = None) -> list:
         key = (id(row), name)
@@ -141,7 +141,7 @@ def _members(value) -> list:
 
 
 def _complete(table: str, row: dict, name: str | None) -> dict:
-    """The columns of a row, with what is left out in a tree; ports come first, as mirrors refer to them."""
+    """All columns of a row, including those that a tree leaves out; ports come first, because mirrors refer to them."""
     if table == "Bridge":
         return {"name": name, "ports": {name: {"interfaces": {name: dict(_INTERNAL)}}} | row.get("ports", {})} | _without(row, "ports")
     if table == "Port":
@@ -150,7 +150,7 @@ def _complete(table: str, row: dict, name: str | None) -> dict:
 
 
 def _read(rows: dict[str, dict], column: str, value):
-    """A value with the rows that it refers to, which stand in ``rows`` by UUID."""
+    """A value with the rows it refers to, which are in ``rows`` by UUID."""
     match value:
         case ["uuid", u] if column not in _NAMED:
             return rows[u]["name"] if column in _WEAK else _read_row(rows, rows[u])
@@ -171,7 +171,7 @@ def _read_row(rows: dict[str, dict], row: dict) -> dict:
 
 
 def _short(name: str, row: dict) -> dict:
-    """A row without what ``_complete`` adds."""
+    """A row without the columns that ``_complete`` adds."""
     if "ports" in row:
         ports = {port: of for port, of in row["ports"].items() if (port, of) != (name, {"interfaces": {name: _INTERNAL}})}
         return _without(row, "ports") | ({"ports": ports} if ports else {})

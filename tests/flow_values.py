@@ -1,4 +1,4 @@
-"""Values of fields and action arguments as a user may type them, with their meaning: checked with ovs-ofctl in one test, without it in another.
+"""Values of fields and action arguments as users may type them, with their meanings; one test checks them with ovs-ofctl, another without.
 
 The widths of fields come from the extract of meta-flow.h, those of arguments from ovs-actions(7).
 """
@@ -16,19 +16,19 @@ NEEDS = {
     "TCP": "tcp", "UDP": "udp", "SCTP": "sctp", "ICMPv4": "icmp", "ICMPv6": "icmp6", "ND solicit": "icmp6,icmp_type=135",
     "ND advert": "icmp6,icmp_type=136", "ND": "icmp6,icmp_type=135", "NSH": "dl_type=0x894f", "CT": "ct_state=+trk+est,ip",
 }  # fmt: skip
-FURTHER = {  # what they need besides, lest they vanish
+FURTHER = {  # other matches they need, without which Open vSwitch drops them
     "tun_erspan_idx": "tun_erspan_ver=1", "tun_erspan_dir": "tun_erspan_ver=2", "tun_erspan_hwid": "tun_erspan_ver=2",
     "ct_tp_src": "ct_state=+trk+est,tcp,ct_nw_proto=6", "ct_tp_dst": "ct_state=+trk+est,tcp,ct_nw_proto=6", "ct_ipv6_src": "ct_state=+trk+est,ipv6",
     "ct_ipv6_dst": "ct_state=+trk+est,ipv6", "nsh_c<N>": "dl_type=0x894f,nsh_mdtype=1",
 }  # fmt: skip
-LEAST = {"nsh_mdtype": 1, "tun_erspan_ver": 1, "tun_erspan_dir": 1, "tun_erspan_hwid": 1}  # of the last three Open vSwitch takes 0 for any
+LEAST = {"nsh_mdtype": 1, "tun_erspan_ver": 1, "tun_erspan_dir": 1, "tun_erspan_hwid": 1}  # in the last three, 0 means any value
 MOST = {"vlan_vid": 0x1FFF, "arp_op": 255, "nsh_ttl": 63, "nsh_mdtype": 2, "nw_tos": 252}  # mf_is_value_valid of meta-flow.c
 
 
 class Case(NamedTuple):
-    """A value as it is typed, and a way to write what it means that leaves nothing to misunderstand; None: it means nothing."""
+    """A value as it is typed, and an unambiguous way to write the same; None if it must be refused."""
 
-    flow: str  # with {} for the value
+    flow: str  # with {} in place of the value
     typed: str
     meant: str | None
 
@@ -41,14 +41,14 @@ class Field(NamedTuple):
     form: str
     writable: bool
     needs: str
-    own: str  # its name in NXM or OXM
+    own: str  # its name in NXM or OXM syntax
 
 
 def fields() -> Iterator[Field]:
     for line in EXTRACT.read_text().splitlines():
         name, _, numbers, kind, maskable, form, access, needs, own = line.split("\t") if line[0] != "#" else [""] * 9
         if own in ("", "-") or "NXOXM_ET_XXREG" in own or "NXOXM_ET_REG" in own:
-            continue  # those of 3.7 are not known to all versions
+            continue  # version 3.7 added these, so older versions do not know them
         last = numbers.rpartition("-")[2].replace("15", "7" if name == "xreg<N>" else "15")
         octets = OCTETS.get(kind.partition(" ")[0], 0)
         low = re.search(r"low (\d+) bits", kind)
@@ -60,7 +60,7 @@ def fields() -> Iterator[Field]:
 
 
 def spelled(low: int, high: int, octets: int = 8) -> Iterator[tuple[str, int | None]]:
-    """Numbers as they may be typed, and what they are."""
+    """Numbers in the spellings that may be typed, with their values; None where the spelling is invalid."""
     edges = {
         low,
         low + 1,
@@ -140,11 +140,11 @@ def numbers(field: Field, masked: bool, sets: bool) -> Iterator[tuple[str, str |
         yield typed, f"{number:#x}" if fits else None
     if field.name == "dl_vlan" and not sets:
         yield "0xffff", "65535"
-    yield f"{low}/0", ("0/0" if low == 0 else None) if sets else "*"  # such an action sets nothing, and may say so
+    yield f"{low}/0", ("0/0" if low == 0 else None) if sets else "*"  # such an action sets nothing, and a warning may say so
     if sets:
         yield f"{low + 1}/0", None
     if field.name.startswith("tun_erspan") and field.name != "tun_erspan_idx":
-        return  # the mask is not that which was said
+        return  # Open vSwitch applies another mask than the one typed
     if masked:
         for text, mask in (
             (str(high), high),
@@ -260,7 +260,7 @@ def flags(field: Field) -> Iterator[tuple[str, str | None]]:
         yield text, None
 
 
-ARGUMENTS = {  # {} is a number from the least to the most
+ARGUMENTS = {  # {} is a number in this range
     "group:{}": (0, 0xFFFFFF00), "set_queue:{}": (0, 2**32 - 1), "enqueue:1:{}": (0, 2**32 - 1), "enqueue(1,{})": (0, 2**32 - 1),
     "meter:{}": (1, 0xFFFF0000), "controller(max_len={},id=5)": (0, 65535), "controller(id={},max_len=5)": (0, 65535),
     "controller(meter_id={},id=5)": (1, 2**32 - 1), "output(port=1,max_len={})": (14, 2**32 - 1), "mod_vlan_vid:{}": (0, 4095),
@@ -281,7 +281,7 @@ ARGUMENTS = {  # {} is a number from the least to the most
     "load:{}->NXM_NX_REG0[0..31]": (0, 2**32 - 1), "learn(load:{}->NXM_NX_REG0[])": (0, 2**32 - 1), "learn(NXM_NX_REG0[3]={})": (0, 1),
     "learn(metadata={})": (0, 2**64 - 1), "write_metadata:{}/0xffffffffffffffff": (0, 2**64 - 1),
 }  # fmt: skip
-DECIMAL = {  # and here in decimal digits alone
+DECIMAL = {  # {} is a number in this range, in decimal digits only
     "learn(priority={})": (0, 65535), "learn(idle_timeout={})": (0, 65535), "learn(hard_timeout={})": (0, 65535), "learn(limit={})": (0, 2**32 - 1),
     "learn(fin_idle_timeout={},hard_timeout=5)": (0, 65535), "learn(fin_hard_timeout={},hard_timeout=5)": (0, 65535), "learn(table={})": (0, 254),
     "dec_ttl({})": (0, 65535), "dec_ttl(5,{})": (0, 65535), "resubmit(,{})": (0, 254), "resubmit(1,{})": (0, 254), "goto_table:{}": (1, 254),
@@ -291,7 +291,7 @@ DECIMAL = {  # and here in decimal digits alone
     "controller:{}": (0, 65535), "conjunction(5,{}/64)": (1, 64), "ct(commit,nat(src=10.0.0.1:{}))": (0, 65535), "ct(commit,nat(src=10.0.0.1:1-{}))": (1, 65535),
     "ct(commit,nat(dst=[fe80::1]:{}))": (0, 65535),
 }  # fmt: skip
-OTHERS = {  # what stands for itself, and what does not
+OTHERS = {  # arguments that are not plain numbers
     "mod_dl_src:{}": macs, "mod_dl_dst:{}": macs, "mod_nw_src:{}": ipv4_addresses, "mod_nw_dst:{}": ipv4_addresses, "output:{}": ports,
     "enqueue:{}:5": ports, "resubmit({},5)": ports, "resubmit:{}": ports, "{}": ports, "output(port={},max_len=100)": ports,
     "bundle(eth_src,0,hrw,ofport,members:1,{})": ports, "sample(probability=5,sampling_port={})": ports, "learn(eth_type=0x800,nw_dst={})": ipv4_addresses,
@@ -309,7 +309,7 @@ BESIDE = {
     "importance": (0, 65535),
     "cookie": (0, 2**64 - 2),
 }
-SAID = {  # in a flow to add; what is said about it
+SAID = {  # in a flow to add, and what the error says
     "dl_vlan=5000,actions=drop": "dl_vlan=5000 does not fit: 0 to 4095, or 0xffff for packets without a VLAN",
     "ip,nw_dst=10.0.0.300,actions=drop": "nw_dst=10.0.0.300 does not fit: 10.0.0.300 is not an address",
     "actions=mod_vlan_vid:5000": "mod_vlan_vid:5000 does not fit: 0 to 4095",
@@ -335,7 +335,7 @@ SAID = {  # in a flow to add; what is said about it
     "ipv6,tcp,tp_dst=80,actions=drop": "tcp contradicts ipv6, and ovs-ofctl would use the last",
     'in_port="eth 1",dl_vlan=5000,actions=drop': "dl_vlan=5000 does not fit",
 }
-TOO_MUCH = [  # arguments that nothing has, and what ovs-ofctl reads no further than to its half
+TOO_MUCH = [  # arguments that no action takes, and text that ovs-ofctl reads only in part
     "actions=drop:5", "actions=5:7", "actions=NORMAL:5", "actions=LOCAL(5)", "actions=FLOOD:1", "actions=pop_vlan:3", "actions=strip_vlan:5",
     "actions=ct_clear(zone=5)", "ip,actions=ct(commit=no)", "ip,actions=ct(commit,force=no)", "ip,actions=ct(commit,nat(src=10.0.0.1,random=no))",
     "actions=pop_queue:3", "actions=exit(5)", "ip,actions=resubmit(1,2,ct,4)", "actions=resubmit(1,255)", "actions=goto_table:255",
@@ -359,7 +359,7 @@ PARTS = {
     "NXM_NX_REG0[3]": 1,
     "reg0[]": 2**32 - 1,
     "tun_id[0..31]": 2**32 - 1,
-}  # of fields in a match, and their highest value
+}  # parts of fields in a match, with their highest values
 MASKS = {
     "-1": "0xffffffffffffffff",
     "0xffffffffffffffff": "0xffffffffffffffff",
@@ -381,7 +381,7 @@ def in_actions() -> Iterator[Case]:
             yield Case(f"{needed(action)},actions={action}", typed, None if number is None else f"{number:#x}")
     for action, (low, high) in DECIMAL.items():
         for typed, number in spelled(low, high):
-            if high != 254 or "0x" not in typed or number == 4:  # names of tables, for ovs-ofctl, which stops at each
+            if high != 254 or "0x" not in typed or number == 4:  # ovs-ofctl takes the others for names of tables and stops at each
                 yield Case(f"{needed(action)},actions={action}", typed, in_digits(typed, number, low, high))
     for action, made in OTHERS.items():
         made_ = made(False) if made is not ports else made()
@@ -410,7 +410,7 @@ PROTOCOL_WORDS: dict[str, tuple[int | None, int | None]] = {  # ofp_parse_protoc
 
 
 def of_protocols() -> Iterator[Case]:
-    """A word for a protocol beside the numbers of protocols: what it means is said by numbers alone."""
+    """A protocol keyword combined with protocol numbers; the meaning is written with numbers alone."""
     for word, (of_ethernet, of_ip) in PROTOCOL_WORDS.items():
         for kind in (0x0800, 0x86DD, 0x0806, 0x8035, 0x8847, 0x8848, 0x0801):
             same = of_ethernet in (None, kind)
@@ -422,7 +422,7 @@ def of_protocols() -> Iterator[Case]:
 
 
 def in_digits(typed: str, number: int | None, low: int, high: int) -> str | None:
-    """What is meant where decimal digits are read alone, whatever they begin with."""
+    """The meaning where only decimal digits are read, even after a leading 0."""
     number = 8 if typed == "08" and low <= 8 <= high else number
     return str(number) if number is not None and re.fullmatch(r"\+?[0-9]+", typed) else None
 

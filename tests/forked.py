@@ -1,7 +1,7 @@
 """ovstool in a separate process, forked from one that has already imported all of ovstool.
 
-Starting Python and the imports takes nine tenths of a short command's time. This skips everything before ``main``, and the command's
-imports. Tests of that, and of signals and keys, start the program themselves.
+Starting Python and importing takes nine tenths of a short command's time. A fork skips everything before ``main``, and the imports.
+Tests of start-up, signals and keys start the program themselves.
 """
 
 import atexit
@@ -25,11 +25,11 @@ from contextlib import suppress
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_FIRST = ("PYTHON", "LANG", "LC_", "COVERAGE")  # what Python looks at, or has to, before it comes to main
+_FIRST = ("PYTHON", "LANG", "LC_", "COVERAGE")  # variables that affect Python before it calls main
 
 
 class Forks:
-    """Runs ovstool, also from several threads at once; ``prefix`` are words before the command that all of them are forked from."""
+    """Runs ovstool, also from several threads at once; ``prefix`` goes before the command that starts the process to fork from."""
 
     def __init__(self, prefix: Sequence[str] = (), environ: Mapping[str, str] | None = None):
         self._prefix = prefix
@@ -47,9 +47,9 @@ class Forks:
         terminal: tuple[int, int] | None = None,
         stderr_too: bool = False,
     ) -> subprocess.CompletedProcess[bytes]:
-        """As subprocess.run does with ``capture_output``; no stdin is /dev/null.
+        """Like subprocess.run with ``capture_output``; without ``stdin`` the command reads /dev/null.
 
-        With both ends of a terminal, which are closed, that is stdout, and stderr as well if wanted.
+        ``terminal`` is both ends of a terminal for stdout, and for stderr too with ``stderr_too``; both ends are closed.
         """
         if _first(environ) != _first(self._environ):
             assert not terminal
@@ -75,14 +75,14 @@ class Forks:
         return subprocess.CompletedProcess(["ovstool", *words], code[0], out, err)
 
     def start(self, words: Sequence[str], environ: Mapping[str, str]) -> "Started":
-        """As subprocess.Popen does, with all three streams /dev/null."""
+        """Like subprocess.Popen, with all three streams on /dev/null."""
         assert _first(environ) == _first(self._environ)
         ours, theirs = os.pipe()
         self._ask(words, environ, (*(os.open(os.devnull, os.O_RDWR) for _ in range(3)), theirs))
         return Started(ours)
 
     def _ask(self, words: Sequence[str], environ: Mapping[str, str], streams: Sequence[int], new_session: bool = False) -> None:
-        """Have one forked with these streams, which are closed: its own three, and what its pid and its exit code are written to."""
+        """Request a fork with these streams: stdin, stdout, stderr, and the pipe for its pid and exit code; they are closed here."""
         with self._lock:
             self._control = self._control or self._start()
         theirs = [os.open(".", os.O_PATH), *streams]
@@ -96,13 +96,13 @@ class Forks:
     def run_text(
         self, words: Sequence[str], environ: Mapping[str, str], stdin: str | None = None, timeout_s: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """As ``run``, with text for bytes."""
+        """Like ``run``, with text instead of bytes."""
         done = self.run(words, environ, None if stdin is None else stdin.encode(), timeout_s)
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:  # when ours is closed too, with this process at the latest, it ends
+        with theirs:  # the process ends when our end closes too, at the latest when this process exits
             argv = [*self._prefix, sys.executable, __file__, str(theirs.fileno())]
             self._process = subprocess.Popen(
                 argv, env=self._environ, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
@@ -111,7 +111,7 @@ class Forks:
         return ours
 
     def close(self) -> None:
-        """End the process; ``run`` starts another one."""
+        """End the process that forks; ``run`` starts another one."""
         with self._lock:
             if self._control:
                 self._control.close()
@@ -120,7 +120,7 @@ class Forks:
 
 
 class Started:
-    """One that runs, with the methods of subprocess.Popen."""
+    """A command that runs, with the methods of subprocess.Popen."""
 
     def __init__(self, status: int):
         self._status = os.fdopen(status, "rb", buffering=0)
@@ -154,7 +154,7 @@ class Started:
         self.send_signal(signal.SIGKILL)
 
 
-FORKS = Forks()  # in the namespaces and with the settings that the tests themselves have
+FORKS = Forks()  # with the namespaces and settings of the tests themselves
 
 
 def _first(environ: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +162,7 @@ def _first(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _exchange(stdin: int, data: bytes, said: Mapping[int, bytearray], deadline: float) -> bool:
-    """Write to one pipe and read the others until they end, and close them; False when the time is up before."""
+    """Write to one pipe and read the others until they end, then close them all; False if the time ran out first."""
     with selectors.DefaultSelector() as selector:
         for fd in said:
             selector.register(fd, selectors.EVENT_READ)
@@ -190,17 +190,17 @@ def _read(fd: int) -> bytes:
     try:
         return os.read(fd, 1 << 16)
     except OSError as error:
-        if error.errno != errno.EIO:  # a terminal whose other side is closed
+        if error.errno != errno.EIO:  # a terminal whose other end is closed
             raise
         return b""
 
 
-# --- the process that they are forked from
+# --- the process that forks
 
 
 def _serve(control: socket.socket) -> int:
-    """Fork a process for each request, as long as there may come one; in that process be ovstool."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    """Fork a process for each request until the socket closes; in the forked process, become ovstool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C
     sys.path[0] = str(_ROOT)
     for module in _modules():
         importlib.import_module(module)
@@ -209,10 +209,10 @@ def _serve(control: socket.socket) -> int:
     from ovstool.shell import App
 
     app = App(io.StringIO(), io.StringIO())
-    for name in COMMANDS:  # so that the expressions of all parsers are compiled
+    for name in COMMANDS:  # so that the regular expressions of all parsers are compiled
         app.command_manager.find_command(name.split())[0](app, None, name).get_parser(name).format_help()
     gc.freeze()
-    running: dict[int, tuple[int, int]] = {}  # pids and where to tell of their ends, by what tells of them here
+    running: dict[int, tuple[int, int]] = {}  # by pidfd: the pid, and the pipe for its exit code
     while True:
         for ready in select.select([control, *running], [], [])[0]:
             if ready is not control:
@@ -237,7 +237,7 @@ def _serve(control: socket.socket) -> int:
 
 
 def _modules() -> list[str]:
-    """All of ovstool, and with that what it imports: a command would spend the half of its time on it once more."""
+    """All modules of ovstool, and so all that they import; importing later would cost a command half of its time."""
     files = sorted(path.relative_to(_ROOT) for path in (_ROOT / "ovstool").rglob("*.py"))
     return [".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files if file.name != "__main__.py"]
 
@@ -248,7 +248,7 @@ def _tell(status: int, number: int) -> None:
 
 
 def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, status: int) -> None:
-    """Take over what was given to run a command with."""
+    """Take over the streams, directory and settings of the request."""
     with os.fdopen(request, "rb") as file:
         file.seek(0)
         words, environ, new_session, nice = json.load(file)
@@ -265,7 +265,7 @@ def _become(request: int, folder: int, stdin: int, stdout: int, stderr: int, sta
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environ)
-    if "COVERAGE_PROCESS_START" in environ:  # tests/mutants
+    if "COVERAGE_PROCESS_START" in environ:  # set by tests/mutants
         import coverage
 
         coverage.Coverage.current().switch_context(environ["MUTANTS_TEST"])

@@ -1,4 +1,4 @@
-"""A terminal with a live view in it; pyte renders what a person would see."""
+"""A terminal with a live view in it; pyte renders what a user would see."""
 
 import fcntl
 import os
@@ -26,7 +26,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = self._rest = b""
-        self._between = False  # two screens: the second has not been looked at
+        self._between = False  # whether the display ends just before the next screen
         self.master, slave = pty.openpty()
         self.resize(columns, lines)
         self.modes = termios.tcgetattr(self.master)
@@ -41,17 +41,17 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def read(self) -> bool:
-        """Take what the program has written; False when there will be no more."""
+        """Read what the program has written; False at the end of its output."""
         if not select.select([self.master], [], [], 0.05)[0]:
             self._take_rest()
             return True
         try:
             data = os.read(self.master, 1 << 16)
-        except OSError:  # Linux says so when the last one has closed the terminal
+        except OSError:  # Linux reports EIO when the last process has closed the terminal
             self._take_rest()
             return False
         self.raw += data
-        # Up to where a screen begins, so that what is looked at is whole even where we cannot keep up.
+        # Render only up to the start of the last screen, so that a complete one is seen even if we read too slowly.
         before, begin, after = (self._rest + data).rpartition(_BEGIN)
         self._rest = begin + after
         if before:
@@ -65,7 +65,7 @@ class Terminal:
             self._rest, self._between = b"", False
 
     def until(self, text: str) -> list[str]:
-        """Wait for a screen on which this pattern is found; its lines."""
+        """Wait for a screen that matches this pattern; returns its lines."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             more = self.read()
@@ -76,7 +76,7 @@ class Terminal:
         pytest.fail(f"never saw {text!r} but\n" + "\n".join(self.screen.display))
 
     def _whole(self) -> bool:
-        """Whether no screen is half written."""
+        """Whether the screen is complete."""
         if self._between:
             return True
         frame = self.raw.decode(errors="replace").split("\x1b[H")[-1]
@@ -84,7 +84,7 @@ class Terminal:
         return (len(lines) == self.screen.lines and len(lines[-1]) == self.screen.columns) or "\x1b[?1049l" in frame
 
     def end(self) -> int:
-        """Wait for the end and check that the terminal is as it was; the exit code."""
+        """Wait for the program to end and check that the terminal is restored; returns the exit code."""
         deadline = time.monotonic() + TIMEOUT_S
         while self.process.poll() is None and time.monotonic() < deadline:
             self.read()
@@ -102,6 +102,6 @@ class Terminal:
         os.close(self.master)
 
     def frame(self) -> list[str]:
-        """The last whole screen as it was written, with its lines as long as they were."""
+        """The lines of the last complete screen as written, at their full length."""
         *_, last, _unfinished = self.raw.decode(errors="replace").split("\x1b[H")
         return _ESCAPE.sub("", last).replace("\r", "").split("\n")

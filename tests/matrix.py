@@ -23,19 +23,19 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("ovstool", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "completions", "man")
 MINORS = range(10, 30)
-# The last Python for which the floor of a library that is compiled has wheels; a newer one takes the newest of it.
+# The last Python for which the minimum version of a compiled library has wheels; a newer Python takes the newest version.
 LAST_WHEEL = {"PyYAML": "3.11", "matplotlib": "3.12"}
 
 
 class Environment(NamedTuple):
-    """A Python, and the libraries that are at their floor there."""
+    """A Python, and the libraries that have their minimum version there."""
 
     python: str
     old: tuple[str, ...] = ()
 
 
 def pythons() -> dict[str, str]:
-    """The Pythons from 3.10 on that are here and can make a venv, the oldest first: 3.11 to its path."""
+    """The installed Pythons from 3.10 on that can create a venv, oldest first: version and path."""
     found = {}
     for name in (f"3.{minor}" for minor in MINORS):
         here = sorted(Path.home().glob(f".pyenv/versions/{name}.*/bin/python{name}"))
@@ -46,7 +46,7 @@ def pythons() -> dict[str, str]:
 
 
 def floors() -> dict[str, str]:
-    """The least release of each library, as setup.cfg has it."""
+    """The minimum version of each library, from setup.cfg."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     lines = config["options"]["install_requires"].split("\n") + config["options.extras_require"]["plot"].split("\n")
@@ -86,7 +86,7 @@ def run(argv: list, **options) -> str:
 
 
 def copied(source: Path) -> Path:
-    """A copy of what goes into the source archive: setuptools writes beside what it builds."""
+    """A copy of the files of the source archive, as setuptools writes into the directory that it builds."""
     source.mkdir()
     for each in SOURCES:
         copy = shutil.copytree if (ROOT / each).is_dir() else shutil.copy
@@ -95,7 +95,7 @@ def copied(source: Path) -> Path:
 
 
 def smoke(name: str, environment: Environment) -> None:
-    """Install ovstool into a new venv and run tests/smoke.py there, from a folder from which this ovstool cannot be imported."""
+    """Install ovstool into a new venv and run tests/smoke.py there, in a directory from which the source tree cannot be imported."""
     with tempfile.TemporaryDirectory(prefix="ovstool-matrix-") as directory:
         folder = Path(directory)
         source, python = copied(folder / "source"), folder / "venv/bin/python"
@@ -106,7 +106,7 @@ def smoke(name: str, environment: Environment) -> None:
         run([python, "-c", f"import setuptools.build_meta as build; build.build_sdist({str(folder)!r})"], cwd=source)
         (folder / "constraints").write_text(constraints(environment.old))
         (archive,) = folder.glob("ovstool-*.tar.gz")
-        # Not compiled: most of what is installed is never imported.
+        # Not compiled, as most of what is installed is never imported.
         install = ["install", "--no-compile", "--no-build-isolation", "--constraint", folder / "constraints", f"{archive}[plot,test]"]
         run([*pip, *install], cwd=folder)
         versions = run([python, "-c", VERSIONS.format([*floors(), "setuptools"])], cwd=folder)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 
 def measured(test: Callable[..., None]) -> Callable[..., None]:
-    """Have a test begin again, twice at most, when what it measured is off.
+    """Repeat a test up to two times when its measurement is off.
 
-    The machine does other things too, and what stands still for a while is not what is tested.
+    Other load on the machine may delay the traffic, which is no fault of the program.
     """
 
     @functools.wraps(test)

@@ -1,4 +1,4 @@
-"""Parses ovs-ofctl's counters and ports; ``?`` becomes None."""
+"""Parses the counters and ports that ovs-ofctl prints; ``?`` becomes None."""
 
 import re
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ _QUEUE_COUNTERS = {"bytes": "tx_bytes", "pkts": "tx_packets", "errors": "tx_erro
 
 
 def port_stats(text: str) -> dict[int, dict[str, int | float | None]]:
-    """Of each port, in the order printed: its counters, and ``duration`` in seconds where that is printed."""
+    """The counters of each port, in the order printed, with ``duration`` in seconds where ovs-ofctl prints it."""
     found: dict[int, dict[str, int | float | None]] = {}
     prefix = ""
     for line in text.splitlines():
-        if line.startswith("OFPST_PORT reply"):  # each part of the answer has one
+        if line.startswith("OFPST_PORT reply"):  # a reply of several parts repeats the header
             continue
         if port := re.match(r"  port +(\w+): ", line):
             row = found[_port(port[1])] = {}
@@ -34,7 +34,7 @@ def port_stats(text: str) -> dict[int, dict[str, int | float | None]]:
 
 
 def queue_stats(text: str) -> dict[tuple[int, int], dict[str, int | float | None]]:
-    """The same of each queue, by port and queue."""
+    """The counters of each queue, by port and queue."""
     found = {}
     for port, queue, counters, duration in re.findall(r"^  port (\w+) queue (\d+): (.*), duration=([\d.]+|\?)", text, re.MULTILINE):
         pairs = re.findall(r"(\w+)=(\d+|\?)", counters)
@@ -44,7 +44,7 @@ def queue_stats(text: str) -> dict[tuple[int, int], dict[str, int | float | None
 
 
 def known(row: Mapping[str, int | float | None]) -> dict[str, int | float]:
-    """The counters that are supported."""
+    """The counters that the switch supports."""
     return {name: value for name, value in row.items() if value is not None and name != "duration"}
 
 

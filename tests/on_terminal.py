@@ -1,4 +1,4 @@
-"""A command on a terminal of some size, and what it wrote there."""
+"""Runs a command on a terminal of a given size and returns what it wrote there."""
 
 import fcntl
 import pty
@@ -13,9 +13,9 @@ _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def shown(words: Sequence[str], environ: Mapping[str, str], columns: int, lines: int = 1000, of: str = "stdout") -> str:
-    """All that ``ovstool`` with these words writes to stdout on a terminal of that size, escape sequences and all.
+    """All that ``ovstool`` writes to a stdout that is a terminal of this size, escape sequences included.
 
-    ``of`` stderr: what it says there instead, which is no terminal; of both: what it writes to the terminal that is both.
+    With ``of`` stderr: what it writes to stderr, which is a pipe. With ``of`` both: what it writes to a terminal that is stdout and stderr.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

@@ -1,4 +1,4 @@
-"""The version of the Open vSwitch whose programs the tests run: the machine's, or the one that ``make versions`` puts first on PATH."""
+"""The version of the Open vSwitch that the tests run: the machine's, or the one that ``make versions`` puts first on PATH."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from ovstool.sandbox import programs
 
 
 def _version() -> tuple[int, ...]:
-    """That of ovs-vswitchd, as (3, 1); none where it is not installed, and then each test that needs it says so."""
+    """The version of ovs-vswitchd, such as (3, 1); empty where it is not installed, as each test that needs it then says so."""
     try:
         said = subprocess.run(["ovs-vswitchd", "--version"], env={"PATH": programs.path()}, check=True, stdout=subprocess.PIPE, text=True)
     except FileNotFoundError:

@@ -8,12 +8,12 @@ from pathlib import Path
 from between import message
 
 _WAIT_MS = 20_000
-_KEPT = ("_uuid", "_version", "bridges", "cur_cfg", "next_cfg", "statistics")  # columns of Open_vSwitch that are not put back
+_KEPT = ("_uuid", "_version", "bridges", "cur_cfg", "next_cfg", "statistics")  # columns of Open_vSwitch that keep their values
 _INTERNAL = {"type": "internal"}  # the interface of a local port
 
 
 class Renewed:
-    """A sandbox that has just been started, with a bridge on the dummy datapath."""
+    """A sandbox that has just started, with a bridge on the dummy datapath."""
 
     def __init__(self, box):
         self.box = box
@@ -24,11 +24,11 @@ class Renewed:
         self._made = self._look()
 
     def renew(self) -> bool:
-        """Take away what is configured, and what files were added, and make anew what was there at the start; False when it is not the same."""
+        """Remove the configuration and files added since the start and recreate the original; False if the result differs."""
         if self._daemons() != self._made[0]:
             return False
         with suppress(OSError, ValueError, LookupError):
-            # With another interval statistics are written at once, as they are after a start.
+            # A changed interval makes ovs-vswitchd write statistics at once, as it does after a start.
             passing = self._settings | {"bridges": ["set", []], "other_config": ["map", [["stats-update-interval", "6000"]]]}
             self._apply(_update(passing))
             left = ({"op": "delete", "table": table, "where": []} for table in self._roots)
@@ -39,7 +39,7 @@ class Renewed:
         return False
 
     def _apply(self, *operations: dict) -> None:
-        """Change the database, and wait until ovs-vswitchd has done the same."""
+        """Change the database, and wait until ovs-vswitchd has applied the change."""
         asked = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
         select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]}
         *_, answer = self._call("transact", "Open_vSwitch", *operations, asked, select)
@@ -49,7 +49,7 @@ class Renewed:
             raise ValueError(done)
 
     def _bridge(self) -> list[dict]:
-        """What inserts the bridge with its ports, as the start of a sandbox does."""
+        """Operations that insert the bridge with its ports, as the start of a sandbox does."""
         operations = []
         for name in (self.box.bridge, *self.box.ports):
             interface = {"name": name} | (_INTERNAL if name == self.box.bridge else {})
@@ -61,11 +61,11 @@ class Renewed:
         return [*operations, {"op": "insert", "table": "Bridge", "uuid-name": "bridge", "row": bridge}]
 
     def _look(self) -> tuple:
-        """The daemons that run, and the files that are there."""
+        """The running daemons and the existing files."""
         return self._daemons(), {file.name: file.lstat().st_mode for file in self.box.directory.iterdir()}
 
     def _daemons(self) -> list[tuple[str, str]]:
-        """The pid and the start time of each that runs; none that is stopped."""
+        """The pid and start time of each daemon that runs and is not stopped."""
         found = []
         for file in sorted(self.box.directory.glob("*.pid")):
             with suppress(OSError):

@@ -1,6 +1,6 @@
 """Random setups of QoS and policing that Open vSwitch puts fully into effect, so that no check may report a problem.
 
-Each has its own bridge, so that one switch can hold very many, and one ``qos check`` checks all of them. The same seed generates the
+Each has its own bridge, so one switch can hold very many, and one ``qos check`` checks all of them. The same seed generates the
 same setups. ``SETUPS=200 SEED=2`` in the environment sets their number and the seed.
 """
 
@@ -16,11 +16,11 @@ from typing import NamedTuple
 from forked import FORKS
 from ovs_version import OVS
 
-QDISCS = ("htb", "hfsc", "sfq", "codel", "fq_codel", "netem")  # the kinds that Open vSwitch installs
+QDISCS = ("htb", "hfsc", "sfq", "codel", "fq_codel", "netem")  # those that Open vSwitch can install
 SEED = int(os.environ.get("SEED") or 1)
 _RATES = (2_000_000, 5_000_000, 9_999_992, 10_000_000, 25_000_000, 100_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 7_777_777_776)
-_VETH_BPS = 10**10  # what a veth tells as its link's speed
-_HFSC_BPS = 2**32 - 1  # from there on a queue of HFSC without a max has another rate than the port (hfsc_parse_class_details__)
+_VETH_BPS = 10**10  # the link speed that a veth reports
+_HFSC_BPS = 2**32 - 1  # from this rate on, an HFSC queue without a max-rate gets another rate than the port (hfsc_parse_class_details__)
 _VETHS = ("veth", "bond of veth", "veth of 4 queues", "vlan device")
 _OTHERS = {
     "sfq": {"perturb": "10", "quantum": "3000"},
@@ -28,25 +28,27 @@ _OTHERS = {
     "fq_codel": {"target": "5000", "flows": "1024", "limit": "9000"},
     "netem": {"latency": "2000", "limit": "2000", "loss": "1"},
 }
-_LEAST_BPS = 800_000  # of a port, and of a queue: HTB gives each what a frame has in bytes a second, at least
+_LEAST_BPS = 800_000  # of a port, then of a queue: HTB gives each class at least the bytes of one frame per second
 _LEAST_QUEUE_BPS = 96_000
 _PROTOCOLS = ("", "", "OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15", "OpenFlow10,OpenFlow13")
 _MATCHES = ("ip", "tcp", "udp", "arp", "ip,nw_tos={tos}", "tcp,tp_dst={n}", "udp,tp_src={n}", "ip,nw_dst=10.9.{n}.0/24", "ipv6")
-_LONGEST_KBIT = 4_194_303  # of a burst, before 3.2 (tc_add_policer)
+_LONGEST_KBIT = 4_194_303  # maximum burst before 3.2 (tc_add_policer)
 _CHECK_S = 500
 _VSCTL = ("ovs-vsctl", "--timeout=50")
 
 
 def wanted(few: int) -> int:
-    """How many setups to try: what is asked for in the environment, else these few."""
+    """The number of setups to try: SETUPS in the environment, otherwise ``few``."""
     return int(os.environ.get("SETUPS") or few)
 
 
 @dataclass(frozen=True)
 class Leading:
-    """Flows by which packets come to a port through a queue: of OpenFlow 1.3, ``{q}`` the queue, ``{p}`` the port, ``{t}`` and ``{u}``
-    two tables, ``{g}`` and ``{h}`` two groups, ``{o}`` another port, ``{m}`` a match. ``before`` are those of a bridge before the patch
-    port ``{x}`` of there and ``{y}`` of here. ``openflow10``: that has it too.
+    """Flows (OpenFlow 1.3) that send packets to a port through a queue.
+
+    ``{q}`` is the queue, ``{p}`` the port, ``{t}`` and ``{u}`` are two tables, ``{g}`` and ``{h}`` two groups, ``{o}`` is another port,
+    ``{m}`` a match. ``before`` are flows of a bridge in front of this one: patch port ``{x}`` there is connected to
+    ``{y}`` here. ``openflow10``: the form exists in OpenFlow 1.0 too.
     """
 
     flows: Sequence[str]
@@ -104,7 +106,7 @@ LEADINGS = {
     "patch by NORMAL": Leading(["in_port={y},actions=output:{p}"], before=["{m},actions=set_queue:{q},NORMAL"], openflow10=True),
     "patch by a table": Leading(["in_port={y},actions=NORMAL"], before=["{m},actions=resubmit(,{t}),output:{x}", "table={t},{m},actions=set_queue:{q}"], openflow10=True),
 }  # fmt: skip
-# Those by which nothing leaves through the queue.
+# Forms that send nothing through the queue.
 MISLEADINGS = {
     "taken back": Leading(["{m},actions=set_queue:{q},pop_queue,output:{p}"]),
     "another one": Leading(["{m},actions=set_queue:{q},set_queue:0,output:{p}"]),
@@ -119,7 +121,7 @@ MISLEADINGS = {
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue that a setup asks for: bit/s, None where nothing is asked."""
+    """A queue that a setup configures, in bit/s; None where a value is not set."""
 
     min_rate: int | None = None
     max_rate: int | None = None
@@ -129,7 +131,7 @@ class Queue:
 
 
 class Said(NamedTuple):
-    """The flows of a form, for the queue of a port; ``number`` tells its tables and groups from those of others."""
+    """The flows of a form for the queue of a port; ``number`` keeps its tables and groups apart from those of other flows."""
 
     leading: Leading
     queue: int
@@ -148,7 +150,7 @@ class Said(NamedTuple):
 
 @dataclass
 class Port:
-    """A port of a setup, its interfaces, and what it asks for: of QoS, and of policing (kbit/s, kbit; packets/s in thousands)."""
+    """A port of a setup, its interfaces, and the QoS and policing it configures (kbit/s, kbit; thousands of packets/s)."""
 
     name: str
     ofport: int
@@ -163,8 +165,9 @@ class Port:
 
 @dataclass
 class Setup:
-    """A bridge with its ports, and how it is made, in this order: lines for ip(8), ovs-vsctl's words, groups and flows by bridge, and the
-    words of ovstool.
+    """A bridge with its ports, and the steps that create it.
+
+    The steps, in this order: lines for ip(8), arguments of ovs-vsctl, groups and flows by bridge, and arguments of ovstool.
     """
 
     bridge: str
@@ -183,7 +186,7 @@ class Setup:
 
 
 class Maker:
-    """Makes the healthy setups of a datapath, ``system``, ``netdev`` or ``dummy``, with what its kernel has of ``QDISCS``."""
+    """Makes random healthy setups for a datapath (``system``, ``netdev`` or ``dummy``) with the qdiscs that its kernel has."""
 
     def __init__(self, datapath: str, qdiscs: Sequence[str] = QDISCS, seed: int = SEED):
         self.datapath, self.qdiscs = datapath, qdiscs
@@ -254,7 +257,7 @@ class Maker:
     # --- QoS
 
     def _shape(self, setup: Setup, port: Port) -> None:
-        # On an internal port any would hold the other direction.
+        # On an internal port, QoS would limit the other direction.
         port.type = None if port.kind == "internal" else self.dice.choice((None, "noop", "htb", "htb", *self.qdiscs))
         if port.type in ("htb", "hfsc"):
             self._rates(port)
@@ -265,7 +268,7 @@ class Maker:
     def _rates(self, port: Port) -> None:
         dice = self.dice
         highest = _HFSC_BPS if port.type == "hfsc" else _VETH_BPS
-        # Without one it is the link's speed, if the device tells that; that of a tap is none.
+        # Without a max-rate, the link's speed applies if the device reports one; a tap does not.
         if port.kind not in _VETHS or port.type == "hfsc" or dice.random() < 0.75:
             port.max_rate = min(highest, dice.choice((*_RATES, dice.randrange(_LEAST_BPS, highest))))
         limit = (port.max_rate or highest) // 1000 * 1000
@@ -286,7 +289,7 @@ class Maker:
             )
 
     def _install(self, setup: Setup, port: Port) -> None:
-        """By ovstool, or by ovs-vsctl with the marks of somebody."""
+        """Configure the QoS with ovstool, or with ovs-vsctl and external_ids of another owner."""
         setup.made_of.append(f"{port.name} {port.type} {port.max_rate or ''} {len(port.queues)} queues")
         if self.dice.random() < 0.3:
             words = ["qos", "set", port.name, "--type", port.type, *(["--max-rate", str(port.max_rate)] if port.max_rate else [])]
@@ -314,9 +317,9 @@ class Maker:
         if self.datapath == "netdev" or port.kind == "internal" or self.dice.random() < 0.5:
             return
         dice = self.dice
-        if OVS < (2, 16) or dice.random() < 0.7:  # before, Open vSwitch polices no packets
+        if OVS < (2, 16) or dice.random() < 0.7:  # earlier versions do not police packets
             rate = dice.choice((64, 100, 1000, 2048, 9999, 10_000, 33_333, 100_000, 1_000_000, 10_000_000, dice.randrange(64, 10**6)))
-            least = max(128, round(0.21 * rate) + 13)  # what passes in 210 ms, and a frame
+            least = max(128, round(0.21 * rate) + 13)  # the bits that pass in 210 ms, plus one frame
             burst = dice.choice((least, round(least + (max(rate, least) - least) * dice.random()), max(rate, least)))
             burst = min(burst, _LONGEST_KBIT)
             port.police = {"rate": rate, "burst": burst}
@@ -335,7 +338,7 @@ class Maker:
     # --- flows
 
     def _lead(self, setup: Setup) -> None:
-        """Flows to each queue of each port but 0, each in another form; or by ovstool, where nothing else forwards."""
+        """Add flows to each queue except queue 0, in different forms; or steer with ovstool where only NORMAL forwards."""
         asked = [(port, number) for port in setup.ports for number in port.queues if number]
         if asked and not setup.secure and setup.protocols in ("", "OpenFlow14", "OpenFlow15") and self.dice.random() < 0.3:
             for n, (port, number) in enumerate(asked):
@@ -358,7 +361,7 @@ class Maker:
             self._before(setup, before)
 
     def _form(self, is_10: bool) -> str:
-        """Each form once, in any order, before one comes a second time."""
+        """The next form, in random order; all are used before one repeats."""
         if not any(LEADINGS[form].openflow10 or not is_10 for form in self.forms):
             self.forms = self.dice.sample(list(LEADINGS), len(LEADINGS))
         form = next(form for form in self.forms if LEADINGS[form].openflow10 or not is_10)
@@ -366,7 +369,7 @@ class Maker:
         return form
 
     def _before(self, setup: Setup, flows: list[str]) -> None:
-        """A bridge before this one, or two, that patch ports join."""
+        """Put one bridge, or two, in front of this one, connected by patch ports."""
         chain = [f"{setup.bridge}i", *self._maybe(0.4, f"{setup.bridge}j"), setup.bridge]
         for bridge in chain[:-1]:
             setup.vsctl += ["--", "add-br", bridge, "--", "set", "bridge", bridge, f"datapath_type={self.datapath}"]
@@ -377,7 +380,7 @@ class Maker:
 
 
 def patched(here: str, port: str, number: int, there: str, peer: str, peers_number: int) -> list[str]:
-    """Words of ovs-vsctl for two patch ports."""
+    """Arguments of ovs-vsctl that add two patch ports."""
     words = []
     for bridge, end, other, ofport in ((here, port, peer, number), (there, peer, port, peers_number)):
         words += ["--", "add-port", bridge, end, "--", "set", "interface", end]
@@ -389,7 +392,7 @@ def patched(here: str, port: str, number: int, there: str, peer: str, peers_numb
 
 
 def build(switch, setups: Sequence[Setup]) -> None:
-    """Bring setups about on a running switch (conftest.py), with the programs of others but for what is asked of ovstool."""
+    """Create setups on a running switch (conftest.py), with ovstool only for the steps that name it."""
     if switch.box.namespace:
         lines = "\n".join(line for setup in setups for line in setup.ip)
         subprocess.run(["ip", "-n", switch.box.namespace, "-batch", "-"], input=lines, text=True, check=True, capture_output=True)
@@ -406,7 +409,7 @@ def build(switch, setups: Sequence[Setup]) -> None:
 
 
 def found(switch, command: str) -> list[dict]:
-    """The rows of ``qos check`` or ``police check``; of very many setups that takes its time."""
+    """The rows of ``qos check`` or ``police check``, which takes long with very many setups."""
     done = FORKS.run([*command.split(), "-t", str(_CHECK_S), "-f", "json"], switch.environ, timeout_s=_CHECK_S)
     rows = json.loads(done.stdout)
     assert done.returncode == bool(rows), done.stderr
@@ -415,7 +418,7 @@ def found(switch, command: str) -> list[dict]:
 
 
 def qdiscs(switch) -> list[str]:
-    """The kinds of qdisc that the kernel of a switch has."""
+    """The qdiscs that the kernel of a switch supports."""
     tc = ["ip", "netns", "exec", switch.box.namespace, "tc", "qdisc"]
 
     def has(kind: str) -> bool:
@@ -428,7 +431,7 @@ def qdiscs(switch) -> list[str]:
 
 
 def add(switch, kind: str, bridge: str, lines: Sequence[str]) -> None:
-    """Add flows or groups (``kind``) to a bridge; groups are not in OpenFlow 1.0."""
+    """Add flows or groups (``kind``) to a bridge; OpenFlow 1.0 has no groups."""
     versions = f"{'OpenFlow10,' * (kind == 'flows')}OpenFlow13,OpenFlow14,OpenFlow15"
     argv = ["ovs-ofctl", "-O", versions, f"add-{kind}", bridge, "-"]
     if lines:
@@ -437,7 +440,7 @@ def add(switch, kind: str, bridge: str, lines: Sequence[str]) -> None:
 
 
 def remove(switch, setup: Setup) -> None:
-    """Take a setup away again."""
+    """Remove a setup."""
     for port in setup.ports:
         switch.ovstool(["qos", "clear", port.name])
     bridges = [setup.bridge, *(bridge for bridge in setup.flows if bridge != setup.bridge)]

@@ -1,4 +1,4 @@
-"""Which problems of ``qos check`` and ``police check`` mean that the configuration has no effect, and which are only surprising."""
+"""The problems of ``qos check`` and ``police check`` that are errors (the configuration has no effect), and those that are warnings."""
 
 WARNINGS = frozenset(
     [
@@ -63,7 +63,7 @@ def severity_of(problem: str) -> str:
     return "warning" if problem in WARNINGS else "error"
 
 
-DISABLING = frozenset(  # with which nothing of what was asked for is in effect
+DISABLING = frozenset(  # problems that leave all of the configuration without effect
     [
         "QoS has no effect on ports of AF_XDP",
         "QoS type not known",
@@ -80,7 +80,7 @@ DISABLING = frozenset(  # with which nothing of what was asked for is in effect
 )
 
 
-# The same of ``sflow check``.
+# The errors of ``sflow check``.
 SFLOW_WARNINGS = frozenset(
     [
         "a target of this check is left",

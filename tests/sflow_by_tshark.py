@@ -1,4 +1,4 @@
-"""sFlow datagrams decoded by tshark, under ovstool's names, to be compared with ovstool's own decoding.
+"""sFlow datagrams decoded by tshark, under ovstool's names, for comparison with ovstool's own decoding.
 
 Only names are mapped: values are compared as both print them, except for those converted here. Names that tshark uses for something
 else, or does not have (host counters, port names, OpenFlow ports and tunnels), are left out.
@@ -41,8 +41,8 @@ PACKET = {
     "arp.opcode": "arp_op", "arp.src.proto_ipv4": "arp_spa", "arp.dst.proto_ipv4": "arp_tpa", "arp.src.hw_mac": "arp_sha", "arp.dst.hw_mac": "arp_tha",
     "vxlan.vni": "tun_id", "geneve.vni": "tun_id", "gre.key": "tun_id", "gtp.teid": "tun_id",
 }  # fmt: skip
-_AT_THE_END = ("vxlan", "geneve")  # whose packets tshark tells behind all samples, so that nobody knows of which they are
-_INSIDE = ("eth", "ip", "ipv6", "mpls")  # what begins a packet in a tunnel
+_AT_THE_END = ("vxlan", "geneve")  # tshark prints their packets after all samples, so it is unknown which sample they belong to
+_INSIDE = ("eth", "ip", "ipv6", "mpls")  # the first layer of a packet in a tunnel
 IN_FLOW_RECORDS = {
     2: {
         "sflow_245.ethernet.length": "frame_bytes", "sflow_245.ethernet.source_mac_address": "eth_src",
@@ -149,7 +149,7 @@ IN_COUNTER_RECORDS = {
 
 
 def pcap(datagrams: Sequence[bytes], agent: str = "10.0.0.1") -> bytes:
-    """Datagrams to port 6343 as a capture of what Ethernet would have carried."""
+    """Datagrams to port 6343 as a capture of Ethernet frames."""
     written = struct.pack("!IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 18, 1)
     for number, datagram in enumerate(datagrams):
         udp = struct.pack("!HHHH", 50000, 6343, 8 + len(datagram), 0) + datagram
@@ -165,16 +165,16 @@ def pcap(datagrams: Sequence[bytes], agent: str = "10.0.0.1") -> bytes:
 
 
 class Samples(list):
-    """The samples of a datagram, each with its fields; a record is a dictionary under its number.
+    """The samples of a datagram with their fields; each record is a dictionary under its format number.
 
-    tshark 4.0 does not pass over a record that it does not know, and ``is_lost`` then: what it tells from there on does not count.
+    tshark 4.0 cannot skip a record that it does not know; ``is_lost`` is then true, and the rest of its output is ignored.
     """
 
     is_lost = False
 
 
 def decoded(capture: Path) -> list[Samples]:
-    """The samples of each datagram as tshark tells them."""
+    """The samples of each datagram as tshark prints them."""
     argv = ["tshark", "-n", "-r", str(capture), "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-T", "pdml"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=300)
     return [_samples(packet.iter()) for packet in ElementTree.fromstring(done.stdout).iter("packet")]
@@ -216,9 +216,9 @@ def _samples(elements: Iterator[ElementTree.Element]) -> Samples:
 
 
 def _add(sample: dict[str, Any], name: str, value: str, layers: list[str]) -> None:
-    """Add a field of the sampled packet, in the last of these layers: what follows IP, but for ports, is in a tunnel."""
+    """Add a field of the sampled packet in the last of these layers; layers after IP, other than the transport, are in a tunnel."""
     if "icmp" in layers[:-1] or "icmpv6" in layers[:-1]:
-        return  # of the packet that an error quotes
+        return  # a field of the packet quoted in an ICMP error
     ends = [number for number, layer in enumerate(layers) if layer in ("ip", "ipv6")]
     inside = next((number for number, layer in enumerate(layers) if ends and number > ends[0] and layer in _INSIDE), None)
     if inside is not None:
@@ -231,9 +231,9 @@ def _add(sample: dict[str, Any], name: str, value: str, layers: list[str]) -> No
 
 
 def _ours_as_theirs(name: str, ours: Any) -> set[str]:
-    """What tshark may show for a value."""
+    """The values that tshark may print for one of ours."""
     if ours is None:
-        return {str(2**32 - 1), str(2**64 - 1), str(2**30 - 1), "0"}  # what is not known, or is no interface
+        return {str(2**32 - 1), str(2**64 - 1), str(2**30 - 1), "0"}  # unknown, or no interface
     if ours == "nothing":
         return set()
     if name.endswith("tcp_flags"):
@@ -247,7 +247,7 @@ def _ours_as_theirs(name: str, ours: Any) -> set[str]:
 
 
 def apart(data: bytes) -> list[bytes]:
-    """A datagram of an agent with an IPv4 address as one for each of its samples."""
+    """Split a datagram of an agent with an IPv4 address into one for each of its samples."""
     found, offset = [], 28
     while offset < len(data):
         end = offset + 8 + struct.unpack_from("!I", data, offset + 4)[0]
@@ -257,7 +257,7 @@ def apart(data: bytes) -> list[bytes]:
 
 
 def differences(datagrams: Sequence[bytes], directory: Path) -> tuple[int, list[str]]:
-    """How many fields both know, and those that differ."""
+    """The number of fields that both decode, and those that differ."""
     capture = directory / "datagrams.pcap"
     capture.write_bytes(pcap(datagrams))
     compared, wrong = 0, []

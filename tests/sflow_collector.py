@@ -1,4 +1,4 @@
-"""A collector that takes what comes and does nothing with it, so that no ICMP message refuses it."""
+"""A collector that receives datagrams and discards them, so that no ICMP error refuses them."""
 
 import subprocess
 import sys
@@ -21,9 +21,9 @@ except TimeoutError:
 
 @contextmanager
 def collecting(enter: Sequence[str], address: str) -> Iterator[list[int]]:
-    """UDP port 6343 of an address is open for as long as the block lasts; ``enter`` are the words that run a program where it is.
+    """Keep UDP port 6343 of an address open during the block; ``enter`` is a prefix such as ``ip netns exec`` for the collector's program.
 
-    Behind the block the list has the length of the first datagram, 0 where none came.
+    After the block the list has the length of the first datagram, 0 if none arrived.
     """
     with subprocess.Popen([*enter, sys.executable, "-I", "-c", _BIND, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as taking:
         lengths: list[int] = []

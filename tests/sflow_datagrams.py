@@ -12,7 +12,7 @@ def datagram(*samples: bytes, agent: str | None = "192.0.2.1", sub_agent: int = 
 
 
 def address(text: str | None) -> bytes:
-    """An address behind its type."""
+    """An address preceded by its type."""
     if text is None:
         return struct.pack("!I", 0)
     packed = ipaddress.ip_address(text).packed
@@ -29,7 +29,7 @@ def opaque(octets: bytes | str) -> bytes:
 
 
 def numbers(*values: int) -> bytes:
-    """Numbers behind their count."""
+    """Numbers preceded by their count."""
     return struct.pack(f"!{len(values) + 1}I", len(values), *values)
 
 
@@ -64,7 +64,7 @@ def drop(*records: bytes, reason: int = 258, interfaces: Sequence[int] = (3, 4))
 
 
 def header(packet: bytes, protocol: int = ETHERNET, frame_bytes: int = 1518, stripped_bytes: int = 4) -> bytes:
-    """The record of a sampled header."""
+    """The record of a sampled packet header."""
     return record(1, struct.pack("!3I", protocol, frame_bytes, stripped_bytes) + opaque(packet))
 
 

@@ -1,4 +1,4 @@
-"""Sampled headers of each kind of link, packet and tunnel, with their fields."""
+"""Sampled headers of each kind of link, packet and tunnel, with the fields they decode to."""
 
 import struct
 
@@ -39,7 +39,7 @@ def labelled(label: int, tc: int = 0, bos: int = 1, ttl: int = 64) -> dict:
 
 
 def wlan(control: int, flags: int, addresses: int, rest: bytes) -> bytes:
-    """A frame of 802.11, whose addresses end with 1, 2, 3 and 4."""
+    """An 802.11 frame whose addresses end in 1, 2, 3 and 4."""
     one, two, three, four = (bytes([2, 0, 0, 0, 0, number]) for number in (1, 2, 3, 4))
     return struct.pack("!BBH", control, flags, 0) + one + two + three + bytes(2) + (four if addresses == 4 else b"") + rest
 

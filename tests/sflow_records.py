@@ -1,4 +1,4 @@
-"""Each record of flow and counter samples, built according to its specification, with its name and fields."""
+"""Each record type of flow and counter samples, built from its specification, with its name and fields."""
 
 import struct
 
@@ -17,7 +17,7 @@ def hypers(*values: int) -> bytes:
     return struct.pack(f"!{len(values)}Q", *values)
 
 
-MAC = bytes.fromhex("0200000000010000")  # as XDR has it, filled up
+MAC = bytes.fromhex("0200000000010000")  # a string as XDR encodes it, padded to four bytes
 ETHERNET = words(1500) + MAC + MAC + words(0x0800)
 ETHERNET_SAYS = {"frame_bytes": 1500, "eth_src": "02:00:00:00:00:01", "eth_dst": "02:00:00:00:00:01", "eth_type": "0x0800"}
 IPV4 = words(1480, 6) + bytes([10, 0, 0, 1, 10, 0, 0, 2]) + words(40000, 443, 0x12, 0xB8)
@@ -180,7 +180,7 @@ FLOW = {
 
 
 def numbered(name: str, fields: str) -> tuple[bytes, str, dict]:
-    """A record of numbers, each 1000 more than the last, with ``*`` at those of 64 bits."""
+    """A record whose numbers count up in steps of 1000; ``*`` marks those of 64 bits."""
     row = {field.strip("*"): number * 1000 for number, field in enumerate(fields.split(), 1)}
     sizes = ["Q" if field.endswith("*") else "I" for field in fields.split()]
     return struct.pack("!" + "".join(sizes), *row.values()), name, row

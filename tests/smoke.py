@@ -1,7 +1,7 @@
-"""Each command once: ``make matrix`` runs this with each set of libraries in turn.
+"""Runs each command once; ``make matrix`` does that with each set of libraries.
 
-It does not test what commands do, as the other tests do, but finds what a release of a library breaks: so it covers every command,
-every format that a library writes, the live table, drawings, inventories and SSH, checked with ovs-vsctl where possible.
+It finds what a release of a library breaks, and leaves what commands do to the other tests. So it covers every command, every
+format that a library writes, the live table, drawings, inventories and SSH, and checks with ovs-vsctl where possible.
 """
 
 import json
@@ -28,7 +28,7 @@ from lab import Lab
 _LIMIT_S = 60
 OWN_INVENTORY = "groups:\n  rack1: ['h[1-2]']\n"
 ANSIBLE_INVENTORY = "all:\n  children:\n    rack1:\n      hosts:\n        h1:\n        h2:\n"
-# Each with what it has to print.
+# Commands, each with text that it must print.
 COMMAND_LINES = (
     ("version", "ovstool "),
     ("help qos set", "--max-rate"),
@@ -78,7 +78,7 @@ COMMAND_LINES = (
 
 @pytest.fixture
 def run(ovstool):
-    """``run("qos clear eth1")``: what a command prints that has to succeed; ``run.used`` are the commands so far."""
+    """``run("qos clear eth1")``: run a command that must succeed and return what it prints; ``run.used`` lists the commands so far."""
 
     def run(command: str) -> str:
         done = ovstool(command)
@@ -138,7 +138,7 @@ def run_an_interactive_shell(switch, run) -> None:
     run.used.add("shell")
 
 
-def test_the_switch_is_as_it_was_told(switch, run):
+def test_the_switch_has_the_configuration(switch, run):
     run("port add br0 in10 --type internal --tag 10")
     run("qos set eth1 --max-rate 10mbit --queue 1:max=2mbit")
     run("police set eth2 --rate 10mbit")
@@ -147,8 +147,8 @@ def test_the_switch_is_as_it_was_told(switch, run):
     assert switch.vsctl("get interface eth2 ingress_policing_rate") == "10000"
 
 
-def test_what_cannot_be_is_refused(ovstool):
-    """One line and the exit code: of argparse, of the words, of a file that is no YAML."""
+def test_wrong_usage_is_refused(ovstool):
+    """One error line and the exit code for errors of argparse, of values and of a file that is not YAML."""
     for command, code in (
         ("qos set eth1 --max-rat 5mbit", 2),
         ("bridge list -c nosuch", 2),
@@ -160,7 +160,7 @@ def test_what_cannot_be_is_refused(ovstool):
 
 
 def test_each_format(switch, run):
-    switch.vsctl("--no-wait add-br brü")  # wide characters make tabulate look up widths
+    switch.vsctl("--no-wait add-br brü")  # wide characters make tabulate look up their widths
     names = ["br0", "brü"]
     assert [row["bridge"] for row in json.loads(run("bridge list -c bridge -f json"))] == names
     assert yaml.safe_load(run("bridge list -c bridge -f yaml")) == [{"bridge": name} for name in names]
@@ -180,7 +180,7 @@ def test_the_live_table(switch):
         try:
             shown = bytearray()
             deadline = time.monotonic() + _LIMIT_S
-            with suppress(OSError):  # its side is closed
+            with suppress(OSError):  # the slave side is closed
                 while time.monotonic() < deadline:
                     if select.select([master], [], [], 0.2)[0]:
                         shown += os.read(master, 65536)

@@ -1,4 +1,4 @@
-"""Tab pressed in a real shell on a terminal: the resulting line, and what is shown."""
+"""Tab pressed in a real shell on a terminal: the resulting command line, and what the shell shows."""
 
 import fcntl
 import os
@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 _LIMIT_S = 60
 _TRIES = 4
-_TELL = "\x0f"  # Ctrl-O: the shell tells what its line is
+_TELL = "\x0f"  # Ctrl-O makes the shell report its command line
 _CLEAR = {"bash": "\x05\x15", "zsh": "\x15", "fish": "\x05\x15"}
 
-# Each has the script that is under test, zsh as a package installs it, and tells its line to $LINES_TO when Ctrl-O is pressed.
+# Each loads the script under test, zsh as from a package, and writes its command line to $LINES_TO on Ctrl-O.
 _SETTINGS = {
     "bash": """
 PS1='> '; set +o history
@@ -46,7 +46,7 @@ _START = {"bash": ["--noprofile", "--rcfile"], "zsh": ["-d", "-i"], "fish": ["--
 
 
 class Shell:
-    """``Shell("bash", environ, folder)``; ``environ`` decides which switch there is, ``folder`` is its home."""
+    """``Shell("bash", environ, folder)``; ``environ`` selects the switch, ``folder`` is the shell's home."""
 
     def __init__(self, name: str, environ: Mapping[str, str], folder: Path):
         self.name = name
@@ -54,7 +54,7 @@ class Shell:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ovstool").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ovstool "$@"\n')
         (folder / "ovstool").chmod(0o755)
-        (folder / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)  # or fish makes some of all manual pages
+        (folder / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)  # or fish reads all manual pages
         os.mkfifo(folder / "lines")
         self._lines = os.open(folder / "lines", os.O_RDWR)
         script = ROOT / "completions" / {"bash": "ovstool.bash", "zsh": "_ovstool", "fish": "ovstool.fish"}[name]
@@ -75,7 +75,7 @@ class Shell:
         assert self.tab("", keys="") == ""
 
     def tab(self, line: str, keys: str = "\t", behind: str = "") -> str:
-        """The line after it has been typed and these keys pressed, ``behind`` being text behind the cursor."""
+        """The command line after typing this and pressing these keys; ``behind`` is text after the cursor."""
         self.shown = ""
         back = "\x02" * len(behind)
         os.write(self._screen, f"{line}{behind}{back}{keys}{_TELL}".encode())
@@ -92,16 +92,16 @@ class Shell:
         return told[:-1].decode()
 
     def becomes(self, line: str, expected: str, behind: str = "") -> bool:
-        """Whether the line becomes that; tried some times, as a Tab gives up soon and a machine under load is slow."""
+        """Whether the command line becomes this; retries, because completion soon gives up and a busy machine is slow."""
         return any(self.tab(line, behind=behind) == expected for _ in range(_TRIES))
 
     def run(self, keys: str) -> None:
-        """Press these keys and then Enter, and wait until the shell has done what it was told."""
+        """Press these keys and Enter, and wait until the shell has run the command."""
         os.write(self._screen, f"{keys}\r".encode())
         self.tab("")
 
     def close(self) -> None:
-        os.close(self._screen)  # hangs up
+        os.close(self._screen)  # SIGHUP
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

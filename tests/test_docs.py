@@ -1,4 +1,4 @@
-"""The documentation is correct: its commands run and print what is shown, and manual pages and completions are complete and up to date."""
+"""The documentation is correct: its commands run and print what it shows, and manual pages and completions are complete and up to date."""
 
 import configparser
 import functools
@@ -24,7 +24,7 @@ RUN = [name for name, text in DOCUMENTS.items() if "```console" in text]
 PAGES = sorted((ROOT / "man").glob("*.[17]"))
 SCRIPTS = {shell: ROOT / "completions" / name for shell, name in (("bash", "ovstool.bash"), ("zsh", "_ovstool"), ("fish", "ovstool.fish"))}
 
-# What may differ from one run to the next; the rest is compared word by word.
+# What may differ from run to run; everything else is compared word by word.
 VARIES = [
     (r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", "MAC"),
     (r"\bofport \d{1,3}\b", "ofport N"),
@@ -34,14 +34,14 @@ VARIES = [
     (r" +", " "),
     (r" tx_packets \d+ tx_bytes \d+ tx_errors \d+", ""),  # of queues, which the dummy datapath lacks
 ]
-# Runs what it reads, and tells the exit code.
+# Reads a command, runs it and prints its exit code.
 SHELL = """while IFS= read -r -d '' command; do (eval "$command") </dev/null >"$1.out" 2>"$1.err"; echo $?; done"""
 COUNTERS = re.compile(r"\b\d+\b|(?<= )-(?=\s)")  # the dummy datapath lacks some
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """A PATH whose ovstool is the one under test."""
+    """A PATH on which ovstool is the one under test."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "ovstool").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m ovstool "$@"\n')
     (folder / "ovstool").chmod(0o755)
@@ -50,14 +50,14 @@ def programs(tmp_path_factory):
 
 @pytest.fixture
 def new_shell(programs, tmp_path):
-    """Starts sandboxes on a datapath, the best one if none is named, each with a shell in it; they end with the test."""
+    """Starts a sandbox with a shell for a datapath, by default the best available; they end with the test."""
     with ExitStack() as stack:
         yield lambda datapath=None: stack.enter_context(_shell(programs, tmp_path, datapath))
 
 
 @contextmanager
 def _shell(path, folder, datapath):
-    """What tells what a command shows, when it succeeds, that is typed into ``ovstool sandbox shell``; one shell for all of them."""
+    """A function that types a command into ``ovstool sandbox shell``, in one shell for all, and returns what it prints once it succeeds."""
     box, _ = sandbox.start(Path(f"/tmp/ovstool-docs-{secrets.token_hex(3)}"), datapath)
     files = folder / box.directory.name
     argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", SHELL, "bash", str(files)]
@@ -84,7 +84,7 @@ def type_in(shell, files, command):
 
 
 def shown_commands(text):
-    """Each command of the console blocks, and what is shown under it."""
+    """Each command of the console blocks, with the output shown below it."""
     for block in re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         for entry in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = entry.partition("\n")
@@ -104,7 +104,7 @@ def test_what_is_shown_runs_as_written(name, new_shell):
     assert len(commands) >= 3
     for command, shown in commands:
         printed = shell(command)
-        # A line of three dots stands for any lines.
+        # A line of three dots stands for any number of lines.
         pattern = re.escape(comparable(command, shown)).replace(re.escape("...\n"), r"(?:.*\n)*?")
         assert re.fullmatch(pattern, comparable(command, printed)), f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}"
 
@@ -115,7 +115,7 @@ def test_the_tour_is_run():
 
 
 def compared(name):
-    """The command lines of a page that are said to do the same."""
+    """The command lines of a page that are shown as equivalent."""
     return re.findall(r"^\| `(ovs-vsctl [^`]*)`.* \| `(ovstool [^`]*)` \|$", DOCUMENTS[name], re.MULTILINE)
 
 
@@ -138,7 +138,7 @@ def test_both_columns_do_the_same(new_shell):
             shell(words)
             lists = " -- ".join(f"--columns={names} list {table}" for table, names in columns.items())
             states.append(sorted(shell(f"ovs-vsctl -f csv --no-heading {lists}").splitlines()))
-        # ovs-vsctl leaves QoS and Queue rows behind, which the row after this one is about.
+        # ovs-vsctl leaves QoS and Queue rows behind, which is the subject of the next row of the table.
         if "del-br" not in incantation:
             assert states[0] == states[1], f"{incantation}\n{command}"
 
@@ -148,12 +148,12 @@ def test_every_noun_is_in_the_documents(noun):
     assert re.search(rf"ovstool {noun}\b", "".join(DOCUMENTS.values()))
 
 
-def test_the_front_page_is_short():
+def test_the_readme_is_short():
     assert len(README.splitlines()) <= 200
 
 
 def headings(text):
-    """The anchors of a page, as GitHub makes them."""
+    """The anchors of a page, as GitHub generates them."""
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
 
 
@@ -222,7 +222,7 @@ def test_completion_is_installed_where_shells_look_for_it():
 
 
 def complete(programs, *words):
-    """What bash offers after these words; the last is the one that is being typed."""
+    """What bash offers after these words; the last one is being typed."""
     script = 'source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; _ovstool ovstool; echo "${COMPREPLY[@]}"'
     argv = ["bash", "-euc", script, "bash", str(SCRIPTS["bash"]), " ".join(("ovstool", *words))]
     environ = os.environ | {"PATH": programs, "OVS_RUNDIR": "/nonexistent"}

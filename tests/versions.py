@@ -1,4 +1,4 @@
-"""``make versions``: the tests of tests/switch and of races, run with other versions of Open vSwitch, built from source.
+"""``make versions``: run tests/switch and the race tests with other versions of Open vSwitch, built from source.
 
     python3 tests/versions.py 2.13 3.3        the last release of each, all of these tests
     python3 tests/versions.py 2.13 -- tests/switch/test_qos.py -k netem
@@ -28,7 +28,7 @@ TESTS = (
     "tests/hostile/test_objects_races.py",
     "tests/hostile/test_objects_qos_races.py",
 )
-# A test program of Open vSwitch is a fifth of what there is to compile; a new compiler warns of what an old release does.
+# Open vSwitch's test programs are a fifth of what would be compiled; new compilers warn about old releases.
 MAKE = ("make", f"-j{os.cpu_count() or 1}", "noinst_PROGRAMS=")
 STEPS = (("./boot.sh",), ("./configure", "--quiet", "--disable-libcapng", "CFLAGS=-O1 -w", "--prefix={}"), MAKE, (*MAKE, "install"))
 OUTCOMES = ("passed", "failed", "skipped")
@@ -39,13 +39,13 @@ def tags() -> list[str]:
 
 
 def release(version: str, known: list[str]) -> str:
-    """The last release of 2.13 is v2.13.11; what is no such number is a tag or a branch."""
+    """The last release of 2.13 is v2.13.11; anything but such a number is a tag or a branch."""
     found = [tag for tag in known if re.fullmatch(rf"v{re.escape(version)}\.\d+", tag)]
     return max(found, key=lambda tag: int(tag.rpartition(".")[2]), default=version)
 
 
 def prefix(name: str) -> Path:
-    """Where this release is installed; it is built now if it is not yet."""
+    """Where this release is installed; builds it first if needed."""
     folder = BUILT / name
     if not (folder / "ready").exists():
         print(f"=== building Open vSwitch {name} into {folder}, which takes some minutes", flush=True)
@@ -65,7 +65,7 @@ def run(*argv: str, **options) -> str:
 
 
 def tried(folder: Path, words: list[str]) -> dict[str, Counter]:
-    """How many tests of each file had which outcome with the programs of one version; what failed is printed."""
+    """The tests of each file by outcome with one version's programs; prints what failed."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
     environ["PATH"] = f"{folder}/sbin:{folder}/bin:{environ['PATH']}"
     with tempfile.TemporaryDirectory(prefix="ovstool-versions-") as place:
@@ -86,7 +86,7 @@ def counted(report: ElementTree.ElementTree) -> dict[str, Counter]:
 
 
 def table(results: dict[str, dict[str, Counter]]) -> str:
-    """Each file a line, each version a column: passed/failed/skipped."""
+    """A line for each file, a column for each version: passed/failed/skipped."""
     files = sorted({file for found in results.values() for file in found})
     rows = [[file, *(_shown(found.get(file, Counter())) for found in results.values())] for file in files]
     rows.append(["all", *(_shown(sum(found.values(), Counter())) for found in results.values())])

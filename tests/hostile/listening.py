@@ -1,4 +1,4 @@
-"""A socket at which somebody answers who is no Open vSwitch."""
+"""A socket with a peer that is not Open vSwitch."""
 
 import socket
 import threading
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @contextmanager
 def listening(path: Path, answer: Callable[[socket.socket], object]) -> Iterator[None]:
-    """A socket there, each connection to which is given to ``answer``, one after the other; one that breaks is over."""
+    """A socket whose connections are passed to ``answer`` one after the other; a broken connection is simply closed."""
 
     def serve() -> None:
         while True:
             try:
                 stream, _ = listener.accept()
             except OSError:
-                return  # nobody listens any more
+                return  # the listener was closed
             with stream, suppress(OSError):
                 stream.settimeout(20)
                 answer(stream)

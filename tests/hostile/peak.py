@@ -1,7 +1,7 @@
-"""The most memory that a program has had.
+"""The peak memory of a program.
 
-A process that pytest forks begins with what pytest has, and that counts as its own peak even after exec (getrusage(2)): so a small one is
-in between.
+A process forked from pytest starts with pytest's memory, which counts as its own peak even after exec (getrusage(2)), so a small process
+is in between.
 """
 
 import os
@@ -20,7 +20,7 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, file=open(sys.argv[1],
 
 
 class Ran(NamedTuple):
-    """A program that ended, and the most memory that it had, in MiB."""
+    """A program that ended, and its peak memory in MiB."""
 
     code: int
     stdout: str
@@ -29,7 +29,7 @@ class Ran(NamedTuple):
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str], timeout_s: float = 60) -> Ran:
-    """Run a program to its end; it and all that it started are killed when that takes too long."""
+    """Run a program to its end; it is killed with all it started when that takes too long."""
     with tempfile.NamedTemporaryFile("r") as told:
         words = [sys.executable, "-ISc", _BETWEEN, told.name, *argv]
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What the tests of hostile surroundings of a sandbox share: a place, a second user, and programs that do something else first."""
+"""Shared by the tests of hostile surroundings of a sandbox: a place, a second user, and programs that first do something else."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from ovstool import sandbox
 
 NOBODY = 65534
 PROBLEM = sandbox._netdev_problem()
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 needs_netdev = pytest.mark.skipif(bool(PROBLEM), reason=f"the netdev datapath {PROBLEM}")
-GUARD_S = 25  # longer than anything here may take on a busy machine; what hangs takes for ever
+GUARD_S = 25  # longer than anything here may take on a busy machine; what hangs never ends
 
 
 def ovstool(*argv, path=None, env=None, timeout=GUARD_S):
-    """Run ovstool as a user does; ``path`` is a folder of programs that come first."""
+    """Run ovstool as a user does; ``path`` is a directory of programs that come first."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")} | (env or {})
     if path:
         environ["PATH"] = f"{path}:{environ['PATH']}"
@@ -31,7 +31,7 @@ def ovstool(*argv, path=None, env=None, timeout=GUARD_S):
 
 
 def assert_refused(done, code, *words):
-    """One line on stderr, this exit code, and nothing on stdout."""
+    """Assert one line on stderr, this exit code, and nothing on stdout."""
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("ovstool: "), done.stderr
     assert done.stderr[:-1].isprintable()
@@ -40,7 +40,7 @@ def assert_refused(done, code, *words):
 
 
 def stand_in(folder, name, script, then_real=True):
-    """A program of that name that does something else first; ``$real`` is the program itself."""
+    """A program of this name that first does something else; ``$real`` is the real program."""
     real = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     file = folder / name
     last = 'exec "$real" "$@"\n' if then_real else ""
@@ -50,7 +50,7 @@ def stand_in(folder, name, script, then_real=True):
 
 @contextmanager
 def guarded():
-    """What hangs in the block fails."""
+    """Fail if the block hangs."""
 
     def fail(signum, frame):
         raise AssertionError(f"it did not end in {GUARD_S} s")
@@ -65,12 +65,12 @@ def guarded():
 
 
 def as_nobody(script):
-    """Run a shell script as a user without rights."""
+    """Run a shell script as a user without privileges."""
     return subprocess.run(["sh", "-c", script], check=True, user=NOBODY, group=NOBODY, extra_groups=[], timeout=GUARD_S)
 
 
 def processes_of(text):
-    """The processes whose command line holds the text, but this one."""
+    """The processes whose command line contains this text, except this one."""
     found = []
     for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -90,11 +90,11 @@ def wait_until(condition):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("it did not come true in 10 s")
+    raise AssertionError("the condition did not become true within 10 s")
 
 
 def clean_up(*directories):
-    """End what a failed test left there, by means that need no ovstool."""
+    """Stop what a failed test left there, without using ovstool."""
     for directory in directories:
         for pid in processes_of(f"--pidfile={directory}/"):
             os.kill(pid, signal.SIGKILL)
@@ -103,7 +103,7 @@ def clean_up(*directories):
         except (OSError, ValueError, RecursionError):
             settings = {}
         name = settings.get("namespace") if isinstance(settings, dict) else None
-        if isinstance(name, str) and f"{name}-h1" in namespaces():  # else the test made it up
+        if isinstance(name, str) and f"{name}-h1" in namespaces():  # otherwise the test invented the name
             for namespace in namespaces(name):
                 subprocess.run(["ip", "netns", "delete", namespace], check=False)
         if directory.is_symlink():
@@ -113,7 +113,7 @@ def clean_up(*directories):
 
 @pytest.fixture
 def place():
-    """A short name for a sandbox's directory, in the folder that all may write to."""
+    """A short name for a sandbox's directory, in a directory that everyone may write to."""
     path = Path(f"/tmp/ovstool-test-{secrets.token_hex(4)}")
     yield path
     clean_up(*path.parent.glob(f"{path.name}*"))

@@ -1,4 +1,4 @@
-"""SSH servers for tests of what goes wrong on the way to one: OpenSSH's own on loopback, and a wire to it that does harm."""
+"""SSH servers for tests of connections that fail: OpenSSH's own on loopback, and a proxy that damages the data."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 from forked import FORKS
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-S = 60  # guards against what hangs
+S = 60  # limits what hangs
 
 
 def keygen(path):
@@ -22,7 +22,7 @@ def keygen(path):
 
 
 class Home:
-    """A user's home with a key, and an sshd that takes it. Nobody is known in ``known_hosts`` but that."""
+    """A user's home with a key, and an sshd that accepts it; ``known_hosts`` contains only that server."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -44,14 +44,14 @@ class Home:
             file.write(f"[127.0.0.1]:{port} {self.public}\n")
 
     def ovstool(self, *words, timeout_s=S, **environ):
-        """Run ovstool as this user: (exit code, stderr, seconds)."""
+        """Run ovstool as this user; returns the exit code, stderr, and the seconds."""
         begin = time.monotonic()
         done = FORKS.run(words, self.environ | environ, timeout_s=timeout_s)
         return done.returncode, done.stderr.decode(), time.monotonic() - begin
 
     @contextmanager
     def sshd(self):
-        """An sshd for as long as the block lasts; its port."""
+        """An sshd that runs during the block; yields its port."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         keys = self.folder / "authorized_keys"
@@ -76,7 +76,7 @@ class Home:
 
 @contextmanager
 def listening(handler):
-    """A TCP server on loopback that does ``handler`` with each connection; its port."""
+    """A TCP server on loopback that runs ``handler`` for each connection; yields its port."""
 
     def handle(peer):
         with peer, suppress(OSError):
@@ -95,7 +95,7 @@ def listening(handler):
 
 
 def wire(port, harm):
-    """A handler that forwards to ``port``; what comes back goes through ``harm(data, place)``, which returns it changed, or less of it: cut there."""
+    """A handler that forwards to ``port``; replies pass through ``harm(data, place)``, which may change them, or cut the connection there."""
 
     def back(server, peer):
         place = 0

@@ -1,4 +1,4 @@
-"""The bench when a measured program does not end, or fails: it says so, leaves nothing of it, and goes on."""
+"""The benchmark when a measured program hangs or fails: it reports that, leaves no process behind, and continues."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 _BENCH = Path(__file__).resolve().parents[2] / "bench"
 
-# Stands for report.py's main: three parts, of which the second cannot be measured.
+# A replacement for report.py's main: three parts, of which the second cannot be measured.
 _REPORT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -28,7 +28,7 @@ def report(*argv: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-# What a part reads from and writes to for longer than it may.
+# Code that reads from and writes to a program for longer than allowed.
 _PIPES = """
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])
@@ -72,7 +72,7 @@ def test_the_other_parts_are_measured(argv, why):
     assert report(*argv) == ["measured", f"  NOT MEASURED: {why}", "measured"]
 
 
-def test_what_the_program_has_started_ends_with_it(tmp_path):
+def test_children_of_the_program_end_with_it(tmp_path):
     file = tmp_path / "pid"
     report("sh", "-c", f"sleep 60 & echo $! >{file}; wait")
     pid = int(file.read_text())

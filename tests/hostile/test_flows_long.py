@@ -1,4 +1,4 @@
-"""Texts of a host that are very long: read in a time that grows with them, and refused or read, whatever they say."""
+"""Very long output of a host is read in linear time, and accepted or refused, whatever it contains."""
 
 import signal
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-LIMIT_S = 4  # of the processor's time, imports included; the square of these lengths takes minutes
+LIMIT_S = 4  # CPU seconds, imports included; quadratic time at these lengths takes minutes
 HEAD = 'Flow: ip\\n\\nbridge(\\"br0\\")\\n'
 TEXTS = {
     "a flow without actions": "list(text.flows([' cookie=0x0, duration=1s, table=0, ' + 'a=b, ' * 100_000]))",

@@ -1,4 +1,4 @@
-"""Matches that Open vSwitch takes for others: nothing is deleted, listed or compared by what was not said."""
+"""Matches that Open vSwitch takes for others: only what was asked for is deleted, listed or compared."""
 
 import io
 
@@ -26,14 +26,14 @@ def dump(switch) -> list[str]:
 
 
 def here(switch, words: list[str]) -> tuple[int, str, str]:
-    """Run ovstool in this process, as there are many of these: how it ended, and what it printed."""
+    """Run ovstool in this process, because there are many of these; returns the exit code and the output."""
     out, err = io.StringIO(), io.StringIO()
     code = App(out, err).run(["--db", f"unix:{switch.box.directory}/db.sock", *words])
     return code, out.getvalue(), err.getvalue()
 
 
 def refuses(switch, words: list[str], said: str) -> None:
-    """It ends with 2 and one line, and no flow is touched."""
+    """Assert exit code 2 and one error line, and that no flow changes."""
     before = dump(switch)
     code, out, err = here(switch, words)
     assert (code, out) == (2, ""), (out, err)
@@ -43,7 +43,7 @@ def refuses(switch, words: list[str], said: str) -> None:
 
 @pytest.fixture(scope="module")
 def filled(running_switch):
-    """A bridge with flows that no test of this module may lose: all that is asked here has to be refused."""
+    """A bridge with flows that no test of this module may lose, because every command here must be refused."""
     with running_switch("dummy") as switch:
         socket = f"unix:{switch.box.directory}/br0.mgmt"
         switch.tool("ovs-ofctl", "del-flows", socket)
@@ -53,7 +53,7 @@ def filled(running_switch):
 
 
 REFUSED = {
-    # the protocol is missing, or is that of another field
+    # the protocol is missing, or belongs to another field
     "nw_dst=1.1.1.1": "try: ip,nw_dst=1.1.1.1",
     "nw_dst:1.1.1.1": "try: ip,nw_dst:1.1.1.1",
     " ,nw_src(1.1.1.1)": "try: ip,nw_src",
@@ -73,7 +73,7 @@ REFUSED = {
     "ip,ipv6_src=fe80::1": "would be taken as ip",
     "tcp,icmp_type=1": "would be taken as tcp,tp_src=1",
     "NXM_OF_IP_DST[]=0x01010101": "would be taken as",
-    # one field twice
+    # the same field twice
     "table=0,table=1": "has table twice",
     "cookie=1/-1,cookie=5/-1": "has cookie twice",
     "out_port=1,out_port=LOCAL": "has out_port twice",
@@ -86,7 +86,7 @@ REFUSED = {
     "vlan_tci=0x1065,dl_vlan=904": "sets one field twice",
     "reg0=1,xreg0=5": "sets one field twice",
     "ip,nw_dst=1.1.1.1,nw_dst=1.1.1.2": "sets one field twice",
-    # words that say nothing
+    # keywords without effect
     "n_packets=0": "does not match on anything",
     "ip,duration=5s": "does not match on anything",
     "reg0": "would be taken as",
@@ -100,7 +100,7 @@ REFUSED = {
     "out_port=065535": "does not match on anything",
     "out_group=+4294967295": "does not match on anything",
     "#ip": "starts a comment",
-    # values that are others'
+    # values that ovs-ofctl reads differently
     "table=255": "reads it as all tables",
     "table=+255": "reads it as all tables",
     "dl_vlan=5000": "dl_vlan=5000 does not fit: 0 to 4095, or 0xffff",
@@ -123,12 +123,12 @@ REFUSED = {
     "ip=1.1.1.1": "ip takes no value",
     "ipv6:fe80::1": "ipv6 takes no value",
     "udp(1)": "udp takes no value",
-    # fields that need others than protocols
+    # fields that require other fields, not protocols
     "ct_state=+trk+est,ip,ct_tp_dst=80": "would be taken as ct_state=+est+trk,ip",
     "ct_state=+trk,ip,ct_nw_src=1.1.1.1": "needs another field that the match does not have",
     "packet_type=(1,0x800),ip": "needs another field that the match does not have",
     "icmp6,icmp_type=128,nd_target=fe80::1": "would be taken as icmp6,icmp_type=128",
-    # what is no match
+    # not a match at all
     "table=all": "unknown table",
     "cookie=5": "cookie=5/-1",
     "priority=5,ip": "unknown keyword priority",
@@ -142,7 +142,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("match", REFUSED, ids=lambda match: match[:40])
-def test_a_match_that_is_not_taken_whole_deletes_nothing(filled, match):
+def test_a_match_that_would_be_reduced_deletes_nothing(filled, match):
     refuses(filled, ["flow", "del", "br0", "--", match], REFUSED[match])
 
 
@@ -165,7 +165,7 @@ def test_a_match_that_is_not_taken_whole_deletes_nothing(filled, match):
         (["flow", "add", "br0", "--", "d actions=drop"], "d is not a flow to add"),
     ],
 )
-def test_other_commands_take_it_no_more(filled, words, said):
+def test_other_commands_refuse_it_too(filled, words, said):
     refuses(filled, words, said)
 
 
@@ -173,7 +173,7 @@ MEANT_AS_FIELDS = [match for match in REFUSED if match not in ("reg0", "ip,nw_ds
                    and ("taken as" in REFUSED[match] or "sets one field" in REFUSED[match] or "needs another" in REFUSED[match])]  # fmt: skip
 
 
-# Of flows, which may be very many, the words are looked at first.
+# For flows, of which there may be very many, the words are checked first.
 SAID_OF_FLOWS = {
     "dl_dst=02:00:00:00:00:01,eth_dst=02:00:00:00:00:02": "eth_dst=02:00:00:00:00:02 contradicts dl_dst=02:00:00:00:00:01",
     "in_port=1,in_port=2": "in_port=2 contradicts in_port=1",
@@ -185,7 +185,7 @@ SAID_OF_FLOWS = {
 
 
 @pytest.mark.parametrize("match", MEANT_AS_FIELDS)
-def test_a_flow_whose_match_is_not_taken_whole_is_not_added(filled, match):
+def test_a_flow_whose_match_would_be_reduced_is_not_added(filled, match):
     said = SAID_OF_FLOWS.get(match) or ("taken as" if "try:" in REFUSED[match] else REFUSED[match])
     refuses(filled, ["flow", "add", "br0", "--", f"table=9,{match},actions=drop"], said)
 
@@ -197,7 +197,7 @@ def test_a_file_whose_match_would_be_widened_is_refused(filled, verb):
     refuses(filled, ["flow", verb, "br0", "--file", str(path)], 'nw_dst=1.1.1.1 would be taken as ""')
 
 
-# As ovs-ofctl takes them.
+# As ovs-ofctl reads them.
 TAKEN = [
     "ip", "ip,", "ip\ntable=0", "tcp,ip", "table=1", "table=2,arp,nw_src=1.1.1.1", "udp,tp_dst=1", "udp,udp_dst=1", "tcp,tcp_dst=1",
     "icmp6,icmp_type=135,nd_target=fe80::1", "dl_type=0x800,nw_proto=6,tp_dst=1", "cookie=5/-1", "out_port=LOCAL", "reg0=1/1",
@@ -210,7 +210,7 @@ TAKEN = [
 ]  # fmt: skip
 
 
-def test_what_is_said_whole_is_taken(filled):
+def test_complete_matches_are_accepted(filled):
     for match in TAKEN:
         argv = ("ovs-ofctl", "-O", VERSIONS, "dump-flows", f"unix:{filled.box.directory}/br0.mgmt", match)
         there = sum(" cookie=" in line for line in filled.tool(*argv).replace("cookie=", " cookie=").splitlines())
@@ -220,7 +220,7 @@ def test_what_is_said_whole_is_taken(filled):
 
 
 def test_open_vswitchs_own_flows_are_not_among_those_deleted(switch, ovstool):
-    """Asked for a whole cookie a switch also tells of the flows of its hidden table, which stay."""
+    """A switch lists the flows of its hidden table for a match on the full cookie; they stay."""
     for change in ("deleted", "unchanged"):
         shown = ovstool("flow del br0 cookie=0/-1 --dry-run").stdout
         assert "table=254" not in shown and len(shown.splitlines()) == len(dump(switch)), shown

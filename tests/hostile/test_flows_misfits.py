@@ -1,8 +1,8 @@
-"""Values that ovs-ofctl would cut, wrap around or take for others: what is typed is what is installed, or it is refused.
+"""Values that ovs-ofctl would truncate, wrap around or misread: what is typed is installed exactly, or it is refused.
 
-The judge is ovs-ofctl: what it makes of a value as it is typed (``dl_vlan=5000``) must be what it makes of the number that was meant,
-written such that there is nothing to cut (``dl_vlan=0x388``), or ovstool refuses it. And ovstool refuses nothing that ovs-ofctl takes as
-it was meant. The values are those of flow_values.py.
+The reference is ovs-ofctl: the result for a value as typed (``dl_vlan=5000``) must equal the result for the intended number in a form that
+cannot be truncated (``dl_vlan=0x388``), or ovstool must refuse it. And ovstool must not refuse what ovs-ofctl reads as intended. The values
+are those of flow_values.py.
 """
 
 import io
@@ -17,12 +17,12 @@ from ovstool.openflow.syntax import lexer
 from ovstool.shell import App
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
-_AT_ONCE = 60  # flows, of which ovs-ofctl reads all again where it refuses one
+_AT_ONCE = 60  # flows per call; ovs-ofctl must read all of them again when it refuses one
 
 
 @pytest.fixture(scope="module")
 def ofctl(tmp_path_factory):
-    """What ovs-ofctl makes of flows: None for those that it refuses. It stops at the first of these, so there should not be many."""
+    """How ovs-ofctl normalizes flows, None for those that it refuses; it stops at each of these, so there should be few."""
     path = tmp_path_factory.mktemp("misfits") / "flows"
     argv = ["ovs-ofctl", "-vconsole:off", "-O", VERSIONS, "-F", "OXM-OpenFlow15", "parse-flows", str(path)]
 
@@ -45,7 +45,7 @@ def ofctl(tmp_path_factory):
 
 
 def judged(cases: list[Case], ofctl) -> tuple[list[str], list[str]]:
-    """Flows that are taken though ovs-ofctl makes something else of them, and flows that are refused though it makes of them what they say."""
+    """Flows that are accepted although ovs-ofctl misreads them, and flows that are refused although it reads them as intended."""
     refused = {case: actions.misfit_of_flow(lexer.without_comment(case.flow.format(case.typed))) for case in cases}
     asked = [
         case.flow.format(text) for case in cases if case.meant or not refused[case] for text in (case.typed, case.meant) if text is not None
@@ -63,7 +63,7 @@ def judged(cases: list[Case], ofctl) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize(("made", "least"), [(in_matches, 1000), (in_set_field, 1000), (in_actions, 1000), (of_protocols, 150)])
-def test_what_ovs_ofctl_would_take_for_another_is_refused_and_nothing_else(made, least, ofctl):
+def test_exactly_what_ovs_ofctl_would_misread_is_refused(made, least, ofctl):
     cases = list(dict.fromkeys(made()))
     assert len(cases) > least
     assert judged(cases, ofctl) == ([], [])
@@ -80,7 +80,7 @@ def dump(switch) -> list[str]:
 
 @pytest.fixture(scope="module")
 def refuses(running_switch):
-    """It ends with 2 and one line that says what is wrong, and no flow is touched."""
+    """Assert exit code 2 and one line with the error, and that no flow changes."""
     with running_switch("dummy") as switch:
         before = dump(switch)
 
@@ -116,5 +116,5 @@ def test_flows_that_do_not_fit_are_not_added(refuses, tmp_path):
         (["qos", "unsteer", "eth1", "--match", "ip,nw_tos=3"], "nw_tos=3 does not fit: 0 to 252 in steps of 4"),
     ],
 )
-def test_matches_that_do_not_fit_are_not_asked_for(refuses, words_, said):
+def test_matches_that_do_not_fit_are_not_sent(refuses, words_, said):
     refuses(words_, said)

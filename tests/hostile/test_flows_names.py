@@ -1,4 +1,4 @@
-"""Ports whose names are numbers, words of ovs-ofctl, or hold what ends a word there."""
+"""Ports whose names are numbers or keywords of ovs-ofctl, or contain separators."""
 
 import io
 import json
@@ -21,7 +21,7 @@ class Result(NamedTuple):
 
 
 def ovstool(switch, words: list[str]) -> Result:
-    """Run it in this process, as there are many of these."""
+    """Run ovstool in this process, because there are many of these."""
     out, err = io.StringIO(), io.StringIO()
     return Result(App(out, err).run(["--db", f"unix:{switch.box.directory}/db.sock", *words]), out.getvalue(), err.getvalue())
 
@@ -45,7 +45,7 @@ def number(switch, name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_port_with_an_odd_name(odd, name):
-    """Added, and there, and found again, by whatever name, and nothing else is touched."""
+    """Flows with it are added and found again by any of its names, and no other flow changes."""
     odd.tool("ovs-ofctl", "del-flows", f"unix:{odd.box.directory}/br0.mgmt")
     quoted = json.dumps(name, ensure_ascii=False)
     given = f"table=1,priority=5,in_port={quoted},ip actions=output:{quoted},resubmit({quoted},3)"
@@ -70,8 +70,8 @@ def test_a_port_with_an_odd_name(odd, name):
     assert flows(odd) == []
 
 
-def test_flows_of_odd_names_can_be_given_back(odd):
-    """As lines that ovs-ofctl reads, too; a name that OpenFlow cuts to that of another port is none."""
+def test_flows_of_odd_names_can_be_added_again(odd):
+    """Also as lines that ovs-ofctl reads; a name that OpenFlow truncates to another port's is not used."""
     odd.vsctl("add-port br0 a-name-of-16-bytes1 -- set interface a-name-of-16-bytes1 type=dummy")
     odd.vsctl("add-port br0 a-name-of-16-bytes2 -- set interface a-name-of-16-bytes2 type=dummy")
     ports = [number(odd, name) for name in (*NAMES, "a-name-of-16-bytes1", "a-name-of-16-bytes2")]
@@ -97,7 +97,7 @@ def test_flows_of_odd_names_can_be_given_back(odd):
 
 
 def test_a_number_is_a_number(odd):
-    """ovs-ofctl takes 99 for port 99, whoever has that name."""
+    """ovs-ofctl takes 99 for port 99, even if a port has that name."""
     odd.tool("ovs-ofctl", "del-flows", f"unix:{odd.box.directory}/br0.mgmt")
     at = number(odd, "99")
     assert at != "99"
@@ -113,8 +113,8 @@ def test_a_number_is_a_number(odd):
     assert flows(odd, "--no-names") == [f"in_port={at} actions=drop"]
 
 
-def test_a_name_that_cannot_be_told_from_the_local_port(running_switch):
-    """ovs-ofctl shows both as LOCAL, so nothing is said to be unchanged that is not."""
+def test_a_name_like_that_of_the_local_port(running_switch):
+    """ovs-ofctl shows both as LOCAL, so nothing that differs is reported as unchanged."""
     with running_switch("dummy") as switch:
         switch.vsctl("add-port br0 LOCAL -- set interface LOCAL type=dummy")
         at = number(switch, "LOCAL")

@@ -1,7 +1,7 @@
-"""Every regular expression of ovstool takes a time that grows with its text and no faster, because peers choose the text.
+"""Every regular expression of ovstool must run in linear time, because peers choose the text.
 
-They are found by reading the sources, so that one which is written tomorrow is held to it as well. Each is given texts that are made
-of its own parts, repeated: a beginning that is found again and again and never ends, and repetitions that could be of one part or the next.
+They are found by reading the sources, so that new ones are checked too. Each is tried with texts made of repetitions of its own parts: a
+beginning that matches again and again without an end, and repetitions that may belong to one part or the next.
 """
 
 import ast
@@ -24,12 +24,12 @@ except ImportError:  # Python 3.10
 ROOT = Path(__file__).parents[2]
 METHODS = ("search", "match", "fullmatch", "split", "sub", "subn", "findall", "finditer")
 SIZE = 30_000  # characters
-LIMIT_S = 0.3  # of the processor's time for one text; some milliseconds when it grows with the text, tens of seconds with its square
-SUBJECT = "\x1f"  # for what only a call knows
+LIMIT_S = 0.3  # CPU seconds for one text; linear time takes some milliseconds, quadratic time tens of seconds
+SUBJECT = "\x1f"  # replaces what only a call provides
 
 
 def patterns() -> Iterator[tuple[str, str, int, list[str]]]:
-    """Where a pattern stands, its text, its flags, and the methods that it is used with."""
+    """Where each pattern is, its text, its flags, and the methods called on it."""
     for path in sorted((ROOT / "ovstool").rglob("*.py")):
         module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
         tree = ast.parse(path.read_text())
@@ -53,7 +53,7 @@ def patterns() -> Iterator[tuple[str, str, int, list[str]]]:
 
 
 def text_of(node: ast.expr, names: dict) -> str:
-    """The text of a pattern; what only a call knows stands for itself."""
+    """The text of a pattern, with a placeholder for what only a call provides."""
     if isinstance(node, ast.Constant):
         return node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
     if isinstance(node, ast.JoinedStr):
@@ -67,7 +67,7 @@ def text_of(node: ast.expr, names: dict) -> str:
 
 
 def sample(items) -> str:
-    """A text that a part of a pattern matches."""
+    """A text that part of a pattern matches."""
     return "".join(map(sample_of, items))
 
 
@@ -112,7 +112,7 @@ def shown(member) -> str:
 
 
 def paths(items) -> Iterator[str]:
-    """What each beginning of a pattern matches, also of those that go on within a group or a branch."""
+    """Texts for each beginning of a pattern, including those that continue within a group or a branch."""
     before = ""
     for item in items:
         kind, value = str(item[0]), item[1]
@@ -140,7 +140,7 @@ def texts(pattern: str, flags: int) -> set[str]:
 
 
 def hold(pattern: str, flags: int, methods: list[str]) -> None:
-    """Hold each of the texts against a pattern; killed by SIGVTALRM when one takes too long."""
+    """Match a pattern against each of the texts; SIGVTALRM kills the process when one takes too long."""
     compiled = re.compile(pattern, flags)
     for text in sorted(texts(pattern, flags)):
         signal.setitimer(signal.ITIMER_VIRTUAL, LIMIT_S)
@@ -154,7 +154,7 @@ def hold(pattern: str, flags: int, methods: list[str]) -> None:
 
 
 def held(cases: list[tuple[str, str, int, list[str]]]) -> list[str]:
-    """The places whose patterns take too long."""
+    """The places of the patterns that take too long."""
     slow, at = [], 0
     while at < len(cases):
         done = subprocess.run(
@@ -178,7 +178,7 @@ def test_every_pattern_is_found(found):
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_no_pattern_takes_more_than_its_text(found, part):
+def test_every_pattern_takes_linear_time(found, part):
     assert held(found[part::4]) == []
 
 

@@ -1,4 +1,4 @@
-"""Programs of a switch that lie, say nothing, never end, or have closed their outputs: an error in time, and never a bug's exit code."""
+"""Programs of a switch that lie, print nothing, never end, or close their outputs: an error in time, and never the exit code of a bug."""
 
 import io
 import os
@@ -16,7 +16,7 @@ import pytest
 from ovstool.shell import App
 
 REFUSED, TIMED_OUT = 6, 7
-ROOM = 700 << 20  # bytes of address space; Python and its libraries want some 200 MiB of it
+ROOM = 700 << 20  # bytes of address space; Python and its libraries need some 200 MiB
 
 FLOW = " cookie=0x0, duration=1.5s, table=0, n_packets=0, n_bytes=0, priority=0 actions=NORMAL"
 LIARS = {
@@ -58,7 +58,7 @@ def shaped(running_switch):
 
 @contextmanager
 def other_program(name: str, script: str) -> Iterator[str]:
-    """A directory for PATH with a program of this name."""
+    """A directory for PATH with a replacement for this program."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as place:
         path = Path(place) / name
         path.write_text(f"#!/bin/sh\n{script}\n")
@@ -71,7 +71,7 @@ def words(switch, command: str) -> list[str]:
 
 
 def run(switch, command: str, program: str, script: str, timeout_s: float) -> subprocess.CompletedProcess:
-    """Run ovstool where ``program`` is another one."""
+    """Run ovstool where ``program`` is a replacement."""
     with other_program(program, script) as place:
         argv = ["prlimit", f"--as={ROOM}", sys.executable, "-m", "ovstool", "-t", str(timeout_s), *words(switch, command)]
         environ = switch.environ | {"PATH": f"{place}:{os.environ['PATH']}"}
@@ -79,7 +79,7 @@ def run(switch, command: str, program: str, script: str, timeout_s: float) -> su
 
 
 def here(switch, command: str, program: str, script: str, monkeypatch) -> subprocess.CompletedProcess:
-    """The same in this process, as there are many of these."""
+    """Run it in this process, because there are many of these."""
     with other_program(program, script) as place:
         monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
         out, err = io.StringIO(), io.StringIO()
@@ -90,7 +90,7 @@ def here(switch, command: str, program: str, script: str, monkeypatch) -> subpro
 
 
 def held(done: subprocess.CompletedProcess, command: str) -> None:
-    """It ended as one of the ways of the manual page, and said so in lines that a terminal can be given."""
+    """Assert that it ended with an exit code of the manual page, and with printable error lines."""
     assert done.returncode in (0, 1, 2, 5, 6, 7), (command, done.stderr)
     assert "a bug in" not in done.stderr and "Traceback" not in done.stderr, (command, done.stderr)
     assert len(done.stderr) < 20_000 and done.stderr.replace("\n", "").isprintable(), command
@@ -113,16 +113,16 @@ def test_a_program_that_does_not_end(shaped, program, how):
         held(done, command)
 
 
-def test_nothing_is_not_an_answer(shaped, monkeypatch):
-    """What was to be found out is not known, and nothing is said to be done."""
+def test_empty_output_is_not_an_answer(shaped, monkeypatch):
+    """The missing information is reported as unknown, and no change is reported as done."""
     for command in ("qos steer eth1 --queue 1 --match ip", "flow del br0 ip", "flow add br0 ip,actions=drop"):
         done = here(shaped, command, "ovs-ofctl", "exit 2", monkeypatch)
         assert done.returncode == REFUSED and done.stdout == "", (command, done)
 
 
 @pytest.mark.parametrize("command", ["flow list br0", "flow top br0", "qos steer eth1 --queue 1 --match ip", "flow del br0 --dry-run"])
-def test_flows_without_end_are_given_up(shaped, command):
-    """In the memory that is allowed here, before or when the time is over."""
+def test_endless_flows_are_abandoned(shaped, command):
+    """Within the memory allowed here, and at the latest at the timeout."""
     script = f"case $* in *dump-flows*) exec yes '{FLOW}';; *) PATH=${{PATH#*:}} exec ovs-ofctl \"$@\";; esac"
     done = run(shaped, f"{command}", "ovs-ofctl", script, 3)
     assert done.returncode in (REFUSED, TIMED_OUT), done.stderr[-500:]
@@ -148,7 +148,7 @@ def test_ten_matches_that_were_reduced_are_noted_each_once(shaped, monkeypatch):
 
 
 def passing(command: str, script: str) -> str:
-    """A program that does this for one command of ovs-ofctl, and is the real one for the others."""
+    """A replacement for one command of ovs-ofctl that runs the real program for all others."""
     return f'case " $* " in *\' {command} \'*) {script};; *) PATH=${{PATH#*:}} exec ovs-ofctl "$@";; esac'
 
 
@@ -172,6 +172,6 @@ def passing(command: str, script: str) -> str:
         ("flow list br0", "dump-flows", "echo 'ovs-ofctl: x: failed to connect (Permission denied)' >&2; exit 1", 5, "sudo ovstool"),
     ],
 )
-def test_what_is_made_of_what_one_of_its_commands_says(shaped, monkeypatch, command, of, script, code, said):
+def test_unexpected_output_of_one_command(shaped, monkeypatch, command, of, script, code, said):
     done = here(shaped, command, "ovs-ofctl", passing(of, script), monkeypatch)
     assert (done.returncode, done.stdout) == (code, "") and said in done.stderr.partition("\n")[0], done

@@ -1,4 +1,4 @@
-"""Programs and addresses of this machine that do wrong: without end in size or time, with children that stay, silent, or in small pieces."""
+"""Misbehaving programs and addresses of this machine: endless output or run time, children that stay, silence, and data in small pieces."""
 
 import os
 import socket
@@ -33,8 +33,8 @@ def streamed(argv, timeout_s):
     "script",
     [
         "sleep 60",
-        "exec >&- 2>&-; sleep 60",  # it closes its outputs and goes on
-        "sleep 60 & sleep 60 & exit 0",  # what it started keeps them
+        "exec >&- 2>&-; sleep 60",  # it closes its outputs and continues
+        "sleep 60 & sleep 60 & exit 0",  # its child keeps them open
         "trap '' TERM INT HUP; sleep 60",
         "while :; do printf x; sleep 0.1; done",
         "yes >&2",
@@ -47,7 +47,7 @@ def test_programs_in_time(how, script):
     assert time.monotonic() - begin < 5
 
 
-def test_a_program_goes_on_while_what_it_wrote_waits(tmp_path):
+def test_a_program_continues_while_its_output_is_not_read(tmp_path):
     stream = local.stream(shell(f"echo; sleep 0.3; head -c 200000 /dev/zero; touch {tmp_path}/written"), S)
     written = len(next(stream))
     end = time.monotonic() + S / 2
@@ -81,7 +81,7 @@ def test_output_without_end(script):
     assert int(grown_mib) < 64
 
 
-def test_what_a_program_is_given_and_says():
+def test_the_input_and_output_of_a_program():
     assert local.run(["cat"], S, b"x" * 2**22).stdout == "x" * 2**22
     assert local.run(["true"], S, b"x" * 2**22) == (0, "", "")
     assert len(local.run(shell("head -c 5000000 /dev/zero >&2; exit 3"), S).stderr) == 2**18
@@ -104,7 +104,7 @@ def tls(tmp_path):
 
 
 def trickle(peer):
-    """The beginning of a record of TLS, a byte at a time."""
+    """The beginning of a TLS record, byte by byte."""
     peer.sendall(b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xf0")
     while True:
         peer.sendall(b"\0")
@@ -127,7 +127,7 @@ def test_a_peer_behind_tls_that_reads_nothing(tls):
         with context.wrap_socket(peer, server_side=True) as stream:
             while True:
                 time.sleep(0.2)
-                stream.recv(2**17)  # enough to be on its way
+                stream.recv(2**17)  # enough to exceed all buffers
 
     with listening(handler) as port:
         stream = local.open(address_of("ssl", port), S, tls)
@@ -140,7 +140,7 @@ def test_a_peer_behind_tls_that_reads_nothing(tls):
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_a_pipe_in_place_of_a_key(tls, tmp_path, which):
+def test_a_pipe_instead_of_a_key(tls, tmp_path, which):
     os.mkfifo(tmp_path / "pipe")
     with listening(lambda peer: None) as port, pytest.raises(UsageError, match="cannot be used for TLS"):
         local.open(address_of("ssl", port), 1, Tls(*(str(tmp_path / "pipe") if which == place else path for place, path in enumerate(tls))))
@@ -148,7 +148,7 @@ def test_a_pipe_in_place_of_a_key(tls, tmp_path, which):
 
 @pytest.fixture(scope="module")
 def dead():
-    """The port of addresses that do not answer."""
+    """A port on addresses that do not answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         waiting = []
         for _ in range(3):
@@ -208,7 +208,7 @@ def test_streams_of_too_many_hosts():
 
 
 def test_a_machine_that_starts_no_more_threads(monkeypatch):
-    """What has begun goes on with what there is; nothing at all is an error that says so."""
+    """Work continues with the threads that could start; if none can, there is an error."""
     real, left = threading.Thread.start, []
 
     def start(thread):
@@ -250,8 +250,8 @@ INVENTORIES = {
 
 
 @pytest.mark.parametrize("name", INVENTORIES)
-def test_inventories_take_no_longer_than_they_are(tmp_path, name):
-    """They took minutes, or for ever; what they say does not matter here."""
+def test_inventories_are_read_in_linear_time(tmp_path, name):
+    """They once took minutes, or never ended; their content does not matter here."""
     path = tmp_path / "inventory"
     path.write_text(INVENTORIES[name])
     code = (
@@ -275,7 +275,7 @@ def test_commas_within_brackets(tmp_path):
 
 
 def test_a_socket_whose_queue_is_full(tmp_path):
-    """connect(2) of a socket without a timeout waits there for ever."""
+    """Without a timeout, connect(2) would wait there forever."""
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
         listener.bind(str(tmp_path / "socket"))
         listener.listen(0)

@@ -1,7 +1,7 @@
-"""What a change was based on is changed by ovs-vsctl before it arrives: what comes of it is as if ovs-vsctl had been there first.
+"""ovs-vsctl changes a value that a change is based on before it arrives: the result is as if ovs-vsctl had run first.
 
-Each column that decides what a noun writes has a row in the table. That of two programs' changes nothing is mixed at any other
-moment is what test_objects_races.py is about.
+The table has a row for each column that determines what a noun writes. test_objects_races.py tests that the changes of two programs are not
+mixed at any other moment.
 """
 
 import re
@@ -11,7 +11,7 @@ import pytest
 from database import Database
 from ovs_version import OVS
 
-_SHARED = {"other_config": {"min-rate": "1000"}}  # a queue of two ports
+_SHARED = {"other_config": {"min-rate": "1000"}}  # a queue shared by two ports
 _OF_TWO = {"type": "linux-htb", "other_config": {"max-rate": "6000"}, "queues": {0: {"dscp": 3}}, "external_ids": {"of": "two"}}
 _START = {
     "br0": {
@@ -185,7 +185,7 @@ CASES = {
         "set qos NOOP queues=7=QUEUE1",
         "set qos ETH5 queues=3=NEW",
     ],
-    # Nothing is to be done, until then.
+    # Nothing to change, until ovs-vsctl runs.
     "port set eth1 --tag 5": ["set port eth1 tag=6"],
     "port set eth1 --external-id a=b": ["set interface eth1 external_ids:a=c"],
     "port add br0 eth1 --tag 5": ["set port eth1 tag=6", "del-port eth1"],
@@ -201,7 +201,7 @@ CASES = {
 
 
 def vsctl(database: Database, change: str) -> None:
-    """Run it, with the UUIDs of rows that have no name for the words in capitals, and a new queue for NEW."""
+    """Run ovs-vsctl, with words in capitals replaced by the UUIDs of rows without names, and NEW by a new queue."""
     change = f"--no-wait -- {change}" + (" -- --id=@new create queue dscp=4" if "NEW" in change else "")
     uuids = _uuids(database)
     database.switch.tool("ovs-vsctl", *shlex.split(re.sub(r"\b[A-Z]+[0-9]?\b", lambda found: uuids[found[0]], change)))
@@ -229,7 +229,7 @@ def _uuids(database: Database) -> dict[str, str]:
 
 
 def outcome(database: Database, printed: tuple) -> tuple:
-    """That, with as good as no UUIDs, and what is in the database then."""
+    """The exit code, the output with UUIDs masked, and the content of the database."""
     return re.sub(_UUID, "UUID", str(printed)), database.tree(), database.count("QoS", "Queue", "sFlow", "Controller", "Port", "Interface")
 
 

@@ -1,4 +1,4 @@
-"""What other programs have written beside what ovstool manages, in external_ids and other_config, outlives every command."""
+"""external_ids and other_config that other programs have written next to ovstool's values survive every command."""
 
 import json
 
@@ -12,7 +12,7 @@ MARKED = {
 
 @pytest.fixture
 def marked(switch, ovstool):
-    """A switch with rows in all these tables, each marked in external_ids and where nothing of ours is read in other_config."""
+    """A switch with rows in all these tables, each marked in external_ids, and in other_config with keys that ovstool ignores."""
     for command in (
         "qos set eth1 --max-rate 10mbit --queue 0:min=1mbit --queue 1:min=2mbit,dscp=10",
         "sflow enable --agent lo --collector 127.0.0.1 --sampling 64 --force",
@@ -20,7 +20,7 @@ def marked(switch, ovstool):
     ):
         assert ovstool(f"{command} --no-wait").code == 0, command
     qos = switch.vsctl("get port eth1 qos")
-    switch.vsctl(f"--no-wait set port eth2 qos={qos}")  # a row that two ports share
+    switch.vsctl(f"--no-wait set port eth2 qos={qos}")  # a row shared by two ports
     switch.vsctl(
         "--no-wait -- set bridge br0 mirrors=@m netflow=@n ipfix=@i flow_tables:1=@t -- --id=@m create Mirror name=m"
         " -- --id=@n create NetFlow targets='\"127.0.0.1:9\"' -- --id=@i create IPFIX sampling=1 -- --id=@t create Flow_Table name=t"
@@ -36,7 +36,7 @@ def marked(switch, ovstool):
 
 
 def marks(switch) -> set[tuple[str, str, str]]:
-    """The table, column and value of each mark. A row of QoS or Queue without one is an error: it is a copy of one that has."""
+    """The table, column and value of each mark. A QoS or Queue row without one is an error, because it is a copy of a marked row."""
     lists = " -- ".join(f"--columns=external_ids{',' + config if config else ''} list {table}" for table, config in MARKED.items())
     found = set()
     for table, answer in zip(MARKED, switch.vsctl(f"--format=json -- {lists}").splitlines(), strict=True):
@@ -49,7 +49,7 @@ def marks(switch) -> set[tuple[str, str, str]]:
 
 
 STEPS = [
-    # What is done to rows that two ports share, and to those of their own that they have after it.
+    # Commands on rows that two ports share, and on their own rows after that.
     "qos set eth1 --max-rate 20mbit --queue 0:min=1mbit --queue 1:min=3mbit", "qos set eth2 --type hfsc --max-rate 9mbit --queue 0 --queue 1",
     "qos set eth1 --merge --queue 1:max=9mbit", "qos set eth1 eth2 --max-rate 10mbit --queue 0:min=1mbit --queue 1:min=2mbit --force", "qos gc",
     "sflow enable --agent lo --collector 127.0.0.2 --force", "police set eth1 --rate 10mbit", "police clear eth1",
@@ -61,7 +61,7 @@ STEPS = [
 
 
 def test_marks_of_others_stay(marked):
-    """On each row that stays, and on what takes the place of a row."""
+    """On each row that stays, and on rows that replace others."""
     before = marks(marked)
     assert {table for table, _, _ in before} == set(MARKED)
     for command in STEPS:
@@ -70,7 +70,7 @@ def test_marks_of_others_stay(marked):
         assert before - marks(marked) == set(), command
 
 
-def test_marks_go_with_their_rows_alone(marked):
+def test_marks_are_deleted_only_with_their_rows(marked):
     before = marks(marked)
     for command, gone in (("sflow disable", {"sFlow"}), ("port del eth2", {"Port", "Interface"}), ("qos clear eth1", {"QoS", "Queue"})):
         assert marked.ovstool(f"{command} --no-wait").code == 0

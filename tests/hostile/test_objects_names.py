@@ -1,4 +1,4 @@
-"""Names that a flow, a command line or the kernel would take for something else are not given; those that are there are served."""
+"""Names that a flow, a command line or the kernel would misread are refused for new objects; existing ones can be managed."""
 
 import io
 import json
@@ -16,7 +16,7 @@ MEANT_OTHERWISE = [
 
 
 @pytest.mark.parametrize("name", MEANT_OTHERWISE, ids=repr)
-def test_no_such_name_is_given(names, name):
+def test_such_names_are_refused(names, name):
     for words in (
         ["port", "add", "br0", "--type=internal", "--", name],
         ["port", "add", "br0", "bond0", f"--bond={name},eth9"],
@@ -26,12 +26,12 @@ def test_no_such_name_is_given(names, name):
 
 
 @pytest.mark.parametrize("name", MEANT_OTHERWISE, ids=repr)
-def test_no_such_peer_is_named(names, name):
+def test_such_peers_are_refused(names, name):
     assert names(["port", "add", "br0", "patch0", f"--peer={name}"]) == USAGE
     assert names(["port", "set", "eth1", "--type=patch", f"--option=peer={name}"]) == USAGE
 
 
-def test_names_that_can_be_quoted_are_given(switch, ovstool):
+def test_names_that_can_be_quoted_are_accepted(switch, ovstool):
     for number, name in enumerate(["a,b", "a=b", "a(b", "a)b", 'a"b', "a'b", "a#b", "eth0:1"]):
         assert ovstool(["port", "add", "br0", name]).code == 0, name
         flow = f"priority={number + 1},in_port={json.dumps(name, ensure_ascii=False)},actions=drop"
@@ -42,7 +42,7 @@ def test_names_that_can_be_quoted_are_given(switch, ovstool):
         assert f"priority={number + 1}," in numbered, name
 
 
-def test_names_of_what_is_no_device_may_be_longer(switch, ovstool):
+def test_names_without_a_device_may_be_longer(switch, ovstool):
     for words in (
         "vxlan-to-the-other-rack --type vxlan --remote-ip 192.0.2.7",
         "patch-to-the-other-bridge --peer patch-to-the-first-bridge",
@@ -51,7 +51,7 @@ def test_names_of_what_is_no_device_may_be_longer(switch, ovstool):
     assert ovstool("port add br0 bond-of-many-members --bond eth7,eth8 --no-wait").code == 0
 
 
-def test_what_others_have_named_so_is_shown_and_deleted(switch, ovstool):
+def test_existing_objects_with_such_names_are_shown_and_deleted(switch, ovstool):
     theirs = ["IN_PORT", "0", "a,b", "a b", 'a"b', "actions", "a=b"]
     for name in theirs:
         switch.vsctl(f"--no-wait -- add-port br0 '{name}'")
@@ -66,7 +66,7 @@ def test_what_others_have_named_so_is_shown_and_deleted(switch, ovstool):
 
 @pytest.fixture(scope="module")
 def names(running_switch):
-    """``names(words)``: the exit code of a command that must change nothing, run in this process as there are hundreds."""
+    """``names(words)``: the exit code of a command that must change nothing, run in this process because there are hundreds."""
     with running_switch("dummy") as switch:
         before = switch.dump()
 

@@ -1,4 +1,4 @@
-"""A deletion that ends in the middle leaves a port that can be named again, and never flows that steer into queues of one that is gone."""
+"""An interrupted deletion leaves a port that can be deleted again, and never flows that steer into queues of a deleted port."""
 
 from forked import FORKS
 from ovsdb_proxy import proxy
@@ -22,6 +22,6 @@ def test_port_del_that_is_killed_at_any_step(switch, ovstool):
         assert there or not steering, after
         if not between.stopped.is_set():
             break
-        assert ovstool(f"{COMMAND} --if-exists").code == 0  # which ends what was begun
+        assert ovstool(f"{COMMAND} --if-exists").code == 0  # which finishes what was started
         assert "set_queue" not in switch.tool("ovs-ofctl", "dump-flows", "br0") and switch.orphans() == []
     assert after > 5 and not there

@@ -1,4 +1,4 @@
-"""Commands on QoS that end in the middle: a port that had a limit has one at every moment, the old or the new."""
+"""Interrupted QoS commands: a port that had a limit has one at every moment, either the old or the new one."""
 
 import json
 import os
@@ -20,7 +20,7 @@ LIMITS = (
 
 
 def limits(switch) -> dict[str, dict[str, str]]:
-    """The rates of each port that has a QoS, and of its queues, as the database has them."""
+    """The rates of each port with QoS, and of its queues, as stored in the database."""
     answers = switch.vsctl("--format=json -- list Port -- list QoS -- list Queue").splitlines()  # one process for all
     ports, qos, queues = ([dict(zip(table["headings"], row, strict=True)) for row in table["data"]] for table in map(json.loads, answers))
 
@@ -37,7 +37,7 @@ def limits(switch) -> dict[str, dict[str, str]]:
 
 
 def killed(switch, command: str, after: int, how) -> bool:
-    """Run a command, and end it ``how`` when it wants to send another message after so many; False when it was over before."""
+    """Run a command and stop it with ``how`` when it sends another message after this many; False if it ended before."""
     with proxy(switch.box.directory, after) as between:
         process = FORKS.start(["--db", f"unix:{between.address}", *command.split()], switch.environ)
         while not between.stopped.wait(0.02) and process.poll() is None:
@@ -58,24 +58,24 @@ def test_force_that_is_killed_at_any_step(switch, ovstool):
         found = limits(switch)
         assert found["eth1"] == found["eth2"] and found["eth1"] in LIMITS, after
         assert switch.orphans() == []
-    assert after > 5  # it was
+    assert after > 5  # otherwise the command ended too early
     assert limits(switch) == {"eth1": LIMITS[wanted], "eth2": LIMITS[wanted]}
     assert {row["type"] for row in switch.rows("QoS", "type")} == {"linux-htb"} and switch.orphans() == []
 
 
 def last_but_one(switch, ovstool) -> int:
-    """After how many messages of --force the first of its changes is in the database, and applied."""
+    """The number of messages after which the first change of --force is in the database and applied."""
     with proxy(switch.box.directory, 100) as between:
         assert ovstool(f"--db unix:{between.address} qos set eth1 {OLD} --force").code == 0
     return next(n for n, message in enumerate(between.messages, 1) if b'"+="' in message) + 1
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_force_that_is_told_to_end(switch, ovstool, ending):
+def test_force_that_is_terminated(switch, ovstool, ending):
     ovstool(f"qos set eth1 {OLD}")
     assert killed(switch, f"qos set eth1 {NEW} --force", last_but_one(switch, ovstool), lambda process: process.send_signal(ending))
     assert limits(switch)["eth1"] in LIMITS and switch.orphans() == []
-    assert ovstool(f"qos set eth1 {NEW}").code == 0  # which ends what was begun
+    assert ovstool(f"qos set eth1 {NEW}").code == 0  # which finishes what was started
     assert (limits(switch)["eth1"], switch.rows("QoS", "type")) == (LIMITS[1], [{"type": "linux-htb"}])
 
 
@@ -90,7 +90,7 @@ def test_force_whose_server_ends(switch, ovstool):
 
 
 @pytest.mark.parametrize("wish", ["hfsc --max-rate 5mbit", "htb --max-rate 40gbit", "sfq", "noop", "egress-policer --max-rate 5mbit"])
-def test_force_ends_with_the_type_that_is_asked_for(switch, ovstool, wish):
+def test_force_ends_with_the_requested_type(switch, ovstool, wish):
     ovstool(f"qos set eth1 --type {wish}")
     switch.vsctl(f"set QoS {switch.vsctl('get port eth1 qos')} external_ids:of=theirs")
     before = switch.rows("QoS", "type", "other_config", "external_ids"), switch.rows("QoS", "_uuid")

@@ -1,7 +1,7 @@
-"""What must hold of QoS whatever runs at once, and whenever something is killed.
+"""What must hold for QoS whatever runs at the same time, and whenever something is killed.
 
-No row is left that nothing refers to, none that another uses is touched, each port ends with one wish and the whole of it,
-and each command is one transaction. The rows are read in one snapshot.
+No row is left that nothing refers to, no row that others use is changed, each port ends with exactly one requested QoS, complete, and
+each command is one transaction. The rows are read in one snapshot.
 OVSTOOL_RACE=N runs N seeds instead of a few, and OVSTOOL_RACE=all every pair of commands too.
 """
 
@@ -25,7 +25,7 @@ from forked import FORKS, Started
 
 _ASKED = os.environ.get("OVSTOOL_RACE", "")
 _SEEDS = range(int(_ASKED) if _ASKED.isdigit() else 3)
-_MIXED_IN = 7  # the queue that only --merge names, so that a mixture of two wishes can be told from a merge
+_MIXED_IN = 7  # a queue that only --merge sets, so that a mixture of two requests can be distinguished from a merge
 
 
 # --- reading the rows
@@ -33,10 +33,10 @@ _MIXED_IN = 7  # the queue that only --merge names, so that a mixture of two wis
 
 @dataclass
 class Rows:
-    """Port, QoS and Queue rows as of one moment, by UUID, and their meaning."""
+    """Port, QoS and Queue rows of one moment by UUID, and what they configure."""
 
     bridges: dict[str, set[str]]
-    ports: dict[str, str | None]  # name to QoS
+    ports: dict[str, str | None]  # by name of the port, the UUID of its QoS
     qos: dict[str, dict]
     queues: dict[str, dict]
 
@@ -60,14 +60,14 @@ class Rows:
         return (self.qos.keys() - set(self.ports.values())) | (self.queues.keys() - queued)
 
     def foreign(self, ports: set[str]) -> dict[str, dict]:
-        """The rows that somebody other than these ports refers to; of Queue, also from a QoS that no port has."""
+        """The rows that anything except these ports refers to; for Queue, also from a QoS that no port has."""
         used = {qos for port, qos in self.ports.items() if port not in ports and qos}
         holders = used | (self.qos.keys() - set(self.ports.values()))
         kept = {queue for qos in holders for queue in self.queues_of(qos)}
         return {u: self.qos[u] for u in holders} | {u: self.queues[u] for u in kept}
 
     def canonical(self) -> str:
-        """All of it as one text in which rows have numbers for UUIDs, so that two databases can be compared."""
+        """All rows as one text with numbers for UUIDs, so that two databases can be compared."""
         numbers: dict[str, int] = {}
 
         def number(u: str) -> int:
@@ -122,12 +122,12 @@ def _members(value) -> list:
     return value[1] if value[0] == "set" else [value]
 
 
-# --- wishes
+# --- requested configurations
 
 
 @dataclass
 class Wish:
-    """A QoS that no other wish is like: every number in it is made from its own."""
+    """A QoS that differs from all others: every number in it is derived from its own number."""
 
     number: int
     queues: list[int]
@@ -139,7 +139,7 @@ class Wish:
         return [*queues, "--merge"] if self.merge else [f"--max-rate={self.number}k", *queues]
 
     def on(self, shape):
-        """What a port of this shape has afterwards."""
+        """The QoS of a port with this one after the command."""
         kind, config, queues = shape if self.merge and shape else ("linux-htb", frozenset(), frozenset())
         if not self.merge:
             config = frozenset({("max-rate", str(self.number * 1000))})
@@ -150,12 +150,12 @@ class Wish:
         return kind, config, frozenset(kept | {(q, rates, str(self.number % 64)) for q, rates in mine.items()})
 
 
-# --- one command after the other, held against a model
+# --- one command after the other, compared with a model
 
 
 @dataclass
 class Model:
-    """What each port should have, by bridge; the commands change it as ovstool should change the switch."""
+    """The expected QoS of each port, by bridge; commands change it as ovstool should change the switch."""
 
     bridges: dict[str, set[str]]
     shapes: dict[str, tuple | None] = field(default_factory=dict)
@@ -169,18 +169,18 @@ class Model:
 
 @pytest.fixture
 def bare(switch):
-    """A switch without ovs-vswitchd, so that nobody but the test writes to the database."""
+    """A switch without ovs-vswitchd, so that only the test writes to the database."""
     switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
     return switch
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
-def test_any_sequence_of_commands_does_what_the_model_says(bare, seed):
+def test_any_sequence_of_commands_agrees_with_the_model(bare, seed):
     _run_sequence(bare, seed, 30, ["--no-wait"], _records)
 
 
-def test_any_sequence_under_ovs_vswitchd_does_what_the_model_says(switch):
-    # ovs-vswitchd writes too, so that transactions cannot be counted.
+def test_any_sequence_with_ovs_vswitchd_agrees_with_the_model(switch):
+    # ovs-vswitchd writes too, so transactions cannot be counted.
     _run_sequence(switch, 1000, 20, [], lambda switch: None)
 
 
@@ -216,13 +216,13 @@ def _run_sequence(switch, seed: int, steps: int, options: list[str], count: Call
             assert count(switch) - written == changed, where
         if not changed:
             assert before == after, where
-        assert after.orphans() == before.orphans(), where  # what _meddle parked there, and nothing else
+        assert after.orphans() == before.orphans(), where  # only what _meddle parked there
         for u, row in before.foreign(named).items():
             assert (after.qos | after.queues).get(u) == row, where
 
 
 def _random_command(rng, pool, model: Model, wishes: list[Wish], step: int):
-    """The words, the ports concerned, and the lines to be printed; the model is changed along."""
+    """The command, its ports, and the expected output; also updates the model."""
     present = sorted(model.shapes)
     verb = rng.choice(["set"] * 6 + ["merge"] * 3 + ["clear"] * 3 + ["port del"] * 2 + ["port add"] * 2 + ["bridge del", "bridge add"])
     if verb in ("set", "merge", "clear") and present:
@@ -253,7 +253,7 @@ def _random_command(rng, pool, model: Model, wishes: list[Wish], step: int):
 
 
 def _meddle(switch, rng, step: int) -> None:
-    """Another program shares rows in a way of its own, without leaving anything behind that was in use."""
+    """Let another program share rows, without leaving unreferenced rows behind."""
     rows = read(switch)
     free = [port for port, qos in sorted(rows.ports.items()) if qos is None and port.startswith("eth")]
     shaped = [port for port, qos in sorted(rows.ports.items()) if qos]
@@ -270,22 +270,22 @@ def _meddle(switch, rng, step: int) -> None:
         switch.vsctl(
             f"--no-wait set port {rng.choice(free)} qos=@q -- --id=@q create qos type=linux-hfsc {ours} queues=1=@a,2=@a -- --id=@a {queue}"
         )
-    elif kind == 2 and len(free) > 1:  # one Queue under two QoS rows
+    elif kind == 2 and len(free) > 1:  # one Queue in two QoS rows
         a, b = rng.sample(free, 2)
         switch.vsctl(
             f"--no-wait set port {a} qos=@q -- set port {b} qos=@r -- --id=@q create qos type=linux-htb {ours} queues=0=@a"
             f" -- --id=@r create qos type=linux-htb {ours} queues=3=@a -- --id=@a {queue}"
         )
-    elif kind == 3 and free and shaped:  # the QoS of a port on another
+    elif kind == 3 and free and shaped:  # the QoS of a port on another port
         switch.vsctl(f"--no-wait set port {rng.choice(free)} qos={rows.ports[rng.choice(shaped)]}")
-    elif shaped:  # a Queue that is in use, parked in a QoS that no port has
+    elif shaped:  # a Queue in use, parked in a QoS that no port has
         queues = [u for _, (_, u) in sorted(rows.qos[rows.ports[rng.choice(shaped)]]["queues"][1], key=lambda pair: pair[0])]
         if queues:
             switch.vsctl(f"--no-wait create qos type=linux-htb {ours} queues=5={rng.choice(queues)}")
 
 
 def _records(switch) -> int:
-    """How many transactions the database file holds."""
+    """The number of transactions in the database file."""
     return (switch.box.directory / "conf.db").read_bytes().count(b"OVSDB JSON ")
 
 
@@ -305,9 +305,9 @@ _STARTS = {
     "queue shared": f"{_OWN} -- {_SECOND} queues=0=@a",
     "parked": f"{_OWN} -- --id=@r create qos type=linux-htb queues=0=@a",
 }
-_PORTS = [f"p{i}" for i in range(22)]  # so many that a command looks at whole tables
+_PORTS = [f"p{i}" for i in range(22)]  # enough for a command to read whole tables
 _STARTS["many"] = _OWN + "".join(f" -- add-port br0 {p} -- set port {p} qos=@{p} -- --id=@{p} create qos type=linux-htb" for p in _PORTS)
-_IS_SIX = "--max-rate 6000 --queue 0:min=3000"  # what eth2 has in "own"
+_IS_SIX = "--max-rate 6000 --queue 0:min=3000"  # the QoS of eth2 in "own"
 _UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TAKEN_UP = "get qos EETH1 other_config:max-rate -- set port eth3 qos=EETH1"
 _COMMANDS = [
@@ -332,7 +332,7 @@ _OTHERS = [
     "ovstool port add br0 eth9",
     "ovstool bridge del br0",
     "ovstool qos gc",
-    "clear port eth2 qos",  # leaves its rows behind, whenever it runs
+    "clear port eth2 qos",  # always leaves its rows behind
     "set port eth3 qos=EETH1",
     "set queue QETH1 other-config:min-rate=70000",
     "set qos EETH1 other-config:max-rate=7000",
@@ -341,7 +341,7 @@ _OTHERS = [
     "del-port eth1 -- add-port br0 eth1",
     "del-br br0",
 ]
-# Each of these once went wrong, or is the plainest of its kind.
+# Each of these failed once, or is the simplest of its kind.
 _PAIRS = [
     ("own", f"qos set eth1 eth2 {_IS_SIX}", "ovstool qos set eth1 eth2 --max-rate 5000 --queue 0:min=1000 --queue 1:min=2000"),
     ("own", "qos clear eth1 eth3", "ovstool qos set eth1 eth3 --max-rate 5000 --queue 0:min=1000 --queue 1:min=2000"),
@@ -364,7 +364,7 @@ _PAIRS = [
     ("parked", "qos gc", "ovstool qos clear eth1"),
     ("parked", "qos gc", "set qos PARKED queues:5=@new -- --id=@new create queue dscp=5"),
     ("own", "qos clear eth1", "set qos EETH1 queues:5=@new -- --id=@new create queue dscp=5"),
-    # Who takes up a row for what it has seen in it has that afterwards.
+    # A command that takes over a row because of its content must find that content afterwards.
     ("own", "qos set eth1 --max-rate 9000 --queue 0:min=1000", _TAKEN_UP),
     ("many", f"qos set eth1 {' '.join(_PORTS)} --max-rate 9000", _TAKEN_UP),
 ]
@@ -374,7 +374,7 @@ if _ASKED == "all":
 
 @pytest.mark.parametrize(("start", "command", "other"), _PAIRS)
 def test_two_commands_at_once_are_as_one_after_the_other(database, start, command, other):
-    """``other`` runs in each gap between two requests of ``command``; what comes of it must be what one of the orders gives."""
+    """``other`` runs in each gap between two requests of ``command``; the result must be that of one of the two orders."""
 
     switch = database.switch
     database.put({})
@@ -412,7 +412,7 @@ def test_two_commands_at_once_are_as_one_after_the_other(database, start, comman
             between.close()
         if last:
             interfere()
-        printed = out if command != "qos gc" else len(out.splitlines())  # its lines hold UUIDs
+        printed = out if command != "qos gc" else len(out.splitlines())  # its lines contain UUIDs
         return (codes, code, printed, read(switch).canonical()), between.requests
 
     before, _ = outcome(0, first=True)
@@ -427,7 +427,7 @@ def test_two_commands_at_once_are_as_one_after_the_other(database, start, comman
 # --- many at once
 
 
-def test_sixteen_writers_and_another_program_leave_whole_wishes(switch):
+def test_sixteen_writers_and_another_program_leave_complete_configurations(switch):
     switch.vsctl(
         "add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 eth9 -- add-port br0 eth3 -- add-port br0 eth4 -- add-port br0 keeper"
         " -- set port keeper qos=@f -- --id=@f create qos type=linux-hfsc queues=0=@a,1=@b -- --id=@g create qos type=linux-htb queues=3=@a"
@@ -467,7 +467,7 @@ def test_sixteen_writers_and_another_program_leave_whole_wishes(switch):
             none, ours = ["set", []], ["uuid", shared]
             for old, new in rng.sample([(none, ours), (ours, none)], 2):
                 held = {"op": "wait", "timeout": 0, "table": "Port", "where": [["name", "==", port]], "columns": ["qos"], "until": "=="}
-                with suppress(AssertionError):  # it is another's just now
+                with suppress(AssertionError):  # another program uses it at this moment
                     transact(
                         switch,
                         held | {"rows": [{"qos": old}]},
@@ -547,7 +547,7 @@ def test_killed_at_any_instant_all_ports_change_or_none(bare, many):
 @pytest.mark.parametrize(
     "words", ["qos set PORTS --max-rate 9000 --queue 0:min=1000", "qos clear PORTS", "port del p1 p2", "bridge del br0"]
 )
-def test_killed_at_each_request_nothing_or_all_is_done(bare, many, words):
+def test_killed_at_each_request_all_or_nothing_is_done(bare, many, words):
     command = [word for part in words.split() for word in (many if part == "PORTS" else [part])]
     start, index, sent = read(bare), 1, ""
     while sent != "commit":
@@ -564,7 +564,7 @@ def test_killed_at_each_request_nothing_or_all_is_done(bare, many, words):
 
 
 def _kill_at(switch, command: list[str], index: int, share: float) -> str:
-    """Kill it when it has sent its request of this index, of which the server gets this share; tells what the request was."""
+    """Kill it when it has sent the request of this index, of which the server gets this share; returns the request."""
     process, started, sent = None, threading.Event(), []
 
     def at(number: int, request: bytes) -> bytes:
@@ -586,10 +586,10 @@ def _kill_at(switch, command: list[str], index: int, share: float) -> str:
     return sent[0]
 
 
-# --- named in odd ways
+# --- unusual arguments
 
 
-def test_a_port_named_twice_over_is_set_once(bare):
+def test_a_port_given_twice_is_set_once(bare):
     bare.vsctl("--no-wait add-bond br0 bond0 m1 m2 -- set interface m2 external-ids:iface-id=vm")
     result = bare.ovstool("qos set m1 bond0 iface-id:vm m1 --max-rate 5m --queue 1 --no-wait")
     assert result.stdout == "m1: created\nbond0: created\niface-id:vm: created\n"
@@ -614,6 +614,6 @@ def test_ports_that_share_a_qos_are_all_changed_at_once(bare, count):
     assert (rows.qos, rows.queues) == ({}, {})
 
 
-def test_a_merge_is_not_held_against_queues_that_it_does_not_name(bare):
+def test_a_merge_does_not_check_queues_that_it_does_not_name(bare):
     bare.vsctl(f"--no-wait {_OWN} other-config:max-rate=1000")  # of queue 1, below its min-rate
     assert bare.ovstool("qos set eth1 --merge --queue 0:max=9000 --no-wait").stdout == "eth1: updated\n"

@@ -1,8 +1,8 @@
-"""Any two commands that write, whatever their nouns, at once: what comes of them is what one of the orders gives.
+"""Any two writing commands at once, whatever their nouns: the result is that of one of the two orders.
 
-The second, which may be ovs-vsctl, runs in each gap between two requests of the first. What is printed, the exit codes and the
-database are compared with what the same commands do one after the other. ovs-vswitchd does not run, so that nobody else writes;
-ovstool runs in this process, so that some thousand commands take seconds.
+The second, which may be ovs-vsctl, runs in each gap between two requests of the first. Output, exit codes and database are compared with
+those of the same commands run one after the other. ovs-vswitchd does not run, so nothing else writes; ovstool runs in this process, so
+that some thousand commands take seconds.
 OVSTOOL_RACE=all runs more commands, and OVSTOOL_RACE=N that many seeds of three writers instead of a few.
 """
 
@@ -18,7 +18,7 @@ from between import Between
 from database import Database
 
 _ASKED = os.environ.get("OVSTOOL_RACE", "")
-# What each starts from: eth1 has everything, eth2 nothing, and the second bridge has a port with a QoS of its own.
+# The initial state: eth1 has everything, eth2 nothing, and the second bridge has a port with its own QoS.
 _SHAPED = {"op": "insert", "table": "QoS", "row": {"type": "linux-htb", "other_config": ["map", [["max-rate", "5"]]]}}
 _QUEUE = {"op": "insert", "table": "Queue", "uuid-name": "queue", "row": {"other_config": ["map", [["min-rate", "1"]]]}}
 _SFLOW = {"op": "insert", "table": "sFlow", "uuid-name": "sflow", "row": {"targets": "127.0.0.1:1", "agent": "lo"}}
@@ -41,7 +41,7 @@ _BRIDGES = {
 _ROOT_TABLES = ("QoS", "Queue")
 _TABLES = ("Bridge", "Port", "Interface", "QoS", "Queue", "sFlow", "Controller")
 
-# Each guard of each noun decides at least one of these pairs; several of a noun, where they could mix into what nobody asked for.
+# Each guard of each noun decides at least one of these pairs; a noun has several where they could mix into an unwanted result.
 _COMMANDS = [
     "ovstool port add br0 eth9 --tag 7",
     "ovstool port add br1 eth2",
@@ -72,7 +72,7 @@ _MORE = [
     "ovstool sflow enable br0 br1 --agent lo --force --collector 127.0.0.2",
     "ovstool qos set eth1 --merge --queue 1:min=3000",
 ]
-_THIRD = [  # each does much at once, so that few are enough
+_THIRD = [  # each does much at once, so a few are enough
     "ovs-vsctl add-br br9 -- set bridge br9 datapath_type=dummy -- add-port br0 eth9 tag=9",
     "ovs-vsctl del-port eth1 -- del-port eth2 -- add-port br1 eth2",
     "ovs-vsctl del-br br0",
@@ -87,7 +87,7 @@ if _ASKED == "all":
 
 
 class Races(Database):
-    """A database that is put back to the start as often as wanted."""
+    """A database that can be reset to the initial state."""
 
     def __init__(self, switch):
         super().__init__(switch)
@@ -116,7 +116,7 @@ class Races(Database):
         )  # fmt: skip
 
     def contents(self) -> str:
-        """All of the configuration as one text in which rows have numbers for UUIDs; each row stands where it is first referred to."""
+        """The whole configuration as one text with numbers for UUIDs, in which each row appears where it is first referred to."""
         answers = self.transact(*({"op": "select", "table": table, "where": []} for table in ("Open_vSwitch", *_TABLES)))
         rows = {row["_uuid"][1]: row for answer in answers for row in answer["rows"]}
         numbers: dict[str, int] = {}
@@ -146,18 +146,18 @@ class Races(Database):
         return "\n".join([bridges, *sorted(written(left) for left in rest)])
 
     def came_of(self, command: str, path: str | None = None) -> tuple[int, str]:
-        """The exit code and what was printed; with ``path`` over that socket."""
+        """The exit code and the output of a command, over the socket at ``path`` if given."""
         program, _, words = command.partition(" ")
         if program == "ovstool":
             code, out, err = self.run(words, path)
-            said = [line for line in err.splitlines() if not line.startswith("ovstool: note: ")]  # of flows, which nobody has here
+            said = [line for line in err.splitlines() if not line.startswith("ovstool: note: ")]  # about flows, as no bridge answers
             return code, "\n".join([out, *said])
         argv = [program, "--no-wait", *shlex.split(words)]
         done = subprocess.run(argv, env=self.switch.environ, capture_output=True, text=True, check=False)
         return done.returncode, ""
 
     def one_after_the_other(self, commands: Sequence[str], order: Sequence[int]) -> tuple:
-        """What each of the commands came to, and what the database has, when they run in this order."""
+        """The result of each of the commands and the database, when they run in this order."""
         key = tuple(commands[index] for index in order)
         if key not in self.serial:
             self.reset()
@@ -166,7 +166,7 @@ class Races(Database):
         return self.serial[key]
 
     def at_once(self, commands: Sequence[str], gaps: Sequence[int]) -> tuple[tuple, int]:
-        """The same when the first runs and each of the others in a gap of it; and how many requests the first made."""
+        """The results when each of the other commands runs in a gap of the first; and the number of the first's requests."""
         self.reset()
         came = {}
 
@@ -184,13 +184,11 @@ class Races(Database):
         return (came, self.contents()), between.requests
 
     def require_an_order(self, commands: Sequence[str], gaps: Sequence[int]) -> None:
-        """Fail unless what comes of them is what one order gives."""
+        """Fail unless the result is that of one order."""
         got, requests = self.at_once(commands, gaps)
         orders = [self.one_after_the_other(commands, order) for order in itertools.permutations(range(len(commands)))]
         texts = ["\n".join(map(str, outcome)) for outcome in (got, *orders)]
-        assert got in orders, "\n--\n".join(
-            [f"in the gaps {gaps} of {requests}:", texts[0], "is what none of the orders gives:", *texts[1:]]
-        )
+        assert got in orders, "\n--\n".join([f"in the gaps {gaps} of {requests}:", texts[0], "is the result of no order:", *texts[1:]])
 
 
 def _is_reference(value) -> bool:

@@ -1,4 +1,4 @@
-"""Rows of a bridge that the switch has no more: a Flow_Sample_Collector_Set keeps them, and no command takes them for a bridge."""
+"""Rows of a bridge that the switch no longer has: a Flow_Sample_Collector_Set keeps them, and no command takes them for a bridge."""
 
 import io
 import shlex
@@ -11,7 +11,7 @@ NOT_FOUND, CONFLICT = 3, 4
 KEEP = "-- --id=@b get Bridge br0 -- --id=@i create IPFIX targets='\"127.0.0.1:9\"' -- create Flow_Sample_Collector_Set id=1 bridge=@b ipfix=@i"
 
 
-def test_a_bridge_goes_whoever_refers_to_it(switch, ovstool):
+def test_a_bridge_is_deleted_whatever_refers_to_it(switch, ovstool):
     """ovs-vsctl deletes the Flow_Sample_Collector_Set of a bridge too."""
     switch.vsctl(f"--no-wait {KEEP}")
     ovstool("qos set eth1 --max-rate 10mbit --queue 0 --no-wait")
@@ -23,7 +23,7 @@ def test_a_bridge_goes_whoever_refers_to_it(switch, ovstool):
 
 
 def unlist(switch) -> None:
-    """Leave a switch without bridges but br9, whose database has all rows of br0."""
+    """Leave a switch with no bridge but br9, whose database still has all rows of br0."""
     switch.vsctl(f"--no-wait {KEEP}")
     switch.vsctl("--no-wait -- set port eth1 qos=@q -- --id=@q create QoS type=linux-htb other_config:max-rate=5000000")
     switch.vsctl("--no-wait -- set interface eth1 ingress_policing_rate=1000 external_ids:iface-id=vm1")
@@ -62,12 +62,12 @@ def test_it_is_not_found(unlisted_names, command):
 
 @pytest.mark.parametrize("command", ["bridge add br0", "bridge add eth1", "port add br9 eth1", "port add br9 bond0 --bond eth1,eth7"])
 def test_its_names_are_taken(unlisted_names, command):
-    """A name is unique in its table, whoever keeps the row."""
+    """A name is unique in its table, whatever keeps the row."""
     assert unlisted_names(command) == CONFLICT
 
 
 def test_a_new_port_may_have_the_qos_that_it_keeps(unlisted, ovstool):
-    """What refers to a row counts, whether the switch has it or not."""
+    """Any reference to a row counts, whether from a bridge of the switch or not."""
     u = unlisted.vsctl("get port eth1 qos")
     unlisted.vsctl(f"--no-wait -- add-port br9 p9 -- set port p9 qos={u}")
     assert ovstool("qos gc --no-wait").stdout == ""

@@ -1,6 +1,6 @@
-"""How long counters take to come, and what is made of that: on a clock that goes on by what the peer says each of its answers takes.
+"""How long counters take to arrive, and how that is used, on a clock that advances by the time the peer takes for each reply.
 
-The database is a real one, and so are the sockets.
+The database and the sockets are real.
 """
 
 import socket
@@ -17,12 +17,12 @@ from ovstool.errors import Unreachable
 from ovstool.switch import Switch, sampling
 from ovstool.switch.sampling import Meter, SamplingSpec
 
-EPOCH = 10**9  # the clock's zero in seconds since 1970
-BEGIN = 4096.0  # what it shows when a test begins
+EPOCH = 10**9  # the zero of the clock in seconds since 1970
+BEGIN = 4096.0  # its time when a test begins
 
 
 class Clock:
-    """Stands still, but for what it is moved on."""
+    """A clock that stands still until it is advanced."""
 
     def __init__(self) -> None:
         self.now = BEGIN
@@ -42,7 +42,7 @@ def clock(monkeypatch):
 
 
 def counting(clock: Clock, takes_s: list[float]):
-    """A peer whose answers take so long, and count the questions; after the last it closes the connection."""
+    """A peer whose replies take these times, and whose counters count the requests; after the last one it closes the connection."""
 
     def handler(stream: socket.socket) -> None:
         stream.sendall(HELLO)
@@ -69,7 +69,7 @@ def metering(place, **spec):
 
 
 def number_and_time(readings) -> tuple[int, float]:
-    """Which answer was taken, and how long after the beginning its counters are said to be from."""
+    """Which reply was used, and the time of its counters since the beginning."""
     (reading,) = readings
     return reading.counters["rx_packets"], reading.time - EPOCH - BEGIN
 
@@ -82,37 +82,37 @@ def number_and_time(readings) -> tuple[int, float]:
         (12.5, [0.125], 1, 0.0625),
         (12.5, [0.25, 0.125], 2, 0.3125),
         (12.5, [0.125 + 2**-10, 0.125], 2, 0.1884765625),
-        # Else the quickest of those that a fifth of the interval has room for: 2.5 s, but at least two.
+        # Otherwise the quickest reply within a fifth of the interval, here 2.5 s, but of at least two.
         (12.5, [0.5, 0.25, 1.0], 2, 0.625),
         (12.5, [1.5, 1.0], 2, 2.0),
         (12.5, [3.0, 4.0], 1, 1.5),
         (12.5, [1.0, 0.5, 0.5, 0.25, 0.5], 4, 2.125),
         (12.5, [0.5, 0.5, 0.5, 0.5, 0.5], 1, 0.25),
-        # 0.3 ms are quick for any interval.
+        # 0.3 ms is quick for any interval.
         (2**-10, [2**-12], 1, 2**-13),
         (2**-10, [2**-11, 2**-12], 2, 2**-11 + 2**-13),
         (2**-10, [2**-11, 2**-10], 1, 2**-12),
     ],
 )
-def test_the_quickest_answer_is_taken(place, clock, interval_s, takes_s, taken, at_s):
+def test_the_quickest_reply_is_used(place, clock, interval_s, takes_s, taken, at_s):
     asked = len(takes_s)
     with peer(place, handler := counting(clock, takes_s)), metering(place, source="openflow", interval_s=interval_s) as (meter, _):
         assert number_and_time(meter.read()) == (taken, pytest.approx(at_s, abs=1e-6))
     assert handler.asked == asked
 
 
-def test_a_switch_that_always_takes_its_time_is_not_asked_twice(place, clock):
-    """Twice what its quickest answer took is good enough for it."""
+def test_a_switch_that_is_always_slow_is_asked_once(place, clock):
+    """Twice the time of its quickest reply is good enough."""
     are_asked_so_often(place, clock, 12.5, [[0.25, 0.5, 2.0], [0.5], [0.625, 0.5], [0.75, 0.5], [0.0625], [0.1875, 0.125], [0.125]])
 
 
-def test_one_quick_answer_is_not_what_is_usual_for_good(place, clock):
-    """What is usual becomes a twentieth slower with each reading: here half a second, after 29 of them."""
+def test_one_quick_reply_does_not_set_the_usual_time_forever(place, clock):
+    """The usual time grows by a twentieth with each reading: here to half a second after 29 of them."""
     are_asked_so_often(place, clock, 12.5, [[0.125], *[[1.0, 1.0]] * 29, [1.0], [1.0]])
 
 
 def are_asked_so_often(place, clock: Clock, interval_s: float, readings_s: list[list[float]]) -> None:
-    """Each reading takes that many answers, which take so long."""
+    """Assert that each reading takes this many replies, which take this long."""
     with (
         peer(place, handler := counting(clock, [one_s for takes_s in readings_s for one_s in takes_s])),
         metering(place, source="openflow", interval_s=interval_s) as (meter, _),
@@ -125,8 +125,8 @@ def are_asked_so_often(place, clock: Clock, interval_s: float, readings_s: list[
     assert asked == list(map(len, readings_s))
 
 
-def test_an_answer_that_came_counts_when_the_next_does_not(place, clock):
-    """It is said why at once; half a second later the bridge is looked for, and found."""
+def test_a_reply_counts_even_if_the_next_one_fails(place, clock):
+    """The cause is reported at once; half a second later the bridge is looked up again, and found."""
     takes_s = [0.5]
     with peer(place, handler := counting(clock, takes_s)), metering(place, source="openflow", interval_s=12.5) as (meter, switch):
         assert number_and_time(meter.read()) == (1, 0.25)
@@ -143,7 +143,7 @@ def test_an_answer_that_came_counts_when_the_next_does_not(place, clock):
         assert (reading.gap, handler.asked) == (False, 3)
 
 
-def test_who_does_not_answer_once_is_gone(place, clock):
+def test_a_peer_that_does_not_answer_is_dropped(place, clock):
     with peer(place, counting(clock, [])), metering(place, source="openflow", interval_s=12.5) as (meter, _):
         with pytest.raises(Unreachable):
             meter.read()
@@ -154,7 +154,7 @@ def test_who_does_not_answer_once_is_gone(place, clock):
 
 @pytest.mark.parametrize(("timeout_s", "behind_s"), [(60, 5), (8, 4)])
 def test_of_the_time_allowed_no_more_than_5_seconds_or_half(place, clock, timeout_s, behind_s):
-    """The clock is so far behind that they are over; the peer would answer at once."""
+    """The clock is set so late that this time is over, although the peer would answer at once."""
     with peer(place, counting(clock, [0.0] * 9)):
         switch = Switch(db=f"unix:{place}/db.sock", timeout_s=timeout_s)
         for source, expected in (("auto", STORED), ("openflow", 1)):
@@ -191,7 +191,7 @@ def test_the_counters_of_the_database_are_for_longer_intervals(place):
     ],
 )  # fmt: skip
 def test_how_often_the_database_has_new_counters(place, setting, every_s):
-    """What is no number of up to nine digits is passed over (smap_get_int of Open vSwitch takes none either)."""
+    """Values other than numbers of up to nine digits are ignored, as by smap_get_int of Open vSwitch."""
     set_it = ["ovs-vsctl", f"--db=unix:{place}/db.sock", "--no-wait", "set", "open_vswitch", "."]
     subprocess.run([*set_it, f'other_config:stats-update-interval="{setting}"'], check=True, timeout=60)
     try:

@@ -1,4 +1,4 @@
-"""OpenFlow peers that tell more than they were asked: what is kept is what was asked for, and there is an end to it."""
+"""OpenFlow peers that send more than requested: only what was requested is kept, and there is a limit."""
 
 import socket
 import struct
@@ -22,7 +22,7 @@ def port(number: int, properties: bytes = b"") -> bytes:
 
 
 def custom(first: int, count: int) -> bytes:
-    """A property with counters that have names of their own."""
+    """A property with custom counters."""
     listed = b"".join(struct.pack("!B6sQ", 6, b"%06d" % number, number) for number in range(first, first + count))
     data = struct.pack("!HHIIHH", 0xFFFF, 16 + len(listed), 0xAA01, 2, 0, count) + listed
     return data + bytes(-len(data) % 8)
@@ -34,7 +34,7 @@ def answer(xid: int, ports: bytes, more: bool) -> bytes:
 
 @contextmanager
 def asking(replies: Callable[[int], Iterator[bytes]], timeout_s: float = 60) -> Iterator[Client]:
-    """A client of a peer that says ``replies(xid)`` to each request."""
+    """A client of a peer that sends ``replies(xid)`` for each request."""
     ours, theirs = socket.socketpair()
 
     def serve() -> None:
@@ -48,7 +48,7 @@ def asking(replies: Callable[[int], Iterator[bytes]], timeout_s: float = 60) -> 
                     for reply in replies(xid):
                         theirs.sendall(reply)
             except (OSError, struct.error):
-                pass  # the other end has had enough
+                pass  # the client has closed the connection
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -64,19 +64,19 @@ def asking(replies: Callable[[int], Iterator[bytes]], timeout_s: float = 60) -> 
         assert not thread.is_alive()
 
 
-def test_ports_that_nobody_asked_for_are_not_kept():
+def test_unrequested_ports_are_not_kept():
     with asking(lambda xid: iter([answer(xid, b"".join(map(port, range(1, 700))), False)])) as asked:
         assert [one.port for one in asked.port_stats([5, 7])] == [5, 7]
 
 
-def test_a_port_that_is_told_again_and_again_is_one():
+def test_a_port_that_is_repeated_counts_once():
     parts = [port(5) * 700] * 100
     with asking(lambda xid: (answer(xid, part, number < 99) for number, part in enumerate(parts))) as asked:
         assert len(asked.port_stats([5])) == len(asked.port_stats()) == 1
 
 
-def test_counters_without_end_are_given_up(monkeypatch):
-    monkeypatch.setattr(client, "_MOST_COUNTERS", 10**5)  # which is quicker
+def test_endless_counters_are_abandoned(monkeypatch):
+    monkeypatch.setattr(client, "_MOST_COUNTERS", 10**5)  # which is faster
 
     def replies(xid: int) -> Iterator[bytes]:
         for number in range(500):
@@ -86,8 +86,8 @@ def test_counters_without_end_are_given_up(monkeypatch):
         asked.port_stats()
 
 
-def test_the_room_is_for_all_ports_together(monkeypatch):
-    """Each answer would fit, and all of them are more than any switch tells."""
+def test_the_limit_is_for_all_ports_together(monkeypatch):
+    """Each reply would fit, but all of them are more than any switch sends."""
     monkeypatch.setattr(client, "_MAX_ANSWER", 4 << 20)
     with asking(lambda xid: iter([answer(xid, port(xid) * 800, False)])) as asked, pytest.raises(Unreachable, match="more than"):
         asked.port_stats(range(1, 2000))

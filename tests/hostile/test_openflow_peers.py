@@ -1,4 +1,4 @@
-"""Bridges' sockets with nobody behind them, or somebody who is broken or hostile; the database beside them is a real one."""
+"""Bridge sockets without a listener, or with a broken or hostile one; the database next to them is real."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from test_ovsdb_servers import server, vswitch_schema
 from ovstool.shell import App
 
 UNREACHABLE, REFUSED, TIMED_OUT = 5, 6, 7
-STORED = {"rx_packets": 42, "tx_bytes": 43}  # what the database says
+STORED = {"rx_packets": 42, "tx_bytes": 43}  # the counters in the database
 FILLED = [
     "Open_vSwitch",
     {"op": "insert", "table": "Interface", "uuid-name": "i", "row": {"name": "eth1", "ofport": 1,
@@ -31,20 +31,20 @@ FILLED = [
     {"op": "insert", "table": "Bridge", "uuid-name": "b", "row": {"name": "br0", "ports": ["named-uuid", "p"]}},
     {"op": "insert", "table": "Open_vSwitch", "row": {"bridges": ["named-uuid", "b"]}},
 ]  # fmt: skip
-XID = 2  # of the first question, after hello
+XID = 2  # of the first request after the hello
 
 
 @pytest.fixture(scope="module")
 def place():
     """A run directory with a real ovsdb-server, and no ovs-vswitchd."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as name, server(Path(name), vswitch_schema()) as (db, _):
-        # Into the server and not its file, because statistics are not kept there.
+        # Written through the server, because statistics are not stored in its file.
         subprocess.run(["ovsdb-client", "transact", db, json.dumps(FILLED)], check=True, capture_output=True)
         yield Path(name)
 
 
 def peer(place: Path, handler):
-    """Where the bridge should listen, each connection is given to ``handler``."""
+    """Pass each connection to the bridge's socket to ``handler``."""
     return listening(place / "br0.mgmt", handler)
 
 
@@ -58,14 +58,14 @@ def ovstool(place: Path, command: str, *prefix: str) -> subprocess.CompletedProc
 
 
 def here(place: Path, command: str) -> subprocess.CompletedProcess:
-    """The same, but not in a process of its own, as there are many of these."""
+    """Run ovstool in this process, because there are many of these."""
     out, err = io.StringIO(), io.StringIO()
     code = App(out, err).run(["--db", f"unix:{place}/db.sock", *shlex.split(command)])
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
 def fails(place: Path, command: str, code: int, *prefix: str, run=ovstool) -> str:
-    """Run a command that has to fail and return its one line."""
+    """Run a command that must fail, and return its error line."""
     done = run(place, command, *prefix)
     assert (done.returncode, done.stdout) == (code, ""), done
     assert done.stderr.startswith("ovstool: ") and done.stderr.endswith("\n") and done.stderr[:-1].isprintable() and len(done.stderr) < 1000
@@ -74,7 +74,7 @@ def fails(place: Path, command: str, code: int, *prefix: str, run=ovstool) -> st
 
 
 def falls_back(place: Path, command: str, run=ovstool) -> str:
-    """Run a command that has to take the database's counters, and return its note."""
+    """Run a command that must fall back to the database's counters, and return its note."""
     done = run(place, f"{command} -f json --long")
     assert done.returncode == 0, done
     (row,) = json.loads(done.stdout)
@@ -110,7 +110,7 @@ ESCAPES = b"\x1b]0;owned\x07\x1b[31m\n\r\x9b\xe2\x80\xae\xff"
 
 
 def says(*chunks: bytes, close: bool = False):
-    """A peer that reads the hello and a question, says this, and then nothing more."""
+    """A peer that reads the hello and a request, sends this, and then nothing more."""
 
     def handler(stream: socket.socket) -> None:
         stream.recv(1 << 16)
@@ -123,7 +123,7 @@ def says(*chunks: bytes, close: bool = False):
 
 
 def for_ever(first: bytes, chunk: bytes, reads: bool = False):
-    """A peer that never stops saying the same, and may hear what is said to it."""
+    """A peer that sends the same forever, and may read what it is sent."""
 
     def handler(stream: socket.socket) -> None:
         stream.sendall(first)
@@ -136,7 +136,7 @@ def for_ever(first: bytes, chunk: bytes, reads: bool = False):
     return handler
 
 
-# What the peer does, and how a command ends that was told to ask nobody else.
+# What the peer does, and the error of a command that must not use another source.
 BROKEN = {
     "closes at once": (says(close=True), UNREACHABLE),
     "closes unread": (lambda stream: None, UNREACHABLE),
@@ -195,8 +195,8 @@ def test_silence_ends_within_the_timeout(place):
 
 
 @pytest.mark.parametrize("part", [answer(4, more=True), answer(4, port() * 800, more=True)], ids=["empty", "full"])
-def test_endless_parts_are_given_up(place, part):
-    """In the memory that is allowed here, and before the time is over."""
+def test_endless_parts_are_abandoned(place, part):
+    """In the memory allowed here, and before the timeout."""
     with peer(place, for_ever(HELLO, part * 50)):
         assert "an answer of more than" in fails(place, "stats eth1 --source openflow -t 50", UNREACHABLE, "prlimit", f"--as={600 << 20}")
 
@@ -247,7 +247,7 @@ def test_an_answer_byte_by_byte(place):
 
 
 def test_a_port_that_the_bridge_does_not_have(place):
-    """It was deleted between the two questions: no counters, and no failure."""
+    """It was deleted between both requests: no counters, and no error."""
     for said in (answer(4), message(1, struct.pack("!HH", 1, 11))):
         with peer(place, says(HELLO, said)):
             done = ovstool(place, "stats eth1 -f json --source openflow")
@@ -273,7 +273,7 @@ def test_names_of_counters_are_escaped(place, style):
             assert re.fullmatch(r"(\w+='?[^' ]*'? ?)*\n", done.stdout), done.stdout
 
 
-# --- what changes its mind while it is measured
+# --- peers that change between two readings
 
 
 SECOND = {
@@ -285,7 +285,7 @@ SECOND = {
 
 @pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
 def test_a_peer_that_breaks_between_two_readings(place, second):
-    """The port has no rate, it is said why, and the peer is asked again as one that is new."""
+    """The port has no rate, the cause is reported, and the next request uses a new connection."""
 
     def handler(stream: socket.socket) -> None:
         stream.sendall(HELLO + answer(4, port()))
@@ -298,7 +298,7 @@ def test_a_peer_that_breaks_between_two_readings(place, second):
 
     with peer(place, handler):
         done = here(place, "stats eth1 --rate --interval 0.05 --count 3 --source openflow -f json -t 20")
-    assert done.returncode == 5, done  # not there at the end
+    assert done.returncode == 5, done  # gone at the end
     assert all(row["port"] == "eth1" for row in map(json.loads, done.stdout.splitlines()))
     assert "bridge br0: " in done.stderr and "waiting for it" in done.stderr
     assert done.stderr.replace("\n", "").isprintable() and "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""A sandbox in a directory that others prepared, or change meanwhile; and in one that cannot be."""
+"""A sandbox in a directory that others prepared or change meanwhile, and in impossible directories."""
 
 import json
 import os
@@ -36,7 +36,7 @@ __all__ = ["place"]
 
 @pytest.fixture
 def namespace():
-    """A network namespace of somebody else, with a name as ovstool makes them."""
+    """A network namespace of another owner, with a name like ovstool's."""
     name = f"ovstool-{os.urandom(6).hex()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     yield name
@@ -44,7 +44,7 @@ def namespace():
 
 
 def settings(place, former=False, **others):
-    """The settings of a sandbox that nobody started here, now or as ovstool 0.4 wrote them."""
+    """The settings of a sandbox that was not started here, in the present format or that of ovstool 0.4."""
     text = SETTINGS | {"directory": str(place)} | others
     return json.dumps({key: value for key, value in text.items() if not (former and key in ("directory", "complete"))})
 
@@ -55,7 +55,7 @@ def settings(place, former=False, **others):
 @needs_root
 @needs_netdev
 def test_another_user_who_gets_in_between_gets_nothing(place, tmp_path):
-    """Before each program that is run, another user tries to own the place, and to lead root's logs elsewhere."""
+    """Before each program that runs, another user tries to take over the directory and to redirect root's logs."""
     target = tmp_path / "written-by-root"
     lead = "; ".join(f"ln -s {target} {place}/{daemon}.log" for daemon in ("ovs-vswitchd", "ovsdb-server"))
     attack = f"mv {place} {place}-away; mkdir -m 777 {place} || {{ {lead}; }}"
@@ -90,7 +90,7 @@ def prepared(place, kind):
         (place / "own").mkdir()
         place.chmod(0o777)
         return place / "own" / "box"
-    # Somebody else's link, to a folder that is all right.
+    # A link of another user, to a directory that is safe itself.
     Path(f"{place}-real").mkdir()
     as_nobody(f"ln -s {place}-real {place}")
     return place / "box"
@@ -107,7 +107,7 @@ def prepared(place, kind):
         "another user's link",
     ],
 )
-def test_a_way_that_others_can_change_is_not_gone(place, kind):
+def test_a_path_that_others_can_change_is_refused(place, kind):
     directory = prepared(place, kind)
     done = ovstool("sandbox", "start", "--dir", directory, "--datapath", "dummy")
     assert_refused(done, 6, str(directory), ", on the path to it", "; try: another --dir")
@@ -118,8 +118,8 @@ def test_a_way_that_others_can_change_is_not_gone(place, kind):
 
 
 @needs_root
-def test_a_folder_in_which_the_sticky_bit_keeps_others_out_will_do(place):
-    """As /tmp itself; and root's links, and a group that is the user's alone, are trusted."""
+def test_a_folder_with_the_sticky_bit_is_accepted(place):
+    """Such as /tmp itself; root's links, and a group with the user as its only member, are trusted too."""
     place.mkdir()
     place.chmod(0o1777)
     (place / "a").mkdir()
@@ -135,7 +135,7 @@ def test_a_folder_in_which_the_sticky_bit_keeps_others_out_will_do(place):
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
-def test_what_others_planted_is_not_obeyed(place, namespace, mode):
+def test_planted_files_are_not_trusted(place, namespace, mode):
     place.mkdir()
     os.chown(place, 0, NOBODY)
     place.chmod(mode)
@@ -150,7 +150,7 @@ def test_what_others_planted_is_not_obeyed(place, namespace, mode):
 
 
 def hostile_marker(place, kind, namespace, former):
-    """A marker that is not what ovstool writes for this directory."""
+    """A marker file that ovstool did not write for this directory."""
     marker = place / "sandbox.json"
     marker.unlink(missing_ok=True)
     if kind == "another user's":
@@ -199,7 +199,7 @@ def hostile_marker(place, kind, namespace, former):
         "of numbers",
     ],
 )
-def test_a_marker_that_ovstool_did_not_write_here_is_no_leave_to_clear(place, namespace, kind):
+def test_a_foreign_marker_does_not_allow_clearing(place, namespace, kind):
     place.mkdir(mode=0o700)
     (place / "conf.db").write_text("a database of somebody's")
     for former in (False, True):
@@ -214,7 +214,7 @@ def test_a_marker_that_ovstool_did_not_write_here_is_no_leave_to_clear(place, na
 
 @needs_netdev
 def test_the_namespaces_of_another_sandbox_are_not_deleted(place):
-    """A copy of a sandbox's directory, and settings that name another one's namespace."""
+    """A copy of a sandbox's directory, and settings with the name of another sandbox's namespace."""
     first, second = Path(f"{place}-1"), Path(f"{place}-2")
     box, _ = sandbox.start(first, "netdev")
     subprocess.run(["cp", "-a", first, second], check=True)
@@ -228,7 +228,7 @@ def test_the_namespaces_of_another_sandbox_are_not_deleted(place):
     assert namespaces().isdisjoint({box.namespace, *box.hosts})
 
 
-# --- what a user put there
+# --- files of the user
 
 
 def own_files(directory):
@@ -281,8 +281,8 @@ def test_a_second_stop_is_nothing_to_do_whatever_stays_there(place):
 
 
 @pytest.mark.parametrize("name", ["conf.db", "ovs-vswitchd.pid"])
-def test_a_stop_that_cannot_tell_whose_they_are_is_refused(place, name):
-    """A database or a pid file without the marker: there may be daemons."""
+def test_a_stop_without_a_marker_is_refused(place, name):
+    """A database or a pid file without the marker may mean that daemons run."""
     place.mkdir(mode=0o700)
     (place / name).write_text("1")
     with pytest.raises(Refused, match="not a sandbox"):
@@ -305,11 +305,11 @@ def test_what_a_command_left_in_a_temporary_one_stays(place):
         directory.rmdir()
 
 
-# --- directories that cannot be
+# --- impossible directories
 
 
 def impossible(place, kind):
-    """The path of a directory that cannot be made or opened, and the exit code and words of the refusal."""
+    """The path of a directory that cannot be created or opened, with the exit code and the error."""
     if kind == "in /proc":
         return "/proc/x", 6, "No such file or directory"
     if kind == "in a process":
@@ -329,13 +329,13 @@ def impossible(place, kind):
 @pytest.mark.parametrize(
     "kind", ["in /proc", "in a process", "below a loop of links", "below two links in a circle", "unprintable", "two lines"]
 )
-def test_a_directory_that_cannot_be_is_refused_in_a_line(place, kind):
+def test_an_impossible_directory_is_one_error_line(place, kind):
     directory, code, words = impossible(place, kind)
     assert_refused(ovstool("sandbox", "start", "--dir", directory, "--datapath", "dummy"), code, words, "; try: another --dir")
 
 
 def test_a_working_directory_that_is_gone(place):
-    """A relative path leads nowhere then."""
+    """Relative paths lead nowhere then."""
     place.mkdir()
     script = f'cd {place} && rmdir {place} && exec "$@"'
     for words in (["start", "--datapath", "dummy"], ["stop"]):
@@ -350,7 +350,7 @@ def test_a_working_directory_that_is_gone(place):
 
 @needs_root
 def test_a_full_file_system(place):
-    """Everything that was begun is undone; the mount is in a namespace of the test's own."""
+    """Everything that was started is undone; the mount is in a namespace of the test's own."""
     place.mkdir()
     script = f'mount -t tmpfs -o nr_inodes=2 none {place} && "$@"; code=$?; ls -A {place}; exit $code'
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", f"{place}/box", "--datapath", "dummy"]
@@ -377,7 +377,7 @@ def test_a_file_system_that_became_read_only(place):
 
 
 def test_a_fifo_where_a_pid_file_was(place):
-    """It is opened by nobody who would wait for a writer."""
+    """Nothing opens it and waits for a writer."""
     sandbox.start(place, "dummy")
     (place / "ovs-vswitchd.pid").unlink()
     os.mkfifo(place / "ovs-vswitchd.pid")

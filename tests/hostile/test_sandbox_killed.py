@@ -1,4 +1,4 @@
-"""Sandboxes whose ovstool was killed at any step, or started twice at once, or by a user with an odd environment."""
+"""Sandboxes whose ovstool was killed at any step, started twice at once, or run by a user with an unusual environment."""
 
 import json
 import os
@@ -28,7 +28,7 @@ __all__ = ["place"]
 
 
 def kill_at(place, folder, program, words, late):
-    """Start a sandbox whose ovstool is killed when it runs the program with these words, which goes on by itself, ``late`` or at once."""
+    """Start a sandbox and kill ovstool when it runs the program with these words, which continues, after the kill or at once."""
     goes_on = f'sleep 2; "$real" "$@"; touch {folder}/ended; exit 0' if late else ""
     stand_in(folder, program, f'case "$*" in {words}) kill -9 $PPID; touch {folder}/killed; {goes_on} ;; esac')
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev", "-q"]
@@ -56,7 +56,7 @@ STEPS = [
 @needs_netdev
 @pytest.mark.parametrize("program, words, late", STEPS)
 def test_what_a_killed_start_left_is_cleared_by_stop(place, tmp_path, program, words, late):
-    """Also what a program makes that it had begun, and that ends later than it."""
+    """Including what a program creates that was started before the kill and ends after it."""
     kill_at(place, tmp_path, program, words, late)
     done = ovstool("sandbox", "stop", "--dir", place)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{place}: deleted\n", "")
@@ -68,7 +68,7 @@ def test_what_a_killed_start_left_is_cleared_by_stop(place, tmp_path, program, w
 @needs_netdev
 @pytest.mark.parametrize("program, words, late", STEPS[1::3])
 def test_after_a_killed_start_another_start_is_whole(place, tmp_path, program, words, late):
-    """Both daemons may run already, and yet there is no bridge."""
+    """Both daemons may be running, but without a bridge."""
     kill_at(place, tmp_path, program, words, late)
     done = ovstool("sandbox", "start", "--dir", place, "--datapath", "netdev")
     assert (done.returncode, done.stdout) == (0, f"{place}: created\n")
@@ -80,8 +80,8 @@ def test_after_a_killed_start_another_start_is_whole(place, tmp_path, program, w
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_what_was_started_for_a_command_is_stopped_by_any_signal(place, tmp_path, signum):
-    """Also by Ctrl-\\, while it starts."""
+def test_a_temporary_sandbox_is_stopped_by_any_signal(place, tmp_path, signum):
+    """Even by Ctrl-\\ during its start."""
     stand_in(
         tmp_path, "ovs-vsctl", f'case "$*" in *add-br*) echo "$OVS_RUNDIR" > {tmp_path}/there; kill -{int(signum)} $PPID; sleep 1;; esac'
     )
@@ -93,7 +93,7 @@ def test_what_was_started_for_a_command_is_stopped_by_any_signal(place, tmp_path
 
 @pytest.mark.parametrize("text", ["", '{"datapath": "dum'])
 @pytest.mark.parametrize("verb", ["start", "stop"])
-def test_a_start_that_was_killed_over_its_settings(place, verb, text):
+def test_a_start_that_was_killed_while_writing_its_settings(place, verb, text):
     place.mkdir(mode=0o700)
     (place / "sandbox.json.new").write_text(text)
     if verb == "start":
@@ -112,7 +112,7 @@ def test_a_directory_that_is_removed_while_it_starts(place, tmp_path):
 
 
 def test_two_that_start_the_same_at_once(place, tmp_path):
-    """The second waits for the first; -t holds for both."""
+    """The second waits for the first; -t applies to both."""
     stand_in(tmp_path, "ovs-vswitchd", "sleep 0.5")
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "dummy", "-q"]
     environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
@@ -124,8 +124,8 @@ def test_two_that_start_the_same_at_once(place, tmp_path):
 
 
 @needs_root
-def test_roots_own_are_not_where_all_may_write(place):
-    """Whatever the environment says; and two temporary ones at once are two."""
+def test_sandboxes_of_root_are_not_in_a_world_writable_directory(place):
+    """Whatever the environment says; and two temporary ones at the same time are separate."""
     place.mkdir()
     os.chown(place, NOBODY, NOBODY)
     hostile = {"TMPDIR": str(place), "XDG_RUNTIME_DIR": str(place), "HOME": str(place), "OVS_RUNDIR": str(place), "OVS_DBDIR": str(place)}
@@ -156,7 +156,7 @@ def test_roots_own_are_not_where_all_may_write(place):
 @pytest.mark.parametrize(
     "runtime", ["another user's", "a link of another user's", "all may write", "a loop", "a file", "gone", "relative", "in another user's"]
 )
-def test_a_runtime_folder_that_is_not_roots_own_is_not_taken(place, monkeypatch, runtime):
+def test_a_runtime_folder_of_another_user_is_not_used(place, monkeypatch, runtime):
     link = Path(f"{place}-link")
     if runtime == "all may write":
         place.mkdir()
@@ -183,7 +183,7 @@ def test_a_runtime_folder_that_is_not_roots_own_is_not_taken(place, monkeypatch,
 @needs_root
 @pytest.mark.parametrize("umask", [0o777, 0o277, 0])
 def test_a_user_without_a_name_or_home_whatever_the_umask(place, umask):
-    """In a process of its own, that gives up what root may."""
+    """In its own process, which drops root's privileges."""
     said, says = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""Nothing that a sandbox waits for takes longer than --timeout, and no program makes it grow."""
+"""No wait of a sandbox exceeds --timeout, and no program makes its memory grow."""
 
 import fcntl
 import os
@@ -22,9 +22,9 @@ from sandbox_attacks import (
 
 from ovstool import sandbox
 
-LARGEST_MIB = 100  # ovstool itself takes some 40
+LARGEST_MIB = 100  # ovstool itself needs some 40
 HANGS = "exec sleep 1000"
-LETS_GO = "exec >&- 2>&-; sleep 1000"  # its outputs are closed, and it goes on
+LETS_GO = "exec >&- 2>&-; sleep 1000"  # its outputs are closed, but it continues
 TALKS = "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done >&2"
 TALKS_FAST = "yes >&2"
 NO_LINE = "cat /dev/zero >&2"
@@ -63,7 +63,7 @@ def test_a_lock_that_another_process_holds(place, verb, timeout):
     ],
 )
 def test_a_program_that_does_not_end(place, tmp_path, program, does):
-    """Start ends in time, and has undone what it did and ended what it started."""
+    """Start ends in time, and has undone its changes and stopped what it started."""
     stand_in(tmp_path, program, f": {place}\nexec 9< {tmp_path}\n{does}", then_real=False)
     before = namespaces("ovstool-")
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev", "-t", "2.5"]
@@ -81,7 +81,7 @@ def test_a_program_that_does_not_end(place, tmp_path, program, does):
 
 
 def is_of(pid, folder):
-    """Whether a process has the folder open, as the stand-ins that started it have."""
+    """Whether a process has the directory open, as the replacements that started it have."""
     try:
         return any(os.readlink(fd) == str(folder) for fd in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
@@ -93,7 +93,7 @@ def belongs_to(name, place):
 
 
 @pytest.mark.parametrize("does", [TALKS_FAST, NO_LINE])
-def test_what_a_program_says_is_not_all_kept(place, tmp_path, does):
+def test_the_output_of_a_program_is_limited(place, tmp_path, does):
     stand_in(tmp_path, "ovs-vsctl", does, then_real=False)
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "dummy", "-t", "1.5"]
     done = peak.run(command, os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
@@ -120,13 +120,13 @@ def test_an_ovs_appctl_that_hangs_does_not_keep_daemons_alive(place, tmp_path, d
     assert processes_of(f"--pidfile={place}/") == []
 
 
-def test_a_program_that_ended_and_left_its_stderr_to_another_is_not_waited_for(place, tmp_path):
+def test_a_child_that_keeps_stderr_open_is_not_waited_for(place, tmp_path):
     stand_in(tmp_path, "ovs-vsctl", 'sleep 20 & exec "$real" "$@"', then_real=False)
     done = ovstool("sandbox", "start", "--dir", place, "--datapath", "dummy", "-t", "15", path=tmp_path, timeout=15)
     assert (done.returncode, done.stdout) == (0, f"{place}: created\n")
 
 
-def test_a_start_and_a_stop_for_a_command_have_the_time_each(place, tmp_path):
+def test_start_and_stop_for_a_command_each_have_the_timeout(place, tmp_path):
     """The command itself may take as long as it likes."""
     stand_in(tmp_path, "ovs-vswitchd", HANGS, then_real=False)
     done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "-t", "3", "--", "true", path=tmp_path, timeout=10)

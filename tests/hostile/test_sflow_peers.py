@@ -1,4 +1,4 @@
-"""sflow listen and peers that send what they like: floods, lies, names that steer terminals; hosts that lie about what arrives."""
+"""sflow listen with hostile peers: floods, lies, names with control characters; and hosts that lie about what arrives."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def pcap(payloads) -> bytes:
 
 @pytest.fixture
 def listen(unchanged, tmp_path):
-    """``listen("--top", datagrams)``: what it makes of a capture of them."""
+    """``listen("--top", datagrams)``: its output for a capture of these."""
 
     def listen(words: str, payloads):
         path = tmp_path / "capture.pcap"
@@ -70,7 +70,7 @@ def listen(unchanged, tmp_path):
     return listen
 
 
-def test_what_is_malformed_is_counted_and_told_once(listen):
+def test_malformed_datagrams_are_counted_and_reported_once(listen):
     junk = [b"", b"\0", os.urandom(64), datagram(version=2), datagram(version=4), datagram()[:20], b"\xff" * 60_000]
     lies = [datagram(samples=[struct.pack("!II", 1, 2**32 - 1)]), datagram()[:-4] + struct.pack("!I", 2**32 - 1)]
     done = listen("-f json", [*junk, *lies, datagram(samples=[flow()], sequence=2)])
@@ -80,8 +80,8 @@ def test_what_is_malformed_is_counted_and_told_once(listen):
     assert "ovstool: note: 9 datagrams malformed" in notes
 
 
-def test_a_flood_of_junk_ends_when_it_is_told_to(unchanged):
-    """Junk from many senders comes all the time; what is told of it is bounded, and so is the time."""
+def test_it_ends_in_time_despite_a_flood_of_junk(unchanged):
+    """Junk from many senders arrives all the time; reports about it are limited, and so is the time."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -104,8 +104,8 @@ def test_a_flood_of_junk_ends_when_it_is_told_to(unchanged):
     assert done.code == 0 and done.stderr.count("malformed datagram from") == 5 and done.stderr.count("\n") < 12, done
 
 
-def test_agents_and_talkers_without_end_take_no_memory_without_end(unchanged):
-    """Twenty thousand of each, each once: the peak is that of some thousands."""
+def test_the_memory_for_agents_and_talkers_is_limited(unchanged):
+    """With twenty thousand of each, each seen once, the peak is that of some thousands."""
     code = (
         "import resource, struct, sys\n"
         "from test_sflow_peers import datagram, flow\n"
@@ -130,8 +130,8 @@ def test_agents_and_talkers_without_end_take_no_memory_without_end(unchanged):
 
 
 @pytest.mark.parametrize("words", ["", "-f json", "-f csv", "-f value", "--top", "--top --by port"])
-def test_names_that_steer_a_terminal(switch, tmp_path, words):
-    """From the wire and from the database: nothing of them reaches a terminal as it is."""
+def test_names_with_control_characters(switch, tmp_path, words):
+    """From the network and from the database: none reaches a terminal unescaped."""
     switch.vsctl(
         "set interface eth1 options:ifindex=101 -- --id=@s create sflow agent=10.0.0.1 targets='\"127.0.0.1\"' -- set bridge br0 sflow=@s"
     )
@@ -165,7 +165,7 @@ def test_an_agent_is_the_same_however_its_address_is_written(listen):
     assert json.loads(listen("-f json --agent ::ffff:10.0.0.1", [datagram(samples=[flow()])]).stdout)["agent"] == "10.0.0.1"
 
 
-def test_a_reader_that_has_enough(unchanged, tmp_path):
+def test_a_reader_that_closes_the_pipe(unchanged, tmp_path):
     path = tmp_path / "capture.pcap"
     path.write_bytes(pcap([datagram(sequence=number, samples=[flow()] * 40) for number in range(100)]))
     argv = [sys.executable, "-m", "ovstool", "sflow", "listen", "--read", str(path), "-f", "json"]
@@ -204,7 +204,7 @@ def test_the_largest_datagram_and_an_empty_one_are_whole():
         assert [len(arrival.payload) for arrival in next(opened.batches(5))] == [65507, 0]
 
 
-def test_what_finds_no_room_is_counted():
+def test_datagrams_dropped_by_the_socket_are_counted():
     with collector("127.0.0.1", 0) as opened, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         opened._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         for _ in range(100):
@@ -217,7 +217,7 @@ def test_what_finds_no_room_is_counted():
 
 
 class Liar:
-    """A host whose program writes this."""
+    """A host whose program prints this."""
 
     name = "liar"
 
@@ -278,7 +278,7 @@ def test_a_connection_that_is_lost_is_no_fault_of_the_program(line):
     assert str(raised.value) == "liar: connection lost: no answer for 45 s"
 
 
-def test_what_came_before_the_end_is_there_in_whatever_pieces():
+def test_data_before_the_end_is_used_however_it_is_split():
     line = b"listening 6343\n"
     for size in (1, 7, 1000):
         data = line + WHOLE
@@ -322,7 +322,7 @@ def test_the_program_says_why_it_cannot_listen(bind, number):
     assert far_collector.answer(done.stdout) == (far_collector.ERRNO, number or 98) and done.stderr == b""
 
 
-def test_reception_takes_whatever_comes():
+def test_reception_of_unexpected_data():
     reception = Reception(lambda agent: True, lambda text: None)
     for size in range(0, 300, 7):
         assert list(reception.take([Arrival(0.0, os.urandom(size), "192.0.2.1")])) == []

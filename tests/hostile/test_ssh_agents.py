@@ -1,4 +1,4 @@
-"""Agents, proxies, names and names' addresses that do not answer, on the way to a host: the command ends in its time, and says why."""
+"""Agents, proxies, name servers and addresses that do not answer on the way to a host: the command ends in time, and reports why."""
 
 import os
 import socket
@@ -73,22 +73,22 @@ def one_bad_key(peer):
 
 
 @pytest.mark.parametrize("handler", [silent, trickle])
-def test_an_agent_that_does_not_come_to_an_end(home, tmp_path, handler):
+def test_an_agent_that_never_finishes(home, tmp_path, handler):
     with home.sshd() as port, agent(tmp_path / "agent", handler) as path:
         home.know(port)
         code, stderr, took_s = home.ovstool("-H", f"root@127.0.0.1:{port}", "-t", "8", "show", SSH_AUTH_SOCK=path, timeout_s=30)
-    # The key in the file is tried only after the agent's, or before: with the usual files it is after.
+    # A key file given by IdentityFile is tried before the agent's keys, the usual files after them.
     assert (code, "agent" in stderr) == (TIMEOUT, True), stderr
     assert took_s < 14
 
 
 @pytest.mark.parametrize("handler", [gigabytes, garbage, nothing, one_bad_key])
-def test_an_agent_that_talks_nonsense_is_passed_over(home, tmp_path, handler):
+def test_an_agent_that_sends_nonsense_is_skipped(home, tmp_path, handler):
     with home.sshd() as port, agent(tmp_path / "agent", handler) as path:
         home.know(port)
         words = ("-H", f"root@127.0.0.1:{port}", "-t", "10", "--db", "unix:/none/db.sock", "show")
         code, stderr, took_s = home.ovstool(*words, SSH_AUTH_SOCK=path, timeout_s=20)
-    assert (code, "no such socket" in stderr) == (UNREACHABLE, True), stderr  # it got in, by the key in the file
+    assert (code, "no such socket" in stderr) == (UNREACHABLE, True), stderr  # logged in with the key file
     assert took_s < 10
 
 
@@ -96,7 +96,7 @@ def test_an_agent_that_talks_nonsense_is_passed_over(home, tmp_path, handler):
     "command",
     [
         "sleep 60",
-        "sh -c 'sleep 60 & sleep 60'",  # what it starts keeps its stderr
+        "sh -c 'sleep 60 & sleep 60'",  # its child keeps stderr open
         "sh -c 'while :; do echo words >&2; done'",
         "yes",
         "printf SSH-2.0-x; sleep 60",
@@ -110,8 +110,8 @@ def test_a_proxy_command_that_leads_nowhere(home, command):
     assert took_s < 8
 
 
-def test_a_proxy_command_that_says_much(home):
-    """More than a pipe holds, and nobody reads it: it stood still, and so did the connection."""
+def test_a_proxy_command_with_much_output(home):
+    """It prints more than a pipe holds, which once blocked it and the connection because nothing read it."""
     with home.sshd() as port:
         home.know(port)
         home.config.write_text(f"ProxyCommand sh -c 'head -c 300000 /dev/zero >&2; exec nc 127.0.0.1 {port}'\n")
@@ -119,7 +119,7 @@ def test_a_proxy_command_that_says_much(home):
     assert (code, "no such socket" in stderr) == (UNREACHABLE, True)
 
 
-def test_every_hop_is_within_the_time_of_all(home):
+def test_all_hops_share_one_timeout(home):
     with listening(lambda peer: time.sleep(60)) as dead, home.sshd() as port:
         home.know(port)
         home.config.write_text(f"Host last\nHostName 127.0.0.1\nPort {dead}\nProxyJump root@127.0.0.1:{port},root@127.0.0.1:{port}\n")
@@ -130,7 +130,7 @@ def test_every_hop_is_within_the_time_of_all(home):
 
 
 def test_few_descriptors(home):
-    """An error in one line, whichever of them is the one too many, as soon as Python itself has got enough."""
+    """An error in one line, whichever descriptor is one too many, as soon as Python itself has enough to start."""
     with home.sshd() as port:
         home.know(port)
         words = [sys.executable, "-m", "ovstool", "-H", f"root@127.0.0.1:{port}", "--db", "unix:/none/db.sock", "-t", "10", "show"]
@@ -163,7 +163,7 @@ def test_the_size_of_an_answer(tmp_path, size, why):
 
 
 @pytest.mark.parametrize(("announced", "kept"), [(1, 1), (1000, 1000), (1001, 1000)])
-def test_no_more_keys_than_somebody_could_mean(tmp_path, announced, kept):
+def test_the_number_of_keys_is_limited(tmp_path, announced, kept):
     from ovstool.host.deadline import Deadline
     from ovstool.host.ssh.transport.agent import Agent
 

@@ -1,4 +1,4 @@
-"""Files that SSH settings, keys and host keys are read from, as others may have written them: what ssh does with them is what we do."""
+"""SSH settings, keys and host keys in files that others may have written: ovstool treats them as ssh does."""
 
 import base64
 import fcntl
@@ -23,7 +23,7 @@ UNREACHABLE, TIMEOUT = 5, 7
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIB8eHRwbGhkYFxYVFBMSERAPDg0MCwoJCAcGBQQDAgEA"
 KEY = base64.b64decode(ED25519)
-# What ends a line for Python and not for ssh.
+# Characters that end a line in Python but not in ssh.
 BREAKS = ["\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\r"]
 
 
@@ -40,13 +40,13 @@ def looked_up(host, timeout_s=S):
 
 
 def theirs(home, host):
-    """What ssh itself makes of the configuration; empty when it refuses it."""
+    """ssh's own reading of the configuration; empty if it refuses it."""
     done = subprocess.run(["ssh", "-G", "-F", home.config, host], env=home.environ, capture_output=True, timeout=S, check=False)
     return {} if done.returncode else dict(line.split(" ", 1) for line in done.stdout.decode(errors="replace").splitlines() if " " in line)
 
 
 def ours(host):
-    """The same from us."""
+    """ovstool's reading of the configuration."""
     try:
         found = looked_up(host)
     except UsageError:
@@ -79,7 +79,7 @@ LINES = [
 def test_lines_are_those_of_ssh(home, text):
     home.config.write_bytes(text.encode())
     found, expected = ours("h1"), theirs(home, "h1")
-    if not expected:  # it refuses more than we do
+    if not expected:  # it refuses more than ovstool does
         assert found.get("proxycommand", "none") == "none"
         return
     assert {key: value.replace("h1", "%h") for key, value in found.items()} == {
@@ -97,8 +97,8 @@ def test_lines_of_known_hosts_are_those_of_ssh(home, char):
 
 
 @pytest.mark.parametrize("value", [None, "", ".", "relative", "~"])
-def test_without_a_home_the_working_directory_is_none(home, tmp_path, value):
-    """No passwd entry, and $HOME is no place: nothing is read of what lies around, and nothing run."""
+def test_without_a_home_the_working_directory_is_not_used(home, tmp_path, value):
+    """No passwd entry, and an invalid $HOME: nothing in the working directory is read or run."""
     there = tmp_path / "there"
     planted = f"ProxyCommand touch {tmp_path}/planted\nIdentityFile planted\n"
     for folder in ("", "~", "relative", "~/.config/ovstool", ".config/ovstool", "relative/.config/ovstool", "xdg/ovstool"):
@@ -125,7 +125,7 @@ def test_without_a_home_the_working_directory_is_none(home, tmp_path, value):
 
 
 @pytest.mark.parametrize("last", ["*", "nothing"])
-def test_an_include_that_goes_through_the_whole_machine(home, last):
+def test_an_include_that_matches_the_whole_machine(home, last):
     home.config.write_text(f"Include /*/*/*/*/*/{last}\nUser one\n")
     with pytest.raises(TimedOut, match="config:1: not read in time"):
         looked_up("h1", 0.2)
@@ -150,7 +150,7 @@ def test_settings_that_others_may_write(home, how, which):
 @pytest.mark.parametrize(
     ("primary", "listed", "taken"),
     [
-        (["us"], [], True),  # as Debian makes a user
+        (["us"], [], True),  # as Debian creates a user
         (["us"], ["us"], True),
         ([], ["us"], True),
         (["us", "us"], [], True),
@@ -162,7 +162,7 @@ def test_settings_that_others_may_write(home, how, which):
     ],
 )
 def test_settings_that_a_group_may_write(home, monkeypatch, primary, listed, taken):
-    """Debian's ssh takes them when the group is ours alone, and so it does each of these."""
+    """Debian's ssh accepts them when we are the group's only member, and so does ovstool."""
     us = pwd.getpwuid(os.getuid())
     them = pwd.struct_passwd(("them", "x", us.pw_uid + 1, us.pw_gid, "", "/", "/bin/sh"))
     home.config.write_text("User one\n")
@@ -179,7 +179,7 @@ def test_settings_that_a_group_may_write(home, monkeypatch, primary, listed, tak
             looked_up("h1")
 
 
-# --- files that are none
+# --- not regular files
 
 
 def fifo(path):
@@ -204,8 +204,8 @@ KINDS = [fifo, loop, folder, endless]
 @pytest.mark.skipif(os.geteuid() != 0 or not SSHD, reason="needs root and sshd")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("which", ["id_ed25519", "id_ed25519.pub", "id_ed25519-cert.pub", "config", "known_hosts", "included"])
-def test_something_else_in_place_of_a_file(home, kind, which):
-    """It does not hang or grow, and it is an error in one line, or not needed."""
+def test_something_else_instead_of_a_file(home, kind, which):
+    """It neither hangs nor uses memory, and is an error in one line, or not needed."""
     with home.sshd() as port:
         home.know(port)
         if which == "included":
@@ -220,23 +220,23 @@ def test_something_else_in_place_of_a_file(home, kind, which):
     assert "a bug" not in stderr
     assert took_s < 10
     if which == "known_hosts":
-        assert "no host key is known" in stderr  # which file would say that it has changed
+        assert "no host key is known" in stderr  # no file says that the key has changed
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_something_else_in_place_of_an_inventory(home, kind):
+def test_something_else_instead_of_an_inventory(home, kind):
     kind(home.folder / "inventory")
     code, stderr, took_s = home.ovstool("-H", "@a", "-t", "1", "--inventory", str(home.folder / "inventory"), "show")
-    assert code == (TIMEOUT if kind is fifo else 2)  # somebody may write to it yet
+    assert code == (TIMEOUT if kind is fifo else 2)  # another program may still write to it
     assert (stderr.count("\n"), "a bug" in stderr) == (1, False)
     assert took_s < 8
 
 
-def test_an_inventory_that_comes_by_a_pipe(home):
+def test_an_inventory_from_a_pipe(home):
     reader, writer = os.pipe()
     try:
         os.write(writer, b"groups: {a: [h1, h2]}\n")
-        with pytest.raises(TimedOut):  # as long as there may be more
+        with pytest.raises(TimedOut):  # while more may follow
             inventory.hosts(["@a"], f"/dev/fd/{reader}", Deadline(0.2))
         os.write(writer, b"groups: {a: [h1, h2]}\n")
         os.close(writer)

@@ -1,4 +1,4 @@
-"""Settings put together at random, and what ssh itself makes of them."""
+"""Random combinations of settings, compared with ssh's own reading."""
 
 import random
 import shutil

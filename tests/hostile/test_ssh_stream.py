@@ -28,7 +28,7 @@ def home(tmp_path, monkeypatch):
 
 
 def sizes(home, port, command):
-    """How much has come back at each turn of a command that goes well."""
+    """The bytes received after each message of a successful command."""
     seen = []
 
     def note(data, place):
@@ -65,7 +65,7 @@ def test_broken_at_any_byte(home, command, kind, monkeypatch):
     with home.sshd() as port:
         ends = sizes(home, port, command)
         whole = ends[-1]
-        # After each of the server's messages, and within them.
+        # After each of the server's messages, and inside them.
         places = sorted({place for end in ends for place in (end - 1, end) if place < whole} | set(range(21, whole, whole // 12)))
 
         def at(place):
@@ -88,15 +88,15 @@ def test_broken_at_any_byte(home, command, kind, monkeypatch):
                 except Unreachable as error:
                     assert str(error).isprintable(), place
                 except TimedOut:
-                    assert kind == "changed", place  # a length may be what was changed: the rest is waited for
+                    assert kind == "changed", place  # the changed byte may be a length, so that more data is waited for
 
-        with ThreadPoolExecutor(6) as pool:  # sshd refuses more that are not logged in yet
+        with ThreadPoolExecutor(6) as pool:  # sshd limits unauthenticated connections
             list(pool.map(try_it, places))
     assert not thrown
 
 
-def test_a_command_whose_end_nobody_tells(home):
-    """The program is done, and the connection ends before it is said how: that is no failure of the program's."""
+def test_a_command_without_an_exit_status(home):
+    """The program has finished, and the connection ends before its exit status arrives, which is not the program's fault."""
 
     def handler(channel):
         channel.sendall(b"one\n")
@@ -108,7 +108,7 @@ def test_a_command_whose_end_nobody_tells(home):
 
 
 def paramiko_server(home, handler, talk=lambda transport: None):
-    """A server that lets everybody in, says the word that a command waits for, and then does as it likes."""
+    """A server that accepts everybody, sends the word that a command waits for, and then does as the test wants."""
     import paramiko
 
     class Interface(paramiko.ServerInterface):
@@ -167,9 +167,9 @@ def sends(what, pause_s=0.0):
 @pytest.mark.parametrize(
     "handler",
     [
-        sends(b"x", 0.05),  # a byte at a time, each in time
+        sends(b"x", 0.05),  # byte by byte, each in time
         lambda channel: time.sleep(S),
-        lambda channel: (channel.shutdown_write(), time.sleep(S)),  # it closes its output and goes on
+        lambda channel: (channel.shutdown_write(), time.sleep(S)),  # it closes its output and continues
     ],
     ids=["trickle", "silence", "no output and no end"],
 )
@@ -187,8 +187,8 @@ def test_in_time(home, handler, how):
         assert time.monotonic() - begin < 5
 
 
-def test_a_server_that_reads_nothing_any_more(home):
-    """What is sent fills all buffers on the way; that is not waited for longer than was allowed."""
+def test_a_server_that_stops_reading(home):
+    """Sent data fills all buffers on the way; waiting for that is limited by the timeout."""
 
     def stop_reading(channel):
         channel.get_transport().packetizer.read_message = lambda: time.sleep(S)
@@ -206,7 +206,7 @@ def test_a_server_that_reads_nothing_any_more(home):
 
 
 def test_output_without_end_is_not_kept(home):
-    """The program is named, and what was read is not a tenth of what a lying server would have us keep."""
+    """The program is named, and less than a tenth of what a lying server sends is kept."""
     script = (
         "import resource, sys\nfrom ovstool.host.ssh import Ssh\nfrom ovstool.errors import Refused\n"
         "host = Ssh(sys.argv[1])\n"
@@ -220,11 +220,11 @@ def test_output_without_end_is_not_kept(home):
         done = peak.run(argv, home.environ, 120)
     said, grown_mib = done.stdout.splitlines()
     assert "endless: wrote more than 32 MiB" in said
-    assert int(grown_mib) < 100  # paramiko itself, some 30, and what is kept
+    assert int(grown_mib) < 100  # some 30 for paramiko itself, and what is kept
 
 
-def test_a_silent_program_goes_on_and_a_silent_connection_ends(home, monkeypatch):
-    """A host that dies closes nothing: it is asked, and answers to each question or to none."""
+def test_a_silent_program_continues_and_a_silent_connection_ends(home, monkeypatch):
+    """A host that crashes does not close connections, so it is probed, and either answers each probe or none."""
     monkeypatch.setattr(connection.SshConnection, "silent_s", 0.2)
     answers, is_cut = threading.Semaphore(0), threading.Event()
 

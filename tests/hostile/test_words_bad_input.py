@@ -1,4 +1,4 @@
-"""Input that cannot be meant, or that names what is not there: one line on stderr, the exit code of the contract, and nothing changed."""
+"""Invalid input, or names of missing objects: one line on stderr, the documented exit code, and nothing changed."""
 
 from collections.abc import Iterable
 
@@ -32,7 +32,7 @@ HOSTILE = [
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        # what is not there
+        # missing objects
         ("bridge show nosuch", NOT_FOUND),
         ("bridge set nosuch --fail-mode secure", NOT_FOUND),
         ("bridge del br0 nosuch", NOT_FOUND),
@@ -66,7 +66,7 @@ HOSTILE = [
         ("port show ofport:br0/x", USAGE),
         ("port show ofport:br0/-1", USAGE),
         ("port show ofport:br0/99999", USAGE),
-        # what exists and differs, or belongs to something else
+        # objects that exist and differ, or belong to something else
         ("bridge add br0 --fail-mode secure", CONFLICT),
         ("bridge add br0 --datapath-type netdev", CONFLICT),
         ("bridge add br0 --external-id a=b", CONFLICT),
@@ -173,7 +173,7 @@ HOSTILE = [
         ("sflow enable br0 --collector nosuch.invalid", NOT_FOUND),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant(refused, command, code):
+def test_invalid_input(refused, command, code):
     refused(command, code)
 
 
@@ -209,7 +209,7 @@ WORDED = {"sflow enable --force --collector 127.0.0.1 --sampling": "neither auto
 
 
 def refusals(switch, commands: Iterable[str]) -> dict[str, str]:
-    """What each of these commands says without a hint at the help; each is refused, and all of them together change nothing."""
+    """The errors of these commands without the hint at the help; each must be refused, and together they must change nothing."""
     before, said = switch.dump(), {}
     for command in commands:
         result = switch.ovstool(command)
@@ -229,7 +229,7 @@ def test_the_ranges_of_numbers(unchanged):
         assert said.endswith(expected[command]), command
 
 
-# What is in that range, and refused for what it would become; where no more than the words counts, the one at the border is.
+# In range, but refused for the resulting configuration; where only the argument counts, the value at the limit is accepted.
 BEYOND = {
     "police set eth1 --packet-rate 1": "1: policing is in thousands of packets a second, so this value cannot be set exactly; try: 1000",
     "police set eth1 --packet-rate 1000 --packet-burst 1": "1: policing is in thousands of packets, so this value cannot be set exactly; try: 1000",
@@ -291,7 +291,7 @@ BEYOND = {
 }  # fmt: skip
 
 
-def test_what_cannot_be_meant_is_told_with_what_to_try(unchanged):
+def test_errors_have_suggestions(unchanged):
     for command, said in refusals(unchanged, BEYOND).items():
         assert said.endswith(BEYOND[command]), command
 
@@ -326,11 +326,11 @@ def test_a_hostile_value_is_refused(refused, name):
         [b"qos", b"set", b"eth1", b"--other-config", b"a=\xff"],
     ],
 )
-def test_what_is_no_utf8(refused, words):
+def test_arguments_that_are_not_utf_8(refused, words):
     refused(words, USAGE)
 
 
-def test_the_messages_of_the_contract(refused):
+def test_the_exact_messages(refused):
     assert "10mbps: 10 megabits is 10mbit; 10 megabytes, as tc reads it, is 80mbit" in refused("police set eth1 --rate 10mbps", USAGE)
     line = refused("police set eth1 --rate 10500500bit", USAGE)
     assert "10.5mbit" in line and "10.501mbit" in line
@@ -372,7 +372,7 @@ def test_a_port_of_another_bridge(switch, refused):
     assert "a port of this name exists" in refused("bridge add eth2", CONFLICT)
 
 
-def test_a_member_of_a_bond_does_not_go_alone(switch, refused):
+def test_a_member_of_a_bond_is_not_deleted_alone(switch, refused):
     switch.vsctl("add-bond br0 bond0 eth8 eth9")
     assert "bond0" in refused("port del eth8", USAGE)
     refused("port add br0 eth8", CONFLICT)
@@ -396,7 +396,7 @@ def test_a_member_of_a_bond_does_not_go_alone(switch, refused):
         "police list",
     ],
 )
-def test_what_others_wrote_does_not_steer_the_terminal(switch, ovstool, command):
+def test_text_of_others_sends_no_control_characters(switch, ovstool, command):
     evil = '\\033[31mred\\nline\\"'
     switch.tool("ovsdb-client", "transact", (
         '["Open_vSwitch",'
@@ -414,4 +414,4 @@ def test_what_others_wrote_does_not_steer_the_terminal(switch, ovstool, command)
         assert result.code == 0, result
         assert "\x1b" not in result.stdout
         assert "\nline" not in result.stdout
-        assert "[31mred" in result.stdout  # it is there, and harmless
+        assert "[31mred" in result.stdout  # shown, but harmless

@@ -1,4 +1,4 @@
-"""Words that no script should send: ``--`` as a value, and numbers that are none. For each option of each command, new ones included."""
+"""Arguments that scripts send by mistake: ``--`` as a value, and invalid numbers, for each option of each command, new ones included."""
 
 import argparse
 import io
@@ -25,7 +25,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 
 def least(parser: argparse.ArgumentParser, but: argparse.Action) -> list[str]:
-    """What has to be said besides."""
+    """The other arguments that the command requires."""
     words = []
     for action in parser._actions:
         if action.required and action is not but and action.nargs not in ("*", "?"):
@@ -34,7 +34,7 @@ def least(parser: argparse.ArgumentParser, but: argparse.Action) -> list[str]:
     return words
 
 
-COMMON = vars(common_defaults())  # which are the same everywhere
+COMMON = vars(common_defaults())  # the same for all commands
 SAMPLED = ("version", "port add", "stats record")
 OPTIONS = {
     f"{name} {action.option_strings[-1]}": (name, action.dest)
@@ -47,7 +47,7 @@ EACH = pytest.mark.parametrize(("name", "dest"), OPTIONS.values(), ids=OPTIONS)
 
 @pytest.fixture
 def typed(monkeypatch):
-    """Type words: the exit code, and the arguments that the command would have been run with."""
+    """Parse words: the exit code, and the arguments that the command would have been run with."""
 
     def typed(words: list[str], name: str = "version") -> tuple[int, argparse.Namespace | None, str]:
         app = App(stdout=io.StringIO(), stderr=io.StringIO())
@@ -67,7 +67,7 @@ def option(name: str, dest: str) -> tuple[argparse.Action, list[str]]:
 
 
 def made_of(action: argparse.Action, text: str):
-    """What the option is to be, or None when it is refused."""
+    """The value of the option, or None if it is refused."""
     try:
         value = action.type(text) if action.type else text
     except (argparse.ArgumentTypeError, ValueError):
@@ -78,7 +78,7 @@ def made_of(action: argparse.Action, text: str):
 
 
 @EACH
-def test_two_dashes_are_a_value_like_any_other(typed, name, dest):
+def test_two_dashes_as_the_value_of_an_option(typed, name, dest):
     action, words = option(name, dest)
     spellings = [f"{o}={'--'}" for o in action.option_strings] + [f"{o}--" for o in action.option_strings if len(o) == 2]
     for spelling in spellings:
@@ -92,7 +92,7 @@ def test_two_dashes_are_a_value_like_any_other(typed, name, dest):
 
 
 @EACH
-def test_what_stands_behind_two_dashes_is_no_value(typed, name, dest):
+def test_words_after_two_dashes_are_not_values(typed, name, dest):
     action, words = option(name, dest)
     for behind in ([], ["x"], ["--"], ["-t", "5"]):
         code, args, said = typed([*words, action.option_strings[-1], "--", *behind], name)
@@ -125,28 +125,28 @@ def test_common_options_that_are_refused(typed, words):
         (["-qt5", "--", "-t--"], ["-t--"]),
     ],
 )
-def test_arguments_behind_two_dashes(typed, words, ports):
+def test_arguments_after_two_dashes(typed, words, ports):
     code, args, _ = typed(["stats", *words], "stats")
     assert (code, args and args.ports) == (0, ports)
 
 
-def test_types_hold_behind_two_dashes_too(typed):
+def test_types_are_checked_after_two_dashes_too(typed):
     assert typed(["flow", "list", "--", ""], "flow list")[0] == typed(["flow", "list", ""], "flow list")[0] == 2
     code, _, said = typed(["version", "--", "a\x1b", "--x"])
     assert code == 2 and "\\x1b --x" in said and "\\x00" not in said
 
 
-def test_the_default_switch_does_not_answer_for_another(switch, ovstool):
+def test_the_default_switch_is_not_used_for_another(switch, ovstool):
     done = ovstool(["--db=--", "show"])
     assert (done.code, done.stdout) == (2, "")
     done = ovstool(["port", "add", "br0", "p1", "--type=--"])
-    assert (done.code, "--" in done.stderr) == (6, True)  # as with any type that there is not
+    assert (done.code, "--" in done.stderr) == (6, True)  # like any unknown type
 
 
 # --- numbers
 
 NO_NUMBERS = ["", "--", "5" * 5000, "5\n", "5\0", "5,5_0", *"1_0 ٣ \uff11 ² ½ -5 0x10 1e3 nan inf -inf 1e400 infinity".split()]
-NOT_PLAIN = ["+5", " 5", "5 "]  # which a rate or a size may be
+NOT_PLAIN = ["+5", " 5", "5 "]  # allowed for a rate or a size
 
 
 def is_number(action: argparse.Action) -> bool:
@@ -159,7 +159,7 @@ def is_number(action: argparse.Action) -> bool:
 NUMBERS = {key: where for key, where in OPTIONS.items() if is_number(option(*where)[0])}
 
 
-def test_there_are_such_options():
+def test_there_are_options_with_numbers():
     assert {"version --timeout", "port list --max-width", "stats --interval", "port add --tag", "qos set --max-rate"} <= NUMBERS.keys()
 
 
@@ -174,7 +174,7 @@ def test_a_number_is_plain_digits(typed, name, dest):
 
 
 @pytest.mark.parametrize("text", ["10\u212abit", "1\u212a", "\u06f1\u06f0mbit", "10mbit\u2028", "\uff11mbit"])
-def test_a_rate_in_letters_that_only_look_like_it(typed, text):
+def test_a_rate_with_lookalike_characters(typed, text):
     assert typed(["police", "set", "eth1", f"--rate={text}"], "police set")[0] == 2
 
 
@@ -187,7 +187,7 @@ def run(words: list[str], **environ: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("width", ["9" * 5000, "9" * 4000, "99999999999", "-5", "٣", "²", "0", "1", "wide", "1e3"])
 def test_any_width_of_the_environment(width):
-    """It is somebody else's variable: what is no width is none."""
+    """Another program's variable may have any value: an invalid width is ignored."""
     done = run(["help", "options"], COLUMNS=width, LINES=width, CLIFF_MAX_TERM_WIDTH=width)
     assert (done.returncode, done.stderr) == (0, b"") and b"--max-width" in done.stdout.replace(b"\n", b"").replace(b" ", b"")
     if width != "1":
@@ -211,10 +211,10 @@ def test_a_long_line_of_the_shell(line):
     assert done.stderr == b"ovstool: stdin:1: the line: longer than 1 MiB\n"
 
 
-def test_little_memory_is_said_so_at_any_moment():
-    """Python has SystemErrors of its own where it has no memory for a MemoryError."""
+def test_too_little_memory_at_any_moment():
+    """Python raises SystemErrors of its own where it lacks the memory for a MemoryError."""
     assert of_the_machine(SystemError("error return without exception set")) == "this machine: out of memory"
-    # The first thing that main imports, and the first after that.
+    # The first module that main imports, and the first one after that.
     before = {"ovstool.lazy_imports": "import ovstool.__main__ as program\n"}
     before["ovstool.shell"] = f"{before['ovstool.lazy_imports']}import ovstool.lazy_imports\n"
     script = "import builtins, sys; sys.path_hooks[:] = []; sys.path_importer_cache.clear()\n"
@@ -225,7 +225,7 @@ def test_little_memory_is_said_so_at_any_moment():
         assert (done.returncode, done.stderr) == (6, b"ovstool: cannot be started: out of memory\n")
 
 
-def test_a_page_about_an_import_is_a_line():
+def test_a_long_error_of_an_import_is_one_line():
     page = ImportError("numpy's\npage")
     page.__cause__ = ImportError("libstdc++.so.6: failed to map segment from shared object")
     assert of_the_machine(page) == "a Python module cannot be imported: libstdc++.so.6: failed to map segment from shared object"

@@ -1,4 +1,4 @@
-"""What reaches a terminal, a spreadsheet and a full disk, whatever a switch, a file or a user calls things."""
+"""Output to a terminal, a spreadsheet and a full disk, whatever names a switch, a file or a user chooses."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from ovstool.command import report
 from ovstool.recording import csv_format
 from ovstool.terminal.formats import Formatters
 
-# C0, DEL, C1, what turns the direction of text, what ends a line elsewhere, what has no width, and half a character.
+# C0, DEL, C1, direction marks, other line ends, zero-width characters, and a lone surrogate.
 STEERING = "\x1b]0;owned\x07\x1b[2J\x08\x7f\x9b31m\u202e\u2066\u200b\u2028\u2029\ufeff\U000e0041"
 NAMES = ["\x1b[31mred", "a\nb", "\x7f\x7f", "\x9b2J", "\u202eevil", "a\u2028b", "\tx", "a\rb"]
 FORMULAS = ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "=cmd|' /C calc'!A0"]
@@ -50,7 +50,7 @@ def on_a_terminal(*words: str) -> str:
     try:
         while chunk := os.read(ours, 2**16):
             shown += chunk
-    except OSError:  # the end of a terminal
+    except OSError:  # a terminal at its end
         pass
     finally:
         os.close(ours)
@@ -60,7 +60,7 @@ def on_a_terminal(*words: str) -> str:
 
 @pytest.fixture
 def hostile(tmp_path):
-    """A recording whose ports have such names, as somebody may have written it."""
+    """A recording with such port names, as another program may have written it."""
     path = tmp_path / f"{NAMES[0]}.csv"
     lines = [
         f'{n}.0,"{host}","br{STEERING}","{name}",,{n},{n},,,,,,\n'
@@ -73,7 +73,7 @@ def hostile(tmp_path):
     return path
 
 
-def test_names_of_a_recording_in_a_drawing(hostile, tmp_path):
+def test_names_of_a_recording_in_a_plot(hostile, tmp_path):
     plain = run("stats", "plot", str(hostile))
     assert plain.returncode == 0, plain
     assert is_clean(plain.stdout.decode()) and is_clean(plain.stderr.decode()) and b"\\x1b[31mred" in plain.stdout
@@ -103,7 +103,7 @@ def test_a_port_of_a_recording_that_is_not_there(hostile):
 @pytest.mark.parametrize(
     "words", ["-n port del NAME", "-n police set NAME --rate 1mbit", "-n qos set NAME --max-rate 1mbit", "-vn qos clear eth1 NAME"]
 )
-def test_notes_about_a_port_of_somebody_else(switch, ovstool, words):
+def test_notes_about_a_port_with_a_hostile_name(switch, ovstool, words):
     name = "a\x1b[31mb\novstool: note: owned"
     switch.tool("ovs-vsctl", "--timeout=20", "--no-wait", "add-port", "br0", name)
     switch.vsctl("set port eth1 qos=@q -- --id=@q create qos type=linux-htb")
@@ -113,7 +113,7 @@ def test_notes_about_a_port_of_somebody_else(switch, ovstool, words):
 
 
 def test_notes_logs_errors_and_tracebacks(switch, ovstool):
-    """Of names that the user types; and a line that looks like one of ours does not begin."""
+    """For names typed by the user; none can start a line that looks like one of ours."""
     name = f"p{STEERING}\novstool: note: owned"
     for words in (
         ["-vn", "port", "add", "br0", name],
@@ -136,7 +136,7 @@ def test_notes_logs_errors_and_tracebacks(switch, ovstool):
 
 @pytest.fixture(scope="module")
 def poisoned(running_switch):
-    """A switch that holds such text wherever a database takes any."""
+    """A switch with such text wherever a database accepts any."""
     with running_switch("dummy") as switch:
         value = json.dumps(STEERING + NAMES[1], ensure_ascii=False)
         switch.tool(
@@ -201,14 +201,14 @@ def test_numbers_and_plain_text_of_a_csv_stay():
     assert csv_of(rows)[1:] == [["-5", "-1.5"], ["0", ""], ["eth1", "a=b"], ["1", "10.0.0.1"], ["'quoted'", "a-b"]]
 
 
-# --- what cannot be written, and what this machine has not got
+# --- what cannot be written, and what this machine lacks
 
 REFUSED = [["nosuch"], ["show", "--db", "unix:/nosuch"], ["stats", "plot", "/nosuch.csv"], ["version", "--max-width"], ["show", "-t", "x"]]
 
 
 @pytest.mark.parametrize("words", REFUSED)
 @pytest.mark.parametrize("where", ["full", "closed", "a closed pipe"])
-def test_an_error_that_cannot_be_said_keeps_its_exit_code(words, where):
+def test_an_error_that_cannot_be_printed_keeps_its_exit_code(words, where):
     wanted = run(*words).returncode
     assert wanted in (2, 3, 5)
     if where == "closed":
@@ -228,7 +228,7 @@ def test_an_error_that_cannot_be_said_keeps_its_exit_code(words, where):
 
 
 @pytest.mark.parametrize("words", [["-v", "show"], ["port", "add", "br0", "p9", "-n"], ["--debug", "show", "-f", "json"]])
-def test_notes_that_cannot_be_said_stop_nothing(poisoned, words):
+def test_notes_that_cannot_be_printed_stop_nothing(poisoned, words):
     with open("/dev/full", "w") as full:
         done = run(*words, env=poisoned.environ, capture_output=False, stdout=subprocess.PIPE, stderr=full)
     assert done.returncode == 0 and done.stdout
@@ -260,7 +260,7 @@ def test_a_full_disk_in_every_format(poisoned, style):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("host", [None, "leaf01"])
-def test_what_the_machine_has_not_got_is_no_bug_and_not_the_output(error, words, host):
+def test_missing_resources_are_neither_a_bug_nor_an_output_error(error, words, host):
     said = io.StringIO()
     assert report(error, False, said, host) == 6
     line = said.getvalue()
@@ -298,7 +298,7 @@ def test_few_file_descriptors(poisoned, tmp_path, words, count):
 
 
 def test_too_little_memory(poisoned):
-    """However little, it ends with one of our codes and a line; unless Python itself cannot be started."""
+    """With any amount it ends with one of ovstool's exit codes and a line, unless Python itself cannot start."""
     codes = set()
     for mebibytes in (40, 48, 56, 64, 80):
         limit = mebibytes * 2**20

@@ -1,4 +1,4 @@
-"""Drawings of recordings that somebody else has made, or that went on for a year: linear in time, bounded in memory."""
+"""Plots of recordings that others made, or that took a year: linear in time, bounded in memory."""
 
 import cProfile
 import math
@@ -19,7 +19,7 @@ def readings(ports: int, beats: int, name: str = "eth{}", host: str = ""):
 
 
 def calls(items) -> int:
-    """How many functions are called to draw them, which unlike a time is the same on any machine."""
+    """The number of function calls of a plot, which unlike its time is the same on any machine."""
     profile = cProfile.Profile()
     picture = profile.runcall(pictures.picture, "rec.csv", items, (), False)
     assert picture.left_out == len({(host, reading.port) for host, reading in items}) - pictures.MOST_PORTS
@@ -37,7 +37,7 @@ def test_twice_the_ports_are_twice_the_work(of_hosts):
 
 
 class Endless:
-    """Readings that are made as they are read, as often as it is done; each port has the next number of bytes."""
+    """Readings generated while they are read, as often as needed; each port has the next number of bytes."""
 
     def __init__(self, count: int, steps, ports: int = 1, resets: bool = False):
         self.count, self.steps, self.ports, self.resets = count, steps, ports, resets
@@ -53,7 +53,7 @@ class Endless:
 @pytest.mark.parametrize("ports", [1, 13])
 @pytest.mark.parametrize("steps", [[1.0], [0.001, 1.0], [1, 1, 1, 1, 1, 1, 100.0], [1.0, -0.5]], ids=str)
 def test_a_long_recording_is_drawn_as_a_short_one(steps, ports):
-    """No more spans than can be seen, and what they say together is what was read."""
+    """It has no more spans than can be seen, and their sums are those of the readings."""
     count = 60_000
     drawn = pictures.picture("rec.csv", Endless(count, steps, ports), (), False)
     for trace in drawn.traces:
@@ -64,9 +64,9 @@ def test_a_long_recording_is_drawn_as_a_short_one(steps, ports):
         assert (drawn.begin, drawn.end, drawn.interval_s) == (1.0, count, 1.0)
         (trace,) = drawn.traces
         spans = list(trace.spans("rx"))
-        assert [span.begin for span in spans[1:]] == [span.end for span in spans[:-1]]  # no hole
+        assert [span.begin for span in spans[1:]] == [span.end for span in spans[:-1]]  # no gap
         assert math.isclose(sum(span.mean * (span.end - span.begin) for span in spans), 8000 * (count - 1))
-        assert len({span.end - span.begin for span in spans[:-1]}) == 1  # early times are drawn as finely as late ones
+        assert len({span.end - span.begin for span in spans[:-1]}) == 1  # the beginning is as detailed as the end
 
 
 def test_the_highest_rate_of_a_long_recording_is_still_seen():
@@ -79,7 +79,7 @@ def test_the_highest_rate_of_a_long_recording_is_still_seen():
     assert "max 8 Gbit/s" in text
 
 
-def test_a_recording_of_resets_alone(tmp_path):
+def test_a_recording_with_only_resets(tmp_path):
     drawn = pictures.picture("rec.csv", Endless(40_000, [1.0], resets=True), (), False)
     assert len(drawn.traces[0].resets) <= pictures._MOST_SPANS
     assert "R the counters were reset" in plot_text.draw(drawn, 80, False, False)
@@ -97,7 +97,7 @@ def test_more_ports_than_there_is_memory_for(length):
         pictures.picture("rec.csv", endless(), (), False)
 
 
-def test_ports_that_are_not_asked_for_take_no_memory():
+def test_unrequested_ports_take_no_memory():
     def many():
         for i in range(30_000):
             yield "", Reading(float(i), "br0", f"eth{i}", None, {})
@@ -109,7 +109,7 @@ def test_ports_that_are_not_asked_for_take_no_memory():
 @pytest.mark.parametrize("first", [0.0, 1e-300, 1e10])
 @pytest.mark.parametrize("delta", [1, 2**64 - 1])
 @pytest.mark.parametrize("step", [1e-9, 1e-5, 9e10])
-def test_numbers_at_their_ends(tmp_path, first, delta, step):
+def test_numbers_at_their_limits(tmp_path, first, delta, step):
     items = [("", Reading(first + i * step, "br0", "eth1", None, {"rx_bytes": i * delta // 3, "tx_bytes": 0})) for i in range(4)]
     if items[0][1].time == items[3][1].time:
         with pytest.raises(NotFound):

@@ -1,4 +1,4 @@
-"""Recordings in the hands of others: the file is taken away, the process is ended, and what is read was made by somebody who means harm."""
+"""Recordings that others change: the file is removed, the process is ended, and the content is malicious."""
 
 import os
 import resource
@@ -38,7 +38,7 @@ def read(path) -> list[Reading]:
 
 
 def count_in_the_file_alone(path, tmp_path) -> int:
-    """Readings in the file without what may lie beside it, as somebody who copies it has them."""
+    """The readings in the file alone, without files next to it, as in a copy."""
     copy = tmp_path / f"copy{path.suffix}"
     copy.write_bytes(path.read_bytes())
     return len(read(copy))
@@ -73,7 +73,7 @@ TAKEN = pytest.mark.parametrize("take", [removed, moved, replaced, folder_remove
 @BOTH
 @TAKEN
 @pytest.mark.parametrize("when", ["before the next readings", "before the end"])
-def test_a_file_that_is_taken_away(tmp_path, name, take, when):
+def test_a_file_that_is_removed_or_replaced(tmp_path, name, take, when):
     path = tmp_path / "folder" / name
     path.parent.mkdir()
     with pytest.raises(Refused, match="was removed or replaced by another file"), recording.append(str(path), print) as recorder:
@@ -86,11 +86,11 @@ def test_a_file_that_is_taken_away(tmp_path, name, take, when):
     if take is replaced:
         assert path.read_text() == "somebody else's"
     if take is moved:
-        assert len(read(path.with_name("moved" + path.suffix))) == 1  # nothing that was written is lost
+        assert len(read(path.with_name("moved" + path.suffix))) == 1  # nothing written is lost
 
 
 @BOTH
-def test_a_new_file_of_somebody_else_is_not_removed_with_an_empty_recording(tmp_path, name):
+def test_a_file_of_another_program_is_not_removed_with_an_empty_recording(tmp_path, name):
     path = tmp_path / name
     with recording.append(str(path), print):
         replaced(path)
@@ -128,7 +128,7 @@ def test_the_file_has_all_that_was_written_when_a_signal_ends_it(tmp_path, name,
             process.wait(_PATIENCE_S)
         finally:
             process.kill()
-    if how != signal.SIGINT:  # which is an exception there, and not the end of a signal
+    if how != signal.SIGINT:  # an exception there, not the default action of the signal
         assert process.returncode == -how
     if how != signal.SIGKILL:
         assert os.listdir(tmp_path) == [name]
@@ -189,13 +189,13 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_database_with_a_schema_of_somebody_else(tmp_path, schema):
+def test_a_database_with_another_schema(tmp_path, schema):
     path = tmp_path / "rec.db"
     with closing(sqlite3.connect(path)) as db, db:
         try:
             db.execute(schema)
         except sqlite3.OperationalError as error:
-            assert "no such module" in str(error)  # then nobody else's SQLite here could make it either
+            assert "no such module" in str(error)  # then no other SQLite here could create it either
             return
     before = path.read_bytes()
     with pytest.raises(Conflict, match="not a recording of ovstool"):
@@ -208,8 +208,8 @@ def test_a_database_with_a_schema_of_somebody_else(tmp_path, schema):
 @pytest.mark.parametrize(
     "was, now", [(b"(time REAL", b"\xee\xfftime RE"), (b"CREATE TABLE", b"CREAT\xee TABLE"), (b"bridge TEXT", b"br\xeedge TEXT")]
 )
-def test_a_schema_that_is_no_text(tmp_path, was, now):
-    """SQLite repeats it in its message, which Python cannot read."""
+def test_a_schema_that_is_not_text(tmp_path, was, now):
+    """SQLite repeats it in an error message that Python cannot decode."""
     path = tmp_path / "rec.db"
     with recording.append(str(path), print) as recorder:
         recorder.add([reading()])
@@ -238,13 +238,13 @@ def test_nothing_is_appended_to_a_database_with_a_trigger(tmp_path, extra):
 
 @pytest.mark.parametrize("port, rows", [("eth1", 2000), ("x" * 3000, 100)], ids=["many rows in a page", "one row in a page"])
 def test_a_database_whose_pages_go_in_a_circle(tmp_path, port, rows):
-    """All children of the root are the first of them: each of its rows comes again and again, and on deeper trees without an end."""
+    """All children of the root are its first child: each row is repeated, and in deeper trees endlessly."""
     path = tmp_path / "rec.db"
     with recording.append(str(path), print) as recorder:
         recorder.add([reading(float(i), port) for i in range(rows)])
     content = bytearray(path.read_bytes())
     size = int.from_bytes(content[16:18], "big")
-    root = size  # of the table: the second page
+    root = size  # the table's root page, which is the second
     assert content[root] == 5  # an interior page
     cells = int.from_bytes(content[root + 3 : root + 5], "big")
     first = int.from_bytes(content[root + 12 : root + 14], "big")
@@ -257,7 +257,7 @@ def test_a_database_whose_pages_go_in_a_circle(tmp_path, port, rows):
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limits cannot be set")
-def test_a_value_as_long_as_a_film(tmp_path):
+def test_a_huge_value(tmp_path):
     path = tmp_path / "rec.db"
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(sqlite_format.TABLE)
@@ -268,7 +268,7 @@ def test_a_value_as_long_as_a_film(tmp_path):
 
 @BOTH
 @pytest.mark.parametrize("kind", ["fifo", "a link to a fifo", "a folder", "a link to nothing", "a link to itself", "a device"])
-def test_what_is_no_file_is_not_waited_for(tmp_path, name, kind):
+def test_paths_that_are_not_files_are_refused_at_once(tmp_path, name, kind):
     path = tmp_path / name
     if kind == "a folder":
         path.mkdir()
@@ -284,8 +284,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, name, kind):
     assert str(caught.value).isprintable() and (kind not in ("fifo", "a device") or isinstance(caught.value, UsageError))
 
 
-def test_a_line_without_an_end_is_not_kept(tmp_path):
-    """In another process, with 64 MiB more than it needs for anything else."""
+def test_an_endless_line_is_not_kept(tmp_path):
+    """In another process, with 64 MiB more than it needs otherwise."""
     path = tmp_path / "rec.csv"
     with open(path, "wb") as file:
         file.write(csv_format.HEADER)

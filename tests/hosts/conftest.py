@@ -1,4 +1,4 @@
-"""The lab of hosts that tests over SSH work on."""
+"""The lab of hosts for tests over SSH."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from lab import Lab
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    """A lab without hosts; the tests of a module share it, and each asks for the hosts that it needs under names of its own."""
+    """A lab without hosts, shared by the tests of a module; each test starts the hosts it needs under its own names."""
     if problem := Lab.problem():
         pytest.skip(f"a lab of hosts {problem}")
     with Lab() as made:

@@ -1,8 +1,8 @@
-"""A TCP proxy that is slow to answer or loses connections: ``python proxy.py PORT TARGET_PORT ANSWERS_AFTER_S DROPS_AFTER HANGS_AFTER``.
+"""A TCP proxy that answers late or loses connections: ``python proxy.py PORT TARGET_PORT ANSWERS_AFTER_S DROPS_AFTER HANGS_AFTER``.
 
-It listens on PORT of every address and forwards to TARGET_PORT on loopback. For the first ANSWERS_AFTER_S of a connection it accepts
-it and says nothing. After DROPS_AFTER bytes, of both directions together, it resets the connection; after HANGS_AFTER bytes it
-keeps it open and forwards nothing any more. A negative number: never. It prints a line once it listens.
+It listens on PORT of every address and forwards to TARGET_PORT on loopback. A connection is accepted at once, but nothing is forwarded for
+the first ANSWERS_AFTER_S. After DROPS_AFTER bytes, both directions together, it is reset; after HANGS_AFTER bytes it stays open and
+forwards nothing more. Negative numbers disable this. The proxy prints a line once it listens.
 """
 
 import select
@@ -35,7 +35,7 @@ def serve(client: socket.socket, target: int, answers_after_s: float, drops_afte
             server = stack.enter_context(socket.create_connection(("127.0.0.1", target)))
             forward(client, server, drops_after, hangs_after)
         except OSError:
-            pass  # one of them is gone, and so is the connection
+            pass  # one side is closed, and so is the connection
 
 
 def forward(client: socket.socket, server: socket.socket, drops_after: int, hangs_after: int) -> None:
@@ -60,7 +60,7 @@ def forward(client: socket.socket, server: socket.socket, drops_after: int, hang
 
 
 def end(sock: socket.socket, other: dict[socket.socket, socket.socket]) -> None:
-    """One direction has ended: tell the other side, and go on with the other direction."""
+    """One direction has ended: tell the other side, and continue with the other direction."""
     other.pop(sock).shutdown(socket.SHUT_WR)
 
 

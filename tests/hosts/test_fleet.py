@@ -1,4 +1,4 @@
-"""``ovstool -H`` from the command line: many hosts at once, each an sshd and an Open vSwitch of its own, judged by ovs-vsctl there."""
+"""``ovstool -H`` on the command line: many hosts at once, each with its own sshd and Open vSwitch, checked with ovs-vsctl there."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ WAIT_S = 40
 
 @pytest.fixture(scope="module")
 def fleet(lab):
-    """The lab with all hosts of these tests; tests that change something each have leafs of their own."""
+    """The lab with all hosts of these tests; tests that change something have leaf hosts of their own."""
     lab.start(LEAFS)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda special: lab.host(special[0], **special[1]), SPECIAL.items()))
@@ -71,7 +71,7 @@ def wait_for(condition, what: str):
 
 @contextmanager
 def on_terminal(lab, command: str | list[str]):
-    """ovstool with a terminal for stdout and stderr; what it has shown so far is in ``shown``, a function."""
+    """ovstool with a terminal for stdout and stderr; ``shown`` is a function that returns its output so far."""
     master, slave = pty.openpty()
     argv = lab.command([sys.executable, "-m", "ovstool", *(command.split() if isinstance(command, str) else command)])
     environ = {**lab.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
@@ -80,7 +80,7 @@ def on_terminal(lab, command: str | list[str]):
     shown = bytearray()
 
     def look() -> str:
-        with suppress(OSError):  # its side is closed
+        with suppress(OSError):  # its other end is closed
             while select.select([master], [], [], 0)[0] and (data := os.read(master, 65536)):
                 shown.extend(data)
         return shown.decode(errors="replace")
@@ -94,7 +94,7 @@ def on_terminal(lab, command: str | list[str]):
 
 
 def finish(process, look) -> int:
-    """Wait for its end; somebody has to read what it writes meanwhile."""
+    """Wait for its end while reading its output, which would block it otherwise."""
     wait_for(lambda: look() is not None and process.poll() is not None, "its end")
     return process.returncode
 
@@ -104,7 +104,7 @@ def finish(process, look) -> int:
 
 def test_sixteen_hosts_in_the_order_named(fleet):
     done = fleet.ovstool("-H leaf[09-16] -H leaf01,leaf[08-02] bridge list -f json")
-    assert done.code == 2 and "leaf[08-02]" in done.stderr  # a range goes up
+    assert done.code == 2 and "leaf[08-02]" in done.stderr  # a range counts upwards
     done = fleet.ovstool("-H leaf[09-16] -H leaf01,leaf[02-08] bridge list -f json")
     assert (done.code, done.stderr) == (0, "")
     assert [row["host"] for row in done.json] == [*LEAFS[8:], *LEAFS[:8]]
@@ -133,7 +133,7 @@ def test_one_host_has_no_host_column(fleet):
     assert shown.startswith("Open vSwitch, datapath dummy (built-in)\n") and "leaf01" not in shown
 
 
-def test_the_line_that_does_the_same_is_for_its_host(fleet):
+def test_the_line_of_as_ovs_is_for_its_host(fleet):
     planned = fleet.ovstool("-H leaf01,leaf02 --as-ovs -n port set eth2 --tag 77")
     assert planned.stdout.splitlines() == [f"ssh {leaf} 'ovs-vsctl set Port eth2 tag=77'" for leaf in ("leaf01", "leaf02")]
     planned = fleet.ovstool(["-H", "leaf01", "--as-ovs", "-n", "flow", "add", "br0", "priority=9,arp actions=drop"])
@@ -201,7 +201,7 @@ def test_inventories(fleet, tmp_path):
 @pytest.mark.parametrize(
     "host", ["", "leaf01,", "leaf[", "leaf[1-]", "-oProxyCommand=id", "a b", "$(touch canary)", "leaf01;id", "leaf01:0"]
 )
-def test_hosts_that_cannot_be_meant(fleet, host):
+def test_invalid_hosts(fleet, host):
     done = fleet.ovstool(["bridge", "list", f"--host={host}"])
     assert (done.code, done.stdout, len(lines(done.stderr))) == (USAGE, "", 1), done
 
@@ -306,7 +306,7 @@ def test_dry_run_on_two_hosts(fleet):
     assert done.code == 0 and [plan["host"] for plan in plans] == ["leaf05", "leaf06"]
     assert lines(done.stderr) == [f"ovstool: note: {host} eth1: would be updated" for host in ("leaf05", "leaf06")]
     assert fleet.vsctl("leaf05", "get port eth1 tag") == "[]"
-    # The plan is what ovsdb-client takes.
+    # The printed transaction is input for ovsdb-client.
     sent = fleet["leaf05"].run(["ovsdb-client", "--timeout=20", "transact", json.dumps(plans[0]["transact"])])
     assert "error" not in sent.stdout and fleet.vsctl("leaf05", "get port eth1 tag") == "77"
     assert fleet.vsctl("leaf06", "get port eth1 tag") == "[]"
@@ -332,7 +332,7 @@ def test_flows(fleet, tmp_path):
     failed = fleet.ovstool(f"-H leaf08,noovs,leaf07 flow diff br0 --file {file}")
     assert (failed.stdout, failed.code, len(lines(failed.stderr))) == (other.stdout, SOME_FAILED, 1)
 
-    # leaf07 has no ARP flow any more to meet; the packet is dropped by leaf08's.
+    # leaf07 has no ARP flow left to match; the packet is dropped by the flow of leaf08.
     traces = fleet.ovstool(f"{pair} flow trace br0 in_port=eth1,arp -f json").json
     assert [trace["host"] for trace in traces] == list(host)
     assert "flooded" in traces[0]["verdict"] and traces[1]["outputs"] == []
@@ -349,7 +349,7 @@ def test_flows_from_standard_input_go_to_every_host(fleet):
         assert "priority=20,ip actions=drop" in dump and "priority=21,ip actions=drop" in dump
 
 
-def test_what_needs_a_host_says_so(fleet):
+def test_commands_that_need_a_host(fleet):
     for command in ("flow list br0", "stats --source openflow", "stats eth1 --queues"):
         done = fleet.ovstool(f"--db tcp:127.0.0.1:1 {command}")
         assert done.code == UNREACHABLE and done.stdout == "" and len(lines(done.stderr)) == 1
@@ -358,7 +358,7 @@ def test_what_needs_a_host_says_so(fleet):
     assert fleet.ovstool("-H leaf01,leaf02 sandbox start").code == USAGE
 
 
-def test_database_of_a_far_host_over_tcp(fleet):
+def test_database_of_a_remote_host_over_tcp(fleet):
     for host in ("leaf01", "leaf02"):
         fleet[host].run("ovs-appctl -t ovsdb-server ovsdb-server/add-remote ptcp:16640:127.0.0.1")
     done = fleet.ovstool("-H leaf01,leaf02 --db tcp:127.0.0.1:16640 port list -f json")
@@ -369,7 +369,7 @@ def test_database_of_a_far_host_over_tcp(fleet):
 
 
 def test_counters_are_live(fleet):
-    """Those of the database are up to 5 seconds old, so what comes at once was read over OpenFlow."""
+    """Counters in the database are up to 5 seconds old, so those that appear at once were read over OpenFlow."""
     for host, packets in (("leaf11", 3), ("leaf12", 5)):
         for _ in range(packets):
             fleet[host].run(
@@ -398,7 +398,7 @@ def test_rates_of_two_hosts(fleet):
     assert [row["host"] for row in csv.DictReader(io.StringIO(once))] == ["leaf12", "leaf11"]
 
 
-def test_rates_go_on_without_the_hosts_that_fail(fleet):
+def test_rates_continue_without_the_hosts_that_fail(fleet):
     done = fleet.ovstool("-H leaf11,slow,noovs,leaf12 --timeout 8 stats eth1 --rate --interval 0.05 --count 30 -f json")
     rows = [json.loads(line) for line in lines(done.stdout)]
     assert done.code == SOME_FAILED
@@ -506,7 +506,7 @@ def test_a_slow_host_alone(fleet):
 
 
 def test_a_host_that_drops_halfway(fleet):
-    for port in range(40):  # so that its answer does not fit into what comes before it drops
+    for port in range(40):  # so that its answer does not fit into the bytes before it drops
         fleet["drops"].run(["ovs-vsctl", "--no-wait", "add-port", "br0", f"extra{port}"])
     done = fleet.ovstool("-H leaf02,drops,leaf01 port list -f json")
     assert done.code == SOME_FAILED and hosts_of(done) == ["leaf02", "leaf01"]
@@ -542,11 +542,11 @@ def test_interrupted_while_it_streams(fleet, tmp_path):
     assert process.returncode == INTERRUPTED and len(lines(stderr)) == 1 and " readings of " in stderr
 
 
-# --- ways to a switch
+# --- connections to a switch
 
 
 @pytest.mark.parametrize("host", ["works", "nosocat", "noforward", "banner", "inner"])
-def test_ways_that_work(fleet, host):
+def test_connections_that_work(fleet, host):
     assert fleet.ovstool(f"-H {host} port set eth1 --tag 5").stdout == "eth1: updated\n"
     assert fleet.vsctl(host, "get port eth1 tag") == "5"
     done = fleet.ovstool(f"-H {host},leaf01 --sudo flow list br0 -f json -c actions")
@@ -565,7 +565,7 @@ def test_ways_that_work(fleet, host):
         ("noovs", "no such socket"),
     ],
 )
-def test_ways_that_do_not_work(fleet, host, words):
+def test_connections_that_do_not_work(fleet, host, words):
     for options in ("", "--sudo"):
         done = fleet.ovstool(f"-H {host} {options} port list")
         assert (done.code, done.stdout, len(lines(done.stderr))) == (UNREACHABLE, "", 1)
@@ -639,14 +639,14 @@ def test_names_are_not_commands(fleet, host):
 
 
 def tab(fleet, line: str, **environ: str) -> list[str]:
-    """What is offered at the end of a line."""
+    """The completions at the end of a line."""
     done = fleet.ovstool(["complete", "--line", "zsh", f"ovstool {line}", ""], **environ)
     assert (done.code, done.stderr) == (0, "")
     return [word.partition("\t")[0] for word in lines(done.stdout)[1:]]
 
 
 def test_tab_asks_the_host_that_is_named(fleet):
-    # It gives up soon, and a lab under load is slow.
+    # It soon gives up, and a lab under load is slow.
     wait_for(lambda: tab(fleet, "-H leaf01 bridge show ") == ["br0"], "the bridges of leaf01")
     wait_for(lambda: set(tab(fleet, "-H leaf01,leaf02 port show ")) == {"br0", "eth1", "eth2"}, "the ports of leaf01")
     wait_for(lambda: tab(fleet, "bridge show ", OVSTOOL_HOST="inner") == ["br0"], "the bridges of a host behind another")
@@ -685,7 +685,7 @@ def test_tab_never_asks_and_soon_gives_up(fleet, host):
 
 
 def test_the_cookbook_on_a_rack(fleet, tmp_path):
-    """What ovstool-cookbook(7) does on many hosts, both ways, on two of them."""
+    """The tasks of ovstool-cookbook(7) on several hosts, both ways, on two of them."""
     book = (Path(__file__).parents[2] / "man" / "ovstool-cookbook.7.in").read_text()
     book = book.replace("leaf[01-16]", "leaf[15-16]").replace("leaf01", "leaf15").replace("leaf02", "leaf16")
     (tmp_path / "own.yaml").write_text('groups: {rack1: ["leaf[15-16]"], all: ["@rack1"]}\n')
@@ -700,7 +700,7 @@ def test_the_cookbook_on_a_rack(fleet, tmp_path):
         done = fleet.run(["bash", "-ec", script])
         assert done.code == 0, (script, done.stderr)
         policed = [fleet.vsctl(leaf, "get interface eth1 ingress_policing_rate ingress_policing_burst") for leaf in ("leaf15", "leaf16")]
-        assert policed == ["200000\n42012"] * 2  # as after the commands before
+        assert policed == ["200000\n42012"] * 2  # as after the previous commands
     assert fleet.ovstool("-H leaf15,leaf16 police clear eth1").code == 0
 
 
@@ -727,12 +727,12 @@ def test_a_shell_logs_in_to_each_host_once(fleet):
     done = fleet.ovstool("-H leaf03 shell --keep-going", stdin=script)
     assert (done.code, lines(done.stderr)) == (NOT_FOUND, ["ovstool: stdin:5: port eth9: no such port; try: eth2 or eth1"]), done
     assert lines(done.stdout)[2:] == ["eth1", "eth1", "2", "br0", "eth1", "eth1"]
-    # --sudo is another way to the same host.
+    # --sudo is a separate connection to the same host.
     assert {name: logins(fleet, name) - count for name, count in before.items()} == {"leaf03": 2, "leaf04": 1, "works": 1}
 
 
 def test_a_connection_that_is_lost_costs_one_command_at_most(fleet):
-    """What passes the way to this host is cut off each time that it comes to 9,000 bytes."""
+    """Every connection to this host is cut after 9,000 bytes."""
     before = logins(fleet, "drops")
     done = fleet.ovstool("-H drops shell --keep-going", stdin="bridge list -f value -c bridge\n" * 12)
     assert 2 <= logins(fleet, "drops") - before <= 6

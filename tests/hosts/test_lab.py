@@ -1,4 +1,4 @@
-"""That the lab is what its hosts' traits say, seen with OpenSSH's own client."""
+"""The hosts of the lab have their traits, as seen with OpenSSH's own client."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ def test_sudo(lab, sudo, answer):
         assert done.code == 127 and "not found" in done.stderr
 
 
-def test_programs_that_are_not_there(lab):
+def test_missing_programs(lab):
     lab.host("bare", without=("socat", "nc", "python3"))
     lab.host("full")
     for program in ("socat", "nc", "python3"):
@@ -124,18 +124,18 @@ def test_forwarding_of_sockets(lab):
 
 @contextmanager
 def forwarded(lab, name):
-    """A socket here that OpenSSH's client forwards to the database there."""
+    """A local socket that OpenSSH's client forwards to the database there."""
     socket = lab.directory / f"{name}.sock"
     ssh = subprocess.Popen(lab.command(["ssh", "-N", "-L", f"{socket}:{_DB}", name]), env=lab.environ, stdin=subprocess.DEVNULL)
     try:
         until(socket.exists)
         yield socket
     finally:
-        ssh.kill()  # it has missed a SIGTERM that came while a channel was refused
+        ssh.kill()  # it has missed a SIGTERM that arrived while a channel was being refused
         ssh.wait(timeout=_WAIT_S)
 
 
-def test_login_shell_that_talks(lab):
+def test_login_shell_with_output(lab):
     lab.host("talks", banner="Welcome to 'talks'!\nMind the $GAP.\n")
     assert lab.ssh("talks", "echo done").stdout == "Welcome to 'talks'!\nMind the $GAP.\ndone\n"
 
@@ -168,7 +168,7 @@ def test_lines_of_sshd_config(lab):
     assert lab.ssh("strict", "hostname").stdout == "forced\n"
 
 
-def test_host_that_is_gone(lab):
+def test_stopped_host(lab):
     host = lab.host("gone")
     host.stop()
     host.stop()
@@ -176,7 +176,7 @@ def test_host_that_is_gone(lab):
 
 
 @pytest.mark.parametrize("traits", [{"user": "ghost"}, {"sudo": "maybe"}, {"known": "perhaps"}, {"nosuch": 1}])
-def test_traits_that_do_not_exist(lab, traits):
+def test_unknown_traits(lab, traits):
     with pytest.raises((ValueError, TypeError)):
         lab.host("odd", **traits)
     assert "odd" not in lab.hosts
@@ -211,7 +211,7 @@ def test_sixteen_at_once(lab):
     assert len({line.split()[2] for line in keys if not line.startswith("#")}) == 16
 
 
-# --- what is left
+# --- nothing is left behind
 
 _LAB_IN_A_PROCESS = f"""
 import sys
@@ -230,7 +230,7 @@ with lab.Lab() as lab:
 def test_nothing_is_left(how, monkeypatch):
     if problem := Lab.problem():
         pytest.skip(f"a lab of hosts {problem}")
-    # Labs of other tests, which begin meanwhile, leave a name of our own alone.
+    # Our own prefix, so that labs of other tests, which start meanwhile, do not matter.
     prefix = f"ovstool-left-{os.getpid()}-"
     monkeypatch.setattr("lab._PREFIX", prefix)
     before = (mounts(), named_namespaces())
@@ -269,13 +269,13 @@ def processes_in(namespaces):
 
 
 def mounts():
-    """Without those of ``named_namespaces``, and where the first of them is put."""
+    """The mounts, without those of ``named_namespaces`` and of their directory."""
     lines = Path("/proc/self/mounts").read_text().splitlines()
     return [line for line in lines if not line.startswith("nsfs ") and line.split()[1] != "/run/netns"]
 
 
 def named_namespaces():
-    """Those of ``ip netns``, without the ones that others' sandboxes make and remove meanwhile."""
+    """The namespaces of ``ip netns``, without those that sandboxes of others create and remove meanwhile."""
     names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split("\n")
     return sorted(name for name in names if not name.startswith("ovstool-"))
 

@@ -1,4 +1,4 @@
-"""sflow check over SSH: what listens on the far host is a program that needs nothing installed, and no end of it leaves a second target."""
+"""sflow check over SSH: a program that needs no installation listens on the remote host, and no second target is left however it ends."""
 
 import signal
 import subprocess
@@ -28,11 +28,11 @@ def rows(hosts) -> list[str]:
     return [host.vsctl("--columns=targets,polling,external_ids list sflow") for host in hosts]
 
 
-def test_datagrams_come_to_a_program_there(lab, hosts):
+def test_datagrams_arrive_at_a_program_there(lab, hosts):
     before = rows(hosts)
     done = lab.ovstool("-H s01,s02 sflow check -f json")
     assert (done.code, done.json) == (0, []), done
-    # On the dummy datapath no interface has counters, but ovs-vswitchd itself has.
+    # On the dummy datapath no interface has counters, but ovs-vswitchd itself does.
     assert [line.split(": ", 2)[2].split(" in ")[0] for line in done.stderr.splitlines()] == [
         f"{host}: {said}"
         for host in ("s01", "s02")
@@ -73,6 +73,6 @@ def test_no_end_of_it_leaves_a_second_target(lab, hosts, signum, code):
         check.send_signal(signum)
         assert check.wait(60) == code
     if signum == signal.SIGKILL:
-        while rows(hosts) != before:  # from when the far program has noticed on
+        while rows(hosts) != before:  # once the remote program has noticed
             lab.ovstool("-H s01,s02 sflow list")
     assert rows(hosts) == before

@@ -25,7 +25,7 @@ from ovstool.host.ssh import config as ssh_config
 from ovstool.openflow.client import Client as OpenFlow
 from ovstool.ovsdb.client import Client as Ovsdb
 
-S = 30  # bounds all that should succeed
+S = 30  # for everything that should succeed
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ def public(path) -> str:
 
 
 class Server:
-    """An sshd on loopback with a folder, a host key and a log of its own."""
+    """An sshd on loopback with its own directory, host key and log."""
 
     def __init__(self, home: Path, name: str, lines: str):
         self.folder = home / name
@@ -70,7 +70,7 @@ PermitRootLogin yes
 LogLevel VERBOSE
 """
         (self.folder / "config").write_text(config)
-        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # its jail, which Debian's service makes
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # its chroot directory, which Debian's service creates
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", self.folder / "config"], stderr=log, start_new_session=True)
         deadline = time.monotonic() + S
@@ -79,7 +79,7 @@ LogLevel VERBOSE
             time.sleep(0.01)
 
     def stop(self):
-        """The listener and all that it started."""
+        """Stop the listener and all that it started."""
         with_children = [self.process.pid]
         for pid in with_children:
             with_children += map(int, subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False).stdout.split())
@@ -100,7 +100,7 @@ def with_suppressed(function, *args):
 
 
 class Home:
-    """A user's home: a key that opens all servers, and no others."""
+    """A user's home with a key that all servers accept, and no other keys."""
 
     def __init__(self, folder: Path, stack: ExitStack):
         self.folder = folder
@@ -153,7 +153,7 @@ def bridges(stream):
 # --- sockets and programs
 
 
-def test_a_far_switch(home, switch):
+def test_a_remote_switch(home, switch):
     server = home.server()
     host = home.host(server)
     assert bridges(host.open(switch.box.db, S)) == ["br0"]
@@ -164,7 +164,7 @@ def test_a_far_switch(home, switch):
     assert shown == (0, "eth1\neth2\n", "")
     assert server.logins == 1
     host.close()
-    # A closed host is one that is needed for the first time.
+    # A closed host behaves like one that was never connected to.
     assert bridges(host.open(switch.box.db, S)) == ["br0"]
 
 
@@ -184,7 +184,7 @@ def test_threads_share_one_connection(home, switch):
     assert server.logins == 1
 
 
-def test_sockets_that_are_not_there(home, switch, tmp_path):
+def test_missing_sockets(home, switch, tmp_path):
     host = home.host(home.server())
     with pytest.raises(Unreachable) as failure:
         host.open("unix:/none/db.sock", S)
@@ -220,7 +220,7 @@ def test_sockets_that_are_not_there(home, switch, tmp_path):
         "ssl:h:1",
     ],
 )
-def test_addresses_that_are_none(home, address):
+def test_invalid_addresses(home, address):
     host = home.host(home.server())
     with pytest.raises(UsageError):
         host.open(address, S)
@@ -313,10 +313,10 @@ def test_programs(home):
 
 def test_programs_that_write_and_read_much(home):
     host = home.host(home.server())
-    data = os.urandom(2**20).hex().encode() * 4  # 8 MiB to and fro at once
+    data = os.urandom(2**20).hex().encode() * 4  # 8 MiB in both directions at once
     assert host.run(["cat"], S, data).stdout == data.decode()
     assert len(host.run(["head", "-c", "30000000", "/dev/zero"], S).stdout) == 30_000_000
-    # What it does not read is no error; nor is any amount of stderr.
+    # Unread input is not an error, and neither is any amount of stderr.
     assert host.run(["true"], S, data) == (0, "", "")
     done = host.run(["sh", "-c", "head -c 40000000 /dev/zero >&2; echo done"], S)
     assert (done.status, done.stdout) == (0, "done\n")
@@ -342,7 +342,7 @@ def test_output_as_it_comes(home, tmp_path):
     output.close()
     deadline = time.monotonic() + S
     while Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < deadline, "it was not ended"
+        assert time.monotonic() < deadline, "it was not killed"
         time.sleep(0.02)
     output = host.stream(["sh", "-c", "echo a; echo words >&2; exit 3"], S)
     assert next(output) == b"a\n"
@@ -355,7 +355,7 @@ def test_output_as_it_comes(home, tmp_path):
         list(host.stream(["sleep", "60"], 0.5))
 
 
-# --- who is there
+# --- host keys
 
 
 def test_an_unknown_host(home):
@@ -387,7 +387,7 @@ def test_a_host_whose_key_changed(home, kind):
 
 
 @pytest.mark.parametrize(("marker", "words"), [("@revoked", "is revoked in"), ("@cert-authority", "is unknown")])
-def test_a_marked_key_vouches_for_nobody(home, marker, words):
+def test_a_key_with_a_marker_is_not_trusted(home, marker, words):
     server = home.server(known=False)
     home.known_hosts.write_text(f"{marker} {server.name} {public(server.host_key)}\n")
     with pytest.raises(Unreachable, match=words):
@@ -396,7 +396,7 @@ def test_a_marked_key_vouches_for_nobody(home, marker, words):
         home.host(server, accept_new_key=True).run(["true"], S)
 
 
-def test_the_key_that_is_known_is_asked_for(home):
+def test_the_known_host_key_type_is_requested(home):
     rsa = keygen(home.folder / "rsa", "-t", "rsa")
     server = home.server(f"HostKey {rsa}", known=False)
     home.know(server, rsa)
@@ -419,7 +419,7 @@ def test_names_in_known_hosts(home):
     assert (home.folder / "mine").read_text().startswith(server.name)
 
 
-# --- the way there
+# --- the route to the host
 
 
 def test_settings(home):
@@ -440,7 +440,7 @@ def test_two_jumps(home):
     host = home.host("last")
     assert host.run(["echo", "x"], S).stdout == "x\n"
     assert [server.logins for server in (one, two, last)] == [1, 1, 1]
-    # Each with a way of its own; a pattern that fits the jump host itself leads nowhere else.
+    # Each host has its own route; a pattern that matches the jump host itself must not redirect it.
     home.config.write_text(f"{text}Host last\n ProxyJump root@two\nHost two\n ProxyJump one\nHost *\n ProxyJump one\n")
     assert home.host("last").run(["echo", "y"], S).stdout == "y\n"
     assert [server.logins for server in (one, two, last)] == [2, 2, 2]
@@ -474,7 +474,7 @@ def test_a_proxy_command(home):
         home.host(server).run(["true"], 0.5)
 
 
-# --- who we are
+# --- our keys
 
 
 @pytest.mark.parametrize(
@@ -552,7 +552,7 @@ with ThreadPoolExecutor() as pool:
 
 
 def on_terminal(argv, answers, timeout_s=S):
-    """Run a program on a terminal of its own, answer its questions, and return all that was to be seen."""
+    """Run a program on its own terminal, answer its prompts, and return everything it showed."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(argv[0], argv)
@@ -570,7 +570,7 @@ def on_terminal(argv, answers, timeout_s=S):
                     return seen.decode()
                 seen += data
             if answers and seen.count(answers[0][0].encode()) >= answers[0][2]:
-                time.sleep(0.1)  # until it has turned the echo off
+                time.sleep(0.1)  # until it has turned off the echo
                 os.write(terminal, answers.pop(0)[1].encode() + b"\n")
         raise AssertionError(f"it did not end: {seen!r}")
     finally:
@@ -591,7 +591,7 @@ def test_a_locked_key_and_a_terminal(home):
     assert "secret" not in seen
 
 
-def test_giving_up_at_the_question(home):
+def test_aborting_at_the_prompt(home):
     subprocess.run(["ssh-keygen", "-q", "-p", "-N", "a secret", "-f", home.key], check=True)
     targets = [home.server().target for _ in range(3)]
     seen = on_terminal([sys.executable, "-c", RUN, *targets], [("Enter passphrase for key", "\x03", 1)])
@@ -620,7 +620,7 @@ def test_an_agent(home, agent, kind):
     home.authorise(key)
     server = home.server()
     assert home.host(server).run(["echo", "x"], S).stdout == "x\n"
-    # Only what is named: the agent's key by its public half, which is all there is of it here.
+    # Only IdentityFile: the agent's key by its public half, as the private one is not here.
     home.config.write_text("IdentitiesOnly yes\n")
     with pytest.raises(Unreachable, match="refused"):
         home.host(server).run(["true"], S)
@@ -647,12 +647,12 @@ def test_an_agent_with_too_many_keys(home, agent):
     server = home.server()
     with pytest.raises(Unreachable, match=r"[Tt]oo many authentication failures.*IdentitiesOnly"):
         home.host(server).run(["true"], S)
-    # The one that is named comes first.
+    # The key of IdentityFile comes first.
     home.config.write_text(f"IdentityFile {home.key}\n")
     assert home.host(server).run(["echo", "x"], S).stdout == "x\n"
 
 
-def test_an_agent_that_is_none(home, monkeypatch, tmp_path):
+def test_sockets_that_are_not_an_agent(home, monkeypatch, tmp_path):
     home.authorise()
     server = home.server()
     for path in (tmp_path / "missing", home.config):
@@ -675,12 +675,12 @@ def test_an_agent_that_is_none(home, monkeypatch, tmp_path):
             home.host(server).run(["true"], S)
 
 
-# --- servers that are none, or up to no good
+# --- servers that do not speak SSH, or are hostile
 
 
 @contextmanager
 def misbehaving(handler):
-    """A TCP server that does this with each connection."""
+    """A TCP server that runs this for each connection."""
 
     def serve():
         while True:
@@ -748,7 +748,7 @@ def test_nobody_there(home):
 
 
 class Hostile:
-    """A server of paramiko's that lets everybody in and then does what a test wants."""
+    """A paramiko server that accepts everybody and then does what a test wants."""
 
     def __init__(self, home, handler, opens=True, executes=True, methods="none", secret=""):
         import paramiko
@@ -782,7 +782,7 @@ class Hostile:
                 return bool(executes)
 
             def serve(self, channel, command):
-                token = command[command.index("ovstool-") :][:24]  # which only one who sees the command knows
+                token = command[command.index("ovstool-") :][:24]  # known only to a server that receives the command
                 try:
                     handler(channel, token)
                 except (OSError, EOFError):
@@ -860,7 +860,7 @@ def test_hostile_programs(home, handler, error, words):
         host.close()
 
 
-def test_a_login_shell_that_talks(home):
+def test_a_login_shell_with_output(home):
     noise = b"Welcome!\n\xff\x00" + b"x" * 60000
     handler = answer(noise, b"TOKEN\nda", b"ta\nTOKEN\nmore", status=5)
     with Hostile(home, handler).running() as target:
@@ -901,7 +901,7 @@ def test_a_connection_that_is_lost(home):
 
 
 def test_more_than_there_is_room_for(home):
-    """A server that does not mind the window: what it sends is not kept."""
+    """A server ignores the window; what exceeds it is not kept."""
 
     def handler(channel, token):
         channel.sendall(f"{token}\n".encode())
@@ -915,7 +915,7 @@ def test_more_than_there_is_room_for(home):
         next(output)
         deadline = time.monotonic() + S
         while host._hops[0].alive:
-            assert time.monotonic() < deadline, "it is still listened to"
+            assert time.monotonic() < deadline, "the connection was not closed"
             time.sleep(0.05)
         output.close()
         host.close()
@@ -938,7 +938,7 @@ def test_a_password(home, method):
 
 
 def test_a_process_ends_quietly(home):
-    """Whatever it leaves open, and whatever failed."""
+    """Whatever is left open, and whatever failed."""
     script = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -965,7 +965,7 @@ for host in bad, silent:
 
 def test_nothing_secret_is_logged(home, caplog):
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.DEBUG, "ovstool")  # a command that ran in this process may have set another one
+    caplog.set_level(logging.DEBUG, "ovstool")  # a command in this process may have set another level
     host = home.host(home.server())
     host.run(["echo", "x"], S)
     assert "logged in as root with the key id_ed25519" in caplog.text
@@ -1000,116 +1000,116 @@ FOUND = [{"name": "br0"}]
 
 
 @pytest.fixture(scope="module")
-def far(lab):
-    def far(target, *what, seconds=S, **options):
+def on_host(lab):
+    def on_host(target, *what, seconds=S, **options):
         done = lab.run([sys.executable, "-c", FAR, json.dumps([target, options, what, seconds])])
         assert options.get("accept_new_key") or done.stderr == "", done.stderr
         return done.json
 
-    return far
+    return on_host
 
 
-def test_users_without_privilege(lab, far):
+def test_users_without_privilege(lab, on_host):
     lab.host("op", user="op")
-    assert far("op", "open", SOCKET, sudo=True) == FOUND
-    assert far("op", "id", "-un", sudo=True) == [0, "root\n", ""]
-    assert far("op", "id", "-un") == [0, "op\n", ""]
-    assert far("op", "cat", sudo=True) == [0, "stdin", ""]
-    assert far("op", "printf", "%s", "it's a\nb\\c!", sudo=True) == [0, "it's a\nb\\c!", ""]
-    assert far("op", "no-such-program", sudo=True) == ["NotFound", "op: no-such-program: not installed"]
-    # What the user may not open is opened with sudo, also when nobody said so.
-    assert far("op", "open", SOCKET) == FOUND
-    assert far("root@op", "open", SOCKET, sudo=True) == FOUND
+    assert on_host("op", "open", SOCKET, sudo=True) == FOUND
+    assert on_host("op", "id", "-un", sudo=True) == [0, "root\n", ""]
+    assert on_host("op", "id", "-un") == [0, "op\n", ""]
+    assert on_host("op", "cat", sudo=True) == [0, "stdin", ""]
+    assert on_host("op", "printf", "%s", "it's a\nb\\c!", sudo=True) == [0, "it's a\nb\\c!", ""]
+    assert on_host("op", "no-such-program", sudo=True) == ["NotFound", "op: no-such-program: not installed"]
+    # A socket that the user may not open is opened through sudo, even if not requested.
+    assert on_host("op", "open", SOCKET) == FOUND
+    assert on_host("root@op", "open", SOCKET, sudo=True) == FOUND
     for sudo in (True, False):
-        name, text = far("op", "open", "unix:/run/none", sudo=sudo)
+        name, text = on_host("op", "open", "unix:/run/none", sudo=sudo)
         assert (name, "no such socket; is ovsdb-server running?" in text) == ("Unreachable", True)
 
 
-def test_a_sudo_that_wants_a_password(lab, far):
+def test_a_sudo_that_wants_a_password(lab, on_host):
     lab.host("asks", user="op", sudo="password")
     for what in (["open", SOCKET], ["id"]):
-        name, text = far("asks", *what, sudo=True)
+        name, text = on_host("asks", *what, sudo=True)
         assert name == "Unreachable"
         assert "sudo wants a password; try: NOPASSWD" in text
-    name, text = far("asks", "open", SOCKET)
+    name, text = on_host("asks", "open", SOCKET)
     assert name == "Unreachable"
     assert text.startswith(f"asks: {SOCKET}: permission denied, and sudo wants a password; try: ")
-    assert far("asks", "id", "-un") == [0, "op\n", ""]
+    assert on_host("asks", "id", "-un") == [0, "op\n", ""]
 
 
-def test_no_sudo(lab, far):
+def test_no_sudo(lab, on_host):
     lab.host("bare", user="op", sudo="absent")
     for what in (["open", SOCKET], ["id"]):
-        name, text = far("bare", *what, sudo=True)
+        name, text = on_host("bare", *what, sudo=True)
         assert (name, "sudo is not installed" in text) == ("Unreachable", True)
-    assert "permission denied, and sudo is not installed" in far("bare", "open", SOCKET)[1]
+    assert "permission denied, and sudo is not installed" in on_host("bare", "open", SOCKET)[1]
 
 
 @pytest.mark.parametrize("without", [("socat",), ("socat", "nc"), ("socat", "python3"), ("nc", "python3")], ids=" ".join)
-def test_relays(lab, far, without):
+def test_relays(lab, on_host, without):
     name = "without-" + "-".join(without)
     lab.host(name, user="op", without=without)
-    assert far(name, "open", SOCKET, sudo=True) == FOUND
+    assert on_host(name, "open", SOCKET, sudo=True) == FOUND
 
 
-def test_no_relay(lab, far):
+def test_no_relay(lab, on_host):
     lab.host("norelay", user="op", without=("socat", "nc", "python3"))
-    assert "the remote host needs socat, nc with -U, or python3" in far("norelay", "open", SOCKET, sudo=True)[1]
+    assert "the remote host needs socat, nc with -U, or python3" in on_host("norelay", "open", SOCKET, sudo=True)[1]
 
 
-def test_no_forwarding(lab, far):
+def test_no_forwarding(lab, on_host):
     lab.host("closed", forwarding=False)
-    # A program does it instead; and where there are none, it is said whose fault that is.
-    assert far("closed", "open", SOCKET) == FOUND
-    assert "the SSH server does not forward connections; try: AllowTcpForwarding" in far("closed", "open", "tcp:127.0.0.1:22")[1]
+    # A program replaces it; if there is none, the error names the cause.
+    assert on_host("closed", "open", SOCKET) == FOUND
+    assert "the SSH server does not forward connections; try: AllowTcpForwarding" in on_host("closed", "open", "tcp:127.0.0.1:22")[1]
     lab.host("nothing", forwarding=False, sshd=("ForceCommand echo go away",))
-    name, text = far("nothing", "open", SOCKET)
+    name, text = on_host("nothing", "open", SOCKET)
     assert (name, "go away" in text, "AllowStreamLocalForwarding yes" in text) == ("Unreachable", True, True)
 
 
 @pytest.mark.parametrize("shell", [path for path in ("/bin/bash", "/bin/csh", "/usr/bin/fish") if os.path.exists(path)])
-def test_login_shells(lab, far, shell):
+def test_login_shells(lab, on_host, shell):
     name = f"shell-{os.path.basename(shell)}"
     lab.host(name, user="op", shell=shell)
-    assert far(name, "open", SOCKET, sudo=True) == FOUND
-    assert far(name, "open", SOCKET) == FOUND
+    assert on_host(name, "open", SOCKET, sudo=True) == FOUND
+    assert on_host(name, "open", SOCKET) == FOUND
     words = 'it\'s a\nb\\c!d $HOME `id` "x" *'
-    assert far(name, "printf", "%s", words) == [0, words, ""]
-    assert far(name, "printf", "%s", words, sudo=True) == [0, words, ""]
+    assert on_host(name, "printf", "%s", words) == [0, words, ""]
+    assert on_host(name, "printf", "%s", words, sudo=True) == [0, words, ""]
 
 
-def test_a_login_shell_with_a_banner(lab, far):
+def test_a_login_shell_with_a_banner(lab, on_host):
     lab.host("banner", user="op", banner="*** Authorised users only ***\nmore")
-    assert far("banner", "open", SOCKET, sudo=True) == FOUND
-    assert far("banner", "echo", "x") == [0, "x\n", ""]
-    assert far("banner", "echo", "x", sudo=True) == [0, "x\n", ""]
+    assert on_host("banner", "open", SOCKET, sudo=True) == FOUND
+    assert on_host("banner", "echo", "x") == [0, "x\n", ""]
+    assert on_host("banner", "echo", "x", sudo=True) == [0, "x\n", ""]
 
 
-def test_bad_lines(lab, far):
+def test_bad_lines(lab, on_host):
     lab.host("slow", answers_after_s=20)
     lab.host("drops", drops_after=1500)
     lab.host("dropslater", drops_after=9000)
     lab.host("hangs", hangs_after=1500)
-    assert far("slow", "id", seconds=1)[0] == "TimedOut"
-    assert far("drops", "id")[0] == "Unreachable"
-    assert far("hangs", "id", seconds=1)[0] == "TimedOut"
-    name, text = far("dropslater", "sh", "-c", "yes | head -c 100000")
+    assert on_host("slow", "id", seconds=1)[0] == "TimedOut"
+    assert on_host("drops", "id")[0] == "Unreachable"
+    assert on_host("hangs", "id", seconds=1)[0] == "TimedOut"
+    name, text = on_host("dropslater", "sh", "-c", "yes | head -c 100000")
     assert (name, "connection lost" in text) == ("Unreachable", True)
 
 
-def test_hosts_that_are_not_what_they_were(lab, far):
+def test_hosts_that_changed(lab, on_host):
     lab.host("unknown", known="no")
     lab.host("changed", known="changed")
     lab.host("locked", authorised=False)
-    assert "its host key is unknown" in far("unknown", "id")[1]
-    assert far("unknown", "echo", "x", accept_new_key=True) == [0, "x\n", ""]
-    assert far("unknown", "echo", "x") == [0, "x\n", ""]
-    assert "its host key is not the one in" in far("changed", "id", accept_new_key=True)[1]
-    assert "login as root refused" in far("locked", "id")[1]
+    assert "its host key is unknown" in on_host("unknown", "id")[1]
+    assert on_host("unknown", "echo", "x", accept_new_key=True) == [0, "x\n", ""]
+    assert on_host("unknown", "echo", "x") == [0, "x\n", ""]
+    assert "its host key is not the one in" in on_host("changed", "id", accept_new_key=True)[1]
+    assert "login as root refused" in on_host("locked", "id")[1]
 
 
-def test_behind_a_jump_host(lab, far):
+def test_behind_a_jump_host(lab, on_host):
     lab.host("gate")
     lab.host("inside", behind="gate", user="op", port=2222)
-    assert far("inside", "open", SOCKET, sudo=True) == FOUND
-    assert far("inside", "id", "-un") == [0, "op\n", ""]
+    assert on_host("inside", "open", SOCKET, sudo=True) == FOUND
+    assert on_host("inside", "id", "-un") == [0, "op\n", ""]

@@ -1,7 +1,8 @@
-"""Switches whose traffic is measured: on the kernel's datapath, and on the userspace datapath where that can do the same.
+"""Switches whose traffic is measured: on the kernel datapath, and on the userspace datapath where that can do the same.
 
-A machine that can do the first itself runs those tests as any others. Elsewhere they run in a guest (uml.py): the first of them boots
-it, a pytest inside runs them all, and writes each report into a file, which is replayed here under the test's own name as it comes.
+A machine that has the kernel datapath runs its tests like any others. Elsewhere they run in a guest (uml.py): the first of them boots it,
+one pytest inside runs them all and writes each report to a file, and the reports are replayed here under the tests' own names as they
+arrive.
 """
 
 import json
@@ -18,16 +19,16 @@ from ovstool import sandbox
 
 _DATAPATHS = {"kernel": "system", "userspace": "netdev"}
 _PORTS = [f"eth{number}" for number in range(1, 9)]  # so that several pairs of hosts can be measured at once
-_REPORTS = "OVSTOOL_LAB_REPORTS"  # in the guest: the file that reports go to
-_MORE_S = 5 * int(os.environ.get("SETUPS") or 0)  # for setups that were asked for (setups.py)
-_ALL_S = 600 + 2 * _MORE_S  # for the guest to run all tests
-_ONE_S = 90 + _MORE_S  # for it to boot, or to run one test
+_REPORTS = "OVSTOOL_LAB_REPORTS"  # in the guest: the file for the reports
+_MORE_S = 5 * int(os.environ.get("SETUPS") or 0)  # additional time for the setups of $SETUPS (setups.py)
+_ALL_S = 600 + 2 * _MORE_S  # for all tests in the guest
+_ONE_S = 90 + _MORE_S  # for booting it, or for one test
 _GUEST = pytest.StashKey["_Guest"]()
 
 
 @pytest.fixture(scope="session", params=_DATAPATHS)
 def datapath(request) -> str:
-    """Both, one after the other; a test that only the kernel's can do parametrizes this itself."""
+    """Both datapaths in turn; a test that needs the kernel's sets this parameter itself."""
     if request.param == "kernel" and (problem := sandbox._system_problem()):
         pytest.skip(f"the system datapath {problem}, and a guest that has it {uml.problem()}")
     if request.param == "userspace" and (problem := sandbox._netdev_problem()):
@@ -43,7 +44,7 @@ def _shared(datapath, running_switch):
 
 @pytest.fixture
 def switch(_shared):
-    """A switch with hosts on eth1 to eth8, which all tests share; afterwards nothing is configured on it."""
+    """A switch with hosts on eth1 to eth8, shared by all tests; its configuration is removed after each."""
     yield _shared
     clear = []
     for port in _PORTS:
@@ -61,7 +62,7 @@ def _is_for_guest(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have those in the guest run first of all: they take longest, and one after the other."""
+    """Run the tests for the guest first, because they take longest and run one after the other."""
     items.sort(key=lambda item: not _is_for_guest(item))
 
 
@@ -89,10 +90,10 @@ class _Guest:
         self.end = time.monotonic() + _ALL_S
 
     def run(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
-        """The reports of a test, as they come; when no more can come, one that says so."""
+        """The guest that runs all of this session's tests that need it, and their reports."""
         while line := self._next_line():
             report = self.config.hook.pytest_report_from_serializable(config=self.config, data=json.loads(line))
-            if isinstance(report.longrepr, list):  # where and why it was skipped, which JSON has made a list
+            if isinstance(report.longrepr, list):  # the place and reason of a skipped test, a tuple that JSON turned into a list
                 report.longrepr = tuple(report.longrepr)
             yield report
             if report.when == "teardown":

@@ -1,4 +1,4 @@
-"""Live rates of ports and of queues against what was sent."""
+"""Live rates of ports and of queues compared with what was sent."""
 
 import json
 
@@ -20,7 +20,7 @@ def test_rates_of_a_port_are_those_of_its_traffic(switch, ovstool):
 
 @pytest.mark.parametrize("datapath", ["kernel"], indirect=True)  # elsewhere set_queue has no effect
 @measured
-def test_rates_of_queues_are_theirs(switch, ovstool):
+def test_rates_of_queues_are_those_of_their_traffic(switch, ovstool):
     assert ovstool("qos set eth2 --max-rate 20mbit --queue 0:max=8mbit --queue 1:max=2mbit").code == 0
     switch.tool("ovs-ofctl", "add-flow", "br0", "in_port=eth3,actions=set_queue:1,normal")
     with flowing(switch.box, tcp(1, 2), tcp(3, 2)):

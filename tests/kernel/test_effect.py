@@ -1,4 +1,4 @@
-"""Steering, checks and explanations, held against measured traffic and tc."""
+"""Steering, checks and explanations compared with measured traffic and tc."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ def problems(result) -> list[str]:
 
 @pytest.fixture
 def remedied(switch, ovstool):
-    """``remedied("qos check eth2")``: the one problem that it finds, which is gone once its remedy has been run."""
+    """``remedied("qos check eth2")``: returns the one problem that the check finds, after checking that running its remedy solves it."""
 
     def run(command: str) -> dict:
         result = ovstool(f"{command} -f json")
@@ -36,7 +36,7 @@ def remedied(switch, ovstool):
 
 
 def test_steered_traffic_goes_through_its_queue(switch, ovstool):
-    """Two flows to one host, of which one is steered; the way back is as fast as ever."""
+    """Two flows go to one host and one is steered; the reverse direction keeps its speed."""
     assert ovstool("qos set eth2 --max-rate 40mbit --queue 0:max=20mbit --queue 1:max=5mbit").code == 0
     assert ovstool("qos steer eth2 --queue 1 --match tcp,nw_src=10.0.0.3").stdout == "eth2: created\n"
     assert ovstool("qos check -f json").json == []
@@ -97,7 +97,7 @@ def test_policing_that_is_gone(switch, ovstool, remedied, command, problem):
     assert ovstool("police list -f json").json[0]["burst"] == 2_600_000
 
 
-def test_clsact_in_the_place_of_policing(switch, ovstool, remedied):
+def test_clsact_instead_of_policing(switch, ovstool, remedied):
     tc(switch, "qdisc", "add", "dev", "eth1", "clsact")
     try:
         ovstool("police set eth1 --rate 10mbit")
@@ -118,7 +118,7 @@ def test_both_kinds_of_policing(switch, ovstool, remedied):
     assert send(switch.box, tcp(1, 2), for_s=4)[0].payload_bps < 12e6
 
 
-def test_a_qdisc_of_somebody_elses(switch, ovstool, remedied):
+def test_a_qdisc_of_another_program(switch, ovstool, remedied):
     ovstool("qos set eth2 --max-rate 10mbit --queue 0:burst=20kB")
     tc(switch, "qdisc", "replace", "dev", "eth2", "root", "tbf", "rate", "1mbit", "burst", "10kb", "latency", "50ms")
     assert "tbf" in remedied("qos check")["evidence"]
@@ -152,7 +152,7 @@ def test_an_internal_port_limits_what_the_host_sends(switch, ovstool):
     ovstool("police clear br0")
 
 
-def test_the_kinds_reach_the_kernel(switch, ovstool):
+def test_each_type_reaches_the_kernel(switch, ovstool):
     kinds = {
         "sfq --other-config perturb=5 --other-config quantum=3000": "quantum 3000b",
         "codel --other-config target=2000 --other-config limit=50": "limit 50p target 2ms",
@@ -165,8 +165,8 @@ def test_the_kinds_reach_the_kernel(switch, ovstool):
         assert words in tc(switch, "qdisc", "show", "dev", "eth2")
 
 
-def test_what_ovs_vswitchd_makes_of_no_max(switch, ovstool, remedied):
-    """hfsc_parse_class_details__ has the port's rate in bits in 32 bits; a tap tells 10 Mbit/s, which from 3.2 on are 8."""
+def test_the_max_rate_that_ovs_vswitchd_assumes(switch, ovstool, remedied):
+    """hfsc_parse_class_details__ stores the port's rate in bit/s in 32 bits; a tap reports 10 Mbit/s, which becomes 8 from 3.2 on."""
     assert "becomes 1410065.408 kbit/s" in ovstool("qos set eth2 --type hfsc --max-rate 10gbit --queue 0").stderr
     assert ovstool("qos explain eth2 -f json").json["queues"][0]["has"]["max_rate"] == 1_410_065_408
     assert remedied("qos check")["problem"] == "queues of linux-hfsc without a max on a fast port"

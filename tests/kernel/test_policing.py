@@ -5,11 +5,11 @@ from measuring import measured
 from traffic import send, tcp, udp
 
 pytestmark = pytest.mark.parametrize("datapath", ["kernel"], indirect=True)
-RATES = {"eth1": 1, "eth3": 10, "eth5": 100}  # Mbit/s, of what the hosts there send to those on the ports that follow
+RATES = {"eth1": 1, "eth3": 10, "eth5": 100}  # Mbit/s, from the hosts on these ports to those on the next ports
 
 
 def police(switch, port: str, *options: str) -> str:
-    """Police a port and return what tc tells of it."""
+    """Police a port and return what tc shows for it."""
     result = switch.ovstool(["police", "set", port, *options])
     assert result.code == 0, result.stderr
     return filters(switch, port)
@@ -22,7 +22,7 @@ def filters(switch, port: str) -> str:
 @pytest.mark.parametrize("rates", [RATES, {"eth1": 500}, {"eth1": 1000}], ids=["1-10-100", "500", "1000"])
 @measured
 def test_tcp_reaches_the_rate_with_the_default_burst(switch, rates):
-    """And does not exceed it over 10 s, by more than 5%: the bucket is full at the beginning."""
+    """TCP does not exceed the rate by more than 5% over 10 s either, as the bucket is full at the start."""
     for port, mbit in rates.items():
         police(switch, port, "--rate", f"{mbit}mbit")
     flows = [tcp(int(port[3:]), int(port[3:]) + 1) for port in rates]
@@ -52,7 +52,7 @@ def test_udp_is_cut_to_the_rate(switch):
 
 @measured
 def test_much_udp_is_cut_to_the_rate(switch, jumbo):
-    """In large frames, as the lab sends no more than some 5000 packets a second."""
+    """In large frames, because the lab sends no more than some 5000 packets a second."""
     police(switch, "eth5", "--rate", "100mbit")
     [arrived] = send(switch.box, udp(5, 6, "200M", payload=8900), for_s=6)
     assert arrived.frames_bps == pytest.approx(100e6, rel=0.10)

@@ -1,6 +1,6 @@
-"""Generated setups on the kernel's datapath: tc has what they ask for, and the checks find nothing; and what breaks there alone is found.
+"""Generated setups on the kernel datapath: tc shows what they configure, and checks find nothing, except what breaks only there.
 
-``SETUPS=200`` tries more of them; it takes the guest minutes.
+``SETUPS=200`` tries more of them, which takes the guest minutes.
 """
 
 import broken
@@ -24,7 +24,7 @@ def test_healthy_setups(switch):
 
 
 def require_in_effect(switch, port: setups.Port) -> None:
-    """What makes it healthy, as tc tells: the qdisc, a class for each queue, and the police action."""
+    """Assert that tc shows what the setup configures: the qdisc, a class for each queue, and the police action."""
     for device in port.devices:
         if port.type not in (None, "noop"):
             assert f"qdisc {port.type} 1:" in tc(switch, "qdisc", "show", "dev", device, "root"), port
@@ -34,7 +34,7 @@ def require_in_effect(switch, port: setups.Port) -> None:
             assert "police 0x" in tc(switch, "filter", "show", "dev", device, "parent", "ffff:"), port
 
 
-def test_what_is_broken_there_alone(switch):
+def test_what_breaks_only_there(switch):
     bed = broken.Bed(switch, "system", broken.CASES if setups.wanted(0) else broken.OF_THE_KERNEL)
     try:
         bed.judge()

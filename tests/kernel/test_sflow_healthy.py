@@ -1,4 +1,4 @@
-"""sflow check finds nothing wrong where samples are what was asked for, whatever the datapath."""
+"""sflow check finds nothing wrong where the samples are as configured, on each datapath."""
 
 from sflow_collector import collecting
 from traffic import flowing, udp

@@ -1,4 +1,4 @@
-"""QoS: the rates of queues, what they borrow from each other and in which order, and that nothing stays behind."""
+"""QoS: the rates of queues, what they borrow from each other and in which order, and complete removal."""
 
 import json
 
@@ -27,7 +27,7 @@ def queues(switch, ovstool):
 
 
 def counted(switch) -> dict[int, int]:
-    """The packets that queues of eth2 have sent, as ovs-ofctl tells."""
+    """The packets that the queues of eth2 have sent, as ovs-ofctl reports them."""
     lines = [line.split() for line in switch.tool("ovs-ofctl", "queue-stats", "br0", "eth2").splitlines() if " queue " in line]
     return {int(words[3].rstrip(":")): int(words[5].strip("pkts=,")) for words in lines}
 
@@ -46,9 +46,9 @@ def test_max_rate(switch, ovstool):
 @kernel_only
 @measured
 def test_a_high_max_rate(switch, ovstool):
-    """Open vSwitch gives the bucket of all queues room for one frame, so the time that a timer comes late is lost.
+    """Open vSwitch gives the bucket of all queues room for one frame only, so the time by which a timer is late is lost.
 
-    Here 5 to 7%, and 15% while the machine has other work.
+    That costs 5 to 7% here, and 15% when the machine is busy.
     """
     assert ovstool("qos set eth2 --max-rate 500mbit").code == 0
     assert 0.75 < send(switch.box, tcp(1, 2))[0].frames_bps / 500e6 < 1.02
@@ -63,11 +63,11 @@ def test_a_high_rate_of_a_queue_with_a_burst(switch, queues, mbit):
 
 
 @measured
-def test_queue_0_takes_what_no_flow_puts_elsewhere(switch, queues):
+def test_queue_0_takes_what_no_flow_puts_in_another(switch, queues):
     queues("--max-rate 20mbit --queue 0:max=10mbit --queue 1:max=5mbit")
     [arrived] = send(switch.box, tcp(1, 2), for_s=5)
     assert arrived.frames_bps == pytest.approx(10e6, rel=0.05)
-    assert counted(switch)[0] > 1000 and counted(switch)[1] < 50  # there is ARP, and IPv6 looks for neighbours
+    assert counted(switch)[0] > 1000 and counted(switch)[1] < 50  # ARP and IPv6 neighbour discovery also send packets
 
 
 @kernel_only

@@ -1,4 +1,4 @@
-"""That a guest of the lab does what it is told, leaves the machine alone, and ends."""
+"""A guest of the lab runs its script, leaves the machine unchanged, and ends."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(bool(uml.problem()), reason=f"a guest {uml.probl
 
 
 def processes(guest: uml.Guest) -> list[str]:
-    """Those that are left of a guest; what has ended is none, though it may not have been waited for yet."""
+    """The processes left of a guest, without those that have ended but have not been reaped."""
     lines = subprocess.run(["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True).stdout.splitlines()
     return [line for line in lines if line.split()[0] == str(guest._process.pid) and not line.split()[1].startswith("Z")]
 

@@ -1,4 +1,4 @@
-"""Traffic between the hosts of a sandbox, and how much of it arrived, as the receiver counts it."""
+"""Traffic between the hosts of a sandbox, and how much of it arrived, as counted by the receiver."""
 
 import json
 import subprocess
@@ -11,29 +11,29 @@ from pathlib import Path
 
 from ovstool.sandbox import Sandbox
 
-_PORT = 5300  # of the first flow's server; the next ones count up
-_START_S = 30  # for servers to listen and clients to be done besides the time that they send
-_LISTENING = "0A"  # in /proc/net/tcp6, of which the kernel's include/net/tcp_states.h tells
+_PORT = 5300  # of the first flow's server; the others use the next ones
+_START_S = 30  # for servers to start listening and clients to finish, beyond the time of sending
+_LISTENING = "0A"  # state in /proc/net/tcp6, from the kernel's include/net/tcp_states.h
 _ETHERNET = 14
-_TCP = _ETHERNET + 20 + 32  # IPv4, and TCP with time stamps
+_TCP = _ETHERNET + 20 + 32  # IPv4, and TCP with timestamps
 _UDP = _ETHERNET + 20 + 8
 _MSS = 1500 - 20 - 32
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What an iperf3 sends: from and to the hosts on these ports of the switch, counted from 1."""
+    """What an iperf3 sends, between the hosts on these ports of the switch, counted from 1."""
 
     sender: int
     receiver: int
     options: tuple[str, ...]
-    payload: int  # bytes of it in each packet
-    headers: int  # bytes of them in each packet
+    payload: int  # payload bytes of each packet
+    headers: int  # header bytes of each packet
 
 
 @dataclass(frozen=True)
 class Received:
-    """What arrived: the payload, and the Ethernet frames that it makes on a wire, which are what shaping counts."""
+    """What arrived: the payload, and the Ethernet frames that carried it, which is what shaping counts."""
 
     payload_bps: float
     frames_bps: float
@@ -49,14 +49,14 @@ def udp(sender: int, receiver: int, rate: str, payload: int = 1448) -> Flow:
 
 
 def send(box: Sandbox, *flows: Flow, for_s: int = 5) -> list[Received]:
-    """Send all flows at the same time and return for each what arrived."""
+    """Send all flows at the same time and return what arrived of each."""
     with _sending(box, flows, for_s) as running:
         return [flow.received() for flow in running]
 
 
 @contextmanager
 def flowing(box: Sandbox, *flows: Flow) -> Iterator[None]:
-    """Send all flows for as long as the block lasts, in full swing when it begins."""
+    """Send all flows during the block, at full speed when it begins."""
     with _sending(box, flows, for_s=300):
         time.sleep(1.5)
         yield
@@ -72,7 +72,7 @@ def _sending(box: Sandbox, flows: Sequence[Flow], for_s: int) -> Iterator[list["
 
 
 class _Sending:
-    """One flow: an iperf3 server that serves once and its client, both ended with the block."""
+    """One flow: an iperf3 server for one test and its client, both ended with the block."""
 
     def __init__(self, box: Sandbox, flow: Flow, port: int):
         self.flow, self.port = flow, port
@@ -103,7 +103,7 @@ class _Sending:
             time.sleep(0.02)
 
     def is_listening(self) -> bool:
-        # Of the server's namespace, once ip has become iperf3 in it; and not there until something has used IPv6.
+        # The socket is in the server's namespace once ip has become iperf3; the file does not exist until something has used IPv6.
         sockets = Path(f"/proc/{self.processes[0].pid}/net/tcp6")
         lines = sockets.read_text().splitlines() if sockets.exists() else []
         return any(f":{self.port:04X} " in line and line.split()[3] == _LISTENING for line in lines)
@@ -111,13 +111,13 @@ class _Sending:
     def received(self) -> Received:
         server, client = self.processes
         try:
-            # What is queued when the sender is done still comes, and the receiver waits for it.
+            # Queued packets still arrive after the sender has finished, and the receiver waits for them.
             server.wait(max(0.0, self.deadline - time.monotonic()))
             self.report.seek(0)
             total = json.load(self.report)["end"]["sum_received"]
         except (subprocess.TimeoutExpired, ValueError, KeyError) as error:
             self.words.seek(0)
-            raise AssertionError(f"iperf3 came to no end (exit code {client.poll()}): {self.words.read()}") from error
+            raise AssertionError(f"iperf3 did not end (exit code {client.poll()}): {self.words.read()}") from error
         payload_bps = total["bytes"] * 8 / total["seconds"]
         whole = self.flow.payload + self.flow.headers
         return Received(payload_bps, payload_bps * whole / self.flow.payload, payload_bps / 8 / self.flow.payload)

@@ -1,6 +1,6 @@
-"""User Mode Linux as a lab: a Linux kernel with Open vSwitch's datapath in it, as an ordinary program on this machine's own files.
+"""User Mode Linux as a lab: a Linux kernel with Open vSwitch's datapath that runs as an ordinary program on this machine's own files.
 
-It needs neither KVM nor an image nor root, and leaves the machine's network and files alone (see init.sh). To run any
+It needs no KVM, image or root, and leaves the machine's network and files alone (see init.sh). To run any
 shell script inside, as root and with the openvswitch module loaded:
 
     python tests/kernel/uml.py 'ovs-vsctl --version; uname -r'
@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def problem() -> str | None:
-    """Why there can be no lab here, with what to install; None when there can."""
+    """Why a guest cannot run here, with what to install; None when it can."""
     if shutil.which("linux.uml") is None or not any(_MODULES.glob("*/kernel/net/openvswitch/openvswitch.ko")):
         return "needs User Mode Linux (apt-get install user-mode-linux)"
     if shutil.which("cc") is None or not os.path.exists("/usr/include/elf.h"):
@@ -34,16 +34,16 @@ def problem() -> str | None:
 
 
 class Guest:
-    """A kernel that runs one shell script and ends, from entering the block; leaving it ends the guest whatever it does.
+    """A kernel that runs one shell script and ends; it starts with the block, and is killed at its end if still running.
 
-    What the script writes into ``directory``, it shares with the machine; all else that it writes is lost.
+    Files written to ``directory`` are shared with the machine; everything else that the script writes is lost.
     """
 
     def __init__(self, script: str, limit_s: float):
         self.script, self.limit_s = script, limit_s
 
     def __enter__(self) -> "Guest":
-        # Directly in /tmp: sockets are made in it, whose paths may not be long.
+        # Directly in /tmp because sockets are created in it, whose paths must be short.
         self._place = tempfile.TemporaryDirectory(prefix="ovstool-uml-", dir="/tmp")
         self.directory = Path(self._place.name)
         (self.directory / "command").write_text(self.script)
@@ -67,7 +67,7 @@ class Guest:
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # the guest's processes are processes here too, and all in this group
+            start_new_session=True,  # the guest's processes are processes here too, all in this process group
             preexec_fn=_prepare,
         )
 
@@ -77,7 +77,7 @@ class Guest:
         self._place.cleanup()
 
     def kill(self) -> None:
-        """End the guest now; what it printed stays."""
+        """End the guest now; its output stays readable."""
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -92,7 +92,7 @@ class Guest:
         return (self.directory / "console").read_text(errors="replace")
 
     def code(self) -> int | None:
-        """The exit code of the script; None as long as it has not come to its end."""
+        """The exit code of the script; None until it ends."""
         try:
             return int((self.directory / "code").read_text())
         except (FileNotFoundError, ValueError):
@@ -100,26 +100,26 @@ class Guest:
 
 
 def _prepare() -> None:
-    """Have linux.uml, which ends its processes on SIGTERM, get that when this process is killed; and let it go first.
+    """Send linux.uml SIGTERM, on which it ends its processes, when this process is killed; and give it a higher priority.
 
-    Its clock is the machine's: what it measures while others have the cores is how long it had to wait.
+    Its clock is the machine's, so waiting for a core would distort what it measures.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     with suppress(OSError):  # not root
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-        Path("/proc/self/autogroup").write_text(str(_NICE))  # where there is such: sessions are then weighed against each other, sched(7)
-    # On one core: its kernel and what runs in it take turns, and waking each other on another core takes its time.
+        Path("/proc/self/autogroup").write_text(str(_NICE))  # for autogroup scheduling, sched(7)
+    # On one core, because its kernel and programs take turns, and waking each other on another core takes time.
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def _memory() -> str:
-    """Where the guest's memory is: a file, which on a disk would be written there page for page."""
+    """The directory of the file that holds the guest's memory; on a disk the file would be written there page by page."""
     shm = "/dev/shm"
     return shm if os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > _MEMORY_MB << 20 else "/tmp"
 
 
 def main(script: str, limit_s: float = 3600) -> int:
-    """Run a script in a guest and print what it prints."""
+    """Run a script in a guest and print its output."""
     if why := problem():
         sys.exit(f"uml.py {why}")
     with Guest(script, limit_s) as guest, (guest.directory / "console").open(errors="replace") as console:

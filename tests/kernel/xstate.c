@@ -1,9 +1,9 @@
 /*
- * Lets User Mode Linux run on machines whose CPU has more state than its kernel knows of (AMX, for one).
+ * Lets User Mode Linux run on machines whose CPU has more state than its kernel knows, such as AMX.
  *
  * linux.uml writes the floating-point registers of its processes with PTRACE_SETREGSET from a buffer of some 2 KiB. Where the
  * host's own XSTATE is larger, the host refuses that with EFAULT, and the guest dies at boot: "ptrace set fp regs failed".
- * So what it writes is laid over the state as it is, and the whole is written. Elsewhere that changes nothing.
+ * So its data is copied over the current state, and the whole state is written. On other machines that changes nothing.
  *
  * Used as LD_PRELOAD: ptrace here is found before that of glibc, and does what glibc's does.
  */

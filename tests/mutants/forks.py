@@ -1,7 +1,7 @@
-"""A plugin of pytest that runs no tests, but mutants: each in a fork of a process that has imported ovstool and collected the tests.
+"""A pytest plugin that runs mutants instead of tests: each in a fork of a process that has imported ovstool and collected the tests.
 
-In the fork, functions get the code that they have in the mutant. That saves the time of all the imports, but tells only which mutants are
-killed: what runs when a module is imported has run before.
+In the fork, functions get the code of the mutant. That saves the time of all the imports, but can only tell which mutants are killed,
+because code that runs on import has run before.
 """
 
 import gc
@@ -19,7 +19,7 @@ from types import CodeType, FunctionType
 
 
 def pytest_runtestloop(session) -> bool:
-    """Of the jobs in $MUTANTS_JOBS, write the numbers of those that are killed to $MUTANTS_KILLED."""
+    """Write the numbers of the killed mutants among the jobs in $MUTANTS_JOBS to $MUTANTS_KILLED."""
     jobs = json.loads(Path(os.environ["MUTANTS_JOBS"]).read_text())
     for module in {module for module, *_ in jobs}:
         importlib.import_module(module.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
@@ -41,22 +41,22 @@ def _place(code: CodeType) -> tuple[str, int]:
 
 
 def _changed(file: str, text: str) -> list[tuple[CodeType, CodeType]]:
-    """What is compiled differently in the text of a mutant, both ways; nothing where it has other functions."""
+    """The code objects that differ in a mutant, with the new ones; empty where it has other functions."""
     both = list(itertools.zip_longest(*(_inner(compile(source, file, "exec")) for source in (Path(file).read_text(), text))))
     return [] if (None in itertools.chain(*both)) else [(code, other) for code, other in both if code != other]
 
 
 def _inner(code: CodeType) -> Iterator[CodeType]:
-    """The functions of a module and of its classes; what is defined in a function comes with that."""
+    """The functions of a module and of its classes; nested functions are part of these."""
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield inner
-            if not inner.co_flags & CO_OPTIMIZED:  # of a class
+            if not inner.co_flags & CO_OPTIMIZED:  # a class body
                 yield from _inner(inner)
 
 
 def _culprit(tests: list, codes: dict[FunctionType, CodeType | None], timeout_s: float) -> str:
-    """The first test that fails in a fork in which functions have other code; empty where none does in time."""
+    """The first test that fails in a fork where functions have other code; empty where none fails in time."""
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:

@@ -1,6 +1,6 @@
-"""The small mistakes that can be made in a module: another comparison, one more, the opposite, nothing returned, nothing done.
+"""The small mistakes that can be put into a module: another comparison, one more, the opposite, nothing returned, nothing done.
 
-Sentences for people are left alone, and so are types. The mistakes are made in the text, so that all else stays as it is.
+Sentences for people and types are left alone. The mistakes are made in the source text, so everything else stays the same.
 """
 
 import ast
@@ -30,13 +30,13 @@ _PAIRS = [
 ]
 _SWAPPED = dict(_PAIRS) | {new: old for old, new in _PAIRS} | {"//": "*", "%": "*", "<<": ">>", ">>": "<<", "|=": "&="}
 _SIGN = re.compile(r"(?<!\w)(is not|not in|is|in|and|or)(?!\w)|[<>=!|&+*/%-]+")
-_LEFT_ALONE = ("help", "metavar", "strict", "frozen")  # arguments: wording, and what is there in case that we err
+_LEFT_ALONE = ("help", "metavar", "strict", "frozen")  # arguments: wording, and safeguards
 
 
 class Mutant(NamedTuple):
-    """A module with a mistake: where its text from ``start`` to ``end`` becomes ``new``. ``lines`` are those whose tests should see it.
+    """A module with a mistake: ``new`` replaces its text from ``start`` to ``end``. The tests that run ``lines`` should notice it.
 
-    What stands outside of all functions runs when the module is imported: its tests are those of any function in there.
+    Code outside of all functions runs on import, so its tests are those of any function in the module.
     """
 
     module: str
@@ -51,11 +51,11 @@ class Mutant(NamedTuple):
 
     @contextmanager
     def in_tree(self, tree: Path) -> Iterator[None]:
-        """The mistake is in a copy of the tree for as long as the block lasts."""
+        """Put the mistake into a copy of the tree during the block."""
         file = tree / self.module
         try:
             file.write_text(self.text())
-            os.utime(file, (0, random.getrandbits(30)))  # Python takes a compiled file for new by time and size
+            os.utime(file, (0, random.getrandbits(30)))  # Python decides by time and size whether a compiled file is current
             yield
         finally:
             shutil.copy2(ROOT / self.module, file)
@@ -67,13 +67,13 @@ class Mutant(NamedTuple):
             return False
 
     def changed(self) -> list[str]:
-        """The module, and the lines before and after as a diff has them, without indentation."""
+        """The module, and the changed lines as in a diff, without indentation."""
         diff = difflib.unified_diff((ROOT / self.module).read_text().splitlines(), self.text().splitlines(), n=0, lineterm="")
         return [self.module, *(f"{line[0]} {line[1:].strip()}" for line in list(diff)[2:] if line[0] in "-+")]
 
 
 def mutants_of(module: str) -> Iterator[Mutant]:
-    """All mistakes that can be made in a module; a few of them are not Python any more."""
+    """All mistakes that can be put into a module; a few of the results are not valid Python."""
     source = (ROOT / module).read_text()
     lines = source.splitlines(keepends=True)
     begins = [0, *itertools.accumulate(map(len, lines))]
@@ -141,6 +141,6 @@ def mutants_of(module: str) -> Iterator[Mutant]:
 
 
 def _body(function: ast.FunctionDef | ast.Lambda) -> frozenset[int]:
-    """What runs when it is called. What stands outside of all functions counts for each test that calls one of the module."""
+    """The lines that run when a function is called; for code outside of functions, those of any function of the module count."""
     first = function.body if isinstance(function, ast.Lambda) else function.body[0]
     return frozenset(range(first.lineno, function.end_lineno + 1))

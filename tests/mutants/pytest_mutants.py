@@ -1,4 +1,4 @@
-"""A plugin of pytest: it says which test each process works for, how long the tests take, and in which order those of a mutant run."""
+"""A pytest plugin that records which test a process works for and how long tests take, and sets the order of a mutant's tests."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def pytest_collection_modifyitems(items: list) -> None:
 
 
 def pytest_runtest_protocol(item) -> None:
-    os.environ["MUTANTS_TEST"] = item.nodeid  # which the coverage of each program that it starts takes for its context
+    os.environ["MUTANTS_TEST"] = item.nodeid  # the coverage of each program that the test starts uses this as its context
     if "COVERAGE_PROCESS_START" in os.environ:
         import coverage
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Do the tests bite? Small mistakes are put into the code, and for each the tests that run its line have to fail (``make mutants``).
+"""Would the tests notice a mistake? Small mistakes are put into the code; for each, a test that runs its line must fail (``make mutants``).
 
-Which test runs which line is measured once, in ovstool's own processes too, and kept in .mutants/ until the test or code that it ran changes.
-All mutants meet the tests of tests/unit first, which take milliseconds; those that live meet the others, which start daemons. What became
-of each is kept as well, so that a run that was interrupted goes on where it was. A mutant lives in a copy of the tree, and its tests in
-namespaces of their own, so that daemons go with them.
+Which test runs which line is measured once, in ovstool's own processes too, and kept in .mutants/ until the test or the code that it ran
+changes. All mutants are run against tests/unit first, which takes milliseconds; the survivors against the other tests, which start daemons.
+Results are kept too, so an interrupted run can be continued. A mutant is in a copy of the tree, and its tests run in their own namespaces,
+so that daemons end with them.
 
-A mutant is ``killed`` when a test fails, or does not end, that passes without it. It ``survived`` all tests that run its line, or there is
-``no test``; it is ``not decided`` where there are more tests than time. What no test can see is listed in tests/mutants/equivalent.txt: the lines
-that are reported for it, the reason below them, and an empty line.
+A mutant is ``killed`` when a test that passes without it fails or does not end. It has ``survived`` when all tests that run its line pass,
+or there is ``no test``; it is ``not decided`` when the tests would take too long. Mistakes that no test can notice are listed in
+tests/mutants/equivalent.txt: the lines reported for one, below them the reason, and an empty line.
 """
 
 import argparse
@@ -35,11 +35,11 @@ from mistakes import ROOT, Mutant, mutants_of
 
 WORK = ROOT / ".mutants"
 EQUIVALENT = ROOT / "tests/mutants/equivalent.txt"
-GENERATED = "ovstool/completion/command_line.py"  # which tests/test_docs.py compares, to the letter
-MOST_S = 90  # of tests for a mutant in each of the two stages
-FATES = ["no test", "survived", "not decided", "killed"]  # what a stage says, the stronger the later
-PARALLEL = 6  # as most tests wait
-# Processes, mounts, network namespaces and /tmp are its own and end with it; the tree, which may be in /tmp, stays visible.
+GENERATED = "ovstool/completion/command_line.py"  # compared exactly by tests/test_docs.py
+MOST_S = 90  # of tests for a mutant, in each of the two stages
+FATES = ["no test", "survived", "not decided", "killed"]  # results of a stage, from weakest to strongest
+PARALLEL = 6  # because most tests wait
+# Processes, mounts, network namespaces and /tmp are private and end with it; the tree, which may be in /tmp, stays visible.
 WALLS = """set -e; mount --bind "$1" /mnt; mount -t tmpfs tmpfs /tmp; mkdir -p "$1" /run/netns; mount --move /mnt "$1"
 mount -t tmpfs tmpfs /run/netns; cd "$2"; shift 2; exec "$@" """
 COVERAGE = """[run]
@@ -52,7 +52,7 @@ patch = _exit
 
 
 def run_tests(tree: Path, words: list[str], timeout_s: float | None = None, **environ: object) -> int | None:
-    """pytest in a copy of the tree; its exit code, None when the time was over."""
+    """Run pytest in a copy of the tree; its exit code, or None when it took too long."""
     environ = {name: str(value) for name, value in environ.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "COV", "MUTANTS"))}
     argv = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "pytest_mutants", "-p", "no:cacheprovider", *words]
@@ -84,7 +84,7 @@ def run_tests(tree: Path, words: list[str], timeout_s: float | None = None, **en
 
 
 def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[int]]]]:
-    """What each test of a module that passes takes in seconds, and the lines that it runs, by file; measured when not known yet."""
+    """The seconds that each passing test of a module takes, and the lines it runs, by file; measured unless known."""
     known = WORK / f"{Path(module).stem}-{digest([module])}.json"
     if known.exists():
         of_then, found = json.loads(known.read_text())
@@ -101,10 +101,10 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
         taken[test] += seconds
         failed |= {test} if outcome != "passed" else set()
     lines = defaultdict(lambda: defaultdict(set))
-    imported = set()  # files whose lines that run when they are imported are known
+    imported = set()  # files whose lines that run on import are known
     for part in data.glob("coverage*"):
-        with closing(sqlite3.connect(part)) as database, suppress(sqlite3.DatabaseError):  # of one that was killed while it wrote
-            rows = database.execute(  # coverage's own reader takes a second for each of thousands
+        with closing(sqlite3.connect(part)) as database, suppress(sqlite3.DatabaseError):  # of a process that was killed while it wrote
+            rows = database.execute(  # coverage's own reader takes a second for each of thousands of files
                 "select context.context, file.path, numbits from line_bits join context on context.id = context_id join file on file.id = file_id"
             )
             for test, file, numbits in rows:
@@ -112,7 +112,7 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
                     lines[test][str(Path(file).relative_to(tree))].update(numbits_to_nums(numbits))
                 if not test:
                     imported.add(file)
-    # What a module does while it is imported is seen by all who run any of it: modules are imported before any test.
+    # What a module does on import counts for all tests that run any of it, because modules are imported before any test.
     for of in (of for test, of in lines.items() if test):
         for file in of.keys() & lines[""].keys():
             of[file] |= lines[""][file]
@@ -124,7 +124,10 @@ def covered(tree: Path, module: str) -> dict[str, tuple[float, dict[str, list[in
 
 
 def tests_of(mutant: Mutant, tests: dict) -> tuple[list[str], bool]:
-    """Those that run its lines, the fastest first; of too many those that are most about its module for their seconds. Whether these are all."""
+    """The tests that run its lines, fastest first, and whether these are all.
+
+    Of too many, those are chosen that are most specific to its module in relation to their seconds.
+    """
     worth = {
         test: len(lines[mutant.module]) / sum(map(len, lines.values())) / max(seconds, 0.01)
         for test, (seconds, lines) in list(tests.items())
@@ -137,7 +140,7 @@ def tests_of(mutant: Mutant, tests: dict) -> tuple[list[str], bool]:
 
 
 def fate_of(tree: Path, mutant: Mutant, tests: dict) -> str:
-    """What becomes of it: ``killed``, ``survived``, ``no test`` or ``not decided``."""
+    """The result of a mutant: ``killed``, ``survived``, ``no test`` or ``not decided``."""
     while True:
         chosen, are_all = tests_of(mutant, tests)
         if not chosen:
@@ -146,7 +149,7 @@ def fate_of(tree: Path, mutant: Mutant, tests: dict) -> str:
         if code == 0:
             return "survived" if are_all else "not decided"
         if code is None and culprit and run_chosen(tree, [culprit], tests, mutant)[0] is not None:
-            return "not decided"  # the machine is slow: by itself the test ends
+            return "not decided"  # the machine is slow: the test ends when it runs alone
         if not culprit or run_chosen(tree, [culprit], tests)[0] == 0:
             return "killed"
         print(f"{culprit} fails without a mutant too, so it is left out", flush=True)
@@ -154,7 +157,7 @@ def fate_of(tree: Path, mutant: Mutant, tests: dict) -> str:
 
 
 def run_chosen(tree: Path, chosen: list[str], tests: dict, mutant: Mutant | None = None) -> tuple[int | None, str | None]:
-    """The exit code, None when the time was over, and the test that failed or did not end; None where a module cannot even be imported."""
+    """The exit code, None when it took too long, and the test that failed or did not end; None if a module cannot be imported."""
     Path(f"{tree}.chosen").write_text(json.dumps(chosen))
     Path(f"{tree}.times").unlink(missing_ok=True)
     modules = sorted({test.partition("::")[0] for test in chosen})
@@ -170,18 +173,18 @@ def run_chosen(tree: Path, chosen: list[str], tests: dict, mutant: Mutant | None
 
 
 def limit_s(chosen: list[str], tests: dict) -> float:
-    """How long tests may take, on a machine that has other work too."""
+    """The seconds that tests may take on a busy machine."""
     return 60 + 5 * sum(tests[test][0] for test in chosen)
 
 
 def reports(tree: Path) -> list[tuple[str, str, str, float]]:
-    """Of each test that ran its setup, call and teardown, how they ended, and the seconds."""
+    """The outcome and seconds of the setup, call and teardown of each test that ran."""
     times = Path(f"{tree}.times")
     return [json.loads(line) for line in times.read_text().splitlines()] if times.exists() else []
 
 
 class Kept:
-    """What became of mutants in a stage, from a run that was interrupted too."""
+    """The results of mutants in a stage, those of an interrupted run included."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -216,7 +219,7 @@ def trees_of(files: list[str]) -> SimpleQueue[Path]:
 
 
 def in_trees(pool: ThreadPoolExecutor, free: SimpleQueue[Path], work, items: list) -> list:
-    """What ``work`` makes of each item, in a copy of the tree that nobody else uses meanwhile."""
+    """What ``work`` returns for each item, each time in a copy of the tree that nothing else uses meanwhile."""
 
     def one(item):
         tree = free.get()
@@ -229,7 +232,7 @@ def in_trees(pool: ThreadPoolExecutor, free: SimpleQueue[Path], work, items: lis
 
 
 def fates_in_stage(each, mutants: list[Mutant], modules: list[str], sources: list[str], in_forks: bool) -> list[str]:
-    """What becomes of mutants that meet the tests of these modules, at first in forks where that may be."""
+    """The results of mutants against the tests of these modules, first in forks where possible."""
     tests = {test: of for known in each(covered, modules) for test, of in known.items()}
     kept = Kept(WORK / f"fates-{digest(sources + modules)}.jsonl")
     if in_forks:
@@ -239,7 +242,7 @@ def fates_in_stage(each, mutants: list[Mutant], modules: list[str], sources: lis
 
 
 def kill_in_forks(tree: Path, mutants: list[Mutant], tests: dict, kept: Kept) -> None:
-    """Those whose death forks.py can tell, which is most of those that unit tests kill."""
+    """Record the mutants that forks.py finds killed, which are most of those that unit tests kill."""
     chosen = {mutant: of for mutant in mutants if (of := tests_of(mutant, tests)[0])}
     if not chosen:
         return
@@ -254,7 +257,7 @@ def kill_in_forks(tree: Path, mutants: list[Mutant], tests: dict, kept: Kept) ->
 
 
 def sample(sources: list[str], count: int, seed: str) -> list[Mutant]:
-    """So many mutants at random, without those that no test can see."""
+    """A random sample of mutants, without those that no test can notice."""
     drawn = [mutant for module in sources for mutant in mutants_of(module)]
     random.Random(seed).shuffle(drawn)
     equivalent = {tuple(block.splitlines()[:-1]) for block in EQUIVALENT.read_text().split("\n\n")}

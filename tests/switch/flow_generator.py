@@ -1,4 +1,4 @@
-"""Flows over all fields of Open vSwitch: each with values and masks of its form, and with what sets, loads, moves and learns it."""
+"""Flows over all fields of Open vSwitch: each with valid values and masks, and with actions that set, load, move and learn it."""
 
 import ipaddress
 import random
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _HERE = Path(__file__).parent
-# Fields whose values have words, or of whose values not all are taken.
+# Fields whose values may be keywords, or that do not accept every value.
 _VALUES = {
     "packet_type": ["(0,0)", "(1,0x800)", "(1,0x86dd)", "(1,0x894f)"],
     "in_port": ["1", "LOCAL", "CONTROLLER", "eth1", "10"],
@@ -26,9 +26,9 @@ _VALUES = {
     "nd_target": ["fe80::1", "fe80::/10"],
 }
 _READ_ONLY_AS_TARGET = ("in_port", "in_port_oxm", "tun_flags")
-# match_set_tun_erspan_dir_masked of match.c takes the value for the mask, and so 0 for any.
+# match_set_tun_erspan_dir_masked of match.c confuses the value with the mask, so 0 means any.
 _NEVER_0 = ("tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid")
-_CONNECTION = ("ct_mark", "ct_label")  # set within ct() alone
+_CONNECTION = ("ct_mark", "ct_label")  # can be set only within ct()
 
 
 class Field(NamedTuple):
@@ -50,7 +50,7 @@ def fields() -> list[Field]:
 
 
 def matches(chance: random.Random) -> Iterator[str]:
-    """Each field with its values and masks, under each of its names; what it needs is there."""
+    """Each field with its values and masks, under each of its names, with its prerequisites."""
     for field in fields():
         for needed in field.needs:
             for value in _VALUES.get(field.names[0]) or list(_values(field, chance)):
@@ -90,7 +90,7 @@ def _shown(field: Field, value: int) -> str:
 
 
 def actions(chance: random.Random) -> Iterator[str]:
-    """Each field set, and a part of it loaded, moved, popped and learned."""
+    """Each field set, and part of it loaded, moved, popped and learned."""
     for field in fields():
         name = field.names[0]
         if not field.sets or name in _CONNECTION or name in _READ_ONLY_AS_TARGET:
@@ -105,12 +105,12 @@ def actions(chance: random.Random) -> Iterator[str]:
             yield f"{needed},actions=load:{chance.getrandbits(high - low + 1):#x}->{part},move:{beside}->{part},pop:{part}".lstrip(",")
             if field.bits <= 128:
                 yield f"{needed},actions=load:{chance.getrandbits(field.bits):#x}->{target}[]".lstrip(",")
-        if needed == "" and "erspan" not in name:  # learn() does not know the names of those (learn_parse_spec of learn.c)
+        if needed == "" and "erspan" not in name:  # learn() does not know the names of these (learn_parse_spec of learn.c)
             yield f"actions=learn(table=5,{part}={beside},load:{beside}->{part})"
 
 
 def flows(seed: int) -> Iterator[str]:
-    """All of them, and the forms in ``flow_forms.txt``, each with a priority of its own."""
+    """All generated flows and the forms in ``flow_forms.txt``, each with its own priority."""
     chance = random.Random(seed)
     found = [f"{match},actions={chance.choice(('drop', 'output:1', 'NORMAL'))}" for match in matches(chance)]
     return numbered([*found, *actions(chance), *read("flow_forms.txt")])

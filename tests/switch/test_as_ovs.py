@@ -1,4 +1,4 @@
-"""--as-ovs: the line that it prints is run by a shell, and must leave behind what ovstool leaves behind where all else is alike."""
+"""--as-ovs: when a shell runs the printed line on an identical switch, the result must be the same as ovstool's."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def left(database, *tables: str):
 
 
 def same(database, state: dict, command: str, **parked: list[dict]) -> str:
-    """Require that the line does what the command does, and say nothing where nothing is left to do; returns the line."""
+    """Assert that the line does what the command does, and that none is printed when nothing is left to do; returns the line."""
     database.put(state, **parked)
     code, out, err = database.run(f"--as-ovs {command}")
     assert code == 0 and "unchanged" not in out.replace("p9: unchanged", ""), (out, err)
@@ -143,7 +143,7 @@ def test_rows_that_nothing_refers_to(database):
     assert re.fullmatch(r"ovs-vsctl destroy QoS (\S+ ?){2} -- destroy Queue (\S+ ?){2}", line)
 
 
-def test_what_the_uuids_of_bridges_and_ports_are(database):
+def test_bridges_and_ports_by_uuid(database):
     """del-br and del-port would leave a QoS that cannot be deleted in the same transaction."""
     for command, removed, what in (
         ("bridge del br0", "remove Open_vSwitch . bridges", "bridge br0"),
@@ -159,7 +159,7 @@ def test_what_the_uuids_of_bridges_and_ports_are(database):
 
 
 def test_a_bridge_that_a_collector_set_refers_to(database):
-    """It has to go with the bridge, which it would keep in the database."""
+    """The row must be deleted with the bridge, because it would keep the bridge in the database."""
     ends = []
     for state in (PORTS, SHAPED):
         for run_it in (False, True):
@@ -180,7 +180,7 @@ def bridge_uuid(database) -> str:
     return answer["rows"][0]["_uuid"][1]
 
 
-# Names that other tools have given, of which some are none that ovstool gives.
+# Names that other tools have given, including some that ovstool would refuse.
 NAMES = (
     "a=b", "x,y", 'p"q', "$(id)", "`id`", "ü", "@x", "-x", "--", "{}", "[]", "a:b:c", "\\n", "it's", "*", "~", "#x", "a b", "a;b&", "5", ".", "",
     "11111111-2222-3333-4444-555555555555", "t\ta", "\xa0", "\u202e", "\x7f", "😀", "\U000e0001", "t" * 300,
@@ -188,13 +188,13 @@ NAMES = (
 VALUES = (*NAMES, "true", "1.5", "a\nb\x1b[31m", '"quoted"', "back\\slash", "{a=b}", "[a,b]", "<>!")
 
 
-def test_hostile_names_of_rows_that_are_there(database):
+def test_hostile_names_of_existing_rows(database):
     ports = {name: {"qos": HTB} if at % 2 else {} for at, name in enumerate(NAMES)}
     listed = shlex.join(NAMES)
     same(database, {"br0": {"ports": ports}}, f"port del -- {listed}")
     same(database, {"br0": {"ports": ports}}, f"qos set --max-rate 1mbit -- {listed}")
     same(database, {"br0": {"ports": ports}}, f"police set --rate 1mbit -- {listed}")
-    listed = shlex.join(NAMES[:-1])  # of the last one no socket can have the name
+    listed = shlex.join(NAMES[:-1])  # no socket can have the last one's name
     bridges = {name: {"ports": {f"p{at}": {}}} for at, name in enumerate(NAMES[:-1])}
     same(database, bridges, f"bridge del -- {listed}")
     same(database, bridges, f"sflow enable --collector 127.0.0.1 --agent lo --force -- {listed}")
@@ -222,7 +222,7 @@ def test_hostile_values(database):
     )
     keys = [f"--unset=external_ids:{value}" for value in VALUES[1:] if value]
     same(database, {"br0": {"external_ids": ids}}, shlex.join(["bridge", "set", "br0", *keys]))
-    # A new row takes on what is in the one that it replaces.
+    # A new row takes over the content of the row that it replaces.
     kept = {
         "sflow": {"targets": ["127.0.0.1:1"], "external_ids": ids},
         "ports": {"eth1": {"qos": HTB | {"queues": {1: {"external_ids": ids}}}}},
@@ -254,7 +254,7 @@ FLOW_CHANGES = [
     ("br0", ["flow", "add", "br0", *FROM_ODD], None),
     ("br0", ["flow", "add", "br0", "--file", "{}/my flows"], "--bundle add-flows br0 '{}/my flows'"),
     ("br0", ["flow", "replace", "br0", "--file", "{}/my flows"], "--bundle replace-flows br0 '{}/my flows'"),
-    # What is in these files ovs-ofctl would read in another way, or not at all.
+    # ovs-ofctl would read the content of these files differently, or not at all.
     ("br0", ["flow", "replace", "br0", "--file", "{}/odd names"], None),
     ("br0", ["flow", "replace", "br0", "--file", "{}/with add"], f"--bundle replace-flows br0 - < '{FLOW}' '{NORMAL}'"),
     ("br0", ["flow", "del", "br0"], "del-flows br0"),
@@ -273,7 +273,7 @@ FLOW_CHANGES = [
 
 @pytest.fixture(scope="module")
 def forwards(running_switch, tmp_path_factory):
-    """A switch with two bridges, the second of OpenFlow 1.5 alone and with steering flows; and a folder with files of flows."""
+    """A switch with two bridges, the second with only OpenFlow 1.5 and with steering flows; and a directory with files of flows."""
     with running_switch("dummy") as switch:
         switch.vsctl("add-br br1 -- set Bridge br1 datapath_type=dummy protocols=OpenFlow15 -- add-port br1 p1")
         switch.vsctl("add-br a:b -- set Bridge a:b datapath_type=dummy")
@@ -315,7 +315,7 @@ def test_the_line_does_the_same_to_flows(forwards, bridge, words, line):
 
 
 def test_a_dry_run_prints_the_lines_alone(forwards):
-    """Each in the order in which the changes would be made; what is unchanged needs none."""
+    """In the order of the changes; unchanged objects need no line."""
     switch, _ = forwards
     for bridge in ("br0", "br1"):
         begin_anew(switch, bridge)
@@ -341,8 +341,8 @@ def test_a_dry_run_prints_the_lines_alone(forwards):
     assert before == (switch.dump(), flows(switch, "br0"), flows(switch, "br1"))
 
 
-def test_a_change_that_is_made_and_fails(forwards):
-    """The database has what was asked for, although ovs-vswitchd cannot open the device."""
+def test_a_change_that_is_written_but_fails(forwards):
+    """The database contains the change, although ovs-vswitchd cannot open the device."""
     switch, _ = forwards
     switch.vsctl("--no-wait add-port br0 nosuch0 -- set Interface nosuch0 type=nosuch")
     for line in ("ovs-vsctl set Port nosuch0 tag=5\n", ""):

@@ -1,4 +1,4 @@
-"""Bridges, judged by ovs-vsctl."""
+"""Bridges, compared with ovs-vsctl."""
 
 import io
 import shlex
@@ -83,18 +83,18 @@ def test_show(switch, ovstool):
     assert shown["datapath_id"] == switch.vsctl("get bridge br0 datapath_id").strip('"')
 
 
-def test_a_bridge_that_ovs_vswitchd_cannot_make(forwarding):
+def test_a_bridge_that_ovs_vswitchd_cannot_create(forwarding):
     try:
         for command in ("add lo --datapath-type netdev", "add lo --datapath-type netdev", "set lo --external-id a=b"):
-            result = forwarding.ovstool(f"bridge {command}")  # of which the device is there already
+            result = forwarding.ovstool(f"bridge {command}")  # a device with this name exists already
             assert (result.code, result.stdout) == (6, "")
             assert result.stderr.startswith("ovstool: ovs-vswitchd: lo: could not open network device lo")
-        assert forwarding.vsctl("get bridge lo external_ids") == "{a=b}"  # the rows stay, for when the device can be had
+        assert forwarding.vsctl("get bridge lo external_ids") == "{a=b}"  # the rows stay, in case the device becomes available
     finally:
         forwarding.ovstool("bridge del lo")
 
 
-def test_a_datapath_that_this_switch_does_not_have(switch, refused):
+def test_a_datapath_that_this_switch_lacks(switch, refused):
     refused("bridge add br1 --datapath-type nosuch", 6)
     refused("bridge set br0 --datapath-type nosuch", 6)
 
@@ -103,7 +103,7 @@ def test_a_bridge_gets_a_datapath_that_this_open_vswitch_has(switch, ovstool):
     assert "system" in switch.vsctl("get open_vswitch . datapath_types")
     assert ovstool("bridge add br1").stdout == "br1: created\n"
     assert switch.vsctl("get bridge br1 datapath_type") == '""'
-    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would overwrite the column
     switch.vsctl("--no-wait set open_vswitch . datapath_types=dummy,netdev")
     assert ovstool("--no-wait bridge add br2").stdout == "br2: created\n"
     assert switch.vsctl("get bridge br2 datapath_type") == "netdev"
@@ -122,8 +122,8 @@ def test_a_bridge_gets_a_datapath_that_this_open_vswitch_has(switch, ovstool):
         "--other-config datapath-id=7", "--other-config hwaddr=01:00:5e:00:00:01", "--other-config stp-forward-delay=10", "--other-config rstp-priority=5",
     ],
 )  # fmt: skip
-def test_what_open_vswitch_would_not_take_is_refused(bad, options):
-    """An address, a version and a key's value; that it would cut, pass over or log is no 'updated'."""
+def test_values_that_open_vswitch_would_not_accept_are_refused(bad, options):
+    """An address, a version and the value of a key; Open vSwitch would truncate, ignore or log them, so 'updated' would be wrong."""
     for command in ("bridge set br0", "bridge add br1"):
         bad(f"{command} {options}")
 
@@ -135,7 +135,7 @@ def test_a_name_that_no_device_can_have(bad, name):
 
 @pytest.fixture(scope="module")
 def bad(running_switch):
-    """``bad(command)``: it is wrong usage, and changes nothing."""
+    """``bad(command)``: assert that it is wrong usage and changes nothing."""
     with running_switch("dummy") as switch:
         before = switch.dump()
 
@@ -173,7 +173,7 @@ def test_keys_of_other_programs_are_kept_and_noted(switch, ovstool):
     assert "stp-hello-time  2s" in switch.tool("ovs-appctl", "stp/show", "br0")
 
 
-def test_back_to_a_datapath_that_this_switch_does_not_have(switch, refused):
-    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
+def test_back_to_a_datapath_that_this_switch_lacks(switch, refused):
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would overwrite the column
     switch.vsctl("--no-wait set open_vswitch . datapath_types=dummy,netdev")
     refused("--no-wait bridge set br0 --unset datapath_type", 6)

@@ -1,4 +1,4 @@
-"""Fake bridges, which ovs-vsctl makes of the VLANs of a bridge: known, never mistaken, and deleted as ovs-vsctl does."""
+"""Fake bridges, which ovs-vsctl creates for VLANs of a bridge: recognized, never mistaken for others, and deleted as by ovs-vsctl."""
 
 import pytest
 
@@ -7,7 +7,7 @@ USAGE, NOT_FOUND, CONFLICT = 2, 3, 4
 
 @pytest.fixture
 def fake(switch):
-    """br0 with a fake bridge of VLAN 10 that has a port, one of VLAN 20 that has none, and eth1 in no VLAN."""
+    """br0 with a fake bridge for VLAN 10 that has a port, one for VLAN 20 without ports, and eth1 in no VLAN."""
     switch.vsctl("add-br fake0 br0 10 -- add-port fake0 p1 -- add-br fake1 br0 20 -- br-set-external-id fake0 a b -- del-port eth2")
     return switch
 
@@ -90,7 +90,7 @@ def test_del_beside_a_bridge_that_shares_a_qos(fake, ovstool):
 
 
 def test_del_of_one_of_two_for_a_vlan(fake, ovstool):
-    """ovs-vsctl makes no second one, warns of it, and takes the ports for those of either."""
+    """ovs-vsctl does not create a second one, warns about it, and assigns the ports to either."""
     fake.vsctl("-- add-port br0 fake2 tag=10 fake_bridge=true -- set interface fake2 type=internal")
     assert ovstool("bridge del fake2").stdout == "fake2: deleted\n"
     assert fake.vsctl("list-ports fake0") == "p1"

@@ -1,4 +1,4 @@
-"""What a change of a bridge costs in OpenFlow is said, and is what it does cost: judged by ovs-ofctl after the change."""
+"""The announced loss of flows when a bridge changes is the real one, as checked with ovs-ofctl after the change."""
 
 import io
 import shlex
@@ -9,7 +9,8 @@ from ovstool.shell import App
 
 CONFLICT = 4
 PRIMARY, LISTENING = "--controller tcp:127.0.0.1:1", "--controller ptcp:0:127.0.0.1"
-# Settings from which each change begins, and what it costs all flows, groups and meters: measured with 3.1, and in the code of 2.13 to 3.7.
+# Settings from which each change starts, and whether it loses all flows, groups and meters: measured with 3.1 and read from the code of 2.13
+# to 3.7.
 COSTS = [
     ("", "--fail-mode secure"),
     ("", PRIMARY),
@@ -41,13 +42,13 @@ COSTS_NOTHING = [
 
 
 class Bridge:
-    """br1 of a switch that the tests of this module share."""
+    """br1 of a switch that is shared by the tests of this module."""
 
     def __init__(self, switch):
         self.switch = switch
 
     def begin(self, settings: str) -> None:
-        """A new br1 with these settings, and with a flow, a group and two meters."""
+        """Create br1 anew with these settings, and with a flow, a group and two meters."""
         made = self.run(f"bridge add br1 --datapath-type dummy {settings}")
         assert made[0] == 0, made
         self.ofctl("add-flow", "priority=5,ip,actions=drop")
@@ -62,7 +63,7 @@ class Bridge:
         return self.switch.tool("ovs-ofctl", "-O", "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15", command, "br1", *words)
 
     def left(self) -> tuple[int, int, int]:
-        """How many of them there are."""
+        """The numbers of flows, groups and meters."""
         whole = ("dump-flows", "priority=5"), ("dump-groups", "group_id="), ("dump-meters", "meter=")
         return tuple(self.ofctl(command).count(each) for command, each in whole)
 
@@ -86,7 +87,7 @@ def br1(shared):
 
 
 @pytest.mark.parametrize(("settings", "change"), COSTS)
-def test_what_costs_flows_is_refused(br1, settings, change):
+def test_changes_that_lose_flows_are_refused(br1, settings, change):
     br1.begin(settings)
     before = br1.switch.dump()
     said = "ovstool: bridge br1: ovs-vswitchd deletes its 1 flow, 1 group and 2 meters with this change; try: --force\n"
@@ -101,7 +102,7 @@ def test_what_costs_flows_is_refused(br1, settings, change):
 
 
 @pytest.mark.parametrize(("settings", "change"), COSTS_NOTHING)
-def test_what_costs_no_flows_is_not(br1, settings, change):
+def test_other_changes_are_not_refused(br1, settings, change):
     br1.begin(settings)
     code, printed, errors = br1.run(f"bridge set br1 {change}")
     assert code == 0 and printed.startswith("br1: u") and "deletes" not in errors
@@ -109,8 +110,8 @@ def test_what_costs_no_flows_is_not(br1, settings, change):
 
 
 @pytest.mark.parametrize("kind", ["primary", "service"])
-def test_a_controller_of_a_type_that_somebody_gave_it(br1, kind):
-    """As ovs-vswitchd had it when the controller came; a change of the column does nothing to one that is there (ofservice_reconfigure)."""
+def test_a_controller_with_an_explicit_type(br1, kind):
+    """The type is fixed when ovs-vswitchd adds the controller; later changes of the column have no effect (ofservice_reconfigure)."""
     br1.begin("")
     target = "ptcp:0:127.0.0.1" if kind == "primary" else "tcp:127.0.0.1:1"
     br1.switch.vsctl(f"set bridge br1 controller=@c -- --id=@c create controller type={kind} target='\"{target}\"'")
@@ -126,16 +127,16 @@ def test_whatever_version_the_bridge_speaks(br1, protocols):
     br1.begin("")
     br1.run(f"bridge set br1 --protocols {protocols}")
     code, _, errors = br1.run("bridge set br1 --fail-mode secure")
-    counted = "1 flow " if protocols == "OpenFlow10" else "1 flow, 1 group and 2 meters "  # 1.0 knows nothing of the others
+    counted = "1 flow " if protocols == "OpenFlow10" else "1 flow, 1 group and 2 meters "  # 1.0 has no others
     assert code == CONFLICT and f"its {counted}with this change" in errors
 
 
-def test_the_flow_that_makes_it_a_switch_is_nobodys(br1):
+def test_the_default_flow_does_not_count(br1):
     assert br1.run("bridge add br1 --datapath-type dummy")[0] == 0
     for change in ("--fail-mode secure", "--fail-mode standalone", PRIMARY, "--unset controller", "--datapath-type netdev"):
         assert br1.run(f"bridge set br1 {change}") == (0, "br1: updated\n", "")
     br1.run("bridge set br1 --fail-mode secure")
-    br1.ofctl("add-flow", "priority=0,actions=NORMAL")  # which is somebody's where ovs-vswitchd adds none
+    br1.ofctl("add-flow", "priority=0,actions=NORMAL")  # which counts where ovs-vswitchd adds no default flow
     assert br1.run(f"bridge set br1 {PRIMARY}")[0] == CONFLICT
 
 
@@ -153,8 +154,8 @@ def test_steering_flows_are_ours(br1):
     assert br1.run("bridge set br1 --fail-mode secure")[:2] == (0, "br1: updated\n")
 
 
-def test_where_openflow_cannot_be_had(br1, tmp_path):
-    """Its sockets are beside that of the database: here they are not."""
+def test_without_openflow(br1, tmp_path):
+    """Its sockets are expected next to the database's; here they are not."""
     br1.begin("")
     (tmp_path / "db.sock").symlink_to(f"{br1.switch.box.directory}/db.sock")
     elsewhere = ("--db", f"unix:{tmp_path}/db.sock")
@@ -166,16 +167,16 @@ def test_where_openflow_cannot_be_had(br1, tmp_path):
     assert "with it; how many is unknown" in br1.run("bridge del br1 -n", *elsewhere)[2]
 
 
-def test_what_goes_with_a_bridge_is_told_before(br1):
+def test_what_is_deleted_with_a_bridge_is_announced(br1):
     br1.begin("")
     code, _, errors = br1.run("bridge del br1 -n")
     assert code == 0 and "note: br1: ovs-vswitchd deletes its 1 flow, 1 group and 2 meters with it\n" in errors
     assert br1.run("bridge del br1") == (0, "br1: deleted\n", "")
 
 
-def test_a_bridge_that_no_ovs_vswitchd_has_made_has_none(switch, ovstool):
+def test_a_bridge_that_ovs_vswitchd_never_created_has_no_flows(switch, ovstool):
     switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
     assert ovstool("--no-wait bridge add br1 --datapath-type dummy").code == 0
     result = ovstool("--no-wait bridge set br1 --fail-mode secure")
     assert (result.stdout, result.stderr) == ("br1: updated\n", "")
-    assert ovstool("--no-wait bridge set br0 --fail-mode secure").code == CONFLICT  # what had br0 may come again with its flows (ovs-save)
+    assert ovstool("--no-wait bridge set br0 --fail-mode secure").code == CONFLICT  # ovs-save may restore the flows of br0

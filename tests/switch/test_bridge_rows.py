@@ -1,4 +1,4 @@
-"""Bridges on a database alone: each row that is written or listed, each word that is printed."""
+"""Bridges in a database without ovs-vswitchd: each row that is written or listed, and everything printed."""
 
 import json
 
@@ -117,7 +117,7 @@ SET = "; try: ovstool bridge set br0, with these options"
         ("br0 --controller tcp:127.0.0.1:1 --controller tcp:127.0.0.2:1 --external-id a=b", 0, "unchanged"),
     ],
 )
-def test_add_of_one_that_is_there(database, words, code, said):
+def test_add_of_an_existing_bridge(database, words, code, said):
     database.put({"br0": ALL | {"ports": ALL["ports"] | {"bond0": {"interfaces": {"m1": {}, "m2": {}}}}}})
     before = database.tree()
     name = words.split()[0]
@@ -126,7 +126,7 @@ def test_add_of_one_that_is_there(database, words, code, said):
     assert database.tree() == before
 
 
-def test_a_name_of_15_bytes_is_one(database):
+def test_a_name_of_15_bytes_is_valid(database):
     database.put({})
     assert database.run("bridge add abcdefghijklmno") == (0, "abcdefghijklmno: created\n", "")
     assert database.tree() == {"abcdefghijklmno": {}}
@@ -202,7 +202,7 @@ def test_set(database, words, after):
         "--other-config mac-table-size=17", "--unset external_ids:z", "--unset other_config:z",
     ],
 )  # fmt: skip
-def test_set_of_what_is_there(database, words):
+def test_set_of_present_values(database, words):
     database.put({"br0": BEFORE})
     assert database.run(f"bridge set br0 {words}")[:2] == (0, "br0: unchanged\n")
     assert database.tree() == {"br0": BEFORE}
@@ -233,7 +233,7 @@ def test_what_is_refused(database, words, code, said):
     assert database.run(f"bridge {words}") == (code, "", f"ovstool: {said}\n") and database.tree() == before
 
 
-def test_sockets_that_are_not_heeded_are_noted(database):
+def test_ignored_sockets_are_noted(database):
     database.put({"br0": {}})
     rundir = database.switch.box.directory
     words = f"--controller unix:/tmp/c.sock --controller punix:/tmp/c.sock --controller unix:{rundir}/c.sock --controller punix:c.sock"
@@ -262,8 +262,8 @@ UNKNOWN = "how many is unknown (unix:{}/br0.mgmt: no such socket; is ovs-vswitch
         ({"controller": {"target": "ptcp:1"}, "fail_mode": "standalone"}, "--fail-mode secure"),
     ],
 )
-def test_a_change_whose_cost_cannot_be_known_is_forced_or_not_made(database, before, words):
-    """What ovs-vswitchd has made has a datapath ID; here its socket is gone."""
+def test_a_change_with_an_unknown_loss_needs_force(database, before, words):
+    """A datapath ID shows that ovs-vswitchd created the bridge; here its socket is gone."""
     bridge = before | {"datapath_id": "0000020000000001"}
     database.put({"br0": bridge})
     why = f"ovs-vswitchd deletes its flows, groups and meters with this change; {UNKNOWN.format(database.switch.box.directory)}"
@@ -290,7 +290,7 @@ def test_a_change_whose_cost_cannot_be_known_is_forced_or_not_made(database, bef
         ({"controller": {"target": "tcp:127.0.0.1:1", "type": "service"}}, "--unset controller"),
     ],
 )
-def test_a_change_that_costs_nothing_asks_nobody(database, before, words):
+def test_a_change_without_loss_asks_no_bridge(database, before, words):
     database.put({"br0": before | {"datapath_id": "0000020000000001"}})
     assert database.run(f"bridge set br0 {words}") == (0, "br0: updated\n", "")
 
@@ -316,7 +316,7 @@ def test_del(database):
     assert database.tree() == {} and database.count("QoS", "Port") == [0, 0]
 
 
-def test_del_of_a_fake_bridge_with_what_its_ports_have(database):
+def test_del_of_a_fake_bridge_with_the_qos_of_its_ports(database):
     ports = {
         "v8": {"tag": 8, "fake_bridge": True, "qos": {"type": "linux-sfq"}},
         "p8": {"tag": 8, "qos": SHAPED},

@@ -1,4 +1,4 @@
-"""qos check and police check: each problem brought about with Open vSwitch's own tools and tc, and each remedy pasted into a shell."""
+"""qos check and police check: each problem created with Open vSwitch's own tools and tc, and each remedy pasted into a shell."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from ovstool.host.address import Target
 
 @pytest.fixture
 def paste(switch, tmp_path):
-    """Run a remedy as a user does who pastes it into a shell; ``ovstool`` there is this one."""
+    """Run a remedy like a user who pastes it into a shell, with this ovstool."""
     script = tmp_path / "ovstool"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m ovstool "$@"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
@@ -34,7 +34,7 @@ def paste(switch, tmp_path):
 
 
 def found(result, problem: str, severity: str | None = None) -> dict:
-    """The one row with this problem and its severity; the exit code has to say that there is one."""
+    """The only row with this problem and its severity, after checking that the exit code is 1."""
     assert result.code == 1, (result.stdout, result.stderr)
     rows = [row for row in result.json if row["problem"] == problem]
     assert len(rows) == 1, result.stdout
@@ -48,8 +48,8 @@ def clean(result) -> bool:
     return True
 
 
-ASSUMED = "10 Gbit/s" if OVS >= (3, 1) else "100 Mbit/s"  # of a link without a speed
-# What ovs-vsctl is told, the problem, and a word of the evidence.
+ASSUMED = "10 Gbit/s" if OVS >= (3, 1) else "100 Mbit/s"  # from a link without a known speed
+# Arguments for ovs-vsctl, the problem, and a part of the evidence.
 QOS = [
     ("max-rate=10000000", "0=@q0,3=@q1", "", "", "no flow leads to a queue", "set_queue:3"),
     ("max-rate=10000000", "1=@q1", "", "", "no queue 0 for unclassified traffic", "12 kbit/s"),
@@ -73,8 +73,8 @@ def test_a_configuration_that_contradicts_itself(switch, ovstool, paste, config,
     rows = [f"-- --id=@q{n} create queue {f'other_config:{of}' if of else 'external_ids:a=b'}" for n, of in enumerate((first, second))]
     used = " ".join(row for n, row in enumerate(rows) if f"@q{n}" in queues)
     switch.vsctl(f"set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:{config} queues={queues} {used}")
-    # For a queue ovs-vswitchd takes the smallest burst that does instead.
-    if problem.startswith("rate above") and OVS >= (3, 2):  # tc's 64 bits
+    # For a queue, ovs-vswitchd uses the smallest working burst instead.
+    if problem.startswith("rate above") and OVS >= (3, 2):  # tc has 64 bits
         assert not [row for row in ovstool("qos check eth1 -f json").json if row["problem"] == problem]
         return
     row = found(ovstool("qos check eth1 -f json"), problem, "warning" if problem == "burst under the MTU" else None)
@@ -114,7 +114,7 @@ def test_remedies_one_after_the_other(switch, ovstool, paste):
     assert clean(ovstool("qos check -f json"))
 
 
-def test_a_type_that_nobody_knows(switch, ovstool, paste):
+def test_an_unknown_type(switch, ovstool, paste):
     switch.vsctl("set port eth1 qos=@new -- --id=@new create qos type=my-qos other_config:max-rate=10000000")
     row = found(ovstool("qos check -f json"), "QoS type not known")
     assert "my-qos" in row["evidence"]
@@ -164,8 +164,8 @@ def test_a_shared_row(switch, ovstool, paste):
     assert clean(ovstool("qos check -f json")) and len(switch.rows("QoS")) == 2
 
 
-@pytest.mark.parametrize("others", [0, 30])  # with a QoS too: where most ports that have one are asked about, whole tables are read
-def test_many_ports_are_told_what_each_is_told(switch, ovstool, others):
+@pytest.mark.parametrize("others", [0, 30])  # with a QoS too, because whole tables are read when most ports with QoS are checked
+def test_many_ports_get_the_same_rows_as_each_alone(switch, ovstool, others):
     ports = [f"p{i}" for i in range(22)]
     for port in [*ports, *(f"other{i}" for i in range(others))]:
         shape = f"-- --id=@q create qos type=linux-htb queues=0=@a -- --id=@a create queue other_config:min-rate=9000 other_config:max-rate=80{port[-1]}"
@@ -185,12 +185,12 @@ def test_rows_that_nothing_refers_to(switch, ovstool, paste):
     switch.vsctl("create qos type=linux-htb queues:0=@q -- --id=@q create queue dscp=1")
     rows = ovstool("qos check -f json").json
     assert [(row["port"], row["problem"], row["severity"]) for row in rows] == [(None, "rows that nothing refers to", "warning")] * 2
-    assert clean(ovstool("qos check eth1 -f json"))  # which they are none of
+    assert clean(ovstool("qos check eth1 -f json"))  # rows that are not among those
     paste(rows[0]["remedy"])
     assert clean(ovstool("qos check -f json")) and switch.orphans() == []
 
 
-def test_a_flow_to_a_queue_that_is_not_there(switch, ovstool, paste):
+def test_a_flow_to_a_missing_queue(switch, ovstool, paste):
     ovstool("qos set eth1 --max-rate 10mbit --queue 0")
     ofport = switch.vsctl("get interface eth1 ofport")
     switch.tool("ovs-ofctl", "add-flow", "br0", f"priority=7,ip,actions=set_queue:4,output:{ofport}")
@@ -204,7 +204,7 @@ def test_an_interface_that_is_not_open(switch, ovstool):
     switch.vsctl("--no-wait add-port br0 nodev -- set interface nodev type=nosuch")
     ovstool("qos set nodev --max-rate 10mbit --no-wait")
     ovstool("police set nodev --rate 10mbit --no-wait")
-    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "version")  # which has looked at it by now
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "version")  # which has checked it by now
     assert "ovstool port show nodev" in found(ovstool("qos check nodev -f json"), "the interface is not open")["remedy"]
     found(ovstool("police check nodev -f json"), "the interface is not open")
 
@@ -226,16 +226,16 @@ POLICING = [
     ("ingress_policing_burst=1000", "a burst without a rate", "nothing is limited"),
     ("ingress_policing_rate=50000000 ingress_policing_burst=12500000", "rate above what this Open vSwitch can hold", "50 Gbit/s"),
     *[("ingress_policing_rate=10000 ingress_policing_burst=2500 ingress_policing_kpkts_rate=5", "a rate and a packet rate together", "both")]
-    * (OVS >= (3, 0)),  # before, the kernel takes both
+    * (OVS >= (3, 0)),  # earlier versions accept both in the kernel
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("columns", "problem", "evidence"), POLICING, ids=[row[1] for row in POLICING])
 def test_policing_that_contradicts_itself(switch, ovstool, paste, columns, problem, evidence):
-    if "kpkts" in columns:  # what the datapath takes, not the dummy one
+    if "kpkts" in columns:  # what the real datapath accepts, not the dummy one
         switch.vsctl("set interface eth1 type=system")
     switch.vsctl(f"--no-wait set interface eth1 {columns}")
-    if problem.startswith("rate above") and OVS >= (3, 2):  # tc's 64 bits
+    if problem.startswith("rate above") and OVS >= (3, 2):  # tc has 64 bits
         assert clean(ovstool("police check -f json"))
         return
     row = found(ovstool("police check -f json"), problem)
@@ -258,7 +258,7 @@ def test_healthy_switches_give_no_row(switch, ovstool):
 
 
 def test_a_queue_that_is_selected_before_a_patch_port(switch, ovstool):
-    """As with OVN: integration bridge, patch ports, perhaps one more bridge, and the port."""
+    """As with OVN: an integration bridge, patch ports, perhaps another bridge, and the port."""
     ovstool("bridge add br-int --datapath-type dummy")
     ovstool("bridge add br-mid --datapath-type dummy")
     for bridge, port, peer in (("br-int", "p1", "p2"), ("br-mid", "p2", "p1"), ("br-mid", "p3", "p4"), ("br0", "p4", "p3")):
@@ -281,7 +281,7 @@ def test_a_queue_that_a_group_selects(switch, ovstool):
     ofport = switch.vsctl("get interface eth1 ofport")
     group = f"group_id=3,type=select,bucket=weight:1,set_queue:7,output:{ofport},bucket=weight:2,set_queue:9,output:{int(ofport) + 1}"
     switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-group", "br0", group)
-    found(ovstool("qos check -f json"), "no flow leads to a queue")  # no flow goes there
+    found(ovstool("qos check -f json"), "no flow leads to a queue")  # no flow leads to it
     switch.tool("ovs-ofctl", "-O", "OpenFlow13", "add-flow", "br0", "ip,actions=group:3")
     assert clean(ovstool("qos check -f json"))
     switch.vsctl("set bridge br0 protocols=OpenFlow10")
@@ -289,7 +289,7 @@ def test_a_queue_that_a_group_selects(switch, ovstool):
 
 
 @pytest.mark.parametrize("owner", ["controller=tcp:127.0.0.1:9", "fail-mode=secure"])
-def test_flows_that_are_somebody_elses(switch, ovstool, paste, owner):
+def test_flows_of_another_program(switch, ovstool, paste, owner):
     ovstool(f"bridge set br0 --{owner.replace('=', ' ')}")
     ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 7")
     row = found(ovstool("qos check -f json"), "no flow leads to a queue")
@@ -297,7 +297,7 @@ def test_flows_that_are_somebody_elses(switch, ovstool, paste, owner):
     paste(row["remedy"])
 
 
-def test_examples_that_nobody_uses(switch, ovstool, paste):
+def test_example_matches_that_no_flow_uses(switch, ovstool, paste):
     ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1 --queue 2")
     ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 3")
     for row in ovstool("qos check eth1 -f json").json:
@@ -316,7 +316,7 @@ def test_nothing_is_written(switch, ovstool):
     assert switch.dump() == before
 
 
-def test_ports_that_are_not_there_or_have_none(ovstool):
+def test_ports_that_do_not_exist_or_have_no_qos(ovstool):
     assert ovstool("qos check nosuch").code == ovstool("police check nosuch").code == ovstool("qos explain nosuch").code == 3
     assert "eth1: has no QoS" in ovstool("qos check eth1").stderr
     assert "eth1: is not policed" in ovstool("police check eth1").stderr
@@ -333,23 +333,23 @@ def test_without_openflow_the_rest_is_checked(switch, ovstool):
     assert "flows  not known" in ovstool("qos explain eth1").stdout
 
 
-def test_a_remedy_is_for_the_switch_that_was_asked(switch, ovstool, paste):
+def test_a_remedy_selects_the_same_switch(switch, ovstool, paste):
     ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=7mbit --queue 1:min=6mbit")
     row = found(switch.ovstool(f"--db {switch.box.db} qos check -f json", OVSTOOL_DB=""), "sum of min rates above the max rate")
     assert row["remedy"] == f"ovstool --db {switch.box.db} qos set eth1 --merge --queue 0:min=5.384mbit --queue 1:min=4.615mbit"
 
 
-def test_a_remedy_of_another_program_is_for_that_switch_too(switch, ovstool):
+def test_a_remedy_of_another_program_selects_it_too(switch, ovstool):
     ovstool("qos set eth1 --max-rate 10mbit")
     switch.vsctl("set open_vswitch . other_config:stats-update-interval=60000")
     row = found(
         ovstool("qos check -f json"), "stats-update-interval is unusual"
-    )  # the database is in $OVSTOOL_DB, which ovs-vsctl does not read
+    )  # $OVSTOOL_DB names the database, but ovs-vsctl does not read it
     assert row["remedy"] == f"ovs-vsctl --db={switch.box.db} remove Open_vSwitch . other_config stats-update-interval"
 
 
 def test_a_remedy_runs_nothing_else(switch, ovstool, paste, tmp_path):
-    """What is in the database is text, whatever it looks like to a shell."""
+    """Text in the database stays text, whatever it would mean to a shell."""
     evil = f"v && x;touch {tmp_path}/ran;y"
     made = f"create qos type=linux-htb other_config:max-rate=1e6 'other_config:k=\"{evil}\"'"
     switch.vsctl(f"-- add-port br0 'a && b' -- set port 'a && b' qos=@q -- --id=@q {made}")
@@ -379,7 +379,7 @@ def test_an_ovs_vswitchd_that_hangs(switch, ovstool, command):
     assert problem in [row["problem"] for row in (result.json["problems"] if "explain" in command else result.json)]
 
 
-def test_a_key_that_is_spelt_wrong(switch, ovstool, paste):
+def test_a_misspelled_key(switch, ovstool, paste):
     switch.vsctl("set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max_rate=10000000")
     row = found(ovstool("qos check -f json"), "a key that is spelt wrong")
     assert "max_rate" in row["evidence"] and "max-rate" in row["evidence"]
@@ -388,10 +388,10 @@ def test_a_key_that_is_spelt_wrong(switch, ovstool, paste):
     assert switch.vsctl("--bare --columns=other_config list qos") == "max-rate=10000000"
 
 
-def test_a_value_that_means_nothing_leaves_a_limit(switch, ovstool, paste):
+def test_an_invalid_value_leaves_a_limit(switch, ovstool, paste):
     switch.vsctl("set port eth1 qos=@new -- --id=@new create qos type=linux-htb other_config:max-rate=-5")
     paste(found(ovstool("qos check -f json"), "value not an integer")["remedy"])
-    rate = 10**10 if OVS >= (3, 1) else 10**8  # what ovs-vswitchd assumes of the link, whose speed is unknown here
+    rate = 10**10 if OVS >= (3, 1) else 10**8  # what ovs-vswitchd assumes for the link, whose speed is unknown here
     assert switch.vsctl("--bare --columns=other_config list qos") == f"max-rate={rate}"
 
 
@@ -405,7 +405,7 @@ def test_a_steered_queue_that_is_gone(switch, ovstool, paste):
 
 
 class Programs:
-    """tc and ip as they were called, and what they are to print instead of what the real ones do."""
+    """Records the calls of tc and ip, and prints other output in place of theirs."""
 
     def __init__(self, folder):
         self.folder, self.log = folder, folder / "log"
@@ -423,7 +423,7 @@ class Programs:
 
     @property
     def called(self) -> list[str]:
-        """Since the last time, in the order of the alphabet, as they are run side by side."""
+        """The calls since the last time, sorted because they run in parallel."""
         calls = sorted(self.log.read_text().splitlines()) if self.log.exists() else []
         self.log.unlink(missing_ok=True)
         return calls
@@ -447,7 +447,7 @@ def link(name: str, received: int, sent: int) -> dict:
 
 
 def test_what_is_asked_of_tc_and_ip(switch, ovstool, programs):
-    """Of one device by its name, of several at once; and nothing of none."""
+    """One device is queried by name, several at once; without devices nothing runs."""
     programs.stand_in("tc", QDISC + CLASS)
     programs.stand_in("ip", json.dumps([link("lo", 5, 5), link("eth1", 7, 2_000_000)]))
     ovstool("qos set eth1 --max-rate 10mbit --queue 0")
@@ -467,7 +467,7 @@ def test_what_is_asked_of_tc_and_ip(switch, ovstool, programs):
     assert ovstool("police check", **programs.environ).code == 0 and programs.called == []
 
 
-def test_what_ip_counts_counts_for_qos_too(switch, ovstool, programs):
+def test_the_counters_of_ip_are_used_for_qos_too(switch, ovstool, programs):
     ovstool("qos set eth1 --max-rate 10mbit")
     programs.stand_in("ip", json.dumps([link("eth1", 2_000_000, 9)]))
     row = found(ovstool("qos check -f json", **programs.environ), "traffic goes in the other direction than the limit")
@@ -496,7 +496,7 @@ def test_a_tc_that_fails_is_noted(switch, ovstool, programs, status, errors, sai
         assert notes == ([f"ovstool: note: {said}; what tc has installed is not known"] if said else [])
 
 
-def test_notes_of_what_cannot_be_found_wrong(switch, ovstool):
+def test_notes_about_what_cannot_be_checked(switch, ovstool):
     """On a datapath that puts nothing into effect, and on ports with nothing to check."""
     ovstool("qos set eth1 --max-rate 10mbit")
     switch.vsctl("set interface eth1 ingress_policing_rate=10000 ingress_policing_burst=2112")
@@ -526,7 +526,7 @@ def test_notes_of_what_cannot_be_found_wrong(switch, ovstool):
 )
 def test_how_often_counters_are_written(switch, ovstool, value, evidence):
     switch.vsctl(f"set open_vswitch . other_config:stats-update-interval={value}")
-    assert clean(ovstool("qos check -f json"))  # nobody has asked for any QoS
+    assert clean(ovstool("qos check -f json"))  # no QoS is configured
     ovstool("qos set eth1 --max-rate 10mbit")
     result = ovstool("qos check -f json")
     if evidence is None:

@@ -1,4 +1,4 @@
-"""What the checks go by, on a switch of which every row, flow and counter is known: ports, limits, flows to queues, and a port explained."""
+"""The evidence of the checks, on a switch with known rows, flows and counters: ports, limits, flows to queues, and a port explained."""
 
 import json
 import re
@@ -17,8 +17,8 @@ from ovstool.switch.checks.policing_state import PolicedInterface
 from ovstool.switch.checks.port_state import PortState, QueueRow
 from ovstool.switch.checks.queue_flows import QueueFlow
 
-PATIENCE_S = 300  # all that a test asks of one Switch is in its time, and the machine may be busy
-# br0 and br1 are joined by patch ports; br0, by its tunnel, with all.
+PATIENCE_S = 300  # the timeout covers all that a test asks of one Switch, and the machine may be busy
+# br0 and br1 are connected by patch ports, and the tunnel of br0 leads to all bridges.
 MADE = """
     add-br br1 -- set bridge br1 datapath_type=dummy fail_mode=secure -- add-port br1 eth3
     -- add-br br2 -- set bridge br2 datapath_type=dummy -- set-controller br2 tcp:127.0.0.1:9 -- add-port br2 eth4
@@ -56,14 +56,14 @@ def running(running_switch):
 
 @pytest.fixture
 def asked(running):
-    """The switch as a command has it."""
+    """The switch as a command gets it."""
     with closing(Switch(running.box.db, timeout_s=PATIENCE_S)) as reached:
         yield reached
 
 
 @pytest.fixture
 def programs(tmp_path, monkeypatch):
-    """tc and ip that tell of eth1 and eth8."""
+    """Programs named tc and ip with output for eth1 and eth8."""
     made = Programs(tmp_path)
     made.stand_in("tc", QDISCS + CLASS + FILTER)
     made.stand_in("ip", json.dumps([link("eth1", 7, 9), link("eth8", 10, 11)]))
@@ -95,7 +95,7 @@ def configured(switch) -> dict[str, PortState]:
     return {port.name: port._replace(version=(3, 1), uuid=of_port(switch, port.name)) for port in made}
 
 
-def test_ports_as_they_are_configured(asked, running):
+def test_ports_as_configured(asked, running):
     ports = configured(running)
     assert port_state.configured(asked, []) == list(ports.values())
     assert port_state.configured(asked, ["eth2", "eth9", "eth1", "bond0"]) == [ports[name] for name in ("eth2", "bond0", "eth1")]
@@ -118,13 +118,13 @@ def add_flows(switch) -> dict[str, QueueFlow]:
         "normal": steered(4, "arp", "set_queue:4,NORMAL"),
         "tunnel": steered(3, "icmp", "set_queue:3,output:11"),
         "patch": steered(2, "sctp", "set_queue:2,output:12"),
-        "later": steered(10, "udp", "set_queue:10", table=5),  # a flow that resubmits there goes on with it
+        "later": steered(10, "udp", "set_queue:10", table=5),  # a flow that resubmits to it continues there
         "back": steered(8, "ip", "set_queue:8,output:13", bridge="br1", table=5),
     }
     for flow in made.values():
         words = f"table={flow.table},priority={flow.priority},cookie={flow.cookie},{flow.match},actions={flow.actions}"
         switch.tool("ovs-ofctl", "add-flow", flow.bridge, words)
-    switch.tool("ovs-ofctl", "add-flow", "br0", "priority=9,rarp,actions=set_queue:9")  # which nothing leaves with
+    switch.tool("ovs-ofctl", "add-flow", "br0", "priority=9,rarp,actions=set_queue:9")  # no packet leaves with it
     switch.tool("ovs-ofctl", "-OOpenFlow13", "add-group", "br0", f"group_id=4,type=select,bucket=set_queue:1,output:{eth1}")
     switch.tool("ovs-ofctl", "-OOpenFlow13", "add-flow", "br0", "priority=9,ipv6,actions=group:4")
     return made | {"group": steered(1, "ipv6", "group:4")}
@@ -140,7 +140,7 @@ def flows(running):
 
 
 def test_flows_that_lead_to_queues(asked, running, flows):
-    """By the port that a flow names, and by queue where it may be any: beyond NORMAL, a tunnel, or the patch port of another bridge."""
+    """Add a flow to each kind of destination."""
     eth1, eth2 = (running.vsctl(f"get interface {name} ofport") for name in ("eth1", "eth2"))
     with ThreadPoolExecutor() as pool:
         query = queue_flows.QueueFlowQuery(asked, pool, ["br0", "br1", "br2"])
@@ -157,7 +157,7 @@ def test_flows_that_lead_to_queues(asked, running, flows):
 
 
 def test_bridges_that_nothing_joins(switch):
-    """Of a bridge the flows of others count where a patch port leads from there, however far, and where there is a tunnel."""
+    """Flows of other bridges count if a chain of patch ports, or a tunnel, leads from there."""
     made = ("add-br br1 -- set bridge br1 datapath_type=dummy", "add-br br2 -- set bridge br2 datapath_type=dummy")
     patched = "add-port {} {} -- set interface {} type=patch options:peer={}"
     switch.vsctl(" -- ".join([*made, patched.format("br0", "a", "a", "b"), patched.format("br1", "b", "b", "a")]))
@@ -179,11 +179,11 @@ def test_bridges_that_nothing_joins(switch):
     (switch.box.directory / "br0.mgmt").unlink()
     with closing(Switch(switch.box.db, timeout_s=PATIENCE_S)) as asked:
         (port,) = port_state.observed(asked, ["eth1"])
-        assert port.type is None and asked.notes == []  # of a port without QoS no flows are asked for
+        assert port.type is None and asked.notes == []  # flows are not requested for a port without QoS
 
 
-def test_a_bridge_with_very_many_ways_to_queues(switch, tmp_path):
-    """Each bucket of a group is one for each flow that goes there, and one more for the port that it names: up to 2^18 of them."""
+def test_a_bridge_with_very_many_paths_to_queues(switch, tmp_path):
+    """Each bucket of a group counts once for each flow that leads to it, and once more for the port it names: up to 2^18 in total."""
     buckets = ",".join(f"bucket=weight:1,set_queue:{queue},output:7" for queue in range(512))
     switch.tool("ovs-ofctl", "-OOpenFlow13", "add-group", "br0", f"group_id=1,type=select,{buckets}")
     (tmp_path / "flows").write_text("".join(f"udp,tp_dst={port},actions=group:1\n" for port in range(256)))
@@ -200,7 +200,7 @@ def test_a_bridge_with_very_many_ways_to_queues(switch, tmp_path):
             assert asked.notes == ([] if known else [said])
 
 
-def test_ports_with_what_is_observed(asked, running, programs, flows):
+def test_ports_with_observed_state(asked, running, programs, flows):
     ports = configured(running)
     qdiscs = {"eth1": [HTB], "eth8": [INGRESS]}
     anywhere = {4: [flows["normal"]], 3: [flows["tunnel"]], 10: [flows["later"]], 8: [flows["back"]]}
@@ -218,7 +218,7 @@ def test_ports_with_what_is_observed(asked, running, programs, flows):
 
     assert observed("eth1", "bond0", "br0") == [known["eth1"], known["bond0"], known["br0"]._replace(qdiscs=qdiscs)]
     assert programs.called == ["ip -j -s link show", "tc -s qdisc show"]
-    # The dummy datapath has nothing of queues.
+    # The dummy datapath has no queues.
     assert observed("eth1", "bond0", details=True) == [
         known["eth1"]._replace(classes={0: FIRST}),
         known["bond0"]._replace(classes={0: FIRST}),
@@ -229,7 +229,7 @@ def test_ports_with_what_is_observed(asked, running, programs, flows):
     assert asked.notes == []
 
 
-def test_limits_with_what_is_observed(asked, running, programs):
+def test_limits_with_observed_state(asked, running, programs):
     eth8 = interface(running, "eth8", police_rate=10_000_000)
     eth3, eth9 = interface(running, "eth3", police_rate=1000), interface(running, "eth9")
     limited = [

@@ -1,6 +1,6 @@
-"""Generated setups against the checks: healthy ones, in which they may find nothing, and ones that are broken in one known way each.
+"""Checks on generated setups: in healthy ones they must find nothing; each known way of breaking one must be found.
 
-``SETUPS=200 SEED=2`` tries more of them, and others.
+``SETUPS=200 SEED=2`` tries more setups, and different ones.
 """
 
 import broken
@@ -13,13 +13,13 @@ from ovstool import sandbox
 
 
 def findings(switch) -> list[tuple]:
-    """What both checks find, of all ports."""
+    """The findings of both checks for all ports."""
     rows = [row for command in ("qos check", "police check") for row in setups.found(switch, command)]
     return [(row["port"], row["problem"], row["evidence"]) for row in rows]
 
 
 def explained(made, found) -> list[str]:
-    """Findings with the setup that each is about, for whoever reads the failure."""
+    """Findings with their setups, for the failure message."""
     by_port = {port.name: str(setup) for setup in made for port in setup.ports}
     return [f"{port}: {problem}: {evidence} [{by_port.get(port)}]" for port, problem, evidence in found]
 
@@ -44,7 +44,7 @@ def test_healthy_setups_of_the_userspace_datapath(forwarding):
 
 @pytest.fixture
 def led(switch):
-    """``led(forms)``: two bridges with flows of these forms, each to a queue of its own of ``eth1``."""
+    """``led(forms)``: two bridges with flows of these forms, each to its own queue of ``eth1``."""
     bridge = "add-br before -- set bridge before datapath_type=dummy -- add-port before in -- set interface in ofport_request=9"
     switch.vsctl(f"{bridge} {' '.join(setups.patched('before', 'x', 5, 'br0', 'y', 6))}")
     here, other = (int(switch.vsctl(f"get interface {name} ofport")) for name in ("eth1", "eth2"))
@@ -65,7 +65,7 @@ def led(switch):
 
 
 def way_of(switch, form: str, leading: setups.Leading, number: int) -> str:
-    """What the datapath would be told to do with a packet of the form's match, as ovs-vswitchd tells."""
+    """The datapath actions for a packet with the form's match, as ovs-vswitchd traces them."""
     bridge, port = ("before", "in") if leading.before else ("br0", "eth1" if form == "back" else "eth2")
     in_port = switch.vsctl(f"get interface {port} ofport")
     traced = switch.tool("ovs-appctl", "ofproto/trace", bridge, f"in_port={in_port},tcp,tcp_dst={number}")
@@ -83,7 +83,7 @@ def test_every_form_of_flows_that_leads_to_a_queue(switch, led):
     assert {problem for _, problem, _ in findings(switch)} == {"no flow leads to a queue"} and len(findings(switch)) == len(queues)
 
 
-def test_forms_of_flows_that_lead_to_none(switch, led):
+def test_forms_of_flows_that_lead_to_no_queue(switch, led):
     queues = led(setups.MISLEADINGS)
     for form, number in queues.items():
         way = way_of(switch, form, setups.MISLEADINGS[form], number)
@@ -91,22 +91,22 @@ def test_forms_of_flows_that_lead_to_none(switch, led):
     assert [evidence.split(":")[0] for _, _, evidence in findings(switch)] == [f"queue {number}" for number in queues.values()]
 
 
-# What only devices that are real can show is tried on the userspace datapath, the rest where it is cheaper.
-# Before 2.16 Open vSwitch polices no packets; from 3.2 on it gives tc rates of 64 bits, and reads netem's jitter.
+# What only real devices show is tried on the userspace datapath, everything else where it is cheaper.
+# Before 2.16 Open vSwitch does not police packets; from 3.2 on it gives tc 64-bit rates, and supports netem's jitter.
 FINE = ("kpkts",) if OVS < (2, 16) else ("this Open vSwitch can hold", "jitter=") if OVS >= (3, 2) else ()
 CASES = [case for case in broken.CASES if not any(word in case.problem or word in case.breaks for word in FINE)]
 BROKEN = {"dummy": CASES, "netdev": [case for case in CASES if "dummy" not in case.where]}
 
 
 @pytest.mark.parametrize("datapath", BROKEN)
-def test_every_way_in_which_setups_are_broken_is_found(running_switch, datapath):
+def test_every_broken_setup_is_found(running_switch, datapath):
     if datapath == "netdev" and (problem := sandbox._netdev_problem()):
         pytest.skip(f"the netdev datapath {problem}")
     with running_switch(datapath, ()) as switch:
         broken.Bed(switch, datapath, BROKEN[datapath]).judge()
 
 
-def test_every_problem_is_brought_about_somewhere():
-    """Here, or by tests of their own where the setup is more than a few words."""
+def test_every_problem_has_a_test():
+    """Here, or in its own test where the setup needs more than a few commands."""
     shown = {case.problem for case in (*broken.CASES, *broken.WIDE)}
     assert ERRORS | WARNINGS == shown | broken.ELSEWHERE and not shown & broken.ELSEWHERE

@@ -1,4 +1,4 @@
-"""What is said at once by what sets QoS, policing and steering, and rules that depend on what the database and ovs-vswitchd tell."""
+"""Notes printed by commands that set QoS, policing and steering, and rules that depend on the database and ovs-vswitchd."""
 
 import shlex
 
@@ -16,7 +16,7 @@ def running(running_switch):
 
 @pytest.fixture
 def switch(running):
-    """One switch for all tests here, as it was begun with for each."""
+    """One switch for all tests here, in its initial state for each."""
     yield running
     for command in ("qos clear", "police clear", "port del --if-exists"):
         ports = "eth3 patch1 gre1" if "del" in command else "eth1 eth2"
@@ -28,16 +28,16 @@ def switch(running):
 
 
 def notes(result) -> list[str]:
-    """The notes of a command that was done, without their beginning."""
+    """The notes of a successful command, without their prefix."""
     assert result.code == 0, result.stderr
     lines = result.stderr.splitlines()
     assert all(line.startswith(NOTE) for line in lines), result.stderr
     return [line.removeprefix(NOTE) for line in lines]
 
 
-def test_what_is_set_is_looked_at_at_once(switch, ovstool):
-    """All that 'check' would find in the database is noted, and nothing that needs a look at flows or at tc."""
-    assert notes(ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1:max=5mbit")) == []  # to which no flow leads yet
+def test_settings_are_checked_at_once(switch, ovstool):
+    """Everything that 'check' would find in the database is noted, and nothing that needs flows or tc."""
+    assert notes(ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1:max=5mbit")) == []  # no flow leads to it yet
     (said,) = notes(ovstool("police set eth1 --rate 10mbit --burst 8kbit"))
     assert said.startswith("eth1: burst under the MTU: the burst is 8 kbit, and a larger frame never passes; frames can have 1500 bytes")
     assert said.endswith("; try: ovstool police set eth1 --rate 10mbit")
@@ -54,12 +54,12 @@ def test_what_is_set_is_looked_at_at_once(switch, ovstool):
     assert said == f"{sums} --queue 0:min=5.384mbit --queue 1:min=4.615mbit"
     (said,) = notes(ovstool("qos set eth2 --max-rate 10mbit --queue 2:max=5mbit"))
     assert said.startswith("eth2: no queue 0 for unclassified traffic: ") and "min rate of 12 kbit/s" in said
-    assert notes(ovstool("qos steer eth2 --queue 2 --match ip,nw_dst=10.0.0.2")) == []  # errors alone are told again
+    assert notes(ovstool("qos steer eth2 --queue 2 --match ip,nw_dst=10.0.0.2")) == []  # only errors are repeated
     (said,) = notes(ovstool("qos set eth2 --max-rate 10mbit --queue 0 --queue 2:max=80001bit"))
     assert said == "queue 2: max 80.001kbit: ovs-vswitchd uses whole bytes, 80kbit"
 
 
-def test_ports_that_can_have_none(switch, ovstool):
+def test_ports_that_cannot_have_qos(switch, ovstool):
     ovstool("port add br0 patch1 --type patch --peer patch2")
     ovstool("port add br0 gre1 --type gre --remote-ip 10.0.0.9")
     for port in ("patch1", "gre1"):
@@ -78,7 +78,7 @@ def test_ports_that_can_have_none(switch, ovstool):
 
 @pytest.mark.parametrize("said", ["", "nonsense", "3", "3.x", "3.1.0-rc1", "99.99", "3.1234567"])
 def test_the_version_in_the_database(switch, ovstool, said):
-    """ovs-ctl has written it, or nobody, or somebody something else. A check asks ovs-vswitchd then; what sets something does not."""
+    """ovs-ctl wrote it, or it is missing, or another program wrote something else. Then a check asks ovs-vswitchd; a change does not."""
     if said:
         switch.vsctl(f"set open_vswitch . ovs_version='\"{said}\"'")
     done = ovstool("qos set eth1 --type netem --other-config latency=5 --other-config jitter=5")
@@ -95,8 +95,8 @@ def test_the_version_in_the_database(switch, ovstool, said):
 
 
 def test_rules_of_versions(switch, ovstool):
-    """Each at its border: from 3.1 on a link of unknown speed has 10 Gbit/s, from 3.2 on HTB and policing have 64 bits."""
-    has_packets = OVS >= (2, 16)  # a packet rate, in its schema
+    """Each at its limit: from 3.1 on a link of unknown speed has 10 Gbit/s, from 3.2 on HTB and policing have 64 bits."""
+    has_packets = OVS >= (2, 16)  # the schema has packet rates
     found = {}
     for version in ("2.13.0", "2.17.9", "3.0.0", "3.1.7", "3.2.0", "3.7.1"):
         switch.vsctl(f"set open_vswitch . ovs_version={version} -- set interface eth2 type=system")
@@ -123,7 +123,7 @@ def traced(switch, flow: str) -> str:
 
 
 def test_a_dscp_is_written_where_set_queue_selects_no_class(switch, ovstool):
-    """The dummy datapath is dpif-netdev, as the userspace one is: 'set_queue' sets a priority by which ofproto marks."""
+    """The dummy datapath is dpif-netdev, like the userspace one: 'set_queue' sets a priority, by which ofproto marks."""
     ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1:dscp=46")
     packet = "in_port=eth2,icmp,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_ttl=64"
     ovstool("flow add br0 priority=9,icmp,in_port=eth2,actions=set_queue:1,output:eth1")
@@ -131,8 +131,8 @@ def test_a_dscp_is_written_where_set_queue_selects_no_class(switch, ovstool):
     ovstool("flow add br0 priority=9,icmp,in_port=eth2,actions=output:eth1")
     assert "tos" not in traced(switch, packet)
     (said,) = notes(ovstool("qos set eth1 --max-rate 10mbit --queue 0:dscp=46"))
-    assert said.startswith("eth1: dscp of queue 0 marks nothing by itself: ")  # where the datapath is the kernel's
-    assert "tos=0xb8" in traced(switch, packet)  # which it is not
+    assert said.startswith("eth1: dscp of queue 0 marks nothing by itself: ")  # true only on the kernel datapath
+    assert "tos=0xb8" in traced(switch, packet)  # this datapath marks
     ovstool("flow del br0 icmp,in_port=eth2")
     (row,) = ovstool("qos check -f json").json
     assert row["remedy"] == "ovstool qos steer eth1 --queue 0 --match ip"
@@ -160,7 +160,7 @@ def test_a_dscp_is_written_where_set_queue_selects_no_class(switch, ovstool):
         ("add-port br0 eth3 tag=5", "in_port=eth3,dl_vlan=10", True),
     ],
 )
-def test_a_tag_that_no_packet_comes_in_with(switch, ports, match, is_heard):
+def test_a_tag_that_no_port_accepts(switch, ports, match, is_heard):
     switch.ovstool("qos set eth1 --max-rate 10mbit --queue 0 --queue 1")
     switch.vsctl(ports)
     said = notes(switch.ovstool(f"qos steer eth1 --queue 1 --match {match}"))
@@ -180,7 +180,7 @@ def test_a_tag_that_no_packet_comes_in_with(switch, ports, match, is_heard):
         ("--type netem --other-config loss=101", "0 to 100"),
     ],
 )  # fmt: skip
-def test_what_would_be_taken_for_something_else_is_refused(switch, options, near):
+def test_ambiguous_values_are_refused(switch, options, near):
     before = switch.dump()
     result = switch.ovstool(f"qos set eth2 {options}")
     assert (result.code, result.stdout, near in result.stderr, switch.dump()) == (2, "", True, before), result.stderr

@@ -1,4 +1,4 @@
-"""qos check, police check and qos explain where devices are real: what tc has, against what the database asks for."""
+"""qos check, police check and qos explain with real devices: tc's state compared with the configuration."""
 
 import os
 import shlex
@@ -49,13 +49,13 @@ def test_a_qdisc_in_effect(switch, ovstool):
         ("qdisc add dev eth1 root handle 1: htb default 30", "a foreign qdisc is in the way", "htb 1: with the default class 1:30"),
     ],
 )
-def test_a_qdisc_that_is_not_ours(switch, ovstool, command, problem, evidence):
+def test_a_qdisc_of_another_program(switch, ovstool, command, problem, evidence):
     wish = "qos set eth1 --max-rate 200mbit --queue 0:min=100mbit,burst=20kB,priority=2,dscp=10"
     ovstool(wish)
     if " add " in command:
         switch.tool(*tc(switch, "qdisc del dev eth1 root"))
     switch.tool(*tc(switch, command))
-    assert ovstool(wish).stdout == "eth1: unchanged\n"  # which is why somebody asks
+    assert ovstool(wish).stdout == "eth1: unchanged\n"  # the usual reason for running explain
     result = ovstool("qos check eth1 -f json")
     assert (result.code, problems(result)) == (1, [problem])
     assert evidence in result.json[0]["evidence"]
@@ -64,7 +64,7 @@ def test_a_qdisc_that_is_not_ours(switch, ovstool, command, problem, evidence):
     program, *words = shlex.split(result.json[0]["remedy"])
     assert program == "ovstool" and ovstool(words).stdout == "eth1: updated\n"
     assert ovstool("qos check eth1 -f json").json == []
-    assert ovstool(wish).stdout == "eth1: unchanged\n"  # the remedy is the whole wish
+    assert ovstool(wish).stdout == "eth1: unchanged\n"  # the remedy has the complete configuration
     assert "htb 1: root" in switch.tool(*tc(switch, "qdisc show dev eth1"))
 
 
@@ -80,8 +80,8 @@ def test_queues_of_the_userspace_datapath(switch, ovstool):
         assert (said.stdout, said.stderr) == ("eth1: created\n", noted)
 
 
-def test_a_queue_that_marks_is_one_on_the_userspace_datapath(switch, ovstool):
-    """The remedy against classes that cannot be selected leaves its mark, which works (see test_check_rules.py)."""
+def test_a_marking_queue_works_on_the_userspace_datapath(switch, ovstool):
+    """The remedy for classes that cannot be selected keeps the mark, which works (see test_check_rules.py)."""
     said = ovstool("qos set eth1 --max-rate 200mbit --queue 0 --queue 1:max=1mbit,dscp=46").stderr
     assert "its dscp is still marked" in said
     remedy = said.partition("; try: ovstool ")[2]
@@ -93,7 +93,7 @@ def test_a_queue_that_marks_is_one_on_the_userspace_datapath(switch, ovstool):
 
 
 def test_a_tap_without_a_max_rate(switch, ovstool):
-    """Taps tell 10 Mbit/s, and 10 Gbit/s from Linux 6.2 on (tests/kernel has an older one)."""
+    """Taps report 10 Mbit/s, and 10 Gbit/s from Linux 6.2 on (the kernel of tests/kernel is older)."""
     ovstool("port add br0 tap7 --type tap")
     try:
         speed = int(switch.vsctl("get interface tap7 link_speed"))
@@ -116,13 +116,13 @@ def test_policing_on_the_userspace_datapath(switch, ovstool):
     assert result.json[0]["remedy"] == "ovstool police clear eth1"
 
 
-def test_a_qdisc_in_the_place_of_ingress(switch, ovstool):
+def test_a_qdisc_instead_of_ingress(switch, ovstool):
     ovstool("port add br0 in1 --type internal")
     try:
         switch.tool(*tc(switch, "qdisc add dev in1 clsact"))
         ovstool("police set in1 --rate 10mbit")
         (row,) = (row for row in ovstool("police check -f json").json if row["problem"] == "a foreign qdisc is in the way")
-        first, *_ = row["remedy"].split(" && ")  # where ovs-vswitchd runs, which may be in another namespace than who pastes it
+        first, *_ = row["remedy"].split(" && ")  # in ovs-vswitchd's namespace, which may differ from the user's
         switch.tool(*shlex.split(first))
         ovstool("police clear in1")
         ovstool("police set in1 --rate 10mbit")
@@ -155,10 +155,10 @@ def test_traffic_in_the_other_direction(switch, ovstool):
     ovstool("qos set eth2 --max-rate 200mbit")
     wrong = "traffic goes in the other direction than the limit"
     assert [row["port"] for row in ovstool("qos check -f json").json if row["problem"] == wrong] == ["eth1"]
-    ovstool("qos set eth1 --type fq_codel")  # which limits nothing
+    ovstool("qos set eth1 --type fq_codel")  # a type without a rate limit
     assert wrong not in problems(ovstool("qos check -f json"))
     ovstool("qos set eth1 --max-rate 200mbit")
-    ovstool("police set eth1 eth2 --rate 10mbit")  # limits for both directions are no mistake
+    ovstool("police set eth1 eth2 --rate 10mbit")  # limits for both directions may be intended
     assert wrong not in problems(ovstool("qos check -f json")) + problems(ovstool("police check -f json"))
     ovstool("qos clear eth1 eth2")
     assert [row["port"] for row in ovstool("police check -f json").json if row["problem"] == wrong] == ["eth2"]
@@ -173,8 +173,8 @@ def test_without_tc_the_rest_is_checked(switch, ovstool, tmp_path):
     assert result.stderr == "ovstool: note: tc: no such thing here; what tc has installed is not known\n"
 
 
-def test_from_elsewhere_it_is_not_known_whether_it_is_in_effect(switch, ovstool):
-    """Over tcp: there is the database and nothing else: no program can be run where the switch is."""
+def test_over_tcp_it_is_unknown_whether_it_is_in_effect(switch, ovstool):
+    """With --db tcp: only the database is reachable, as no program can run on the switch's host."""
     ovstool("qos set eth2 --max-rate 10mbit --queue 0:min=7mbit")
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = server.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The shape of the command line: what the contract fixes for every command."""
+"""The shape of the command line, which is the same for every command."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def test_every_command_and_noun_has_a_page(unchanged, name):
 
 
 @pytest.mark.parametrize("name", ["qos set", "qos", "stats"])
-def test_help_may_be_asked_for_in_any_way(unchanged, name):
+def test_every_way_to_request_help(unchanged, name):
     spellings = (
         f"help {name}",
         f"{name} -h",
@@ -80,7 +80,7 @@ def test_words_are_never_abbreviated_or_guessed(refused, words):
         ("potr list", "ovstool port list"),
     ],
 )
-def test_the_message_says_what_may_have_been_meant(refused, words, hint):
+def test_the_error_has_a_suggestion(refused, words, hint):
     assert hint in refused(words, 2).partition("; try: ")[2]
 
 
@@ -112,7 +112,7 @@ def test_the_message_says_what_may_have_been_meant(refused, words, hint):
         "bridge list --prefix 1a",
     ],
 )
-def test_options_are_not_abbreviated_and_not_half_given(refused, words):
+def test_options_are_not_abbreviated_and_need_their_values(refused, words):
     refused(words, 2)
 
 
@@ -148,7 +148,7 @@ def test_options_and_arguments_in_any_order(ovstool, words):
 
 def test_after_two_dashes_everything_is_an_argument(switch, ovstool):
     words = ["port", "add", "br0", "--", "--rate"]
-    assert ovstool(words).stderr.startswith("ovstool: port --rate: a name ")  # which it would not give
+    assert ovstool(words).stderr.startswith("ovstool: port --rate: a name ")  # no suggestion for this one
     operations = [
         {"op": "insert", "table": "Interface", "uuid-name": "interface", "row": {"name": "--rate"}},
         {"op": "insert", "table": "Port", "uuid-name": "port", "row": {"name": "--rate", "interfaces": ["named-uuid", "interface"]}},
@@ -161,9 +161,9 @@ def test_after_two_dashes_everything_is_an_argument(switch, ovstool):
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "x", "", "1e9", "1s"])
-def test_a_timeout_that_cannot_be_meant(refused, text):
+def test_invalid_timeouts(refused, text):
     refused(["bridge", "list", f"--timeout={text}"], 2)
-    if text not in ("", "0"):  # for Open vSwitch's own tools 0 means no end
+    if text not in ("", "0"):  # for Open vSwitch's own tools 0 means no timeout
         refused("bridge list", 2, OVS_CTL_TIMEOUT=text)
 
 
@@ -204,7 +204,7 @@ def test_cliffs_variables(switch, ovstool):
         "tcp:[::1]",
     ],
 )
-def test_a_target_that_cannot_be_meant(refused, db):
+def test_invalid_targets(refused, db):
     refused(["bridge", "list", "--db", db], 2)
 
 
@@ -247,7 +247,7 @@ def configure(switch) -> None:
         ("qos set eth1 --queue 1:x", 2, "qos set: --queue: 1:x: x: not of the form K=V; try: ovstool help qos set"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_answered_with_what_to_type(refused, command, code, line):
+def test_a_mistake_gets_a_suggestion(refused, command, code, line):
     assert refused(command, code) == line
 
 
@@ -264,13 +264,13 @@ def test_read_only_refuses_every_change(refused, switch, command):
     assert switch.ovstool(command, OVSTOOL_READ_ONLY="0").code == 0
 
 
-def test_read_only_leaves_reading_and_trying_alone(ovstool):
+def test_read_only_allows_reading_and_dry_runs(ovstool):
     for command in ("show", "port list", "qos check", "stats --rate --interval 0.1", "port add br0 new --dry-run"):
         assert ovstool(command, OVSTOOL_READ_ONLY="1").code == 0
 
 
 @pytest.mark.parametrize("command", WRITES)
-def test_a_dry_run_changes_nothing_and_prints_what_makes_the_change(switch, ovstool, command):
+def test_a_dry_run_changes_nothing_and_prints_the_transaction(switch, ovstool, command):
     configure(switch)
     before = switch.dump()
     planned = ovstool(f"{command} --dry-run")
@@ -292,7 +292,7 @@ def test_a_dry_run_changes_nothing_and_prints_what_makes_the_change(switch, ovst
     "command",
     ["bridge add br0", "police clear eth1", "qos clear eth1", "qos gc", "port add br0 eth1", "bridge del br9 --if-exists", "sflow disable"],
 )
-def test_a_dry_run_of_nothing_is_a_transaction_of_nothing(switch, ovstool, command):
+def test_a_dry_run_without_changes_is_an_empty_transaction(switch, ovstool, command):
     assert json.loads(ovstool(f"{command} -n").stdout) == ["Open_vSwitch"]
 
 

@@ -17,7 +17,7 @@ FRAME = "ffffffffffff0200000000010800" + "00" * 46
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 NORMAL = "priority=0 actions=NORMAL"
 
-# Written in ways that the switch writes differently, and with ports by name.
+# Spelled differently than the switch prints them, and with ports by name.
 SPELLED = """\
 # a comment
 
@@ -31,7 +31,7 @@ table=2 actions=learn(table=3,hard_timeout=300,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]
 
 
 def ofctl(switch, *words: str, bridge: str = "br0") -> list[str]:
-    """What ovs-ofctl dumps, a flow a line, without what changes by itself."""
+    """The flows that ovs-ofctl dumps, one per line, without counters and ages."""
     out = switch.tool("ovs-ofctl", "-O", VERSIONS, "--no-stats", *words, "dump-flows", f"unix:{switch.box.directory}/{bridge}.mgmt")
     return sorted(line.strip() for line in out.splitlines() if "reply" not in line)
 
@@ -44,7 +44,7 @@ def file(switch, text: str | bytes) -> str:
 
 @pytest.fixture
 def unmoved(switch, refused):
-    """``refused``, for commands that must not touch the flows either."""
+    """``refused`` for commands that must not change flows either."""
 
     def run(command: str | list, code: int) -> str:
         before = ofctl(switch)
@@ -78,8 +78,8 @@ def test_list_is_what_ovs_ofctl_dumps(switch, ovstool):
     assert ovstool("flow list br0 --table 99 -f json").json == []
 
 
-def test_what_a_file_of_flows_says_of_each(switch, ovstool):
-    """All that it takes to add it again; not what was asked for when it was added, nor what it has counted."""
+def test_the_content_of_a_file_of_flows(switch, ovstool):
+    """All that is needed to add a flow again, without options that applied only when it was added, and without counters."""
     ovstool(["flow", "add", "br0", "-q", "table=1,priority=3,cookie=7,idle_timeout=600,hard_timeout=900,importance=5,send_flow_rem,"
              "no_byte_counts,check_overlap,reset_counts,ip,in_port=eth1 actions=eth2"])  # fmt: skip
     said = "table=1,priority=3,cookie=0x7,idle_timeout=600,hard_timeout=900,send_flow_rem,no_byte_counts,importance=5"
@@ -97,7 +97,7 @@ def test_what_a_file_of_flows_says_of_each(switch, ovstool):
     assert (done.returncode, ovstool("flow list br0 -f flows").stdout) == (0, listed)
 
 
-def test_what_has_no_place_in_a_file_of_flows(refused):
+def test_what_a_file_of_flows_leaves_out(refused):
     for option in ("-c match", "--sort-column priority", "--parsed"):
         assert refused(f"flow list br0 -f flows {option}", 2).startswith("-f flows: prints whole flows")
     assert refused("-H a,b flow list br0 -f flows", 2).startswith("-f flows: prints the flows of one bridge, not of several hosts")
@@ -174,7 +174,7 @@ def test_protocols_without_bundles(switch, ovstool, unmoved, protocols):
     assert ovstool("flow del br0 ip").stdout == "ip: deleted\n"
 
 
-def test_what_became_of_each_flow(switch, ovstool):
+def test_the_change_of_each_flow(switch, ovstool):
     first, second = "table=1,priority=5,ip actions=drop", "table=1,priority=6,ip actions=drop"
     assert ovstool(["flow", "add", "br0", first]).stdout == f"{first}: created\n"
     changed = first.replace("drop", "output:eth1")
@@ -186,7 +186,7 @@ def test_what_became_of_each_flow(switch, ovstool):
     assert "table=1, priority=5,ip actions=output:eth1" in ofctl(switch, "--names")
 
 
-def test_what_a_file_adds_is_told(switch, ovstool):
+def test_the_flows_that_a_file_adds_are_listed(switch, ovstool):
     both = "ovstool: note: flows: 1 new, 1 with other actions, cookie or timeouts\n"
     ovstool(["flow", "add", "br0", "table=9 actions=drop"])
     given = "table=1,priority=5,ip actions=drop\ntable=1,priority=6,ip actions=drop\n"
@@ -441,7 +441,7 @@ table=3,in_port=p0 actions=bundle(eth_src,0,hrw,ofport,slaves:eth1,eth2),IN_PORT
 
 @pytest.fixture
 def across(switch, ovstool):
-    """Two bridges, joined by a patch, and tunnels."""
+    """Two bridges connected by patch ports, and tunnels."""
     switch.vsctl(
         "add-port br0 eth-3 -- add-br br1 -- set bridge br1 datapath_type=dummy other_config:hwaddr=00:00:00:00:00:09"
         " -- add-port br0 p0 -- set interface p0 type=patch options:peer=p1 -- add-port br1 p1 -- set interface p1 type=patch options:peer=p0"
@@ -454,11 +454,11 @@ def across(switch, ovstool):
 
 
 def test_a_trace_of_an_older_open_vswitch_has_names_too(across, ovstool):
-    """ofproto/trace has --names from 3.1 on. What it prints without them is given the names that it prints with them."""
+    """ofproto/trace has --names from 3.1 on. Output without them gets the same names as output with them."""
     folder = across.box.directory / "bin"
     folder.mkdir()
     (folder / "ovs-appctl").write_text(
-        # As 2.13 and 2.17 refuse it.
+        # The error of 2.13 and 2.17.
         '#!/bin/sh\ncase " $* " in *" --names "*)\n  echo "--names: unknown option" >&2\n'
         f'  echo "ovs-appctl: ovs-vswitchd: server returned an error" >&2; exit 2;;\nesac\nexec {shutil.which("ovs-appctl")} "$@"\n'
     )
@@ -467,7 +467,7 @@ def test_a_trace_of_an_older_open_vswitch_has_names_too(across, ovstool):
     def traced(packet: str, **environ: str) -> dict:
         result = ovstool(f"flow trace br0 {packet} -f json", **environ)
         assert (result.code, result.stderr) == (0, "")
-        return json.loads(re.sub(r"\b(recirc\(|recirc_id=)\w+", r"\1N", result.stdout))  # each trace has another
+        return json.loads(re.sub(r"\b(recirc\(|recirc_id=)\w+", r"\1N", result.stdout))  # each trace has another one
 
     for packet in [f"in_port=eth1,udp,udp_dst={n}" for n in range(1, 7)] + ["in_port=LOCAL,ip", "in_port=vx0,tun_src=10.9.9.9", "arp"]:
         ours = traced(packet, PATH=f"{folder}:{os.environ['PATH']}")
@@ -477,13 +477,13 @@ def test_a_trace_of_an_older_open_vswitch_has_names_too(across, ovstool):
     assert bad.code == 2 and "nosuch" in bad.stderr
 
 
-def test_a_trace_across_a_patch_says_on_which_bridge_each_step_is(across, ovstool):
+def test_a_trace_across_patch_ports_names_the_bridge_of_each_step(across, ovstool):
     found = ovstool("flow trace br0 in_port=eth1,udp,udp_dst=1 -f json").json
     steps = [(step["bridge"], step["table"], step["actions"][0]) for step in found["steps"]]
     assert steps == [("br0", 0, "output:p0"), ("br1", 0, "NORMAL"), ("br0", 1, steps[2][2]), ("br0", 3, steps[3][2])]
     actions = ["output:p0", 'output:"eth-3"', "resubmit(,1)", "set_queue:7", "output:eth2", "pop_queue", "output:vx0"]
     assert found["steps"][0]["actions"] == actions
-    assert "p0" not in found["outputs"], "a patch port is no end of the way"
+    assert "p0" not in found["outputs"], "a patch port is not an output"
     lines = ovstool("flow trace br0 in_port=eth1,udp,udp_dst=1").stdout.splitlines()
     assert lines.index("bridge br0") < lines.index("    bridge br1") < lines.index('    output:"eth-3"')
 
@@ -502,7 +502,7 @@ def test_trace_on_a_secure_bridge(switch, ovstool, refused):
 def test_top(switch, ovstool):
     control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
     ovstool(["flow", "add", "br0", "priority=9,ip,in_port=eth1 actions=output:eth2", "priority=8,arp actions=drop"])
-    for _ in range(40):  # what was counted before is none of an interval's
+    for _ in range(40):  # packets counted before do not belong to an interval
         switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", "eth1", FRAME)
     while "n_packets=40," not in switch.tool("ovs-ofctl", "dump-flows", "br0"):
         time.sleep(0.1)
@@ -537,7 +537,7 @@ def test_reading_flows_writes_nothing(switch, ovstool):
         ("ip,actions=encap(mpls)", "encap(mpls)", (2, 17)),
     ],
 )
-def test_what_came_with_a_later_open_vswitch(ovstool, refused, flow, what, since):
+def test_features_of_a_later_open_vswitch(ovstool, refused, flow, what, since):
     if OVS >= since:
         assert ovstool(["flow", "add", "br0", flow, "--dry-run"]).code == 0
         refused(["flow", "add", "br0", "ip,actions=encap(nosuch)"], 2)
@@ -554,7 +554,7 @@ def test_two_flows_of_one_match_are_not_one_command(refused):
     assert "has the same match as another flow" in refused(["flow", "add", "br0", one, other], 2)
 
 
-def test_a_trace_knows_ports_with_the_names_of_actions(switch, ovstool):
+def test_a_trace_with_ports_named_like_actions(switch, ovstool):
     for port in ("10", "recirc"):
         switch.vsctl(f"add-port br0 {port}")
         assert ovstool(["flow", "add", "br0", f'in_port=eth1 actions="{port}"']).code == 0

@@ -1,4 +1,4 @@
-"""What becomes of flows that are added, deleted, replaced and compared, on one switch for all these tests; judged by ovs-ofctl."""
+"""The results of adding, deleting, replacing and comparing flows, on one switch for all these tests; checked with ovs-ofctl."""
 
 import io
 import json
@@ -26,12 +26,12 @@ class Bridge:
         self.file = switch.box.directory / "given.flows"
 
     def begin(self, *lines: str) -> None:
-        """Have these flows and no others."""
+        """Replace all flows with these."""
         self.file.write_text("".join(f"{line}\n" for line in lines))
         self.switch.tool(*OVS_OFCTL, "replace-flows", f"unix:{self.switch.box.directory}/br0.mgmt", str(self.file))
 
     def give(self, *lines: str) -> str:
-        """The words that name a file with these flows."""
+        """Arguments that name a file with these flows."""
         self.file.write_text("".join(f"{line}\n" for line in lines))
         return f"--file {self.file}"
 
@@ -42,7 +42,7 @@ class Bridge:
         return int(code), out.getvalue(), err.getvalue().replace(f" --db {self.switch.box.db}", "")
 
     def rows(self, command: str) -> list[list[str]]:
-        """What was printed as words, of a command with nothing to say beside it."""
+        """The printed words of each row; fails if there are notes."""
         code, printed, said = self.run(command)
         assert (code, said) == (0, ""), said
         return [line.split() for line in printed.splitlines()]
@@ -56,7 +56,7 @@ class Bridge:
         return ofctl(self.switch, "--names")
 
     def refuses(self, command: str) -> tuple[int, str]:
-        """The exit code and the words of a command that has to change nothing."""
+        """The exit code and the error of a command that must change nothing."""
         before = self.flows
         code, printed, said = self.run(command)
         assert (printed, self.flows) == ("", before)
@@ -93,7 +93,7 @@ def test_flows_given_one_by_one(br0):
     assert br0.run(f"add br0 {second} {first}") == (0, f"{second}: unchanged\n{first}: updated\n", "")
     assert br0.run(f"add br0 cookie=7,{second}") == (0, f"cookie=7,{second}: updated\n", "")
     assert br0.flows == sorted([NORMAL, "table=1, priority=5,ip actions=drop", "cookie=0x7, table=1, priority=6,ip actions=drop"])
-    assert br0.refuses(f"add br0 {first} {changed}")[0] == 2  # of two the second would win
+    assert br0.refuses(f"add br0 {first} {changed}")[0] == 2  # the second one would replace the first
 
 
 def test_flows_of_a_file_are_added(br0):
@@ -113,8 +113,8 @@ def test_flows_of_a_file_are_added(br0):
 
 
 @pytest.mark.parametrize("as_file", [False, True])
-def test_flags_are_told_apart(br0, as_file):
-    """ovs-ofctl compares none of them."""
+def test_flags_are_compared(br0, as_file):
+    """ovs-ofctl does not compare flags."""
 
     def added(*flags: str) -> str:
         line = ",".join(["table=1", *flags, "ip,in_port=eth1", "actions=drop"])
@@ -128,7 +128,7 @@ def test_flags_are_told_apart(br0, as_file):
     assert [added("no_packet_counts", "reset_counts"), added("no_packet_counts")] == ["updated", "unchanged"]
 
 
-def test_flags_of_several_flows_each_its_own(br0):
+def test_different_flags_of_several_flows(br0):
     same = ["table=1,priority=1,send_flow_rem,ip,actions=drop", "table=1,priority=2,no_byte_counts,ip,actions=drop"]
     assert br0.run(f"add br0 {br0.give(*same)}")[1] == "br0: created\n"
     assert br0.run(f"add br0 {br0.give(*same)}")[1] == "br0: unchanged\n"
@@ -170,7 +170,7 @@ def test_the_flow_that_is_named_exactly_is_deleted(br0):
 
 
 def test_flows_that_open_vswitch_keeps_for_itself_are_not_counted(br0):
-    """A switch tells of them when it is asked for a whole cookie, and lets nobody delete them."""
+    """A switch lists them when the match has all bits of the cookie, and does not allow deleting them."""
     br0.begin("table=1,ip,actions=drop", NORMAL)
     assert br0.run("del br0 cookie=0/-1 -n")[2] == note("cookie=0/-1: would be deleted", "2 flows")
     assert br0.run("del br0 cookie=0/-1") == (0, "cookie=0/-1: deleted\n", note("2 flows deleted"))
@@ -186,7 +186,7 @@ def test_replaced_and_compared(br0):
     said = "flows: 1 new, 1 with other actions, cookie or timeouts, 1 deleted"
     code, printed, notes = br0.run(f"replace br0 {words} -n")
     assert (code, sorted(printed.splitlines())) == (0, sorted(lines))
-    assert printed.splitlines().index(pair[1]) == printed.splitlines().index(pair[0]) + 1  # what changed stands together
+    assert printed.splitlines().index(pair[1]) == printed.splitlines().index(pair[0]) + 1  # related changes are adjacent
     assert notes == note("br0: would be updated", said)
     code, printed, notes = br0.run(f"diff br0 {words}")
     assert (code, sorted(printed.splitlines()), notes) == (1, sorted(f"{line[0]} {line[1:]}" for line in lines), "")
@@ -254,7 +254,7 @@ def test_a_bridge_whose_openflow_has_no_bundles(br0):
 
 
 def test_spellings_of_one_flow_are_the_same(br0):
-    """What ovs-ofctl sees as two, as the switch writes it in another way."""
+    """ovs-ofctl takes them for two flows, because the switch prints them differently."""
     for given in (
         "table=1,tcp,in_port=eth1,actions=mod_dl_dst:02:00:00:00:00:01,mod_nw_tos:16,eth2",
         "table=1,udp,actions=load:5->NXM_NX_REG0[],set_tunnel:7,resubmit(eth2,2)",
@@ -277,7 +277,7 @@ def test_the_flows_with_the_most_traffic(br0, monkeypatch):
     waited = []
 
     def sleep(seconds: float) -> None:
-        """Three small packets of one kind and a large one of another, instead of the interval."""
+        """Inject three small packets of one kind and a large one of another, instead of waiting."""
         waited.append(seconds)
         for kind, octets, count in (("0800", 60, 3), ("0806", 1000, 1)):
             frame = f"ffffffffffff020000000001{kind}".ljust(2 * octets, "0")
@@ -299,16 +299,16 @@ def test_the_flows_with_the_most_traffic(br0, monkeypatch):
 
 
 def test_an_interval_in_the_counters_of_a_flow():
-    assert top._between(None, top._Counters(3, 300, 2.0), 1.0) == (3, 300, 2.0)  # a new flow counts from when it was added
+    assert top._between(None, top._Counters(3, 300, 2.0), 1.0) == (3, 300, 2.0)  # a new flow counts from its creation
     assert top._between(None, top._Counters(3, 300, 0.0), 1.0) == (3, 300, 0.001)
     then = top._Counters(10, 1000, 5.0)
     assert top._between(then, top._Counters(12, 1200, 6.5), 1.0) == (2, 200, 1.5)
-    assert top._between(then, top._Counters(12, 1200, 5.0), 1.25) == (2, 200, 1.25)  # added again, with its counters
+    assert top._between(then, top._Counters(12, 1200, 5.0), 1.25) == (2, 200, 1.25)  # added again, counters kept
     assert top._between(then, top._Counters(12, 1200, 0.5), 1.25) == (2, 200, 1.25)
     assert top._between(then, top._Counters(10, 1000, 6.0), 1.0) == (0, 0, 1.0)
-    assert top._between(then, top._Counters(9, 1000, 0.5), 1.25) == (9, 1000, 0.5)  # and with new ones
+    assert top._between(then, top._Counters(9, 1000, 0.5), 1.25) == (9, 1000, 0.5)  # and with counters reset
     assert top._between(then, top._Counters(10, 999, 0.5), 1.25) == (10, 999, 0.5)
-    row = text.FlowRow(0, 5, "0x0", None, None, 2.5, "ip", "drop")  # with no_packet_counts a switch tells none
+    row = text.FlowRow(0, 5, "0x0", None, None, 2.5, "ip", "drop")  # with no_packet_counts a switch reports none
     assert top._Counters.of(row) == (0, 0, 2.5)
     assert top._Counters.of(row._replace(packets=7, bytes=70)) == (7, 70, 2.5)
 

@@ -1,4 +1,4 @@
-"""The same is the same: flows that are there already, whatever they are made of, however they are written, and whoever writes them."""
+"""Flows that already exist are recognized, whatever their matches and actions, however they are spelled, and whoever added them."""
 
 import re
 import subprocess
@@ -10,13 +10,13 @@ from ovs_version import OVS
 from ovstool.openflow.syntax import lexer
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
-# ovs-ofctl reads a mask of the lowest bytes of a tunnel option as an option of that length.
+# ovs-ofctl takes a mask of a tunnel option's lowest bytes for an option of that length.
 CUT = re.compile(r"tun_metadata1=0xef")
-# ovs-ofctl 2.13 forgets these masks when it compares, and does not read this word where it writes it.
+# ovs-ofctl 2.13 ignores these masks when it compares, and cannot read this keyword, which it prints.
 MISREAD = re.compile(r"nw_frag=(?:yes|not_later)|ip_frag=(?:yes|not_later)|nw_proto=2|ip_proto=2|igmp")
-# ovs-ofctl replace-flows makes "any value" of this one (minimatch_expand of match.c).
+# ovs-ofctl replace-flows turns this into "any value" (minimatch_expand of match.c).
 UNREPLACED = re.compile(r"tun_metadata\d=0 ")
-# What every version of OpenFlow can say.
+# Supported by every version of OpenFlow.
 PLAIN = [
     "priority=1,ip,nw_src=10.0.0.0/8,actions=mod_dl_dst:02:00:00:00:00:01,output:1",
     "priority=2,tcp,tp_dst=80,actions=mod_nw_src:1.2.3.4,mod_tp_dst:81,enqueue:1:3",
@@ -25,13 +25,13 @@ PLAIN = [
     "priority=5,ip,nw_frag=not_later,actions=set_field:5->reg0,goto_table:6",
     "priority=6,ip,actions=ct(commit,table=5,nat(src=1.2.3.4))",
 ]
-# What the versions that have no bundles cannot say of it.
+# Not supported by the versions without bundles.
 BEYOND = {"OpenFlow10": "goto_table", "OpenFlow11": "nw_frag|reg0", "OpenFlow12": None}
-LENGTHS = (4, 8, 16, 4, 124, 4, 4, 60)  # of tunnel options
+LENGTHS = (4, 8, 16, 4, 124, 4, 4, 60)  # tunnel options
 
 
 class Bridge:
-    """br0 of a switch that has the groups, meters and tunnel options that the flows speak of."""
+    """br0 of a switch with the groups, meters and tunnel options that the flows use."""
 
     def __init__(self, switch):
         self.switch = switch
@@ -50,18 +50,18 @@ class Bridge:
         return done
 
     def known(self, given):
-        """Those flows that ovs-ofctl 2.13 can read, and of them what it prints; a newer one knows them all."""
+        """The flows that this version's ovs-ofctl reads correctly; versions after 2.13 know them all."""
         if OVS >= (2, 17):
             return list(given)
         given = [flow for flow in given if not MISREAD.search(flow)]
-        plain = [re.sub(r"\beth(\d)", r"\1", flow) for flow in given]  # parse-flows knows no port by name
+        plain = [re.sub(r"\beth(\d)", r"\1", flow) for flow in given]  # parse-flows does not know ports by name
         while (done := self.ofctl("parse-flows", "-", stdin="".join(f"{flow}\n" for flow in plain), code=None)).returncode:
             at = int(re.search(r"-:(\d+): ", done.stderr)[1])
             del plain[at - 1], given[at - 1]
         return given
 
     def fill(self, given):
-        """Give the bridge these flows and no others; Open vSwitch takes all that its ovs-ofctl knows."""
+        """Replace the flows of the bridge with these; Open vSwitch accepts all that its ovs-ofctl knows."""
         self.ofctl("del-flows", self.socket)
         self.ofctl("--bundle", "add-flows", self.socket, "-", stdin="".join(f"{flow}\n" for flow in given))
 
@@ -96,7 +96,7 @@ def versioned(bridge, request):
 
 
 def of_ovs():
-    """The flows of Open vSwitch's suite, each with a priority of its own, and with timeouts that do not pass meanwhile."""
+    """The flows of Open vSwitch's own tests, each with its own priority, and with timeouts too long to expire."""
     found = []
     for flow in read("flows_of_ovs.txt"):
         head = lexer.before_actions(flow)
@@ -122,13 +122,13 @@ def test_flows_that_are_there_are_the_same(versioned, given):
 
 
 def lasting(bridge):
-    """The flows without what was asked for when they were added, which is no more of their concern."""
+    """The flows without options that mattered only when they were added."""
     return sorted(re.sub("(?:check_overlap|reset_counts) ", "", line) for line in bridge.dump("--no-stats", "--no-names"))
 
 
 @pytest.mark.parametrize("given", [lambda: flows(13), of_ovs], ids=["generated", "of_ovs"])
-def test_flows_that_are_listed_can_be_given_back(versioned, given):
-    """To ovstool, and to ovs-ofctl, which does not read all that it prints."""
+def test_listed_flows_can_be_added_again(versioned, given):
+    """By ovstool, and by ovs-ofctl, which cannot read all that it prints."""
     versioned.fill(versioned.known(flow for flow in given() if "importance" not in flow or versioned.says_importance()))
     there = lasting(versioned)
     result = versioned.switch.ovstool("flow list br0 -f flows")
@@ -148,7 +148,7 @@ def test_flows_that_are_listed_can_be_given_back(versioned, given):
 
 
 def test_a_tunnel_option_of_zero_is_not_widened(bridge):
-    """One that is there stays, and a mask is kept."""
+    """An existing one stays, and its mask is kept."""
     bridge.switch.vsctl(f"set bridge br0 protocols={VERSIONS}")
     bridge.fill(["actions=drop"])
     for zero in ("tun_metadata0=0", "ip,tun_metadata0=0x00"):
@@ -177,7 +177,7 @@ def test_flows_with_something_else_differ(bridge, beside):
         head, action, actions = flow.partition("action")
         head = re.sub(rf"\b{beside.partition('=')[0]}=[^, ]*", "", head) if beside else head
         changed.append(f"{head},{beside},{action}{actions}" if beside else f"{head}actions=output:99")
-    if beside == "priority=65000":  # all of one match are one flow then
+    if beside == "priority=65000":  # all with the same match are one flow then
         changed = changed[:1]
     lines = bridge.differ(changed)
     assert sum(line.startswith("+") for line in lines) == len(changed)

@@ -1,4 +1,4 @@
-"""The flows with the most traffic, to the last digit: dumps that are given, on a clock that only sleep moves on."""
+"""The flows with the most traffic, exact to the last digit: given dumps, and a clock that only sleep advances."""
 
 import os
 from contextlib import closing
@@ -9,15 +9,15 @@ from ovstool.errors import UsageError
 from ovstool.switch import Switch
 from ovstool.switch.flow import top
 
-# By table, priority and match: the age in seconds, packets and bytes now, and when the interval is over.
+# By table, priority and match: the age in seconds, packets and bytes at the start and at the end of the interval.
 COUNTED = {
     "table=0, {} priority=5,ip,in_port=1 actions=output:2": ((100, 10, 1000), (110.5, 31, 3625)),
     "table=0, {} priority=6,ip,in_port=1 actions=drop": ((100, 10, 1000), (110, 10, 1000)),
     "table=1, {} priority=5,ip,in_port=1 actions=drop": ((100, 90, 9000), (107, 91, 10000)),
-    # Added again: the counters go on, the age begins anew, so that the time is ours.
+    # Added again: counters continue but the age restarts, so the interval is measured by our own clock.
     "table=0, {} priority=4,tcp actions=drop": ((50, 5, 500), (2, 8, 600)),
     "table=0, {} priority=4,sctp actions=drop": ((50, 5, 500), (50, 6, 501)),
-    # Began anew in one of both counters, or is new: all of it is the interval's.
+    # One of both counters was reset, or the flow is new: everything counted belongs to the interval.
     "table=0, {} priority=3,udp actions=drop": ((50, 5, 500), (4, 2, 510)),
     "table=0, {} priority=3,udp6 actions=drop": ((50, 5, 500), (4, 6, 490)),
     "table=0, {} priority=2,arp actions=drop": (None, (0, 3, 0)),
@@ -48,7 +48,7 @@ def dumped(which: int) -> str:
 
 
 class Clock:
-    """Stands still, but for sleep."""
+    """A clock that only sleep advances."""
 
     def __init__(self):
         self.now, self.slept = 1000.0, []
@@ -69,11 +69,11 @@ def shared(running_switch):
 
 @pytest.fixture
 def clock(shared, tmp_path, monkeypatch):
-    """With an ovs-ofctl that dumps what is counted above, first and then, and is the real one for all else."""
+    """An ovs-ofctl that dumps the flows above, first at the start and then at the end, and otherwise runs the real one."""
     clock = Clock()
     monkeypatch.setattr(top, "time", clock)
     for which in (0, 1):
-        # ovs-vswitchd numbers ports in the order in which it happens to come upon them.
+        # ovs-vswitchd assigns port numbers in the order in which it finds the ports.
         numbers = {port: shared.vsctl(f"get interface {port} ofport") for port in ("eth1", "eth2")}
         text = dumped(which).replace("in_port=1", f"in_port={numbers['eth1']}").replace("output:2", f"output:{numbers['eth2']}")
         (tmp_path / f"dump{which}").write_text(text)

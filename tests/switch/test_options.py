@@ -1,4 +1,4 @@
-"""Each option of each command reaches the switch: what would be written, row by row, and what is read, by what Open vSwitch holds."""
+"""Each option of each command reaches the switch: the rows that would be written, and the reading of what Open vSwitch holds."""
 
 import json
 import os
@@ -14,7 +14,7 @@ FLOWS = ["priority=0,actions=NORMAL", "table=1,priority=5,ip,actions=drop", "tab
 
 @pytest.fixture(scope="module")
 def configured(running_switch):
-    """br0 with eth1 (policed) and eth2 (an access port with QoS), br1 with p9; no test here changes it."""
+    """br0 with eth1 (policed) and eth2 (an access port with QoS), and br1 with p9; no test here changes it."""
     with running_switch("dummy") as switch:
         switch.vsctl(
             "set port eth2 tag=7 qos=@q -- --id=@q create qos type=linux-htb other-config:max-rate=10000000 queues:1=@a "
@@ -29,7 +29,7 @@ def configured(running_switch):
 
 
 def written(switch, command: str) -> list[tuple]:
-    """The rows that a command would write, by table, in the order in which they are sent; without references between them."""
+    """The rows that a command would write, by table, in the order sent, without references between them."""
     done = switch.ovstool(f"{command} --dry-run")
     assert done.code == 0, done
     rows = [(op["table"], op["row"]) for op in json.loads(done.stdout)[1:] if op["op"] in ("insert", "update")]
@@ -158,7 +158,7 @@ def test_limits_of_packets(configured):
         ("police clear eth1 eth2", "eth1: would be deleted eth2: would be unchanged"),
     ],
 )
-def test_what_would_become_of_each(configured, command, said):
+def test_the_change_of_each_object(configured, command, said):
     done = configured.ovstool(f"{command} -n")
     assert (done.code, done.stderr.replace("ovstool: note: ", "").replace("\n", " ").strip()) == (0, said)
     without = configured.ovstool(f"{command.replace(' --if-exists', '')} -n")
@@ -252,7 +252,7 @@ def test_flows_of_qos_steer(configured):
     assert lines(configured, "qos", "unsteer", "p9", "--queue", "1", "--match", "ip", "-n") == []
 
 
-# --- what is read
+# --- reading
 
 
 def test_which_bridges_and_ports(configured):
@@ -335,7 +335,7 @@ def test_rates(configured):
 def test_bursts(configured):
     rows = configured.ovstool("stats eth1 eth2 --bursts --for 0.1 --interval 0.02 -f json").json
     assert [(row["port"], row["direction"]) for row in rows] == [(port, way) for port in ("eth1", "eth2") for way in ("rx", "tx")]
-    assert all(1 <= row["windows"] <= 5 for row in rows)  # a machine that is busy reads some of them late
+    assert all(1 <= row["windows"] <= 5 for row in rows)  # a busy machine takes some readings late
     assert [row["limit_bps"] for row in rows] == [None, None, None, 10**7]
     assert all(0.02 <= row["interval_s"] < 10 for row in rows)
 
@@ -352,14 +352,14 @@ def test_a_recording(configured, tmp_path):
     assert (done.code, done.stdout.count(" rx ")) == (0, 1)
 
 
-def test_what_is_asked_is_said_when_asked_for(configured):
+def test_verbose_prints_the_requests(configured):
     assert configured.ovstool("bridge list").stderr == configured.ovstool("bridge list -q").stderr == ""
     said = configured.ovstool("bridge list -v").stderr.splitlines()
     assert said and all(line.startswith("ovstool: ") and not line.startswith("ovstool: note") for line in said)
 
 
 def test_what_is_noted_of_what_was_just_changed(ovstool):
-    """As far as the database tells it; of a port that is steered to only errors."""
+    """Only what the database shows; for a port that is steered to, only errors."""
     assert "no queue 0 for unclassified traffic" in ovstool("qos set eth1 --max-rate 10mbit --queue 1:min=1mbit").stderr
     done = ovstool("qos steer eth1 --queue 1 --match ip")
     assert done.code == 0 and "no queue 0" not in done.stderr

@@ -1,4 +1,4 @@
-"""What comes out: formats, columns, and what happens to a reader that goes away."""
+"""Output: formats, columns, and a reader that goes away."""
 
 import csv
 import io
@@ -46,7 +46,7 @@ def start(switch, *words: str, **options) -> subprocess.Popen:
 
 @pytest.fixture
 def many(switch):
-    """A switch whose port list is too long for a pipe's buffer."""
+    """A switch whose list of ports exceeds the buffer of a pipe."""
     switch.vsctl(f"set interface eth1 external_ids:iface-id={'x' * 100_000}")
     return switch
 
@@ -101,7 +101,7 @@ def test_columns(ovstool):
 def test_a_column_that_is_not_there(refused):
     assert "no such column; try: bridge, port, type" in refused("port list -c port -c nosuch", 2)
     assert "no such column" in refused("port list --sort-column nosuch", 2)
-    assert refused("port list -c host", 2).startswith("column host: no such column")  # of one switch there is none
+    assert refused("port list -c host", 2).startswith("column host: no such column")  # rows of a single switch have no host
 
 
 def test_sorting(switch, ovstool):

@@ -54,7 +54,7 @@ def test_what_is_not_named_stays(switch, ovstool):
     assert ovstool("police clear eth1").stdout == "eth1: unchanged\n"
 
 
-def test_the_burst_that_ovs_takes_for_none(switch, ovstool):
+def test_the_default_burst(switch, ovstool):
     switch.vsctl("set Interface eth1 ingress_policing_rate=10000 ingress_policing_burst=0")
     rows = [{"port": "eth1", "rate": 10_000_000, "burst": 8_000_000, "packet_rate": None, "packet_burst": None}]
     if OVS >= (2, 16):

@@ -1,4 +1,4 @@
-"""Policing on a database alone: each row that is written, each word that is printed."""
+"""Policing in a database without ovs-vswitchd: each row that is written, and everything printed."""
 
 import pytest
 from ovs_version import OVS

@@ -1,4 +1,4 @@
-"""Ports, judged by ovs-vsctl."""
+"""Ports, compared with ovs-vsctl."""
 
 import pytest
 from between import Between
@@ -108,7 +108,7 @@ def test_set(switch, ovstool, options, table, column, value):
 
 def test_a_device_that_cannot_be_opened(switch, ovstool):
     switch.vsctl("--no-wait add-port br0 nosuch0 -- set interface nosuch0 type=nosuch")
-    # The row is as asked, and the device is not there: a loop that tries again must not take that for success.
+    # The row is as requested but the device does not exist: a script that retries must not take that for success.
     result = ovstool("port add br0 nosuch0 --type nosuch")
     assert (result.code, result.stdout) == (6, "")
     assert result.stderr.startswith("ovstool: ovs-vswitchd: nosuch0: ") and result.stderr.count("\n") == 1
@@ -118,7 +118,7 @@ def test_a_device_that_cannot_be_opened(switch, ovstool):
 
 def test_a_change_of_a_device_that_cannot_be_opened(switch, ovstool):
     switch.vsctl("--no-wait set interface eth1 type=nosuch")
-    for _ in range(2):  # it is as asked then, and still not there
+    for _ in range(2):  # now it is as requested, and still does not exist
         result = ovstool("port set eth1 --tag 5")
         assert (result.code, result.stdout) == (6, "")
         assert result.stderr.startswith("ovstool: ovs-vswitchd: eth1: ") and result.stderr.count("\n") == 1
@@ -134,7 +134,7 @@ def test_a_type_that_is_not_there(switch, ovstool):
     assert "this Open vSwitch does not support type gree; it supports " in result.stderr and result.stderr.endswith("; try: --type gre\n")
     assert ovstool("port set eth1 --type nosuch").code == 6
     assert switch.dump() == before
-    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would write the column anew
+    switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")  # it would overwrite the column
     switch.vsctl("--no-wait clear Open_vSwitch . iface_types")
     assert ovstool("port add br0 g1 --type gree --no-wait").stdout == "g1: created\n"
 
@@ -188,13 +188,13 @@ def vlans(shared):
     shared.vsctl("--if-exists del-port in1 -- clear port eth1 tag trunks vlan_mode")
 
 
-def test_a_vlan_that_others_have_left_is_told(vlans):
+def test_a_remaining_vlan_is_noted(vlans):
     switch, ovstool = vlans
     switch.vsctl("set port eth1 vlan_mode=trunk")
     assert ovstool("port set eth1 --tag 5").code == 2
     assert ovstool("port set eth1 --external-id a=b").stdout == "eth1: updated\n"
     assert ovstool("port set eth1 --tag 5 --unset vlan_mode").stdout == "eth1: updated\n"
-    switch.vsctl("set port eth1 trunks=6")  # which the tag makes nothing of
+    switch.vsctl("set port eth1 trunks=6")  # this ignores the tag
     assert ovstool("port set eth1 --tag 7").code == 2
     assert ovstool("port set eth1 --external-id a=c").stdout == "eth1: updated\n"
     assert ovstool("port set eth1 --tag 7 --unset trunks").stdout == "eth1: updated\n"
@@ -230,7 +230,7 @@ def test_balance_tcp_without_lacp_is_told(vlans):
     assert ovstool("port set in1 --bond-mode active-backup").stderr == ""
 
 
-def test_lacp_of_a_port_that_is_no_bond(vlans):
+def test_lacp_of_a_port_that_is_not_a_bond(vlans):
     switch, ovstool = vlans
     assert ovstool("port set eth1 --lacp active").stdout == "eth1: updated\n"
     assert "eth1" in switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "lacp/show")
@@ -239,13 +239,13 @@ def test_lacp_of_a_port_that_is_no_bond(vlans):
     assert switch.vsctl("get port in1 lacp") == "passive"
 
 
-def test_what_a_patch_port_lacks_is_told(switch, ovstool):
+def test_what_a_patch_port_lacks_is_noted(switch, ovstool):
     def told(command: str) -> str:
         result = ovstool(command)
         assert result.code == 0 and result.stderr.count("\n") <= 1, result
         return result.stderr.removeprefix("ovstool: note: p1: the patch port leads nowhere: ").removesuffix("\n")
 
-    def leads() -> bool:  # Interface.error tells it of a new port alone
+    def leads() -> bool:  # Interface.error reports it only for a new port
         return switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "ofproto/trace", "br0", "in_port=eth1").count("\nbridge(") > 1
 
     assert told("port add br0 p1 --peer p2") == "there is no port p2; try: ovstool port add BRIDGE p2 --peer p1"
@@ -265,7 +265,7 @@ def test_what_a_patch_port_lacks_is_told(switch, ovstool):
 
 
 def test_a_port_is_what_it_is_called(switch, ovstool, refused):
-    """As ovs-vsctl has it: a name is that of one port, interface and bridge."""
+    """As in ovs-vsctl, a name belongs to one port, interface or bridge only."""
     switch.vsctl("add-bond br0 bond0 eth8 eth9 -- add-br br1 -- set bridge br1 datapath_type=dummy")
     for command in ("port add br0 bond0", "port add br0 eth8", "port add br0 eth8 --bond eth3,eth4", "port add br0 bond0 --bond eth8,eth3"):
         refused(command, 4)
@@ -324,7 +324,7 @@ def test_what_open_vswitch_would_ignore_or_refuse(there, command, said):
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
-        # One that is there already is held against its type first: what it could not be is no conflict.
+        # An existing port is checked against its type first: what it can never be is not a conflict.
         ("add br0 there --type vxlan --remote-ip host1", 2, "option remote_ip must be a unicast address or flow, not host1"),
         ("add br0 there --type vxlan --option ttl=0", 2, "option ttl must be 1 to 255 or inherit, not 0"),
         ("add br0 eth1 --remote-ip 192.0.2.7", 4, "exists and differs in options; try: ovstool port set eth1, with these options"),
@@ -342,20 +342,20 @@ def test_what_open_vswitch_would_ignore_or_refuse(there, command, said):
         ),
     ],
 )
-def test_a_port_that_is_there_and_differs(there, command, code, said):
+def test_an_existing_port_that_differs(there, command, code, said):
     before = there.dump()
     result = there.ovstool(f"port {command}")
     assert (result.code, result.stdout, there.dump()) == (code, "", before), result
     assert said in result.stderr and result.stderr.count("\n") == 1
 
 
-def test_what_was_asked_of_it_is_all_that_counts(there):
+def test_only_requested_settings_are_compared(there):
     for options in ("", "--type vxlan", "--remote-ip 192.0.2.9 --type vxlan", "--option dst_port=4790 --type vxlan"):
         assert there.ovstool(f"port add br0 there {options}").stdout == "there: unchanged\n"
 
 
-def test_a_bridge_that_goes_while_its_port_is_looked_at(switch):
-    """The port is shown as it was, on no bridge."""
+def test_a_bridge_that_is_deleted_while_its_port_is_shown(switch):
+    """The port is shown as it was, with no bridge."""
 
     def at(index: int, request: bytes) -> bytes:
         if b'"Bridge"' in request and b'"includes"' in request:
@@ -376,8 +376,8 @@ def there(shared):
     return shared
 
 
-def test_what_others_have_set_stays(there):
-    """Of a tunnel, the keys of others; where it is no error, their values too."""
+def test_settings_of_others_stay(there):
+    """For a tunnel, keys of other programs stay; if they are no error, so do their values."""
     there.vsctl(
         "set interface there options:ours=1 external_ids:a=b other_config:c=d mtu_request=1400 -- set port there other_config:e=f external_ids:g=h"
     )

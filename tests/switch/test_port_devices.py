@@ -1,4 +1,4 @@
-"""Ports as real devices and tunnels, on the userspace datapath: what is typed is what ovs-vswitchd has, or it is refused."""
+"""Ports as real devices and tunnels on the userspace datapath: what is typed takes effect in ovs-vswitchd exactly, or is refused."""
 
 import json
 import re
@@ -40,19 +40,19 @@ USUAL = {
     "df_default": "true",
     "seq": "false",
     "packet_type": "legacy_l2",
-}  # dpif/show leaves it out
-# How many bits of a key its header has (ovs-vswitchd.conf.db(5), and ERSPAN's session ID); dpif/show tells what is cut only when it is sent.
+}  # dpif/show omits it
+# The bits of a key in each header (ovs-vswitchd.conf.db(5), and ERSPAN's session ID); dpif/show does not show truncation on sending.
 BITS = {"vxlan": 24, "gre": 32, "erspan": 10}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def silent(forwarding):
-    """No packet is flooded: to each of hundreds of tunnels ovs-vswitchd would ask br0 for the way, and flood that question in turn."""
+    """Flood no packets: ovs-vswitchd would resolve the route to each of hundreds of tunnels on br0, and flood these requests too."""
     forwarding.tool("ovs-ofctl", "del-flows", "br0")
 
 
 def installed(switch, ports: dict[str, tuple[str, dict[str, str]]]) -> dict[str, dict[str, str] | None]:
-    """What ovs-vswitchd makes of the options of ports, each a type and options, as ``dpif/show`` tells it; None of those that it refuses."""
+    """The options of ports, each a type and options, as ``dpif/show`` prints them; None where ovs-vswitchd refuses them."""
     operations = []
     for number, (name, (kind, options)) in enumerate(ports.items()):
         row = {"name": name, "type": kind, "options": ["map", list(map(list, options.items()))]}
@@ -62,7 +62,7 @@ def installed(switch, ports: dict[str, tuple[str, dict[str, str]]]) -> dict[str,
     uuids = ["set", [["named-uuid", f"p{number}"] for number in range(len(ports))]]
     operations.append({"op": "mutate", "table": "Bridge", "where": [["name", "==", "br0"]], "mutations": [["ports", "insert", uuids]]})
     switch.tool("ovsdb-client", "transact", json.dumps(["Open_vSwitch", *operations]))
-    switch.vsctl("set Open_vSwitch . external_ids:looked=at")  # waits until ovs-vswitchd has done all of it
+    switch.vsctl("set Open_vSwitch . external_ids:looked=at")  # waits until ovs-vswitchd has applied everything
     shown = {}
     for line in switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "dpif/show").splitlines():
         if match := re.fullmatch(r"\s+(\S+) \d+/\S+ \((\w+)(?:: (.*))?\)", line):
@@ -88,12 +88,12 @@ def meant(key: str, value: str | None) -> str | int | None:
 
 
 @pytest.mark.parametrize("kind", BITS)
-def test_options_are_taken_that_ovs_vswitchd_has_as_typed(forwarding, kind):
+def test_accepted_options_take_effect_as_typed(forwarding, kind):
     needed = {"erspan_ver": "1"} if kind == "erspan" else {}
     asked = {}
     for key, values in TYPED.items():
         for value in values:
-            name = f"t{len(asked)}"  # each to another host, so that no two are one
+            name = f"t{len(asked)}"  # each to another host, so that no two tunnels conflict
             asked[name] = (key, value, {"remote_ip": f"198.51.{len(asked) // 250}.{len(asked) % 250 + 1}"} | needed | {key: value})
     shown = installed(forwarding, {name: (kind, options) for name, (_, _, options) in asked.items()})
     for name, (key, value, options) in asked.items():
@@ -105,14 +105,14 @@ def test_options_are_taken_that_ovs_vswitchd_has_as_typed(forwarding, kind):
         assert is_taken(name, kind, options) == (is_typed and not too_long and not not_read), (kind, key, value, there)
 
 
-def test_keys_that_say_one_thing_are_taken(ours):
-    """The third is ignored, and says what the others say; as whole configurations in use have it."""
+def test_keys_that_agree_are_accepted(ours):
+    """The third one is ignored and agrees with the others, as in complete configurations in use."""
     assert ours("port add br0 vx --type vxlan --remote-ip flow --key flow --option in_key=flow --option out_key=flow").code == 0
     assert ours("port set vx --key 5").code == USAGE
 
 
 def test_the_mtu_that_a_device_takes(forwarding, ours):
-    """A tap of Linux takes less than ovs-vswitchd may ask for."""
+    """A Linux tap accepts less than ovs-vswitchd may request."""
 
     def mtu(name: str) -> tuple[str, str]:
         return tuple(forwarding.vsctl(f"get interface {name} {column}") for column in ("mtu", "mtu_request"))
@@ -163,7 +163,7 @@ def test_every_option_of_the_table_is_read(forwarding):
 
 @pytest.fixture
 def ours(forwarding):
-    """Run a command on the switch of the module; what it added goes."""
+    """Run a command on the module's switch; what it added is removed."""
     before = set(forwarding.vsctl("list-ports br0").split())
     yield forwarding.ovstool
     for name in set(forwarding.vsctl("list-ports br0").split()) - before:
@@ -171,7 +171,7 @@ def ours(forwarding):
 
 
 def test_the_name_of_a_device_is_not_cut(forwarding, ours):
-    """ovs-vswitchd would make the tap abcdefghijklmno, and say nothing."""
+    """ovs-vswitchd would create the tap abcdefghijklmno without any message."""
     for words in ("--type internal", "", "--bond eth1,abcdefghijklmnop", "--type tap"):
         name = "abcdefghijklmnop" if "bond" not in words else "bond0"
         result = ours(f"port add br0 {name} {words}")
@@ -185,13 +185,13 @@ def test_the_name_of_a_device_is_not_cut(forwarding, ours):
 
 
 @pytest.mark.parametrize("name", ["vxlan_sys_4789", "gre_sys", "genev_sysx", "ovs-netdev"])
-def test_names_that_open_vswitch_keeps(forwarding, ours, name):
+def test_reserved_names(forwarding, ours, name):
     assert ours(f"port add br0 {name} --type internal").code == USAGE
     forwarding.tool("ovs-vsctl", "--no-wait", "add-port", "br0", name)
-    assert ours(f"port add br0 {name}").code == REFUSED  # by ovs-vswitchd, which is asked here
+    assert ours(f"port add br0 {name}").code == REFUSED  # reserved by ovs-vswitchd, which is asked here
 
 
-def test_a_device_that_is_not_there(forwarding, ours):
+def test_a_missing_device(forwarding, ours):
     result = ours("port add br0 nosuch0 --tag 5")
     assert (result.code, result.stdout) == (REFUSED, "")
     assert result.stderr.startswith("ovstool: ovs-vswitchd: nosuch0: could not open network device nosuch0 (No such device)")
@@ -210,7 +210,7 @@ def test_options_of_a_device_are_noted(ours):
     assert "is only for tunnels; try: --type vxlan or geneve or gre" in ours("port set in1 --remote-ip 192.0.2.1").stderr
 
 
-def test_two_tunnels_that_are_one(forwarding, ours):
+def test_two_tunnels_that_conflict(forwarding, ours):
     tunnel = "--type vxlan --remote-ip 192.0.2.7"
     assert ours(f"port add br0 vx1 {tunnel} --key 5").code == 0
     for same in ({"key": "5"}, {"in_key": "0x5"}, {"key": "5", "dst_port": "4789"}, {"key": "5", "ttl": "9"}):
@@ -218,15 +218,15 @@ def test_two_tunnels_that_are_one(forwarding, ours):
         result = ours(["port", "add", "br0", "vx2", *tunnel.split(), *options])
         assert (result.code, result.stdout) == (CONFLICT, ""), same
         assert "vx1 is already a vxlan tunnel with the same addresses, key and port" in result.stderr
-        assert installed(forwarding, {"vx2": ("vxlan", {"remote_ip": "192.0.2.7"} | same)}) == {"vx2": None}  # ovs-vswitchd has it so too
+        assert installed(forwarding, {"vx2": ("vxlan", {"remote_ip": "192.0.2.7"} | same)}) == {"vx2": None}  # ovs-vswitchd agrees
     for number, other in enumerate(("", "--key 6", "--key flow", "--key 5 --option dst_port=4790", "--key 5 --option local_ip=192.0.2.1")):
         assert ours(f"port add br0 vx{number + 3} {tunnel} {other}").code == 0, other
-    # Of a change ovs-vswitchd would say so in its log alone.
+    # For a change, ovs-vswitchd would report it only in its log.
     assert ours("port set vx4 --key 5").code == CONFLICT
     assert ours("port set vx1 --option ttl=9").stdout == "vx1: updated\n"
 
 
-def test_types_that_are_not_there(forwarding, ours):
+def test_unknown_types(forwarding, ours):
     result = ours("port add br0 g1 --type gree --remote-ip 192.0.2.7")
     assert (result.code, result.stdout) == (REFUSED, "")
     assert result.stderr.startswith(

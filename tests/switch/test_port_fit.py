@@ -1,4 +1,4 @@
-"""Whether a port fits the Open vSwitch that is to have it: its types, its version, its other tunnels, and the peers of patch ports."""
+"""Whether a port fits its Open vSwitch: the types, the version, other tunnels, and the peers of patch ports."""
 
 from contextlib import closing
 
@@ -9,7 +9,7 @@ from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.switch import Finding, Switch
 from ovstool.switch.accepts import port_fit, port_modes
 
-PATIENCE_S = 300  # all that a test asks of one Switch is in its time, and the machine may be busy
+PATIENCE_S = 300  # the timeout covers all that a test asks of one Switch, and the machine may be busy
 HERE = "gre,internal,patch,system,vxlan"
 MADE = """
     add-br br1 -- set bridge br1 datapath_type=dummy -- add-br br2 -- set bridge br2 datapath_type=netdev
@@ -28,7 +28,7 @@ def running(running_switch):
 
 @pytest.fixture
 def txn(running):
-    """A transaction that asks a switch whose Open vSwitch is 3.1, and has a few types."""
+    """A transaction on a switch whose Open vSwitch is 3.1 and has a few types."""
     running.vsctl(f"--no-wait set open_vswitch . iface_types={HERE} ovs_version=3.1.0")
     with closing(Switch(running.box.db, timeout_s=PATIENCE_S)) as asked:
         yield Transaction(asked.client)
@@ -50,14 +50,14 @@ def refusal(txn: Transaction, before: dict | None, after: dict, asked: dict) -> 
         (None, row("eth9"), {}),
         (None, row("g1", "gre", **GRE), GRE),
         (None, row("g1", "gre", **GRE, key="5"), GRE | {"key": "5"}),
-        (None, row("t0", "gre", remote_ip="192.0.2.1"), {"remote_ip": "192.0.2.1"}),  # which is itself
+        (None, row("t0", "gre", remote_ip="192.0.2.1"), {"remote_ip": "192.0.2.1"}),  # its own peer
         (None, row("g1", "vxlan", remote_ip="192.0.2.1"), {"remote_ip": "192.0.2.1"}),  # of another type
         (None, row("br0", "internal"), {}),
-        (None, row("br0"), {}),  # which the database refuses
+        (None, row("br0"), {}),  # refused by the database
         (row("br0", "internal"), row("br0", "internal"), {}),
         (row("eth1"), row("eth1", "internal"), {}),
         (row("eth1", "internal"), row("eth1"), {}),
-        (row("dp0", "nosuch"), row("dp0", "nosuch", a="b"), {}),  # it had the type before
+        (row("dp0", "nosuch"), row("dp0", "nosuch", a="b"), {}),  # it had this type before
         (row("eth1", "", a="b"), row("eth1", "internal", a="b"), {"a": "b"}),
         (row("x1", "system", a="b"), row("x1", "system", a="b"), {}),
         (row("x1", "", a="b"), row("x1", "system", a="b"), {}),
@@ -100,15 +100,15 @@ def test_ports_that_do_not(txn, before, after, asked, kind, said):
     assert refusal(txn, before, after, asked) == (kind, said)
 
 
-def test_an_open_vswitch_whose_devices_are_its_own(txn, running):
-    """As tests have it: names may be long, options may be anything, and tunnels are nothing but names."""
+def test_an_open_vswitch_with_dummy_devices(txn, running):
+    """Such as in tests: names may be long, options are not checked, and tunnels are only names."""
     running.vsctl(f"--no-wait set open_vswitch . iface_types={HERE},dummy")
     assert port_fit.check(txn, None, row(LONG), {}) == []
     assert port_fit.check(txn, None, row("eth9", "", a="b"), {"a": "b"}) == []
     assert port_fit.check(txn, None, row("g1", "gre", remote_ip="192.0.2.1"), {"remote_ip": "192.0.2.1"}) == []
 
 
-def test_one_that_does_not_tell_its_types_has_any(txn, running):
+def test_without_known_types_any_is_accepted(txn, running):
     running.vsctl("--no-wait clear open_vswitch . iface_types")
     assert port_fit.check(txn, None, row("x", "nosuch"), {}) == []
 
@@ -119,7 +119,7 @@ def test_options_of_a_later_open_vswitch(txn, running):
     running.vsctl("--no-wait set open_vswitch . ovs_version=99.1")
     assert port_fit.check(txn, None, row("g1", "gre", **asked), asked) == port_modes.of_later("g1", "gre", ["later"])
     was = row("g1", "vxlan", **asked)
-    assert port_fit.check(txn, was, row("g1", "gre", **asked), {}) == []  # it is said where it is asked for
+    assert port_fit.check(txn, was, row("g1", "gre", **asked), {}) == []  # reported where the option is set
     assert port_fit.check(txn, was, row("g1", "gre", **asked, ttl="5"), {"ttl": "5"}) == []
     assert "option ttl must be" in refusal(txn, None, row("g1", "gre", **asked, ttl="0"), asked | {"ttl": "0"})[1]
 
@@ -155,7 +155,7 @@ def test_a_patch_port_that_leads_to_another_one(txn):
     assert port_fit.findings(txn, "br0", SINGLE | {"name": "p5"}, [row("p5", "patch")]) == []
 
 
-def test_a_bond_is_looked_at_as_a_whole(txn):
+def test_a_bond_is_checked_as_a_whole(txn):
     bond = {"name": "b0", "bond_mode": "balance-tcp", "lacp": ["set", []]}
     assert port_fit.findings(txn, "br0", bond, [row("eth8"), row("eth9")]) == port_modes.of_bond("b0", bond, 2) != []
     assert port_fit.findings(txn, "br0", bond, [row("eth8")]) == []

@@ -1,4 +1,4 @@
-"""Mirrors of which a port goes: the database takes it out of them without a word, so the command says it."""
+"""Deleting ports of mirrors: the database removes them from mirrors silently, so the command prints a note."""
 
 import pytest
 
@@ -16,7 +16,7 @@ MIRROR = "-- set bridge br0 mirrors=@m -- --id=@e1 get port eth1 -- --id=@e2 get
         ("output_port=@e2 select_src_port=@l", None),
     ],
 )
-def test_what_a_mirror_loses_is_said(switch, ovstool, mirror, said):
+def test_what_a_mirror_loses_is_noted(switch, ovstool, mirror, said):
     switch.vsctl(f"{MIRROR} {mirror}")
     notes = f"ovstool: note: {said}\n" if said else ""
     assert notes in ovstool("port del eth1 -n").stderr and len(switch.rows("Mirror")) == 1
@@ -25,5 +25,5 @@ def test_what_a_mirror_loses_is_said(switch, ovstool, mirror, said):
     row = switch.rows("Mirror", "output_port", "select_src_port", "select_dst_port")[0]
     ports = switch.rows("Port", "_uuid")
     held = [u for value in row.values() for u in (value[1] if value[0] == "set" else [value])]
-    assert all({"_uuid": u} in ports for u in held)  # as it is said
+    assert all({"_uuid": u} in ports for u in held)  # as the note says
     assert ovstool("bridge del br0").stderr == "" and switch.rows("Mirror") == []

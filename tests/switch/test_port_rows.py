@@ -1,4 +1,4 @@
-"""Ports on a database alone: each row that is written or listed, each word that is printed."""
+"""Ports in a database without ovs-vswitchd: each row that is written or listed, and everything printed."""
 
 import pytest
 from ovs_version import OVS
@@ -120,7 +120,7 @@ def test_add(database, words, port, interfaces):
     assert database.run(f"port add br1 new0 {words} -n")[0] == 0 and database.tree() == before
     assert database.run(f"port add br1 new0 {words}") == (0, "new0: created\n", "")
     tree = database.tree()
-    if "tag" in added and added["tag"] == 0:  # which is a value, and stands for none in a tree
+    if "tag" in added and added["tag"] == 0:  # a valid value, which a tree takes for a default
         assert database.ask("port list br1")[2]["tag"] == 0
         added = {key: value for key, value in added.items() if key != "tag"}
     assert tree == {"br0": {}, "br1": {"ports": {"eth1": {}, "new0": added}}}
@@ -169,8 +169,8 @@ REPLACE = "; try: ovstool port del {}, then add it"
         ("br0 bond0 --bond m2,m1", 0, "bond0: unchanged"),
     ],
 )  # fmt: skip
-def test_add_of_one_that_is_there(database, words, code, said):
-    """What is not asked for may be anything; the keys of maps are told one by one."""
+def test_add_of_an_existing_port(database, words, code, said):
+    """Settings that are not given may differ; keys of maps are compared one by one."""
     put(database, eth2={"tag": 5, "interfaces": {"eth2": {"external_ids": {"a": "b", "x": "y"}}}})
     before = database.tree()
     result = database.run(f"port add {words}")
@@ -182,7 +182,7 @@ ETH2 = {"tag": 5, "interfaces": {"eth2": {"type": "gre", "options": {"remote_ip"
 
 
 def eth2(tag: int | None = 5, **columns) -> dict:
-    """ETH2 with these columns, of the port or of its interface."""
+    """ETH2 with these columns of the port or of its interface."""
     of_interface = ETH2["interfaces"]["eth2"] | {"type": columns.pop("kind", "gre")}
     of_interface |= {column: columns.pop(column) for column in ("options", "external_ids") if column in columns}
     left = {column: value for column, value in of_interface.items() if value}
@@ -225,7 +225,7 @@ def test_set(database, words, after):
 @pytest.mark.parametrize(
     "words", ["--tag 5", "--external-id a=b", "--option key=7", "--type gre", "--unset trunks", "--unset external_ids:z", "--unset lacp"]
 )
-def test_set_of_what_is_there(database, words):
+def test_set_of_present_values(database, words):
     database.put({"br0": {"ports": {"eth2": ETH2}}})
     assert database.run(f"port set eth2 {words}") == (0, "eth2: unchanged\n", "")
     assert database.tree() == {"br0": {"ports": {"eth2": ETH2}}}

@@ -1,4 +1,4 @@
-"""Ports by their names and by selectors, on a database alone; and what only many of them at once take."""
+"""Ports by name and by selector in a database without ovs-vswitchd, and the path for many ports at once."""
 
 import json
 
@@ -8,12 +8,12 @@ from ovstool.ovsdb.transaction import Query
 from ovstool.switch import Switch, lookup
 
 VIF = {"iface-id": "vif-1", "attached-mac": "02:00:00:00:00:0a"}
-MANY = [f"p{number:02}" for number in range(25)]  # of which the server is asked all at once
+MANY = [f"p{number:02}" for number in range(25)]  # enough for the server to be asked for all at once
 
 
 @pytest.fixture
 def switch(database):
-    """Of ``ovstool.switch``, on a database with two bridges."""
+    """``ovstool.switch`` on a database with two bridges."""
     database.put(
         {
             "br0": {
@@ -49,7 +49,7 @@ def switch(database):
         ("iface-id:vif-1", ["eth1"], "eth1"),
         ("iface-id:vif-b", ["m1", "m2"], "bond0"),
         ("mac:02:00:00:00:00:0A", ["eth1"], "eth1"),
-        ("mac:02:00:00:00:00:0b", ["eth2"], "eth2"),  # and not the local port, which has taken it
+        ("mac:02:00:00:00:00:0b", ["eth2"], "eth2"),  # not the local port, which has taken its name
         ("mac:02:00:00:00:00:0B", ["eth2"], "eth2"),
         ("mac:02:00:00:00:00:0C", ["eth3"], "eth3"),
         ("mac:02:00:00:00:00:0d", ["br1"], "br1"),
@@ -92,7 +92,7 @@ def test_what_a_name_stands_for(switch, name, interfaces, port):
 def test_what_stands_for_none_or_several(switch, database, name, code, said):
     for command in (f"port show {name}", f"police clear {name}", f"qos clear eth1 {name}"):
         status, printed, errors = database.run(command)
-        if "clear" in command:  # a port to be cleared is not guessed at
+        if "clear" in command:  # a port to be cleared is never guessed
             said = said.replace("try: bond0", "try: ovstool port list")
         assert (status, printed) == (code, "") and errors.startswith(f"ovstool: {said}") and errors.count("\n") == 1, errors
         assert name == "eth" or errors == f"ovstool: {said}\n"
@@ -101,7 +101,7 @@ def test_what_stands_for_none_or_several(switch, database, name, code, said):
 
 
 def test_names_that_may_have_been_meant(switch, database):
-    """Three at most, in the order in which they are near."""
+    """At most three, most similar first."""
     said = database.run("port show eth")[2].removeprefix("ovstool: port eth: no such port; try: ").removesuffix("\n").split(" or ")
     assert len(said) == 3 and {"eth1", "eth2", "eth3", "eth4", "eth5"} > {*said}
     assert database.run("bridge show br")[2] in {
@@ -112,7 +112,7 @@ def test_names_that_may_have_been_meant(switch, database):
 
 @pytest.mark.parametrize("extra", [0, 1])
 def test_many_ports_are_found_as_few_are(database, extra):
-    """From some twenty on whole tables are looked at; what is found is the same, in the order in which it was named."""
+    """From some twenty ports on, whole tables are read; the result is the same, in the order of the names."""
     names = MANY[: 20 + extra]
     database.put(
         {
@@ -185,7 +185,7 @@ def test_bridges_and_their_vlans(switch, database):
 
 
 def test_what_is_a_fake_bridge(database):
-    """As port_is_fake_bridge of ovs-vsctl.c has it; and of two for one VLAN, neither has more than its local port."""
+    """As in port_is_fake_bridge of ovs-vsctl.c; of two for the same VLAN, each has only its local port."""
     database.put(
         {
             "br0": {

@@ -1,4 +1,4 @@
-"""Egress QoS, compared with what ovs-vsctl writes for the same wish."""
+"""Egress QoS, compared with what ovs-vsctl writes for the same configuration."""
 
 import json
 
@@ -12,7 +12,7 @@ INCANTATION = (
 
 
 def shape_of(switch, port: str) -> tuple | None:
-    """Type, other_config and queues of a port, as ovs-vsctl tells them and without UUIDs."""
+    """Type, other_config and queues of a port as ovs-vsctl prints them, without UUIDs."""
     qos = next(row["qos"] for row in switch.rows("Port", "name", "qos") if row["name"] == port)
     row = next((row for row in switch.rows("QoS") if row["_uuid"] == qos), None)
     queues = {json.dumps(queue["_uuid"]): (queue["other_config"], queue["dscp"]) for queue in switch.rows("Queue")}
@@ -116,7 +116,7 @@ def test_a_queue_that_another_qos_uses_stays(switch, ovstool, command):
 
 def test_gc_takes_what_nothing_refers_to(switch, ovstool):
     switch.vsctl(INCANTATION)
-    switch.vsctl(INCANTATION)  # the first one is left over now
+    switch.vsctl(INCANTATION)  # the first one is unreferenced now
     before = shape_of(switch, "eth1")
     orphans = [("QoS", 1), ("Queue", 2)]
     rows = ovstool("qos gc -f json").json
@@ -134,7 +134,7 @@ def test_a_bond_is_shaped_by_any_of_its_names(switch, ovstool):
     assert switch.rows("QoS") == []
 
 
-def test_a_changed_queue_keeps_the_marks_of_other_programs(switch, ovstool):
+def test_a_changed_queue_keeps_the_external_ids_of_other_programs(switch, ovstool):
     assert ovstool("qos set eth1 --max-rate 10mbit --queue 0:max=2mbit --queue 1:max=1mbit").code == 0
     queue = switch.vsctl("--bare --columns=_uuid find queue other_config:max-rate=1000000")
     switch.vsctl(f"set queue {queue} external_ids:owner=neutron")

@@ -1,4 +1,4 @@
-"""qos explain: what is asked of a port, what is there, and by which flows, as an object and as a page."""
+"""qos explain: the configuration of a port, what is in effect, and the flows that select its queues, as an object and as a page."""
 
 
 def test_explain_without_qos(ovstool):
@@ -7,7 +7,7 @@ def test_explain_without_qos(ovstool):
     assert "the port has no QoS" in ovstool("qos explain eth1").stdout
 
 
-def test_explain_of_text_that_is_meant_for_the_terminal(switch, ovstool):
+def test_explain_escapes_control_characters(switch, ovstool):
     switch.vsctl("set port eth1 qos=@q -- --id=@q create qos 'type=\"linux-\\u001b[31mred\\nX\"' 'other_config:max-rate=\"1\\u001b[31m\"'")
     shown = ovstool("qos explain eth1")
     assert shown.code == 0 and all(line.isprintable() for line in shown.stdout.split("\n")) and "\nX" not in shown.stdout
@@ -34,6 +34,6 @@ def test_explain_tells_of_flows(switch, ovstool):
 def test_explain_tells_of_policing(switch, ovstool):
     ovstool("police set eth1 --rate 10mbit --burst 8kbit")
     shown = ovstool("qos explain eth1 -f json").json
-    assert (shown["police_rate"], shown["police_in_effect"]) == (10_000_000, False)  # on the dummy datapath
+    assert (shown["police_rate"], shown["police_in_effect"]) == (10_000_000, False)  # as on the dummy datapath
     assert [(row["problem"], row["severity"]) for row in shown["problems"]] == [("burst under the MTU", "error")]
     assert "policed to 10 Mbit/s, but that is not in effect" in ovstool("qos explain eth1").stdout

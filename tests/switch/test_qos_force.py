@@ -1,4 +1,4 @@
-"""qos set --force: the QoS is there again, in rows of its own, or stays as it was."""
+"""qos set --force: the QoS is installed again in new rows, or stays as it was."""
 
 import json
 import os
@@ -19,20 +19,20 @@ def test_force_makes_new_rows(switch, ovstool):
 
 
 @pytest.mark.parametrize("wish", ["--queue 70000", "--type egress-policer", "--type fq_codel --other-config target=5ms"])
-def test_force_of_what_is_refused_takes_nothing_away(switch, ovstool, wish):
+def test_a_refused_force_removes_nothing(switch, ovstool, wish):
     ovstool("qos set eth1 eth2 --max-rate 10mbit --queue 0:min=1mbit")
     before = switch.dump()
     assert ovstool(f"qos set eth1 eth2 {wish} --force").code == 2
-    assert ovstool("qos set eth1 --max-rate 10mbit --force --no-wait").code == 2  # it has to wait in between
+    assert ovstool("qos set eth1 --max-rate 10mbit --force --no-wait").code == 2  # it must wait in between
     assert ovstool("qos set eth1 nosuch --max-rate 10mbit --force").code == 3
     assert switch.dump() == before
 
 
-def test_force_without_ovs_vswitchd_takes_nothing_away(switch, ovstool):
+def test_force_without_ovs_vswitchd_removes_nothing(switch, ovstool):
     ovstool("qos set eth1 --max-rate 10mbit --queue 0:min=1mbit")
     before = switch.dump()
     pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
-    # One more change than ovs-vswitchd has applied, as when it stops in the middle.
+    # One change more than ovs-vswitchd has applied, as when it stops halfway.
     os.kill(pid, signal.SIGSTOP)
     try:
         switch.vsctl("--no-wait set open_vswitch . next_cfg=1000")

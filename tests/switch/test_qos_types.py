@@ -1,6 +1,6 @@
-"""Each QoS type to the row that ovs-vsctl would write for it, as ovs-vswitchd.conf.db(5) has it.
+"""The row that each QoS type becomes, compared with ovs-vsctl, according to ovs-vswitchd.conf.db(5).
 
-The dummy datapath puts none of them into effect, and the DPDK ports that the two policers are for are tried nowhere here.
+The dummy datapath puts none of them into effect, and no test has the DPDK ports that both policers need.
 """
 
 import pytest
@@ -9,7 +9,7 @@ from test_qos import shape_of
 
 
 def written(switch, port: str) -> tuple:
-    """Type, other_config and queues of a port, as ``ovs-vsctl list`` has them."""
+    """Type, other_config and queues of a port as ``ovs-vsctl list`` prints them."""
     kind, config, queues = shape_of(switch, port)
     return kind, dict(config[1]), {number: dict(queue[1]) for number, (queue, _) in queues}
 
@@ -26,7 +26,7 @@ def written(switch, port: str) -> tuple:
         ("--type noop", "linux-noop", {}),
         ("--type htb --max-rate 40gbit", "linux-htb", {"max-rate": "40000000000"}),
         ("--type hfsc --max-rate 10mbit", "linux-hfsc", {"max-rate": "10000000"}),
-        # Bytes; the burst is that of 'police set': 210 ms and a frame, and no less than 128 kbit.
+        # Bytes; the burst is that of 'police set': 210 ms of the rate plus a frame, at least 128 kbit.
         ("--type egress-policer --max-rate 80mbit", "egress-policer", {"cir": "10000000", "cbs": "2101500"}),
         ("--type egress-policer --max-rate 8kbit", "egress-policer", {"cir": "1000", "cbs": "16000"}),
         ("--type egress-policer --max-rate 368mbit --burst 2048B", "egress-policer", {"cir": "46000000", "cbs": "2048"}),
@@ -45,7 +45,7 @@ def test_a_type_without_queues(switch, ovstool, options, kind, config):
     assert written(switch, "eth1") == (kind, config, {})
     again = ovstool(f"qos set eth1 {options}")
     is_for_dpdk = "QoS type not supported by this interface" in again.stderr
-    is_noted = "policer" in kind or (OVS < (3, 2) and ("jitter" in options or "40gbit" in options))  # which the older ones do not do
+    is_noted = "policer" in kind or (OVS < (3, 2) and ("jitter" in options or "40gbit" in options))  # older versions do not
     assert (again.stdout, again.stderr.count("\n"), is_for_dpdk) == ("eth1: unchanged\n", is_noted, "policer" in kind)
     assert ovstool("qos show eth1 -f json").json["other_config"] == config
 
@@ -62,7 +62,7 @@ def test_hfsc_has_rates_and_no_more(switch, ovstool, refused):
 
 
 def test_the_two_rates_of_trtcm_policer(switch, ovstool):
-    """RFC 4115: committed and excess rate add up, so min is cir, and max is cir and eir together."""
+    """RFC 4115: committed and excess rate add up, so min is cir, and max is the sum of cir and eir."""
     asked = "qos set eth1 --type trtcm-policer --max-rate 80mbit --queue 0 --queue 1:min=40mbit,max=56mbit,burst=64kB --queue 2:min=8mbit"
     assert ovstool(asked).code == 0
     queues = {
@@ -70,7 +70,7 @@ def test_the_two_rates_of_trtcm_policer(switch, ovstool):
         1: {"cir": "5000000", "cbs": "64000", "eir": "2000000", "ebs": "64000"},
         2: {"cir": "1000000", "cbs": "211500", "eir": "9000000", "ebs": "1891500"},
     }
-    # The port commits to what its queues are guaranteed, and they share the rest.
+    # The port commits the sum of its queues' guaranteed rates, and they share the rest.
     assert written(switch, "eth1") == ("trtcm-policer", {"cir": "6000000", "cbs": "1261500", "eir": "4000000", "ebs": "841500"}, queues)
     assert ovstool(asked).stdout == "eth1: unchanged\n"
     shown = ovstool("qos show eth1 -f json").json
@@ -98,7 +98,7 @@ def test_a_merge_keeps_the_split_of_trtcm_policer(switch, ovstool):
     assert switch.orphans() == []
 
 
-# The example of OVS's Documentation/topics/dpdk/qos.rst.
+# The example of Open vSwitch's Documentation/topics/dpdk/qos.rst.
 TRTCM = (
     "set port eth1 qos=@myqos -- --id=@myqos create qos type=trtcm-policer other-config:cir=50000 other-config:cbs=2048 other-config:eir=50000 "
     "other-config:ebs=2048 queues:10=@q10 queues:20=@q20 -- --id=@q10 create queue other-config:cir=100000 other-config:cbs=2048 "
@@ -112,7 +112,7 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
     shown = ovstool("qos show eth1 -f json").json
     assert shown["max_rate"] == 800_000
     assert [(q["min_rate"], q["max_rate"], q["burst"]) for q in shown["queues"]] == [(800_000, 800_000, 16_384), (None, 400_000, 16_384)]
-    # The same, the split of the port as its maker wanted it.
+    # Unchanged, with the port's split as its author configured it.
     ours = "--other-config cir=50000 --other-config cbs=2048 --other-config eir=50000 --other-config ebs=2048"
     ours += " --queue 10:min=800kbit,max=800kbit,burst=2048B --queue 20:max=400kbit,burst=2048B"
     assert ovstool(f"qos set eth1 --type trtcm-policer {ours}").stdout == "eth1: unchanged\n"
@@ -160,7 +160,7 @@ def test_what_others_wrote_for_trtcm_policer(switch, ovstool, refused):
         ("--type linux-", "choose from"),
     ],
 )
-def test_what_a_type_does_not_take(refused, options, words):
+def test_options_that_a_type_does_not_take(refused, options, words):
     assert words in refused(f"qos set eth1 {options}", 2)
 
 
@@ -180,7 +180,7 @@ def test_a_key_that_htb_does_not_read_is_written_and_noted(switch, ovstool):
     assert written(switch, "eth1")[1] == {"max-rate": "1000000", "x": "y=z"}
 
 
-def test_a_key_that_is_spelt_in_another_way_is_refused(ovstool, refused):
+def test_a_misspelled_key_is_refused(ovstool, refused):
     assert refused("qos set eth1 --other-config max_rate=5000000", 2).endswith("; try: --other-config max-rate=5000000")
     assert "it reads cir; try" in refused("qos set eth1 --type egress-policer --other-config CIR=5000000", 2)
 
@@ -203,7 +203,7 @@ def test_a_change_that_ovs_vswitchd_does_not_put_into_effect_is_noted(ovstool):
     assert ovstool("qos set eth1 --type codel").stderr == ""
 
 
-def test_a_type_that_others_made(switch, ovstool, refused):
+def test_a_type_written_by_others(switch, ovstool, refused):
     switch.vsctl(
         "set port eth1 qos=@q -- --id=@q create qos type=my-qos other-config:max-rate=5000 other-config:a=b queues=0=@a"
         " -- --id=@a create queue other-config:min-rate=9 -- set port eth2 qos=@p -- --id=@p create qos type=my-qos"

@@ -1,4 +1,4 @@
-"""Recordings of a real switch: what is in the file however the recorder ends, and the drawings of it."""
+"""Recordings of a real switch: the content of the file however the recorder ends, and plots of it."""
 
 import csv
 import os
@@ -23,7 +23,7 @@ _PATIENCE_S = 30
 
 @contextmanager
 def recorder(switch, *words, **options):
-    """``stats record`` in the background, with Ctrl-C as a terminal has it."""
+    """``stats record`` in the background, with SIGINT enabled as on a terminal."""
     argv = [sys.executable, "-m", "ovstool", "stats", "record", *map(str, words)]
     with subprocess.Popen(
         argv, env=switch.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -36,7 +36,7 @@ def recorder(switch, *words, **options):
 
 
 def lines(path) -> list[list[str]]:
-    """The rows of a recording as other programs read them; fails on a line that is not whole."""
+    """The rows of a recording as other programs read them; fails on an incomplete line."""
     if path.suffix == ".csv":
         content = path.read_bytes()
         assert content.endswith(b"\n")
@@ -62,7 +62,7 @@ def receive(switch, port: str, count: int) -> None:
 
 
 def wait_for(path, count: int) -> None:
-    """Until the recording has so many readings; it is read as others would while it is written."""
+    """Wait until the recording has this many readings; it is read while it is written, as others would."""
 
     def readings() -> int:
         if not path.exists():
@@ -73,7 +73,7 @@ def wait_for(path, count: int) -> None:
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
                 return db.execute("SELECT count(*) FROM readings").fetchone()[0]
         except sqlite3.OperationalError:
-            return 0  # being made
+            return 0  # just being created
 
     deadline = time.monotonic() + _PATIENCE_S
     while readings() < count:
@@ -102,7 +102,7 @@ def test_for_some_time_and_again(switch, ovstool, tmp_path):
     path = tmp_path / "rec.csv"
     for _ in range(2):
         assert ovstool(f"stats record {path} eth1 --for 0.1 --interval 0.05 -q").stderr == ""
-    assert 4 <= len(lines(path)) <= 6  # a beat that the machine had no time for is left out
+    assert 4 <= len(lines(path)) <= 6  # a reading for which the machine had no time is left out
 
 
 @BOTH
@@ -125,7 +125,7 @@ def test_whole_however_it_ends(switch, ovstool, tmp_path, name, how, code):
     assert ovstool(f"stats plot {path}").code == 0
 
 
-def test_the_torn_line_of_somebody_killed(switch, ovstool, tmp_path):
+def test_the_incomplete_line_of_a_killed_recorder(switch, ovstool, tmp_path):
     path = tmp_path / "rec.csv"
     ovstool(f"stats record {path} eth1 --count 2 --interval 0.01")
     whole = path.read_bytes()
@@ -140,7 +140,7 @@ def test_the_torn_line_of_somebody_killed(switch, ovstool, tmp_path):
 @as_root
 @BOTH
 def test_a_full_disk(switch, tmp_path, name):
-    """A file system of 512 kB in a mount namespace of its own, which ends with the recorder."""
+    """A file system of 512 kB in its own mount namespace, which ends with the recorder."""
     script = (
         'mount -t tmpfs -o size=512k none "$1" || exit 99; "$3" -m ovstool stats record "$1/$2" --interval 0.005; code=$?\n'
         'rm -f "$1/filler"; cp "$1"/* "$4"; exit $code'
@@ -243,7 +243,7 @@ def test_without_matplotlib(switch, ovstool, tmp_path):
 
 
 @BOTH
-def test_a_port_that_was_made_anew_is_marked(switch, ovstool, tmp_path, name):
+def test_a_recreated_port_is_marked(switch, ovstool, tmp_path, name):
     path = tmp_path / name
     receive(switch, "eth1", 3)
     with recorder(switch, path, "eth1", "--interval", 0.01) as process:
@@ -261,7 +261,7 @@ def test_a_port_that_was_made_anew_is_marked(switch, ovstool, tmp_path, name):
     assert "<!-- reset -->" in svg and "<!-- eth1 rx: mean " in svg
 
 
-def test_a_drawing_for_an_old_terminal(switch, ovstool, tmp_path):
+def test_a_plot_for_an_old_terminal(switch, ovstool, tmp_path):
     ovstool(f"stats record {tmp_path}/rec.csv eth1 --count 3 --interval 0.01")
     plain = ovstool(f"stats plot {tmp_path}/rec.csv", PYTHONIOENCODING="ascii")
     assert plain.code == 0 and plain.stdout.isascii() and "\\u" not in plain.stdout

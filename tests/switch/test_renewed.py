@@ -1,4 +1,4 @@
-"""The switch that tests get is as after a start, whatever the test before has done to it."""
+"""The switch of a test is as after a start, whatever the previous test did to it."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import signal
 import pytest
 from renewed import Renewed
 
-# Something in each of the tables that a test may fill, and in the row that all else hangs on.
+# Something in each table that a test may fill, and in the root row.
 CHANGES = [
     "set bridge br0 protocols=OpenFlow13 fail_mode=secure -- set-controller br0 ptcp:0:127.0.0.1 -- add-port br0 eth3 -- del-port eth2",
     "add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1 tag=5",
@@ -44,7 +44,7 @@ def test_it_is_as_after_a_start(running_switch):
 
 @pytest.mark.parametrize("daemon", ["ovs-vswitchd", "ovsdb-server"])
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-def test_a_daemon_that_does_not_run_makes_it_useless(running_switch, daemon, number):
+def test_with_a_stopped_daemon_it_cannot_be_renewed(running_switch, daemon, number):
     with running_switch("dummy") as switch:
         renewed = Renewed(switch.box)
         pid = int((switch.box.directory / f"{daemon}.pid").read_text())

@@ -1,6 +1,6 @@
-"""The sandbox, with real daemons: the dummy datapath for everyone, the userspace one where it works (root).
+"""The sandbox with real daemons: the dummy datapath for everyone, the userspace one where it works (root).
 
-What is left behind is looked for by means of its own: /proc, ``ip netns``, the file system.
+What is left behind is searched for independently of ovstool: /proc, ``ip netns``, the file system.
 """
 
 import json
@@ -36,7 +36,7 @@ needs_netdev = pytest.mark.skipif(bool(NETDEV_PROBLEM), reason=f"the netdev data
 
 @pytest.fixture
 def place():
-    """A short name for a sandbox's directory; whatever a failed test leaves there is ended."""
+    """A short name for a sandbox's directory; what a failed test leaves there is stopped."""
     path = Path(f"/tmp/ovstool-test-{secrets.token_hex(3)}")
     yield path
     for directory in (path, Path(f"{path}-2")):
@@ -55,7 +55,7 @@ def ovstool(*argv, env=os.environ):
 
 
 def output(box, *argv):
-    """What a command prints when it is run in the sandbox's namespace and environment."""
+    """The output of a command in the sandbox's namespace and environment."""
     where = ["ip", "netns", "exec", box.namespace] if box.namespace else []
     env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", **box.environ}
     return subprocess.run([*where, *argv], env=env, check=True, capture_output=True, text=True, timeout=60).stdout
@@ -66,7 +66,7 @@ def pid_of(directory, daemon):
 
 
 def processes_of(text):
-    """The processes whose command line holds the text."""
+    """The processes whose command line contains this text."""
     found = []
     for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -94,7 +94,7 @@ def wait_until(condition):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("it did not come true in 10 s")
+    raise AssertionError("the condition did not become true within 10 s")
 
 
 # --- start and stop
@@ -164,7 +164,7 @@ def test_ports_and_bridge_can_be_named(place):
     assert versions == [output(box, "ovs-vswitchd", "--version").splitlines()[0].split()[-1], schema]
 
 
-# --- what was killed
+# --- after kill -9
 
 
 @pytest.mark.parametrize("datapath", DATAPATHS)
@@ -199,7 +199,7 @@ def test_a_hanging_daemon_is_killed(place):
     assert processes_of(str(place)) == []
 
 
-def test_a_pid_that_someone_else_has_by_now_is_left_alone(place):
+def test_a_reused_pid_is_not_killed(place):
     sandbox.start(place, "dummy")
     for daemon in ("ovs-vswitchd", "ovsdb-server"):
         os.kill(pid_of(place, daemon), signal.SIGKILL)
@@ -301,7 +301,7 @@ def test_netdev_without_root_is_refused(place, monkeypatch):
 
 @pytest.mark.parametrize("datapath", DATAPATHS)
 def test_a_start_that_fails_is_undone(place, datapath, tmp_path, monkeypatch):
-    # An ovs-vswitchd that fails as a real one does: with words on stderr, after ovsdb-server is up.
+    # An ovs-vswitchd that fails like a real one: with an error on stderr, after ovsdb-server has started.
     fake = tmp_path / "ovs-vswitchd"
     fake.write_text('#!/bin/sh\necho "$OVSTOOL_H1" >"$0.host"; echo \'ovs-vswitchd: no memory for that\' >&2\nexit 1\n')
     fake.chmod(0o755)
@@ -329,7 +329,7 @@ def test_the_machines_own_switch_is_not_touched(place):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-def test_what_netdev_lacks_is_told(place):
+def test_what_netdev_lacks_is_reported(place):
     command = [sys.executable, "-m", "ovstool", "sandbox", "start", "--dir", str(place), "--datapath", "netdev"]
     covered = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh"]
     done = subprocess.run([*covered, *command], capture_output=True, text=True, timeout=60, check=False)
@@ -339,15 +339,15 @@ def test_what_netdev_lacks_is_told(place):
 
 
 def links(tmp_path, *names: str) -> str:
-    """A folder for PATH with these programs and no others."""
+    """A directory for PATH with only these programs."""
     for name in names:
         (tmp_path / name).symlink_to(shutil.which(name, path=PROGRAMS))
     return str(tmp_path)
 
 
 @needs_netdev
-def test_what_the_kernels_datapath_lacks_is_told(tmp_path, monkeypatch):
-    """Its module is asked for by name; modprobe(8) says why there is none."""
+def test_what_the_kernel_datapath_lacks_is_reported(tmp_path, monkeypatch):
+    """Its module is loaded by name; modprobe(8) reports why there is none."""
     if os.path.exists("/sys/module/openvswitch"):
         pytest.skip("the module is there")
     monkeypatch.setattr(sandbox.programs, "_SBIN", "/nonexistent")
@@ -362,8 +362,8 @@ def test_what_the_kernels_datapath_lacks_is_told(tmp_path, monkeypatch):
     assert sandbox._system_problem() is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="else that is what it needs")
-def test_what_both_lack_is_told(tmp_path, monkeypatch):
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root, that is what it needs")
+def test_what_both_lack_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(sandbox.programs, "_SBIN", "/nonexistent")
     for names in ((), ("ip",), ("unshare",)):
         folder = tmp_path / "-".join(["bin", *names])
@@ -381,8 +381,8 @@ def test_what_both_lack_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("datapath", DATAPATHS)
-def test_what_goes_on_when_ovstool_is_killed_has_a_part_in_the_lock(place, datapath, tmp_path, monkeypatch):
-    """All that makes something which is there without a process of its own: the database, and namespaces."""
+def test_programs_that_outlive_ovstool_hold_the_lock(place, datapath, tmp_path, monkeypatch):
+    """The lock is inherited by whatever creates something that outlives its process: the database, and namespaces."""
     for name in ("ovsdb-tool", "ip", "ovs-vsctl", "ovsdb-server", "ovs-vswitchd"):
         real = shutil.which(name, path=PROGRAMS)
         note = f'for fd in /proc/self/fd/*; do [ "$(readlink $fd)" = {place} ] && echo "{name} $1 $2" >>{tmp_path}/held; done'
@@ -398,7 +398,7 @@ def test_what_goes_on_when_ovstool_is_killed_has_a_part_in_the_lock(place, datap
 
 
 def test_no_descriptor_is_left_open(place):
-    """Whatever becomes of a path, where there is a folder above it or none."""
+    """In every outcome for a path, whether its parent directory exists or not."""
 
     def ends(path: Path) -> None:
         for verb in (sandbox.start, sandbox.stop, sandbox.find):
@@ -419,7 +419,7 @@ def test_no_descriptor_is_left_open(place):
 
 
 def test_the_environment_and_the_hosts(place, monkeypatch):
-    """Those of ``sandbox run``, and the lines that a shell can take."""
+    """Those of ``sandbox run``, and the lines for a shell."""
     monkeypatch.setenv("OVSTOOL_HOST", "elsewhere")
     box = sandbox.Sandbox(place, "netdev", "ovstool-1", "br0", ("eth1", "eth2", "eth3"), True)
     assert box.hosts == {"ovstool-1-h1": "10.0.0.1", "ovstool-1-h2": "10.0.0.2", "ovstool-1-h3": "10.0.0.3"}
@@ -445,7 +445,7 @@ def test_the_environment_and_the_hosts(place, monkeypatch):
         ("", ""), (" \n\n", ""), ("one\ntwo\n\n", "two"), ("2026-01-01|00001|bridge|ERR|could not|so\n", "could not|so"), ("x" * 301, "x" * 300),
     ],
 )  # fmt: skip
-def test_what_is_repeated_of_a_program(said, line):
+def test_which_output_of_a_program_is_shown(said, line):
     assert sandbox.programs.last_line(said) == line
 
 
@@ -453,7 +453,7 @@ def test_what_is_repeated_of_a_program(said, line):
 
 
 @needs_netdev
-def test_tcp_flows_between_the_hosts_and_htb_holds_it_back(place):
+def test_tcp_flows_between_the_hosts_and_htb_limits_it(place):
     if not shutil.which("iperf3"):
         pytest.skip("needs iperf3")
     box, _ = sandbox.start(place, "netdev")
@@ -468,7 +468,7 @@ def test_tcp_flows_between_the_hosts_and_htb_holds_it_back(place):
 
 
 def measured_mbps(box, seconds):
-    """One TCP flow from the first host to the second, as the receiver counted it."""
+    """The rate of one TCP flow from the first host to the second, as counted by the receiver."""
     (client, _), (server, address) = box.hosts.items()
     listener = subprocess.Popen(["ip", "netns", "exec", server, "iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
     try:
@@ -500,7 +500,7 @@ def test_start_and_stop_commands(place):
 
 
 @needs_netdev
-def test_start_tells_where_the_hosts_are(place):
+def test_start_prints_how_to_reach_the_hosts(place):
     done = ovstool("sandbox", "start", "--dir", place, "--datapath", "netdev")
     box = sandbox.find(place)
     for host, address in box.hosts.items():
@@ -527,7 +527,7 @@ def test_run_ends_with_the_commands_exit_code(place, command, code):
     done = ovstool("sandbox", "run", "--dir", place, "--datapath", "dummy", "--", *command)
     assert done.returncode == code
     assert len(done.stderr.splitlines()) == (code in (126, 127))
-    # Those of tests beside this one go too.
+    # Sandboxes of tests that run beside this one disappear too.
     left = temporary_ones() - before
     wait_until(lambda: not any(path.exists() for path in left))
 
@@ -568,7 +568,7 @@ def test_run_without_a_command_is_wrong_usage(place):
     assert "no command given" in done.stderr
 
 
-# Where the machine is slow the command runs before its start has come to an end.
+# Where the machine is slow, the command runs before the start has finished.
 _SLOW_START = """
 import subprocess, sys, time
 class Slow(subprocess.Popen):
@@ -622,7 +622,7 @@ def test_shell_talks_to_the_sandbox(place):
 
 
 _OWN_PROMPTS = {
-    "bash": (".bashrc", "PS1='mine> '\nPROMPT_COMMAND='history -a; '\n"),  # a semicolon at the end is not rare
+    "bash": (".bashrc", "PS1='mine> '\nPROMPT_COMMAND='history -a; '\n"),  # users often end the line with a semicolon
     "zsh": (".zshrc", "PS1='mine> '\n"),
     "fish": (".config/fish/config.fish", "function fish_prompt; echo -n 'mine> '; end\n"),
     "sh": (".profile", ""),
@@ -631,11 +631,11 @@ _OWN_PROMPTS = {
 
 @pytest.mark.parametrize("shell", _OWN_PROMPTS)
 def test_the_prompt_says_that_it_is_a_sandbox(place, tmp_path, shell):
-    """Whatever the user's own start-up file makes of the prompt, which is read too."""
+    """Whatever the user's own start-up file, which is read too, does to the prompt."""
     file, text = _OWN_PROMPTS[shell]
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
-    (tmp_path / ".local/share/fish/generated_completions").mkdir(parents=True)  # or fish makes some of all manual pages first
+    (tmp_path / ".local/share/fish/generated_completions").mkdir(parents=True)  # or fish reads all manual pages first
     prompt = b"(sandbox) mine> " if text else b"(sandbox) $ "
     ours, theirs = pty.openpty()
     program = [sys.executable, "-m", "ovstool", "sandbox", "shell", "--dir", str(place), "--datapath", "dummy"]
@@ -659,7 +659,7 @@ def test_the_prompt_says_that_it_is_a_sandbox(place, tmp_path, shell):
         until(b"br=br0")
         assert prompt in shown and b"br=br0" in shown and b"syntax error" not in shown and b"(sandbox) (sandbox)" not in shown
         os.write(ours, b"exit 3\n")
-        with suppress(OSError):  # its side is closed
+        with suppress(OSError):  # its other end is closed
             while os.read(ours, 65536):
                 pass
         assert process.wait(60) == 3
@@ -701,7 +701,7 @@ def test_the_default_directory(monkeypatch):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_programs_run_where_ovs_vswitchd_is(place):
-    """The route to a collector is the switch's, also for one who types outside its namespace."""
+    """The route to a collector is the switch's, also for a user outside its namespace."""
     box, _ = sandbox.start(place, "netdev")
     command = [sys.executable, "-m", "ovstool", "--db", box.db, "sflow"]
     subprocess.run([*command, "enable", "--collector", "10.0.0.1"], check=True)
@@ -710,7 +710,7 @@ def test_programs_run_where_ovs_vswitchd_is(place):
 
 
 def test_the_schema_is_that_of_the_first_ovs_vswitchd(tmp_path, monkeypatch):
-    """Several versions may be installed, and one does not work with the database of another."""
+    """Several versions may be installed, and one cannot use the database of another."""
     monkeypatch.delenv("OVS_PKGDATADIR", raising=False)
     for name in ("sbin/ovs-vswitchd", "share/openvswitch/vswitch.ovsschema"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ COLUMNS = ("agent", "targets", "sampling", "polling", "header")
 
 
 def exported(switch, bridge: str) -> dict | None:
-    """The sFlow row of a bridge, as ovs-vsctl tells it."""
+    """The sFlow row of a bridge as ovs-vsctl prints it."""
     sflow = next(row["sflow"] for row in switch.rows("Bridge", "name", "sflow") if row["name"] == bridge)
     return next(({column: row[column] for column in COLUMNS} for row in switch.rows("sFlow") if row["_uuid"] == sflow), None)
 
@@ -84,7 +84,7 @@ def test_auto_where_devices_have_no_speed(switch, ovstool):
     assert ovstool("--read-only sflow enable --collector 127.0.0.1 --sampling auto").code == 2
 
 
-def test_what_is_given_is_all_of_it(switch, ovstool):
+def test_options_replace_the_whole_row(switch, ovstool):
     ovstool("sflow enable --collector 127.0.0.1 --agent lo --sampling 64")
     assert ovstool("sflow enable --collector 127.0.0.1 --agent lo --polling 5").stdout == "br0: updated\n"
     assert (exported(switch, "br0")["sampling"], exported(switch, "br0")["polling"]) == (["set", []], 5)
@@ -116,18 +116,18 @@ def test_the_traffic_of_a_switch_that_hangs_is_not_waited_for(switch, ovstool):
 
 
 BAD = {
-    # sflow_receiver.c drops a sample of more than 700 bytes; test_sflow_sent.py has what arrives.
+    # sflow_receiver.c drops a sample of more than 700 bytes; test_sflow_sent.py tests what arrives.
     "--collector 10.0.0.5 --header 613": "longer than 612",
     "--collector 10.0.0.5 --header 65536": "not a whole number",
     "--collector 10.0.0.5 --header 0": "not a whole number",
-    "--collector 10.0.0.5 --sampling 0": "nor a whole number",  # none at all, in ofproto-dpif-sflow.c
+    "--collector 10.0.0.5 --sampling 0": "nor a whole number",  # no sFlow at all, in ofproto-dpif-sflow.c
     "--collector 10.0.0.5 --sampling 42949673": "up to 42949672",
     "--collector 10.0.0.5 --sampling fast": "neither auto nor a whole number",
     "--collector 10.0.0.5 --sampling 4294967297": "nor a whole number",
     "--collector 10.0.0.5 --polling -1": "not a whole number",
     "--collector 10.0.0.5:0": "a port from 1 to 65535",
     "--collector 10.0.0.5:65536": "a port from 1 to 65535",
-    "--collector [fe80::1]": "needs the interface",  # EINVAL from connect(2), and sFlow is off
+    "--collector [fe80::1]": "needs the interface",  # EINVAL from connect(2), which disables sFlow
     "--collector [ff02::1]": "needs the interface",
     "--collector [fe80::1%]": "not HOST",
     "--collector 0.0.0.0": "not the address of a host",  # connect(2) takes it for this host
@@ -140,7 +140,7 @@ BAD = {
 }
 
 
-def test_values_that_would_be_lost_or_taken_for_others(switch, ovstool):
+def test_values_that_would_be_ignored_or_misread(switch, ovstool):
     before = switch.dump()
     for words, why in BAD.items():
         result = ovstool(f"sflow enable {words} --force")
@@ -157,7 +157,7 @@ def test_the_agent(switch, ovstool, refused):
     assert forced.stderr.startswith(
         "ovstool: note: agent nosuch: there is no such interface, so Open vSwitch would fall back to the source address"
     )
-    # An address is taken as it is (sflow_choose_agent_address of ofproto-dpif-sflow.c, from 2.10 on).
+    # An address is used unchanged (sflow_choose_agent_address of ofproto-dpif-sflow.c, from 2.10 on).
     foreign = "ovstool: note: agent {}: no interface of the switch's host has this address; collectors are told it all the same\n"
     for given, stored, said in (
         ("192.0.2.77", "192.0.2.77", foreign),
@@ -170,7 +170,7 @@ def test_the_agent(switch, ovstool, refused):
         assert ovstool(f"sflow enable --collector 127.0.0.1 --agent {given}").stdout == "br0: unchanged\n"
 
 
-def test_a_header_that_tunnels_leave_no_room_for_is_noted(switch, ovstool):
+def test_a_header_too_long_with_tunnels_is_noted(switch, ovstool):
     assert ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 472").stderr == ""
     assert "472 is safe for all" in ovstool("sflow enable --agent lo --collector 127.0.0.1 --header 473").stderr
 
@@ -183,8 +183,8 @@ def test_another_spelling_of_a_target_is_the_same_target(switch, ovstool):
     assert exported(switch, "br0") == before
 
 
-def test_marks_of_others_stay_on_a_shared_row_and_on_the_one_that_a_bridge_gets_of_it(two, ovstool):
-    """As they are found where a program as hsflowd, or an orchestrator, has written its own."""
+def test_external_ids_of_others_stay_on_a_shared_row_and_on_its_copy(two, ovstool):
+    """As where a program such as hsflowd, or an orchestrator, has added its own external_ids."""
     marks = ["map", [["owner", "hsflowd"], ["rack", "7"]]]
     two.vsctl(
         "set bridge br0 sflow=@s -- set bridge br1 sflow=@s -- --id=@s create sflow agent=lo targets='\"127.0.0.1:1\"'"
@@ -196,6 +196,6 @@ def test_marks_of_others_stay_on_a_shared_row_and_on_the_one_that_a_bridge_gets_
 
 
 @pytest.mark.parametrize("options", ["--collector 10.0.0.5", "--collector 10.0.0.5 --force", "--agent lo --collector localhost"])
-def test_another_hosts_routes_and_names_are_not_taken_from_here(refused, options):
+def test_routes_and_names_of_another_host_are_not_looked_up_here(refused, options):
     assert "--agent" in refused(f"--db tcp:127.0.0.1:1 sflow enable {options}", 2)
     assert refused("--db tcp:127.0.0.1:1 sflow enable --agent eth0 --collector 10.0.0.5", 5)

@@ -1,4 +1,4 @@
-"""sflow check where datagrams are real: what it finds, and that it leaves the rows as they were, whatever comes in between."""
+"""sflow check with real datagrams: what it finds, and that it restores the rows, whatever interrupts it."""
 
 import json
 import os
@@ -32,7 +32,7 @@ ROW = "agent=br0 targets='\"10.0.0.1:6343\"'"
 
 @pytest.fixture(scope="module")
 def collector(forwarding):
-    forwarding.tool("ovs-appctl", "vlog/disable-rate-limit", "collectors")  # so that no test depends on what those before it had logged
+    forwarding.tool("ovs-appctl", "vlog/disable-rate-limit", "collectors")  # so that no test depends on what earlier tests logged
     with collecting(["ip", "netns", "exec", next(iter(forwarding.box.hosts))], "10.0.0.1"):
         yield
 
@@ -50,7 +50,7 @@ def sampled(switch, row: str = ROW, bridges: str = "br0") -> None:
 
 
 def rows(switch) -> list[dict]:
-    """The sFlow rows, with what ovs-vsctl says of each."""
+    """The sFlow rows as ovs-vsctl prints them."""
     return sorted(switch.rows("sFlow"), key=str)
 
 
@@ -65,7 +65,7 @@ def problems(result) -> list[str]:
 
 @contextmanager
 def pinging(switch):
-    """Packets from one host to the other for as long as the block lasts."""
+    """Packets from one host to the other during the block."""
     argv = ["ip", "netns", "exec", next(iter(switch.box.hosts)), "ping", "-q", "-i", "0.01", "10.0.0.2"]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as ping:
         try:
@@ -76,7 +76,7 @@ def pinging(switch):
 
 @contextmanager
 def checking(switch, words: str = "", environ: dict | None = None):
-    """A check in a process of its own that has added its second target."""
+    """A check in its own process that has added its second target."""
     argv = [sys.executable, "-m", "ovstool", "sflow", "check", "--for", "20", *shlex.split(words), "-f", "json"]
     with subprocess.Popen(argv, env=switch.environ | (environ or {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as check:
         try:
@@ -114,7 +114,7 @@ def test_nothing_is_wrong_with_packets(switch, ovstool):
         )
         both = ovstool("sflow check -f json")
     unsampled, *_, closing = both.stderr.splitlines()
-    assert problems(both) == [] and unsampled.startswith("ovstool: note: br1: no packet"), "which has no port with packets"
+    assert problems(both) == [] and unsampled.startswith("ovstool: note: br1: no packet"), "this bridge has no port with packets"
     assert closing == CLOSING
     assert rows(switch) == before
 
@@ -144,7 +144,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("row", FAULTS)
-def test_rows_that_do_not_do_what_is_meant(switch, ovstool, paste, row):
+def test_rows_without_the_intended_effect(switch, ovstool, paste, row):
     problem, evidence, remedy = FAULTS[row]
     sampled(switch, row)
     before = rows(switch)
@@ -158,7 +158,7 @@ def test_rows_that_do_not_do_what_is_meant(switch, ovstool, paste, row):
 @pytest.mark.parametrize(
     "columns", ["header=1500 sampling=100000000", "header=1500 agent=nosuch", "polling=99999999999 agent=lo header=20"]
 )
-def test_each_remedy_mends_all_that_is_wrong(switch, ovstool, paste, columns):
+def test_each_remedy_fixes_everything(switch, ovstool, paste, columns):
     sampled(switch, ROW)
     switch.vsctl(f"set sflow . {columns}")
     result = ovstool("sflow check -f json --dry-run")
@@ -174,7 +174,7 @@ def test_a_collector_whose_port_is_closed(switch, ovstool):
     assert (found["severity"], found["problem"], found["remedy"]) == ("error", "a collector refuses datagrams", "")
     assert re.search(r"; \d+(\.\d+)?s ago ovs-vswitchd logged: .*<->10\.0\.0\.2:6343: .*\(Connection refused\)", found["evidence"])
     with collecting(["ip", "netns", "exec", list(switch.box.hosts)[1]], "10.0.0.2"):
-        assert ovstool("sflow check -f json").json == [], "what the log still has is over"
+        assert ovstool("sflow check -f json").json == [], "old log lines must not count"
 
 
 def test_a_collector_whose_port_is_closed_and_a_log_that_does_not_say_so(switch, ovstool):
@@ -209,7 +209,7 @@ def test_a_bridge_whose_local_port_is_down(switch, ovstool, paste):
 
 @pytest.fixture
 def paste(switch, tmp_path):
-    """Run a remedy as a user does who pastes it into a shell; ``ovstool`` there is this one."""
+    """Run a remedy like a user who pastes it into a shell, with this ovstool."""
     script = tmp_path / "ovstool"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m ovstool "$@"\n')
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
@@ -235,7 +235,7 @@ def test_a_collector_that_had_no_route_when_its_socket_was_to_be_opened(switch, 
         ip("route add default via 10.0.0.1")
     result = ovstool("sflow check -f json --dry-run")
     assert problems(result) == ["ovs-vswitchd does not send to a collector"]
-    assert "Network is unreachable" in result.json[0]["evidence"], "which its log has"
+    assert "Network is unreachable" in result.json[0]["evidence"], "as logged"
     paste(result.json[0]["remedy"])
     assert problems(ovstool("sflow check -f json --dry-run")) == []
 
@@ -245,10 +245,10 @@ def test_a_bridge_that_was_not_set_up_is_no_fault_of_the_others(switch, ovstool)
     sampled(switch, bridges="br0 br9")
     (found,) = ovstool("sflow check -f json --for 0.1").json
     assert (found["bridge"], found["problem"]) == ("br9", "ovs-vswitchd has not set up the bridge")
-    assert "failed to create bridge br9" in found["evidence"], "which its log has"
+    assert "failed to create bridge br9" in found["evidence"], "as logged"
 
 
-def test_an_address_that_the_host_has_no_more(switch, ovstool, paste):
+def test_an_address_that_the_host_lost(switch, ovstool, paste):
     def renumber(old: str, new: str) -> None:
         for words in (f"addr del {old}/24 dev br0", f"addr add {new}/24 dev br0"):
             switch.tool("ip", "-n", switch.box.namespace, *words.split())
@@ -265,13 +265,13 @@ def test_an_address_that_the_host_has_no_more(switch, ovstool, paste):
         renumber("10.0.0.253", "10.0.0.254")
 
 
-def test_without_time_or_connection_nothing_is_made_up(switch, tmp_path):
-    """That ovs-vswitchd does not run is said of one that certainly does not; what is found is told before what could not be looked at."""
+def test_without_time_or_connection_nothing_is_guessed(switch, tmp_path):
+    """Only an ovs-vswitchd known to have exited is reported as not running, and findings come before what could not be checked."""
     assert state._may_run(Switch(switch.box.db, timeout_s=0.0001)) and state._may_run(Switch(switch.box.db))
     nobody = Switch(f"unix:{tmp_path}/db.sock")
     assert not state._may_run(nobody)
     (tmp_path / "ovs-vswitchd.pid").write_text("4194304\n")
-    assert not state._may_run(nobody), "whose pid file was left"
+    assert not state._may_run(nobody), "its pid file was left behind"
     lost = Switch(f"unix:{switch.box.directory}/gone.sock")
     export = Export("br0", "row", None, ["10.0.0.1:6343"], 400, 30, 128, "aa")
     host = state.Host(None, None, True)
@@ -284,7 +284,7 @@ def test_without_time_or_connection_nothing_is_made_up(switch, tmp_path):
 
 
 class _AsNobody:
-    """This machine, for a user who has no rights but may open the database, as a group may from Open vSwitch 3.3 on."""
+    """This machine for a user without rights who may open the database, as a group may from Open vSwitch 3.3 on."""
 
     open, stream, close = staticmethod(local.open), staticmethod(local.stream), staticmethod(local.close)
 
@@ -309,10 +309,10 @@ def test_a_user_who_may_not_look_into_the_network_is_told_so(switch, mode):
             path.chmod(before)
     assert [finding.problem for finding in found] == ["header too short"]
     assert [note.partition(":")[0] for note in asked.notes] == ["only the rows were checked"]
-    assert left == (set() if mode == 0o644 else {"192.0.2.1:1"}), "which may be in use"
+    assert left == (set() if mode == 0o644 else {"192.0.2.1:1"}), "it may be in use"
 
 
-def test_the_second_target_is_no_configuration(switch, ovstool):
+def test_the_second_target_is_not_configuration(switch, ovstool):
     sampled(switch, f"{ROW} polling=20")
     asked = {command: ovstool(f"{command} -f json").json for command in ("sflow list", "bridge list", "bridge show br0", "show")}
     before = rows(switch)
@@ -322,14 +322,14 @@ def test_the_second_target_is_no_configuration(switch, ovstool):
         for command, answer in asked.items():
             assert ovstool(f"{command} -f json").json == answer, command
         assert ovstool("sflow enable --collector 10.0.0.1 --agent br0 --polling 20").stdout == "br0: unchanged\n"
-        assert len(rows(switch)[0]["targets"][1]) == 2, "which is still needed"
+        assert len(rows(switch)[0]["targets"][1]) == 2, "it is still needed"
         check.send_signal(signal.SIGINT)
         assert check.wait(30) == 130
     assert rows(switch) == before
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
-def test_a_check_that_is_told_to_end_puts_the_row_back(switch, signum):
+def test_a_terminated_check_restores_the_row(switch, signum):
     sampled(switch)
     before = rows(switch)
     with checking(switch) as check:
@@ -347,7 +347,7 @@ LATER = {
 
 
 @pytest.mark.parametrize("command", LATER)
-def test_what_a_killed_check_leaves_the_next_command_takes_away(switch, ovstool, command):
+def test_leftovers_of_a_killed_check_are_removed_by_the_next_command(switch, ovstool, command):
     sampled(switch)
     before = rows(switch)
     with checking(switch) as check:
@@ -365,7 +365,7 @@ def test_what_a_killed_check_leaves_the_next_command_takes_away(switch, ovstool,
 
 
 def wait_until_nobody_listens(switch) -> None:
-    """The program that listens ends when it notices that its check has."""
+    """Wait for the listening program to end, which it does when it notices that its check has ended."""
     while (
         "127.0.0.1:"
         in subprocess.run(
@@ -418,15 +418,15 @@ def test_ovs_vswitchd_that_is_stopped(switch, ovstool):
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_real_collector_on_the_same_host_goes_on(switch, ovstool):
+def test_a_real_collector_on_the_same_host_is_not_disturbed(switch, ovstool):
     sampled(switch, "agent=br0 targets='\"127.0.0.1:6343\"' polling=1")
     with collecting(["ip", "netns", "exec", switch.box.namespace], "127.0.0.1") as lengths:
         assert problems(ovstool("sflow check -f json")) == []
     assert lengths[0] > 0
-    assert problems(ovstool("sflow check -f json --for 0.1")) == ["a collector refuses datagrams"], "once nobody listens there"
+    assert problems(ovstool("sflow check -f json --for 0.1")) == ["a collector refuses datagrams"], "after the collector has stopped"
 
 
-def test_an_agent_that_follows_from_the_collectors_is_not_changed_by_the_second_target(switch, ovstool):
+def test_the_second_target_does_not_change_a_default_agent(switch, ovstool):
     sampled(switch, "targets='\"10.0.0.1\"'")
     with checking(switch) as check:
         assert any(target.startswith("10.0.0.254:") for target in rows(switch)[0]["targets"][1])

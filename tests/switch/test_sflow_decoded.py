@@ -1,4 +1,4 @@
-"""sFlow's datagrams decoded beside tshark and nfdump: those of the userspace datapath, and one for each record and packet there is."""
+"""sFlow decoding compared with tshark and nfdump: datagrams of the userspace datapath, and one for each record and packet type."""
 
 import os
 import re
@@ -19,8 +19,8 @@ from ovstool.sflow.datagram import decode
 
 SAMPLING = 2
 WANTED = {1, 1001, 1006, 1023, 1024, 1029, 1030, 1004, 1005, 2203, 2207}  # records: headers, VLANs, MPLS, tunnels, ports, datapath
-SAMPLES, COUNTED = 50, 6  # of each kind, at least
-# Prints each datagram that comes, once it says that it listens.
+SAMPLES, COUNTED = 50, 6  # at least this many of each
+# Prints each datagram that arrives, after reporting that it listens.
 COLLECTOR = """
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -29,7 +29,7 @@ print("listening", flush=True)
 while True:
     print(s.recv(65535).hex(), flush=True)
 """
-# UDP to ports of which flows make something else, and TCP that is refused; from the first host to the second.
+# UDP to ports that flows rewrite, and refused TCP connections, from the first host to the second.
 SENDER = """
 import socket
 for port, size in ((35001, 30), (35002, 1400), (35003, 200), (35004, 60)):
@@ -41,7 +41,7 @@ for _ in range(20):
     with socket.socket() as refused:
         refused.connect_ex(("10.0.0.2", 7778))
 """
-# A tunnel to the second host, which has one end of it; both ends have addresses in 10.9.0.0/24.
+# A tunnel to the second host, which is one of its ends; both ends have addresses in 10.9.0.0/24.
 TUNNEL = (
     "ip link add vx type vxlan id 7 remote 10.0.0.254 dstport 4789",
     "ip address add 10.9.0.2/24 dev vx",
@@ -60,7 +60,7 @@ sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for line in sys.stdin:
     sender.sendto(bytes.fromhex(line), ("127.0.0.1", 9995))
 """
-# What tshark takes for something else, or goes further with.
+# What tshark takes for something else, or decodes further.
 ELSEWHERE = {
     "six tags", "ARP for another network", "provider backbone", "a tunnel in a tunnel", "to ports of tunnels", "to a port of Geneve",
     "Geneve with what is not known",
@@ -70,7 +70,7 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def datagrams(forwarding) -> list[bytes]:
-    """What a collector gets of pings, UDP, TCP and ARP, of packets with VLANs, MPLS and VXLAN, and counters each second."""
+    """What a collector receives for pings, UDP, TCP and ARP, for packets with VLANs, MPLS and VXLAN, and with counters each second."""
     here, there, yonder = (["ip", "netns", "exec", name] for name in (forwarding.box.namespace, *forwarding.box.hosts))
     forwarding.vsctl("add-port br0 vx0 -- set interface vx0 type=vxlan options:remote_ip=10.0.0.2 options:key=7")
     for words in ([*there, "ip", "address", "add", "10.9.0.1/24", "dev", "eth0"], *([*yonder, *line.split()] for line in TUNNEL)):
@@ -127,7 +127,7 @@ def test_datagrams_of_the_userspace_datapath_beside_tshark(datagrams, tmp_path):
 
 
 def test_counters_of_the_userspace_datapath(datagrams, forwarding):
-    """What tshark does not know is what Open vSwitch's database says."""
+    """Counters that tshark does not know are compared with Open vSwitch's database."""
     rows = [row for data in datagrams for row in decode(data).rows() if row["kind"] == "counter"]
     ports = {row["port_name"]["name"]: row for row in rows if "port_name" in row}
     interfaces = {row["name"]: row for row in forwarding.rows("Interface", "name", "ofport", "ifindex")}
@@ -141,7 +141,7 @@ def test_counters_of_the_userspace_datapath(datagrams, forwarding):
 
 
 def test_sums_of_the_userspace_datapath_beside_nfdump(datagrams, forwarding, tmp_path):
-    """But of tunnels, whose samples sfcapd 1.7.1 does not take."""
+    """Without tunnels, whose samples sfcapd 1.7.1 does not accept."""
     taken = [
         data
         for data in datagrams
@@ -169,7 +169,7 @@ def _summed_by_nfdump(datagrams, forwarding, directory) -> str:
             lines = "\n".join(data.hex() for data in datagrams)
             subprocess.run([*here, sys.executable, "-c", REPLAY], input=lines, text=True, check=True, timeout=30)
         finally:
-            daemon.send_signal(signal.SIGTERM)  # which has it read what has come, and write all
+            daemon.send_signal(signal.SIGTERM)  # makes it read what has arrived, and write everything
         daemon.wait(timeout=60)
     return subprocess.run(["nfdump", "-I", "-R", str(directory)], capture_output=True, text=True, check=True).stdout
 

@@ -1,4 +1,4 @@
-"""sflow listen on a real switch's datagrams: rows, objects, talkers, captures, and how it ends."""
+"""sflow listen with the datagrams of a real switch: rows, objects, talkers, captures, and how it ends."""
 
 import csv
 import io
@@ -26,12 +26,12 @@ from ovstool.switch.sflow.port_names import PortNames
 
 USAGE, NOT_FOUND, CONFLICT, REFUSED, INTERRUPTED = 2, 3, 4, 6, 130
 TCP = "in_port({}),eth(src=02:00:00:00:00:0{},dst=02:00:00:00:00:02),eth_type(0x0800),ipv4(src=10.0.0.{},dst=10.0.0.2,proto=6,tos=0,ttl=64,frag=no),tcp(src=5001,dst=80)"
-SENT = {1: 12, 3: 4}  # packets, by the last number of their source's address
-FRAME_BYTES = 118 + 4  # as netdev-dummy makes them, and the FCS
+SENT = {1: 12, 3: 4}  # packets, by the last octet of their source address
+FRAME_BYTES = 118 + 4  # as netdev-dummy creates them, plus FCS
 
 
 def pcap(payloads, port=6343, seconds=0.0) -> bytes:
-    """A capture of datagrams, each so many seconds after the other."""
+    """A capture of datagrams, one every so many seconds."""
     data = struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
     for number, payload in enumerate(payloads):
         udp = struct.pack("!HHHH", 4000, port, 8 + len(payload), 0) + payload
@@ -43,7 +43,7 @@ def pcap(payloads, port=6343, seconds=0.0) -> bytes:
 
 @pytest.fixture(scope="module")
 def sampled(running_switch):
-    """A switch and what it sent: a datagram with the samples of a few packets, and its counters; its ports have ifIndexes."""
+    """A switch and what it sent: a datagram with samples of a few packets, and its counters; its ports have ifIndexes."""
     with running_switch("dummy") as switch, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
         collector.bind(("127.0.0.1", 0))
         collector.settimeout(30)
@@ -73,13 +73,13 @@ def capture(sampled, tmp_path) -> Path:
 
 @pytest.fixture
 def listen(sampled, capture):
-    """``listen("--top")``: what it makes of the capture of all datagrams."""
+    """``listen("--top")``: its output for the capture of all datagrams."""
     return lambda words, path=capture: sampled[0].ovstool(f"sflow listen --read {path} {words}")
 
 
 @contextmanager
 def listening(switch, words: str, **streams):
-    """The command in a process of its own, and the port that it listens on."""
+    """The command in its own process, and the port it listens on."""
     argv = [sys.executable, "-m", "ovstool", "sflow", "listen", "--port", "0", *words.split()]
     environ = {key: value for key, value in switch.environ.items() if not key.startswith("PYTHON")}
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | streams
@@ -111,9 +111,9 @@ def objects(text: str) -> list[dict]:
 # --- rows
 
 
-def test_samples_as_they_come_with_all_that_they_say(sampled):
+def test_samples_in_order_with_all_their_fields(sampled):
     switch, datagrams = sampled
-    samples = sum(len(decode(datagram).samples) for datagram in datagrams)  # on a slow machine with several rounds of counters
+    samples = sum(len(decode(datagram).samples) for datagram in datagrams)  # on a slow machine, with several rounds of counters
     with listening(switch, f"--count {samples} -f json") as (process, port):
         send(port, datagrams)
         rows = objects(process.stdout.read())
@@ -151,7 +151,7 @@ def test_rows_have_frame_lengths_where_there_is_room(sampled, capture, listen):
     for rows in (text, listen("").stdout):
         assert re.search(rf"tcp 10\.0\.0\.1:5001 > 10\.0\.0\.2:80 {FRAME_BYTES} B$", rows, re.MULTILINE), rows
         assert re.search(r" switch +counters: hits \d+, misses", rows), rows
-    assert f"{FRAME_BYTES} B" not in listen("-f value -c sample").stdout, "programs have frame_bytes"
+    assert f"{FRAME_BYTES} B" not in listen("-f value -c sample").stdout, "programs use frame_bytes"
 
 
 def test_forms_for_programs(listen):
@@ -183,7 +183,7 @@ def test_forms_for_programs(listen):
     )
     chosen = objects(listen(f"-f json {' '.join(f'-c {name}' for name in names)}").stdout)
     whole = [{name: row.get(name) for name in names} for row in objects(listen("-f json").stdout)]
-    assert chosen == whole, "a key means the same, however it is asked for"
+    assert chosen == whole, "a key has the same meaning in each format"
     unknown = listen("-c colour")
     assert unknown.code == USAGE and "column colour: no such column" in unknown.stderr
     key = listen("-f json -c ip_src")
@@ -192,10 +192,10 @@ def test_forms_for_programs(listen):
     assert listen("-f yaml").code == USAGE
 
 
-def test_so_many_samples_or_seconds_and_no_more(sampled, listen):
+def test_the_limits_of_samples_and_seconds(sampled, listen):
     seven = listen("-f json --count 7")
     assert len(objects(seven.stdout)) == 7
-    assert sum(map(int, re.findall(r"(\d+) (?:flow|counter) sample", seven.stderr))) == 7, "the summary counts what was shown"
+    assert sum(map(int, re.findall(r"(\d+) (?:flow|counter) sample", seven.stderr))) == 7, "the summary counts only what was shown"
     switch, datagrams = sampled
     with listening(switch, "--for 1.5 -f json") as (process, port):
         send(port, datagrams)
@@ -204,7 +204,7 @@ def test_so_many_samples_or_seconds_and_no_more(sampled, listen):
 
 
 def test_agents(sampled, listen, capture, tmp_path):
-    """By address, and by the name that they have in the inventory."""
+    """By address, and by their names in the inventory."""
     inventory = tmp_path / "inventory.yaml"
     inventory.write_text("groups:\n  rack: ['leaf01']\n  other: ['127.0.0.1']\n")
     named = tmp_path / "ansible.ini"
@@ -231,7 +231,7 @@ def test_agents(sampled, listen, capture, tmp_path):
     ), unknown
 
 
-def test_an_agent_that_is_another_switch_has_no_names_of_ours(sampled, tmp_path):
+def test_ports_of_another_switch_are_not_given_our_names(sampled, tmp_path):
     switch, datagrams = sampled
     other = tmp_path / "other.pcap"
     other.write_bytes(pcap([datagram.replace(bytes([127, 0, 0, 1]), bytes([192, 0, 2, 9]), 1) for datagram in datagrams]))
@@ -241,7 +241,7 @@ def test_an_agent_that_is_another_switch_has_no_names_of_ours(sampled, tmp_path)
 
 
 def test_ports_that_share_an_ifindex_are_known_by_their_openflow_numbers(sampled, capture):
-    """As tunnels do, which share a device; counters tell both numbers."""
+    """As with tunnels, which share a device; counters report both numbers."""
     switch, _ = sampled
     switch.vsctl("set interface eth2 options:ifindex=101")
     try:
@@ -274,13 +274,13 @@ def test_ports_have_names_as_soon_as_the_database_is_there(sampled, tmp_path, mo
         assert names.find("127.0.0.1", 101) == ("eth1", "vif-1") and names.find("192.0.2.9", 101) is None
 
 
-def test_losses_and_copies_are_told(sampled, tmp_path):
+def test_losses_and_duplicates_are_reported(sampled, tmp_path):
     switch, datagrams = sampled
     path = tmp_path / "lossy.pcap"
     path.write_bytes(pcap([datagrams[0], datagrams[0], datagrams[-1]]))
     done = switch.ovstool(f"sflow listen --read {path} -f json")
     sequences = [row["datagram_sequence"] for row in objects(done.stdout)]
-    assert len(set(sequences)) == 2, "a copy is not shown again"
+    assert len(set(sequences)) == 2, "a duplicate is not shown"
     lost = max(sequences) - min(sequences) - 1
     said = ([f"{lost} datagram{'s' * (lost != 1)} lost ({100 * lost / (lost + 2):.0f}%)"] if lost else []) + ["1 duplicate"]
     assert done.stderr.endswith(f"ovstool: note: agent 127.0.0.1: {', '.join(said)}\n")
@@ -297,9 +297,9 @@ def test_talkers(listen, sampled):
         ("tcp 10.0.0.1:5001 > 10.0.0.2:80", SENT[1]),
         ("tcp 10.0.0.3:5001 > 10.0.0.2:80", SENT[3]),
     ]
-    span_s = 0.5 * len(sampled[1])  # the samples of the first datagram too took their time
+    span_s = 0.5 * len(sampled[1])  # the samples of the first datagram took time too
     for row, count in zip(rows, SENT.values(), strict=True):
-        assert row["interval_s"] == pytest.approx(span_s) and row["error_percent"] == 0, "each packet was sampled"
+        assert row["interval_s"] == pytest.approx(span_s) and row["error_percent"] == 0, "every packet was sampled"
         assert row["bps"] == pytest.approx(8 * FRAME_BYTES * count / span_s, abs=0.001) and row["pps"] == pytest.approx(
             count / span_s, abs=0.001
         )
@@ -320,12 +320,12 @@ def test_talkers(listen, sampled):
         ("agent", {"127.0.0.1": 16}),
     ],
 )
-def test_talkers_told_apart(listen, by, talkers):
+def test_talkers_by_other_fields(listen, by, talkers):
     assert {row["talker"]: row["samples"] for row in listen(f"--top --by {by} -f json").json} == talkers
 
 
 def test_talkers_of_each_interval(listen, sampled):
-    """Of the capture's own time, in which a datagram comes every half second."""
+    """By the capture's own clock, with a datagram every half second."""
     rows = objects(listen("--top --by agent --interval 1 -f json").stdout)
     assert sum(row["samples"] for row in rows) == sum(SENT.values())
     assert all(row["interval_s"] <= 1.000001 for row in rows)
@@ -339,7 +339,7 @@ def test_talkers_on_a_terminal(sampled, capture):
 
 def test_the_live_table(sampled):
     switch, datagrams = sampled
-    port = free_port()  # the live table does not say which port it took before it is seen
+    port = free_port()  # the live table does not show its port number before it is drawn
     environ = {key: value for key, value in switch.environ.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"}
     argv = [sys.executable, "-m", "ovstool", "sflow", "listen", "--top", "--by", "src", "--interval", "0.2", "--port", str(port)]
     terminal = Terminal(argv, environ, 100, 20)
@@ -360,7 +360,7 @@ def test_the_live_table(sampled):
 @pytest.mark.parametrize(
     "words", ["--by src", "--interval 1", "--limit 3", "--read x --bind 127.0.0.1", "--top --by colour", "--port 65536", "--count 0"]
 )
-def test_what_cannot_be_meant(unchanged, words):
+def test_invalid_usage(unchanged, words):
     assert unchanged.ovstool(f"sflow listen {words}").code == USAGE
 
 
@@ -372,7 +372,7 @@ def test_headers_for_other_tools(sampled, capture, tmp_path):
     assert sampled[0].ovstool(f"sflow listen --read {capture} --pcap {path}").code == 0
     told = subprocess.run(["tcpdump", "-n", "-e", "-r", path], capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(told) == sum(SENT.values())
-    assert b"127.0.0.1 eth1" in path.read_bytes(), "the name of the interface"
+    assert b"127.0.0.1 eth1" in path.read_bytes(), "the interface name"
     assert f"length {FRAME_BYTES}: 10.0.0.1.5001 > 10.0.0.2.80: " in told[0]
 
 
@@ -392,7 +392,7 @@ def test_a_snaplen_that_truncates_datagrams_is_noted(sampled, tmp_path):
 
 
 def test_a_capture_that_is_still_being_made(sampled, tmp_path):
-    """Rows come as soon as the datagrams do, by a pipe."""
+    """Rows are printed as soon as datagrams arrive through a pipe."""
     switch, datagrams = sampled
     argv = [sys.executable, "-m", "ovstool", "sflow", "listen", "--read", "-", "-f", "json"]
     with subprocess.Popen(argv, env=switch.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -414,7 +414,7 @@ def test_signals_leave_a_whole_capture_and_the_table(sampled, tmp_path, number, 
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and path.stat().st_size < sum(SENT.values()) * FRAME_BYTES:
             time.sleep(0.05)
-        time.sleep(1.5)  # the talkers are told each second
+        time.sleep(1.5)  # talkers are printed every second
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == code and "10.0.0.1" in out and err.startswith(f"ovstool: note: {len(datagrams)} datagrams, "), (out, err)
@@ -435,8 +435,8 @@ def test_a_signal_within_the_first_interval_leaves_what_was_measured(sampled, tm
     assert sum(row["samples"] for row in rows) == sum(SENT.values())
 
 
-def test_an_interrupt_while_rows_are_made_leaves_the_summary(sampled, capture, monkeypatch):
-    """Wherever it comes: here between two samples of a datagram."""
+def test_an_interrupt_between_rows_still_prints_the_summary(sampled, capture, monkeypatch):
+    """At any moment: here between two samples of a datagram."""
 
     def interrupted(sample):
         raise KeyboardInterrupt
@@ -447,7 +447,7 @@ def test_an_interrupt_while_rows_are_made_leaves_the_summary(sampled, capture, m
     assert re.match(r"ovstool: note: \d+ datagrams, ", app.stderr.getvalue())
 
 
-def test_what_was_heard_is_told_whenever_it_is_interrupted(sampled):
+def test_the_summary_is_printed_whenever_it_is_interrupted(sampled):
     with listening(sampled[0], "") as (process, _):
         process.send_signal(signal.SIGINT)  # while the note about the port is being printed
         assert (
@@ -496,7 +496,7 @@ def test_nothing_arrives_where_there_is_no_switch(sampled):
     assert done.stderr.splitlines()[1:] == [f"ovstool: note: no datagrams; try: tcpdump -n -i any udp port {port}"]
 
 
-# --- what is in the way
+# --- errors
 
 
 def test_a_port_that_is_taken(sampled):
@@ -533,7 +533,7 @@ def test_a_port_that_is_taken(sampled):
         ("--pcap -", USAGE, "--pcap -: cannot write to stdout, where the samples are printed; try: --pcap >(wireshark -k -i -), in bash"),
     ],
 )
-def test_what_is_not_there(unchanged, words, code, said):
+def test_missing_files(unchanged, words, code, said):
     done = unchanged.ovstool(f"sflow listen {words}")
     assert (done.code, done.stdout, done.stderr) == (code, "", f"ovstool: {said}\n")
 
@@ -576,7 +576,7 @@ def test_a_full_disk(sampled, capture):
 
 
 def test_a_capture_that_is_cut_anywhere(sampled, tmp_path):
-    """What is whole is shown, and one line says that it was not all."""
+    """Complete datagrams are shown, and one line says that the capture is incomplete."""
     data = pcap(sampled[1])
     path = tmp_path / "cut.pcap"
     for end in (0, 3, 10, 24, 30, 41, len(data) - 1):
@@ -589,7 +589,7 @@ def test_a_capture_that_is_cut_anywhere(sampled, tmp_path):
             assert done.code == CONFLICT and len(errors) == 1 and errors[0].startswith(f"ovstool: {path}: not a capture, or damaged: "), (
                 done
             )
-    assert len(objects(done.stdout)) > 3, "all but the last datagram"
+    assert len(objects(done.stdout)) > 3, "all datagrams except the last"
     top = sampled[0].ovstool(f"sflow listen --read {path} --top --by src -f json")
     assert top.code == CONFLICT and top.json[0]["src"] == "10.0.0.1"
     path.write_bytes(b"x")

@@ -1,4 +1,4 @@
-"""Other programs that write or clear sFlow, found on the switch's host and in the database."""
+"""Other programs that write or clear sFlow, detected on the switch's host and in the database."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ iface br1 inet manual
 
 @pytest.fixture
 def machine(database, tmp_path):
-    """``machine(command)`` runs it where /etc is what ``machine.etc`` has, and where programs of ``machine.bin`` are found first."""
+    """``machine(command)`` runs a command where /etc is the content of ``machine.etc``, and programs of ``machine.bin`` come first."""
     if os.geteuid():
         pytest.skip("needs a mount namespace")
     database.put({"br0": {}, "br1": {}})
@@ -66,7 +66,7 @@ def machine(database, tmp_path):
 def test_hsflowd(machine):
     configuration = machine.etc / "hsflowd.conf"
     configuration.write_text("sflow {\n  collector { ip=10.0.0.5 }\n  ovs { }\n}\n")
-    assert machine(ENABLE) == "", "it does not run"
+    assert machine(ENABLE) == "", "it is not running"
     shutil.copy(shutil.which("sleep"), machine.bin / "hsflowd")
     daemon = subprocess.Popen([machine.bin / "hsflowd", "600"])
     try:
@@ -83,7 +83,7 @@ def test_hsflowd(machine):
 def test_ifupdown2(machine):
     (machine.etc / "network" / "interfaces").write_text(INTERFACES)
     (machine.etc / "network" / "interfaces.d" / "br1").write_text(EXTRA)
-    assert machine(ENABLE) == "", "which another ifupdown leaves alone"
+    assert machine(ENABLE) == "", "other implementations of ifupdown do not touch it"
     (machine.bin / "ifreload").write_text("#!/bin/sh\n")
     (machine.bin / "ifreload").chmod(0o755)
     br0, br1 = RELOADED.format("br0", "as no ovs_extra sets it"), RELOADED.format("br1", "and sets what ovs_extra says")
@@ -91,7 +91,7 @@ def test_ifupdown2(machine):
     assert machine(ENABLE.replace("br1", "")) == br0
 
 
-def test_marks_of_others(database):
+def test_external_ids_of_others(database):
     marked = {"targets": "127.0.0.1:1", "external_ids": {"owner": "hsflowd", "rack": "7\x1b[2J"}}
     database.put({"br0": {"sflow": marked}, "br1": {"sflow": {"targets": "127.0.0.1:1"}}})
     said = 'br0: its sFlow has the external_ids owner=hsflowd, "rack=7\\x1b[2J"; whoever set these may set the rest again'

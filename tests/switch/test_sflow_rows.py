@@ -1,4 +1,4 @@
-"""sFlow on a database alone: each row that is written, each word that is printed."""
+"""sFlow in a database without ovs-vswitchd: each row that is written, and everything printed."""
 
 import os
 import subprocess
@@ -68,7 +68,7 @@ def test_the_bridge_need_not_be_named_where_there_is_one(database):
     assert database.run("sflow disable") == (3, "", "ovstool: bridge: this switch has no bridge; try: ovstool bridge add br0\n")
 
 
-def test_a_missing_collector_is_taken_from_what_is_there(database):
+def test_a_missing_collector_is_taken_from_the_present_row(database):
     said = "ovstool: sflow enable: a collector is missing; try: "
     shared = ROW | {"targets": ["127.0.0.1:6343", "[2001:db8::5]:7"], "sampling": 9, "polling": 0}
     database.put({"br0": {"sflow": shared}, "br1": {}})
@@ -90,7 +90,7 @@ BROADCAST = "a broadcast address, to which ovs-vswitchd cannot send"
 @pytest.mark.parametrize(
     ("words", "code", "agent", "said"),
     [
-        # The loopback interface is on every machine, and has the routes to these.
+        # Every machine has a loopback interface with routes to these.
         ("--agent lo --collector 127.0.0.1", 0, "lo", ""),
         ("--agent 192.0.2.7 --collector 127.0.0.1", 0, "192.0.2.7", NOBODYS.format("192.0.2.7")),
         ("--collector 127.0.0.1", 0, "lo", ""),
@@ -119,12 +119,12 @@ def test_the_agent(database, words, code, agent, said):
 
 @pytest.fixture
 def elsewhere(database, tmp_path):
-    """``elsewhere(command)``, where ovs-vswitchd has a network of its own: two devices with addresses of the link alone, and two routes."""
+    """``elsewhere(command)``, with ovs-vswitchd in its own network: two devices with link-local addresses only, and two routes."""
     if os.geteuid():
         pytest.skip("needs a network namespace")
     devices = "ip link add d0 type veth peer name d1 && ip link set d0 up && ip link set d1 up"
     addresses = "ip address add fe80::7/64 dev d0 nodad && ip address add 169.254.7.7/16 scope link dev d1"
-    # The second has an interface without an address of its own, as routers have them.
+    # The second route leads over an interface without its own address, as on routers.
     routes = "ip route add 198.51.100.0/24 dev d1 && ip route add 203.0.113.0/24 dev d0 src 169.254.7.7"
     script = f"{devices} && {addresses} && {routes} && exec sleep 60"
     daemon = subprocess.Popen(["unshare", "--net", "sh", "-c", script])
@@ -155,7 +155,7 @@ def elsewhere(database, tmp_path):
         ("--collector 198.51.100.1 --collector 192.0.2.1", 6, None, f"collector 192.0.2.1: {NO_ROUTE}{FORCE}"),
         ("--collector 198.51.100.1 --collector 192.0.2.1 --force", 0, "d1", f"note: collector 192.0.2.1: {NO_ROUTE}"),
         ("--collector 198.51.100.1", 0, "d1", ""),
-        ("--collector 198.51.100.1 --agent d1", 0, "d1", ""),  # of IPv6 alone ovs-vswitchd takes none of the link
+        ("--collector 198.51.100.1 --agent d1", 0, "d1", ""),  # ovs-vswitchd skips link-local addresses of IPv6 only
         ("--collector 198.51.100.1 --agent 192.0.2.2", 0, "192.0.2.2", NOBODYS.format("192.0.2.2")),
         ("--collector 198.51.100.1 --agent 169.254.7.7", 0, "169.254.7.7", ""),
         ("--collector 203.0.113.1", 0, "169.254.7.7", ""),
@@ -192,7 +192,7 @@ def test_a_name_is_resolved_where_ovs_vswitchd_is(database):
         ("--agent eth0 --collector 10.0.0.5 --collector [2001:db8::1]", False),
     ],
 )
-def test_what_the_database_alone_cannot_tell(database, words, is_refused):
+def test_what_the_database_alone_does_not_show(database, words, is_refused):
     said = "routes, addresses and names of the switch cannot be looked up through its database alone; try: --agent IFACE and the IP addresses of collectors"
     code, _, errors = database.run(f"--db tcp:127.0.0.1:1 sflow enable {words}")
     assert (code, errors == f"ovstool: tcp:127.0.0.1:1: {said}\n") == ((2, True) if is_refused else (5, False))
@@ -206,7 +206,7 @@ def test_what_the_database_alone_cannot_tell(database, words, is_refused):
         "name 192.0.2.1", "hsflowd\nhsflowd", "iface br0\novs_type OVSBridge\n" * 1000, "\x1b[2J" * 1000,
     ],
 )  # fmt: skip
-def test_what_the_host_answers_may_be_anything(database, tmp_path, monkeypatch, printed):
+def test_unexpected_output_of_the_host(database, tmp_path, monkeypatch, printed):
     (tmp_path / "printed").write_text(printed)
     (tmp_path / "ip").write_text(f"#!/bin/sh\ncat >/dev/null; exec cat {tmp_path}/printed\n")
     (tmp_path / "ip").chmod(0o755)
@@ -218,7 +218,7 @@ def test_what_the_host_answers_may_be_anything(database, tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("missing", ["ip", "getent"])
-def test_without_a_program_that_is_needed(database, missing):
+def test_without_a_required_program(database, missing):
     if os.geteuid():
         pytest.skip("needs a mount namespace")
     hide = f'for path in $(which -a {missing}); do mount --bind /dev/null "$path"; done; exec "$@"'

@@ -1,4 +1,4 @@
-"""sFlow's sampling rate, held against the links that the database tells of."""
+"""sFlow's sampling rate compared with the link speeds in the database."""
 
 import pytest
 
@@ -7,7 +7,7 @@ GBIT = 10**9
 
 
 def bridge(**speeds) -> dict:
-    """A bridge with ports of these speeds in bit/s; a name that begins with a driver's is that of such a device, any other a network card."""
+    """A bridge with ports of these speeds in bit/s; a name that begins with a driver's is such a device, any other a network card."""
     drivers = {name: next((driver for driver in ("veth", "tun") if name.startswith(driver)), "ixgbe") for name in speeds}
     return {
         "ports": {
@@ -18,7 +18,7 @@ def bridge(**speeds) -> dict:
 
 
 def said(database, command: str) -> str:
-    """What is said of it, being done."""
+    """The notes of a successful command."""
     code, _, errors = database.run(command)
     assert code == 0, errors
     return errors
@@ -33,7 +33,7 @@ def said(database, command: str) -> str:
         ({"eth1": 101_500_000}, 101),
         ({"eth1": 100_000_000}, 100),
         ({"eth1": 10_000_000}, 100),
-        ({"eth1": GBIT, "veth2": 10 * GBIT, "tun3": 10 * GBIT}, 1000),  # what these two tell is a constant
+        ({"eth1": GBIT, "veth2": 10 * GBIT, "tun3": 10 * GBIT}, 1000),  # the speeds of these two are constants
         ({"veth2": 10 * GBIT, "tun3": 10_000_000}, 10_000),
         ({"eth1": 0, "eth2": 0}, 400),
     ],
@@ -46,7 +46,7 @@ def test_auto_is_the_speed_of_the_fastest_link(database, speeds, sampling):
     assert database.run(f"{ENABLE} --sampling auto".format("br0"))[1] == "br0: unchanged\n"
 
 
-def test_auto_is_of_each_bridge_its_own(database):
+def test_auto_is_chosen_for_each_bridge(database):
     database.put({"br0": bridge(eth1=GBIT), "br1": bridge(eth2=10 * GBIT), "br2": bridge(veth3=0)})
     assert said(database, f"{ENABLE} --sampling auto".format("br0 br1 br2")) == (
         "ovstool: note: br0: auto chose 1 in 1000 (fastest link: eth1, 1 Gbit/s)\n"
@@ -70,7 +70,7 @@ FEW = "is too few samples to tell what is there"
         ({"eth1": 10 * GBIT}, "--sampling 100001", f"1 packet in 100001 of eth1 at 10 Gbit/s {FEW}; try: --sampling 10000, or auto"),
         ({"eth1": GBIT}, "", None),
         ({"eth1": GBIT}, "--sampling 99", f"1 packet in 99 of eth1 at 1 Gbit/s {MANY}; try: --sampling 1000, or auto"),
-        ({"eth1": GBIT, "eth2": 10 * GBIT}, "--sampling 20000", None),  # the fastest tells
+        ({"eth1": GBIT, "eth2": 10 * GBIT}, "--sampling 20000", None),  # the fastest link counts
         ({"eth1": 10_000_000}, "--sampling 1000", None),
         ({"eth1": 10_000_000}, "--sampling 1001", f"1 packet in 1001 of eth1 at 10 Mbit/s {FEW}; try: --sampling 100, or auto"),
         ({"eth1": 10_000_000}, "--sampling 1", None),

@@ -1,4 +1,4 @@
-"""What sflow check adds to a row for a few seconds: it is told from configuration, and taken away where no check lives."""
+"""The target that sflow check adds to a row for a few seconds: distinguished from configuration, and removed when its check is gone."""
 
 import socket
 
@@ -18,7 +18,7 @@ def row(database) -> dict | None:
     return database.tree()["br0"].get("sflow")
 
 
-def test_a_leftover_is_removed_by_who_sees_it(database):
+def test_a_leftover_is_removed_by_the_next_command(database):
     put(database)
     code, out, err = database.run("sflow list -f json")
     assert (code, err) == (0, REMOVED) and '"targets": ["10.0.0.5:6343"], "sampling": 400, "polling": 20' in out
@@ -36,13 +36,13 @@ def test_a_leftover_is_removed_by_who_sees_it(database):
         *("sflow listen --port 0 --for 0.1 --read-only", "sflow listen --read /dev/null"),
     ],
 )
-def test_it_stays_where_nothing_is_to_be_changed_but_is_no_configuration(database, command):
+def test_reading_commands_leave_it_but_do_not_show_it(database, command):
     put(database)
     before = row(database)
     assert "20001" not in database.run(command)[1] and row(database) == before
 
 
-def test_what_a_check_is_using_stays(database):
+def test_the_target_of_a_running_check_stays(database):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -50,7 +50,7 @@ def test_what_a_check_is_using_stays(database):
         before = row(database)
         assert [listed["targets"] for listed in database.ask("sflow list")] == [["10.0.0.5:6343"]]
         assert row(database) == before
-        # Of two that have checked the last one puts the interval back.
+        # Of two checks, the last one to end restores the interval.
         put(
             database,
             targets=["10.0.0.5:6343", "127.0.0.1:20001", target],
@@ -63,7 +63,7 @@ def test_what_a_check_is_using_stays(database):
 @pytest.mark.parametrize(
     ("changed", "after"),
     [
-        ({"polling": 7}, ASKED | {"polling": 7}),  # by somebody who asked for it meanwhile
+        ({"polling": 7}, ASKED | {"polling": 7}),  # set by another program meanwhile
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": ""}, "polling": 20}, ASKED),
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": "polling was unset, is 1"}}, {**ASKED, "polling": None}),
         ({"external_ids": MARK | {"rack": "7"}}, ASKED | {"external_ids": {"rack": "7"}}),
@@ -71,10 +71,10 @@ def test_what_a_check_is_using_stays(database):
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": f"polling was {10**19 - 1}, is 1"}}, ASKED | {"polling": 2**63 - 1}),
         ({"external_ids": {"ovstool-check:127.0.0.1:20001": "polling was x, is y"}}, ASKED | {"polling": 1}),
         ({"targets": ["10.0.0.5:6343", "10.0.0.6:1"]}, ASKED | {"targets": ["10.0.0.5:6343", "10.0.0.6:1"]}),
-        ({"targets": "127.0.0.1:20001"}, None),  # somebody has taken the collector away
+        ({"targets": "127.0.0.1:20001"}, None),  # another program has removed the collector
     ],
 )
-def test_what_others_have_done_meanwhile_stays(database, changed, after):
+def test_changes_of_others_meanwhile_stay(database, changed, after):
     put(database, **changed)
     assert database.run("sflow list")[0] == 0
     assert row(database) == (after and {column: value for column, value in after.items() if value is not None})
@@ -83,7 +83,7 @@ def test_what_others_have_done_meanwhile_stays(database, changed, after):
 ENABLE = "sflow enable br0 --collector 10.0.0.5 --agent 192.0.2.1 --force --polling"
 
 
-def test_enable_does_not_take_it_for_what_is_there(database):
+def test_enable_does_not_take_it_for_a_collector(database):
     put(database)
     assert database.run(f"{ENABLE} 20")[1] == "br0: unchanged\n" and row(database) == ASKED
     put(database)
@@ -97,7 +97,7 @@ def test_a_row_that_bridges_share(database):
     assert database.tree() == {"br0": {}, "br1": {"sflow": ASKED}}
 
 
-def test_nothing_that_can_be_written_there_does_harm(database):
+def test_hostile_content_does_no_harm(database):
     put(
         database,
         external_ids={"ovstool-check:": "", "ovstool-check:\x1b[31m; reboot": f"polling was {10**19}, is 1", "ovstool-check:x:٣": "\n"},
@@ -108,6 +108,6 @@ def test_nothing_that_can_be_written_there_does_harm(database):
 
 
 @pytest.mark.parametrize("command", ["sflow check", "sflow disable br0", "sflow list"])
-def test_nothing_is_said_of_leftovers_where_the_switch_cannot_be_reached(database, tmp_path, command):
+def test_leftovers_are_not_mentioned_if_the_switch_is_unreachable(database, tmp_path, command):
     code, out, err = database.run(command, f"{tmp_path}/db.sock")
     assert (code, out, err.count("\n")) == (5, "", 1) and "interrupted check" not in err

@@ -1,4 +1,4 @@
-"""sFlow as a collector gets it from the userspace datapath: what Open vSwitch makes of values at their limits."""
+"""sFlow from the userspace datapath as a collector receives it: how Open vSwitch handles values at their limits."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 PACKETS, SIZE, LAST = 40, 1400, 300  # and bytes of payload
-# Prints what the samples of packets of SIZE say, once that of one of LAST has come: agent, rate, bytes of header.
+# Prints the samples of packets of SIZE bytes, once one of LAST bytes has arrived: agent, rate, bytes of header.
 COLLECTOR = f"""
 import socket, struct, json
 collector = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -48,7 +48,7 @@ def switch(forwarding):
 
 
 def samples(switch) -> list[list]:
-    """What comes of PACKETS large packets."""
+    """The samples of PACKETS large packets."""
     argv = ["ip", "netns", "exec", switch.box.namespace, sys.executable, "-c", COLLECTOR]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as collector:
         try:
@@ -63,15 +63,15 @@ def test_the_longest_header_arrives_and_a_longer_one_would_not(switch, ovstool):
     enabled = ovstool("sflow enable --collector 127.0.0.1 --agent 192.0.2.77 --sampling 1 --polling 0 --header 612")
     assert enabled.stdout == "br0: created\n" and enabled.stderr.startswith("ovstool: note: --header 612: with tunnels or MPLS")
     found = samples(switch)
-    assert {tuple(sample) for sample in found} == {("192.0.2.77", 1, 612)}, "in the name of an address that no interface has"
-    assert len(found) > 0.9 * PACKETS, "each packet"
+    assert {tuple(sample) for sample in found} == {("192.0.2.77", 1, 612)}, "the agent may be an address that no interface has"
+    assert len(found) > 0.9 * PACKETS, "each packet is sampled"
     assert ovstool("sflow enable --collector 127.0.0.1 --agent br0 --sampling 1 --polling 0 --header 613").code == 2
     theirs = "set bridge br0 sflow=@s -- --id=@s create sflow targets='\"127.0.0.1\"' sampling=1 polling=0"
     switch.vsctl(f"{theirs} agent=br0 header=613")
     assert samples(switch) == []
 
 
-def test_an_agent_that_is_not_there_sends_in_the_name_of_another_address(switch, ovstool):
+def test_a_missing_agent_is_replaced_by_another_address(switch, ovstool):
     enabled = ovstool("sflow enable --collector 127.0.0.1 --agent nosuch --sampling 1 --polling 0 --header 64 --force")
     assert (
         enabled.code == 0
@@ -101,7 +101,7 @@ def test_a_rate_far_from_what_suits_the_traffic_is_noted(switch, ovstool, flood)
     enable = "sflow enable --collector 127.0.0.1 --sampling"
 
     def noted(sampling: int, words: str) -> tuple[str, ...]:
-        """Packets/s, samples/s and what to try; once the packets flow, and enough of them in the short while of a command."""
+        """Packets/s, samples/s and the suggestion; repeated until enough packets flow during the short run of a command."""
         pattern = rf"ovstool: note: br0: 1 packet in {sampling} of (\d+) packets/s at the moment is (\S+) samples/s, {words}; try: --sampling (\d+)\n"
         for _ in range(20):
             if said := re.fullmatch(pattern, ovstool(f"{enable} {sampling}").stderr):
@@ -115,7 +115,7 @@ def test_a_rate_far_from_what_suits_the_traffic_is_noted(switch, ovstool, flood)
     assert float(samples) == pytest.approx(int(packets) / 42_949_672, rel=0.1) and int(better) == pytest.approx(int(packets) / 100, rel=0.1)
 
 
-def test_auto_takes_what_virtual_devices_tell_where_there_is_nothing_else(switch, ovstool):
+def test_auto_uses_speeds_of_virtual_devices_if_there_are_no_others(switch, ovstool):
     assert "br0: auto chose 1 in 10000 (" in ovstool("sflow enable --collector 127.0.0.1 --sampling auto").stderr
     assert switch.vsctl("--bare --columns=agent,sampling list sflow").split() == ["lo", "10000"]
 

@@ -1,4 +1,4 @@
-"""Steering into queues, judged by ovs-ofctl, ofproto/trace and packets: nothing may go another way than it did."""
+"""Steering into queues, checked with ovs-ofctl, ofproto/trace and packets: forwarding must not change."""
 
 import os
 import random
@@ -31,7 +31,7 @@ def ofctl(switch, *words: str, bridge: str = "br0") -> str:
 
 
 def flows(switch, bridge: str = "br0") -> list[str]:
-    """All flows of a bridge as ovs-ofctl dumps them, without what changes by itself."""
+    """All flows of a bridge as ovs-ofctl dumps them, without counters and ages."""
     out = ofctl(switch, "--no-stats", "--names", "dump-flows", bridge=bridge)
     return sorted(line.strip() for line in out.splitlines() if "reply" not in line)
 
@@ -42,7 +42,7 @@ def install(switch, *lines: str) -> None:
 
 
 def trace(switch, packet: str) -> str:
-    """What the datapath would do with a packet."""
+    """The datapath actions for a packet."""
     found = re.search("Datapath actions: (.*)", switch.tool("ovs-appctl", "ofproto/trace", "br0", packet))
     assert found
     return found[1]
@@ -57,7 +57,7 @@ def shaped(switch, ovstool):
 
 @pytest.fixture
 def unmoved(shaped, refused):
-    """``refused``, for commands that must not touch the flows either."""
+    """``refused`` for commands that must not change flows either."""
 
     def run(command: str | list, code: int) -> str:
         before = flows(shaped)
@@ -84,7 +84,7 @@ def test_steer_and_unsteer(shaped, ovstool):
 
 
 def test_twice_writes_nothing(shaped, ovstool):
-    """A flow that is sent again is born again."""
+    """Sending a flow again would reset its age."""
     number = shaped.vsctl("get interface eth2 ofport")
     spellings = (
         "tcp,dl_vlan=0xffff,in_port=eth2,tcp_dst=80",
@@ -124,7 +124,7 @@ def test_another_queue(shaped, ovstool):
 
 
 def test_another_queue_keeps_what_was_counted(shaped, ovstool):
-    """As the flow is changed where it is, and not deleted and added."""
+    """The flow is modified in place, not deleted and added."""
     ovstool("qos steer eth1 --queue 1 --match dl_dst=ff:ff:ff:ff:ff:ff")
     control = str(next(shaped.box.directory.glob("ovs-vswitchd.*.ctl")))
     shaped.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", "eth2", "ffffffffffff0200000000010800" + "00" * 46)
@@ -136,7 +136,7 @@ def test_another_queue_keeps_what_was_counted(shaped, ovstool):
     assert re.findall(r"n_packets=(\d+), .*set_queue:2,NORMAL", ofctl(shaped, "dump-flows")) == ["1"]
 
 
-def test_unsteer_takes_what_is_named_and_nothing_else(shaped, ovstool):
+def test_unsteer_deletes_only_what_is_named(shaped, ovstool):
     ovstool("qos set eth2 --queue 1")
     assert ovstool("qos steer eth2 --queue 1 --match icmp").code == 0
     for queue, match in ((1, "tcp,tp_dst=80"), (2, "tcp,tp_dst=81"), (2, "tcp,tp_dst=82")):
@@ -164,7 +164,7 @@ def test_flow_list_finds_them(shaped, ovstool):
     assert (row["cookie"], row["match"], row["actions"]) == (cookie("eth1"), MATCH, "set_queue:1,NORMAL")
 
 
-# --- between what forwards and what drops
+# --- priorities between forwarding and dropping flows
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_flow_list_finds_them(shaped, ovstool):
     [
         (["priority=2,icmp actions=drop"], MATCH, 1),
         (["priority=100,ip actions=NORMAL", "priority=102,icmp actions=drop"], MATCH, 101),
-        # What is apart, or is never met, is no hindrance.
+        # Flows that do not overlap, or are never reached, do not matter.
         (["priority=1,arp actions=drop", "priority=9,ipv6 actions=output:eth2", "priority=1,ip,nw_dst=10.0.0.3 actions=drop"], MATCH, 1),
         (["priority=50 actions=NORMAL", "priority=40,ip actions=output:eth2", "priority=30,tcp actions=drop"], MATCH, 51),
-        # A switch that forwards nothing but what is listed.
+        # A switch that drops everything that is not listed.
         (["priority=0 actions=drop", "priority=10,ip,nw_dst=10.0.0.0/8 actions=NORMAL", "priority=10,arp actions=NORMAL"], MATCH, 11),
         (["priority=10,ip,nw_src=10.0.0.0/8 actions=NORMAL"], MATCH, 11),
     ],
@@ -195,7 +195,7 @@ def test_priority(shaped, ovstool, others, match, priority):
     assert after != before
 
 
-def test_a_new_normal_flow_above_is_stood_in_for(shaped, ovstool):
+def test_a_new_normal_flow_above_is_overridden(shaped, ovstool):
     ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
     install(shaped, "priority=70,ip actions=NORMAL")
     assert "set(" not in trace(shaped, "in_port=eth2,ip,nw_dst=10.0.0.2")
@@ -222,7 +222,7 @@ def test_a_new_normal_flow_above_is_stood_in_for(shaped, ovstool):
         ([f"priority=1,{MATCH} actions=set_queue:1,NORMAL"], MATCH, 4, "the same as that of another flow"),
     ],
 )  # fmt: skip
-def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
+def test_traffic_that_other_flows_decide(shaped, unmoved, others, match, code, words):
     install(shaped, *others)
     assert words in unmoved(f"qos steer eth1 --queue 1 --match {match}", code)
 
@@ -231,18 +231,18 @@ def test_what_others_have_decided(shaped, unmoved, others, match, code, words):
     ("match", "address"),
     [("ip,nw_dst=10.0.0.256", "10.0.0.256"), ("ip,nw_src=1000.0.0.1", "1000.0.0.1"), ("ip,nw_dst=0001.2.3.4", "0001.2.3.4")],
 )
-def test_an_address_that_is_none(shaped, unmoved, match, address):
+def test_an_invalid_address(shaped, unmoved, match, address):
     assert f"{address} is not an address" in unmoved(f"qos steer eth1 --queue 1 --match {match}", 2)
 
 
-def test_the_last_address_of_a_network_is_one(shaped, ovstool):
+def test_the_last_address_of_a_network_is_valid(shaped, ovstool):
     assert ovstool("qos steer eth1 --queue 1 --match ip,nw_dst=10.255.255.255").stdout == "eth1: created\n"
     assert steering("ip,nw_dst=10.255.255.255") in flows(shaped)
 
 
 @pytest.mark.parametrize("timeout", ["hard_timeout=60", "idle_timeout=60"])
-def test_what_is_forwarded_for_a_time(shaped, unmoved, timeout):
-    """A hole in a firewall that closes by itself has to close for what is steered too."""
+def test_traffic_forwarded_by_a_flow_with_a_timeout(shaped, unmoved, timeout):
+    """A temporary hole in a firewall must close for steered traffic too."""
     install(shaped, "priority=0,actions=drop", f"priority=100,ip,{timeout},actions=NORMAL")
     assert "has a timeout" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
 
@@ -252,7 +252,7 @@ def test_nothing_forwards(shaped, unmoved):
     assert "no flow forwards all of it" in unmoved(f"qos steer eth1 --queue 1 --match {MATCH}", 6)
 
 
-def test_bridges_that_are_somebodys(shaped, unmoved):
+def test_bridges_of_a_controller(shaped, unmoved):
     command = f"qos steer eth1 --queue 1 --match {MATCH}"
     shaped.vsctl("set bridge br0 fail_mode=secure")
     install(shaped, NORMAL)
@@ -292,7 +292,7 @@ def test_a_queue_number_goes_through_patch_ports(shaped, ovstool):
 
 
 def test_a_dump_with_steering_flows_can_be_read_back(shaped, ovstool):
-    """In any order, as the flows overlap."""
+    """In any order, because the flows overlap."""
     for match in (MATCH, "tcp", "arp"):
         assert ovstool(f"qos steer eth1 --queue 1 --match {match}").code == 0
     before = flows(shaped)
@@ -317,8 +317,8 @@ def test_several_others_with_a_queue_of_this_number(shaped, ovstool):
 # --- bad input
 
 
-def test_what_is_no_field_to_match(shaped, ovstool):
-    """Neither what a flow has besides its match, nor what a dump says of it."""
+def test_keywords_that_are_not_match_fields(shaped, ovstool):
+    """Neither the other parts of a flow, nor what only a dump contains."""
     values = "table=0 priority=7 cookie=5 out_port=1 out_group=1 idle_timeout=1 hard_timeout=1 importance=1 action=drop actions=drop"
     shown = "duration=1 n_packets=0 n_bytes=0 idle_age=1 hard_age=1"
     flags = "send_flow_rem check_overlap reset_counts no_packet_counts no_byte_counts"
@@ -329,8 +329,8 @@ def test_what_is_no_field_to_match(shaped, ovstool):
     assert flows(shaped) == [NORMAL]
 
 
-def test_what_is_said_of_queues_and_owners(shaped, unmoved, ovstool):
-    """Whole messages, with what to try."""
+def test_errors_about_queues_and_owners(shaped, unmoved, ovstool):
+    """Complete messages with their suggestions."""
     ovstool("qos set eth2 --max-rate 10mbit")
     why = "the QoS of port eth2 has no queues; try: ovstool qos set eth2 --merge --queue 0:max=RATE"
     assert unmoved("qos steer eth2 --queue 0 --match ip", 3) == f"queue 0: {why}"
@@ -440,7 +440,7 @@ def test_tables_and_ports_with_odd_names(shaped, ovstool):
     assert [line.removeprefix('table="my table", ') for line in flows(shaped)] == [NORMAL]
 
 
-# --- with the queues gone
+# --- after queues are deleted
 
 
 def test_clear_takes_the_flows_of_its_ports_on_every_bridge(shaped, ovstool):
@@ -497,21 +497,21 @@ def test_clear_goes_on_where_one_bridge_does_not_answer(shaped, ovstool):
     assert "any flows that steer into queues of eth1 remain" in result.stderr and flows(shaped, "br1") == [NORMAL]
 
 
-def test_clear_asks_for_nothing_but_its_own_flows(shaped, ovstool):
+def test_clear_requests_only_its_own_flows(shaped, ovstool):
     log = shaped.box.directory / "ovs-vswitchd.log"
     shaped.tool("ovs-appctl", "vlog/set", "vconn:file:dbg")
     begin = log.stat().st_size
     assert ovstool("qos clear eth1").stdout == "eth1: deleted\n"
     ofctl(shaped, "dump-flows")
     deadline = time.monotonic() + 20
-    while "actions=NORMAL" not in (said := log.read_text()[begin:]):  # the log is written by and by
+    while "actions=NORMAL" not in (said := log.read_text()[begin:]):  # the log is written with a delay
         assert time.monotonic() < deadline, said
         time.sleep(0.01)
     ours = said.rpartition("received: OFPST_FLOW")[0]
     assert re.findall(r"received: (OFPST\w+)", ours) == ["OFPST_FLOW"] and "actions=NORMAL" not in ours
 
 
-def test_ports_that_go(shaped, ovstool):
+def test_deleted_ports(shaped, ovstool):
     ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
     assert ovstool("port del eth1").stdout == "eth1: deleted\n"
     assert flows(shaped) == [NORMAL]
@@ -525,7 +525,7 @@ def test_a_bond(shaped, ovstool):
     assert ovstool("qos unsteer bond0").stdout == "bond0: deleted\n"
 
 
-def test_a_queue_that_goes_is_told(shaped, ovstool):
+def test_a_deleted_queue_is_noted(shaped, ovstool):
     ovstool(f"qos steer eth1 --queue 1 --match {MATCH}")
     keeping = "qos set eth1 --max-rate 100mbit --queue 0"
     result = ovstool(f"{keeping} --queue 2:max=20mbit")
@@ -540,7 +540,7 @@ def test_a_queue_that_goes_is_told(shaped, ovstool):
     assert ovstool("qos set eth1 --merge --queue 1:max=5mbit").stderr == ""
 
 
-def test_queues_of_many_ports_that_go_are_told(shaped, ovstool):
+def test_deleted_queues_of_many_ports_are_noted(shaped, ovstool):
     names = [f"p{i}" for i in range(30)]
     shaped.vsctl(" -- ".join(f"add-port br0 {name}" for name in names))
     every = f"qos set eth1 {' '.join(names)} --max-rate 100mbit --queue 0"
@@ -549,7 +549,7 @@ def test_queues_of_many_ports_that_go_are_told(shaped, ovstool):
     result = ovstool(f"-v {every} --queue 2")
     said = [line for line in result.stderr.splitlines() if "a flow leads to a queue that is not there" in line]
     assert len(said) == 1 and said[0].startswith("ovstool: note: p7: ") and "into queue 1, which no longer exists" in said[0]
-    assert 5 < result.stderr.count(": transact ") < 20  # questions to the database, not one for each port
+    assert 5 < result.stderr.count(": transact ") < 20  # requests to the database, not one for each port
 
 
 def test_a_port_that_is_added_again_keeps_its_flows(shaped, ovstool):
@@ -562,7 +562,7 @@ def test_a_port_that_is_added_again_keeps_its_flows(shaped, ovstool):
     assert ovstool("qos unsteer eth1").stdout == "eth1: deleted\n"
 
 
-def test_the_flow_of_a_port_that_is_gone_can_be_deleted(shaped, ovstool, unmoved):
+def test_the_flow_of_a_deleted_port_can_be_deleted(shaped, ovstool, unmoved):
     ovstool("qos set eth2 --queue 1")
     ovstool(f"qos steer eth2 --queue 1 --match {MATCH}")
     shaped.vsctl("del-port eth2")
@@ -584,7 +584,7 @@ def test_among_thousands_of_flows(shaped, ovstool):
     assert len(flows(shaped)) == 10_001
 
 
-# --- matches compared, where the switch is the judge
+# --- comparing matches, checked with the switch
 
 
 def some_match(rng: random.Random) -> str:
@@ -619,14 +619,14 @@ def test_matches_are_compared_as_the_switch_does(switch):
     seen = {"apart": 0, "covers": 0, "neither": 0}
     for i, (one, other) in enumerate(pairs):
         a, b = written[0, i], written[1, i]
-        # The other one, beside the first at its priority: refused when they overlap, unless they are the same.
+        # Add the other one with the same priority: it is refused if they overlap, unless they are equal.
         argv = ["ovs-ofctl", "add-flow", mgmt, f"table=0,check_overlap,priority={i},{other},actions=drop"]
         overlap = subprocess.run(argv, env=switch.environ, capture_output=True, timeout=60, check=False).returncode != 0 or a == b
         inside = f"priority={i}" in switch.tool("ovs-ofctl", "dump-flows", mgmt, f"table=1,{one}".rstrip(",")).replace(",", " ").split()
         assert not (apart(a, b) and overlap), (one, other)
         assert not (covers(a, b) and not inside), (one, other)
         seen["apart" if apart(a, b) else "covers" if covers(a, b) else "neither"] += 1
-        if not any("vlan" in match for match in (one, other)):  # of which there are two fields
+        if not any("vlan" in match for match in (one, other)):  # two fields have this name
             assert (apart(a, b), covers(a, b)) == (not overlap, inside), (one, other)
     assert min(seen.values()) > 10, seen
 
@@ -635,8 +635,8 @@ def test_matches_are_compared_as_the_switch_does(switch):
 
 
 def ping(switch, sender: int = 0) -> bool:
-    """Whether one host is answered by the other, with the flows that the bridge has now."""
-    # What the datapath has cached of the flows before is brought up to date a moment later: after the first packets, on a busy machine.
+    """Whether one host answers the other with the present flows of the bridge."""
+    # A busy machine updates the datapath's cache of the old flows a moment later, after the first packets.
     switch.tool("ovs-appctl", "revalidator/purge")
     hosts = list(switch.box.hosts.items())
     argv = ["ip", "netns", "exec", hosts[sender][0], "ping", "-c", "2", "-i", "0.2", "-W", "1", hosts[1 - sender][1]]
@@ -655,7 +655,7 @@ def test_packets_go_where_they_went(forwarding):
         assert len(set(learned)) >= 2
         (packets,) = re.findall(r"n_packets=(\d+).*set_queue:1,NORMAL", ofctl(forwarding, "dump-flows"))
         assert int(packets) > 0
-        # An ACL before the steering flow, and one that was there when it was added.
+        # An ACL added before the steering flow, and one that existed when it was added.
         install(forwarding, "priority=10,icmp,nw_dst=10.0.0.2 actions=drop")
         assert not ping(forwarding)
         assert ovstool(f"qos steer eth2 --queue 1 --match {MATCH}").stdout == "eth2: unchanged\n"

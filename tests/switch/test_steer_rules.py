@@ -1,4 +1,4 @@
-"""What steering decides by the ports, the queues and the flows that are there, on one switch for all these tests; judged by ovs-ofctl."""
+"""How ports, queues and existing flows determine steering, on one switch for all these tests; checked with ovs-ofctl."""
 
 import io
 import shlex
@@ -19,13 +19,13 @@ class Steered(Database):
     """br0 with eth1, eth2 and eth3, and br1 with p1."""
 
     def run(self, command: str) -> tuple[int, str, str]:
-        """The exit code and what was printed, once ovs-vswitchd has applied what was changed."""
+        """The exit code and what was printed, once ovs-vswitchd has applied the change."""
         out, err = io.StringIO(), io.StringIO()
         code = App(out, err).run(["--db", self.switch.box.db, *shlex.split(command)])
         return int(code), out.getvalue(), err.getvalue().replace(f" --db {self.switch.box.db}", "")
 
     def begin(self, *lines: str, **ports: dict) -> None:
-        """Have these flows, or one that forwards all; eth1 with the queues 1 and 2, and the ports with these columns or none."""
+        """Set up these flows, or one that forwards everything; eth1 with the queues 1 and 2, and the ports with these columns or none."""
         self.flows("br0", *lines or [NORMAL])
         self.flows("br1", NORMAL)
         blank = {"tag": ["set", []], "trunks": ["set", []], "vlan_mode": ["set", []], "qos": ["set", []]}
@@ -66,7 +66,7 @@ def steered(running_switch):
             database.close()
 
 
-def test_created_again_in_another_queue_and_deleted(steered):
+def test_created_moved_to_another_queue_and_deleted(steered):
     steered.begin("priority=4 actions=NORMAL")
     command = "qos steer eth1 --match arp --queue"
     line = f"arp cookie={cookie('eth1')} actions=set_queue:"
@@ -77,7 +77,7 @@ def test_created_again_in_another_queue_and_deleted(steered):
     assert steered.run(f"{command} 2 -n") == (0, changed, "ovstool: note: eth1: would be updated\n")
     assert steered.run(f"{command} 2") == (0, "eth1: updated\n", "")
     steered.flows("br0", "priority=7 actions=NORMAL", steering("arp", 2, 5).replace(", ", ","))
-    assert steered.run(f"{command} 2") == (0, "eth1: updated\n", "")  # above what forwards now
+    assert steered.run(f"{command} 2") == (0, "eth1: updated\n", "")  # above the flow that forwards now
     assert flows(steered.switch) == [steering("arp", 2, 8), "priority=7 actions=NORMAL"]
     assert steered.run("qos unsteer eth1 -n") == (
         0, f"-priority=8,{line}2,NORMAL\n", "ovstool: note: eth1: would be deleted\novstool: note: 1 flow\n",
@@ -87,7 +87,7 @@ def test_created_again_in_another_queue_and_deleted(steered):
 
 
 def test_what_is_unsteered(steered):
-    """Of one port, one queue, one match; not what others have made with the same cookie, nor what the cookie of another port has in common."""
+    """Flows of one port, queue or match, but not flows of others with the same cookie, nor those of a port with a similar cookie."""
     foreign = [f"cookie={cookie('eth1')}, priority=5,udp actions=drop", "priority=6,arp actions=set_queue:1,NORMAL"]
     others = [steering("icmp", port="eth3"), steering("ipv6", port="eth2")]
     mine = [steering("tcp,tp_dst=80"), steering("tcp,tp_dst=81,in_port=eth2", 2), steering("tcp,tp_dst=82", 2)]
@@ -107,13 +107,13 @@ def test_what_is_unsteered(steered):
 @pytest.mark.parametrize(
     ("vid", "in_port", "ports", "is_noted"),
     [
-        # Access ports take in packets without a tag alone.
+        # Access ports accept only untagged packets.
         (5, None, {"eth2": ACCESS, "eth3": ACCESS}, True),
         (5, None, {"eth2": ACCESS, "eth3": {"tag": 5, "vlan_mode": "access"}}, True),
         (1, None, {"eth2": ACCESS, "eth3": ACCESS}, True),
         (4095, None, {"eth2": ACCESS, "eth3": ACCESS}, True),
         (0, None, {"eth2": ACCESS, "eth3": ACCESS}, False),
-        # A trunk takes in what it is for, or all.
+        # A trunk accepts its VLANs, or all.
         (5, None, {"eth2": ACCESS, "eth3": TRUNK}, False),
         (5, None, {"eth2": ACCESS, "eth3": {"trunks": ["set", [4, 5]]}}, False),
         (6, None, {"eth2": ACCESS, "eth3": {"trunks": ["set", [4, 5]]}}, True),
@@ -124,7 +124,7 @@ def test_what_is_unsteered(steered):
         (4, None, {"eth2": ACCESS, "eth3": {"tag": 6, "trunks": 4, "vlan_mode": "native-untagged"}}, False),
         (5, None, {"eth2": ACCESS, "eth3": {"tag": 6, "trunks": 4, "vlan_mode": "native-untagged"}}, True),
         (5, None, {"eth2": ACCESS, "eth3": {"tag": 6, "vlan_mode": "native-untagged"}}, False),
-        # The port itself, which sends none of it back, is a trunk in all of these; p1, too, on another bridge.
+        # The port itself, to which nothing is sent back, is a trunk in all of these; so is p1, on another bridge.
         (5, "eth2", {"eth2": ACCESS, "eth3": TRUNK}, True),
         (5, "eth3", {"eth2": ACCESS, "eth3": TRUNK}, False),
         (5, "eth1", {"eth2": ACCESS, "eth3": ACCESS}, False),
@@ -133,7 +133,7 @@ def test_what_is_unsteered(steered):
         (5, "99", {"eth2": ACCESS, "eth3": TRUNK}, False),
     ],
 )
-def test_a_tag_that_no_packet_comes_in_with(steered, vid, in_port, ports, is_noted):
+def test_a_tag_that_no_port_accepts(steered, vid, in_port, ports, is_noted):
     steered.begin(**ports)
     match = f"{f'in_port={in_port},' if in_port else ''}dl_vlan={vid}"
     evidence = (
@@ -153,7 +153,7 @@ def test_a_match_without_a_tag_is_for_packets_of_all_ports(steered):
 def test_other_ports_with_a_queue_of_this_number(steered):
     said = "and matching traffic that leaves there uses it; try: a queue number that only this port has"
     steered.begin()
-    steered.shape("p1", 1, 2)  # whose bridge no patch leads to
+    steered.shape("p1", 1, 2)  # no patch port leads to its bridge
     assert steered.run("qos steer eth1 --queue 1 --match arp") == (0, "eth1: created\n", "")
     steered.shape("eth3", 2, 3)
     steered.shape("eth2", 2)
@@ -208,7 +208,7 @@ def test_what_is_refused(steered, words, code, said):
     assert (found, printed, error[: len(said) + 9]) == (code, "", f"ovstool: {said}") and flows(steered.switch) == [NORMAL]
 
 
-def test_the_queues_that_are_there_ten_of_them_told(steered):
+def test_at_most_ten_queues_are_listed(steered):
     steered.begin()
     steered.shape("eth2", *range(20, 8, -1))
     steered.shape("eth3")
@@ -220,7 +220,7 @@ def test_the_queues_that_are_there_ten_of_them_told(steered):
     )  # fmt: skip
 
 
-def test_whose_flows_they_are(steered):
+def test_the_owners_of_flows(steered):
     steered.begin()
     why = "its fail_mode is secure: it forwards only what its flows say; try: set_queue:1 in the flow that forwards this"
     try:
@@ -259,7 +259,7 @@ def test_a_bridge_whose_openflow_has_no_bundles_is_not_open(steered):
 
 @pytest.mark.parametrize("ports", ["eth1", "eth1 p1", "eth2 eth1"])
 def test_flows_go_with_the_queues(steered, ports):
-    """And those of another port, and of nobody, stay; ports are told by name."""
+    """Flows of other ports and of others stay; ports are listed by name."""
     steered.begin(
         NORMAL, *(steering(*words).replace(", ", ",") for words in (("tcp,in_port=eth2",), ("udp", 2), ("arp", 1, 1, "eth3"))),
         f"cookie={cookie('eth1')},priority=5,icmp actions=drop", "cookie=0x6f76737400000000,priority=5,icmp6 actions=set_queue:1,NORMAL",
@@ -283,7 +283,7 @@ def test_flows_go_with_the_queues(steered, ports):
     assert flows(steered.switch, "br1") == ([NORMAL] if on_br1 else before[1])
 
 
-def test_flows_that_lead_to_queues_that_are_gone(steered):
+def test_flows_that_lead_to_deleted_queues(steered):
     steered.begin(
         NORMAL, *(steering(*words).replace(", ", ",") for words in (("tcp,in_port=eth2",), ("udp", 2), ("arp", 7, 1, "eth3"), ("ip", 9, 1, "gone"))),
     )  # fmt: skip
@@ -315,8 +315,8 @@ def test_without_bundles_nothing_is_steered(steered):
         steered.set_bridge(protocols=["set", []])
 
 
-def test_of_flows_for_other_ports_each_is_looked_at(steered):
-    """The first with this match may be the port's own."""
+def test_each_flow_of_other_ports_is_checked(steered):
+    """The first one with this match may be the port's own."""
     steered.begin(NORMAL, *(steering("tcp", 1, priority, port).replace(", ", ",") for priority, port in ((1, "eth1"), (2, "eth2"))))
     code, printed, said = steered.run("qos steer eth1 --queue 1 --match tcp")
     assert (code, printed) == (4, "") and "match tcp: is already steered for port eth2" in said
@@ -325,7 +325,7 @@ def test_of_flows_for_other_ports_each_is_looked_at(steered):
     assert (code, printed) == (4, "") and "match tcp: is already steered for port eth2" in said
 
 
-def test_a_bridge_with_a_controller_is_somebodys(steered):
+def test_a_bridge_with_a_controller_belongs_to_it(steered):
     steered.begin()
     why = "a controller manages its flows, and would not know about this one or keep it; try: set_queue:1 in the controller's flows"
     try:
@@ -335,7 +335,7 @@ def test_a_bridge_with_a_controller_is_somebodys(steered):
         steered.switch.vsctl("del-controller br0")
 
 
-def test_flows_stay_where_openflow_does_not_answer_and_go_elsewhere(steered):
+def test_flows_stay_only_where_openflow_does_not_answer(steered):
     steered.begin()
     steered.flows("br1", NORMAL, steering("tcp", 1, 1, "p1").replace(", ", ","))
     socket = steered.switch.box.directory / "br0.mgmt"
@@ -352,7 +352,7 @@ def test_flows_stay_where_openflow_does_not_answer_and_go_elsewhere(steered):
     ]
 
 
-def test_a_port_that_goes_while_it_is_looked_for(steered):
+def test_a_port_that_is_deleted_during_the_search(steered):
     steered.switch.vsctl("--may-exist add-port br0 gone")
 
     def at(_: int, request: bytes) -> bytes:

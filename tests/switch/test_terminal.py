@@ -1,4 +1,4 @@
-"""On a terminal: what is printed fits the window, leaves out what is empty, has colours, and goes through a pager."""
+"""On a terminal: output fits the window, leaves out what is empty, has colours, and goes through a pager."""
 
 import re
 import shlex
@@ -62,14 +62,14 @@ def test_no_line_is_wider_than_the_window(full, command, columns):
 
 
 def headers(switch, command: str) -> list[str]:
-    """The columns of a command that lists."""
+    """The columns of a listing command."""
     rows = switch.ovstool(f"{command} -f json").json if command in LISTS else []
     return list(rows[0]) if rows else []
 
 
 @pytest.fixture(scope="module")
 def large(running_switch):
-    """A switch with 300 ports whose names are as long as they can be, and with a value in most columns of each."""
+    """A switch with 300 ports whose names have the maximum length, and with a value in most of their columns."""
     names = [f"port{number:03}-is-long" for number in range(300)]
     with running_switch("dummy", ["eth1"]) as switch:
         adds = " ".join(f"-- add-port br0 {name} tag={number} -- set interface {name} external_ids:iface-id={name}-{number} type=dummy"
@@ -108,7 +108,7 @@ def test_the_columns_left_out_are_named(switch, ovstool):
     assert "iface_id" in ovstool("port list").stdout
 
 
-def test_a_note_is_folded_at_spaces_and_what_can_be_copied_is_not(switch, ovstool):
+def test_a_note_is_folded_at_spaces_but_its_command_is_not(switch, ovstool):
     command = "qos set eth1 --max-rate 10mbit --queue 1:min=5mbit"
     ovstool(command)
     [note] = ovstool(command).stderr.splitlines()
@@ -169,7 +169,7 @@ def test_colours_are_for_terminals_that_have_them(full, environ, is_coloured):
 
 
 @pytest.mark.parametrize(("environ", "red", "green", "end"), [({}, "\x1b[31m", "\x1b[32m", "\x1b[0m"), ({"NO_COLOR": "1"}, "", "", "")])
-def test_a_difference_is_red_and_green_on_a_terminal_alone(full, tmp_path, environ, red, green, end):
+def test_a_difference_is_red_and_green_only_on_a_terminal(full, tmp_path, environ, red, green, end):
     (tmp_path / "flows").write_text("table=7,priority=5,ip actions=drop\n")
     for command, gap in (("flow diff br0", " "), ("flow replace br0 --dry-run", "")):
         plain = full.ovstool(f"{command} --file {tmp_path}/flows").stdout
@@ -198,7 +198,7 @@ def test_what_is_longer_than_the_screen_goes_through_the_pager(full, tmp_path, c
 
 
 @pytest.mark.parametrize("command", ["port list -f json", "port list -f csv", "port list -f value", "qos set eth2 --max-rate 1gbit"])
-def test_what_programs_read_does_not(switch, tmp_path, command):
+def test_output_for_programs_does_not_go_through_the_pager(switch, tmp_path, command):
     assert "paged" not in on(switch, command, 80, 2, **pager(tmp_path, "echo paged; cat"))
 
 
@@ -217,7 +217,7 @@ def test_a_pager_that_is_quit_early_ends_it_quietly(full):
     assert on(full, "port list", 80, 3, PAGER="head -n 1").startswith("bridge ")
 
 
-def test_a_duration_is_in_words_for_people_alone(full):
+def test_a_duration_is_in_words_only_for_people(full):
     assert re.search(r"  (?:[0-9.]+s|[0-9]+m [0-9]+s)  ", on(full, "flow list br0", 200))
     assert isinstance(full.ovstool("flow list br0 -f json").json[0]["duration_s"], float)
     assert not re.search("[0-9][ms]$", full.ovstool("flow list br0 -c duration_s").stdout, re.MULTILINE)

@@ -1,14 +1,15 @@
-"""Answers of a real ovs-vswitchd (Open vSwitch 3.1.0), byte for byte, with what ovs-ofctl printed of the very same bytes.
+"""Replies of a real ovs-vswitchd (Open vSwitch 3.1.0), byte for byte, with what ovs-ofctl printed for the same bytes.
 
 ovs-ofctl was given a socket behind which everything was handed on to a bridge and back, and kept. Two switches were asked: ``dummy``
-(its ports do not count errors, and have custom counters) and ``netdev`` (veth pairs with a link speed, an HTB with two queues on one).
+ovs-ofctl was connected to a proxy that passed everything on to a bridge and recorded it. There were two switches: ``dummy`` (its ports do
+not count errors, and have custom counters) and ``netdev`` (veth pairs with a link speed, one with an HTB of two queues).
 """
 
 from typing import NamedTuple
 
 
 class Capture(NamedTuple):
-    """An answer and what ovs-ofctl made of it; ``what`` is its command."""
+    """A reply, and what ovs-ofctl printed for it; ``what`` is its command."""
 
     version: int
     datapath: str
@@ -655,8 +656,8 @@ OFPST_QUEUE request (OF1.5) (xid=0x2): port=1 queue=9
 
 CAPTURES = [Capture(version, datapath, what, bytes.fromhex(answer), text) for version, datapath, what, answer, text in _CAPTURES]
 
-# What a bridge that speaks this version alone answers: to a hello, to a barrier request, to a message type and to statistics of an
-# unknown kind.
+# The replies of a bridge that speaks only this version: to a hello, a barrier request, an unknown message type, and an unknown statistics
+# type.
 HELLOS = {
     1: bytes.fromhex("0100000800000037"),
     4: bytes.fromhex("04000010000000380001000800000010"),
@@ -687,7 +688,7 @@ HELLO_FAILED = bytes.fromhex(
     "0601006c0000000000000000576520737570706f72742076657273696f6e7320307830322c20307830332c20796f7520737570706f72742076657273696f"
     "6e7320307830312c20307830342c20307830352c20307830362c206e6f20636f6d6d6f6e2076657273696f6e732e"
 )
-# 151 ports with custom counters do not fit into one message of OpenFlow 1.4: zlib, base64.
+# 151 ports with custom counters, too many for one message of OpenFlow 1.4: zlib, base64.
 IN_PARTS = (
     "eNrt3UdPVFEUwPE3MIMFsTD2jhULOmDv2LvYu4yAYEEcYAYFK/bey8qFS+POnUs/gp/DrXtxeILRhASW5p//S4Cbmbt44Zdzz7nnPoZYvONDEAQ5QTSIZH8GkW+d"
     "34OB4bjyx9egl6ujlys7pbgv87IzvwTBp857iPRt/v9yBe+77jsn+5UXb25N1rSkM6mGZGNVTX1tJp0s7f5d9fBeWfd7+dn3mhLJ6rZMbbr7tYLfr3XN/TMz08PM"

@@ -1,4 +1,4 @@
-"""What is said of a host as it is written, and how far its ranges go."""
+"""Errors about hosts as typed, and the limits of ranges."""
 
 import tracemalloc
 
@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_range():
     assert f"[{'-' * 1000}...] is not a range" in said(address.expand, f"h[{'-' * 1001}]")
 
 
-def test_how_long_what_is_expanded_may_be():
+def test_the_longest_expanded_name():
     assert address.expand("u" * 5 + "@" + "h" * 992 + "[1-2]x[1]") == [f"uuuuu@{'h' * 992}{n}x1" for n in (1, 2)]
     assert said(address.expand, "u" * 5 + "@" + "h" * 993 + "[1-2]x[1]").endswith("longer than any host name can be")
 
@@ -145,7 +145,7 @@ def test_as_many_hosts_as_there_may_be(word):
     assert len(address.expand(word)) == 10_000
 
 
-def test_what_is_too_much_is_not_made_first():
+def test_too_many_hosts_are_refused_before_expansion():
     tracemalloc.start()
     said(address.expand, f"h[{','.join(f'1-{10_000 * 2**n}' for n in range(5))}]")
     _, most = tracemalloc.get_traced_memory()
@@ -153,7 +153,7 @@ def test_what_is_too_much_is_not_made_first():
     assert most < 4 * 2**20
 
 
-def test_a_word_of_a_file_is_told_with_its_place():
+def test_a_word_of_a_file_is_reported_with_its_place():
     assert str(HostWord("a b")) == '"a b"' and str(HostWord("h1", "hosts:3")) == "hosts:3: h1"
     assert address.targets(HostWord("u@h[1-2]:22")) == [Target(name, name) for name in ("u@h1:22", "u@h2:22")]
     assert said(address.targets, HostWord("::1")) == "::1: an IPv6 address needs brackets; try: [::1]"

@@ -1,4 +1,4 @@
-"""Advice: what is found of a change while it is applied is told once it is made, and never in its way."""
+"""Advice: findings about a change are collected while it is applied, reported after it, and never delay it."""
 
 import time
 
@@ -13,7 +13,7 @@ PASSING = Finding("eth1", ERROR, "not open", "not yet", may_pass=True)
 
 
 class Look:
-    """What is found, one time after the other; an error is raised."""
+    """Returns one set of findings after the other; an error is raised."""
 
     def __init__(self, *found):
         self.found = list(found)
@@ -36,26 +36,26 @@ class Look:
         return self.switch.found
 
 
-def test_what_was_found_meanwhile_is_told_and_not_looked_for_again():
+def test_findings_made_meanwhile_are_reported_without_another_look():
     look = Look([LASTING])
     assert look.told() == [LASTING]
     assert look.left_s == [pytest.approx(50, abs=2)]
 
 
 @pytest.mark.parametrize(("later", "told"), [([], []), ([PASSING], [PASSING]), ([LASTING], [LASTING]), (TimedOut("x", "late"), [])])
-def test_what_may_have_passed_is_looked_for_again(later, told):
+def test_findings_that_may_be_outdated_are_checked_again(later, told):
     look = Look([LASTING, PASSING], later)
     assert look.told() == told
     assert look.left_s == [pytest.approx(50, abs=2), pytest.approx(100, abs=2)]
 
 
-def test_what_fails_is_not_told_and_leaves_the_time_as_it_was():
+def test_a_failed_look_is_not_reported_and_leaves_the_timeout_alone():
     look = Look(TimedOut("x", "late"))
     end = look.switch.deadline
     assert look.told() == [] and look.switch.deadline == end > time.monotonic() + 90
 
 
-def test_without_waiting_it_is_looked_for_afterwards():
+def test_without_waiting_the_look_comes_afterwards():
     look = Look([LASTING, PASSING])
     look.switch.wait = False
     assert look.told(early=False) == [LASTING]

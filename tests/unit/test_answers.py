@@ -1,4 +1,4 @@
-"""What several switches answered: each answer by itself, one table of all, and values as JSON has them."""
+"""The answers of several switches: each alone, one table of all, and values as JSON."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -36,14 +36,14 @@ def test_an_answer_before_anything_is_asked():
     assert second.notes == []
 
 
-def test_an_answer_is_held_when_all_its_rows_are_there():
+def test_an_answer_is_kept_when_it_is_complete():
     coming = Answer.awaited(None)._replace(result=iter([1, 2]))
     assert coming.held().result == [1, 2]
     there = coming._replace(result=(1, 2))
     assert there.held() is there
 
 
-def test_each_sample_has_what_was_said_since_the_one_before():
+def test_each_sample_has_the_notes_since_the_previous_one():
     awaited = Answer.awaited(None)
     found = Finding(None, "warning", "it is so", "one can tell")
 

@@ -1,4 +1,4 @@
-"""The OVSDB client against a peer that sends what it is told to, cut where it is told to."""
+"""The OVSDB client against a peer that sends given chunks, cut at given places."""
 
 import json
 import socket
@@ -13,12 +13,12 @@ from ovstool.ovsdb.client import Client, OperationFailed
 
 
 def call(*chunks: bytes, close: bool = True, seconds: float = 20):
-    """What ``transact`` makes of an answer that comes in these chunks; also returns what the client sent."""
+    """The result of ``transact`` when the reply arrives in these chunks, and what the client sent."""
     ours, theirs = socket.socketpair()
     sent = bytearray()
 
     def peer() -> None:
-        with suppress(OSError):  # the client may close while something is on the way
+        with suppress(OSError):  # the client may close while data is still on its way
             theirs.recv(1 << 16)
             for chunk in chunks:
                 theirs.sendall(chunk)
@@ -78,7 +78,7 @@ def test_a_large_answer_comes_whole():
         b"\x15\x03\x01\x00\x02\x02\x46", b"\0" * 1000, b'{"id":1,"result":[{"error":7}],"error":null',
     ],
 )  # fmt: skip
-def test_what_is_no_answer_is_an_unreachable_switch(data):
+def test_an_invalid_reply_is_an_unreachable_switch(data):
     with pytest.raises(Unreachable) as failure:
         call(data)
     assert str(failure.value).isprintable() and len(str(failure.value)) < 500
@@ -108,7 +108,7 @@ def test_another_database_is_no_switch(error):
     "results",
     [[{"error": "timed out"}], [{"error": "constraint violation", "details": "d"}], [None, {"error": 7}], [{}, {"error": "commit"}]],
 )
-def test_a_failed_operation_is_told_with_its_place(results):
+def test_a_failed_operation_is_reported_with_its_place(results):
     with pytest.raises(OperationFailed) as failure:
         call(json.dumps({"id": 1, "result": results, "error": None}).encode())
     assert failure.value.index == len(results) - 1
@@ -130,14 +130,14 @@ def test_a_client_that_failed_stays_closed():
                 client.get_schema()
 
 
-# What a server answers to one select: its result, perhaps that of the commit, and then what nobody asked for.
+# What a server replies to one select: its result, possibly that of the commit, and then results that were not requested.
 PLAIN, SPACED = {"separators": (",", ":")}, {"indent": 1}
 MORE = "the database: not a valid OVSDB reply: more results than operations"
 
 
 @pytest.mark.parametrize("how", [PLAIN, SPACED])
 @pytest.mark.parametrize("size", [1, 1000, 2**20])
-def test_a_transaction_has_a_result_for_each_operation_and_the_commits(how, size):
+def test_a_transaction_has_a_result_for_each_operation_and_the_commit(how, size):
     def told(results: list) -> list[bytes]:
         data = json.dumps({"id": 1, "result": results, "error": None}, **how).encode()
         return [data[begin : begin + size] for begin in range(0, len(data), size)]

@@ -1,4 +1,4 @@
-"""What tc and qos/show print, to numbers: texts of iproute2 6.1 and Open vSwitch 3.1 on Linux 6.1's datapath."""
+"""Parsing what tc and qos/show print: texts of iproute2 6.1 and of Open vSwitch 3.1 on Linux 6.1's datapath."""
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_rates_as_tc_prints_them(printed, rate):
     ("printed", "bits"), [("375Kb", 375 * 1024 * 8), ("1500b", 12_000), ("2Mb", 2 * 1024**2 * 8), ("1.5Kb", 1536 * 8), ("x", None)]
 )
 def test_bursts_as_tc_prints_them(printed, bits):
-    """In bytes, whatever the letter seems to say; of which K and M are 1024s."""
+    """tc's letters stand for bytes here, with K and M as 1024s."""
     assert policers_shown(FILTER.replace("burst 375Kb", f"burst {printed}"))[0].burst == bits
 
 
@@ -117,7 +117,7 @@ def test_queues_of_many_digits_in_tc():
 
 
 def test_two_policers_of_a_device():
-    """As Open vSwitch 2.16 and 2.17 have it: one for bits and one for packets."""
+    """Open vSwitch 2.16 and 2.17 use two: one for bits and one for packets."""
     second = FILTER.replace("police 0x1 rate 10Mbit burst 375Kb", "police 0x2 rate 0bit burst 0b").replace(
         "mtu 64Kb", "mtu 64Kb pkts_rate 5 pkts_burst 6"
     )

@@ -1,4 +1,4 @@
-"""The one line that an error is."""
+"""Errors as one line."""
 
 import io
 import logging
@@ -48,7 +48,7 @@ def test_two_names_never_look_the_same(one, other):
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_of_a_peer_stays_on_one_line(text):
+def test_text_from_a_peer_stays_on_one_line(text):
     assert one_line(text).isprintable()
 
 

@@ -1,4 +1,4 @@
-"""The tables of fields and actions, held against the manual: what it has is in them, with the width and the form that it says."""
+"""The tables of fields and actions compared with the manual: the same names, widths and forms."""
 
 import gzip
 import re
@@ -30,7 +30,7 @@ mod_vlan_pcp set_nw_ttl pop_vlan set_tunnel64 load bundle_load drop
 
 
 def extract() -> Iterator[tuple[list[str], fields.Field]]:
-    """The names of each field, and the field, as the extract has them."""
+    """Each field of the extract, with its names."""
     for line in EXTRACT.read_text().splitlines():
         if line.startswith("#"):
             continue
@@ -80,7 +80,7 @@ def test_the_manual_has_no_other_actions():
     assert told - set(actions.ACTIONS) == set() and (len(told) > 40 or not text)
 
 
-def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
+def test_unknown_fields_and_actions_are_left_to_ovs_ofctl():
     for flow in (
         "moon_phase=5000,actions=drop",
         "actions=fly_to(moon=-1)",
@@ -130,17 +130,17 @@ def test_what_a_newer_open_vswitch_may_have_is_for_ovs_ofctl():
         ("actions=" + "clone(" * 3000 + "drop" + ")" * 3000, "its actions are nested more than 100 deep"),
     ],
 )  # fmt: skip
-def test_what_is_said(flow, said):
+def test_errors_of_matches_and_actions(flow, said):
     found = actions.misfit_of_flow(flow)
     assert found == said or (said and found and said in found), found
 
 
 @pytest.mark.parametrize("flow", SAID)
-def test_what_is_said_of_a_flow_to_add(flow):
+def test_errors_of_flows_to_add(flow):
     assert SAID[flow] in str(actions.misfit_of_flow(flow))
 
 
-# Where a name may stand, ovs-ofctl looks for one, and refuses what is none; and so it does with what it reads to its end.
+# Where a name is allowed, ovs-ofctl looks it up and refuses unknown ones; it also checks by itself what it reads to the end.
 LEFT_TO_OVS_OFCTL = [
     (
         r"(in_port|in_port_oxm|actset_output)(=\{\}|\)|,actions)|->in_port|output:\{|enqueue:\{|resubmit[:(]\{|port=\{|members:1,\{",
@@ -160,8 +160,8 @@ def is_left_to_ovs_ofctl(case) -> bool:
 
 
 @pytest.mark.parametrize("made", [in_matches, in_set_field, in_actions, of_protocols])
-def test_what_fits_is_taken_and_nothing_else(made):
-    """The values are those that tests/hostile/test_flows_misfits.py asks ovs-ofctl about."""
+def test_only_values_that_fit_are_accepted(made):
+    """The values are those that tests/hostile/test_flows_misfits.py checks with ovs-ofctl."""
     taken, refused = [], []
     for case in dict.fromkeys(made()):
         is_refused = actions.misfit_of_flow(case.flow.format(case.typed)) is not None
@@ -175,8 +175,8 @@ def test_what_fits_is_taken_and_nothing_else(made):
     assert (taken, refused) == ([], [])
 
 
-def test_what_is_seen_to_fit_at_a_glance():
-    """Fields whose values are nearly always plain have a pattern, which takes nothing that does not fit."""
+def test_the_pattern_of_a_field_accepts_only_valid_values():
+    """Fields whose values are nearly always plain have a pattern, which must accept nothing invalid."""
     odd = {"vlan_vid", "arp_op", "nsh_ttl", "nsh_mdtype", "tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid", "nw_tos"}
     sized = {("number", bits) for bits in (8, 16, 32, 64)}
     patterns = fields.plain_patterns()
@@ -206,8 +206,8 @@ OTHERS = (
 )  # fmt: skip
 
 
-def test_of_many_flows_that_are_alike_the_same_is_said_as_of_each():
-    """After very many that are right, each number in them is made another one."""
+def test_many_similar_flows_get_the_same_errors_as_each_alone():
+    """After very many valid flows, each number in one is changed."""
     bulk_check = BulkCheck()
     for flow in SOME * 300:
         assert bulk_check.misfit(flow) is None
@@ -221,7 +221,7 @@ def test_of_many_flows_that_are_alike_the_same_is_said_as_of_each():
     assert sum(map(bool, found.values())) > 300 < sum(not wrong for wrong in found.values())
 
 
-def test_flows_that_are_not_alike_take_no_patterns_without_end():
+def test_the_number_of_patterns_is_limited():
     bulk_check = BulkCheck()
     for number in range(40_000):
         assert bulk_check.misfit(f"reg{number % 7}={number},{'x' * (number % 300)}z=1,actions=drop") is None

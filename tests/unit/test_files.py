@@ -1,4 +1,4 @@
-"""Files that others have put where we read: their kinds, their sizes, and what opening one must not do."""
+"""Files that others created where we read: their types, their sizes, and the side effects of opening them."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from ovstool.host.deadline import Deadline
 
 
 @pytest.mark.parametrize("read", [files.read, lambda path, most: files.read_pipe(path, most, Deadline(60))])
-def test_no_more_is_read_than_may_be(tmp_path, read):
+def test_reading_stops_at_the_limit(tmp_path, read):
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1000)
     assert read(str(path), 1000) == read(str(path), 1001) == b"x" * 1000
@@ -45,7 +45,7 @@ def test_which_files_are_opened(tmp_path):
     assert (error.value.errno, error.value.filename) == (errno.EINVAL, "a\0b")
 
 
-def test_what_is_not_opened_leaves_nothing_open(tmp_path):
+def test_a_refused_file_leaves_no_descriptor(tmp_path):
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
@@ -78,7 +78,7 @@ def test_a_pipe_without_an_end(tmp_path):
 
 
 def test_a_terminal_does_not_become_ours():
-    """A process without one that opens a terminal has it from then on (setsid(2))."""
+    """A process without a controlling terminal would get the terminal it opens as one (setsid(2))."""
     master, slave = pty.openpty()
     code = (
         "import os, sys; from ovstool.host import files\n"
@@ -111,9 +111,9 @@ def test_the_home_and_the_name_of_the_user(monkeypatch):
 def test_a_user_whom_the_system_does_not_know():
     code = "import os; os.setuid(54321); from ovstool.host import files; print(files.home(), files.own_name())"
     if os.getuid():
-        pytest.skip("needs root, to be nobody")
+        pytest.skip("needs root, to become nobody")
     for home, shown in (("", "None 54321"), ("x", "None 54321"), ("/x", "/x 54321")):
-        # Imported as root first, who may read the code.
+        # Imported first as root, because nobody may not be allowed to read the code.
         done = subprocess.run(
             [sys.executable, "-c", f"from ovstool.host import files; {code}"],
             env=os.environ | {"HOME": home}, capture_output=True, text=True, timeout=60, check=True,
@@ -131,5 +131,5 @@ def test_a_deadline_and_its_parts():
     before = part.end
     with part.paused():
         threading.Event().wait(0.05)
-        assert whole.end > before  # it moves on while a question is open
+        assert whole.end > before  # the time that a prompt is open does not count
     assert part.end >= before + 0.05 and re.fullmatch(r"\d+\.\d+", str(part.end))

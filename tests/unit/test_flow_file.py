@@ -1,4 +1,4 @@
-"""Dumped flows as lines of a file: what is kept, what is written otherwise, and what is said to be lost."""
+"""Dumped flows as lines of a file: what is kept, what is written differently, and what is reported as lost."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_flow_as_a_line(dumped, line):
     assert listed(HEAD + dumped, ports={"1": "eth1"}) == ([line], set())
 
 
-def test_what_a_line_cannot_say():
+def test_what_a_line_cannot_hold():
     lines, lost = listed(f"{HEAD}weight=5, send_flow_rem 0x20 ip actions=drop", HEAD.replace("table=0", "table=254") + "actions=drop")
     assert lines == ["table=0,priority=32768,send_flow_rem,ip actions=drop"]
     assert lost == {f"{word} of flows, which ovstool does not support" for word in ("weight=5", "0x20")} | {
@@ -36,7 +36,7 @@ def test_what_a_line_cannot_say():
     }
 
 
-def test_headers_are_no_flows():
+def test_headers_are_not_flows():
     assert listed("OFPST_FLOW reply (OF1.5) (xid=0x2): flags=[more]", "") == ([], set())
     with pytest.raises(Refused):
         listed(" nonsense")

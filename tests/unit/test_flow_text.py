@@ -1,4 +1,4 @@
-"""ovs-ofctl's text, as captured from Open vSwitch 3.1, and its parsing, compared with that of ovs.flow."""
+"""ovs-ofctl's text, captured from Open vSwitch 3.1, and its parsing, compared with ovs.flow."""
 
 import json
 import re
@@ -43,12 +43,12 @@ def test_a_text_without_an_end_of_line():
     assert list(text.lines([])) == [] and list(text.lines([b"a\n", b"b\n"])) == ["a", "b"]
 
 
-def test_bytes_that_are_no_text_are_shown_as_such():
+def test_undecodable_bytes_are_shown_escaped():
     assert list(text.lines([b"a\xff\nb\xfe"])) == ["a\ufffd", "b\ufffd"]
 
 
-def test_what_is_not_a_flow_is_not_passed_over():
-    """But for headers and empty lines."""
+def test_lines_that_are_not_flows_are_not_skipped():
+    """Only headers and empty lines are skipped."""
     for line in (
         " cookie=0x0, nonsense",
         " cookie=0x0, duration=1, table=0, actions=drop",
@@ -63,7 +63,7 @@ def test_what_is_not_a_flow_is_not_passed_over():
 
 
 def test_tables_and_ports_that_have_names():
-    """A number of more digits than any table has is a name, and names may hold all that stands between two parts of a flow."""
+    """A number too long for a table is a name, and names may contain all characters that separate the parts of a flow."""
     line = ' cookie=0x0, duration=1s, table={}, n_packets=0, n_bytes=0, priority=1,in_port="a, b" actions=output:"x actions=y"'
     (row,) = text.flows([line.format('"my table, 2"')])
     assert (row.table, row.match, row.actions) == ('"my table, 2"', 'in_port="a, b"', 'output:"x actions=y"')
@@ -72,7 +72,7 @@ def test_tables_and_ports_that_have_names():
     ]  # fmt: skip
 
 
-def test_a_line_without_end_is_not_gathered():
+def test_an_endless_line_is_refused():
     with pytest.raises(Refused, match=r"^ovs-ofctl: a line is longer than 1048576 bytes$"):
         list(text.lines([b"x" * 2**18] * 10_000))
     assert list(map(len, text.lines([b"x" * 2**18] * 4))) == [2**20]
@@ -110,13 +110,13 @@ ACTIONS = [
 
 
 def theirs(match: str, actions: str) -> tuple[dict, list]:
-    """What OFPFlow makes of a flow, through its own JSON encoder."""
+    """How OFPFlow parses a flow, through its own JSON encoder."""
     from ovs.flow.decoders import FlowEncoder
     from ovs.flow.ofp import OFPFlow
 
     flow = OFPFlow(f"cookie=0x0, duration=1s, table=0, n_packets=0, n_bytes=0, idle_age=0, {match or 'priority=32768'} actions={actions}")
     written = json.dumps([flow.match, flow.actions], cls=FlowEncoder)
-    # It leaves leading zeros of MAC addresses out.
+    # It omits leading zeros of MAC addresses.
     written = re.sub(r"\b(?:[0-9a-f]{1,2}:){5}[0-9a-f]{1,2}\b", lambda mac: ":".join(x.zfill(2) for x in mac[0].split(":")), written)
     parsed = json.loads(written)
     parsed[0].pop("priority", None)
@@ -124,14 +124,14 @@ def theirs(match: str, actions: str) -> tuple[dict, list]:
 
 
 @pytest.mark.parametrize("match", MATCHES)
-def test_a_match_is_what_ovs_flow_makes_of_it(match):
+def test_matches_are_parsed_like_ovs_flow(match):
     ours = objects.of_match(match)
     assert json.loads(json.dumps(ours)) == ours == theirs(match, "drop")[0]
     assert match == "" or ours
 
 
 @pytest.mark.parametrize("actions", ACTIONS)
-def test_actions_are_what_ovs_flow_makes_of_them(actions):
+def test_actions_are_parsed_like_ovs_flow(actions):
     ours = objects.of_actions(actions)
     assert json.loads(json.dumps(ours)) == ours == theirs("ip", actions)[1]
     assert ours
@@ -188,11 +188,11 @@ def test_a_difference():
         ("priority=5,ip actions=learn(table=1, cookie=0x5 )", "table=0 priority=5,ip"),
     ],
 )
-def test_what_tells_one_flow_from_another(flow, head):
+def test_the_key_of_a_flow(flow, head):
     assert text.key(flow) == head
 
 
-def test_dumped_flows_and_those_of_a_difference_are_told_apart_alike():
+def test_dumped_flows_and_those_of_a_difference_have_the_same_keys():
     lines = [text.line_of(row) for row in DUMPED]
     assert lines[:3] == [
         "priority=0 actions=NORMAL",
@@ -282,7 +282,7 @@ VERDICTS = [
     (
         " 0. priority 0\n    NORMAL\n     -> forwarding to learned port\n     -> output to kernel tunnel\n",
         "set(tunnel(tun_id=0x5,ipv6_dst=2001:db8::9,ttl=64,tp_dst=4789,flags(df|key))),vxlan_sys_4789",
-        "forwarded out of vxlan_sys_4789 (tunnel to 2001:db8::9)",  # of a flow that names none
+        "forwarded out of vxlan_sys_4789 (tunnel to 2001:db8::9)",  # output by a flow that names no port
     ),
     (
         " 0. priority 0\n    output:vx1\n     -> output to kernel tunnel\n    output:vx2\n     -> output to kernel tunnel\n",
@@ -294,7 +294,7 @@ VERDICTS = [
         "             -> forwarding to learned port\n             -> output to native tunnel\n    output:NXM_NX_REG0[]\n     -> output port is 0\n",
         "clone(tnl_push(tnl_port(vxlan_sys_4789),header(size=50,type=4,eth(dst=02:00:00:00:00:01,src=02:00:00:00:00:02,dl_type=0x0800),"
         "ipv4(src=10.9.9.1,dst=10.9.9.9,proto=17),udp(src=0,dst=4789,csum=0x0),vxlan(flags=0x8000000,vni=0x5)),out_port(br0)),eth2)",
-        "forwarded out of eth2 and vxlan_sys_4789 (tunnel to 10.9.9.9)",  # neither the patch port, nor the port with the tunnel's own address
+        "forwarded out of eth2 and vxlan_sys_4789 (tunnel to 10.9.9.9)",  # not the patch port or the tunnel's local port
     ),
     (
         " 0. priority 0\n    CONTROLLER:65535\n",
@@ -329,7 +329,7 @@ def test_a_verdict(steps, datapath, verdict):
         ("set_queue:3 pop_queue NORMAL", "eth2", "forwarded out of eth2"),
         ("enqueue:eth2:5 output:br0", "eth2,br0", "forwarded out of eth2 (queue 5) and br0"),
         ('set_queue:3 enqueue:"a:b":5 output:eth2', '"a:b",eth2', "forwarded out of a:b (queue 5) and eth2 (queue 3)"),
-        # Of several the last.
+        # The last of several counts.
         ("set_queue:3 output:eth2 set_queue:4 NORMAL", "eth2,br0", "forwarded out of eth2 (queue 4) and br0 (queue 4)"),
         ("set_queue:3 NORMAL set_queue:4 output:eth2", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 4)"),
         ("set_queue:3 NORMAL enqueue:eth2:10 set_queue:5", "br0,eth2", "forwarded out of br0 (queue 3) and eth2 (queue 10)"),
@@ -433,17 +433,17 @@ def test_connection_tracking_is_followed():
     found = traced(" 0. priority 1\n    ct(table=1,zone=5)\n    drop\n", "ct(zone=5),recirc(0x2)", rest)
     assert found.verdict == "forwarded out of eth2, after connection tracking in zone 5"
     assert found.datapath_actions == "ct(zone=5),recirc(0x2)\neth2" and [step.table for step in found.steps] == [0, 1]
-    assert [step.actions for step in found.steps] == [["ct(table=1,zone=5)", "drop"], ["output:eth2"]]  # what resumes is on no step
+    assert [step.actions for step in found.steps] == [["ct(table=1,zone=5)", "drop"], ["output:eth2"]]  # resumed actions have no step
     assert found.lines[5:] == ["bridge br0", "    thaw", "    Resuming from table 1", "  table 1, priority 5", "    output:eth2"]
 
 
-def test_what_the_trace_says_beside_its_steps():
-    """It stands in the lines for people, and so does a table where nothing matches."""
+def test_lines_of_a_trace_outside_its_steps():
+    """Only the lines for people have it, and a table without a matching flow."""
     found = traced(" 0. No match.\n    drop\n--. Executing action set:\n    LOCAL\n", "br0")
     assert found.lines == ["bridge br0", "  table 0: no flow matches", "    drop", "--. Executing action set:", "    LOCAL"]
 
 
-def test_a_step_further_to_the_left_is_on_the_bridge_around_it():
+def test_a_step_with_less_indentation_is_on_the_outer_bridge():
     found = traced(' 0. priority 1\n    bridge("br1")\n         0. priority 2\n 1. priority 3\n    output:eth2\n', "eth2")
     assert [(step.bridge, step.depth) for step in found.steps] == [("br0", 0), ("br1", 2), ("br0", 0)]
     assert found.steps[2].actions == ["output:eth2"]
@@ -475,12 +475,12 @@ def test_a_recirculation_that_is_followed():
         ("sample(sample=50.0%,actions(eth3)),eth2", "forwarded out of eth3 and eth2"),
     ],
 )
-def test_a_verdict_by_what_the_datapath_does(datapath, verdict):
+def test_a_verdict_from_the_datapath_actions(datapath, verdict):
     step = " 0. priority 0\n    set_field:1->reg0\n"
     assert traced(step, datapath).verdict == verdict
 
 
-def test_a_trace_of_a_packet_that_meets_nothing():
+def test_a_trace_of_a_packet_that_matches_no_flow():
     empty = trace.parse("Datapath actions: drop\n")
     assert (empty.verdict, empty.outputs, empty.steps, empty.tunnels) == ("dropped", [], [], [])
     assert (empty.flow, empty.final_flow, empty.megaflow, empty.datapath_actions, empty.lines) == ("", "", "", "drop", [])
@@ -489,7 +489,7 @@ def test_a_trace_of_a_packet_that_meets_nothing():
     assert str(error.value) == "ofproto/trace: its output is not a trace: hello"
 
 
-def test_the_tunnel_is_the_port_that_is_output_to_before_it_is_said():
+def test_the_tunnel_is_the_port_of_the_output_before_its_line():
     steps = " 0. priority 0\n    output:eth2\n     -> skipping output to input port\n    output:vx1\n     -> output to kernel tunnel\n"
     assert traced(steps, "set(tunnel(dst=10.9.9.9,ttl=64)),vxlan_sys_4789").tunnels == ["vx1"]
 
@@ -527,7 +527,7 @@ def test_names_for_the_numbers_of_the_datapath(actions, named):
     assert datapath_actions.with_port_names(actions, NAMES) == named
 
 
-def test_what_is_no_port_of_the_datapath():
+def test_numbers_that_are_no_datapath_port():
     assert datapath_actions.ports("drop,pop_vlan,pop_eth,pop_nsh,ct_clear,dec_ttl,push_vlan(vid=5),vid=5,eth1") == ["eth1"]
     assert datapath_actions.ports('"a,b","vid=5",eth1') == ["a,b", "vid=5", "eth1"]
     sampled = "sample(sample=25.0%,actions(userspace(pid=1,sFlow(vid=0,pcp=0,output=2),actions),eth9))"

@@ -1,4 +1,4 @@
-"""Formatters: what they write is read back by the program it is meant for."""
+"""Formatters: the program that a format is meant for reads the same values back."""
 
 import argparse
 import csv
@@ -174,7 +174,7 @@ def test_a_table_fits_the_width_asked_for(style, width):
         ({"max_width": 50}, "40", 50),
     ],
 )
-def test_a_table_that_is_no_terminals_fits_columns_when_asked_to(monkeypatch, options, columns, width):
+def test_a_table_in_a_file_fits_the_width_on_request(monkeypatch, options, columns, width):
     monkeypatch.setenv("COLUMNS", columns)
     text = emit("table", ("a", "b"), [["word " * 20, "word " * 20]], **options)
     widest = max(map(len, text.splitlines()))
@@ -236,7 +236,7 @@ def test_a_stream_has_no_style_with_a_width_or_an_end(style):
         stream(style, *BEATS)
 
 
-def test_a_stream_is_sorted_beat_by_beat():
+def test_each_sample_of_a_stream_is_sorted():
     beats = [("b", 1.0), ("a", None), ("c", 3.0)], [("b", 5.0), ("a", 5.0)]
     assert stream("value", *beats, sort=("pps", "port")).split()[::2] == ["b", "c", "a", "a", "b"]
     assert stream("value", *beats, sort=("pps",), descending=True).split()[::2] == ["a", "c", "b", "b", "a"]
@@ -347,7 +347,7 @@ def test_human(column, value, text):
 
 
 def test_wide_characters_take_two_places():
-    """In a process of its own, which has not imported tabulate before."""
+    """In its own process, which has not imported tabulate yet."""
     pytest.importorskip("wcwidth")
     code = (
         "import argparse, sys; from ovstool.terminal.formats import Formatters\n"
@@ -359,7 +359,7 @@ def test_wide_characters_take_two_places():
     assert done.stdout == "port  tag\n----  ---\n\u7aef\u53e3  a\neth1  b\n"
 
 
-def test_the_date_is_told_where_the_day_changes_and_is_not_today():
+def test_the_date_is_shown_when_the_day_changes_or_is_not_today():
     now = time.time()
     today, long_ago, later = ({"time": moment, "port": "eth1"} for moment in (now, 86_400 * 365.5, 86_400 * 366.5))
     args = argparse.Namespace(formatter="table", max_width=0, fit_width=False, sort_columns=[], sort_direction="asc")

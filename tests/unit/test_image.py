@@ -1,4 +1,4 @@
-"""What an image is made of, as matplotlib has it when it is saved."""
+"""The content of an image, as passed to matplotlib when it is saved."""
 
 import logging
 import math
@@ -16,13 +16,13 @@ DAY = START / 86400
 
 @pytest.fixture
 def matplotlib():
-    """Imported where it is used, as that takes longer than all else that is collected here."""
+    """Imported on use, as that takes longer than collecting all other tests here."""
     return pytest.importorskip("matplotlib")
 
 
 @pytest.fixture
 def saved(matplotlib, monkeypatch, tmp_path):
-    """``saved(picture)``: the figure, how it is saved, and matplotlib's settings then. What is in the file does not matter."""
+    """``saved(picture)``: the figure, the arguments of saving, and matplotlib's settings at that time; not the file's content."""
     from matplotlib.figure import Figure
 
     def save(drawn: pictures.Picture, style: str = "step", name: str = "out.svg"):
@@ -41,7 +41,7 @@ def saved(matplotlib, monkeypatch, tmp_path):
 
 
 def corners(line) -> list[tuple[float, float]]:
-    """In seconds from the beginning, and in Mbit/s."""
+    """Points in seconds from the beginning and in Mbit/s."""
     return [(round((day - DAY) * 86400, 3), round(value / 1e6, 3)) for day, value in zip(*line.get_data(), strict=True)]
 
 
@@ -55,7 +55,7 @@ def test_how_it_is_saved(saved, matplotlib):
     assert logging.getLogger("matplotlib").level == logging.ERROR
 
 
-def test_what_matplotlib_is_set_to_elsewhere_does_not_matter(saved, matplotlib, monkeypatch):
+def test_matplotlibs_own_settings_do_not_matter(saved, matplotlib, monkeypatch):
     monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
     _, _, settings = saved(picture(readings([1])))
     assert settings["axes.facecolor"] == "white" and matplotlib.rcParams["axes.facecolor"] == "red"
@@ -190,9 +190,9 @@ def test_the_legend(saved):
         figure, *_ = saved(picture(readings([1], name)))
         legend = figure.axes[0].get_legend()
         assert (legend._ncols, legend.get_frame_on(), legend.borderaxespad, legend.borderpad) == (columns, False, 0.2, 0)
-        assert legend._loc == 3  # lower left, of what is above the panel
+        assert legend._loc == 3  # lower left, above the panel
         assert legend.get_bbox_to_anchor().transformed(figure.axes[0].transAxes.inverted()).min.round(6).tolist() == [0, 1]
-    # 109 characters are in one line, 110 are not.
+    # 109 characters fit on one line, 110 do not.
     for length, columns in ((20, 4), (21, 2)):
         figure, *_ = saved(picture(readings([1], "e" * length)))
         legend = figure.axes[0].get_legend()
@@ -203,7 +203,7 @@ def test_the_legend(saved):
 
 
 def test_without_matplotlib(monkeypatch, tmp_path):
-    """The command that is named installs into the environment that ovstool runs in: pip's, or that of pipx."""
+    """The suggested command installs into the environment of ovstool, with pip or pipx."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     prefix = tmp_path / "venvs" / "ovstool"
     prefix.mkdir(parents=True)

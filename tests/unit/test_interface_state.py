@@ -1,4 +1,4 @@
-"""An interface as the rules see it, from a row as the database has it (RFC 7047, 5.1)."""
+"""An interface as the rules see it, from a database row (RFC 7047, 5.1)."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_the_columns_are_what_is_read():
     assert set(interface_state.COLUMNS) == NEW.keys()
 
 
-def test_what_the_kernel_counts_takes_the_place_of_what_the_database_has():
+def test_kernel_counters_replace_those_of_the_database():
     eth1 = interface_state.of_row(NEW | OPEN)
     assert eth1.with_traffic({"eth1": (70, 80), "eth2": (1, 2)}) == eth1._replace(received=70, sent=80, is_here=True)
     assert eth1.with_traffic({"eth2": (1, 2)}) == eth1.with_traffic({}) == eth1
@@ -57,7 +57,7 @@ def test_types_that_open_vswitch_shapes_and_polices(kind, can_have_qos):
     assert interface_state.of_row(NEW | {"type": kind}).can_have_qos is can_have_qos
 
 
-def test_a_line_is_what_a_device_of_the_system_with_a_driver_of_its_own_has():
+def test_which_devices_have_a_physical_line():
     def has_a_line(driver: str, kind: str = "") -> bool:
         return interface_state.of_row(NEW | {"type": kind, "status": ["map", [["driver_name", driver]]]}).has_a_line
 
@@ -66,7 +66,7 @@ def test_a_line_is_what_a_device_of_the_system_with_a_driver_of_its_own_has():
     assert has_a_line("ixgbe") and not has_a_line("ixgbe", "internal")
 
 
-def test_an_interface_that_is_not_open_is_found_until_it_is():
+def test_an_interface_that_is_not_open_is_reported_until_it_is():
     closed = interface_state.of_row(NEW | {"error": "no such device"})
     (finding,) = interface_state.not_open("bond0", closed)
     assert finding[:4] == ("bond0", "error", "the interface is not open", "no such device")

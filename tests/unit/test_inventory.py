@@ -1,4 +1,4 @@
-"""Which hosts -H names: lists, ranges, and groups of inventories. What Ansible's files mean was asked of ansible-inventory."""
+"""The hosts that -H selects: lists, ranges, and groups of inventories. The meaning of Ansible's files was checked with ansible-inventory."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def refused(words, file=None, error=UsageError):
     return str(caught.value)
 
 
-# What is typed.
+# Words as typed.
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ NOT_HOSTS = """
 
 
 @pytest.mark.parametrize("word", [*NOT_HOSTS.split(), "", " ", "h 1", "h\n", "\th", "h\0", "[::1%a b]", "a" * 254])
-def test_a_word_that_cannot_be_meant(word):
+def test_invalid_words(word):
     message = refused([word])
     assert "\n" not in message and message.isprintable()
 
@@ -92,7 +92,7 @@ def test_a_word_that_cannot_be_meant(word):
         ("leaf[x..y]", "leaf[01-32]"),
     ],
 )
-def test_the_hint_is_what_was_meant(word, hint):
+def test_the_hint_is_a_similar_name(word, hint):
     assert f"try: {hint}" in refused(word)
 
 
@@ -112,7 +112,7 @@ def test_parts_of_an_address():
     assert address.parse("admin@[2001:db8::1%eth0]:22") == ("admin", "2001:db8::1%eth0", 22)
 
 
-# ovstool's own file.
+# ovstool's own format.
 
 OWN = """\
     groups:
@@ -151,14 +151,14 @@ def offered(file):
     return inventory.names(file, Deadline(60))
 
 
-def test_all_that_may_be_named(write, tmp_path):
+def test_all_names_that_completion_offers(write, tmp_path):
     own = write('groups: {rack1: ["leaf[01-02]", h3], rack2: ["@rack1", "op@h4:22"]}\n')
     assert offered(own) == ["@rack1", "@rack2", "leaf01", "leaf02", "h3", "op@h4:22"]
     assert set(offered(write("[a]\nh1\nh[2:3]\n[b:children]\na\n"))) == {"@ungrouped", "@a", "@all", "@b", "h1", "h2", "h3"}
-    assert offered(write("groups: {a: [h1, 'h[3-1]', '{{x}}']}\n")) == ["@a", "h1"]  # what cannot be a name is left out
+    assert offered(write("groups: {a: [h1, 'h[3-1]', '{{x}}']}\n")) == ["@a", "h1"]  # invalid names are left out
     assert offered(str(tmp_path / "nosuch")) == offered(str(tmp_path)) == []
     os.mkfifo(tmp_path / "pipe")
-    assert offered(str(tmp_path / "pipe")) == []  # what comes out of it once is for a command
+    assert offered(str(tmp_path / "pipe")) == []  # a pipe can be read only once, so it is left to the command
 
 
 def test_json_is_yaml(write):
@@ -191,7 +191,7 @@ def test_a_group_within_itself(write):
     assert names("@ok", file) == ["h1"]
 
 
-def test_a_group_reached_in_two_ways_is_no_circle(write):
+def test_a_group_reached_in_two_ways_is_not_a_loop(write):
     assert names("@a", write("groups: {a: ['@b', '@c'], b: ['@d'], c: ['@d'], d: [h1]}")) == ["h1"]
 
 
@@ -220,7 +220,7 @@ def test_a_group_reached_in_two_ways_is_no_circle(write):
         ("'{{ h2 }}'", "only Ansible"),
     ],
 )
-def test_a_line_that_cannot_be_meant(write, item, says):
+def test_invalid_lines(write, item, says):
     message = refused("@a", write(f"groups:\n  a:\n  - {item}\n"))
     assert "hosts:3 (read as ovstool's own YAML): " in message and says in message
     assert message.isprintable()
@@ -251,7 +251,7 @@ def test_a_file_that_cannot_be_read(write, text, line, says):
     assert f"hosts:{line} (read as " in message and says in message
 
 
-def test_a_file_that_is_none(write, tmp_path):
+def test_an_inventory_that_is_not_a_file(write, tmp_path):
     assert "No such file" in refused("@a", str(tmp_path / "absent"))
     assert "directory" in refused("@a", str(tmp_path))
     assert "No such file" in refused("@a", "")
@@ -293,8 +293,8 @@ MERGES = "a: &a {hosts: {h1: }}\n" + "".join(
     ],
     ids=lambda text: text[:20],
 )
-def test_a_file_made_to_hurt(write, text):
-    """In a process of its own: libyaml can be made to crash, and the whole must not take long."""
+def test_a_malicious_file(write, text):
+    """In its own process, because libyaml can be made to crash, and within a time limit."""
     code = (
         "import sys; from ovstool.host import inventory; from ovstool.host.deadline import Deadline\n"
         "for group in 'agj': inventory.hosts(['@' + group + '0' * (group == 'g')], sys.argv[1], Deadline(30))"
@@ -304,7 +304,7 @@ def test_a_file_made_to_hurt(write, text):
     assert done.stderr.splitlines()[-1].startswith(("ovstool.errors.UsageError", "ovstool.errors.NotFound"))
 
 
-# The default file, and reading no more than is needed.
+# The default file, and not reading files needlessly.
 
 
 def test_the_default_file(tmp_path, monkeypatch):
@@ -433,7 +433,7 @@ def test_a_name_with_two_meanings(write):
 
 
 def test_ansibles_order_of_variables(write):
-    """The host's own win, then those of the deepest group, then of the last by name, and the old names before all."""
+    """A host's own variables win, then those of the deepest group, then of the last by name; the old names come before all."""
     file = write("""\
         [a]
         h1
@@ -479,7 +479,7 @@ def test_ansibles_order_of_variables(write):
         ("[a]\nh]\n", 2, "not of the form"),
     ],
 )
-def test_an_ini_line_that_cannot_be_meant(write, text, line, says):
+def test_invalid_ini_lines(write, text, line, says):
     message = refused("@a", write(text))
     assert f"hosts:{line} (read as Ansible INI)" in message and says in message
 
@@ -498,7 +498,7 @@ def test_an_ini_line_that_cannot_be_meant(write, text, line, says):
         ("a:\n  hosts:\n    h1:\n    h1:\n", 4, "named twice"),
     ],
 )
-def test_an_ansible_yaml_line_that_cannot_be_meant(write, text, line, says):
+def test_invalid_ansible_yaml_lines(write, text, line, says):
     message = refused("@a", write(text))
     assert f"hosts:{line} (read as Ansible YAML)" in message and says in message
 

@@ -1,4 +1,4 @@
-"""Inventories line by line: which kind a file is of, how far it may go, and whose variables win."""
+"""Inventory files: how their format is recognized, their limits, and whose variables win."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def hosts(tmp_path):
         ("# all:\n; all:\n[b]\nh1\n", "Ansible INI"), ("-h1\n", "Ansible INI"),
     ],
 )  # fmt: skip
-def test_a_file_is_told_by_its_first_line(hosts, text, kind):
+def test_a_format_is_recognized_by_the_first_line(hosts, text, kind):
     assert f"(read as {kind})" in hosts(text, "@nosuch")
 
 
@@ -64,7 +64,7 @@ def test_where_the_default_file_is(tmp_path, monkeypatch):
         inventory.hosts(["@a"], None, Deadline(60))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be nobody")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
 def test_without_a_home_there_is_no_default_file():
     code = (
         "import os; from ovstool.host import inventory; from ovstool.host.deadline import Deadline; os.setuid(54321)\n"
@@ -94,10 +94,10 @@ def test_a_file_of_another_size_or_coding(tmp_path):
     assert told(b"\xff") == "/hosts:1: not UTF-8" and told(b"a:\n\n \xe9\n\n") == "/hosts:3: not UTF-8"
 
 
-# --- how far it may go
+# --- limits
 
 
-def test_entries_are_counted_to_their_end():
+def test_the_limit_of_entries():
     made = Inventory("FILE", "YAML", Deadline(60))
     made.count(299_999)
     made.count(1)
@@ -110,7 +110,7 @@ def test_entries_are_counted_to_their_end():
     assert str(late.value) == "FILE (read as YAML): not read in time"
 
 
-def test_groups_within_groups_to_their_end(hosts):
+def test_the_limit_of_nested_groups(hosts):
     def chain(length: int) -> str:
         return "groups:\n" + "".join(f" g{n}: ['@g{n + 1}']\n" for n in range(length)) + f" g{length}: [h1]\n"
 
@@ -118,17 +118,17 @@ def test_groups_within_groups_to_their_end(hosts):
     assert hosts(chain(101), "@g0") == "FILE:102 (read as ovstool's own YAML): @g101: more than 100 nested groups"
 
 
-def test_yaml_in_yaml_to_its_end(hosts):
+def test_the_limit_of_nested_yaml(hosts):
     def nested(depth: int) -> str:
         return hosts("\ngroups:\n  a: [h1]\nx: " + "[" * depth + "]" * depth, "@a")
 
     assert nested(99) == "FILE:4 (read as ovstool's own YAML): x: only 'groups' is allowed at the top level"
     assert nested(100) == "FILE:4 (read as YAML): nested more than 100 deep"
-    # In one after the other each ends before the next begins.
+    # Side by side, each ends before the next begins, so the depth stays small.
     assert hosts("groups:\n  a: [h1]\n" + "".join(f"  g{n}: []\n" for n in range(150)), "@a") == {"h1": "h1"}
 
 
-def test_hosts_in_all_are_as_many_as_of_one_word(hosts):
+def test_the_limit_of_hosts_is_that_of_one_word(hosts):
     assert hosts("[a]\nh1\nh2\nh3\n", "x[1-9998] x1 @a") == "@a: more than 10000 hosts in total"
 
 
@@ -141,7 +141,7 @@ def test_hosts_in_all_are_as_many_as_of_one_word(hosts):
         ("rack1 rack2 rack3 rack4", "rack", "@rack4 or @rack3 or @rack2"),
         ("a b c d e f", "xyz", "@a or @b or @c or @d or @e"),
         ("spine leaf", "leav", "@leaf"),
-        ("abcde xyzzy", "abxyz", "@xyzzy"),  # two thirds of the letters are alike; in the other fewer
+        ("abcde xyzzy", "abxyz", "@xyzzy"),  # two thirds of the letters are the same in one, fewer in the other
     ],
 )
 def test_groups_that_may_have_been_meant(hosts, groups, word, hint):
@@ -199,7 +199,7 @@ def test_a_line_of_ini_is_read_as_by_ansible(hosts):
     assert hosts(text, "@a") == hosts(text, "@b") == expected
     assert hosts(text, "@ungrouped") == {"alone": "it@alone:9"}
     assert list(hosts(text, "@all")) == ["alone", "h1", "h2", "new"]
-    assert hosts("h1\n[a]\nh1:2222\n", "@a") == {"h1": "h1"}  # the port of a host that is known already
+    assert hosts("h1\n[a]\nh1:2222\n", "@a") == {"h1": "h1"}  # the port of a host that is already known
     assert hosts("h1\n[a]\nh1\n", "@ungrouped") == "@ungrouped: this group of FILE (read as Ansible INI) has no hosts"
     assert hosts("[all:vars]\nansible_user=x\n[a]\nh1\n", "@a") == {"h1": "x@h1"}
 
@@ -215,13 +215,13 @@ def test_the_variables_of_the_deeper_group_win(hosts):
             z: {children: {y: {hosts: {h1: }, vars: {ansible_user: y, ansible_port: 2}}}}
             A: {hosts: {h2: , h3: }, vars: {ansible_user: A}}
         """
-    # c is three deep by way of a and b, y two; and any group is deeper than all.
+    # c is three levels deep through a and b, y two; any group is deeper than all.
     assert hosts(text, "@all") == {"h1": "c@h1:2", "h2": "c@h2:1", "h3": "A@h3:1"}
     equals = "[b]\nh1\n[a]\nh1\n[a:vars]\nansible_user=a\n[b:vars]\nansible_user=b\n"
     assert hosts(equals, "@a") == {"h1": "b@h1"}
 
 
-def test_what_is_merged_counts_less_than_what_is_said(hosts):
+def test_merged_values_yield_to_explicit_ones(hosts):
     text = """\
         x: {vars: &one {ansible_user: one, ansible_port: 1}}
         y: {vars: &two {ansible_user: two, ansible_host: two}}

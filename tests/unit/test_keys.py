@@ -1,4 +1,4 @@
-"""The keys of Bridge.other_config, held against the manual of the Open vSwitch that is installed."""
+"""The keys of Bridge.other_config compared with the manual of the installed Open vSwitch."""
 
 import gzip
 import re
@@ -11,7 +11,7 @@ from ovstool.errors import UsageError
 from ovstool.switch.accepts import bridge_keys
 
 _MANUAL = Path("/usr/share/man/man5/ovs-vswitchd.conf.db.5.gz")
-# What ovs-vswitchd.conf.db(5) of 3.1 says of each key: the range that a value must be in or is forced into, else the type.
+# What ovs-vswitchd.conf.db(5) of 3.1 says about each key: the range that a value must have or is clamped to, otherwise the type.
 SAID: dict[str, tuple[int, int] | str] = {
     "controller-queue-size": (1, 512), "datapath-id": "string", "disable-in-band": "boolean", "dp-desc": "string", "dp-sn": "string",
     "forward-bpdu": "boolean", "hwaddr": "string", "in-band-queue": (0, 2**32 - 1), "mac-aging-time": (15, 3600), "mac-table-size": (10, 10**6),
@@ -24,7 +24,7 @@ _NARROWER = {"in-band-queue": (0, 2**31 - 1)}  # bridge_configure_remotes reads 
 
 
 def described() -> dict[str, tuple[int, int] | str]:
-    """The same, read from the manual."""
+    """The ranges and types of the keys in the installed manual."""
     text = gzip.decompress(_MANUAL.read_bytes()).decode()
     table = text.partition('.SH "Bridge TABLE"')[2].partition('.SH "Port TABLE"')[0]
     found: dict[str, tuple[int, int] | str] = {}
@@ -43,7 +43,7 @@ def fits(key: str, value: object) -> bool:
 
 def test_the_keys_are_those_of_the_manual():
     assert SAID.keys() == bridge_keys.BRIDGE.checks.keys()
-    if _MANUAL.exists():  # an image without manuals has none
+    if _MANUAL.exists():  # container images lack manuals
         assert described() == SAID
 
 
@@ -51,11 +51,11 @@ def test_ovs_vswitchd_reads_them():
     program = Path(shutil.which("ovs-vswitchd") or "/usr/sbin/ovs-vswitchd").read_bytes()
     assert [
         key for key in bridge_keys.BRIDGE.checks if f"{key}\0".encode() not in program
-    ] == []  # of strings with one end the linker keeps one
+    ] == []  # the linker keeps only one of several strings with the same end
 
 
 @pytest.mark.parametrize("key", SAID)
-def test_what_the_manual_says_fits_and_nothing_else(key):
+def test_only_values_of_the_manual_fit(key):
     match _NARROWER.get(key, SAID[key]):
         case (low, high):
             assert fits(key, low) and fits(key, high) and not fits(key, low - 1) and not fits(key, high + 1) and not fits(key, "x")
@@ -95,14 +95,14 @@ def test_values(key, good, bad):
 @pytest.mark.parametrize(
     "config", [{"stp": "true"}, {"stp_enable": "x"}, {"fail_mode": "secure"}, {"mac_table_size": "9999"}, {"sflow": "x"}]
 )
-def test_what_is_another_word_for_something_is_refused_with_that(config):
+def test_synonyms_are_refused_with_the_right_key(config):
     with pytest.raises(UsageError) as refused:
         bridge_keys.check(bridge_keys.BRIDGE, "br0", config)
     assert refused.value.hint and "_" not in refused.value.hint.partition("ovs-vsctl")[0]
 
 
 def test_columns_are_no_keys():
-    """Each column of Bridge that can be set, in whatever spelling."""
+    """Each column of Bridge that can be set, in any spelling."""
     for column in ("datapath_type", "stp_enable", "rstp_enable", "mcast_snooping_enable", "mirrors", "netflow", "ipfix", "controller", "protocols",
                    "fail_mode", "external_ids", "flood_vlans", "flow_tables", "auto_attach", "sflow"):  # fmt: skip
         for written in (column, column.replace("_", "-"), column.upper()):
@@ -126,7 +126,7 @@ def test_keys_of_others_are_noted():
     ],
 )  # fmt: skip
 def test_timers_that_contradict_each_other(asked, there, agree):
-    """As ovs-vswitchd has them: those that do not agree come out as others (``ovs-appctl stp/show``)."""
+    """ovs-vswitchd replaces timers that contradict each other (``ovs-appctl stp/show``)."""
     if agree:
         bridge_keys.require_agreement(asked, there | asked)
     else:
@@ -169,7 +169,7 @@ SAID_OF = {
 
 
 @pytest.mark.parametrize("pair", SAID_OF)
-def test_what_a_value_should_be(pair):
+def test_errors_describe_the_valid_values(pair):
     key, _, value = pair.partition("=")
     with pytest.raises(UsageError) as refused:
         bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: value})
@@ -200,7 +200,7 @@ VSCTL = "ovs-vsctl set bridge br0 "
         *((key, COLUMN, f"{VSCTL}{key}=5") for key in ("flood_vlans", "netflow", "ipfix", "mirrors", "flow_tables", "auto_attach")),
     ],
 )
-def test_what_was_meant_by_a_key(key, why, hint):
+def test_suggestions_for_unknown_keys(key, why, hint):
     with pytest.raises(UsageError) as refused:
         bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: "5"})
     assert (refused.value.what, refused.value.why, refused.value.hint) == (f"--other-config {key}=5", why, hint)
@@ -215,7 +215,7 @@ def test_a_hello_time_in_seconds_is_noted():
     assert notes("1") == notes("1000") == notes("10000") == []
 
 
-def test_a_key_is_like_another_or_it_is_not():
+def test_which_keys_are_similar():
     told = "ovs-vswitchd does not read key {} of Bridge.other_config{}"
     for key, near in (("hw-addr", "; did you mean hwaddr?"), ("mac", ""), ("mac-aging-tim", "; did you mean mac-aging-time?")):
         assert bridge_keys.check(bridge_keys.BRIDGE, "br0", {key: "x"}) == [told.format(key, near)]
@@ -231,7 +231,7 @@ def test_a_key_is_like_another_or_it_is_not():
         ("stp", {"hello-time": "1", "max-age": "3"}, "{0}-max-age must be at least 2 * (hello time + 1), and they are 3 s and 1 s", "{0}-max-age=4"),
     ],
 )  # fmt: skip
-def test_timers_are_told_with_what_they_could_be(protocol, config, why, hint):
+def test_errors_of_timers_give_valid_values(protocol, config, why, hint):
     asked = {f"{protocol}-{key}": value for key, value in config.items()}
     with pytest.raises(UsageError) as refused:
         bridge_keys.require_agreement(asked, asked)

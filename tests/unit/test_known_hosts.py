@@ -1,4 +1,4 @@
-"""Lines of known_hosts, what is written there, and what is said of a key that is not the one that is known."""
+"""Lines of known_hosts: reading them, writing them, and errors about keys that differ from the known ones."""
 
 import base64
 import fcntl
@@ -62,7 +62,7 @@ ENTRY = ("", "ssh-ed25519", KEY, ":1")
         (f"|2|AAAA|AAAA ssh-ed25519 {ED25519}", None),
         (f"|1|AAAA ssh-ed25519 {ED25519}", None),
         (f"|1|A|AAAA ssh-ed25519 {ED25519}", None),
-        # ssh-keygen -H of h1, and the same as another version of the hash, and with another salt.
+        # ssh-keygen -H of h1, then with another version of the hash, and with another salt.
         (f"|1|QUJDREVGR0hJSktMTU5PUFFSU1Q=|HASH ssh-ed25519 {ED25519}", ENTRY),
         (f"|2|QUJDREVGR0hJSktMTU5PUFFSU1Q=|HASH ssh-ed25519 {ED25519}", None),
         (f"|1|QUJDREVGR0hJSktMTU5PUFFSU1U=|HASH ssh-ed25519 {ED25519}", None),
@@ -114,14 +114,14 @@ def test_names_of_hosts():
     assert known_hosts.name_of("H1", 2222) == "[h1]:2222" and known_hosts.name_of("2001:DB8::1", 23) == "[2001:db8::1]:23"
 
 
-# --- what is written
+# --- writing
 
 
 def remember(path, name: str = "h1", hashed: bool = False, seconds: float = 60) -> None:
     known_hosts.remember(str(path), name, "ssh-ed25519", KEY, hashed, Deadline(seconds))
 
 
-def test_what_is_remembered_is_a_line_at_the_end(tmp_path, monkeypatch):
+def test_a_key_is_saved_as_a_line_at_the_end(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     line = f"h1 ssh-ed25519 {ED25519}\n"
     remember("plain")
@@ -142,7 +142,7 @@ def test_what_is_remembered_is_a_line_at_the_end(tmp_path, monkeypatch):
         remember("no/such/file")
 
 
-def test_a_lock_is_waited_for_until_the_time_is_over(path):
+def test_a_lock_is_waited_for_until_the_timeout(path):
     path.touch()
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -158,12 +158,12 @@ def test_a_lock_is_waited_for_until_the_time_is_over(path):
     assert path.read_text() == f"h1 ssh-ed25519 {ED25519}\n"
 
 
-# --- what is said of a key
+# --- judging a key
 
 
 @pytest.fixture
 def hop(tmp_path, monkeypatch):
-    """``hop(text, accept)``: a server that the user's ssh_config says this about."""
+    """``hop(text, accept)``: a server with this text in the user's ssh_config."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(config, "SYSTEM_FILE", str(tmp_path / "none"))
     (tmp_path / ".ssh").mkdir()
@@ -179,7 +179,7 @@ def entry(key: bytes, place: str, marker: str = "", kind: str = "ssh-ed25519") -
     return Entry(marker, kind, key, place)
 
 
-def test_what_is_known_of_a_host(tmp_path, hop):
+def test_the_known_keys_of_a_host(tmp_path, hop):
     (tmp_path / ".ssh/known_hosts").write_text(
         f"h1 ssh-rsa {ED25519}\n[h1]:2222 ssh-ed25519 {OTHER}\nal ssh-x {ED25519}\n@revoked h1 ssh-y {ED25519}\n"
     )
@@ -231,7 +231,7 @@ COMPARE = "compare the fingerprint, then ssh me@H1 once, or --accept-new-host-ke
         ),
     ],
 )
-def test_a_key_is_held_against_those_that_are_known(hop, entries, at_usual_port, said):
+def test_a_key_is_compared_with_the_known_ones(hop, entries, at_usual_port, said):
     def check(accept: bool) -> None:
         host_keys.check(hop(f"UserKnownHostsFile {os.devnull}", accept), KnownKeys("[h1]:2222", entries, at_usual_port), "ssh-ed25519", KEY)
 

@@ -1,4 +1,4 @@
-"""What ovstool leaves out when it starts, and that nobody notices: neither ovstool, nor cliff, nor a program that imports both."""
+"""What ovstool does not import when it starts, and that neither ovstool, nor cliff, nor a program that imports both is affected."""
 
 import builtins
 import subprocess
@@ -44,7 +44,7 @@ HELPER = "WORD = 'word'\nclass Base: pass\ndef answer(): return 42\n"
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    """A module, imported while what it imports is lazy."""
+    """A module in which imports are lazy."""
     (tmp_path / "helper").mkdir()
     (tmp_path / "helper/__init__.py").write_text(HELPER)
     (tmp_path / "helper/inner.py").write_text("class Thing:\n    def __class_getitem__(cls, of): return (cls, of)\n")
@@ -65,9 +65,9 @@ def test_nothing_is_imported_before_it_is_used(library):
     assert issubclass(library.child(), sys.modules["helper"].Base)
 
 
-def test_what_is_made_of_it_at_once_is_put_off(library):
+def test_uses_at_import_time_are_postponed(library):
     assert "helper" not in sys.modules
-    assert library.level == 20  # of a package that is loaded, what it has is what it was
+    assert library.level == 20  # names of a package that is already loaded are not affected
     with pytest.raises(ModuleNotFoundError, match="extra"):
         _ = library.logging.extra
 
@@ -82,7 +82,7 @@ def test_a_base_class_is_imported_at_once(tmp_path, monkeypatch):
     assert heir.Heir.__mro__[1] is sys.modules["parent"].Base
 
 
-def test_others_import_as_ever_within(library):
+def test_other_modules_import_as_usual_meanwhile(library):
     with lazy_imports.in_force():
         import helper.inner as mine
     assert mine is sys.modules["helper.inner"]
@@ -142,7 +142,7 @@ assert f"paramiko_{paramiko.__version__}" in vars(paramiko.Transport).values()
 """
 
 
-def test_paramiko_tells_servers_its_version():
+def test_paramiko_sends_servers_its_version():
     run(VERSION)
 
 
@@ -176,14 +176,14 @@ def test_a_version_is_found_without_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     import library  # noqa: F401
 
-    with pytest.raises(ImportError):  # importlib.metadata has none of this name either
+    with pytest.raises(ImportError):  # importlib.metadata does not know this name either
         lazy_imports._version("library")
     (tmp_path / "library-1.2.dist-info").mkdir()
     assert lazy_imports._version("library") == "1.2"
     del sys.modules["library"]
 
 
-# What a program on cliff does: plugins, another's formatter, help through a pager, its log, completion.
+# What a program based on cliff does: plugins, formatters of others, help through a pager, its log, completion.
 PROGRAM = """
 import argparse, contextlib, io, sys, typing
 import autopage.argparse, logging.handlers, importlib.metadata, inspect, stevedore, traceback
@@ -217,7 +217,7 @@ assert "| a    |    1 |" in run("things")
 assert "things" in run("--help") and "--sort-column" in run("help", "things")
 assert "cmds='complete help things'" in run("complete"), run("complete")
 """
-# What a program does with modules of Python that leave others for later.
+# What a program does with modules of Python that defer imports of others.
 PLAIN_PROGRAM = """
 import array, copy, logging, os, selectors, signal, socket, string, subprocess, sys
 
@@ -253,22 +253,22 @@ def run(code: str) -> str:
 
 
 @pytest.mark.parametrize("first", FIRST)
-def test_a_program_on_cliff_finds_all_as_it_is(first):
+def test_a_program_based_on_cliff_is_not_affected(first):
     run(FIRST[first] + PROGRAM)
 
 
 @pytest.mark.parametrize("first", FIRST)
-def test_a_program_finds_python_as_it_is(first):
+def test_modules_of_python_are_not_affected(first):
     run(FIRST[first] + PLAIN_PROGRAM)
 
 
-def test_a_program_that_imports_ovstool_imports_no_more_for_it():
+def test_importing_ovstool_imports_little():
     libraries = "import cliff.app, cliff.lister, cliff.show\n"
     print_modules = "import sys\nprint(*sorted(name for name in sys.modules if 'ovstool' not in name))\n"
     assert run("import ovstool.shell\n" + libraries + print_modules) == run(libraries + "import ovstool.shell\n" + print_modules)
 
 
-def test_cliff_is_there_without_what_it_does_not_need():
+def test_cliff_works_without_what_it_does_not_need():
     modules = run(LAZILY + "import sys\nprint(*sys.modules)").split()
     assert {"cliff.app", "cliff.lister", "logging"} <= set(modules)
     assert not {"stevedore", "importlib.metadata", "logging.handlers", "autopage", "cliff._argparse", "email", "traceback"} & set(modules)
@@ -288,7 +288,7 @@ def test_what_is_imported_lazily_may_be_called_indexed_and_joined():
         used.append(1)
         return dict
 
-    for making in (True, False):  # while the module that imports it is executed, and later
+    for making in (True, False):  # during the execution of the importing module, and later
         spec = type("Spec", (), {"_initializing": making})
         it = lazy_imports._Lazy(load, spec)
         made = [it([("a", 1)]), it(a=1), it[str, int], it | None, None | it]

@@ -1,4 +1,4 @@
-"""The live table, in a process of its own on a pseudo-terminal; pyte says what a person would see."""
+"""The live table in its own process on a pseudo-terminal; pyte renders what a user would see."""
 
 import fcntl
 import os
@@ -48,7 +48,7 @@ def watch(rows, speeds={}, rate_class=Rate, **how):
 
 
 def opened(program: str, columns: int = 100, lines: int = 30, wrap=lambda argv: argv, **environ: str) -> Terminal:
-    """A terminal with a program in it, which may use ``rate``, ``unknown`` and ``watch``."""
+    """A terminal with a program that may use ``rate``, ``unknown`` and ``watch``."""
     clean = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     code = f"import fcntl, os, termios\nif os.getpid() == os.getsid(0): fcntl.ioctl(2, termios.TIOCSCTTY, 0)\n{_BEGIN}\n{program}"
     usual = {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLUMNS": "33", "LINES": "7"}
@@ -167,7 +167,7 @@ def test_q_does_not_wait_for_the_next_reading(terminal):
 
 
 def test_q_before_the_block_has_begun(terminal):
-    """On a slow machine the first screen is there, and a key pressed, before the main thread has come so far."""
+    """On a slow machine the first screen is drawn, and a key pressed, before the main thread gets that far."""
     late = "start = Live._begin\ndef begin(live): start(live); time.sleep(1)\nLive._begin = begin\n"
     shown = terminal(f"{late}watch({THREE})")
     while b"\x1b[?7l" not in shown.raw:
@@ -178,7 +178,7 @@ def test_q_before_the_block_has_begun(terminal):
 
 
 def test_a_window_of_any_size(terminal):
-    """What is drawn of it is no more than a person could have."""
+    """The table draws for a window of a realistic size only."""
     shown = terminal(f"watch({THREE})")
     shown.until("eth1")
     fcntl.ioctl(shown.master, termios.TIOCSWINSZ, struct.pack("HHHH", 5000, 5000, 0, 0))
@@ -188,7 +188,7 @@ def test_a_window_of_any_size(terminal):
     assert len(shown.raw) < 5 * 10**6
 
 
-def test_ctrl_c_is_the_callers(terminal):
+def test_ctrl_c_goes_to_the_caller(terminal):
     shown = terminal(f"try: watch({THREE})\nexcept KeyboardInterrupt: print('interrupted')")
     shown.until("eth1")
     shown.press("\x03\x03")
@@ -208,11 +208,11 @@ def test_ctrl_c_while_the_terminal_takes_nothing(terminal):
     shown = terminal(f"watch({many(99)})", 200, 99)
     shown.until("eth98")
     before = -1
-    while before != (before := fcntl.ioctl(shown.master, termios.FIONREAD, b"....")):  # until it is full
+    while before != (before := fcntl.ioctl(shown.master, termios.FIONREAD, b"....")):  # until its buffer is full
         time.sleep(0.5)
     deadline = time.monotonic() + TIMEOUT_S
     while shown.process.poll() is None and time.monotonic() < deadline:
-        shown.press("\x03")  # the first leaves the table, a later one does not wait for the terminal
+        shown.press("\x03")  # the first leaves the table, a second one does not wait for the terminal
         time.sleep(0.2)
     assert shown.process.poll() == -signal.SIGINT
     assert termios.tcgetattr(shown.master) == shown.modes
@@ -262,7 +262,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_names_steer_nothing(terminal):
+def test_hostile_names_send_no_control_characters(terminal):
     rows = f"[rate(name) for name in {HOSTILE!r}]"
     program = (
         f"with LiveRates(title={HOSTILE[0]!r}) as table:\n    table.note({HOSTILE[1]!r})\n    while table.show({rows}): time.sleep(0.02)"
@@ -406,7 +406,7 @@ def test_a_command_whose_rows_stay_in_place(terminal, words, head, names, speeds
         assert notes == [f"ovstool: note: note {number}" for number in range(5, 25)]
 
 
-def test_columns_that_a_live_table_has_not(terminal):
+def test_columns_that_a_live_table_lacks(terminal):
     shown = terminal(STREAM.replace("WORDS", "--watch --sort-column nosuch"))
     while shown.read():
         pass
@@ -414,7 +414,7 @@ def test_columns_that_a_live_table_has_not(terminal):
     assert b"\x1b" not in shown.raw
 
 
-def test_a_bar_of_hosts_is_there_after_a_second_and_leaves_nothing(terminal):
+def test_a_progress_bar_appears_after_a_second_and_is_erased(terminal):
     wait = "from ovstool.terminal.live.progress import progress\nwith progress(sys.stderr, 5) as show:\n    show(1); time.sleep({0}); show(2); time.sleep(0.2); show(3); time.sleep({1})\nprint('ended', flush=True)"
     shown = terminal(wait.format(1.1, 1), 60, 10)
     while b"3/5" not in shown.raw:
@@ -430,7 +430,7 @@ def test_a_bar_of_hosts_is_there_after_a_second_and_leaves_nothing(terminal):
     assert short.raw == b"ended\r\n"
 
 
-# --- what it leaves alone
+# --- what it must not change
 
 
 def test_the_callers_streams_and_signals_are_as_they_were(terminal):
@@ -476,7 +476,7 @@ def test_a_window_without_a_size_and_one_that_says_it_is_huge(terminal):
 
 
 def test_readings_are_kept_for_a_terminal_that_takes_nothing():
-    """Where nothing is drawn: reading goes on."""
+    """While nothing can be drawn, reading continues."""
     from ovstool.terminal.live.live import _WAITING, Live
 
     class Nothing:

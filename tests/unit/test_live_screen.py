@@ -1,4 +1,4 @@
-"""What the live table shows of rates, cell by cell: which columns there is room for, in which order, and how each looks."""
+"""The cells of the live table of rates: the columns that fit, their order, and their style."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def rate(port: str, rx: float | None = 0.0, tx: float | None = 0.0, at: float = 
 
 
 class Rates(Table):
-    """A table of rates that takes them as they are."""
+    """A table of rates that takes each reading unchanged."""
 
     def take(self, samples):
         super().take([[Seen(None, row) for row in rows] for rows in samples])
@@ -51,7 +51,7 @@ def shown(screen: Table, width: int, height: int = 8) -> list[str]:
 def test_columns_come_as_there_is_room():
     one = screen([rate("eth1", rx=1e6)])
     heads = [" ".join(shown(one, width)[1].split()) for width in range(20, 140)]
-    begin = {head: 20 + heads.index(head) for head in heads}  # what is always there is cut where it does not fit
+    begin = {head: 20 + heads.index(head) for head in heads}  # columns that are always shown are cut where they do not fit
     assert begin == {
         "port rx bit/s": 20,
         "port rx bit/s tx bit/s": 24,
@@ -64,7 +64,7 @@ def test_columns_come_as_there_is_room():
     assert {"port rx bit/s rx % tx bit/s tx %", heads[-1]} <= set(heads) and heads[-1].count("%") == 2
 
 
-def test_what_is_left_over_is_for_long_names_and_then_for_history():
+def test_spare_width_goes_to_long_names_and_then_to_history():
     for name, width, columns in (
         ("eth1", 100, 15),
         ("eth1", 120, 25),
@@ -82,7 +82,7 @@ def test_what_is_left_over_is_for_long_names_and_then_for_history():
         assert head.startswith("port")
 
 
-def test_a_sparkline_says_what_is_unknown_what_is_nothing_and_what_is_next_to_nothing():
+def test_a_sparkline_distinguishes_unknown_zero_and_very_low():
     found = screen(*[[rate("eth1", rx=value)] for value in (None, 0.0, 1e-9, 1.0, 4.0, 6.99, 7.0)])
     line = found.view._sparkline("rx_bps", found.lines_of_rows()[0], 7)[0]
     assert line == " \u2581\u2582\u2582\u2585\u2588\u2588", line
@@ -106,7 +106,7 @@ def test_a_bar_and_a_percentage_of_the_speed_of_a_link():
 
 
 def test_several_readings_at_once():
-    """The numbers are their mean by time, a column of a sparkline is their highest; a port that is gone is gone."""
+    """Numbers are their mean by time, a column of a sparkline is their highest value; a removed port disappears."""
     found = screen()
     found.take([[rate("eth1", 100.0, None, 1.0, 1.0), rate("gone")], [rate("eth1", 400.0, 8.0, 3.0, 2.0, reset=True)]])
     now, (line,) = found._readings.now, found.lines_of_rows()
@@ -119,11 +119,11 @@ def test_several_readings_at_once():
 
 
 def test_a_time_and_an_interval_are_shown_once_they_are_known():
-    found = screen([])  # a reading without rows, such as of flows that had no traffic
+    found = screen([])  # a reading without rows, such as of flows without traffic
     assert shown(found, 100)[0] == "title  0 ports  by rx+tx, descending" and shown(found, 100)[-2:] == ["", HELP]
 
 
-def test_the_head_of_the_screen_and_what_helps():
+def test_the_header_and_the_line_of_keys():
     found = screen([rate("eth1"), rate("eth2")])
     at = time.strftime("%H:%M:%S", time.localtime(1e9))
     assert shown(found, 100)[0] == f"title  {at}  every 0.250 s  2 ports  by rx+tx, descending"
@@ -171,7 +171,7 @@ def test_a_reset_is_marked_for_a_while():
 
 
 def styled(screen: Table, width: int, height: int) -> list[list[tuple[str, str]]]:
-    """Each cell with the look that it has, without the spaces between two."""
+    """Each cell with its style, without the spaces between cells."""
     return [[(text, str(style)) for text, style in cells[::2]] for cells in screen.lines(width, height)]
 
 
@@ -290,7 +290,7 @@ def test_names_in_the_encoding_of_the_terminal():
 
 
 def test_the_encoding_of_a_terminal_that_need_not_know_utf_8():
-    """With LC_ALL=C Python writes UTF-8 (PEP 540); who asks Python for it by name gets it."""
+    """With LC_ALL=C Python writes UTF-8 (PEP 540); a program that asks Python for the encoding gets it."""
     code = (
         "import os, sys\n"
         "from ovstool.terminal.window import encoding_of\n"
@@ -307,7 +307,7 @@ def test_the_encoding_of_a_terminal_that_need_not_know_utf_8():
     assert done.stdout == "ANSI_X3.4-1968\nutf-8\nutf-8\n"
 
 
-def test_what_helps_takes_no_more_than_the_width():
+def test_the_line_of_keys_fits_the_width():
     fast = screen([rate("eth1")])
     assert [shown(fast, width)[-1] for width in (88, 89)] == [HELP.removesuffix("  +/- interval"), HELP]
     head = f"title  {AT}  every 0.250 s  1 port  by rx+tx, descending"
@@ -365,7 +365,7 @@ def test_a_reset_stays_marked_over_the_readings_that_follow():
     assert [line.marked_at for line in found.lines_of_rows()] == [100.0, float("-inf")]
 
 
-def test_what_rich_is_given():
+def test_the_arguments_to_rich():
     found = screen([rate("eth1", 1e6)])
     found._has_keyboard = False
     segments = list(Frame(found.lines(40, 3)).__rich_console__(SimpleNamespace(size=(40, 3)), None))

@@ -1,4 +1,4 @@
-"""What the keys of live views do, without a terminal: scrolling, selecting, filtering, pages, the interval; flows and charts on any screen."""
+"""The keys of live views without a terminal: scrolling, selecting, filtering, pages, the interval; flows and charts on any screen."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ def rate(port: str, rx: float = 0.0, tx: float = 0.0, reset: bool = False) -> Ra
 
 
 def rows(names=NAMES) -> list[Seen]:
-    """The first has the most traffic."""
+    """Rows of which the first has the most traffic."""
     return [Seen(None, rate(name, rx=1e6 - number)) for number, name in enumerate(names)]
 
 
@@ -51,7 +51,7 @@ def shown(view, width: int = 80, height: int = 14) -> list[str]:
 
 
 def press(found, *keys: str) -> list[str]:
-    """What is shown after these keys, none of which ends the view."""
+    """What is shown after pressing these keys, none of which ends the view."""
     for key in keys:
         assert found.press(key), key
         shown(found)
@@ -88,7 +88,7 @@ def test_keys_by_name(data, keys):
     assert [key for byte in data for key in one_by_one.pressed(bytes([byte]))] == keys
 
 
-def test_esc_by_itself_is_known_once_nothing_follows():
+def test_esc_alone_is_recognized_when_nothing_follows():
     keys = Keys("utf-8")
     assert (keys.pressed(b"a\x1b"), keys.unfinished, keys.ended(), keys.unfinished) == (["a"], "\x1b", ["esc"], "")
     assert (keys.pressed(b"\x1b["), keys.pressed(b"A"), keys.unfinished) == ([], ["up"], "")
@@ -132,11 +132,11 @@ def test_a_row_stays_selected_wherever_it_goes():
     press(found, "r")
     assert selected(found) == "eth3" and "eth3" in names_on(shown(found))
     found.take([[row for row in rows() if row.row.port != "eth3"]])
-    assert selected(found) == "eth2"  # in its place
+    assert selected(found) == "eth2"  # without moving on the screen
     press(found, "home")
     assert selected(found) == "eth29"
     press(found, "r")
-    assert selected(found) == "eth0"  # the first, whichever it is
+    assert selected(found) == "eth0"  # the first row, whichever port that is
     found.take([[]])
     assert names_on(press(found, "down", "end", "enter", "page up")) == []
 
@@ -155,7 +155,7 @@ def test_without_a_keyboard_nothing_is_selected():
     found = Table(RatesView(Rate, None, True, Characters("utf-8")), "title", False)
     found.take([rows()])
     assert all("reverse" not in str(style) for cells in found.lines(80, 14)[2:] for _, style in cells)
-    assert "1-11 of 30" in shown(found)[0]  # there is no line of keys
+    assert "1-11 of 30" in shown(found)[0]  # without keys there is no line of keys
 
 
 # --- the filter
@@ -166,7 +166,7 @@ def test_a_filter_is_typed():
     assert press(found, "/")[-1] == "/"
     assert names_on(press(found, "e", "t", "h", "2")) == ["eth2", *NAMES[20:29]]
     assert shown(found)[-1] == "/eth2" and "1-10 of 11 ports with 'eth2'" in shown(found)[0]
-    assert names_on(press(found, "down", "page down")) == NAMES[20:] and shown(found)[-1] == "/eth2"  # the arrows still move
+    assert names_on(press(found, "down", "page down")) == NAMES[20:] and shown(found)[-1] == "/eth2"  # arrow keys still move the selection
     assert names_on(press(found, "5")) == ["eth25"] and "1 port with 'eth25'" in shown(found)[0]
     assert shown(found)[-1] == "/eth25" and names_on(press(found, "backspace", "3")) == ["eth23"]
     assert press(found, "enter")[-1].startswith("q quit") and names_on(shown(found)) == ["eth23"]
@@ -182,13 +182,13 @@ def test_a_filter_takes_any_text_and_upper_or_lower_case():
         lines = press(found, "/", "ctrl-u", *typed)
         assert lines[2].startswith(name) and lines[3] == "", typed
     assert len(names_on(press(found, "esc"))) == 10
-    assert press(found, "/", "", "up", "left", "enter")[-1].startswith("q quit")  # a key that types nothing
+    assert press(found, "/", "", "up", "left", "enter")[-1].startswith("q quit")  # a key that types no text
     press(found, "/", "ctrl-u", *"中" * 30, "终")
-    assert shown(found, 24)[-1].endswith("中中终")  # what was typed last is seen, characters that are two wide too
+    assert shown(found, 24)[-1].endswith("中中终")  # the end of the filter stays visible, also with wide characters
 
 
 def test_keys_that_come_together():
-    """As from a paste, or over a slow line: nothing is drawn between them."""
+    """As in a paste or over a slow line, where nothing is drawn in between."""
     found = table(details=lambda seen: [f"{seen.row.port} in full"])
     for key in ["/", *"eth2", "enter", "down", "down", "enter"]:
         assert found.press(key)
@@ -269,7 +269,7 @@ def test_enter_shows_the_page_of_the_selected_row():
     ("error", "note"),
     [(NotFound("port eth0", "no such port\x1b"), r"port eth0: no such port\x1b"), (ValueError("x"), "a bug in ovstool: ValueError: x")],
 )
-def test_a_page_that_cannot_be_had_is_a_note(error, note):
+def test_a_page_that_fails_becomes_a_note(error, note):
     def details(seen):
         raise error
 
@@ -305,7 +305,7 @@ def test_the_interval_becomes_longer_and_shorter():
     )
 
 
-def test_who_waits_is_told_of_another_interval():
+def test_a_new_interval_wakes_the_reader():
     pace = Pace(50.0)
     assert pace.wait(time.monotonic() - 1, 50.0) and not pace.wait(time.monotonic() + 1000, 20.0)
     pace.longer()
@@ -330,7 +330,7 @@ def flows(*samples, encoding="utf-8", host=None) -> Table:
     return found
 
 
-def test_that_no_flow_had_any_traffic_is_said_once_it_is_known():
+def test_no_traffic_is_shown_only_after_a_reading():
     assert "no flow had any traffic" not in "".join(shown(flows()))
     assert "no flow had any traffic" in "".join(shown(flows([])))
 
@@ -411,7 +411,7 @@ def test_charts_on_any_screen():
         lines = shown(plot([rate("eth1", rx=1.0)]), 80, height)
         charts = [index for index, line in enumerate(lines) if re.match("eth1 [rt]x", line)]
         assert "lines 1-" not in lines[0] and len(charts) == 2, height
-        # As high as both fit, with the head, the times and the keys; a chart of more than 8 lines says no more.
+        # As high as both fit, with the header, the times and the keys; a chart needs no more than 8 lines.
         assert charts[1] - charts[0] == min((height - 3) // 2, 9), height
     press(found, "end")
     assert any("eth7 tx" in line for line in shown(found)) and "eth0" not in "".join(shown(found))
@@ -434,7 +434,7 @@ def test_charts_are_paused():
     assert not found.press("q")
 
 
-# --- how far it is
+# --- progress
 
 
 def test_what_is_counted_is_written_in_place_and_cut_to_the_window(monkeypatch):

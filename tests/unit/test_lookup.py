@@ -4,7 +4,7 @@ from ovstool.switch import lookup
 
 
 class Reader:
-    """A database in which nothing is found at first, and then a bridge."""
+    """A database in which a bridge appears only after the first query."""
 
     def __init__(self, row):
         self._answers = iter([[], [row]])

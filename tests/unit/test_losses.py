@@ -1,4 +1,4 @@
-"""What a bridge has, who controls it, and what mirrors have of ports: said and decided without a switch."""
+"""What a bridge would lose, who controls it, and which mirrors use ports: decided and reported without a switch."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_nothing_is_nothing():
     ("contents", "is_ours"),
     [((2, 2, 0, 0), True), ((3, 2, 0, 0), False), ((2, 2, 1, 0), False), ((2, 2, 0, 1), False)],
 )
-def test_it_is_ours_when_all_of_it_steers(contents, is_ours):
+def test_flows_are_ours_if_all_of_them_steer(contents, is_ours):
     assert Contents(*contents).is_ours is is_ours
 
 
@@ -50,8 +50,8 @@ def test_it_is_ours_when_all_of_it_steers(contents, is_ours):
         ("unix:c/d", False),
     ],
 )
-def test_sockets_are_heeded_in_the_run_directory(target, is_heeded):
-    """As remote_confined of bridge.c has it."""
+def test_only_sockets_in_the_run_directory_count(target, is_heeded):
+    """Open vSwitch confines them there (remote_confined of bridge.c)."""
     assert losses.is_heeded(target, RUNDIR) is is_heeded
 
 
@@ -101,10 +101,10 @@ A, B, C = (["uuid", letter * 4] for letter in "abc")
     ],
 )
 def test_what_a_mirror_loses(row, note):
-    """When eth-a and eth-b go, and another port stays."""
+    """When eth-a and eth-b are deleted and another port stays."""
     assert losses.of_mirrors([row], {"aaaa": "eth-a", "bbbb": "eth-b"}) == ([note] if note else [])
 
 
-def test_mirrors_are_told_by_name():
+def test_mirrors_are_reported_by_name():
     rows = [mirror(name, output_port=A) for name in ("m2", "m1")]
     assert [note.split()[1] for note in losses.of_mirrors(rows, {"aaaa": "eth-a"})] == ["m1", "m2"]

@@ -1,4 +1,4 @@
-"""Matches compared; the switch's own opinion of many more is in tests/switch/test_steer.py."""
+"""Comparing matches; tests/switch/test_steer.py compares many more with the switch's own result."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_covered(wide, narrow):
         ("ipv6,ipv6_src=2001:db8::/32", "ipv6,ipv6_src=2001:db9::1"),
     ],
 )
-def test_apart(one, other):
+def test_disjoint(one, other):
     assert apart(fields(one), fields(other)) and apart(fields(other), fields(one))
     assert not covers(fields(one), fields(other)) and not covers(fields(other), fields(one))
 
@@ -73,13 +73,13 @@ def test_apart(one, other):
         ("ip", "in_port=1"),
         ("ip,nw_src=10.0.0.1", "ip,nw_dst=10.0.0.2"),
         ("ip,nw_dst=10.0.0.0/255.0.255.0", "ip,nw_dst=10.1.0.0/16"),
-        # What is not understood may be anything.
+        # What is not understood may match anything.
         ("dl_vlan=5", "vlan_tci=0x0000"),
         ("ct_state=+trk", "ct_state=-trk"),
         ("packet_type=(1,0x800)", "packet_type=(1,0x86dd)"),
         ("nosuch", "nosuch=3"),
     ],
 )
-def test_neither(one, other):
+def test_neither_covered_nor_disjoint(one, other):
     assert not apart(fields(one), fields(other)) and not apart(fields(other), fields(one))
     assert not covers(fields(one), fields(other)) and not covers(fields(other), fields(one))

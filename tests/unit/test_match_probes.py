@@ -1,4 +1,4 @@
-"""Which matches need no closer look, and what is made of what ovs-ofctl says of the others."""
+"""The matches that ovs-ofctl need not check, and how its output is used for the others."""
 
 import pytest
 from flow_values import EXTRACT, PROTOCOL_WORDS
@@ -8,16 +8,16 @@ from ovstool.openflow.syntax.lexer import words
 
 V4, V6, MPLS = ({word for word, (kind, _) in PROTOCOL_WORDS.items() if kind in kinds} for kinds in ((0x800,), (0x86DD,), (0x8847, 0x8848)))
 OF_IP = {number: {word for word, (_, of_ip) in PROTOCOL_WORDS.items() if of_ip == number} for number in (1, 6, 17, 58, 132)}
-NEEDS = {  # the prerequisites of ovs-fields(7), and the words that say them
+NEEDS = {  # the prerequisites of ovs-fields(7), and the keywords for them
     "ARP": {"arp"}, "IPv4": V4, "IPv6": V6, "IPv4/IPv6": V4 | V6, "MPLS": MPLS, "TCP": OF_IP[6], "UDP": OF_IP[17], "SCTP": OF_IP[132],
     "ICMPv4": OF_IP[1], "ICMPv6": OF_IP[58], "ND": {"icmp_type=135", "icmp_type=136"}, "ND solicit": {"icmp_type=135"},
     "ND advert": {"icmp_type=136"},
 }  # fmt: skip
-ALSO = {  # names by which ovs-ofctl takes the fields of several protocols
+ALSO = {  # names that ovs-ofctl uses for fields of several protocols
     "nw_src": {"arp"}, "nw_dst": {"arp"}, "tp_src": OF_IP[17] | OF_IP[132], "tp_dst": OF_IP[17] | OF_IP[132], "icmp_type": OF_IP[58],
     "icmp_code": OF_IP[58], "nw_proto": {"arp"},
 }  # fmt: skip
-ASKED = {"ip_proto", "nd_reserved", "nd_options_type"}  # of which ovs-ofctl is asked at any rate, as of those with a name of NXM
+ASKED = {"ip_proto", "nd_reserved", "nd_options_type"}  # ovs-ofctl is always asked about these, and about names of NXM
 WITHOUT_A_NEED = {
     "in_port", "dl_src", "eth_src", "dl_dst", "eth_dst", "dl_vlan", "dl_vlan_pcp", "vlan_tci", "dl_type", "eth_type", "reg0", "xreg15", "xxreg3",
     "metadata", "tun_id", "tun_src", "tun_dst", "tun_metadata63", "ct_state", "ct_zone", "ct_mark", "ct_label", "pkt_mark", "conj_id", "recirc_id",
@@ -25,7 +25,7 @@ WITHOUT_A_NEED = {
 
 
 def needed() -> dict[str, set[str]]:
-    """The words of which each field needs one, as the extract of meta-flow.h says."""
+    """For each field the keywords of which it needs one, from the extract of meta-flow.h."""
     found = {}
     for line in EXTRACT.read_text().splitlines():
         name, also, *_, needs, _own = line.split("\t") if line[0] != "#" else ["", "", "none", ""]
@@ -35,7 +35,7 @@ def needed() -> dict[str, set[str]]:
     return found
 
 
-def test_a_field_beside_its_protocol_needs_no_closer_look():
+def test_a_field_with_its_protocol_needs_no_check():
     fields = needed()
     assert len(fields) == 40
     for name, wanted in fields.items():
@@ -47,7 +47,7 @@ def test_a_field_beside_its_protocol_needs_no_closer_look():
             assert prerequisites.are_plainly_met(words(f"icmp6,icmp_type={number},{name}=1")) == is_met, (number, name)
 
 
-def test_a_field_that_every_packet_has_needs_no_closer_look():
+def test_a_field_of_every_packet_needs_no_check():
     for name in WITHOUT_A_NEED:
         assert prerequisites.are_plainly_met(words(f"{name}=1")), name
     for name in (*ASKED, "nsh_si", "NXM_NX_REG0[]", "reg0[0..3]", "moon_phase", "dp_hash", "xxxreg0", "tun_metadata"):
@@ -69,11 +69,11 @@ def test_a_field_that_every_packet_has_needs_no_closer_look():
         ("sctp,tp_dst=1,sctp_dst=1", False), ("ip,nw_src=1.1.1.1,nw_dst=1.1.1.1", True), ("arp,arp_spa=1.1.1.1,arp_tpa=1.1.1.1", True),
     ],
 )  # fmt: skip
-def test_fields_that_share_their_place_need_a_closer_look(match, is_plain):
+def test_fields_with_shared_storage_need_a_check(match, is_plain):
     assert prerequisites.are_plainly_met(words(match)) is is_plain
 
 
-def test_one_flow_of_each_kind_is_looked_at():
+def test_one_flow_of_each_kind_is_checked():
     flows = [
         "tcp,tp_dst=1,actions=drop", "tcp,tp_dst=2,actions=output:5", "tcp6,tp_dst=2,actions=drop", "tcp,tp_src=2,actions=drop",
         "dl_type=0x800,actions=drop", "dl_type=0x806,actions=drop", "ip,nw_proto=6,actions=drop", "ip,nw_proto=17,actions=drop",
@@ -119,7 +119,7 @@ def test_a_message_has_the_names_of_ports():
         ("dl_vlan=4096", "dl_vlan=4096 does not fit: 0 to 4095, or 0xffff for packets without a VLAN"), ("dl_vlan=4095", None),
     ],
 )  # fmt: skip
-def test_a_match_that_cannot_be_meant_as_it_is(match, why):
+def test_contradictory_matches(match, why):
     assert match_probes.why_refused(match) == why
 
 
@@ -142,10 +142,10 @@ def test_what_ovs_ofctl_is_to_parse():
 @pytest.mark.parametrize(
     ("match", "taken", "lost"),
     [
-        # what ovs-ofctl makes of the match, and of it without each of its words
+        # ovs-ofctl's output for the match, and for the match without each of its words
         ("tcp,tp_dst=1", ["tcp,tp_dst=1", "", "tcp"], None),
         ("nw_dst=1.1.1.1", ["", ""], "nw_dst=1.1.1.1"),
-        ("ip,tcp_dst=80", ["ip", "", "ip"], None),  # it is not shared by protocols: that a read of it is refused tells
+        ("ip,tcp_dst=80", ["ip", "", "ip"], None),  # protocols do not share it, so a refused read shows that it is missing
         ("tcp,nw_proto=6", ["tcp", "", "tcp"], None),
         ("tcp,nw_proto=6,tp_dst=1", ["tcp,tp_dst=1", "", "tcp,tp_dst=1", "tcp"], None),
         ("ip,nw_proto=6", ["ip", "", "ip"], "nw_proto=6"),

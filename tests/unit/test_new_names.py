@@ -1,4 +1,4 @@
-"""Names that a new bridge or port may have, and those that a flow or a command line would take for something else."""
+"""Names allowed for a new bridge or port, and names that flows or command lines would take for something else."""
 
 import pytest
 
@@ -19,7 +19,7 @@ PORTS = ("IN_PORT", "TABLE", "NORMAL", "FLOOD", "ALL", "CONTROLLER", "LOCAL", "A
         "drop", "0x", "1a", "x1", "0xg", "a--", "+", "1.5", "acti",
     ],
 )  # fmt: skip
-def test_names_that_there_may_be(name):
+def test_allowed_names(name):
     new_names.check(name, "port")
 
 
@@ -34,7 +34,7 @@ def test_names_that_there_may_be(name):
     ],
 )
 @pytest.mark.parametrize("what", ["port", "bridge"])
-def test_names_that_there_may_not(names, why, what):
+def test_refused_names(names, why, what):
     for name in names:
         with pytest.raises(UsageError) as refused:
             new_names.check(name, what)

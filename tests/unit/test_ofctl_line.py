@@ -1,4 +1,4 @@
-"""Changes of flows as lines of ovs-ofctl; that they do the same is in tests/switch/test_as_ovs.py."""
+"""Changes of flows as lines of ovs-ofctl; tests/switch/test_as_ovs.py checks that they do the same."""
 
 import shlex
 
@@ -42,7 +42,7 @@ def test_a_deletion(bridge, protocols, command, match, typed):
         (GivenFlows.checked(FILE, "-"), ADD, "--bundle add-flows br0", (), "-"),
         (GivenFlows.checked(FILE, "-f"), ADD, "--bundle add-flows -- br0", (), "-f"),
         (GivenFlows.checked(['in_port="eth0.5-a_1" actions=output:"a\\u003Ab"'], "f"), ADD, "--bundle add-flows br0", (), "f"),
-        # What ovs-ofctl would not read as it is in the file.
+        # Text of the file that ovs-ofctl would read differently.
         (GivenFlows.checked(["add ip actions=drop"], "f"), ["--bundle", "replace-flows"], "--bundle replace-flows br0", ("ip actions=drop",), None),
         (GivenFlows.checked(['in_port="reaction" actions=drop'], "f"), ADD, r"""add-flow br0 'in_port="re\u0061ction" actions=drop'""", (), None),
         (GivenFlows.checked(['in_port="a,b" actions=drop', "#"], "f"), ADD, r"""add-flow br0 'in_port="a\u002cb" actions=drop'""", (), None),

@@ -1,4 +1,4 @@
-"""What is given to ovs-ofctl and what it says: names in quotes, flows that were typed, forms of one flow, and its errors in words."""
+"""Text for ovs-ofctl and from it: quoted names, typed flows, the normal form of a flow, and its errors reworded."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from ovstool.openflow.syntax import lexer, names, objects, ofctl_errors, spellin
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.openflow.syntax.lexer import Word
 
-MEANINGS = {  # of the errors of ofp-errors.h that a flow meets
+MEANINGS = {  # the errors of ofp-errors.h that flows can cause
     "OFPBAC_BAD_OUT_GROUP": "there is no such group", "OFPBAC_BAD_OUT_PORT": "there is no such port", "OFPBAC_BAD_QUEUE": "there is no such queue",
     "OFPBAC_MATCH_INCONSISTENT": "an action does not fit the match", "OFPBAC_TOO_MANY": "it has too many actions",
     "OFPBIC_BAD_TABLE_ID": "it goes to a table that does not exist or comes before its own",
@@ -41,7 +41,7 @@ def test_the_errors_of_a_switch(name):
 GIVEN = GivenFlows(["ip,actions=drop", "tcp,actions=drop"])
 OF_FILE = GivenFlows(["ip,actions=drop"], "my.flows")
 SAID = [
-    # what ovs-ofctl says, to what, and what is made of it
+    # ovs-ofctl's error, its input, and the resulting message
     ("ovs-ofctl: br0: version negotiation failed", request(protocols=("OpenFlow10", "OpenFlow15")), Refused,
      "bridge br0: no OpenFlow version in common; its protocols are OpenFlow10, OpenFlow15; try: ovstool bridge set br0 --protocols OpenFlow13"),
     ("ovs-ofctl: br0: version negotiation failed", request(), Refused,
@@ -102,7 +102,7 @@ def test_what_ovs_ofctl_says(said, to, kind, made):
 LOG = "2026-11-20T16:00:00Z|00001|ofp_match|INFO|"
 
 
-def test_what_ovs_ofctl_logs_is_no_part_of_what_it_says():
+def test_log_lines_are_not_part_of_ovs_ofctls_errors():
     stderr = f"{LOG}hello\novs-ofctl: one \novs-appctl: br0: server returned an error\n ovs-appctl: two\n"
     assert ofctl_errors.message(stderr) == "one ovs-appctl: two"
     assert ofctl_errors.message("ovs-appctl: two\n") == "two"
@@ -127,7 +127,7 @@ def test_a_name_in_quotes_holds_letters_and_digits_alone(name, quoted):
     assert names.with_names("in_port=7", {"7": "eth1"}) == "in_port=eth1"
 
 
-def test_what_is_no_name_stays_as_it_is():
+def test_text_that_is_not_a_name_is_unchanged():
     for odd in ('in_port="\\x"', 'in_port="\\ud800"', 'in_port="a', "in_port=eth1"):
         assert names.escaped(odd) == names.unescaped(odd) == odd
     assert names.with_numbers('in_port="\\x" actions=output:"b"', {"b": "2"}) == 'in_port="\\x" actions=output:2'
@@ -135,7 +135,7 @@ def test_what_is_no_name_stays_as_it_is():
 
 
 @pytest.mark.parametrize("word", ["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "none", "unset"])
-def test_ports_of_openflow_come_before_ports_of_that_name(word):
+def test_reserved_ports_come_before_ports_of_that_name(word):
     assert names.with_numbers(f"actions=output:{word.upper()}", {"eth1": "1"}) == f"actions=output:{word.upper()}"
     assert names.with_names("in_port=1", {"1": word}) == f'in_port="{word}"'
     assert names.with_numbers(f'actions=output:"{word}"', {word: "1"}) == "actions=output:1"
@@ -216,7 +216,7 @@ def test_flows_that_were_given(lines, file, kept):
         (["ip", 'in_port="a#",dl_vlan=5000,actions=drop'], "f", "f:2: dl_vlan=5000 does not fit: 0 to 4095, or 0xffff for packets without a VLAN"),
     ],
 )  # fmt: skip
-def test_what_is_no_flow_to_add(lines, file, why):
+def test_invalid_flows_to_add(lines, file, why):
     with pytest.raises(UsageError) as error:
         GivenFlows.checked(lines, file)
     assert str(error.value) == why
@@ -248,11 +248,11 @@ def test_two_flows_with_one_match():
         ("tun_gtpu_flags=5", "tun_gtpu_flags=5"), ("ip actions=drop", "ip actions=drop"),
     ],
 )  # fmt: skip
-def test_what_ovs_ofctl_prints_and_does_not_read(printed, readable):
+def test_output_that_ovs_ofctl_cannot_read(printed, readable):
     assert spelling.readable(printed) == readable
 
 
-def test_complaints_about_what_it_writes_itself():
+def test_errors_about_its_own_output():
     for said in ("invalid mask for field", "ANY: bad syntax", "unknown keyword gtpu_flags", "x: invalid IPv6 address"):
         assert spelling.is_unreadable(f"ovs-ofctl: -:1: {said}")
     assert not spelling.is_unreadable("ovs-ofctl: -:1: unknown keyword x")
@@ -274,7 +274,7 @@ def test_parts_of_a_long_load(parts, joined):
     assert spelling.with_joined_loads(parts) == joined
 
 
-def test_the_one_form_of_a_flow():
+def test_the_normal_form_of_a_flow():
     lengths = spelling.option_lengths(" class  type  length  match field\n 0xffff  0x1  4  tun_metadata0\n 0xffff 0x2 1 tun_metadata12\n")
     assert lengths == {"0": 4, "12": 1}
     for given, kept in (
@@ -293,7 +293,7 @@ def test_the_one_form_of_a_flow():
         )
 
 
-def test_flows_without_end_are_not_kept():
+def test_the_cache_of_flows_is_limited():
     row = text.FlowRow(0, 1, "0x0", 0, 0, 0.0, "x" * 2**20, "y" * (2**20 - 64))
     assert len(list(text.bounded([row] * 64))) == 64
     with pytest.raises(Refused, match="too many flows: more than 128 MiB of them"):
@@ -321,7 +321,7 @@ def test_a_match_with_names_as_objects():
     assert objects.of_actions("drop") == [{"drop": True}]
 
 
-def test_commas_within_parentheses_part_no_actions():
+def test_commas_in_parentheses_do_not_separate_actions():
     several = objects.of_actions("ct(commit,nat(src=10.0.0.1),zone=5),resubmit(,3),output:2")
     assert [list(action) for action in several] == [["ct"], ["resubmit"], ["output"]]
     assert (several[0]["ct"]["zone"], several[1]["resubmit"], several[2]["output"]) == (5, {"port": "", "table": 3}, {"port": 2})

@@ -1,4 +1,4 @@
-"""OpenFlow messages, on bytes of a real ovs-vswitchd and what ovs-ofctl made of them; and the client, on a peer that sends them."""
+"""OpenFlow messages: bytes of a real ovs-vswitchd, with what ovs-ofctl printed for them; and the client, against a peer that sends them."""
 
 import base64
 import random
@@ -31,10 +31,10 @@ from ovstool.openflow.client import Client
 from ovstool.openflow.messages import HEADER, Malformed
 
 VERSIONS = list(messages.VERSIONS)
-DESCRIPTIONS = [capture for capture in CAPTURES if capture.what == "dump-ports-desc"]  # which nobody here asks for
+DESCRIPTIONS = [capture for capture in CAPTURES if capture.what == "dump-ports-desc"]  # ovstool never requests these
 ANSWERS = [capture for capture in CAPTURES if " " not in capture.what and capture not in DESCRIPTIONS]
 ERRORS = [capture for capture in CAPTURES if " " in capture.what]
-XID = 2  # of a client's first request, and of all captures
+XID = 2  # the transaction id of a client's first request, and of all captures
 
 
 def name(value: object) -> str | None:
@@ -42,7 +42,7 @@ def name(value: object) -> str | None:
 
 
 def split(data: bytes) -> list[bytes]:
-    """A stream cut into its messages; the last may have to be continued."""
+    """The messages in a stream; the last one may be incomplete."""
     found = []
     while len(data) >= HEADER.size:
         length = HEADER.unpack_from(data)[2]
@@ -52,7 +52,7 @@ def split(data: bytes) -> list[bytes]:
 
 
 def parsed(*answers: bytes) -> list:
-    """What is made of the messages of one answer."""
+    """The parsed messages of one reply."""
     version, parts = answers[0][0], []
     for answer in answers:
         part = messages.part(version, answer[1], answer[HEADER.size :])
@@ -108,7 +108,7 @@ def test_errors_of_requests(version):
         assert not messages.is_bad_port(version, body(error[version]))
 
 
-def test_versions_that_do_not_fit_are_told_in_the_words_of_open_vswitch():
+def test_incompatible_versions_are_reported_as_by_open_vswitch():
     words = "We support versions 0x02, 0x03, you support versions 0x01, 0x04, 0x05, 0x06, no common versions."
     assert messages.explained(6, body(HELLO_FAILED)) == words
     assert messages.explained(6, bytes(4)) == "no OpenFlow version in common"
@@ -116,7 +116,7 @@ def test_versions_that_do_not_fit_are_told_in_the_words_of_open_vswitch():
     assert messages.explained(6, bytes(4) + b"x" * 201) == "x" * 200 + "..."
 
 
-def test_errors_that_are_not_known_here_have_their_numbers():
+def test_unknown_errors_are_shown_as_numbers():
     assert messages.explained(6, struct.pack("!HH", 77, 8)) == "OpenFlow error type 77, code 8"
     assert messages.explained(6, struct.pack("!HH", 1, 99)) == "OpenFlow error type 1, code 99"
     assert messages.explained(6, struct.pack("!HH", 1, 14)) == "OpenFlow error type 1, code 14"
@@ -125,7 +125,7 @@ def test_errors_that_are_not_known_here_have_their_numbers():
 
 @pytest.mark.parametrize("version, queue_failed", [(1, 5), (4, 9), (5, 9), (6, 9)])
 def test_errors_have_the_words_of_their_code(version, queue_failed):
-    """The first and the last of enum ofp_bad_request_failed_code and ofp_queue_op_failed_code, and which of all say that a port is gone."""
+    """The first and the last of enum ofp_bad_request_failed_code and ofp_queue_op_failed_code, and all that mean that a port is gone."""
     for kind, code, words in (
         (1, 0, "bad request: wrong version (OFPET_BAD_REQUEST, code 0)"),
         (1, 5, "bad request: permission denied (OFPET_BAD_REQUEST, code 5)"),
@@ -163,7 +163,7 @@ def test_hellos_of_several_versions():
 
 @pytest.mark.parametrize("length", range(4, 34))
 def test_an_element_of_a_hello_that_is_not_known_is_passed_over_with_its_padding(length):
-    """Whatever it holds, and an element of versions too that is too short for any."""
+    """Whatever it contains; so is an element of versions that is too short for any."""
     unknown = struct.pack("!HH", 9, length) + b"\xff" * (length - 4) + bytes(-length % 8)
     bitmap = struct.pack("!HHI", 1, 8, 1 << 5)
     assert messages.versions(6, unknown + bitmap) == [5]
@@ -179,17 +179,17 @@ def test_an_answer_in_parts():
     assert {port.counters["tx_q0_packets"] for port in ports} == {0}
 
 
-# --- what that switch does not have
+# --- what that switch lacks
 
 
 def entry(*properties: bytes, port: int = 1) -> bytes:
-    """Port counters of OpenFlow 1.5 as one part."""
+    """One part of an OpenFlow 1.5 reply with port counters."""
     inner = struct.pack("!2xIII8Q", port, 1, 500_000_000, *range(8)) + b"".join(properties)
     return messages.message(6, 19, XID, struct.pack("!HH4x", 4, 0) + struct.pack("!H", 2 + len(inner)) + inner)
 
 
 def experimenter(kind: int, data: bytes, who: int = 0xAA01) -> bytes:
-    """A property of somebody's own, padded."""
+    """A padded property of an experimenter."""
     data = struct.pack("!HHII", 0xFFFF, 12 + len(data), who, kind) + data
     return data + bytes(-len(data) % 8)
 
@@ -216,14 +216,14 @@ def test_the_counters_of_rfc_2819():
     }
 
 
-def test_properties_of_others_are_passed_over():
+def test_unknown_properties_are_skipped():
     empty = struct.pack("!HH4x", 7, 4)  # no value, and padding
     others = (experimenter(1, bytes(172), who=0xBEEF), experimenter(9, b""), struct.pack("!HHI", 7, 8, 0), empty)
     (port,) = parsed(entry(*others, custom({b"y": 1})))
     assert port.counters == parsed(entry())[0].counters | {"y": 1}
 
 
-def test_a_custom_counter_takes_no_other_ones_place():
+def test_a_custom_counter_replaces_no_other_counter():
     (port,) = parsed(entry(custom({b"rx_packets": 999, b"tx_bytes": 999, b"z": 1})))
     assert (port.counters["rx_packets"], port.counters["tx_bytes"], port.counters["z"]) == (0, 3, 1)
 
@@ -246,7 +246,7 @@ def test_custom_counters_that_are_not_supported_are_left_out():
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_counter_of_a_port_has_its_place(version):
-    """Those of real devices here are too often equal. In the order of struct ofp10_port_stats, and ofp14_port_stats with its property."""
+    """Real devices too often have equal counters. In the order of struct ofp10_port_stats, and of ofp14_port_stats with its property."""
     names = ["rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped", "rx_errors", "tx_errors"]
     names += ["rx_frame_err", "rx_over_err", "rx_crc_err", "collisions"]
     values = range(2**40, 2**40 + 12)
@@ -260,8 +260,8 @@ def test_every_counter_of_a_port_has_its_place(version):
     assert parsed(answer) == [(65534, None, None if version == 1 else 9, dict(zip(names, values, strict=True)))]
 
 
-def test_questions():
-    """Byte for byte those of ovs-ofctl; all ports are another number in queue statistics of OpenFlow 1.0."""
+def test_requests():
+    """They equal ovs-ofctl's byte for byte; in queue statistics of OpenFlow 1.0, all ports have another number."""
     asked = {
         messages.port_stats_request: ["01100014000000020004 0000 ffff 000000000000", "04120018000000020004 000000000000 ffffffff 00000000"],
         messages.queue_stats_request: [
@@ -278,8 +278,8 @@ def test_questions():
         assert request(1, XID, 65534)[12:14] == b"\xff\xfe"
 
 
-def test_questions_for_groups_and_meters():
-    """Byte for byte those of ovs-ofctl; a group is named in the question of OpenFlow 1.5 alone."""
+def test_requests_for_groups_and_meters():
+    """They equal ovs-ofctl's byte for byte; only OpenFlow 1.5 names a group in the request."""
     for version in (4, 5):
         assert messages.groups_request(version, XID) == bytes([version]) + bytes.fromhex("12 0010 00000002 0007 0000 00000000")
     assert messages.groups_request(6, XID) == bytes.fromhex("06 12 0018 00000002 0007 0000 00000000 fffffffc 00000000")
@@ -290,7 +290,7 @@ def test_questions_for_groups_and_meters():
 
 
 def described(kind: int, *lengths: int, more: bool = False, xid: int = XID) -> bytes:
-    """The descriptions of groups (kind 7) or meters (10), each of so many bytes."""
+    """Descriptions of groups (kind 7) or meters (10), each of that many bytes."""
     entries = b"".join(struct.pack("!H", length) + bytes(max(length - 2, 0)) for length in lengths)
     return messages.message(6, 19, xid, struct.pack("!HH4x", kind, more) + entries)
 
@@ -315,14 +315,14 @@ def test_groups_and_meters_are_counted():
         (described(10, 8) + b"\0", "truncated descriptions"),
     ],
 )
-def test_descriptions_that_are_none(answer, why):
+def test_malformed_descriptions(answer, why):
     with pytest.raises(Malformed, match=why):
         messages.groups_and_meters(parts(answer))
 
 
 def tables(version: int, *flows: tuple[int, int], kind: int = 3) -> list:
-    """An answer that tells how many flows tables have, by their numbers."""
-    before, behind = (43, 16) if version == 1 else (3, 16)  # bytes of an entry that are nothing to us
+    """A reply with the number of flows in each table."""
+    before, behind = (43, 16) if version == 1 else (3, 16)  # bytes of an entry that are not used
     entries = b"".join(struct.pack("!B", number) + bytes(before) + struct.pack("!I", count) + bytes(behind) for number, count in flows)
     return [messages.Part(kind, False, memoryview(entries))]
 
@@ -343,7 +343,7 @@ def test_tables_that_have_flows(version):
 
 @pytest.mark.parametrize("capture", ANSWERS, ids=name)
 def test_an_answer_cut_short_is_malformed_or_shorter(capture):
-    """Wherever it is cut: of what came before the cut, all or nothing."""
+    """Wherever it is cut, each part before the cut is used completely or not at all."""
     whole = parsed(capture.answer)
     shorter = 0
     for end in range(HEADER.size, len(capture.answer)):
@@ -421,7 +421,7 @@ def test_flipped_bytes_are_malformed_or_mean_something_else(capture):
 
 
 def talk(ask, *chunks: bytes, close: bool = False, seconds: float = 20):
-    """What ``ask(client)`` makes of a peer that sends these chunks, whatever it is asked."""
+    """The result of ``ask(client)`` with a peer that sends these chunks, whatever the request."""
     ours, theirs = socket.socketpair()
 
     def peer() -> None:
@@ -479,14 +479,14 @@ def test_an_echo_request_is_answered():
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_was_not_asked_for_is_no_answer(version):
+def test_unrequested_messages_are_not_a_reply(version):
     with pytest.raises(TimedOut):
         talk(Client.port_stats, HELLOS[version], BARRIERS[version], seconds=0.2)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_many_questions_at_once_and_answers_in_another_order(version):
-    """300 ports in three batches; one of ten is gone, of which the bridge says nothing or that it is a bad port."""
+def test_many_requests_at_once_and_replies_in_another_order(version):
+    """300 ports in three batches; one in ten is gone, for which the bridge replies nothing or that the port is bad."""
     ours, theirs = socket.socketpair()
 
     def answer(request: bytes) -> bytes:
@@ -537,7 +537,7 @@ def test_a_bridge_of_other_versions(hello):
 
 
 @pytest.mark.parametrize("capture", ERRORS, ids=name)
-def test_an_error_is_the_bridges_refusal(capture):
+def test_an_error_means_that_the_bridge_refused(capture):
     if "BAD_PORT" in capture.text:
         assert talk(Client.queue_stats, HELLOS[capture.version], capture.answer) == []
     else:
@@ -545,7 +545,7 @@ def test_an_error_is_the_bridges_refusal(capture):
             talk(Client.queue_stats, HELLOS[capture.version], capture.answer)
 
 
-def test_the_words_of_an_error_are_shown_on_one_line_and_not_for_ever():
+def test_the_text_of_an_error_is_one_line_of_limited_length():
     words = b"\x1b[31mred\n\xff" + b"long " * 10_000
     with pytest.raises(Refused) as failure:
         talk(Client.port_stats, HELLOS[6], messages.message(6, messages.ERROR, XID, bytes(4) + words))
@@ -561,7 +561,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data[:30]))
-def test_what_is_no_openflow(data):
+def test_data_that_is_not_openflow(data):
     for hello in (b"", HELLOS[6]):
         with pytest.raises((Unreachable, Refused)) as failure:
             talk(Client.port_stats, hello, data, close=True)
@@ -595,7 +595,7 @@ def test_an_answer_may_have_32_mib():
 
 
 def test_a_peer_that_speaks_something_else_is_not_waited_for():
-    """What it takes for a length may be more than it will ever send."""
+    """What looks like a length may be more than it will ever send."""
     for hello in (b"", HELLOS[6]):
         with pytest.raises(Unreachable, match="this is not an OpenFlow switch: it sent"):
             talk(Client.port_stats, hello, b"SSH-2.0-OpenSSH_9.2\r\n")
@@ -606,7 +606,7 @@ def test_an_answer_of_another_version_or_kind():
     with pytest.raises(Unreachable, match="another OpenFlow version"):
         talk(Client.port_stats, HELLOS[6], answers[5])
     for capture in DESCRIPTIONS:
-        if capture.version != 1:  # in 1.0 they are no statistics
+        if capture.version != 1:  # in 1.0 they are not statistics
             with pytest.raises(Unreachable, match="an answer to another request"):
                 talk(Client.port_stats, HELLOS[capture.version], capture.answer)
 
@@ -624,7 +624,7 @@ def test_a_client_that_failed_stays_closed():
 
 
 def counted_port(number: int, counters: int = 8, xid: int = XID, more: bool = False, version: int = 6) -> bytes:
-    """An answer about one port of which so many of the eight counters are supported."""
+    """A reply about one port, with that many of the eight counters supported."""
     values = [7] * counters + [2**64 - 1] * (8 - counters)
     return messages.message(version, 19, xid, struct.pack("!HH4xH2xIII8Q", 4, more, 80, number, 9, 0, *values))
 
@@ -636,7 +636,7 @@ def test_counters_of_ports_that_were_not_asked_for_are_passed_over():
     assert talk(lambda client: client.port_stats([]), HELLOS[6]) == []
 
 
-def test_so_many_counters_and_no_more(monkeypatch):
+def test_the_limit_of_counters(monkeypatch):
     monkeypatch.setattr(openflow, "_MOST_COUNTERS", 12)
     said = HELLOS[6], counted_port(1, more=True)
     assert len(talk(Client.port_stats, *said, counted_port(2, 4))) == 2
@@ -644,8 +644,8 @@ def test_so_many_counters_and_no_more(monkeypatch):
         talk(Client.port_stats, *said, counted_port(2, 5))
 
 
-def test_an_answer_so_large_and_no_larger(monkeypatch):
-    """Of each question anew. 256 bytes are counted for each part besides."""
+def test_the_limit_of_a_reply(monkeypatch):
+    """The limit applies to each request; each part counts 256 bytes more."""
     monkeypatch.setattr(openflow, "_MAX_ANSWER", 2 * (len(body(counted_port(1))) + 256))
     full = counted_port(1, more=True), counted_port(2)
     again = [counted_port(1, more=True, xid=XID + 1), counted_port(2, xid=XID + 1)]
@@ -660,7 +660,7 @@ def test_an_answer_so_large_and_no_larger(monkeypatch):
 
 
 def test_how_many_groups_and_meters_there_are():
-    """Asked for at once and answered in any order; nothing is asked of a bridge that has none."""
+    """They are requested together and answered in any order; a bridge without any is not asked for descriptions."""
     answers = described(10, 16, 24, xid=XID + 1), described(7, 8, more=True), described(7, 16, 8)
     assert talk(Client.groups_and_meters, HELLOS[6], *answers) == (3, 2)
     assert talk(Client.groups_and_meters, HELLOS[1]) == (0, 0)
@@ -671,7 +671,7 @@ def test_how_many_groups_and_meters_there_are():
 
 
 def test_messages_of_another_version_that_mean_nothing_here():
-    """Hello and error are passed over, and an echo is answered in its version; whatever else comes is from no OpenFlow switch."""
+    """Hello and error are skipped, and an echo is answered in its version; anything else cannot come from an OpenFlow switch."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         others = bytes.fromhex("04000008 00000009"), bytes.fromhex("0401000c 00000002 00010005"), bytes.fromhex("0402000a 00000063 6869")
@@ -680,7 +680,7 @@ def test_messages_of_another_version_that_mean_nothing_here():
         assert split(theirs.recv(1 << 16))[2:] == [bytes.fromhex("0403000a 00000063 6869")]
 
 
-def test_what_is_asked_is_logged(caplog):
+def test_requests_are_logged(caplog):
     with caplog.at_level("INFO", "ovstool"):
         talk(lambda client: client.port_stats([1, 2]), HELLOS[6], counted_port(1), counted_port(2, xid=XID + 1))
     assert caplog.messages == ["bridge br0: 2 OpenFlow requests"]
@@ -697,7 +697,7 @@ def test_what_is_asked_is_logged(caplog):
     ],
 )
 def test_a_peer_that_is_left_at_once(said, error):
-    """The stream is closed whatever went wrong, also before there is a client to close."""
+    """The stream is closed after any error, also before there is a client to close."""
     ours, theirs = socket.socketpair()
     with theirs:
         theirs.sendall(said)
@@ -707,8 +707,8 @@ def test_a_peer_that_is_left_at_once(said, error):
         assert str(failure.value) == f"bridge br0: {error}" and ours.fileno() == -1
 
 
-def test_questions_are_asked_128_at_once():
-    """More could fill the buffers of both ends while each waits for the other. Their numbers begin again after the last, and 0 is none."""
+def test_at_most_128_requests_are_sent_at_once():
+    """More could fill the buffers of both ends while each waits for the other. Transaction ids start again after the last; 0 is not used."""
     ours, theirs = socket.socketpair()
     batches: list[list[int]] = []
 
@@ -735,8 +735,8 @@ def test_questions_are_asked_128_at_once():
     assert batches[0][:4] == [2**32 - 2, 2**32 - 1, 1, 2]
 
 
-def test_damaged_answers_never_surprise_the_client():
-    """Bytes flipped anywhere in a conversation: an answer or one of the failures that a command knows."""
+def test_damaged_replies_never_crash_the_client():
+    """With bytes flipped anywhere in a conversation, the result is a reply or one of the errors that a command handles."""
     dice = random.Random(1)
     outcomes = set()
     for capture in dice.choices([c for c in ANSWERS if c.what != "dump-ports-desc"], k=400):

@@ -1,4 +1,4 @@
-"""Work on many hosts at once: order, failures, interruption, and streams that become one."""
+"""Work on several hosts at once: order, errors, interruption, and merged streams."""
 
 import signal
 import subprocess
@@ -24,7 +24,7 @@ def test_outcomes_are_in_the_order_of_the_hosts():
     ]  # fmt: skip
 
 
-def test_no_more_than_so_many_at_once():
+def test_the_limit_of_hosts_at_once():
     lock, running, most = threading.Lock(), 0, 0
 
     def work(host: int) -> None:
@@ -52,18 +52,18 @@ def test_a_failure_is_kept_beside_the_results():
     assert [str(outcome.error) for outcome in done if outcome.error] == ["1", "3"]
 
 
-def test_fail_fast_begins_no_further_one():
+def test_fail_fast_starts_no_more_hosts():
     done = fleet.each(broken, range(100), parallel=1, fail_fast=True)
     assert [outcome.finished for outcome in done] == [True, True] + [False] * 98
 
 
-def test_progress_is_told():
+def test_progress_is_reported():
     told = []
     fleet.each(lambda host: time.sleep(0.25), range(2), parallel=1, progress=told.append)
     assert told and told == sorted(told) and set(told) <= {0, 1, 2}
 
 
-def test_an_interruption_tells_what_is_done():
+def test_an_interruption_reports_what_is_done():
     code = (
         "import sys, time\n"
         "from ovstool import fleet\n"
@@ -84,7 +84,7 @@ def test_an_interruption_tells_what_is_done():
         assert process.communicate(timeout=30)[0].endswith("['yes', None, None]\n")
 
 
-def test_an_interruption_begins_no_further_host():
+def test_an_interruption_starts_no_more_hosts():
     begun, go_on = [], threading.Event()
 
     def work(host: int) -> None:
@@ -104,7 +104,7 @@ def test_an_interruption_begins_no_further_host():
     assert [outcome.finished for outcome in interrupted.value.outcomes] == [False] * 3
 
 
-def test_streams_become_one():
+def test_streams_are_merged():
     def work(host: str):
         for number in range(3):
             yield f"{host}{number}"
@@ -119,7 +119,7 @@ def test_streams_become_one():
     assert [(host, str(error)) for host, error in merged.errors] == [("b", "b ended early")]
 
 
-def test_a_stream_that_nobody_takes_waits_and_ends(monkeypatch):
+def test_a_stream_that_is_not_read_waits_and_ends(monkeypatch):
     monkeypatch.setattr(fleet, "_WAITING", 5)
     made, closed = [], threading.Event()
 
@@ -144,7 +144,7 @@ def test_few_hosts(hosts):
     assert list(fleet.Merged(lambda host: iter([1]), hosts)) == [(host, 1) for host in hosts]
 
 
-def test_streams_that_are_stopped_have_a_while_for_their_last_words():
+def test_stopped_streams_may_print_their_last_rows():
     said = []
 
     def work(host: str):
@@ -162,7 +162,7 @@ def test_streams_that_are_stopped_have_a_while_for_their_last_words():
     assert sorted(said) == ["a", "b"]
 
 
-def test_streams_that_do_not_end_are_not_waited_for_without_end():
+def test_waiting_for_streams_that_do_not_end_is_limited():
     go_on = threading.Event()
     merged = fleet.Merged(lambda host: iter(go_on.wait, True), ["a", "b"])
     begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a recording shows, number by number, and how it is drawn with characters, sign by sign."""
+"""The data of a plot, number by number, and the plot drawn with characters."""
 
 import math
 
@@ -14,7 +14,7 @@ assert utc  # the time zone of all tests here
 
 
 def trace(*lengths: float, start: float = 0.0) -> Trace:
-    """A trace of intervals that are so many seconds long; the nth has a rate of n, and sends half of it."""
+    """A trace of intervals with these durations in seconds; the nth has a rate of n, and sends half of that."""
     made, begin = Trace(), start
     for number, length in enumerate(lengths, 1):
         made.add(Interval(begin, begin + length, (float(number), number / 2)))
@@ -27,7 +27,7 @@ def kept(made: Trace) -> list[float]:
     return [span.mean for span in made.spans("rx")]
 
 
-def test_an_interval_five_times_as_long_as_those_around_it_is_a_break():
+def test_an_interval_five_times_as_long_as_its_neighbours_is_a_gap():
     ones = [1.0] * 8
     assert len(kept(trace(*ones, 5.0, *ones))) == 17
     assert kept(trace(*ones, 5.1, *ones)) == [*range(1, 9), *range(10, 18)]
@@ -39,11 +39,11 @@ def test_an_interval_five_times_as_long_as_those_around_it_is_a_break():
     assert (made.begin, made.end, list(made.lengths)) == (0.0, 8.0, ones)
 
 
-def test_the_five_intervals_before_and_after_say_what_is_usual():
+def test_the_usual_interval_is_that_of_the_five_before_and_after():
     slow, fast = [2.0] * 8, [1.0] * 8
     assert len(kept(trace(*fast, 10.0, *slow))) == 17 and len(kept(trace(*fast, 10.1, *slow))) == 16
     assert len(kept(trace(*slow, 10.0, *fast))) == 17 and len(kept(trace(*slow, 10.1, *fast))) == 16
-    assert len(kept(trace(*fast, *slow[:4], 5.0, *slow[:1], *fast))) == 22  # of ten neighbours the sixth
+    assert len(kept(trace(*fast, *slow[:4], 5.0, *slow[:1], *fast))) == 22  # of ten neighbours, the sixth longest
     assert len(kept(trace(*slow[:5], 9.9, *fast[:4]))) == 10 and len(kept(trace(*slow[:4], 9.9, *fast[:5]))) == 9
 
 
@@ -104,7 +104,7 @@ def test_more_than_twelve_ports():
         drawn = picture(*[readings([number], f"eth{number}") for number in range(1, count + 1)])
         assert ([each.name for each in drawn.traces], drawn.left_out) == ([f"eth{n}" for n in range(1 + left_out, count + 1)], left_out)
         assert [span.mean for span in drawn.traces[0].spans("rx")] == [(1 + left_out) * 1e6]
-    # What is sent counts too, and a port with one reading is none of those left out.
+    # Sent traffic counts too, and a port with one reading is not counted as left out.
     series = [readings([number], f"eth{number}") for number in range(1, 14)]
     sender = [("", Reading(START + s, "br0", "eth0", None, {"rx_bytes": 0, "tx_bytes": s * 10**9})) for s in (0, 1)]
     drawn = picture(*series, sender, readings([], "alone"))
@@ -112,7 +112,7 @@ def test_more_than_twelve_ports():
 
 
 def test_readings_that_do_not_go_on():
-    """At the same time or earlier than the one before there is nothing between them."""
+    """At the same time as the previous reading, or earlier, nothing lies between them."""
     one, two = readings([1])
     drawn = pictures.picture("rec.csv", [one, two, two, (two[0], two[1]._replace(time=START))], [], False)
     assert [(span.begin, span.end) for span in drawn.traces[0].spans("rx")] == [(START, START + 1)]
@@ -134,7 +134,7 @@ def test_names_and_which_of_them_are_known():
 
 
 def test_more_ports_than_there_is_memory_for():
-    """50 MiB, of which each takes 1 kiB and its name: of 253 + 3 characters that is 40,960 of them."""
+    """50 MiB; each port needs 1 KiB and its name: with 253 + 3 characters, 40,960 ports fit."""
     items = [("", Reading(START, "br0", f"{number:0253}", None, {})) for number in range(40_961)]
     with pytest.raises(Refused, match=r"^rec.csv: 40961 ports are too many to compare; try: naming the ports to draw$"):
         pictures.picture("rec.csv", items, [], False)
@@ -170,7 +170,7 @@ def test_zones_that_are_not_utc(monkeypatch):
         assert pictures.zone(START) == shown
 
 
-# --- drawn with characters
+# --- plots drawn with characters
 
 # 80 readings in 10 s, 38 columns: nothing, a peak, some traffic, a reset, very little traffic, a reset.
 MIXED = [0] * 16 + [100] + [10] * 47 + [None] + [8e-6] * 14 + [None]
@@ -186,7 +186,7 @@ DRAWN = """\
 
 
 @pytest.mark.parametrize(("ascii_only", "signs"), [(False, "░┤└─▁▃▄▅█"), (True, "'|+-....#")])
-def test_a_drawing_sign_by_sign(ascii_only, signs):
+def test_a_plot_character_by_character(ascii_only, signs):
     text = plot_text.draw(picture(readings(MIXED, interval_s=0.125, start=START + 1)), 55, ascii_only, False)
     head, rx, tx, keys = text.rstrip("\n").split("\n\n")
     assert head == "rec.csv   2026-11-20 16:00:01 to 16:00:11 UTC   averages over 0.12 s"
@@ -194,18 +194,18 @@ def test_a_drawing_sign_by_sign(ascii_only, signs):
         assert rx == f"eth1 rx   mean 7.308 Mbit/s, max 100 Mbit/s\n{DRAWN}"
         assert tx.splitlines()[:2] == ["eth1 tx   mean 730.8 kbit/s, max 10 Mbit/s", "      10 Mbit/s ┤       ░░"]
     else:
-        # Of three blocks a half is two.
+        # Half of three blocks is two.
         drawn = DRAWN.translate(str.maketrans("░┤└─▁▃█", "'|+-..#")).replace("▅", ":").replace("▄", ".")
         assert rx == f"eth1 rx   mean 7.308 Mbit/s, max 100 Mbit/s\n{drawn}"
     assert keys == f"{signs[0]} up to the highest rate within a column, R the counters were reset"
 
 
-def test_what_explains_a_drawing_is_there_when_it_is_used():
+def test_a_plot_explains_only_the_characters_it_uses():
     assert plot_text.draw(picture(readings([1, 1])), 55, False, False).endswith("16:00:02.000\n")
     assert plot_text.draw(picture(readings([1, None])), 55, False, False).endswith("\n\nR the counters were reset\n")
 
 
-def test_a_drawing_in_colour():
+def test_a_plot_in_colour():
     lines = plot_text.draw(picture(readings([8])), 48, True, True).splitlines()
     full = "#" * 31
     assert lines[2:4] == ["\x1b[36meth1 rx\x1b[0m   mean 8 Mbit/s, max 8 Mbit/s", f"       8 Mbit/s |\x1b[36m{full}\x1b[0m"]
@@ -227,7 +227,7 @@ def test_up_to_four_ports_are_drawn_higher():
         (8.1, "10 Mbit/s"), (11, "12 Mbit/s"), (999, "1 Gbit/s"), (1000, "1 Gbit/s"),
     ],
 )  # fmt: skip
-def test_the_top_of_a_drawing_is_a_round_number(mbit, label):
+def test_the_top_of_a_plot_is_a_round_number(mbit, label):
     lines = plot_text.draw(picture(readings([mbit], interval_s=16)), 60, True, False).splitlines()
     assert lines[3].partition("|")[0].strip() == label.replace("500 mbit/s", "0.5 bit/s")
 
@@ -243,7 +243,7 @@ def test_the_top_of_a_drawing_is_a_round_number(mbit, label):
         (86400, 60, "11-20 16:00 11-21 04:00 11-21 16:00"),
     ],
 )
-def test_moments_are_as_exact_as_the_axis_is_long(seconds, width, moments):
+def test_the_precision_of_times_depends_on_the_duration(seconds, width, moments):
     last = plot_text.draw(picture(readings([2, 2], interval_s=seconds / 2)), width, True, False).splitlines()[-1]
     assert last.split() == moments.split() and len(last) == width
 
@@ -263,6 +263,6 @@ def test_which_encodings_hold_blocks():
     ]
 
 
-def test_the_room_for_a_curve():
+def test_the_size_of_a_curve():
     assert {len(line) for line in plot_text.draw(picture(readings([1])), 100, True, False).splitlines()[3:11]} == {100}
     assert math.isclose(picture(readings([1])).interval_s, 1)

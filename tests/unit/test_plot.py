@@ -1,4 +1,4 @@
-"""Drawings: what is drawn, and over which time, of readings whose rates are known."""
+"""Plots of readings with known rates: what is drawn, and over which time."""
 
 import math
 import os
@@ -30,7 +30,7 @@ def utc(monkeypatch):
 
 
 def readings(mbits, port: str = "eth1", interval_s: float = 1.0, start: float = START, host: str = "", bridge: str = "br0"):
-    """Readings between which so many megabits a second were received, and a tenth of it sent; None: the counters began anew."""
+    """Readings with these Mbit/s received in between, and a tenth of that sent; None is a counter reset."""
     sent = received = 0.0
     found = [(start, 0, 0)]
     for number, mbit in enumerate(mbits, 1):
@@ -65,7 +65,7 @@ def test_nothing_over_a_reset():
     assert drawn.traces[0].resets == [(START + 1, START + 2)]
 
 
-def test_nothing_while_nobody_recorded():
+def test_nothing_where_the_recording_paused():
     first, second = readings([1, 1, 1]), readings([1, 1, 1], start=START + 100)
     second = [(host, r._replace(counters={name: value + 10**9 for name, value in r.counters.items()})) for host, r in second]
     assert [begin for begin, _, _ in spans(picture(first, second))] == [0, 1, 2, 100, 101, 102]
@@ -152,7 +152,7 @@ def test_text_is_as_wide_as_asked(width, interval_s):
     assert max(map(len, rows)) == max(width, 48) and len(rows) == 16
 
 
-def test_the_columns_of_a_drawing_add_up():
+def test_the_columns_of_a_plot_add_up():
     drawn = picture(readings([5, 1, 8, 2, 9, 4, 7], interval_s=0.3))
     columns = pictures.in_columns(drawn.traces[0].spans("rx"), drawn.begin, drawn.end, 4)
     assert math.isclose(sum(c.mean for c in columns) / 4, sum(s.mean for s in drawn.traces[0].spans("rx")) / 7, rel_tol=1e-5)
@@ -209,7 +209,7 @@ def test_where_an_image_cannot_be_written(tmp_path):
 
 
 def test_a_full_disk_leaves_the_old_image(tmp_path):
-    """In another process, whose files may have 2,000 bytes (RLIMIT_FSIZE)."""
+    """In another process, which may write 2,000 bytes to a file (RLIMIT_FSIZE)."""
     target = tmp_path / "out.png"
     target.write_text("what was there")
     code = (
@@ -234,7 +234,7 @@ def drawn_svg(tmp_path, *series, style: str = "step") -> str:
 
 
 def ticks(svg: str) -> list[str]:
-    """What stands beside the axis of rates of the first panel: matplotlib writes each text into a comment too."""
+    """The labels of the first panel's axis of rates; matplotlib writes each text into a comment too."""
     found = re.findall(r"<!-- ([0-9.]+) -->", svg)
     return found[: found.index("0", 1) if "0" in found[1:] else None]
 
@@ -242,10 +242,10 @@ def ticks(svg: str) -> list[str]:
 def test_how_an_image_looks(tmp_path):
     few = drawn_svg(tmp_path, readings([1, 2.4, None, 2]))
     many = drawn_svg(tmp_path, readings([1, 2] * 150))
-    assert few.count("stroke-width: 1.2") == 4 and many.count("stroke-width: 1.2") == 0  # two curves, and each in the legend
+    assert few.count("stroke-width: 1.2") == 4 and many.count("stroke-width: 1.2") == 0  # two curves, and their two entries in the legend
     assert drawn_svg(tmp_path, readings([1, 2] * 149 + [1])).count("stroke-width: 1.2") == 4
     assert "stroke: #0072b2" in few and "stroke: #d55e00" in few and "stroke: #dddddd" in few
-    assert few.count("fill-opacity: 0.2") == 3 and "fill-opacity: 0.3" not in few  # the area of rx, in two parts, and in the legend
+    assert few.count("fill-opacity: 0.2") == 3 and "fill-opacity: 0.3" not in few  # the area of rx in two parts, and in the legend
     assert "lowest to highest" not in few and "<!-- reset -->" in few and "averages over 1 s" in few
     assert ticks(few) == ["0", "1", "2"]
 
@@ -260,5 +260,5 @@ def test_very_many_readings_have_a_band(tmp_path):
     ("top", "panels", "shown"),
     [(11, 1, "0 2.5 5 7.5 10"), (12, 1, "0 5 10"), (9, 1, "0 2 4 6 8"), (4, 1, "0 1 2 3 4"), (9, 3, "0 2 4 6 8"), (9, 4, "0 5")],
 )  # fmt: skip
-def test_what_stands_beside_the_axis_of_rates(tmp_path, top, panels, shown):
+def test_the_labels_of_the_axis_of_rates(tmp_path, top, panels, shown):
     assert ticks(drawn_svg(tmp_path, *(readings([top], f"eth{number}") for number in range(panels)))) == shown.split()

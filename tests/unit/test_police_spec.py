@@ -1,4 +1,4 @@
-"""Limits as users name them, in the units of the columns of table Interface."""
+"""Limits as users specify them, in the units of the columns of table Interface."""
 
 import pytest
 
@@ -11,7 +11,7 @@ _MBIT = 10**6
 @pytest.mark.parametrize(
     ("asked", "columns"),
     [
-        # Bit/s, bits, packets/s and packets; the columns hold thousands of them.
+        # Bit/s, bits, packets/s and packets; the columns are in thousands of these.
         ((10 * _MBIT, None, None, None), (10_000, 2_112, None, None)),
         ((10 * _MBIT, _MBIT, None, None), (10_000, 1_000, None, None)),
         ((1_000, 0, None, None), (1, 0, None, None)),
@@ -23,7 +23,7 @@ _MBIT = 10**6
         ((None, None, 0, None), (None, None, 0, None)),
         ((None, None, 0, 5_000), (None, None, 0, 5)),
         ((_MBIT, 200_000, 2_000, 9_000), (1_000, 200, 2, 9)),
-        # The longest bursts, and the highest rates, that fit 32 bits on the way to tc.
+        # The largest bursts and rates that fit into 32 bits on the way to tc.
         ((1_000, 267_000, None, None), (1, 267, None, None)),
         ((_MBIT, 267_578_000, None, None), (1_000, 267_578, None, None)),
         ((None, None, 1_000, 274_000), (None, None, 1, 274)),
@@ -68,7 +68,7 @@ def test_what_the_columns_cannot_hold_is_refused(asked, error):
 
 @pytest.mark.parametrize(
     ("kbps", "kbit"),
-    # 210 ms of the rate, rounded up, and a frame of 12 kbit; ten frames with room at least.
+    # 210 ms of the rate, rounded up, plus a frame of 12 kbit; at least ten frames and some margin.
     [(1, 128), (552, 128), (553, 129), (557, 129), (558, 130), (1_000, 222), (1_000_000, 210_012), (4_294_967_295, 901_943_144)],
 )
 def test_the_default_burst(kbps, kbit):
@@ -85,7 +85,7 @@ def test_the_default_burst_in_packets(kpps, kpkts):
     [
         ((0, 0), (None, None)),
         ((5, 7), (5_000, 7_000)),
-        ((5, None), (5_000, None)),  # an Open vSwitch without limits in packets
+        ((5, None), (5_000, None)),  # an Open vSwitch without packet limits
     ],
 )
 def test_the_limits_of_an_interface(row, rates):

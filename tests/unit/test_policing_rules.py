@@ -1,6 +1,7 @@
-"""What the database, and what tc has, tell to be wrong with policing: each rule with a state in which it is heard and those in which it is not.
+"""Problems of policing found in the database and in tc: for each rule a state that it reports, and states that it does not.
 
-What Open vSwitch does in each was read in lib/netdev-linux.c and lib/netdev-dpdk.c of v2.13.0 to v3.7.1, and Linux' act_police.
+Open vSwitch's behaviour in each state was read from lib/netdev-linux.c and lib/netdev-dpdk.c of v2.13.0 to v3.7.1, and from Linux'
+act_police.
 """
 
 import pytest
@@ -160,15 +161,15 @@ HEARD = [
 HEALTHY = [
     policed(10_000, 2112),
     policed(kpps=5, kpkts=2),
-    policed(kpps=16),  # a second of the rate
+    policed(kpps=16),  # a burst of one second
     policed(kpps=1, kpkts=1),
-    policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17)),  # two actions
+    policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17)),  # two actions in tc
     policed(10_000, 2112, kpps=5, kpkts=2, policers=[Policer(10**7, None, None, None, 0)]),
     policed(10_000, 2112, kind="dpdk", datapath="netdev"),
     policed(40_000_000, 8_400_012, version=(3, 2)),
     policed(40_000_000, 8_400_012, kind="dpdk", datapath="netdev"),
     policed(30_000_000, 4_194_303),
-    # At the border of what the states above are beyond.
+    # Just within the limits that the states above exceed.
     policed(10_000, 1901),
     policed(800, 162),
     policed(10_000, 10_000),
@@ -179,7 +180,7 @@ HEALTHY = [
     policed(34_359_738, 4_194_303),
     policed(40_000_000, 8_400_012, version=None),
     policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17)),
-    policed(kpps=1, kind="dummy-pmd"),  # where tc has no part in it
+    policed(kpps=1, kind="dummy-pmd"),  # tc is not involved
     policed(40_000_000, 4_194_303, kind="dpdk", datapath="netdev"),
     at(policed(10_000, 2112), sent=1_000_000),
     at(policed(10_000, 2112), sent=2_000_000, received=100_000),
@@ -195,7 +196,7 @@ HEALTHY = [
 
 
 @pytest.mark.parametrize(("port", "problem", "evidence", "commands"), HEARD)
-def test_a_state_in_which_a_rule_is_heard(port, problem, evidence, commands):
+def test_a_state_that_a_rule_reports(port, problem, evidence, commands):
     (finding,) = policing.findings(port)
     assert (finding.problem, finding.severity) == (problem, severity_of(problem))
     assert (finding.evidence, remedy.text(finding.remedy, HERE)) == (evidence, commands)
@@ -203,21 +204,21 @@ def test_a_state_in_which_a_rule_is_heard(port, problem, evidence, commands):
 
 
 @pytest.mark.parametrize("port", HEALTHY)
-def test_a_state_in_which_none_is(port):
+def test_a_healthy_state(port):
     assert policing.findings(port) == []
 
 
 @pytest.mark.parametrize(
     ("port", "problems"),
     [
-        # With hw-offload ovs-vswitchd adds clsact to internal ports itself (netdev_tc_init_flow_api), and polices there.
+        # With hw-offload, ovs-vswitchd adds clsact to internal ports itself (netdev_tc_init_flow_api), and polices there.
         (policed(10_000, 2112, kind="internal", offloads=True, qdiscs=[CLSACT], policers=[BITS]), []),
         (policed(10_000, 2112, kind="internal", offloads=True, qdiscs=[CLSACT], policers=[]), ["policing is not installed"]),
         (policed(10_000, 2112, kind="internal", qdiscs=[CLSACT], policers=[]), ["a foreign qdisc is in the way"]),
         (policed(10_000, 2112, offloads=True, qdiscs=[INGRESS], policers=[BITS]), []),
         (policed(10_000, 2112, kpps=5, kpkts=2, version=(2, 17), qdiscs=[INGRESS], policers=[BITS, PPS]), []),
         (policed(10_000, 2112, qdiscs=[INGRESS], policers=[PPS]), ["policing is not installed"]),
-        # What another rule tells: a rate that is cut to 32 bits of bytes, and one that the kernel refused with a packet rate beside it.
+        # Other rules report these: a rate truncated to 32 bits of bytes/s, and one that the kernel refused together with a packet rate.
         (policed(40_000_000, 4_194_303, qdiscs=[INGRESS], policers=[Policer(HIGHEST_BPS, 1, None, None, 0)]), []),
         (policed(40_000_000, 4_194_303, qdiscs=[INGRESS], policers=[Policer(5_640_261_640, 1, None, None, 0)]), []),
         (
@@ -228,11 +229,11 @@ def test_a_state_in_which_none_is(port):
         (policed(10_000, 2112, kpps=5, kpkts=2, qdiscs=[INGRESS], policers=[]), []),
         (policed(10_000, 2112, qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
         (policed(kpps=5, kpkts=2, qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
-        # Of the userspace datapath tc has the limits of taps and internal ports; it reads a device of the system before tc does.
+        # On the userspace datapath, tc polices only taps and internal ports; packets of a system device are read before tc sees them.
         (policed(10_000, 2112, kind="tap", datapath="netdev", qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
         (policed(10_000, 2112, kind="internal", datapath="netdev", qdiscs=[INGRESS], policers=[]), ["policing is not installed"]),
         (policed(10_000, 2112, datapath="netdev", qdiscs=[INGRESS], policers=[]), []),
-        # What is not open, not asked for, or not known is not looked at.
+        # Nothing is checked that is not open, not configured, or not known.
         (at(policed(10_000, 2112, qdiscs=[INGRESS], policers=[]), ofport=None), []),
         (policed(kbit=5, kpkts=5, qdiscs=[INGRESS], policers=[]), []),
         (policed(10_000, 2112, qdiscs=[INGRESS]), []),
@@ -248,7 +249,7 @@ def test_what_tc_has(port, problems):
 @pytest.mark.parametrize(
     ("asked", "near"),
     [
-        # Ticks of 64 ns in 32 bits are 274 s, of which tc_bytes_to_ticks keeps the rest; kpkts times 1000 has 32 bits.
+        # 32 bits of ticks of 64 ns are 274 s, and tc_bytes_to_ticks truncates; kpkts times 1000 must fit into 32 bits.
         ((1000, 1_000_000, None, None), "267kbit"),
         ((None, None, 1000, 275_000), "274000"),
         ((None, None, 4_294_968_000, None), "4294967000"),
@@ -272,13 +273,13 @@ def test_what_it_can():
         (policed(10_000, 2112), False),
         (policed(kpps=5, kpkts=2), False),
         (policed(10_000, 2112, kpps=5), True),
-        (policed(34_359_738, 5), True),  # its default burst is more than the older ones hold
+        (policed(34_359_738, 5), True),  # the default burst is more than older versions can hold
         (policed(19_972_000, 4_194_303), False),
         (policed(10_000, 4_194_303), False),
         (policed(10_000, 4_194_304), True),
     ],
 )
-def test_whether_it_matters_which_open_vswitch_it_is(port, depends):
+def test_whether_the_result_depends_on_the_version(port, depends):
     assert policing._depends_on_version(port) is depends
 
 
@@ -293,7 +294,7 @@ def test_whether_it_matters_which_open_vswitch_it_is(port, depends):
         (policed(10_000, 2112, 5, 2), "--rate 10mbit --burst 2.112mbit --packet-rate 5000 --packet-burst 2000"),
     ],
 )
-def test_the_command_that_sets_what_there_is(port, words):
+def test_the_command_for_the_present_limits(port, words):
     assert port.set_command == ("ovstool", "police", "set", "eth1", *words.split())
     assert port.clear_command == ("ovstool", "police", "clear", "eth1")
     assert policed(10_000).with_rate("--burst", "5kbit") == ("ovstool", "police", "set", "eth1", "--rate", "10mbit", "--burst", "5kbit")
@@ -307,7 +308,7 @@ def test_the_command_that_sets_what_there_is(port, words):
         ("afxdp-nonpmd", True, False, True, False), ("gre", False, False, False, False), ("patch", False, False, False, False),
     ],
 )  # fmt: skip
-def test_what_an_interface_of_a_type_can_have(kind, can_have_qos, is_dpdk, is_afxdp, is_tc):
+def test_the_limits_possible_for_an_interface_type(kind, can_have_qos, is_dpdk, is_afxdp, is_tc):
     port = policed(kind=kind)
     assert (port.interface.can_have_qos, port.interface.is_dpdk, port.interface.is_afxdp, port.is_tc) == (
         can_have_qos,

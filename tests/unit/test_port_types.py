@@ -1,4 +1,4 @@
-"""Which options each type of interface takes, at the borders of every value, as ovs-vswitchd.conf.db(5) and lib/netdev-vport.c have them."""
+"""The options of each interface type with the limits of each value, from ovs-vswitchd.conf.db(5) and lib/netdev-vport.c."""
 
 import pytest
 from test_schema import OURS
@@ -30,7 +30,7 @@ LAYERS = {
     "erspan": "legacy_l2 ptap", "ip6erspan": "legacy_l2 ptap", "lisp": "legacy_l3 ptap", "stt": "legacy_l2 ptap", "gtpu": "legacy_l3 ptap",
     "bareudp": "legacy_l3 ptap", "srv6": "legacy_l3 ptap",
 }  # fmt: skip
-# A type and an option, the values that it takes, those that it does not, and what it is said to be.
+# A type and an option, valid values, invalid ones, and the description in the error.
 VALUES = [
     ("gre", "remote_ip", "flow 192.0.2.1 223.255.255.255 240.0.0.1 0.0.0.1 255.255.255.254 2001:db8::1 fe80::1",
      "Flow 0.0.0.0 224.0.0.0 239.255.255.255 255.255.255.255 :: ff02::1 host 192.0.2 192.0.2.256 1:2", "a unicast address or flow"),
@@ -116,16 +116,16 @@ def test_an_option_that_is_refused(kind, options, said):
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        ("gre", {"ipsec_esp": "1", "psk": "x"}),  # which ovs-monitor-ipsec reads
-        ("system", {"a": "b"}),  # noted, as other programs may read it
-        ("dpdk", {"dpdk-devargs": "0000:01:00.0", "key": "5"}),  # of another type it is not known what it takes
+        ("gre", {"ipsec_esp": "1", "psk": "x"}),  # ovs-monitor-ipsec reads these
+        ("system", {"a": "b"}),  # noted, because other programs may read it
+        ("dpdk", {"dpdk-devargs": "0000:01:00.0", "key": "5"}),  # the options of other types are not known
     ],
 )
 def test_options_that_are_not(kind, options):
     port_types.check_values("p0", kind, options)
 
 
-def test_what_a_port_has_and_its_new_type_does_not_take():
+def test_options_that_a_new_type_does_not_take():
     unset = "--unset options:dst_port --unset options:exts"
     assert (
         refusal(port_types.check_kept, "p0", "gre", {"exts": "gbp", "dst_port": "1", "key": "5"})
@@ -208,7 +208,7 @@ def test_options_that_do(kind, options):
         ("bareudp", {"dst_port": "1"}, {}, False),
     ],
 )  # fmt: skip
-def test_what_tells_two_tunnels_apart(kind, ours, theirs, same):
+def test_which_tunnels_conflict(kind, ours, theirs, same):
     def check() -> None:
         port_types.check_distinct("p0", kind, IP | ours, {"p0": IP | ours, "p1": IP | theirs})
 
@@ -220,7 +220,7 @@ def test_what_tells_two_tunnels_apart(kind, ours, theirs, same):
     assert str(raised.value) == f"port p0: p1 is already a {kind} tunnel with the same addresses, key and port; try: {another}"
 
 
-def test_a_type_without_keys_is_told_apart_by_its_addresses():
+def test_tunnels_without_keys_differ_by_their_addresses():
     with pytest.raises(Conflict, match=r"p1 is already a srv6 tunnel .*; try: another --remote-ip$"):
         port_types.check_distinct("p0", "srv6", IP, {"p1": IP})
 
@@ -239,7 +239,7 @@ def test_options_of_later_versions_and_of_devices():
         "udp_sys_1", "srv6_sys", "ovs-system", "ovs-netdev", "ovs-dummy",
     ],
 )  # fmt: skip
-def test_names_that_open_vswitch_keeps(name):
+def test_names_reserved_by_open_vswitch(name):
     reserved = "Open vSwitch reserves this name for its own devices; try: another name"
     assert refusal(port_types.check_name, name, "gre", are_dummies=True) == f"port {name}: {reserved}"
     port_types.check_name(f"x{name}", "gre", are_dummies=True)
@@ -258,11 +258,11 @@ def test_names_that_a_device_can_have():
     assert port_types.cut("é" * 8) == "é" * 7
 
 
-def test_what_may_have_been_meant():
+def test_suggestions():
     assert port_types.near("--type {}", "vxlam", ["gre", "vxlan"]) == "--type vxlan"
     assert port_types.near("--type {}", "nosuch", ["gre", "vxlan"]) is None
     assert port_types.near("--type {}", "vxlam", ["vxlan", "vxlan6"]) == "--type vxlan"
-    assert port_types.near("{}", "x" * 64 + "y", ["x" * 64, "x" * 64 + "y"]) == "x" * 64  # no more of a word is looked at
+    assert port_types.near("{}", "x" * 64 + "y", ["x" * 64, "x" * 64 + "y"]) == "x" * 64  # only the beginning of a long word is compared
     assert port_types.near("--type {}", "vxlan" + "x" * 59, ["vxlan" + "x" * 59, "vxlan"]) == "--type vxlan" + "x" * 59
 
 

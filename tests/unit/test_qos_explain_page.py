@@ -1,4 +1,4 @@
-"""The page of 'qos explain', line for line: what is asked, what is there, what is not known."""
+"""The page of 'qos explain', line by line: what is configured, what is in effect, what is unknown."""
 
 from ovstool.commands.qos_explain import page
 from ovstool.remedy import FindingRow

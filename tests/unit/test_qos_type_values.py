@@ -1,4 +1,4 @@
-"""What each type of QoS takes, at the borders of every value, and what it becomes in other_config: ovs-vswitchd.conf.db(5), tables QoS and Queue."""
+"""The values of each QoS type at their limits, and how they are stored in other_config: ovs-vswitchd.conf.db(5), tables QoS and Queue."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from ovstool.switch.qos import compose
 HTB, HFSC, EGRESS, TRTCM = (qos_types.named(name) for name in ("linux-htb", "linux-hfsc", "egress-policer", "trtcm-policer"))
 SFQ, NOOP, THEIRS = (qos_types.named(name) for name in ("linux-sfq", "linux-noop", "my-qos"))
 MOST = 2**63 - 1
-# Of each type the keys of QoS.other_config: the least and the most that they may be, and the unit.
+# For each type the keys of QoS.other_config: minimum, maximum and unit.
 KEYS = {
     "linux-htb": {"max-rate": (8, MOST, "bit/s")},
     "linux-hfsc": {"max-rate": (8, (2**32 - 1) * 8, "bit/s")},
@@ -117,7 +117,7 @@ def test_what_is_written():
 
 
 def test_a_burst_for_each_rate_of_a_policer_that_has_none():
-    """That of policing: 210 ms of the rate and a frame, in bytes; no less than 128 kbit."""
+    """The default of policing: 210 ms of the rate and a frame, in bytes, at least 128 kbit."""
     assert EGRESS.with_bursts({"cir": "10000000"}) == {"cir": "10000000", "cbs": "2101500"}
     assert EGRESS.with_bursts({"cir": "1"}) == EGRESS.with_bursts({"cir": "1", "cbs": "0"}) == {"cir": "1", "cbs": "16000"}
     assert EGRESS.with_bursts({"cir": "69000"})["cbs"] == "16000" and EGRESS.with_bursts({"cir": "69001"})["cbs"] == "16125"
@@ -190,7 +190,7 @@ def test_a_queue_that_it_does():
         ("egress-policer", 8, "egress-policer"), ("trtcm-policer", 8, "trtcm-policer"),
     ],
 )  # fmt: skip
-def test_the_type_that_stands_in_for_a_moment(name, max_rate, other):
+def test_the_temporary_type(name, max_rate, other):
     assert qos_types.stand_in(name, max_rate) == other
 
 
@@ -273,7 +273,7 @@ def test_the_split_of_trtcm_policer():
     }
     full = composed(TRTCM, port=ONE_MBIT, asked={0: Shape(600_000), 1: Shape(400_000)})[0]
     assert full == {"cir": "125000", "eir": "0", "cbs": "27750"} | {"ebs": "0"}
-    # A merge keeps it, unless others have made it.
+    # A merge keeps the split, unless another program wrote it.
     assert composed(TRTCM, SPLIT | cbs | ebs, queues, port=Shape(burst=12_000))[0] == SPLIT | {"cbs": "1500", "ebs": "1500"}
     assert composed(TRTCM, SPLIT | cbs | ebs, queues, port=Shape(max_rate=1_200_000))[0]["eir"] == "100000"
     assert composed(TRTCM, SPLIT | cbs | ebs, queues, asked={1: Shape(480_000)})[0]["cir"] == "60000"

@@ -1,4 +1,4 @@
-"""Which queues actions select, and where to: ovs-actions(7), read as ovs-vswitchd executes them."""
+"""The queues that actions select, and the ports they lead to: ovs-actions(7), interpreted as ovs-vswitchd does."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def selected(actions: str, goes_on: bool = False) -> list[tuple]:
         ("set_queue:1,output:2,set_queue:2,output:3,set_queue:1,output:4", [(1, ["2", "4"], False), (2, ["3"], False)]),
         ("enqueue:3:7", [(7, ["3"], False)]), ("enqueue(3,7),output:4", [(7, ["3"], False)]), ("enqueue:LOCAL:7", [(7, ["LOCAL"], False)]),
         ("set_queue:1,enqueue:3:7,output:2", [(1, ["2"], False), (7, ["3"], False)]),
-        # Where it may go to any port.
+        # The packet may leave through any port.
         *(
             (f"set_queue:1,{action}", [(1, [], True)])
             for action in (
@@ -30,7 +30,7 @@ def selected(actions: str, goes_on: bool = False) -> list[tuple]:
             )
         ),
         ("set_queue:1,output:2,NORMAL,set_queue:2,output:3", [(1, ["2"], True), (2, ["3"], False)]),
-        # What is in a clone ends with it.
+        # The queue set in a clone applies only there.
         ("clone(set_queue:1,output:2),output:3", [(1, ["2"], False)]),
         ("set_queue:1,clone(set_queue:2,output:3),output:4", [(1, ["4"], False), (2, ["3"], False)]),
         ("set_queue:1,clone(pop_queue,output:3),output:4", [(1, ["4"], False)]),
@@ -39,7 +39,7 @@ def selected(actions: str, goes_on: bool = False) -> list[tuple]:
         ("set_queue:1,clone(encap(nsh(md_type=2,tlv(0x1000,10,0x12))),output:2),output:4", [(1, ["2", "4"], False)]),
         ("set_queue:1," + "clone(" * 20 + "set_queue:2" + ")" * 20 + ",output:4", [(1, ["4"], False), (2, [], False)]),
         ("set_queue:1,output:2),output:4", [(1, ["2", "4"], False)]),
-        # Of an action set the last set_queue comes before all that sends.
+        # In an action set, the last set_queue applies before any output.
         ("write_actions(output:2,set_queue:1)", [(1, ["2"], False)]),
         ("set_queue:3,output:4,write_actions(set_queue:1,output:2,set_queue:5)", [(3, ["4"], False), (5, ["2"], False)]),
         ("set_queue:3,write_actions(output:2)", [(3, ["2"], False)]),
@@ -56,7 +56,7 @@ def test_the_queues_that_actions_select(actions, queues):
         ("enqueue:3:7", [(7, ["3"], False)]), ("set_queue:1,set_queue:2", [(1, [], False), (2, [], True)]), ("output:2", []),
     ],
 )  # fmt: skip
-def test_what_is_left_in_a_queue_for_what_comes_after(actions, queues):
+def test_the_queue_that_stays_selected(actions, queues):
     assert selected(actions, goes_on=True) == queues
 
 
@@ -71,7 +71,7 @@ def test_groups_that_actions_go_to():
 
 
 def test_the_queues_of_groups():
-    """Those of their buckets, and of the groups that these go to, also in a circle."""
+    """The queues of their buckets, and of the groups that these refer to, even in a loop."""
     found = of_groups(
         "OFPST_GROUP_DESC reply (OF1.5) (xid=0x2):\n"
         " group_id=1,type=select,bucket=bucket_id:0,actions=set_queue:1,output:2,bucket=bucket_id:1,actions=output:3,set_queue:4,output:5\n"
@@ -86,7 +86,7 @@ def test_the_queues_of_groups():
     assert of_groups("OFPST_GROUP_DESC reply (OF1.5) (xid=0x2):\n") == {}
 
 
-def test_ways_from_groups_to_groups_have_an_end(monkeypatch):
+def test_the_search_through_groups_is_limited(monkeypatch):
     monkeypatch.setattr(queue_selection, "_MOST_STEPS", 6)
     chain = "".join(f" group_id={n},type=all,bucket=actions=group:{n + 1}\n" for n in (1, 2)) + " group_id=3,type=all,bucket=actions=drop\n"
     assert of_groups(chain) == {}  # 3 + 2 + 1

@@ -1,4 +1,4 @@
-"""From readings to rates: what went up, what began anew, and how evenly."""
+"""Rates from readings: increases, resets, and how evenly traffic arrives."""
 
 import pytest
 
@@ -44,12 +44,12 @@ RESETS = {
     "the port is younger": (reading(1.0, age=50.0, rx_bytes=1), reading(2.0, age=0.5, rx_bytes=2**40)),
     "the port is older, but not by the time that passed": (reading(1.0, age=2.0, rx_bytes=1), reading(101.0, age=60.0, rx_bytes=900)),
     "the connection was lost": (reading(1.0, rx_bytes=1), reading(2.0, gap=True, rx_bytes=2)),
-    # Bytes alone would look like a 32-bit counter that went past its end.
+    # The bytes alone would look like a 32-bit counter that wrapped.
     "reset from the upper half of 32 bits": (
         reading(1.0, rx_bytes=3 * 2**30, rx_packets=2_000_000),
         reading(2.0, rx_bytes=60, rx_packets=1),
     ),
-    # The device counted large packets before and small ones since, so packets have caught up already.
+    # Large packets were counted before the reset and small ones since, so the packet count has caught up already.
     "packets have caught up": (
         reading(1.0, rx_bytes=3 * 10**9, rx_packets=10_000),
         reading(2.0, rx_bytes=6 * 10**6, rx_packets=12_000),
@@ -76,7 +76,7 @@ def test_a_reset_is_marked_and_never_a_rate(why):
     assert {name: getattr(rate, name) for name in NONE} == NONE
 
 
-def test_a_32_bit_counter_that_wraps_is_put_right():
+def test_a_32_bit_counter_that_wraps_is_corrected():
     before = reading(1.0, rx_bytes=2**32 - 100, rx_packets=50, tx_packets=7)
     rate = rates.between(before, reading(2.0, rx_bytes=150, rx_packets=52, tx_packets=7))
     assert (rate.rx_bps, rate.rx_pps, rate.tx_pps, rate.reset) == (8 * 250, 2, 0, False)
@@ -99,20 +99,20 @@ def test_two_readings_of_one_moment_have_no_rate():
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 0.5), (50.0, None)])
-def test_a_switch_that_tells_no_age_has_not_reset(before, after):
+def test_without_an_age_there_is_no_reset(before, after):
     assert not rates.between(reading(1.0, age=before, rx_bytes=1), reading(2.0, age=after, rx_bytes=2)).reset
 
 
-def test_what_a_driver_counts_besides_may_go_down():
+def test_other_counters_of_a_driver_may_decrease():
     rate = rates.between(reading(1.0, rx_bytes=1, custom_gauge=50), reading(2.0, rx_bytes=2, custom_gauge=40))
     assert (rate.rx_bps, rate.reset) == (8, False)
 
 
-def test_an_age_that_ovs_vswitchd_rounds_is_no_reset():
+def test_a_rounded_age_is_not_a_reset():
     assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(1.005, age=9.999, rx_bytes=2)).reset
     assert not rates.between(reading(1.0, age=0.05, rx_bytes=1), reading(1.5, age=0.0, rx_bytes=2)).reset
     assert rates.between(reading(1.0, age=0.06, rx_bytes=1), reading(1.5, age=0.0, rx_bytes=2)).reset
-    # A busy ovs-vswitchd looks at its clock now and then.
+    # A busy ovs-vswitchd reads its clock only from time to time.
     assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(1.5, age=10.0, rx_bytes=2)).reset
 
     assert not rates.between(reading(1.0, age=10.0, rx_bytes=1), reading(3.0, age=11.0, rx_bytes=2)).reset
@@ -169,7 +169,7 @@ def test_the_mean_of_bursts_has_three_decimals():
         (1500, 0, True),
     ],
 )
-def test_a_counter_of_32_bits_goes_past_its_end_with_packets_of_a_size_that_there_is(octets, packets, reset):
+def test_a_wrap_of_32_bits_must_give_a_plausible_packet_size(octets, packets, reset):
     after = reading(2.0, rx_bytes=octets - 1, rx_packets=5 + packets)
     rate = rates.between(reading(1.0, rx_bytes=2**32 - 1, rx_packets=5), after)
     assert (rate.reset, rate.rx_bps) == (reset, None if reset else octets * 8)
@@ -185,6 +185,6 @@ def test_the_mean_counts_a_long_window_for_longer():
     assert rates.burst("eth1", "tx", measured, None).mean_bps == pytest.approx(25)
 
 
-def test_nothing_known_of_bursts_is_none():
+def test_unknown_bursts_are_none():
     assert rates.burst("eth1", "tx", windows(None, None), 100) == ("eth1", "tx", 0, *[None] * 6, 100, None)
     assert rates.burst("eth1", "tx", windows(5), None).longest_above_s is None

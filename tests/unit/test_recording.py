@@ -1,4 +1,4 @@
-"""Recordings: what is read is what was written, whatever is in the file besides."""
+"""Recordings: reading returns what was written, whatever else is in the file."""
 
 import csv
 import errno
@@ -86,18 +86,18 @@ def test_a_name_that_looks_like_a_formula_is_read_in_its_place(tmp_path, names):
 def test_other_tools_read_the_database_while_it_is_written(tmp_path):
     with recording.append(str(tmp_path / "rec.sqlite3"), print) as recorder:
         recorder.add([reading(counters={"rx_bytes": 5})])
-        assert (tmp_path / "rec.sqlite3").read_bytes()[18:20] == b"\2\2"  # with a log beside it (SQLite's file format, 1.3.3)
+        assert (tmp_path / "rec.sqlite3").read_bytes()[18:20] == b"\2\2"  # with a log file next to it (SQLite's file format, 1.3.3)
         with sqlite3.connect(tmp_path / "rec.sqlite3") as db:
             assert db.execute("SELECT host, port, rx_bytes, tx_bytes FROM readings").fetchall() == [(None, "eth1", 5, None)]
         db.close()
-    assert os.listdir(tmp_path) == ["rec.sqlite3"]  # no log beside it
+    assert os.listdir(tmp_path) == ["rec.sqlite3"]  # without a log file
     assert (tmp_path / "rec.sqlite3").read_bytes()[
         18:20
-    ] == b"\1\1"  # nor does it ask for one, so that it can be read where none can be made
+    ] == b"\1\1"  # and in a mode that needs none, so it can be read in a directory without write permission
 
 
 @BOTH
-def test_no_part_of_a_sample_that_cannot_be_written(tmp_path, name):
+def test_a_sample_that_cannot_be_written_leaves_nothing(tmp_path, name):
     path = tmp_path / name
     with recording.append(str(path), print) as recorder:
         recorder.add([reading()])
@@ -107,7 +107,7 @@ def test_no_part_of_a_sample_that_cannot_be_written(tmp_path, name):
     assert read(path) == ([reading()], [])
 
 
-def test_what_there_is_to_note_of_a_recording_is_noted_once(tmp_path):
+def test_notes_about_a_recording_are_printed_once(tmp_path):
     path = tmp_path / "rec.csv"
     path.write_text(f"{HEADER}\n{LINE}\n{LINE[:9]}")
     notes: list[str] = []
@@ -116,7 +116,7 @@ def test_what_there_is_to_note_of_a_recording_is_noted_once(tmp_path):
     assert notes == [f"{path}: the last line is incomplete and was ignored"]
 
 
-def test_a_new_file_is_for_whom_the_umask_says(tmp_path):
+def test_a_new_file_has_the_mode_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         append(tmp_path / "rec.csv", [reading()])
@@ -188,7 +188,7 @@ def test_a_damaged_line_is_named(tmp_path, line):
     "content", [b"a,b\n1,2\n", b"\x7fELF" * 100, HEADER.upper().encode() + b"\n", b"\0" * 5000, HEADER.encode() + b"x"]
 )
 @BOTH
-def test_a_file_that_is_something_else_is_left_alone(tmp_path, name, content):
+def test_another_kind_of_file_is_not_changed(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     for use in (append, read):
@@ -197,7 +197,7 @@ def test_a_file_that_is_something_else_is_left_alone(tmp_path, name, content):
     assert path.read_bytes() == content and os.listdir(tmp_path) == [name]
 
 
-def test_a_database_of_somebody_else_is_left_alone(tmp_path):
+def test_a_database_of_another_program_is_not_changed(tmp_path):
     path = tmp_path / "rec.db"
     for table in ("readings (time, value)", "other (a)"):
         path.unlink(missing_ok=True)
@@ -236,14 +236,14 @@ def test_a_damaged_database_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["rec", "rec.txt", "rec.csv.gz", "", ".csv"])
-def test_an_unknown_ending(name):
+def test_an_unknown_extension(name):
     for use in (append, read):
         with pytest.raises(UsageError, match="must end in"):
             use(name)
 
 
 @BOTH
-def test_what_is_no_file(tmp_path, name):
+def test_paths_that_are_not_files(tmp_path, name):
     os.mkfifo(tmp_path / name)
     (tmp_path / "folder" / name).mkdir(parents=True)
     (tmp_path / "link").mkdir()
@@ -259,7 +259,7 @@ def test_what_is_no_file(tmp_path, name):
             with pytest.raises(error) as caught:
                 use(path)
             assert (caught.value.what, caught.value.why) == (str(path), why)
-    with pytest.raises(Refused, match=r"^/sys/rec\.\w+: [a-z ]+$"):  # of the kernel; nobody, not even root, makes files there
+    with pytest.raises(Refused, match=r"^/sys/rec\.\w+: [a-z ]+$"):  # a kernel file system where even root cannot create files
         append(f"/sys/{name}")
 
 
@@ -273,7 +273,7 @@ def test_one_recorder_at_a_time(tmp_path, name):
     assert len(read(tmp_path / name)[0]) == 2
 
 
-def test_a_file_that_others_empty_or_remove(tmp_path):
+def test_a_file_that_others_truncate_or_remove(tmp_path):
     path = tmp_path / "rec.csv"
     with recording.append(str(path), print) as recorder:
         recorder.add([reading()])
@@ -285,8 +285,8 @@ def test_a_file_that_others_empty_or_remove(tmp_path):
             recorder.add([reading()])
 
 
-def test_no_part_of_a_beat_when_the_file_may_not_grow(tmp_path):
-    """In another process, whose files may have 10,000 bytes (RLIMIT_FSIZE)."""
+def test_no_part_of_a_sample_when_the_file_cannot_grow(tmp_path):
+    """In another process, which may write 10,000 bytes to a file (RLIMIT_FSIZE)."""
     path = tmp_path / "rec.csv"
     code = (
         "import sys; from ovstool import recording; from ovstool.rates import Reading\n"
@@ -355,7 +355,7 @@ def test_a_line_of_64_kib_without_an_end(tmp_path):
 
 
 def test_the_longest_line_that_is_read(tmp_path):
-    """64 KiB where it has quotes, and of a last one that has no end."""
+    """64 KiB if it has quotes, or for a last line without an end."""
     path = tmp_path / "rec.csv"
     port = "x" * (2**16 - len(LINE) + 2)
     for more in ("", "x"):
@@ -395,7 +395,7 @@ def test_what_was_written_in_words(tmp_path, name):
     assert [host for host, _ in recording.read(str(path), print)] == ["", "h1", "h1", "h1", "h1", "", ""]
 
 
-def test_endings_and_what_is_said_of_them(tmp_path):
+def test_errors_about_file_extensions(tmp_path):
     for name in ("a.csv", "a.CSV", "a.db", "a.sqlite", "a.Sqlite3"):
         append(tmp_path / name, [reading()])
         assert (tmp_path / name).read_bytes().startswith(b"SQLite" if "sq" in name.lower() or "db" in name else b"time,")

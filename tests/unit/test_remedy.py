@@ -1,4 +1,4 @@
-"""Remedies as they are pasted: a shell has to make the very words of them again, for the switch that the user named and no other."""
+"""Remedies for pasting: a shell must read exactly their words, for the switch that the user selected and no other."""
 
 import shlex
 import subprocess
@@ -29,13 +29,13 @@ HOSTILE = ["a b", "a && b", "it's", '"', "$(id)", "`id`", "a;b", "a|b>c", "*", "
         (CLEAR, HERE._replace(db="unix:/a b/db.sock"), "ovstool --db 'unix:/a b/db.sock' qos clear eth1"),
         (CLEAR, HERE._replace(db="unix:/x", assumed_db="unix:/x"), "ovstool qos clear eth1"),
         (CLEAR, HERE._replace(db="unix:/x", assumed_db="unix:/y"), "ovstool --db unix:/x qos clear eth1"),
-        (CLEAR, HERE._replace(sudo=True), "ovstool qos clear eth1"),  # which is for remote hosts
+        (CLEAR, HERE._replace(sudo=True), "ovstool qos clear eth1"),  # an option for remote hosts
         (CLEAR, FAR, "ovstool -H op@h1:2222 qos clear eth1"),
         (CLEAR, FAR._replace(sudo=True, db="tcp:127.0.0.1:6640"), "ovstool -H op@h1:2222 --sudo --db tcp:127.0.0.1:6640 qos clear eth1"),
         (CLEAR, SSL, f"ovstool --db ssl:10.0.0.1:6640 {OF_TLS} qos clear eth1"),
         (CLEAR, HERE._replace(tls=Tls(ca_cert="ca.pem")), "ovstool --ca-cert ca.pem qos clear eth1"),
         (VSCTL, HERE, shlex.join(VSCTL)),
-        # ovs-vsctl does not read $OVSTOOL_DB, nor has it -H.
+        # ovs-vsctl neither reads $OVSTOOL_DB nor has -H.
         (VSCTL, HERE._replace(db="unix:/x", assumed_db="unix:/x"), f"ovs-vsctl --db=unix:/x {shlex.join(VSCTL[1:])}"),
         (VSCTL, SSL, f"ovs-vsctl --db=ssl:10.0.0.1:6640 {OF_TLS} {shlex.join(VSCTL[1:])}"),
         (VSCTL, FAR, f"ssh -p 2222 op@h1 '{shlex.join(VSCTL)}'"),
@@ -46,7 +46,7 @@ HOSTILE = ["a b", "a && b", "it's", '"', "$(id)", "`id`", "a;b", "a|b>c", "*", "
         (TC, FAR._replace(target=Target("h1", "h1"), sudo=True), f"ssh h1 'sudo -n {shlex.join(TC)}'"),
     ],
 )
-def test_a_command_is_for_the_switch_that_was_named(command, naming, text):
+def test_a_command_selects_the_same_switch(command, naming, text):
     assert remedy.text([command], naming) == text
 
 
@@ -57,7 +57,7 @@ def test_several_commands_are_one_line():
 
 
 def words_of(line: str, program: str) -> list[str]:
-    """What the shell makes of a line, where ``program`` prints its words and nothing else does anything."""
+    """The words that the shell reads in a line, where ``program`` prints its arguments and other commands do nothing."""
     script = f"""{program}() {{ printf '%s\\0' "$@"; }}; {line}"""
     done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": "/nonexistent"}, capture_output=True, text=True, check=True)
     return done.stdout.split("\0")[:-1]
@@ -71,7 +71,7 @@ def test_a_hostile_name_is_one_word_to_a_shell(name):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_one_word_to_the_shell_of_a_far_host(name):
+def test_a_hostile_name_is_one_word_to_the_shell_of_a_remote_host(name):
     *_, host, line = words_of(remedy.text([("tc", "qdisc", "del", "dev", name, "root")], FAR), "ssh")
     assert host == "op@h1" and words_of(line, "tc") == ["qdisc", "del", "dev", name, "root"]
 
@@ -90,7 +90,7 @@ def test_a_hostile_name_is_one_word_to_the_shell_of_a_far_host(name):
         (CommandLine(OFCTL, ("ip",)), FAR._replace(sudo=True), r"printf '%s\n' ip | ssh -p 2222 op@h1 'sudo -n ovs-ofctl --bundle add-flows br0 -'"),
     ],
 )  # fmt: skip
-def test_what_is_typed_with_what_it_reads(typed, naming, text):
+def test_a_command_with_its_input(typed, naming, text):
     assert remedy.line(typed, naming) == text
 
 

@@ -1,4 +1,4 @@
-"""The folder of a sandbox and what is in it, and the programs that set one up; no daemon runs here."""
+"""The directory of a sandbox and its content, and the programs that set one up; no daemon runs here."""
 
 import json
 import os
@@ -23,7 +23,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 @pytest.fixture
 def folder():
-    """A short path, as a socket is to be in it."""
+    """A short path, because it must hold a socket."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as name:
         yield Path(name)
 
@@ -59,7 +59,7 @@ def test_a_folder_is_made_found_and_removed(folder):
     assert path.exists() and enter(path, create=True).made is False
     with pytest.raises(KeyError), directories.locked(path, time.monotonic() + 60, create=True):
         raise KeyError
-    assert path.exists()  # it was there before
+    assert path.exists()  # it existed before
     with directories.opened(path) as place:
         (path / "x").touch()
         directories.remove(place)
@@ -91,7 +91,7 @@ def test_a_folder_that_cannot_be_one(folder):
     ):  # fmt: skip
         told = said(enter, path)
         assert told == error or (error is None and "the path is too long" in told), told
-    assert enter(folder / "link/box", create=True).path == folder / "box"  # on the way they are
+    assert enter(folder / "link/box", create=True).path == folder / "box"  # directories on the way may be
     assert enter(folder / ("x" * (81 - len(str(folder)))), create=True).made
     assert said(enter, folder / "no/box", create=True) == f"{folder}/no/box: its parent folder does not exist; try: another --dir"
     assert enter(folder / "no/box") is None
@@ -204,7 +204,7 @@ def test_what_a_sandbox_makes_is_cleared_and_nothing_else(folder, place):
     assert sorted(os.listdir(folder)) == before
 
 
-def test_what_a_stopped_one_leaves_behind(folder, place):
+def test_what_a_stopped_sandbox_leaves_behind(folder, place):
     assert directories.may_be_left(place)
     (folder / "sandbox.json.new").touch()
     assert directories.may_be_left(place)
@@ -237,7 +237,7 @@ def test_settings_read_back_as_they_were(folder, place):
     assert box(folder).hosts == {} and not box(folder).complete and box(folder).db == f"unix:{folder}/db.sock"
 
 
-def test_the_name_of_a_namespace_tells_whose_it_is():
+def test_the_name_of_a_namespace_identifies_its_sandbox():
     # printf 0a1b2c/tmp/x | sha256sum
     assert (
         settings.namespace_name(Path("/tmp/x"), "0a1b2c")
@@ -277,7 +277,7 @@ def run(script: str, seconds: float = 60, stdin: bytes = b"", keep: tuple[int, .
     return programs.run(["sh", "-c", script], time.monotonic() + seconds, os.environ, stdin, keep)
 
 
-def test_a_program_is_heard_to_its_end(folder):
+def test_the_output_of_a_program_is_read_to_its_end(folder):
     assert run("cat >&2; exit 3", stdin=b"said\n") == (3, "said\n")
     assert run("echo lost; exit 0") == (0, "")
     assert run("printf '\\377' >&2") == (0, "\ufffd")
@@ -299,7 +299,7 @@ def test_a_program_that_does_not_end_is_killed_with_what_it_started(folder):
         programs.run(["/nosuch/program"], time.monotonic() + 60, {})
 
 
-def test_a_program_that_fails_is_told_with_its_words_or_its_log(folder, place):
+def test_a_failed_program_is_reported_with_its_error_or_its_log(folder, place):
     site = Site(box(folder), place, time.monotonic() + 60)
 
     def call(script: str, daemon: str | None = "daemon", **more) -> str:

@@ -1,4 +1,4 @@
-"""What a transaction may hold, by the schema that Open vSwitch comes with."""
+"""What a transaction may contain, according to Open vSwitch's own schema."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_columns():
 @pytest.mark.parametrize(
     "broken", [None, [], "x", 1, {}, {"tables": None}, {"tables": []}, {"tables": {"Port": 1}}, {"tables": {"Port": {}}}]
 )
-def test_columns_of_what_is_no_schema(broken):
+def test_columns_of_an_invalid_schema(broken):
     with pytest.raises(Unreachable, match="not a valid OVSDB reply: a schema without columns"):
         schema.columns(broken, "Port")
 
@@ -65,7 +65,7 @@ def test_what_the_server_would_refuse(operation, what, why):
     assert refused.value.what == what and why in refused.value.why and refused.value.why.isprintable()
 
 
-def test_two_new_rows_are_two():
+def test_two_new_rows_are_distinct():
     new = [PORT | {"uuid-name": name, "row": {"name": name}} for name in ("row0", "row1")]
     both = update("Bridge", ports=["set", [["named-uuid", "row0"], ["named-uuid", "row1"]]])
     schema.check(OURS, [*new, both])
@@ -73,7 +73,7 @@ def test_two_new_rows_are_two():
         schema.check(OURS, [*new, update("Bridge", ports=["set", [["named-uuid", "row0"], ["named-uuid", "row0"]]])])
 
 
-def test_what_is_wrong_with_a_schema_is_told_in_few_words():
+def test_errors_of_a_schema_are_short():
     with pytest.raises(Unreachable) as caught:
         schema.check({"tables": {"Port": {"columns": {"name": {"type": "n" * 300}}}}}, [update("Port", name="p")])
     words = caught.value.why.partition("cannot be read (")[2].removesuffix(")")
@@ -88,7 +88,7 @@ def test_a_schema_that_cannot_be_read(table):
         schema.check({"tables": {"Port": table}}, [update("Port", name="x")])
 
 
-def test_a_version_that_is_not_told():
+def test_an_unknown_version():
     with pytest.raises(Refused, match="of unknown version"):
         schema.check({"tables": {}}, [update("Port", name="x")])
 
@@ -101,7 +101,7 @@ def test_a_version_that_is_not_told():
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("column", ["ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"])
-def test_a_column_that_came_later(version, release, column):
+def test_a_column_of_a_later_version(version, release, column):
     interface = {"columns": {name: OURS["tables"]["Interface"]["columns"][name] for name in ("name", "ingress_policing_rate")}}
     old = {"version": version, "tables": {"Interface": interface}}
     schema.check(old, [update("Interface", ingress_policing_rate=5)])

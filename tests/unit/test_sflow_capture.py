@@ -1,4 +1,4 @@
-"""Captures read and written: pcap and pcapng in each order of bytes, over each kind of link, and cut anywhere."""
+"""Captures read and written: pcap and pcapng in each byte order, with each link type, and cut anywhere."""
 
 import io
 import struct
@@ -92,7 +92,7 @@ def test_times_of_pcapng(order):
     [(0, 0, 2**63), (0, 0, 2**64 - 1), (0x80, 0, 2**33 + 1), (6, 2**62, 0), (6, -(2**62), 0), (6, -2, 1_000_000), (0, 2**63 - 1, 2**63)],
 )
 def test_times_out_of_range(order, resolution, offset, units):
-    """What comes before such a packet is given."""
+    """Packets before such a packet are returned."""
     options = struct.pack(f"{order}HHB3xHHq", 9, 1, resolution, 14, 8, offset)
     wrong = struct.pack(f"{order}5I", 0, units >> 32, units & 0xFFFFFFFF, len(FRAME), len(FRAME)) + spec.filled(FRAME)
     data = pcapng(order) + section(order) + interface(order, options=options) + block(order, 6, wrong)
@@ -129,9 +129,9 @@ def test_sections_have_interfaces_of_their_own():
         (113, bytes(14) + b"\x08\0" + FOUR),
         (113, bytes(14) + b"\x81\0\0\7\x08\0" + FOUR),
         (276, b"\x08\0" + bytes(18) + FOUR),
-        (1 << 28 | 1, FRAME + bytes(4)),  # with a length of FCS
+        (1 << 28 | 1, FRAME + bytes(4)),  # with the length of an FCS
         (1, spec.ethernet(0x0800, spec.ipv4(17, UDP, src="192.0.2.7", options=bytes(8)))),
-        (1, FRAME + bytes(12)),  # filled up by the sender's card
+        (1, FRAME + bytes(12)),  # padded by the sender's network card
     ],
 )
 def test_links(link, packet):
@@ -166,7 +166,7 @@ def test_a_datagram_that_was_not_captured_whole():
 
 
 @pytest.mark.parametrize("data", [pcap(FRAME, FRAME), pcapng("<"), pcapng(">")])
-def test_what_is_cut_gives_what_is_whole(data):
+def test_a_cut_capture_gives_its_complete_packets(data):
     ends = [len(data) - len(data[data.rindex(DATAGRAM) :])]
     for length in range(len(data)):
         found = []
@@ -182,7 +182,7 @@ def test_what_is_cut_gives_what_is_whole(data):
 
 
 def _boundaries(data: bytes) -> set[int]:
-    """Where a capture may end: behind its head, and behind each packet."""
+    """Where a capture may end: after its header, and after each packet."""
     if data[:4] == b"\x0a\x0d\x0d\x0a":
         order = ">" if data[8:12] == b"\x1a\x2b\x3c\x4d" else "<"
         ends, offset = set(), 0
@@ -211,7 +211,7 @@ def _boundaries(data: bytes) -> set[int]:
         (section(">") + interface(">") * 4097, "more than 4096 interfaces"),
     ],
 )
-def test_what_is_no_capture(data, why):
+def test_files_that_are_not_captures(data, why):
     with pytest.raises(Malformed, match=why):
         read(data)
 
@@ -229,7 +229,7 @@ def test_captures_with_changed_bytes(data, draws):
 
 
 class Trickle(io.RawIOBase):
-    """A pipe that gives a few bytes at a time."""
+    """A pipe that delivers a few bytes at a time."""
 
     def __init__(self, data: bytes):
         self.rest = data
@@ -274,7 +274,7 @@ def test_written_headers():
 def test_what_is_written_can_be_read():
     file = io.BytesIO()
     writer = capture.Writer(file)
-    writer.write(TIME, SampledHeader(1, 10, 0, FRAME), "a")  # an agent that lies about the length
+    writer.write(TIME, SampledHeader(1, 10, 0, FRAME), "a")  # an agent that reports a wrong length
     writer.write(TIME, SampledHeader(12, 2000, 0, SIX), "a")
     assert read(file.getvalue()) == [RECEIVED, RECEIVED._replace(address="2001:db8::7")]
 

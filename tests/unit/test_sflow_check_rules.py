@@ -1,4 +1,4 @@
-"""The rules of sflow check, each over evidence that a switch may give."""
+"""The rules of sflow check, each with evidence that a switch may give."""
 
 import ast
 import struct
@@ -32,7 +32,7 @@ def host(**answers) -> Host:
 
 
 def checked(export: Export, at: Host = HOST, *others: Export) -> list[tuple[str, bool]]:
-    """What is found without datagrams, each with whether nothing arrives then; severities are those that are fixed."""
+    """The problems found without datagrams, each with whether no datagram can arrive; checks that severities are as expected."""
     found = [*rules.findings(export, [export, *others], at), *delivery.findings(export, at, Delivery(at.vswitchd))]
     for finding in found:
         assert finding.severity == ("error" if finding.problem in SFLOW_ERRORS else "warning")
@@ -47,7 +47,7 @@ def test_every_problem_has_one_severity():
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
                 phrases |= {node.value for node in ast.walk(call.args[2]) if isinstance(node, ast.Constant)}
-    phrases |= {"the agent has no address", "the agent is no interface of this host"}  # of which one is chosen
+    phrases |= {"the agent has no address", "the agent is no interface of this host"}  # alternatives, chosen by the code
     assert phrases == SFLOW_ERRORS | SFLOW_WARNINGS
     assert not SFLOW_ERRORS & SFLOW_WARNINGS
 
@@ -58,9 +58,9 @@ def test_nothing_is_wrong():
     assert checked(EXPORT._replace(agent="192.0.2.1")) == []
     assert checked(EXPORT, HOST._replace(vswitchd=None)) == []
     assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(state=None, sockets=[]))) == [], (
-        "it answers, and its sockets cannot be seen"
+        "it answers, but its sockets cannot be read"
     )
-    assert checked(EXPORT, HOST._replace(answers=None)) == [], "where ip cannot be run"
+    assert checked(EXPORT, HOST._replace(answers=None)) == [], "ip cannot be run"
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ def test_agents():
     nowhere = host(addresses={"eth0": []}, routes={})
     assert checked(EXPORT, nowhere) == [("the agent has no address", True), ("no route to a collector", True)]
     assert checked(EXPORT._replace(local_addresses=["10.9.0.1"]), nowhere)[0] == ("the agent has no address", False), (
-        "a controller's is taken"
+        "the local address towards a controller is used"
     )
     loopback = host(addresses={"eth0": ["127.0.0.1"]})
     assert checked(EXPORT, loopback) == [("the agent's address is a loopback address", False)]
     here, own = EXPORT._replace(targets=["127.0.0.1:6343"]), host(addresses={"eth0": ["127.0.0.1"]}, routes={"127.0.0.1": ROUTE})
     local = UdpSocket("127.0.0.1", 40000, "127.0.0.1", 6343, 7)
-    assert checked(here, own._replace(vswitchd=DAEMON._replace(sockets=[local]))) == [], "the collector is here too"
+    assert checked(here, own._replace(vswitchd=DAEMON._replace(sockets=[local]))) == [], "the collector is on this host"
 
 
 def test_routes_and_sockets():
@@ -115,14 +115,14 @@ def test_routes_and_sockets():
     missing = "ovs-vswitchd does not send to a collector"
     assert checked(two, reached) == [(missing, False)]
     assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(sockets=[]))) == [(missing, True)]
-    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(own=frozenset([8])))) == [(missing, True)], "another program's socket"
-    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(own=frozenset()))) == [], "whose it is cannot be seen"
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(own=frozenset([8])))) == [(missing, True)], "a socket of another program"
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(own=frozenset()))) == [], "its owner is unknown"
     second = EXPORT._replace(bridge="br1")
-    assert checked(EXPORT, HOST, second) == [(missing, False)], "one socket for two bridges"
+    assert checked(EXPORT, HOST, second) == [(missing, False)], "two bridges, but one socket"
     both = DAEMON._replace(sockets=[SOCKET, SOCKET._replace(local_port=40001, inode=8)])
     assert checked(EXPORT, HOST._replace(vswitchd=both), second) == []
     for off in ({"sampling": 0}, {"datapath_id": None}):
-        assert checked(EXPORT, HOST, second._replace(**off)) == [], "which has no sockets, so the one is this bridge's"
+        assert checked(EXPORT, HOST, second._replace(**off)) == [], "the other bridge needs no socket"
     mapped = DAEMON._replace(sockets=[SOCKET._replace(local="::ffff:10.0.0.1", remote="::ffff:10.0.0.5")])
     assert checked(EXPORT._replace(targets=["[::ffff:10.0.0.5]:6343"]), HOST._replace(vswitchd=mapped)) == []
     named = EXPORT._replace(targets=["collector.example"])
@@ -132,7 +132,7 @@ def test_routes_and_sockets():
     assert checked(EXPORT, host(routes={"10.0.0.5": ROUTE._replace(type="broadcast")})) == [("not the address of a collector", False)]
 
 
-def test_what_ovs_vswitchd_does_and_logs():
+def test_the_state_and_log_of_ovs_vswitchd():
     assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(state=None), is_running=False)) == [("ovs-vswitchd is not running", True)]
     assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(state="T", sockets=[]))) == [("ovs-vswitchd is stopped", True)]
     failed = "10.0.0.1:40000<->10.0.0.5:6343: sending to collector failed ({})"
@@ -144,7 +144,7 @@ def test_what_ovs_vswitchd_does_and_logs():
     ):
         assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=[Logged(age_s, failed.format(why))]))) == found
     others = [Logged(3, failed.format("Operation not permitted").replace("40000", "40009"))]
-    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=others))) == [], "of a socket that is closed"
+    assert checked(EXPORT, HOST._replace(vswitchd=DAEMON._replace(log=others))) == [], "the log line is of a closed socket"
 
 
 def test_an_address_that_is_gone():
@@ -152,33 +152,33 @@ def test_an_address_that_is_gone():
     there = HOST._replace(links=[Link("eth0", True, ["10.0.0.1/24"])], vswitchd=DAEMON._replace(log=[Logged(3, failed)]))
     assert checked(EXPORT, there) == [("sending to a collector fails", False)]
     moved = there._replace(links=[Link("eth0", True, ["10.0.0.2/24"])])
-    assert checked(EXPORT, moved) == [("ovs-vswitchd sends from an address that is gone", False)], "and that is why it fails"
+    assert checked(EXPORT, moved) == [("ovs-vswitchd sends from an address that is gone", False)], "the missing address is the cause"
     (finding,) = rules.findings(EXPORT, [EXPORT], moved)
     assert finding.remedy == EXPORT.anew
 
 
-def test_what_is_logged_of_another_configuration_is_no_evidence():
+def test_log_lines_of_another_configuration_are_ignored():
     logging = DAEMON._replace(log=[Logged(3, "bridge br0: no collectors could be initialized")])
     two = EXPORT._replace(targets=["10.0.0.5", "10.9.0.9:7"])
     reached = host(routes={"10.0.0.5": ROUTE, "10.9.0.9": ROUTE})._replace(vswitchd=logging)
     (finding,) = rules.findings(two, [two], reached)
-    assert "logged" not in finding.evidence, "one collector was"
+    assert "logged" not in finding.evidence, "one collector could be initialized"
     off, *_ = rules.findings(two, [two], reached._replace(vswitchd=logging._replace(sockets=[])))
     assert "3s ago ovs-vswitchd logged: bridge br0: no collectors" in off.evidence
     before = logging._replace(sockets=[], begun_s=1)
     off, *_ = rules.findings(two, [two], reached._replace(vswitchd=before))
-    assert "logged" not in off.evidence, "that was said of an older configuration"
+    assert "logged" not in off.evidence, "the log line is of an older configuration"
     assert before.logged_since("no collectors") is None and before._replace(begun_s=2).logged_since("no collectors")
 
 
 def test_samples_that_are_dropped_are_logged():
     logging = HOST._replace(vswitchd=DAEMON._replace(log=[Logged(3, "sFlow agent error: receiver: flow sample too big for datagram")]))
     assert checked(EXPORT._replace(header=500), logging) == [("header too long", False)]
-    assert checked(EXPORT, logging) == [], "of another bridge"
+    assert checked(EXPORT, logging) == [], "the log line is of another bridge"
     assert checked(EXPORT._replace(header=500)) == []
 
 
-def test_remedies_ask_for_the_same():
+def test_remedies_keep_the_other_settings():
     asked = EXPORT._replace(targets=["10.0.0.5:7", "[2001:db8::5]"], sampling=64, polling_s=0, header=700)
     (finding,) = rules._header(asked)
     enable = "ovstool sflow enable br0 --collector 10.0.0.5:7 --collector [2001:db8::5] --agent eth0 --sampling 64 --polling 0 --header 472"
@@ -200,7 +200,7 @@ def test_remedies_are_accepted_whatever_else_is_wrong():
     fine = HOST.told(EXPORT)
     assert fine == EXPORT and "--force" not in fine.anew[-1]
     lost = HOST.told(EXPORT._replace(targets=["gone.example"]))
-    assert "gone.example" in lost.mended(), "one collector at least"
+    assert "gone.example" in lost.mended(), "at least one collector must be kept"
 
 
 @pytest.mark.parametrize(
@@ -216,21 +216,21 @@ def test_remedies_are_accepted_whatever_else_is_wrong():
         ({"header": 500, "interfaces": [SampledInterface("vx", "vxlan", 2, None)]}, "--collector 10.0.0.5:6343 --agent eth0 --header 472"),
     ],
 )
-def test_one_command_mends_what_is_known_to_be_wrong(changed, words):
+def test_one_command_fixes_all_known_errors(changed, words):
     export = EXPORT._replace(**changed)
     assert " ".join(export.mended()) == f"ovstool sflow enable br0 {words}"
     for finding in rules.of_row(export):
         assert finding.remedy == (export.mended(),)
 
 
-def test_without_a_collector_that_can_be_told_the_export_is_stopped():
+def test_without_a_known_collector_the_remedy_disables_the_export():
     for target in ("", "x y", "0.0.0.0"):
         (finding,) = rules.of_row(EXPORT._replace(targets=[target]))
         assert finding.remedy == (("ovstool", "sflow", "disable", "br0"),) and finding.disables
         assert ("a target is empty" in finding.evidence) == (not target)
 
 
-def test_an_agent_that_every_host_has_is_not_kept_in_any_remedy():
+def test_no_remedy_keeps_a_loopback_agent():
     told = host(addresses={"eth0": ["127.0.0.1"]}).told(EXPORT._replace(header=20))
     assert told.is_agent_unfit and "--agent" not in told.mended()
 
@@ -255,13 +255,13 @@ REFUSED = "10.0.0.1:{}<->10.0.0.5:6343: sending to collector failed (Connection 
     ],
 )  # fmt: skip
 def test_a_collector_that_refuses(port, age_s, is_refused, is_found):
-    """Lines of sockets that are closed tell only while ICMP messages come; while none come, no line does."""
+    """Log lines of closed sockets count only while ICMP errors keep arriving; if none arrive, no line counts."""
     logging = DAEMON._replace(log=[Logged(age_s, REFUSED.format(port))])
     found = list(delivery.findings(EXPORT, HOST, Delivery(logging, is_refused=is_refused)))
     assert [finding.problem for finding in found] == ["a collector refuses datagrams"] * is_found
     assert all(f"; {age_s // 60}m {age_s % 60}s ago" in finding.evidence or age_s < 60 for finding in found)
     other = logging._replace(log=[Logged(age_s, REFUSED.format(port).replace("10.0.0.5", "127.0.0.1"))])
-    assert list(delivery.findings(EXPORT, HOST, Delivery(other, is_refused=is_refused))) == [], "a check's own target"
+    assert list(delivery.findings(EXPORT, HOST, Delivery(other, is_refused=is_refused))) == [], "the target of the check itself"
 
 
 def test_a_next_hop_that_does_not_answer():
@@ -271,11 +271,11 @@ def test_a_next_hop_that_does_not_answer():
         return [finding.problem for finding in delivery.findings(EXPORT, at, Delivery(failing, frozenset(unanswered)))]
 
     silent = ["the next hop to a collector does not answer"]
-    assert found(None, ("10.0.0.5", "eth0")) == found("10.0.0.9", ("10.0.0.9", "eth0")) == silent, "which is why sending fails"
+    assert found(None, ("10.0.0.5", "eth0")) == found("10.0.0.9", ("10.0.0.9", "eth0")) == silent, "the silent next hop is the cause"
     assert found("10.0.0.9", ("10.0.0.5", "eth0")) == found(None, ("10.0.0.5", "eth1")) == ["sending to a collector fails"]
 
 
-def test_what_was_seen_is_said_and_no_more():
+def test_proofs_state_only_what_was_seen():
     assert list(datagrams.proofs([HEARD])) == [
         "br0: datagram from agent 10.0.0.1 caught: sampling 1 in 400, 1 packet sampled, counters of 1 port agree"
     ]
@@ -304,7 +304,7 @@ now 2026-11-22T10:01:00
 """
 
 
-def test_what_is_read_of_ovs_vswitchd():
+def test_parsing_the_state_of_ovs_vswitchd():
     found = vswitchd.shown(SHOWN)
     assert (found.pid, found.state, found.own) == (4711, "S", {124977511, 5})
     assert found.sockets == [UdpSocket("10.0.0.254", 60102, "10.9.9.9", 6343, 124977511), UdpSocket("::1", 40000, "::", 0, 9)]
@@ -314,11 +314,11 @@ def test_what_is_read_of_ovs_vswitchd():
     assert vswitchd.shown("icmp InDestUnreachs").unreachable is vswitchd.shown("icmp InDestUnreachs\nicmp -").unreachable is None
     assert found.logged("sFlow agent").text == "could not determine IP address for sFlow agent"
     swapped = "order 256\nudp 1: 0A0000FE:EAC6 0A000005:18C7 1 0 0 0 0 0 7 0 0"
-    assert vswitchd.shown(swapped).sockets == [UdpSocket("10.0.0.254", 60102, "10.0.0.5", 6343, 7)], "of a host with the other byte order"
-    assert vswitchd.shown(SHOWN.replace("state S", "state Z")).state is None, "it has ended"
+    assert vswitchd.shown(swapped).sockets == [UdpSocket("10.0.0.254", 60102, "10.0.0.5", 6343, 7)], "a host with the other byte order"
+    assert vswitchd.shown(SHOWN.replace("state S", "state Z")).state is None, "ovs-vswitchd has exited"
     lies = "state S x\nown 1e9\nudp 1: zz:1 1:1 2 3 4 5 6 7 8 9\nudp 1: 00000000:0 1 2 3 4 5 6 7 8 9\nnow never\nlog 2026-99-22T09:44:06.8Z|1|sflow|WARN|x\n\udcff"
     assert vswitchd.shown(lies) == vswitchd.shown("") == Vswitchd(None, None, [], frozenset(), [])
-    assert vswitchd.shown("own 5\nnow 2026-11-22T10:01:00\n").own == frozenset(), "of the program that looked"
+    assert vswitchd.shown("own 5\nnow 2026-11-22T10:01:00\n").own == frozenset(), "the process that read it"
 
 
 def flow(rate: int) -> bytes:
@@ -348,7 +348,7 @@ def judged(heard: Heard) -> list[str]:
     return [finding.problem for finding in found]
 
 
-def test_datagrams_that_are_what_was_asked_for():
+def test_datagrams_that_match_the_configuration():
     assert judged(HEARD) == [] and list(datagrams.notes([HEARD])) == []
     assert judged(HEARD._replace(agents=set())) == [] and judged(HEARD._replace(before=None)) == []
     assert judged(HEARD._replace(agents={"10.0.0.1", "2001:db8::1"})) == []
@@ -376,11 +376,11 @@ def test_datagrams_that_are_what_was_asked_for():
         ({"datagrams": [sent(counters(11, 105, 205))], "after": {1: {"rx_bytes": 31 * 400 * 65536}}}, []),
     ],
 )
-def test_datagrams_that_are_not(changed, found):
+def test_datagrams_that_do_not_match(changed, found):
     assert judged(HEARD._replace(**changed)) == found
 
 
-def test_what_could_not_be_seen_is_said():
+def test_what_could_not_be_checked_is_reported():
     idle = HEARD._replace(datagrams=[sent(counters(11, 105, 205))])
     assert list(datagrams.notes([idle])) == ["br0: no packet was sampled in 3.0 s; 2 packets came in, and one in 400 is sampled"]
     assert list(datagrams.notes([idle._replace(after=BEFORE)])) == ["br0: no packet was sampled in 3.0 s, as none came in"]
@@ -389,7 +389,7 @@ def test_what_could_not_be_seen_is_said():
     assert len(list(datagrams.notes([silent]))) == 3
 
 
-def test_the_same_is_said_once_of_all_bridges():
+def test_a_note_about_several_bridges_is_printed_once():
     def named(heard: Heard, *numbers: int) -> list[Heard]:
         return [heard._replace(export=heard.export._replace(bridge=f"br{n}")) for n in numbers]
 

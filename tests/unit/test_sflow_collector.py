@@ -1,4 +1,4 @@
-"""What a collector that cannot listen says of it, and what one on another host answers."""
+"""Errors of a collector that cannot listen, and messages of one on another host."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""Datagrams as a whole: what is in them, and whatever else the network brings."""
+"""Whole datagrams: their content, and whatever else the network delivers."""
 
 import json
 import struct
@@ -16,7 +16,7 @@ from ovstool.sflow.packet import Traffic
 
 REAL = {"flow and counters": FLOW_AND_COUNTERS, "MPLS": MPLS}
 LIES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF)
-# Each record in a sample of its own, each packet in one, and a bit of everything.
+# Each record in its own sample, each packet in one, and a mixture.
 BUILT = [
     *(spec.datagram(spec.flow(spec.header(FRAME), spec.record(tag, body)), sub_agent=tag) for tag, (body, _, _) in FLOW.items()),
     *(spec.datagram(spec.expanded_counter(spec.record(tag, body)), agent="2001:db8::7") for tag, (body, _, _) in COUNTERS.items()),
@@ -25,7 +25,7 @@ BUILT = [
 
 
 def checked(data: bytes) -> Datagram:
-    """What is decoded, once it has been seen that all of it can be asked for and printed, and is not out of proportion."""
+    """The decoded datagram, after checking that all of it can be read and printed, and that its size is in proportion."""
     found = decode(data)
     rows = list(found.rows())
     for sample, row in zip(found.samples, rows, strict=True):
@@ -114,13 +114,13 @@ def test_an_agent_without_an_address():
     assert next(found.rows())["agent"] is None
 
 
-def test_unknown_samples_are_passed_over():
-    odd = struct.pack("!II", 4300 << 12 | 1002, 5) + b"abcde" + bytes(3)  # XDR fills it up
+def test_unknown_samples_are_skipped():
+    odd = struct.pack("!II", 4300 << 12 | 1002, 5) + b"abcde" + bytes(3)  # XDR pads it
     found = decode(spec.datagram(odd, spec.flow(), spec.sample(99, b"")))
     assert (len(found.samples), found.unknown, found.malformed) == (1, 2, None)
 
 
-def test_padding_behind_the_samples_is_none_of_them():
+def test_padding_after_the_samples_is_not_a_sample():
     assert decode(spec.datagram(spec.flow()) + bytes(400)).malformed is None
     assert decode(spec.datagram(spec.flow()) + b"\0\0\1").malformed == "3 extra bytes after 1 sample"
 
@@ -143,7 +143,7 @@ def test_a_sample_may_grow_at_its_end():
         (struct.pack("!II", 5, 3) + bytes(40), "unknown agent address type 3"),
     ],
 )
-def test_what_is_no_datagram(data, why):
+def test_data_that_is_not_a_datagram(data, why):
     assert checked(data) == Datagram("", 0, 0, 0, (), 0, why)
 
 
@@ -161,10 +161,10 @@ def test_a_sample_that_is_broken_leaves_the_others():
         found = checked(spec.datagram(spec.flow(), sample, spec.counter()))
         assert [known.kind for known in found.samples] == ["flow", "counter"] and found.malformed == why
     two = checked(spec.datagram(lying[1][0], lying[0][0]))
-    assert two.malformed == lying[1][1], "the first"
+    assert two.malformed == lying[1][1], "the first sample"
 
 
-def test_more_is_announced_than_there_is():
+def test_more_samples_announced_than_present():
     data = bytearray(spec.datagram(spec.flow(), spec.flow()))
     data[24:28] = b"\xff\xff\xff\xff"
     assert checked(bytes(data)).malformed == "truncated: 4294967295 samples announced, 2 present"
@@ -203,7 +203,7 @@ def test_every_number_is_a_lie(data):
             checked(data[:at] + struct.pack("!I", lie) + data[at + 4 :])
 
 
-FULL = 65_507  # bytes that UDP over IPv4 takes
+FULL = 65_507  # the maximum of UDP over IPv4
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_full_datagrams(filler):
     assert VERSION == 5
 
 
-# Whatever hypothesis makes of this is the same each time; what it once found is a test above.
+# hypothesis generates the same data each time; what it once found is a test above.
 repeatable = settings(max_examples=150, derandomize=True, deadline=None, database=None)
 known_tags = st.sampled_from([1, *FLOW, *COUNTERS, 1003])
 numbers = st.one_of(st.sampled_from(LIES), st.integers(0, 40), st.integers(0, 0xFFFFFFFF))

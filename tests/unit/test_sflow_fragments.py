@@ -1,4 +1,4 @@
-"""UDP datagrams of captures whose packets IP has divided: put together in any order, and bounded whatever comes."""
+"""Fragmented UDP datagrams of captures: reassembled in any order, within limits whatever arrives."""
 
 import io
 import itertools
@@ -43,25 +43,25 @@ def test_fragments_are_put_together_in_any_order(make, source):
     expected = [WHOLE._replace(address=source)]
     assert read(packets) == read(packets[::-1]) == read(random.Random(1).sample(packets, len(packets))) == expected
     counted = Fragments()
-    assert read(itertools.chain.from_iterable(zip(packets, packets, strict=True)), counted) == expected, "as on a bridge and its port"
+    assert read(itertools.chain.from_iterable(zip(packets, packets, strict=True)), counted) == expected, "each packet twice"
     assert counted.incomplete == 0
     other = spec.udp(50000, 6343, LARGE[::-1])
-    assert read([*packets, *divided(make, other)]) == [*expected, expected[0]._replace(payload=LARGE[::-1])], "a number that is used again"
+    assert read([*packets, *divided(make, other)]) == [*expected, expected[0]._replace(payload=LARGE[::-1])], "an identifier reused"
     both = itertools.chain.from_iterable(zip(packets, divided(make, number=8), strict=True))
     assert read(both) == expected * 2
 
 
-def test_what_fills_a_short_frame_is_no_data():
+def test_the_padding_of_a_short_frame_is_not_data():
     packets = divided(four, spec.udp(50000, 6343, bytes(9)), 16)
     assert [received.payload for received in read([packets[0], packets[1] + b"\xff" * 20])] == [bytes(9)]
 
 
-def test_options_of_ipv6_are_passed_over():
+def test_options_of_ipv6_are_skipped():
     options = struct.pack("!BB6x", 17, 0) + UDP
     assert read([spec.ethernet(0x86DD, spec.ipv6(60, options, src="2001:db8::7"))]) == [WHOLE._replace(address="2001:db8::7")]
 
 
-def test_what_came_of_an_incomplete_datagram_is_there_and_is_counted():
+def test_the_start_of_an_incomplete_datagram_is_used_and_counted():
     counted = Fragments()
     found = read([*divided(four)[:2], *divided(four, number=8)[1:], *divided(four, number=9)], counted)
     assert (found, counted.incomplete) == ([WHOLE, WHOLE._replace(payload=LARGE[:1472])], 2)
@@ -75,12 +75,12 @@ def test_what_came_of_an_incomplete_datagram_is_there_and_is_counted():
 @pytest.mark.parametrize(
     "wrong",
     [
-        (1480, False, bytes(8)),  # in the middle of another one
-        (1472, False, bytes(16)),  # over the end of the one before
-        (2960, False, bytes(1480)),  # a last one that is not the last
-        (65528, False, bytes(16)),  # beyond the end of any
+        (1480, False, bytes(8)),  # inside another fragment
+        (1472, False, bytes(16)),  # overlaps the end of the previous one
+        (2960, False, bytes(1480)),  # marked as last, but is not
+        (65528, False, bytes(16)),  # beyond the maximum length
         (8, False, b""),
-        (0, False, bytes(1480)),  # another first one (RFC 5722)
+        (0, False, bytes(1480)),  # a second first fragment (RFC 5722)
     ],
 )
 def test_fragments_that_contradict_each_other_are_dropped(wrong):
@@ -92,7 +92,7 @@ def test_fragments_that_contradict_each_other_are_dropped(wrong):
     assert (found, counted.incomplete) == ([], 1)
 
 
-def test_what_waits_is_bounded():
+def test_waiting_fragments_are_limited():
     counted = Fragments()
     for number in range(1000):
         assert list(counted.add(0.0, Fragment((b"", b"", number), 8, False, bytes(1000)))) == []
@@ -102,14 +102,14 @@ def test_what_waits_is_bounded():
     assert counted._octets <= fragments.MOST_BYTES
 
 
-def test_nothing_is_waited_for_long():
+def test_fragments_do_not_wait_long():
     counted = Fragments()
     fragment = Fragment((b"", b"", 1), 0, False, b"x")
     assert list(counted.add(5.0, fragment)) == list(counted.give_up(6.9)) == []
     assert [(udp.time, udp.data) for udp in counted.give_up(7.0)] == [(5.0, b"x")] and not counted.partials
 
 
-def test_any_fragments_leave_sane_counts():
+def test_counts_stay_consistent_for_any_fragments():
     for seed in range(200):
         chance = random.Random(seed)
         counted = Fragments()

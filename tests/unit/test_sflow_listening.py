@@ -1,4 +1,4 @@
-"""Which datagrams of a capture are listened to."""
+"""The datagrams of a capture that are decoded."""
 
 import struct
 
@@ -13,7 +13,7 @@ SENT = [(6343, VERSION_5 + b"a"), (6343, OTHER + b"b"), (7000, VERSION_5 + b"c")
 
 
 @pytest.mark.parametrize(("port", "heard"), [(None, b"abc"), (6343, b"ab"), (7000, b"cd"), (53, b"e"), (54, b"")])
-def test_those_to_the_port_or_without_one_all_that_look_like_sflow(tmp_path, port, heard):
+def test_datagrams_to_the_port_or_by_default_all_that_look_like_sflow(tmp_path, port, heard):
     data = struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
     for to, payload in SENT:
         packet = spec.ipv4(17, spec.udp(999, to, payload))

@@ -1,4 +1,4 @@
-"""What agents are called: the hosts of an inventory by their addresses."""
+"""The names of agents: the hosts of an inventory, by address."""
 
 import os
 import threading
@@ -41,19 +41,19 @@ def test_addresses_are_known_at_once_and_names_are_looked_up(tmp_path):
     assert names.find("127.0.0.1") == "localhost"
 
 
-def test_hosts_that_were_named_go_before_those_of_the_inventory(tmp_path):
+def test_hosts_of_the_command_line_come_before_those_of_the_inventory(tmp_path):
     path = written(tmp_path, "[rack]\nleaf01 ansible_host=192.0.2.1\nleaf02 ansible_host=192.0.2.2\nleaf03 ansible_host=192.0.2.3\n")
     names = HostNames(path, [Target("edge", "admin@192.0.2.1:2222"), Target("leaf02", "192.0.2.9"), Target("local", "localhost")])
     found = [names.find_in_time(f"192.0.2.{number}") for number in (1, 2, 3, 9)]
     assert found == ["edge", None, "leaf03", "leaf02"] and names.find_in_time("127.0.0.1") == "local"
 
 
-def test_a_pipe_that_hosts_came_out_of_is_not_read_again(tmp_path):
+def test_an_inventory_from_a_pipe_is_read_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert HostNames(str(tmp_path / "pipe"), [Target("leaf01", "192.0.2.1")]).find("192.0.2.1") == "leaf01"
 
 
-def test_nobody_waits_for_names_that_do_not_come(tmp_path, monkeypatch):
+def test_slow_name_lookups_are_not_waited_for(tmp_path, monkeypatch):
     looked_up, ended = threading.Event(), threading.Event()
     monkeypatch.setattr(by_address.socket, "getaddrinfo", lambda *args, **more: looked_up.set() or (ended.wait(60) and []))
     try:
@@ -68,7 +68,7 @@ def test_without_an_inventory_nothing_has_a_name(tmp_path, monkeypatch):
     assert HostNames(None).find("192.0.2.1") is None
     (tmp_path / "ovstool").mkdir()
     (tmp_path / "ovstool/inventory.yaml").write_text("groups: [")
-    assert HostNames(None).find("192.0.2.1") is None, "it was not asked for"
+    assert HostNames(None).find("192.0.2.1") is None, "no inventory was given"
     with pytest.raises(UsageError):
         HostNames(str(tmp_path / "ovstool/inventory.yaml"))
     with pytest.raises((UsageError, NotFound)):

@@ -1,4 +1,4 @@
-"""What a sampled header says, for each kind of link, packet and tunnel."""
+"""The fields of a sampled header, for each type of link, packet and tunnel."""
 
 import pytest
 import sflow_datagrams as spec
@@ -15,8 +15,8 @@ def test_fields(name):
 
 
 @pytest.mark.parametrize("name", PACKETS)
-def test_a_header_that_ends_early_says_the_beginning_of_it(name):
-    """Whatever is said of a part is said of the whole too, but for what only comes to light behind the cut."""
+def test_a_truncated_header_has_the_fields_of_its_beginning(name):
+    """The fields of a part are fields of the whole too, except for what only the data after the cut shows."""
     protocol, header, expected = PACKETS[name]
     for length in range(len(header)):
         said = packet.fields(protocol, header[:length])
@@ -26,8 +26,8 @@ def test_a_header_that_ends_early_says_the_beginning_of_it(name):
 
 
 @pytest.mark.parametrize("name", PACKETS)
-def test_who_talks_to_whom_is_what_the_fields_say(name):
-    """The shorter way for what is usual comes to what the longer way comes to."""
+def test_conversations_agree_with_the_fields(name):
+    """The fast path for common packets gives the same result as the complete decoder."""
     protocol, header, _ = PACKETS[name]
     for length in (len(header), *range(len(header))):
         record = Record(1, spec.header(header[:length], protocol)[8:])
@@ -35,7 +35,7 @@ def test_who_talks_to_whom_is_what_the_fields_say(name):
         assert flow_records.traffic([record]) == packet.traffic(said, 1518)
 
 
-def test_who_talks_to_whom():
+def test_conversations():
     def traffic(protocol, header, frame_bytes, untagged_vid=None):
         return packet.traffic(packet.fields(protocol, header), frame_bytes, untagged_vid)
 

@@ -1,4 +1,4 @@
-"""Each record of flow and counter samples, from bytes that are built as its specification has it."""
+"""Each record of flow and counter samples, built byte by byte from its specification."""
 
 import struct
 
@@ -27,7 +27,7 @@ from ovstool.sflow.datagram import decode
 
 
 def said(sample: bytes) -> dict:
-    """What a sample says besides where it comes from."""
+    """The fields of a sample without those of its source."""
     found = decode(spec.datagram(sample))
     assert found.malformed is None
     [row] = found.rows()
@@ -60,7 +60,7 @@ def test_a_record_that_is_cut_short_says_so(tag, records):
     sample = spec.flow if records is FLOW else spec.counter
     for length in range(0, len(body), 4):
         row = said(sample(spec.record(tag, body[:length])))
-        if name in row:  # its last fields came later than the others
+        if name in row:  # its last fields were added later
             assert row[name].items() <= fields.items() and "malformed" not in row
         else:
             assert row["malformed"].startswith(name)
@@ -110,7 +110,7 @@ def test_fields_in_place_of_a_header():
     assert icmp["ip_proto"] == 1 and not icmp.keys() & {"tcp_src", "udp_src", "src_port"}
 
 
-def test_who_talks_to_whom():
+def test_conversations():
     switch = spec.record(1001, words(12, 0, 12, 0))
     header = spec.header(spec.ethernet(0x0800, spec.ipv4(6, spec.tcp())))
 
@@ -129,14 +129,14 @@ def test_who_talks_to_whom():
     assert traffic(switch) is None and traffic() is None and traffic(spec.record(3, IPV4[:8])) is None
 
 
-def test_structures_that_come_again():
+def test_repeated_structures():
     switch = spec.record(1001, words(1, 2, 3, 4))
     row = said(spec.flow(switch, switch, switch))
     assert list(row) == ["extended_switch", "extended_switch_2", "extended_switch_3"]
     first, second = spec.record(1003, QUEUE[0]), spec.record(1003, words(*range(13)))
     row = said(spec.counter(first, second))
     assert row["queue_length"][0] == QUEUE[2] and row["queue_length"][1]["dropped"] == 12
-    assert said(spec.counter(first)) == {"queue_length": [QUEUE[2]]}, "one of them is a list too"
+    assert said(spec.counter(first)) == {"queue_length": [QUEUE[2]]}, "a single one is a list too"
 
 
 def test_unknown_records():
@@ -162,7 +162,7 @@ def test_older_agents_send_less():
     assert list(said(spec.counter(spec.record(2009, tcp)))["mib2_tcp_group"])[-1] == "out_rsts"
 
 
-def test_loads_that_json_cannot_have():
+def test_loads_that_json_cannot_represent():
     for load in ("nan", "inf", "-inf", "-1"):
         body = struct.pack("!3f", *[float(load)] * 3) + words(*range(4, 18))
         assert said(spec.counter(spec.record(2003, body)))["host_cpu"]["load_1m"] is None

@@ -1,4 +1,4 @@
-"""The datagrams of agents, followed by their sequence numbers: what is lost, late, a copy, or of an agent that began anew."""
+"""Tracking agents by their sequence numbers: lost, late and duplicate datagrams, and restarts."""
 
 import itertools
 import random
@@ -14,7 +14,7 @@ WRAP = 2**32
 
 
 def heard(*datagrams, most=4096):
-    """Sources that have taken datagrams: a sequence number, or that and the uptime in ms; the payload says both."""
+    """Sources that received datagrams: a sequence number, or that and the uptime in ms; the payload depends on both."""
     sources = Sources(most)
     taken = []
     for datagram in datagrams:
@@ -24,7 +24,7 @@ def heard(*datagrams, most=4096):
 
 
 def loss(*datagrams) -> tuple[int, int, int, int]:
-    """Datagrams, lost ones, duplicates and restarts."""
+    """The numbers of datagrams, lost datagrams, duplicates and restarts."""
     (found,) = heard(*datagrams)[0].losses()
     return found[1:5]
 
@@ -38,30 +38,30 @@ def unexpected(*datagrams) -> int:
     ("datagrams", "expected"),
     [
         ([1], (1, 0, 0, 0)),
-        ([77, 78, 79], (3, 0, 0, 0)),  # what was sent before nobody listened to
+        ([77, 78, 79], (3, 0, 0, 0)),  # what was sent before listening does not count
         ([1, 2, 5], (3, 2, 0, 0)),
         ([1, 2, 2, 3], (4, 0, 1, 0)),
-        ([1, 3, 2, 4], (4, 0, 0, 0)),  # one overtook another
+        ([1, 3, 2, 4], (4, 0, 0, 0)),  # reordered
         ([1, 4, 2], (3, 1, 0, 0)),
-        ([5, 4, 6], (3, 0, 0, 0)),  # the first was late already
+        ([5, 4, 6], (3, 0, 0, 0)),  # the first one was late itself
         ([WRAP - 2, WRAP - 1, 0, 1], (4, 0, 0, 0)),
         ([WRAP - 2, 1], (2, 2, 0, 0)),
         ([(900, 90_000), (1, 100), (2, 200)], (3, 0, 0, 1)),
-        ([(3, 90_000), (1, 100), (2, 200)], (3, 0, 0, 1)),  # so soon that the numbers alone look like late ones
-        ([(900, 90_000), (100, 91_000)], (2, 0, 0, 1)),  # an uptime that goes on
-        ([(5, WRAP - 10), (6, 90)], (2, 0, 0, 0)),  # 49.7 days
+        ([(3, 90_000), (1, 100), (2, 200)], (3, 0, 0, 1)),  # so early that the numbers alone look like reordering
+        ([(900, 90_000), (100, 91_000)], (2, 0, 0, 1)),  # with an uptime that continues
+        ([(5, WRAP - 10), (6, 90)], (2, 0, 0, 0)),  # the uptime wraps after 49.7 days
         ([1, 65, 1 + 64, 2], (4, 62, 1, 0)),  # just within the window
         ([(1, 10), (66, 20), (2, 20)], (3, 64, 0, 1)),  # just outside
-        ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0)),  # an agent that does not count
-        ([(1, 90_000), (2, 50_000), (3, 90_100), (5, 50_100), (6, 90_200)], (5, 1, 0, 0)),  # cards with uptimes of their own
-        ([(5, 0), (6, 0), (7, 0)], (3, 0, 0, 0)),  # an agent that does not tell its uptime
+        ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0)),  # an agent that does not count datagrams
+        ([(1, 90_000), (2, 50_000), (3, 90_100), (5, 50_100), (6, 90_200)], (5, 1, 0, 0)),  # line cards, each with its own uptime
+        ([(5, 0), (6, 0), (7, 0)], (3, 0, 0, 0)),  # an agent that does not report its uptime
     ],
 )
 def test_sequence_numbers(datagrams, expected):
     assert loss(*datagrams) == expected
 
 
-def test_a_copy_is_told_from_what_has_the_same_number():
+def test_a_copy_is_distinguished_from_another_datagram_with_its_number():
     assert heard((1, 10), (1, 10), (1, 11))[1] == [True, False, True]
 
 
@@ -77,7 +77,7 @@ STRAY = (2**27 + 7, 4100)
     ("datagrams", "expected", "strange"),
     [
         (up(*range(1, 40), 5, *range(40, 45)), (45, 0, 1, 0), 0),
-        (up(*range(1, 65), 1, 65), (66, 0, 1, 0), 0),  # each of the window
+        (up(*range(1, 65), 1, 65), (66, 0, 1, 0), 0),  # each number of the window
         (up(*range(1, 201), 5, *range(201, 205)), (205, 0, 0, 0), 1),  # an older copy
         ([(1, 10), (1, 11), (1, 12)], (3, 0, 0, 0), 2),
         (up(1, 2, 5, 4), (4, 1, 0, 0), 0),
@@ -87,14 +87,14 @@ STRAY = (2**27 + 7, 4100)
         ([*up(*range(1, 41)), STRAY, *up(40, 41)], (43, 0, 1, 0), 1),
         ([*up(*range(1, 41)), STRAY, (STRAY[0] * 3, 4100), *up(41, 42)], (44, 0, 0, 0), 2),
         ([*up(*range(1, 41)), (STRAY[0], 4100), (STRAY[0] + 1, 4200)], (42, 0, 0, 1), 0),
-        ([*up(*range(1, 41)), STRAY], (41, 0, 0, 1), 0),  # which of both is not known yet
-        ([*up(*range(1, 41)), STRAY, (40, 4001)], (42, 0, 0, 2), 0),  # nor when its last number comes with another content
-        ([*up(1, 3, 2), (2, 201)], (4, 0, 0, 0), 1),  # the number of one that was late
-        ([(1, 1002), (65, 1)], (2, 63, 0, 0), 0),  # numbers go on, whatever the uptime says
-        ([(1, 1001), (66, 1)], (2, 64, 0, 0), 0),  # a second before is overtaken
-        ([(1, 1002), (66, 1)], (2, 0, 0, 1), 0),  # more is not
+        ([*up(*range(1, 41)), STRAY], (41, 0, 0, 1), 0),  # not decided yet
+        ([*up(*range(1, 41)), STRAY, (40, 4001)], (42, 0, 0, 2), 0),  # nor when its last number returns with another content
+        ([*up(1, 3, 2), (2, 201)], (4, 0, 0, 0), 1),  # the number of a late one
+        ([(1, 1002), (65, 1)], (2, 63, 0, 0), 0),  # numbers continue, whatever the uptime
+        ([(1, 1001), (66, 1)], (2, 64, 0, 0), 0),  # up to a second older is reordering
+        ([(1, 1002), (66, 1)], (2, 0, 0, 1), 0),  # more is a restart
         ([(1, 2**31), (66, 1)], (2, 0, 0, 1), 0),
-        ([(1, 2**31 + 1), (66, 1)], (2, 64, 0, 0), 0),  # so much more that the uptime has wrapped
+        ([(1, 2**31 + 1), (66, 1)], (2, 64, 0, 0), 0),  # so much older that the uptime has wrapped
         ([(1, 1002), (2, 1)], (2, 0, 0, 0), 0),  # consecutive, whatever the uptime
         ([(2, 1001), (1, 1)], (2, 0, 0, 0), 0),  # reordered: up to a second older
         ([(2, 1002), (1, 1)], (2, 0, 0, 1), 0),  # older than that
@@ -117,14 +117,14 @@ def test_old_copies_and_strays(datagrams, expected, strange):
 
 
 def again(*sequences: int) -> list[tuple[int, int]]:
-    """The datagrams of an agent that has begun anew."""
+    """The datagrams of an agent that has restarted."""
     return [(sequence, sequence * 100 + 3) for sequence in sequences]
 
 
 @pytest.mark.parametrize("before", [1, 20, 40, 64, 65, 100, 500])
 @pytest.mark.parametrize("after", [2, 20, 63, 64, 65, 130, 600])
-def test_a_restart_stays_one_however_long_the_agent_lives(before, after):
-    """Also where its numbers come to those that it had before."""
+def test_a_restart_counts_once_however_long_the_agent_runs(before, after):
+    """Even when it reaches numbers that it used before."""
     assert loss(*up(*range(1, before + 21)), *again(*range(1, after + 1))) == (before + 20 + after, 0, 0, 1)
     assert loss(*up(*range(1, before + 21)), *again(*range(1, after, 2)))[3] == 1, "with losses"
 
@@ -134,7 +134,7 @@ def test_a_restart_is_seen_at_once():
     assert [loss(*before, *after) for after in ([(1, 50)], [(1, 50), (2, 150)])] == [(41, 0, 0, 1), (42, 0, 0, 1)]
 
 
-def test_any_numbers_leave_sane_counts():
+def test_counts_stay_consistent_for_any_numbers():
     for seed in range(30):
         chance = random.Random(seed)
         came = [(chance.choice([0, 5, 70, 2**16, WRAP - 3]) + chance.randrange(3), chance.randrange(5000)) for _ in range(300)]
@@ -147,7 +147,7 @@ def test_lost_percent():
     assert Loss("a", 5, 0, 5, 0).lost_percent == 0.0
 
 
-def test_sub_agents_and_senders_count_for_themselves_and_are_told_together():
+def test_sub_agents_and_senders_are_tracked_apart_and_reported_together():
     sources = Sources()
     for sub_agent, sender, sequence in ((0, "a", 1), (1, "a", 100), (0, "b", 500), (0, "a", 3), (1, "a", 101), (0, "b", 502)):
         sources.take("10.0.0.1", sub_agent, sender, sequence, 5, f"{sub_agent} {sender} {sequence}".encode())
@@ -155,14 +155,14 @@ def test_sub_agents_and_senders_count_for_themselves_and_are_told_together():
     assert list(sources.losses()) == [Loss("10.0.0.0", 1, 0, 0, 0), Loss("10.0.0.1", 6, 2, 0, 0)]
 
 
-def test_agents_are_bounded_in_number_and_the_silent_ones_go():
+def test_the_number_of_agents_is_limited_and_silent_ones_are_dropped():
     sources = Sources(3)
     for number, agent in enumerate("abcadb"):
         sources.take(agent, 0, "s", number, number, b"%d" % number)
     assert [found.agent for found in sources.losses()] == ["a", "b", "d"] and sources.forgotten == 2
 
 
-def test_so_many_agents_are_followed_at_a_time():
+def test_the_limit_of_tracked_agents():
     sources = Sources()
     for number in range(4097):
         assert sources.forgotten == 0
@@ -170,15 +170,15 @@ def test_so_many_agents_are_followed_at_a_time():
     assert sources.forgotten == 1
 
 
-def test_what_is_lost_is_found_however_datagrams_overtake_each_other():
-    """Against the plain definition: of the numbers between the first and the highest, those that never came."""
+def test_losses_are_found_in_any_order_of_datagrams():
+    """Compared with the definition: the numbers between the first and the highest that never arrived."""
     for seed in range(50):
         chance = random.Random(seed)
         sent = range(start := chance.randrange(WRAP), start + 300)
         kept = [number for number in sent if number == start or chance.random() > 0.1]
         order = sorted(kept[1:], key=lambda number: number + chance.randrange(20))
         came = [kept[0], *itertools.chain.from_iterable([number] * (1 + (chance.random() < 0.1)) for number in order)]
-        # Copies of their own kind: with the same number, and the same content.
+        # Duplicates: the same number and the same content.
         found = loss(*((number % WRAP, 1000) for number in came))
         assert found == (len(came), max(came) + 1 - start - len(kept), len(came) - len(kept), 0), seed
 
@@ -188,7 +188,7 @@ def arrival(sequence: int, uptime_ms: int = 1000, agent: int = 1, samples: bytes
     return Arrival(0.0, head + samples, "192.0.2.1")
 
 
-def test_the_summary_says_what_was_heard_and_what_was_not():
+def test_the_summary_of_received_and_lost_datagrams():
     said: list[str] = []
     reception = Reception(lambda agent: agent != "10.0.0.9", said.append)
     unknown = struct.pack("!II", 99, 0)
@@ -212,7 +212,7 @@ def test_the_summary_says_what_was_heard_and_what_was_not():
     ]
 
 
-def test_the_worst_losses_are_told_and_how_many_more_there_are():
+def test_the_worst_losses_are_shown_and_the_others_counted():
     reception = Reception(lambda agent: True, lambda text: None)
     for agent in range(1, 9):
         list(reception.take([arrival(1, agent=agent), arrival(agent + 1, agent=agent), arrival(1, agent=agent, uptime_ms=2000)]))
@@ -231,7 +231,7 @@ def test_a_loss_in_percent(sequence, said):
 
 
 @pytest.mark.parametrize(("percent", "text"), [(99.97, "100%"), (9.96, "10%"), (3.14159, "3.1%"), (0.01, "0.01%"), (0.00001, "<0.01%")])
-def test_a_percent_is_never_in_powers_of_ten(percent, text):
+def test_a_percentage_has_no_exponent(percent, text):
     assert _percent(percent) == text
 
 
@@ -241,7 +241,7 @@ def test_unknown_formats_are_counted():
     assert list(reception.summary())[1:] == ["skipped 2 samples or records of unknown format"]
 
 
-def test_silence_is_that_nothing_arrived_at_all():
+def test_silence_is_reported_only_if_nothing_arrived():
     reception = Reception(lambda agent: agent != "10.0.0.9", lambda text: None)
     assert reception.is_silent and list(reception.summary()) == ["0 datagrams, no samples"]
     list(reception.take([arrival(1, agent=9)]))
@@ -257,14 +257,14 @@ def test_silence_is_that_nothing_arrived_at_all():
         ([9, 1, 2, 3, 4], "5 datagrams from other agents: 10.0.0.9, 10.0.0.1, 10.0.0.2 and others"),
     ],
 )
-def test_agents_that_were_not_asked_for_are_named(others, named):
+def test_unexpected_agents_are_named(others, named):
     reception = Reception(lambda agent: False, lambda text: None)
     list(reception.take([arrival(number, agent=agent) for number, agent in enumerate(others)]))
     assert list(reception.summary())[1:] == [f"ignored {named}"]
 
 
-def test_an_agent_that_sends_everything_twice_is_asked_about():
-    """As Open vSwitch does with two targets that are the same collector."""
+def test_an_agent_that_sends_everything_twice_is_reported():
+    """As from Open vSwitch with two targets that are the same collector."""
     reception = Reception(lambda agent: True, lambda text: None)
     list(reception.take([arrival(number) for number in range(9) for _ in range(2)]))
     assert list(reception.summary())[1:] == ["agent 10.0.0.1: 9 duplicates (identical datagrams; is this collector configured twice?)"]

@@ -1,4 +1,4 @@
-"""Talkers: what samples of packets are estimated to stand for, and the error of that."""
+"""Talkers: traffic estimated from samples, and the error of the estimate."""
 
 import random
 import struct
@@ -27,14 +27,14 @@ def tally(*samples, most=4096) -> Tally:
     return counted
 
 
-def test_a_sample_stands_for_as_many_packets_as_the_rate_says():
+def test_a_sample_stands_for_the_packets_of_its_rate():
     (found,) = estimates([tally((Key("a"), 1000, 400), (Key("a"), 500, 200))], 10, 5)
     assert (found.key, found.bps, found.pps, found.samples) == (Key("a"), 8 * (400_000 + 100_000) / 10, 60, 2)
 
 
 @pytest.mark.parametrize(("samples", "percent"), [(1, 196), (4, 98), (100, 19.6), (10_000, 1.96)])
 def test_the_error_is_that_of_so_few_samples(samples, percent):
-    """196 % / sqrt(n), as "Packet Sampling Basics" has it, where few of the packets are sampled."""
+    """196 % / sqrt(n), as in "Packet Sampling Basics", where few of the packets are sampled."""
     (found,) = estimates([tally(*[(Key("a"), 1518, 10**6)] * samples)], 1, 1)
     assert found.error_percent == pytest.approx(percent, rel=1e-5)
 
@@ -51,7 +51,7 @@ def test_large_packets_among_small_ones_make_the_error_larger():
 
 @pytest.mark.parametrize("rate", [4, 30])
 def test_the_true_rate_is_within_the_error_in_95_of_100_cases(rate):
-    """Packets of two sizes, sampled at random as an agent does; fixed seeds, so it is always the same 300 cases."""
+    """Packets of two sizes, sampled at random as an agent does, in the same 300 cases each time because the seeds are fixed."""
     within, packets = 0, [1518] * 2000 + [64] * 1000
     for seed in range(300):
         chance = random.Random(seed).random
@@ -65,13 +65,13 @@ def test_the_largest_come_first_and_no_more_than_asked():
     assert [found.key.src for found in estimates([counted], 1, 2)] == ["10.0.0.3", "10.0.0.2"]
 
 
-def test_several_stretches_are_added_up():
+def test_several_periods_are_added_up():
     parts = [tally((Key("a"), 100, 10)), tally((Key("b"), 50, 10)), tally((Key("a"), 100, 10))]
     assert [(found.key.agent, found.bps, found.samples) for found in estimates(parts, 2, 9)] == [("a", 8000, 2), ("b", 2000, 1)]
-    assert [(found.key.agent, found.samples) for found in estimates(parts, 2, 9)] == [("a", 2), ("b", 1)], "and stay as they are"
+    assert [(found.key.agent, found.samples) for found in estimates(parts, 2, 9)] == [("a", 2), ("b", 1)], "the periods must not change"
 
 
-def test_of_no_time_there_is_no_rate():
+def test_no_time_gives_no_rate():
     (found,) = estimates([tally((Key("a"), 100, 10))], 0.0, 1)
     assert (found.bps, found.pps, found.samples) == (None, None, 1)
 
@@ -81,7 +81,7 @@ def test_of_no_time_there_is_no_rate():
     [("a", 1, 0.0), ("a", 2, 18.0), ("a", 10, 10.0), ("ab", 2, 0.0), ("ab", 20, 10.0), ("", 0, 0.0), ("", 10, 9.0)],
 )
 def test_the_time_before_the_first_datagram_of_a_capture_counts(agents, datagrams, span_s):
-    """Nine seconds are between the first and the last."""
+    """Nine seconds lie between the first and the last."""
     counted = tally(*((Key(agent), 100, 10) for agent in agents))
     counted.datagrams = datagrams
     assert recorded_span_s([counted], 9.0) == pytest.approx(span_s)
@@ -91,7 +91,7 @@ HEADER = spec.header(spec.ethernet(0x0800, spec.ipv4(17, spec.udp())), frame_byt
 
 
 def recorded(path, rates, interval_s=None):
-    """The talkers of a capture, in which an agent sends a datagram a second with one sample of each of these rates; and the summary."""
+    """The talkers of a capture and the summary; an agent sends one datagram a second, with a sample of each of these rates."""
     data = struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
     for number, rate in enumerate(rates):
         packet = spec.ipv4(17, spec.udp(999, 6343, spec.datagram(spec.flow(HEADER, rate=rate), sequence=number, uptime_ms=number * 1000)))
@@ -120,7 +120,7 @@ def test_samples_that_stand_for_nothing_known_are_left_out_and_counted(tmp_path)
     )  # fmt: skip
 
 
-def test_talkers_are_bounded_in_number_and_those_with_much_traffic_stay():
+def test_the_number_of_talkers_is_limited_and_the_largest_stay():
     counted = Tally(100)
     for number in range(3000):
         counted.add(Key("a", src="large"), 1000, 100)
@@ -139,7 +139,7 @@ def test_no_talker_is_forgotten_before_there_are_too_many():
     assert len(counted.counts) == 2048 + 1
 
 
-def test_absurd_numbers_are_no_problem():
+def test_absurd_numbers():
     huge = 2**32 - 1
     (found,) = estimates([tally(*[(Key("a"), huge, huge)] * 1000, (Key("a"), 0, 0))], 1e-6, 1)
     assert found.samples == 1001 and found.error_percent == pytest.approx(6.198, rel=1e-3)
@@ -177,7 +177,7 @@ def test_a_conversation_in_words(words, text):
 
 
 def test_protocols_have_the_names_of_their_numbers():
-    """IANA's, in lower case and in the usual short form."""
+    """IANA's names in lower case and in their usual short form."""
     numbers = {
         "icmp": 1,
         "igmp": 2,

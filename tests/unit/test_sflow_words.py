@@ -1,4 +1,4 @@
-"""Collectors and agents as users name them."""
+"""Collectors and agents as users specify them."""
 
 import ipaddress
 
@@ -20,7 +20,7 @@ from ovstool.switch.sflow import targets
         ("[::ffff:10.0.0.5]:7", ("10.0.0.5", 7)),
         ("[fe80::1%eth0]", ("fe80::1%eth0", 6343)),
         ("[ff02::1%eth0.5_a-b]", ("ff02::1%eth0.5_a-b", 6343)),
-        ("[ff05::1]", ("ff05::1", 6343)),  # a group of more than one link
+        ("[ff05::1]", ("ff05::1", 6343)),  # a zone and more than one link
         ("239.0.0.1", ("239.0.0.1", 6343)),
         ("255.255.255.254", ("255.255.255.254", 6343)),
         ("Collector-1.example.net_:7", ("Collector-1.example.net_", 7)),
@@ -40,7 +40,7 @@ def test_a_collector(text, collector):
         "2001:db8::5", "[2001:db8::5", "[2001:db8::5]7", "[2001:db8::5]:", "[2001:db8::5]:0", "[10.0.0.5]", "[a]:7", "[]",
     ],
 )  # fmt: skip
-def test_no_collector(text):
+def test_invalid_collectors(text):
     with pytest.raises(UsageError) as refused:
         targets.parse_collector(text)
     assert refused.value.why == "not HOST or HOST:PORT with a port from 1 to 65535"
@@ -73,7 +73,7 @@ def test_an_agent(text, agent):
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "fe80::1%eth0"])
-def test_an_address_that_is_no_switchs(text):
+def test_an_address_that_no_switch_can_have(text):
     with pytest.raises(UsageError, match="not an address that identifies a switch") as refused:
         targets.parse_agent(text)
     assert refused.value.what == f"agent {text}"
@@ -87,7 +87,7 @@ def test_an_address_that_is_no_switchs(text):
         "1::2::3", "12345::", "::g", "[::1]", ":", ":::", "", "a", "1", "\0", "::1\0", "1\0.2.3.4", "\u0661.2.3.4", "::\u0661", "\ud800", "fe80::1%\x1b",
     ],
 )  # fmt: skip
-def test_an_address_is_what_the_standard_library_takes_for_one(text):
+def test_addresses_are_those_of_the_standard_library(text):
     try:
         version = ipaddress.ip_address(text).version
     except ValueError:
@@ -95,7 +95,7 @@ def test_an_address_is_what_the_standard_library_takes_for_one(text):
     assert [targets.is_ip(text, wanted) for wanted in (None, 4, 6)] == [version is not None, version == 4, version == 6]
 
 
-def test_a_collector_is_on_ianas_port():
+def test_the_default_port_of_a_collector():
     assert targets.Collector("10.0.0.5") == ("10.0.0.5", 6343) and (sflow.MOST_HEADER, sflow.SAFE_HEADER) == (612, 472)
     assert (sflow.MOST_SAMPLING, sflow.SAMPLING, sflow.POLLING_S, sflow.HEADER) == (42_949_672, 400, 30, 128)
 

@@ -1,4 +1,4 @@
-"""What tc and the flows tell to be wrong with a port's QoS, and what 'qos explain' makes of it: states, and all that is said of each."""
+"""Problems of a port's QoS found in tc and in flows, and the text of 'qos explain' for each state."""
 
 import pytest
 from severity import DISABLING, severity_of
@@ -22,7 +22,7 @@ def flow(queue: int, match: str = "ip", cookie: str = "0x0", certain: bool = Fal
     return QueueFlow(queue, certain, "br0", 0, 7, cookie, 3, match, f"set_queue:{queue},NORMAL")
 
 
-# A port, the problem, and for each finding the evidence and the remedy without the name of the program.
+# A port, the problem, and for each finding the evidence and the remedy without the program's name.
 HEARD = [
     (shaped(TEN, qdiscs={"eth1": []}), "the qdisc is not installed",
      [("tc has no root qdisc on eth1; for linux-htb it should be htb 1: with the default class 1:1", "qos set eth1 --type linux-htb --max-rate 10mbit --force")]),
@@ -88,7 +88,7 @@ SILENT = [
     shaped("", "0 1", kind="linux-sfq", queue_flows=[]),
     shaped(TEN, "0:dscp=10"),
     shaped(TEN, "0", queue_flows=[flow(61440, certain=True), flow(0, certain=True)]),
-    shaped(TEN, "1", queue_flows=[flow(0, certain=True), flow(1, certain=True)]),  # ovs-vswitchd makes up queue 0
+    shaped(TEN, "1", queue_flows=[flow(0, certain=True), flow(1, certain=True)]),  # ovs-vswitchd creates queue 0 itself
     shaped("", kind="linux-sfq", queue_flows=[flow(5, certain=True)], anywhere={5: [flow(5, "ip", OURS)]}),
     shaped(TEN, "0", queue_flows=[], anywhere={5: [flow(5)], 0: [flow(0, "ip", OURS)]}),
 ]
@@ -99,7 +99,7 @@ def found(port: PortState) -> list[Finding]:
 
 
 @pytest.mark.parametrize(("port", "problem", "said"), HEARD)
-def test_a_state_in_which_a_rule_is_heard(port, problem, said):
+def test_a_state_that_a_rule_reports(port, problem, said):
     assert [(finding.evidence, remedy.text(finding.remedy, HERE)) for finding in found(port)] == [
         (evidence, f"ovstool {command}") for evidence, command in said
     ]
@@ -109,7 +109,7 @@ def test_a_state_in_which_a_rule_is_heard(port, problem, said):
 
 
 @pytest.mark.parametrize("port", SILENT)
-def test_a_state_in_which_none_is(port):
+def test_a_healthy_state(port):
     assert found(port) == []
 
 
@@ -186,7 +186,7 @@ def test_the_effect_in_words(port, effect, unclassified):
     assert explain._unclassified(port, effect[0]) == unclassified
 
 
-def test_queues_as_asked_and_as_they_are():
+def test_queues_as_configured_and_as_installed():
     port = shaped(
         TEN,
         "1:min-rate=8,max-rate=16,burst=24,priority=3,dscp=5",

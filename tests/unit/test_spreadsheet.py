@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would take for a formula, and the words back from them."""
+"""Cells that a spreadsheet would take for formulas, and reading the original text back."""
 
 import pytest
 
@@ -9,16 +9,16 @@ WORDS = ["", "eth1", "1", "a=b", "x-1", "'", "''", "'eth1", " eth1", "#1", "eth1
 
 
 @pytest.mark.parametrize("words", FORMULAS)
-def test_what_looks_like_a_formula_begins_with_an_apostrophe(words):
+def test_text_like_a_formula_gets_an_apostrophe(words):
     assert spreadsheet.text(words) == f"'{words}"
     assert spreadsheet.meant(f"'{words}") == words
 
 
 @pytest.mark.parametrize("words", WORDS)
-def test_what_does_not_stays_as_it_is(words):
+def test_other_text_is_unchanged(words):
     assert spreadsheet.text(words) == words
     assert spreadsheet.meant(words) == words
 
 
-def test_a_formula_that_somebody_else_wrote_is_not_shortened():
+def test_a_formula_of_another_program_is_unchanged():
     assert spreadsheet.meant("=1+1") == "=1+1" and spreadsheet.meant("-1") == "-1"

@@ -1,4 +1,4 @@
-"""ssh_config line by line, what is said of a line that cannot be meant, and the way that it leads to a host."""
+"""ssh_config line by line, errors about invalid lines, and the route to a host."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def settings(home):
-    """``settings(text, host)``: what a file says about a host."""
+    """``settings(text, host)``: the settings of a file for a host."""
 
     def settings(text: str, host: str = "h1", user: str | None = None, port: int | None = None) -> config.SshSettings:
         (home / ".ssh/config").write_text(text)
@@ -88,7 +88,7 @@ def test_lines_that_cannot_be_understood(said):
         assert said(text) == error
 
 
-def test_files_that_are_not_there_or_not_ours(home, tmp_path):
+def test_files_that_are_missing_or_not_ours(home, tmp_path):
     path = tmp_path / "file"
     assert config_file.lines(str(path), True) == config_file.lines(f"{tmp_path}/.ssh/config/x", True) == []
     assert config_file.lines("/dev/null", True) == []
@@ -152,8 +152,8 @@ def test_whose_file_it_may_be(tmp_path, owner, group, mode, taken):
         assert not taken
 
 
-def test_every_short_pattern_fits_what_it_stands_for():
-    """Each of up to four characters, against each text of up to four."""
+def test_every_short_pattern_matches_correctly():
+    """All patterns of up to four characters with all texts of up to four."""
     texts = ["".join(letters) for length in range(5) for letters in itertools.product("ab", repeat=length)]
     for pattern in ("".join(letters) for length in range(5) for letters in itertools.product("ab*?", repeat=length)):
         by_re = re.compile(pattern.replace("*", ".*").replace("?", "."))
@@ -221,7 +221,7 @@ def test_everything_without_a_file(home, settings):
 )  # fmt: skip
 def test_what_an_option_says(home, settings, monkeypatch, text, field, value):
     if os.getuid() and ("%i" in text or "root" in str(value)):
-        pytest.skip("tells of root")
+        pytest.skip("depends on the user being root")
     monkeypatch.setenv("OF_TEST", "/a b")
     monkeypatch.delenv("OF_NOBODY", raising=False)
     found = getattr(settings(text), field)
@@ -239,13 +239,13 @@ def test_what_an_option_says(home, settings, monkeypatch, text, field, value):
         ("host h1 !user you all", True),
     ],
 )  # fmt: skip
-def test_what_match_asks(home, settings, words, holds):
+def test_conditions_of_match(home, settings, words, holds):
     words = words.replace("LOCAL", config.files.own_name()).replace("TOUCHED", f"{home}/touched")
     assert (settings(f"User me\nMatch {words}\nPort 2222\n").port == 2222) == holds
     assert not (home / "touched").exists()
 
 
-def test_match_final_is_read_again_with_the_name_that_was_found(settings):
+def test_match_final_is_read_again_with_the_resolved_name(settings):
     text = "Host real\nUser real\nHost h1\nHostName re%%al\nMatch final host re%al\nPort 5\nMatch canonical\nHostKeyAlias al\n"
     assert settings(text)[1:3] == ("re%al", 5) and settings(text).host_key_alias == "al"
     assert settings("Host h1\nHostName real\nHost real\nUser late\nMatch final\nPort 5\n")[1:4] == ("real", 5, "late")
@@ -288,10 +288,10 @@ def test_what_include_reads(home, settings, said):
     ):
         (home / ".ssh" / name).parent.mkdir(exist_ok=True)
         (home / ".ssh" / name).write_text(text)
-    assert settings("Include [ab] nosuch\n")[2:4] == (2, "a")  # in the order of the names
+    assert settings("Include [ab] nosuch\n")[2:4] == (2, "a")  # sorted by name
     assert settings("Include b a\n")[2:4] == (2, "b")
     assert settings("Include ~/.ssh/sub/c\n").port == 3 and settings("Include ${HOME}/.ssh/*/c\n").port == 3
-    assert settings("Include ~nosuchuser/x sub/d\n")[2:4] == (2, "b")  # from where the first file is
+    assert settings("Include ~nosuchuser/x sub/d\n")[2:4] == (2, "b")  # relative to the first file
     assert settings("Host h2\nInclude b\nHost h1\nPort 9\n").port == 9
     assert settings("Host h1\nInclude a\nPort 9\n")[2:4] == (9, "a")
     (home / ".ssh/b").chmod(0o666)
@@ -306,7 +306,7 @@ def test_the_file_of_the_system_may_belong_to_anybody(home, settings):
     assert settings("HostName x\n")[1:4] == ("x", 5, "of_system")
 
 
-def test_more_files_than_anybody_has(home, settings, said):
+def test_too_many_files(home, settings, said):
     (home / ".ssh/d").mkdir()
     for number in range(998):
         (home / f".ssh/d/{number:04}").touch()
@@ -315,7 +315,7 @@ def test_more_files_than_anybody_has(home, settings, said):
     assert said("Include d/*\nUser one\n") == f"{home}/system/ssh_config: Include leads to more than 1000 files"
 
 
-# --- the way to a host
+# --- the route to a host
 
 
 def hop(settings, name: str = "h1") -> Hop:
@@ -327,7 +327,7 @@ def test_the_command_that_leads_to_the_same_server(settings):
     assert hop(settings("User me\nPort 2222\n")).command("ssh-copy-id") == "ssh-copy-id -p 2222 me@h1"
 
 
-def test_the_servers_on_the_way(settings):
+def test_the_servers_on_the_route(settings):
     def way(text: str, host: str = "h1") -> list[tuple[str, int, str]]:
         return [(hop.hostname, hop.port, hop.user) for hop in route(settings(f"User u\n{text}", host), Deadline(60))]
 
@@ -346,7 +346,7 @@ def test_the_servers_on_the_way(settings):
     assert len(way("".join(f"Host h{n}\nProxyJump h{n + 1}\n" for n in range(1, 9)))) == 9
 
 
-def test_a_way_without_an_end(settings):
+def test_a_route_that_is_a_loop(settings):
     def said(text: str) -> str:
         with pytest.raises(UsageError) as refused:
             route(settings(text), Deadline(60))
@@ -358,7 +358,7 @@ def test_a_way_without_an_end(settings):
     assert said("ProxyJump -oX\n").startswith("-oX: not of the form [USER@]HOST[:PORT]")
 
 
-def test_the_command_that_leads_there_and_its_last_words():
+def test_the_proxy_command_and_its_error():
     way = ProxyCommand("sh -c 'read x; echo got $x; echo one >&2; echo last words >&2'")
     way.stream.sendall(b"hello\n")
     assert way.stream.recv(100) == b"got hello\n"
@@ -380,6 +380,6 @@ def test_the_command_that_leads_there_and_its_last_words():
 
 
 @pytest.mark.parametrize("address", ["unix:", "unix", "udp:h:1", "", "SSL:h:1"])
-def test_what_is_no_address_of_a_server_there(address):
+def test_invalid_server_addresses(address):
     with pytest.raises(UsageError, match="not an address of an OVSDB server; try: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT"):
         Ssh("h1").open(address, 60)

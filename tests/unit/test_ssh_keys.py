@@ -1,4 +1,4 @@
-"""Which keys are tried, in which order, and why others are not; an agent is a real one."""
+"""Which keys are tried, in which order, and why others are not; the agent is a real one."""
 
 import base64
 import os
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs Ope
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A folder with a key of each kind, one with a passphrase, and what is none."""
+    """A directory with a key of each type, one with a passphrase, and a file that is not a key."""
     folder = tmp_path_factory.mktemp("keys")
     for name, *options in (
         ("ed25519", "-t", "ed25519", "-N", ""), ("ecdsa", "-t", "ecdsa", "-N", ""), ("rsa", "-t", "rsa", "-b", "1024", "-N", ""), ("pem", "-t", "ecdsa", "-m", "PEM", "-N", ""),
@@ -51,7 +51,7 @@ def agent(tmp_path, made):
 
 @pytest.fixture
 def tried(tmp_path, monkeypatch):
-    """``tried(text)``: the labels of the keys that this ssh_config leads to, what they are, and why others are not tried."""
+    """``tried(text)``: the labels of the keys that this ssh_config selects, their types, and why others are not tried."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.setattr(config, "SYSTEM_FILE", str(tmp_path / "none"))
@@ -88,7 +88,7 @@ def test_a_key_that_others_may_read(made, tried, tmp_path):
         labels, _, why = tried(f"IdentityFile {path}")
         assert (labels, why) == ((["key"], []) if used else ([], ["key is readable by other users, so it is not used"]))
     if os.geteuid() == 0:
-        os.chown(path, 43210, -1)  # not ours, as on a mounted disk
+        os.chown(path, 43210, -1)  # owned by another user, as on a mounted disk
         assert tried(f"IdentityFile {path}")[0] == ["key"]
 
 
@@ -107,7 +107,7 @@ def test_keys_of_an_agent(made, tried, agent, tmp_path):
     held, rsa = 'agent\'s "held of a test"', 'agent\'s "rsa of a test"'
     labels, loaded, _ = tried(of_agent)
     assert labels == [held, rsa] and [key.asbytes() for key in loaded] == [public(made / name) for name in ("held", "rsa")]
-    # Files that are named come first, and a key of the agent's comes again; of the usual files it does not.
+    # IdentityFile keys come first, and a key of the agent's is repeated; without IdentityFile it is not.
     assert tried(f"{of_agent}IdentityFile {made}/rsa\nIdentityFile {made}/ecdsa\n")[0] == ["rsa", "ecdsa", held, rsa]
     for name in ("held", "ecdsa"):
         shutil.copy(made / name, tmp_path / f".ssh/id_{'ed25519' if name == 'held' else name}")
@@ -116,7 +116,7 @@ def test_keys_of_an_agent(made, tried, agent, tmp_path):
     (tmp_path / "only.pub").write_text((made / "rsa.pub").read_text())
     labels, _, why = tried(f"{of_agent}IdentitiesOnly yes\nIdentityFile {tmp_path}/only.pub\n")
     assert (labels, why) == ([rsa], ["only.pub is readable by other users, so it is not used"])
-    # The public half of one with a passphrase, which the agent has: it is not asked for, nor missed.
+    # The public half of a key with a passphrase that the agent holds; no passphrase is asked for.
     for name in ("rsa", "rsa.pub"):
         shutil.copy(made / name, tmp_path / name)
     subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f", tmp_path / "rsa"], check=True)
@@ -143,7 +143,7 @@ def test_an_agent_that_is_not_there(tried, tmp_path, made):
     ],
 )
 def test_a_passphrase_is_asked_for_at_most_three_times(made, tmp_path, answers, shown):
-    path = shutil.copy(made / "locked", tmp_path / "locked")  # another one each time, as what was unlocked is known from then on
+    path = shutil.copy(made / "locked", tmp_path / "locked")  # another one each time, because an unlocked key is remembered
     asked = []
 
     def ask(question: str) -> str:

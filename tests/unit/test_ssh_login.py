@@ -1,4 +1,4 @@
-"""Logging in and opening channels, with servers of paramiko's in this process that take what each test says and nothing else."""
+"""Logging in and opening channels, with paramiko servers in this process that accept only what the test allows."""
 
 import logging
 import socket
@@ -18,17 +18,17 @@ from ovstool.host.ssh.transport.wire import Wire
 # isort: split
 import paramiko
 
-S = 30  # guards against what hangs
+S = 30  # limits what hangs
 HOST_KEY, KEY, OTHER_KEY = (paramiko.ECDSAKey.generate() for _ in range(3))
 
 
 class Door(paramiko.ServerInterface):
-    """Lets in ``ann`` by the methods named, in turn where there are several words: ``publickey password`` wants both."""
+    """Accepts ``ann`` with these methods, one after the other if there are several: ``publickey password`` requires both."""
 
     def __init__(self, wants: str = "", offers: str = "", questions: tuple = ()):
         self.wants = wants.split()
         self.offers = offers or ",".join(self.wants[:1])
-        self.questions = list(questions)  # each a tuple of prompts, and the answers that are right
+        self.questions = list(questions)  # each a tuple of prompts, and the right answers
         self.tried: list[str] = []
         self.answers: list = []
 
@@ -70,7 +70,7 @@ class Door(paramiko.ServerInterface):
 
 @contextmanager
 def reached(door: Door, key_kinds=()):
-    """A transport that has agreed on keys with a server that has this door."""
+    """A transport that has exchanged keys with a server that uses this door."""
     ours, theirs = socket.socketpair()
     server = paramiko.Transport(theirs)
     server.add_server_key(HOST_KEY)
@@ -95,7 +95,7 @@ def hop(*files, user: str = "ann", timeout_s: float = S, batch: bool = False) ->
 
 @pytest.fixture
 def files(tmp_path):
-    """The paths of a key that is taken and of one that is not."""
+    """The paths of a key that is accepted, and of one that is not."""
     for name, key in (("id_right", KEY), ("id_other", OTHER_KEY)):
         key.write_private_key_file(str(tmp_path / name))
     return tmp_path / "id_right", tmp_path / "id_other"
@@ -103,7 +103,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def typed(monkeypatch):
-    """What a user types, in turn; and the questions."""
+    """The answers that a user types, in turn; and the prompts."""
     answers: list[str] = []
     asked: list[str] = []
     monkeypatch.setattr(login.prompt, "may_ask", lambda batch: bool(answers) and not batch)
@@ -129,7 +129,7 @@ def test_the_key_that_fits_is_found(files):
 
 
 def test_keys_with_a_passphrase(files, tmp_path, typed, caplog):
-    """The next one is tried where nobody knows the first one's."""
+    """The next key is tried when nobody knows the passphrase of the first."""
     answers, asked = typed
     _, other = files
     for name, key, passphrase in (("id_lost", OTHER_KEY, "lost"), ("id_kept", KEY, "kept")):
@@ -146,7 +146,7 @@ def test_keys_with_a_passphrase(files, tmp_path, typed, caplog):
 
 
 def test_no_key_at_all():
-    """The server is asked with nothing what it takes."""
+    """The server is asked for its methods with "none"."""
     error = refused(Door("publickey"), hop())
     assert (error.what, error.why, error.hint) == ("host gate", "login as ann refused (no key was found)", "ssh-copy-id -p 2222 ann@gate")
     error = refused(Door("hostbased,gssapi", "hostbased,gssapi"), hop())
@@ -155,7 +155,7 @@ def test_no_key_at_all():
     assert error.why == f"login as ann refused; the server accepts {'x' * 200}"
 
 
-def test_let_in_with_nothing():
+def test_login_without_authentication():
     door = Door("none")
     with reached(door) as transport:
         login.Login(transport, hop()).run()
@@ -175,7 +175,7 @@ def test_a_password_is_asked_for_three_times(typed):
     assert len(answers) == 1 and (error.why, error.hint) == ("login as ann refused; the server accepts password", "again, on a terminal")
 
 
-def test_nobody_is_asked_where_that_is_not_wanted(typed):
+def test_batch_mode_asks_nothing(typed):
     typed[0].append("right")
     assert refused(Door("password"), hop(batch=True)).why == "login as ann refused; the server accepts password"
     assert typed[1] == []
@@ -223,7 +223,7 @@ def test_keys_are_not_tried_where_the_server_takes_none(files, typed):
     assert door.tried.count("publickey") <= 1 and len(asked) == 1
 
 
-def test_a_method_that_is_not_taken_any_more_is_not_tried_again(typed):
+def test_a_method_no_longer_offered_is_not_tried_again(typed):
     answers, asked = typed
     answers += ["wrong", "right", "unasked"]
     door = Door("password", "keyboard-interactive,password", questions=(((("Code: ", False),), ["right"]),) * 2)
@@ -235,7 +235,7 @@ def test_a_method_that_is_not_taken_any_more_is_not_tried_again(typed):
 
 
 class Slow(Door):
-    """Does not answer to a login until the test has ended."""
+    """Does not reply to a login until the test has ended."""
 
     def __init__(self):
         super().__init__("none")
@@ -256,7 +256,7 @@ def test_a_server_that_does_not_answer_to_the_login():
 
 
 class Leaving(Door):
-    """Ends the connection with these words when somebody wants to log in."""
+    """Ends the connection with this message when a client logs in."""
 
     def __init__(self, words: str):
         super().__init__("none")
@@ -282,7 +282,7 @@ class Leaving(Door):
         ("", "connection lost: closed by the server", None),
     ],
 )  # fmt: skip
-def test_the_last_words_of_a_server(words, why, hint):
+def test_the_disconnect_message_of_a_server(words, why, hint):
     door = Leaving(words)
     with reached(door) as transport:
         door.transport = transport.server
@@ -307,7 +307,7 @@ def test_channels_and_why_there_is_none():
 
 
 @pytest.mark.parametrize(("words", "kept"), [("no more\x1b[31m", "no more\\x1b[31m"), ("z" * 300, "z" * 200)])
-def test_the_words_of_a_refusal(words, kept):
+def test_the_text_of_a_refusal(words, kept):
     failure = paramiko.Message()
     failure.add_int(7)
     failure.add_int(4)
@@ -319,7 +319,7 @@ def test_the_words_of_a_refusal(words, kept):
         assert transport._refusals == {7: Refusal(4, kept)}
 
 
-def test_the_keys_that_are_known_are_asked_for_first():
+def test_known_host_key_types_are_requested_first():
     with reached(Door(), ("ssh-rsa", "ssh-ed25519", "nosuch")) as transport:
         assert transport.preferred_keys[:3] == ("rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519")
         assert len(set(transport.preferred_keys)) == len(transport.preferred_keys) and "nosuch" not in transport.preferred_keys
@@ -327,7 +327,7 @@ def test_the_keys_that_are_known_are_asked_for_first():
         assert transport.preferred_keys == paramiko.Transport._preferred_keys
 
 
-def test_what_broke_a_connection():
+def test_the_cause_of_a_broken_connection():
     with reached(Door()) as transport:
         assert transport.what_broke() == transport.what_broke(EOFError()) == ""
         assert transport.what_broke(OSError("x" * 300)) == "x" * 200

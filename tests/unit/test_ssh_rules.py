@@ -1,4 +1,4 @@
-"""What is decided about a host before anything is sent: its name, its settings, its key, and the text of a command."""
+"""What is decided before anything is sent to a host: its name, its settings, its key, and the text of a command."""
 
 import base64
 import os
@@ -113,7 +113,7 @@ def test_target(target, parts):
         ),
     ],
 )
-def test_what_is_no_host(target):
+def test_invalid_hosts(target):
     with pytest.raises(UsageError):
         Ssh(target)
 
@@ -174,7 +174,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
     (home / ".ssh/config").write_text(CONFIGS[name])
     for file, text in MORE.items():
         (home / ".ssh" / file).write_text(text)
-    # ssh takes its home from /etc/passwd, for a file given by -F too; that of the test is put into the text instead.
+    # ssh takes the home from /etc/passwd, even for a file given with -F; so the test's home is put into the text.
     text = CONFIGS[name].replace("Include more", f"Include {home}/.ssh/more").replace("~/", f"{home}/").replace("%d", str(home))
     (home / "for_ssh").write_text(text)
     said = subprocess.run(["ssh", "-G", "-F", home / "for_ssh", host], check=True, capture_output=True, text=True).stdout
@@ -209,7 +209,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
         expected = theirs[key][0]
         for token, value in tokens.items():
             expected = expected.replace(token, value)
-        if key in CONFIGS[name].lower():  # the defaults are in a home that is ssh's own idea
+        if key in CONFIGS[name].lower():  # default paths are below the home that ssh uses
             assert " ".join(mine) == expected
     agent = theirs.get("identityagent", [None])[0]
     assert ours.identity_agent == {"none": None, None: os.environ.get("SSH_AUTH_SOCK"), "$OVSTOOL_TEST": "/value"}.get(agent, agent)
@@ -218,7 +218,7 @@ def test_settings_are_those_of_ssh(home, monkeypatch, name, host):
 @pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 @pytest.mark.parametrize("more", ["", "HostKeyAlias alias\n", "User me\nPort 2222\nHostName %h.example\nHostKeyAlias alias\n"])
 def test_tokens_are_those_of_ssh(home, more):
-    """As a command is given them, which ssh runs with -G too."""
+    """ssh passes them to a command, which it runs with -G too."""
     config, said = home / ".ssh/config", home / "said"
     config.write_text(f'{more}Match exec "echo %C %h %i %k %L %l %n %p %r %u %% >> {said}"\n ConnectTimeout 5\n')
     looked_up("h1")
@@ -238,7 +238,7 @@ def test_a_port_that_cannot_be(home, port):
         assert looked_up("h1").port == 22
 
 
-def test_a_chain_of_files_and_a_heap_of_keys(home):
+def test_nested_files_and_many_keys(home):
     for depth in range(17):
         (home / f".ssh/c{depth}").write_text(f"Include c{depth + 1}\n" if depth < 16 else "Port 2222\n")
     (home / ".ssh/config").write_text("Include c1\n")
@@ -280,7 +280,7 @@ def test_settings_without_files(home):
         ("Match host\n", "config:1"),
     ],
 )
-def test_settings_that_cannot_be_understood(home, text, place):
+def test_invalid_settings(home, text, place):
     (home / ".ssh/config").write_text(text)
     with pytest.raises(UsageError) as failure:
         looked_up("h1")
@@ -378,7 +378,7 @@ def test_a_new_host_key_is_written_down(tmp_path):
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_new_host_key_after_a_line_without_end(tmp_path):
+def test_a_new_host_key_after_an_unterminated_line(tmp_path):
     path = tmp_path / "known_hosts"
     path.write_text(f"h1 ssh-ed25519 {OTHER}")
     known_hosts.remember(str(path), "h2", "ssh-ed25519", KEY, False, Deadline(S))
@@ -444,10 +444,10 @@ WORDS = [
 
 
 @pytest.mark.parametrize("shell", [name for name in ("sh", "dash", "bash", "ksh", "zsh", "csh", "fish", "busybox") if shutil.which(name)])
-def test_words_pass_every_login_shell_unharmed(tmp_path, shell):
+def test_arguments_pass_every_login_shell_unchanged(tmp_path, shell):
     argv = ["python3", "-c", "import os, sys; os.write(1, b'\\0'.join(map(os.fsencode, sys.argv[1:])))", *WORDS]
     command = ssh_shell.for_any_shell(f"exec {ssh_shell.words(argv)}")
-    # As sshd does: the login shell, and the command in one word.
+    # Like sshd: the login shell, with the command as one argument.
     login = [shell, "sh"] if shell == "busybox" else [shell]
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LC_ALL": "C"}
     done = subprocess.run([*login, "-c", os.fsencode(command)], env=environ, capture_output=True, timeout=60, check=False)

@@ -1,4 +1,4 @@
-"""The socket below an SSH connection, and the channels within one, whose other end is in this process."""
+"""The socket below an SSH connection, and the channels within one; the other end is in this process."""
 
 import socket
 import threading
@@ -16,12 +16,12 @@ from ovstool.host.ssh.transport.wire import Wire
 # isort: split
 import paramiko
 
-S = 30  # guards against what hangs
+S = 30  # limits what hangs
 
 
 @pytest.fixture
 def wire():
-    """A wire, and the other end of it."""
+    """A wire, and its other end."""
     ours, theirs = socket.socketpair()
     ours.settimeout(S)
     theirs.settimeout(S)
@@ -29,7 +29,7 @@ def wire():
         yield Wire(ours), theirs
 
 
-def test_what_comes_is_handed_out_in_pieces(wire):
+def test_received_data_is_returned_in_pieces(wire):
     near, far = wire
     far.sendall(b"abcdefg")
     assert [near.recv(3), near.recv(2), near.recv(LONGEST_PACKET)] == [b"abc", b"de", b"fg"]
@@ -40,7 +40,7 @@ def test_what_comes_is_handed_out_in_pieces(wire):
         near.recv(LONGEST_PACKET + 1)
 
 
-def test_how_much_a_server_may_say_before_the_login(wire):
+def test_the_limit_of_data_before_the_login(wire):
     near, far = wire
     near.allowance = 10
     far.sendall(b"x" * 10)
@@ -73,7 +73,7 @@ def test_closing_wakes_who_reads():
 
     def read() -> None:
         reading.set()
-        with suppress(OSError):  # it was closed even before it was read
+        with suppress(OSError):  # it was closed before reading began
             found.append(near.recv(9))
 
     with theirs:
@@ -88,17 +88,17 @@ def test_closing_wakes_who_reads():
 
 def test_who_takes_nothing_any_more(wire):
     near, _ = wire
-    near.settimeout(0.05)  # as paramiko sets one, after which it looks whether there is still somebody
+    near.settimeout(0.05)  # as paramiko sets one, and then checks whether the peer is still there
     begin = time.monotonic()
     with pytest.raises(paramiko.SSHException, match="it stopped reading"):
         while True:
             near.send(b"x" * 2**16)
     assert time.monotonic() - begin > 0.2
     with pytest.raises(paramiko.SSHException, match="it stopped reading"):
-        near.send(b"x")  # at once, though it may take some by now
+        near.send(b"x")  # at once, even if it could take some now
 
 
-def test_the_time_allowed_is_never_made_shorter(wire):
+def test_the_timeout_is_never_shortened(wire):
     near, _ = wire
     assert 0 < near.until - time.monotonic() <= 0.2
     near.extend(1000)
@@ -108,7 +108,7 @@ def test_the_time_allowed_is_never_made_shorter(wire):
     assert near._stream.gettimeout() == 7
 
 
-def test_packets_over_tcp_are_not_held_back():
+def test_tcp_sends_small_packets_at_once():
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
         theirs, _ = server.accept()
         with theirs:
@@ -119,7 +119,7 @@ def test_packets_over_tcp_are_not_held_back():
 
 
 class Shell(Door):
-    """Lets everybody in, and does ``program`` with the channel of each command."""
+    """Accepts everybody, and runs ``program`` with the channel of each command."""
 
     def __init__(self, program):
         super().__init__("none")
@@ -131,7 +131,7 @@ class Shell(Door):
         return True
 
     def _run(self, channel) -> None:
-        with suppress(EOFError, OSError):  # the test may have ended by then
+        with suppress(EOFError, OSError):  # the test may have ended by now
             self.program(channel)
 
 
@@ -169,7 +169,7 @@ def until(condition) -> None:
 
 
 def request(channel, kind: str, *texts: str) -> None:
-    """Have a server's end of a channel send a request that paramiko's servers do not send."""
+    """Make a server's channel send a request that paramiko's servers do not send."""
     message = paramiko.Message()
     message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
@@ -218,11 +218,11 @@ def test_a_command_whose_connection_is_cut():
         assert channel.cut_off and not channel.ended
         with pytest.raises(OSError, match="closed"):
             channel.sendall(b"x")
-        channel.signal("TERM")  # which nobody hears, and that is no error
+        channel.signal("TERM")  # nothing receives it, which is not an error
         channel.close()
 
 
-def test_of_stderr_the_beginning_is_kept():
+def test_the_beginning_of_stderr_is_kept():
     def program(channel):
         channel.sendall_stderr(b"a" * 100 + b"b" * 2**18)
         channel.send_exit_status(0)
@@ -249,8 +249,8 @@ def test_all_of_a_long_input_is_sent():
     assert taken == [given]
 
 
-def test_who_writes_much_to_stderr_may_go_on():
-    """The window is opened again for what was taken, kept or not."""
+def test_a_program_may_write_much_to_stderr():
+    """The window grows by what was read, whether kept or not."""
     ends = []
 
     def program(channel):
@@ -263,7 +263,7 @@ def test_who_writes_much_to_stderr_may_go_on():
         until(lambda: ends[0].out_window_size > WINDOW - 2**21)
 
 
-def test_an_input_that_nobody_reads():
+def test_an_input_that_is_not_read():
     with session(lambda channel: None) as channel:
         channel.settimeout(0.2)
         with pytest.raises(TimeoutError):
@@ -273,4 +273,4 @@ def test_an_input_that_nobody_reads():
 
 
 def test_the_largest_packet():
-    assert (LONGEST_PACKET, PACKET, WINDOW) == (263168, 32768, 16777216)  # of OpenSSH, PACKET_MAX_SIZE of packet.h, and some
+    assert (LONGEST_PACKET, PACKET, WINDOW) == (263168, 32768, 16777216)  # of OpenSSH, PACKET_MAX_SIZE of packet.h, and a margin

@@ -1,4 +1,4 @@
-"""Standard output and standard error: what is escaped, when it comes there, and what happens when it does not."""
+"""Standard output and standard error: what is escaped, when it is written, and what happens when writing fails."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from ovstool.terminal.output import Output, canvas
 
 @pytest.fixture
 def pipe():
-    """``pipe()``: an Output of an encoding, and what has come there."""
+    """``pipe()``: an Output with an encoding, and a function for what was written."""
     ends = []
 
     def opened(encoding: str = "utf-8"):
@@ -34,7 +34,7 @@ def pipe():
         os.close(end)
 
 
-def test_what_steers_a_terminal_is_escaped_and_the_end_of_a_line_is_not(pipe):
+def test_control_characters_are_escaped_except_newlines(pipe):
     out, come = pipe()
     texts = ("plain ä\n", "\x1b[2J\t\n", "a\\b\n", "a\\\x07\n", "\n\n", "é\u2028")
     assert [out.write(text) for text in texts[:3]] == [8, 10, 4] and come() is None
@@ -57,7 +57,7 @@ def test_what_the_encoding_lacks_is_escaped(pipe):
     assert come() == b"\\xe4\\u4e2d\n"
 
 
-def test_lines_come_at_once_on_a_terminal_and_on_standard_error(pipe):
+def test_lines_are_written_at_once_on_a_terminal_and_on_standard_error(pipe):
     ours, theirs = pty.openpty()
     try:
         assert [Output(number, "utf-8").line_buffering for number in (theirs, 2)] == [True, True]
@@ -67,7 +67,7 @@ def test_lines_come_at_once_on_a_terminal_and_on_standard_error(pipe):
         os.close(theirs)
 
 
-def test_a_stream_that_takes_nothing_is_given_up():
+def test_a_stream_that_fails_is_abandoned():
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         out = Output(full, "utf-8")

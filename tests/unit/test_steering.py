@@ -1,4 +1,4 @@
-"""Which flows steer, which priority a new one needs, and what forbids it; what a switch makes of them is in tests/switch/test_steer.py."""
+"""Which flows steer, which priority a new one needs, and what prevents it; tests/switch/test_steer.py tests the effect on a switch."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def refusal(error: type, judge) -> tuple[str, str, str | None]:
     return caught.value.what, caught.value.why, caught.value.hint
 
 
-def test_a_cookie_says_whose_it_is():
+def test_a_cookie_identifies_the_owner():
     assert f"{steering.cookie('eth1'):#x}" == ETH1
     assert steering.COOKIE == 0x6F76737400000000 and steering.MASK == 0xFFFFFFFF00000000
 
@@ -68,15 +68,15 @@ def test_the_flow_and_its_lines_for_ovs_ofctl():
     [
         ([row("")], 1),
         ([row("", 65534)], 65535),
-        # The highest NORMAL of those that are met, and below what drops.
+        # The highest NORMAL flow that matches, and below flows that drop.
         ([row("", 5), row("tcp,tp_dst=80", 9)], 10),
         ([row("", 5), row("tcp,tp_dst=80", 9), row("tcp,tp_dst=81", 11, "drop")], 10),
         ([row("", 5), row("tcp,tp_dst=81", 7, "drop")], 6),
-        # What lies below one that takes all of it is never met, and what lies beside that may be.
+        # A flow below one that covers its match is never reached; a flow that only overlaps may be.
         ([row("", 3, "output:1"), row("ip", 4)], 5),
         ([row("", 3, "drop"), row("ip", 4), row("", 4)], 5),
         ([row("arp", 9, "output:1"), row("udp", 9, "drop"), row("")], 1),
-        # A steering flow does not count, whose ever it is.
+        # Steering flows do not count, whoever added them.
         ([row(""), steered("tcp", 2, 50), steered("ip", 2, 60, "0x6f76737400000000")], 1),
     ],
 )
@@ -115,7 +115,7 @@ def test_why_there_is_no_priority(rows, error, why, hint):
     assert refusal(error, to_steer(*rows, ports={"2": "eth2"}).priority) == ('match "typed tcp"', why, hint)
 
 
-def test_what_forwards_for_a_time_is_not_stood_in_for():
+def test_a_flow_with_a_timeout_is_not_replaced():
     rows = [row("", 4), row("tcp,tp_dst=80", 9), row("tcp,tp_dst=81", 11, "drop"), row("udp", 9), row("", 3)]
     assert to_steer(*rows, expiring=(key_of(rows[2]), key_of(rows[3]), key_of(rows[4]))).priority() == 10
     why = "the flow that forwards it has a timeout (priority=9,tcp,tp_dst=80 actions=NORMAL), and the steering flow would outlive it"
@@ -147,7 +147,7 @@ def test_the_steering_flows_with_a_match():
 
 
 @pytest.mark.parametrize("other", [steered("tcp", 2), steered("ip", 1), steered("udp", 2), row("ip", 9, "set_queue:2,NORMAL"), row("ip")])
-def test_what_is_no_rival(other):
+def test_flows_that_are_not_rivals(other):
     to_steer(row(""), other).require_no_rival()
 
 

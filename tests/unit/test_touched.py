@@ -1,7 +1,7 @@
-"""What ovstool touches of other libraries' inside, by name: a release that lacks it fails here and says what it lacks.
+"""The private names of other libraries that ovstool uses: a release that lacks one fails here, with its name.
 
-Nobody promises these names, hence the ceilings in setup.cfg. That the table is whole is read off the code: the names with an underscore
-that its classes override, take from a base, or ask of an object.
+Libraries do not guarantee these names, hence the version ceilings in setup.cfg. That the table is complete is derived from the code: the
+names with an underscore that its classes override, inherit, or use on an object.
 """
 
 import ast
@@ -15,7 +15,7 @@ import pytest
 
 import ovstool
 
-# The class or module, and of each name the parameters, or None where it is no function. Public names are here when no manual has them.
+# The class or module, and for each name its parameters, or None if it is not a function. Public names are listed if they are undocumented.
 TOUCHED = {
     "argparse.ArgumentParser": {
         "_action_groups": None,
@@ -95,7 +95,7 @@ def is_private(name: str) -> bool:
 
 
 def found(where: str):
-    """The class or module of that dotted name."""
+    """The class or module with this dotted name."""
     try:
         return import_module(where)
     except ImportError:
@@ -105,7 +105,7 @@ def found(where: str):
 
 @cache
 def stored(tree: ast.AST) -> set[str]:
-    """The names that a piece of code defines or sets, on whatever object."""
+    """The names that a piece of code defines or sets on any object."""
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     return names | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -113,13 +113,13 @@ def stored(tree: ast.AST) -> set[str]:
 
 @cache
 def asked(tree: ast.AST) -> set[str]:
-    """The attributes that a piece of code mentions, of whatever object."""
+    """The attributes that a piece of code uses on any object."""
     return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
 @cache
 def source(thing) -> ast.AST:
-    """That of a class or a module."""
+    """The syntax tree of a class or a module."""
     if inspect.isclass(thing):  # inspect.getsource parses the whole module for each of its classes
         in_module = ast.walk(source(sys.modules[thing.__module__]))
         return next((node for node in in_module if isinstance(node, ast.ClassDef) and node.name == thing.__name__), ast.Module([], []))
@@ -131,27 +131,27 @@ def source(thing) -> ast.AST:
 
 @cache
 def inside(thing) -> set[str]:
-    """The names that a class and its bases, or a module, have, and those that their functions set."""
+    """The names that a class with its bases, or a module, has, and those that their functions set."""
     parts = [base for base in thing.__mro__ if base is not object] if inspect.isclass(thing) else [thing]
     return set().union(*map(vars, parts), *(stored(source(part)) for part in parts))
 
 
 @cache
 def modules() -> list:
-    """Those of ovstool."""
+    """All modules of ovstool."""
     names = (module.name for module in pkgutil.walk_packages(ovstool.__path__, "ovstool."))
     return [import_module(name) for name in names if name != "ovstool.__main__"]
 
 
 @cache
 def own() -> set[str]:
-    """All names that ovstool has itself."""
+    """All names that ovstool defines itself."""
     return set().union(*(stored(source(module)) for module in modules()))
 
 
 @cache
 def touched_by(module) -> set[str]:
-    """The names with an underscore that a module of ours takes from elsewhere."""
+    """The names with an underscore that a module of ours uses from other libraries."""
     names = asked(source(module)) - own()
     for ours in [thing for thing in vars(module).values() if inspect.isclass(thing) and thing.__module__ == module.__name__]:
         family = [base for base in ours.__mro__ if base.__module__.startswith("ovstool")]
@@ -163,20 +163,20 @@ def touched_by(module) -> set[str]:
     return {name for name in names if is_private(name)}
 
 
-def test_the_table_is_whole():
+def test_the_table_is_complete():
     named = {name for names in TOUCHED.values() for name in names if is_private(name)}
     used = {module.__name__: touched_by(module) for module in modules()}
-    assert {module: names - named for module, names in used.items() if names - named} == {}, "touched, and not in the table"
-    assert named - set().union(*used.values()) == set(), "in the table, and touched no more"
+    assert {module: names - named for module, names in used.items() if names - named} == {}, "used, but not in the table"
+    assert named - set().union(*used.values()) == set(), "in the table, but no longer used"
 
 
-def test_one_place_knows_the_inside_of_paramiko():
+def test_only_one_package_uses_private_names_of_paramiko():
     names = {name for where, names in TOUCHED.items() if where.startswith("paramiko.") for name in names}
     elsewhere = [module for module in modules() if not f"{module.__name__}.".startswith("ovstool.host.ssh.transport.")]
     assert {module.__name__: touched_by(module) & names for module in elsewhere if touched_by(module) & names} == {}
 
 
-def test_what_is_public_is_touched_still():
+def test_public_names_are_still_used():
     nodes = [node for module in modules() for node in ast.walk(source(module))]
     mentioned = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     mentioned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
@@ -185,7 +185,7 @@ def test_what_is_public_is_touched_still():
 
 
 @pytest.mark.parametrize("where", TOUCHED)
-def test_it_is_there(where):
+def test_the_names_exist(where):
     thing = found(where)
     version = getattr(sys.modules[where.partition(".")[0]], "__version__", "of this Python")
     lacking = [name for name in TOUCHED[where] if name not in inside(thing)]

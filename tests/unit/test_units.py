@@ -1,4 +1,4 @@
-"""Rates and sizes, by the table in the contract."""
+"""Rates and sizes, as specified in the table of ovstool-units(7)."""
 
 import random
 
@@ -106,7 +106,7 @@ def test_anything_else_is_refused_in_one_printable_line(parse, what, text, why):
     ("text", "near"), [("1.5", "1bit or 2bit"), ("0.5bit", "1bit"), ("0.0001kbit", "1bit"), ("1234.5678kbit", "1234567bit or 1234568bit")]
 )
 @pytest.mark.parametrize("parse", [units.parse_rate, units.parse_size])
-def test_what_is_no_whole_number_is_refused_with_the_nearest(parse, text, near):
+def test_fractions_of_a_bit_are_refused_with_the_nearest_values(parse, text, near):
     with pytest.raises(UsageError) as failure:
         parse(text)
     assert failure.value.hint == near
@@ -174,13 +174,13 @@ def test_a_size_is_not_per_second(unit):
         units.parse_size(f"10{unit}")
 
 
-def test_the_message_of_the_contract():
+def test_the_message_about_mbps():
     with pytest.raises(UsageError) as failure:
         units.parse_rate("10mbps")
     assert str(failure.value) == "10mbps: 10 megabits is 10mbit; 10 megabytes, as tc reads it, is 80mbit"
 
 
-def test_what_is_written_reads_back_as_the_same_number():
+def test_formatted_numbers_parse_to_the_same_number():
     source = random.Random(1)
     numbers = [1, 999, 1000, 1001, 1234567, 2**63 - 1, *(source.randrange(1, 10 ** source.randint(1, 18)) for _ in range(500))]
     for number in numbers:
@@ -213,7 +213,7 @@ HELD = "policing is in kbit/s"
         (11_000, None, f"{HELD}, at most 10kbit", None),
     ],
 )
-def test_what_a_column_cannot_hold_is_refused_with_the_nearest_values(bits, kbit, why, hint):
+def test_values_that_a_column_cannot_hold_are_refused_with_the_nearest(bits, kbit, why, hint):
     def held() -> int:
         return units.in_units_of(bits, 1000, 10, what=HELD, spell=units.spell)
 
@@ -226,5 +226,5 @@ def test_what_a_column_cannot_hold_is_refused_with_the_nearest_values(bits, kbit
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 flows"), (1, "1 flow"), (2, "2 flows"), (10**9, "1000000000 flows")])
-def test_a_count_has_a_noun_in_its_number(count, words):
+def test_a_count_has_a_noun_in_singular_or_plural(count, words):
     assert units.counted(count, "flow") == words

@@ -1,4 +1,4 @@
-"""OVSDB's JSON, by RFC 7047, section 5.1."""
+"""Values in OVSDB's JSON (RFC 7047, section 5.1)."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_mapping(wire, value):
         (mapping, ["map", [[{}, 1]]]),
     ],
 )  # fmt: skip
-def test_what_no_server_sends_is_an_unreachable_switch(read, wire):
+def test_invalid_values_are_an_unreachable_switch(read, wire):
     with pytest.raises(Unreachable):
         read(wire)
 
@@ -70,7 +70,7 @@ def test_not_the_same(value, other):
     assert not same(value, other) and not same(other, value)
 
 
-def test_what_is_written_reads_back():
+def test_written_values_read_back():
     assert many(to_set([1, 2])) == [1, 2]
     assert mapping(to_map({"k": "v"})) == {"k": "v"}
     assert one(uuid("u")) == "u"
@@ -85,7 +85,7 @@ def test_the_number_of_a_port(wire, number):
     assert ofport(wire) == number
 
 
-def test_what_is_left_of_a_map():
+def test_removing_keys_of_a_map():
     pairs = {"a": "1", "b": "2"}
     assert without(pairs, "options", []) == without(pairs, "options", [("status", "a"), ("status", None)]) == pairs
     assert without(pairs, "options", [("options", "a"), ("options", "nosuch")]) == {"b": "2"}
@@ -103,7 +103,7 @@ def test_what_is_left_of_a_map():
         (mapping, ["map", [[1]]], "a map that is not a list of pairs"),
     ],
 )
-def test_what_is_said_of_a_value(read, wire, why):
+def test_errors_about_values(read, wire, why):
     with pytest.raises(Unreachable) as unreachable:
         read(wire)
     assert str(unreachable.value) == f"the database: not a valid OVSDB reply: {why}"

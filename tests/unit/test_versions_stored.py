@@ -1,4 +1,4 @@
-"""Which Open vSwitch a switch is, as the database says it."""
+"""The version of Open vSwitch, as stored in the database."""
 
 import pytest
 
@@ -45,5 +45,5 @@ def test_an_older_one(version, is_older):
     assert versions.is_older(version, 2, 16) is is_older
 
 
-def test_it_is_spelt_as_usual():
+def test_the_text_of_a_version():
     assert versions.spelt((2, 16)) == "2.16"

@@ -1,4 +1,4 @@
-"""From words to values: what each option of each command makes of them, what it is without, and where its values end."""
+"""Options as values: what each option of each command becomes, its default, and the limits of its values."""
 
 import argparse
 
@@ -31,7 +31,7 @@ def bare(monkeypatch):
 
 
 def parsed(line: str | list[str]) -> dict:
-    """All that a command is run with."""
+    """All arguments that a command is run with."""
     app = App()
     command_class, name, rest = app.command_manager.find_command(line.split() if isinstance(line, str) else line)
     return vars(command_class(app, None, name).get_parser(f"ovstool {name}").parse_words(rest, common_defaults()))
@@ -247,7 +247,7 @@ LEAST |= dict.fromkeys(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_how_it_is_printed_when_nothing_is_said(name):
+def test_default_output_formats(name):
     args = parsed(f"{name} {LEAST.get(name, 'x' if name not in ('version', 'shell', 'sandbox env', 'sandbox shell') else '')}")
     if name in ("stats record", "stats plot", "sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"):
         assert args.keys().isdisjoint(OUTPUT)
@@ -360,7 +360,7 @@ RATES = "stats --rate --interval", "stats record f.csv --interval"
         ("sflow enable --polling", 0, 2**31 - 1),
     ],
 )
-def test_whole_numbers_end_where_they_end(line, least, most):
+def test_the_limits_of_whole_numbers(line, least, most):
     for value in (least, most):
         assert value in parsed(f"{line} {value}").values() or [[value]] in parsed(f"{line} {value}").values()
     words, _, option = line.rpartition(" ")
@@ -455,11 +455,11 @@ def test_values_that_are_taken_and_that_are_not(line, good, bad):
         ("version --db -- x", "version: --db: value missing before --; try: ovstool help version"),
     ],
 )  # fmt: skip
-def test_what_is_said_of_what_is_wrong(line, said):
+def test_errors_about_options(line, said):
     assert refusal(line) == said
 
 
-def test_what_is_said_of_a_format_that_there_is_not():
+def test_the_error_about_an_unknown_format():
     said = refusal("port list -f nosuch")
     assert said.startswith(
         "port list: -f/--format: nosuch: unknown format; the formats are csv, json, lines, shell, table, value, yaml, asciidoc, "
@@ -474,8 +474,8 @@ def test_what_is_said_of_a_format_that_there_is_not():
     "flow replace br0 --file=|flow diff br0 --file=|qos steer eth1 --queue 1 --match=|qos unsteer eth1 --match=|sflow enable --collector=|"
     "sflow enable --agent=|sandbox start --dir=|sandbox run --dir=".split("|"),
 )
-def test_nothing_is_no_value(line):
-    """It is what a script's unset variable gives."""
+def test_an_empty_value_is_refused(line):
+    """A script's unset variable produces an empty value."""
     said = refusal(line)
     assert line.split()[-1].removesuffix("=") in said and ("empty" in said or '""' in said)
 
@@ -496,7 +496,7 @@ def test_a_long_message_is_cut():
 @pytest.mark.parametrize(
     "shown", ["--bond-mode", "--vlan-mode", "--lacp", "--fail-mode", "--by", "--source", "--style", "--quote", "--datapath", "--type"]
 )
-def test_choices_are_all_there_are(shown):
+def test_all_choices_are_accepted(shown):
     line, choices = {
         "--bond-mode": ("port add br0 p", "active-backup balance-slb balance-tcp"),
         "--vlan-mode": ("port add br0 p", "access native-tagged native-untagged trunk dot1q-tunnel"),
@@ -518,7 +518,7 @@ def test_choices_are_all_there_are(shown):
     assert sorted(offered.replace("'", "").split(", ")) == sorted(choices.split())
 
 
-def test_what_a_shells_variables_may_begin_with():
+def test_prefixes_of_shell_variables():
     for prefix in ("", "_", "a1_", "A"):
         assert parsed(f"port list --prefix={prefix}")["prefix"] == prefix
 
@@ -539,6 +539,6 @@ def test_a_controllers_address(target):
     "tcp:[2001:db8::1 tcp:[2001:db8::1]x tcp:[2001:db8::1]:0 tcp:[]:6653 tcp:2001:db8::g ptcp:65536 ptcp:x ptcp:-1 ptcp:6653:2001:db8::1 "
     f"ptcp:6653:192.0.2.256 unix: punix: udp:192.0.2.1 :192.0.2.1 unix:/a\x1b unix:/a|b tcp:12345 tcp:{'a' * 254}".split(),
 )
-def test_what_is_no_controllers_address(target):
+def test_invalid_controller_addresses(target):
     with pytest.raises(UsageError):
         parsed(["bridge", "add", "br0", f"--controller={target.replace('|', ' ')}"])
