@@ -21,12 +21,13 @@ class Topology(SwitchShow):
     """Draw how bridges, tunnels and controllers connect
 
     A tree of bridges with their controllers, bonds, patch ports and tunnels. With several hosts it is one picture: each tunnel is joined
-    to the port at its other end, the one that leads back with the same type and key. The host at the other end is found by
-    options:local_ip and OVN's ovn-encap-ip, else by the addresses of its interfaces, else by its name in the inventory or on the command
-    line. NO TUNNEL BACK: that host has no tunnel that leads back. NO PEER: the same for a patch port. NOT REACHED: that host did
-    not answer.
+    to the port at its other end, the one that leads back with the same type, key and dst_port. A key or remote_ip of "flow" fits any. The
+    host at the other end is found by options:local_ip and OVN's ovn-encap-ip, else by the addresses of its interfaces, else by its name in
+    the inventory or on the command line. NO TUNNEL BACK: that host has no tunnel that leads back. NO PEER: the switch has no patch port of
+    that name. PEER LEADS ELSEWHERE: it has one, with another peer. NOT REACHED: that host did not answer. passive: the bridge listens for
+    controllers, and Open vSwitch does not say whether one is connected.
 
-    Up to 8 other ports of a bridge are listed by name, more of them as a count; --all-ports shows them one by one.
+    The other ports of a bridge are listed by name, or only counted if there are more than 8; --all-ports shows them one by one.
 
     -f dot prints the graph for Graphviz, -f svg has Graphviz draw it, and -f mermaid prints it for Markdown on GitHub and GitLab. A line
     is dashed if its other end is unknown, not joined or not connected, and red if something is wrong. With more than 40 lines the
@@ -34,9 +35,9 @@ class Topology(SwitchShow):
 
     -f json prints one object, whatever the number of hosts: hosts (host, reached, addresses), bridges (host, bridge, datapath_type,
     fail_mode, ports: how many, other_ports: how many of them are not listed), controllers (host, bridge, target, connected), ports
-    (host, bridge, port, type, tag, bond_mode, lacp, interfaces) and links (type, key, ends, joined). Each end has host, bridge, port
+    (host, bridge, port, type, tag, bond_mode, lacp, interfaces) and links (type, key, dst_port, ends, joined). Each end has host, bridge, port
     and the address that the other end sends to. joined is true if both ends lead to each other, false if the other end was read
-    and does not lead back, and null if it was not read.
+    and does not lead back, and null if it was not read or has remote_ip=flow.
 
     Examples:
       ovstool topology
@@ -65,14 +66,16 @@ class Topology(SwitchShow):
         args.names = topology.host_names(args.inventory, args.targets)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return topology.read(switch, args.bridges, args.all_ports, ask_host=len(args.targets) > 1)
+        return topology.read(switch, args.bridges, args.all_ports, is_one_of_many=len(args.targets) > 1)
 
     def emit_answers(self, args: argparse.Namespace, answers: Sequence[Answer]) -> Exit:
         answered = [answer.target for answer in answers]
         missing = [target.name for target in args.targets if target not in answered]
         read = [(answer.host, answer.result) for answer in answers]
-        self.show(args, joined.join(read, missing, args.names.find_in_time))
-        return Exit.OK
+        errors = [(answer.target, answer.result.error) for answer in answers if answer.target and answer.result.error]
+        if len(errors) < len(answers):
+            self.show(args, joined.join(read, missing, args.names.find_in_time))
+        return self._report_hosts(errors, args)
 
     def as_object(self, shown: Joined, args: argparse.Namespace) -> dict[str, Any]:
         return joined.as_object(shown)
@@ -88,11 +91,10 @@ class Topology(SwitchShow):
     def _graph(self, args: argparse.Namespace, shown: Joined) -> Iterable[str]:
         drawn = graph.graph(shown)
         if args.formatter == "mermaid":
-            if len(drawn.lines) > mermaid.MOST_LINES:
-                self.note(
-                    f"{len(drawn.lines)} links, of which Mermaid draws {mermaid.MOST_LINES} unless maxEdges is set; try: -f svg", args
-                )
-            return mermaid.lines(drawn)
+            text = list(mermaid.lines(drawn))
+            for excess in mermaid.excess(drawn, text):
+                self.note(excess, args)
+            return text
         return dot.lines(drawn) if args.formatter == "dot" else svg.drawn(dot.lines(drawn), time_for(args)).splitlines()
 
     def _print_tree(self, args: argparse.Namespace, shown: Joined) -> None:

@@ -20,9 +20,7 @@ _OF_VALUES = {
     ("reset", "yes"): _YELLOW,
 }
 # The words of a page that report a fault, at their places on those pages.
-_FAULT = (
-    r"(?<= )(?:NOT CONNECTED|NOT REACHED|NO TUNNEL BACK|NO PEER|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )"
-)
+_FAULT = r"(?<= )(?:NOT CONNECTED|NOT REACHED|NO TUNNEL BACK|NO PEER|PEER IS ITSELF|PEER LEADS ELSEWHERE|link down|admin down|ERROR(?=: ))|(?<=^  )error(?=  )|(?<=: )error(?=: )"
 _DOUBT = r"(?<=^  )warning(?=  )|(?<=: )warning(?=: )"
 
 

@@ -1,4 +1,4 @@
-"""One topology of several hosts over SSH, whose tunnels lead to each other."""
+"""The joined topology of several hosts over SSH, with tunnels between them."""
 
 import os
 import re
@@ -11,7 +11,7 @@ SOME_FAILED = 8
 
 @pytest.fixture(scope="module")
 def fabric(lab):
-    """leaf1 and leaf2 with a tunnel between them and others that lead elsewhere; dead has no Open vSwitch, and leaf2 an ip(8) that cannot be run."""
+    """leaf1 and leaf2 with a tunnel between them and others to elsewhere; dead has no Open vSwitch, and ip(8) fails on leaf2."""
     lab.start(["leaf1", "leaf2"])
     assert lab["leaf2"].run(["mount", "--bind", "/dev/null", os.path.realpath(shutil.which("ip"))]).code == 0
     lab.host("dead", no_ovs=True)
@@ -43,7 +43,7 @@ dead  NOT REACHED
 
 
 def test_one_tree_of_all_hosts(fabric):
-    """leaf1 tells its addresses; of leaf2, which cannot, the name that it was reached by does, and that of dead, which failed."""
+    """leaf1 reports its addresses; leaf2, which cannot, and dead, which failed, are known by the names they were reached by."""
     done = fabric.ovstool("-H leaf1,leaf2,dead topology", LC_ALL="C.UTF-8")
     addresses = [fabric[name].address for name in ("leaf1", "leaf2", "dead")]
     assert done.stdout == TREE.format("", *addresses)
@@ -53,7 +53,7 @@ def test_one_tree_of_all_hosts(fabric):
 
 
 def test_a_local_ip_goes_before_all_else(fabric):
-    """And nothing is asked of the host then."""
+    """The host is then not asked for addresses."""
     fabric.vsctl("leaf2", "set interface vx1 options:local_ip=192.0.2.2 -- set interface vx3 options:local_ip=192.0.2.2")
     fabric.vsctl("leaf1", "set interface vx2 options:remote_ip=192.0.2.2")
     try:
@@ -61,7 +61,7 @@ def test_a_local_ip_goes_before_all_else(fabric):
         assert (done.code, done.stderr) == (0, "")
         (link, *_) = done.json["links"]
         assert link == {
-            "type": "vxlan", "key": "100", "joined": True,
+            "type": "vxlan", "key": "100", "dst_port": None, "joined": True,
             "ends": [
                 {"host": "leaf1", "bridge": "br0", "port": "vx2", "address": fabric["leaf1"].address},
                 {"host": "leaf2", "bridge": "br0", "port": "vx1", "address": "192.0.2.2"},
@@ -74,6 +74,18 @@ def test_a_local_ip_goes_before_all_else(fabric):
     finally:
         fabric.vsctl("leaf2", "remove interface vx1 options local_ip -- remove interface vx3 options local_ip")
         fabric.vsctl("leaf1", f"set interface vx2 options:remote_ip={fabric['leaf2'].address}")
+
+
+def test_a_tunnel_to_a_host_that_has_none(fabric):
+    """Also one to an address that the host is not reached at: hosts without a tunnel are asked for theirs."""
+    bare = fabric.host("bare")
+    assert bare.run(["ip", "address", "add", "192.0.2.5/24", "dev", "mgmt0"]).code == 0
+    fabric.vsctl("leaf2", "add-port br0 vx5 -- set interface vx5 type=vxlan options:remote_ip=192.0.2.5")
+    try:
+        done = fabric.ovstool("-q -H leaf2,bare topology", LC_ALL="C.UTF-8")
+        assert "vxlan vx5 ── bare 192.0.2.5  NO TUNNEL BACK\n" in done.stdout and done.code == 0
+    finally:
+        fabric.vsctl("leaf2", "del-port vx5")
 
 
 def test_ovn_tells_where_its_tunnels_end(fabric):
@@ -97,6 +109,24 @@ def test_a_graph_of_all_hosts(fabric):
     lines = [line.strip() for line in done.stdout.splitlines()]
     assert [line for line in lines if line.startswith("subgraph")] == ['subgraph h1["leaf1"]', 'subgraph h2["leaf2"]']
     assert 'n3["dead<br/>NOT REACHED"]' in lines and any(line.endswith("| n3") for line in lines) and done.code == SOME_FAILED
+
+
+def test_a_bridge_that_one_host_has(fabric):
+    """The others were reached all the same, and tunnels of the bridge lead to theirs."""
+    fabric.vsctl(
+        "leaf1",
+        "add-br br-x -- add-port br-x vx9 -- set interface vx9 type=vxlan options:key=9 options:remote_ip=" + fabric["leaf2"].address,
+    )
+    fabric.vsctl("leaf2", "add-port br0 vx9 -- set interface vx9 type=vxlan options:key=9 options:remote_ip=" + fabric["leaf1"].address)
+    try:
+        done = fabric.ovstool("-H leaf1,leaf2 topology br-x", LC_ALL="C.UTF-8")
+        assert "vxlan vx9 ── leaf2/br0/vx9  key 9" in done.stdout and done.stdout.endswith("\nleaf2  no such bridge\n")
+        assert "ovstool: leaf2: bridge br-x: no such bridge" in done.stderr and done.code == SOME_FAILED
+        shown = fabric.ovstool("-q -H leaf1,leaf2 topology br-x -f json").json
+        assert [host["reached"] for host in shown["hosts"]] == [True, True]
+    finally:
+        fabric.vsctl("leaf1", "del-br br-x")
+        fabric.vsctl("leaf2", "del-port vx9")
 
 
 def test_a_bridge_that_no_host_has(fabric):

@@ -1,4 +1,4 @@
-"""How the bridges of one switch hang together, and Graphviz as it may be."""
+"""The topology of one switch, and Graphviz when it is missing, fails or hangs."""
 
 import json
 import os
@@ -23,7 +23,7 @@ LINKED = (
 )
 TREE = """\
 bridge br-tun  dummy
-├─ controller ptcp:0:127.0.0.1  NOT CONNECTED
+├─ controller ptcp:0:127.0.0.1  passive
 ├─ geneve gen ── where flows send it  key flow
 ├─ patch to-br0 ── br0/to-tun
 └─ vxlan vx02 ── 192.0.2.2  key 100
@@ -75,7 +75,7 @@ def test_all_of_it_in_json(linked):
     }  # fmt: skip
     assert [bridge["ports"] for bridge in shown["bridges"]] == [bridge["ports"] for bridge in linked.ovstool("bridge list -f json").json]
     assert shown["controllers"] == [
-        {"host": None, "bridge": "br-tun", "target": "ptcp:0:127.0.0.1", "connected": False},
+        {"host": None, "bridge": "br-tun", "target": "ptcp:0:127.0.0.1", "connected": None},
         {"host": None, "bridge": "br0", "target": "tcp:127.0.0.1:1", "connected": False},
     ]
     bond = next(port for port in shown["ports"] if port["type"] == "bond")
@@ -86,10 +86,10 @@ def test_all_of_it_in_json(linked):
     here = {"host": None, "address": None}
     assert [link for link in shown["links"] if link["type"] == "patch"] == [
         {
-            "type": "patch", "key": None, "joined": True,
+            "type": "patch", "key": None, "dst_port": None, "joined": True,
             "ends": [here | {"bridge": "br-tun", "port": "to-br0"}, here | {"bridge": "br0", "port": "to-tun"}],
         },
-        {"type": "patch", "key": None, "joined": False, "ends": [here | {"bridge": "br0", "port": "odd"}, here | {"bridge": None, "port": "gone"}]},
+        {"type": "patch", "key": None, "dst_port": None, "joined": False, "ends": [here | {"bridge": "br0", "port": "odd"}, here | {"bridge": None, "port": "gone"}]},
     ]  # fmt: skip
     (tunnel,) = [link for link in shown["links"] if link["type"] == "vxlan"]
     assert tunnel["joined"] is None and tunnel["key"] == "100"
@@ -134,7 +134,7 @@ def test_what_it_refuses(refused, words, code, said):
 
 
 def test_of_thousands_of_ports_only_links_are_read(database):
-    """What is asked of the database: of a port that is no link its name."""
+    """Of ports that are not links, only names are requested from the database."""
     ports = {f"tap{number}": {} for number in range(2000)}
     ports |= {"bond0": {"interfaces": {"m1": {}, "m2": {}}}, "p": {"interfaces": {"p": {"type": "patch", "options": {"peer": "q"}}}}}
     database.put({"br0": {"ports": ports | {"in1": {"interfaces": {"in1": {"type": "internal"}}}}}})
@@ -161,7 +161,7 @@ NAMES = ['a"b]', "a\\", "a\nb", "-->", "<script>", "]]>", "\x1b[31m", "\u202eb",
 
 
 def test_hostile_names_in_a_database(database):
-    """Nothing that steers a terminal, and no line of their own, in any form."""
+    """In no format do they bring control characters to the output, or start a line."""
     ports = {
         f"{name}{number}": {
             "interfaces": {f"{name}{number}": {"type": kind, "options": dict.fromkeys(("peer", "remote_ip", "local_ip", "key"), name)}}
@@ -182,7 +182,7 @@ def test_hostile_names_in_a_database(database):
 
 @pytest.fixture
 def fake_dot(tmp_path):
-    """Puts a program of that text first on PATH, as ``dot``."""
+    """Puts a program with this text first on PATH, as ``dot``."""
 
     def make(script: str) -> dict[str, str]:
         (tmp_path / "dot").write_text(f"#!/bin/sh\n{script}\n")
@@ -222,7 +222,7 @@ def test_a_graphviz_that_hangs_is_ended(refused, fake_dot, tmp_path):
         for _ in range(500):  # until it is reaped
             os.kill(pid, signal.SIG_DFL)
             time.sleep(0.02)
-        pytest.fail("it still runs")
+        pytest.fail("it is still running")
 
 
 def test_what_graphviz_draws_steers_no_terminal(unchanged, fake_dot):

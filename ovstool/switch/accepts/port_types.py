@@ -122,7 +122,7 @@ OPTIONS: Mapping[str, Mapping[str, Value]] = {
     "patch": {"peer": _TEXT},
 }
 TUNNELS = OPTIONS.keys() - {"patch"}
-_DST_PORTS = {"vxlan": "4789", "geneve": "6081", "lisp": "4341", "stt": "7471", "gtpu": "2152"}
+DST_PORTS = {"vxlan": "4789", "geneve": "6081", "lisp": "4341", "stt": "7471", "gtpu": "2152"}
 # Required to send anything: without them ovs-vswitchd refuses the port, or (erspan_ver: netdev_erspan_build_header) each packet.
 _REQUIRED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(OPTIONS, ("remote_ip",)),
@@ -208,7 +208,7 @@ def _match(kind: str, options: Mapping[str, str]) -> tuple:
     addresses = [_address(options[side]) or options[side] if side in options else None for side in ("remote_ip", "local_ip")]
     usual = "legacy_l2" if OPTIONS[kind]["packet_type"].holds("legacy_l2") else "legacy_l3"
     number = int(key, 0) if re.fullmatch(_ANY, key) else key
-    return *addresses, number, options.get("dst_port", _DST_PORTS.get(kind)), options.get("packet_type", usual)
+    return *addresses, number, options.get("dst_port", DST_PORTS.get(kind)), options.get("packet_type", usual)
 
 
 def unknown_options(kind: str, options: Collection[str]) -> list[str]:

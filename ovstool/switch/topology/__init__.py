@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ovstool.errors import Refused
+from ovstool.errors import NotFound, OvstoolError, Refused, UsageError
 from ovstool.host.address import Target
 from ovstool.host.inventory.by_address import HostNames
 from ovstool.host.local import last_line
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import ELSEWHERE, Switch, lookup
@@ -28,8 +29,10 @@ _OWN_ADDRESSES = f'enter=; {ELSEWHERE} && enter="nsenter --net=$net --"; $enter 
 
 
 class Controller(NamedTuple):
+    """``connected`` is None where ovs-vswitchd listens for controllers: then it does not tell whether there are any."""
+
     target: str
-    connected: bool
+    connected: bool | None
 
 
 class Interface(NamedTuple):
@@ -83,35 +86,50 @@ class Topology(NamedTuple):
     """The bridges of one switch by name; ``shown`` are the names of those that were asked for.
 
     ``endpoints`` are the addresses that tunnels of others lead to, as the database has them: ``options:local_ip``, and OVN's
-    ``external_ids:ovn-encap-ip``. ``addresses`` are the host's own, where the database does not tell.
+    ``external_ids:ovn-encap-ip``. ``addresses`` are the host's own, where the database does not tell. ``error``: a bridge that was named is not there.
     """
 
     bridges: list[Bridge]
     shown: frozenset[str]
     endpoints: list[str]
     addresses: list[str]
+    error: OvstoolError | None = None
 
 
-def read(switch: Switch, names: Sequence[str], all_ports: bool, ask_host: bool) -> Topology:
+def read(switch: Switch, names: Sequence[str], all_ports: bool, is_one_of_many: bool) -> Topology:
     """The bridges of a switch, of which those named, or all, are shown; with ``all_ports`` each port of them.
 
-    Of ports that are no links only names are read. ``ask_host``: its own addresses are asked for, one program on it, when a tunnel has no
-    ``local_ip`` and OVN sets no address. Raises NotFound.
+    Of ports that are no links only names are read. ``is_one_of_many``: tunnels of other switches may lead here. Then the host is asked for
+    its addresses, with one program, unless OVN sets one, all tunnels have a ``local_ip``, or a bridge that was named is missing; and a
+    missing bridge is the ``error`` of the answer. Otherwise it raises NotFound or, for a fake bridge, UsageError.
     """
-    tables = switch.tables(_TABLES)
+    tables = by_row(switch.tables(_TABLES))
     bonds = [u for port in tables["Port"].values() if len(members := many(port["interfaces"])) > 1 for u in members]
     queries = [_EVERY_INTERFACE] if all_ports else [_LINKS, *lookup.queries_of("Interface", bonds, _INTERFACE)]
     interfaces = {one(row["_uuid"]): _interface(row) for rows in switch.read_all(queries) for row in rows}
     bridges = sorted((_bridge(row, tables, interfaces, all_ports) for row in tables["Bridge"].values()), key=lambda bridge: bridge.name)
     known = {bridge.name for bridge in bridges}
-    if missing := [name for name in names if name not in known]:
-        lookup.bridges(switch, missing, ())  # raises, and says which name may have been meant
+    error = _missing(switch, [name for name in names if name not in known])
+    if error and not is_one_of_many:
+        raise error
     tunnels = [each.options for bridge in bridges for port in bridge.ports for each in port.interfaces if each.type in TUNNELS]
     by_ovn = _ovn_addresses(tables["Open_vSwitch"].values())
     endpoints = lookup.unique(filter(None, (*(local_ip(options) for options in tunnels), *by_ovn)))
-    is_unknown = not by_ovn and any(local_ip(options) is None for options in tunnels)
-    addresses = switch.attempt("where tunnels to this host end", _own_addresses, switch) if ask_host and is_unknown else None
-    return Topology(bridges, frozenset(names or known), endpoints, addresses or [])
+    is_unknown = not by_ovn and (not tunnels or any(local_ip(options) is None for options in tunnels))
+    addresses = (
+        switch.attempt("where tunnels to this host end", _own_addresses, switch) if is_one_of_many and is_unknown and not error else None
+    )
+    return Topology(bridges, frozenset(names or known), endpoints, addresses or [], error)
+
+
+def _missing(switch: Switch, names: Sequence[str]) -> OvstoolError | None:
+    """That there are no such bridges, with the name that may have been meant."""
+    try:
+        if names:
+            lookup.bridges(switch, names, ())
+    except (NotFound, UsageError) as error:
+        return error
+    return None
 
 
 def host_names(inventory: str | None, named: Sequence[Target]) -> HostNames:
@@ -133,11 +151,15 @@ def _bridge(row: Row, tables: Mapping[str, Mapping[str, Row]], interfaces: Mappi
         name=row["name"],
         datapath_type=lookup.datapath_type(row),
         fail_mode=one(row["fail_mode"]),
-        controllers=sorted(Controller(each["target"], bool(one(each["is_connected"]))) for each in controllers),
+        controllers=sorted(map(_controller, controllers)),
         ports=shown,
         others=[] if all_ports else [port.name for port in ports if not port.is_link],
         port_count=len(inside),
     )
+
+
+def _controller(row: Row) -> Controller:
+    return Controller(row["target"], lookup.is_connected(row))
 
 
 def _port(row: Row, interfaces: Mapping[str, Interface]) -> Port:

@@ -47,4 +47,6 @@ def _label(texts: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
+    # Of an entity above U+FFFF Graphviz 2.43 makes text that is not UTF-8.
+    text = "".join(character if ord(character) < 0x10000 else f"\\\\U{ord(character):08x}" for character in text)
     return text.encode("ascii", "xmlcharrefreplace").decode()

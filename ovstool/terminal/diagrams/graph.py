@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from ovstool.errors import quote
 from ovstool.switch.topology import Bridge, Controller
-from ovstool.switch.topology.joined import BY_FLOWS, End, Host, HostBridges, Joined, Link
+from ovstool.switch.topology.joined import HostBridges, Joined
+from ovstool.switch.topology.links import BY_FLOWS, End, Host, Link
 from ovstool.terminal.diagrams import wording
 
 # Beginnings of controllers' targets that mean another one on each host (ovs-vswitchd.conf.db(5), Controller.target).
@@ -59,7 +60,9 @@ def graph(joined: Joined) -> Graph:
     groups = [
         Group(
             None if of.host is None else quote(of.host),
-            [boxes.of((of.host, bridge.name), list(_bridge_lines(bridge))) for bridge in of.bridges],
+            # Graphviz does not draw a host without a box in it.
+            [boxes.of((of.host, bridge.name), list(_bridge_lines(bridge))) for bridge in of.bridges]
+            or [boxes.of(("nothing", of.host), [wording.nothing(of)])],
         )
         for of in joined.hosts
         if of.reached
@@ -90,16 +93,16 @@ def _controller_line(host: Host, bridge: Bridge, controller: Controller, boxes: 
     begin = boxes.of((host, bridge.name), [])
     where = host if controller.target.startswith(_NEAR) else None
     end = boxes.of(("controller", where, controller.target), [f"controller {quote(controller.target)}"])
-    words = [] if controller.connected else ["NOT CONNECTED"]
-    return Line(begin.id, end.id, words, controller.connected, not controller.connected)
+    words = [] if controller.connected else [wording.state(controller)]
+    return Line(begin.id, end.id, words, bool(controller.connected), controller.connected is False)
 
 
 def _link_line(link: Link, hosts: Mapping[Host, HostBridges], boxes: _Boxes) -> Line:
     here, there = link.ends
     names = [quote(end.port) for end in link.ends if end.port is not None]
     fault = wording.problem(link, hosts)
-    kind = " ".join(filter(None, [link.type, wording.key_of(link)]))
-    words = [kind, " - ".join(names), wording.addresses(here, there) if link.joined else "", fault]
+    kind = " ".join([link.type, *wording.tunnel_words(link)])
+    words = [kind, " - ".join(names), wording.addresses(here, there) if there.bridge is not None else "", fault]
     begin, end = (_end_box(link, end, boxes) for end in link.ends)
     return Line(begin.id, end.id, [word for word in words if word], bool(link.joined), bool(fault))
 

@@ -1,11 +1,13 @@
 """The tree that ``ovstool topology`` prints: hosts, their bridges, and what hangs on each."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ovstool.errors import quote
 from ovstool.switch.topology import Bridge, Controller, Interface, Port
-from ovstool.switch.topology.joined import End, Host, HostBridges, Joined, Link
+from ovstool.switch.topology.joined import HostBridges, Joined
+from ovstool.switch.topology.links import Host, Link
 from ovstool.terminal.diagrams import wording
 from ovstool.terminal.layout import GAP, wrapped
 
@@ -39,18 +41,19 @@ class _Branch(NamedTuple):
 
 
 class _Links(NamedTuple):
-    """The links by the host and the interface that they begin or end at, and the hosts by name."""
+    """The links of each interface, as it has them, by its host, bridge and name, and the hosts by name."""
 
     strokes: Strokes
     hosts: Mapping[Host, HostBridges]
-    by_port: Mapping[tuple[Host, str | None], tuple[Link, End, End]]
+    by_port: Mapping[tuple[Host, str | None, str | None], Sequence[Link]]
 
     @classmethod
     def of(cls, joined: Joined, strokes: Strokes) -> "_Links":
-        both = [(link, *ends) for link in joined.links for ends in (link.ends, link.ends[::-1]) if link.joined or ends == link.ends]
-        return cls(
-            strokes, {of.host: of for of in joined.hosts}, {(here.host, here.port): (link, here, there) for link, here, there in both}
-        )
+        by_port = defaultdict(list)
+        for link in joined.links:
+            for each in (link, link.reversed()) if link.joined else (link,):
+                by_port[each.ends[0][:3]].append(each)
+        return cls(strokes, {of.host: of for of in joined.hosts}, by_port)
 
 
 def lines(joined: Joined, strokes: Strokes, room: int) -> Iterator[str]:
@@ -81,37 +84,36 @@ def _drawn(branch: _Branch, lead: str, below: str, strokes: Strokes, room: int) 
 
 
 def _host(of: HostBridges, bridges: Sequence[_Branch]) -> _Branch:
-    words = [quote(of.host or ""), wording.NOT_REACHED if not of.reached else "" if bridges else "no bridges"]
+    words = [quote(of.host or ""), "" if bridges else wording.nothing(of)]
     return _Branch("  ".join(filter(None, words)), bridges)
 
 
 def _bridge(host: Host, bridge: Bridge, links: _Links) -> _Branch:
     words = ["bridge", quote(bridge.name), "", quote(bridge.datapath_type)]
     words += ["fail_mode", quote(bridge.fail_mode)] if bridge.fail_mode else []
-    branches = [*map(_controller, bridge.controllers), *(each for port in bridge.ports for each in _port(host, port, links))]
+    branches = [*map(_controller, bridge.controllers), *(each for port in bridge.ports for each in _port(host, bridge.name, port, links))]
     return _Branch(" ".join(words), [*branches, *map(_Branch, wording.other_ports(bridge))])
 
 
 def _controller(controller: Controller) -> _Branch:
-    return _Branch(f"controller {quote(controller.target)}  {'connected' if controller.connected else 'NOT CONNECTED'}")
+    return _Branch(f"controller {quote(controller.target)}  {wording.state(controller)}")
 
 
-def _port(host: Host, port: Port, links: _Links) -> Iterator[_Branch]:
+def _port(host: Host, bridge: str, port: Port, links: _Links) -> Iterator[_Branch]:
     if port.is_bond:
         words = "  ".join([f"bond {quote(port.name)}: {wording.members(port)}", *wording.bond_words(port)])
         yield _Branch(words, [error for each in port.interfaces if not each.is_link for error in _errors(each, f"{quote(each.name)}: ")])
     elif not port.is_link:
         yield _Branch(f"port {'  '.join(_plain_words(port))}", [error for each in port.interfaces for error in _errors(each)])
     for each in port.interfaces:
-        if each.is_link:
-            yield _Branch(_link(host, each, links), _errors(each))
+        for link in links.by_port.get((host, bridge, each.name), []):
+            yield _Branch(_link(link, [] if port.is_bond else wording.tag(port), links), _errors(each))
 
 
 def _plain_words(port: Port) -> Iterator[str]:
     yield quote(port.name)
     yield from (quote(each.type) for each in port.interfaces if each.type != "system")
-    if port.tag is not None:
-        yield f"tag {port.tag}"
+    yield from wording.tag(port)
     if any(each.link_state == "down" for each in port.interfaces):
         yield "link down"
 
@@ -120,9 +122,10 @@ def _errors(interface: Interface, what: str = "") -> list[_Branch]:
     return [_Branch(what + wording.error(interface.error))] if interface.error else []
 
 
-def _link(host: Host, interface: Interface, links: _Links) -> str:
-    link, here, there = links.by_port[host, interface.name]
-    far = wording.place(there, host) if link.joined else wording.elsewhere(link)
-    words = [f"{interface.type} {quote(interface.name)} {links.strokes.link} {far}", wording.key_of(link)]
-    words += [wording.addresses(here, there)] if link.joined else [wording.problem(link, links.hosts)]
+def _link(link: Link, tag: Sequence[str], links: _Links) -> str:
+    here, there = link.ends
+    is_known = there.bridge is not None
+    far = wording.place(there, here.host) if is_known else wording.elsewhere(link)
+    words = [f"{link.type} {quote(here.port or '')} {links.strokes.link} {far}", *wording.tunnel_words(link), *tag]
+    words += [wording.addresses(here, there) if is_known else "", wording.problem(link, links.hosts)]
     return "  ".join(filter(None, words))

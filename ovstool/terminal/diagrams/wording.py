@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Mapping
 
 from ovstool.errors import one_line, quote
-from ovstool.switch.topology import Bridge, Port
-from ovstool.switch.topology.joined import BY_FLOWS, End, Host, HostBridges, Link
+from ovstool.switch.topology import Bridge, Controller, Port
+from ovstool.switch.topology.joined import HostBridges
+from ovstool.switch.topology.links import BY_FLOWS, End, Host, Link
 
 FEW = 8  # other ports of a bridge that are named; of more there is a count
 NOT_REACHED = "NOT REACHED"
 _LONGEST_ERROR = 200  # characters
+
+
+def nothing(of: HostBridges) -> str:
+    """What there is of a host of which no bridge is shown."""
+    return NOT_REACHED if not of.reached else "no such bridge" if of.lacks else "no bridges"
 
 
 def place(end: End, near: Host) -> str:
@@ -17,7 +23,7 @@ def place(end: End, near: Host) -> str:
 
 
 def elsewhere(link: Link) -> str:
-    """Where a link leads that is not joined, as far as it is known."""
+    """Where a link leads whose other end is on no bridge that is known."""
     far = link.ends[1]
     if link.type == "patch":
         return "no peer" if far.port is None else quote(far.port)
@@ -28,14 +34,19 @@ def elsewhere(link: Link) -> str:
 
 def problem(link: Link, hosts: Mapping[Host, HostBridges]) -> str:
     """What is wrong with a link, in capitals; nothing where it is joined, or leads out of what was asked."""
-    far = link.ends[1]
+    here, far = link.ends
+    if link.joined is False and link.type == "patch":
+        return "PEER IS ITSELF" if here == far else "PEER LEADS ELSEWHERE" if far.bridge is not None else "NO PEER"
     if link.joined is False:
-        return "NO PEER" if link.type == "patch" else "NO TUNNEL BACK"
+        return "NO TUNNEL BACK"
     return NOT_REACHED if link.joined is None and far.host in hosts and not hosts[far.host].reached else ""
 
 
-def key_of(link: Link) -> str:
-    return "" if link.key is None else f"key {quote(link.key)}"
+def tunnel_words(link: Link) -> list[str]:
+    """The key of a tunnel, and its port if that is not the usual one."""
+    sent, received = link.keys
+    keys = [] if link.key is None else [f"key {quote(link.key) if sent == received else link.key}"]
+    return [*keys, *([] if link.dst_port is None else [f"dst_port {link.dst_port}"])]
 
 
 def addresses(here: End, there: End) -> str:
@@ -50,7 +61,15 @@ def members(port: Port) -> str:
 
 
 def bond_words(port: Port) -> list[str]:
-    return [*([quote(port.bond_mode)] if port.bond_mode else []), *([f"lacp {quote(port.lacp)}"] if port.lacp else [])]
+    return [*([quote(port.bond_mode)] if port.bond_mode else []), *([f"lacp {quote(port.lacp)}"] if port.lacp else []), *tag(port)]
+
+
+def tag(port: Port) -> list[str]:
+    return [] if port.tag is None else [f"tag {port.tag}"]
+
+
+def state(controller: Controller) -> str:
+    return "passive" if controller.connected is None else "connected" if controller.connected else "NOT CONNECTED"
 
 
 def error(text: str) -> str:
