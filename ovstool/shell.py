@@ -186,6 +186,6 @@ def _unknown(words: list[str]) -> UsageError:
         verbs = ", ".join(name.split()[1] for name in COMMANDS if name.startswith(f"{words[0]} "))
         if len(words) == 1 or words[1].startswith("-"):
             return UsageError(words[0], "a verb is missing", f"ovstool {words[0]} and one of {verbs}")
-        hint = meant[0] if len(meant) == 1 else f"ovstool {words[0]} and one of {verbs}"
+        hint = meant[0] if len(meant) == 1 else f"ovstool help {words[0]}"
         return UsageError(words[0], f"{quote(words[1])} is not one of its verbs ({verbs})", hint)
     return UsageError(quote(" ".join(words[:2])), "unknown command", " or ".join(meant) or "ovstool help")

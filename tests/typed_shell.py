@@ -1,10 +1,11 @@
-"""``ovstool shell`` on a terminal, in which somebody types."""
+"""``ovstool shell`` on a terminal, with typed input."""
 
 import fcntl
 import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -22,12 +23,12 @@ CTRL_C, CTRL_D, CLEAR = "\x03", "\x04", "\x15"
 
 
 class TypedShell:
-    """``said`` is all that has been shown; ``type`` gives a line and waits for the next prompt."""
+    """``said`` is everything shown so far; ``type`` enters a line and waits for the next prompt."""
 
-    def __init__(self, words: Sequence[str], environ: Mapping[str, str]):
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str], locale: str = "C.UTF-8"):
         self._screen, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
-        mine = {"TERM": "dumb", "PYTHONPATH": str(_ROOT), "INPUTRC": "/dev/null", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
+        mine = {"TERM": "dumb", "PYTHONPATH": str(_ROOT), "INPUTRC": "/dev/null", "LC_ALL": locale, "PAGER": "cat"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ovstool", *words], env={**environ, **mine}, stdin=theirs, stdout=theirs, stderr=theirs,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
@@ -36,10 +37,10 @@ class TypedShell:
         self.said = self.until(_PROMPT)
 
     def press(self, keys: str) -> None:
-        os.write(self._screen, keys.encode())
+        os.write(self._screen, keys.encode(errors="surrogateescape"))
 
     def until(self, pattern: str, again: str = "") -> str:
-        """What is shown from now on, up to where it ends with this pattern; the keys ``again`` are pressed when nothing is shown for long."""
+        """Wait for output that ends with this pattern and return it; the keys ``again`` are pressed when nothing is shown for long."""
         shown = ""
         deadline = time.monotonic() + _LIMIT_S
         while not re.search(pattern, shown):
@@ -56,18 +57,27 @@ class TypedShell:
         return shown
 
     def type(self, line: str) -> str:
-        """What is shown after this line, the next prompt left out."""
+        """Enter a line; returns what is shown, without the next prompt."""
         self.press(f"{line}\r")
         shown = self.until(_PROMPT)
         return shown.partition("\n")[2].rpartition("ovstool")[0].removeprefix(line)
 
     def interrupt(self) -> str:
-        # Python's readline does not notice a signal that comes just before it waits for a key.
+        # Python's readline misses a signal that arrives just before it waits for a key.
         self.press(CTRL_C)
         return self.until(_PROMPT, again=CTRL_C)
 
+    def stop_and_go_on(self) -> None:
+        """As Ctrl-Z and fg in a shell, which sets the modes of the terminal for itself."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+        modes = termios.tcgetattr(self._screen)
+        modes[3] |= termios.ICANON | termios.ECHO
+        termios.tcsetattr(self._screen, termios.TCSANOW, modes)
+        self.process.send_signal(signal.SIGCONT)
+
     def leave(self, keys: str = CTRL_D) -> int:
-        """Press these keys, and wait for the exit code."""
+        """Press these keys, and wait for the exit; returns the exit code."""
         self.press(keys)
         deadline = time.monotonic() + _LIMIT_S
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -85,9 +95,9 @@ class TypedShell:
 
 
 @contextmanager
-def typed_shell(words: Sequence[str], environ: Mapping[str, str], home: Path) -> Iterator[TypedShell]:
+def typed_shell(words: Sequence[str], environ: Mapping[str, str], home: Path, locale: str = "C.UTF-8") -> Iterator[TypedShell]:
     """A shell whose history is kept below ``home``."""
-    shell = TypedShell(["-q", "shell", *words], {**environ, "XDG_STATE_HOME": str(home)})
+    shell = TypedShell(["-q", "shell", *words], {**environ, "XDG_STATE_HOME": str(home)}, locale)
     try:
         yield shell
     finally:

@@ -31,8 +31,8 @@ class Shell(Command):
     With FILE, or where standard input or output is not a terminal, the lines are a script, in which a backslash at the end of a line
     continues it. It stops at the first command that fails, with its exit code, and the message names the line: 'stdin:4: ...'. A check
     that finds a problem (exit code 1) stops it too. With --keep-going all commands are run; the exit code is then that of the commands
-    that failed, or 8 if they failed with different ones. Where the output goes to a program, and the command succeeds, the exit code of
-    the program counts. In a script on standard input, commands cannot read standard input.
+    that failed, or 8 if they failed with different ones. If the output goes to a program, and the command succeeds, the exit code is
+    that of the program. In a script on standard input, commands cannot read standard input.
 
     Examples:
       ovstool shell
@@ -75,6 +75,7 @@ def _script(path: str) -> tuple[BinaryIO, str]:
 
 def _stdin_taken() -> BinaryIO:
     """Standard input. For what is run from now on there is none: reading it is an error, and not the rest of the script."""
+    os.set_blocking(0, True)  # or the script would end, as if it were complete, where the next line is not there yet
     file = open(os.dup(0), "rb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 0)

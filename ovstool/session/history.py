@@ -5,32 +5,45 @@ time lose nothing of each other's.
 """
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from ovstool import own_folder
 from ovstool.errors import escape
 
 MOST_LINES = 1000
 _MOST_BYTES = 2**20  # of the file; what is in front of that is not read
 _NAME = "history"
+_NEW = "history.new"
 
 
-def folder() -> str | None:
-    """Where it is kept: None where the user has no home."""
+class Folder(NamedTuple):
+    """Where the file is: ``below`` a directory that is not created."""
+
+    root: str
+    below: list[str]
+
+    def __str__(self) -> str:
+        return os.path.join(self.root, *self.below)
+
+
+def folder() -> Folder | None:
+    """Where the history is kept: None where the user has no home."""
     state = os.environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(state):
-        return f"{state}/ovstool"
+        root, name = os.path.split(state.rstrip("/"))
+        return Folder(state, ["ovstool"]) if os.path.isdir(state) else Folder(root, [name, "ovstool"])
     home = os.path.expanduser("~")
-    return f"{home}/.local/state/ovstool" if os.path.isabs(home) else None
+    return Folder(home, [".local", "state", "ovstool"]) if os.path.isabs(home) and os.path.isdir(home) else None
 
 
-def load(path: str) -> list[str]:
+def load(path: Folder) -> list[str]:
     """The last lines, the oldest first, once the file is no longer than that. Raises OSError when it is not the user's own."""
-    os.makedirs(path, 0o700, exist_ok=True)
-    with _own_folder(path) as fd:
+    with _locked(path, make=True) as fd:
         with _own_file(fd) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - _MOST_BYTES, 0))
@@ -42,22 +55,19 @@ def load(path: str) -> list[str]:
     return kept
 
 
-def add(path: str, line: str) -> None:
+def add(path: Folder, line: str) -> None:
     """Add a line. Raises OSError."""
-    with _own_folder(path) as fd, _own_file(fd) as file:
+    with _locked(path, make=False) as fd, _own_file(fd) as file:
         file.write(_written([line]))
 
 
 @contextmanager
-def _own_folder(path: str) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        found = os.fstat(fd)
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise PermissionError(errno.EPERM, "another user owns it or may write to it", path)
+def _locked(path: Folder, make: bool) -> Iterator[int]:
+    """The folder, which no other shell changes meanwhile: one that shortens the file would lose what another one adds."""
+    with own_folder.opened(*path, make=make) as fd:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
         yield fd
-    finally:
-        os.close(fd)
 
 
 @contextmanager
@@ -74,15 +84,16 @@ def _own_file(folder_fd: int) -> Iterator[BinaryIO]:
 
 
 def _replace(folder_fd: int, lines: list[str]) -> None:
-    new = f"{_NAME}.{os.getpid()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(FileNotFoundError):
+        os.unlink(_NEW, dir_fd=folder_fd)  # of a shell that was killed
     try:
-        with open(os.open(new, flags, 0o600, dir_fd=folder_fd), "wb") as file:
+        with open(os.open(_NEW, flags, 0o600, dir_fd=folder_fd), "wb") as file:
             file.write(_written(lines))
-        os.rename(new, _NAME, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        os.rename(_NEW, _NAME, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
     except BaseException:
         with suppress(OSError):
-            os.unlink(new, dir_fd=folder_fd)
+            os.unlink(_NEW, dir_fd=folder_fd)
         raise
 
 

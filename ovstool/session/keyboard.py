@@ -1,13 +1,19 @@
 """Lines that are typed at a terminal, with their history, and Tab."""
 
 import os
+import signal
+import sys
+import termios
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+from ovstool import signals
 from ovstool.completion import shell_line
 from ovstool.completion.candidates import FILES, candidates, is_open
 from ovstool.completion.command_line import COMMANDS
 from ovstool.completion.grammar import place
+from ovstool.errors import UsageError
 from ovstool.session import history
 
 if TYPE_CHECKING:
@@ -29,6 +35,7 @@ class Keyboard:
         self._note = note
         self._matches: list[str] = []
         self._last = ""
+        self._modes: list[Any] = []  # of the terminal, while a line is typed
         self._folder = history.folder()
         self._readline = _readline()
         if self._readline:
@@ -36,16 +43,31 @@ class Keyboard:
             self._readline.set_completer_delims(" \t\n")
             self._readline.parse_and_bind("tab: complete")
             self._readline.set_auto_history(False)
+            self._readline.set_pre_input_hook(self._note_modes)
             self._load()
 
     def ask(self, prompt: str) -> str:
-        """The line that is typed. Raises EOFError, KeyboardInterrupt."""
-        text = input(prompt)
+        """The line that is typed. Raises UsageError, EOFError, KeyboardInterrupt."""
+        try:
+            with signals.handled(lambda *_: self._show_again(prompt), signal.SIGCONT):
+                text = input(prompt)
+        except UnicodeDecodeError as error:
+            raise UsageError("the line", f"not valid {error.encoding.upper()}") from error
         if self._readline and text.strip() and not text.startswith(" ") and text != self._last:
-            self._last = text
-            self._readline.add_history(text)
+            self._recall(text)
             self._save(text)
         return text
+
+    def _note_modes(self) -> None:
+        self._modes = termios.tcgetattr(0)
+
+    def _show_again(self, prompt: str) -> None:
+        """After Ctrl-Z and fg: the shell that this one was started from has set the modes of the terminal for itself."""
+        if self._readline and self._modes:
+            with suppress(termios.error):  # it is gone
+                termios.tcsetattr(0, termios.TCSANOW, self._modes)
+            sys.stdout.write(f"{prompt}{self._readline.get_line_buffer()}")
+            sys.stdout.flush()
 
     def more(self) -> Iterator[str]:
         """The lines that are typed for the rest of one."""
@@ -55,10 +77,15 @@ class Keyboard:
     def _load(self) -> None:
         try:
             for line in history.load(self._folder) if self._folder else ():
-                self._last = line
-                self._readline.add_history(line)  # type: ignore[union-attr]
+                self._recall(line)
         except OSError as error:
             self._leave_history(error)
+
+    def _recall(self, line: str) -> None:
+        """Let the arrow keys bring the line back, unless it has a NUL or a character that the terminal's encoding lacks."""
+        self._last = line
+        with suppress(ValueError):
+            self._readline.add_history(line)  # type: ignore[union-attr]
 
     def _save(self, text: str) -> None:
         try:

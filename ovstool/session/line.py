@@ -15,13 +15,18 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _IN_DOUBLE = re.compile(r'\\(["\\$`])')  # elsewhere between double quotes a backslash is itself
+_EXPANDED = re.compile(r"[$`~*?[(]")  # by sh
 
 
 class Line(NamedTuple):
-    """The words of a command, and a command line for sh that reads what it prints; empty when nothing does."""
+    """The words of a command, and a command line for sh that reads what it prints; empty when nothing does.
+
+    ``file`` is what sh will write to; empty when it will not, or when only sh can tell.
+    """
 
     words: list[str]
     reader: str
+    file: str = ""
 
 
 class Unfinished(Exception):
@@ -42,12 +47,32 @@ def read(text: str) -> Line:
             words.append("".join(pieces))
             pieces = None
         if kind == "operator":
-            return Line(words, _reader(words, text, at))
+            return Line(words, _reader(words, text, at), _file(text[at:]) if piece == ">" else "")
         if kind != "space":
             pieces = [] if pieces is None else pieces
             pieces.append(_IN_DOUBLE.sub(r"\1", piece) if kind == "double" else piece)
         at = match.end()
     return Line(words if pieces is None else [*words, "".join(pieces)], "")
+
+
+def _file(text: str) -> str:
+    """The file of the ``> FILE`` at the beginning of the text; empty when sh would expand something in it."""
+    name, at = "", len(text) - len(text.lstrip("> \t"))
+    while (match := _PIECE.match(text, at)) and match.lastgroup not in ("space", "operator"):
+        piece = match[str(match.lastgroup)]
+        if match.lastgroup in ("plain", "double") and _EXPANDED.search(piece):
+            return ""
+        name += _IN_DOUBLE.sub(r"\1", piece) if match.lastgroup == "double" else piece
+        at = match.end()
+    return name
+
+
+def _is_continued(text: str) -> bool:
+    """Whether the backslash at the end of what sh is given is neither escaped nor part of a comment."""
+    at, is_in_word = 0, False
+    while (is_in_word or text[at : at + 1] != "#") and (match := _PIECE.match(text, at)):
+        at, is_in_word = match.end(), match.lastgroup not in ("space", "operator")
+    return text[at:] == "\\"
 
 
 def _reader(words: list[str], text: str, at: int) -> str:
@@ -61,4 +86,6 @@ def _reader(words: list[str], text: str, at: int) -> str:
         raise UsageError(quote(operator), "no command in front of it")
     if operator == ">" and text[at - 1].isdigit() and words[-1].isdigit():
         raise UsageError(f"{words[-1]}>", "only standard output can be redirected, with > alone")
+    if _is_continued(rest):
+        raise Unfinished
     return rest if operator == "|" else f"cat {text[at:]}"

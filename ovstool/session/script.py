@@ -1,5 +1,6 @@
 """A script of commands, line by line, however long it is."""
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -16,14 +17,14 @@ def numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     number = 0
     while data := file.readline(_LONGEST + 2):
         number += 1
-        yield number, data
+        yield number, data if number > 1 else data.removeprefix(BOM_UTF8)
         while data and not data.endswith(b"\n"):  # the rest of it
             data = file.readline(_LONGEST)
 
 
 def text_of(data: bytes) -> str:
-    """A line as text, without its end. Raises UsageError."""
-    data = data.removesuffix(b"\n")
+    """A line as text, without its end, which may be that of Windows. Raises UsageError."""
+    data = data.removesuffix(b"\n").removesuffix(b"\r")
     if len(data) > _LONGEST:
         raise UsageError("the line", f"longer than {_LONGEST >> 20} MiB")
     if b"\0" in data:

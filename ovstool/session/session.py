@@ -2,23 +2,28 @@
 
 import argparse
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ovstool import signals
 from ovstool.command import report
 from ovstool.errors import Exit, OvstoolError, one_line
 from ovstool.parser import common_defaults
 from ovstool.session import script
 from ovstool.session.line import Line
-from ovstool.session.reader import run_into
+from ovstool.session.reader import require_writable, run_into
+
+if TYPE_CHECKING:
+    from ovstool.session.keyboard import Keyboard
 
 _LEAVE = (Line(["exit"], ""), Line(["quit"], ""))
 _HERE = (["-H"], ["--host"])
 _WHERE = ("db", "hosts", "usual_hosts", "sudo", "accept_new_host_key", "private_key", "certificate", "ca_cert")  # of the common options
 _LONGEST_NAME = 40  # of a switch in the prompt, in characters
 _PROGRAM = "ovstool: "
-_OVER = None  # in place of an exit code: the session is to end
+_OVER, _NOTHING = None, -1  # in place of an exit code: the session is to end; the line has no command
 
 
 class Session:
@@ -36,21 +41,29 @@ class Session:
         from ovstool.session.keyboard import Keyboard  # a script does without
 
         keyboard = Keyboard(self._given, self._app.connections, self._note)
-        code: int | None = Exit.OK
+        self._note("help lists the commands, Tab completes, exit leaves")
         last: int = Exit.OK
-        while code is not _OVER:
-            last = code
-            try:
-                code = self._run(lambda: script.command(keyboard.ask(self._prompt()), keyboard.more()))
-            except EOFError:
-                code = _OVER
-            except KeyboardInterrupt:
-                code = Exit.INTERRUPTED
-            if code == Exit.INTERRUPTED:
-                self._app.connections.end_commands()
-            if code in (_OVER, Exit.INTERRUPTED):
-                self._app.stdout.write("\n")
+        interrupt = signal.getsignal(signal.SIGINT)
+        with signals.handled(signals.leave_to_the_child, signal.SIGINT):  # except while a line is typed or run
+            while (code := self._typed_line(keyboard, interrupt)) is not _OVER:
+                last = last if code is _NOTHING else code
         return last
+
+    def _typed_line(self, keyboard: "Keyboard", interrupt: Any) -> int | None:
+        """Run one line that is typed. Returns its exit code, _NOTHING or _OVER."""
+        code: int | None
+        try:
+            with signals.handled(interrupt, signal.SIGINT):
+                code = self._run(lambda: script.command(keyboard.ask(self._prompt()), keyboard.more()))
+        except EOFError:
+            code = _OVER
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+        if code == Exit.INTERRUPTED:
+            self._app.connections.end_commands()
+        if code in (_OVER, Exit.INTERRUPTED):
+            self._app.stdout.write("\n")
+        return code
 
     def script(self, file: BinaryIO, name: str, keep_going: bool) -> int:
         """Run a script, of which ``name`` is said in messages. Returns the exit code of what failed."""
@@ -62,7 +75,7 @@ class Session:
             code = self._run(partial(script.command_of_bytes, data, lines))
             if code is _OVER:
                 break
-            if code == Exit.OK:
+            if code in (Exit.OK, _NOTHING):
                 continue
             is_ended = code in (Exit.INTERRUPTED, Exit.BROKEN_PIPE)  # the script too, and quietly
             if not (is_ended or placed.has_said):
@@ -73,16 +86,18 @@ class Session:
         return Exit.SOME_FAILED if len(codes) > 1 else next(iter(codes), Exit.OK)
 
     def _run(self, read: Callable[[], Line]) -> int | None:
-        """Run the line that is read. Returns its exit code, or _OVER."""
+        """Run the line that is read. Returns its exit code, _NOTHING or _OVER."""
         try:
             line = read()
             if line in _LEAVE:
                 return _OVER
             words = line.words[1:] if line.words[:1] == ["ovstool"] else line.words  # as a hint or an example has it
             if not words:
-                return Exit.OK
+                return _NOTHING
             if self._changes_options(words):
                 return Exit.OK
+            if line.file:
+                require_writable(line.file)
             self._app.options = argparse.Namespace(**vars(self._options))
             run = partial(self._app.run, words)
             return run_into(self._app, run, line.reader) if line.reader else run()
@@ -117,10 +132,11 @@ class Session:
     def _given(self) -> dict[str, list[str]]:
         """The options that say which switch it is, as completion knows them."""
         options = self._options
-        values = {"--host": options.usual_hosts, "--sudo": options.sudo and [""]}
+        values = {"--sudo": options.sudo and [""]}
         paths = {"--db": options.db, "--inventory": options.inventory, "--private-key": options.private_key}
         paths |= {"--certificate": options.certificate, "--ca-cert": options.ca_cert}
-        return {name: value for name, value in (values | {name: path and [path] for name, path in paths.items()}).items() if value}
+        given = {name: value for name, value in (values | {name: path and [path] for name, path in paths.items()}).items() if value}
+        return given | {"--host": options.usual_hosts}  # none: this machine, whatever $OVSTOOL_HOST says
 
     def _prompt(self) -> str:
         name = one_line(",".join(self._options.usual_hosts) or self._name_here())
@@ -135,7 +151,8 @@ class Session:
         db = self._options.db or (f"unix:{rundir}/db.sock" if rundir else "")
         folder = os.path.dirname(db.removeprefix("unix:"))
         if db.startswith("unix:") and os.path.exists(f"{folder}/{MARKER}"):
-            return os.path.basename(folder).removeprefix("ovstool-")
+            name = os.path.basename(folder).removeprefix("ovstool-")
+            return name if "sandbox" in name else f"sandbox {name}"
         return self._options.db or ""
 
 

@@ -1,6 +1,7 @@
-"""A shell whose server goes, answers late or not at all, whose commands are interrupted, and scripts that are none."""
+"""A shell whose server disappears, answers late or never; interrupted commands; and invalid scripts."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -24,13 +25,13 @@ def shell(switch, tmp_path):
 
 @pytest.fixture
 def server(switch) -> int:
-    """The process of ovsdb-server, which the test may do anything to."""
+    """The process of ovsdb-server, which the test may stop or kill."""
     switch.others.append("kill")
     return int((switch.box.directory / "ovsdb-server.pid").read_text())
 
 
 def restart(pid: int, folder: Path) -> None:
-    """Start ovsdb-server again, as it was started."""
+    """Start ovsdb-server again with the same arguments."""
     argv = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
     environ = dict(item.split("=", 1) for item in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in item)
     os.kill(pid, signal.SIGTERM)
@@ -46,13 +47,13 @@ def test_the_server_is_restarted_between_two_commands(switch, shell, server):
 
 
 @pytest.mark.parametrize("is_connected", [False, True])
-def test_an_answer_that_comes_too_late_is_not_the_next_ones(shell, server, is_connected):
+def test_a_late_reply_is_not_taken_for_the_next_one(shell, server, is_connected):
     if is_connected:
         assert shell.type(BRIDGES) == "br0\n"
     os.kill(server, signal.SIGSTOP)
     try:
         shell.press(f"{BRIDGES}\r")
-        time.sleep(1)  # so that it has asked, as a rule
+        time.sleep(1)  # so that it has usually sent its request
         shell.interrupt()
     finally:
         os.kill(server, signal.SIGCONT)
@@ -72,8 +73,8 @@ def test_a_server_that_hangs_is_an_error_in_time(switch, server, tmp_path):
 
 
 @pytest.mark.parametrize("behind", range(3))
-def test_a_connection_on_which_no_more_answers_come(switch, tmp_path, behind):
-    """Stopped at the echo another one is opened; behind that the command fails, and the next one does not."""
+def test_a_connection_that_stalls(switch, tmp_path, behind):
+    """When the echo stalls, another connection is opened; after that point the command fails, and the next one succeeds."""
     options = ["-t", "4", "--db"]
     with (
         proxy(switch.box.directory, 10**6) as between,
@@ -114,6 +115,20 @@ def test_a_script_without_end_takes_little_memory(unchanged, source, code):
     argv = f"({source}) | (ulimit -v 400000; exec {sys.executable} -m ovstool shell --keep-going)"
     done = subprocess.run(["bash", "-c", argv], env=unchanged.environ, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (code, code > 0) and done.stdout.startswith("ovstool "), done.stderr[:500]
+
+
+def test_a_script_that_is_slow_to_come_is_run_to_its_end(unchanged):
+    """Also where another program has set the pipe not to wait."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    argv = [sys.executable, "-m", "ovstool", "shell"]
+    with open(ours) as script, subprocess.Popen(argv, env=unchanged.environ, stdin=script, stdout=subprocess.PIPE, text=True) as process:
+        for part in ("port show et", "h1 -f value -c port\n"):
+            os.write(theirs, part.encode())
+            while select.select([script], [], [], 0)[0] and process.poll() is None:  # until it is read
+                pass
+        os.close(theirs)
+        assert (process.stdout.read(), process.wait(_LIMIT_S)) == ("eth1\n", 0)
 
 
 def test_a_script_of_noise(unchanged, tmp_path):
