@@ -16,7 +16,8 @@ _DATABASES = ("unix:", "tcp:", "ssl:")
 
 
 Ask = Callable[..., Sequence[str]]  # ask("queues", "eth1"): the existing names of a kind; empty if they cannot be found out
-Candidates = dict[str, str]  # candidates and their descriptions; plain text, because there may be 10,000 of them
+# Candidates and their descriptions. There may be 10,000 of them: what takes a step of Python for each is avoided where most need none.
+Candidates = dict[str, str]
 
 
 def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
@@ -26,7 +27,7 @@ def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
         found = _options(commands, place, common=False)
     begin = place.head + place.typed
     fit = {text: about for text, about in found.items() if text.startswith(begin)} if begin else found
-    if place.values and not (place.head or place.scan.literal):  # a name that begins with a dash would be read as an option
+    if place.values and not (place.head or place.scan.literal) and "\n-" in _lines(fit):  # a name that would be read as an option
         fit = {text: about for text, about in fit.items() if text[:1] != "-"}
     if is_open(begin):
         fit.pop(begin, None)  # already typed in full
@@ -36,6 +37,16 @@ def candidates(commands: Commands, place: Place, ask: Ask) -> Candidates:
 def is_open(text: str) -> bool:
     """Whether the same word continues after this text."""
     return text[-1:] in _OPEN
+
+
+def any_is_open(found: Candidates) -> bool:
+    lines = _lines(found)
+    return any(f"{end}\n" in lines for end in _OPEN) and any(map(is_open, found))
+
+
+def _lines(found: Candidates) -> str:
+    """One text, which is searched faster: a line feed, and the candidates with one after each."""
+    return "\n".join(["", *found, ""])
 
 
 def _is_complete(place: Place) -> bool:
@@ -86,8 +97,12 @@ def _of_values(place: Place, ask: Ask) -> Candidates:
 
 def _fitting(place: Place, words: Iterable[str]) -> Candidates:
     """The words that start with the text typed so far and have not been given yet."""
-    head, typed, own = place.head, place.typed, frozenset(place.own)
-    return dict.fromkeys([f"{head}{word}" for word in words if word.startswith(typed) and word not in own], "")
+    if place.typed:
+        words = [word for word in words if word.startswith(place.typed)]
+    if place.own:
+        own = frozenset(place.own)
+        words = [word for word in words if word not in own]
+    return dict.fromkeys([f"{place.head}{word}" for word in words] if place.head else words, "")
 
 
 def _ports(place: Place, ask: Ask) -> Iterable[str]:

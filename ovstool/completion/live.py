@@ -68,7 +68,8 @@ def _of_switch(
 
 def _target(given: dict[str, list[str]]) -> "Target | None":
     """The first host that is named: the names on its neighbours are mostly the same, and one answers faster than many."""
-    words = given.get("--host") or ([os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else [])
+    usual = [os.environ["OVSTOOL_HOST"]] if os.environ.get("OVSTOOL_HOST") else []
+    words = given.get("--host", usual)
     if not words:
         return None
     from ovstool.host import inventory
@@ -88,22 +89,22 @@ def _devices(given: dict[str, list[str]], connections: "Connections | None") -> 
 
 def _no_ports_yet(switch: Switch, devices: Set[str]) -> Sequence[str]:
     """The devices that are no interfaces yet; most devices of a large switch are ports, so only the others are looked up."""
-    return names.without_interfaces(switch, devices - set(_ports(switch)))
+    return names.without_interfaces(switch, devices - set(_ports(switch, "")))
 
 
 def _port_names(switch: Switch, begin: str = "") -> Sequence[str]:
     """The names of ports and of bond members; if none of them starts with ``begin``, those of all interfaces."""
-    found = _ports(switch)
-    return found if any(name.startswith(begin) for name in found) else names.interfaces(switch)
+    return _ports(switch, begin) or names.interfaces(switch)
 
 
-def _ports(switch: Switch) -> Sequence[str]:
+def _ports(switch: Switch, begin: str) -> Sequence[str]:
+    """The names of ports and of bond members that start with ``begin``."""
     where = f"{switch.host.name} {switch.address}"
     known = remembered.ports(where)
     found, members = names.ports(switch, known)
     if found is not known:
         remembered.keep(where, found)
-    return [*found.names, *members]
+    return [*found.beginning(begin), *(name for name in members if name.startswith(begin))]
 
 
 _OF_SWITCH: dict[str, Callable[..., Sequence[str]]] = {

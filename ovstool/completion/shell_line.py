@@ -13,8 +13,7 @@ SHELLS = ("bash", "zsh", "fish")
 BREAKS = " \t\n\"'@><=;|&(:"  # where readline starts a new word, unless COMP_WORDBREAKS is different
 
 _PLAIN = re.compile(r"[\w%+,./:=@-]*")  # without special meaning in any shell, anywhere in a word
-_NAME = re.compile(r"\{(\w+)\}|(\w+)")  # of a variable
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_NAME = r"\{(\w+)\}|(\w+)"  # of a variable; compiled when there is one
 _ENDS_COMMAND = ";|&()\n"
 _REDIRECTS = "<>"
 _IN_DOUBLE = '"\\$`'  # with special meaning between double quotes
@@ -54,15 +53,20 @@ def read(shell: str, before: str, after: str, breaks: str = BREAKS) -> Line:
     if not after[:1].isspace():
         rest = rest[1:]  # the end of the word that the cursor is in
     words = [word for word in words if not word.is_file]
-    assigned = list(takewhile(lambda word: _ASSIGNMENT.match(word.text), words))
+    assigned = list(takewhile(_is_assignment, words))
     environ = {name: value for name, _, value in (word.text.partition("=") for word in assigned)}
     return Line(environ, words[len(assigned) :], current, [word for word in rest if not word.is_file and word.text])
+
+
+def _is_assignment(word: Word) -> bool:
+    name, equals, _ = word.text.partition("=")
+    return bool(equals) and name.isascii() and name.isidentifier()
 
 
 def written(shell: str, texts: Sequence[str], word: Word) -> Sequence[str | None]:
     """Candidates for the word in the form that the shell inserts; None for one that cannot be written there, or should not be shown."""
     if _PLAIN.fullmatch("".join(texts)):  # the usual case; there may be 10,000 of them
-        return [text[word.kept :] for text in texts] if shell == "bash" else texts
+        return [text[word.kept :] for text in texts] if shell == "bash" and word.kept else texts
     return [_written(shell, text, word) for text in texts]
 
 
@@ -176,7 +180,7 @@ class _Reader:
         """A substitution by the shell; only environment variables are known here."""
         if closing := {"`": "`", "$(": ")"}.get(char if char == "`" else char + self._next):
             self._at = (self._text.find(closing, self._at) + 1) or len(self._text)
-        found = _NAME.match(self._text, self._at) if char == "$" else None
+        found = re.compile(_NAME).match(self._text, self._at) if char == "$" else None
         value = os.environ.get(found[1] or found[2]) if found else None
         self._known = self._known and value is not None
         self._at = found.end() if found else self._at

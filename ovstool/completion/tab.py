@@ -6,10 +6,10 @@ after that prefix. For speed, neither cliff nor argparse nor the commands are im
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ovstool.completion import shell_line
-from ovstool.completion.candidates import FILES, Ask, candidates, is_open
+from ovstool.completion.candidates import FILES, Ask, any_is_open, candidates
 from ovstool.completion.command_line import COMMANDS
 from ovstool.completion.grammar import Place, place
 
@@ -26,23 +26,21 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS, ask: Ask | None = None) -> Iterator[str]:
+def answer(shell: str, before: str, after: str, breaks: str = shell_line.BREAKS, ask: Ask | None = None) -> list[str]:
     """The lines for the script of a shell; ``ask`` replaces queries to the switch that the line refers to."""
     line = shell_line.read(shell, before, after, breaks)
     words = [word.text for word in line.before[1:]]
     if line.current.is_file or not line.before:
-        yield f"{FILES} "
-        return
+        return [f"{FILES} "]
     at = place(COMMANDS, words, line.current.text, [word.text for word in line.after])
     if at.values == FILES:
-        yield f"{FILES} {at.head}"
-        return
+        return [f"{FILES} {at.head}"]
     is_known = all(word.known for word in (*line.before, *line.after))
     found = candidates(COMMANDS, at, ask or _asking(at, is_known, line.environ)) if line.current.known else {}
-    yield "open" if any(map(is_open, found)) else "words"
-    for text, about in zip(shell_line.written(shell, list(found), line.current), found.values(), strict=True):
-        if text:
-            yield f"{text}\t{about}" if about and shell != "bash" else text
+    texts = shell_line.written(shell, list(found), line.current)
+    if shell != "bash" and any(found.values()):
+        texts = [f"{text}\t{about}" if text and about else text for text, about in zip(texts, found.values(), strict=True)]
+    return ["open" if any_is_open(found) else "words", *filter(None, texts)]
 
 
 def _asking(at: Place, is_known: bool, environ: Mapping[str, str]) -> Ask:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ovstool.errors import OvstoolError
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Query
 from ovstool.ovsdb.values import many, mapping, one
 from ovstool.switch import Switch, lookup
@@ -20,10 +21,24 @@ class PortNames(NamedTuple):
 
     A row gets another random ``_version`` with each change (RFC 7047, section 3.2), as a bridge does when a port is added or
     removed; the name of a port cannot change. So the names are valid as long as the versions are the same.
+
+    ``lines`` is one text, because it is read and searched faster than 10,000 strings: a line feed, and the sorted names with one after each.
     """
 
-    versions: frozenset[str]
-    names: list[str]
+    versions: str
+    lines: str
+
+    @classmethod
+    def of(cls, versions: str, names: Iterable[str]) -> "PortNames":
+        """Without names that contain a line feed: they are no names of devices, and no shell could be offered them."""
+        return cls(versions, "\n".join(["", *sorted(name for name in names if "\n" not in name), ""]))
+
+    def beginning(self, begin: str) -> list[str]:
+        """The names that start with this text."""
+        first, last = self.lines.find(f"\n{begin}"), self.lines.rfind(f"\n{begin}", 0, -1)
+        if last < 0 or "\n" in begin:
+            return []
+        return self.lines[first + 1 : self.lines.find("\n", last + 1)].split("\n")
 
 
 def bridges(switch: Switch) -> list[str]:
@@ -36,10 +51,10 @@ def ports(switch: Switch, known: PortNames | None = None) -> tuple[PortNames, li
     Ports that are ``known`` are read again only when they have changed: ovsdb-server takes 50 ms for 10,000 names.
     """
     bridges, *rows = switch.read_all([_BRIDGES, *_BONDS] if known else [_BRIDGES, *_BONDS, _PORTS])
-    versions = frozenset(str(one(row["_version"])) for row in bridges)
+    versions = " ".join(sorted(str(one(row["_version"])) for row in bridges))
     if known and known.versions != versions:
         return ports(switch)
-    found = known or PortNames(versions, [row["name"] for row in rows.pop()])
+    found = known or PortNames.of(versions, [row["name"] for row in rows.pop()])
     members = {u for bonds in rows for row in bonds for u in many(row["interfaces"])}
     return found, [row["name"] for row in lookup.by_uuid(switch, "Interface", members, ("name",)).values()]
 
@@ -95,7 +110,7 @@ def macs(switch: Switch) -> list[str]:
 
 def ofports(switch: Switch, bridge: str) -> list[str]:
     """The OpenFlow port numbers of a bridge."""
-    rows = switch.tables({"Bridge": ("name", "ports"), "Port": ("interfaces",), "Interface": ("ofport",)})
+    rows = by_row(switch.tables({"Bridge": ("name", "ports"), "Port": ("interfaces",), "Interface": ("ofport",)}))
     inside = [port for row in rows["Bridge"].values() if row["name"] == bridge for port in many(row["ports"])]
     members = [u for port in inside if port in rows["Port"] for u in many(rows["Port"][port]["interfaces"])]
     numbers = {one(rows["Interface"][u]["ofport"]) for u in members if u in rows["Interface"]}

@@ -1,6 +1,6 @@
-"""Tab on a switch: in bash, zsh and fish, each on a terminal of its own, and what is asked of the database, of ovs-vswitchd and of the machine.
+"""Tab on a switch: in bash, zsh and fish, each on its own terminal, and the requests to the database, ovs-vswitchd and the machine.
 
-The database has no ovs-vswitchd; what takes one is asked of the switch ``unchanged``.
+The database has no ovs-vswitchd; tests that need one use the switch ``unchanged``.
 """
 
 import os
@@ -56,7 +56,7 @@ def environ_of(box: Sandbox) -> dict[str, str]:
 
 @pytest.fixture(scope="module", params=SHELLS)
 def shell(request, filled, tmp_path_factory):
-    """A shell whose ovstool is the one under test, on the filled database."""
+    """A shell on the filled database, with the ovstool under test."""
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
     shell = Shell(request.param, environ_of(filled.switch.box), tmp_path_factory.mktemp(request.param))
@@ -114,23 +114,23 @@ def test_the_script_may_be_read_by_a_start_up_file(shell):
 
 def test_an_option_behind_the_cursor_is_in_force(shell):
     if shell.name == "fish":
-        return  # which tells nothing of what is behind the cursor
+        return  # bash does not report what is behind the cursor
     assert shell.tab("ovstool bridge show br-", behind=" --db unix:/nosuch") == "ovstool bridge show br- --db unix:/nosuch"
-    space = "" if shell.name == "bash" else " "  # bash takes the one that is there
+    space = "" if shell.name == "bash" else " "  # bash takes the one that exists
     expected = f"ovstool bridge show br-int{space} -f json"
     assert shell.becomes("ovstool bridge show br-", expected, behind=" -f json"), shell.tab("ovstool bridge show br-", behind=" -f json")
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_a_hostile_name_becomes_is_one_word(shell, name):
-    """It is typed as far as it takes to be the only one; then the shell itself tells what it makes of the line."""
+    """Typed just far enough to be unique; then the shell itself prints how it reads the line."""
     first = {"~": "\\~", "`": "\\`", "$": "\\$", ";": "\\;", "{": "\\{", "=": "\\="}.get(name[0], name[0])
     (shell.folder / "ovstool").rename(shell.folder / "kept")
     try:
         (shell.folder / "ovstool").write_text('#!/bin/sh\nif [ "$1" = complete ]; then exec kept "$@"; fi\nprintf "%s|" "$@" >told\n')
         (shell.folder / "ovstool").chmod(0o755)
         told = shell.folder / "told"
-        for _ in range(4):  # a Tab gives up soon, and a machine under load is slow
+        for _ in range(4):  # Tab soon gives up, and a machine under load is slow
             shell.run(f"ovstool port show {first}\t")
             if told.read_text() == f"port|show|{name}|":
                 break
@@ -150,7 +150,7 @@ def test_several_are_listed(shell):
     assert all(verb in shell.shown for verb in ("set", "show", "steer")) and line.startswith("ovstool qos s")
 
 
-# --- what is asked, in process
+# --- requests, in this process
 
 
 def offered(line, environ, monkeypatch):
@@ -166,7 +166,7 @@ def offered(line, environ, monkeypatch):
 
 @pytest.fixture
 def on_database(filled, monkeypatch):
-    """``on_database("port show e")``: what may come there."""
+    """``on_database("port show e")``: the completions."""
     return lambda words, **environ: offered(f"ovstool {words}", {"OVSTOOL_DB": filled.switch.box.db} | environ, monkeypatch)
 
 
@@ -179,7 +179,7 @@ def test_names_of_the_database(on_database):
     assert on_database("bridge show ") == ["br-int", "br0", "hostile"]
     assert on_database("port show b") == ["bond0", "bond1", "br-int", "br0"]
     assert on_database("port show slow") == ["slow1", "slow2"]
-    assert on_database("port show quiet") == ["quiet1", "quiet2"]  # nothing but its two interfaces tells that bond
+    assert on_database("port show quiet") == ["quiet1", "quiet2"]  # that bond is known only by its two interfaces
     assert on_database("port show ofport:br0/") == ["ofport:br0/2"]
     assert on_database("port show ofport:nosuch/") == []
 
@@ -234,7 +234,7 @@ def test_columns_are_those_that_are_printed(unchanged):
 
 
 def test_nobody_answers(on_database, tmp_path):
-    """One that takes connections and says nothing, one that says nonsense, and one that is not there."""
+    """A server that accepts connections and sends nothing, one that sends nonsense, and a missing one."""
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         silent.listen()

@@ -1,4 +1,4 @@
-"""What Tab remembers of a large switch: it is never out of date, and nobody but the user can have written it."""
+"""The cache that Tab keeps for a large switch: never out of date, and written by nobody but the user."""
 
 import json
 import os
@@ -17,7 +17,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another u
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The folder that it is in, which is not there yet."""
+    """The directory of the cache, which does not exist yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(remembered, "_LEAST", 3)  # ports
     monkeypatch.setattr(live, "_HERE_S", 30)  # a machine under load is slow
@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def press(database, cache):
-    """``press()``: what may come for a PORT, and whether the names of all ports were read for it."""
+    """``press()``: the completions for a PORT, and whether the names of all ports were read for them."""
     database.put({"br0": {"ports": {"p1": {}, "p2": {}, "bond0": {"interfaces": {"m1": {}, "m2": {}}, "lacp": "active"}}}, "br1": {}})
     asked: list[bytes] = []
 
@@ -55,7 +55,7 @@ def test_the_names_are_read_once(press, cache):
 
 def test_it_is_never_out_of_date(press, database):
     def there() -> set[str]:
-        """As ovs-vsctl tells it."""
+        """The ports, as ovs-vsctl lists them."""
         bridges = database.switch.vsctl("list-br").split()
         inside = [database.switch.vsctl(f"{words} {bridge}") for bridge in bridges for words in ("list-ports", "list-ifaces")]
         return {*bridges, *" ".join(inside).split()}
@@ -87,11 +87,12 @@ def test_it_is_never_out_of_date(press, database):
 
 
 def kept(press, cache) -> tuple[Path, bytes]:
-    """The file, and what to put into one that must not be believed: the right versions, and a port that is not there."""
+    """The file, and content for one that must not be trusted: the right versions, and a port that does not exist."""
     press()
     [file] = cache.iterdir()
-    versions, names = json.loads(file.read_bytes())
-    return file, json.dumps([versions, [*names, "planted"]]).encode()
+    versions, *names, again = file.read_bytes().split(b"\n")
+    assert versions == again
+    return file, b"\n".join([versions, *names, b"planted", versions])
 
 
 def test_this_is_how_one_is_planted(press, cache):
@@ -117,11 +118,11 @@ PLANTED = {
     "nothing": _with_content(b""),
     "garbage": _with_content(b"\xff\x00["),
     "deep": _with_content(b"[" * 200_000),
-    "an object": _with_content(b'{"versions": [], "names": []}'),
-    "numbers": _with_content(b"[[1], [2]]"),
-    "too few": _with_content(b"[[]]"),
-    "a number": _with_content(b"9" * 5000),
-    "no lists": _with_content(b'["ab", "cd"]'),
+    "lines without versions": _with_content(b"\n\nplanted\n\n"),
+    "the versions alone": lambda file, planted: file.write_bytes(planted.split(b"\n")[0]),
+    "half of it": lambda file, planted: file.write_bytes(planted[: len(planted) // 2]),
+    "all but its last byte": lambda file, planted: file.write_bytes(planted[:-1]),
+    "what 0.11 wrote": lambda file, planted: file.write_text(json.dumps([planted.decode().split()[:2], ["planted"]])),
 }
 
 
@@ -132,7 +133,7 @@ def test_a_file_that_is_none_of_ours(press, cache, what):
     PLANTED[what](file, planted)
     assert press() == (NAMES, True)
     if what != "a directory":
-        assert press() == (NAMES, False) and file.is_file() and not file.is_symlink()  # there is a better one now
+        assert press() == (NAMES, False) and file.is_file() and not file.is_symlink()  # replaced by a valid one
 
 
 @as_root
@@ -176,7 +177,7 @@ def test_where_it_is(press, monkeypatch, tmp_path):
         (tmp_path / cache_home).mkdir(exist_ok=True)
         assert (press(), press()) == ((NAMES, True), (NAMES, False))
         assert (tmp_path / cache_home / ".cache/ovstool").is_dir()
-    for home in ("", "/nosuch", "/proc/self"):  # the last is a directory in which nothing can be made
+    for home in ("", "/nosuch", "/proc/self"):  # the last is a directory in which nothing can be created
         monkeypatch.setenv("HOME", home)
         assert press() == press() == (NAMES, True)
 
@@ -198,7 +199,6 @@ def test_of_few_ports_nothing_is_kept(press, cache, monkeypatch):
 
 
 def test_names_are_shown_as_those_of_a_switch(press, cache):
-    file, _ = kept(press, cache)
-    versions, _ = json.loads(file.read_bytes())
-    file.write_text(json.dumps([versions, ["x\x1b]0;gone\x07", "-dash", "ok", "\ud800"]]))
-    assert press()[0] == {"ok", "m1", "m2"}
+    file, planted = kept(press, cache)
+    file.write_bytes(planted.replace(b"planted", b"x\x1b]0;gone\x07\n-dash\nok"))
+    assert press()[0] == NAMES | {"ok"}

@@ -1,4 +1,4 @@
-"""What Tab offers: lines as they are typed, with | where the cursor is, and what may come there; no shell and no switch."""
+"""What Tab offers without a shell or a switch; in each line, | marks the cursor."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from ovstool.commands import COMMANDS, NOUNS
 from ovstool.completion import command_line, shell_line, tab
 from ovstool.completion.grammar import Option
 from ovstool.shell import App
+from ovstool.switch.names import PortNames
 
 THERE = {
     "bridges": ["br0", "br-int"],
@@ -24,7 +25,7 @@ THERE = {
 
 
 def offered(line, shell="zsh", there=THERE, **options):
-    """The words that are offered, and what the script is told to do with them."""
+    """The offered words, and the instructions to the script."""
     asked.clear()
 
     def ask(kind, *of):
@@ -56,7 +57,7 @@ LINES = {
     "ovstool stats r|": ["record"],
     "ovstool stats eth1 rec|": [],
     "ovstool -v qos g| --debug": ["gc"],
-    # options of this command and the common ones, before and after its words
+    # options of this command and common ones, before and after its words
     "ovstool --d|": ["--db", "--dry-run", "--debug"],
     "ovstool qos set eth1 --t|": ["--type", "--timeout"],
     "ovstool qos set --t| eth1": ["--type", "--timeout"],
@@ -65,7 +66,7 @@ LINES = {
     "ovstool bridge show br0 --s|": ["--sudo"],
     "ovstool flow add br0 --f|": ["--file", "--format", "--fit-width", "--fail-fast"],
     "ovstool bridge add br5 |": OF_BRIDGE_ADD,
-    # one that is given is not offered again, nor is what does not go with it
+    # an option is not offered again once given, nor are options that exclude it
     "ovstool qos set eth1 --type htb --ty|": [],
     "ovstool qos set eth1 --type=htb --ty|": [],
     "ovstool qos set eth1 --ty| --type htb": [],
@@ -126,7 +127,7 @@ LINES = {
     "ovstool stats --bursts -c p9|": ["p95_bps", "p99_bps"],
     "ovstool qos check -c s|": ["severity"],
     "ovstool qos clear eth1 -c |": ["object", "change"],
-    # names: each once, and selectors when they are begun
+    # names once each, and selectors once one is begun
     "ovstool bridge show |": ["br0", "br-int"],
     "ovstool bridge del br0 |": ["br-int"],
     "ovstool bridge add |": [],
@@ -162,7 +163,7 @@ LINES = {
     "ovstool -Hsp|": ["-Hspine1"],
     "ovstool -H admin@sp|": ["admin@spine1"],
     "ovstool --host=@rack1,@|": ["--host=@rack1,@rack2"],
-    # the command that the cursor is in
+    # the command at the cursor
     "ovstool bridge list | ovstool q|": None,
     "OVSTOOL_READ_ONLY=1 ovstool q|": ["qos"],
     "ovstool 'qos' \"se\"t eth1 --merge --queue 1|": ["0:", "1:", "10:"][1:],
@@ -171,7 +172,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", [line for line, words in LINES.items() if words is not None])
-def test_what_may_come(line):
+def test_what_is_offered(line):
     assert offered(line)[1] == LINES[line]
 
 
@@ -187,7 +188,7 @@ def test_a_command_begins_after_another(between):
     assert [word.text for word in read.before] == ["ovstool"] and read.current.text == "q"
 
 
-def test_who_is_asked_for_what():
+def test_what_the_switch_is_asked():
     def asks(line):
         offered(line)
         return asked
@@ -218,7 +219,7 @@ def test_who_is_asked_for_what():
         ("ovstool sandbox run -- |", "files "), ("ovstool bridge list > |", "files "), ("ovstool bridge list 2>>x|", "files "),
     ],
 )  # fmt: skip
-def test_what_the_script_is_told(line, told):
+def test_the_instructions_to_the_script(line, told):
     assert offered(line)[0] == told
 
 
@@ -233,7 +234,7 @@ def test_sockets_and_folders_after_unix(tmp_path, monkeypatch):
     assert sorted(offered(f"ovstool --db unix:{tmp_path}/|")[1]) == [f"unix:{tmp_path}/db.sock", f"unix:{tmp_path}/folder/"]
     assert offered(f"ovstool --db unix:{tmp_path}/.|")[1] == [f"unix:{tmp_path}/.hidden/"]
     assert offered(f"ovstool --db unix:{tmp_path}/nosuch/|") == ("words", [])
-    assert offered(f"ovstool -H leaf01 --db unix:{tmp_path}/|")[1] == []  # a path there
+    assert offered(f"ovstool -H leaf01 --db unix:{tmp_path}/|")[1] == []  # a path on that host
     monkeypatch.setenv("OVSTOOL_HOST", "leaf01")
     assert offered(f"ovstool --db unix:{tmp_path}/|")[1] == []
 
@@ -251,7 +252,7 @@ def test_bash_reads_a_name_as_it_is(name, quote):
 
     told, words = offered(f"ovstool port show {quote}|", "bash", {"ports": [name]})
     if (quote, name) in (("'", "a'b"), ('"', "a!b")):
-        assert words == []  # it cannot be written there
+        assert words == []  # it cannot be typed there
         return
     script = f"PATH=/nonexistent; printf %s {quote}{words[0]}{quote}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
@@ -260,13 +261,13 @@ def test_bash_reads_a_name_as_it_is(name, quote):
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_the_others_quote_for_themselves(shell, name):
+def test_other_shells_quote_by_themselves(shell, name):
     assert offered("ovstool port show |", shell, {"ports": [name]})[1] == [name]
 
 
 @pytest.mark.parametrize("name", NEVER)
 @pytest.mark.parametrize("shell", shell_line.SHELLS)
-def test_what_would_steer_a_terminal_is_left_out(shell, name):
+def test_control_characters_are_left_out(shell, name):
     assert offered("ovstool port show |", shell, {"ports": [name, "eth1"]})[1] == ["eth1"]
 
 
@@ -277,7 +278,7 @@ def test_what_would_steer_a_terminal_is_left_out(shell, name):
         ("iface-id:'b|", ["b:1"]), ("'iface-id:'b|", ["b:1"]),
     ],
 )  # fmt: skip
-def test_bash_gets_what_stands_behind_its_word_breaks(typed, words):
+def test_bash_gets_the_part_after_its_last_word_break(typed, words):
     assert offered(f"ovstool port show {typed}", "bash")[1] == words
 
 
@@ -337,11 +338,20 @@ def test_every_value_is_of_a_kind_that_is_known():
     assert all(isinstance(option, Option) and option.about for option in options)
 
 
-def test_the_scripts_may_say_what_breaks_words(capfdbinary):
+def test_the_scripts_may_pass_the_word_breaks(capfdbinary):
     assert tab.main(["bash", "ovstool sflow e", ""]) == tab.main(["bash", "ovstool sflow e", "", " =:"]) == 0
     assert capfdbinary.readouterr().out == b"words\nenable\n" * 2
 
 
-def test_no_question_no_answer(capsys):
+def test_an_empty_request_gets_no_answer(capsys):
     assert [tab.main(words) for words in ([], ["csh", "a", "b"], ["bash", "a"], ["bash", "a", "b", "c", "d"])] == [2] * 4
     assert capsys.readouterr().out == ""
+
+
+def test_names_that_begin_alike_are_one_piece_of_the_cached_text():
+    names = ["p1", "p10", "p2", "br0", "bond0", "é", "p1\np3", "", "-x"]
+    kept = PortNames.of("v", names)
+    assert kept.beginning("") == sorted(name for name in names if "\n" not in name)
+    for begin in ("p", "p1", "p10", "p100", "b", "br0", "bond", "a", "z", "é", "-", "p1\n", "\n"):
+        assert kept.beginning(begin) == [name for name in kept.beginning("") if name.startswith(begin)], begin
+    assert PortNames.of("v", []).beginning("") == PortNames.of("v", []).beginning("p") == []
