@@ -9,6 +9,7 @@ from ovstool.switch import Switch, tree
 from ovstool.switch_command import SwitchShow
 from ovstool.terminal.formats import flat
 
+_CONNECTED = {True: "connected", False: "NOT CONNECTED", None: "passive"}  # as in a drawing of the topology
 _BUILT_IN = {"<built-in>": "(built-in)"}  # ovs-vswitchd's version of a datapath that is part of it
 
 
@@ -43,8 +44,7 @@ def _lines(shown: dict) -> Iterator[str]:
     for bridge in shown["bridges"]:
         yield f"bridge {flat(bridge['bridge'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
         for controller in bridge["controllers"]:
-            state = "connected" if controller["connected"] else "NOT CONNECTED"
-            yield f"  controller {flat(controller['target'])}  {state}"
+            yield f"  controller {flat(controller['target'])}  {_CONNECTED[controller['connected']]}"
         if bridge["sflow"]:
             yield f"  sflow to {flat(bridge['sflow']['targets'])}  {_words(agent=bridge['sflow']['agent'])}".rstrip()
         for port in bridge["ports"]:
@@ -58,39 +58,37 @@ def _versions(shown: dict) -> list[str]:
     return [switch] + [f"datapath {flat(kind)} {_BUILT_IN.get(version, flat(version))}" for kind, version in sorted(datapaths.items())]
 
 
-def _port_lines(port: dict) -> Iterator[str]:
+def _port_lines(port: dict) -> list[str]:
     members = port["interfaces"]
     is_plain = len(members) == 1 and members[0]["name"] == port["port"]
-    words = [f"  port {flat(port['port'])}", _interface_words(members[0]) if is_plain else "", _vlan_words(port), _qos_words(port["qos"])]
-    yield "  ".join(filter(None, words)).rstrip()
+    of_interface = _interface_words(members[0]) if is_plain else []
+    lines = ["  ".join([f"  port {flat(port['port'])}", *of_interface, *_port_words(port)]).rstrip()]
     for member in members:
         if not is_plain:
-            yield f"    interface {flat(member['name'])}  {_interface_words(member)}".rstrip()
+            lines.append("  ".join([f"    interface {flat(member['name'])}", *_interface_words(member)]).rstrip())
         if member["error"]:
-            yield f"{'    ' if is_plain else '      '}ERROR: {flat(member['error'])}"
+            lines.append(f"{'    ' if is_plain else '      '}ERROR: {flat(member['error'])}")
+    return lines
 
 
-def _vlan_words(port: dict) -> str:
-    words = ["fake bridge"] if port["fake_bridge"] else []
+def _port_words(port: dict) -> list[str]:
+    vlan = ["fake bridge"] if port["fake_bridge"] else []
     if port["tag"] is not None:
-        words.append(f"tag {port['tag']}")
+        vlan.append(f"tag {port['tag']}")
     if port["trunks"]:
-        words.append(f"trunks {flat(port['trunks'])}")
+        vlan.append(f"trunks {flat(port['trunks'])}")
     if port["bond_mode"]:
-        words.append(f"bond {flat(port['bond_mode'])}")
+        vlan.append(f"bond {flat(port['bond_mode'])}")
     if port["lacp"]:
-        words.append(f"lacp {flat(port['lacp'])}")
-    return " ".join(words)
+        vlan.append(f"lacp {flat(port['lacp'])}")
+    words = [" ".join(vlan)] if vlan else []
+    if shaped := port["qos"]:
+        rate = shaped["max_rate"]
+        words.append(_words("qos", shaped["type"], units.human_rate(rate) if rate else None, queues=shaped["queues"]))
+    return words
 
 
-def _qos_words(shaped: dict | None) -> str:
-    if not shaped:
-        return ""
-    rate = shaped["max_rate"]
-    return _words("qos", shaped["type"], units.human_rate(rate) if rate else None, queues=shaped["queues"])
-
-
-def _interface_words(interface: dict) -> str:
+def _interface_words(interface: dict) -> list[str]:
     state = [] if interface["type"] == "system" else [flat(interface["type"])]
     if interface["admin_state"] == "down":
         state.append("admin down")
@@ -105,7 +103,7 @@ def _interface_words(interface: dict) -> str:
         words.append(f"policed to {units.human_rate(interface['police_rate'])}")
     if interface["police_packet_rate"]:
         words.append(f"policed to {interface['police_packet_rate']} packets/s")
-    return "  ".join(words)
+    return words
 
 
 def _words(*words: Any, **named: Any) -> str:

@@ -12,6 +12,7 @@ from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import ByteStream
 from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
+from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.ovsdb.values import Json, malformed
 
@@ -74,8 +75,8 @@ class Client(Conversation):
                 raise malformed("a result that is not an object")
         return results
 
-    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, dict[str, Json]]]:
-        """These columns of all rows of these tables, by table and UUID, from one consistent snapshot.
+    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
+        """These columns of all rows of these tables, from one consistent snapshot.
 
         Sent as a ``monitor_cond`` (ovsdb-server(7), section 4.1.12) without updates. Its reply leaves out columns with default values,
         so the server needs half the time of a ``select``. Raises Refused when a table or a column does not exist.
@@ -94,7 +95,7 @@ class Client(Conversation):
             self._call("monitor_cancel", [name])
         if type(found) is not dict:
             raise malformed("tables that are not an object")
-        return {table: found.get(table, {}) for table in columns}
+        return {table: found.get(table) or Table(table, [], {column: [] for column in names}) for table, names in columns.items()}
 
     def get_schema(self) -> dict:
         """The server's schema of the database (RFC 7047, section 3.2), as JSON."""
@@ -176,7 +177,7 @@ class Client(Conversation):
         return Refused("ovsdb-server", one_line(words)[:_SHOWN])
 
     def _send(self, message: dict) -> None:
-        self._send_all(json.dumps(message, separators=(",", ":")).encode())
+        self._send_all(json.dumps(message, separators=(",", ":"), check_circular=False).encode())
 
     def _receive(self) -> dict:
         while (message := self._next()) is None:

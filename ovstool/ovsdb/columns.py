@@ -3,17 +3,18 @@
 A peer may send anything: each row is checked against these types when it arrives, and only then.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
-from operator import itemgetter
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain, compress
+from operator import itemgetter, not_
+from typing import Any, NamedTuple
 
-from ovstool.ovsdb.values import Json, malformed
+from ovstool.ovsdb.values import Json, malformed, many, mapping, one
 
 _INTEGERS = range(-(2**63), 2**63)
-_EMPTY = ["set", []]
-_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_EMPTY: Json = ["set", []]
+_NO_PAIRS: Json = ["map", []]
+_NIL = "00000000-0000-0000-0000-000000000000"
+_TO_NIL = str.maketrans("123456789abcdef", "0" * 15)  # makes it of any UUID
 
 
 class Kind(NamedTuple):
@@ -28,10 +29,10 @@ class Kind(NamedTuple):
     def default(self) -> Json:
         """The default value of a column (RFC 7047, section 5.2.1)."""
         if self.value is not None:
-            return ["map", []]
+            return _NO_PAIRS
         if self.least == 0:
             return _EMPTY
-        return ["uuid", "00000000-0000-0000-0000-000000000000"] if self.atom is UUID else self.atom()
+        return ["uuid", _NIL] if self.atom is UUID else self.atom()
 
 
 class UUID:
@@ -89,21 +90,65 @@ def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[st
             raise malformed("a duplicate row")
 
 
-def filled_in(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
-    """Check rows by UUID against the requested columns, and add the defaults of those that they leave out.
+class Table(NamedTuple):
+    """Rows of a table by column: each column has a value for each UUID, as on the wire. Rows share the lists of default values."""
 
-    The rows share the lists of the defaults. Raises Unreachable for an invalid row.
-    """
-    if set(map(type, rows.values())) != {dict} or not all(map(re.compile(_UUID).fullmatch, rows)):
-        raise malformed("a row without a UUID or columns")
-    present = set(map(tuple, rows.values()))  # few, because most rows have the same columns
-    if not all(map(set(columns).issuperset, present)):
-        raise malformed("a row without the requested columns")
-    unfilled = defaults(table, columns)
-    filled = [unfilled | row for row in rows.values()]
-    for column in set(chain.from_iterable(present)):
-        _check_column(table, column, list(map(itemgetter(column), filled)))
-    return dict(zip(rows, filled, strict=True))
+    name: str
+    uuids: list[str]
+    columns: dict[str, list[Json]]
+
+    @classmethod
+    def of(cls, name: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, Json]]) -> "Table":
+        """A table of rows by UUID that a ``select`` has returned."""
+        return cls(name, list(rows), {column: [row[column] for row in rows.values()] for column in columns})
+
+    def extend(self, rows: Mapping[str, Json]) -> None:
+        """Check more rows, by UUID, and add them with the defaults of what they leave out. Raises Unreachable for an invalid row."""
+        if set(map(type, rows.values())) != {dict} or not _are_uuids(rows):
+            raise malformed("a row without a UUID or columns")
+        present = set(map(tuple, rows.values()))  # few, because most rows have the same columns
+        if not all(map(self.columns.keys().__ge__, map(set, present))):
+            raise malformed("a row without the requested columns")
+        self.uuids.extend(rows)
+        for column, values in self.columns.items():
+            values += self._filled_in(column, rows.values(), {column in names for names in present})
+
+    def _filled_in(self, column: str, rows: Collection[dict[str, Json]], is_there: set[bool]) -> list[Json]:
+        default = _kind(self.name, column).default
+        if True not in is_there:
+            return [default] * len(rows)
+        values = [row.get(column, default) for row in rows] if False in is_there else list(map(itemgetter(column), rows))
+        _check_column(self.name, column, values)
+        return values
+
+    def values(self, column: str) -> list[Any]:
+        """A column as values of Python: a set is a list, a map a dict, and what may be empty None where it is."""
+        kind, values = _kind(self.name, column), self.columns[column]
+        decode = mapping if kind.value is not None else many if kind.most > 1 else one
+        default, of_default = kind.default, decode(kind.default)
+        if decode is one:
+            return [of_default if value is default else one(value) if type(value) is list else value for value in values]
+        if kind.atom is UUID:  # mostly one in each set
+            return [[value[1]] if value[0] == "uuid" else many(value) for value in values]
+        return [of_default if value is default else decode(value) for value in values]
+
+    def without(self, uuids: set[str]) -> "Table":
+        kept = [u not in uuids for u in self.uuids]
+        columns = {column: list(compress(values, kept)) for column, values in self.columns.items()}
+        return Table(self.name, list(compress(self.uuids, kept)), columns)
+
+    def rows(self) -> dict[str, dict[str, Json]]:
+        """The rows by UUID, as a ``select`` returns them."""
+        rows: dict[str, dict[str, Json]] = {u: {} for u in self.uuids}
+        for column, values in self.columns.items():
+            for row, value in zip(rows.values(), values, strict=True):
+                row[column] = value
+        return rows
+
+
+def by_row(tables: Mapping[str, Table]) -> dict[str, dict[str, dict[str, Json]]]:
+    """The rows of tables by UUID, for who reads few of them or needs them whole."""
+    return {name: table.rows() for name, table in tables.items()}
 
 
 def defaults(table: str, columns: Iterable[str]) -> dict[str, Json]:
@@ -127,13 +172,12 @@ def _all_hold(kind: Kind, values: list[Json]) -> bool:
     if kind.value is not None:
         pairs = _inside(values, "map")
         return pairs is not None and _all_are_pairs_of(kind.atom, kind.value, pairs)
-    if kind.least == 0 and list in set(map(type, values)):
-        values = [value for value in values if value != _EMPTY]
-        if sets := [value for value in values if type(value) is list and value[:1] == ["set"]]:
-            atoms = _inside(sets, "set", kind.most)
-            if atoms is None:
-                return False
-            values = [*atoms, *(value for value in values if not (type(value) is list and value[:1] == ["set"]))]
+    if kind.least == 0 and not _all_are(kind.atom, values):
+        are_sets = [type(value) is list and value[:1] == ["set"] for value in values]
+        atoms = _inside(list(compress(values, are_sets)), "set", kind.most)
+        if atoms is None:
+            return False
+        values = [*atoms, *compress(values, map(not_, are_sets))]
     return _all_are(kind.atom, values)
 
 
@@ -145,6 +189,10 @@ def _inside(values: list[Json], word: str, most: float = float("inf")) -> list[J
     if not {list}.issuperset(map(type, lists)) or max(map(len, lists), default=0) > most:
         return None
     return list(chain.from_iterable(lists))
+
+
+def _are_uuids(texts: Collection[str]) -> bool:
+    return "\n".join(texts).translate(_TO_NIL) == "\n".join([_NIL] * len(texts))
 
 
 def _all_are_pairs(values: Sequence[Json]) -> bool:
@@ -162,6 +210,6 @@ def _all_are_pairs_of(key: type, item: type, pairs: Sequence[Json]) -> bool:
 
 def _all_are(kind: type, atoms: Sequence[Json]) -> bool:
     if kind is UUID:
-        return _all_are_pairs_of(str, str, atoms) and all(atom[0] == "uuid" for atom in atoms)
+        return _all_are_pairs_of(str, str, atoms) and {"uuid"}.issuperset(map(itemgetter(0), atoms))
     types = set(map(type, atoms))
     return not types or (types == {kind} and (kind is not int or (min(atoms) in _INTEGERS and max(atoms) in _INTEGERS)))

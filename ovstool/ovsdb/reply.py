@@ -9,6 +9,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from ovstool.ovsdb import columns
@@ -135,18 +137,20 @@ class ReplyReader:
         return rows
 
     def _table(self, name: str) -> _Reading:
-        """The rows of a table by UUID, defaults filled in; each chunk is checked before the next is read."""
+        """A table, defaults filled in; each chunk is checked before the next is read."""
         if name not in self.tables or (yield from self._peek()) != "{":
             raise malformed("a table that was not requested")
-        rows: dict[str, dict[str, Json]] = {}
-        while (yield from self._more("," if rows else "{", "}")):
+        table = columns.Table(name, [], {column: [] for column in self.tables[name]})
+        seen: set[str] = set()
+        while (yield from self._more("," if seen else "{", "}")):
             new = self._plain_rows("{}", "}}}", '}},"') or dict([(yield from self._member())])
-            if not rows.keys().isdisjoint(new):
+            if not seen.isdisjoint(new):
                 raise malformed("a duplicate row")
-            if set(map(type, new.values())) != {dict} or set(map(tuple, new.values())) != {("initial",)}:
+            seen |= new.keys()
+            if set(map(type, new.values())) != {dict} or set(map(len, new.values())) != {1} or {*chain(*new.values())} != {"initial"}:
                 raise malformed("a row update other than the initial one")
-            rows |= columns.filled_in(name, self.tables[name], {row_uuid: row["initial"] for row_uuid, row in new.items()})
-        return rows
+            table.extend(dict(zip(new, map(itemgetter("initial"), new.values()), strict=True)))
+        return table
 
     def _plain_rows(self, brackets: str, last: str, between: str) -> Any:
         """All complete rows of a table in the text; none when they are not formatted as ovsdb-server does.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ovstool.errors import Refused
 from ovstool.ovsdb import schema
 from ovstool.ovsdb.client import Client, OperationFailed
+from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.values import Json, malformed, many, one, uuid
 
 Row = dict[str, Json]
@@ -168,21 +169,19 @@ def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
     ]
 
 
-def tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
-    """Whole tables from one snapshot, rows by UUID, without those of unlisted bridges. ``columns`` are by table, without ``_uuid``.
+def tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
+    """Whole tables from one snapshot, without the rows of unlisted bridges. ``columns`` are by table, without ``_uuid``.
 
-    For many rows it takes half the time of ``select``. The rows share the lists of the columns' default values.
-    A column that this OVS does not have is None in every row. Raises OperationFailed for a table that it does not have.
+    For many rows it takes half the time of ``select``. A column that this OVS does not have is None in every row.
+    Raises OperationFailed for a table that it does not have.
     """
     found = _tables(client, {**columns, _KEPT.table: _KEPT.columns})
-    kept = found.pop(_KEPT.table)
-    for unlisted in _unlisted(client, {str(one(row["bridge"])) for row in kept.values()}) if kept else ():
-        for rows in found.values():
-            rows.pop(unlisted, None)
-    return found
+    kept = found.pop(_KEPT.table).values("bridge")
+    unlisted = _unlisted(client, set(kept)) if kept else set()
+    return {name: table.without(unlisted) for name, table in found.items()} if unlisted else found
 
 
-def _tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
+def _tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
     try:
         return client.tables(columns)
     except Refused:
@@ -191,9 +190,8 @@ def _tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, d
     if absent := [table for table, names in known.items() if not names]:
         raise OperationFailed("syntax error", f"No table named {absent[0]}.", 0)
     found = client.tables({table: [column for column in names if column in known[table]] for table, names in columns.items()})
-    for table, rows in found.items():
-        for row in rows.values():
-            row.update(dict.fromkeys(set(columns[table]) - known[table]))
+    for name, table in found.items():
+        table.columns.update({column: [None] * len(table.uuids) for column in columns[name] if column not in known[name]})
     return found
 
 

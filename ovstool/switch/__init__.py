@@ -11,6 +11,7 @@ from ovstool.host import CommandLine, Finished, Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
+from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
 from ovstool.ovsdb.values import one, uuid
 from ovstool.switch import brought_up
@@ -243,8 +244,8 @@ class Switch:
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
-    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Row]]:
-        """Whole tables from one snapshot, the rows by UUID; ``columns`` by table. A column that this OVS does not have is None."""
+    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
+        """Whole tables from one snapshot, column by column; ``columns`` by table. A column that this OVS does not have is None."""
         try:
             return transaction.tables(self.client, columns)
         except OperationFailed as failure:

@@ -93,7 +93,7 @@ def show(switch: Switch, name: str) -> dict:
         "protocols": sorted(many(row["protocols"])),
         "ports": sorted(port["name"] for port in ports.values()),
         "controllers": [
-            {"target": c["target"], "connected": one(c["is_connected"]), "role": one(c["role"])}
+            {"target": c["target"], "connected": lookup.is_connected(c), "role": one(c["role"])}
             for c in sorted(controllers.values(), key=lambda c: c["target"])
         ],
         "sflow": sorted(target for s in sflow.values() for target in lookup.collectors(s)),

@@ -55,6 +55,11 @@ def datapath_type(row: Row) -> str:
     return one(row["datapath_type"]) or "system"
 
 
+def is_connected(row: Row) -> bool | None:
+    """Whether the connection of a Controller row is up; None where ovs-vswitchd listens, as it does not report who is connected there."""
+    return True if one(row["is_connected"]) else None if str(row["target"]).startswith(("ptcp:", "pssl:", "punix:")) else False
+
+
 def interfaces(reader: Reader, names: Sequence[str], columns: Sequence[str]) -> list[Named]:
     """The Interface rows of each port named: one, or all members of a bond named by its own name.
 

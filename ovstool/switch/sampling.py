@@ -113,7 +113,7 @@ class Meter:
         if not pushed:
             return
         why = f"ovs-vswitchd updates the counters of tunnels and patch ports only every {every_s:g} s"
-        hint = f"--rate --interval {2 * every_s:g}"
+        hint = f"{'--rate ' * self._spec.bursts}--interval {2 * every_s:g}"
         if interval_s >= self.pushed_s:
             self._switch.notes.append(f"{quote_some(pushed)}: {why}, so these rates may be off by {every_s / interval_s:.0%}")
         elif self._spec.ports:

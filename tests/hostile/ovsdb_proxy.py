@@ -1,4 +1,4 @@
-"""A way to the database that stops when it is told to, so that a command ends, or its server does, between two of its messages."""
+"""A proxy for the database that stops on request, so that a command or its server can end between two of its messages."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class Proxy:
-    """Passes on the first ``last`` messages, and holds the next one for good: ``stopped`` is set. Who connects after that gets through."""
+    """Passes on the first ``last`` messages and holds back the next one, setting ``stopped``; later connections are not affected."""
 
     def __init__(self, directory: Path, last: int):
         self.address = directory / "proxy.sock"
@@ -39,7 +39,7 @@ class Proxy:
             try:
                 server.connect(str(self._server))
                 threading.Thread(target=self._back, args=(server, client), daemon=True).start()
-                while data := client.recv(1 << 20):  # a command asks one thing at a time
+                while data := client.recv(1 << 20):  # a command sends one request at a time
                     if len(self.messages) == self._last and not self.stopped.is_set():
                         self.stopped.set()
                         client.recv(1)

@@ -1,4 +1,4 @@
-"""Columns that hold what they cannot, one at a time in answers that are right otherwise: one line about the peer, whatever the noun."""
+"""Columns with invalid values, one at a time in otherwise valid replies: one line about the peer, whatever the noun."""
 
 import io
 import json
@@ -46,7 +46,7 @@ def test_kinds_are_those_of_open_vswitch():
             if column in tables[table]["columns"] and not found
         ]
         if column == "statistics":
-            found = found[-1:]  # Port.statistics and Interface.statistics, not Open_vSwitch's
+            found = found[-1:]  # of Port and Interface, not of Open_vSwitch
         for type_ in found:
             type_ = type_ if isinstance(type_, dict) else {"key": type_}
             assert names[kind.atom] == (type_["key"]["type"] if isinstance(type_["key"], dict) else type_["key"]), column
@@ -58,7 +58,7 @@ def test_kinds_are_those_of_open_vswitch():
 
 
 def rows_of(result: object) -> list[dict]:
-    """The rows in an answer to a transaction or a monitor_cond."""
+    """The rows in a reply to a transaction or a monitor_cond."""
     if isinstance(result, dict):
         changes = [change for table in result.values() if isinstance(table, dict) for change in table.values()]
         return [change["initial"] for change in changes if isinstance(change, dict) and "initial" in change]
@@ -67,7 +67,7 @@ def rows_of(result: object) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def lying(running_switch):
-    """``lying(command, column, value)``: run it on a switch that has all rows, of which all have this value; its exit code and errors."""
+    """``lying(command, column, value)``: run it on a switch with all rows and this value in each; returns the exit code and errors."""
     with running_switch("dummy") as switch:
         for command in (
             "qos set eth1 --max-rate 10mbit --queue 0:min=1mbit --queue 1:max=2mbit,dscp=10", "police set eth1 --rate 1mbit",
@@ -127,13 +127,13 @@ def test_a_column_of_another_type(lying, column):
     for number, command in enumerate(COMMANDS):
         code, errors, told = lying(command, column, wrong[number % len(wrong)])
         failures = [line for line in errors.splitlines() if not line.startswith("ovstool: note: ")]
-        if told and "is not known" not in errors:  # a check goes on without what it could not ask, and notes that
+        if told and "is not known" not in errors:  # a check continues without what it could not read, and notes that
             assert code == UNREACHABLE and len(failures) == 1 and failures[0].startswith("ovstool: "), (command, code, errors)
         assert code != 70, (command, errors)
 
 
 def mutations(value: object, depth: int = 0):
-    """A schema with one thing in it replaced, wherever."""
+    """Schemas in which one thing, anywhere, is replaced."""
     for new in (None, 7, "x", [], {}, [[]], {"type": {}}, {"key": {"type": 7}}, 1e400):
         yield new
     if isinstance(value, dict) and depth < 5:
@@ -143,7 +143,7 @@ def mutations(value: object, depth: int = 0):
 
 
 def test_a_schema_that_lies():
-    """What is no schema is an error of the peer's, for whatever reason the ovs package cannot read it."""
+    """An invalid schema is an error of the peer, whatever the reason why the ovs package cannot read it."""
     interface = vswitch_schema()["tables"]["Interface"]
     small = {
         "version": "8.0.0",
@@ -153,7 +153,7 @@ def test_a_schema_that_lies():
     schema.check(small, operations)
     for lie in mutations(small):
         if type(lie) is not dict or type(lie.get("tables")) is not dict:
-            continue  # of which Client.get_schema tells
+            continue  # reported by Client.get_schema
         for wanted in (lambda lie=lie: schema.columns(lie, "Interface"), lambda lie=lie: schema.check(lie, operations)):
             try:
                 wanted()

@@ -1,4 +1,4 @@
-"""What a peer sends that is no answer, without end or of a shape that takes many times its size, costs no memory; nor time beyond -t."""
+"""Invalid replies, endless ones, or ones that would need many times their size, cost no memory, and no time beyond -t."""
 
 import json
 import os
@@ -25,7 +25,7 @@ AT = b'"00000000-0000-0000-0000-000000000000":{"initial":{'
 
 @contextmanager
 def peer(*pieces: bytes) -> Iterator[str]:
-    """A server that answers the first request with the first of these and then the last again and again, 256 MiB of it at the most."""
+    """A server that answers the first request with the first of these, and then repeats the last one, up to 256 MiB."""
     with tempfile.TemporaryDirectory(prefix="ovstool-test-", dir="/tmp") as directory, socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{directory}/db.sock")
         listening.listen()
@@ -55,7 +55,7 @@ def peer(*pieces: bytes) -> Iterator[str]:
 
 
 def run(db: str, command: str) -> tuple[int, str, float]:
-    """Its exit code, its errors, and the most memory that it had, in MiB."""
+    """The exit code, the errors, and the peak memory in MiB."""
     argv = [sys.executable, "-m", "ovstool", "--db", db, *command.split()]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("OVS")}
     done = peak.run(argv, environ)
@@ -64,13 +64,13 @@ def run(db: str, command: str) -> tuple[int, str, float]:
 
 @pytest.fixture(scope="module")
 def usual_mib() -> float:
-    """What a command has that is told at once that this is no switch."""
+    """The memory of a command that learns at once that the peer is not a switch."""
     with peer(b"garbage") as db:
         return run(db, "bridge list -t 20")[2]
 
 
 def takes_little(command: str, usual_mib: float, *pieces: bytes) -> None:
-    """Assert that the command ends with a line about the peer that sends this, and takes hardly more memory for it than is usual."""
+    """Assert that the command ends with a line about this peer, and needs hardly more memory than usual."""
     with peer(*pieces) as db:
         code, errors, peak_mib = run(db, command)
     assert code in (UNREACHABLE, TIMED_OUT) and errors.startswith("ovstool: ") and errors.count("\n") == 1, errors
@@ -118,13 +118,13 @@ def test_memory_of_whole_tables_is_bounded(usual_mib, pieces):
     ],
     ids=str,
 )
-def test_messages_that_nobody_asked_for_end_with_the_time(usual_mib, message):
+def test_unrequested_messages_end_at_the_timeout(usual_mib, message):
     takes_little("bridge list -t 1", usual_mib, json.dumps(message).encode())
 
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_rows_may_come_in_any_way(size):
-    """With spaces, with what looks like the end of a row in a string, cut anywhere: all that JSON allows is read."""
+def test_rows_in_any_valid_json(size):
+    """With spaces, with text in a string that looks like the end of a row, and cut anywhere: all valid JSON is read."""
     from ovstool.ovsdb.reply import ReplyReader
 
     rows = [
@@ -147,6 +147,7 @@ def test_rows_may_come_in_any_way(size):
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_tables_may_come_in_any_way(size):
+    from ovstool.ovsdb import columns
     from ovstool.ovsdb.reply import ReplyReader
 
     odd = '"}}},{"}}]é\U0001f600\\'
@@ -175,7 +176,7 @@ def test_tables_may_come_in_any_way(size):
         for begin in range(0, len(data), size):
             reader.feed(data[begin : begin + size])
             while message := reader.take():
-                found.append(message)
+                found.append(message | ({"result": columns.by_row(message["result"])} if "result" in message else {}))
         tables = {"Interface": filled_in, "Bridge": {u: row | {"fake_bridge": False} for u, row in bridge.items()}}
         assert found == [{"id": 1, "result": tables, "error": None}, {"id": 2}], options
 
@@ -204,7 +205,7 @@ def test_tables_that_no_switch_has(result, space):
 
 
 def test_a_hundred_thousand_ports_in_one_bridge():
-    """The largest single value that a switch has."""
+    """The largest single value that a switch can have."""
     from ovstool.ovsdb.reply import ReplyReader
 
     ports = ["set", [["uuid", f"00000000-0000-0000-0000-{i:012}"] for i in range(100_000)]]

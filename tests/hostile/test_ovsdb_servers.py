@@ -1,4 +1,4 @@
-"""Servers that are not there, not OVSDB, not a switch's, too old, read-only, full, or gone in the middle."""
+"""Servers that are missing, not OVSDB, not a switch's, too old, read-only, out of disk space, or gone halfway."""
 
 import io
 import json
@@ -43,14 +43,14 @@ def ovstool(db: str, command: str, *prefix: str) -> subprocess.CompletedProcess:
 
 
 def fails(db: str, command: str, code: int, *prefix: str) -> str:
-    """Run a command that has to fail and return its one line."""
+    """Run a command that must fail, and return its error line."""
     done = ovstool(db, command, *prefix)
     assert (done.returncode, done.stdout) == (code, ""), done
     assert done.stderr.startswith("ovstool: ") and done.stderr[:-1].isprintable() and len(done.stderr) < 1000
     return done.stderr
 
 
-# --- nobody there
+# --- no server
 
 
 def test_no_socket(place):
@@ -75,7 +75,7 @@ def test_permission_denied(switch):
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
     (switch.box.directory / "db.sock").chmod(0)
     if nobody:
-        # The test's own Python and source may be where nobody cannot read, so the socket is opened by code that is already loaded.
+        # The user nobody may be unable to read this Python and its source, so code that is already loaded opens the socket.
         code = (
             "import os, sys\nfrom ovstool.shell import main\nimport ovstool.commands.bridge, ovstool.terminal.formats, encodings.idna, shlex\n"
             f"os.setgroups([]); os.setgid(65534); os.setuid(65534)\nsys.exit(main(['--db', 'unix:{switch.box.directory}/db.sock', 'bridge', 'list']))"
@@ -88,7 +88,7 @@ def test_permission_denied(switch):
 
 
 @pytest.mark.parametrize("target", ["tcp:127.0.0.1:1", "tcp:[::1]:1", "tcp:nosuch.invalid:6640", "tcp:" + "x" * 70 + ":6640"])
-def test_nobody_at_a_tcp_address(target):
+def test_no_server_at_a_tcp_address(target):
     fails(target, "bridge list", UNREACHABLE)
 
 
@@ -97,7 +97,7 @@ def test_nobody_at_a_tcp_address(target):
 
 @contextmanager
 def peer(place, handler, requests=None):
-    """A socket whose every connection is given to ``handler``, after the first request was read (into ``requests``)."""
+    """A socket that passes each connection to ``handler`` after the first request, which is added to ``requests``."""
 
     def answer(stream: socket.socket) -> None:
         request = stream.recv(1 << 20)
@@ -123,7 +123,7 @@ COMMANDS = ["bridge list", "bridge add br0", "show", "qos set eth1 --max-rate 1m
     ],
     ids=lambda data: repr(data[:30]),
 )  # fmt: skip
-def test_what_is_no_ovsdb(place, command, data):
+def test_peers_that_are_not_ovsdb(place, command, data):
     with peer(place, lambda stream: stream.sendall(data)) as db:
         fails(db, command, UNREACHABLE)
 
@@ -165,7 +165,7 @@ CELLS = [7, -1, {}, [], None, "x", "", True, 1e308, 10**30, ["set", 5], ["set", 
     ],
 )
 def test_cells_of_the_wrong_shape(place, command, cell):
-    """Whatever a peer puts into a cell, it is shown or is one line about the peer, and never a bug of ovstool's."""
+    """Any value is shown, or is one error line about the peer, and never a bug in ovstool."""
 
     def answer(stream) -> None:
         data = first[0]
@@ -184,7 +184,7 @@ def test_cells_of_the_wrong_shape(place, command, cell):
     first: list[bytes] = []
     with peer(place, answer, first) as db:
         out, err = io.StringIO(), io.StringIO()
-        # Not in a process of its own, as there are hundreds of these.
+        # In this process, because there are hundreds of these.
         code = App(out, err).run(["--db", db, *shlex.split(command), "-f", "json"])
     assert code in (0, 2, 3, 4, 5, 6), err.getvalue()
     assert err.getvalue().count("\n") <= 1 or code == 0
@@ -193,14 +193,14 @@ def test_cells_of_the_wrong_shape(place, command, cell):
 
 
 @pytest.mark.parametrize("first", [b"", b" ", b'{"id":1,"result":[', b'{"id":null,"method":"update","params":[]}'])
-def test_a_peer_that_says_no_more(place, first):
+def test_a_peer_that_stops_sending(place, first):
     released = threading.Event()
     with peer(place, lambda stream: (stream.sendall(first), released.wait(20))) as db:
         fails(db, "bridge list -t 1", TIMED_OUT)
         released.set()
 
 
-def test_an_endless_answer_ends_with_the_time(place):
+def test_an_endless_reply_ends_at_the_timeout(place):
     def endless(stream) -> None:
         stream.sendall(b'{"id":1,"result":"')
         while True:
@@ -211,7 +211,7 @@ def test_an_endless_answer_ends_with_the_time(place):
         fails(db, "bridge list -t 1", TIMED_OUT)
 
 
-# --- a database that is not this switch's
+# --- another database
 
 
 @contextmanager
@@ -222,12 +222,12 @@ def server(place, schema: dict, *options: str, fill: list | None = None):
     if fill:
         subprocess.run(["ovsdb-tool", "transact", f"{place}/conf.db", json.dumps(fill)], check=True, capture_output=True)
     argv = ["ovsdb-server", f"{place}/conf.db", f"--remote=punix:{place}/db.sock", f"--unixctl={place}/ctl", "-vconsole:off", *options]
-    # Python ignores SIGXFSZ (test_a_full_disk), and lets a child do so too when signals are not restored.
+    # Python ignores SIGXFSZ (test_a_full_disk), and children inherit that unless signals are restored.
     process = subprocess.Popen(argv, env=os.environ | {"OVS_RUNDIR": str(place), "OVS_LOGDIR": str(place)}, restore_signals=False)
     try:
         deadline = time.monotonic() + 20
         with socket.socket(socket.AF_UNIX) as first:
-            while first.connect_ex(f"{place}/db.sock"):  # it is there a moment before anybody listens
+            while first.connect_ex(f"{place}/db.sock"):  # it exists a moment before the server listens
                 assert process.poll() is None and time.monotonic() < deadline
                 time.sleep(0.01)
         yield f"unix:{place}/db.sock", process
@@ -274,7 +274,7 @@ def test_an_empty_database(place, command, code):
 
 @pytest.fixture
 def old(place):
-    """A switch of before OVS 2.16, which cannot police packets, and cannot tell its datapaths."""
+    """A switch from before OVS 2.16, which cannot police packets and does not report its datapath types."""
     schema = vswitch_schema()
     for column in ("ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"):
         schema["tables"]["Interface"]["columns"].pop(column, None)
@@ -299,7 +299,7 @@ def test_an_older_switch_does_what_it_can(old, command, stdout):
     assert (done.returncode, done.stdout, done.stderr) == (0, stdout, "")
 
 
-def test_an_older_switch_says_what_it_lacks(old):
+def test_errors_for_what_an_older_switch_lacks(old):
     needs = "needs Open vSwitch 2.16 or newer, and this is 2.13 to 2.15 (database schema 8.2.0)"
     for words in ("--no-wait", "--dry-run"):
         said = fails(old, f"police set eth1 --packet-rate 1000 {words}", REFUSED)
@@ -322,7 +322,7 @@ def contents(db: str) -> str:
 
 @pytest.mark.parametrize("command", WRITES)
 def test_a_read_only_server(place, command):
-    # A backup of a server that is not there serves what it has and refuses writes (ovsdb-server(1), --sync-from).
+    # A backup of a missing server serves its data and refuses writes (ovsdb-server(1), --sync-from).
     with server(place, vswitch_schema(), f"--sync-from=unix:{place}/nosuch", fill=FILLED) as (db, _):
         before = contents(db)
         assert "read only" in fails(db, command, REFUSED)
@@ -333,7 +333,7 @@ def test_a_read_only_server(place, command):
 @pytest.mark.parametrize("command", WRITES)
 def test_a_full_disk(place, command):
     with server(place, vswitch_schema(), fill=FILLED) as (db, process):
-        # Its files may not grow from here on, which write(2) tells like a full disk (with another errno).
+        # Its files may not grow from now on, which write(2) reports like a full disk (with another errno).
         size = os.path.getsize(place / "conf.db")
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
         before = contents(db)
@@ -341,7 +341,7 @@ def test_a_full_disk(place, command):
         assert contents(db) == before
 
 
-# --- gone in the middle
+# --- gone halfway
 
 
 def pid_of(switch, daemon: str) -> int:
@@ -387,7 +387,7 @@ def appctl(switch, *words: str) -> None:
 
 
 def tcp_port(pid: int) -> int:
-    """The TCP port that a process listens on, which the kernel chose."""
+    """The TCP port that a process listens on, chosen by the kernel."""
     for _ in range(1000):
         links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -399,7 +399,7 @@ def tcp_port(pid: int) -> int:
 
 
 def make_keys(directory: Path, name: str) -> str:
-    """A CA, and a key and certificate of its making, as options of ovstool."""
+    """A CA, and a key and a certificate it signed, as options of ovstool."""
     files = {what: f"{directory}/{name}-{what}.pem" for what in ("ca-key", "ca-cert", "private-key", "certificate")}
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj"]
     by_ca = ["-CA", files["ca-cert"], "-CAkey", files["ca-key"], "-addext", "basicConstraints=critical,CA:false"]
@@ -425,8 +425,8 @@ def test_tls(place):
         port = tcp_port(process.pid)
         db = f"ssl:127.0.0.1:{port}"
         assert ovstool(db, f"{one} bridge list -f value -c bridge").stdout == "br0\n"
-        fails(db, f"{two} bridge list", UNREACHABLE)  # the CA that we trust did not sign the server's certificate
-        fails(db, f"{two.replace('two-ca-cert', 'one-ca-cert')} bridge list", UNREACHABLE)  # and the server's did not sign ours
+        fails(db, f"{two} bridge list", UNREACHABLE)  # our CA did not sign the server's certificate
+        fails(db, f"{two.replace('two-ca-cert', 'one-ca-cert')} bridge list", UNREACHABLE)  # and the server's CA did not sign ours
         assert ovstool(f"tcp:127.0.0.1:{port}", "bridge list -t 2").returncode in (UNREACHABLE, TIMED_OUT)
         for wrong in ("", one.replace("one-private", "two-private"), one.replace("one-ca-cert", "nosuch"), "--private-key=/nosuch"):
             fails(db, f"{wrong} bridge list", 2)

@@ -1,4 +1,4 @@
-"""QoS on a database alone: each row that is written, deleted, kept or shared, each word that is printed."""
+"""QoS in a database without ovs-vswitchd: each row that is written, deleted, kept or shared, and everything printed."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def queue(**columns) -> dict:
         (HTB, "--type hfsc --max-rate 9mbit", "updated", HTB | {"type": "linux-hfsc"}),
         (HTB, "--max-rate 9mbit --queue 0", "updated", HTB | {"queues": {0: {}}}),
         (HTB | {"external_ids": {"a": "b"}}, "--max-rate 8mbit", "updated", HTB | {"other_config": {"max-rate": "8000000"}, "external_ids": {"a": "b"}}),
-        # Without --merge all of it is replaced, but for the marks of others; with it the rest stays.
+        # Without --merge everything is replaced except external_ids of other programs; with --merge the rest stays.
         (MARKED, "--max-rate 9mbit --queue 0:min=1mbit,dscp=3", "updated", MARKED | {"queues": {0: KEPT}}),
         (MARKED, "--max-rate 9mbit --queue 0:min=1mbit,dscp=3 --queue 5:max=2mbit", "unchanged", MARKED),
         (MARKED, "--max-rate 9mbit --queue 0:min=1mbit,dscp=4 --queue 5:max=2mbit", "updated",
@@ -66,11 +66,11 @@ def test_set(database, before, words, said, after):
 
 
 def _as_stored(row: dict) -> dict:
-    """A DSCP of 0 is one, but in a tree it stands for none."""
+    """A DSCP of 0 is a value, but a tree takes it for a default."""
     return {int(key) if key.isdigit() else key: value for key, value in row.items() if (key, value) != ("dscp", 0)}
 
 
-def test_dscp_0_is_one(database):
+def test_dscp_0_is_a_value(database):
     database.put({"br0": {"ports": {"eth1": {}}}})
     for words, dscp in (("0", None), ("0:dscp=0", 0), ("0", None)):
         assert database.run(f"qos set eth1 --queue {words}")[0] == 0
@@ -80,7 +80,7 @@ def test_dscp_0_is_one(database):
 
 @pytest.mark.parametrize("words", ["qos set eth1 --max-rate 8mbit --queue 0:min=1mbit,dscp=3", "qos clear eth1", "port del eth1"])
 @pytest.mark.parametrize("shared", ["qos", "queue", "queue of none", "both", "queue twice"])
-def test_what_others_use_stays(database, words, shared):
+def test_rows_that_others_use_stay(database, words, shared):
     theirs = {
         "qos": {"eth2": {"qos": MARKED}},
         "queue": {"eth2": {"qos": {"type": "linux-hfsc", "queues": {7: KEPT}}}},
@@ -99,7 +99,7 @@ def test_what_others_use_stays(database, words, shared):
         assert mine == {"type": "linux-htb", "other_config": {"max-rate": "8000000"}, "queues": {0: KEPT}, "external_ids": {"mark": "qos"}}
     others = {id(port["qos"]) for port in theirs.values()}
     queues = {"qos": 2, "queue": 1, "queue of none": 1, "both": 2, "queue twice": 1}[shared]
-    keeps_the_row = mine is not None and shared in ("queue", "queue of none", "queue twice")  # of QoS, which is its own
+    keeps_the_row = mine is not None and shared in ("queue", "queue of none", "queue twice")  # the row's own key
     own = 0 if mine is None or keeps_the_row else 1
     assert database.count("QoS", "Queue") == [len(others) + len(parked) + (mine is not None), queues + own]
 
@@ -121,7 +121,7 @@ def test_two_ports_at_once(database):
 
 @pytest.mark.parametrize("count", [20, 21])
 def test_many_ports_at_once(database, count):
-    """From some twenty on whole tables are looked at; what comes of it is the same."""
+    """From some twenty ports on, whole tables are read; the result is the same."""
     shared = {"type": "linux-hfsc", "queues": {1: KEPT}}
     own = {f"p{number}": {"qos": {"type": "linux-htb", "queues": {0: {"dscp": number}}}} for number in range(1, count)}
     ports = own | {"s1": {"qos": shared}, "s2": {"qos": shared}, "s3": {"qos": {"type": "linux-sfq", "queues": {2: KEPT}}}}
@@ -147,7 +147,7 @@ def test_gc(database):
         [("QoS", "deleted"), ("Queue", "deleted"), ("Queue", "deleted")],
     )
     assert rows(database) == {"eth1": MARKED} and database.count("QoS", "Queue") == [1, 2]
-    assert database.run("qos gc") == (0, "", "")
+    assert database.run("qos gc") == (0, "", "ovstool: note: every QoS and Queue row is used\n")
 
 
 def test_list_and_show(database):
@@ -195,7 +195,7 @@ def test_list_and_show(database):
         ("--max-rate 9mbit --other-config x=y --other-config z=1", ["linux-htb does not read --other-config x", "linux-htb does not read --other-config z"]),
     ],
 )  # fmt: skip
-def test_what_is_not_heeded_is_noted_once(database, words, notes):
+def test_ignored_settings_are_noted_once(database, words, notes):
     database.put({"br0": {"ports": {"eth1": {}, "eth2": {}}}})
     code, _, said = database.run(f"qos set eth1 eth2 {words}")
     lines = [line.removeprefix("ovstool: note: ") for line in said.splitlines()]
@@ -237,8 +237,8 @@ def test_what_is_refused(database, words, code, said):
 
 
 @pytest.mark.parametrize(("kind", "stand_in"), [("linux-htb", "linux-hfsc"), ("linux-hfsc", "linux-htb")])
-def test_force_has_another_type_in_between(database, kind, stand_in):
-    """As ovs-vswitchd installs all of it when the type changes; it has applied whatever comes, here."""
+def test_force_sets_another_type_in_between(database, kind, stand_in):
+    """ovs-vswitchd reinstalls everything when the type changes; here it has applied each change at once."""
     database.put({"br0": {"ports": {"eth1": {"qos": MARKED | {"type": kind}}}}})
     root = {"op": "update", "table": "Open_vSwitch", "where": []}
     database.transact(root | {"row": {"next_cfg": 0, "cur_cfg": 10**9}})
@@ -257,13 +257,13 @@ def test_force_has_another_type_in_between(database, kind, stand_in):
         switch.close()
         between.close()
         database.transact(root | {"row": {"next_cfg": 0, "cur_cfg": 0}})
-    assert [name.decode() for name in said] == [kind, stand_in, stand_in, kind]  # twice what is held, and what is written
+    assert [name.decode() for name in said] == [kind, stand_in, stand_in, kind]  # each time the wait and the write
     assert rows(database) == {"eth1": MARKED | {"type": kind, "queues": {0: KEPT}}} and database.count("QoS", "Queue") == [1, 1]
 
 
 @pytest.mark.parametrize("command", ["qos clear eth1", "qos set eth1 --max-rate 8mbit", "port del eth1", "bridge del br0"])
 def test_a_dry_run_leaves_a_queue_to_the_other_qos_that_has_it(database, command):
-    """No server refuses the deletion, so all of QoS is looked at from the start: what is printed has to be accepted as it is."""
+    """In a dry run no server refuses the deletion, so all QoS rows are read first: the printed transaction must be accepted as it is."""
     shared = dict(KEPT)
     ports = {"eth1": {"qos": HTB | {"queues": {0: shared}}}}
     other = {"ports": {"eth2": {"qos": HTB | {"queues": {1: shared}}}}}

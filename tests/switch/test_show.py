@@ -13,7 +13,7 @@ from ovstool.ovsdb.transaction import Query
 from ovstool.switch import Switch
 
 TABLES = ("Open_vSwitch", "Bridge", "Port", "Interface", "QoS", "Queue", "sFlow", "Controller")
-PACKET_RATE = 7 if OVS >= (2, 16) else 0  # which is no limit
+PACKET_RATE = 7 if OVS >= (2, 16) else 0  # too low to be a limit
 
 
 def configure(switch) -> None:
@@ -60,7 +60,7 @@ def test_one_bridge_looks_as_it_does_among_all(switch, ovstool):
 
 
 def test_whole_tables_are_what_a_select_of_them_gives(switch):
-    """Column by column, with those that hold their defaults, which the server leaves out."""
+    """Column by column, including those with default values, which the server omits."""
     configure(switch)
     tables = json.loads(Path(sandbox._schema()).read_text())["tables"]
     wanted = {table: [column for column in columns.KINDS if column in tables[table]["columns"]] for table in TABLES}
@@ -74,7 +74,7 @@ def test_whole_tables_are_what_a_select_of_them_gives(switch):
 
     before = after = None
     while after is None or before != after:  # as ovs-vswitchd writes at times of its own
-        before, read, after = selected(), reached.tables(wanted), selected()
+        before, read, after = selected(), columns.by_row(reached.tables(wanted)), selected()
     for table, rows in read.items():
         assert rows == {uuid: {column: row[column] for column in wanted[table]} for uuid, row in after[table].items()} and rows, table
 
@@ -83,7 +83,7 @@ def test_a_column_that_is_not_there_is_none(switch, monkeypatch):
     monkeypatch.setitem(columns.KINDS, "nosuch", columns.Kind(str))
     reached = Switch(switch.box.db)
     for _ in range(2):
-        [row] = reached.tables({"Bridge": ("name", "nosuch"), "Controller": ("target",)})["Bridge"].values()
+        [row] = reached.tables({"Bridge": ("name", "nosuch"), "Controller": ("target",)})["Bridge"].rows().values()
         assert row == {"name": "br0", "nosuch": None}
     with pytest.raises(Unreachable, match="its schema is not Open vSwitch's"):
         reached.tables({"Bridge": ("name",), "Nosuch": ("name",)})
@@ -96,14 +96,15 @@ def test_nothing_is_told_of_what_changes_after_it_was_read(switch):
     switch.vsctl("set port eth1 tag=5 -- add-port br0 new0 -- set interface new0 type=internal -- del-port eth2")
     assert reached.read(Query("Port", [["name", "==", "eth1"]], ("tag",))) == [{"tag": 5}]
     assert reached.client.changed()  # of which another question was told
-    assert {"eth1", "new0"} <= {row["name"] for row in reached.tables({"Port": ("name",)})["Port"].values()}
+    assert {"eth1", "new0"} <= set(reached.tables({"Port": ("name",)})["Port"].values("name"))
 
 
 def test_whole_tables_are_read_as_they_are_by_now(switch):
-    """Whoever has read them before, and is still connected: from 3.0 on ovsdb-server has one answer for all monitors of the same."""
+    """Even if another client read them before and is still connected: from 3.0 on, ovsdb-server shares the reply of equal monitors."""
     connected = [Switch(switch.box.db) for _ in range(2)]
     for tag in (5, 6):
         switch.vsctl(f"set port eth1 tag={tag}")
         for reached in connected:
-            tags = {row["name"]: row["tag"] for row in reached.tables({"Port": ("name", "tag")})["Port"].values()}
+            ports = reached.tables({"Port": ("name", "tag")})["Port"]
+            tags = dict(zip(ports.values("name"), ports.values("tag"), strict=True))
             assert tags["eth1"] == tag

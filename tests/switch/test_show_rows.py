@@ -1,4 +1,4 @@
-"""The whole switch, or some of its bridges, on a database alone: all of what is told of each row."""
+"""The whole switch, or some of its bridges, in a database without ovs-vswitchd: everything shown of each row."""
 
 import pytest
 from ovs_version import OVS
@@ -10,7 +10,7 @@ BR0 = {
     "datapath_type": "netdev",
     "datapath_version": "<built-in>",
     "fail_mode": "secure",
-    "controller": [{"target": "tcp:127.0.0.2:1", "is_connected": True}, {"target": "tcp:127.0.0.1:1"}],
+    "controller": [{"target": "tcp:127.0.0.2:1", "is_connected": True}, {"target": "tcp:127.0.0.1:1"}, {"target": "ptcp:6653"}],
     "sflow": {"agent": "lo", "targets": ["10.0.0.5:1", "10.0.0.6:1"]},
     "ports": {
         "eth1": {
@@ -47,7 +47,7 @@ SHOWN = {
     "datapath_type": "netdev",
     "datapath_version": "<built-in>",
     "fail_mode": "secure",
-    "controllers": [{"target": "tcp:127.0.0.1:1", "connected": False}, {"target": "tcp:127.0.0.2:1", "connected": True}],
+    "controllers": [{"target": "ptcp:6653", "connected": None}, {"target": "tcp:127.0.0.1:1", "connected": False}, {"target": "tcp:127.0.0.2:1", "connected": True}],
     "sflow": {"agent": "lo", "targets": ["10.0.0.5:1", "10.0.0.6:1"]},
     "ports": [
         {"port": "bond0"}

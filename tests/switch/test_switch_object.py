@@ -1,4 +1,4 @@
-"""A switch as the nouns have it: where it is, how it is read and changed, what comes of a change; on a database whose cur_cfg the test sets."""
+"""``Switch``: where it is, how it is read and changed, and the results of a change, on a database whose cur_cfg the test sets."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ from ovstool.errors import Conflict, NotFound, Refused, TimedOut, Unreachable
 from ovstool.host import Finished, local
 from ovstool.host.deadline import Deadline
 from ovstool.ovsdb.transaction import Query
+from ovstool.ovsdb.values import one
 from ovstool.switch import Switch, brought_up, iproute, versions
 from ovstool.switch.connections import Connections
 from ovstool.switch.port import mtu
@@ -22,9 +23,9 @@ PORTS = Query("Port", [["name", "==", "eth1"]], ("tag",))
 
 @pytest.fixture
 def reach(database):
-    """``reach(timeout_s=1)``: a Switch on a database with eth1, which is closed at the end."""
+    """``reach(timeout_s=1)``: a Switch on a database with eth1; it is closed at the end."""
     database.put({"br0": {"ports": {"eth1": {"tag": 5}}}})
-    database.transact(ROOT | {"row": {"next_cfg": 0, "cur_cfg": 10**9}})  # all that comes is applied
+    database.transact(ROOT | {"row": {"next_cfg": 0, "cur_cfg": 10**9}})  # all changes count as applied
     reached = []
 
     def reach(**options) -> Switch:
@@ -46,7 +47,7 @@ def next_cfg(database) -> int:
 
 
 def retag(to: int, *interfaces: str):
-    """What builds a transaction: eth1 gets another tag, as long as it has the one that was read; interfaces are looked at then."""
+    """A function for a transaction: eth1 gets another tag if it still has the one that was read; afterwards interfaces are checked."""
 
     def build(txn) -> str:
         [row] = txn.held(Query("Port", [["name", "==", "eth1"]], ("_uuid", "tag")))
@@ -58,7 +59,7 @@ def retag(to: int, *interfaces: str):
     return build
 
 
-# --- where it is
+# --- location
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,20 @@ def test_what_it_is_by_default():
     assert (switch.planned, switch.notes, switch.found) == ([], [], []) and 29 < switch.remaining_s() <= 30
 
 
-class Far:
-    """Another machine, on which an ovsdb-server of a plain ``make install`` listens; here it is the test's."""
+def test_the_default_run_directory(monkeypatch, tmp_path):
+    """That of the packages, unless only that of a plain ``make install`` has a socket."""
+    packaged, built = tmp_path / "packaged", tmp_path / "built"
+    monkeypatch.delenv("OVS_RUNDIR", raising=False)
+    monkeypatch.setattr("ovstool.switch._RUNDIRS", (str(packaged), str(built)))
+    assert Switch().rundir == str(packaged)
+    for directory, chosen in ((built, built), (packaged, packaged)):
+        directory.mkdir()
+        (directory / "db.sock").touch()
+        assert Switch().rundir == str(chosen)
+
+
+class RemoteHost:
+    """Another machine with an ovsdb-server of a plain ``make install``; here that is the test's."""
 
     def __init__(self, directory, listens: str):
         self.directory, self.listens, self.asked = directory, listens, []
@@ -118,16 +131,23 @@ class Far:
 @pytest.mark.parametrize("listens", ["/var/run/openvswitch", "/usr/local/var/run/openvswitch", "/nowhere"])
 def test_the_run_directory_of_another_machine(database, reach, monkeypatch, listens):
     monkeypatch.setenv("OVS_RUNDIR", "/run/of/this/one")
-    far = Far(database.switch.box.directory, listens)
-    switch = reach(db=None, host=far)
+    remote = RemoteHost(database.switch.box.directory, listens)
+    switch = reach(db=None, host=remote)
     if listens == "/nowhere":
         with pytest.raises(Unreachable, match=r"unix:/var/run/openvswitch/db\.sock: no such socket"):
             switch.read(PORTS)
         return
     assert switch.read(PORTS) == [{"tag": 5}] and switch.rundir == listens and switch.host_is_known
-    assert far.asked == [f"unix:{path}/db.sock" for path in ("/var/run/openvswitch", listens)[: 1 + listens.startswith("/usr")]]
+    assert remote.asked == [f"unix:{path}/db.sock" for path in ("/var/run/openvswitch", listens)[: 1 + listens.startswith("/usr")]]
     with pytest.raises(Unreachable, match=r"unix:/run/a/db\.sock: no such socket"):
-        reach(db="unix:/run/a/db.sock", host=far).read(PORTS)
+        reach(db="unix:/run/a/db.sock", host=remote).read(PORTS)
+
+
+def test_values_that_ovs_vswitchd_writes_are_waited_for(database, reach):
+    switch = reach()
+    port = [str(one(row["_uuid"])) for row in switch.read(PORTS._replace(columns=("_uuid",)))]
+    assert switch.comes_to("Port", port, {"tag": 5}, 0.01) is True
+    assert switch.comes_to("Port", port, {"tag": 6}, 0.01) is False
 
 
 def test_the_connection_is_kept_until_it_is_closed(reach):
@@ -151,7 +171,7 @@ def test_the_time_allowed(reach):
     assert 19 < switch.remaining_s() <= 20 and switch.client.deadline == switch.deadline
 
 
-def test_what_cannot_be_found_out_is_noted_once(reach):
+def test_what_cannot_be_determined_is_noted_once(reach):
     switch = reach()
 
     def fails(why: str) -> None:
@@ -173,7 +193,7 @@ def test_a_program_that_is_not_installed(reach, monkeypatch, tmp_path):
     assert versions.running(reach()) is None
 
 
-def test_ovs_vswitchd_says_which_one_it_is(unchanged):
+def test_ovs_vswitchd_reports_its_version(unchanged):
     switch = Switch(unchanged.box.db)
     assert switch.appctl("version").status == 0 and versions.running(switch) == OVS
     assert versions.running(Switch("tcp:127.0.0.1:1")) is None and versions.running(Switch("unix:/nowhere/db.sock")) is None
@@ -182,7 +202,7 @@ def test_ovs_vswitchd_says_which_one_it_is(unchanged):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a network namespace")
 def test_programs_run_in_the_network_of_ovs_vswitchd(tmp_path):
     switch = Switch(f"unix:{tmp_path}/db.sock")
-    assert switch.in_its_network == []  # as it does not run
+    assert switch.in_its_network == []  # it is not running
     (tmp_path / "ovs-vswitchd.pid").write_text(str(os.getpid()))
     assert Switch(switch.address).in_its_network == [] == switch.in_its_network
     elsewhere = subprocess.Popen(["unshare", "--net", "sleep", "60"])
@@ -213,7 +233,7 @@ def test_programs_run_in_the_network_of_ovs_vswitchd(tmp_path):
         ("head -c 200000 /dev/zero | tr '\\0' '['", []),
     ],
 )
-def test_what_ip_says(monkeypatch, tmp_path, script, items):
+def test_output_of_ip(monkeypatch, tmp_path, script, items):
     (tmp_path / "ip").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "ip").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -221,7 +241,7 @@ def test_what_ip_says(monkeypatch, tmp_path, script, items):
     assert iproute.addresses(Switch(f"unix:{tmp_path}/db.sock")) == {"192.0.2.1"} & {item.get("owner") for item in items}
 
 
-# --- how it is changed
+# --- changes
 
 
 def test_a_change_waits_for_ovs_vswitchd(database, reach):
@@ -237,10 +257,10 @@ def test_a_change_waits_for_ovs_vswitchd(database, reach):
     assert reach(dry_run=True).write(lambda txn: "nothing") == "nothing"
 
 
-def test_one_that_is_not_applied_in_time_is_told(database, reach):
+def test_a_change_that_is_not_applied_in_time_is_reported(database, reach):
     database.transact(ROOT | {"row": {"next_cfg": 4, "cur_cfg": 4}})
     said = "did not apply the change within 0.2 s; the database has it"
-    for build, after in ((retag(6), 6), (lambda txn: None, 6)):  # of nothing to do, too, while something else is not applied
+    for build, after in ((retag(6), 6), (lambda txn: None, 6)):  # also if nothing is to be changed, while another change is not applied
         with pytest.raises(TimedOut) as late:
             reach(timeout_s=0.2).write(build)
         assert (late.value.what, late.value.why, late.value.hint) == (
@@ -261,7 +281,7 @@ HEALTH = {
 }
 
 
-def test_what_ovs_vswitchd_could_not_do_is_told(database, reach):
+def test_errors_of_ovs_vswitchd_are_reported(database, reach):
     database.put({"br0": {"ports": {"eth1": {"interfaces": {"eth1": {}} | HEALTH}}}})
     assert reach().write(retag(6, "fine", "pair")) == "built"
     with pytest.raises(Refused) as refused:
@@ -275,7 +295,7 @@ def test_what_ovs_vswitchd_could_not_do_is_told(database, reach):
 
 
 @pytest.mark.parametrize("count", [10, 11, 12])
-def test_of_many_ten_are_told(database, reach, count):
+def test_at_most_ten_errors_are_reported(database, reach, count):
     names = [f"i{number:02}" for number in range(count)]
     database.put({"br0": {"ports": {"eth1": {"interfaces": {name: {"error": "x"} for name in names}}}}})
     with pytest.raises(Refused) as refused:
@@ -284,7 +304,7 @@ def test_of_many_ten_are_told(database, reach, count):
     assert refused.value.why == "; ".join(f"{name}: x" for name in names[:10]) + more + " (the database has the change)"
 
 
-def test_it_is_built_again_while_others_are_faster(database, reach):
+def test_a_transaction_is_rebuilt_while_others_are_faster(database, reach):
     built = []
 
     def build(txn) -> int:
@@ -297,7 +317,7 @@ def test_it_is_built_again_while_others_are_faster(database, reach):
     assert reach().write(build) == 3 and tag(database) == 6 and built == [False] * 3
 
 
-def test_not_for_ever(database, reach):
+def test_rebuilding_is_limited(database, reach):
     built = []
 
     def build(txn) -> None:
@@ -313,7 +333,7 @@ def test_not_for_ever(database, reach):
 
 
 @pytest.mark.parametrize("error", [Conflict, NotFound, Refused])
-def test_what_is_refused_was_so_at_one_moment(database, reach, error):
+def test_a_refusal_is_based_on_a_consistent_reading(database, reach, error):
     built = []
 
     def build(txn) -> str:
@@ -330,7 +350,7 @@ def test_what_is_refused_was_so_at_one_moment(database, reach, error):
     assert built == [5, 6]
 
 
-def test_a_reference_that_nobody_could_know_of_is_looked_for(database, reach):
+def test_an_unknown_reference_is_searched_for(database, reach):
     qos = {"type": "linux-htb"}
     database.put({"br0": {"ports": {"eth1": {"qos": qos}}}}, QoS=[{"type": "linux-sfq"}])
     built = []
@@ -344,7 +364,7 @@ def test_a_reference_that_nobody_could_know_of_is_looked_for(database, reach):
     assert built == [False, True] and database.count("QoS") == [1] and database.tree()["br0"]["ports"]["eth1"] == {"qos": qos}
 
 
-def test_what_the_server_refuses_is_told_by_the_column(database, reach):
+def test_an_error_of_the_server_names_the_column(database, reach):
     def build(txn) -> None:
         [row] = txn.read(Query("Port", [["name", "==", "eth1"]], ("_uuid",)))
         txn.update("Port", row["_uuid"][1], {"tag": 4096})
@@ -363,13 +383,13 @@ def test_what_the_server_refuses_is_told_by_the_column(database, reach):
     assert refused.value.what == "ovsdb-server" and "constraint violation" in refused.value.why
 
 
-def test_another_database_is_told(reach):
+def test_another_database_is_reported(reach):
     with pytest.raises(Unreachable, match=r"^the database: its schema is not Open vSwitch.s "):
         reach().read(Query("Nosuch", []))
 
 
 def test_an_mtu_that_a_device_does_not_take(database, reach, monkeypatch):
-    """Nothing is said of a port of which another one is asked for by now."""
+    """There is no note if another MTU has been requested for the port meanwhile."""
     monkeypatch.setattr(mtu, "_WAIT_S", 0.01)
     for asked, has, said in ((1400, [], "has no MTU"), (1400, [1500], "stays at MTU 1500"), (1300, [1300], None), (1300, [], None)):
         row = {"mtu_request": asked, "mtu": ["set", has]}
@@ -392,7 +412,7 @@ def connections():
 
 
 def used(connections, switch, error: BaseException | None = None):
-    """The connection that a command had which reads the ports, and then ends so."""
+    """The connection of a command that reads the ports and then ends like this."""
     with suppress(BaseException), connections.lent(switch, "here", Deadline(30), False):
         switch.read(PORTS)
         client = switch.open_client

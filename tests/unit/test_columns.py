@@ -1,4 +1,4 @@
-"""What a column may hold, value by value, and what a reply may be, character by character."""
+"""The values that a column may hold, and the characters that a reply may have."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def said(call, *words) -> str:
     ],
 )  # fmt: skip
 def test_what_a_column_holds(column, good, bad):
-    """Alone, and among others that are right, at each place."""
+    """Each value alone, and at each place among valid ones."""
     for value in good:
         columns.check("Port", [column], [{column: value}], None)
     columns.check("Port", [column], [{column: value} for value in good], None)
@@ -52,7 +52,7 @@ def test_what_a_column_holds(column, good, bad):
 def test_every_column_is_one_of_open_vswitch():
     tables = json.loads(Path(daemons.schema()).read_text())["tables"]
     theirs = {column for table in tables.values() for column in table["columns"]}
-    later = {"ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"}  # than 2.13
+    later = {"ingress_policing_kpkts_rate", "ingress_policing_kpkts_burst"}  # columns that 2.13 lacks
     of_every_table = {"_uuid", "_version"}
     assert of_every_table <= KINDS.keys() - theirs <= of_every_table | later and later <= KINDS.keys()
 
@@ -90,30 +90,51 @@ def test_what_a_column_of_a_new_row_holds():
 
 
 def test_rows_that_leave_out_what_is_usual():
-    asked = ("name", "tag", "type")
-    rows = {U1[1]: {"name": "p"}, U2[1]: {"tag": 5, "type": "x"}}
-    assert columns.filled_in("Interface", asked, rows) == {
+    def filled_in(rows, name="Interface", asked=("name", "tag", "type")):
+        table = columns.Table(name, [], {column: [] for column in asked})
+        table.extend(rows)
+        return table.rows()
+
+    assert filled_in({U1[1]: {"name": "p"}, U2[1]: {"tag": 5, "type": "x"}}) == {
         U1[1]: {"name": "p", "tag": ["set", []], "type": ""}, U2[1]: {"name": "", "tag": 5, "type": "x"},
     }  # fmt: skip
-    assert columns.filled_in("Controller", ["type"], {U1[1]: {}})[U1[1]] == {"type": ["set", []]}
+    assert filled_in({U1[1]: {}}, "Controller", ["type"])[U1[1]] == {"type": ["set", []]}
     for wrong in (
         {"x": {}},
         {U1[1].upper().replace("0", "A"): {}},
         {U1[1] + "0": {}},
+        {U1[1].replace("-", "", 1): {}},
+        {U1[1]: {}, f"{U1[1]}\n{U2[1]}": {}},
         {U1[1]: []},
         {U1[1]: {}, U2[1]: None},
         {U1[1]: {}, "": {}},
     ):
-        assert said(columns.filled_in, "Interface", asked, wrong) == "a row without a UUID or columns"
-    assert said(columns.filled_in, "Interface", asked, {U1[1]: {}, U2[1]: {"qos": U1}}) == "a row without the requested columns"
-    assert said(columns.filled_in, "Interface", asked, {U1[1]: {"tag": 1}, U2[1]: {"tag": "x"}}) == "Interface.tag has an invalid value"
+        assert said(filled_in, wrong) == "a row without a UUID or columns"
+    assert said(filled_in, {U1[1]: {}, U2[1]: {"qos": U1}}) == "a row without the requested columns"
+    assert said(filled_in, {U1[1]: {"tag": 1}, U2[1]: {"tag": "x"}}) == "Interface.tag has an invalid value"
+
+
+def test_columns_as_values():
+    table = columns.Table("Port", [U1[1], U2[1], "3"], {"tag": [5, ["set", []], ["set", [6]]], "qos": [U1, ["set", [U2]], None]})
+    table.columns.update(
+        trunks=[5, ["set", []], ["set", [6, 7]]], options=[["map", []], ["map", [["a", "b"]]], None], name=["p", "q", None]
+    )
+    table.extend({str(UUID(int=4)): {"name": "r"}})
+    assert {column: table.values(column) for column in table.columns} == {
+        "tag": [5, None, 6, None], "qos": [U1[1], U2[1], None, None], "trunks": [[5], [], [6, 7], []],
+        "options": [{}, {"a": "b"}, {}, {}], "name": ["p", "q", None, "r"],
+    }  # fmt: skip
+    assert table.without({U1[1], "3"}).rows().keys() == {U2[1], str(UUID(int=4))} and table.without({U1[1], "3"}).values("name") == [
+        "q",
+        "r",
+    ]
 
 
 # --- replies
 
 
 def read(*chunks: str | bytes, operations=(), tables=None) -> list:
-    """All messages that the chunks have."""
+    """All messages in these chunks."""
     reader = ReplyReader()
     reader.operations, reader.tables = operations, tables or {}
     found = []
@@ -137,7 +158,7 @@ WAYS = [{"separators": (",", ":")}, {"separators": (", ", ": ")}]
         ('{"id":tru_             ', "data that is not JSON"), ('{"id":' + "9" * 5000 + "}", "JSON that is too large or nested too deeply"), ('{"id":' + "[" * 5000 + "]" * 5000 + "}", "JSON that is too large or nested too deeply"),
     ],
 )  # fmt: skip
-def test_what_is_no_message(text, why):
+def test_invalid_messages(text, why):
     with pytest.raises(Broken) as broken:
         read(text)
     assert str(broken.value) == why
@@ -145,7 +166,7 @@ def test_what_is_no_message(text, why):
 
 def test_a_message_that_is_cut_is_waited_for():
     text = '{"id":1,"error":null,"result":["a\\u00e4\\n",1.5e3,true,{"a":[]}],"more":[1]}{"id":2}'
-    assert read('{"id":tru_' + " " * 12) == []  # so near its end a value may look wrong that is only cut
+    assert read('{"id":tru_' + " " * 12) == []  # near its end, an incomplete value may look invalid
     whole = [{"id": 1, "error": None, "result": ["aä\n", 1500.0, True, {"a": []}]}, {"id": 2}]
     assert read(*text, "\n") == read(text, " ") == whole
     for cut in range(len(text)):
@@ -165,7 +186,7 @@ def test_how_large_a_value_may_be():
 
 
 def test_how_many_values_a_value_may_have():
-    """A brace counts as four; they are counted in what has more than a million characters."""
+    """A brace counts as four values; counting starts in replies of more than a million characters."""
 
     def begins(text: str) -> None:
         assert read('{"id":1,"method":[' + text) == []
@@ -213,10 +234,13 @@ def test_what_whole_tables_may_answer(how):
     def answer(result) -> dict:
         return read(json.dumps({"id": 1, "result": result}, **how), "\n", tables={"Port": ("name", "tag")})[0]["result"]
 
+    def rows(result) -> dict:
+        return columns.by_row(answer(result))
+
     row = {"initial": {"name": "p"}}
     filled = {"name": "p", "tag": ["set", []]}
-    assert answer({"Port": {U1[1]: row, U2[1]: row}}) == {"Port": {U1[1]: filled, U2[1]: filled}}
-    assert answer({"Port": {}}) == {"Port": {}} and answer({}) == {} and answer([1]) == [1] and answer(None) is None
+    assert rows({"Port": {U1[1]: row, U2[1]: row}}) == {"Port": {U1[1]: filled, U2[1]: filled}}
+    assert rows({"Port": {}}) == {"Port": {}} and answer({}) == {} and answer([1]) == [1] and answer(None) is None
     for wrong, why in (
         ({"QoS": {}}, "a table that was not requested"), ({"Port": []}, "a table that was not requested"),
         ({"Port": {U1[1]: {"initial": {}, "old": {}}}}, "a row update other than the initial one"), ({"Port": {U1[1]: 7}}, "a row update other than the initial one"),
@@ -234,7 +258,7 @@ def test_a_row_of_a_table_comes_once_in_all():
     assert said(told) == "a duplicate row"
 
 
-def test_rows_behind_a_result_of_another_kind_are_held_against_what_was_asked():
+def test_rows_after_a_result_of_another_kind_are_checked_against_the_request():
     reader = ReplyReader()
     select = {"op": "select", "table": "Port", "where": [], "columns": ["name"]}
     reader.operations = [{"op": "insert", "table": "Port", "row": {}}, select, {"op": "select", "table": "Port", "where": []}, select]
@@ -248,8 +272,8 @@ def test_rows_behind_a_result_of_another_kind_are_held_against_what_was_asked():
 
 
 @pytest.mark.parametrize("rows", ["{}", '"none"', "null", "5"])
-def test_rows_that_are_no_array_are_read_as_they_are(rows):
-    """It is for the one who asked to say what is wrong."""
+def test_rows_that_are_not_an_array_are_passed_on(rows):
+    """The caller reports what is wrong with them."""
     reader = ReplyReader()
     reader.operations = [{"op": "select", "table": "Port", "where": [], "columns": ["name"]}]
     reader.feed(f'{{"id":1,"error":null,"result":[{{"rows":{rows}}}]}} '.encode())

@@ -1,6 +1,6 @@
-"""What the database tells to be wrong with the QoS of a port: each rule with a state in which it is heard and those beside it in which it is silent.
+"""Problems of a port's QoS found in the database: for each rule states that it reports, and similar ones that it does not.
 
-What Open vSwitch does in each was read in its source: lib/netdev-linux.c, lib/netdev-dpdk.c and vswitchd/bridge.c of v2.13.0, v2.17.0,
+Open vSwitch's behaviour in each was read from its source: lib/netdev-linux.c, lib/netdev-dpdk.c and vswitchd/bridge.c of v2.13.0, v2.17.0,
 v3.0.0, v3.1.0, v3.2.0, v3.3.0 and v3.7.1; the functions are named at the rules.
 """
 
@@ -25,7 +25,7 @@ XDP = ETH._replace(type="afxdp", driver="ixgbe")
 
 
 def shaped(config="", queues="", kind="linux-htb", interface=ETH, datapath="system", version=(3, 1), **more) -> PortState:
-    """``shaped("max-rate=1", "0 1:min-rate=8,dscp=5")``, as the columns have it."""
+    """A port such as ``shaped("max-rate=1", "0 1:min-rate=8,dscp=5")``, with values as in the columns."""
     made = {}
     for queue in queues.split():
         number, _, values = queue.partition(":")
@@ -55,7 +55,7 @@ NO_RATE, RANGE, LONG, XDP_PORT = (
 )
 PRIORITY, TYPE, MTU = "priority of a queue too high", "QoS type not supported by this interface", "burst under the MTU"
 SPELT = "a key that is spelt wrong"
-# A port, the problem, the evidence, and the remedy without the name of the program.
+# A port, the problem, the evidence, and the remedy without the program's name.
 HEARD = [
     (shaped("max_rate=10000000", interface=NIC), SPELT,
      "linux-htb does not read max_rate; the key is spelled max-rate", "qos set eth1 --type linux-htb --max-rate 10mbit"),
@@ -243,18 +243,18 @@ HEARD = [
      "eth1 has received 1000001 bytes and sent 0; QoS limits what is sent, policing what is received", "stats eth1 --rate"),
 ]  # fmt: skip
 HEALTHY = [
-    shaped(f"{TEN},min_rate=1", "0", interface=NIC),  # which is a key of queues alone
+    shaped(f"{TEN},min_rate=1", "0", interface=NIC),  # a key of queues only
     shaped(TEN, "0"),
     shaped(TEN, interface=DUMB),
     shaped("max-rate=1000000000", interface=TAP),
     shaped("", kind="linux-fq_codel", interface=TAP),
     shaped("", interface=TAP._replace(link_speed=10**10)),  # from Linux 6.2 on
-    shaped("", "0", interface=NIC._replace(link_speed=10**7)),  # which is one of 10 Mbit/s
-    shaped("max-rate=40000000000", "0:min-rate=1000000000", version=(3, 2)),  # a veth has no line
+    shaped("", "0", interface=NIC._replace(link_speed=10**7)),  # a real link of 10 Mbit/s
+    shaped("max-rate=40000000000", "0:min-rate=1000000000", version=(3, 2)),  # a veth has no physical line
     shaped("max-rate=40000000000", "0:min-rate=1000000000", version=None),
-    shaped("max-rate=40000000000", interface=NIC, version=(3, 3)),  # nothing is promised
+    shaped("max-rate=40000000000", interface=NIC, version=(3, 3)),  # no min rates are promised
     shaped("max-rate=10000000000", "0:min-rate=1000000000", interface=NIC),
-    shaped(TEN, "0 1:dscp=5", datapath="netdev"),  # which marks
+    shaped(TEN, "0 1:dscp=5", datapath="netdev"),  # this marks packets
     shaped("cir=1000,cbs=2048,eir=0,ebs=0", "0:cir=500,cbs=2048 1:cir=500,cbs=2048", "trtcm-policer", DPDK, "netdev"),
     shaped("", kind="linux-noop", interface=XDP, datapath="netdev"),
     shaped("max-rate=34359738360", "0:max-rate=34359738360"),
@@ -266,9 +266,9 @@ HEALTHY = [
     shaped("latency=5,jitter=5", kind="linux-netem", version=None),
     shaped(TEN, "0:min-rate=12000,max-rate=12000"),
     shaped(TEN, "0:min-rate=8,max-rate=1000", kind="linux-hfsc"),
-    shaped("max-rate=8000", "0:min-rate=8000"),  # the port's is no less
+    shaped("max-rate=8000", "0:min-rate=8000"),  # the port's rate is no lower
     shaped("max-rate=24000", "0 1"),
-    shaped(TEN, "0 1:min-rate=10000000"),  # by no more than what everybody has
+    shaped(TEN, "0 1:min-rate=10000000"),  # the excess is only the minimum of the other queues
     shaped(TEN, "0:priority=7 1:priority=0"),
     shaped("flows=65536,quantum=256", kind="linux-fq_codel"),
     shaped("quantum=262136,perturb=10", kind="linux-sfq"),
@@ -276,7 +276,7 @@ HEALTHY = [
     shaped(TEN, "0:min-rate=12000,burst=3296000"),
     shaped(TEN, "0:max-rate=1000000,burst=4000000"),
     shaped("max-rate=1000000000", "0:min-rate=1000000,burst=4000000"),
-    # At the border of what the states above are beyond.
+    # Just within the limits that the states above exceed.
     shaped(TEN, "0:min-rate=12000,burst=3304000"),
     shaped(TEN, "0:burst=12512"),
     shaped("cir=1000,cbs=1500", kind="egress-policer", interface=DPDK, datapath="netdev"),
@@ -292,7 +292,7 @@ HEALTHY = [
     shaped(TEN, interface=ETH._replace(received=2_000_000, sent=100_000)),
     shaped(TEN, interface=ETH._replace(received=2_000_000, police_rate=1000)),
     shaped(TEN, interface=ETH._replace(received=2_000_000, police_packet_rate=1000)),
-    shaped("", kind="linux-sfq", interface=ETH._replace(received=2_000_000)),  # which limits nothing
+    shaped("", kind="linux-sfq", interface=ETH._replace(received=2_000_000)),  # a type without a rate limit
     shaped(TEN, interface=ETH._replace(type="tap"), datapath="netdev"),
     shaped("", kind="linux-noop", interface=ETH._replace(type="internal")),
     shaped("latency=0", kind="linux-netem"),
@@ -309,7 +309,7 @@ def problems(port: PortState) -> list[str]:
 
 
 @pytest.mark.parametrize(("port", "problem", "evidence", "command"), HEARD)
-def test_a_state_in_which_a_rule_is_heard(port, problem, evidence, command):
+def test_a_state_that_a_rule_reports(port, problem, evidence, command):
     assert problems(port) == [problem]
     (finding,) = shaping_rules.findings(port)
     assert (finding.evidence, remedy.text(finding.remedy, HERE)) == (evidence, f"ovstool {command}")
@@ -317,8 +317,21 @@ def test_a_state_in_which_a_rule_is_heard(port, problem, evidence, command):
 
 
 @pytest.mark.parametrize("port", HEALTHY)
-def test_a_state_in_which_none_is(port):
+def test_a_healthy_state(port):
     assert problems(port) == []
+
+
+def test_what_is_wrong_with_one_of_many_ports_is_found_whichever_is_before_it():
+    received = ETH._replace(name="eth7", ofport=7, received=10**9)
+    like = [
+        port._replace(name="eth7", bridge="br7", uuid="v", interfaces=[i._replace(name="eth7", ofport=7) for i in port.interfaces])
+        for port in HEALTHY
+    ]
+    for sick in [port for port, *_ in HEARD] + [shaped(TEN, "0:dscp=5"), shaped(TEN, "0", interface=received)]:
+        found = [*shaping_rules.findings(sick), *shaping_rules.dscp_of_queue_0(sick)]
+        other = sick._replace(name="eth8")
+        twice = shaping_rules.findings_of_all(port for pair in zip(HEALTHY, like, strict=True) for port in (*pair, sick, other))
+        assert len(found) > 0 and len(twice) == 2 * len(found) * len(HEALTHY) and twice[: len(found)] == found, sick
 
 
 @pytest.mark.parametrize(
@@ -338,14 +351,14 @@ def test_each_interface_of_a_bond_is_looked_at(first, second, problem, evidence)
 
 
 @pytest.mark.parametrize("passed_over", [ETH._replace(ofport=None), ETH._replace(type="gre")])
-def test_a_link_speed_is_looked_at_after_an_interface_that_is_passed_over(passed_over):
+def test_a_link_speed_is_checked_after_an_interface_that_is_skipped(passed_over):
     port = shaped("", interface=passed_over)
     port = port._replace(interfaces=[passed_over._replace(link_speed=None), DUMB._replace(name="eth2")])
     said = [finding.evidence for finding in shaping_rules.findings(port) if finding.problem == UNKNOWN]
     assert said == ["eth2 reports no usable link speed, so ovs-vswitchd assumes 10 Gbit/s"]
 
 
-def test_the_queue_0_that_is_made_up():
+def test_the_queue_0_that_ovs_vswitchd_creates():
     for port, rate in (
         (shaped(TEN, "1"), "12 kbit/s"),
         (shaped(TEN, "1", interface=ETH._replace(mtu=9000)), "72 kbit/s"),
@@ -359,14 +372,14 @@ def test_the_queue_0_that_is_made_up():
     ("port", "words"),
     [
         (shaped("max-rate=8", "0:min-rate=8,max-rate=8"), "linux-htb --max-rate 8bit --queue 0:min=8bit,max=8bit"),
-        (shaped("max-rate=7", "0:min-rate=7,max-rate=7"), "linux-htb --queue 0"),  # which are none
+        (shaped("max-rate=7", "0:min-rate=7,max-rate=7"), "linux-htb --queue 0"),  # too low to be rates
         (shaped(TEN, "0 61439:priority=9 61440"), "linux-htb --max-rate 10mbit --queue 0 --queue 61439:priority=7"),
         (shaped("cir=1000,cbs=2048", kind="egress-policer"), "egress-policer --max-rate 8kbit --burst 16.384kbit"),
         (shaped("cir=1000,cbs=2048,eir=500,ebs=2048", "0:cir=500,cbs=2048", "trtcm-policer"),
          "trtcm-policer --max-rate 12kbit --burst 16.384kbit --queue 0:min=4kbit,max=4kbit,burst=16.384kbit"),
         (shaped(f"{TEN},a=b", kind="linux-hfsc"), "linux-hfsc --max-rate 10mbit --other-config a=b"),
         (shaped("target=5000,x=y", kind="linux-codel"), "linux-codel --other-config target=5000"),
-        # As they were meant; what no integer of the database holds was not, so the link's rate takes its place.
+        # As they were intended; what no 64-bit integer can hold had no valid intention, so the link's rate is used.
         (shaped("max-rate=250000000.0", "0:Min_Rate=1e6"), "linux-htb --max-rate 250mbit --queue 0:min=1mbit"),
         (shaped("max-rate=9223372036854775808.0"), "linux-htb --max-rate 10gbit"),
         (shaped("max-rate=x"), "linux-htb --max-rate 10gbit"),
@@ -382,7 +395,7 @@ NUMBERS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "eb
 
 
 @pytest.mark.parametrize("key", NUMBERS)
-def test_each_number_of_the_manual_is_looked_at(key):
+def test_each_number_of_the_manual_is_checked(key):
     of_port, of_queue = shaped(f"{key}=x"), shaped(TEN, f"0:{key}=x")
     for port, said in (
         (of_port, f"{key} is x, which ovs-vswitchd ignores"),
@@ -401,12 +414,12 @@ def test_each_number_of_the_manual_is_looked_at(key):
         (shaped("eir=1e3,ebs=2e3", kind="trtcm-policer"), "trtcm-policer --max-rate 8kbit --burst 16kbit"),
     ],
 )  # fmt: skip
-def test_each_number_is_mended(port, words):
+def test_each_number_is_corrected(port, words):
     assert shaping_remedies.whole(port) == (("ovstool", "qos", "set", "eth1", "--type", *words.split()),)
 
 
 def test_a_dscp_of_queue_0():
-    """Measured by what ofproto/trace tells in test_check_rules.py, and read in dpif_netlink_ and dpif_netdev_queue_to_priority."""
+    """ofproto/trace confirms it in test_check_rules.py; the code is in dpif_netlink_ and dpif_netdev_queue_to_priority."""
     port = shaped(TEN, "0:dscp=10")
     (finding,) = shaping_rules.dscp_of_queue_0(port)
     assert finding.problem == "dscp of queue 0 marks nothing by itself" and "--queue 0 --match ip" in remedy.text(finding.remedy, HERE)
@@ -425,12 +438,12 @@ def test_a_dscp_of_queue_0():
         (shaped(TEN, "0:max-rate=34359738361"), True),
         (shaped("max-rate=34359738360"), False),
         (shaped("max-rate=34359738361"), True),
-        (shaped(""), True),  # what an unknown link has
+        (shaped(""), True),  # the default of an unknown link
         (shaped("", kind="linux-sfq"), False),
         (shaped("latency=5", kind="linux-netem"), False),
         (shaped("jitter=5", kind="linux-netem"), True),
         (shaped("jitter=5", kind="linux-sfq"), False),
     ],
 )
-def test_whether_it_matters_which_open_vswitch_it_is(port, depends):
+def test_whether_the_result_depends_on_the_version(port, depends):
     assert shaping_rules.depend_on_version(port) is depends

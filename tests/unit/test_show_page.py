@@ -1,4 +1,4 @@
-"""The tree of 'show', line for line, from what the switch has."""
+"""The tree of 'show', line by line, for given contents of the switch."""
 
 from ovstool.commands.show import _lines
 
@@ -19,7 +19,7 @@ BRIDGE = {
 
 
 def port(**changed) -> list[str]:
-    """The lines of a port, without those of the bridge that it is on."""
+    """The lines of a port, without those of its bridge."""
     return list(_lines({"ovs_version": None, "bridges": [BRIDGE | {"ports": [PORT | changed]}]}))[2:]
 
 
@@ -29,7 +29,11 @@ def interface(**changed) -> list[str]:
 
 def test_a_switch_and_its_bridges():
     assert list(_lines({"ovs_version": None, "bridges": []})) == ["Open vSwitch"]
-    controllers = [{"target": "tcp:192.0.2.1", "connected": True}, {"target": "ptcp:1", "connected": False}]
+    controllers = [
+        {"target": "tcp:192.0.2.1", "connected": True},
+        {"target": "tcp:192.0.2.2", "connected": False},
+        {"target": "ptcp:1", "connected": None},
+    ]
     sflow = {"agent": "lo", "targets": ["10.0.0.5:6343", "10.0.0.6:6343"]}
     full = BRIDGE | {"fail_mode": "secure", "controllers": controllers, "sflow": sflow, "ports": [PORT]}
     assert list(_lines({"ovs_version": "3.1.0", "bridges": [BRIDGE, full | {"bridge": "br1"}]})) == [
@@ -37,7 +41,8 @@ def test_a_switch_and_its_bridges():
         "bridge br0  system",
         "bridge br1  system fail_mode secure",
         "  controller tcp:192.0.2.1  connected",
-        "  controller ptcp:1  NOT CONNECTED",
+        "  controller tcp:192.0.2.2  NOT CONNECTED",
+        "  controller ptcp:1  passive",
         "  sflow to 10.0.0.5:6343,10.0.0.6:6343  agent lo",
         "  port eth1  link up ofport 1",
     ]
@@ -46,7 +51,7 @@ def test_a_switch_and_its_bridges():
 
 
 def test_versions():
-    """Of Open vSwitch, and of each type of datapath whose version is known."""
+    """The version of Open vSwitch, and of each type of datapath that has a known one."""
     netdev = BRIDGE | {"datapath_type": "netdev", "datapath_version": "<built-in>"}
     system = BRIDGE | {"datapath_version": "2.17.9"}
 

@@ -7,7 +7,7 @@ bridge.c, iface_configure_qos, ignores what netdev_set_qos and netdev_set_queue 
 because there are many rules; they are independent of each other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ovstool import units
 from ovstool.errors import quote
@@ -28,9 +28,32 @@ def advice(switch: Switch, names: Sequence[str], errors_only: bool = False) -> c
 
 
 def _found_by_name(switch: Switch, names: Sequence[str], errors_only: bool) -> list[Finding]:
-    ports = [port for port in port_state.configured(switch, names) if port.type is not None]
-    found = [finding for port in ports for finding in (*findings(port), *dscp_of_queue_0(port))]
+    found = findings_of_all(port_state.configured(switch, names))
     return [finding for finding in found if finding.severity == ERROR or not errors_only]
+
+
+def findings_of_all(ports: Iterable[PortState]) -> list[Finding]:
+    """What the database shows to be wrong with the QoS of ports. Often thousands are alike, and the rules look at one of these."""
+    found: list[Finding] = []
+    healthy = None
+    for port in ports:
+        if port.type is not None and (alike := _unnamed(port)) != healthy:
+            of_port = [*findings(port), *dscp_of_queue_0(port)]
+            found += of_port
+            healthy = healthy if of_port else alike
+    return found
+
+
+def _unnamed(port: PortState) -> PortState:
+    """All of a port that decides whether a rule finds something: no names or numbers, and of its traffic the main direction."""
+    is_one_sided = interface_state.is_one_sided(*_traffic(port))
+    interfaces = [i._replace(name="", ofport=i.ofport and 1, received=is_one_sided, sent=0) for i in port.interfaces]
+    return port._replace(name="", bridge="", uuid=None, interfaces=interfaces)
+
+
+def _traffic(port: PortState) -> tuple[int, int]:
+    """The bytes that a port has received and sent."""
+    return sum(interface.received for interface in port.interfaces), sum(interface.sent for interface in port.interfaces)
 
 
 def findings(port: PortState) -> list[Finding]:
@@ -383,7 +406,7 @@ def _wrong_way(port: PortState) -> Iterator[Finding]:
         return
     if not any(interface.can_have_qos and interface.type != "internal" for interface in port.interfaces):
         return
-    received, sent = sum(interface.received for interface in port.interfaces), sum(interface.sent for interface in port.interfaces)
+    received, sent = _traffic(port)
     if interface_state.is_one_sided(received, sent):
         evidence = f"{port.name} has received {units.counted(received, 'byte')} and sent {sent}; QoS limits what is sent, policing what is received"
         # That the limit is wrong is only a guess, so it stays. On the userspace datapath policing would have no effect.

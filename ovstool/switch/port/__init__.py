@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ovstool.errors import Conflict, UsageError, quote
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import many, mapping, ofport, one, same, to_map, to_set, without
 from ovstool.switch import Change, Finding, Switch, brought_up, lookup, police
@@ -57,7 +58,7 @@ def list_all(switch: Switch, bridges: Sequence[str]) -> list[ListedPort]:
         ports = lookup.by_uuid(switch, "Port", [u for row, _ in named for u in many(row["ports"])], _LISTED_OF_PORT)
         members = lookup.by_uuid(switch, "Interface", [u for port in ports.values() for u in many(port["interfaces"])], _LISTED)
     else:
-        tables = switch.tables({"Bridge": ("name", "ports"), "Port": _LISTED_OF_PORT, "Interface": _LISTED})
+        tables = by_row(switch.tables({"Bridge": ("name", "ports"), "Port": _LISTED_OF_PORT, "Interface": _LISTED}))
         named = [(row, None) for row in sorted(tables["Bridge"].values(), key=lambda row: row["name"])]
         ports, members = tables["Port"], tables["Interface"]
     listed = []

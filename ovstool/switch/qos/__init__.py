@@ -171,17 +171,16 @@ def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: b
     owned = References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
     anew = None if spec.merge else _wanted(None, {}, spec)  # the same for every port, so computed once
-    changes: list[Change] = []
     seen: dict[str, str] = {}
-    notes: list[str] = []
-    for name, (row,) in named:
+    written: dict[tuple[str, bool] | None, None] = {}  # usually the same for every port
+    for _, (row,) in named:
         port = one(row["_uuid"])
         if port not in seen:  # a port that is named in two ways is set once
-            seen[port], unheeded = _set_one(txn, owned, queue_rows, row, spec, anew, with_stand_in)
-            notes += unheeded
-        changes.append(Change(name, seen[port]))
+            seen[port], what = _set_one(txn, owned, queue_rows, row, spec, anew, with_stand_in)
+            written[what] = None
     owned.delete_unreferenced()
-    return changes, lookup.unique(notes)
+    changes = [Change(name, seen[one(row["_uuid"])]) for name, (row,) in named]
+    return changes, lookup.unique(note for what in written if what for note in _unheeded(*what, spec))
 
 
 def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[list[Change], list[str]]:
@@ -208,7 +207,8 @@ def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[lis
 
 def _set_one(
     txn: Transaction, owned: References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, anew: _WantedQos | None, stands_in: bool
-) -> tuple[str, list[str]]:
+) -> tuple[str, tuple[str, bool] | None]:
+    """What happened to the port; if it was written its type, and whether ovs-vswitchd had that type with other settings."""
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
@@ -220,18 +220,18 @@ def _set_one(
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
     same = row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys()
     if same and not spec.reinstall:
-        return "unchanged", []
-    notes = _unheeded(row, kind, config, spec)
+        return "unchanged", None
+    written = kind, bool(row and row["type"] == kind and config != mapping(row["other_config"]))
     if row and owned.ports[qos] == {port} and not spec.reinstall:
         owned.hold_referrers(qos)
         txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
-        return "updated", notes
+        return "updated", written
     new: Row = {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, present)}
     txn.update("Port", port, {"qos": txn.insert("QoS", _in_place_of(row, new, stands_in) if row else new)})
     if row:
         owned.detach(port, qos)
-    return "updated" if row else "created", notes
+    return "updated" if row else "created", written
 
 
 def _in_place_of(row: Row, new: Row, with_stand_in: bool) -> Row:
@@ -277,7 +277,7 @@ def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues:
         raise UsageError(error.what, f"{error.why}, and --merge keeps what {quote(old)} has", "without --merge") from error
 
 
-def _unheeded(row: Row | None, kind: str, config: dict[str, str], spec: QosSpec) -> list[str]:
+def _unheeded(kind: str, is_reconfigured: bool, spec: QosSpec) -> list[str]:
     """Notes about effects of a change that the user would not expect."""
     type_ = qos_types.named(kind)
     if not type_.known:
@@ -287,7 +287,7 @@ def _unheeded(row: Row | None, kind: str, config: dict[str, str], spec: QosSpec)
         notes = [f"--other-config {key}: not checked, as this Open vSwitch is newer than ovstool knows" for key in unread]
     else:
         notes = [f"{kind} does not read --other-config {key}" for key in unread]
-    if not type_.shapes and row and row["type"] == kind and config != mapping(row["other_config"]):
+    if not type_.shapes and is_reconfigured:
         # lib/netdev-linux.c: their qdisc_set functions, up to OVS 3.7, change what qos/show prints and not the qdisc; so seen with 3.1.
         return [
             *notes,

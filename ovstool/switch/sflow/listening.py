@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, Unreachable, UsageError, one_line, quote
 from ovstool.host import Finished, local
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.values import many
 from ovstool.sflow import capture, far_collector
 from ovstool.sflow.capture.fragments import Fragments
@@ -238,7 +239,7 @@ def silence(switch: Switch, origin: Origin) -> Finding:
 
 
 def _exports(switch: Switch) -> Iterator[_Export]:
-    tables = switch.tables({"Bridge": ("name", "sflow"), "sFlow": ("targets",)})
+    tables = by_row(switch.tables({"Bridge": ("name", "sflow"), "sFlow": ("targets",)}))
     for bridge in sorted(tables["Bridge"].values(), key=lambda row: row["name"]):
         for uuid in set(many(bridge["sflow"])) & tables["sFlow"].keys():
             for target in sorted(many(tables["sFlow"][uuid]["targets"])):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ovstool.errors import OvstoolError
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, mapping, ofport, one
 from ovstool.switch import Switch, iproute
@@ -75,7 +76,7 @@ class PortNames:
         switch.give_until(time.monotonic() + min(switch.timeout_s, patience_s))
         self._failures += 1
         try:
-            tables = switch.tables(_COLUMNS)
+            tables = by_row(switch.tables(_COLUMNS))
             names = {uuid: _name(row) for uuid, row in tables["Interface"].items()}
             self._by_index = _by_index(tables, names)
             self._by_number = _by_number(tables, names)

@@ -98,7 +98,7 @@ def _without_neighbour(export: Export, host: Host, target: str, collector: Colle
 def _refusing(export: Export, host: Host, target: str, collector: Collector, delivery: Delivery) -> Iterator[Finding]:
     logged = _refusal(host, collector, delivery)
     if logged:
-        evidence = f"nobody listens at {target}, whose host says so by ICMP; start the collector, or correct its port{rules.said(logged)}"
+        evidence = f"nothing listens at {target}: its host answers with ICMP port unreachable; start the collector, or correct its port{rules.said(logged)}"
         yield Finding(export.bridge, ERROR, "a collector refuses datagrams", evidence)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ovstool.errors import OvstoolError, UsageError
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Row
 from ovstool.ovsdb.values import many, ofport, one
 from ovstool.switch import Argv, Switch, iproute, lookup, sflow
@@ -185,7 +186,7 @@ class Host(NamedTuple):
 
 def configured(switch: Switch) -> list[Export]:
     """The bridges that export sFlow, by name, as the database has them."""
-    rows = switch.tables(_TABLES)
+    rows = by_row(switch.tables(_TABLES))
     bridges = sorted(rows["Bridge"].values(), key=lambda row: str(row["name"]))
     return [_export(bridge, rows["sFlow"][u], rows) for bridge in bridges for u in many(bridge["sflow"]) if u in rows["sFlow"]]
 
