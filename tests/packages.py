@@ -4,11 +4,13 @@
     python3 tests/packages.py pip pipx         some
 
 ``pip`` and ``pipx`` take the wheel, which is built from the source archive, into new environments; ``deb`` installs the Debian package into a
-freshly bootstrapped Debian, which needs root. Tried are the program, ``man``, and Tab in bash, zsh and fish.
+freshly bootstrapped Debian, which needs root, over an older one, and lets lintian judge it. Tried are the program, ``man``, and Tab in bash,
+zsh and fish.
 """
 
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,10 @@ from matrix import ROOT, copied, run
 PAGES = sorted(page.name for page in (ROOT / "man").glob("*.[1-8]"))
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")
 # What ovstool's package needs, and what tries it, so that apt has nothing to fetch when the package is installed.
-DEBIAN = "python3 python3-bcrypt python3-cryptography python3-nacl python3-yaml man-db bash-completion zsh fish"
+DEBIAN = (
+    "python3 python3-autopage python3-bcrypt python3-cryptography python3-nacl python3-netaddr python3-prettytable python3-pyparsing"
+    " python3-sortedcontainers python3-wcwidth python3-yaml man-db bash-completion zsh fish"
+)
 
 # What the shell offers after "ovstool qos s", a word on a line.
 TAB = {
@@ -89,21 +94,39 @@ def by_apt(folder: Path, _: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         root = pool.submit(new_debian, folder / "root")
         run([ROOT / "packaging/deb", folder], env=os.environ | {"PYTHON": sys.executable})
-    (package,) = folder.glob("ovstool_*_all.deb")
-    run(["cp", package, root.result()])
+        (package,) = folder.glob("ovstool_*_all.deb")
+        run(["lintian", "--allow-root", "--fail-on", "error,warning", "--info", package])
+    run(["cp", package, older(package, folder), root.result()])
     place = Place(_environ("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "/root"), ("chroot", str(root.result())))
     run(["mount", "-t", "proc", "proc", root.result() / "proc"])  # where bash looks for /dev/fd
     try:
         before = files(place)
+        place.run("apt-get", "install", "--yes", "--no-install-recommends", "/older.deb")
+        assert any("/gone." in path and path.endswith(".pyc") for path in files(place)), "nothing was compiled"
         place.run("apt-get", "install", "--yes", "--no-install-recommends", f"/{package.name}")
+        left = [path for path in files(place) if "/gone." in path]
+        assert not left, f"the upgrade left {left}"
         try_program(place)
+        try_libraries(place)
         try_pages(place, "/usr/share/man")
         try_tab(place)
-        place.run("apt-get", "purge", "--yes", "ovstool")
+        place.run("/usr/share/python3/runtime.d/ovstool.rtupdate", "rtupdate", "python3", "python3")
+        place.run("apt-get", "remove", "--yes", "ovstool")  # it has no settings that only a purge would remove
         left = files(place) - before
         assert not left, f"the package left {sorted(left)[:10]}"
     finally:
         run(["umount", root.result() / "proc"])
+
+
+def older(package: Path, folder: Path) -> Path:
+    """The package as an older version, with a module that the newer one no longer has."""
+    tree, old = folder / "older", folder / "older.deb"
+    run(["dpkg-deb", "--raw-extract", package, tree])
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub("(?m)^Version: .*", "Version: 0.0.1-1", control.read_text()))
+    (tree / "usr/share/ovstool/ovstool/gone.py").write_text("")
+    run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, old])
+    return old
 
 
 def new_debian(root: Path) -> Path:
@@ -127,11 +150,10 @@ def new_debian(root: Path) -> Path:
 
 
 def files(place: Place) -> set[str]:
-    """All files there but for what apt and man-db remember."""
-    skipped = [
-        words for path in ("/proc", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/var/log") for words in ("-path", path, "-prune", "-o")
-    ]
-    return set(place.run("find", "/", *skipped, "-type", "f", "-print").splitlines())
+    """All files and directories there but for what apt, man-db and fish remember."""
+    remembered = ("/proc", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/var/log", "/root/.config", "/root/.local")
+    skipped = [words for path in remembered for words in ("-path", path, "-prune", "-o")]
+    return set(place.run("find", "/", *skipped, "-print").splitlines())
 
 
 def try_program(place: Place) -> None:
@@ -142,6 +164,19 @@ def try_program(place: Place) -> None:
     )
     assert (said.returncode, said.stdout) == (5, ""), said
     assert "refused" in said.stderr, said
+
+
+def try_libraries(place: Place) -> None:
+    """The libraries that only some commands import; ovs-ofctl is not there, and neither is matplotlib."""
+    place.run("python3", "-I", "-c", "import sys; sys.path.insert(0, '/usr/share/ovstool'); import ovs.flow.ofp, cliff.formatters.table")
+    said = subprocess.run(
+        [*place.before, "ovstool", "stats", "plot", "/none.csv", "-o", "/none.png"],
+        env=place.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "apt-get install python3-matplotlib" in said.stderr, said
 
 
 def try_pages(place: Place, folder: object) -> None:

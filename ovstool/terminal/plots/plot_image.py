@@ -33,9 +33,11 @@ def require_image(target: str) -> None:
 
 
 def _how_to_install() -> str:
-    """The command that installs matplotlib for this Python; pipx has an environment for each program."""
+    """The command that installs matplotlib for this Python; pipx has an environment for each program, and Debian's package uses Debian's."""
     import shlex
 
+    if __file__.startswith("/usr/share/ovstool/"):
+        return "apt-get install python3-matplotlib"
     if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
         return shlex.join(["pipx", "inject", os.path.basename(sys.prefix), "matplotlib"])
     return shlex.join([sys.executable or "python3", "-m", "pip", "install", "matplotlib"])
