@@ -1,7 +1,4 @@
-"""Other people's ways to drive Open vSwitch from Python: ovsdbapp, OpenStack's library, and Ansible's collection openvswitch.openvswitch.
-
-nmstate is not here: it takes NetworkManager as the machine's own network service.
-"""
+"""Other people's ways to drive Open vSwitch from Python: ovsdbapp, OpenStack's library, and Ansible's collection openvswitch.openvswitch."""
 
 import subprocess
 import sys
@@ -22,7 +19,7 @@ idl = connection.OvsdbIdl.from_server(sys.argv[1], "Open_vSwitch")
 api = impl_idl.OvsdbIdl(connection.Connection(idl, timeout=60))
 print(api.db_get("Interface", sys.argv[2], "statistics").execute(check_error=True))
 """
-# The last release of the community's package that brings the collection, and an ansible-core that runs it.
+# The last release of the community package that includes the collection, and an ansible-core that runs it.
 _COLLECTION, _CORE = "ansible==10.7.0", "ansible-core<2.18"
 _TIMEOUT_S = 300
 _ROUNDS = 3  # ovsdbapp takes up to half a minute for a large switch
@@ -30,7 +27,7 @@ _QUIET = {"ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "ANSIBLE_LOCALHOST_WARN
 
 
 def beside_ovsdbapp(databases: Mapping[int, str]) -> None:
-    """(v) The counters of one port by ovsdbapp, which copies the tables into memory first, as its users do once for many questions."""
+    """(v) The counters of one port by ovsdbapp, which first copies the tables into memory; its users do that once for many queries."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         python = pairs.installed(Path(name), "ovsdbapp", "python")
         if python is None:
@@ -48,7 +45,7 @@ def beside_ovsdbapp(databases: Mapping[int, str]) -> None:
 
 
 def beside_ansible() -> None:
-    """(v) A port that is there already, asked for again: what a play that finds nothing to do costs for each port."""
+    """(v) Adding a port that exists already: the cost per port of a play that finds nothing to change."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         directory = Path(name)
         ansible = pairs.installed(directory, _CORE, "ansible")
@@ -70,7 +67,7 @@ def beside_ansible() -> None:
 
 
 def _collection(directory: Path) -> bool:
-    """Whether the collection could be had; it lies below the directory then."""
+    """Whether pip could install the collection, which is then below the directory."""
     pip = [directory / "venv/bin/pip", "download", "-q", "--no-deps", "-d", directory, _COLLECTION]
     try:
         subprocess.run(pip, check=True, capture_output=True, timeout=_TIMEOUT_S)

@@ -1,6 +1,6 @@
-"""ovstool beside the tools it replaces: ratios of whole processes measured in one run, and whether the targets are reached.
+"""ovstool compared with the tools it replaces: ratios of whole processes measured in one run, and whether the targets are reached.
 
-It is a report and not a test: the exit code is 0 whatever the figures are. All switches are private, in a temporary directory.
+It is a report, not a test: the exit code is always 0. All switches are private, in a temporary directory.
 """
 
 import resource
@@ -20,6 +20,7 @@ import engines
 import flows
 import hosts
 import live
+import nmstate
 import pairs
 import readings
 import sflow
@@ -27,16 +28,17 @@ import shell
 import talkers
 
 from ovstool import sandbox
+from ovstool.errors import Unreachable
 from ovstool.host import local
 from ovstool.ovsdb.client import Client
 
 SIZES = (10, 1_000, 10_000)
-SHAPED = 1_000  # ports that `qos set` is measured on
-CALLED = 100  # of them, with one call each, and ovs-vswitchd applying each; all are estimated as ten times their time
+SHAPED = 1_000  # ports for `qos set`
+CALLED = 100  # of these, configured by one call each, with ovs-vswitchd applying each; the total is estimated as ten times their time
 PEAK_MIB = 40
 WHOLE_MIB = 64  # for commands that read all of a switch with 10,000 ports
-TAB_S = 0.08  # of a live completion, except for the first with many ports
-_CHUNK = 250  # ports in one transaction; this process stays small, because children inherit its peak memory (getrusage(2))
+TAB_S = 0.08  # of a live completion, except the first one with many ports
+_CHUNK = 250  # ports in one transaction; this process must stay small, because children inherit its peak memory (getrusage(2))
 _TIMEOUT_S = 120
 _STARTED_S = 15
 
@@ -51,7 +53,7 @@ def main() -> None:
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
     parts = (readings, live, flows, hosts, effect, sflow, talkers, shell)
-    for part in (stored, shape, *(module.report for module in parts), engines.beside_ansible):
+    for part in (stored, shape, *(module.report for module in parts), engines.beside_ansible, nmstate.beside_nmstate):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\n{time.monotonic() - started:.0f} s in total. Peaks below {own:.0f} MiB, the peak of this process itself, cannot be measured.")
@@ -139,7 +141,7 @@ def one_start(name: str, argv: Sequence[str]) -> None:
 
 
 def tab(databases: dict[int, str]) -> None:
-    """(t) The time of a completion, beside that of starting a command: of words alone, and of ports, which the first one caches."""
+    """(t) The time of a completion compared with that of starting a command: of words alone, and of ports, which the first one caches."""
     pairs.head("(t) Tab / ovstool version")
     few, many = min(SIZES), max(SIZES)
     asked = {
@@ -166,7 +168,7 @@ def tab(databases: dict[int, str]) -> None:
 def shape() -> None:
     """(d) A rate and two queues on many ports, each time starting without QoS.
 
-    Both ways: with ovs-vswitchd on the dummy datapath, which has to apply it, and with --no-wait, which is the database alone.
+    Measured with ovs-vswitchd on the dummy datapath, which must apply it, and with --no-wait, which only writes the database.
     """
     ports = [f"p{index}" for index in range(1, SHAPED + 1)]
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
@@ -180,7 +182,7 @@ def shape() -> None:
 
 
 def shape_all(db: str, directory: Path, ports: Sequence[str], title: str, options: Sequence[str], called: int) -> None:
-    """``called`` of the necessary ovs-vsctl calls are measured."""
+    """Compare ``qos set`` with ovs-vsctl; only ``called`` of the necessary ovs-vsctl calls are measured."""
     pairs.head(f"(d) ovstool qos set on {SHAPED:,} ports: one rate, two queues; {title}")
     wish = ["--max-rate", "10mbit", "--queue", "0:min=2mbit", "--queue", "1:min=1mbit,max=5mbit"]
     ours = [*pairs.OVSTOOL, f"--db={db}", f"--timeout={_TIMEOUT_S}", *options, "qos", "set", *ports, *wish]
@@ -210,7 +212,7 @@ def vsctl_wish(port: str) -> list[str]:
 
 
 def unshape(db: str) -> None:
-    """``clear``, where there must be all or nothing before."""
+    """Clear all QoS, after checking that either all ports have it or none."""
     with connected(db) as client:
         found = [len(result["rows"]) for result in client.transact([select("QoS", "_uuid"), select("Queue", "_uuid")])]
     if found not in ([0, 0], [CALLED, 2 * CALLED], [SHAPED, 2 * SHAPED]):
@@ -233,18 +235,18 @@ def clear(db: str) -> None:
 
 @contextmanager
 def database(directory: Path, size: int) -> Iterator[str]:
-    """An ovsdb-server of a switch with one bridge and that many ports, as ovs-vswitchd and Neutron would have filled it in."""
+    """An ovsdb-server with one bridge and this many ports, filled in as ovs-vswitchd and Neutron would do."""
     file, socket = directory / f"{size}.db", directory / f"{size}.sock"
     subprocess.run([pairs.find("ovsdb-tool"), "create", file, sandbox._schema()], check=True)
     argv = [pairs.find("ovsdb-server"), f"--remote=punix:{socket}", f"--unixctl={directory / f'{size}.ctl'}", "-vconsole:off", str(file)]
     server = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        db = f"unix:{socket}"
         deadline = time.monotonic() + _STARTED_S
-        while not socket.exists():
+        while not listens(db):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise pairs.Failed("ovsdb-server does not start")
             time.sleep(0.01)
-        db = f"unix:{socket}"
         with connected(db) as client:
             client.transact(bridge())
             for first in range(1, size, _CHUNK):
@@ -281,7 +283,7 @@ def port_rows(indices: Sequence[int]) -> list[dict]:
 
 
 def interface(name: str, index: int) -> dict:
-    """An Interface row of a tap device that carries traffic: the counters that ovs-vswitchd writes for it, and the other usual columns."""
+    """An Interface row of a tap that carries traffic, with the counters that ovs-vswitchd writes and the other usual columns."""
     mac = f"fa:16:3e:{index >> 16:02x}:{index >> 8 & 255:02x}:{index & 255:02x}"
     names = ("collisions", "rx_bytes", "rx_crc_err", "rx_dropped", "rx_errors", "rx_frame_err", "rx_over_err", "rx_packets")
     names += ("rx_missed_errors", "tx_bytes", "tx_dropped", "tx_errors", "tx_packets")
@@ -308,6 +310,15 @@ def connected(db: str) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+
+
+def listens(db: str) -> bool:
+    """Whether a server accepts connections: its socket file exists before it does."""
+    try:
+        local.open(db, _TIMEOUT_S).close()
+    except Unreachable:
+        return False
+    return True
 
 
 def insert(table: str, name: str, row: dict) -> dict:
