@@ -46,6 +46,7 @@ $(READY): setup.cfg pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'make: ovstool needs Python 3.10 or newer; name one with PYTHON=...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		.ci/need "$$($(PYTHON) -c 'import sys; print("+python%d.%d-venv" % sys.version_info[:2])')"
+	@echo 'installing ovstool and what its tests need into $(VENV): about half a minute, without output'
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[test]'
@@ -96,7 +97,7 @@ deb: $(READY)
 	PYTHON=$(BIN)/python packaging/deb dist
 
 packages: $(READY)
-	@.ci/need dpkg-deb=dpkg mmdebstrap=mmdebstrap man=man-db zsh=zsh fish=fish $(if $(wildcard /usr/share/bash-completion/bash_completion),,+bash-completion)
+	@.ci/need dpkg-deb=dpkg lintian=lintian mmdebstrap=mmdebstrap man=man-db zsh=zsh fish=fish $(if $(wildcard /usr/share/bash-completion/bash_completion),,+bash-completion)
 	$(BIN)/python tests/packages.py $(WAYS)
 
 $(READY).mutants: $(READY)

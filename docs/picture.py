@@ -1,7 +1,6 @@
-"""Draw README's picture: a real session on a private switch, typed into a terminal of 110 columns: ``picture.py IMAGE.svg``.
+"""Draw the picture in README: a real session on a private switch, in a terminal of 110 columns: ``picture.py IMAGE.svg``.
 
-It takes root, as packets are forwarded between network namespaces, and iperf3. Nothing of what is drawn is made up, so no two pictures are
-the same.
+It needs root, to forward packets between network namespaces, and iperf3. The picture shows real output, so no two are the same.
 """
 
 import fcntl
@@ -47,12 +46,12 @@ def main() -> None:
             console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
             console.print(Text.from_ansi(typed(box, command)))
         svg = console.export_svg(title="ovstool")
-        Path(sys.argv[1]).write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL))  # fonts of another site
+        Path(sys.argv[1]).write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL))  # fonts are loaded from another site
 
 
 @contextmanager
 def traffic(box: sandbox.Sandbox) -> Iterator[None]:
-    """TCP from the first host of a sandbox to the second, as long as the block lasts."""
+    """TCP traffic from the first host of a sandbox to the second during the block."""
     script = "ip netns exec $OVSTOOL_H2 iperf3 -s -1 & sleep 1; ip netns exec $OVSTOOL_H1 iperf3 -c 10.0.0.2 -t 60; wait"
     with subprocess.Popen(
         [*inside(box), "sh", "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
@@ -65,7 +64,7 @@ def traffic(box: sandbox.Sandbox) -> Iterator[None]:
 
 
 def typed(box: sandbox.Sandbox, command: str) -> str:
-    """What a command shows on a terminal."""
+    """What a command prints on a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     environ = os.environ | {"TERM": "xterm-256color", "PAGER": "cat"}

@@ -22,6 +22,7 @@ COMMON = (
 )
 OUTPUT = "output options"
 _LONGEST_S = 10**6
+_TIMES = {"s": 1, "ms": 0.001}
 _PARALLEL = 16
 _STAND_IN = "\0"  # no argument can contain it
 # Names that other tools use for our options.
@@ -29,7 +30,7 @@ _OF_OTHERS = {
     "--vlan": "--tag", "--vlans": "--trunk", "--trunks": "--trunk", "--json": "-f json", "--csv": "-f csv", "--yaml": "-f yaml", "-o": "-f",
     "--output": "-f", "--columns": "-c", "--fields": "-c", "--bandwidth": "--max-rate", "--limit": "--rate", "--follow": "--watch",
     "--remote": "--host", "--target": "--collector", "--seconds": "--interval", "--iface-id": "--external-id iface-id=ID",
-    "--mtu-request": "--mtu",
+    "--mtu-request": "--mtu", "--rate": "--max-rate", "--max-rate": "--rate",
 }  # fmt: skip
 _OF_MAPS = {"options": "--option", "external_ids": "--external-id", "other_config": "--other-config"}  # for their columns
 _NOT_NEEDED = {
@@ -168,7 +169,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add(switch, "--ca-cert", metavar="FILE", help="PEM file of the CA that signed the switch's certificate")
     add(
         switch, "-t", "--timeout", metavar="S", type=seconds,
-        help="time limit for the whole command on each host, in seconds (default: $OVS_CTL_TIMEOUT, else 30)",
+        help="time limit on each host, in seconds; stats and sflow listen measure longer if asked to (default: $OVS_CTL_TIMEOUT, else 30)",
     )  # fmt: skip
     add(
         hosts, "--inventory", metavar="FILE",
@@ -179,7 +180,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     add(changes, "-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
     add(
         changes, "--as-ovs", action="store_true",
-        help="print the ovs-vsctl or ovs-ofctl line that makes the same change; with -n instead of the transaction",
+        help="also print the ovs-vsctl or ovs-ofctl line that makes the same change; with -n, print it instead of the transaction",
     )  # fmt: skip
     add(changes, "--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
     add(changes, "--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
@@ -246,8 +247,10 @@ def add_output_options(parser: argparse.ArgumentParser, formatter: str, of_rows:
             "--sort-column", action="append", default=[], dest="sort_columns", metavar="COLUMN", help="sort by this column; repeatable"
         )
         order = group.add_mutually_exclusive_group()
-        order.add_argument("--sort-ascending", action="store_const", dest="sort_direction", const="asc", help="smallest first (default)")
-        order.add_argument("--sort-descending", action="store_const", dest="sort_direction", const="desc", help="largest first")
+        order.add_argument(
+            "--sort-ascending", action="store_const", dest="sort_direction", const="asc", help="smallest first, null last (default)"
+        )
+        order.add_argument("--sort-descending", action="store_const", dest="sort_direction", const="desc", help="largest first, after null")
 
 
 def _address(text: str) -> str:
@@ -261,8 +264,15 @@ def seconds(text: str) -> float:
     """argparse type: a positive number of seconds."""
     value = units.decimal_number(text)
     if not value or value > _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{quote(text)}: not a number of seconds above 0{_without_unit(text)}")
     return value
+
+
+def _without_unit(text: str) -> str:
+    """What to try instead of a time with a unit: the same in seconds."""
+    number = text.rstrip("ms")
+    value, factor = units.decimal_number(number), _TIMES.get(text[len(number) :])
+    return f"; try: {value * factor:.6f}".rstrip("0").rstrip(".") if value and factor else ""
 
 
 def number(low: int, high: int) -> Callable[[str], int]:

@@ -210,7 +210,8 @@ class SwitchLister(SwitchCommand, TableCommand):
         rows = iter(rows)
         first = next(rows, None)
         rows = [] if first is None else chain([first], rows)
-        if first is None and self.nothing and args.formatter == "table" and not any(answer.notes or answer.found for answer in answers):
+        is_quiet = not any(answer.notes or answer.found for answer in answers)
+        if first is None and self.nothing and is_quiet and args.formatter in ("table", "lines"):
             self.note(self.nothing, args)
         elif first is not None and self.is_for_people(args):
             rows = list(rows)

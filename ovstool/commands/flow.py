@@ -165,6 +165,11 @@ class FlowAdd(_BridgeWriter):
                 import shlex  # rarely needed
 
                 raise UsageError(f"flow {quote(name)}", "a file, not a flow", shlex.join(["--file", name]))
+        if [number for number, words in enumerate(args.flows, 1) if "action" in words] == [len(args.flows)] != [1]:
+            import shlex  # rarely needed
+
+            # One flow that the shell has split at its spaces.
+            raise UsageError(f"flow {quote(args.flows[0])}", "must specify an action", shlex.quote(" ".join(args.flows)))
         args.given = _read_flows(args.file) if args.file else flow.GivenFlows.checked(args.flows)
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

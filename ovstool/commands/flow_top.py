@@ -46,7 +46,9 @@ class FlowTop(SwitchStream):
         parser.add_argument("bridge", metavar="BRIDGE", type=word, help="bridge to read")
         parser.add_argument("match", metavar="MATCH", nargs="?", help=MATCH)
         parser.add_argument("--table", metavar="N", type=number(0, 254), help="only flows of this table")
-        parser.add_argument("--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure (default: 1)")
+        parser.add_argument(
+            "--interval", metavar="S", type=seconds, default=1.0, help="seconds to measure, less than --timeout (default: 1)"
+        )
         parser.add_argument("--by", choices=("bytes", "packets"), default="bytes", help="sort by bytes or packets (default: bytes)")
         parser.add_argument(
             "--limit", metavar="N", type=number(1, 10**6), help="show at most N flows (default: 20; in the live table 1000)"

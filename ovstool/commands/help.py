@@ -67,7 +67,7 @@ def _help_for(hint: str) -> str:
     """The command that shows help for a suggested command; ``ovstool help`` if that is not one of ovstool's."""
     program, *words = hint.split()
     if program != "ovstool" or words[0] == "help":
-        return "ovstool help"
+        return hint if program == "ovstool" else "ovstool help"
     name = " ".join(words[:2])
     return f"ovstool help {name if name in COMMANDS else words[0]}"
 

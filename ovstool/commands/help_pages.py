@@ -15,10 +15,8 @@ _HANG = 24  # column where the descriptions of options start
 _PROGRAMS = ("ovs", "sudo ovs", "source ")  # indented lines that start with one of these are commands
 
 MORE = {
-    "ovstool help NOUN": "the commands of a noun",
-    "ovstool help NOUN VERB": "one command: examples, arguments, options",
+    "ovstool help NOUN [VERB]": "the commands of a noun, or one with examples",
     "ovstool help options": "options of all commands, output formats",
-    "ovstool sandbox start": "no switch at hand? start a private one",
 }
 # The most common uses of each noun with several commands.
 TASKS = {
@@ -37,7 +35,7 @@ FORMATS = {
     "csv": "a header, then one line per row",
     "value": "values separated by spaces, - for none",
     "lines": "OBJECT: CHANGE, or OBJECT: COLUMN=VALUE ...; one line per object",
-    "shell": "COLUMN='VALUE', quoted for eval",
+    "shell": "COLUMN=VALUE, quoted for eval where needed",
     "github, ...": "the table styles of tabulate, by name",
 }
 ENVIRONMENT = {
@@ -119,7 +117,7 @@ def overview(parser: Parser, nouns: Mapping[str, str], style: Style) -> Iterator
     yield from style.head("usage", usage(parser))
     yield from style.paragraph(parser.description or "")
     yield from style.section("nouns", nouns, 12)
-    yield from style.section("more", MORE, 26)
+    yield from style.section("more", MORE, 28)
 
 
 def of_noun(noun: str, summary: str, commands: Mapping[str, str], style: Style) -> Iterator[str]:

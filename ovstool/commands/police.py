@@ -20,6 +20,9 @@ class PoliceSet(SwitchWriter):
     packet rate, rounded up to a multiple of 1000. Problems visible in the database are reported at once; 'police check'
     looks for more. To limit what a port sends, see 'ovstool help qos set'.
 
+    The kernel refuses a rate together with a packet rate, and then enforces neither. To change from one to the other, use
+    'police clear' first.
+
     On the userspace datapath (datapath_type=netdev) only DPDK ports are policed. For other ports use an OpenFlow meter, which
     is lost when ovs-vswitchd restarts:
       ovs-ofctl -O OpenFlow13 add-meter BRIDGE \\

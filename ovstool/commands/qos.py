@@ -189,6 +189,7 @@ class QosGc(SwitchWriter):
     """
 
     columns = ("table", "uuid", "change")
+    nothing = "every QoS and Queue row is used"
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return references.collect(switch)

@@ -95,7 +95,8 @@ class SandboxStart(_WithDatapath, _Changing):
     not touched.
 
     With --datapath netdev or system the switch has its own network namespace, and so does a host on each port. The hosts have
-    the addresses 10.0.0.1 and 10.0.0.2, the switch has 10.0.0.254. Instructions for using them are printed on stderr.
+    the addresses 10.0.0.1 and 10.0.0.2, the switch has 10.0.0.254. Instructions for using them are printed on stderr. On
+    netdev policing has no effect, and all traffic goes through queue 0; on system both work.
 
     Examples:
       ovstool sandbox start

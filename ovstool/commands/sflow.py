@@ -20,15 +20,16 @@ class SflowEnable(SwitchWriter):
     the interface whose address identifies this switch to collectors, or that address itself; it does not decide what is
     sampled.
 
-    First it asks the host of the switch, and refuses what ovs-vswitchd would silently ignore: an agent that does not exist or
-    has no address (Open vSwitch would fall back to the source address of the route to the collector, or send nothing), and a
-    collector whose name the host cannot resolve, which has no route, or whose address is a broadcast address. --force writes
-    it anyway, except an unresolvable name. An agent's address that the host does not have is written with a note.
+    First it checks the settings on the host of the switch, and refuses what ovs-vswitchd would silently ignore: an agent that
+    does not exist or has no address (Open vSwitch would fall back to the source address of the route to the collector, or send
+    nothing), and a collector whose name the host cannot resolve, to which it has no route, or whose address is a broadcast
+    address. --force writes it anyway, except an unresolvable name. An agent's address that the host does not have is written
+    with a note.
 
     --sampling auto follows Host sFlow: one packet in N, where N is the speed of the bridge's fastest link in Mbit/s, but at
-    least 100; where no port tells a speed, it is 400. A tap or a veth counts only where there is nothing else, as its speed is
-    made up. A note says when N is more than ten times higher or lower than that, and when the traffic of the moment would give
-    more than 5000 samples a second, or less than one in ten seconds (on a bridge of up to 100 ports).
+    least 100; if no port reports a speed, N is 400. A tap or a veth counts only if the bridge has nothing else, because its
+    speed is nominal. A note says when N is more than ten times higher or lower than that, and when the current traffic would
+    give more than 5000 samples a second, or less than one in ten seconds (on a bridge of up to 100 ports).
 
     Notes also name other programs that change sFlow: a running hsflowd with 'ovs' in /etc/hsflowd.conf, and ifupdown2, whose
     ifreload clears the sFlow of each bridge in /etc/network/interfaces and sets only what its ovs_extra says (--as-ovs
@@ -67,7 +68,7 @@ class SflowEnable(SwitchWriter):
             "--polling", metavar="S", type=number(0, sflow.MOST_POLLING_S), help="send counters every S seconds, 0 for never (default: 30)"
         )
         parser.add_argument("--header", metavar="BYTES", type=_header, help="bytes of each sampled packet, up to 612 (default: 128)")
-        parser.add_argument("--force", action="store_true", help="write what the checks of agent and collectors refuse")
+        parser.add_argument("--force", action="store_true", help="write even what the checks of agent and collectors refuse")
         return parser
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:

@@ -78,6 +78,7 @@ class Stats(SwitchStream):
 
     def prepare(self, args: argparse.Namespace) -> None:
         args.rate = args.rate or (args.watch and not args.bursts)
+        self.nothing = "no queues; 'ovstool qos set' makes some" if args.queues else "no ports"
         _require_sense(args)
         if args.bursts or args.rate:
             columns = Burst._fields if args.bursts else self.row_class(args)._fields

@@ -14,7 +14,8 @@ GAP = 2  # spaces between columns, and in front of continuation lines
 _LONG = 24  # characters; a longer text may move below its row
 _NOTHING = ("", "-")  # cells that people need not read
 _MOST_LINES = 2  # of a wrapped cell; a longer one moves below
-_MOST_FOLDED = 2  # lines of a row, or 3 if all but its name are numbers; beyond that a list of its fields is easier to read
+_MOST_FOLDED = 2  # lines of a row, or 3 if all but its name are numbers or it is long; beyond that a list of its fields is easier to read
+_LONG_LIST = 9  # fields; as a list, two rows of more would fill a screen
 _LEAST_TEXT = 20  # characters that a text should have beside its label
 # Patterns are compiled on demand: most tables fit. A number is kept together with its unit, which follows after a space.
 _NOT_A_NUMBER = "".join(rf"(?<![ (,][0-9.]{{{digits}}} )(?<!^[0-9.]{{{digits}}} )" for digits in range(1, 8))
@@ -127,7 +128,7 @@ def chosen(columns: Sequence[Column], room: int) -> Layout:
     below = [place for place in beside[1:] if columns[place].is_long]
     beside = [place for place in beside if place not in below]
     texts = sum(not columns[place].is_number for place in beside)
-    for count in range(1, _MOST_FOLDED + 1 + (texts < 2)):
+    for count in range(1, _MOST_FOLDED + 1 + (texts < 2 or len(beside) > _LONG_LIST)):
         lines, widths = _folded(columns, beside, count)
         if sum(widths) + GAP * (len(widths) - 1) <= room:
             return Layout(columns, lines, widths, below, room)

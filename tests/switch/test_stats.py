@@ -1,4 +1,4 @@
-"""Counters and rates, compared with those of ovs-vsctl and ovs-ofctl; packets are put into the dummy devices."""
+"""Counters and rates compared with those of ovs-vsctl and ovs-ofctl; packets are injected into the dummy devices."""
 
 import csv
 import itertools
@@ -19,14 +19,14 @@ COUNTERS = ["rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "
 
 
 def inject(switch, port: str, count: int) -> None:
-    """Let a port receive frames of 60 bytes."""
+    """Make a port receive frames of 60 bytes."""
     control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
     for _ in range(count):
         switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", port, FRAME)
 
 
 def receive(switch, port: str, count: int) -> None:
-    """The same, until ovs-vswitchd has written that into the database."""
+    """Make a port receive frames, and wait until ovs-vswitchd has written the counters to the database."""
     inject(switch, port, count)
     condition = {"op": "wait", "timeout": 20000, "table": "Interface", "where": [["name", "==", port]], "columns": ["statistics"],
                  "until": "!=", "rows": [{"statistics": statistics(switch, port)}]}  # fmt: skip
@@ -78,7 +78,7 @@ def test_what_a_device_does_not_count_is_null(switch, ovstool):
 
 @contextmanager
 def watching(switch, words: str):
-    """``stats`` in the background; ``rows()`` takes what it has printed since the last time, after ``wait`` has given it something."""
+    """``stats`` in the background; ``rows()`` returns what it has printed since the last call, once there is something."""
     argv = [sys.executable, "-m", "ovstool", "stats", *words.split(), "-f", "json"]
     with subprocess.Popen(
         argv, env=switch.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -91,7 +91,7 @@ def watching(switch, words: str):
 
 
 def rows_until(process, wanted) -> list[dict]:
-    """Rows as they come, up to and with the first that is wanted."""
+    """Rows as they arrive, up to and including the first that is wanted."""
     rows = []
     deadline = time.monotonic() + 60
     for line in process.stdout:
@@ -170,7 +170,7 @@ def test_a_reader_that_goes_away_ends_it(switch):
     assert (json.loads(row)["port"], code, done.stderr) == ("br0", "141", "")
 
 
-def test_a_port_that_is_deleted_and_made_anew_is_marked(switch):
+def test_a_recreated_port_is_marked(switch):
     with watching(switch, "eth1 eth2 --rate --interval 0.05 --watch") as process:
         rows_until(process, lambda row: row["port"] == "eth2")
         switch.vsctl("del-port eth1")
@@ -202,7 +202,7 @@ def test_a_restart_of_ovs_vswitchd_is_marked(switch):
     assert "bridge br0: connection lost" in notes and "eth1: back" in notes
 
 
-def test_new_ports_are_seen_when_none_is_named(switch):
+def test_new_ports_appear_when_none_is_named(switch):
     with watching(switch, "--rate --interval 0.05 --watch") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("add-port br0 eth7")
@@ -213,7 +213,7 @@ def test_new_ports_are_seen_when_none_is_named(switch):
         rows_until(process, lambda row: row["port"] == "eth1" and row["rx_pps"] > 0)
 
 
-def test_without_ovs_vswitchd_the_database_has_the_answer(switch, ovstool):
+def test_without_ovs_vswitchd_the_database_is_used(switch, ovstool):
     theirs = dict(statistics(switch, "eth1")[1])
     stop_vswitchd(switch)
     fallen = ovstool("stats eth1 -f json")
@@ -267,6 +267,8 @@ def test_a_switch_without_bridges(switch, ovstool):
     switch.vsctl("del-br br0")
     assert ovstool("stats -f json").json == []
     assert ovstool("stats --rate --interval 0.01 -f json").json == []
+    assert ovstool("stats").stderr == "ovstool: note: no ports\n"
+    assert ovstool("stats --queues").stderr == "ovstool: note: no queues; 'ovstool qos set' makes some\n"
 
 
 BAD = {
@@ -278,6 +280,7 @@ BAD = {
     "--for 3 --rate": "--for: needs --bursts; try: --bursts --for 3",
     "--rate --interval 0.00099": "0.00099: shorter than 0.001 s, the shortest time between two readings",
     "--rate --interval 0": "not a number of seconds",
+    "--rate --interval 100ms": "not a number of seconds above 0; try: 0.1",
     "--rate --interval nan": "not a number of seconds",
     "--rate --interval 1e9": "not a number of seconds",
     "--rate --count 0": "not a whole number",
@@ -299,7 +302,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("words", BAD)
-def test_what_cannot_be_meant(refused, words):
+def test_invalid_usage(refused, words):
     assert BAD[words] in refused(f"stats {words}", 2)
 
 
@@ -309,7 +312,7 @@ def test_no_such_port_or_bridge(refused):
     refused("stats eth1 --bursts --bridge nosuch", 3)
 
 
-def test_far_counters_are_those_of_the_database(switch, ovstool):
+def test_counters_over_tcp_come_from_the_database(switch, ovstool):
     with socket.create_server(("127.0.0.1", 0)) as free:
         remote = f"tcp:127.0.0.1:{free.getsockname()[1]}"
     control = str(next(switch.box.directory.glob("ovsdb-server.*.ctl")))
@@ -364,7 +367,7 @@ def test_queues_of_a_port_that_comes_back_with_another_number(switch):
         assert not rows_until(process, lambda row: True)[-1]["reset"]
 
 
-def test_a_stalled_ovs_vswitchd_is_a_longer_interval_and_no_reset(switch):
+def test_a_stalled_ovs_vswitchd_is_a_longer_interval_and_not_a_reset(switch):
     pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
     with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
         rows_until(process, lambda row: True)
@@ -376,10 +379,10 @@ def test_a_stalled_ovs_vswitchd_is_a_longer_interval_and_no_reset(switch):
         assert not any(row["reset"] for row in rows)
         assert sum(row["interval_s"] for row in rows[1:]) == pytest.approx(rows[-1]["time"] - rows[0]["time"], abs=1e-3)
         after = [row["interval_s"] for row in rows if row["time"] > rows[-6]["time"]]
-        assert max(after) < 1, "the stall is all in one interval"
+        assert max(after) < 1, "the stall belongs to a single interval"
 
 
-def test_what_was_to_be_counted_and_is_gone_is_a_failure(switch):
+def test_a_deleted_port_is_an_error(switch):
     with watching(switch, "eth1 --rate --interval 0.2 --count 15") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("del-port eth1")
@@ -401,7 +404,7 @@ def test_ovsdb_server_may_be_restarted_too(switch):
         assert not rows_until(process, lambda row: True)[-1]["reset"]
 
 
-def test_a_hung_ovs_vswitchd_is_waited_for_once(switch, ovstool):
+def test_a_hung_ovs_vswitchd_is_waited_for_only_once(switch, ovstool):
     switch.vsctl(" -- ".join(f"add-br br{n} -- set bridge br{n} datapath_type=dummy" for n in range(1, 6)))
     pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
     os.kill(pid, signal.SIGSTOP)
@@ -415,7 +418,7 @@ def test_a_hung_ovs_vswitchd_is_waited_for_once(switch, ovstool):
 
 @pytest.fixture
 def patched(switch):
-    """A bridge with a port for whose packets ovs-vswitchd's revalidators count, as for those of tunnels."""
+    """A bridge with a port whose packets ovs-vswitchd's revalidators count, as for tunnels."""
     switch.vsctl(
         "add-br br1 -- set bridge br1 datapath_type=dummy -- add-port br1 p1 -- set interface p1 type=patch options:peer=p0"
         " -- add-port br0 p0 -- set interface p0 type=patch options:peer=p1"
@@ -425,14 +428,14 @@ def patched(switch):
 
 REVALIDATED = {
     "": 0.5,
-    "max-revalidator=99": 0.5,  # ofproto_set_max_revalidator passes over what is under 100
+    "max-revalidator=99": 0.5,  # ofproto_set_max_revalidator ignores values under 100
     "max-revalidator=soon": 0.5,
     "max-revalidator=100": 0.1,
-    "max-revalidator=5000 other_config:max-idle=300": 0.3,  # udpif_revalidator waits for the lesser of both
+    "max-revalidator=5000 other_config:max-idle=300": 0.3,  # udpif_revalidator waits for the smaller of both
 }
 
 
-def test_counters_that_change_every_half_second_have_no_rate_over_less(patched, ovstool):
+def test_counters_updated_every_half_second_need_intervals_as_long(patched, ovstool):
     for settings, shortest_s in REVALIDATED.items():
         if settings:
             patched.vsctl(f"set open_vswitch . other_config:{settings}")
@@ -444,17 +447,18 @@ def test_counters_that_change_every_half_second_have_no_rate_over_less(patched, 
             refused = ovstool(f"stats eth1 p0 {words}")
             assert (refused.code, refused.stdout) == (2, ""), words
             why = f"ovs-vswitchd updates the counters of tunnels and patch ports only every {shortest_s:g} s"
-            assert refused.stderr == f"ovstool: p0: {why}; try: --rate --interval {2 * shortest_s:g}\n"
+            instead = "--rate " if "--bursts" in words else ""
+            assert refused.stderr == f"ovstool: p0: {why}; try: {instead}--interval {2 * shortest_s:g}\n"
         known = ovstool(f"stats eth1 p0 --rate --interval {shortest_s} -f json")
         assert [row["rx_bps"] for row in known.json] == [0, 0]
         assert known.stderr.count("\n") == 1 and f"p0: {why}, so these rates may be off by 100%" in known.stderr
-    patched.vsctl("remove open_vswitch . other_config max-idle")  # which is 10 s then
+    patched.vsctl("remove open_vswitch . other_config max-idle")  # then it is 10 s
     patched.vsctl("set open_vswitch . other_config:max-revalidator=20000")
     refused = ovstool("stats p0 --rate --interval 9.99")
-    assert refused.stderr.endswith("only every 10 s; try: --rate --interval 20\n")
+    assert refused.stderr.endswith("only every 10 s; try: --interval 20\n")
 
 
-def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovstool):
+def test_without_port_names_such_ports_are_null(patched, ovstool):
     result = ovstool("stats --rate --interval 0.1 -f json")
     assert [row["port"] for row in result.json if row["rx_bps"] is None] == ["p0", "p1"] and not any(row["reset"] for row in result.json)
     assert [row["port"] for row in result.json if row["rx_bps"] == 0] == ["br0", "eth1", "eth2", "br1"]
@@ -470,8 +474,8 @@ def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovs
             "br0": "0", "br1": "0", "eth1": "0", "eth2": "0", "p0": "", "p1": "",
         }  # fmt: skip
     assert ovstool(f"stats record {recording} p0 --interval 0.1 --count 2").code == 2
-    assert ovstool("stats p0 eth1").stderr == "", "what they are now is told without more ado"
-    with watching(patched, "--rate --interval 0.1 --watch") as process:  # one that comes later, too
+    assert ovstool("stats p0 eth1").stderr == "", "current counters are shown at once"
+    with watching(patched, "--rate --interval 0.1 --watch") as process:  # also a port that is added later
         patched.vsctl(
             "add-port br0 p2 -- set interface p2 type=patch options:peer=p3 -- add-port br1 p3 -- set interface p3 type=patch options:peer=p2"
         )
@@ -480,7 +484,7 @@ def test_without_names_such_ports_are_null_and_the_others_are_there(patched, ovs
 
 
 def test_a_port_that_comes_later_counts_too_seldom_all_the_same(switch):
-    """Where the first reading has none such, the time that is usual is what theirs is held against."""
+    """If the first reading has no such port, the default update time applies to those added later."""
     with watching(switch, "--rate --interval 0.4998 --watch") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("add-port br0 p0 -- set interface p0 type=patch options:peer=p1")
@@ -488,7 +492,7 @@ def test_a_port_that_comes_later_counts_too_seldom_all_the_same(switch):
 
 
 def test_queues_and_the_database_are_read_as_often_as_is_asked(patched, ovstool):
-    """Neither of them is what revalidators count."""
+    """Revalidators count neither of them."""
     queues = ovstool("stats p0 --queues --rate --interval 0.1 -f json")
     assert (queues.code, queues.json, queues.stderr) == (0, [], "")
     result = ovstool("stats p0 --rate --source ovsdb --interval 5 -f json")
@@ -497,7 +501,7 @@ def test_queues_and_the_database_are_read_as_often_as_is_asked(patched, ovstool)
 
 
 def requests_of(switch, words: str) -> list[bytes]:
-    """What a command asks of the database, request by request."""
+    """The requests of a command to the database."""
     asked: list[bytes] = []
     between = Between(switch, "between", lambda index, request: asked.append(request) or request)
     try:
@@ -508,26 +512,26 @@ def requests_of(switch, words: str) -> list[bytes]:
     return [request for request in asked if b'"Interface"' in request]
 
 
-def test_changes_are_watched_before_it_is_read_where_the_interfaces_are(switch):
+def test_changes_are_monitored_before_the_interfaces_are_read(switch):
     first, second, *_ = requests_of(switch, "stats eth1 --rate --interval 0.02 --count 2 -f json")
     assert b'"monitor"' in first and b'"select"' in second
     (only,) = requests_of(switch, "stats eth1")
     assert b'"select"' in only
 
 
-def test_counters_that_openflow_may_not_have_are_read_with_the_names(switch):
-    """A switch whose database alone can be reached is asked no more often than with ``--source ovsdb``."""
+def test_counters_that_openflow_may_lack_are_read_with_the_names(switch):
+    """When only the database can be reached, it takes no more requests than with ``--source ovsdb``."""
     stop_vswitchd(switch)
     for words in ("stats eth1", "stats eth1 --source ovsdb"):
         (only,) = requests_of(switch, words)
         assert b'"statistics"' in only
-    counts = requests_of(switch, "stats")  # of all interfaces, when they turn out to be needed
+    counts = requests_of(switch, "stats")  # of all interfaces, once they turn out to be needed
     assert len(counts) == 2 and b'"statistics"' not in counts[0] and b'"statistics"' in counts[1]
 
 
 @pytest.mark.parametrize(("interval", "for_s", "count"), [(0.1, 0.3, 4), (0.1, 0.29, 3)])
 def test_as_many_readings_as_fit_into_the_time(switch, ovstool, interval, for_s, count):
-    """The one at its very end too, though three times 0.1 is more than 0.3. A busy machine misses some, so it may try again."""
+    """Including the one at the very end, although three times 0.1 is more than 0.3. A busy machine misses some, so it is retried."""
 
     def readings() -> int:
         recording = switch.box.directory / "r.csv"
@@ -539,7 +543,7 @@ def test_as_many_readings_as_fit_into_the_time(switch, ovstool, interval, for_s,
     assert len(list(tries)) < 20 and readings() <= count
 
 
-def test_a_column_that_does_not_exist_is_told_before_anything_is_measured(refused):
+def test_an_unknown_column_is_reported_before_anything_is_measured(refused):
     refused("stats --bursts --for 600 -c nosuch", 2)
     refused("stats --rate --interval 600 --sort-column nosuch", 2)
     assert "--bridge" in refused(["stats", "--bridge", ""], 2)

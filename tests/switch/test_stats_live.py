@@ -1,4 +1,4 @@
-"""Live views of a real switch in a terminal: keys, a page of a port, hostile names, terminals of any size, and what ends them."""
+"""Live views of a real switch in a terminal: keys, the page of a port, hostile names, terminals of any size, and how they end."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def rows(lines: list[str]) -> list[str]:
 
 
 def inject(switch, count: int = 5) -> None:
-    """Let eth1 receive frames of 60 bytes."""
+    """Make eth1 receive frames of 60 bytes."""
     control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
     for _ in range(count):
         switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", "eth1", FRAME)
@@ -106,7 +106,7 @@ def test_a_port_that_cannot_be_explained_is_a_note(switch, live, tmp_path):
     assert b"Traceback" not in shown.raw
 
 
-def test_the_interval_follows_the_keys_as_far_as_the_source_allows(live):
+def test_keys_change_the_interval_within_the_limits_of_the_source(live):
     shown = live("stats eth1 --watch --interval 60", 100)
     shown.until("0 ports")
     shown.press("-" * 4)
@@ -179,7 +179,7 @@ def test_a_terminal_without_utf_8(live, large):
 
 
 def test_hostile_names(switch, live):
-    """Of ports, which Open vSwitch takes, and of flows, in which ports are by name."""
+    """Names of ports, which Open vSwitch accepts, and in flows, which name ports."""
     switch.tool("ovs-vsctl", "--timeout=20", "--no-wait", "add-port", "br0", HOSTILE, "--", "set", "interface", HOSTILE, "type=dummy")
     shown = live("stats --watch --source ovsdb --interval 5", 100, 20, switch)
     deadline = time.monotonic() + 60
@@ -227,8 +227,8 @@ def test_flow_top_stays_in_place_on_a_terminal(switch, live):
     assert b"\x1b[?1049h" not in one.raw and one.process.wait(60) == 0
 
 
-def test_flow_top_in_a_pipe_again_and_again(switch):
-    """An object a line; a bridge that is gone is waited for."""
+def test_flow_top_in_a_pipe(switch):
+    """It prints an object per line, and waits for a deleted bridge to return."""
     argv = [sys.executable, "-m", "ovstool", *"flow top br0 --watch --interval 0.2 -f json".split()]
     with subprocess.Popen(
         argv, env=switch.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -249,7 +249,7 @@ def test_flow_top_in_a_pipe_again_and_again(switch):
     assert switch.ovstool("flow top nosuch --watch -f json").code == 3
 
 
-# --- charts, and how far it is
+# --- charts and progress
 
 
 def test_charts_of_some_ports(live, large, switch):
@@ -286,7 +286,7 @@ def test_charts_of_some_ports(live, large, switch):
         ("", "stats plot: needs a recording, or --live; try: ovstool help stats plot"),
     ],
 )
-def test_plots_that_cannot_be(refused, words, line):
+def test_impossible_plots(refused, words, line):
     assert refused(f"stats plot {words}", 2) == line
 
 
@@ -298,7 +298,7 @@ def test_plots_that_cannot_be(refused, words, line):
         ("stats record FILE eth1 --count 12 --interval 0.1", rb"0 s, \d of 12 samples, \d readings, 1 port\x1b"),
     ],
 )
-def test_how_far_it_is(live, tmp_path, words, line):
+def test_progress(live, tmp_path, words, line):
     shown = live(words.replace("FILE", str(tmp_path / "r.csv")), 100, 12)
     while shown.read():
         pass
@@ -306,7 +306,7 @@ def test_how_far_it_is(live, tmp_path, words, line):
     assert not any(re.search(r"\d+ of \d+ s,|of 12 samples", row) for row in shown.screen.display)
 
 
-def test_how_far_it_is_is_for_people_alone(live, large, tmp_path):
+def test_progress_is_shown_only_on_a_terminal(live, large, tmp_path):
     quiet = live(f"stats record {tmp_path}/q.csv eth1 --for 1 --interval 0.1 -q")
     while quiet.read():
         pass

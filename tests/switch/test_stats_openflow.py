@@ -1,4 +1,4 @@
-"""Counters over OpenFlow, in each version, compared with what ovs-ofctl prints of the same bridge."""
+"""Counters over OpenFlow in each version, compared with what ovs-ofctl prints for the same bridge."""
 
 import ofctl
 import pytest
@@ -13,7 +13,7 @@ COUNTERS = ["rx_packets", "rx_bytes", "rx_dropped", "rx_errors", "tx_packets", "
 
 
 def receive(switch, port: str) -> None:
-    """Let a dummy port receive a frame, which is flooded."""
+    """Make a dummy port receive a frame, which is flooded."""
     control = str(next(switch.box.directory.glob("ovs-vswitchd.*.ctl")))
     switch.tool("ovs-appctl", "-t", control, "netdev-dummy/receive", port, FRAME)
 
@@ -23,7 +23,7 @@ def speak(switch, *versions: str) -> None:
 
 
 def names(switch) -> dict[int, str]:
-    """The ports by their OpenFlow numbers."""
+    """The ports by OpenFlow number."""
     return {row["ofport"]: row["name"] for row in switch.rows("Interface", "name", "ofport")}
 
 
@@ -40,7 +40,7 @@ def queues(switch, version: str) -> dict[tuple[str, int], dict]:
 
 
 def long_rows(rows: list[dict]) -> dict[str, dict]:
-    """The rows of ``stats --long`` by port: the usual counters, null where they are not supported, and what else a port has."""
+    """The rows of ``stats --long`` by port: the usual counters, null where unsupported, and the additional ones of a port."""
     return {
         row["port"]: {name: value for name, value in row.items() if name != "port" and (value is not None or name in COUNTERS)}
         for row in rows
@@ -68,9 +68,9 @@ def test_the_same_numbers_as_ovs_ofctl(switch, ovstool, version):
     assert (found.code, found.stderr) == (0, "")
     assert long_rows(found.json) == long_expected(expected)
     assert (expected["eth1"]["rx_packets"], expected["eth2"]["tx_bytes"]) == (3, 180)
-    assert expected["eth1"]["rx_errors"] is None  # the dummy does not count them
+    assert expected["eth1"]["rx_errors"] is None  # the dummy device does not count them
     assert ("rx_custom_packets_1" in expected["eth1"]) == (version in VERSIONS[2:])
-    # Ports that are named are asked for one by one.
+    # Ports given by name are requested one by one.
     named = ovstool("stats eth2 br0 -f json --source openflow").json
     assert named == [{"port": port} | {name: expected[port][name] for name in COUNTERS} for port in ("eth2", "br0")]
 
@@ -99,7 +99,7 @@ def test_the_highest_of_several_versions_is_spoken(switch):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_userspace_datapath(forwarding, version):
-    """Its hosts may send now and then, so ours are between what ovs-ofctl says before and after."""
+    """Its hosts may send now and then, so our values must be between ovs-ofctl's before and after."""
     speak(forwarding, version)
     before = theirs(forwarding, version)
     found = forwarding.ovstool("stats -f json --long --source openflow")
@@ -119,7 +119,7 @@ def test_the_userspace_datapath(forwarding, version):
 
 @pytest.fixture
 def shaped(forwarding):
-    """HTB on both ports; the first's queues are given numbers with a gap, so that a number is not a place in a list."""
+    """HTB on both ports; the first one's queue numbers have a gap, so that a number differs from its index."""
     forwarding.vsctl(
         "set port eth1 qos=@q1 -- set port eth2 qos=@q2 "
         "-- --id=@q1 create qos type=linux-htb other-config:max-rate=100000000 queues:0=@a queues:7=@b "
@@ -175,7 +175,7 @@ def test_a_bridge_of_other_versions(switch, ovstool):
     assert (result.code, result.stdout) == (REFUSED, "") and result.stderr.count("\n") == 1
 
 
-def test_what_the_message_tells_to_try_helps(switch, ovstool):
+def test_the_suggestion_of_the_error_works(switch, ovstool):
     speak(switch, "OpenFlow12")
     assert ovstool("stats --source openflow").code == REFUSED
     assert ovstool("bridge set br0 --protocols OpenFlow12,OpenFlow14").code == 0
@@ -215,9 +215,9 @@ def test_many_ports_come_in_several_parts(switch, ovstool):
         assert long_rows(result.json) == long_expected(expected)
         assert expected["br0"]["tx_packets"] == 2
         parts = switch.tool("ovs-ofctl", "-O", version, "dump-ports", "br0").count("OFPST_PORT reply")
-        assert parts == {"OpenFlow10": 1, "OpenFlow13": 1}.get(version, 3 if OVS >= (2, 17) else 2)  # 2.13 tells less of a port
+        assert parts == {"OpenFlow10": 1, "OpenFlow13": 1}.get(version, 3 if OVS >= (2, 17) else 2)  # 2.13 reports fewer counters of a port
         connection, named = client(switch), names(switch)
         assert {named[port.port] for port in connection.port_stats()} == {"br0", "eth1", "eth2", *ports}
         connection.close()
-        # More questions than are asked at once.
+        # More requests than are sent at once.
         assert [row["port"] for row in ovstool(["stats", *ports, "-f", "json", "--source", "openflow"]).json] == ports

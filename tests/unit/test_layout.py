@@ -1,4 +1,4 @@
-"""Layout: a table in windows of any width loses nothing, breaks nothing that fits, and is no wider than the window."""
+"""Layout: a table in a window of any width loses nothing, breaks nothing that fits, and is no wider than the window."""
 
 import random
 import re
@@ -61,7 +61,7 @@ def test_counters_are_folded_with_what_is_received_above_what_is_sent():
     ]
 
 
-def test_it_is_folded_no_sooner_than_it_must_be():
+def test_it_is_folded_only_when_needed():
     assert len(stats(94)) == 4 and len(stats(93)) == 7
     assert len(stats(49)) == 7
     assert stats(48)[:4] == [
@@ -70,6 +70,14 @@ def test_it_is_folded_no_sooner_than_it_must_be():
         "      tx_dropped   tx_errors",
         "----  ----------  ----------  ----------",
     ]
+
+
+def test_many_short_texts_are_folded_rather_than_listed():
+    names = "time port interval_s rx_bps tx_bps rx_pps tx_pps rx_dropped_ps tx_dropped_ps rx_errors_ps tx_errors_ps reset".split()
+    row = ("16:06:05.292", "eth1", "0.10416", "10.23 Mbit/s", "10.14 kbit/s", "844.852", "19.201", "0", "0", "0", "0", "no")
+    lines = table(names, [row, row], 80, ("interval_s", *names[5:11]))
+    assert len(lines) == 3 * 3 + 1 and max(map(len, lines)) <= 80
+    assert len(table(names, [row, row], 40, ("interval_s", *names[5:11]))) == 2 * len(names)
 
 
 def test_a_row_is_a_list_of_its_fields_where_nothing_else_fits():
@@ -170,7 +178,7 @@ def test_where_a_text_is_broken(text, room, lines):
     assert wrapped(text, room) == lines
 
 
-def test_later_lines_may_have_other_room():
+def test_later_lines_may_have_another_width():
     assert wrapped("aa bb cc dd", 8, 5) == ["aa bb cc", "dd"]
     assert wrapped("aa bb cc dd ee", 8, 2) == ["aa bb cc", "dd", "ee"]
     assert wrapped("aaaaaaaa", 6, 3) == ["aaaaaa"[:3] + "aaa", "aa"]
@@ -214,7 +222,7 @@ def test_a_text_beside_its_label(room, lines):
     assert list(labelled("mac", "52:54:00:12:34:56 and more", room, 0, 6)) == lines
 
 
-def test_colours_take_no_room():
+def test_colours_have_no_width():
     columns = [measured("port", ["eth1", "p2"], False), measured("link_state", ["up", "down"], False), measured("n", ["5", "10"], True)]
     rows = [("eth1", "up", "5"), ("p2", "down", "10")]
     plain, painted = (list(chosen(columns, 80).drawn(rows, paint)) for paint in (None, lambda column, text: f"<{text}>"))
@@ -226,7 +234,7 @@ def test_colours_take_no_room():
 @pytest.mark.parametrize(
     ("room", "widest"), [(40, [15, 12, 15, 20]), (68, [15, 12, 15, 20]), (69, [15, 12, 15, 21]), (100, [15, 12, 15, 52])]
 )
-def test_of_rows_that_are_still_to_come_the_last_text_has_the_room_that_is_left(room, widest):
+def test_the_last_text_of_a_stream_gets_the_remaining_width(room, widest):
     columns = _streamed(("agent", "bps", "ports", "talker"), room)
     assert [column.widest for column in columns] == widest
     assert [(column.header, column.least) for column in columns] == [("agent", 15), ("bps", 12), ("ports", 15), ("talker", 20)]
