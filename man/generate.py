@@ -1,13 +1,13 @@
 """Write the manual pages: ``generate.py FOLDER``.
 
-A page is a file ``*.in`` beside this one: roff, and what this program makes roff of.
+The source of a page is a file ``*.in`` in this directory: roff, and these notations, which become roff:
 
-    @PART@, @PART ARGUMENT@   a line: what the parsers, the version or another file say (``_part``)
-    @KEYS ... @               between these lines keys of JSON: name, type with its unit, meaning, two spaces between them
-    .EX ... .EE               between these lines an example as it is typed
-    `word`                    what is typed, in bold
+    @PART@, @PART ARGUMENT@   a line: text from the parsers, the version or another file (``_part``)
+    @KEYS ... @               around keys of JSON: name, type with its unit, meaning, separated by two spaces
+    .EX ... .EE               around an example as typed
+    `word`                    literal text, in bold
 
-Only these files, the parsers, the version and CHANGELOG.md go in, so that the same source gives the same pages.
+The pages depend only on these files, the parsers, the version and CHANGELOG.md, so the same source gives the same pages.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from ovstool.shell import App
 
 HERE = Path(__file__).parent
 _APP = App()
-_BLOCKS = {".EX": ".EE", "@KEYS": "@"}  # the lines that begin and end what is not roff
+_BLOCKS = {".EX": ".EE", "@KEYS": "@"}  # the first and last lines of blocks that are not roff
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def _title(page: str, section: str) -> str:
 
 
 def _filled(source: Path, noun: str) -> Iterator[str]:
-    """The lines of a page, as roff."""
+    """The lines of a page as roff."""
     lines = iter(source.read_text().splitlines())
     for line in lines:
         if line in _BLOCKS:
@@ -58,7 +58,7 @@ def _filled(source: Path, noun: str) -> Iterator[str]:
 
 
 def _part(name: str, argument: str, noun: str) -> Iterable[str]:
-    """What stands in the place of ``@NAME ARGUMENT@`` on the page of a noun."""
+    """The text that replaces ``@NAME ARGUMENT@`` on the page of a noun."""
     match name:
         case "INCLUDE":
             return _filled(HERE / argument, noun)
@@ -115,7 +115,7 @@ def _commands(noun: str) -> Iterator[str]:
         yield f".SS {_escape(f'ovstool {name}')}"
         yield from _text(f"{summary}.")
         for paragraph in paragraphs:
-            # As on the command line, indented lines are a table or an example.
+            # Indented lines are a table or an example, as in the help.
             prose, *lines = re.split(r"\n(?= )", paragraph, maxsplit=1)
             yield from [".PP", *_text(prose)]
             yield from [".EX", *map(_escape, lines[0].splitlines()), ".EE"] if lines else []
@@ -165,7 +165,7 @@ def _text(text: str) -> list[str]:
 
 
 def _escape(text: str) -> str:
-    """Text as roff: no character of it steers the formatter, and dashes and quotes can be copied into a shell."""
+    """Text as roff: no character is taken as formatting, and dashes and quotes can be copied into a shell."""
     for character, escaped in (("\\", r"\e"), ("-", r"\-"), ("'", r"\(aq"), ("`", r"\(ga"), ("^", r"\(ha"), ("~", r"\(ti")):
         text = text.replace(character, escaped)
     return rf"\&{text}" if text.startswith(".") else text

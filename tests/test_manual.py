@@ -24,6 +24,8 @@ from sflow_records import COUNTERS, FLOW
 from ovstool import units
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.errors import UsageError
+from ovstool.host import inventory
+from ovstool.host.deadline import Deadline
 from ovstool.shell import App, _leading_options
 from ovstool.switch import Change, police
 from ovstool.switch.accepts import qos_types
@@ -34,12 +36,13 @@ ROOT = Path(__file__).parent.parent
 MAN = ROOT / "man"
 PAGES = sorted(MAN.glob("*.[17]"))
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"]
+OVERVIEW = (MAN / "ovstool.1.in").read_text()
 BOOK = (MAN / "ovstool-cookbook.7.in").read_text()
 UNITS = (MAN / "ovstool-units.7.in").read_text()
 
 
 def sections(text: str, macro: str = "SH") -> dict[str, str]:
-    """The parts of a page by their titles."""
+    """The sections of a page by title."""
     _, *parts = re.split(rf"^\.{macro} (.*)$", text, flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
@@ -58,14 +61,14 @@ def test_a_page_has_all_its_sections(noun):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_groff_has_nothing_to_say(page):
+def test_groff_prints_no_warnings(page):
     environ = os.environ | {"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "MANROFFSEQ": ""}
     done = subprocess.run(["man", "--warnings", "-l", page], env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
 
-def test_pages_refer_to_pages_that_are_there():
+def test_pages_refer_to_existing_pages():
     names = {page.name for page in PAGES}
     for page in PAGES:
         for name, section in re.findall(r"^\.BR (ovstool\S*) \((\d)\)", page.read_text().replace(r"\-", "-"), re.MULTILINE):
@@ -74,7 +77,7 @@ def test_pages_refer_to_pages_that_are_there():
 
 # --- a switch on which examples run
 
-# What stands for something that this switch has not, or would take long.
+# Replacements for what this switch lacks, or what would take long.
 STAND_INS = [
     (r"\b10\.0\.0\.5\b", "127.0.0.1"),
     (r"--for 3600", "--for 0.3 --interval 0.1"),
@@ -82,14 +85,14 @@ STAND_INS = [
     (r"--interval 5\b", "--interval 0.3"),
     (r"sflow listen", "sflow listen --port 0"),
 ]
-# What needs another host, root, a terminal, or an end; ovstool's own lines are parsed all the same.
+# Commands that need another host, root or a terminal, or never end; lines of ovstool are still parsed.
 NOT_HERE = r"(?m)^ovstool -H|--db[ =]tcp|--watch|^(?:tc|sudo|ssh|sflowtool|make|Host|source) |\bssh |^while |iperf3"
 ENDS = {"ovstool --read-only": {2}, "ovstool qos check": {0, 1}, "ovstool sflow check": {0, 1}, "ovstool police check": {0, 1}}
 ENDS |= {"ovs-ofctl dump-ports br0 | grep": {1}, "ovs-ofctl diff-flows": {0, 2}, "ovsdb-client --timeout": {-14}}
 
 
 class Desk:
-    """Where examples are typed: a switch, a folder, ovstool in this process, and bash for all else."""
+    """Runs examples on a switch and in a directory: ovstool in this process, everything else in bash."""
 
     def __init__(self, switch, folder: Path):
         self.switch, self.folder = switch, folder
@@ -102,7 +105,7 @@ class Desk:
         self.mac = switch.vsctl("get interface tap0 mac_in_use").strip('"')
 
     def type_in(self, block: str) -> list[str]:
-        """What is wrong with an example."""
+        """Run an example and return its errors."""
         block = block.replace("\\\n", "").replace("52:54:00:12:34:56", self.mac)
         for pattern, word in STAND_INS:
             block = re.sub(pattern, word, block)
@@ -145,7 +148,7 @@ class Desk:
 
 
 def parsed(line: str) -> None:
-    """Parse a command as App does. Raises what it raises."""
+    """Parse a command as App does, and raise the same errors."""
     app, words = App(), shlex.split(line)[1:]
     words = words[_leading_options(app.parser, words) :]
     command_class, name, rest = app.command_manager.find_command(words)
@@ -165,9 +168,27 @@ def test_the_examples_of_a_page_run(desk, noun):
 
 
 def test_the_examples_of_the_overview_run(desk):
-    blocks = [block for block in examples((MAN / "ovstool.1.in").read_text()) if "sandbox" not in block]
+    blocks = [block for block in examples(sections(OVERVIEW)["EXAMPLES"]) if "sandbox" not in block]
     assert len(blocks) == 2
     assert [fault for block in blocks for fault in desk.type_in(block)] == []
+
+
+def test_a_change_is_taken_back_as_the_overview_says(desk):
+    save, go_back = examples(sections(OVERVIEW)["CHANGES"])
+    assert desk.type_in(save) == []
+    configured_flows = desk.ovstool("ovstool flow list br0 -f flows")
+    desk.ovstool("ovstool qos set eth1 --max-rate 10mbit --queue 1")
+    desk.ovstool("ovstool flow add br0 priority=5,arp,actions=drop")
+    assert desk.type_in(go_back) == []
+    assert desk.switch.rows("QoS", "type") == []
+    assert desk.ovstool("ovstool flow list br0 -f flows") == configured_flows
+
+
+def test_the_inventory_of_the_overview_is_read(tmp_path):
+    [groups] = examples(sections(OVERVIEW)["HOSTS"])
+    (tmp_path / "inventory.yaml").write_text(groups)
+    hosts = [host.address for host in inventory.hosts(["@all"], str(tmp_path / "inventory.yaml"), Deadline(5))]
+    assert (len(hosts), hosts[0], hosts[16], hosts[-1]) == (25, "leaf01", "admin@spine1", "192.0.2.9:2222")
 
 
 def test_the_examples_of_the_sandbox_run(desk):
@@ -179,7 +200,7 @@ def test_the_examples_of_the_sandbox_run(desk):
 
 # --- cookbook
 
-# What ovs-vswitchd writes, and the agent of sFlow, which the two ways choose differently.
+# Columns that ovs-vswitchd writes, and sFlow's agent, which the two ways choose differently.
 OBSERVED = {"datapath_id", "datapath_version", "mac_in_use", "admin_state", "link_state", "link_resets", "mtu", "ofport", "statistics"}
 OBSERVED |= {"status", "error", "lacp_current", "bond_active_slave", "agent"}
 TASKS = {title: examples(text) for part in sections(BOOK).values() for title, text in sections(part, "SS").items()}
@@ -199,7 +220,7 @@ def test_examples_fit_a_terminal():
 
 
 def test_both_ways_of_each_task_run_and_do_the_same(desk, running_switch, tmp_path):
-    """In their order, each way on a switch of its own; what other rows refer to is compared, and not what ovs-vsctl leaves behind."""
+    """Run the tasks in order, each way on its own switch, and compare what is referred to, as ovs-vsctl leaves rows behind."""
     (tmp_path / "other").mkdir()
     with running_switch("dummy") as switch, contextlib.ExitStack() as stack:
         other = Desk(switch, tmp_path / "other")
@@ -210,7 +231,7 @@ def test_both_ways_of_each_task_run_and_do_the_same(desk, running_switch, tmp_pa
 
 
 def configured(value):
-    """What people configure of a tree of rows."""
+    """The configuration in a tree of rows, without the columns that ovs-vswitchd writes."""
     if isinstance(value, list):
         return [configured(item) for item in value]
     return {key: configured(item) for key, item in value.items() if key not in OBSERVED} if isinstance(value, dict) else value
@@ -220,7 +241,7 @@ def configured(value):
 
 
 def rows(section: str, table: int = 0) -> list[list[str]]:
-    """The rows of a table without its head; two spaces are between columns."""
+    """The rows of a table without its header; columns are two spaces apart."""
     _, *lines = examples(sections(UNITS)[section])[table].splitlines()
     return [re.split(r" {2,}", line) for line in lines]
 
@@ -228,7 +249,7 @@ def rows(section: str, table: int = 0) -> list[list[str]]:
 @pytest.mark.parametrize(("section", "parse", "known"), [
     ("RATES", units.parse_rate, units._RATE_UNITS), ("SIZES", units.parse_size, units._SIZE_UNITS | units._BYTE_UNITS),
 ])  # fmt: skip
-def test_units_are_worth_what_the_manual_says(section, parse, known):
+def test_units_have_the_values_in_the_manual(section, parse, known):
     told = {unit: int(bits) for names, bits in rows(section) for unit in names.split(", ")}
     assert told == {unit: bits for unit, bits in known.items() if unit}
     for unit, bits in told.items():
@@ -238,14 +259,14 @@ def test_units_are_worth_what_the_manual_says(section, parse, known):
 
 
 @pytest.mark.parametrize(("table", "parse"), [(0, units.parse_rate), (1, units.parse_size)])
-def test_what_is_refused_is_refused_in_these_words(table, parse):
+def test_errors_are_those_in_the_manual(table, parse):
     for text, message in rows("WHAT IS REFUSED", table):
         with pytest.raises(UsageError) as refused:
             parse(text)
         assert str(refused.value) == f"{text}: {message}"
 
 
-def test_what_else_is_refused():
+def test_other_values_are_refused():
     for text in ("0", "-1", "1e6", str(2**63), "0.5bit"):
         with pytest.raises(UsageError):
             units.parse_rate(text)
@@ -254,7 +275,7 @@ def test_what_else_is_refused():
 
 
 def test_columns_hold_what_the_manual_says(desk):
-    """Whatever the unit, the number in the table is what the column has."""
+    """The number in the table is the value in the column, whatever the unit."""
     told = {where: (rate, burst) for where, _, rate, burst in rows("WHAT IS STORED")}
     desk.ovstool("ovstool -q qos set eth1 --max-rate 10mbit --queue 0:min=10mbit,max=10mbit,burst=2112kbit")
     desk.ovstool("ovstool -q qos set eth2 --type egress-policer --max-rate 10mbit --burst 2112kbit")
@@ -297,7 +318,7 @@ def test_values_are_printed_as_the_manual_says():
 # --- keys of JSON
 
 WITHOUT_JSON = {"sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"}
-# By the title in the manual: what prints these keys.
+# The command that prints these keys, by title in the manual.
 PRINTED = {
     "show": "show br0", "bridge list": "bridge list", "bridge show": "bridge show br0", "port list": "port list br0",
     "port show": "port show eth1", "stats": "stats eth1", "stats --rate": "stats eth1 --rate --interval 0.05",
@@ -312,18 +333,18 @@ PRINTED = {
     "topology": "topology", "qos set, qos clear, qos steer, qos unsteer": "qos clear eth1", "sflow enable, sflow disable": "sflow disable br0",
 }  # fmt: skip
 KINDS = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object"}
-NOT_ON_DUMMY = {"queues[].has": InstalledQueue, "queues[].tc": TcClass, "interfaces[].qdisc": Qdisc}  # null there, of `qos explain`
+NOT_ON_DUMMY = {"queues[].has": InstalledQueue, "queues[].tc": TcClass, "interfaces[].qdisc": Qdisc}  # null here, in `qos explain`
 
 
 def documented(noun: str) -> dict[str, dict[str, str]]:
-    """The types of keys, by the title of what prints them."""
+    """The types of keys, by the title of the section that describes them."""
     text = (MAN / f"ovstool-{noun}.1").read_text().replace(r"\-", "-")
     entry = re.compile(r"^\.TP\n\\fB(\S+)\\fP \((.*)\)$", re.MULTILINE)
     return {title: dict(entry.findall(part)) for title, part in sections(sections(text)["JSON KEYS"], "SS").items()}
 
 
 def keys(value, told: dict[str, str], path: str) -> Iterator[str]:
-    """The keys of a value, each with the path to it; those of something that has no keys of its own in the manual are not told."""
+    """The keys of a value with their paths, without the keys of objects that the manual does not describe in detail."""
     if path:
         assert is_as_told(value, told[path]), f"{path} is {value!r}, not {told[path]}"
     if isinstance(value, list):
@@ -344,7 +365,7 @@ def keys_of_object(value: dict, told: dict[str, str], path: str) -> Iterator[str
 
 
 def is_as_told(value, kind: str) -> bool:
-    """Whether a value is of a type such as ``integer or null, bit/s`` or ``list of strings``."""
+    """Whether a value has a type such as ``integer or null, bit/s`` or ``list of strings``."""
     names = kind.partition(",")[0].split(" or ")
     containers = {name.partition(" of ")[0]: name.partition(" of ")[2].removesuffix("s") for name in names}
     name = KINDS[type(value)]
@@ -356,7 +377,7 @@ def is_as_told(value, kind: str) -> bool:
 
 @pytest.fixture
 def full(desk):
-    """A switch that has some of everything."""
+    """A switch with some of every configuration."""
     run = desk.switch.tool
     run("ovs-vsctl", "set-controller", "br0", "tcp:127.0.0.1:1")
     desk.switch.vsctl("--id=@q create queue other_config:min-rate=1 -- --id=@p create qos type=linux-htb")
@@ -374,7 +395,7 @@ def full(desk):
 
 
 def datagrams() -> Iterator[bytes]:
-    """A sample of each packet and of each record that there is, and some that are out of the ordinary."""
+    """A sample of each packet and of each record type, and some unusual samples."""
     for protocol, packet, _ in PACKETS.values():
         yield spec.datagram(spec.flow(spec.header(packet, protocol)))
     for tag, (body, *_) in FLOW.items():
@@ -409,7 +430,7 @@ def test_names_of_keys_tell_their_units():
                 assert kind.partition(", ")[2] == unit, (noun, key)
 
 
-def test_the_keys_of_what_is_not_printed_here():
+def test_the_keys_of_commands_that_do_not_run_here():
     assert tuple(documented("sandbox")["sandbox start, sandbox stop"]) == Change._fields
     told = documented("qos")["qos explain"]
     for path, row_class in NOT_ON_DUMMY.items():
@@ -428,7 +449,7 @@ def test_the_keys_of_flow_top(full):
 
 
 def test_the_keys_of_samples(full):
-    """Each key that a sample has is in the manual, and each in the manual some sample has."""
+    """Each key of a sample is in the manual, and some sample has each key of the manual."""
     code, out, err = full.ovstool("ovstool sflow listen --read all.pcap -f json")
     assert code == 0, err
     page = (MAN / "ovstool-sflow.1").read_text().replace(r"\-", "-")
