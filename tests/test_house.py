@@ -1,4 +1,4 @@
-"""The direction of imports (CONTRIBUTING.md, "The floors"), sizes, and what every command must have."""
+"""The direction of imports (CONTRIBUTING.md, "The floors"), sizes of modules, and what every command must have."""
 
 import ast
 import configparser
@@ -20,13 +20,13 @@ from ovstool.shell import App, _leading_options
 
 ROOT = Path(ovstool.__file__).parent
 FILES = {path.relative_to(ROOT).with_suffix("").as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
-# The floors, from the door down: a room may import what is in it and on the floors below, and nothing beside it.
+# The floors from the top down: a room may import from itself and from the floors below, and nothing else on its own floor.
 FLOORS = [
     ("__main__",), ("shell",), ("hints",), ("commands/",), ("stream", "session/"), ("switch_command",), ("command", "completion/"), ("reach", "parser", "fleet", "remedy"), ("terminal/", "answers"),
     ("recording/", "sandbox/"), ("switch/checks/",), ("switch/",), ("ovsdb/", "openflow/", "sflow/"), ("host/",),
-    ("rates", "pace", "spreadsheet", "signals"), ("units",), ("errors",), ("lazy_imports",),
+    ("rates", "pace", "spreadsheet", "signals", "own_folder"), ("units",), ("errors",), ("lazy_imports",),
 ]  # fmt: skip
-# Libraries and parts of ovstool that few may know; a name that ends in / stands for all below it.
+# Libraries and parts of ovstool that only a few modules may import; a name that ends in / covers everything below it.
 KNOWN_TO = {
     "argparse": ("shell", "parser", "command", "switch_command", "stream", "session/session", "commands/", "terminal/"),
     "cliff": ("shell", "command", "switch_command", "terminal/"),
@@ -52,9 +52,9 @@ KNOWN_TO = {
         "terminal/diagrams/svg",
     ),
 }
-MOST_FILES = {"switch": 16, "commands": 22, "terminal/live": 14}  # of a folder; there is a module for each noun, and for each live table
+MOST_FILES = {"switch": 16, "commands": 22, "terminal/live": 14}  # per directory; some have a module for each noun or each live table
 USUAL_FILES = 12
-LONG = 350  # lines; a longer module says at its top that it is long, and why
+LONG = 350  # lines; a longer module says "long" in its docstring, and why
 LONGEST_FUNCTION = 50
 
 
@@ -78,7 +78,7 @@ def imports(path: Path):
 
 
 def floor(file: str) -> tuple[int, str]:
-    """The floor of a file, and its room there."""
+    """The number of a file's floor, and its room there."""
     for number, rooms in enumerate(FLOORS):
         for room in rooms:
             if file == room or (room.endswith("/") and file.startswith(room)):
@@ -87,7 +87,7 @@ def floor(file: str) -> tuple[int, str]:
 
 
 def room_of(name: str) -> str | None:
-    """The file of ovstool that an imported name is in; None for what is not ovstool's."""
+    """The file of ovstool that an imported name comes from; None if it is not part of ovstool."""
     words = name.split(".")
     if words[0] != "ovstool" or words == ["ovstool"]:
         return None
@@ -103,33 +103,33 @@ def test_imports_point_down(file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_few_know_it(file):
-    def may_know(name: str) -> bool:
+def test_only_few_modules_import_it(file):
+    def may_import(name: str) -> bool:
         who = [who for known, who in KNOWN_TO.items() if f"{name}.".startswith(f"{known}.")]
         return all(any(file == at or (at.endswith("/") and file.startswith(at)) for at in places) for places in who)
 
-    assert [name for name in imports(FILES[file]) if not may_know(name)] == []
+    assert [name for name in imports(FILES[file]) if not may_import(name)] == []
 
 
 def test_rooms_are_small():
     folders = [file.rpartition("/")[0] for file in FILES if "/" in file]
     sizes = {folder: folders.count(folder) for folder in folders}
-    most = {folder: MOST_FILES.get(folder, USUAL_FILES + 1) for folder in sizes}  # __init__ is the door
+    most = {folder: MOST_FILES.get(folder, USUAL_FILES + 1) for folder in sizes}  # __init__ does not count
     assert {folder: size for folder, size in sizes.items() if size > most[folder]} == {}
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_module_is_read_in_a_sitting(file):
+def test_modules_and_functions_are_short(file):
     text, tree = FILES[file].read_text(), tree_of(FILES[file])
     assert "long" in (ast.get_docstring(tree) or "") or text.count("\n") <= LONG
     functions = [node for node in nodes_of(FILES[file]) if isinstance(node, ast.FunctionDef)]
     assert [f.name for f in functions if f.end_lineno - f.lineno >= LONGEST_FUNCTION and not f.name == "get_parser"] == []
     docstrings = [ast.get_docstring(node) or "" for node in (tree, *functions)]
-    assert [text for text in docstrings if text.startswith("The same")] == [], "it leans on a neighbour"
+    assert [text for text in docstrings if text.startswith("The same")] == [], "a docstring must stand alone"
 
 
-def test_what_is_handed_on_stays_as_it_is():
-    """All dataclasses are frozen, but for those that are filled while they are made."""
+def test_dataclasses_are_frozen():
+    """All dataclasses are frozen, except those that are filled step by step."""
     filled = {"openflow/syntax/trace": ["Step", "Trace"]}
     for file, path in FILES.items():
         classes = [node for node in nodes_of(path) if isinstance(node, ast.ClassDef)]
@@ -138,7 +138,7 @@ def test_what_is_handed_on_stays_as_it_is():
         assert changing == filled.get(file, []), file
 
 
-def test_no_import_leads_back():
+def test_imports_have_no_cycle():
     modules = {".".join(("ovstool", *file.split("/"))).removesuffix(".__init__"): path for file, path in FILES.items()}
 
     def imported(path: Path):
@@ -150,12 +150,12 @@ def test_no_import_leads_back():
     TopologicalSorter({module: set(imported(path)) - {module, ""} for module, path in modules.items()}).prepare()
 
 
-def test_nothing_is_named_for_what_it_might_hold():
+def test_no_module_has_a_vague_name():
     assert not {Path(file).name for file in FILES} & {"utils", "util", "helpers", "common", "misc", "base"}
 
 
 def command_of(words: list[str]):
-    """The command, and its arguments parsed, as ``App.run_subcommand`` does it."""
+    """The command and its parsed arguments, as ``App.run_subcommand`` determines them."""
     app = App()
     words = words[_leading_options(app.parser, words) :]
     command_class, name, rest = app.command_manager.find_command(words)
@@ -204,7 +204,7 @@ def test_each_noun_has_a_command_and_each_command_a_noun():
 HEAVY = ("yaml", "ssl", "paramiko", "rich", "prettytable", "cmd2", "ovs", "wcwidth", "asyncio", "difflib", "unittest")
 HEAVY += ("stevedore", "importlib.metadata", "logging.handlers", "autopage", "email", "random", "string", "selectors")
 HEAVY += ("shutil", "shlex", "signal")
-HEAVY += ("ovstool.openflow.accepts.fields", "ovstool.openflow.syntax.ofctl_errors")  # for flows that are given, and for errors
+HEAVY += ("ovstool.openflow.accepts.fields", "ovstool.openflow.syntax.ofctl_errors")  # needed only for flows to write, and for errors
 
 
 @pytest.mark.parametrize("command", ["stats -f json", "stats", "qos list -f csv", "qos check", "port show eth1"])

@@ -1,6 +1,6 @@
-"""What the meter makes of ports that come, go and change their numbers, and of those that ovs-vswitchd itself counts for.
+"""How the meter handles ports that appear, disappear and change their numbers, and those whose packets ovs-vswitchd counts itself.
 
-The database is a real one, which each test changes as ovs-vswitchd would; behind the bridge's socket is a peer that counts for all ports.
+The database is a real one, which each test changes as ovs-vswitchd would; a peer at the bridge's socket has counters for all ports.
 """
 
 import json
@@ -19,7 +19,7 @@ from ovstool.switch import Switch
 from ovstool.switch.sampling import Meter, SamplingSpec
 
 WHY = "ovs-vswitchd updates the counters of tunnels and patch ports only every {} s"
-S = 20  # guards against what hangs
+S = 20  # limits what hangs
 
 
 def transact(place, *operations: dict) -> None:
@@ -44,7 +44,7 @@ def added(name: str, bridge: str = "br0", **columns) -> list[dict]:
 
 @pytest.fixture
 def ports(place):
-    """eth1, which is number 1, with vx0 and pa0, for which ovs-vswitchd counts, and eth3, which is not open; and nothing set."""
+    """eth1 with number 1, vx0 and pa0, whose packets ovs-vswitchd counts, and eth3, which is not open; other_config is empty."""
     transact(
         place,
         {"op": "update", "table": "Bridge", "where": [["name", "==", "br0"]], "row": {"ports": ["set", []]}},
@@ -63,7 +63,7 @@ def ports(place):
 
 
 def counting(*numbers: int):
-    """A peer that counts for these ports, or for the one that it is asked about: so many packets as its number says."""
+    """A peer with counters for these ports, or for the requested one: as many packets as the port's number."""
 
     def handler(stream: socket.socket) -> None:
         stream.sendall(HELLO)
@@ -91,7 +91,7 @@ def counted(readings) -> dict[str, int | None]:
 
 
 def counted_at_last(meter: Meter, expected: dict) -> None:
-    """Read until the database has told of a change and that is what is read."""
+    """Read until the database has reported a change and the reading is as expected."""
     end = time.monotonic() + S
     while (found := counted(meter.read_again())) != expected:
         assert time.monotonic() < end, found
@@ -107,7 +107,7 @@ def counted_at_last(meter: Meter, expected: dict) -> None:
         (("vx0",), {"interval_s": 0.1, "source": "ovsdb"}, "0.5", None),
         (("vx0", "pa0"), {"interval_s": 1}, "0.5", "pa0, vx0: {}, so these rates may be off by 50%"),
         (("vx0", "eth1"), {"interval_s": 0.5}, "0.5", "vx0: {}, so these rates may be off by 100%"),
-        ((), {"interval_s": 0.4}, "0.5", "pa0, vx0: null, because {}; try: --rate --interval 1"),
+        ((), {"interval_s": 0.4}, "0.5", "pa0, vx0: null, because {}; try: --interval 1"),
         ((), {"interval_s": 60, "bursts": True}, "0.5", "pa0, vx0: null, because {}; try: --rate --interval 1"),
         ((), {"interval_s": 4, "bridge": "br0"}, "0.5", "pa0, vx0: {}, so these rates may be off by 12%"),
     ],
@@ -122,7 +122,11 @@ def test_for_which_intervals_tunnels_are_counted(ports, names, spec, every, note
 def test_a_tunnel_that_is_named_is_refused(ports, spec):
     with metering(ports, "vx0", "eth1", **spec) as (meter, switch), pytest.raises(UsageError) as caught:
         meter.set_interval(meter._spec.interval_s)
-    assert (caught.value.what, caught.value.why, caught.value.hint) == ("vx0", WHY.format("0.5"), "--rate --interval 1")
+    assert (caught.value.what, caught.value.why, caught.value.hint) == (
+        "vx0",
+        WHY.format("0.5"),
+        "--rate --interval 1" if spec.get("bursts") else "--interval 1",
+    )
     assert switch.notes == []
 
 
@@ -138,11 +142,11 @@ def test_how_often_ovs_vswitchd_counts_for_tunnels(ports, settings, every):
     transact(ports, {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"other_config": ["map", list(settings.items())]}})
     with metering(ports, interval_s=0.05) as (meter, switch):
         meter.set_interval(meter._spec.interval_s)
-        assert switch.notes == [f"pa0, vx0: null, because {WHY.format(every)}; try: --rate --interval {2 * float(every):g}"]
+        assert switch.notes == [f"pa0, vx0: null, because {WHY.format(every)}; try: --interval {2 * float(every):g}"]
 
 
-def test_what_tunnels_count_is_left_out_of_intervals_that_are_too_short(ports):
-    """What the peer counts for others than the bridge's ports is nobody's."""
+def test_tunnels_are_left_out_of_intervals_that_are_too_short(ports):
+    """Counters of the peer for other ports than the bridge's are ignored."""
     with peer(ports, counting(1, 3, 4, 9)):
         for interval_s, expected in ((0.4, None), (0.5, 3), (0, 3)):
             with metering(ports, interval_s=interval_s) as (meter, _):
@@ -160,7 +164,7 @@ def test_readings_are_in_the_order_of_the_names(ports):
         assert switch.notes == []
 
 
-def test_a_port_with_another_number_goes_and_comes_back(ports):
+def test_a_port_with_a_new_number_disappears_and_returns(ports):
     with peer(ports, counting(1, 2, 5)), metering(ports, "eth1", "eth3", interval_s=0.01) as (meter, switch):
         assert counted(meter.read()) == {"eth1": 1} and meter.absent() == ["eth3"]
         assert switch.notes == ["eth3: gone or not open; waiting for it"]
@@ -183,7 +187,7 @@ def test_a_port_that_is_deleted_is_not_read_under_its_number(ports):
         assert meter.absent() == ["eth1", "vx0"] and switch.notes == ["eth1, vx0: gone or not open; waiting for it"]
 
 
-def test_ports_that_come_are_read_where_none_is_named(ports):
+def test_new_ports_are_read_if_none_is_named(ports):
     with peer(ports, counting(1, 3, 4, 7)), metering(ports, interval_s=0.01) as (meter, _):
         meter.read()
         transact(ports, *added("eth7", ofport=7))
@@ -192,7 +196,7 @@ def test_ports_that_come_are_read_where_none_is_named(ports):
         counted_at_last(meter, {})
 
 
-def test_another_port_of_the_same_name_begins_anew(ports):
+def test_another_port_of_the_same_name_starts_over(ports):
     with peer(ports, counting(1, 2)), metering(ports, "eth1", interval_s=0.01) as (meter, _):
         assert [reading.gap for reading in meter.read()] == [False]
         transact(ports, {"op": "update", "table": "Bridge", "where": [["name", "==", "br0"]], "row": {"ports": ["set", []]}})
@@ -206,7 +210,7 @@ def test_another_port_of_the_same_name_begins_anew(ports):
 
 
 def test_counters_of_the_database(ports):
-    """Of some ports they come with the first question, of many with another."""
+    """With a few ports they are read with the first request, with many by another one."""
     transact(ports, interface("eth1", statistics=["map", [["rx_packets", 42]]]), interface("vx0", statistics=["map", [["rx_packets", 43]]]))
     for names in (("vx0", "eth1"), ()):
         with metering(ports, *names, source="ovsdb") as (meter, switch):

@@ -1,4 +1,4 @@
-"""A lab of hosts to reach over SSH, each with its own Open vSwitch; nothing of it is the machine's own.
+"""A lab of hosts to reach over SSH, each with its own Open vSwitch; the machine's own is not used.
 
     with Lab() as lab:
         lab.host("h01")
@@ -6,16 +6,15 @@
         lab.ovstool("-H h01 bridge list")
         lab.vsctl("h01", "list-br")
 
-A host is a set of namespaces (network, mounts, processes, host name) with OpenSSH's sshd, ovsdb-server and ovs-vswitchd in it, on the
-dummy datapath: bridge br0 with eth1 and eth2. It has a host key, users, a sudoers file and a /run, /tmp and /var/log of its own; the
-rest of the file system is the machine's, read-only. The operator, who runs the commands, is in namespaces of the lab's too: a home
-with SSH's settings, the names of the hosts, and no way to another network nor to the machine's own switch.
+A host is a set of namespaces (network, mounts, processes, host name) in which OpenSSH's sshd, ovsdb-server and ovs-vswitchd run, on the
+dummy datapath: bridge br0 with eth1 and eth2. It has its own host key, users, sudoers file, /run, /tmp and /var/log; the rest of the file
+system is the machine's, read-only. The operator, who runs the commands, is in namespaces of the lab too: a home with SSH settings, the
+names of the hosts, and no route to another network or to the machine's own switch.
 
-Everything ends with the process that made it, even when that is killed: the first process of each set of namespaces ends when the
-pipe from the lab does, and the kernel ends and unmounts the rest with it. What a killed lab leaves is its directory, which the
-next one removes.
+Everything ends with the process that created it, even if that is killed: the first process of each set of namespaces ends when the pipe
+from the lab closes, and the kernel then ends and unmounts the rest. A killed lab leaves only its directory, which the next one removes.
 
-As root only; ``Lab.problem`` says what is missing.
+It needs root; ``Lab.problem`` says what is missing.
 """
 
 import fcntl
@@ -47,12 +46,12 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OVS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovs-dpctl", "ovsdb-client", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd")
 _PROGRAMS = (*_OVS, "sshd", "ssh", "ssh-keygen", "sudo", "socat", "nc", "ip", "unshare", "nsenter")
 _OPERATOR = "10.99.255.254"  # the operator's address; a host's is 10.99.0.N, and 10.99.1.N behind a jump host
-_STARTED_S = 60  # for a host to come up, also when 32 of them do so on two cores
+_STARTED_S = 60  # for a host to start, even when 32 of them start on two cores
 _ENDED_S = 20
 _CALL_S = 60
-_HIDDEN_PORT = 2222  # where sshd is when there is a proxy in front of it
+_HIDDEN_PORT = 2222  # where sshd listens when a proxy is in front of it
 
-# Both scripts end when their stdin does. Their shell is the first process of its namespace, so it adopts and reaps the daemons.
+# Both scripts end when their stdin closes. Their shell is the first process of its namespace, so it adopts and reaps the daemons.
 _OPERATOR_SCRIPT = """
 read -r pid rest </proc/self/stat
 mount -t tmpfs -o mode=755 operator /run
@@ -66,7 +65,7 @@ exec >&-
 cat >/dev/null
 """
 
-# The machine's files that a host has its own of are put into $FILES before; /run comes first, as what is needed later is put there.
+# Files that a host replaces are put into $FILES first; /run comes first, because later ones are put there.
 _HOST_SCRIPT = """
 read -r pid rest </proc/self/stat
 echo "made $pid"
@@ -149,11 +148,11 @@ Subsystem sftp internal-sftp
 
 
 class Failed(Exception):
-    """Something of the lab itself does not work."""
+    """The lab itself does not work."""
 
 
 class Done(NamedTuple):
-    """What a command printed and how it ended."""
+    """What a command printed, and its exit code."""
 
     stdout: str
     stderr: str
@@ -166,13 +165,13 @@ class Done(NamedTuple):
 
 @dataclass(frozen=True)
 class Traits:
-    """What a host is like.
+    """The properties of a host.
 
     ``user`` is who logs in: root, or op, who may not open db.sock. (Both can, with USER@HOST.)
     ``sudo``: ``works`` without a password, asks for a ``password`` that nobody has, or is ``absent``.
     ``without``: programs that it does not have; ``nc`` means ``nc.openbsd`` too, ``python3`` any ``python3.N``.
     ``no_ovs``: neither daemons nor programs of Open vSwitch.
-    ``answers_after_s``: it accepts a connection and is silent for so long.
+    ``answers_after_s``: it accepts a connection and is silent for this long.
     ``drops_after``, ``hangs_after``: bytes of a connection, both directions together, after which it is reset or goes silent. The start of
     an SSH connection takes some 5,000.
     ``full_disk``: nothing more can be written to the database, nor to /tmp.
@@ -216,7 +215,7 @@ class Traits:
 
 
 class _Namespaces:
-    """Processes in namespaces of their own, which end with ``stop`` or with this process, however it ends."""
+    """Processes in their own namespaces, which end with ``stop`` or with this process, however it ends."""
 
     def __init__(self, kinds: Sequence[str], script: str, environ: Mapping[str, str], log: Path) -> None:
         self._log = log
@@ -226,7 +225,7 @@ class _Namespaces:
         file.write_text(script)
         unshare = ["unshare", "--fork", "--kill-child", *(f"--{kind}" for kind in kinds), "/bin/sh", "-eu", str(file)]
         with log.open("wb") as stderr:
-            # A session of its own: Ctrl-C is for the tests, which then stop this in their order.
+            # Its own session, because Ctrl-C is for the tests, which then stop hosts in their own order.
             self._first = subprocess.Popen(
                 unshare,
                 env={"PATH": _PATH, **environ},
@@ -236,10 +235,10 @@ class _Namespaces:
                 start_new_session=True,
                 bufsize=0,
             )
-        self.pid = 0  # the first process in the namespaces, as it is seen from here
+        self.pid = 0  # the first process in the namespaces, as seen from outside
 
     def expect(self, word: str) -> list[str]:
-        """Wait for a line with that first word, and return the others."""
+        """Wait for a line that starts with this word, and return its other words."""
         stdout = self._first.stdout
         while b"\n" not in self._said:
             ready, _, _ = select.select([stdout], [], [], max(0, self._deadline - time.monotonic()))
@@ -258,7 +257,7 @@ class _Namespaces:
         self._first.stdin.write(b"go\n")
 
     def enter(self, *kinds: str) -> list[str]:
-        """The words before a command that has it run in these namespaces, from their root directory."""
+        """The prefix that runs a command in these namespaces, from their root directory."""
         return ["nsenter", f"--target={self.pid}", *(f"--{kind}" for kind in kinds), "--"]
 
     @property
@@ -266,20 +265,20 @@ class _Namespaces:
         return self._first.poll() is None
 
     def stop(self) -> None:
-        """End every process in it and return once they have ended; a second time does nothing."""
+        """End every process in it, and return once they have ended; a second call does nothing."""
         with suppress(OSError):
             self._first.stdin.close()
         try:
             self._first.wait(timeout=_ENDED_S)
         except subprocess.TimeoutExpired:
-            os.kill(self.pid or self._first.pid, signal.SIGKILL)  # with the first process of a pid namespace all others end
+            os.kill(self.pid or self._first.pid, signal.SIGKILL)  # all other processes of a pid namespace end with its first one
             self._first.wait(timeout=_ENDED_S)
         self._first.stdout.close()
 
 
 @dataclass
 class Host:
-    """A host of the lab. It is stopped with the lab, or by ``stop``, after which nobody answers at its address."""
+    """A host of the lab. It stops with the lab, or with ``stop``, after which nothing answers at its address."""
 
     name: str
     address: str
@@ -294,7 +293,7 @@ class Host:
         return _run([*self.namespaces.enter("mount", "net", "uts", "ipc", "pid"), *words], environ, stdin, _CALL_S)
 
     def vsctl(self, command: Sequence[str] | str) -> str:
-        """What ovs-vsctl, as root on the host, says to this; it has to succeed."""
+        """The output of ovs-vsctl, run as root on the host, which must succeed."""
         words = shlex.split(command) if isinstance(command, str) else command
         done = self.run(["ovs-vsctl", "--timeout=20", *words])
         assert done.code == 0, done
@@ -308,7 +307,7 @@ class Host:
 
 
 class Lab:
-    """The hosts and the operator who works on them."""
+    """The hosts, and the operator who works on them."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -318,7 +317,7 @@ class Lab:
 
     @staticmethod
     def problem() -> str | None:
-        """Why there can be no lab here; None when there can."""
+        """Why a lab cannot run here; None when it can."""
         if os.geteuid() != 0:
             return "needs root"
         missing = [program for program in _PROGRAMS if shutil.which(program, path=_PATH) is None]
@@ -368,7 +367,7 @@ class Lab:
     # --- hosts
 
     def host(self, name: str, **traits) -> Host:
-        """Start a host; ``Traits`` says what it can be like."""
+        """Start a host; ``Traits`` lists its possible properties."""
         wish = Traits(**traits)
         with self._lock:
             if name in self.hosts:
@@ -415,7 +414,7 @@ class Lab:
         return host
 
     def start(self, names: Sequence[str], **traits) -> list[Host]:
-        """Start several hosts of one kind, side by side."""
+        """Start several hosts of one kind in parallel."""
         with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
             return list(pool.map(lambda name: self.host(name, **traits), names))
 
@@ -423,19 +422,19 @@ class Lab:
         return self.hosts[name]
 
     def vsctl(self, name: str, command: Sequence[str] | str) -> str:
-        """What ovs-vsctl says on that host, without SSH: the judge."""
+        """The output of ovs-vsctl on that host, without SSH, to check results."""
         return self.hosts[name].vsctl(command)
 
     # --- the operator
 
     @property
     def environ(self) -> dict[str, str]:
-        """The operator's environment: nothing in it leads to other switches, hosts, keys or settings."""
+        """The operator's environment, in which nothing refers to other switches, hosts, keys or settings."""
         foreign = ("OVS", "CLIFF", "SSH", "XDG_", "ANSIBLE")
         return {key: value for key, value in os.environ.items() if not key.startswith(foreign)} | {"HOME": str(self.home)}
 
     def command(self, argv: Sequence[str | os.PathLike]) -> list[str]:
-        """The command as the operator runs it, here in the same directory; to be run with ``environ``. It becomes the command: same pid."""
+        """The command as the operator runs it, from the same directory, with ``environ``; its process keeps its pid."""
         words = [os.fspath(word) for word in argv]
         return [*self._operator.enter("mount", "net"), "env", f"--chdir={os.getcwd()}", *words]
 
@@ -446,13 +445,13 @@ class Lab:
         return _run(self.command(argv), {**self.environ, **(environ or {})}, stdin, timeout_s)
 
     def ovstool(self, command: Sequence[str] | str, stdin: str = "", timeout_s: float = _CALL_S, **environ: str) -> Done:
-        """``ovstool("-H h01 bridge list")``: run ovstool as the operator, in a process of its own."""
+        """``ovstool("-H h01 bridge list")``: run ovstool as the operator, in its own process."""
         words = shlex.split(command) if isinstance(command, str) else command
         done = self._forks.run(words, {**self.environ, **environ}, stdin.encode(), timeout_s, new_session=True)
         return _done(done)
 
     def ssh(self, destination: str, command: str = "", *options: str, timeout_s: float = _CALL_S) -> Done:
-        """OpenSSH's client, which never asks anything; options come before the destination."""
+        """OpenSSH's client without prompts; options come before the destination."""
         return self.run(["ssh", "-o", "BatchMode=yes", *options, destination, *([command] if command else [])], timeout_s=timeout_s)
 
     # --- files
@@ -463,7 +462,7 @@ class Lab:
         shell = "/run/lab/shell" if wish.banner else wish.shell
         users = f"root:x:0:0:root:/run/home/root:{shell}\nop:x:1000:1000:operator:/run/home/op:{shell}\n"
         users += "sshd:x:105:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
-        users += "tcpdump:x:106:65534::/nonexistent:/usr/sbin/nologin\n"  # which tcpdump becomes
+        users += "tcpdump:x:106:65534::/nonexistent:/usr/sbin/nologin\n"  # tcpdump switches to this user
         sudoers = f"Defaults lecture=never, !syslog, secure_path={_PATH}\n"
         sudoers += f"root ALL=(ALL:ALL) NOPASSWD: ALL\nop ALL=(ALL:ALL) {'NOPASSWD: ' if wish.sudo == 'works' else ''}ALL\n"
         port = f"ListenAddress 127.0.0.1\nPort {_HIDDEN_PORT}" if wish.needs_proxy else f"Port {wish.port}"
@@ -475,7 +474,7 @@ class Lab:
             "group": "root:x:0:\ntty:x:5:\nop:x:1000:\nnogroup:x:65534:\n",
             "sudoers": sudoers,
             "hosts": f"127.0.0.1 localhost\n{address} {name}\n",
-            # The first value counts, so what a test asks for comes first.
+            # The first value counts, so the lines of a test come first.
             "sshd_config": "\n".join(wish.sshd) + "\n" + forwarding + port + _SSHD_CONFIG,
             "authorized_keys": key.read_text(),
             "content": json.dumps(_content(name)),
@@ -487,7 +486,7 @@ class Lab:
         (files / "shell").chmod(0o755)
 
     def _write_client_files(self) -> None:
-        """What the operator has of the hosts: settings of SSH, host keys, names."""
+        """Write the operator's files about the hosts: SSH settings, host keys, names."""
         ssh = self.home / ".ssh"
         config, known, names = "", "", "127.0.0.1 localhost\n"
         another = (self.directory / "another_key.pub").read_text()
@@ -502,7 +501,7 @@ class Lab:
             names += "" if traits.behind else f"{host.address} {host.name}\n"
         self._write(ssh / "config", config)
         self._write(ssh / "known_hosts", known)
-        # It is mounted over /etc/hosts, so the same file has to be written again.
+        # It is mounted over /etc/hosts, so the same file must be rewritten in place.
         (self.directory / "names").write_text(names)
 
     @staticmethod
@@ -515,7 +514,7 @@ class Lab:
 
     def _stop_hosts(self) -> None:
         with ThreadPoolExecutor(max_workers=16) as pool:
-            # Those behind a jump host end first: their cable is in its namespace.
+            # Hosts behind a jump host end first, because their cable is in its namespace.
             for behind in (True, False):
                 list(pool.map(Host.stop, [host for host in self.hosts.values() if bool(host.traits.behind) is behind]))
 
@@ -528,7 +527,7 @@ class Lab:
     def _proxy(self, namespaces: _Namespaces, wish: Traits) -> subprocess.Popen:
         script = Path(__file__).with_name("proxy.py")
         numbers = (wish.port, _HIDDEN_PORT, wish.answers_after_s, wish.drops_after, wish.hangs_after)
-        # Not in the mount namespace, where this Python may not be found.
+        # Not in the mount namespace, which may lack this Python.
         argv = [*namespaces.enter("net", "pid"), sys.executable, "-I", str(script), *map(str, numbers)]
         proxy = subprocess.Popen(argv, env={"PATH": _PATH}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
         if not select.select([proxy.stdout], [], [], _STARTED_S)[0] or proxy.stdout.readline() != b"listening\n":
@@ -554,7 +553,7 @@ def _content(name: str) -> list:
 
 
 def _hidden(wish: Traits) -> dict[str, list[str]]:
-    """The names of programs that the host must not have, under the folders where the machine has them."""
+    """The names of programs that the host must lack, in the directories where the machine has them."""
     names = [*wish.without, *(_OVS if wish.no_ovs else ()), *(("sudo",) if wish.sudo == "absent" else ())]
     found: dict[str, list[str]] = {}
     for folder in sorted({os.path.realpath(folder) for folder in _PATH.split(":")}):
@@ -566,13 +565,13 @@ def _hidden(wish: Traits) -> dict[str, list[str]]:
 
 
 def _passwd_with_home(home: Path) -> str:
-    """The machine's users, with root at home in the lab: there OpenSSH looks for its files, whatever $HOME says."""
+    """The machine's users, with root's home in the lab: OpenSSH looks for its files there, whatever $HOME says."""
     lines = [line.split(":") for line in Path("/etc/passwd").read_text().splitlines() if line.count(":") == 6]
     return "".join(":".join([*fields[:5], str(home) if fields[2] == "0" else fields[5], fields[6]]) + "\n" for fields in lines)
 
 
 def _claim(directory: Path):
-    """Mark the directory as that of a living lab: whoever can lock the file knows that the lab is dead."""
+    """Mark the directory as that of a living lab: anyone who can lock the file knows that the lab is dead."""
     lock = (directory / "lock.new").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     (directory / "lock.new").rename(directory / "lock")
@@ -591,7 +590,7 @@ def _sweep() -> None:
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str], stdin: str, timeout_s: float) -> Done:
-    # No terminal: what would ask for a password fails instead.
+    # No terminal, so that a program fails instead of asking for a password.
     done = subprocess.run(
         argv, check=False, env=environ, input=stdin.encode(), capture_output=True, timeout=timeout_s, start_new_session=True
     )

@@ -1,4 +1,4 @@
-"""A program behind SSH as its channel has it: what comes ahead of it, what it wrote, how it ended, and what is sent (RFC 4254)."""
+"""A program behind SSH, through its channel: output before it starts, its own output, how it ends, and what is sent (RFC 4254)."""
 
 import socket
 import struct
@@ -10,9 +10,10 @@ from paramiko.message import Message
 from ovstool.errors import NotFound, Refused, TimedOut, Unreachable
 from ovstool.host.deadline import Deadline
 from ovstool.host.ssh import streams
+from ovstool.host.ssh.connection import SshConnection
 from ovstool.host.ssh.shell import RemoteProgram, RemoteShell
 from ovstool.host.ssh.streams import ChannelStream, RelayStream
-from ovstool.host.ssh.transport import SshTransport
+from ovstool.host.ssh.transport import Refusal, SshTransport
 from ovstool.host.ssh.transport.channel import PACKET, WINDOW, SshChannel
 from ovstool.host.ssh.transport.wire import Wire
 
@@ -20,7 +21,7 @@ TOKEN = "ovstool-0123456789abcdef"
 
 
 class Transport(SshTransport):
-    """One that has not begun to speak; what a channel sends is kept."""
+    """A transport that was never started; it records what a channel sends."""
 
     def __init__(self, wire: Wire):
         super().__init__(wire, [])
@@ -34,7 +35,7 @@ class Transport(SshTransport):
 
 
 class Connection:
-    """A connection of which there is no more to say than that it is gone."""
+    """A connection that is lost."""
 
     name, user, alive, silent_s = "h1", "me", True, 15.0
 
@@ -102,7 +103,7 @@ def test_the_errors_of_a_program_are_kept_to_a_length(channel):
     channel._feed_extended(message(1, b"bc"))
     channel._feed_extended(message(1, b"d"))
     assert channel.stderr == b"a" * (2**18 - 1) + b"b" and channel.transport.sent == []
-    # The server may go on when a tenth of what it may send has come, though not while keys are exchanged.
+    # The server may continue once a tenth of its window has been read, but not while keys are exchanged.
     channel.transport.clear_to_send.clear()
     channel._feed_extended(message(1, b"x" * (2**21 - 2**18 - 2)))
     assert channel.transport.sent == []
@@ -111,7 +112,7 @@ def test_the_errors_of_a_program_are_kept_to_a_length(channel):
     assert channel.transport.sent == [bytes([93]) + struct.pack(">II", 7, 2**21 + 8)]
 
 
-# --- how it begins
+# --- the start
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_the_errors_of_a_program_are_kept_to_a_length(channel):
         (f"{TOKEN}!\n{TOKEN} none\n", "none", b""),
     ],
 )  # fmt: skip
-def test_what_comes_ahead_of_it_is_passed_over(channel, program, said, word, rest):
+def test_output_before_the_program_is_skipped(channel, program, said, word, rest):
     for letter in said.encode()[:40], said.encode()[40:]:
         channel._feed(letter)
     ended(channel, 0)
@@ -130,14 +131,14 @@ def test_what_comes_ahead_of_it_is_passed_over(channel, program, said, word, res
     assert (program.noise, program.noisy) == (b"", False)
 
 
-def test_a_command_that_ends_without_a_beginning(channel, program):
+def test_a_command_that_ends_before_it_starts(channel, program):
     channel._feed(b"No such user\n")
     ended(channel, 1)
     assert program.begin(Deadline(60)) is None and program.noise == b"No such user\n" and not program.noisy
 
 
 @pytest.mark.parametrize(("length", "noisy"), [(2**16, False), (2**16 + 1, True)])
-def test_how_much_may_come_ahead(channel, program, length, noisy):
+def test_the_limit_of_output_before_the_program(channel, program, length, noisy):
     channel._feed(b"x" * length)
     ended(channel, 0)
     assert program.begin(Deadline(60)) is None and program.noisy == noisy
@@ -150,15 +151,15 @@ def test_output_without_an_end_ends_with_the_time(channel, program):
     assert program.receive(1, Deadline(60)) == b"x"
     with pytest.raises(TimeoutError):
         program.receive(1, Deadline(0.02))
-    channel.in_buffer.close()  # as where the connection ends, which nobody has said of the channel
+    channel.in_buffer.close()  # as when the connection ends without a message for the channel
     with pytest.raises(Unreachable, match="connection lost: gone"):
         program.receive(1, Deadline(60))
 
 
-# --- how it ends
+# --- the end
 
 
-def test_what_it_said_without_the_chatter_of_the_login_shell(channel, program):
+def test_stderr_without_the_output_of_the_login_shell(channel, program):
     channel.stderr += b"chatter\n"
     assert program.stderr() == "chatter\n" and not program.got_to_sudo
     channel.stderr += f"{TOKEN}\nof sudo\n{TOKEN}\nits own\xff\nwords".encode("latin-1")
@@ -240,7 +241,7 @@ def test_why_a_command_ran_nothing(channel, user, sudo, out, err, status, said):
         assert str(shell.not_begun(program, Deadline(60))) == "h1: connection lost: gone"
 
 
-# --- as the stream to a socket
+# --- streams to a socket
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def test_why_a_socket_is_not_opened(channel, program, word, as_root, err, said):
     assert str(streams._not_opened(shell, word, program, "x", "ovsdb-server", Deadline(60))) == said
 
 
-def test_a_relay_that_ends_before_it_gives_anything(channel, program):
+def test_a_relay_that_ends_before_its_first_byte(channel, program):
     stream = RelayStream(program)
     stream.settimeout(60)
     channel.stderr += f"{TOKEN}\none\nConnection refused\n".encode()
@@ -272,7 +273,7 @@ def test_a_relay_that_ends_before_it_gives_anything(channel, program):
         stream.recv(9)
 
 
-def test_a_relay_that_ends_after_it_gave_something(channel, program):
+def test_a_relay_that_ends_after_some_bytes(channel, program):
     stream = RelayStream(program)
     channel._feed(b"abc")
     assert stream.recv(2) == b"ab"
@@ -305,7 +306,30 @@ def test_words_that_are_too_long_or_cannot_be_sent(channel):
     shell.start("x", ["tc", "x" * 119_000], Deadline(60))
 
 
-def test_a_program_that_does_not_end_is_told_to(channel):
+def test_output_of_a_host_that_no_longer_answers(channel, monkeypatch):
+    def check_alive(connection):
+        raise Unreachable("h1", "connection lost: no answer for 60 s")
+
+    monkeypatch.setattr(Connection, "silent_s", 0.01)
+    monkeypatch.setattr(Connection, "check_alive", check_alive)
+    for pause_s in (None, 0.01):
+        with pytest.raises(Unreachable, match="no answer for 60 s"):
+            next(RemoteProgram(Connection(), channel, TOKEN).chunks(Deadline(60), pause_s))
+
+
+@pytest.mark.parametrize(("refusal", "words"), [(Refusal(1, "no more sessions"), "no more sessions"), (None, "")])
+def test_a_server_that_opens_no_session(refusal, words):
+    class Refusing(Connection):
+        def open(self, kind, deadline):
+            return None, refusal
+
+    with pytest.raises(Unreachable) as caught:
+        SshConnection.execute(Refusing(), b"true", Deadline(60))
+    why = f"the SSH server refused to open a session ({words})"
+    assert (caught.value.what, caught.value.why, caught.value.hint) == ("h1", why, "MaxSessions in its sshd_config")
+
+
+def test_a_program_that_does_not_end_gets_a_signal(channel):
     shell = RemoteShell(Connection(), False)
     shell._token = TOKEN
     shell.connection.execute = lambda command, deadline: channel

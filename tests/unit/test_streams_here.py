@@ -1,4 +1,4 @@
-"""Sockets of this machine: names and addresses, TLS with a peer that does as the test says, and what is on the wire below SSH."""
+"""Sockets of this machine: names and addresses, TLS with a peer that the test controls, and the socket below SSH."""
 
 import errno
 import socket
@@ -48,7 +48,7 @@ def test_a_host_and_a_port(address, parts):
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer():
-    """localhost has two, of which one has a listener; and a name's family may be chosen."""
+    """localhost has two addresses, one with a listener; and the family of a name can be selected."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         for host, family in (("localhost", socket.AF_UNSPEC), ("127.0.0.1", socket.AF_UNSPEC), ("localhost", socket.AF_INET)):
@@ -68,7 +68,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer():
         tcp.connect("x" * 70, port, Deadline(60))
 
 
-def test_what_is_no_address_of_a_server(tmp_path):
+def test_invalid_server_addresses(tmp_path):
     for address in ("", "unix", "unix:", "udp:h:1", "UNIX:/x"):
         assert said(local.open, address, 60).endswith("not an address of an OVSDB server; try: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT")
     (tmp_path / "plain").touch()
@@ -88,7 +88,7 @@ def test_what_is_no_address_of_a_server(tmp_path):
     assert said(local.open, "tcp:127.0.0.1:1", 60) == "tcp:127.0.0.1:1: Connection refused"
 
 
-def test_the_last_line_that_a_program_said():
+def test_the_last_line_of_a_program():
     assert local.last_line("one\n two\x1b \n\n \n") == "two\\x1b" and local.last_line(" \n\n") == local.last_line("") == ""
     assert local.last_line("x" * 300) == "x" * 300 == local.last_line("x" * 301)
 
@@ -98,7 +98,7 @@ def test_the_last_line_that_a_program_said():
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory) -> Tls:
-    """A key and a certificate of its own making, which is its CA too."""
+    """A key and a self-signed certificate, which is also its CA."""
     folder = tmp_path_factory.mktemp("keys")
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x"]
     subprocess.run([*new, "-keyout", folder / "key", "-out", folder / "cert"], check=True, capture_output=True)
@@ -107,7 +107,7 @@ def keys(tmp_path_factory) -> Tls:
 
 @contextmanager
 def encrypted(keys: Tls, answer, seconds: float = 60):
-    """Our end of a stream; the other end shakes hands and does ``answer``."""
+    """Our end of a TLS stream; the other end completes the handshake and runs ``answer``."""
     ours, theirs = socket.socketpair()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(keys.certificate, keys.private_key)
@@ -126,7 +126,7 @@ def encrypted(keys: Tls, answer, seconds: float = 60):
 
 
 def test_bytes_come_through_tls_in_both_directions(keys):
-    much = bytes(range(256)) * 3000  # more than is encrypted at once
+    much = bytes(range(256)) * 3000  # more than one TLS record
     got = bytearray()
 
     def answer(stream: ssl.SSLSocket) -> None:
@@ -158,7 +158,7 @@ def test_a_peer_behind_tls_that_is_silent_or_hangs_up(keys):
         assert stream.recv(1) == b""
 
 
-def test_a_peer_that_is_not_trusted_or_speaks_no_tls(keys, tmp_path):
+def test_a_peer_that_is_not_trusted_or_has_no_tls(keys, tmp_path):
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=x"]
     subprocess.run([*new, "-keyout", tmp_path / "key", "-out", tmp_path / "cert"], check=True, capture_output=True)
     told = []
@@ -212,7 +212,7 @@ def test_files_that_cannot_be_used_for_tls(keys, tmp_path):
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_a_server_has_no_more_to_say_before_the_login(allowed):
+def test_data_before_the_login_is_limited(allowed):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire = Wire(ours)
@@ -228,7 +228,7 @@ def test_a_server_has_no_more_to_say_before_the_login(allowed):
             assert said(wire.recv, 1, error=SSHException) == "it sent too much before the login"
 
 
-def test_bytes_are_read_at_once_and_handed_on_in_pieces():
+def test_bytes_are_read_at_once_and_returned_in_pieces():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire = Wire(ours)
@@ -241,7 +241,7 @@ def test_bytes_are_read_at_once_and_handed_on_in_pieces():
         assert said(wire.recv, 2**18 + 2**10 + 1, error=SSHException) == "it sent a packet of an invalid size"
 
 
-def test_what_is_sent_may_wait_as_long_as_it_was_allowed():
+def test_sending_waits_up_to_the_timeout():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         wire = Wire(ours)
@@ -268,7 +268,7 @@ def test_what_is_sent_may_wait_as_long_as_it_was_allowed():
         assert said(wire.send, b"x", error=SSHException) == "closed"
 
 
-def test_a_wire_of_tcp_waits_for_nothing():
+def test_tcp_nodelay_is_set():
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as ours:
         theirs, _ = listener.accept()
         with theirs:
@@ -281,7 +281,7 @@ def test_a_wire_of_tcp_waits_for_nothing():
             assert ours.gettimeout() == 7
 
 
-def test_a_channel_takes_no_more_than_it_has_allowed():
+def test_a_channel_accepts_no_more_than_its_window():
     channel = SshChannel(1)
     channel._feed(b"x" * (2**24 + 2**18 + 2**10))
     with pytest.raises(SSHException, match="it sent more data than allowed"):
@@ -335,3 +335,29 @@ def test_conversations_end_with_what_goes_wrong():
     theirs.close()
     lost = "unix:x: connection lost: Broken pipe; try: the command again (every command is safe to repeat)"
     assert said(Client(ours, "unix:x", time.monotonic() + 60).get_schema, error=Unreachable) == lost
+
+
+@pytest.mark.parametrize("verb", ["sendall", "recv"])
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "Connection reset by peer"), (OSError("gone"), "gone")],
+)
+def test_a_conversation_that_breaks_off(verb, error, why):
+    """An OSError has a message of the system, or, behind SSH, of its own."""
+    from ovstool.ovsdb.client import Client
+
+    class Broken:
+        def settimeout(self, seconds):
+            pass
+
+        sendall = recv = lambda self, data: None
+
+        def close(self):
+            pass
+
+    def fail(self, data):
+        raise error
+
+    setattr(Broken, verb, fail)
+    lost = said(Client(Broken(), "unix:x", time.monotonic() + 60).get_schema, error=Unreachable)
+    assert lost == f"unix:x: connection lost: {why}; try: the command again (every command is safe to repeat)"

@@ -1,6 +1,6 @@
-"""What every command for switches does around its function: which switches it asks, what it prints of their answers, and how it ends.
+"""What every command for switches does around its function: which switches it asks, how it prints their answers, and how it ends.
 
-The commands here answer without a switch, as no switch is connected to before it is asked; several hosts are named and none is reached.
+The commands here need no switch, because a connection is made only when a command uses it; the named hosts are never contacted.
 """
 
 import argparse
@@ -70,7 +70,7 @@ class Rows(SwitchLister):
 NOTED = "ovstool: note: {}a note\novstool: note: {}eth1: no flow: queue 1; try: ovstool {}qos clear eth1\n"
 
 
-def test_rows_of_one_switch_and_what_is_said_beside_them():
+def test_rows_of_one_switch_and_their_notes():
     assert run(Rows, "-f value") == (0, "one 1\n- -\n", NOTED.format("", "", ""))
     assert run(Rows, "-f value -q") == (0, "one 1\n- -\n", "")
     assert run(Rows, "-f value -q -v")[2] == NOTED.format("", "", "")
@@ -170,7 +170,7 @@ def test_the_only_host_that_fails():
     assert "Traceback" in run(Fails, "-f value -H a --debug")[2] and "Traceback" in run(Fails, "-H a,x --debug")[2]
 
 
-def test_no_further_host_is_begun_after_a_failure():
+def test_no_more_hosts_are_started_after_a_failure():
     code, out, said = run(Fails, "-f value -q -H x,a,y,z --parallel 1 --fail-fast")
     assert (code, out, said) == (8, "x x\n", "ovstool: a: port x: no such port\n")
     assert run(Fails, "-f value -H x,a,y,z --parallel 1 --fail-fast")[2].endswith(
@@ -192,7 +192,7 @@ class Stopped(SwitchWriter):
         return [Change("x", "created")]
 
 
-def test_ctrl_c_says_what_is_done_and_what_nobody_knows():
+def test_ctrl_c_reports_what_is_done_and_what_is_unknown():
     command, args = prepared(Stopped, "-q -H a,b,c,d --parallel 1")
     with pytest.raises(KeyboardInterrupt):
         command.run(args)
@@ -293,7 +293,7 @@ class Typed(Writes):
 
 
 def test_the_lines_that_do_the_same(monkeypatch):
-    """After all that is said beside a change, and in a dry run in place of the transaction."""
+    """After all notes about a change, and in a dry run instead of the transaction."""
     lines = "ovs-vsctl{0} del-br 'x\\x1b'\nprintf '%s\\n' 'a b' | ovs-ofctl add-flows br0 -\n"
     note = "ovstool: note: a note\n"
     assert run(Typed) == (0, "x: created\nFalse: unchanged\n", note)
@@ -306,7 +306,7 @@ def test_the_lines_that_do_the_same(monkeypatch):
         f"""ssh {h} 'ovs-vsctl del-br '"'"'x\\x1b'"'"''\nprintf '%s\\n' 'a b' | ssh {h} 'ovs-ofctl add-flows br0 -'\n""" for h in "ab"
     )
     assert run(Rows, "--as-ovs -f value -q")[1:] == ("one 1\n- -\n", "")
-    # Where Open vSwitch's own tools look by themselves nothing is named, but on this machine alone.
+    # Where Open vSwitch's own tools find the switch by default, no target is given, but only on this machine.
     monkeypatch.setenv("OVS_RUNDIR", "/x")
     assert run(Typed, "--as-ovs -q --db unix:/x/db.sock")[2] == lines.format("")
     assert "'ovs-vsctl --db=unix:/x/db.sock del-br" in run(Typed, "--as-ovs -nq --db unix:/x/db.sock -H a")[1]
@@ -328,7 +328,7 @@ class Reached(SwitchShow):
         }
 
 
-def test_what_the_common_options_say_of_reaching_a_switch(monkeypatch):
+def test_how_the_common_options_select_a_switch(monkeypatch):
     def reached(line: str = "") -> dict:
         return json.loads(run(Reached, f"-f json {line}")[1])
 
@@ -375,7 +375,7 @@ def test_the_switch_stays_connected_until_the_last_row_and_no_longer():
 
 
 def both(command_class: type[Command], line: str) -> list[str]:
-    """What stands on a terminal: standard output comes there when it is flushed, standard error at once."""
+    """What appears on a terminal: standard output when it is flushed, standard error at once."""
     there = io.BytesIO()
     app = App(stdout=io.TextIOWrapper(there), stderr=io.TextIOWrapper(there, write_through=True))
     command = command_class(app, app.options, "x")
@@ -383,7 +383,7 @@ def both(command_class: type[Command], line: str) -> list[str]:
     return there.getvalue().decode().splitlines()
 
 
-def test_what_is_said_stands_below_what_is_printed():
+def test_notes_appear_below_the_output():
     assert [line[:14] for line in both(Rows, "-f value")] == ["one 1", "- -", "ovstool: note:", "ovstool: note:"]
     assert both(Fails, "-f value -q -H x,a") == ["x x", "ovstool: a: port x: no such port"]
 
@@ -400,7 +400,7 @@ def test_a_command_that_lacks_its_function_is_a_bug():
         SwitchCommand.emit_answers(command, args, [])
 
 
-# --- rows that come again and again
+# --- streams of rows
 
 
 class Beats(SwitchStream):
@@ -479,7 +479,7 @@ class Gone(io.StringIO):
         raise BrokenPipeError
 
 
-def test_when_nobody_listens_any_more_all_hosts_are_left():
+def test_a_closed_output_ends_all_hosts():
     command, args = prepared(Endless, "-f value -H a,b", Gone())
     with pytest.raises(BrokenPipeError):
         command.run(args)

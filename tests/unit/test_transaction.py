@@ -1,4 +1,4 @@
-"""What a transaction sends, and what it makes of each answer: a server of the test's own records the one and gives the other."""
+"""The requests of a transaction, and how it handles each reply: the test's own server records the requests and gives the replies."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ import pytest
 
 from ovstool.errors import Refused, Unreachable
 from ovstool.ovsdb.client import Client, OperationFailed
+from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Query, Stale, Transaction, select, tables
 from ovstool.ovsdb.values import uuid
 
@@ -24,9 +25,9 @@ SCHEMA = {"tables": {
 
 @contextmanager
 def server(*answers):
-    """A client, and the requests that it makes: each is answered with the next of these, an exception with an error.
+    """A client and its requests; each gets the next of these replies, or an error if that is an exception.
 
-    The end of a monitor is granted, and no such request.
+    Requests that end a monitor are always granted and are not recorded.
     """
     ours, theirs = socket.socketpair()
     asked = []
@@ -43,7 +44,7 @@ def server(*answers):
                         assert asked[-1][:3] == ("monitor_cond", "Open_vSwitch", *request["params"])
                         theirs.sendall(json.dumps({"id": request["id"], "result": {}, "error": None}).encode())
                         continue
-                    given = answers[len(asked)] if len(asked) < len(answers) else ValueError("asked too often")
+                    given = answers[len(asked)] if len(asked) < len(answers) else ValueError("more requests than replies")
                     asked.append((request["method"], *request["params"]))
                     failed = isinstance(given, Exception)
                     answer = {"id": request["id"], "result": None if failed else given, "error": str(given) if failed else None}
@@ -64,7 +65,7 @@ def rows(*found: dict) -> dict:
     return {"rows": list(found)}
 
 
-# --- what is sent
+# --- writing
 
 
 def test_what_is_written_is_sent_after_what_is_held():
@@ -100,7 +101,7 @@ def test_what_is_written_is_sent_after_what_is_held():
         assert txn.interfaces == [port] and txn.operations(False) == sent
 
 
-def test_a_commit_tells_what_to_wait_for():
+def test_a_commit_returns_what_to_wait_for():
     def commit(wait: bool, write: bool, results: list, hold: bool = True) -> int | None:
         with server(*([results] if results else [])) as (client, asked):
             txn = Transaction(client)
@@ -145,7 +146,7 @@ def test_what_was_read_has_changed_since(results, error):
                 txn.require_held()
 
 
-def test_where_nothing_is_held_nothing_is_asked():
+def test_without_waits_there_is_no_extra_request():
     with server() as (client, _):
         Transaction(client).require_held()
 
@@ -161,7 +162,7 @@ def test_what_is_held_is_read_with_what_is_unlisted():
         assert txn.operations(False)[0]["rows"] == [{"name": "p"}]
 
 
-def test_what_is_written_is_held_against_the_schema():
+def test_writes_are_checked_against_the_schema():
     with server() as (client, _):
         txn = Transaction(client)
         txn.check(SCHEMA)
@@ -170,7 +171,7 @@ def test_what_is_written_is_held_against_the_schema():
             txn.check(SCHEMA)
 
 
-# --- what is read
+# --- reading
 
 
 def asked_for(*selects: tuple) -> tuple:
@@ -184,7 +185,7 @@ def asked_for(*selects: tuple) -> tuple:
 KEPT = ("Flow_Sample_Collector_Set", [], ("bridge",))
 
 
-def test_rows_are_read_at_once():
+def test_rows_are_read_in_one_request():
     queries = [Query("QoS", [], ("type", "type")), Query("Queue", [["_uuid", "==", uuid(U1)]])]
     with server([rows({"type": "a"}, {"type": "b"}), rows()]) as (client, asked):
         assert select(client, queries) == [[{"type": "a"}, {"type": "b"}], []]
@@ -197,14 +198,14 @@ def test_rows_are_read_at_once():
         select(client, queries[:1])
 
 
-def test_of_bridges_those_that_are_listed():
+def test_only_bridges_in_the_root_table_are_read():
     of_ports, of_qos = Query("Port", [], ("name",)), Query("QoS", [], ("type",))
     with server([rows({"name": "p"}), rows({"type": "t"}), rows()]) as (client, asked):
         assert select(client, [of_ports, of_qos]) == [[{"name": "p"}], [{"type": "t"}]]
     assert asked == [asked_for(("Port", [], ["name"]), ("QoS", [], ["type"]), KEPT)]
     with server([rows({"name": "p"})]) as (client, _):
         assert select(client, [of_ports._replace(unlisted=True)]) == [[{"name": "p"}]]
-    # Of two bridges that are sampled one is listed.
+    # Of two bridges with sFlow, only one is in the root table.
     kept, root = rows({"bridge": uuid(U1)}, {"bridge": uuid(U2)}, {"bridge": uuid(U2)}), rows({"bridges": ["set", [["uuid", U1]]]})
     listed, unlisted = {"_uuid": uuid(U4), "name": "p"}, {"_uuid": uuid(U3), "name": "q"}
     qos = {"_uuid": uuid(U3), "type": "t"}
@@ -230,18 +231,18 @@ def test_whole_tables_without_what_is_unlisted():
     }
     root = [rows({"bridges": uuid(U1)})]
     with server(answer, root, [rows({"ports": uuid(U3)})], [rows({"interfaces": uuid(U5)})]) as (client, asked):
-        assert tables(client, {"Port": ("name",), "QoS": ("type",)}) == {"Port": {U4: {"name": "p"}}, "QoS": {}}
+        assert by_row(tables(client, {"Port": ("name",), "QoS": ("type",)})) == {"Port": {U4: {"name": "p"}}, "QoS": {}}
     told = {"initial": True, "insert": False, "delete": False, "modify": False}
     wanted = {table: [{"columns": [column], "select": told}] for table, column in (("Port", "name"), ("QoS", "type"), (KEPT[0], "bridge"))}
     assert asked[0] == ("monitor_cond", "Open_vSwitch", "tables 0", wanted)
     with server({"Port": {U3: {"initial": {}}}}) as (client, _):
-        assert tables(client, {"Port": ("name",)}) == {"Port": {U3: {"name": ""}}}
+        assert by_row(tables(client, {"Port": ("name",)})) == {"Port": {U3: {"name": ""}}}
 
 
 # --- an older server
 
 
-def test_a_column_that_is_not_there_is_none():
+def test_a_missing_column_is_none():
     queries = [
         Query("QoS", [], ("type", "later", "type")),
         Query("QoS", [["later", "==", 1]], ("type",)),
@@ -270,7 +271,7 @@ def test_an_error_of_another_kind_is_raised():
 def test_tables_of_an_older_server():
     answer = {"Port": {U1: {"initial": {"name": "p"}}}}
     with server(ValueError("unknown column"), SCHEMA, answer) as (client, asked):
-        found = tables(client, {"Port": ("name", "later"), "QoS": ("type",)})
+        found = by_row(tables(client, {"Port": ("name", "later"), "QoS": ("type",)}))
     assert found == {"Port": {U1: {"name": "p", "later": None}}, "QoS": {}}
     assert {table: of[0]["columns"] for table, of in asked[2][3].items()} == {"Port": ["name"], "QoS": ["type"], KEPT[0]: ["bridge"]}
     with server(ValueError("unknown table"), SCHEMA) as (client, _), pytest.raises(OperationFailed) as failure:
@@ -281,7 +282,7 @@ def test_tables_of_an_older_server():
 # --- the client
 
 
-def test_what_a_verbose_command_says_it_asks(caplog):
+def test_verbose_output_of_requests(caplog):
     caplog.set_level(logging.INFO, "ovstool")
     with server([rows(), rows()], SCHEMA, {}) as (client, asked):
         client.transact([{"op": "select", "table": "Port"}, {"op": "select", "table": "x" * 400}])
@@ -307,13 +308,13 @@ def test_what_a_verbose_command_says_it_asks(caplog):
         (lambda client: client.transact([{"op": "x"}]), [[]], "a result that is not an object"),
     ],
 )
-def test_answers_that_no_server_gives(call, answer, why):
+def test_invalid_replies(call, answer, why):
     with server(answer) as (client, _), pytest.raises(Unreachable) as failure:
         call(client)
     assert str(failure.value) == f"the database: not a valid OVSDB reply: {why}"
 
 
-def test_changes_that_the_server_tells():
+def test_changes_that_the_server_reports():
     ours, theirs = socket.socketpair()
     client = Client(ours, "unix:test", time.monotonic() + 60)
     update = b'{"id":null,"method":"update","params":[null,{}]}'
@@ -330,12 +331,12 @@ def test_changes_that_the_server_tells():
     assert (
         str(failure.value) == "unix:test: connection lost: closed by the server; try: the command again (every command is safe to repeat)"
     )
-    assert not client.changed()  # it is closed, and has told of that
+    assert not client.changed()  # it is closed, which an earlier error reported
     with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
         client.get_schema()
 
 
-def test_a_server_that_answers_what_it_was_not_asked_is_asked_no_more():
+def test_a_client_is_closed_after_an_unrequested_reply():
     with server([rows({"nosuch": 1})]) as (client, _):
         with pytest.raises(Unreachable, match="a row without the requested columns"):
             select(client, [Query("QoS", [], ("type",))])
