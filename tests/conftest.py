@@ -185,11 +185,7 @@ def database(running_switch):
 
     with running_switch("dummy", []) as switch:
         switch.tool("ovs-appctl", "-t", "ovs-vswitchd", "exit")
-        database = Database(switch)
-        try:
-            yield database
-        finally:
-            database.close()
+        yield Database(switch)
 
 
 @functools.cache

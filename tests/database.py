@@ -33,15 +33,13 @@ class Database:
 
     def __init__(self, switch):
         self.switch = switch
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(f"{switch.box.directory}/db.sock")
-
-    def close(self) -> None:
-        self._socket.close()
 
     def transact(self, *operations: dict) -> list[dict]:
-        self._socket.sendall(json.dumps({"id": 0, "method": "transact", "params": ["Open_vSwitch", *operations]}).encode())
-        results = json.loads(message(self._socket))["result"]
+        # Connected anew each time: ovsdb-server sends an echo request to who has been silent for five seconds, and closes after ten.
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(f"{self.switch.box.directory}/db.sock")
+            connection.sendall(json.dumps({"id": 0, "method": "transact", "params": ["Open_vSwitch", *operations]}).encode())
+            results = json.loads(message(connection))["result"]
         assert not [result for result in results if result and "error" in result], results
         return results
 

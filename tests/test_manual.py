@@ -3,7 +3,6 @@
 Most commands run in this process, so that a hundred of them take seconds.
 """
 
-import contextlib
 import io
 import json
 import os
@@ -222,9 +221,9 @@ def test_examples_fit_a_terminal():
 def test_both_ways_of_each_task_run_and_do_the_same(desk, running_switch, tmp_path):
     """Run the tasks in order, each way on its own switch, and compare what is referred to, as ovs-vsctl leaves rows behind."""
     (tmp_path / "other").mkdir()
-    with running_switch("dummy") as switch, contextlib.ExitStack() as stack:
+    with running_switch("dummy") as switch:
         other = Desk(switch, tmp_path / "other")
-        ours, theirs = (stack.enter_context(contextlib.closing(Database(each.switch))) for each in (desk, other))
+        ours, theirs = (Database(each.switch) for each in (desk, other))
         for title, (*_, ovstool, incantation) in TASKS.items():
             assert desk.type_in(ovstool) + other.type_in(incantation) == [], title
             assert configured(ours.tree()) == configured(theirs.tree()), title

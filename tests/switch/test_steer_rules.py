@@ -59,11 +59,7 @@ class Steered(Database):
 def steered(running_switch):
     with running_switch("dummy", ["eth1", "eth2", "eth3"]) as switch:
         switch.vsctl("--may-exist add-br br1 -- set bridge br1 datapath_type=dummy -- --may-exist add-port br1 p1")
-        database = Steered(switch)
-        try:
-            yield database
-        finally:
-            database.close()
+        yield Steered(switch)
 
 
 def test_created_moved_to_another_queue_and_deleted(steered):
