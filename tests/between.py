@@ -43,13 +43,14 @@ class Between:
                 server.sendall(passed)
                 if passed != request:
                     return
-                answer = message(server)
+                answer = message(server, from_server=True)
                 with suppress(OSError):  # the client may have been killed meanwhile
                     client.sendall(answer)
 
 
-def message(connection: socket.socket) -> bytes:
-    data = b""
+def message(connection: socket.socket, from_server: bool = False) -> bytes:
+    """The next message as it is; empty at the end. Echo requests of ovsdb-server, which it sends after five silent seconds, are answered."""
+    text = b""
     while True:
         try:
             chunk = connection.recv(2**20)
@@ -57,10 +58,13 @@ def message(connection: socket.socket) -> bytes:
             return b""
         if not chunk:
             return b""
-        data += chunk
-        if data.endswith(b"}"):
+        text += chunk
+        while text.endswith(b"}"):
             try:
-                json.loads(data)
-                return data
+                said, end = json.JSONDecoder().raw_decode(text.decode())
             except ValueError:
-                pass  # that was an inner brace
+                break  # that was an inner brace
+            if not from_server or said.get("method") != "echo":
+                return text
+            connection.sendall(json.dumps({"id": said["id"], "result": said["params"], "error": None}).encode())
+            text = text.decode()[end:].encode()

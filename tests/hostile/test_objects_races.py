@@ -197,11 +197,7 @@ def _is_reference(value) -> bool:
 
 @pytest.fixture(scope="module")
 def races(database):
-    races = Races(database.switch)
-    try:
-        yield races
-    finally:
-        races.close()
+    return Races(database.switch)
 
 
 @pytest.mark.parametrize("first", _COMMANDS)
