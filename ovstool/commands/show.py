@@ -7,9 +7,8 @@ from typing import Any
 from ovstool import units
 from ovstool.switch import Switch, tree
 from ovstool.switch_command import SwitchShow
-from ovstool.terminal.formats import flat
+from ovstool.terminal.formats import CONNECTION, flat
 
-_CONNECTED = {True: "connected", False: "NOT CONNECTED", None: "passive"}  # as in a drawing of the topology
 _BUILT_IN = {"<built-in>": "(built-in)"}  # ovs-vswitchd's version of a datapath that is part of it
 
 
@@ -44,7 +43,7 @@ def _lines(shown: dict) -> Iterator[str]:
     for bridge in shown["bridges"]:
         yield f"bridge {flat(bridge['bridge'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
         for controller in bridge["controllers"]:
-            yield f"  controller {flat(controller['target'])}  {_CONNECTED[controller['connected']]}"
+            yield f"  controller {flat(controller['target'])}  {CONNECTION[controller['connected']]}"
         if bridge["sflow"]:
             yield f"  sflow to {flat(bridge['sflow']['targets'])}  {_words(agent=bridge['sflow']['agent'])}".rstrip()
         for port in bridge["ports"]:

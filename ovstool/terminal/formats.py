@@ -171,6 +171,9 @@ def row_by_row(name: str) -> Any:
     return formatter
 
 
+CONNECTION = {True: "connected", False: "NOT CONNECTED", None: "passive"}  # of a controller; passive: the bridge waits for it
+
+
 def flat(value: Any, nothing: str = "-") -> str:
     """A value as one line for scripts: lists with commas, maps as ``key=value``, unprintable characters escaped."""
     match value:

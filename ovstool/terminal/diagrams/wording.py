@@ -6,6 +6,7 @@ from ovstool.errors import one_line, quote
 from ovstool.switch.topology import Bridge, Controller, Port
 from ovstool.switch.topology.joined import HostBridges
 from ovstool.switch.topology.links import BY_FLOWS, End, Host, Link
+from ovstool.terminal.formats import CONNECTION
 
 FEW = 8  # other ports of a bridge that are named; of more there is a count
 NOT_REACHED = "NOT REACHED"
@@ -69,7 +70,7 @@ def tag(port: Port) -> list[str]:
 
 
 def state(controller: Controller) -> str:
-    return "passive" if controller.connected is None else "connected" if controller.connected else "NOT CONNECTED"
+    return CONNECTION[controller.connected]
 
 
 def error(text: str) -> str:
