@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,14 +39,18 @@ class TypedShell:
     def press(self, keys: str) -> None:
         os.write(self._screen, keys.encode(errors="surrogateescape"))
 
-    def until(self, pattern: str, again: str = "") -> str:
-        """Wait for output that ends with this pattern and return it; the keys ``again`` are pressed when nothing is shown for long."""
+    def until(self, pattern: str, again: Callable[[], object] | None = None) -> str:
+        """Wait for output that ends with this pattern and return it; ``again`` is called when nothing is shown for long.
+
+        It repeats a signal: Python's readline misses one that arrives just before it waits for a key.
+        """
         shown = ""
         deadline = time.monotonic() + _LIMIT_S
         while not re.search(pattern, shown):
             if not select.select([self._screen], [], [], _SILENT_S if again else max(deadline - time.monotonic(), 0))[0]:
                 assert time.monotonic() < deadline, shown
-                self.press(again)
+                if again:
+                    again()
                 continue
             try:
                 data = os.read(self._screen, 1 << 16)
@@ -63,18 +67,18 @@ class TypedShell:
         return shown.partition("\n")[2].rpartition("ovstool")[0].removeprefix(line)
 
     def interrupt(self) -> str:
-        # Python's readline misses a signal that arrives just before it waits for a key.
         self.press(CTRL_C)
-        return self.until(_PROMPT, again=CTRL_C)
+        return self.until(_PROMPT, again=lambda: self.press(CTRL_C))
 
-    def stop_and_go_on(self) -> None:
-        """As Ctrl-Z and fg in a shell, which sets the modes of the terminal for itself."""
+    def stop_and_go_on(self, pattern: str) -> str:
+        """As Ctrl-Z and fg in a shell, which sets the modes of the terminal for itself; then ``until``."""
         self.process.send_signal(signal.SIGSTOP)
         os.waitpid(self.process.pid, os.WUNTRACED)
         modes = termios.tcgetattr(self._screen)
         modes[3] |= termios.ICANON | termios.ECHO
         termios.tcsetattr(self._screen, termios.TCSANOW, modes)
         self.process.send_signal(signal.SIGCONT)
+        return self.until(pattern, again=lambda: self.process.send_signal(signal.SIGCONT))
 
     def leave(self, keys: str = CTRL_D) -> int:
         """Press these keys, and wait for the exit; returns the exit code."""

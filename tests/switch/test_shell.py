@@ -61,8 +61,7 @@ def test_ctrl_c_ends_the_command_and_not_the_shell(shell):
 def test_ctrl_z_and_back(shell):
     shell.press("port show e")
     shell.until("port show e$")
-    shell.stop_and_go_on()
-    assert shell.until("> port show e$")
+    assert shell.stop_and_go_on("> port show e$")
     shell.press("th\t\t")
     assert "eth1" in shell.until("eth2")
 
