@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from forked import FORKS
+from kill import kill
 from listening import listening
 from test_ovsdb_servers import server, vswitch_schema
 
@@ -316,7 +317,7 @@ def test_ovs_vswitchd_is_stopped_and_killed(switch, ovstool):
         result = ovstool("stats -t 4 -f json")
         assert result.code == 0 and len(result.json) == 3 and result.stderr.count("\n") == 1
     finally:
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
     result = ovstool("stats --source openflow")
     assert (result.code, result.stdout, result.stderr.count("\n")) == (UNREACHABLE, "", 1)
     result = ovstool("stats -f json")

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import pytest
 from forked import FORKS
+from kill import kill
 from listening import listening
 
 from ovstool import sandbox
@@ -355,10 +356,10 @@ def start(switch, *words: str) -> subprocess.Popen:
 
 
 def test_ovsdb_server_ends_while_the_switch_is_waited_for(switch):
-    os.kill(pid_of(switch, "ovs-vswitchd"), signal.SIGKILL)
+    kill(pid_of(switch, "ovs-vswitchd"))
     process = start(switch, "bridge", "add", "br7", "--datapath-type=dummy")
     switch.wait_for_bridge("br7")
-    os.kill(pid_of(switch, "ovsdb-server"), signal.SIGKILL)
+    kill(pid_of(switch, "ovsdb-server"))
     stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (UNREACHABLE, "")
     assert stderr.startswith("ovstool: ") and stderr.count("\n") == 1
@@ -371,7 +372,7 @@ def test_ovsdb_server_does_not_answer(switch):
 
 
 def test_ovs_vswitchd_is_gone(switch):
-    os.kill(pid_of(switch, "ovs-vswitchd"), signal.SIGKILL)
+    kill(pid_of(switch, "ovs-vswitchd"))
     line = fails(switch.box.db, "bridge add br7 --datapath-type dummy -t 2", TIMED_OUT)
     assert "the database has it" in line and "--no-wait" in line
     assert "br7" in switch.vsctl("--no-wait list-br").split()

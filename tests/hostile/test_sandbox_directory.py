@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from kill import kill
 from sandbox_attacks import (
     GUARD_S,
     NOBODY,
@@ -250,7 +251,7 @@ def test_what_a_user_put_there_stays(place, end):
     put = own_files(place)
     if end != "stop":
         for daemon in ("ovs-vswitchd", "ovsdb-server"):
-            os.kill(int((place / f"{daemon}.pid").read_text()), 9)
+            kill(int((place / f"{daemon}.pid").read_text()))
     if end == "start again":
         assert sandbox.start(place, "dummy") == (box, True)
     done = ovstool("sandbox", "stop", "--dir", place)

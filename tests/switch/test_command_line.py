@@ -1,9 +1,9 @@
 """The shape of the command line, which is the same for every command."""
 
 import json
-import os
 
 import pytest
+from kill import kill
 
 from ovstool.commands import COMMANDS, NOUNS
 
@@ -315,7 +315,7 @@ def test_twice_is_no_error_and_sends_no_write(switch, ovstool, command):
 def test_no_wait_does_not_ask_for_an_answer(switch, ovstool, command):
     configure(switch)
     config = switch.vsctl("get open_vswitch . next_cfg")
-    os.kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()), 9)
+    kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()))
     assert ovstool(f"{command} --no-wait").code == 0
     assert switch.vsctl("--no-wait get open_vswitch . next_cfg") == config
 

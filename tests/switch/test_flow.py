@@ -4,13 +4,13 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 
 import pytest
 from forked import FORKS
+from kill import kill
 from ovs_version import OVS
 
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
@@ -368,7 +368,7 @@ def test_no_ovs_vswitchd(switch, ovstool, refused):
     for words in ("list br0", "add br0 actions=drop", "del br0", f"replace br0 --file {name}", f"diff br0 --file {name}", "top br0"):
         assert "does not answer (No such file or directory)" in refused(f"flow {words}", 5)
     (switch.box.directory / "elsewhere").rename(switch.box.directory / "br0.mgmt")
-    os.kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGKILL)
+    kill(int((switch.box.directory / "ovs-vswitchd.pid").read_text()))
     for words in ("list br0", "trace br0 ip"):
         assert "is ovs-vswitchd running" in refused(f"flow {words}", 5) or "is it running" in refused(f"flow {words}", 5)
 

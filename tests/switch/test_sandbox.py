@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from forked import FORKS
+from kill import kill
 
 from ovstool import sandbox
 from ovstool.commands.sandbox import _how_to_use as how_to_use
@@ -172,7 +173,7 @@ def test_ports_and_bridge_can_be_named(place):
 def test_what_kill_9_left_is_cleared_by_start(place, datapath, killed):
     dead, _ = sandbox.start(place, datapath)
     for daemon in killed:
-        os.kill(pid_of(place, daemon), signal.SIGKILL)
+        kill(pid_of(place, daemon))
     wait_until(lambda: sandbox.find(place) is None)
 
     box, created = sandbox.start(place, datapath)
@@ -185,7 +186,7 @@ def test_what_kill_9_left_is_cleared_by_start(place, datapath, killed):
 @pytest.mark.parametrize("datapath", DATAPATHS)
 def test_what_kill_9_left_is_cleared_by_stop(place, datapath):
     dead, _ = sandbox.start(place, datapath)
-    os.kill(pid_of(place, "ovs-vswitchd"), signal.SIGKILL)
+    kill(pid_of(place, "ovs-vswitchd"))
     assert sandbox.stop(place) is True
     assert not place.exists()
     assert processes_of(str(place)) == []
@@ -202,7 +203,7 @@ def test_a_hanging_daemon_is_killed(place):
 def test_a_reused_pid_is_not_killed(place):
     sandbox.start(place, "dummy")
     for daemon in ("ovs-vswitchd", "ovsdb-server"):
-        os.kill(pid_of(place, daemon), signal.SIGKILL)
+        kill(pid_of(place, daemon))
     wait_until(lambda: processes_of(f"{place}/ovs") == [])
     with subprocess.Popen(["sleep", "60"]) as someone:
         for daemon in ("ovs-vswitchd", "ovsdb-server"):

@@ -1,14 +1,13 @@
 """Steering into queues, checked with ovs-ofctl, ofproto/trace and packets: forwarding must not change."""
 
-import os
 import random
 import re
-import signal
 import subprocess
 import time
 import zlib
 
 import pytest
+from kill import kill
 
 from ovstool.openflow.syntax.match import apart, covers, fields
 
@@ -406,7 +405,7 @@ def test_without_openflow(shaped, ovstool, refused):
     assert flows(shaped) == [NORMAL]
     assert ovstool("qos clear eth1").stdout == "eth1: unchanged\n"
     ovstool(f"qos set eth1 {QOS}")
-    os.kill(int((shaped.box.directory / "ovs-vswitchd.pid").read_text()), signal.SIGKILL)
+    kill(int((shaped.box.directory / "ovs-vswitchd.pid").read_text()))
     for command in commands:
         assert "is ovs-vswitchd running" in refused(command, 5)
     assert ovstool("qos clear eth1 --no-wait").stdout == "eth1: deleted\n"
