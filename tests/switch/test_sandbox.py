@@ -69,10 +69,10 @@ def pid_of(directory, daemon):
 def processes_of(text):
     """The processes whose command line contains this text."""
     found = []
-    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+    for name in filter(str.isdecimal, os.listdir("/proc")):  # not Path.glob, which fails when a process ends meanwhile
         try:
-            if text.encode() in cmdline.read_bytes():
-                found.append(int(cmdline.parent.name))
+            if text.encode() in Path(f"/proc/{name}/cmdline").read_bytes():
+                found.append(int(name))
         except OSError:
             pass
     return [pid for pid in found if pid != os.getpid()]
