@@ -40,6 +40,7 @@ with hidden("invoke"), warnings.catch_warnings():
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # our errors contain the messages that matter
 
+_LATER_S = 10  # after the deadline, when nobody waits any more
 _TICK_S = 0.1
 _SHOWN = 200  # characters of a server's own message to repeat
 
@@ -128,7 +129,7 @@ class SshTransport(Transport):
     def shake_hands(self, deadline: Deadline) -> bool:
         """Exchange keys with the server; False when it does not answer in time. Raises RuntimeError when no thread can be started."""
         done = threading.Event()
-        self.banner_timeout = deadline.remaining_s()
+        self.banner_timeout = deadline.remaining_s() + _LATER_S  # a busy machine must not take it for a server that sent something wrong
         self.extend(deadline.remaining_s())
         self.start_client(event=done)
         return done.wait(deadline.remaining_s())
