@@ -125,7 +125,8 @@ def test_without_a_home_the_working_directory_is_not_used(home, tmp_path, value)
 
 
 @pytest.mark.parametrize(
-    ("last", "refusal"), [("nothing", "config:1: not read in time"), ("empty*", "(config:1|empty): (not read in time|Include leads to more than)")]
+    ("last", "refusal"),
+    [("nothing", "config:1: not read in time"), ("empty*", "(config:1|empty): (not read in time|Include leads to more than)")],
 )
 def test_an_include_that_matches_a_whole_machine(home, last, refusal):
     """20 links to the folder that they are in are 64 million paths at the sixth level; what a real machine has is not known."""
