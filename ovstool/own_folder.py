@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
@@ -29,6 +30,21 @@ def opened(root: str, below: Sequence[str], make: bool) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def replace(folder: int, name: str, content: bytes) -> None:
+    """Write a file of such a folder as a whole or not at all; no other user can read it. Raises OSError."""
+    unfinished = f"{name}.{os.getpid()}"  # a name of its own, as another process may be writing the same file
+    with suppress(FileNotFoundError):
+        os.unlink(unfinished, dir_fd=folder)  # of a process that was killed
+    try:
+        with open(os.open(unfinished, _NEW, 0o600, dir_fd=folder), "wb") as file:
+            file.write(content)
+        os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unfinished, dir_fd=folder)
+        raise
 
 
 def _require_own(fd: int, root: str, forbidden: int = 0) -> None:

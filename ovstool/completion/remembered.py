@@ -16,13 +16,12 @@ from ovstool.switch.names import PortNames
 _LEAST = 500  # ports; fewer are read from the switch as fast as from here
 _MOST_BYTES = 2**22
 _FILES = 19  # at most, a prime so that each character counts; if two switches share one, the last is cached
-_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def ports(switch: str) -> PortNames | None:
     """The cached names of a switch; None if there are none, or they are unusable."""
     with suppress(OSError, ValueError), own_folder.opened(*_path(), make=False) as folder:
-        fd = os.open(_file(switch), os.O_RDONLY | _FILE, dir_fd=folder)
+        fd = os.open(_file(switch), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
         try:
             text = _content(fd).decode()
         finally:
@@ -39,20 +38,7 @@ def keep(switch: str, found: PortNames) -> None:
         text = f"{found.versions}{found.lines}{found.versions}".encode()
         if found.lines.count("\n") > _LEAST and len(text) <= _MOST_BYTES:
             with own_folder.opened(*_path(), make=True) as folder:
-                _write(folder, _file(switch), text)
-
-
-def _write(folder: int, name: str, text: bytes) -> None:
-    """Write a file as a whole or not at all. Raises OSError."""
-    unfinished = f"unfinished-{os.getpid()}"
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o600, dir_fd=folder)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(text)
-        os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:  # no space
-        os.unlink(unfinished, dir_fd=folder)
-        raise
+                own_folder.replace(folder, _file(switch), text)
 
 
 def _file(switch: str) -> str:

@@ -18,7 +18,6 @@ from ovstool.errors import escape
 MOST_LINES = 1000
 _MOST_BYTES = 2**20  # of the file; what is in front of that is not read
 _NAME = "history"
-_NEW = "history.new"
 
 
 class Folder(NamedTuple):
@@ -51,7 +50,7 @@ def load(path: Folder) -> list[str]:
         lines = data.decode(errors="replace").splitlines()
         kept = [line for line in lines[-MOST_LINES:] if line]
         if len(lines) > MOST_LINES or size > _MOST_BYTES:
-            _replace(fd, kept)
+            own_folder.replace(fd, _NAME, _written(kept))
     return kept
 
 
@@ -81,20 +80,6 @@ def _own_file(folder_fd: int) -> Iterator[BinaryIO]:
         if found.st_mode & 0o077:
             os.fchmod(file.fileno(), 0o600)
         yield file
-
-
-def _replace(folder_fd: int, lines: list[str]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(FileNotFoundError):
-        os.unlink(_NEW, dir_fd=folder_fd)  # of a shell that was killed
-    try:
-        with open(os.open(_NEW, flags, 0o600, dir_fd=folder_fd), "wb") as file:
-            file.write(_written(lines))
-        os.rename(_NEW, _NAME, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(_NEW, dir_fd=folder_fd)
-        raise
 
 
 def _written(lines: list[str]) -> bytes:

@@ -1,16 +1,18 @@
 """Rows by the names that users give, and by the selectors ``iface-id:``, ``mac:`` and ``ofport:``; and queries that several nouns share."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from ovstool.errors import Conflict, NotFound, UsageError, quote
+from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one, uuid
 
 Item = TypeVar("Item")
 
 _MANY = 20  # names; above this, one pass over the table is cheaper than a query each
+_BULK = 500  # rows; from here on one pass over the table, even one of 10,000 rows, is cheaper than a query each
 _MAC = r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
 FAKE_BRIDGES = Query("Port", [["fake_bridge", "==", True]], ("_uuid", "name", "tag", "external_ids"))
 SELECTORS = ("iface-id:", "mac:", "ofport:")
@@ -23,6 +25,7 @@ class Reader(Protocol):
 
     def read(self, query: Query) -> list[Row]: ...
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]: ...
+    def tables(self, columns: Mapping[str, Sequence[str]], where: Mapping[str, list]) -> dict[str, Table]: ...
 
 
 class FakeBridge(NamedTuple):
@@ -213,16 +216,18 @@ def by_name(reader: Reader, table: str, names: Sequence[str], columns: Sequence[
     if not names:
         return {}
     if len(names) > _MANY:
-        every = reader.read(Query(table, [], tuple(wanted)))
         asked = set(names)
-        return {row["name"]: row for row in every if row["name"] in asked}
+        return {row["name"]: row for row in reader.read(Query(table, [], tuple(wanted))) if row["name"] in asked}
     answers = reader.read_all([Query(table, [["name", "==", name]], tuple(wanted)) for name in names])
     return {name: rows[0] for name, rows in zip(names, answers, strict=True) if rows}
 
 
 def by_uuid(reader: Reader, table: str, uuids: Iterable[str], columns: Sequence[str]) -> dict[str, Row]:
-    """Rows by UUID, which the server indexes; absent ones are left out."""
-    uuids = unique(uuids)
+    """Rows by UUID, which the server indexes, in this order; absent ones are left out."""
+    if len(uuids := unique(uuids)) >= _BULK:
+        where = {table: [["_uuid", "==", uuid(u)] for u in uuids]}
+        found = reader.tables({table: [column for column in columns if column != "_uuid"]}, where)[table].rows()
+        return {u: {"_uuid": uuid(u), **found[u]} for u in uuids if u in found}
     answers = reader.read_all(queries_of(table, uuids, columns))
     return {u: rows[0] for u, rows in zip(uuids, answers, strict=True) if rows}
 

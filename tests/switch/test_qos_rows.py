@@ -8,6 +8,7 @@ from between import Between
 
 from ovstool.switch import Switch, qos
 from ovstool.switch.accepts.qos_types import Shape
+from ovstool.switch.checks import port_state
 
 KEPT = {"other_config": {"min-rate": "1000000"}, "dscp": 3, "external_ids": {"mark": "queue"}}
 HTB = {"type": "linux-htb", "other_config": {"max-rate": "9000000"}}
@@ -272,3 +273,49 @@ def test_a_dry_run_leaves_a_queue_to_the_other_qos_that_has_it(database, command
     assert code == 0
     database.transact(*json.loads(planned)[1:])
     assert database.tree()["br1"] == json.loads(json.dumps(other), object_hook=_as_stored) and database.count("Queue") == [1]
+
+
+@pytest.mark.parametrize(
+    ("ports", "spec"),
+    [
+        (["eth3", "bond0"], qos.QosSpec(None, 9_000_000, None, {}, {9: qos.QueueSpec(Shape(1_000_000), 3), 0: qos.QueueSpec(Shape(burst=8))})),
+        (["eth1", "eth2", "m1", "bond0"], qos.QosSpec("linux-hfsc", None, None, {}, {})),
+        (["eth1", "eth2", "eth4"], qos.QosSpec(None, 8_000_000, None, {}, {5: qos.QueueSpec(Shape(None, 3_000_000))}, merge=True)),
+        (["gre1"], qos.QosSpec("other", None, None, {"x": "y"}, {})),
+    ],
+)  # fmt: skip
+def test_what_is_known_of_a_change_is_what_the_database_then_has(database, ports, spec):
+    """Which notes ``qos set`` prints is decided by what it has written, without reading that again."""
+    bond = {"interfaces": {"m1": {"ingress_policing_rate": 5}, "m2": {"type": "internal"}}}
+    first = {"eth1": {"qos": MARKED}, "eth2": {"qos": MARKED}, "eth3": {}, "bond0": bond}
+    second = {"eth4": {"qos": HTB}, "gre1": {"interfaces": {"gre1": {"type": "gre"}}}}
+    database.put({"br0": {"ports": first, "fail_mode": "secure"}, "br1": {"ports": second, "datapath_type": "netdev"}})
+    written = []
+    switch = Switch(database.switch.box.db, wait=False)
+    try:
+        changes = qos.set(switch, ports, spec, lambda done: written.extend(port_state.written(switch, done.values())))
+        stored = port_state.configured(switch, ports)
+    finally:
+        switch.close()
+    assert "unchanged" not in [change for _, change in changes]
+    assert [list(port.queues) for port in written] == [list(port.queues) for port in stored]
+    assert written == [port._replace(uuid=None, others=tuple(port.others)) for port in stored]
+
+
+def test_of_hundreds_of_ports_qos_is_written_and_not_read_back(database):
+    """Afterwards only what decides about notes is read, in one request for all ports; and rows read that way can be relied on."""
+    database.put({"br0": {"ports": {f"p{number}": {} for number in range(600)}}})
+    names = " ".join(f"p{number}" for number in range(550))
+    asked: list[dict] = []
+    between = Between(database.switch, "counted", lambda index, request: asked.append(json.loads(request)) or request)
+    try:
+        code, out, err = database.run(f"qos set {names} --max-rate 9mbit --queue 0:min=1mbit", between.path)
+    finally:
+        between.close()
+    assert (code, err, out.count("created")) == (0, "", 550)
+    assert [request["method"] for request in asked] == ["transact", "transact", "transact", "monitor_cond", "monitor_cancel"]
+    assert {select["table"] for select in asked[2]["params"][1:]} == {"Bridge", "Open_vSwitch", "Flow_Sample_Collector_Set"}
+    assert len(asked[3]["params"][2]["Interface"][0]["where"]) == 550
+    again = database.run(f"qos set {names} --max-rate 9mbit --queue 0:min=1mbit")
+    assert again == (0, out.replace("created", "unchanged"), "")
+    assert database.count("QoS", "Queue") == [550, 550]

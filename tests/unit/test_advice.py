@@ -18,9 +18,11 @@ class Look:
     def __init__(self, *found):
         self.found = list(found)
         self.left_s: list[float] = []
+        self.done: list[tuple] = []
         self.switch = Switch(timeout_s=100)
 
-    def __call__(self):
+    def __call__(self, *done):
+        self.done.append(done)
         self.left_s.append(self.switch.remaining_s())
         found = self.found.pop(0)
         if isinstance(found, Exception):
@@ -30,7 +32,7 @@ class Look:
     def told(self, early: bool = True) -> list[Finding]:
         advice = Advice(self.switch, self)
         if early:
-            advice.look()
+            advice.look("done")
             assert self.switch.found == []
         advice.tell()
         return self.switch.found
@@ -47,6 +49,7 @@ def test_findings_that_may_be_outdated_are_checked_again(later, told):
     look = Look([LASTING, PASSING], later)
     assert look.told() == told
     assert look.left_s == [pytest.approx(50, abs=2), pytest.approx(100, abs=2)]
+    assert look.done == [("done",), ()]
 
 
 def test_a_failed_look_is_not_reported_and_leaves_the_timeout_alone():
@@ -55,10 +58,12 @@ def test_a_failed_look_is_not_reported_and_leaves_the_timeout_alone():
     assert look.told() == [] and look.switch.deadline == end > time.monotonic() + 90
 
 
-def test_without_waiting_the_look_comes_afterwards():
+@pytest.mark.parametrize("early", [True, False])
+def test_without_waiting_findings_that_may_pass_are_left_out(early):
     look = Look([LASTING, PASSING])
     look.switch.wait = False
-    assert look.told(early=False) == [LASTING]
+    assert look.told(early) == [LASTING]
+    assert look.done == ([("done",)] if early else [()])
 
 
 def test_a_dry_run_is_not_advised():

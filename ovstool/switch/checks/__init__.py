@@ -16,17 +16,20 @@ from ovstool.switch import Finding, Switch
 class Advice:
     """Findings about a change that is being made, reported as notes. It never fails, and says nothing in a dry run."""
 
-    def __init__(self, switch: Switch, find: Callable[[], Iterable[Finding]]):
+    def __init__(self, switch: Switch, find: Callable[..., Iterable[Finding]]):
         self._switch = switch
         self._find = find
         self._found: list[Finding] | None = None
 
-    def look(self) -> None:
-        """Look while ovs-vswitchd applies the change, within half of the remaining time: the other half is for its answer."""
+    def look(self, *done: object) -> None:
+        """Look while ovs-vswitchd applies the change, within half of the remaining time: the other half is for its answer.
+
+        ``done``, what is known of the change, is for ``find``, which then need not read it.
+        """
         deadline = self._switch.deadline
         self._switch.give_until(time.monotonic() + self._switch.remaining_s() / 2)
         try:
-            self._found = list(self._find())
+            self._found = list(self._find(*done))
         except OvstoolError:
             self._found = []
             self._switch.close()  # a late answer may still arrive on this connection
@@ -41,7 +44,7 @@ class Advice:
         if self._switch.dry_run:
             return
         with suppress(OvstoolError):
-            if self._found is None or any(finding.may_pass for finding in self._found):
+            if self._found is None or (self._switch.wait and any(finding.may_pass for finding in self._found)):
                 self._found = list(self._find())
             self._switch.found += [finding for finding in self._found if self._switch.wait or not finding.may_pass]
 

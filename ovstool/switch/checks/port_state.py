@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ovstool.switch.checks.datapath import DatapathQueue, Qdisc, TcClass
     from ovstool.switch.checks.queue_flows import QueueFlow, QueueFlows
+    from ovstool.switch.qos import Outcome
 
 NUMBER_KEYS = ("max-rate", "min-rate", "burst", "priority", "cir", "cbs", "eir", "ebs")  # of other_config, of QoS and of Queue
 _PORT = ("_uuid", "name", "qos", "interfaces")
@@ -142,8 +143,21 @@ def configured(switch: Switch, names: Sequence[str]) -> list[PortState]:
     shaped = switch.read(_WITH_QOS) if not names or len(names) > _MANY else []
     rows = _named(switch, names, shaped) if names else sorted(shaped, key=_name)
     ports = list({row["name"]: row for row in rows}.values())
-    related = _related_rows(switch, ports, shaped)
-    return [related.with_qos(related.port(row), row) for row in ports]
+    related = _related_rows(switch, ports, lookup.unique(u for row in ports for u in many(row["qos"])), shaped)
+    return [related.port(row, related.qos_of(row)) for row in ports]
+
+
+def written(switch: Switch, outcomes: "Iterable[Outcome]") -> list[PortState]:
+    """The ports that ``qos set`` has just changed, each once. Their QoS is in rows of their own, and it is known, so it is not read."""
+    by_name = {outcome.row["name"]: outcome for outcome in outcomes}
+    related = _related_rows(switch, [outcome.row for outcome in by_name.values()], (), ())
+    return [related.port(outcome.row, _qos_written(outcome)) for outcome in by_name.values()]
+
+
+def _qos_written(outcome: "Outcome") -> dict[str, Any]:
+    """The QoS that a port now has, as fields of PortState."""
+    queues = {number: QueueRow(queue.other_config, queue.dscp) for number, queue in sorted(outcome.qos.queues.items())}
+    return {"type": outcome.qos.kind, "other_config": outcome.qos.config, "queues": queues}
 
 
 def _named(switch: Switch, names: Sequence[str], shaped: Sequence[Row]) -> list[Row]:
@@ -219,8 +233,8 @@ class _RelatedRows(NamedTuple):
     queues: dict[str, Row]
     users_of_qos: dict[str, list[str]]
 
-    def port(self, row: Row) -> PortState:
-        """A port without its QoS."""
+    def port(self, row: Row, qos: Mapping[str, Any]) -> PortState:
+        """A port; ``qos`` are the fields about its QoS."""
         here = [u for u in many(row["interfaces"]) if u in self.interfaces]
         name = next((self.bridge_of_interface[u] for u in here if u in self.bridge_of_interface), "")
         bridge = self.bridges.get(name)
@@ -231,37 +245,36 @@ class _RelatedRows(NamedTuple):
             is_owned=bool(bridge and (many(bridge["controller"]) or one(bridge["fail_mode"]) == "secure")),
             interfaces=sorted((interface_state.of_row(self.interfaces[u]) for u in here), key=lambda interface: interface.name),
             version=self.version,
+            **qos,
         )
 
-    def with_qos(self, port: PortState, row: Row) -> PortState:
-        """This port with the QoS that its row refers to, if any."""
+    def qos_of(self, row: Row) -> dict[str, Any]:
+        """The QoS that the row of a port refers to, as fields of PortState; empty without one."""
         qos = self.qos.get(one(row["qos"]))
         if not qos:
-            return port
-        return port._replace(
-            uuid=one(qos["_uuid"]),
-            type=str(qos["type"]),
-            other_config=mapping(qos["other_config"]),
-            queues={number: _queue_row(self.queues.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
-            others=sorted(name for name in self.users_of_qos.get(one(qos["_uuid"]), ()) if name != port.name),
-        )
+            return {}
+        return {
+            "uuid": one(qos["_uuid"]),
+            "type": str(qos["type"]),
+            "other_config": mapping(qos["other_config"]),
+            "queues": {number: _queue_row(self.queues.get(u)) for number, u in sorted(mapping(qos["queues"]).items())},
+            "others": sorted(name for name in self.users_of_qos.get(one(qos["_uuid"]), ()) if name != row["name"]),
+        }
 
 
-def _related_rows(switch: Switch, ports: Sequence[Row], shaped: Sequence[Row]) -> _RelatedRows:
-    """Read what these rows of Port refer to, most of it in one round trip; ``shaped`` are all that have a QoS, where many were asked for."""
-    qos = lookup.unique(u for row in ports for u in many(row["qos"]))
+def _related_rows(switch: Switch, ports: Sequence[Row], qos: Sequence[str], shaped: Sequence[Row]) -> _RelatedRows:
+    """Read what these rows of Port refer to, with these rows of QoS; ``shaped`` are all that have a QoS, where many were asked for."""
     interfaces = lookup.unique(u for row in ports for u in many(row["interfaces"]))
     are_most = 2 * len(qos) > len(shaped) > 0  # then reading whole tables is cheaper than a query for each row
     of_users = [] if shaped else [Query("Port", [["qos", "includes", uuid(u)]], _PORT) for u in qos]
     of_qos = [Query("QoS", [], _QOS)] if are_most else lookup.queries_of("QoS", qos, _QOS)
     of_queues = [Query("Queue", [], _QUEUE)] if are_most else []
-    of_interfaces = lookup.queries_of("Interface", interfaces, interface_state.COLUMNS)
-    bridge_rows, root, *rest = switch.read_all([_BRIDGES, versions.QUERY, *of_users, *of_qos, *of_queues, *of_interfaces])
+    bridge_rows, root, *rest = switch.read_all([_BRIDGES, versions.QUERY, *of_users, *of_qos, *of_queues])
     answers = iter(rest)
     users = shaped or [row for answer in islice(answers, len(of_users)) for row in answer]
     qos_rows = _by_uuid(islice(answers, len(of_qos)))
     queue_rows = _by_uuid(islice(answers, len(of_queues)))
-    interface_rows = _by_uuid(answers)
+    interface_rows = lookup.by_uuid(switch, "Interface", interfaces, interface_state.COLUMNS)
     if not are_most:
         queues = [u for row in qos_rows.values() for u in mapping(row["queues"]).values()]
         queue_rows = lookup.by_uuid(switch, "Queue", queues, _QUEUE)

@@ -7,7 +7,8 @@ bridge.c, iface_configure_qos, ignores what netdev_set_qos and netdev_set_queue 
 because there are many rules; they are independent of each other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ovstool import units
 from ovstool.errors import quote
@@ -18,17 +19,21 @@ from ovstool.switch.checks import shaping_remedies as remedies
 from ovstool.switch.checks.interface_state import HIGHEST_BPS
 from ovstool.switch.checks.port_state import PortState, QueueRow
 
+if TYPE_CHECKING:
+    from ovstool.switch.qos import Outcome
+
 _ROOM = 64  # bytes that ovs-vswitchd adds to the MTU for the smallest burst of HTB
 _LONGEST_US = 2**32 * 64 // 1000  # tc counts time in ticks of 64 ns (/proc/net/psched), in 32 bits, to which ovs-vswitchd truncates it
 
 
 def advice(switch: Switch, names: Sequence[str], errors_only: bool = False) -> checks.Advice:
     """What the database shows to be wrong with the QoS of ports that are being changed."""
-    return checks.Advice(switch, lambda: _found_by_name(switch, names, errors_only))
+    return checks.Advice(switch, lambda done=None: _found_by_name(switch, names, done or {}, errors_only))
 
 
-def _found_by_name(switch: Switch, names: Sequence[str], errors_only: bool) -> list[Finding]:
-    found = findings_of_all(port_state.configured(switch, names))
+def _found_by_name(switch: Switch, names: Sequence[str], done: "Mapping[str, Outcome]", errors_only: bool) -> list[Finding]:
+    is_known = done and all(outcome.change != "unchanged" for outcome in done.values())
+    found = findings_of_all(port_state.written(switch, done.values()) if is_known else port_state.configured(switch, names))
     return [finding for finding in found if finding.severity == ERROR or not errors_only]
 
 

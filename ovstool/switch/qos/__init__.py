@@ -7,7 +7,7 @@ The rows of an unchanged port are held like those of a changed one: otherwise co
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ovstool import units
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
@@ -45,19 +45,28 @@ class QosSpec(NamedTuple):
     is_later: bool = False
 
 
-class _StoredQueue(NamedTuple):
+class StoredQueue(NamedTuple):
     """A queue as stored in its row."""
 
     other_config: dict[str, str]
     dscp: int | None
 
 
-class _WantedQos(NamedTuple):
+class WantedQos(NamedTuple):
     """The resulting QoS of a port."""
 
     kind: str
     config: dict[str, str]
-    queues: dict[int, _StoredQueue]
+    queues: dict[int, StoredQueue]
+
+
+class Outcome(NamedTuple):
+    """What happened to a port, its row of Port before, its QoS now, and whether ovs-vswitchd had that type with other settings."""
+
+    change: str
+    row: Row
+    qos: WantedQos
+    is_reconfigured: bool = False
 
 
 class ListedQos(NamedTuple):
@@ -97,12 +106,8 @@ def list_all(switch: Switch) -> list[ListedQos]:
     """The ports that have a QoS, sorted by name."""
     ports, rows = switch.read_all([lookup.ports_with_qos(("name", "qos")), Query("QoS", [], QOS)])
     by_uuid = {one(row["_uuid"]): row for row in rows}
-    listed = []
-    for port in sorted(ports, key=lambda row: row["name"]):
-        row = by_uuid.get(one(port["qos"]))
-        if row:
-            listed.append(ListedQos(port["name"], str(row["type"]), max_rate(row), len(mapping(row["queues"]))))
-    return listed
+    shaped = [(port["name"], by_uuid[u]) for port in sorted(ports, key=lambda row: row["name"]) if (u := one(port["qos"])) in by_uuid]
+    return [ListedQos(name, str(row["type"]), max_rate(row), len(mapping(row["queues"]))) for name, row in shaped]
 
 
 def show(switch: Switch, port: str) -> ShownQos:
@@ -133,24 +138,25 @@ def max_rates(switch: Switch) -> dict[str, int]:
     return {row["name"]: found[u] for u, row in lookup.by_uuid(switch, "Interface", found, ("name",)).items()}
 
 
-def set(switch: Switch, ports: Sequence[str], spec: QosSpec, meanwhile: Callable[[], object] | None = None) -> list[Change]:
+def set(switch: Switch, ports: Sequence[str], spec: QosSpec, meanwhile: Callable[[Any], object] = lambda _: None) -> list[Change]:
     """Give each port the requested QoS; all ports change in one transaction or none does. Raises NotFound.
 
-    ``meanwhile`` is called, at most once, while ovs-vswitchd applies the change.
+    ``meanwhile`` is called with the Outcome of each port by name, at most once, while ovs-vswitchd applies the change.
     """
     if not spec.other_config.keys() <= qos_types.KEYS:
         spec = spec._replace(is_later=versions.is_unknown(switch.read(versions.QUERY)))
     if spec.reinstall and not switch.dry_run:
-        changes, notes = _reinstall(switch, ports, spec)
+        done = _reinstall(switch, ports, spec)
     else:
-        changes, notes = switch.write(lambda txn: _set(txn, ports, spec), meanwhile)
-    switch.notes += notes
-    updated = [name for name, change in changes if change == "updated"]
+        done = switch.write(lambda txn: _set(txn, ports, spec), meanwhile)
+    written = lookup.unique((port.qos.kind, port.is_reconfigured) for port in done.values() if port.change != "unchanged")
+    switch.notes += lookup.unique(note for what in written for note in _unheeded(*what, spec))
+    updated = [name for name, port in done.items() if port.change == "updated"]
     if updated and switch.wait and not (spec.merge or switch.dry_run):  # this may have removed queues
         from ovstool.switch import steer  # the other commands do without
 
         steer.note_lost(switch, updated)
-    return changes
+    return [Change(name, port.change) for name, port in done.items()]
 
 
 def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
@@ -166,35 +172,29 @@ def clear(switch: Switch, ports: Sequence[str]) -> list[Change]:
     return [Change(name, "deleted" if name in steered else change) for name, change in changes]
 
 
-def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: bool = False) -> tuple[list[Change], list[str]]:
-    named = lookup.ports(txn, names, ("qos",))
+def _set(txn: Transaction, names: Sequence[str], spec: QosSpec, with_stand_in: bool = False) -> dict[str, Outcome]:
+    """Each port named, set once even if it is named in two ways."""
+    named = lookup.ports(txn, names, ("qos", "interfaces"))
     owned = References(txn, [port.rows[0] for port in named])
     queue_rows = _queue_rows(txn, owned, named)
     anew = None if spec.merge else _wanted(None, {}, spec)  # the same for every port, so computed once
-    seen: dict[str, str] = {}
-    written: dict[tuple[str, bool] | None, None] = {}  # usually the same for every port
-    for _, (row,) in named:
-        port = one(row["_uuid"])
-        if port not in seen:  # a port that is named in two ways is set once
-            seen[port], what = _set_one(txn, owned, queue_rows, row, spec, anew, with_stand_in)
-            written[what] = None
+    rows = {row["name"]: row for _, (row,) in named}
+    done = {port: set_one(txn, owned, queue_rows, row, spec, anew, with_stand_in) for port, row in rows.items()}
     owned.delete_unreferenced()
-    changes = [Change(name, seen[one(row["_uuid"])]) for name, (row,) in named]
-    return changes, lookup.unique(note for what in written if what for note in _unheeded(*what, spec))
+    return {name: done[row["name"]] for name, (row,) in named}
 
 
-def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[list[Change], list[str]]:
+def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> dict[str, Outcome]:
     """Give each port the requested QoS in two transactions, with another type first, so that ovs-vswitchd installs all of it.
 
-    If a port keeps its type, ovs-vswitchd only changes what it believes to be installed. If the command is interrupted, the port has the
-    requested rates and queues anyway.
+    If a port keeps its type, ovs-vswitchd only changes what it believes to be installed. If interrupted, the port has what was requested.
     """
     _set(Transaction(switch.client), ports, spec)  # raises any error before anything is written
     switch.write(lambda _: None)  # and checks that ovs-vswitchd answers
     deadline = switch.deadline
     switch.give_until(time.monotonic() + switch.remaining_s() / 2)  # the rest is for the requested type
     try:
-        changes, notes = switch.write(lambda txn: _set(txn, ports, spec, with_stand_in=True))
+        done = switch.write(lambda txn: _set(txn, ports, spec, with_stand_in=True))
     except (TimedOut, KeyboardInterrupt):
         switch.close()  # a late answer may still arrive on this connection
         switch.wait = False
@@ -202,36 +202,36 @@ def _reinstall(switch: Switch, ports: Sequence[str], spec: QosSpec) -> tuple[lis
     finally:
         switch.give_until(deadline)
         switch.write(lambda txn: _set(txn, ports, spec._replace(reinstall=False)))
-    return changes, notes
+    return done
 
 
-def _set_one(
-    txn: Transaction, owned: References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, anew: _WantedQos | None, stands_in: bool
-) -> tuple[str, tuple[str, bool] | None]:
-    """What happened to the port; if it was written its type, and whether ovs-vswitchd had that type with other settings."""
+def set_one(
+    txn: Transaction, owned: References, queue_rows: dict[str, Row], port_row: Row, spec: QosSpec, anew: WantedQos | None, stands_in: bool
+) -> Outcome:
+    """Give a port its QoS; ``anew`` is what the port gets, if that is known already. Nothing is written if it has it."""
     port, qos = one(port_row["_uuid"]), one(port_row["qos"])
     row = owned.rows.get(qos)
     present = {number: queue_rows[u] for number, u in mapping(row["queues"]).items() if u in queue_rows} if row else {}
-    kind, config, queues = anew or _wanted(row, present, spec)
-    kept = {number: one(queue["_uuid"]) for number, queue in present.items() if _is_stored(queues.get(number), queue)}
+    kind, config, queues = wanted = anew or _wanted(row, present, spec)
+    kept = {number: one(queue["_uuid"]) for number, queue in present.items() if queues.get(number) == _stored(queue)}
     hold_port(txn, port, port_row["qos"])
     owned.hold_row(qos)
     for number in present if spec.merge else present.keys() & queues.keys():
         txn.hold(Query("Queue", [["_uuid", "==", present[number]["_uuid"]]], _QUEUE), [present[number]])
     same = row and kind == row["type"] and config == mapping(row["other_config"]) and queues.keys() == present.keys() == kept.keys()
     if same and not spec.reinstall:
-        return "unchanged", None
-    written = kind, bool(row and row["type"] == kind and config != mapping(row["other_config"]))
+        return Outcome("unchanged", port_row, wanted)
+    is_reconfigured = bool(row and row["type"] == kind and config != mapping(row["other_config"]))
     if row and owned.ports[qos] == {port} and not spec.reinstall:
         owned.hold_referrers(qos)
-        txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, kept, present)})
+        txn.update("QoS", qos, {"type": kind, "other_config": to_map(config), "queues": insert_queues(txn, queues, kept, present)})
         owned.replace_queues(qos, kept)
-        return "updated", written
-    new: Row = {"type": kind, "other_config": to_map(config), "queues": _insert_queues(txn, queues, {}, present)}
+        return Outcome("updated", port_row, wanted, is_reconfigured)
+    new: Row = {"type": kind, "other_config": to_map(config), "queues": insert_queues(txn, queues, {}, present)}
     txn.update("Port", port, {"qos": txn.insert("QoS", _in_place_of(row, new, stands_in) if row else new)})
     if row:
         owned.detach(port, qos)
-    return "updated" if row else "created", written
+    return Outcome("updated" if row else "created", port_row, wanted, is_reconfigured)
 
 
 def _in_place_of(row: Row, new: Row, with_stand_in: bool) -> Row:
@@ -249,12 +249,12 @@ def _clear(txn: Transaction, names: Sequence[str]) -> list[Change]:
     return [Change(name, "deleted" if many(row["qos"]) else "unchanged") for name, (row,) in named]
 
 
-def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQos:
+def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> WantedQos:
     """The resulting QoS of the port. Raises UsageError for what its type does not support."""
     old = row if spec.merge else None
     kind = qos_types.named(spec.type or (str(old["type"]) if old else qos_types.DEFAULT))._replace(is_later=spec.is_later)
     config = mapping(old["other_config"]) if old else {}
-    queues = {n: _StoredQueue(mapping(queue["other_config"]), one(queue["dscp"])) for n, queue in present.items()} if old else {}
+    queues = {n: _stored(queue) for n, queue in present.items()} if old else {}
     if old and kind.name != old["type"]:
         _require_fit(kind, str(old["type"]), config, queues)
     asked = compose.ShapingSpec(
@@ -262,11 +262,11 @@ def _wanted(row: Row | None, present: dict[int, Row], spec: QosSpec) -> _WantedQ
     )
     config, configs = compose.compose(kind, config, {n: queue.other_config for n, queue in queues.items()}, asked)
     for n, queue in spec.queues.items():
-        queues[n] = _StoredQueue(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
-    return _WantedQos(kind.name, config, queues)
+        queues[n] = StoredQueue(configs[n], queues[n].dscp if queue.dscp is None and n in queues else queue.dscp)
+    return WantedQos(kind.name, config, queues)
 
 
-def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues: dict[int, _StoredQueue]) -> None:
+def _require_fit(kind: qos_types.Type, old: str, config: dict[str, str], queues: dict[int, StoredQueue]) -> None:
     """Raise UsageError when a type does not support the settings of a port of type ``old``."""
     try:
         for key, value in config.items():
@@ -305,7 +305,7 @@ def _not_in_bytes(spec: QosSpec) -> list[str]:
     return [f"{what} {units.spell(bits)}: ovs-vswitchd uses whole bytes, {units.spell(bits // 8 * 8)}" for what, bits in odd.items()]
 
 
-def _insert_queues(txn: Transaction, queues: dict[int, _StoredQueue], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
+def insert_queues(txn: Transaction, queues: dict[int, StoredQueue], kept: dict[int, str], replaced: dict[int, Row]) -> Json:
     """The value of QoS.queues: rows that are kept, and new ones for the others, with the external_ids of those they replace."""
     pairs = []
     for number, queue in sorted(queues.items()):
@@ -326,8 +326,8 @@ def _queue_rows(txn: Transaction, owned: References, named: list[lookup.Named]) 
     return lookup.by_uuid(txn, "Queue", [u for row in rows for u in mapping(row["queues"]).values()], _QUEUE)
 
 
-def _is_stored(queue: _StoredQueue | None, row: Row) -> bool:
-    return queue == (mapping(row["other_config"]), one(row["dscp"]))
+def _stored(row: Row) -> StoredQueue:
+    return StoredQueue(mapping(row["other_config"]), one(row["dscp"]))
 
 
 def _shown_queue(kind: qos_types.Type, number: int, row: Row) -> ShownQueue:
