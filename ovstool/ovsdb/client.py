@@ -5,18 +5,20 @@ The peer is not trusted: its messages are limited in size and checked against th
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from ovstool.errors import OvstoolError, Refused, Unreachable, one_line
 from ovstool.host import ByteStream
 from ovstool.host.conversation import Conversation
 from ovstool.ovsdb import DATABASE
-from ovstool.ovsdb.columns import Table
+from ovstool.ovsdb.columns import Kinds, Table
 from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.ovsdb.values import Json, malformed
 
 _MAX_REPLY = 256 * 2**20  # bytes; the whole database of a switch with 10,000 ports is about 30 MB
+_PIECE = 250  # operations of a transaction
+_ALL_ROWS: Mapping[str, list] = {}
 _SHOWN = 300  # characters of a peer's own message to repeat
 
 
@@ -75,8 +77,10 @@ class Client(Conversation):
                 raise malformed("a result that is not an object")
         return results
 
-    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
-        """These columns of all rows of these tables, from one consistent snapshot.
+    def tables(self, columns: Mapping[str, Sequence[str]], where: Mapping[str, list] = _ALL_ROWS) -> dict[str, Table]:
+        """These columns of all rows of these tables, from one consistent snapshot; ``where``: of rows that meet one of these conditions.
+
+        The server has an index of conditions that all compare one column, so they may be many.
 
         Sent as a ``monitor_cond`` (ovsdb-server(7), section 4.1.12) without updates. Its reply leaves out columns with default values,
         so the server needs half the time of a ``select``. Raises Refused when a table or a column does not exist.
@@ -84,7 +88,10 @@ class Client(Conversation):
         It is cancelled at once: while it is active, a server from 3.0 on answers identical requests with the rows of the first.
         """
         select = {"initial": True, "insert": False, "delete": False, "modify": False}
-        asked = {table: [{"columns": list(names), "select": select}] for table, names in columns.items()}
+        asked = {
+            table: [{"columns": list(names), "select": select} | ({"where": where[table]} if table in where else {})]
+            for table, names in columns.items()
+        }
         self._reader.tables = columns
         name = f"tables {self._last_id}"
         try:
@@ -103,6 +110,33 @@ class Client(Conversation):
         if type(schema) is not dict or type(schema.get("tables")) is not dict:
             raise malformed("a schema without tables")
         return schema
+
+    def expect(self, kinds: Kinds) -> None:
+        """Check the replies to later selects of columns that ``columns.KINDS`` does not have against these types."""
+        self._reader.kinds = kinds
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a lock of the server during the block, once no other client does (RFC 7047, section 4.1.8). Raises TimedOut.
+
+        The server releases it when the connection ends, however that happens.
+        """
+        answer = self._call("lock", [name])
+        if type(answer) is not dict or type(answer.get("locked")) is not bool:
+            raise malformed("a lock without a state")
+        try:
+            if not answer["locked"]:
+                self._receive_until("locked")
+            yield
+        finally:
+            with suppress(OvstoolError):  # without a connection there is no lock either
+                self._call("unlock", [name])
+
+    def _receive_until(self, method: str) -> None:
+        """Wait for a notification."""
+        while (message := self._receive()).get("method") != method:
+            self._take(message)
+            self._remaining()
 
     def watch(self, table: str, columns: list[str]) -> None:
         """Have the server report changes to these columns of any row, and new and deleted rows (RFC 7047, section 4.1.5)."""
@@ -133,7 +167,7 @@ class Client(Conversation):
             raise Unreachable(self._what, "the connection is closed")
         self._last_id += 1
         self._is_asking = True
-        self._send({"id": self._last_id, "method": method, "params": params})
+        self._send_request(method, params)
         self._log(method, params)
         while True:
             message = self._receive()
@@ -159,13 +193,15 @@ class Client(Conversation):
 
         log = logging.getLogger(__name__)
         if log.isEnabledFor(logging.INFO):
-            operations = (f"{op['op']} {op['table']}" for op in params[1:] if type(op) is dict and "op" in op)
+            operations = (
+                " ".join([op["op"], *([op["table"]] if "table" in op else [])]) for op in params[1:] if type(op) is dict and "op" in op
+            )
             log.info("%s: %s", self._what, f"{method} {', '.join(operations)}".strip()[:_SHOWN])
 
     def _take(self, message: dict) -> None:
         """Handle a message that is not a reply."""
         if message.get("method") == "echo":
-            self._send({"id": message.get("id"), "result": message.get("params"), "error": None})
+            self._send_all(_json({"id": message.get("id"), "result": message.get("params"), "error": None}).encode())
         elif message.get("method") == "update":
             self._told = True
 
@@ -176,8 +212,15 @@ class Client(Conversation):
             words = str(error)
         return Refused("ovsdb-server", one_line(words)[:_SHOWN])
 
-    def _send(self, message: dict) -> None:
-        self._send_all(json.dumps(message, separators=(",", ":"), check_circular=False).encode())
+    def _send_request(self, method: str, params: list) -> None:
+        """Send a request; a large one in pieces, because ovsdb-server reads one while the next is made."""
+        text = f'{{"id":{self._last_id},"method":"{method}","params":['
+        for first in range(0, len(params), _PIECE):
+            if first:
+                self._send_all(f"{text},".encode())
+                text = ""
+            text += _json(params[first : first + _PIECE])[1:-1]
+        self._send_all(f"{text}]}}".encode())
 
     def _receive(self) -> dict:
         while (message := self._next()) is None:
@@ -201,3 +244,7 @@ class Client(Conversation):
             raise self._broken(str(error)) from error
         if self._reader.fed > _MAX_REPLY:
             raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, separators=(",", ":"), check_circular=False)

@@ -50,11 +50,12 @@ _OPTIONAL = {
     "bond_mode": str, "bond_active_slave": str, "lacp": str, "vlan_mode": str, "admin_state": str, "link_state": str, "mac_in_use": str,
     "error": str, "agent": str, "tag": int, "ofport": int, "ifindex": int, "mtu": int, "mtu_request": int, "link_speed": int, "dscp": int,
     "sampling": int, "polling": int, "header": int, "qos": UUID, "sflow": UUID, "output_port": UUID, "output_vlan": int,
-    "local_ip": str,
+    "local_ip": str, "snaplen": int,
 }  # fmt: skip
 _SETS = {
     "bridges": UUID, "ports": UUID, "interfaces": UUID, "controller": UUID, "protocols": str, "targets": str, "trunks": int,
-    "datapath_types": str, "iface_types": str, "select_src_port": UUID, "select_dst_port": UUID,
+    "datapath_types": str, "iface_types": str, "select_src_port": UUID, "select_dst_port": UUID, "mirrors": UUID,
+    "select_vlan": int,
 }  # fmt: skip
 _MAPS = {
     "external_ids": (str, str),
@@ -70,19 +71,24 @@ KINDS = (
     | {column: Kind(atom, 0, float("inf")) for column, atom in _SETS.items()}
     | {column: Kind(key, 0, float("inf"), value) for column, (key, value) in _MAPS.items()}
 )
-_ELSEWHERE = {("Controller", "type"): Kind(str, 0)}  # columns whose name means something else in another table
+_ANY = Kind(object)  # of a column that only passes through: it is read to be written again
+# Columns whose name means something else in another table.
+_ELSEWHERE = {("Controller", "type"): Kind(str, 0), ("Flow_Table", "name"): Kind(str, 0)}
+Kinds = Mapping[str, Mapping[str, Kind]]  # by table and column
+_NO_KINDS: Kinds = {}
 
 
-def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str] | None) -> None:
+def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[str] | None, further: Kinds = _NO_KINDS) -> None:
     """Check rows against the requested columns, and that none was ``seen`` before. Raises Unreachable for an invalid row.
 
-    Without ``seen`` the same row may occur more than once, as in the results of several queries.
+    Without ``seen`` the same row may occur more than once, as in the results of several queries. ``further`` has the types of columns
+    that are not in KINDS.
     """
     names = set(columns)
     if set(map(type, rows)) != {dict} or any(set(keys) != names for keys in set(map(tuple, rows))):
         raise malformed("a row without the requested columns")
     for column in names:
-        _check_column(table, column, list(map(itemgetter(column), rows)))
+        _check_column(table, column, list(map(itemgetter(column), rows)), further)
     if seen is not None and "_uuid" in names:
         before = len(seen)
         seen.update([row["_uuid"][1] for row in rows])
@@ -132,6 +138,16 @@ class Table(NamedTuple):
             return [[value[1]] if value[0] == "uuid" else many(value) for value in values]
         return [of_default if value is default else decode(value) for value in values]
 
+    def value(self, column: str, place: int) -> Any:
+        """One value of a column, for who needs few of them."""
+        kind, value = _kind(self.name, column), self.columns[column][place]
+        return mapping(value) if kind.value is not None else many(value) if kind.most > 1 else one(value)
+
+    def joined(self, more: "Table") -> "Table":
+        """With the rows of another part of the same table."""
+        columns = {column: values + more.columns[column] for column, values in self.columns.items()}
+        return Table(self.name, self.uuids + more.uuids, columns)
+
     def without(self, uuids: set[str]) -> "Table":
         kept = [u not in uuids for u in self.uuids]
         columns = {column: list(compress(values, kept)) for column, values in self.columns.items()}
@@ -156,19 +172,22 @@ def defaults(table: str, columns: Iterable[str]) -> dict[str, Json]:
     return {column: _kind(table, column).default for column in columns}
 
 
-def _check_column(table: str, column: str, values: list[Json]) -> None:
-    if not _all_hold(_kind(table, column), values):
+def _check_column(table: str, column: str, values: list[Json], further: Kinds = _NO_KINDS) -> None:
+    if not all_hold(_kind(table, column, further), values):
         raise malformed(f"{table}.{column} has an invalid value")
 
 
-def _kind(table: str, column: str) -> Kind:
-    return _ELSEWHERE.get((table, column), KINDS[column])
+def _kind(table: str, column: str, further: Kinds = _NO_KINDS) -> Kind:
+    return _ELSEWHERE.get((table, column)) or KINDS.get(column) or further.get(table, {}).get(column, _ANY)
 
 
 # One column of all rows at once, with as little Python per value as possible: 10,000 ports have 130,000 counters.
 
 
-def _all_hold(kind: Kind, values: list[Json]) -> bool:
+def all_hold(kind: Kind, values: list[Json]) -> bool:
+    """Whether each of these values of a column is of its type."""
+    if kind is _ANY:
+        return all(map(_is_value, values))
     if kind.value is not None:
         pairs = _inside(values, "map")
         return pairs is not None and _all_are_pairs_of(kind.atom, kind.value, pairs)
@@ -179,6 +198,20 @@ def _all_hold(kind: Kind, values: list[Json]) -> bool:
             return False
         values = [*atoms, *compress(values, map(not_, are_sets))]
     return _all_are(kind.atom, values)
+
+
+def _is_value(value: Json) -> bool:
+    """Whether it has the form of a value (RFC 7047, section 5.1), of whatever type."""
+    match value:
+        case ["set", list(atoms)]:
+            return all(map(_is_atom, atoms))
+        case ["map", list(pairs)]:
+            return _all_are_pairs(pairs) and all(map(_is_atom, chain.from_iterable(pairs)))
+    return _is_atom(value)
+
+
+def _is_atom(value: Json) -> bool:
+    return _all_are(UUID, [value]) if type(value) is list else type(value) in (str, float, bool) or _all_are(int, [value])
 
 
 def _inside(values: list[Json], word: str, most: float = float("inf")) -> list[Json] | None:

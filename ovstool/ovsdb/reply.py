@@ -36,11 +36,13 @@ class ReplyReader:
     """An incremental parser: ``feed`` it data, then ``take`` messages until None.
 
     ``operations`` are those of the transaction whose result is awaited, ``tables`` the tables and their columns of the ``monitor_cond``.
+    ``kinds`` are the types of columns that ``columns.KINDS`` does not have.
     """
 
     def __init__(self) -> None:
         self.operations: Sequence[dict] = ()
         self.tables: Mapping[str, Sequence[str]] = {}
+        self.kinds: columns.Kinds = {}
         self.fed = 0  # bytes since the last message was complete
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._text = ""
@@ -106,14 +108,13 @@ class ReplyReader:
             else:
                 self._check(operation, rows, rows, set())
         for (table, *names), rows in alike.items():
-            columns.check(table, names, rows, None)
+            columns.check(table, names, rows, None, self.kinds)
         return results
 
-    @staticmethod
-    def _check(select: dict, new: list[Json], rows: list[Json], seen: set[str]) -> None:
+    def _check(self, select: dict, new: list[Json], rows: list[Json], seen: set[str]) -> None:
         """Check the new rows of a select, and the total number, against the request."""
         if new and "columns" in select:
-            columns.check(select["table"], select["columns"], new, seen)
+            columns.check(select["table"], select["columns"], new, seen, self.kinds)
         if len(rows) > 1 and any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())):
             raise malformed("several rows where at most one is possible")
 

@@ -4,7 +4,11 @@ So a column that this Open vSwitch lacks, or a value that it does not accept, gi
 The ovs modules take 12 ms to import and about 10 µs for each value, so only dry runs and refused changes use them.
 """
 
+import math
+from typing import Any
+
 from ovstool.errors import Refused, one_line
+from ovstool.ovsdb.columns import UUID, Kind
 from ovstool.ovsdb.values import Json, malformed
 
 # Columns that ovstool writes and that are newer than Open vSwitch 2.13, with their release; and the releases of each schema version
@@ -14,6 +18,8 @@ _RELEASES = {
     "8.0.0": "2.12", "8.2.0": "2.13 to 2.15", "8.3.0": "2.16 to 3.0", "8.3.1": "3.1", "8.4.0": "3.2", "8.5.0": "3.3", "8.5.1": "3.3",
 }  # fmt: skip
 
+_ATOMS: dict[str, type] = {"integer": int, "real": float, "boolean": bool, "string": str, "uuid": UUID}
+
 
 def columns(schema: Json, table: str) -> frozenset[str]:
     """The names of a table's columns in the server's schema; empty when it has no such table."""
@@ -21,6 +27,29 @@ def columns(schema: Json, table: str) -> frozenset[str]:
         return frozenset(schema["tables"].get(table, {"columns": {}})["columns"])
     except (AttributeError, KeyError, TypeError) as error:
         raise malformed("a schema without columns") from error
+
+
+def persistent(schema: Json) -> dict[str, dict[str, Kind]]:
+    """The types of the columns that outlive the server, by table (RFC 7047, section 3.2); those that are ephemeral only report a state."""
+    try:
+        return {
+            table: {name: _kind(column["type"]) for name, column in found["columns"].items() if not column.get("ephemeral")}
+            for table, found in schema["tables"].items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise malformed("a schema without columns") from error
+
+
+def _kind(of: Json) -> Kind:
+    """A column's type as the schema writes it: the name of an atom's type, or an object."""
+    if type(of) is str:
+        return Kind(_ATOMS[of])
+    most = of.get("max", 1)
+    return Kind(_atom(of["key"]), int(of.get("min", 1)), math.inf if most == "unlimited" else int(most), _atom(of.get("value")))
+
+
+def _atom(of: Json) -> Any:
+    return None if of is None else _ATOMS[of if type(of) is str else of["type"]]
 
 
 def check(schema: Json, operations: list[dict]) -> None:

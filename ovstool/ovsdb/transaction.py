@@ -38,11 +38,13 @@ class Transaction:
     """Reads now, writes at ``commit``.
 
     ``thorough`` makes the builder look for references in whole tables: it is set after the server has refused a
-    deletion because of a reference that the builder did not see, and for dry runs.
+    deletion because of a reference that the builder did not see, and for dry runs. ``comment`` goes into the log of the database with
+    the writes (RFC 7047, section 5.2.9).
     """
 
-    def __init__(self, client: Client, thorough: bool = False):
+    def __init__(self, client: Client, thorough: bool = False, comment: object = None):
         self.thorough = thorough
+        self._comment = comment
         self.interfaces: list[Query] = []
         self._client = client
         self._guards: list[dict] = []
@@ -55,6 +57,10 @@ class Transaction:
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
         """The rows of several queries, in one round trip."""
         return select(self._client, queries)
+
+    def tables(self, columns: Mapping[str, Sequence[str]], where: Mapping[str, list] | None = None) -> dict[str, Table]:
+        """Whole tables, or the rows that meet a condition, from one snapshot, not guarded; ``columns`` and ``where`` by table."""
+        return tables(self._client, columns, where)
 
     def held(self, query: Query) -> list[Row]:
         """Read rows, unlisted ones too, and guard them: the commit fails if the same query then has a different result."""
@@ -71,8 +77,14 @@ class Transaction:
             {"op": "wait", "timeout": 0, "table": query.table, "where": query.where, "columns": columns, "until": "==", "rows": held}
         )
 
-    def insert(self, table: str, row: Row) -> Json:
-        """Add a row; returns the reference to it that other rows of this transaction can hold."""
+    def insert(self, table: str, row: Row, row_uuid: str | None = None) -> Json:
+        """Add a row; returns the reference to it that other rows of this transaction can hold.
+
+        With ``row_uuid`` the row gets this UUID (ovsdb-server(7), "Insert"; since Open vSwitch 2.13), which no row of the table has.
+        """
+        if row_uuid is not None:
+            self._writes.append({"op": "insert", "table": table, "uuid": row_uuid, "row": row})
+            return uuid(row_uuid)
         name = f"row{len(self._writes)}"
         self._writes.append({"op": "insert", "table": table, "uuid-name": name, "row": row})
         return ["named-uuid", name]
@@ -89,6 +101,21 @@ class Transaction:
         """Delete a row. If another row still refers to it, the server refuses the whole transaction."""
         self._writes.append({"op": "delete", "table": table, "where": [["_uuid", "==", uuid(row_uuid)]]})
 
+    def choose_uuids(self) -> None:
+        """Choose the UUIDs of the rows that are inserted (ovsdb-server(7), section 5.2.1), so that they are known before the commit.
+
+        Open vSwitch 2.13 or newer accepts them.
+        """
+        import uuid as uuids  # most transactions leave that to the server
+
+        chosen = {write["uuid-name"]: str(uuids.uuid4()) for write in self._writes if "uuid-name" in write}
+        self._writes = [_with_uuids(write, chosen) for write in self._writes]
+
+    def add(self, guards: Iterable[dict], writes: Iterable[dict]) -> None:
+        """Add operations as they are to be sent."""
+        self._guards += guards
+        self._writes += writes
+
     def watch(self, query: Query) -> None:
         """Check these Interface rows once ovs-vswitchd has applied the change: it reports its errors there."""
         self.interfaces.append(query)
@@ -99,10 +126,11 @@ class Transaction:
         return self._writes
 
     def operations(self, wait: bool) -> list[dict]:
-        """All operations to send; empty when nothing changes. ``wait`` adds the increment of next_cfg."""
+        """All operations to send, with the comment; empty when nothing changes. ``wait`` adds the increment of next_cfg."""
         if not self._writes:
             return []
-        return self._guards + self._writes + (_BUMP if wait else [])
+        comment = [{"op": "comment", "comment": str(self._comment)}] if self._comment else []
+        return self._guards + self._writes + comment + (_BUMP if wait else [])
 
     def commit(self, wait: bool) -> int | None:
         """Send it. With ``wait`` returns the next_cfg that cur_cfg reaches when ovs-vswitchd has applied it, else None.
@@ -139,6 +167,29 @@ class Transaction:
         schema.check(server_schema, self._writes)
 
 
+def _with_uuids(write: dict, chosen: Mapping[str, str]) -> dict:
+    """An operation with UUIDs in place of the names of new rows."""
+    found = {key: value for key, value in write.items() if key != "uuid-name"}
+    if "uuid-name" in write:
+        found["uuid"] = chosen[write["uuid-name"]]
+    if "row" in write:
+        found["row"] = {column: _resolved(value, chosen) for column, value in write["row"].items()}
+    if "mutations" in write:
+        found["mutations"] = [[column, mutator, _resolved(value, chosen)] for column, mutator, value in write["mutations"]]
+    return found
+
+
+def _resolved(value: Json, chosen: Mapping[str, str]) -> Json:
+    match value:
+        case ["named-uuid", name]:
+            return uuid(chosen[name])
+        case ["set", atoms]:
+            return ["set", [_resolved(atom, chosen) for atom in atoms]]
+        case ["map", pairs]:  # of which a pair may look like a reference
+            return ["map", [[_resolved(key, chosen), _resolved(item, chosen)] for key, item in pairs]]
+    return value
+
+
 _BUMP: list[dict] = [
     {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
     {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]},
@@ -169,27 +220,28 @@ def select(client: Client, queries: Sequence[Query]) -> list[list[Row]]:
     ]
 
 
-def tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
-    """Whole tables from one snapshot, without the rows of unlisted bridges. ``columns`` are by table, without ``_uuid``.
+def tables(client: Client, columns: Mapping[str, Sequence[str]], where: Mapping[str, list] | None = None) -> dict[str, Table]:
+    """Whole tables from one snapshot, without the rows of unlisted bridges. ``columns`` are by table, without ``_uuid``; ``where`` has
+    conditions by table (RFC 7047, section 5.1), one of which a row must meet.
 
     For many rows it takes half the time of ``select``. A column that this OVS does not have is None in every row.
     Raises OperationFailed for a table that it does not have.
     """
-    found = _tables(client, {**columns, _KEPT.table: _KEPT.columns})
+    found = _tables(client, {**columns, _KEPT.table: _KEPT.columns}, where or {})
     kept = found.pop(_KEPT.table).values("bridge")
     unlisted = _unlisted(client, set(kept)) if kept else set()
     return {name: table.without(unlisted) for name, table in found.items()} if unlisted else found
 
 
-def _tables(client: Client, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
+def _tables(client: Client, columns: Mapping[str, Sequence[str]], where: Mapping[str, list]) -> dict[str, Table]:
     try:
-        return client.tables(columns)
+        return client.tables(columns, where)
     except Refused:
         server_schema = client.get_schema()
     known = {table: schema.columns(server_schema, table) for table in columns}
     if absent := [table for table, names in known.items() if not names]:
         raise OperationFailed("syntax error", f"No table named {absent[0]}.", 0)
-    found = client.tables({table: [column for column in names if column in known[table]] for table, names in columns.items()})
+    found = client.tables({table: [column for column in names if column in known[table]] for table, names in columns.items()}, where)
     for name, table in found.items():
         table.columns.update({column: [None] * len(table.uuids) for column in columns[name] if column not in known[name]})
     return found

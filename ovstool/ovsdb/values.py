@@ -23,6 +23,8 @@ def one(value: Json) -> Any:
         return value
     if value == _EMPTY:
         return None
+    if value[:1] != ["set"]:
+        return _atom(value)
     atoms = many(value)
     if len(atoms) > 1:
         raise malformed("several values where at most one is allowed")

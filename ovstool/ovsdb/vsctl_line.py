@@ -98,6 +98,8 @@ class _Told:
         self._new: dict[str, dict] = {write["uuid-name"]: write for write in writes if write["op"] == "insert"}
         self._ids = _ids(writes)
         self._updated = {_target(write) for write in writes if write["op"] == "update"}
+        self._made: dict[str, str] = {}  # ports that add-port and the like create, by uuid-name
+        self._referred: set[str] = set()  # the uuid-names of rows that a command refers to by an ID
 
     def tell(self, write: dict) -> None:
         """Add the commands for one write; a new row gets its command where another row refers to it."""
@@ -113,9 +115,10 @@ class _Told:
                     self._change_members(table, _target(write), column, mutator, members)
 
     def creations(self) -> list[Words]:
-        """Commands for the new rows that no other command has created."""
+        """Commands for the new rows that no other command has created, and IDs for ports that a mirror refers to and others created."""
         new = sorted(self._new.items(), key=lambda item: item[1]["table"] == "Queue")  # a QoS before its queues, as in ovs-vsctl(8)
-        return [[f"--id={self._ids[name]}", "create", write["table"], *self._required(write["table"], write["row"])] for name, write in new]
+        told = [[f"--id={self._ids[name]}", "create", of["table"], *self._required(of["table"], of["row"])] for name, of in new]
+        return [[f"--id={self._ids[name]}", "get", "Port", port] for name, port in self._made.items() if name in self._referred] + told
 
     def _required(self, table: str, row: Row) -> Words:
         """The arguments of ``create``, which needs at least one value."""
@@ -143,16 +146,21 @@ class _Told:
             self.commands.append([_VERBS[mutator], table, record, column, *rest])
 
     def _added_bridge(self, name: str) -> list[Words]:
-        """Commands for a new bridge with a local port, as add-br creates it; none for any other bridge."""
+        """Commands for a new bridge with a local port as add-br creates it, and its other ports; none for any other bridge."""
         bridge = self._new[name]["row"]
-        [port] = many(bridge["ports"])
+        ports = {self._new[port]["row"]["name"]: port for port in many(bridge["ports"])}
+        port = ports.pop(bridge["name"], None)
+        if port is None or not _is_typable(bridge["name"]):
+            return []
         of_port = self._new[port]["row"]
         [interface] = many(of_port["interfaces"])
-        is_plain = len(of_port) == 2 and self._new[interface]["row"] == {"name": bridge["name"], "type": "internal"}
-        if not (is_plain and _is_typable(bridge["name"])):
+        if len(of_port) != 2 or self._new[interface]["row"] != {"name": bridge["name"], "type": "internal"}:
             return []
         self._forget(name, port, interface)
-        return [["add-br", bridge["name"]], *self._settings("Bridge", bridge["name"], _without(bridge, "name", "ports"))]
+        told = [["add-br", bridge["name"]], *self._settings("Bridge", bridge["name"], _without(bridge, "name", "ports"))]
+        for other in ports.values():
+            told += self._added_port(bridge["name"], other) or [["add", "Bridge", bridge["name"], "ports", self._ids[other]]]
+        return told
 
     def _added_port(self, bridge: str, name: str) -> list[Words]:
         """Commands for a new port with one interface of the same name, or a bond; none for any other port."""
@@ -237,6 +245,7 @@ class _Told:
             case ["uuid", u]:
                 return str(u)
             case ["named-uuid", name]:
+                self._referred.add(name)
                 return self._ids[name]
         return _string(value) if isinstance(value, str) else json.dumps(value)
 
@@ -249,6 +258,7 @@ class _Told:
 
     def _forget(self, *names: str) -> Row:
         """Mark new rows as created by a command; returns the last one."""
+        self._made |= {name: self._new[name]["row"]["name"] for name in names if self._new[name]["table"] == "Port"}
         return [self._new.pop(name)["row"] for name in names][-1]
 
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -48,6 +48,9 @@ class Proxy:
                     server.sendall(data)
             except OSError:
                 pass
+            finally:
+                with suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)  # close() alone would leave it open for as long as _back reads from it
 
     @staticmethod
     def _back(server: socket.socket, client: socket.socket) -> None:

@@ -142,6 +142,7 @@ CELLS = [7, -1, {}, [], None, "x", "", True, 1e308, 10**30, ["set", 5], ["set", 
         "port list br0",
         "show",
         "show br0",
+        "export",
         "topology",
         "stats",
         "stats eth1 --long",
@@ -312,6 +313,17 @@ def test_errors_for_what_an_older_switch_lacks(old):
     for command in ("show", "topology", "port list", "port show eth1", "stats", "bridge show br0"):
         assert ovstool(old, command).returncode == 0
     assert ovstool(old, "police clear eth1 --no-wait").stdout == "eth1: deleted\n"
+
+
+def test_documents_on_an_older_switch(old, place):
+    page = place / "page.yaml"
+    page.write_text("bridges: {br0: {ports: {eth1: {police: {rate: 10mbit}}, eth5: {police: {rate: 5mbit}}}}, br5: {}}")
+    done = ovstool(old, f"--no-wait apply {page} --prune")
+    assert (done.returncode, done.stdout) == (0, "br0: unchanged\neth1: updated\neth5: created\nbr5: created\n"), done
+    assert "police: {rate: 5mbit, burst: 1.062mbit}" in ovstool(old, "export").stdout
+    assert ovstool(old, f"diff {page}").returncode == 0
+    page.write_text("bridges: {br0: {ports: {eth1: {police: {packet_rate: 5000}}}}}")
+    assert "Interface.ingress_policing_kpkts_rate: needs Open vSwitch 2.16" in fails(old, f"--no-wait apply {page}", REFUSED)
 
 
 WRITES = ["bridge add br9", "bridge del br0", "port add br0 eth9", "police set eth1 --rate 10mbit", "qos set eth1 --max-rate 1mbit"]

@@ -62,6 +62,28 @@ def test_an_echo_request_is_answered_and_the_answer_still_found():
         assert json.loads(sent[end:]) == {"id": "echo", "result": ["x"], "error": None}
 
 
+@pytest.mark.parametrize("is_free", [True, False])
+def test_a_lock_is_waited_for_and_released_at_the_end(is_free):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(json.dumps({"id": 1, "result": {"locked": is_free}, "error": None}).encode())
+        theirs.sendall(b'{"id":"echo","method":"echo","params":[]}' + b'{"id":null,"method":"locked","params":["mine"]}' * (not is_free))
+        with Client(ours, "unix:test", time.monotonic() + 20).locked("mine"):
+            theirs.sendall(b'{"id":2,"result":{},"error":null}')
+        decoder, sent = json.JSONDecoder(), theirs.recv(1 << 16).decode()
+        first, end = decoder.raw_decode(sent)
+        assert (first["method"], first["params"]) == ("lock", ["mine"]) and '"unlock","params":["mine"]' in sent[end:]
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"locked": 1}, "yes"])
+def test_a_lock_without_a_state(answer):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(json.dumps({"id": 1, "result": answer, "error": None}).encode())
+        with pytest.raises(Unreachable, match="a lock without a state"), Client(ours, "unix:test", time.monotonic() + 20).locked("mine"):
+            pass
+
+
 def test_a_large_answer_comes_whole():
     rows = [{"name": f"p{i}", "text": "}" * 50} for i in range(50_000)]
     assert call(answer(rows))[0] == [{"rows": rows}]

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ovstool.errors import Unreachable
-from ovstool.ovsdb import columns
+from ovstool.ovsdb import columns, schema
 from ovstool.ovsdb.columns import KINDS
 from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.sandbox import daemons
@@ -78,6 +78,16 @@ def test_a_row_comes_once():
 def test_the_column_of_that_name_in_another_table():
     columns.check("Controller", ["type"], [{"type": ["set", []]}, {"type": "primary"}], None)
     assert said(columns.check, "Interface", ["type"], [{"type": ["set", []]}], None) == "Interface.type has an invalid value"
+
+
+def test_all_columns_of_the_schema():
+    """Those that ovstool itself never reads are checked against the schema of the server; no known one contradicts it."""
+    of_ours = schema.persistent(json.loads(Path(daemons.schema()).read_text()))
+    for table, kinds in of_ours.items():
+        for column, kind in kinds.items():
+            columns.check(table, [column], [{column: kind.default}], None, of_ours)
+            wrong = {} if kind.value else ["map", []]
+            assert said(columns.check, table, [column], [{column: wrong}], None, of_ours) == f"{table}.{column} has an invalid value"
 
 
 def test_what_a_column_of_a_new_row_holds():

@@ -1,12 +1,14 @@
 """What a transaction may contain, according to Open vSwitch's own schema."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from ovstool.errors import Refused, Unreachable
 from ovstool.ovsdb import schema
+from ovstool.ovsdb.columns import UUID, Kind
 
 OURS = json.loads(next(Path(folder, "vswitch.ovsschema") for folder in ("/usr/share/openvswitch", "/usr/local/share/openvswitch")
                        if Path(folder, "vswitch.ovsschema").exists()).read_text())  # fmt: skip
@@ -29,6 +31,23 @@ def test_columns():
 def test_columns_of_an_invalid_schema(broken):
     with pytest.raises(Unreachable, match="not a valid OVSDB reply: a schema without columns"):
         schema.columns(broken, "Port")
+
+
+def test_the_columns_that_outlive_the_server():
+    found = schema.persistent(OURS)
+    assert found["Port"]["tag"] == Kind(int, 0) and found["Port"]["name"] == Kind(str)
+    assert found["Bridge"]["flow_tables"] == Kind(int, 0, math.inf, UUID) and found["Mirror"]["select_all"] == Kind(bool)
+    assert "statistics" not in found["Port"] and "mac_in_use" not in found["Interface"]
+    column = {"type": {"key": {"type": "real"}, "min": 0, "max": 3}}
+    assert schema.persistent({"tables": {"T": {"columns": {"c": column}}}}) == {"T": {"c": Kind(float, 0, 3)}}
+
+
+@pytest.mark.parametrize(
+    "broken", [None, {}, {"type": "text"}, {"type": {"key": []}}, {"type": {"key": "integer", "max": "many"}}, {"type": []}]
+)
+def test_columns_that_no_schema_has(broken):
+    with pytest.raises(Unreachable, match="not a valid OVSDB reply: a schema without columns"):
+        schema.persistent({"tables": {"Port": {"columns": {"tag": broken}}}})
 
 
 @pytest.mark.parametrize(

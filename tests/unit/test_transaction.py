@@ -101,6 +101,16 @@ def test_what_is_written_is_sent_after_what_is_held():
         assert txn.interfaces == [port] and txn.operations(False) == sent
 
 
+def test_a_row_can_be_inserted_with_its_uuid():
+    with server() as (client, _):
+        txn = Transaction(client)
+        assert txn.insert("Queue", {"dscp": 1}, U1) == ["uuid", U1] and txn.insert("Queue", {}) == ["named-uuid", "row1"]
+        assert txn.operations(False) == [
+            {"op": "insert", "table": "Queue", "uuid": U1, "row": {"dscp": 1}},
+            {"op": "insert", "table": "Queue", "uuid-name": "row1", "row": {}},
+        ]
+
+
 def test_a_commit_returns_what_to_wait_for():
     def commit(wait: bool, write: bool, results: list, hold: bool = True) -> int | None:
         with server(*([results] if results else [])) as (client, asked):
@@ -279,6 +289,22 @@ def test_tables_of_an_older_server():
     assert (str(failure.value), failure.value.index) == ("syntax error: No table named Nosuch.", 0)
 
 
+def test_some_rows_of_tables():
+    """A row fits one condition or another; no condition would mean all rows, and ``false`` fits none. An older server is asked again."""
+    with server(ValueError("unknown column"), SCHEMA, {"Port": {U2: {"initial": {"name": "p"}}}}) as (client, asked):
+        found = by_row(
+            tables(
+                client,
+                {"Port": ("name", "later"), "QoS": ("type",)},
+                {"Port": [["_uuid", "==", ["uuid", u]] for u in (U1, U2)], "QoS": [False]},
+            )
+        )
+    assert found == {"Port": {U2: {"name": "p", "later": None}}, "QoS": {}}
+    for request in (asked[0], asked[2]):
+        conditions = {table: of[0].get("where") for table, of in request[3].items()}
+        assert conditions == {"Port": [["_uuid", "==", uuid(U1)], ["_uuid", "==", uuid(U2)]], "QoS": [False], KEPT[0]: None}
+
+
 # --- the client
 
 
@@ -342,3 +368,30 @@ def test_a_client_is_closed_after_an_unrequested_reply():
             select(client, [Query("QoS", [], ("type",))])
         with pytest.raises(Unreachable, match="unix:test: the connection is closed"):
             client.get_schema()
+
+
+class Sink:
+    """A stream that keeps what is sent, and answers that this many operations were done."""
+
+    def __init__(self, done: int):
+        self.sent: list[bytes] = []
+        self._answer = json.dumps({"id": 1, "result": [{}] * done, "error": None}).encode() + b"\n"
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds > 0
+
+    def sendall(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def recv(self, _: int) -> bytes:
+        return self._answer
+
+
+@pytest.mark.parametrize(("operations", "pieces"), [(0, 1), (1, 1), (249, 1), (250, 2), (499, 2), (500, 3)])
+def test_a_large_request_is_sent_in_pieces(operations, pieces):
+    """The name of the database and 249 operations fit into the first, 250 into each of the others."""
+    stream = Sink(operations)
+    asked = [{"op": "comment", "comment": f"{index}, é"} for index in range(operations)]
+    assert Client(stream, "unix:test", time.monotonic() + 60).transact(asked) == [{}] * operations
+    assert json.loads(b"".join(stream.sent)) == {"id": 1, "method": "transact", "params": ["Open_vSwitch", *asked]}
+    assert len(stream.sent) == pieces
