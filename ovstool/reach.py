@@ -8,6 +8,7 @@ from ovstool.answers import Answer
 from ovstool.host import Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.switch import Switch
+from ovstool.switch.changes.comment import Comment
 
 if TYPE_CHECKING:
     from ovstool.switch.connections import Connections
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class Reach(NamedTuple):
     """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH.
 
-    ``batch``: nobody is asked for a password or a passphrase. ``connections`` are those that outlive the command.
+    ``batch``: nobody is asked for a password or a passphrase. ``connections`` are those that outlive the command. ``comment`` says who
+    changes the switch, and how.
     """
 
     db: str | None
@@ -29,6 +31,8 @@ class Reach(NamedTuple):
     accept_new_host_key: bool
     batch: bool = False
     connections: "Connections | None" = None
+    comment: Comment | None = None
+    confirm_within_s: int | None = None
 
     @contextmanager
     def switch(self, asked: Answer) -> Iterator[Switch]:
@@ -52,6 +56,8 @@ class Reach(NamedTuple):
             notes=asked.notes,
             found=asked.found,
             allowed=allowed,
+            comment=self.comment,
+            confirm_within_s=self.confirm_within_s,
         )
         address = asked.target.address if asked.target else None
         name = (address, self.db, self.tls, self.sudo, self.accept_new_host_key)

@@ -101,6 +101,7 @@ class App(cliff.app.App):
             if name not in self._parsers:
                 self._parsers[name] = command.get_parser(f"{self.NAME} {name}")
             args = self._parsers[name].parse_words(rest, argparse.Namespace(**vars(self.options)))
+            args.typed = argv
             _log(args.verbose_level, self.stderr)
             return command.run(args)
         except KeyboardInterrupt:

@@ -39,7 +39,7 @@ def paint_for_lines(stream: TextIO) -> Callable[[str], str]:
 
 
 def paint_for_diff(stream: TextIO) -> Callable[[str, str], str]:
-    """The function that colours a line of a diff by its sign, ``-`` or ``+``, for this stream."""
+    """The function that colours a line of a diff by its sign, ``-`` or ``+`` (others have no colour), for this stream."""
     return _painted_diff if _are_wanted(stream) else lambda sign, line: line
 
 
@@ -49,7 +49,7 @@ def bold_for(stream: TextIO) -> Callable[[str], str]:
 
 
 def _painted_diff(sign: str, line: str) -> str:
-    return _coloured(line, _RED if sign == "-" else _GREEN)
+    return _coloured(line, _RED if sign == "-" else _GREEN) if sign in ("-", "+") else line
 
 
 def _bold(text: str) -> str:

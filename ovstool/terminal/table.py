@@ -74,7 +74,16 @@ class TableFormatter(Formatter):
 
 def _texts(column: str, values: Sequence[Any]) -> list[str]:
     """The values of a column for people; most are plain text or missing."""
+    if column == "time":
+        return _times(values)
     return [value if type(value) is str and value.isprintable() else "-" if value is None else human(column, value) for value in values]
+
+
+def _times(values: Sequence[float]) -> list[str]:
+    """The times of day, with the dates unless all are today's."""
+    texts = [human("time", value) for value in values]
+    days = [time.strftime(_DATE, time.localtime(value)) for value in values]
+    return texts if set(days) <= {time.strftime(_DATE)} else [f"{day} {text}" for day, text in zip(days, texts, strict=True)]
 
 
 def _texts_on_a_terminal(column: str, values: Sequence[Any]) -> list[str]:
