@@ -177,17 +177,28 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(hosts, "--parallel", metavar="N", type=number(1, 1000), help=f"number of hosts to work on in parallel (default: {_PARALLEL})")
     add(hosts, "--fail-fast", action="store_true", help="start on no further hosts after one has failed")
-    add(changes, "-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
-    add(
-        changes, "--as-ovs", action="store_true",
-        help="also print the ovs-vsctl or ovs-ofctl line that makes the same change; with -n, print it instead of the transaction",
-    )  # fmt: skip
-    add(changes, "--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
-    add(changes, "--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
+    _add_options_of_changes(changes)
     add(messages, "-v", "--verbose", dest="verbose_level", action="count", help="log requests to the switch on stderr")
     add(messages, "-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="print no notes on stderr")
     add(messages, "--debug", action="store_true", help="show a traceback when something fails")
     add(messages, "-h", "--help", action="store_true", dest="help", help="show help for a command and exit")
+
+
+def _add_options_of_changes(group: Any) -> None:
+    def add(*names: str, **kwargs: Any) -> None:
+        group.add_argument(*names, default=argparse.SUPPRESS, **kwargs)
+
+    add("-n", "--dry-run", action="store_true", help="change nothing; print the transaction for 'ovsdb-client transact'")
+    add(
+        "--as-ovs", action="store_true",
+        help="also print the ovs-vsctl or ovs-ofctl line that makes the same change; with -n, print it instead of the transaction",
+    )  # fmt: skip
+    add("--read-only", action="store_true", help="refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)")
+    add(
+        "--confirm-within", metavar="S", type=number(1, _LONGEST_S),
+        help="undo the change after S seconds unless 'ovstool confirm' comes before, even if the connection to the switch is lost",
+    )  # fmt: skip
+    add("--no-wait", action="store_true", help="do not wait for ovs-vswitchd to apply a change")
 
 
 def common_defaults() -> argparse.Namespace:
@@ -208,6 +219,7 @@ def common_defaults() -> argparse.Namespace:
         no_wait=False,
         dry_run=False,
         as_ovs=False,
+        confirm_within=None,
         read_only=os.environ.get("OVSTOOL_READ_ONLY", "") not in ("", "0"),
         verbose_level=1,
         debug=False,

@@ -62,6 +62,13 @@ def _trace_page(traced: Any) -> list[str]:
 class FlowWriter(SwitchWriter):
     """A command that changes flows: ``on_switch`` returns a ``flow.FlowChanges``"""
 
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        if parsed_args.confirm_within:
+            raise UsageError(
+                "--confirm-within", "flows are in no database, so a change of flows cannot be undone", "the command without it"
+            )
+        return super().take_action(parsed_args)
+
     def table(self, result: flow.FlowChanges) -> Table:
         return super().table(result.changes)
 

@@ -34,6 +34,8 @@ class _OnDirectory(Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.dry_run:
             raise UsageError("--dry-run", "sandbox commands have no dry run")
+        if parsed_args.confirm_within:
+            raise UsageError("--confirm-within", "sandbox commands cannot be undone")
         if parsed_args.hosts:
             raise UsageError("--host", "a sandbox always runs on this machine", "ssh HOST ovstool sandbox")
         parsed_args.dir = parsed_args.dir or sandbox.default_directory()

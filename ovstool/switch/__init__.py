@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
 from ovstool.host import CommandLine, Finished, Host, Tls, local
@@ -15,9 +15,16 @@ from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.transaction import Query, Row, Stale, Transaction
 from ovstool.ovsdb.values import one, uuid
 from ovstool.switch import brought_up
+from ovstool.switch.finding import ERROR as ERROR
+from ovstool.switch.finding import WARNING as WARNING
+from ovstool.switch.finding import Argv as Argv
+from ovstool.switch.finding import Change as Change
+from ovstool.switch.finding import Finding as Finding
 
 if TYPE_CHECKING:
     from ovstool.openflow import client as openflow
+    from ovstool.switch.changes.comment import Comment
+    from ovstool.switch.confirm.watchdog import Task
 
 Built = TypeVar("Built")
 
@@ -25,37 +32,6 @@ _ATTEMPTS = 64  # each lost attempt means that another program's change won, so 
 # Shell script: whether the process with the ID in file $1 is in another network namespace, then $net. It starts no program.
 ELSEWHERE = 'pid=; read -r pid <"$1"; net=/proc/$pid/ns/net && [ -e "$net" ] && ! [ "$net" -ef /proc/self/ns/net ]'
 _RUNDIRS = ("/var/run/openvswitch", "/usr/local/var/run/openvswitch")
-
-
-ERROR, WARNING = "error", "warning"  # severity of a Finding: the configuration is not in effect as requested; it may surprise
-
-
-class Change(NamedTuple):
-    """What a command did with an object, or with its QoS, policing and so on: created, updated, deleted or unchanged."""
-
-    object: str
-    change: str
-
-
-Argv = tuple[str, ...]
-
-
-class Finding(NamedTuple):
-    """What is wrong with a port or another object (None: none in particular): what a ``check`` finds, or a command notes about its own
-    change (``Switch.found``).
-
-    ``severity`` is ERROR or WARNING, ``evidence`` shows why. ``remedy`` holds the commands that repair it, in the order in
-    which to type them on the machine of the switch; empty if no command helps. ``ovstool.remedy`` makes them text. ``disables``: nothing
-    of the configuration is in effect. ``may_pass``: it may clear once ovs-vswitchd has applied the configuration.
-    """
-
-    port: str | None
-    severity: str
-    problem: str
-    evidence: str
-    remedy: tuple[Argv, ...] = ()
-    disables: bool = False
-    may_pass: bool = False
 
 
 class Switch:
@@ -66,6 +42,7 @@ class Switch:
     ``notes`` are messages for the user beside the answer, ``found`` what a check would find wrong with the change: it is printed like a
     note, with the options for this switch added to its remedy. ``allowed``: a deadline that already runs, shared with the host.
     ``open_client`` is the connection to the database while it is open, ``far_rundir`` the default run directory of another host.
+    ``comment`` goes into the log of the database with each change. ``confirm_within_s``: a change is undone unless it is confirmed in time.
     """
 
     def __init__(
@@ -82,6 +59,8 @@ class Switch:
         notes: list[str] | None = None,
         found: list[Finding] | None = None,
         allowed: Deadline | None = None,
+        comment: "Comment | None" = None,
+        confirm_within_s: int | None = None,
     ):
         self.db = db
         self.tls = tls
@@ -94,6 +73,8 @@ class Switch:
         self.same_lines = [] if same_lines is None else same_lines
         self.notes = [] if notes is None else notes
         self.found = [] if found is None else found
+        self.comment = comment
+        self.confirm_within_s = confirm_within_s
         self._deadline = allowed or Deadline(timeout_s)
         self.far_rundir = _RUNDIRS[0]
         self.open_client: Client | None = None
@@ -244,33 +225,34 @@ class Switch:
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
-    def tables(self, columns: Mapping[str, Sequence[str]]) -> dict[str, Table]:
-        """Whole tables from one snapshot, column by column; ``columns`` by table. A column that this OVS does not have is None."""
+    def tables(self, columns: Mapping[str, Sequence[str]], where: Mapping[str, list] | None = None) -> dict[str, Table]:
+        """Whole tables, or the rows that meet a condition, from one snapshot, by column. A column that this OVS does not have is None."""
         try:
-            return transaction.tables(self.client, columns)
+            return transaction.tables(self.client, columns, where)
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
-    def write(self, build: Callable[[Transaction], Built], meanwhile: Callable[[], object] | None = None) -> Built:
+    def write(self, build: Callable[[Transaction], Built], meanwhile: Callable[[Built], object] = lambda _: None) -> Built:
         """Change the switch in one transaction, all or nothing.
 
         ``build`` reads through the transaction and adds writes to it. If what it read has changed when the transaction
-        arrives, nothing is written and it is called again. Then it waits for ovs-vswitchd to apply the change, and calls ``meanwhile``
-        in the meantime.
+        arrives, nothing is written and it is called again. Then ``meanwhile`` is called with its result, while ovs-vswitchd applies the
+        change, and that is waited for.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
         thorough = self.dry_run  # no server checks references in a dry run
         for attempt in range(_ATTEMPTS):
-            txn = Transaction(self.client, thorough)
+            txn = Transaction(self.client, thorough, self.comment)
             try:
                 built = self._built(build, txn)
                 same = self._same_line(txn) if self.as_ovs else []
+                undo = self._undo(txn, self.confirm_within_s) if self.confirm_within_s and txn.writes else None
                 if self.dry_run and txn.operations(self.wait):
                     txn.check(self.client.get_schema())
                     self.planned += txn.operations(self.wait)
                     self.same_lines += same
                     return built
-                next_cfg = txn.commit(self.wait)
+                next_cfg = self._commit(txn, undo)
                 self.same_lines += same
             except Stale:
                 pass
@@ -281,10 +263,10 @@ class Switch:
                     raise _refused(failure) from failure
                 thorough = True
             else:
-                if self.wait and not self.dry_run:
-                    if meanwhile:
-                        meanwhile()
-                    self._await(self._next_cfg() if next_cfg is None else next_cfg, txn.interfaces)
+                if not self.dry_run:
+                    meanwhile(built)
+                    if self.wait:
+                        self._await(self._next_cfg() if next_cfg is None else next_cfg, txn.interfaces)
                 return built
             import random
 
@@ -305,6 +287,20 @@ class Switch:
         from ovstool.ovsdb import vsctl_line  # most commands need none
 
         return vsctl_line.lines(txn, self.wait)
+
+    def _undo(self, txn: Transaction, within_s: int) -> "Task":
+        from ovstool.switch.confirm import arming  # most commands need none
+
+        self.require_host("--confirm-within")
+        return arming.add_undo(txn, self.client.get_schema(), within_s, str(self.comment), self.dry_run)
+
+    def _commit(self, txn: Transaction, undo: "Task | None") -> int | None:
+        if undo is None:
+            return txn.commit(self.wait)
+        from ovstool.switch.confirm import arming
+
+        with arming.armed(undo, self.run, self.address, self.client, self.found):
+            return txn.commit(self.wait)
 
     def _next_cfg(self) -> int:
         """The cur_cfg at which all of the database is applied: there was nothing to write, but earlier changes may be pending."""
@@ -327,7 +323,7 @@ class Switch:
                 f"did not apply the change within {self.timeout_s:g} s; the database has it",
                 "is it running? --no-wait does not wait for it",
             ) from error
-        brought_up.require(row for rows in self.read_all(interfaces) for row in rows)
+        brought_up.require(brought_up.read(self.read_all, interfaces))
 
     def comes_to(self, table: str, row_uuids: Iterable[str], values: Row, within_s: float) -> bool:
         """Whether rows reach these values in this time; for columns that ovs-vswitchd writes after cur_cfg."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
+_WITH_METERS = _WITH_BUNDLES  # OpenFlow 1.3.0, section 5.7
 _WITH_FLAGS = _WITH_BUNDLES  # versions that report the flags of flows
 NEEDS_PROTOCOL = "a field needs its protocol, such as tcp (ovs-fields(7))"
 _MOST_NOTED = 10  # matches that Open vSwitch changed
@@ -75,6 +76,16 @@ class OfctlBridge(NamedTuple):
         done = yield from self.switch.stream(["ovs-ofctl", "-O", versions, *words])
         self.check(done, match=match)
 
+    @property
+    def bundle(self) -> tuple[str, ...]:
+        """The option that makes ovs-ofctl change all or nothing; none when the bridge allows only versions without bundles."""
+        return () if self.protocols and _WITH_BUNDLES.isdisjoint(self.protocols) else ("--bundle",)
+
+    @property
+    def has_meters(self) -> bool:
+        """Whether it allows a version of OpenFlow that has meters."""
+        return not self.protocols or not _WITH_METERS.isdisjoint(self.protocols)
+
     def groups(self) -> str:
         """The output of ``ovs-ofctl dump-groups``. Raises Refused where the bridge's OpenFlow has no groups."""
         return self.run("dump-groups", "--", self.socket).stdout
@@ -88,7 +99,7 @@ class OfctlBridge(NamedTuple):
 
     def require_bundles(self) -> None:
         """Raises Refused when the bridge allows only versions that cannot change flows as a whole."""
-        if self.protocols and not _WITH_BUNDLES.intersection(self.protocols):
+        if not self.bundle:
             raise Refused(
                 f"bridge {quote(self.name)}",
                 f"changing all flows or none needs OpenFlow 1.3 or newer, and its protocols are {', '.join(self.protocols)}",
@@ -97,6 +108,8 @@ class OfctlBridge(NamedTuple):
 
     def change(self, *command: str, flows: "GivenFlows | None" = None, match: str = "") -> None:
         """Let ovs-ofctl change flows: those given, or those that match; not in a dry run. Raises the error that its message means."""
+        if self.switch.confirm_within_s:
+            raise Refused(f"bridge {quote(self.name)}", "--confirm-within cannot undo a change of flows")
         if not self.switch.dry_run:
             self.run(*command, "--", self.socket, *(["-"] if flows else [match] if match else []), flows=flows, match=match)
         if self.switch.as_ovs:

@@ -112,13 +112,13 @@ def remove_leftovers(switch: Switch) -> None:
 
 @contextmanager
 def unasked(switch: Switch) -> Iterator[None]:
-    """A block whose changes nobody asked for: they are not waited for, and not among the lines of --as-ovs."""
-    before = switch.wait, switch.as_ovs
-    switch.wait = switch.as_ovs = False
+    """A block whose changes nobody asked for: they are not waited for, not undone, and not among the lines of --as-ovs."""
+    before = switch.wait, switch.as_ovs, switch.confirm_within_s
+    switch.wait, switch.as_ovs, switch.confirm_within_s = False, False, None
     try:
         yield
     finally:
-        switch.wait, switch.as_ovs = before
+        switch.wait, switch.as_ovs, switch.confirm_within_s = before
 
 
 def listened_to(switch: Switch, marked: Collection[str]) -> set[str]:
