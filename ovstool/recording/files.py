@@ -7,8 +7,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError, quote
+from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, UsageError
 from ovstool.rates import COUNTERS
+from ovstool.whole_file import shown
 
 COLUMNS = ("time", "host", "bridge", "port", "duration_s", *COUNTERS)  # host: empty if there is only one
 FOREIGN = "not a recording of ovstool"
@@ -54,11 +55,6 @@ def os_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise failed(path, error) from error
-
-
-def shown(path: str) -> str:
-    """A file's name in a message: complete, because the end of a path matters most."""
-    return path if path and path.isprintable() else quote(path)
 
 
 def failed(path: str, error: OSError) -> OvstoolError:

@@ -14,7 +14,7 @@ _RESERVED = {"in_port", "table", "normal", "flood", "all", "controller", "local"
 # Patterns are strings, so that re compiles them only when the first flow needs them.
 _QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end without a closing quote, so that each character is scanned once
 _PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
-_PORT = rf"\b(in_port=|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})"
+_PORT = rf"\b(in_port=|watch_port:|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})"
 _SET_IN_PORT = rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)"
 _MEMBERS = rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*"
 _PLAIN_NAME = r"[A-Za-z][A-Za-z0-9]*"  # ovs-ofctl quotes all others

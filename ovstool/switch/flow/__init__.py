@@ -192,10 +192,8 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     """
     reached = OfctlBridge.of(switch, bridge)
     reached.require_bundles()
-    found = comparison.difference(reached, flows, refusing=True)
-    _require_zeros_kept(flows, found)
+    found = replaced(reached, flows)
     if found:
-        reached.change("--bundle", "replace-flows", flows=flows)
         unsent = sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED)
         if unsent and not switch.dry_run:
             again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
@@ -203,6 +201,18 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
     switch.notes += _counts(new, found.updated, gone)
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
+
+
+def replaced(bridge: OfctlBridge, flows: GivenFlows) -> text.Difference:
+    """How the flows of a bridge differed from these, which it has now, without some of their flags: ovs-ofctl replaces no flags.
+
+    Raises UsageError with the line and for a match that Open vSwitch would widen, Refused with the flow.
+    """
+    found = comparison.difference(bridge, flows, refusing=True)
+    _require_zeros_kept(flows, found)
+    if found:
+        bridge.change("--bundle", "replace-flows", flows=flows)
+    return found
 
 
 def _require_zeros_kept(flows: GivenFlows, found: text.Difference) -> None:
