@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import documents
 import effect
 import engines
 import flows
@@ -52,7 +53,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
-    parts = (readings, live, flows, hosts, effect, sflow, talkers, shell)
+    parts = (readings, live, flows, hosts, effect, sflow, talkers, shell, documents)
     for part in (stored, shape, *(module.report for module in parts), engines.beside_ansible, nmstate.beside_nmstate):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def stored() -> None:
-    """(a) to (c), (t) and (v): the parts that need only a database."""
+    """(a) to (c), (t), (v) and (w): the parts that need only a database."""
     with ExitStack() as stack:
         # Directly in /tmp: socket paths must be short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
@@ -70,6 +71,7 @@ def stored() -> None:
         pairs.guarded(start_up, databases[min(SIZES)])
         pairs.guarded(tab, databases)
         pairs.guarded(engines.beside_ovsdbapp, databases)
+        pairs.guarded(documents.of_database, databases[max(SIZES)], max(SIZES))
 
 
 def one_port(databases: dict[int, str]) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 from ovstool import __version__
 from ovstool.command import docstring
 from ovstool.commands import COMMANDS, NOUNS, help_pages
+from ovstool.document import fields
+from ovstool.document.kinds import Keyed, Object
 from ovstool.sflow import counter_records, flow_records
 from ovstool.shell import App
 
@@ -78,6 +80,8 @@ def _part(name: str, argument: str, noun: str) -> Iterable[str]:
             return _terms({name: help_pages.ENVIRONMENT[name] for name in argument.split() or help_pages.ENVIRONMENT})
         case "PAGES":
             return [",\n".join(rf".BR ovstool\-{each} (1)" for each in sorted(NOUNS)) + ","]
+        case "FIELDS":
+            return _fields(fields.BRIDGE if argument == "bridge" else fields.PORT)
         case "RECORDS":
             records = chain(flow_records.STRUCTURES.values(), counter_records.STRUCTURES.values())
             return _terms({record.name: ", ".join(record.fields) for record in records})
@@ -150,6 +154,18 @@ def _options(actions: list[argparse.Action]) -> Iterator[str]:
 def _terms(meanings: Mapping[str, str]) -> Iterator[str]:
     for term, meaning in meanings.items():
         yield from [".TP", rf"\fB{_escape(term)}\fP", *_text(meaning)]
+
+
+def _fields(kind: Object, above: str = "") -> Iterator[str]:
+    """The fields of a document's object, those of inner objects by their paths."""
+    for name, field in kind.fields.items():
+        if name == "ports" and not above:
+            continue  # described in a section of its own
+        yield from [".TP", rf"\fB{_escape(above + name)}\fP", *_text(field.about)]
+        inner = field.kind.item if isinstance(field.kind, Keyed) else field.kind
+        if isinstance(inner, Object):
+            key = {"queues": ".N", "mirrors": ".NAME"}.get(name, "")
+            yield from _fields(inner, f"{above}{name}{key}.")
 
 
 def _value(action: argparse.Action) -> str:

@@ -1,16 +1,13 @@
 """ovstool bridge"""
 
 import argparse
-import re
 from typing import Any
 
-from ovstool import units
-from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, word
-from ovstool.errors import UsageError, quote
+from ovstool.commands.options import as_dict, column_and_key, comma_list, flatten, key_value, parsed_by, word
+from ovstool.errors import UsageError
 from ovstool.switch import Switch, bridge
+from ovstool.switch.accepts import controllers
 from ovstool.switch_command import SwitchLister, SwitchShow, SwitchWriter
-
-_DEFAULT_PORT = "6653"  # OFP_PORT
 
 
 class BridgeList(SwitchLister):
@@ -141,10 +138,18 @@ def _add_spec_options(parser: argparse.ArgumentParser) -> None:
         help="without a controller, forward as a learning switch (standalone) or only by installed flows (secure)",
     )
     parser.add_argument(
-        "--protocols", metavar="P,...", action="append", type=comma_list(_protocol), help="OpenFlow versions to allow, such as OpenFlow13"
+        "--protocols",
+        metavar="P,...",
+        action="append",
+        type=comma_list(parsed_by(controllers.parse_protocol)),
+        help="OpenFlow versions to allow, such as OpenFlow13",
     )
     parser.add_argument(
-        "--controller", metavar="TARGET", action="append", type=_target, help="OpenFlow controller, such as tcp:192.0.2.1:6653; repeatable"
+        "--controller",
+        metavar="TARGET",
+        action="append",
+        type=parsed_by(controllers.parse_target),
+        help="OpenFlow controller, such as tcp:192.0.2.1:6653; repeatable",
     )
     parser.add_argument(
         "--external-id", metavar="K=V", action="append", type=key_value, help="a key of external_ids, for other programs; repeatable"
@@ -162,44 +167,3 @@ def _spec(args: argparse.Namespace) -> bridge.BridgeSpec:
         other_config=as_dict(args.other_config, "--other-config"),
         unset=tuple(getattr(args, "unset", None) or ()),
     )
-
-
-def _protocol(text: str) -> str:
-    if not re.fullmatch(r"OpenFlow1[0-9]", text):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not an OpenFlow version such as OpenFlow13")
-    return text
-
-
-def _target(text: str) -> str:
-    """argparse type: a controller's address, as in ovs-vswitchd.conf.db(5), table Controller."""
-    kind, _, rest = text.partition(":")
-    active = kind in ("tcp", "ssl") and _is_place(*_host_and_port(rest), least=1)
-    passive = kind in ("ptcp", "pssl") and _is_place(*_own_host_and_port(rest), least=0)
-    if not (active or passive or (kind in ("unix", "punix") and rest)) or not text.isprintable() or any(map(str.isspace, text)):
-        raise argparse.ArgumentTypeError(f"{quote(text)}: not a controller address such as tcp:192.0.2.1:6653")
-    return text
-
-
-def _host_and_port(text: str) -> tuple[str, str]:
-    """``HOST[:PORT]``; an IPv6 address with a port is in brackets (inet_parse_active of lib/socket-util.c)."""
-    if found := re.fullmatch(r"\[([^]]*)\](?::(.*))?", text):
-        return found[1], _DEFAULT_PORT if found[2] is None else found[2]
-    host, colon, port = text.partition(":")
-    return (text, _DEFAULT_PORT) if ":" in port else (host, port if colon else _DEFAULT_PORT)
-
-
-def _own_host_and_port(text: str) -> tuple[str, str]:
-    """``[PORT][:HOST]``, an IPv6 address always in brackets (inet_parse_passive)."""
-    found = re.fullmatch(r"([^:]*)(?::(?:([^:[]+)|\[([^]]+)\]))?", text)
-    return (found[2] or found[3] or "0.0.0.0", found[1] or _DEFAULT_PORT) if found else ("", "")
-
-
-def _is_place(host: str, port: str, least: int) -> bool:
-    if units.whole_number(port, least, 65535) is None:
-        return False
-    from ipaddress import ip_address  # needed for controllers only
-
-    try:
-        return bool(ip_address(host.partition("%")[0]))
-    except ValueError:  # a name of digits and dots is a mistyped address
-        return bool(re.fullmatch(r"[a-z0-9_][a-z0-9_.-]{0,252}", host, re.IGNORECASE)) and not host.replace(".", "").isdigit()

@@ -11,7 +11,6 @@ from ovstool.switch.accepts import bridge_keys, new_names
 
 _COLUMNS = ("_uuid", "name", "datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 _CONTROLLER = ("target", "type")
-_LONGEST_NAME = 15  # bytes: its local port is a device (IFNAMSIZ of if.h)
 UNSETTABLE = ("datapath_type", "fail_mode", "protocols", "controller", "external_ids", "other_config")
 
 
@@ -110,10 +109,7 @@ def add(switch: Switch, name: str, spec: BridgeSpec) -> list[Change]:
 
     Raises Conflict when it exists and differs, Refused when ovs-vswitchd cannot create it.
     """
-    new_names.check(name, "bridge")
-    if len(name.encode()) > _LONGEST_NAME:
-        why = f"its local port is a device, and the name of one has at most {_LONGEST_NAME} bytes"
-        raise UsageError(f"bridge {quote(name)}", why, "a shorter name")
+    new_names.check_bridge(name)
     switch.notes += _unheeded(switch, name, spec)
     return switch.write(lambda txn: _add(txn, name, spec))
 
@@ -189,13 +185,13 @@ def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: b
         _require_datapath(_root(txn), columns["datapath_type"] or "system")
     if "other_config" in columns:
         bridge_keys.require_agreement(spec.other_config, mapping(columns["other_config"]))
-    notes = _costs(switch, row, columns, spec, controllers, force)
+    notes = costs(switch, row, columns, spec, controllers, force)
     txn.update("Bridge", one(row["_uuid"]), columns)
     txn.watch(brought_up.health(name))
     return [Change(name, "updated")], notes
 
 
-def _costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool) -> list[str]:
+def costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool) -> list[str]:
     """Notes about flows, groups and meters that the change deletes. Raises Conflict when they are not from ovstool."""
     if columns.keys().isdisjoint(losses.DECISIVE) or one(row["datapath_id"]) is None:
         return []  # without an ID, ovs-vswitchd has not created the bridge yet
@@ -230,7 +226,7 @@ def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool)
     if found:
         root = one(_root(txn)["_uuid"])
         txn.mutate("Open_vSwitch", root, [["bridges", "delete", uuids(one(row["_uuid"]) for row in found.values())]])
-    notes = [note for name in found for note in losses.of_deletion(switch, name)] if switch.dry_run else []
+    notes = [note for name in found for note in losses.of_deletion(switch, name)] if switch.dry_run or switch.confirm_within_s else []
     notes += _without_ports(switch, txn, of_fakes, {one(row["_uuid"]) for row in shaped})
     return [Change(name, "deleted" if name in found or name in virtual else "unchanged") for name in names], notes
 

@@ -1,17 +1,28 @@
 """Whether ovs-vswitchd could bring up the interfaces that a change added or altered (Interface in ovs-vswitchd.conf.db(5))."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ovstool.errors import Refused, one_line
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import ofport, one
 
 _MOST_NAMED = 10
+_MANY = 20  # interfaces; above this, a search for what may be in trouble is cheaper than one for each name
 
 
 def health(name: str) -> Query:
     """The columns in which ovs-vswitchd reports whether an interface came up."""
     return Query("Interface", [["name", "==", name]], ("name", "type", "ofport", "error"))
+
+
+def read(read_all: Callable[[list[Query]], list[list[Row]]], watched: list[Query]) -> list[Row]:
+    """The rows of ``health`` for interfaces; of many only those that may be in trouble, as the server searches all interfaces for each name."""
+    if len(watched) <= _MANY:
+        return [row for rows in read_all(watched) for row in rows]
+    names = {query.where[0][2] for query in watched}
+    troubles = (["error", "!=", ["set", []]], ["ofport", "==", -1], ["ofport", "==", ["set", []]])
+    found = read_all([watched[0]._replace(where=[trouble]) for trouble in troubles])
+    return list({row["name"]: row for rows in found for row in rows if row["name"] in names}.values())
 
 
 def require(rows: Iterable[Row]) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
+from ovstool import yaml_events
 from ovstool.errors import UsageError, quote
 from ovstool.host import address
 from ovstool.host.address import HostWord, located
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory.groups import VARIABLES, Inventory
 
-_MAX_DEPTH = 100  # libyaml recurses in C, and crashes when nested much deeper
-_MAX_EVENTS = 1_000_000  # of YAML; each becomes an object
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -48,24 +47,15 @@ def parse(path: str, text: str, deadline: Deadline) -> Inventory:
 
 def _composed(inventory: Inventory, text: str) -> Any:
     """The tree of nodes in a text, None for an empty one. Raises UsageError, also if it is too large or too deep."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
-    try:
-        for number, event in enumerate(yaml.parse(text, loader)):
-            inventory.count(0)
-            if number > _MAX_EVENTS:
-                raise UsageError(inventory.at(event.start_mark.line + 1), "too many entries")
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH:
-                raise UsageError(inventory.at(event.start_mark.line + 1), f"nested more than {_MAX_DEPTH} deep")
-        return yaml.compose(text, loader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line if error.problem_mark else 0
-        tab = any("\t" in text for text in text.split("\n")[line : line + 1])  # the error may be past the last line
-        hint = "spaces instead of tabs" if tab else 'quotes around a value with @, [, ] or {, as in "@rack1"'
-        raise UsageError(inventory.at(line + 1), error.problem or error.context or "not YAML", hint) from error
-    except yaml.YAMLError as error:
-        raise UsageError(str(inventory), str(error).partition("\n")[0]) from error
+
+    def place(line: int | None, _: int) -> str:
+        return str(inventory) if line is None else inventory.at(line + 1)
+
+    source = yaml_events.Source(text, place, 'quotes around a value with @, [, ] or {, as in "@rack1"')
+    for _ in yaml_events.events(source):
+        inventory.count(0)
+    with yaml_events.checked(source):
+        return yaml.compose(text, yaml_events.loader())
 
 
 def _items(inventory: Inventory, node: Any) -> Iterator[HostWord]:

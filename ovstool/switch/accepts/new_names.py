@@ -7,6 +7,7 @@ from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.switch import lookup
 
 _RESERVED = frozenset(["in_port", "table", "normal", "flood", "all", "controller", "local", "any", "unset", "none"])  # lib/ofp-port.c
+_LONGEST_BRIDGE = 15  # bytes: its local port is a device (IFNAMSIZ of if.h)
 _NUMBER = r"(?i)[+-]?[0-9]+|0x[0-9a-f]+"
 
 
@@ -23,6 +24,14 @@ def check(name: str, what: str) -> None:
         raise UsageError(f"{what} {quote(name)}", why)
     if name.lower() in _RESERVED or "action" in name or re.fullmatch(_NUMBER, name):
         raise UsageError(f"{what} {quote(name)}", "has another meaning in flows, so ovs-ofctl could not refer to it", "another name")
+
+
+def check_bridge(name: str) -> None:
+    """Raise UsageError for a name that a bridge cannot have."""
+    check(name, "bridge")
+    if len(name.encode()) > _LONGEST_BRIDGE:
+        why = f"its local port is a device, and the name of one has at most {_LONGEST_BRIDGE} bytes"
+        raise UsageError(f"bridge {quote(name)}", why, "a shorter name")
 
 
 def require_free(txn: Transaction, table: str, name: str) -> None:
