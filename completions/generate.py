@@ -26,7 +26,24 @@ from ovstool.switch.sflow.top_talkers import TopTalker
 from ovstool.switch.topology import joined
 from ovstool.terminal.formats import Formatters
 
-_NOTHING = ("BYTES", "FLOW", "HOST[:PORT]", "IP", "K", "K=V", "MATCH", "N", "N,...", "PPS", "RATE", "S", "SIZE", "WORD", None)  # free text
+_NOTHING = (
+    "BYTES",
+    "FLOW",
+    "HOST[:PORT]",
+    "IP",
+    "K",
+    "K=V",
+    "MATCH",
+    "N",
+    "N%",
+    "N,...",
+    "PPS",
+    "RATE",
+    "S",
+    "SIZE",
+    "WORD",
+    None,
+)  # free text
 _BY_METAVAR: dict[Any, Values] = {
     "B": "bridges",
     "BRIDGE": "bridges",
@@ -82,6 +99,8 @@ _VALUES_OF: dict[tuple[str, str], Values] = {
     ("sflow enable", "--sampling"): ("auto",),
     ("stats plot", "ports"): "",  # ports in a recording
     ("sflow listen", "--agent"): "hosts",
+    ("undo", "id"): "",  # of a change, not of a queue
+    ("confirm", "ids"): "",
 } | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
 _SHOWN = {  # the columns of commands that show one object
     "show": ("ovs_version", "bridges"),
@@ -93,6 +112,7 @@ _SHOWN = {  # the columns of commands that show one object
     "qos show": ShownQos._fields,
     "qos explain": Explained._fields,
     "topology": joined.KEYS,
+    "export": ("bridges",),
     "flow trace": ("bridge", "flow", "verdict", "outputs", "steps", "final_flow", "megaflow", "datapath_actions"),
 }
 _STATS = (

@@ -1,5 +1,6 @@
 """One piece of work done on many hosts at once: a thread for each, results in the order of the hosts, failures kept beside them."""
 
+import functools
 import queue
 import threading
 import time
@@ -77,6 +78,31 @@ def each(
         stop.set()
         raise Interrupted(list(outcomes)) from None
     return outcomes
+
+
+def in_batches(
+    work: Callable[[Host], Result],
+    hosts: Sequence[Host],
+    size: int,
+    parallel: int,
+    fail_fast: bool = False,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Outcome]:
+    """Work on ``size`` hosts after the other, each batch as with ``each``; after a batch in which one has failed none is begun."""
+    outcomes: list[Outcome[Host, Result]] = []
+    try:
+        while len(outcomes) < len(hosts) and not any(outcome.error for outcome in outcomes):
+            done = len(outcomes)
+            told = functools.partial(_told, progress, done)
+            outcomes += each(work, hosts[done : done + size], parallel, fail_fast, told)
+    except Interrupted as interrupted:
+        outcomes += interrupted.outcomes
+        raise Interrupted([*outcomes, *map(Outcome, hosts[len(outcomes) :])]) from None
+    return [*outcomes, *map(Outcome, hosts[len(outcomes) :])]
+
+
+def _told(progress: Callable[[int], None], before: int, done: int) -> None:
+    progress(before + done)
 
 
 class Merged(Generic[Host, Result]):

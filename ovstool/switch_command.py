@@ -21,6 +21,7 @@ from ovstool.host.deadline import Deadline
 from ovstool.parser import time_for
 from ovstool.reach import Reach
 from ovstool.switch import Change, Finding, Switch
+from ovstool.switch.changes.comment import Comment
 
 if TYPE_CHECKING:
     from ovstool.fleet import Outcome
@@ -47,7 +48,7 @@ class SwitchCommand(Command):
         raise NotImplementedError
 
     def prepare(self, args: argparse.Namespace) -> None:
-        """Prepare once for all hosts: check options, read a file into ``args``. ``args.targets`` are the hosts."""
+        """Prepare once for all hosts, ``args.targets``: check options, read a file into ``args``, set ``args.batch_size`` (``in_batches``)."""
 
     def completed(self, result: Any, target: "Target | None", args: argparse.Namespace) -> Any:
         """The result of ``on_switch``, with any remedies in it completed by ``addressed``."""
@@ -108,7 +109,9 @@ class SwitchCommand(Command):
             print(one_line(line), file=self.app.stderr)
 
     def _begin(self, args: argparse.Namespace) -> None:
+        args.confirm_within = args.confirm_within if isinstance(self, SwitchWriter) else None  # else there is nothing to undo
         args.targets = _targets(args)
+        args.comment = Comment.of(vars(args).get("typed", ()))
         if args.sudo and not args.targets:
             self.note("--sudo has no effect without --host: it applies to remote hosts only", args)
         self.prepare(args)
@@ -126,7 +129,8 @@ class SwitchCommand(Command):
 
         try:
             with progress(self.app.stderr, len(asked)) as show:
-                outcomes = fleet.each(ask, args.targets, args.parallel, args.fail_fast, show)
+                size = vars(args).get("batch_size") or len(asked)
+                outcomes = fleet.in_batches(ask, args.targets, size, args.parallel, args.fail_fast, show)
         except fleet.Interrupted as interrupted:
             self.print_notes(asked.values(), args)
             self._print_interrupted(interrupted.outcomes, args)
@@ -306,7 +310,7 @@ def _targets(args: argparse.Namespace) -> "list[Target]":
 def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach:
     return Reach(
         db=args.db,
-        tls=_tls(args),
+        tls=Tls(args.private_key, args.certificate, args.ca_cert),
         timeout_s=time_for(args),
         wait=not args.no_wait,
         dry_run=args.dry_run,
@@ -314,6 +318,8 @@ def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach
         sudo=args.sudo,
         accept_new_host_key=args.accept_new_host_key,
         connections=connections,
+        comment=args.comment,
+        confirm_within_s=args.confirm_within,
     )
 
 
@@ -341,8 +347,4 @@ def _same_lines(answer: Answer, args: argparse.Namespace) -> list[str]:
 def _naming(target: "Target | None", args: argparse.Namespace) -> "Naming":
     from ovstool.remedy import Naming
 
-    return Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), _tls(args))
-
-
-def _tls(args: argparse.Namespace) -> Tls:
-    return Tls(args.private_key, args.certificate, args.ca_cert)
+    return Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), Tls(args.private_key, args.certificate, args.ca_cert))

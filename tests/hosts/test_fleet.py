@@ -124,6 +124,51 @@ def test_write_to_sixteen_hosts(fleet):
     assert fleet.ovstool(f"{command} -f json").json == [{"host": leaf, "object": "eth2", "change": "unchanged"} for leaf in LEAFS]
 
 
+def test_a_command_is_undone_by_one_id_on_all_hosts(fleet):
+    hosts = "-H leaf07,leaf08"
+    fleet.vsctl("leaf08", "set port eth1 tag=5")
+    fleet.ovstool(f"{hosts} port set eth1 --tag 6")
+    newest = fleet.ovstool(f"{hosts} history --count 1 -f json").json
+    assert [row["host"] for row in newest] == ["leaf07", "leaf08"] and newest[0]["id"] == newest[1]["id"]
+    assert {row["command"] for row in newest} == {"ovstool port set eth1 --tag 6"}
+    done = fleet.ovstool(f"{hosts} undo {newest[0]['id']}")
+    assert (done.code, lines(done.stdout)) == (0, [f"{leaf} {newest[0]['id']}: updated" for leaf in ("leaf07", "leaf08")])
+    assert [fleet.vsctl(leaf, "get port eth1 tag") for leaf in ("leaf07", "leaf08")] == ["[]", "5"]
+    assert "leaf07: nothing left to undo" not in done.stderr
+
+
+def test_a_document_is_applied_in_batches(fleet, tmp_path):
+    """The third host is refused: with a batch of two hosts, the fifth and the sixth are not begun."""
+    page = tmp_path / "page.yaml"
+    page.write_text("bridges: {br0: {ports: {eth1: {external_ids: {batch: one}}}}}\n")
+    leafs = [f"leaf{number:02}" for number in range(11, 17)]
+    fleet.vsctl("leaf13", "add-br other -- del-port eth1 -- add-port other eth1")
+    try:
+        done = fleet.ovstool(f"-H leaf[11-16] apply {page} --batch 2")
+        assert (done.code, lines(done.stdout)) == (
+            SOME_FAILED,
+            [f"{leaf} {what}" for leaf in ("leaf11", "leaf12", "leaf14") for what in ("br0: unchanged", "eth1: updated")],
+        )
+        assert "leaf13" in done.stderr and "not started because a host failed: leaf15, leaf16" in done.stderr
+        assert [fleet.vsctl(leaf, "get port eth1 external_ids") for leaf in leafs[4:]] == ["{}", "{}"]
+    finally:
+        fleet.vsctl("leaf13", "del-br other -- add-port br0 eth1")
+    done = fleet.ovstool(f"-H leaf[11-16] apply {page} --batch 34%")
+    assert done.code == 0 and len(lines(done.stdout)) == 12
+    refused = fleet.ovstool(f"-H leaf11 apply {page} --batch 0%")
+    assert (refused.code, refused.stderr) == (
+        2,
+        "ovstool: apply: --batch: 0%: neither a percentage nor a number of hosts; try: --batch 10%\n",
+    )
+
+
+def test_a_log_that_only_root_may_read(fleet):
+    done = fleet.ovstool("-H works history")
+    assert (done.code, done.stdout) == (UNREACHABLE, "")
+    assert done.stderr == "ovstool: the database's log: may not be read by user op; try: --sudo\n"
+    assert fleet.ovstool("-H works --sudo history --count 1 -f json").code == 0
+
+
 def test_one_host_has_no_host_column(fleet):
     assert fleet.ovstool("-H leaf01 bridge list -f json").json == [
         {"bridge": "br0", "datapath_type": "dummy", "fail_mode": None, "ports": 3, "controllers": [], "sflow": []}
@@ -339,6 +384,34 @@ def test_flows(fleet, tmp_path):
     assert lines(fleet.ovstool(f"{pair} flow trace br0 in_port=eth1,arp").stdout)[0] == "host leaf07"
     assert [line.split()[0] for line in lines(fleet.ovstool(f"{pair} flow del br0 ip").stdout)] == list(host)
     assert not any("ip actions" in fleet[h].run("ovs-ofctl dump-flows br0").stdout for h in host)
+
+
+def test_each_host_has_a_snapshot_of_its_own(fleet, tmp_path):
+    hosts, files = ("leaf09", "works"), tmp_path / "{host}.json"
+    reach = f"-H {','.join(hosts)} --sudo"
+
+    def dumps(host: str) -> list[str]:
+        dump = fleet[host].run("ovsdb-client dump unix:/var/run/openvswitch/db.sock Port _uuid name tag interfaces external_ids").stdout
+        return [dump, fleet[host].run("ovs-ofctl --no-stats dump-flows br0").stdout]
+
+    before = [dumps(host) for host in hosts]
+    done = fleet.ovstool([*reach.split(), "snapshot", "save", str(files)])
+    assert sorted(done.stdout.split()) == sorted(word for host in hosts for word in (host, f"{tmp_path}/{host}.json:", "created")), done
+    for host in hosts:
+        fleet.vsctl(host, f"add-port br0 {host} -- del-port eth1 -- set port eth2 tag=7")
+        assert fleet[host].run("ovs-ofctl add-flow br0 priority=9,arp,actions=drop").code == 0
+        assert json.loads((tmp_path / f"{host}.json").read_text())["host"] == host
+    done = fleet.ovstool([*reach.split(), "snapshot", "restore", str(files), "-f", "json"])
+    assert done.json == [
+        {"host": host, "object": name, "change": change}
+        for host in hosts
+        for name, change in (("br0", "updated"), ("Open_vSwitch", "unchanged"))
+    ]
+    assert [dumps(host) for host in hosts] == before
+    cut = tmp_path / "works.json"
+    cut.write_bytes(cut.read_bytes()[:-20])
+    done = fleet.ovstool([*reach.split(), "snapshot", "restore", str(files)])
+    assert (done.code, done.stdout) == (USAGE, "") and "works.json: incomplete" in done.stderr and len(lines(done.stderr)) == 1
 
 
 def test_flows_from_standard_input_go_to_every_host(fleet):

@@ -1,5 +1,6 @@
 """Work on several hosts at once: order, errors, interruption, and merged streams."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -55,6 +56,42 @@ def test_a_failure_is_kept_beside_the_results():
 def test_fail_fast_starts_no_more_hosts():
     done = fleet.each(broken, range(100), parallel=1, fail_fast=True)
     assert [outcome.finished for outcome in done] == [True, True] + [False] * 98
+
+
+def test_after_a_batch_with_a_failure_none_is_begun():
+    done = fleet.in_batches(lambda host: broken(host - 3), range(10), 4, parallel=4)
+    assert [(outcome.host, outcome.result, outcome.finished) for outcome in done] == [
+        (0, None, True), (1, -2, True), (2, None, True), (3, 0, True), *((host, None, False) for host in range(4, 10)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "begun"), [(1, 5), (3, 6), (5, 5), (100, 10)])
+def test_batches(size, begun):
+    seen = []
+
+    def work(host: int) -> None:
+        seen.append(host)
+        if host == 4:
+            raise ValueError
+
+    told = []
+    done = fleet.in_batches(work, range(10), size, parallel=1, progress=told.append)
+    assert (seen, [outcome.host for outcome in done]) == (list(range(begun)), list(range(10)))
+    assert [outcome.finished for outcome in done] == [True] * begun + [False] * (10 - begun)
+
+
+def test_an_interrupted_batch():
+    def work(host: int) -> int:
+        if host == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        return host
+
+    with pytest.raises(fleet.Interrupted) as raised:
+        fleet.in_batches(work, range(8), 2, parallel=2)
+    assert [(outcome.host, outcome.finished) for outcome in raised.value.outcomes] == [
+        (0, True), (1, True), (2, True), (3, False), (4, False), (5, False), (6, False), (7, False),
+    ]  # fmt: skip
 
 
 def test_progress_is_reported():
