@@ -35,6 +35,8 @@ COMMAND_LINES = (
     ("complete", "complete -F _ovstool ovstool"),
     ("complete zsh", "#compdef ovstool"),
     ("complete fish", "complete -c ovstool"),
+    ("schema", '"bridges"'),
+    ("export br0", "br0:"),
     ("show", "br0"),
     ("bridge add br1 --fail-mode secure", "br1: created"),
     ("bridge set br1 --protocols OpenFlow13,OpenFlow15", "br1: updated"),
@@ -56,7 +58,8 @@ COMMAND_LINES = (
     ("qos unsteer eth1", "eth1: deleted"),
     ("qos clear eth1 -f yaml", "change: deleted"),
     ("qos gc", ""),
-    ("police set eth2 --rate 10mbit", "eth2: created"),
+    ("police set eth2 --rate 10mbit --confirm-within 60", "eth2: created"),
+    ("confirm", ": updated"),
     ("police list", "10 Mbit/s"),
     ("police check", ""),
     ("police clear eth2", "eth2: deleted"),
@@ -72,6 +75,8 @@ COMMAND_LINES = (
     ("sflow disable br0", "br0: deleted"),
     ("sflow check", ""),
     ("topology", "ports eth1, eth2"),
+    ("history --count 1", "ovstool"),
+    ("undo", "updated"),
     ("stats eth1 --rate --interval 0.1 --count 2", "eth1"),
 )
 
@@ -95,10 +100,22 @@ def test_every_command(switch, run, tmp_path):
     for command, words in COMMAND_LINES:
         assert words in run(command), command
     replace_flows(switch, run, tmp_path)
+    save_and_restore(switch, run, tmp_path)
+    apply_a_document(run, tmp_path)
     record_and_plot(run, tmp_path)
     make_a_sandbox(run, tmp_path)
     run_an_interactive_shell(switch, run)
     assert run.used == COMMANDS.keys()
+
+
+def apply_a_document(run, folder):
+    """Applied twice and compared: a document for PyYAML with libyaml and without."""
+    (folder / "page.yaml").write_text("bridges: {br0: {ports: {eth2: {tag: 7, qos: {max_rate: 10mbit, queues: {1: {}}}}}}}\n")
+    assert "eth2: updated" in run(f"apply {folder}/page.yaml")
+    assert "eth2: unchanged" in run(f"apply {folder}/page.yaml")
+    assert run(f"diff {folder}/page.yaml") == ""
+    run("qos clear eth2")
+    run("port set eth2 --unset tag")
 
 
 def replace_flows(switch, run, tmp_path: Path) -> None:
@@ -106,6 +123,13 @@ def replace_flows(switch, run, tmp_path: Path) -> None:
     flows.write_text("priority=7,tcp actions=drop\n")
     run(f"flow replace br0 --file {flows}")
     assert run(f"flow diff br0 --file {flows}") == ""
+    assert switch.tool("ovs-ofctl", "dump-flows", "br0", "--no-stats") == "priority=7,tcp actions=drop"
+
+
+def save_and_restore(switch, run, tmp_path: Path) -> None:
+    assert "created" in run(f"snapshot save {tmp_path / 'switch.json'}")
+    switch.vsctl("add-port br0 p9 -- set bridge br0 fail_mode=secure")
+    assert run(f"snapshot restore {tmp_path / 'switch.json'}") == "br0: updated\nOpen_vSwitch: unchanged\n"
     assert switch.tool("ovs-ofctl", "dump-flows", "br0", "--no-stats") == "priority=7,tcp actions=drop"
 
 

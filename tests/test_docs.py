@@ -63,7 +63,7 @@ def _shell(path, folder, datapath):
     argv = ["ovstool", "sandbox", "run", "--dir", str(box.directory), "--", "bash", "-o", "pipefail", "-c", SHELL, "bash", str(files)]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OVS", "CLIFF"))} | {"PATH": path}
     try:
-        with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as shell:
+        with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, cwd=folder) as shell:
             yield functools.partial(type_in, shell, files)
             shell.stdin.close()
             assert shell.wait(timeout=60) == 0

@@ -87,7 +87,13 @@ STAND_INS = [
 # Commands that need another host, root or a terminal, or never end; lines of ovstool are still parsed.
 NOT_HERE = r"(?m)^ovstool -H|--db[ =]tcp|--watch|^(?:tc|sudo|ssh|sflowtool|make|Host|source) |\bssh |^while |iperf3"
 ENDS = {"ovstool --read-only": {2}, "ovstool qos check": {0, 1}, "ovstool sflow check": {0, 1}, "ovstool police check": {0, 1}}
-ENDS |= {"ovs-ofctl dump-ports br0 | grep": {1}, "ovs-ofctl diff-flows": {0, 2}, "ovsdb-client --timeout": {-14}}
+ENDS |= {"ovstool diff": {0, 1}, "ovstool export | ovstool -H": {0}}
+ENDS |= {
+    "ovs-ofctl dump-ports br0 | grep": {1},
+    "ovs-ofctl diff-flows": {0, 2},
+    "ovstool snapshot save - | diff": {0, 1},
+    "ovsdb-client --timeout": {-14},
+}
 
 
 class Desk:
@@ -316,10 +322,10 @@ def test_values_are_printed_as_the_manual_says():
 
 # --- keys of JSON
 
-WITHOUT_JSON = {"sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"}
+WITHOUT_JSON = {"sandbox env", "sandbox run", "sandbox shell", "schema", "shell", "complete", "help", "version"}
 # The command that prints these keys, by title in the manual.
 PRINTED = {
-    "show": "show br0", "bridge list": "bridge list", "bridge show": "bridge show br0", "port list": "port list br0",
+    "show": "show br0", "export": "export br0", "diff": "diff wanted.yaml", "apply": "apply wanted.yaml", "bridge list": "bridge list", "bridge show": "bridge show br0", "port list": "port list br0",
     "port show": "port show eth1", "stats": "stats eth1", "stats --rate": "stats eth1 --rate --interval 0.05",
     "stats --queues": "stats eth1 --queues", "stats --queues --rate": "stats eth1 --queues --rate --interval 0.05",
     "stats --bursts": "stats eth1 --bursts --for 0.05", "flow list": "flow list br0", "flow list --parsed": "flow list br0 --parsed",
@@ -327,9 +333,9 @@ PRINTED = {
     "police list": "police list", "police check": "police check", "qos list": "qos list", "qos show": "qos show eth1",
     "qos explain": "qos explain eth1", "qos check": "qos check", "qos gc": "qos gc", "sflow list": "sflow list", "sflow check": "--read-only sflow check",
     "sflow listen --top": "sflow listen --read all.pcap --top",
-    "bridge add, bridge set, bridge del": "bridge add br9", "port add, port set, port del": "port add br0 p9",
+    "confirm": "confirm", "bridge add, bridge set, bridge del": "bridge add br9", "port add, port set, port del": "port add br0 p9",
     "flow add, flow del, flow replace": "flow add br0 priority=1,actions=drop", "police set, police clear": "police clear eth2",
-    "topology": "topology", "qos set, qos clear, qos steer, qos unsteer": "qos clear eth1", "sflow enable, sflow disable": "sflow disable br0",
+    "snapshot save": "snapshot save saved.json", "snapshot restore": "snapshot restore kept.json", "topology": "topology", "history": "history", "undo": "undo", "qos set, qos clear, qos steer, qos unsteer": "qos clear eth1", "sflow enable, sflow disable": "sflow disable br0",
 }  # fmt: skip
 KINDS = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object"}
 NOT_ON_DUMMY = {"queues[].has": InstalledQueue, "queues[].tc": TcClass, "interfaces[].qdisc": Qdisc}  # null here, in `qos explain`
@@ -382,12 +388,14 @@ def full(desk):
     desk.switch.vsctl("--id=@q create queue other_config:min-rate=1 -- --id=@p create qos type=linux-htb")
     for line in (
         "qos set eth1 --max-rate 200mbit --queue 0:min=100mbit --queue 1:min=50mbit --queue 2", "port set eth1 --external-id iface-id=x",
-        "police set eth2 --rate 10mbit", "sflow enable br0 --collector 127.0.0.1", "port add br0 vx1 --type vxlan --remote-ip 192.0.2.7",
+        "police set eth2 --rate 10mbit --confirm-within 60", "sflow enable br0 --collector 127.0.0.1", "port add br0 vx1 --type vxlan --remote-ip 192.0.2.7",
         "flow add br0 priority=5,ip,actions=set_queue:1,NORMAL",
     ):  # fmt: skip
         assert desk.ovstool(f"ovstool -q {line}")[0] == 0
     run("ovs-vsctl", "set", "interface", "eth2", "ingress_policing_burst=1")
     run("ovs-vsctl", "set", "sflow", "br0", "agent=nosuch")
+    assert desk.ovstool("ovstool snapshot save kept.json")[0] == 0
+    (desk.folder / "wanted.yaml").write_text("bridges: {br0: {ports: {eth1: {tag: 5}}}}\n")
     (desk.folder / "none.txt").write_text("priority=7 actions=drop\n")
     (desk.folder / "all.pcap").write_bytes(pcap(list(datagrams())))
     return desk

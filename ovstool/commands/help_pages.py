@@ -26,6 +26,7 @@ TASKS = {
     "police": ["ovstool police set eth1 --rate 10mbit", "ovstool police check eth1"],
     "qos": ["ovstool qos set eth1 --max-rate 200mbit --queue 1:min=50mbit", "ovstool qos explain eth1"],
     "sflow": ["ovstool sflow enable br0 --collector 10.0.0.5", "ovstool sflow check", "ovstool sflow listen --top"],
+    "snapshot": ["ovstool snapshot save before.json", "ovstool snapshot restore before.json"],
     "sandbox": ["ovstool sandbox start", "ovstool sandbox run -- ovstool show", "ovstool sandbox stop"],
 }
 FORMATS = {

@@ -4,7 +4,7 @@
 from ovstool.completion.grammar import Argument, Columns, Command, Commands, Option
 
 COMMANDS = Commands(
-    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, check the export, listen to samples', 'topology': 'draw how bridges, bonds, tunnels and controllers connect', 'sandbox': 'a private switch for experiments', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
+    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, check the export, listen to samples', 'history': 'list who changed the switch, when, and with which command', 'undo': 'undo a change by ovstool', 'confirm': 'keep changes that were made with --confirm-within', 'snapshot': 'save a whole switch to a file, and restore it', 'topology': 'draw how bridges, bonds, tunnels and controllers connect', 'export': 'write a document of the configuration: bridges, ports, QoS, sFlow', 'diff': 'compare a switch with a document', 'apply': 'make a switch what a document says', 'schema': 'print the JSON Schema of documents, for editors', 'sandbox': 'a private switch for experiments', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
     {
         'show': Command('Show the switch as a tree', (Argument(values='bridges', repeats=True),),
             (
@@ -271,12 +271,52 @@ COMMANDS = Commands(
                 Option(names=('--limit',), values='', about='maximum number of talkers'),
             ),
             'rows', (Columns(options=('--top',), names=('time', 'interval_s', 'agent', 'agent_name', 'talker', 'bps', 'error_percent', 'pps', 'samples', 'if_index', 'port', 'iface_id', 'vlan_vid', 'src', 'dst', 'ip_proto', 'src_port', 'dst_port', 'lost', 'duplicates')), Columns(options=(), names=('time', 'agent', 'agent_name', 'ports', 'sample', 'kind', 'sub_agent', 'source', 'input', 'output', 'port', 'input_port', 'output_port', 'sampling_rate', 'frame_bytes')))),
+        'history': Command('List who changed the switch, when, and with which command', (),
+            (
+                Option(names=('--count',), values='', about='only the last N changes'),
+            ),
+            'rows', (Columns(options=(), names=('time', 'id', 'who', 'command', 'tables')),)),
+        'undo': Command('Undo the last change by ovstool, or the one with an ID', (Argument(values='', repeats=False),),
+            (
+            ),
+            'rows', (Columns(options=(), names=('object', 'change')),)),
+        'confirm': Command('Keep changes that were made with --confirm-within', (Argument(values='', repeats=True),),
+            (
+            ),
+            'rows', (Columns(options=(), names=('object', 'change')),)),
+        'snapshot save': Command('Save a whole switch to a file', (Argument(values='files', repeats=False),),
+            (
+            ),
+            'rows', (Columns(options=(), names=('object', 'change')),)),
+        'snapshot restore': Command('Make a switch what a snapshot says', (Argument(values='files', repeats=False),),
+            (
+            ),
+            'rows', (Columns(options=(), names=('object', 'change')),)),
         'topology': Command('Draw how bridges, tunnels and controllers connect', (Argument(values='bridges', repeats=True),),
             (
                 Option(names=('--format', '-f'), values=('text', 'dot', 'mermaid', 'svg', 'table', 'json', 'csv', 'yaml', 'value', 'shell', 'lines', 'plain', 'github'), about="table, json, csv, yaml, value, shell, lines, or one of tabulate's table ...", rare=('asciidoc', 'colon_grid', 'double_grid', 'double_outline', 'fancy_grid', 'fancy_outline', 'grid', 'heavy_grid', 'heavy_outline', 'html', 'jira', 'latex', 'latex_booktabs', 'latex_longtable', 'latex_raw', 'mediawiki', 'mixed_grid', 'mixed_outline', 'moinmoin', 'orgtbl', 'outline', 'pipe', 'presto', 'pretty', 'psql', 'rounded_grid', 'rounded_outline', 'rst', 'simple', 'simple_grid', 'simple_outline', 'textile', 'tsv', 'unsafehtml', 'youtrack')),
                 Option(names=('--all-ports',), values=None, about='show every port, not only bonds, patch ports and tunnels'),
             ),
             'object', (Columns(options=(), names=('hosts', 'bridges', 'controllers', 'ports', 'links')),)),
+        'export': Command('Write a document of what bridges and ports are configured to be', (Argument(values='bridges', repeats=True),),
+            (
+            ),
+            'object', (Columns(options=(), names=('bridges',)),)),
+        'diff': Command("Compare a switch with a document: what 'ovstool apply' would change", (Argument(values='files', repeats=False),),
+            (
+                Option(names=('--prune',), values=None, about='remove the ports of its bridges that the document does not have'),
+            ),
+            'rows', (Columns(options=(), names=('object', 'field', 'from', 'to')),)),
+        'apply': Command('Make a switch what a document says', (Argument(values='files', repeats=False),),
+            (
+                Option(names=('--prune',), values=None, about='remove the ports of its bridges that the document does not have'),
+                Option(names=('--batch',), values='', about='hosts to change before the next, in percent or as a number (default ...'),
+            ),
+            'rows', (Columns(options=(), names=('object', 'change')),)),
+        'schema': Command('Print the JSON Schema of documents, with which an editor completes and checks them', (),
+            (
+            ),
+            '', ()),
         'sandbox start': Command('Start a private switch for experiments', (),
             (
                 Option(names=('--dir',), values='files', about='directory of the sandbox'),
@@ -338,6 +378,7 @@ COMMANDS = Commands(
         Option(names=('--dry-run', '-n'), values=None, about='change nothing'),
         Option(names=('--as-ovs',), values=None, about='also print the ovs-vsctl or ovs-ofctl line that makes the same change'),
         Option(names=('--read-only',), values=None, about='refuse every command that changes a switch (default: $OVSTOOL_READ_ONLY)'),
+        Option(names=('--confirm-within',), values='', about="undo the change after S seconds unless 'ovstool confirm' comes before ..."),
         Option(names=('--no-wait',), values=None, about='do not wait for ovs-vswitchd to apply a change'),
         Option(names=('--verbose', '-v'), values=None, about='log requests to the switch on stderr', repeats=True),
         Option(names=('--quiet', '-q'), values=None, about='print no notes on stderr'),

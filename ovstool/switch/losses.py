@@ -123,7 +123,7 @@ def of_deletion(switch: Switch, bridge: str) -> list[str]:
         found = contents(switch, bridge, own_flow=True)
     except (Unreachable, Refused, NotFound) as error:
         return [f"{bridge}: its flows, groups and meters are deleted with it; how many is unknown ({error.what}: {error.why})"]
-    return [f"{bridge}: ovs-vswitchd deletes its {found} with it"] if found else []
+    return [f"{bridge}: ovs-vswitchd deletes its {found} with it{_for_good(switch)}"] if found else []
 
 
 def of_change(switch: Switch, bridge: str, before: ControlSettings, after: ControlSettings, force: bool) -> list[str]:
@@ -143,10 +143,14 @@ def of_change(switch: Switch, bridge: str, before: ControlSettings, after: Contr
     if not found:
         return []
     ours = f", {found.steering} of them from 'qos steer'" if found.steering else ""
-    why = f"ovs-vswitchd deletes its {found} with this change{ours}"
+    why = f"ovs-vswitchd deletes its {found} with this change{ours}{_for_good(switch)}"
     if not (force or found.is_ours):
         raise Conflict(f"bridge {quote(bridge)}", why, "--force")
     return [f"{bridge}: {why}"]
+
+
+def _for_good(switch: Switch) -> str:
+    return ", and the undo does not bring them back" if switch.confirm_within_s else ""
 
 
 def of_mirrors(rows: Sequence[Row], ports: dict[str, str]) -> list[str]:

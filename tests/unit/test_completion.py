@@ -45,7 +45,7 @@ QUEUE_KEYS = ["1:min=", "1:max=", "1:burst=", "1:priority=", "1:dscp="]
 LINES = {
     # nouns and verbs, after help too, and only where they belong
     "ovstool |": list(NOUNS),
-    "ovstool s|": ["show", "stats", "sflow", "sandbox", "shell"],
+    "ovstool s|": ["show", "stats", "sflow", "snapshot", "schema", "sandbox", "shell"],
     "ovstool -v --db unix:/x -H a q|": ["qos"],
     "ovstool --db=unix:/x q|": ["qos"],
     "ovstool qos s|": ["set", "show", "steer"],

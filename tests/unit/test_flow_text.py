@@ -210,6 +210,7 @@ def test_dumped_flows_and_those_of_a_difference_have_the_same_keys():
         ("actions=enqueue:eth1:3,output(port=eth2,max_len=5)", "actions=enqueue:1:3,output(port=2,max_len=5)"),
         ("actions=bundle(eth_src,0,hrw,ofport,members:eth1,eth2)", "actions=bundle(eth_src,0,hrw,ofport,members:1,2)"),
         ("actions=set_field:eth1->in_port,output:LOCAL", "actions=set_field:1->in_port,output:LOCAL"),
+        ("group_id=1,type=ff,bucket=watch_port:eth1,actions=output:eth2", "group_id=1,type=ff,bucket=watch_port:1,actions=output:2"),
         ('in_port="a b" actions=output:"x-y"', "in_port=3 actions=output:4"),
         ("reg0=0x1,ip actions=set_field:1->reg0,output:NXM_NX_REG0[]", "reg0=0x1,ip actions=set_field:1->reg0,output:NXM_NX_REG0[]"),
     ],

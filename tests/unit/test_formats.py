@@ -359,6 +359,13 @@ def test_wide_characters_take_two_places():
     assert done.stdout == "port  tag\n----  ---\n\u7aef\u53e3  a\neth1  b\n"
 
 
+def test_a_list_has_the_dates_unless_all_are_todays():
+    now, long_ago = time.time(), 86_400 * 365.5
+    dates = [time.strftime("%Y-%m-%d", time.localtime(moment)) for moment in (now, long_ago)]
+    assert [line.split()[0] for line in emit("table", ["time"], [[now], [long_ago]]).splitlines()[2:]] == dates
+    assert dates[0] not in emit("table", ["time"], [[now], [now]])
+
+
 def test_the_date_is_shown_when_the_day_changes_or_is_not_today():
     now = time.time()
     today, long_ago, later = ({"time": moment, "port": "eth1"} for moment in (now, 86_400 * 365.5, 86_400 * 366.5))

@@ -200,7 +200,7 @@ p | ovstool port list or ovstool port show or ovstool port add
 polic | ovstool police set or ovstool police clear or ovstool police check
 list | ovstool qos list or ovstool port list or ovstool flow list
 nosuch |
-a b |
+a b | ovstool apply
 tc qdisc |
 """
 TABLE = [

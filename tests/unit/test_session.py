@@ -99,7 +99,7 @@ def test_tab_offers_what_bash_would(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file one").touch()
     (tmp_path / "folder").mkdir()
-    assert offered("s") == ["how ", "tats ", "flow ", "andbox ", "hell "] and offered("x") == []
+    assert offered("s") == ["how ", "tats ", "flow ", "napshot ", "chema ", "andbox ", "hell "] and offered("x") == []
     assert offered("qos s") == ["et ", "how ", "teer "] == offered("ovstool qos s")
     assert offered("qos set eth1 --max-r") == ["ate "] and offered("stats -f js") == ["on "]
     assert offered("qos set eth1 --queue 1:mi") == ["n="]

@@ -19,6 +19,7 @@ SORTING = {"sort_columns": [], "sort_direction": None}
 COMMON = {
     "db": None, "hosts": None, "usual_hosts": [], "inventory": None, "sudo": False, "parallel": 16, "fail_fast": False, "accept_new_host_key": False, "read_only": False,
     "private_key": None, "certificate": None, "ca_cert": None, "timeout": None, "no_wait": False, "dry_run": False, "as_ovs": False,
+    "confirm_within": None,
     "verbose_level": 1,
     "debug": False, "help": False,
 }  # fmt: skip
@@ -230,16 +231,19 @@ def test_what_a_command_is_run_with(line, own):
 CHANGES = (
     "bridge add|bridge set|bridge del|port add|port set|port del|flow add|flow del|flow replace|police set|police clear|qos set|qos clear"
 )
-CHANGES += "|qos gc|qos steer|qos unsteer|sflow enable|sflow disable|sandbox start|sandbox stop"
+CHANGES += (
+    "|apply|confirm|undo|qos gc|qos steer|qos unsteer|sflow enable|sflow disable|sandbox start|sandbox stop|snapshot save|snapshot restore"
+)
 LEAST = {
     "qos steer": "x --queue 1 --match ip",
     "flow replace": "x --file f",
     "flow diff": "x --file f",
     "flow trace": "x ip",
     "port add": "x y",
+    "undo": "0123abcd",
 }
 LEAST |= dict.fromkeys(
-    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|sandbox start|sandbox stop".split(
+    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|history|sandbox start|sandbox stop".split(
         "|"
     ),
     "",
@@ -248,8 +252,19 @@ LEAST |= dict.fromkeys(
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_default_output_formats(name):
-    args = parsed(f"{name} {LEAST.get(name, 'x' if name not in ('version', 'shell', 'sandbox env', 'sandbox shell') else '')}")
-    if name in ("stats record", "stats plot", "sandbox env", "sandbox run", "sandbox shell", "shell", "complete", "help", "version"):
+    args = parsed(f"{name} {LEAST.get(name, 'x' if name not in ('version', 'schema', 'shell', 'sandbox env', 'sandbox shell') else '')}")
+    if name in (
+        "stats record",
+        "stats plot",
+        "sandbox env",
+        "sandbox run",
+        "sandbox shell",
+        "schema",
+        "shell",
+        "complete",
+        "help",
+        "version",
+    ):
         assert args.keys().isdisjoint(OUTPUT)
         return
     usual = (
@@ -257,12 +272,14 @@ def test_default_output_formats(name):
         if name in CHANGES.split("|")
         else "value"
         if name == "flow diff"
+        else "yaml"
+        if name == "export"
         else None
         if name in ("flow top", "sflow listen")
         else "table"
     )
     assert {key: args[key] for key in OUTPUT} == OUTPUT | {"formatter": usual}
-    shows = ("show", "topology", "bridge show", "port show", "flow trace", "qos show", "qos explain")
+    shows = ("show", "export", "topology", "bridge show", "port show", "flow trace", "qos show", "qos explain")
     assert {key: args[key] for key in SORTING if key in args} == ({} if name in shows else SORTING)
 
 
@@ -303,6 +320,7 @@ def test_widths_of_the_environment(monkeypatch):
         ("--private-key a --certificate b --ca-cert c", {"private_key": "a", "certificate": "b", "ca_cert": "c"}),
         ("-t 0.001", {"timeout": 0.001}),
         ("--timeout 1000000", {"timeout": 10**6}),
+        ("--confirm-within 60", {"confirm_within": 60}),
         ("--no-wait -n", {"no_wait": True, "dry_run": True}),
         ("--dry-run --debug", {"dry_run": True, "debug": True}),
         ("-v", {"verbose_level": 2}),
