@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ovstool.ovsdb.inverse import Columns, RowChange
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import Json, malformed, many, mapping, one, same, uuid
+from ovstool.ovsdb.values import Json, atoms, malformed, many, mapping, one, same, uuid
 
 Place = tuple[str, str]  # a table and the UUID of a row there
 
@@ -70,13 +70,10 @@ class _Database:
         new = [place for place in dict.fromkeys(places) if place not in self._before]
         if len(self._before) + len(new) > self._most_rows:
             raise TooManyRows
-        found = self._txn.read_all([Query(table, [["_uuid", "==", uuid(u)]], self._persistent(table), True) for table, u in new])
+        found = self._txn.read_all([Query(table, [["_uuid", "==", uuid(u)]], self._columns.persistent(table), True) for table, u in new])
         for place, rows in zip(new, found, strict=True):
             self._before[place] = rows[0] if rows else None
             self._after[place] = dict(rows[0]) if rows else None
-
-    def _persistent(self, table: str) -> list[str]:
-        return [name for name, column in self._tables[table]["columns"].items() if not (column.get("ephemeral") or name.startswith("_"))]
 
     def apply(self, write: dict) -> None:
         """One operation of the transaction."""
@@ -199,16 +196,11 @@ def _mutated(value: Json, mutator: str, given: Json) -> Json:
     """A set or a map after the mutators ``insert`` and ``delete`` (RFC 7047, section 5.1)."""
     if value[:1] == ["map"]:
         pairs = {repr(key): [key, item] for key, item in value[1]}
-        named = {repr(pair[0]): pair for pair in given[1]} if given[0] == "map" else {repr(key): None for key in _atoms(given)}
+        named = {repr(pair[0]): pair for pair in given[1]} if given[0] == "map" else {repr(key): None for key in atoms(given)}
         if mutator == "insert":
             return ["map", list((named | pairs).values())]
         return ["map", [pair for key, pair in pairs.items() if key not in named or named[key] not in (None, pair)]]
-    present, others = _atoms(value), _atoms(given)
+    present, others = atoms(value), atoms(given)
     if mutator == "insert":
         return ["set", [*present, *(atom for atom in others if atom not in present)]]
     return ["set", [atom for atom in present if atom not in others]]
-
-
-def _atoms(value: Json) -> list[Json]:
-    """The atoms of a set as on the wire."""
-    return value[1] if type(value) is list and value[:1] == ["set"] else [value]

@@ -40,6 +40,11 @@ def many(value: Json) -> list:
     return [_atom(value)]
 
 
+def atoms(value: Json) -> list[Json]:
+    """The atoms of a set as on the wire; references stay references."""
+    return value[1] if type(value) is list and value[:1] == ["set"] else [value]
+
+
 def mapping(value: Json) -> dict:
     """A map as a dict."""
     if value is None:

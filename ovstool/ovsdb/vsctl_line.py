@@ -15,7 +15,7 @@ from ovstool.errors import quote
 from ovstool.host import CommandLine
 from ovstool.ovsdb.columns import defaults
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import Json, many, one, same, uuid
+from ovstool.ovsdb.values import Json, atoms, many, one, same, uuid
 
 Words = list[str]
 
@@ -134,7 +134,7 @@ class _Told:
         """Add or delete bridges or ports, with ovs-vsctl's own commands where these are equivalent."""
         record = self._record(table, u)
         rest = []
-        for member in _atoms(members):
+        for member in atoms(members):
             name = member[1]
             if mutator == "delete":
                 told = self._deleted_member(column, name)
@@ -238,8 +238,8 @@ class _Told:
         match value:
             case ["set" | "map", []]:
                 return "[]" if value[0] == "set" else "{}"
-            case ["set", atoms]:
-                return ",".join(map(self._value, atoms))
+            case ["set", members]:
+                return ",".join(map(self._value, members))
             case ["map", pairs]:
                 return ",".join(f"{self._value(key)}={self._value(item)}" for key, item in pairs)
             case ["uuid", u]:
@@ -295,11 +295,6 @@ def _string(text: str) -> str:
 
 def _code_units(c: str) -> str:
     return re.sub("(....)", r"\\u\1", c.encode("utf-16-be", "surrogatepass").hex())
-
-
-def _atoms(value: Json) -> list[Json]:
-    """The atoms of a set in wire format, references too."""
-    return value[1] if isinstance(value, list) and value[0] == "set" else [value]
 
 
 def _pairs(value: Json) -> dict[Any, Json]:

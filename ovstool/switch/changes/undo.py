@@ -76,7 +76,7 @@ def _undo(switch: Switch, txn: Transaction, done: Done) -> bool:
         raise Conflict(f"change {done.entry.id}", f"{obstacle}, so nothing was undone", "ovstool history")
     for query, rows in zip(queries, answers, strict=True):
         txn.hold(query, rows)
-    txn.writes.extend(inverse.writes(done.changes, done.columns))
+    txn.add([], inverse.writes(done.changes, done.columns))
     _no_longer_pending(txn, str(done.entry.id))
     for change in done.changes:
         if change.table == "Interface" and change.before:
