@@ -146,6 +146,15 @@ def test_listed_flows_can_be_added_again(versioned, given):
     assert lasting(versioned) == there
     assert sorted(versioned.switch.ovstool("flow list br0 -f flows").stdout.splitlines()) == sorted(listed)
 
+    page = versioned.switch.box.directory / "page.yaml"
+    exported = versioned.switch.ovstool("export br0 --flows").stdout
+    page.write_text("".join(line for line in exported.splitlines(keepends=True) if not UNREPLACED.search(line)))
+    versioned.ofctl("del-flows", versioned.socket)
+    result = versioned.switch.ovstool(f"apply {page}")
+    assert result.stdout.startswith("br0: updated\n"), result.stderr
+    assert versioned.switch.ovstool("export br0 --flows").stdout == page.read_text()
+    assert versioned.switch.ovstool(f"apply {page}").stdout.startswith("br0: unchanged\n")
+
 
 def test_a_tunnel_option_of_zero_is_not_widened(bridge):
     """An existing one stays, and its mask is kept."""

@@ -7,7 +7,7 @@ import pytest
 
 from ovstool.errors import Refused
 from ovstool.openflow.syntax import datapath_actions, objects, text, trace
-from ovstool.openflow.syntax.names import with_names, with_numbers
+from ovstool.openflow.syntax.names import with_names, with_numbers, with_outputs
 
 DUMP = """\
 OFPST_FLOW reply (OF1.5) (xid=0x2): flags=[more]
@@ -219,6 +219,17 @@ def test_ports_by_number_and_by_name(names, numbers):
     ports = text.port_numbers(" 1(eth1): addr:aa:55:aa:55:00:0f\n     config:     0\n 2(eth2): addr:x\n 3(a b): addr:x\n 4(x-y): addr:y\n")
     assert with_numbers(names, ports) == numbers
     assert with_names(numbers, {number: name for name, number in ports.items()}) == names
+
+
+def test_other_spellings_of_ports_by_name():
+    numbers = {"eth1": "1", "a b": "3", "7": "4", "p#1": "5", "a=b": "6"}
+    spelt = "in_port:eth1,actset_output:eth1 actions=output=eth1,output(eth1),enqueue(eth1,3),enqueue=eth1:3"
+    assert with_numbers(spelt, numbers) == "in_port:1,actset_output:1 actions=output=1,output(1),enqueue(1,3),enqueue=1:3"
+    assert with_outputs("ip,eth1 actions=eth1", numbers) == "ip,eth1 actions=output:1"
+    alone = 'action=set_queue:3,"a\\u0020b",write_actions(drop, eth1),resubmit(,eth1),goto_table:eth1,ct(table=eth1),7,eth12,a=b,p#1'
+    done = "action=set_queue:3,output:3,write_actions(drop, output:1),resubmit(,eth1),goto_table:eth1,ct(table=eth1),7,eth12,a=b,p#1"
+    assert with_outputs(alone, numbers) == done
+    assert with_outputs("in_port=eth1", numbers) == "in_port=eth1"
 
 
 def test_flows_as_they_are_sent():

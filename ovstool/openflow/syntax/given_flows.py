@@ -16,12 +16,14 @@ _NOT_THE_MATCH = (*lexer.FLAGS, "cookie", "idle_timeout", "hard_timeout", "impor
 class GivenFlows(NamedTuple):
     """Flows for ovs-ofctl, one per line; ``file`` names their source in messages, None for the command line.
 
-    ``is_as_given``: ovs-ofctl would read the same from the file itself, in each of its commands.
+    ``is_as_given``: ovs-ofctl would read the same from the file itself, in each of its commands. ``places``: the line and the column of
+    each flow in the file, from 0, where it has more than flows.
     """
 
     lines: Sequence[str]
     file: str | None = None
     is_as_given: bool = False
+    places: Sequence[tuple[int, int]] = ()
 
     @classmethod
     def checked(cls, lines: Sequence[str], file: str | None = None) -> "GivenFlows":
@@ -58,16 +60,34 @@ class GivenFlows(NamedTuple):
         """Where a line is, for a message."""
         if self.file is None:
             return f"flow {quote(self.lines[number - 1]) if 0 < number <= len(self.lines) else number}"
+        if self.places and 0 < number <= len(self.places):
+            line, column = self.places[number - 1]
+            return f"{self.file}:{line + 1}:{column + 1}"
         return f"{self.file}:{number}"
 
     def require_different(self) -> None:
         """Raise UsageError when two flows have the same match: the later one would replace the earlier, surely by mistake."""
         seen: dict[frozenset[str], str] = {}
         for line in self.lines:
-            match = frozenset(word.text for word in lexer.words(lexer.before_actions(line)) if word.name not in _NOT_THE_MATCH)
+            match = table_priority_and_match(line)
             if match in seen:
                 raise UsageError(f"flow {quote(line)}", f"has the same match as another flow, {quote(seen[match])}", "only one of them")
             seen[match] = line
+
+
+def table_priority_and_match(line: str) -> frozenset[str]:
+    """The words of a flow that tell it from others, as they are written."""
+    before = lexer.before_actions(line)
+    if re.search(r'[("\t\r\n]', before):
+        return frozenset(word.text for word in lexer.words(before) if word.name not in _NOT_THE_MATCH)
+    said = before.replace(" ", ",").split(",")  # for most flows, in a tenth of the time
+    return frozenset(word for word in said if word and word.partition("=")[0].partition(":")[0] not in _NOT_THE_MATCH)
+
+
+def checker() -> Callable[[str], str]:
+    """A function that checks flows one by one, and returns each without the command ``add``. It raises UsageError."""
+    misfit = _misfit_finder("")
+    return lambda line: GivenFlows([line])._without_command(1, misfit)
 
 
 def _misfit_finder(file: str | None) -> Callable[[str], str | None]:

@@ -14,7 +14,10 @@ _RESERVED = {"in_port", "table", "normal", "flood", "all", "controller", "local"
 # Patterns are strings, so that re compiles them only when the first flow needs them.
 _QUOTE = r'"(?:[^"\\]|\\(?:[\s\S]|\Z))*(?:"|\Z)'  # to the end without a closing quote, so that each character is scanned once
 _PORT_NAME = rf'{_QUOTE}|[^\s,:()"]+'
-_PORT = rf"\b(in_port=|watch_port:|actset_output=|sampling_port=|output:|output\(port=|enqueue:|resubmit:|resubmit\()({_PORT_NAME})"
+_KEYS = r"in_port[=:]|watch_port:|actset_output[=:]|sampling_port=|output[=:]|output\((?:port=)?|enqueue[=:(]|resubmit:|resubmit\("
+_PORT = rf"\b({_KEYS})({_PORT_NAME})"
+_BARE = r'[^\s,:()"=#]+'
+_ALONE = rf"resubmit\([^)]*\)|(?<![^,(\s])({_QUOTE}|{_BARE})(?![^,)\s])"  # resubmit names tables too
 _SET_IN_PORT = rf"(?<=set_field:)(?:{_PORT_NAME})(?=->in_port\b)"
 _MEMBERS = rf"(?:(?<=members:)|(?<=slaves:))(?:{_PORT_NAME})(?:,(?:{_PORT_NAME}))*"
 _PLAIN_NAME = r"[A-Za-z][A-Za-z0-9]*"  # ovs-ofctl quotes all others
@@ -89,6 +92,18 @@ def with_numbers(flow: str, numbers: Mapping[str, str]) -> str:
         return name if name.isdecimal() or name.lower() in _RESERVED else numbers.get(name, name)
 
     return _with_ports(escaped(flow), number)
+
+
+def with_outputs(flow: str, numbers: Mapping[str, str]) -> str:
+    """A flow, escaped, with ``output:NUMBER`` for each action that is nothing but the name of a port (``actions=eth1``)."""
+    before, sign, actions = re.split(r"(actions?=|\Z)", flow, maxsplit=1)
+
+    def output(found: re.Match[str]) -> str:
+        shown = found[1] or ""
+        name = _unquoted(shown) if shown.startswith('"') else "" if shown.isdecimal() else shown
+        return f"output:{numbers[name]}" if name and name in numbers else found[0]
+
+    return before + sign + re.sub(_ALONE, output, actions)
 
 
 def with_names(flow: str, names: Mapping[str, str], write: Callable[[str], str] | None = None) -> str:

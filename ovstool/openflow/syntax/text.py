@@ -146,6 +146,12 @@ def key(flow: str) -> str:
     return before if before.startswith("table=") else f"table=0 {before}".rstrip()
 
 
+def cookie(flow: str) -> int:
+    """The cookie of a flow in a difference."""
+    found = re.search(r"(?:^| )cookie=(0x[0-9a-f]+) ", flow.partition("actions=")[0])
+    return int(found[1], 16) if found else 0
+
+
 def table_and_priority(flow: str) -> str:
     """The table and priority of a flow in a difference, as text; "" if it has neither."""
     return re.match(_TABLE_AND_PRIORITY, flow)[0]  # type: ignore[index]  # it matches nothing, too

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = text.COLUMNS
 
 _HIDDEN_TABLE = 254  # Open vSwitch's own flows, which nobody may delete; it lists them when asked for an exact cookie
-_NOT_REPLACED = text.KEPT_FLAGS - {"send_flow_rem"}  # read_flows_from_file of ovs-ofctl.c
+NOT_REPLACED = text.KEPT_FLAGS - {"send_flow_rem"}  # read_flows_from_file of ovs-ofctl.c
 _ANY_OPTION = r"\b(tun_metadata\d+)(?![\d=])"
 _ZERO_OPTION = r"\b(tun_metadata\d+)=0+(?:x0+)?(?![/\w])"
 _NOT_A_FLOW = r"syntax|unknown (?:field|keyword)|bad value|parse"  # in the errors of ofproto/trace for something that is not a flow
@@ -97,7 +97,7 @@ def add(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     else:
         changes = [Change(bridge, _change_by_adding(reached, flows, found))]
         sent = flows
-        switch.notes += _counts(len(found.plus) - found.updated, found.updated)
+        switch.notes += counts(len(found.plus) - found.updated, found.updated)
     if any(change.change != "unchanged" for change in changes):
         reached.change("--bundle", "add-flows", flows=sent)
     return FlowChanges(changes, _signed(found, added_only=True) if switch.dry_run else [])
@@ -122,21 +122,26 @@ def _change_by_adding(bridge: OfctlBridge, flows: GivenFlows, found: text.Differ
 
 def _flags_differ(bridge: OfctlBridge, flows: GivenFlows) -> bool:
     """Whether flows that the bridge has are given with other flags, which ovs-ofctl does not compare, or counters are to be reset."""
-    wanted: dict[frozenset[str], list[str]] = {}
-    for line in flows.lines:
-        if flags := lexer.flags(line):
-            wanted.setdefault(frozenset(flags & text.KEPT_FLAGS), []).append(lexer.probe(line, comparison.nobodys_cookie()))
-            if "reset_counts" in flags:
-                return True
-    if not wanted:
-        return False
-    flagged = (line for line in bridge.dumped_lines("", with_names=True) if lexer.flags(line))
-    theirs = {names.escaped(text.key_of(row)): lexer.flags(line) & text.KEPT_FLAGS for line in flagged for row in text.flows([line])}
-    return any(
-        theirs.get(text.key(flow), set()) != flags
-        for flags, probes in wanted.items()
-        for flow in comparison.difference(bridge, GivenFlows(probes)).plus
-    )
+    return any("reset_counts" in lexer.flags(line) for line in flows.lines) or bool(with_other_flags(bridge, flows))
+
+
+def with_other_flags(bridge: OfctlBridge, flows: GivenFlows) -> list[tuple[int, str, set[str]]]:
+    """The flows given with flags that the bridge has with others, or not at all: their places in ``lines``, their ``text.key``,
+    and the flags that they have there.
+    """
+    flagged = [at for at, line in enumerate(flows.lines) if lexer.flags(line)]
+    if not flagged:
+        return []
+    dumped = (line for line in bridge.dumped_lines("", with_names=True) if lexer.flags(line))
+    theirs = {names.escaped(text.key_of(row)): lexer.flags(line) & text.KEPT_FLAGS for line in dumped for row in text.flows([line])}
+    first = comparison.nobodys_cookie()  # each flow is recognized by a cookie of its own
+    probes = [lexer.probe(flows.lines[at], first + number) for number, at in enumerate(flagged)]
+    found = []
+    for flow in comparison.difference(bridge, GivenFlows(probes)).plus:
+        at, key = flagged[text.cookie(flow) - first], text.key(flow)
+        if lexer.flags(flows.lines[at]) & text.KEPT_FLAGS != (there := theirs.get(key, set())):
+            found.append((at, key, there))
+    return found
 
 
 def delete(switch: Switch, bridge: str, match: str | None, strict: bool) -> FlowChanges:
@@ -194,12 +199,12 @@ def replace(switch: Switch, bridge: str, flows: GivenFlows) -> FlowChanges:
     reached.require_bundles()
     found = replaced(reached, flows)
     if found:
-        unsent = sorted({flag for line in flows.lines for flag in lexer.flags(line)} & _NOT_REPLACED)
+        unsent = sorted({flag for line in flows.lines for flag in lexer.flags(line)} & NOT_REPLACED)
         if unsent and not switch.dry_run:
             again = f"ovstool flow add {quote(bridge)} --file {quote(flows.file or '-')}"
             switch.notes.append(f"ovs-ofctl ignores {' and '.join(unsent)} when it replaces flows; try: {again}")
     new, gone = len(found.plus) - found.updated, len(found.minus) - found.updated
-    switch.notes += _counts(new, found.updated, gone)
+    switch.notes += counts(new, found.updated, gone)
     return FlowChanges([Change(bridge, "updated" if found else "unchanged")], _signed(found) if switch.dry_run else [])
 
 
@@ -209,13 +214,13 @@ def replaced(bridge: OfctlBridge, flows: GivenFlows) -> text.Difference:
     Raises UsageError with the line and for a match that Open vSwitch would widen, Refused with the flow.
     """
     found = comparison.difference(bridge, flows, refusing=True)
-    _require_zeros_kept(flows, found)
+    require_zeros_kept(flows, found)
     if found:
         bridge.change("--bundle", "replace-flows", flows=flows)
     return found
 
 
-def _require_zeros_kept(flows: GivenFlows, found: text.Difference) -> None:
+def require_zeros_kept(flows: GivenFlows, found: text.Difference) -> None:
     """Raise UsageError for a flow that ovs-ofctl would send with any value of a tunnel option in place of 0 (minimatch_expand of match.c)."""
     doubtful = " ".join(lexer.before_actions(flow) for flow in found.plus if "tun_metadata" in flow)
     for option in dict.fromkeys(re.findall(_ANY_OPTION, doubtful)):
@@ -264,21 +269,26 @@ def _trace_error(flow: str, said: str) -> UsageError | Unreachable | Refused:
     return Refused("ofproto/trace", said)
 
 
-def _counts(new: int, updated: int, gone: int = 0) -> list[str]:
-    """A note of how many flows a file changes, if it changes any."""
-    parts = ((new, "new"), (updated, "with other actions, cookie or timeouts"), (gone, "deleted"))
+def counts(new: int, updated: int, gone: int = 0, flagged: int = 0) -> list[str]:
+    """A note of how many flows change, if any do; ``flagged``: only in their flags."""
+    parts = ((new, "new"), (updated, "with other actions, cookie or timeouts"), (flagged, "with other flags"), (gone, "deleted"))
     said = ", ".join(f"{count} {what}" for count, what in parts if count)
     return [f"flows: {said}"] if said else []
 
 
 def _signed(found: text.Difference, added_only: bool = False) -> list[str]:
     """Lines of a difference: a flow that changed is a line with ``-`` and one with ``+`` after it."""
-    new = {text.key(flow): flow for flow in found.plus}
     lines = []
+    for was, now in pairs(found):
+        if now or not added_only:
+            lines += [f"{sign}{flow}" for sign, flow in (("-", was), ("+", now)) if flow]
+    return lines
+
+
+def pairs(found: text.Difference) -> Iterator[tuple[str | None, str | None]]:
+    """A difference flow by flow: as it is on the switch, and as it is to be; None where it is only in the other."""
+    new = {text.key(flow): flow for flow in found.plus}
     for flow in found.minus:
         changed = new.pop(text.key(flow), None)
-        if changed:
-            lines += [f"-{flow}", f"+{changed}"]
-        elif not added_only:
-            lines.append(f"-{flow}")
-    return list(map(names.unescaped, lines + [f"+{flow}" for flow in new.values()]))
+        yield names.unescaped(flow), changed and names.unescaped(changed)
+    yield from ((None, names.unescaped(flow)) for flow in new.values())

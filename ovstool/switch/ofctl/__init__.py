@@ -4,7 +4,8 @@ The syntax of flows belongs to Open vSwitch, so ovs-ofctl decides what a match o
 and code that only dumps flows does not import them.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +22,18 @@ VERSIONS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _WITH_BUNDLES = {"OpenFlow13", "OpenFlow14", "OpenFlow15"}  # in 1.3 as an extension (ONF extension 230)
 _WITH_METERS = _WITH_BUNDLES  # OpenFlow 1.3.0, section 5.7
 _WITH_FLAGS = _WITH_BUNDLES  # versions that report the flags of flows
+_LONG = 2**15  # bytes of flows; fewer are in the pipe at once
+# Shell script: run a program on its standard input only if that has $1 bytes without newlines at the end. ovs-ofctl takes whatever it has
+# got when the input ends, so if ovstool were killed or the connection lost meanwhile, a part of the flows would replace all others.
+_WHOLE = """LC_ALL=C; all=$(cat); [ ${#all} -eq "$1" ] || { echo 'the flows did not arrive completely' >&2; exit 1; }
+shift; printf '%s\\n' "$all" | "$@" """
 NEEDS_PROTOCOL = "a field needs its protocol, such as tcp (ovs-fields(7))"
 _MOST_NOTED = 10  # matches that Open vSwitch changed
+
+
+def have_bundles(protocols: Collection[str]) -> bool:
+    """Whether a bridge that allows these versions of OpenFlow can change all flows or none; without any, the default ones."""
+    return not protocols or not _WITH_BUNDLES.isdisjoint(protocols)
 
 
 class OfctlBridge(NamedTuple):
@@ -79,7 +90,7 @@ class OfctlBridge(NamedTuple):
     @property
     def bundle(self) -> tuple[str, ...]:
         """The option that makes ovs-ofctl change all or nothing; none when the bridge allows only versions without bundles."""
-        return () if self.protocols and _WITH_BUNDLES.isdisjoint(self.protocols) else ("--bundle",)
+        return ("--bundle",) if have_bundles(self.protocols) else ()
 
     @property
     def has_meters(self) -> bool:
@@ -125,20 +136,33 @@ class OfctlBridge(NamedTuple):
 
     def run(self, *argv: str, flows: "GivenFlows | None" = None, match: str = "") -> Finished:
         """Run ovs-ofctl, with flows on its standard input. Raises the error that its message means."""
-        done = self.run_reading(*argv, flows=flows.text if flows else "")
+        done = self.run_reading(*argv, flows=flows.text if flows else "", whole=True)
         self.check(done, flows, match)
         return done
 
-    def run_reading(self, *argv: str, flows: str) -> Finished:
-        """Run ovs-ofctl with flows on its standard input; rewrites them and retries if it cannot read words that it writes itself."""
+    def run_reading(self, *argv: str, flows: str, whole: bool = False) -> Finished:
+        """Run ovs-ofctl with flows on its standard input; rewrites them and retries if it cannot read words that it writes itself.
+
+        ``whole``: it is not to see a part of them, whatever ends ovstool or the connection.
+        """
         command = ["ovs-ofctl", "-O", VERSIONS, *argv]
-        done = self.switch.run(command, flows.encode())
+        done = self._fed(command, flows, whole)
         if done.status:
             from ovstool.openflow.syntax import spelling
 
             if spelling.is_unreadable(done.stderr):
-                return self.switch.run(command, spelling.readable(flows).encode())
+                return self._fed(command, spelling.readable(flows), whole)
         return done
+
+    def _fed(self, command: list[str], flows: str, whole: bool) -> Finished:
+        data = flows.encode()
+        if not whole or len(data) <= _LONG:
+            return self.switch.run(command, data)
+        try:
+            return self.switch.run(["sh", "-c", _WHOLE, "sh", str(len(data.rstrip(b"\n"))), *command], data)
+        except OvstoolError as error:
+            error.what = re.sub(r"\bsh$", "ovs-ofctl", error.what)
+            raise
 
     def check(self, done: Finished, flows: "GivenFlows | None" = None, match: str = "") -> None:
         """Raises the error of ovs-ofctl, if it failed; notes the matches that it changed."""

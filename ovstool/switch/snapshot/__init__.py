@@ -1,21 +1,20 @@
 """A whole switch: the configuration in its database, and the flows, groups and meters of its bridges, taken and restored."""
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from typing import NamedTuple
 
-from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, quote
+from ovstool.errors import NotFound, OvstoolError, Refused, TimedOut, Unreachable, quote
 from ovstool.ovsdb.columns import Kinds
 from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.ovsdb.values import ofport, one
 from ovstool.switch import Change, Switch, brought_up
+from ovstool.switch.changes.alone import alone
 from ovstool.switch.ofctl import OfctlBridge
 from ovstool.switch.snapshot import contents, database
 from ovstool.switch.snapshot.contents import Contents
 from ovstool.switch.snapshot.database import Rows
 
-_LOCK = "ovstool_snapshot_restore"
 _MOST_NAMED = 5  # ports in a note
 _REST = "Open_vSwitch"  # the object of a change outside the bridges
 
@@ -58,7 +57,7 @@ def restore(switch: Switch, wanted: Snapshot) -> list[Change]:
     takes too long to restore one, Refused for a table or column that this Open vSwitch lacks, and at the end for a device that cannot be opened.
     """
     switch.require_host("OpenFlow")
-    with _alone(switch):
+    with alone(switch):
         schema = switch.client.get_schema()
         kinds = database.kinds(switch.client, schema)
         database.require_fitting(schema, wanted.rows)
@@ -74,17 +73,6 @@ def restore(switch: Switch, wanted: Snapshot) -> list[Change]:
             raise _put_back(switch, kinds, before, error) from error
         _require_up(switch, wanted.rows)
     return changes
-
-
-@contextmanager
-def _alone(switch: Switch) -> Iterator[None]:
-    """Wait until no other ovstool restores a snapshot of the switch. Raises Conflict when the time is over before."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(switch.client.locked(_LOCK))
-        except TimedOut as error:
-            raise Conflict("the switch", "another ovstool is still restoring a snapshot of it", "again") from error
-        yield
 
 
 class _State(NamedTuple):

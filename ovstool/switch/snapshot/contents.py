@@ -8,14 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ovstool.errors import Refused
 from ovstool.openflow.syntax import flow_file, lexer, names, text
 from ovstool.openflow.syntax.given_flows import GivenFlows
 from ovstool.switch import flow
+from ovstool.switch.flow import whole
 from ovstool.switch.ofctl import OfctlBridge
 
-MAX_SIZE = 48 * 2**20  # bytes of a snapshot, about 400,000 flows
-_PLACE = r"table=(\d+),priority=(\d+)"
+MAX_SIZE = whole.MAX_SIZE  # bytes of a snapshot
 _FLAGS = rf",(?:{'|'.join(sorted(text.KEPT_FLAGS))})\b"
 
 
@@ -29,22 +28,11 @@ class Contents(NamedTuple):
 
 def read(bridge: OfctlBridge, lost: set[str]) -> Contents:
     """The contents of a bridge; what they cannot express is added to ``lost``. Raises Unreachable, Refused when they are too large."""
-    flows = []
-    room = MAX_SIZE
-    for line in flow_file.lines(bridge.dumped_lines("", with_names=False), {}, lost):
-        room -= len(line)
-        if room < 0:
-            raise Refused(f"bridge {bridge.name}", f"its flows are larger than {MAX_SIZE >> 20} MiB, the most that a snapshot holds")
-        flows.append(line)
+    flows = whole.bounded(bridge.name, flow_file.lines(bridge.dumped_lines("", with_names=False), {}, lost))
     if not bridge.tells_flags:
         lost.add(f"flags of flows, such as send_flow_rem, which {', '.join(bridge.protocols)} does not report")
     meters = _meters(bridge.run("dump-meters", "--", bridge.socket).stdout) if bridge.has_meters else []
-    return Contents(sorted(flows, key=_place), sorted(_groups(bridge.groups()), key=_number), sorted(meters, key=_number))
-
-
-def _place(line: str) -> tuple[int, int, str]:
-    found = re.match(_PLACE, line)
-    return (int(found[1]), -int(found[2]), line) if found else (0, 0, line)
+    return Contents(sorted(flows, key=whole.place), sorted(_groups(bridge.groups()), key=_number), sorted(meters, key=_number))
 
 
 def _groups(dumped: str) -> list[str]:
@@ -68,7 +56,7 @@ def renumbered(wanted: Contents, numbers: Mapping[str, str]) -> Contents:
     if not numbers:
         return wanted
     flows, groups = ([names.with_names(line, numbers, str) for line in lines] for lines in (wanted.flows, wanted.groups))
-    return Contents(sorted(flows, key=_place), groups, wanted.meters)
+    return Contents(sorted(flows, key=whole.place), groups, wanted.meters)
 
 
 def make(bridge: OfctlBridge, wanted: Contents) -> None:

@@ -1,29 +1,22 @@
 """The configuration in the database of a switch: read whole, compared, and made that of a snapshot in one transaction.
 
-Configuration is every column that outlives ovsdb-server and is not a report of ovs-vswitchd (ovs-vswitchd.conf.db(5)), of every table
-in the server's schema.
+Configuration is every column that outlives ovsdb-server and is not a report of ovs-vswitchd (ovs-vswitchd.conf.db(5)) or ovs-ctl, of
+every table in the server's schema; and the port numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from ovstool.ovsdb import schema
 from ovstool.ovsdb.client import Client
-from ovstool.ovsdb.columns import Kinds
+from ovstool.ovsdb.columns import REPORTED, Kinds
 from ovstool.ovsdb.transaction import Query, Row, Transaction
 from ovstool.ovsdb.values import Json, many, mapping, ofport, one, to_map
 
 Rows = dict[str, dict[str, Row]]  # by table and UUID; each row has the columns that differ from their defaults, in a fixed order
 
 ROOT = "Open_vSwitch"
-# Columns that are not ephemeral in the schema, but report what ovs-vswitchd found, or what ovs-ctl(8) installed.
-_REPORTS = {
-    ROOT: {"cur_cfg", "next_cfg", "ovs_version", "db_version", "system_type", "system_version", "datapath_types", "iface_types",
-           "dpdk_initialized", "dpdk_version"},
-    "Bridge": {"datapath_version"},
-    "Port": {"bond_active_slave"},
-    "Interface": {"error", "cfm_flap_count"},
-    "Datapath": {"datapath_version", "capabilities"},
-}  # fmt: skip
+_INSTALLED = {ROOT: {"system_type", "system_version"}}  # what ovs-ctl(8) finds out about the host
+_RESTORED = {"Interface": {"ofport"}}  # chosen by ovs-vswitchd, and flows name it
 _IDENTITY = ("system-id", "hostname", "rundir")  # keys of Open_vSwitch.external_ids that ovs-ctl(8) sets to identify the switch
 
 
@@ -32,9 +25,13 @@ def kinds(client: Client, server_schema: Json) -> Kinds:
     found = schema.persistent(server_schema)
     client.expect(found)
     return {
-        table: {name: found[table][name] for name in sorted(found[table], key=_name_first) if name not in _REPORTS.get(table, ())}
+        table: {name: found[table][name] for name in sorted(found[table].keys() - _left_out(table), key=_name_first)}
         for table in sorted(found)
     }
+
+
+def _left_out(table: str) -> set[str]:
+    return (REPORTED.get(table, set()) | _INSTALLED.get(table, set())) - _RESTORED.get(table, set())
 
 
 def _name_first(column: str) -> tuple[bool, str]:
