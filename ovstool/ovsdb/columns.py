@@ -74,6 +74,23 @@ KINDS = (
 _ANY = Kind(object)  # of a column that only passes through: it is read to be written again
 # Columns whose name means something else in another table.
 _ELSEWHERE = {("Controller", "type"): Kind(str, 0), ("Flow_Table", "name"): Kind(str, 0)}
+# Columns that ovs-vswitchd writes itself, by table, of those that outlive ovsdb-server (ovs-vswitchd.conf.db(5); the others are ephemeral).
+REPORTED = {
+    "Open_vSwitch": {
+        "cur_cfg",
+        "next_cfg",
+        "ovs_version",
+        "db_version",
+        "dpdk_initialized",
+        "dpdk_version",
+        "datapath_types",
+        "iface_types",
+    },
+    "Bridge": {"datapath_version"},
+    "Port": {"bond_active_slave"},
+    "Interface": {"ofport", "error", "cfm_flap_count"},
+    "Datapath": {"datapath_version", "capabilities"},
+}
 Kinds = Mapping[str, Mapping[str, Kind]]  # by table and column
 _NO_KINDS: Kinds = {}
 
@@ -94,6 +111,26 @@ def check(table: str, columns: Sequence[str], rows: Sequence[Json], seen: set[st
         seen.update([row["_uuid"][1] for row in rows])
         if len(seen) != before + len(rows):
             raise malformed("a duplicate row")
+
+
+def check_parts(table: str, columns: Sequence[str], rows: Mapping[str, Json]) -> None:
+    """Check rows by UUID, of which each has some of these columns. Raises Unreachable for an invalid row."""
+    if not _are_uuids(rows):
+        raise malformed("a row without a UUID")
+    cells: dict[str, list[Json]] = {}
+    for row in rows.values():
+        for column, value in row.items():
+            cells.setdefault(column, []).append(value)
+    if not cells.keys() <= set(columns):
+        raise malformed("a row with columns that were not requested")
+    for column, values in cells.items():
+        _check_column(table, column, values)
+
+
+def decoded(table: str, column: str, value: Json) -> Any:
+    """A value of Python, which others may share: a set is a frozenset, a map a dict, and what may be empty None where it is."""
+    kind = _kind(table, column)
+    return mapping(value) if kind.value is not None else frozenset(many(value)) if kind.most > 1 else one(value)
 
 
 class Table(NamedTuple):

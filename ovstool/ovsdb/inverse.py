@@ -8,11 +8,10 @@ members that the transaction added or removed are restored; what other programs 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ovstool.ovsdb import schema as schemas
 from ovstool.ovsdb.values import Json, same, uuid
 
 Row = dict[str, Json]
-
-_DEFAULTS = {"integer": 0, "real": 0.0, "boolean": False, "string": "", "uuid": ["uuid", "00000000-0000-0000-0000-000000000000"]}
 
 
 class RowChange(NamedTuple):
@@ -35,16 +34,9 @@ class Columns:
         self._tables = schema["tables"]
 
     def default(self, table: str, column: str) -> Json:
-        """The value of a column in a row that was inserted without one (RFC 7047, section 5.2.1)."""
+        """The value of a column in a row that was inserted without one; empty text for an unknown column. Raises as ``schema.kind``."""
         of_column = self._type(table, column)
-        if type(of_column) is not dict:
-            return _DEFAULTS.get(of_column, "")
-        if "value" in of_column:
-            return ["map", []]
-        if of_column.get("min", 1) == 0:
-            return ["set", []]
-        key = of_column["key"]
-        return _DEFAULTS.get(key["type"] if type(key) is dict else key, "")
+        return "" if of_column is None else schemas.kind(of_column).default
 
     def persistent(self, table: str) -> list[str]:
         """The columns of a table that the log of the database has."""
@@ -150,7 +142,9 @@ def _restored(change: RowChange, columns: Columns) -> list[dict]:
 
 def _mutations(column: str, before: Json, after: Json) -> list[list]:
     (kind, old), (_, new) = members(before), members(after)
-    both = (("delete", _minus(new, old)), ("insert", _minus(old, new)))
+    both = [("delete", _minus(new, old)), ("insert", _minus(old, new))]
+    if kind == "set":
+        both.reverse()  # each mutation must leave the least number of members; of a map, insert would not replace the value of a key
     return [[column, how, [kind, changed]] for how, changed in both if changed]
 
 

@@ -33,19 +33,22 @@ def persistent(schema: Json) -> dict[str, dict[str, Kind]]:
     """The types of the columns that outlive the server, by table (RFC 7047, section 3.2); those that are ephemeral only report a state."""
     try:
         return {
-            table: {name: _kind(column["type"]) for name, column in found["columns"].items() if not column.get("ephemeral")}
+            table: {name: kind(column["type"]) for name, column in found["columns"].items() if not column.get("ephemeral")}
             for table, found in schema["tables"].items()
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise malformed("a schema without columns") from error
 
 
-def _kind(of: Json) -> Kind:
-    """A column's type as the schema writes it: the name of an atom's type, or an object."""
-    if type(of) is str:
-        return Kind(_ATOMS[of])
-    most = of.get("max", 1)
-    return Kind(_atom(of["key"]), int(of.get("min", 1)), math.inf if most == "unlimited" else int(most), _atom(of.get("value")))
+def kind(of: Json) -> Kind:
+    """A column's type from what the schema has for it: the name of an atom's type, or an object. Raises Unreachable for anything else."""
+    try:
+        if type(of) is str:
+            return Kind(_ATOMS[of])
+        most = of.get("max", 1)
+        return Kind(_atom(of["key"]), int(of.get("min", 1)), math.inf if most == "unlimited" else int(most), _atom(of.get("value")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise malformed("a schema with a column of unknown type") from error
 
 
 def _atom(of: Json) -> Any:

@@ -130,7 +130,7 @@ class Transaction:
         if not self._writes:
             return []
         comment = [{"op": "comment", "comment": str(self._comment)}] if self._comment else []
-        return self._guards + self._writes + comment + (_BUMP if wait else [])
+        return self._guards + self._writes + comment + ([COUNT_UP, _COUNT] if wait else [])
 
     def commit(self, wait: bool) -> int | None:
         """Send it. With ``wait`` returns the next_cfg that cur_cfg reaches when ovs-vswitchd has applied it, else None.
@@ -190,10 +190,9 @@ def _resolved(value: Json, chosen: Mapping[str, str]) -> Json:
     return value
 
 
-_BUMP: list[dict] = [
-    {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
-    {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]},
-]
+# Makes ovs-vswitchd tell, in cur_cfg, when it has applied the change.
+COUNT_UP: dict = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
+_COUNT: dict = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]}
 
 
 _OF_BRIDGES = frozenset(["Bridge", "Port", "Interface"])

@@ -110,9 +110,8 @@ class Flow(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """All fields of the sample, as in ``-f json``."""
-        row = {"source": f"{self.source_type}:{self.source_index}", "sequence": self.sequence, "sampling_rate": self.sampling_rate}
-        row |= {"sample_pool": self.sample_pool, "drops": self.drops} | self.input.fields("input") | self.output.fields("output")
-        return row | flow_records.fields(self.records)
+        row = _source(self) | {"sampling_rate": self.sampling_rate, "sample_pool": self.sample_pool, "drops": self.drops}
+        return row | self.input.fields("input") | self.output.fields("output") | flow_records.fields(self.records)
 
 
 class Counter(NamedTuple):
@@ -130,8 +129,7 @@ class Counter(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """All fields of the sample, as in ``-f json``."""
-        row = {"source": f"{self.source_type}:{self.source_index}", "sequence": self.sequence}
-        return row | counter_records.fields(self.records)
+        return _source(self) | counter_records.fields(self.records)
 
 
 class Drop(NamedTuple):
@@ -157,12 +155,16 @@ class Drop(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """All fields of the sample, as in ``-f json``."""
-        row: dict[str, Any] = {"source": f"{self.source_type}:{self.source_index}", "sequence": self.sequence, "drops": self.drops}
-        row |= self.input.fields("input") | self.output.fields("output") | {"drop_reason": reason(self.reason)}
-        return row | flow_records.fields(self.records)
+        row = _source(self) | {"drops": self.drops} | self.input.fields("input") | self.output.fields("output")
+        return row | {"drop_reason": reason(self.reason)} | flow_records.fields(self.records)
 
 
 Sample = Flow | Counter | Drop
+
+
+def _source(sample: Sample) -> dict[str, Any]:
+    """The fields that every sample begins with."""
+    return {"source": f"{sample.source_type}:{sample.source_index}", "sequence": sample.sequence}
 
 
 class Datagram(NamedTuple):

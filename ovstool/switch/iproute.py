@@ -1,10 +1,16 @@
 """ip(8), run among ovs-vswitchd's interfaces."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ovstool.switch import Switch
+from ovstool.errors import Refused
+from ovstool.host.local import last_line
+from ovstool.switch import ELSEWHERE, Switch
+
+# Without "exit 1" a missing ip would be taken for a missing sh, by its status.
+_GLOBAL = f'enter=; {ELSEWHERE} && enter="nsenter --net=$net --"; $enter ip -o address show scope global || exit 1'
 
 
 class Link(NamedTuple):
@@ -35,6 +41,14 @@ def links(switch: Switch) -> list[Link]:
 def addresses(switch: Switch) -> set[str]:
     """The addresses of all interfaces, as ip writes them. Raises as ``ip``."""
     return {address.partition("/")[0] for link in links(switch) for address in link.addresses}
+
+
+def global_addresses(switch: Switch) -> list[str]:
+    """The addresses by which other hosts reach this one, with one program, as many hosts may be asked. Raises Refused, TimedOut."""
+    done = switch.run(["sh", "-c", _GLOBAL, "sh", f"{switch.rundir}/ovs-vswitchd.pid"])
+    if done.status:
+        raise Refused("ip", last_line(done.stderr) or f"ended with status {done.status}")
+    return re.findall(r" inet6? ([0-9a-fA-F:.]+)", done.stdout)
 
 
 def unanswered(switch: Switch) -> list[tuple[str, str]]:

@@ -76,7 +76,9 @@ def changed(ovstool, command: str | list, within: int = 1) -> str:
 @pytest.fixture
 def rich(switch):
     """A switch with a bond, mirrors, shared and unshared QoS, fake and real bridges, and names that need quotes."""
-    switch.vsctl("add-port br0 eth3 -- add-bond br0 bond0 b1 b2 -- set interface eth3 ofport_request=33 external_ids:iface-id=x")
+    switch.vsctl(
+        "add-port br0 eth4 -- add-port br0 eth3 -- add-bond br0 bond0 b1 b2 -- set interface eth3 ofport_request=33 external_ids:iface-id=x"
+    )
     switch.vsctl(
         "-- --id=@a get port eth1 -- --id=@b get port eth3 -- --id=@c get port bond0 -- --id=@m create mirror name=m "
         "select-src-port=@a,@b output-port=@c -- add bridge br0 mirrors @m"
@@ -93,7 +95,9 @@ def rich(switch):
     return switch
 
 
-def test_what_is_not_confirmed_is_undone_row_for_row(rich, ovstool):
+def test_what_is_not_confirmed_is_undone_row_for_row(rich, ovstool, tmp_path):
+    page = tmp_path / "page.yaml"
+    page.write_text("bridges: {br0: {ports: {eth4: {bond: {interfaces: [c1, c2]}}}}}")
     before = state(rich)
     ports = {row["name"]: row["ofport"] for row in rich.rows("Interface", "name", "ofport")}
     ids = [changed(ovstool, command) for command in (
@@ -101,7 +105,7 @@ def test_what_is_not_confirmed_is_undone_row_for_row(rich, ovstool):
         "police set eth2 --rate 10mbit", "sflow enable br0 --collector 127.0.0.1", "port set eth2 --tag 7 --external-id k=v",
         ["bridge", "set", "br0", "--external-id", f"k={_HOSTILE} too", "--unset", f"external_ids:{_HOSTILE}"], "qos gc",
         ["port", "add", "br0", "bond1", "--bond", "b3,b4", "--external-id", f"x={_HOSTILE}"], "bridge add br3 --controller tcp:127.0.0.1:2",
-        "bridge set br2 --controller tcp:127.0.0.1:3 --controller tcp:127.0.0.1:4", "port set eth1 --tag 9",
+        "bridge set br2 --controller tcp:127.0.0.1:3 --controller tcp:127.0.0.1:4", "port set eth1 --tag 9", f"apply {page}",
     )]  # fmt: skip
     assert len(set(ids)) == len(ids)
     wait_until_decided(rich)
@@ -126,6 +130,11 @@ def test_what_is_confirmed_stays(switch, ovstool):
     second = changed(ovstool, "police set eth2 --rate 20mbit", 60)
     planned = ovstool("confirm --dry-run")
     assert [(first in planned.stderr, second in planned.stderr)] == [(True, True)] and len(pending(switch)) == 2
+    shown = [(change["id"], change["command"]) for change in ovstool("show -f json").json["pending"]]
+    assert sorted(shown) == sorted(
+        (id, f"ovstool police set {port} --rate {mbit}mbit --confirm-within 60")
+        for id, port, mbit in ((first, "eth1", 10), (second, "eth2", 20))
+    )
     assert "external_ids" in ovstool("confirm --dry-run --as-ovs").stdout
     nosuch = ovstool("confirm 00000000")
     assert (
@@ -178,6 +187,7 @@ def test_what_others_have_changed_since_is_left_to_them(switch, ovstool):
     assert switch.vsctl("list-ports br0").split() == ["eth1", "eth2", "eth6"]
     while "was to be undone at" not in ovstool("confirm --dry-run").stderr:
         assert time.monotonic() < deadline  # times are told in seconds, so the last one may not be over
+    assert f"pending {same}  was to be undone at " in ovstool("show").stdout
     kept = ovstool("confirm")
     assert kept.code == 0 and "but others have changed the same since, or the host was restarted" in kept.stderr
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ovstool.errors import Unreachable
 from ovstool.ovsdb import inverse
 from ovstool.ovsdb.inverse import Columns, RowChange
 
@@ -50,6 +51,11 @@ def test_the_default_of_a_reference_and_of_an_unknown_column():
     assert COLUMNS.default("Nothing", "nothing") == ""
 
 
+def test_a_type_that_no_schema_has():
+    with pytest.raises(Unreachable, match="a column of unknown type"):
+        Columns({"tables": {"Port": {"columns": {"name": {"type": "text"}}}}}).default("Port", "name")
+
+
 def test_which_columns_have_members():
     assert [c for c in ("name", "tag", "trunks", "interfaces", "external_ids", "nothing") if COLUMNS.has_members("Port", c)] == [
         "trunks", "interfaces", "external_ids",
@@ -87,9 +93,10 @@ def test_a_value_is_written_again():
 @pytest.mark.parametrize(
     ("column", "before", "after", "mutations", "guarded"),
     [
-        ("trunks", ["set", [5, 6]], ["set", [6, 7]], [["delete", ["set", [7]]], ["insert", ["set", [5]]]], ["set", [7]]),
+        ("trunks", ["set", [5, 6]], ["set", [6, 7]], [["insert", ["set", [5]]], ["delete", ["set", [7]]]], ["set", [7]]),
         ("trunks", ["set", []], 7, [["delete", ["set", [7]]]], ["set", [7]]),
         ("trunks", 7, ["set", []], [["insert", ["set", [7]]]], None),
+        ("interfaces", TWO, THREE, [["insert", ["set", [TWO]]], ["delete", ["set", [THREE]]]], ["set", [THREE]]),  # at no time without one
         ("interfaces", TWO, ["set", [TWO, THREE]], [["delete", ["set", [THREE]]]], ["set", [THREE]]),
         ("interfaces", ["set", [TWO, THREE]], TWO, [["insert", ["set", [THREE]]]], None),
         ("external_ids", texts(a="1", b="2"), texts(a="1", b="3", c="4"),

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+AND_FLOWS, PUT_BACK = "and flows", "put back"  # what a Comment may be about
 _LONGEST = 2000  # characters of a command line to keep
 _LONGEST_NAME = 64  # characters of a user's or a host's name
 # Nearly every word has none of these, and needs no regular expression.
@@ -18,10 +19,14 @@ _URL = r"(://[^\s/:@]*:)[^\s/@]+(?=@)"
 
 
 class Comment(NamedTuple):
-    """``id`` is that of the command, the same on all hosts; ``words`` are the command's, without ``ovstool``."""
+    """``id`` is that of the command, the same on all hosts; ``words`` are the command's, without ``ovstool``.
+
+    ``about`` is what else is to be said of one of its changes.
+    """
 
     id: str
     words: Sequence[str]
+    about: str = ""
 
     @classmethod
     def of(cls, words: Sequence[str]) -> "Comment":
@@ -29,12 +34,13 @@ class Comment(NamedTuple):
         return cls(os.urandom(4).hex(), words)
 
     def __str__(self) -> str:
-        """The comment as text: ``ovstool[ID] USER@HOST: COMMAND``. Values of secrets are replaced by ``***``."""
+        """The comment as text: ``ovstool[ID] USER@HOST: COMMAND``, or ``COMMAND (ABOUT)``. Values of secrets are replaced by ``***``."""
         import shlex  # only for a change
 
         line = shlex.join(["ovstool", *map(_without_secret, self.words)])
         cut = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
-        return f"ovstool[{self.id}] {_plain(_user())}@{_plain(os.uname().nodename)}: {cut}"
+        about = f" ({self.about})" if self.about else ""
+        return f"ovstool[{self.id}] {_plain(_user())}@{_plain(os.uname().nodename)}: {cut}{about}"
 
 
 def _without_secret(word: str) -> str:

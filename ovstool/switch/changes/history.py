@@ -7,31 +7,15 @@ from typing import NamedTuple, TypeVar
 from ovstool.errors import NotFound, TimedOut, Unreachable
 from ovstool.host import Finished, local
 from ovstool.ovsdb import log
+from ovstool.ovsdb.columns import REPORTED
 from ovstool.ovsdb.inverse import Columns, Row, members
 from ovstool.ovsdb.values import Json
 from ovstool.switch import Switch
 from ovstool.switch.changes import said
-from ovstool.switch.confirm import arming
+from ovstool.switch.confirm import keys
 
 Item = TypeVar("Item")
 
-# Columns that ovs-vswitchd writes itself and ovsdb-server keeps in the log (ovs-vswitchd.conf.db(5)); transactions with no others are no
-# changes of the configuration. next_cfg only tells ovs-vswitchd to answer.
-OF_DAEMONS = {
-    "Open_vSwitch": {
-        "cur_cfg",
-        "next_cfg",
-        "ovs_version",
-        "db_version",
-        "dpdk_initialized",
-        "dpdk_version",
-        "datapath_types",
-        "iface_types",
-    },
-    "Bridge": {"datapath_version"},
-    "Port": {"bond_active_slave"},
-    "Interface": {"ofport", "error", "ifindex"},
-}
 _ENOUGH = 2**20  # bytes at the end of the log, which mostly hold what was asked for
 # Shell script: print the database's file, or its last $2 bytes. It is the one that the process of the pid file $1 has open, because its path
 # differs from system to system, and after a compaction it is another one.
@@ -114,14 +98,14 @@ def _tables(record: log.Record) -> list[str]:
 
 def _is_of_daemons(table: str, row: Row | None) -> bool:
     """Whether ovs-vswitchd writes all that was written to a row, or a watchdog of --confirm-within, which only says that it is there."""
-    if row is None or table not in OF_DAEMONS:
+    if row is None or table not in REPORTED:
         return False
-    return all(column in OF_DAEMONS[table] or (column == "external_ids" and _is_of_watchdog(row[column])) for column in row)
+    return all(column in REPORTED[table] or (column == "external_ids" and _is_of_watchdog(row[column])) for column in row)
 
 
 def _is_of_watchdog(external_ids: Json) -> bool:
     kind, pairs = members(external_ids)
-    return kind == "map" and all(str(pair[0]).startswith(arming.PREFIX) for pair in pairs)
+    return kind == "map" and all(str(pair[0]).startswith(keys.PREFIX) for pair in pairs)
 
 
 def _file(switch: Switch, last: int | None) -> Generator[bytes, None, None]:

@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 from ovstool.errors import Conflict, NotFound, quote
 from ovstool.ovsdb import inverse, log
+from ovstool.ovsdb.columns import REPORTED
 from ovstool.ovsdb.inverse import Row, RowChange, members
 from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.ovsdb.values import Json, mapping, one, to_set, uuid
 from ovstool.switch import WARNING, Change, Finding, Switch
 from ovstool.switch.changes import history, referrers
+from ovstool.switch.changes.comment import AND_FLOWS, PUT_BACK
 from ovstool.switch.changes.history import Entry
-from ovstool.switch.confirm import arming
+from ovstool.switch.confirm import keys
 
 Place = tuple[str, str]  # a table and the UUID of a row in it
 
@@ -47,6 +49,10 @@ def undo(switch: Switch, change_id: str | None) -> list[Change]:
         switch.comment = switch.comment._replace(words=("undo", str(entry.id)))
     if switch.write(lambda txn: _undo(switch, txn, done)):
         switch.notes.append(f"{entry.id}: {'would undo' if switch.dry_run else 'undone'}: {entry.command} (by {entry.who})")
+        if _is_about(entry, AND_FLOWS):
+            switch.notes.append(
+                "the flows that it changed are not restored, as flows are in no database; 'ovstool apply' of another document changes them"
+            )
         return [Change(str(entry.id), "updated")]
     try:
         before, _ = _found(bodies, None, entry)
@@ -63,8 +69,9 @@ def _undo(switch: Switch, txn: Transaction, done: Done) -> bool:
     queries = [_query(change) for change in done.changes]
     answers = txn.read_all(queries)
     now = [rows[0] if rows else None for rows in answers]
-    gone = [change for change, row in zip(done.changes, now, strict=True) if row is None and change.table in _NAMED]
-    if replaced := _replaced(txn, gone):
+    gone = [change for change, row in zip(done.changes, now, strict=True) if row is None and change.table in _NAMED and _name(change)]
+    made = {change.uuid for change in done.changes if change.before is None}
+    if replaced := _replaced(txn, gone, made):
         raise _conflict(done, replaced, ["_uuid"])
     if all(inverse.is_restored(change, row, done.columns) for change, row in zip(done.changes, now, strict=True)):
         return False
@@ -87,9 +94,9 @@ def _undo(switch: Switch, txn: Transaction, done: Done) -> bool:
 def _no_longer_pending(txn: Transaction, change_id: str) -> None:
     """Delete the keys by which the change waits to be confirmed: nothing is left for a watchdog to undo."""
     for root in txn.read(Query("Open_vSwitch", [], ("_uuid", "external_ids"))):
-        keys = [key for key in mapping(root["external_ids"]) if key.startswith(f"{arming.PREFIX}{change_id}")]
-        if keys:
-            txn.mutate("Open_vSwitch", one(root["_uuid"]), [["external_ids", "delete", to_set(keys)]])
+        found = [key for key in mapping(root["external_ids"]) if key.startswith(f"{keys.PREFIX}{change_id}")]
+        if found:
+            txn.mutate("Open_vSwitch", one(root["_uuid"]), [["external_ids", "delete", to_set(found)]])
 
 
 def _query(change: RowChange) -> Query:
@@ -97,24 +104,28 @@ def _query(change: RowChange) -> Query:
     return Query(change.table, [["_uuid", "==", uuid(change.uuid)]], tuple(columns), unlisted=True)
 
 
-def _replaced(txn: Transaction, gone: Sequence[RowChange]) -> RowChange | None:
-    """One of these rows, which are not there, whose name another row has."""
+def _replaced(txn: Transaction, gone: Sequence[RowChange], made: Collection[str]) -> RowChange | None:
+    """One of these rows, which are not there, whose name another row has that the change has not ``made`` itself (by UUIDs)."""
     if len(gone) <= _MANY:
-        queries = [Query(change.table, [["name", "==", _name(change)]], ("name",), unlisted=True) for change in gone]
+        queries = [Query(change.table, [["name", "==", _name(change)]], ("_uuid", "name"), unlisted=True) for change in gone]
     else:
-        queries = [Query(table, [], ("name",), unlisted=True) for table in sorted({change.table for change in gone})]
+        queries = [Query(table, [], ("_uuid", "name"), unlisted=True) for table in sorted({change.table for change in gone})]
     answers = txn.read_all(queries)
-    taken = {(query.table, row["name"]) for query, rows in zip(queries, answers, strict=True) for row in rows}
+    named = [(query.table, row) for query, rows in zip(queries, answers, strict=True) for row in rows]
+    taken = {(table, row["name"]) for table, row in named if one(row["_uuid"]) not in made}
     return next((change for change in gone if (change.table, _name(change)) in taken), None)
 
 
 def _name(change: RowChange) -> Json:
+    """The name of a row that was inserted or deleted; None for one that was updated, whose name no change has."""
     return (change.after or change.before or {}).get("name")
 
 
 def _conflict(done: Done, change: RowChange, columns: Sequence[str]) -> Conflict:
-    row = done.rows.get((change.table, change.uuid)) or change.before or change.after or {}
-    name = f"{change.table} {quote(str(row.get('name', change.uuid)))}"
+    place = change.table, change.uuid
+    deleted = [later.before for _, made in done.later for later in made if (later.table, later.uuid) == place]
+    named = [row["name"] for row in (done.rows.get(place), change.before, change.after, *deleted) if row and "name" in row]
+    name = f"{change.table} {quote(str(next(iter(named), change.uuid)))}"
     what = (
         f"{name} was deleted or created again"
         if "_uuid" in columns
@@ -142,6 +153,7 @@ def _found(bodies: Sequence[bytes], change_id: str | None, before: Entry | None 
     """The change with this ID, or the last one, or the last one ``before`` another; with the rows that its transactions changed."""
     found: Entry | None = None
     places: set[Place] = set()
+    put_back: set[str | None] = set()  # changes that ovstool itself took back
     is_before = before is None
     for body in reversed(bodies):
         record = log.parse(body) if b"ovstool[" in body else None
@@ -151,7 +163,8 @@ def _found(bodies: Sequence[bytes], change_id: str | None, before: Entry | None 
         if before and entry.id == before.id:
             is_before = True
         elif found is None and is_before and entry.id:
-            is_passed = str(entry.command).startswith(_PASSED)
+            put_back |= {entry.id} if _is_about(entry, PUT_BACK) else set()
+            is_passed = str(entry.command).startswith(_PASSED) or entry.id in put_back
             found = entry if entry.id == change_id or not (change_id or is_passed) else None
         if found and entry.id == found.id:
             places |= {(table, u) for table, rows in record.tables.items() for u in rows}
@@ -159,6 +172,10 @@ def _found(bodies: Sequence[bytes], change_id: str | None, before: Entry | None 
         return found, places
     what = f"change {change_id}" if change_id else "a change by ovstool"
     raise NotFound(what, "not in the log of the database, which ovsdb-server compacts from time to time", "ovstool history")
+
+
+def _is_about(entry: Entry, what: str) -> bool:
+    return str(entry.command).endswith(f" ({what})")
 
 
 def _about(bodies: Iterable[bytes], wanted: Collection[str]) -> Iterator[bytes]:
@@ -213,9 +230,8 @@ def _whole(change: RowChange, columns: inverse.Columns) -> RowChange:
     """With all configuration of a row that it inserted: undoing deletes the row, with what others have written to it since."""
     if change.before is not None or change.after is None:
         return change
-    of_daemons = history.OF_DAEMONS.get(change.table, set())
     defaults = {column: columns.default(change.table, column) for column in columns.persistent(change.table)}
-    return change._replace(after=_without(defaults | change.after, of_daemons))
+    return change._replace(after=_without(defaults | change.after, REPORTED.get(change.table, ())))
 
 
 def _own(change: RowChange) -> RowChange:
@@ -230,7 +246,7 @@ def _own(change: RowChange) -> RowChange:
 def _configuration(row: Row) -> Row:
     kept = _without(row, _COUNTERS)
     if "external_ids" in kept:
-        pairs = [pair for pair in members(kept["external_ids"])[1] if not str(pair[0]).startswith(arming.PREFIX)]
+        pairs = [pair for pair in members(kept["external_ids"])[1] if not str(pair[0]).startswith(keys.PREFIX)]
         kept["external_ids"] = ["map", pairs]
     return kept
 

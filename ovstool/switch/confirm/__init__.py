@@ -2,28 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ovstool.errors import NotFound, quote, quote_some
-from ovstool.ovsdb.transaction import Query, Row, Transaction
+from ovstool.ovsdb.transaction import Query, Transaction
 from ovstool.ovsdb.values import mapping, one, to_map
 from ovstool.switch import Change, Switch, lookup
-from ovstool.switch.confirm import arming
+from ovstool.switch.confirm import keys
+from ovstool.switch.confirm.keys import Pending
 
 _ROOT = Query("Open_vSwitch", [], ("_uuid", "external_ids"))
-
-
-class Pending(NamedTuple):
-    """A change that is undone at ``until`` unless it is confirmed; it may be one of several of its command, all with this ``id``.
-
-    ``until`` is by the clock of the machine where ovstool ran.
-    """
-
-    id: str
-    until: str
-    change: str
-    key: str
-    value: str
 
 
 def confirm(switch: Switch, ids: Sequence[str]) -> list[Change]:
@@ -33,7 +20,7 @@ def confirm(switch: Switch, ids: Sequence[str]) -> list[Change]:
     """
     switch.wait = False  # what is confirmed is in the database, and there is nothing to apply
     confirmed = switch.write(lambda txn: _confirm(txn, lookup.unique(ids)))
-    now = time.strftime(arming.TIME, time.gmtime())
+    now = time.strftime(keys.TIME, time.gmtime())
     switch.notes += [f"{pending.id}: {pending.change}; {_when(pending, now, switch.dry_run)}" for pending in confirmed]
     return [Change(each, "updated") for each in lookup.unique(pending.id for pending in confirmed)]
 
@@ -46,7 +33,7 @@ def _when(pending: Pending, now: str, dry_run: bool) -> str:
 
 def _confirm(txn: Transaction, ids: Sequence[str]) -> list[Pending]:
     rows = txn.read(_ROOT)
-    found = [pending for row in rows for pending in _pending(row)]
+    found = [pending for row in rows for pending in keys.pending(row["external_ids"])]
     for id in ids:
         _require(id, found)
     confirmed = [pending for pending in found if pending.id in ids or not ids]
@@ -63,14 +50,3 @@ def _require(id: str, found: Sequence[Pending]) -> None:
         others = lookup.unique(pending.id for pending in found)
         why = "no change with this ID is pending: it was confirmed before, or its time was over and it is undone"
         raise NotFound(quote(id), f"{why}; pending: {quote_some(others) or 'none'}", "ovstool confirm --dry-run")
-
-
-def _pending(row: Row) -> list[Pending]:
-    """The pending changes, the one that is undone first coming first."""
-    values = {key: str(value) for key, value in mapping(row["external_ids"]).items() if str(key).startswith(arming.PREFIX)}
-    found = []
-    for key, value in values.items():
-        if not value.startswith(arming.NOT_YET):
-            until, _, change = value.partition(" ")
-            found.append(Pending(arming.id_of(key), until, change, key, value))
-    return sorted(found, key=lambda pending: (pending.until, pending.key))

@@ -11,17 +11,12 @@ from ovstool.host import Finished
 from ovstool.ovsdb import DATABASE, effects, inverse
 from ovstool.ovsdb.client import Client, OperationFailed
 from ovstool.ovsdb.inverse import RowChange
-from ovstool.ovsdb.transaction import Query, Stale, Transaction
+from ovstool.ovsdb.transaction import COUNT_UP, Query, Stale, Transaction
 from ovstool.ovsdb.values import Json, mapping, to_map
-from ovstool.switch.confirm import watchdog
+from ovstool.switch.confirm import keys, watchdog
 from ovstool.switch.finding import WARNING, Finding
 
-# Begins the keys in Open_vSwitch.external_ids; the ID of the command follows, and a number if it has more than one.
-PREFIX = "ovstool-confirm-"
-TIME = "%Y-%m-%dT%H:%M:%SZ"  # UTC; its text sorts by time
-NOT_YET = "not committed yet: "  # begins the value of the key before the change is committed
 _MOST_ROWS = 1000  # more never fit: each takes some 200 bytes
-_NEXT_CFG = {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
 _ROOT: dict = {"table": "Open_vSwitch", "where": []}
 
 
@@ -38,9 +33,9 @@ def add_undo(txn: Transaction, schema: Json, within_s: int, comment: str, dry_ru
     txn.require_held()  # not to start a watchdog for a change that cannot be committed
     columns = inverse.Columns(schema)
     prefix, _, said = comment.partition(" ")
-    key = f"{PREFIX}{_free(txn, prefix.removeprefix('ovstool[').removesuffix(']'))}"
-    value = f"{time.strftime(TIME, time.gmtime(time.time() + within_s))} {said}"
-    armed, pending = to_map({key: NOT_YET + value}), to_map({key: value})
+    key = f"{keys.PREFIX}{_free(txn, prefix.removeprefix('ovstool[').removesuffix(']'))}"
+    value = f"{time.strftime(keys.TIME, time.gmtime(time.time() + within_s))} {said}"
+    armed, pending = to_map({key: keys.NOT_YET + value}), to_map({key: value})
     who, _, command = said.partition(": ")
     why = f"{prefix} {who}: not confirmed within {within_s} s: {command}"
     undone = [*inverse.guards(changes, columns), *inverse.writes(changes, columns)]
@@ -49,7 +44,7 @@ def add_undo(txn: Transaction, schema: Json, within_s: int, comment: str, dry_ru
         look=_text([_ROOT | {"op": "select", "columns": ["external_ids"]}]),
         abandon=_text([_wait(armed), _mutate("delete", armed)]),
         give_up=_text([_wait(pending), _mutate("delete", pending), _comment(f"{why}; not undone, as others have changed the same since")]),
-        undo=_text([_wait(pending), *undone, _mutate("delete", pending), _NEXT_CFG, _comment(why)]),
+        undo=_text([_wait(pending), *undone, _mutate("delete", pending), COUNT_UP, _comment(why)]),
     )
     if len(transactions.undo) > watchdog.LONGEST:
         raise _too_large(f"of {len(transactions.undo) >> 10} KiB")
@@ -69,7 +64,7 @@ def armed(
     If nothing was committed, the watchdog soon ends.
     """
     watchdog.start(run, db, undo)
-    said = Finding(None, WARNING, f"undone in {undo.within_s} s unless confirmed", "", (("ovstool", "confirm", id_of(undo.key)),))
+    said = Finding(None, WARNING, f"undone in {undo.within_s} s unless confirmed", "", (("ovstool", "confirm", keys.id_of(undo.key)),))
     before = found.copy()
     found += [] if said in before else [said]  # once for all transactions of a command
     try:
@@ -88,15 +83,10 @@ def _devices(txn: Transaction, changes: Iterable[RowChange]) -> list[str]:
     return list(dict.fromkeys([*bridges, *(str(row["name"]) for row in gone if row.get("type") == "internal")]))
 
 
-def id_of(key: str) -> str:
-    """The ID of the command in a key of external_ids."""
-    return key.removeprefix(PREFIX).partition("-")[0]
-
-
 def _free(txn: Transaction, id: str) -> str:
     """The ID, with a number if the command has armed a watchdog before: for another transaction, or for one that was not committed."""
     used = {key for row in txn.read(Query("Open_vSwitch", [], ("external_ids",))) for key in mapping(row["external_ids"])}
-    return next(name for name in _numbered(id) if f"{PREFIX}{name}" not in used)
+    return next(name for name in _numbered(id) if f"{keys.PREFIX}{name}" not in used)
 
 
 def _numbered(id: str) -> Iterator[str]:

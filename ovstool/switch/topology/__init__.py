@@ -1,17 +1,15 @@
 """How bridges hang together: their controllers, bonds, patch ports and tunnels, as one switch has them; ``joined`` joins up several."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ovstool.errors import NotFound, OvstoolError, Refused, UsageError
+from ovstool.errors import NotFound, OvstoolError, UsageError
 from ovstool.host.address import Target
 from ovstool.host.inventory.by_address import HostNames
-from ovstool.host.local import last_line
 from ovstool.ovsdb.columns import by_row
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import many, mapping, one
-from ovstool.switch import ELSEWHERE, Switch, lookup
+from ovstool.switch import Switch, iproute, lookup
 from ovstool.switch.accepts.port_types import TUNNELS
 from ovstool.switch.sflow.targets import plain_ip
 
@@ -24,8 +22,6 @@ _TABLES = {
 _INTERFACE = ("_uuid", "name", "type", "options", "link_state", "error")
 _EVERY_INTERFACE = Query("Interface", [], _INTERFACE)
 _LINKS = _EVERY_INTERFACE._replace(where=[["type", "!=", ""], ["type", "!=", "system"], ["type", "!=", "internal"]])  # and a few others
-# Without "exit 1" a missing ip would be taken for a missing sh, by its status.
-_OWN_ADDRESSES = f'enter=; {ELSEWHERE} && enter="nsenter --net=$net --"; $enter ip -o address show scope global || exit 1'
 
 
 class Controller(NamedTuple):
@@ -116,10 +112,9 @@ def read(switch: Switch, names: Sequence[str], all_ports: bool, is_one_of_many: 
     by_ovn = _ovn_addresses(tables["Open_vSwitch"].values())
     endpoints = lookup.unique(filter(None, (*(local_ip(options) for options in tunnels), *by_ovn)))
     is_unknown = not by_ovn and (not tunnels or any(local_ip(options) is None for options in tunnels))
-    addresses = (
-        switch.attempt("where tunnels to this host end", _own_addresses, switch) if is_one_of_many and is_unknown and not error else None
-    )
-    return Topology(bridges, frozenset(names or known), endpoints, addresses or [], error)
+    must_ask = is_one_of_many and is_unknown and not error
+    found = (switch.attempt("where tunnels to this host end", iproute.global_addresses, switch) if must_ask else None) or []
+    return Topology(bridges, frozenset(names or known), endpoints, list(filter(None, map(plain_ip, found))), error)
 
 
 def _missing(switch: Switch, names: Sequence[str]) -> OvstoolError | None:
@@ -175,11 +170,3 @@ def _ovn_addresses(roots: Iterable[Row]) -> list[str]:
     """Where OVN has other hosts send their tunnels: one address or several, with commas (ovn-controller(8))."""
     texts = [mapping(row["external_ids"]).get("ovn-encap-ip", "") for row in roots]
     return [address for text in texts for word in text.split(",") if (address := plain_ip(word.strip()))]
-
-
-def _own_addresses(switch: Switch) -> list[str]:
-    """The addresses of the host, in the network that ovs-vswitchd is in. Raises Refused, TimedOut."""
-    done = switch.run(["sh", "-c", _OWN_ADDRESSES, "sh", f"{switch.rundir}/ovs-vswitchd.pid"])
-    if done.status:
-        raise Refused("ip", last_line(done.stderr) or f"ended with status {done.status}")
-    return [address for text in re.findall(r" inet6? ([0-9a-fA-F:.]+)", done.stdout) if (address := plain_ip(text))]
