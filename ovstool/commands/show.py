@@ -1,22 +1,34 @@
 """ovstool show"""
 
 import argparse
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ovstool import units
-from ovstool.switch import Switch, tree
-from ovstool.switch_command import SwitchShow
+from ovstool.switch import WARNING, Finding, Switch, tree
+from ovstool.switch_command import SwitchShow, addressed
 from ovstool.terminal.formats import CONNECTION, flat
 
+if TYPE_CHECKING:
+    from ovstool.remedy import FindingRow
+
 _BUILT_IN = {"<built-in>": "(built-in)"}  # ovs-vswitchd's version of a datapath that is part of it
+
+
+class _Shown(NamedTuple):
+    """What is shown of a switch, and its pending changes as they are printed."""
+
+    tree: dict
+    pending: "Sequence[FindingRow]"
 
 
 class Show(SwitchShow):
     """Show the switch as a tree
 
-    Shows the versions of Open vSwitch and of its datapaths, if known; bridges, controllers and whether they are connected,
-    sFlow, ports with their VLANs, QoS and policing, and interfaces with their errors. -f json prints the same as one object.
+    Shows the versions of Open vSwitch and of its datapaths, if known; changes that wait for 'ovstool confirm'; bridges,
+    controllers and whether they are connected, sFlow, ports with their VLANs, QoS and policing, and interfaces with their
+    errors. -f json prints the same as one object.
 
     Examples:
       ovstool show
@@ -31,15 +43,37 @@ class Show(SwitchShow):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         return tree.read(switch, args.bridges)
 
+    def completed(self, result: Any, target: Any, args: argparse.Namespace) -> Any:
+        now = time.time()
+        return _Shown(result, addressed([_pending(change, now) for change in result["pending"]], target, args))
+
+    def as_object(self, shown: Any, args: argparse.Namespace) -> dict[str, Any]:
+        return shown.tree
+
     def show(self, args: argparse.Namespace, shown: Any) -> None:
         if args.formatter != "table" or args.columns:
             super().show(args, shown)
             return
-        self.print_page(_lines(shown))
+        self.print_page(_lines(shown.tree, shown.pending))
 
 
-def _lines(shown: dict) -> Iterator[str]:
+def _pending(change: dict, now: float) -> Finding:
+    """A change that waits to be confirmed. The database does not tell whether its undo still waits too: after a restart of the host it does not."""
+    until = change["until"]
+    if until is None:
+        problem = "waits to be confirmed"
+    else:
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))  # as in the notes of 'ovstool confirm'
+        problem = f"to be undone at {at} unless confirmed" if until >= now else f"was to be undone at {at}, but is not"
+    said = f"{change['who']}: {change['command']}" if change["command"] else ""
+    return Finding(change["id"], WARNING, problem, said, (("ovstool", "confirm", change["id"]),))
+
+
+def _lines(shown: dict, pending: "Sequence[FindingRow]" = ()) -> Iterator[str]:
     yield ", ".join(_versions(shown))
+    for change in pending:
+        yield f"pending {_words(change.port)}  {change.problem}  {_words(change.evidence)}".rstrip()
+        yield f"  try: {change.remedy}"
     for bridge in shown["bridges"]:
         yield f"bridge {flat(bridge['bridge'])}  {_words(bridge['datapath_type'], fail_mode=bridge['fail_mode'])}"
         for controller in bridge["controllers"]:

@@ -8,8 +8,9 @@ from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.transaction import Query, Row
 from ovstool.ovsdb.values import Json, many, mapping, one
 from ovstool.switch import Switch, lookup
+from ovstool.switch.confirm import keys
 
-_ROOT = ("ovs_version",)
+_ROOT = ("ovs_version", "external_ids")
 _BRIDGE = ("name", "datapath_type", "datapath_version", "fail_mode", "controller", "ports", "sflow")
 _PORT = ("name", "tag", "trunks", "bond_mode", "lacp", "interfaces", "qos", "fake_bridge")
 _INTERFACE = (
@@ -27,12 +28,15 @@ _Shown = dict[str, dict[str, Any]]  # what is shown of rows, by UUID
 
 
 def read(switch: Switch, bridges: Sequence[str]) -> dict:
-    """Bridges with their controllers, sFlow and ports, those with their interfaces and QoS. Rates in bit/s. Raises NotFound."""
+    """Bridges with their controllers, sFlow and ports, those with their interfaces and QoS; and the changes of the switch that wait to be
+    confirmed. Rates in bit/s. Raises NotFound."""
     tables = _of_bridges(switch, bridges) if bridges else _of_all(switch)
     rows = list(tables["Bridge"].rows().values())
+    root = next(iter(tables["Open_vSwitch"].rows().values()), {})
     ports, controllers, sflows = _ports(tables), tables["Controller"].rows(), tables["sFlow"].rows()
     return {
-        "ovs_version": next(iter(tables["Open_vSwitch"].values("ovs_version")), None),
+        "ovs_version": one(root.get("ovs_version")),
+        "pending": _pending(root.get("external_ids")),
         "bridges": [_bridge(row, ports, controllers, sflows) for row in (rows if bridges else sorted(rows, key=itemgetter("name")))],
     }
 
@@ -64,6 +68,15 @@ def _of_bridges(switch: Switch, bridges: Sequence[str]) -> dict[str, Table]:
         uuids = [u for value in found[table].columns[column] for u in many(value)]
         found[referred] = Table.of(referred, _TABLES[referred], lookup.by_uuid(switch, referred, uuids, _TABLES[referred]))
     return found
+
+
+def _pending(external_ids: Json) -> list[dict]:
+    """The commands whose changes wait to be confirmed, each once; ``until`` in seconds since 1970."""
+    found: dict[str, dict] = {}
+    for change in keys.pending(external_ids):
+        who, _, command = change.change.partition(": ")
+        found.setdefault(change.id, {"id": change.id, "until": keys.seconds(change.until), "who": who or None, "command": command or None})
+    return list(found.values())
 
 
 def _bridge(row: Row, ports: _Shown, controllers: dict[str, Row], sflows: dict[str, Row]) -> dict:

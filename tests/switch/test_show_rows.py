@@ -83,5 +83,43 @@ def test_all_of_it(database, names):
     database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": {"ovs_version": "3.1.4"}})
     assert database.ask(f"show {names}") == {
         "ovs_version": "3.1.4",
+        "pending": [],
         "bridges": [bridges[name] for name in names.split() or sorted(bridges)],
     }
+
+
+def pend(database, **values: str) -> None:
+    """Give the switch these keys of pending changes, in place of others, and one of another program."""
+    pairs = [["hostname", "h"], *([f"ovstool-confirm-{key.replace('_', '-')}", value] for key, value in values.items())]
+    database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": {"external_ids": ["map", pairs]}})
+
+
+def test_changes_that_wait_to_be_confirmed(database):
+    """Each command once, the one to be undone first coming first; not those that are not committed yet."""
+    database.put({"br0": {}})
+    later = "2100-01-01T00:00:09Z op@h: ovstool port set p --tag 5"
+    pend(
+        database, bb="2100-01-01T00:00:05Z op@h: ovstool police set p", aa=later, bb_2="2100-01-01T00:00:04Z op@h: ovstool police set p",
+        cc=f"not committed yet: {later}", dd="soon", ee="2001-02-03T04:05:06Z op@h: ovstool qos gc",
+    )  # fmt: skip
+    who = {"who": "op@h"}
+    in_2100 = 4102444800
+    for names in ("", "br0"):
+        assert database.ask(f"show {names}")["pending"] == [
+            {"id": "ee", "until": 981173106, **who, "command": "ovstool qos gc"},
+            {"id": "bb", "until": in_2100 + 4, **who, "command": "ovstool police set p"},
+            {"id": "aa", "until": in_2100 + 9, **who, "command": "ovstool port set p --tag 5"},
+            {"id": "dd", "until": None, "who": None, "command": None},
+        ]
+    assert database.run("show")[1].replace(f" --db {database.switch.box.db}", "").splitlines()[1:-2] == [
+        "pending ee  was to be undone at 2001-02-03T04:05:06Z, but is not  op@h: ovstool qos gc",
+        "  try: ovstool confirm ee",
+        "pending bb  to be undone at 2100-01-01T00:00:04Z unless confirmed  op@h: ovstool police set p",
+        "  try: ovstool confirm bb",
+        "pending aa  to be undone at 2100-01-01T00:00:09Z unless confirmed  op@h: ovstool port set p --tag 5",
+        "  try: ovstool confirm aa",
+        "pending dd  waits to be confirmed",
+        "  try: ovstool confirm dd",
+    ]
+    pend(database)
+    assert database.ask("show")["pending"] == []
