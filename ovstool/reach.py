@@ -5,12 +5,14 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from ovstool.answers import Answer
-from ovstool.host import Host, Tls, local
+from ovstool.errors import Unreachable
+from ovstool.host import Host, Tls, Unresolved, local
 from ovstool.host.deadline import Deadline
 from ovstool.switch import Switch
 from ovstool.switch.changes.comment import Comment
 
 if TYPE_CHECKING:
+    from ovstool.host.address import Target
     from ovstool.switch.connections import Connections
 
 
@@ -18,7 +20,7 @@ class Reach(NamedTuple):
     """What the common options say of reaching a switch, and of asking it (see Switch); ``sudo`` and the host key are for hosts behind SSH.
 
     ``batch``: nobody is asked for a password or a passphrase. ``connections`` are those that outlive the command. ``comment`` says who
-    changes the switch, and how.
+    changes the switch, and how. ``inventory`` is the one that the user named.
     """
 
     db: str | None
@@ -33,6 +35,7 @@ class Reach(NamedTuple):
     connections: "Connections | None" = None
     comment: Comment | None = None
     confirm_within_s: int | None = None
+    inventory: str | None = None
 
     @contextmanager
     def switch(self, asked: Answer) -> Iterator[Switch]:
@@ -64,6 +67,15 @@ class Reach(NamedTuple):
         try:
             with self.connections.lent(switch, name, allowed, self.batch) if self.connections else nullcontext():
                 yield switch
+        except Unresolved as error:
+            raise self._with_hint(error, asked.target) from error
         finally:
             switch.close()
             switch.host.close()
+
+    def _with_hint(self, error: Unresolved, target: "Target | None") -> Unreachable:
+        """The error, with the group that may have been meant."""
+        from ovstool.host import address, inventory
+
+        host = address.parse(target.address).host if target else ""
+        return Unreachable(error.what, error.why, f"-H @{host}" if host in inventory.group_names(self.inventory) else error.hint)

@@ -3,7 +3,12 @@
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ovstool.errors import Unreachable
 from ovstool.host.deadline import Deadline
+
+
+class Unresolved(Unreachable):
+    """The name of a host has no address."""
 
 
 class ByteStream(Protocol):

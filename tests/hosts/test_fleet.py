@@ -228,6 +228,10 @@ def test_inventories(fleet, tmp_path):
         assert hosts_of(fleet.ovstool("bridge list -f json", OVSTOOL_HOST="leaf05,@rack1")) == ["leaf05", "leaf01", "leaf02"]
         done = fleet.ovstool("-H leaf01,@rack3 bridge list")
         assert done.code == NOT_FOUND and done.stdout == "" and "@rack" in done.stderr.partition("try:")[2]
+        for word, hint in (("rack1", "; try: -H @rack1\n"), ("root@rack2", "; try: -H @rack2\n"), ("rack9", "\n")):
+            done = fleet.ovstool(f"-H {word} bridge list")
+            assert (done.code, len(lines(done.stderr))) == (UNREACHABLE, 1) and done.stderr.endswith(hint), done
+            assert ("try:" in done.stderr) == ("try:" in hint)
         for group, code in (("loop", USAGE), ("none", NOT_FOUND)):
             done = fleet.ovstool(f"-H @{group} bridge list")
             assert (done.code, done.stdout, len(lines(done.stderr))) == (code, "", 1)
@@ -477,6 +481,26 @@ def test_rates_continue_without_the_hosts_that_fail(fleet):
     assert done.code == SOME_FAILED
     assert [sum(row["host"] == host for row in rows) for host in ("leaf11", "leaf12", "noovs")] == [30, 30, 0]
     assert sorted(line.split(": ")[1] for line in lines(done.stderr)) == ["noovs", "slow"]
+
+
+def test_changes_are_awaited_on_all_hosts(fleet):
+    done = fleet.ovstool("-H leaf11,noovs,leaf12 --timeout 20 monitor --until 'eth1 link_state=up'")
+    assert (done.code, done.stdout) == (SOME_FAILED, "") and done.stderr.startswith("ovstool: noovs: ")
+    argv = fleet.command([sys.executable, "-m", "ovstool", "-H", "leaf11,noovs,leaf12", "monitor", "port", "-f", "json"])
+    with subprocess.Popen(argv, env=fleet.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr.readline().startswith("ovstool: note: noovs: ")  # at once, not at the end
+            rows: list[dict] = []
+            while {row["host"] for row in rows} != {"leaf11", "leaf12"}:
+                for host in ("leaf11", "leaf12"):
+                    fleet.vsctl(host, f"set interface eth1 external_ids:n={time.monotonic_ns()}")
+                while select.select([process.stdout], [], [], 0.3)[0]:
+                    rows.append(json.loads(process.stdout.readline()))
+            assert list(rows[0])[:3] == ["host", "time", "object"]
+        finally:
+            process.kill()
+    for host in ("leaf11", "leaf12"):
+        fleet.vsctl(host, "remove interface eth1 external_ids n")
 
 
 def test_one_live_table(fleet):

@@ -1,13 +1,14 @@
 """A machine reached over SSH as a host: its sockets and its programs, over one connection."""
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ovstool.errors import TimedOut, Unreachable, UsageError, quote
-from ovstool.host import ByteStream, Finished, Tls, address, local, tcp
+from ovstool.host import ByteStream, Finished, Tls, Unresolved, address, local, tcp
 from ovstool.host.deadline import Deadline
 from ovstool.host.ssh import config
 from ovstool.host.ssh.config import SshSettings
@@ -170,8 +171,10 @@ class Ssh:
         except TimeoutError as error:
             raise TimedOut(self.name, f"no connection within {left:.3g} s") from error
         except (OSError, UnicodeError) as error:
-            by = "" if settings.name == self._host else f"jump host {settings.name}: "
-            raise Unreachable(self.name, by + (getattr(error, "strerror", None) or str(error))) from error
+            is_last = settings.name == self._host
+            by = "" if is_last else f"jump host {settings.name}: "
+            kind = Unresolved if is_last and isinstance(error, socket.gaierror) else Unreachable
+            raise kind(self.name, by + (getattr(error, "strerror", None) or str(error))) from error
 
     def _close(self) -> None:
         self._shell = None

@@ -26,6 +26,7 @@ class SshConnection:
         """Connect over a stream to the server. Raises Unreachable for a wrong host key or a refused login, TimedOut."""
         self.name = hop.name
         self.user = hop.settings.user
+        self.ssh = hop.command("ssh")  # what logs in with OpenSSH, for hints
         self._asked_at, self._unanswered = 0.0, 0
         known = host_keys.known(hop)
         self._wire = wire = Wire(stream)

@@ -91,7 +91,7 @@ class RemoteShell:
         if not self.as_root or not program.got_to_sudo:
             said = local.last_line(program.noise.decode(errors="replace")) or local.last_line(stderr)
             how = f": {said}" if said else f" (exit status {status})" if status is not None else ""
-            return Unreachable(self._name, f"its login shell does not run programs{how}", "ssh HOST true, which must work")
+            return Unreachable(self._name, f"its login shell does not run programs{how}", f"{self.connection.ssh} true, which must work")
         return Unreachable(self._name, sudo_failure(stderr, status), "NOPASSWD in sudoers there, or -H root@HOST")
 
     def _status(self, program: "RemoteProgram", name: str, deadline: Deadline) -> int:
