@@ -26,11 +26,11 @@ QUEUES = 7  # for each of them, which makes a transaction of 2 MB
 HOST_MIB = 3  # for each further host
 _CHUNK = 250
 _TIMEOUT_S = 120
-_SLOWEST, _SLOW_S = "slow", 2
+SLOWEST, SLOW_S = "slow", 2
 _LINES_OF_A_TREE = 3  # a host, its bridge, and the bridge's ports
 _PACKAGE = "parallel-ssh"
-_NAMES = [f"h{index:02}" for index in range(1, HOSTS + 1)]
-_ALL = f"h[01-{HOSTS}]"
+NAMES = [f"h{index:02}" for index in range(1, HOSTS + 1)]
+ALL = f"h[01-{HOSTS}]"
 _ASK = ["stats", "br0", "-f", "value"]
 _PEERS = ["ovs-vsctl", "get", "Interface", "br0", "statistics"]
 
@@ -54,26 +54,24 @@ def report() -> None:
         print(f"\n(f) over SSH: a lab of hosts {problem}: not compared")
         return
     with Lab() as lab, tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
-        lab.start(_NAMES)
+        lab.start(NAMES)
         pairs.head(f"(f) ovstool -H HOST {' '.join(_ASK)} / ssh HOST {' '.join(_PEERS)}; the remote login shell is a plain /bin/sh")
         one = pairs.guarded(one_host, lab, "", [], 0.8)
         pairs.guarded(one_host, lab, "op@", ["--sudo"], None)
-        pairs.head(f"(f) ovstool -H '{_ALL}' --parallel {AT_ONCE} {' '.join(_ASK)} / xargs -P{AT_ONCE} -I{{}} ssh {{}} {' '.join(_PEERS)}")
+        pairs.head(f"(f) ovstool -H '{ALL}' --parallel {AT_ONCE} {' '.join(_ASK)} / xargs -P{AT_ONCE} -I{{}} ssh {{}} {' '.join(_PEERS)}")
         many = pairs.guarded(many_hosts, lab, Path(name), "", [], (0.45, 0.45))
         pairs.guarded(many_hosts, lab, Path(name), "op@", ["--sudo"], (None, None))
         pairs.guarded(beside_parallel_ssh, lab, Path(name))
         if one and many:
             memory(one, many)
-        pairs.head(
-            f"(f) ovstool -H '{_SLOWEST},h[01-{HOSTS - 1}]' topology / ovstool -H {_SLOWEST} topology, which answers after {_SLOW_S} s"
-        )
+        pairs.head(f"(f) ovstool -H '{SLOWEST},h[01-{HOSTS - 1}]' topology / ovstool -H {SLOWEST} topology, which answers after {SLOW_S} s")
         pairs.guarded(one_picture, lab)
         pairs.guarded(shape, lab, Path(name))
 
 
 def one_host(lab: Lab, user: str, options: Sequence[str], target: float | None) -> list[pairs.Cost]:
     """One host, one command each; returns the costs of ovstool."""
-    host = user + _NAMES[0]
+    host = user + NAMES[0]
     far = _as_root(options)
     commands = {"ours": [*pairs.OVSTOOL, "-H", host, *options, *_ASK], "theirs": ["ssh", host, *far]}
     return compare(lab, " ".join(["1 host", *options]), 1, commands, 15, target)
@@ -84,7 +82,7 @@ def many_hosts(
 ) -> list[pairs.Cost]:
     """Many hosts, several in parallel; returns the costs of ovstool."""
     names = directory / "names"
-    names.write_text("".join(f"{user}{name}\n" for name in _NAMES))
+    names.write_text("".join(f"{user}{name}\n" for name in NAMES))
     xargs = ["xargs", "-a", str(names), f"-P{AT_ONCE}", "-I{}", "ssh", "{}", *_as_root(options)]
     commands = {"ours": _ours(user, options), "theirs": xargs}
     return compare(lab, " ".join([f"{HOSTS} hosts", *options]), HOSTS, commands, 7, *targets)
@@ -92,9 +90,9 @@ def many_hosts(
 
 def one_picture(lab: Lab) -> None:
     """The topology of many hosts compared with that of the slowest one, which comes first."""
-    lab.host(_SLOWEST, answers_after_s=_SLOW_S)
+    lab.host(SLOWEST, answers_after_s=SLOW_S)
     commands = {
-        name: [*pairs.OVSTOOL, "-H", hosts, "topology"] for name, hosts in (("ours", f"{_SLOWEST},h[01-{HOSTS - 1}]"), ("theirs", _SLOWEST))
+        name: [*pairs.OVSTOOL, "-H", hosts, "topology"] for name, hosts in (("ours", f"{SLOWEST},h[01-{HOSTS - 1}]"), ("theirs", SLOWEST))
     }
     compare(lab, f"{HOSTS} hosts / the slowest", HOSTS * _LINES_OF_A_TREE, commands, 5, 1.3)
 
@@ -104,7 +102,7 @@ def beside_parallel_ssh(lab: Lab, directory: Path) -> None:
     if python is None:
         print(f"  pip cannot install {_PACKAGE}: not compared")
         return
-    addresses = [lab[name].address for name in _NAMES]
+    addresses = [lab[name].address for name in NAMES]
     key = str(lab.home / ".ssh/id_ed25519")
     argv = [python, "-c", _PARALLEL_SSH, key, str(AT_ONCE), " ".join(_PEERS), *addresses]
     said = lab.run(argv, timeout_s=_TIMEOUT_S)
@@ -158,17 +156,21 @@ def compare(
     before()
     said = lab.run(commands["ours"], timeout_s=_TIMEOUT_S)
     entered = {name: lab.command(argv) for name, argv in commands.items()}
-    environ = {key: value for key, value in lab.environ.items() if key in pairs.ENVIRON} | {"HOME": str(lab.home)}
     if said.code or said.stdout.count("\n") != rows:
         printed = f"prints {said.stdout.count(chr(10))} of {rows} rows and ends with {said.code}"
         print(f"  {what:<44}NOT MEASURED: ovstool {printed} ({_why(said.stderr)})")
-        runs = pairs.alternate({"theirs": entered["theirs"]}, rounds, environ, before)
+        runs = pairs.alternate({"theirs": entered["theirs"]}, rounds, environ(lab), before)
         wall_s, cpu_s = (statistics.median(getattr(cost, field) for cost in runs["theirs"]) for field in ("wall_s", "cpu_s"))
         print(f"  {'':<44}the other takes {wall_s * 1000:.0f} ms, {cpu_s * 1000:.0f} ms of CPU", flush=True)
         return []
-    runs = pairs.alternate(entered, rounds, environ, before)
+    runs = pairs.alternate(entered, rounds, environ(lab), before)
     print(pairs.line(what, runs["ours"], runs["theirs"], target, cpu_target), flush=True)
     return runs["ours"]
+
+
+def environ(lab: Lab) -> dict[str, str]:
+    """The environment of the operator's commands."""
+    return {key: value for key, value in lab.environ.items() if key in pairs.ENVIRON} | {"HOME": str(lab.home)}
 
 
 def unshape(host: Host) -> None:
@@ -182,7 +184,7 @@ def unshape(host: Host) -> None:
 
 
 def _ours(user: str, options: Sequence[str]) -> list[str]:
-    return [*pairs.OVSTOOL, "-H", f"{user}{_ALL}", "--parallel", str(AT_ONCE), *options, *_ASK]
+    return [*pairs.OVSTOOL, "-H", f"{user}{ALL}", "--parallel", str(AT_ONCE), *options, *_ASK]
 
 
 def _as_root(options: Sequence[str]) -> list[str]:

@@ -87,7 +87,7 @@ class Switch:
         """The configuration as text, without the values that ovs-vswitchd writes; equal before and after means that nothing changed."""
         tables = {
             "Bridge": ("name", "ports", "controller", "fail_mode", "protocols", "other_config", "external_ids", "sflow", "datapath_type"),
-            "Port": ("name", "interfaces", "tag", "trunks", "qos", "bond_mode", "lacp"),
+            "Port": ("name", "interfaces", "tag", "trunks", "qos", "bond_mode", "lacp", "external_ids"),
             "Interface": ("name", "type", "options", "external_ids", *POLICING),
             "QoS": ("_uuid", "type", "other_config", "queues", "external_ids"),
             "Queue": ("_uuid", "other_config", "dscp", "external_ids"),

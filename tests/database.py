@@ -64,6 +64,10 @@ class Database:
         rows = {row["_uuid"][1]: row for answer in answers for row in answer["rows"]}
         return _read(rows, "bridges", answers[0]["rows"][0]["bridges"])
 
+    def without_records(self) -> dict:
+        """The tree without what documents own, which is in external_ids of bridges and ports."""
+        return {name: _without_records(bridge) | _ports_without_records(bridge) for name, bridge in self.tree().items()}
+
     def count(self, *tables: str) -> list[int]:
         """The number of rows in each of the tables."""
         answers = self.transact(*({"op": "select", "table": table, "where": [], "columns": ["_uuid"]} for table in tables))
@@ -161,6 +165,15 @@ def _read(rows: dict[str, dict], column: str, value):
         case ["map", pairs]:
             return {key: _read(rows, "", item) for key, item in pairs}
     return value
+
+
+def _ports_without_records(bridge: dict) -> dict:
+    return {"ports": {name: _without_records(port) for name, port in bridge["ports"].items()}} if "ports" in bridge else {}
+
+
+def _without_records(row: dict) -> dict:
+    ids = {key: value for key, value in row.get("external_ids", {}).items() if not key.startswith("ovstool-document-")}
+    return _without(row, "external_ids") | ({"external_ids": ids} if ids else {})
 
 
 def _read_row(rows: dict[str, dict], row: dict) -> dict:

@@ -13,8 +13,11 @@ from ovstool.switch import Switch, lookup
 from ovstool.switch.accepts import qos_types
 
 
-def export(switch: Switch, bridges: Sequence[str]) -> dict[str, Any]:
-    """The document of these bridges, or of all, as nested objects. What it cannot hold is noted. Raises NotFound."""
+def export(switch: Switch, bridges: Sequence[str], with_flows: bool = False) -> dict[str, Any]:
+    """The document of these bridges, or of all, as nested objects. What it cannot hold is noted.
+
+    Raises NotFound; ``with_flows`` also Unreachable, where programs cannot be run on the switch's host.
+    """
     found = state.read(switch.tables(state.TABLES), bridges=bridges or None)
     if any(name not in found.bridges for name in bridges):
         lookup.bridges(switch, bridges, ())  # which says what is there instead
@@ -22,12 +25,20 @@ def export(switch: Switch, bridges: Sequence[str]) -> dict[str, Any]:
     for _, port in sorted(found.ports.items()):
         switch.notes += [f"port {quote(port.name)}: not in the document: {what}" for what in port.unheld]
     switch.notes += _refused(found, names)
-    return {"bridges": {name: _bridge(found, name) for name in names}}
+    flows = _flows(switch, names) if with_flows else {}
+    return {"bridges": {name: _bridge(found, name, flows) for name in names}}
+
+
+def _flows(switch: Switch, names: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """The field ``flows`` of each bridge."""
+    from ovstool.switch.flow import whole  # imports much
+
+    return {name: {"flows": whole.as_lines(switch, name)} for name in names}
 
 
 def _refused(found: State, names: Sequence[str]) -> list[str]:
     """Notes about what the switch has and no document may say, as Open vSwitch ignores or misreads it."""
-    document = Document({})
+    document = Document({}, {})
     lines: list[str] = []
     for name in names:
         document.bridges[name] = declared = DeclaredBridge(Entry(name, Place(len(lines), 0), found.bridges[name].settings, {}), {})
@@ -40,12 +51,12 @@ def _refused(found: State, names: Sequence[str]) -> list[str]:
     return [f"{lines[place.line]}: 'ovstool apply' would refuse this: {error.why}" for place, error in problems.found()]
 
 
-def _bridge(found: State, name: str) -> dict[str, Any]:
+def _bridge(found: State, name: str, flows: dict[str, dict[str, list[str]]]) -> dict[str, Any]:
     bridge = found.bridges[name]
     ports = {port: _port(found.ports[port]) for port in sorted(bridge.ports)}
     if not ports.get(name, True):
         del ports[name]  # the local port, of which nothing is to be said
-    written = writing.objects(bridge.settings, fields.BRIDGE)
+    written = writing.objects(bridge.settings, fields.BRIDGE) | flows.get(name, {})
     return written | {"ports": ports} if ports else written
 
 

@@ -3,6 +3,7 @@
 A setting is a field's value by its path, such as ``("qos", "queues", "1", "min")``: documents and switches are compared by these.
 """
 
+import re
 from typing import Any
 
 from ovstool import units
@@ -33,6 +34,7 @@ from ovstool.switch.sflow import targets
 Path = tuple[str, ...]
 Settings = dict[Path, Any]
 MOST_QUEUES = 2**32 - 2  # OFPQ_ALL is the last number (OpenFlow 1.3.5, 7.2.2)
+NAME = "[A-Za-z0-9._-]{1,64}"  # of a document
 SHORT = ("peer", "remote_ip", "key")  # options that are fields of their own
 
 
@@ -43,11 +45,23 @@ def _collector(typed: str) -> str:
     return targets.target(*found)
 
 
+def _flow(typed: str) -> str:
+    from ovstool.switch.flow import whole  # most documents have none
+
+    return whole.checked(typed)
+
+
 def _qos_type(typed: str) -> str:
     if (name := qos_types.full_name(typed)) not in qos_types.NAMES:
         short = [known.removeprefix("linux-") for known in qos_types.NAMES]
         raise UsageError(quote(typed), f"not one of {', '.join(short)}", near(typed, short))
     return name
+
+
+def _document_name(typed: str) -> str:
+    if not re.fullmatch(NAME, typed):
+        raise UsageError(quote(typed), "not 1 to 64 of the characters A-Z, a-z, 0-9, dot, underscore and hyphen", "name: edge-1")
+    return typed
 
 
 _QUEUE = Object(
@@ -140,7 +154,20 @@ BRIDGE = Object(
         "other_config": Field(PAIRS, "keys of Bridge.other_config"),
         "sflow": Field(_SFLOW, "samples that are exported"),
         "mirrors": Field(Keyed(text("m0"), _MIRROR, "a mirror"), "mirrors by name", removable=False),
-        "ports": Field(Keyed(text("eth1"), PORT, "a port"), "ports by name", removable=False),
+        "flows": Field(
+            List(checked(_flow, "priority=10,in_port=eth1,ip actions=output:eth2")),
+            "all OpenFlow flows of the bridge, in the syntax of ovs-ofctl",
+            removable=False,
+        ),
+        "ports": Field(Keyed(text("eth1"), PORT, "a port"), "ports by name, or by iface-id:ID", removable=False),
     }
 )
-DOCUMENT = Object({"bridges": Field(Keyed(text("br0"), BRIDGE, "a bridge"), "bridges by name", removable=False)})
+DOCUMENT = Object(
+    {
+        "name": Field(
+            Value(_document_name, {"type": "string", "pattern": f"^{NAME}$"}),
+            "the name under which it owns what it changes (default: that of its file); null: it owns nothing",
+        ),
+        "bridges": Field(Keyed(text("br0"), BRIDGE, "a bridge"), "bridges by name", removable=False),
+    }
+)

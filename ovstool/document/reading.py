@@ -1,12 +1,16 @@
 """From the text of a document to what it declares, with every error that can be found without a switch."""
 
 import errno
+import os
+import re
 import sys
+from collections.abc import Mapping as Values
 from typing import Any, NamedTuple
 
 from ovstool.document import fields, rules
 from ovstool.document.declared import DeclaredBridge, Document, Entry
 from ovstool.document.kinds import Field, Keyed, Kind, List, Object, Pairs, Value, near
+from ovstool.document.parameters import Parameters
 from ovstool.document.tree import Mapping, Node, Place, Problems, Scalar, Sequence, composed, pairs
 from ovstool.errors import OvstoolError, TimedOut, UsageError, quote
 from ovstool.host import files
@@ -14,6 +18,9 @@ from ovstool.host.deadline import Deadline
 
 _MAX_BYTES = 20 * 10**6
 _TOO_LARGE = f"larger than {_MAX_BYTES // 10**6} MB, too large for a document"
+_TOO_DEEP = "an alias contains itself, or aliases are nested too deeply"
+_NOTHING = Scalar("", Place(0, 0), False)
+_LAST = Place(sys.maxsize, 0)  # of an error that ends the reading
 _NULLS = ("null", "Null", "NULL", "~")
 _WANTED = {Object: "fields (FIELD: VALUE)", Keyed: "names (NAME: ...)", Pairs: "keys (KEY: VALUE)", List: "a list"}
 
@@ -25,7 +32,67 @@ class Read(NamedTuple):
     errors: list[UsageError]
 
 
-def read_file(path: str, timeout_s: float) -> Read:
+class _Shared(NamedTuple):
+    """What the documents of several hosts have in common: values by their kind and text, ports, and the ids of those that are right in themselves."""
+
+    values: dict[tuple[int, str], Any]
+    ports: dict[tuple[int, str, Place, str], Entry]
+    right: set[int]
+
+
+class Template:
+    """A document whose YAML has been read, to be read for each host with the values of its parameters.
+
+    ``path`` is what errors call it, ``name`` its name unless it says another.
+
+    Ports without parameters are the same for all hosts: they are read and checked once.
+    """
+
+    def __init__(self, path: str, data: bytes, name: str | None = None):
+        self._path = path
+        self._name = name
+        self._shared = _Shared({}, {}, set())
+        self._unreadable: UsageError | None = None
+        self.parameters = Parameters(_NOTHING)
+        try:
+            self.parameters = Parameters(composed(_text(path, data), Problems(path)) or _NOTHING)
+        except UsageError as error:
+            self._unreadable = error
+        except RecursionError:
+            self._unreadable = UsageError(path, _TOO_DEEP)
+
+    def read(self, values: Values[str, str]) -> tuple[Document, list[tuple[Place, UsageError]]]:
+        """The document of a host, and what is wrong with it, but for places whose parameters have no value."""
+        problems, document = Problems(self._path), Document({}, {})
+        if self._unreadable:
+            return document, [(_LAST, self._unreadable)]
+        try:
+            document = self._read(document, problems, values)
+        except UsageError as error:
+            return document, [*problems.found(), (_LAST, error)]
+        except RecursionError:
+            return document, [*problems.found(), (_LAST, UsageError(self._path, _TOO_DEEP))]
+        return document, problems.found()
+
+    def at(self, place: Place) -> str:
+        return Problems(self._path).at(*place)
+
+    def _read(self, document: Document, problems: Problems, values: Values[str, str]) -> Document:
+        node = self.parameters.filled(values, problems)
+        if _is_null(node):
+            problems.add(Place(0, 0), "empty", "ovstool export, which writes such a document")
+            return document
+        reader = _Reader(problems, self._shared, self.parameters)
+        reader.read_document(node, document)
+        document = document._replace(name=reader.header.settings.get(("name",), self._name))
+        if not problems.excused:
+            rules.check(document, problems, self._shared.right)
+            if not problems.size():
+                self._shared.right.update(map(id, self._shared.ports.values()))
+        return document
+
+
+def read_file(path: str, timeout_s: float) -> Template:
     """Read a document from a file or a pipe; ``-`` is standard input. Raises UsageError for one that cannot be read, TimedOut."""
     shown = "standard input" if path == "-" else path
     try:
@@ -41,24 +108,22 @@ def read_file(path: str, timeout_s: float) -> Read:
         raise UsageError(shown, _TOO_LARGE if error.errno == errno.EFBIG else error.strerror or str(error)) from error
     if len(data) > _MAX_BYTES:
         raise UsageError(shown, _TOO_LARGE)
-    return read(shown, data)
+    return Template(shown, data, _name_of_file(path))
+
+
+def _name_of_file(path: str) -> str | None:
+    """The name of a document that does not say it: that of its file, if it is a regular one and fits."""
+    places = (os.path.abspath(path), os.path.realpath(path))
+    if path == "-" or not os.path.isfile(path) or any(place.startswith(("/dev/", "/proc/")) for place in places):
+        return None
+    name = re.sub(r"\.(yaml|yml|json)\Z", "", os.path.basename(path))
+    return name if re.fullmatch(fields.NAME, name) else None
 
 
 def read(path: str, data: bytes) -> Read:
-    """Read a document; ``path`` is what errors call it."""
-    problems, document = Problems(path), Document({})
-    try:
-        node = composed(_text(path, data), problems)
-        if node is None or _is_null(node):
-            problems.add(Place(0, 0), "empty", "ovstool export, which writes such a document")
-        else:
-            _Reader(problems).read_document(node, document)
-            rules.check(document, problems)
-    except UsageError as error:
-        return Read(document, [*problems.sorted(), error])
-    except RecursionError:
-        return Read(document, [*problems.sorted(), UsageError(path, "an alias contains itself, or aliases are nested too deeply")])
-    return Read(document, problems.sorted())
+    """Read a document without parameters; ``path`` is what errors call it."""
+    document, found = Template(path, data).read({})
+    return Read(document, [error for _, error in found])
 
 
 def _text(path: str, data: bytes) -> str:
@@ -81,28 +146,61 @@ def _is_null(node: Node) -> bool:
 class _Reader:
     """Reads nodes as fields, and goes on after each error."""
 
-    def __init__(self, problems: Problems):
+    def __init__(self, problems: Problems, shared: _Shared, parameters: Parameters):
         self._problems = problems
-        self._known: dict[tuple[int, str], Any] = {}  # values by their kind and text: most ports have those of others
+        self._shared = shared
+        self._known = shared.values  # most ports have those of others
+        self._parameters = parameters
+        self.header = Entry("", Place(0, 0), {}, {})  # what the document says of itself
 
     def read_document(self, node: Node, document: Document) -> None:
-        for _, _, bridges in self._fields_of(fields.DOCUMENT, node):
+        for field_name, field, bridges in self._fields_of(fields.DOCUMENT, node):
+            if field_name != "bridges":
+                self._read_field(field, bridges, (field_name,), self.header)
+                continue
             for name, place, inner in self._items(_keyed(fields.DOCUMENT, "bridges"), bridges):
                 entry = Entry(name, place, {}, {})
                 declared = document.bridges[name] = DeclaredBridge(entry, {})
-                self._read_bridge(inner, declared)
+                self._read_bridge(inner, declared, document)
 
-    def _read_bridge(self, node: Node, declared: DeclaredBridge) -> None:
+    def _read_bridge(self, node: Node, declared: DeclaredBridge, document: Document) -> None:
         for name, field, value in self._fields_of(fields.BRIDGE, node):
+            if name == "flows":
+                self._read_flows(field.kind, value, declared.entry.name, document)
+                continue
             if name != "ports":
                 self._read_field(field, value, (name,), declared.entry)
                 continue
             for port, place, inner in self._items(_keyed(fields.BRIDGE, "ports"), value):
-                entry = declared.ports[port] = Entry(port, place, {}, {})
-                for field_name, of_port, setting in self._fields_of(fields.PORT, inner):
-                    path = ("options", field_name) if field_name in fields.SHORT else (field_name,)
-                    self._read_field(of_port, setting, path, entry)
-                _complete(entry, declared.entry.name)
+                declared.ports[port] = self._port(port, place, inner, declared.entry.name)
+
+    def _port(self, name: str, place: Place, node: Node, bridge: str) -> Entry:
+        key = id(node), name, place, bridge
+        if key in self._shared.ports:
+            return self._shared.ports[key]
+        before, entry = self._problems.size(), Entry(name, place, {}, {})
+        for field_name, field, setting in self._fields_of(fields.PORT, node):
+            path = ("options", field_name) if field_name in fields.SHORT else (field_name,)
+            self._read_field(field, setting, path, entry)
+        _complete(entry, bridge)
+        if self._parameters.has_none(node) and self._problems.size() == before:
+            self._shared.ports[key] = entry
+        return entry
+
+    def _read_flows(self, kind: Kind, node: Node, bridge: str, document: Document) -> None:
+        """The flows of a bridge in their order, each with its place, which errors of the switch name."""
+        if _is_null(node):
+            self._problems.add(node.place, "flows has no value", "[], which deletes all flows, or a document without this line")
+            return
+        if not isinstance(node, Sequence) or not isinstance(kind, List):
+            self._wrong(kind, node)
+            return
+        self._problems.count(node.place, len(node.items))
+        found = [(flow, item.place) for item in node.items if (flow := self._parsed(kind.item, item)) is not None]
+        from ovstool.switch.flow import GivenFlows  # most documents have none
+
+        lines, places = ([part[at] for part in found] for at in (0, 1))
+        document.flows[bridge] = GivenFlows(lines, self._problems.at(None), places=places)
 
     def _fields_of(self, kind: Object, node: Node) -> list[tuple[str, Field, Node]]:
         """The fields of an object that exist, each with its value."""

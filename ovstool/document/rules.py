@@ -1,19 +1,25 @@
 """What fits together in a document, before a switch is asked: names, VLANs, options, QoS, policing, mirrors."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ovstool.document import shaping
+from ovstool.document import fields, shaping
 from ovstool.document.declared import DeclaredBridge, Document, Entry
+from ovstool.document.ownership import records
+from ovstool.document.state import selectors
 from ovstool.document.tree import Place, Problems
 from ovstool.errors import Conflict, UsageError, quote
-from ovstool.switch import police
+from ovstool.switch import lookup, police
 from ovstool.switch.accepts import bridge_keys, new_names, port_modes, port_types
 from ovstool.switch.port import mtu
 
-_OPTION = r"--(?!prune)([a-z]+(?:-[a-z]+)*)(?:[ =](?=[^ ])(?!(?:or|and|with|without)\b))?"
+if TYPE_CHECKING:
+    from ovstool.switch.flow import GivenFlows
+
+_OPTION = r"--(?!prune|take-over)([a-z]+(?:-[a-z]+)*)(?:[ =](?=[^ ])(?!(?:or|and|with|without)\b))?"
 _NAMES = {"trunk": "trunks", "option": "options", "controller": "controllers", "external_id": "external_ids", "queue": "queues"}
 
 
@@ -56,8 +62,8 @@ def _in_fields(text: str, colon: str) -> str:
     return re.sub(_OPTION, field, text)
 
 
-def check(document: Document, problems: Problems) -> None:
-    """Add what is wrong to the problems."""
+def check(document: Document, problems: Problems, right: Container[int] = ()) -> None:
+    """Add what is wrong to the problems. ``right`` has the ids of ports that are known to be right in themselves."""
     checks = _Checks(problems)
     seen: dict[str, Entry] = {}
     for name, declared in document.bridges.items():
@@ -65,8 +71,49 @@ def check(document: Document, problems: Problems) -> None:
         for port in declared.ports.values():
             if port.name in document.bridges and port.name != name:
                 checks.add(port.place, f"port {quote(port.name)}: is the local port of another bridge", "peer: PORT, a pair of patch ports")
-            _check_port(checks, port, is_local=port.name == name)
+            if id(port) not in right:
+                if port.name.startswith(lookup.SELECTORS):
+                    _check_selected(checks, port)
+                _check_port(checks, port, is_local=port.name == name)
             _check_once(checks, port, seen)
+        if name in document.flows:
+            _check_flows(checks, declared.entry, document.flows[name])
+
+
+def _check_flows(checks: _Checks, bridge: Entry, flows: "GivenFlows") -> None:
+    """Each flow is there once, and the bridge may change all of them or none."""
+    from ovstool.switch import ofctl  # most documents have no flows
+    from ovstool.switch.flow import whole
+
+    protocols = bridge.settings.get(("protocols",))
+    if flows.lines and protocols and not ofctl.have_bundles(protocols):
+        checks.add(bridge.at(("protocols",)), "changing all flows or none needs OpenFlow 1.3 or newer", "OpenFlow14 among them")
+    seen: dict[frozenset[str], Place] = {}
+    for line, place in zip(flows.lines, map(Place._make, flows.places), strict=True):
+        first = seen.setdefault(whole.identity(line), place)
+        if first is not place:
+            checks.add(place, f"the flow in line {first.line + 1} has the same match", "only one of them")
+
+
+def _check_selected(checks: _Checks, port: Entry) -> None:
+    """A port that a selector names exists already, so a document cannot say what kind of port it is."""
+    what = f"port {quote(port.name)}"
+    if not port.name.startswith(selectors.PREFIX):
+        why = "a document names ports by name or iface-id, as addresses and OpenFlow port numbers change"
+        checks.add(port.place, f"{what}: {why}", "iface-id:ID")
+    elif port.name == selectors.PREFIX:
+        checks.add(port.place, f"{what}: an iface-id is missing", "iface-id:ID")
+    for path in port.settings:
+        if path == ("external_ids",):
+            checks.add(port.at(path), f"{what}: null for all external_ids would remove its iface-id too", "null for each of the keys")
+        if is_of_a_name(path):
+            field = path[1] if path[0] == "options" and path[1] in fields.SHORT else ".".join(path)
+            checks.add(port.at(path), f"{what}: a port named by its iface-id cannot have {field}", "the name of the port")
+
+
+def is_of_a_name(path: fields.Path) -> bool:
+    """Whether only a port that is named by its name can have this setting, and not one that a selector names."""
+    return path[0] in ("type", "options", "bond") or path == ("external_ids", "iface-id")
 
 
 def _check_once(checks: _Checks, port: Entry, seen: dict[str, Entry]) -> None:
@@ -88,12 +135,14 @@ def _check_bridge(checks: _Checks, name: str, declared: DeclaredBridge) -> None:
         checks.run(entry.at(("other_config", key)), partial(bridge_keys.check, bridge_keys.BRIDGE, name, {key: value}))
     checks.run(entry.at(("other_config",)), lambda: bridge_keys.require_agreement(config, config))
     for path, value in entry.settings.items():
+        if path[0] == "external_ids" and path[-1].startswith(records.PREFIX):
+            checks.add(entry.at(path), f"{quote(path[-1])}: such a key has what a document owns", "ovstool apply, which writes it")
         if path[0] == "mirrors" and path[-1] == "output_port" and value and (*path[:-1], "output_vlan") in entry.settings:
             checks.add(entry.at(path), f"mirror {quote(path[1])}: has an output_port, so its output_vlan is ignored", "one of them")
 
 
 def _check_port(checks: _Checks, port: Entry, is_local: bool) -> None:
-    if not is_local:
+    if not is_local and not port.name.startswith(lookup.SELECTORS):
         checks.run(port.place, lambda: new_names.check(port.name, "port"))
     for member in port.settings.get(("bond", "interfaces")) or ():
         checks.run(port.at(("bond", "interfaces")), partial(new_names.check, member, "interface"))

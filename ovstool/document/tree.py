@@ -52,6 +52,7 @@ class Problems:
         self._path = path
         self._found: dict[tuple[Place, str], UsageError] = {}
         self._nodes = 0
+        self.excused: set[Place] = set()  # where nothing is wrong that is not known already
 
     def at(self, line: int | None, column: int = 0) -> str:
         """A place as compilers write it, from 1."""
@@ -59,7 +60,12 @@ class Problems:
 
     def add(self, place: Place, why: str, hint: str | None = None) -> None:
         """Something wrong at a place, reported once however often an alias repeats it."""
-        self._found.setdefault((place, why), UsageError(self.at(*place), why, hint))
+        if place not in self.excused:
+            self._found.setdefault((place, why), UsageError(self.at(*place), why, hint))
+
+    def size(self) -> int:
+        """How many there are."""
+        return len(self._found)
 
     def count(self, place: Place, nodes: int) -> None:
         """Add to the number of nodes read. Raises UsageError above the limit."""
@@ -92,6 +98,8 @@ class _Composer:
         kind = type(event)
         if kind is yaml.ScalarEvent:
             self._require_untagged(event, place)
+            if "\0" in event.value:  # ovsdb-server closes the connection (RFC 7047, section 3.1)
+                raise UsageError(self._problems.at(*place), f"{quote(event.value)}: contains a NUL character, so it is not text")
             self._put(Scalar(event.value, place, event.style not in _PLAIN), event.anchor)
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             self._begin(event, Mapping([], place) if kind is yaml.MappingStartEvent else Sequence([], place))

@@ -11,10 +11,12 @@ from typing import Any
 from ovstool.document import fields
 from ovstool.document.fields import Path, Settings
 from ovstool.document.kinds import Keyed, Kind, List, Object, Pairs, Value
+from ovstool.document.parameters import as_text
 
 _PLAIN = r"[A-Za-z_][A-Za-z0-9_.-]*|[0-9]+(?:\.[0-9]+)?[kmgt]?bit|[0-9]{1,4}-[0-9]{1,4}"  # names, rates, ranges of VLANs
 _WORDS = frozenset("y n yes no on off true false null".split())  # which other readers take for something else than text
 _ROOM = 100  # characters of a line that holds an object with its fields
+_OF_FLOWS = 2  # the depth of the fields of a bridge, of which each flow has a line of its own
 _OWN_LINES = (1, 3)  # the depths of bridges and of ports, whose fields have lines of their own
 
 
@@ -59,6 +61,15 @@ def value(kind: Kind, path: Path, found: Any) -> Any:
     return _written(kind, {} if found is True and isinstance(kind, Object) else found)
 
 
+def escaped(tree: Any) -> Any:
+    """Objects as a document that is not written by ``lines``, in which no text is a parameter."""
+    if isinstance(tree, dict):
+        return {escaped(key): escaped(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [escaped(item) for item in tree]
+    return as_text(tree) if isinstance(tree, str) else tree
+
+
 def _natural(key: str) -> tuple[int, str]:
     """Numbers by their size, then texts."""
     return (int(key), "") if key.isdecimal() else (2**64, key)
@@ -76,7 +87,10 @@ def _add_lines(found: list[str], inside: Mapping[str, Any], depth: int) -> None:
     indent = "  " * depth
     for key, value in inside.items():
         lead = f"{indent}{_key(key)}:"
-        if not isinstance(value, dict):
+        if key == "flows" and value and depth == _OF_FLOWS:
+            found.append(lead)
+            found += [f"{indent}  - {inline(line)}" for line in value]
+        elif not isinstance(value, dict):
             found.append(f"{lead} {inline(value)}")
         elif not value:
             found.append(f"{lead} {{}}")
@@ -111,7 +125,7 @@ def _scalar(text: str) -> str:
     """A text as YAML of any version reads it: in quotes unless it is plainly a name, a rate or a range."""
     if re.fullmatch(_PLAIN, text) and text.lower() not in _WORDS:
         return text
-    return '"' + "".join(map(_character, text)) + '"'
+    return '"' + "".join(map(_character, as_text(text))) + '"'
 
 
 def _character(c: str) -> str:

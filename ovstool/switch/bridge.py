@@ -191,8 +191,13 @@ def _set(switch: Switch, txn: Transaction, name: str, spec: BridgeSpec, force: b
     return [Change(name, "updated")], notes
 
 
-def costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool) -> list[str]:
-    """Notes about flows, groups and meters that the change deletes. Raises Conflict when they are not from ovstool."""
+def costs(
+    switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers: list[Row], force: bool, flows_follow: bool = False
+) -> list[str]:
+    """Notes about flows, groups and meters that the change deletes; ``flows_follow``: all flows that the bridge is to have are then added.
+
+    Raises Conflict when they are not from ovstool.
+    """
     if columns.keys().isdisjoint(losses.DECISIVE) or one(row["datapath_id"]) is None:
         return []  # without an ID, ovs-vswitchd has not created the bridge yet
     now = {str(c["target"]): one(c["type"]) for c in controllers}
@@ -200,7 +205,7 @@ def costs(switch: Switch, row: Row, columns: Row, spec: BridgeSpec, controllers:
     then = row | columns
     before = losses.ControlSettings(one(row["datapath_type"]), one(row["fail_mode"]), now)
     after = losses.ControlSettings(one(then["datapath_type"]), one(then["fail_mode"]), targets)
-    return losses.of_change(switch, row["name"], before, after, force)
+    return losses.of_change(switch, row["name"], before, after, force, flows_follow)
 
 
 def _delete(switch: Switch, txn: Transaction, names: list[str], if_exists: bool) -> tuple[list[Change], list[str]]:

@@ -101,6 +101,7 @@ def test_a_name_is_the_text_as_typed(name):
         ("{peer: p}", "port p: is its own peer; "),
         ("{type: vxlan, remote_ip: 1.2.3.4, mtu: 1400}", "port p: a tunnel has no MTU of its own (vxlan): that of the device that carries it counts"),
         ("{bond: {interfaces: [a, b], mode: slb}}", "slb: not one of active-backup, balance-slb, balance-tcp"),
+        (r'{external_ids: {a: "b\0c"}}', r'"b\x00c": contains a NUL character, so it is not text'),
         ("{tag: !!int 5}", "a tag, which has no meaning here; try: the value without it"),
         ("null", "null where fields (FIELD: VALUE) should be; try: {}"),
     ],
@@ -116,7 +117,7 @@ def test_what_is_wrong_with_a_port(text, said):
         ("", "1:1: empty; try: ovstool export, which writes such a document"),
         ("# nothing\n", "1:1: empty; try: ovstool export, which writes such a document"),
         ("bridges: [br0]\n", "1:10: a list where names (NAME: ...) should be"),
-        ("br0: {}\n", "1:1: unknown field br0; try: bridges"),
+        ("br0: {}\n", "1:1: unknown field br0; try: name, bridges"),
         ("bridges:\n\tbr0: {}\n", "2:1: found character that cannot start any token; try: spaces instead of tabs"),
         ("bridges:\n  br0: {}\n  br0: {}\n", "3:3: br0 is here twice; the first is in line 2; try: one of them"),
         ("bridges: {br0: {ports: {a: {}}}, br1: {ports: {a: {}}}}", "1:48: a is here twice; the first is in line 1; try: one of them"),
@@ -131,6 +132,37 @@ def test_what_is_wrong_with_a_port(text, said):
         ("bridges: {br0: {controllers: [10.0.0.1]}}", "1:31: 10.0.0.1: not a controller address such as tcp:192.0.2.1:6653"),
         ("bridges: {br0: {sflow: {collectors: [nosuch.example]}}}", "1:38: nosuch.example: ovs-vswitchd resolves names too late or not at all; "
                                                                    "try: an IP address"),
+        ("bridges: {br0: {flows: }}", "1:24: flows has no value; try: [], which deletes all flows, or a document without this line"),
+        ("bridges: {br0: {flows: null}}", "1:24: flows has no value; try: [], which deletes all flows, or a document without this line"),
+        ("bridges: {br0: {flows: drop}}", "1:24: drop where a list should be"),
+        ("bridges: {br0: {flows: [[a]]}}", "1:25: a list where a single value should be"),
+        ('bridges: {br0: {flows: ["dl_vlan=5000 actions=drop"]}}', '1:25: flow "dl_vlan=5000 actions=drop": dl_vlan=5000 does not fit: '
+                                                                   "0 to 4095, or 0xffff for packets without a VLAN"),
+        ("bridges: {br0: {flows: [arp]}}", "1:25: flow arp: has no actions; try: actions=drop, or actions=output:PORT"),
+        ('bridges: {br0: {flows: ["arp # actions=drop"]}}', '1:25: flow "arp # actions=drop": has no actions; try: actions=drop, or actions=output:PORT'),
+        ("bridges: {br0: {flows: [# all\n delete]}}", "2:2: flow delete: delete is not a flow to add; try: ovstool flow del, or ovs-ofctl add-flows"),
+        ("bridges: {br0: {flows: [reset_counts arp actions=drop]}}", '1:25: flow "reset_counts arp actions=drop": reset_counts is a request and '
+                                                                     "nothing that a flow has; try: the flow without it"),
+        ('bridges: {br0: {flows: ["ip actions=drop\\0"]}}', '1:25: "ip actions=drop\\x00": contains a NUL character, so it is not text'),
+        ('bridges: {br0: {flows: ["ip actions=drop\\nip actions=drop"]}}', '1:25: flow "ip actions=drop\\nip actions=drop": not exactly one flow'),
+        ('bridges: {br0: {flows: ["ip,tcp_src=1 actions=drop", "cookie=1 tcp_src=1 ip actions=NORMAL"]}}',
+         "1:54: the flow in line 1 has the same match; try: only one of them"),
+        ("bridges: {br0: {protocols: [OpenFlow10], flows: [arp actions=drop]}}", "1:28: changing all flows or none needs OpenFlow 1.3 or newer; "
+                                                                              "try: OpenFlow14 among them"),
+        ("name: a b\nbridges: {}", '1:7: "a b": not 1 to 64 of the characters A-Z, a-z, 0-9, dot, underscore and hyphen; try: name: edge-1'),
+        ("bridges: {br0: {external_ids: {ovstool-document-a: tag}}}",
+         "1:32: ovstool-document-a: such a key has what a document owns; try: ovstool apply, which writes it"),
+        ("bridges: {br0: {ports: {iface-id:x: {tag: 5, peer: y}}}}",
+         "1:52: port iface-id:x: a port named by its iface-id cannot have peer; try: the name of the port"),
+        ("bridges: {br0: {ports: {iface-id:x: {external_ids: {iface-id: y}}}}}",
+         "1:53: port iface-id:x: a port named by its iface-id cannot have external_ids.iface-id; try: the name of the port"),
+        ("bridges: {br0: {ports: {'iface-id:x': {external_ids: null}}}}",
+         "1:54: port iface-id:x: null for all external_ids would remove its iface-id too; try: null for each of the keys"),
+        ('bridges: {br0: {ports: {"iface-id:": {}}}}', "1:25: port iface-id:: an iface-id is missing; try: iface-id:ID"),
+        ('bridges: {br0: {ports: {"mac:52:54:00:12:34:56": {}}}}', "1:25: port mac:52:54:00:12:34:56: a document names ports by name or "
+                                                                   "iface-id, as addresses and OpenFlow port numbers change; try: iface-id:ID"),
+        ("bridges: {br0: {ports: {iface-id:x: {}}}, br1: {ports: {iface-id:x: {}}}}",
+         "1:57: iface-id:x is here twice; the first is in line 1; try: one of them"),
         ("bridges: {? [a] : {}}", "1:13: a key must be a text; try: KEY: VALUE"),
         ("[" * 200, "1:101: nested more than 100 deep"),
         (b"bridges: {br0: {external_ids: {a: \xff}}}", "1:35: not UTF-8"),
@@ -143,6 +175,13 @@ def test_what_is_wrong_with_a_document(text, said):
 def test_all_errors_at_once_in_the_order_of_lines():
     text = "bridges:\n  br0:\n    fail_mode: x\n    ports:\n      e: {tag: 9999, qos: {max_rate: 5}}\n      f: {lacp: 1}\n  br1: {mtu: 5}\n"
     assert [error.split(":")[:2] for error in errors(text)] == [["3", "16"], ["5", "16"], ["5", "38"], ["6", "11"], ["7", "9"]]
+
+
+def test_flows_keep_their_order_and_their_places():
+    text = "bridges:\n  br0:\n    flows:\n    - udp actions=drop # not with a port\n\n    - add arp actions=drop\n    - |\n      ip actions=2\n  br1: {flows: []}\n"
+    flows = read(text).document.flows
+    assert flows["br0"].lines == ["udp actions=drop", "arp actions=drop", "ip actions=2"] and flows["br1"].lines == []
+    assert [flows["br0"].place(number) for number in (1, 2, 3)] == ["page.yaml:4:7", "page.yaml:6:7", "page.yaml:7:7"]
 
 
 def test_aliases_and_merges_share_settings():
@@ -173,6 +212,9 @@ def test_the_schema_has_every_field():
     ports = found["properties"]["bridges"]["additionalProperties"]["properties"]["ports"]
     assert ports["additionalProperties"]["properties"].keys() == fields.PORT.fields.keys()
     assert ports["additionalProperties"]["properties"]["tag"] == {
-        "description": "VLAN of an access or dot1q-tunnel port, or the native VLAN", "type": ["integer", "null"], "minimum": 0, "maximum": 4095,
+        "description": "VLAN of an access or dot1q-tunnel port, or the native VLAN", "type": ["integer", "null", "string"],
+        "minimum": 0, "maximum": 4095, "pattern": "\\$\\{",
     }  # fmt: skip
+    flows = found["properties"]["bridges"]["additionalProperties"]["properties"]["flows"]
+    assert (flows["type"], flows["items"]["type"]) == ("array", "string")
     assert json.loads(json.dumps(found)) == found

@@ -239,7 +239,7 @@ def test_invalid_lines(write, item, says):
         ("groups:\n  a: h1\n", 2, "expected a list of hosts"),
         ("groups:\n  a: {hosts: [h1]}\n", 2, "expected a list of hosts"),
         ("groups:\n  - a\n", 2, "a mapping"),
-        ("groups: {a: [h1]}\nall:\n  hosts:\n", 2, "only 'groups' is allowed"),
+        ("groups: {a: [h1]}\nall:\n  hosts:\n", 2, "only 'groups' and 'vars' are allowed"),
         ("groups:\n  10: [h1]\n", 2, "int"),
         ("- h1\n", 1, "a mapping"),
         ("---\nh1\n", 2, "a mapping"),

@@ -122,7 +122,7 @@ def test_the_limit_of_nested_yaml(hosts):
     def nested(depth: int) -> str:
         return hosts("\ngroups:\n  a: [h1]\nx: " + "[" * depth + "]" * depth, "@a")
 
-    assert nested(99) == "FILE:4 (read as ovstool's own YAML): x: only 'groups' is allowed at the top level"
+    assert nested(99) == "FILE:4 (read as ovstool's own YAML): x: only 'groups' and 'vars' are allowed at the top level"
     assert nested(100) == "FILE:4 (read as YAML): nested more than 100 deep"
     # Side by side, each ends before the next begins, so the depth stays small.
     assert hosts("groups:\n  a: [h1]\n" + "".join(f"  g{n}: []\n" for n in range(150)), "@a") == {"h1": "h1"}

@@ -1,15 +1,17 @@
 """Bridges as a document wants them: their columns, controllers, sFlow and mirrors."""
 
+from collections.abc import Collection
+
 from ovstool.document.applying.columns import OF_BRIDGE, OF_MIRROR, applied, columns, sampling
 from ovstool.document.applying.ports import Ports
-from ovstool.document.comparison import ComparedBridge
+from ovstool.document.comparison import Compared, ComparedBridge
 from ovstool.document.declared import Entry
 from ovstool.document.fields import Settings
 from ovstool.document.state import BridgeState, State
 from ovstool.errors import Conflict, NotFound, Refused, UsageError, quote
 from ovstool.ovsdb.transaction import Query, Row, Transaction
-from ovstool.ovsdb.values import Json, many, to_set, uuid, uuids
-from ovstool.switch import Switch, bridge, brought_up
+from ovstool.ovsdb.values import Json, many, mapping, one, to_map, to_set, uuid, uuids
+from ovstool.switch import Switch, bridge, brought_up, losses
 from ovstool.switch.sflow import second_target
 
 _MANY = 20  # new ports; above this, the whole list of a bridge's ports is held, and not each name
@@ -18,13 +20,15 @@ _MANY = 20  # new ports; above this, the whole list of a bridge's ports is held,
 class Bridges:
     """Writes bridges after their ports, to which mirrors refer."""
 
-    def __init__(self, switch: Switch, txn: Transaction, found: State, ports: Ports):
+    def __init__(self, switch: Switch, txn: Transaction, found: State, ports: Ports, with_flows: Collection[str] = ()):
         self.notes: list[str] = []
+        self._with_flows = with_flows  # the bridges whose flows the document has
         self._switch = switch
         self._txn = txn
         self._found = found
         self._ports = ports
         self._new: list[Json] = []
+        self._old: list[str] = []  # the UUIDs of bridges that are removed
         self._gone: set[str] = set()  # the UUIDs of ports that are removed
 
     def put(self, compared: ComparedBridge, gone: list[str]) -> None:
@@ -32,22 +36,36 @@ class Bridges:
         name = compared.bridge.entry.name
         self._gone.update(gone)
         if compared.bridge.present is None:
-            self._insert(name, applied({}, compared.bridge.changes))
+            self._insert(name, applied({}, compared.bridge.changes), compared.bridge.records)
             return
         there = self._found.bridges[name]
         self._update_ports(there, gone)
-        if compared.bridge.changes:
-            self._update(there, compared.bridge.changes)
+        if compared.bridge.change != "unchanged":
+            self._update(there, compared.bridge)
+
+    def remove(self, name: str) -> None:
+        """Remove a bridge with its ports, as ``ovstool bridge del`` does."""
+        there = self._found.bridges[name]
+        row = self._found.tables["Bridge"].row(there.uuid)
+        held = ("ports", "external_ids")
+        self._txn.hold(Query("Bridge", [["_uuid", "==", uuid(there.uuid)]], held), [{column: row[column] for column in held}])
+        for keeper in self._txn.held(Query("Flow_Sample_Collector_Set", [["bridge", "==", uuid(there.uuid)]])):
+            self._txn.delete("Flow_Sample_Collector_Set", one(keeper["_uuid"]))
+        self._old.append(there.uuid)
+        if self._switch.dry_run or self._switch.confirm_within_s:
+            self.notes += losses.of_deletion(self._switch, name)
 
     def finish(self) -> None:
-        """Add new bridges to the switch."""
-        if self._new:
+        """Add new bridges to the switch, and take away those that are removed."""
+        mutations = [["bridges", "insert", ["set", self._new]]] if self._new else []
+        mutations += [["bridges", "delete", uuids(self._old)]] if self._old else []
+        if mutations:
             root = self._found.tables["Open_vSwitch"].uuids
             if not root:
                 raise NotFound("table Open_vSwitch", "the database is empty", "ovs-vsctl --no-wait init")
-            self._txn.mutate("Open_vSwitch", root[0], [["bridges", "insert", ["set", self._new]]])
+            self._txn.mutate("Open_vSwitch", root[0], mutations)
 
-    def _insert(self, name: str, settings: Settings) -> None:
+    def _insert(self, name: str, settings: Settings, records: dict[str, str]) -> None:
         for table in ("Bridge", "Port", "Interface"):
             self._txn.hold(Query(table, [["name", "==", name]]), [])
         self._ports.insert_local(name)
@@ -56,6 +74,8 @@ class Bridges:
         self._require_datapath(kind)
         row: Row = {"name": name, "ports": to_set(self._ports.inserted[name].values())}
         row |= columns(OF_BRIDGE, settings) | ({"datapath_type": kind} if kind != "system" else {})
+        if records:
+            row["external_ids"] = to_map(mapping(row.get("external_ids")) | records)
         if targets := settings.get(("controllers",)):
             row["controller"] = to_set(self._txn.insert("Controller", {"target": target}) for target in targets)
         if any(path[0] == "sflow" for path in settings):
@@ -94,10 +114,13 @@ class Bridges:
                 self._txn.hold(Query("Port", [["name", "==", name]]), [])
         self._txn.mutate("Bridge", there.uuid, mutations)
 
-    def _update(self, there: BridgeState, changes: Settings) -> None:
+    def _update(self, there: BridgeState, compared: Compared) -> None:
+        changes = compared.changes
         settings = applied(there.settings, changes)
         before = self._found.tables["Bridge"].row(there.uuid)
         row = columns(OF_BRIDGE, settings, changes)
+        if "external_ids" in row or compared.records != compared.former:
+            row["external_ids"] = to_map(compared.recorded_in(mapping(row.get("external_ids", before["external_ids"]))))
         if "datapath_type" in row:
             self._require_datapath(row["datapath_type"] or "system")
         controllers = self._controllers(before)
@@ -120,10 +143,11 @@ class Bridges:
         wanted = row | ({"controller": None} if ("controllers",) in changes else {})
         spec = bridge.BridgeSpec(controllers=settings.get(("controllers",), ()))
         try:
-            self.notes += bridge.costs(self._switch, before, wanted, spec, list(controllers.values()), False)
+            self.notes += bridge.costs(
+                self._switch, before, wanted, spec, list(controllers.values()), False, there.name in self._with_flows
+            )
         except Conflict as error:
-            fields = " and ".join(path[0] for path in changes if path[0] in ("datapath_type", "fail_mode", "controllers"))
-            raise Conflict(error.what, error.why, f"ovstool bridge set {quote(there.name)} --force with that {fields}") from error
+            raise Conflict(error.what, error.why, _by_force(there.name, changes)) from error
 
     def _controllers(self, before: Row) -> dict[str, Row]:
         """The rows of a bridge's controllers by their targets."""
@@ -212,13 +236,26 @@ class Bridges:
         return uuid(there[port])
 
 
+def _by_force(name: str, changes: Settings) -> str:
+    """The command that makes those of a bridge's changes that delete its flows."""
+    import shlex  # rarely needed
+
+    words = []
+    for field, option in (("datapath_type", "--datapath-type"), ("fail_mode", "--fail-mode"), ("controllers", "--controller")):
+        if (field,) in changes:
+            value = changes[(field,)]
+            wanted = value if isinstance(value, tuple) else (value,) if value else ()
+            words += [word for each in wanted for word in (option, each)] or ["--unset", OF_BRIDGE.get((field,), "controller")]
+    return shlex.join(["ovstool", "bridge", "set", name, *words, "--force"])
+
+
 def require_kept(declared: Entry, gone: list[str]) -> None:
     """Raise UsageError when a mirror of the document needs a port that is to be removed."""
     for path, value in declared.settings.items():
         names = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
         if path[0] == "mirrors" and (lost := [name for name in names if name in gone]):
             raise UsageError(
-                f"mirror {quote(path[1])}", f"--prune would remove its port {quote(lost[0])}", f"{quote(lost[0])}: {{}} among the ports"
+                f"mirror {quote(path[1])}", f"its port {quote(lost[0])} would be removed", f"{quote(lost[0])}: {{}} among the ports"
             )
 
 

@@ -45,18 +45,20 @@ class Ports:
         """Make a port as it should be. Raises UsageError for what Open vSwitch would ignore or misread, Refused."""
         there = self._found.ports.get(compared.entry.name)
         if there is None:
-            self._insert(bridge, compared.entry.name, applied(compared.present or {}, compared.changes))
-        elif compared.changes:
+            self._insert(bridge, compared.entry.name, applied(compared.present or {}, compared.changes), compared.records)
+        elif compared.change != "unchanged":
             self._update(there, compared)
 
     def insert_local(self, bridge: str) -> None:
         """Add the local port of a new bridge, unless the document says something of it."""
         if bridge not in self.inserted[bridge]:
-            self._insert(bridge, bridge, {})
+            self._insert(bridge, bridge, {}, {})
 
     def remove(self, bridge: str, names: list[str]) -> list[str]:
-        """Detach the QoS of ports that are removed from a bridge; returns the UUIDs of the ports."""
+        """Detach the QoS of ports that are removed from a bridge, and rely on who owns them; returns the UUIDs of the ports."""
         removed = [self._found.bridges[bridge].ports[name] for name in names]
+        for port in removed:
+            self._hold("Port", port, ("qos", "external_ids"))
         self._shaped |= {port: None for port in removed if many(self._row("Port", port)["qos"])}
         return removed
 
@@ -87,7 +89,7 @@ class Ports:
     def _row(self, table: str, row_uuid: str) -> Row:
         return self._found.tables[table].row(row_uuid) | {"_uuid": uuid(row_uuid)}
 
-    def _insert(self, bridge: str, name: str, settings: Settings) -> None:
+    def _insert(self, bridge: str, name: str, settings: Settings, records: dict[str, str]) -> None:
         kind = "internal" if name == bridge else settings.get(("type",), "system")
         members = settings.get(("bond", "interfaces"), (name,))
         _check_vlans(name, settings)
@@ -98,6 +100,7 @@ class Ports:
             interfaces.append(self._txn.insert("Interface", {"name": member} | of_interface))
             self._txn.watch(brought_up.health(member))
         port = {"name": name, "interfaces": interfaces[0] if len(interfaces) == 1 else to_set(interfaces)}
+        port |= {"external_ids": to_map(records)} if records else {}
         self.inserted[bridge][name] = self._txn.insert("Port", port | columns(OF_PORT, settings) | self._new_qos(settings))
 
     def _new_qos(self, settings: Settings) -> Row:
@@ -116,9 +119,12 @@ class Ports:
             _check_vlans(port.name, settings)
         if ("bond", "interfaces") in changes:
             of_port["interfaces"] = self._members(port, settings)
-        self._write("Port", port.uuid, of_port, PORT)
+        if compared.records != compared.former:
+            of_port["external_ids"] = to_map(compared.recorded_in(port.ids))
+        self._hold("Port", port.uuid, PORT)  # also who owns what
+        self._write("Port", port.uuid, of_port)
         for name, member in port.members.items():
-            if name in settings.get(("bond", "interfaces"), (port.name,)):
+            if changes and name in settings.get(("bond", "interfaces"), (port.name,)):
                 self._update_interface(name, member, port, compared)
         if any(path[0] == "qos" for path in changes):
             self._shape(port, settings)
@@ -145,16 +151,20 @@ class Ports:
             row |= policing(_with_default_bursts(settings, compared))
         if any(path[0] in ("type", "options", "mtu") for path in changes):
             self._check_type(name, settings.get(("type",), "system"), settings, is_new=False)
-        self._write("Interface", member, row, INTERFACE)
+        self._hold("Interface", member, INTERFACE)
+        self._write("Interface", member, row)
         self._txn.watch(brought_up.health(name))
 
-    def _write(self, table: str, row_uuid: str, wanted: Row, held: tuple[str, ...]) -> None:
-        """Update the columns that differ, and rely on the row being what it was."""
+    def _hold(self, table: str, row_uuid: str, columns: tuple[str, ...]) -> None:
+        """Rely on a row being what it was."""
+        row = self._found.tables[table].row(row_uuid)
+        self._txn.hold(Query(table, [["_uuid", "==", uuid(row_uuid)]], columns), [{column: row[column] for column in columns}])
+
+    def _write(self, table: str, row_uuid: str, wanted: Row) -> None:
+        """Update the columns that differ."""
         row = self._found.tables[table].row(row_uuid)
         differing = {column: value for column, value in wanted.items() if not _is_stored(value, row[column])}
         if differing:
-            rows = [{column: row[column] for column in held}]
-            self._txn.hold(Query(table, [["_uuid", "==", uuid(row_uuid)]], held), rows)
             self._txn.update(table, row_uuid, differing)
 
     def _shape(self, port: PortState, settings: Settings) -> None:

@@ -2,14 +2,17 @@
 
 import re
 import shlex
+from collections.abc import Collection
 from typing import NamedTuple
 
 from ovstool.errors import UsageError, quote
-from ovstool.host.address import HostWord
+from ovstool.host.address import HostWord, is_ipv6
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory.groups import VARIABLES, Inventory
+from ovstool.host.inventory.values import NoValue, Value
 
 _MAX_QUOTED = 2**12  # characters of a line with quotes; shlex gets slower with length
+_COLLECTIONS = {"[]": "a list", "()": "a list", "{}": "a mapping"}
 _SECTION = re.compile(r"\[([^\s:\[\]]+)(?::(\w+))?\]\s*(?:[#;].*)?")
 
 
@@ -18,9 +21,9 @@ class _Section(NamedTuple):
     kind: str  # hosts, children or vars
 
 
-def parse(path: str, text: str, deadline: Deadline) -> Inventory:
-    """Parse an inventory. Raises UsageError, TimedOut."""
-    inventory = Inventory(path, "Ansible INI", deadline)
+def parse(path: str, text: str, deadline: Deadline, wanted: Collection[str] = ()) -> Inventory:
+    """Parse an inventory, with the ``wanted`` variables. Raises UsageError, TimedOut."""
+    inventory = Inventory(path, "Ansible INI", deadline, wanted)
     section = _Section("ungrouped", "hosts")
     variables_at: dict[str, str] = {}
     for number, line in enumerate(map(str.strip, text.split("\n")), 1):
@@ -51,6 +54,8 @@ def _take(inventory: Inventory, section: _Section, line: str, place: str) -> Non
     group, kind = section
     variable, equals, value = (part.strip() for part in line.partition("="))
     if kind == "vars" and equals and variable not in VARIABLES:
+        if variable in inventory.wanted:
+            inventory.variables.setdefault(group, {})[variable] = _value(_without_comment(value), place)
         return  # its value may be anything
     try:
         first, *rest = _words(value if kind == "vars" else line) or [""]
@@ -61,11 +66,29 @@ def _take(inventory: Inventory, section: _Section, line: str, place: str) -> Non
     elif kind == "children" and not rest:
         inventory.groups[group].append(HostWord(f"@{first}", place))
     elif kind == "hosts" and all("=" in word for word in rest):
-        variables = dict(word.split("=", 1) for word in rest)
-        inventory.add(group, HostWord(first, place), {key: variables[key].strip("'\"") for key in VARIABLES & variables.keys()})
+        words = dict(word.split("=", 1) for word in rest)
+        kept = {key: words[key].strip("'\"") for key in inventory.wanted & words.keys()}
+        inventory.add(group, HostWord(first, place), {key: text if key in VARIABLES else _value(text, place) for key, text in kept.items()})
     else:
         form = {"hosts": "HOST VARIABLE=VALUE...", "children": "the name of a group", "vars": "VARIABLE=VALUE"}[kind]
         raise UsageError(place, f"{quote(line)}: not a valid line in [{group}{'' if kind == 'hosts' else ':' + kind}]", form)
+
+
+def _without_comment(text: str) -> str:
+    """A value in a section of variables, without its quotes if it is in quotes, and without a comment."""
+    if match := re.fullmatch(r"""(?:"([^"]*)"|'([^']*)')(?:\s*#.*)?""", text):
+        return match[1] or match[2] or ""
+    return re.sub(r"\s#.*", "", text).rstrip()
+
+
+def _value(text: str, place: str) -> Value:
+    """A value; Ansible reads Python's lists, mappings and None as such."""
+    if text == "None":
+        return NoValue(f"None at {place}", "a value")
+    kind = _COLLECTIONS.get(text[:1] + text[-1:])
+    if kind is None or is_ipv6(text[1:-1]) or text.startswith("{{"):  # a template is told from a mapping when it is used
+        return text
+    return NoValue(f"{kind} at {place}", "a single value")
 
 
 def _words(text: str) -> list[str]:

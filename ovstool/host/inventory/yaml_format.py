@@ -14,35 +14,53 @@ from ovstool.host import address
 from ovstool.host.address import HostWord, located
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory.groups import VARIABLES, Inventory
+from ovstool.host.inventory.values import NoValue, Value, Values
 
 _TAG = "tag:yaml.org,2002:"
 
 
-def parse(path: str, text: str, deadline: Deadline) -> Inventory:
-    """Parse an inventory. Raises UsageError, TimedOut."""
-    inventory = Inventory(path, "YAML", deadline)
+def parse(path: str, text: str, deadline: Deadline, wanted: Collection[str] = ()) -> Inventory:
+    """Parse an inventory, with the ``wanted`` variables. Raises UsageError, TimedOut."""
+    inventory = Inventory(path, "YAML", deadline, wanted)
     root = _composed(inventory, text)
     if root is None:  # nothing but comments
         return inventory
     try:
-        own = any(key.text == "groups" for key, _ in _pairs(inventory, root))
-        inventory.kind = "ovstool's own YAML" if own else "Ansible YAML"
-        for key, node in _pairs(inventory, root):  # again, now that errors can name the format
-            if key.text == "plugin":
-                hint = "ansible-inventory -i FILE --list --yaml"
-                raise UsageError(str(key), "settings of a plugin, which only Ansible can run", hint)
-            if not own:
-                _read_ansible_group(inventory, key, node)
-            elif key.text != "groups":
-                raise UsageError(str(key), "only 'groups' is allowed at the top level")
-            else:
-                for group, items in _pairs(inventory, node):
-                    inventory.groups[group.text] = list(_items(inventory, items))
+        keys = [key.text for key, _ in _pairs(inventory, root)]
+        if "groups" in keys or keys == ["vars"]:
+            _read_own(inventory, root)
+        else:
+            _read_ansible(inventory, root)
     except RecursionError as error:
         raise UsageError(str(inventory), "an alias contains itself") from error
-    if not own:
-        inventory.finish()
     return inventory
+
+
+def _read_own(inventory: Inventory, root: Any) -> None:
+    inventory.kind = "ovstool's own YAML"
+    variables: Any = None
+    for key, node in _pairs(inventory, root):
+        if key.text == "groups":
+            for group, items in _pairs(inventory, node):
+                inventory.groups[group.text] = list(_items(inventory, items))
+        elif key.text == "vars":
+            variables = node
+        else:
+            raise UsageError(str(key), "only 'groups' and 'vars' are allowed at the top level")
+    if inventory.wanted != VARIABLES:
+        for word, values in _pairs(inventory, variables) if variables else ():
+            inventory.define(word, _variables(inventory, values))
+        inventory.index()
+
+
+def _read_ansible(inventory: Inventory, root: Any) -> None:
+    inventory.kind = "Ansible YAML"
+    for key, node in _pairs(inventory, root):
+        if key.text == "plugin":
+            hint = "ansible-inventory -i FILE --list --yaml"
+            raise UsageError(str(key), "settings of a plugin, which only Ansible can run", hint)
+        _read_ansible_group(inventory, key, node)
+    inventory.finish()
 
 
 def _composed(inventory: Inventory, text: str) -> Any:
@@ -90,11 +108,22 @@ def _read_ansible_group(inventory: Inventory, group: HostWord, node: Any) -> Non
                 _read_ansible_group(inventory, word, inner)
 
 
-def _variables(inventory: Inventory, node: Any) -> dict[str, str]:
-    return {
-        key.text: _text(inventory, value, f"{_TAG}int" if key.text.endswith("port") else "").text
-        for key, value in _pairs(inventory, node, VARIABLES)
-    }
+def _variables(inventory: Inventory, node: Any) -> Values:
+    return {key.text: _value(inventory, key.text, value) for key, value in _pairs(inventory, node, inventory.wanted)}
+
+
+def _value(inventory: Inventory, name: str, node: Any) -> Value:
+    """The value of a variable as typed, whatever YAML makes of it."""
+    if name in VARIABLES:
+        return _text(inventory, node, f"{_TAG}int" if name.endswith("port") else "").text
+    place = inventory.at(node.start_mark.line + 1)
+    if node.id != "scalar":
+        return NoValue(f"a {'list' if node.id == 'sequence' else 'mapping'} at {place}", "a single value")
+    if node.tag == f"{_TAG}null":
+        return NoValue(f"null at {place}", "a value")
+    if not node.tag.startswith(_TAG):
+        return NoValue(f"a value with the tag {quote(node.tag)} at {place}", "the value without it")
+    return str(node.value)
 
 
 def _pairs(inventory: Inventory, node: Any, only: Collection[str] = ()) -> list[tuple[HostWord, Any]]:

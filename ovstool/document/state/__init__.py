@@ -4,17 +4,17 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ovstool.document import shaping
-from ovstool.document.declared import Document, Entry
 from ovstool.document.fields import Settings
+from ovstool.document.ownership import records
 from ovstool.errors import UsageError, quote
 from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.transaction import Row
-from ovstool.ovsdb.values import many, one, uuid
-from ovstool.switch import Switch, police, qos
+from ovstool.ovsdb.values import many, one
+from ovstool.switch import police, qos
 from ovstool.switch.accepts import qos_types
 from ovstool.switch.sflow import second_target, targets
 
-PORT = ("name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp", "other_config", "qos", "fake_bridge")
+PORT = ("name", "interfaces", "tag", "trunks", "vlan_mode", "bond_mode", "lacp", "other_config", "qos", "fake_bridge", "external_ids")
 INTERFACE = ("name", "type", "options", "external_ids", "mtu_request", *police.COLUMNS)
 BRIDGE = (
     "name",
@@ -42,7 +42,6 @@ TABLES = {
     "sFlow": SFLOW,
     "Mirror": MIRROR,
 }  # fmt: skip
-_MOST_NAMED = 2000  # ports of a document; above this, whole tables are cheaper
 
 
 class Several:
@@ -56,7 +55,7 @@ SEVERAL = Several()
 
 
 class PortState(NamedTuple):
-    """A port: its settings, its interfaces by name, and what a document cannot hold of it."""
+    """A port: its settings, its interfaces by name, what a document cannot hold of it, and the external_ids of its row of Port."""
 
     name: str
     uuid: str
@@ -64,15 +63,17 @@ class PortState(NamedTuple):
     settings: Settings
     members: dict[str, str]
     unheld: list[str]
+    ids: dict[str, str]
 
 
 class BridgeState(NamedTuple):
-    """A bridge: its settings, and its ports by name."""
+    """A bridge: its settings, its ports by name, and its external_ids, of which some are no settings."""
 
     name: str
     uuid: str
     settings: Settings
     ports: dict[str, str]
+    ids: dict[str, str]
 
 
 class State(NamedTuple):
@@ -113,54 +114,6 @@ class Columns:
         return {column: values[place] for column, values in self._table.columns.items()}
 
 
-def tables_for(document: Document) -> dict[str, tuple[str, ...]]:
-    """The tables that decide how a switch differs from a document: those of QoS are the largest, and often not needed."""
-    ports = [port for bridge in document.bridges.values() for port in bridge.ports.values()]
-    shaped = any(path[0] == "qos" for port in ports for path in port.settings)
-    return {table: columns for table, columns in TABLES.items() if shaped or table not in ("QoS", "Queue")}
-
-
-def named(switch: Switch, document: Document) -> dict[str, Table]:
-    """The part of the tables ``TABLES`` that decides how a switch differs from a document.
-
-    On a large switch this takes a fraction of the time of whole tables. It takes several steps, so others may write in between.
-    """
-    ports = [*document.port_names(), *document.bridges]  # a port may have the name of a bridge to be
-    if len(ports) > _MOST_NAMED:
-        return switch.tables(tables_for(document))
-    members = {m for declared in document.bridges.values() for port in declared.ports.values() for m in members_of(port)}
-    asked = tables_for(document)
-    first = {table: columns for table, columns in asked.items() if table not in ("QoS", "Queue")}
-    found = switch.tables(first, {"Port": _any("name", ports), "Interface": _any("name", [*members, *ports])})
-    there, interfaces = found["Port"], found["Interface"]
-    inside = {u for members in there.values("interfaces") for u in members}
-    mirrored = {u for column in ("select_src_port", "select_dst_port") for us in found["Mirror"].values(column) for u in us}
-    mirrored |= {u for u in found["Mirror"].values("output_port") if u}
-    owners = [["interfaces", "includes", uuid(u)] for u in interfaces.uuids if u not in inside]  # of what is elsewhere
-    where = {
-        "Port": [*_any("_uuid", [uuid(u) for u in mirrored.difference(there.uuids)]), *owners],
-        "Interface": _any("_uuid", [uuid(u) for u in inside.difference(interfaces.uuids)]),
-    }
-    if "QoS" in asked:
-        where["QoS"] = _any("_uuid", [uuid(u) for u in there.values("qos") if u])
-    more = switch.tables({table: asked[table] for table in where}, where)
-    found |= {table: found[table].joined(more[table]) if table in found else more[table] for table in where}
-    if "Queue" in asked:
-        queues = [uuid(queue) for numbers in found["QoS"].values("queues") for queue in numbers.values()]
-        found |= switch.tables({"Queue": asked["Queue"]}, {"Queue": _any("_uuid", queues)})
-    return found
-
-
-def _any(column: str, values: list) -> list:
-    """The conditions that a column has one of these values."""
-    return [[column, "==", value] for value in values] or [False]
-
-
-def members_of(port: Entry) -> tuple[str, ...]:
-    """The names of the interfaces that a document gives a port."""
-    return port.settings.get(("bond", "interfaces")) or (port.name,)
-
-
 def read(found: Mapping[str, Table], ports: Collection[str] | None = None, bridges: Collection[str] | None = None) -> State:
     """The state in the tables ``TABLES``; ``ports``: the settings of these only, ``bridges``: of the ports of these only."""
     tables = {name: Columns(table, is_whole=ports is None) for name, table in found.items()}
@@ -169,9 +122,9 @@ def read(found: Mapping[str, Table], ports: Collection[str] | None = None, bridg
     reader = Reader(tables, is_whole=ports is None)
     of_bridges: dict[str, BridgeState] = {}
     of_ports: dict[str, PortState] = {}
-    for u, name, inside in zip(tables["Bridge"].uuids, *map(tables["Bridge"].values, ("name", "ports")), strict=True):
+    for u, name, inside, ids in zip(tables["Bridge"].uuids, *map(tables["Bridge"].values, ("name", "ports", "external_ids")), strict=True):
         here = {names[placed[port]]: port for port in inside if port in placed}
-        of_bridges[name] = BridgeState(name, u, reader.bridge(u), here)
+        of_bridges[name] = BridgeState(name, u, reader.bridge(u), here, ids)
         if bridges is None or name in bridges:
             wanted = here if ports is None else [port for port in here if port in ports] if len(here) < len(ports) else ports
             of_ports |= {port: reader.port(here[port], name) for port in wanted if port in here}
@@ -195,7 +148,7 @@ class Reader:
         self._alike: dict[str, tuple[Settings, list[str]]] = {}
 
     def port(self, port: str, bridge: str) -> PortState:
-        name, members, tag, trunks, vlan_mode, bond_mode, lacp, config, shaped, fake = self._tables["Port"].at(port, *PORT)
+        name, members, tag, trunks, vlan_mode, bond_mode, lacp, config, shaped, fake, ids = self._tables["Port"].at(port, *PORT)
         found: Settings = {}
         unheld: list[str] = []
         plain = (("tag", tag), ("trunks", tuple(sorted(trunks))), ("vlan_mode", vlan_mode))
@@ -215,7 +168,7 @@ class Reader:
             unheld += left_out
         if fake and tag is not None:
             unheld.append("it is the local port of a fake bridge")
-        return PortState(name, port, bridge, found, inside, unheld)
+        return PortState(name, port, bridge, found, inside, unheld, ids)
 
     def _of_interfaces(self, members: list[str], unheld: list[str]) -> Settings:
         """The settings that a port's interfaces share."""
@@ -276,7 +229,7 @@ class Reader:
         )  # fmt: skip
         found: Settings = {(field,): value for field, value in plain if value}
         for column, pairs in (("external_ids", ids), ("other_config", config)):
-            found.update(((column, key), value) for key, value in pairs.items())
+            found.update(((column, key), value) for key, value in pairs.items() if not key.startswith(records.PREFIX))
         if sampled in self._tables["sFlow"].places:
             found |= _sampling(self._tables["sFlow"].row(sampled))
         for mirror in mirrors:
