@@ -129,7 +129,7 @@ def line(what: str, ours: Sequence[Cost], theirs: Sequence[Cost], target: float 
     if cpu_target is not None:
         reached += verdict(statistics.median(cpu) <= cpu_target, f", CPU <= {cpu_target:.3g}")
     times = f"{_ms(ours):>6} / {_ms(theirs):<6}"
-    return f"  {what:<44}{_spread(wall)}   {_spread(cpu)}   {times} {mib(ours):>6.1f} / {mib(theirs):<6.1f} {reached}".rstrip()
+    return f"  {what:<44}{spread(wall)}   {spread(cpu)}   {times} {mib(ours):>6.1f} / {mib(theirs):<6.1f} {reached}".rstrip()
 
 
 def memory_line(what: str, runs: Sequence[Cost], target_mib: float) -> str:
@@ -179,5 +179,5 @@ def _ms(runs: Sequence[Cost]) -> str:
     return f"{statistics.median(cost.wall_s for cost in runs) * 1000:.0f}"
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     return " ".join(f"{value:<6.3f}" for value in (min(values), statistics.median(values), max(values)))

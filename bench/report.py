@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import changes
 import documents
 import effect
 import engines
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def stored() -> None:
-    """(a) to (c), (t), (v) and (w): the parts that need only a database."""
+    """(a) to (c), (t), (v), (w) and (x): the parts that need only a database."""
     with ExitStack() as stack:
         # Directly in /tmp: socket paths must be short.
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp")))
@@ -72,6 +73,7 @@ def stored() -> None:
         pairs.guarded(tab, databases)
         pairs.guarded(engines.beside_ovsdbapp, databases)
         pairs.guarded(documents.of_database, databases[max(SIZES)], max(SIZES))
+        pairs.guarded(changes.of_database, databases[max(SIZES)], max(SIZES))
 
 
 def one_port(databases: dict[int, str]) -> None:

@@ -37,6 +37,10 @@ class SwitchStream(SwitchLister):
     def row_class(self, args: argparse.Namespace) -> Any:
         raise NotImplementedError
 
+    def row_columns(self, args: argparse.Namespace) -> Sequence[str]:
+        """The columns of the rows."""
+        return self.row_class(args)._fields
+
     def streams(self, args: argparse.Namespace) -> bool:
         raise NotImplementedError
 
@@ -70,7 +74,7 @@ class SwitchStream(SwitchLister):
 
     def _print_samples(self, answers: Iterator[Answer], args: argparse.Namespace) -> None:
         stream = None
-        columns = self.row_class(args)._fields
+        columns = self.row_columns(args)
         for answer in answers:
             self.print_notes([answer], args)
             host = {"host": answer.host} if answer.host else {}

@@ -1,13 +1,15 @@
 """ovstool stats: counters, rates and bursts"""
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ovstool import conditions, units
 from ovstool.answers import Table
 from ovstool.commands.options import PORT_NAME, word
-from ovstool.errors import UsageError, quote
-from ovstool.parser import number, seconds
+from ovstool.conditions import Condition
+from ovstool.errors import TimedOut, UsageError, quote
+from ovstool.parser import number, seconds, time_for
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.stream import Sample, SwitchStream
 from ovstool.switch import Switch, sampling, stats
@@ -41,6 +43,9 @@ class Stats(SwitchStream):
     terminal --watch shows a live table: it scrolls, / filters, s sorts, + and - change the interval, Enter shows 'qos explain' of a
     port, ? lists all keys, q quits.
 
+    --until CONDITION prints rates until a condition holds for any port shown, or for 'PORT CONDITION' for that port, and ends with
+    0; with 7 after --timeout (default 30 seconds). A condition compares a field of --rate: =, !=, <, <=, >, >=.
+
     --bursts shows the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
     and the longest time above 95% of the link speed or the QoS max-rate. On a terminal the progress is shown.
 
@@ -52,6 +57,7 @@ class Stats(SwitchStream):
       ovstool stats --bridge br0 --watch
       ovstool stats eth1 --queues --rate --count 10 -f json | jq .tx_bps
       ovstool stats eth1 --bursts --for 5
+      ovstool stats eth1 --until 'rx_bps > 900mbit' --timeout 600
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -68,18 +74,20 @@ class Stats(SwitchStream):
         end = parser.add_mutually_exclusive_group()
         end.add_argument("--count", metavar="N", type=number(1, _MOST), help="print N rates of each port, then stop")
         end.add_argument("--watch", action="store_true", help="show rates until Ctrl-C (implies --rate)")
+        end.add_argument("--until", metavar="CONDITION", help="print rates until this holds, such as 'rx_bps > 900mbit' (implies --rate)")
         return parser
 
     def row_class(self, args: argparse.Namespace) -> Any:
         return QueueRate if args.queues else Rate
 
     def streams(self, args: argparse.Namespace) -> bool:
-        return args.watch or (args.rate and bool(args.count))
+        return args.watch or bool(args.until) or (args.rate and bool(args.count))
 
     def prepare(self, args: argparse.Namespace) -> None:
-        args.rate = args.rate or (args.watch and not args.bursts)
+        args.rate = args.rate or ((args.watch or args.until is not None) and not args.bursts)
         self.nothing = "no queues; 'ovstool qos set' makes some" if args.queues else "no ports"
         _require_sense(args)
+        args.until = None if args.until is None else _condition(args.until, self.row_class(args))
         if args.bursts or args.rate:
             columns = Burst._fields if args.bursts else self.row_class(args)._fields
             self.check_columns(args, [*columns, "host"] if len(args.targets) > 1 else columns)
@@ -158,8 +166,11 @@ def _require_sense(args: argparse.Namespace) -> None:
             raise UsageError("stats", f"{quote(args.ports[1])} is a recording, not a port", hint)
     if args.count and not args.rate:
         raise UsageError("--count", "needs --rate", f"--rate --count {args.count}")
-    if args.watch and args.bursts:
-        raise UsageError("--watch", "shows rates, not bursts")
+    for option in ("watch", "until"):
+        if getattr(args, option) and args.bursts:
+            raise UsageError(f"--{option}", "shows rates, not bursts")
+    if args.until is not None and (args.interval or 1) > time_for(args):
+        raise UsageError(f"--interval {args.interval or 1:g}", f"longer than --timeout {time_for(args):g}, which limits --until")
     if args.interval and not (args.rate or args.bursts):
         raise UsageError("--interval", "without --rate counters are read only once", f"--rate --interval {args.interval:g}")
     if args.for_s and not args.bursts:
@@ -191,6 +202,57 @@ def _queue_counters(switch: Switch, args: argparse.Namespace) -> Table:
 
 
 def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
-    times = None if args.watch else (args.count or 1) + 1
-    samples = stats.readings(switch, _spec(args, interval_s=args.interval or 1.0, times=times, pace=args.pace))
-    return stats.queue_rates(samples) if args.queues else stats.rates(samples)
+    times = None if args.watch or args.until else (args.count or 1) + 1
+    within_s = time_for(args) if args.until else None
+    spec = _spec(args, interval_s=args.interval or 1.0, times=times, for_s=within_s, pace=args.pace)
+    samples = stats.readings(switch, spec, are_all_needed=args.until is None)
+    rates = stats.queue_rates(samples) if args.queues else stats.rates(samples)
+    return _up_to(args.until, rates, within_s) if args.until else rates
+
+
+def _up_to(condition: Condition, rates: Iterator[list], within_s: float | None) -> Iterator[list]:
+    """The rates up to those that meet the condition. Raises TimedOut when none does."""
+    subject, why = condition.subject, ""
+    for rows in rates:
+        yield rows
+        of_subject = [row for row in rows if subject in (None, row.port)]
+        if any(condition.holds(row._asdict()) for row in of_subject):
+            return
+        why = f": there are no rates of {quote(subject)}" if subject and not of_subject else ""
+    raise TimedOut("--until", f"{condition} did not hold within {within_s:g} s{why}", "a longer --timeout")
+
+
+def _condition(text: str, row_class: Any) -> Condition:
+    """A condition of --until on rates. Raises UsageError."""
+    known = [name for name in row_class._fields if name != "port"]
+
+    def reader(field: str) -> Callable[[str], Any]:
+        if field not in known:
+            raise UsageError(quote(field), "no such field", ", ".join(known))
+        return _flag if field == "reset" else _bit_rate if field.endswith("_bps") else _number
+
+    try:
+        found = conditions.parse(text, reader, "rx_bps > 900mbit")
+        if found.test is None:
+            raise UsageError(quote(text), "without a comparison", f"{quote(found.field + ' > 0')}")
+    except UsageError as error:
+        raise UsageError("--until", f"{error.what}: {error.why}", error.hint) from error
+    return found
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise UsageError(quote(text), "not true or false")
+    return text == "true"
+
+
+def _number(text: str) -> float:
+    value = units.decimal_number(text)
+    if value is None:
+        raise UsageError(quote(text), "not a number")
+    return value
+
+
+def _bit_rate(text: str) -> float:
+    value = units.decimal_number(text)
+    return units.parse_rate(text) if value is None else value

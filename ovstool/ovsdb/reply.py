@@ -23,9 +23,9 @@ _CUT = 16  # characters before the end of the text in which a truncated value lo
 _SPACE = re.compile(r"[ \t\n\r]*")
 _CLOSES = {"{": "}", "[": "]", '"': '"'}
 _RESULT_BEGINS = ('},{"rows":', '},{"uuid":', '},{"count":', "},{}")
-_OF_MESSAGE = ("id", "method", "params", "result", "error")
+OF_MESSAGE = ("id", "method", "params", "result", "error")
 _OF_RESULT = ("rows", "error", "details")
-_Reading = Generator[None, None, Any]  # yields when it needs more text
+Reading = Generator[None, None, Any]  # yields when it needs more text
 
 
 class Broken(Exception):
@@ -75,12 +75,12 @@ class ReplyReader:
     def _fullness(self) -> int:
         return self._text.count(",") + self._text.count("[") + 4 * self._text.count("{")
 
-    def _read_message(self) -> _Reading:
+    def _read_message(self) -> Reading:
         if (yield from self._peek()) != "{":
             raise Broken("JSON that is not JSON-RPC" if self._text[self._at] in '["-0123456789' else "data that is not JSON")
-        return (yield from self._object(_OF_MESSAGE, lambda key: self._results() if key == "result" else self._value()))
+        return (yield from self._object(OF_MESSAGE, lambda key: self._results() if key == "result" else self._value()))
 
-    def _results(self) -> _Reading:
+    def _results(self) -> Reading:
         """The result of a message: for a transaction a list of results, for a ``monitor_cond`` an object of tables."""
         if self.tables and (yield from self._peek()) == "{":
             return (yield from self._object(tuple(self.tables), self._table))
@@ -118,14 +118,14 @@ class ReplyReader:
         if len(rows) > 1 and any(condition[0] in ("_uuid", "name") for condition in select.get("where", ())):
             raise malformed("several rows where at most one is possible")
 
-    def _result(self, index: int) -> _Reading:
+    def _result(self, index: int) -> Reading:
         if (yield from self._peek()) != "{":
             return (yield from self._value())
         operation = self.operations[index] if index < len(self.operations) else {}
         rows = self._rows if operation.get("op") == "select" else lambda _: self._value()
         return (yield from self._object(_OF_RESULT, lambda key: rows(operation) if key == "rows" else self._value()))
 
-    def _rows(self, select: dict) -> _Reading:
+    def _rows(self, select: dict) -> Reading:
         """The rows of a select, each chunk checked before the next is read."""
         if (yield from self._peek()) != "[":
             return (yield from self._value())
@@ -137,7 +137,7 @@ class ReplyReader:
             self._check(select, new, rows, seen)
         return rows
 
-    def _table(self, name: str) -> _Reading:
+    def _table(self, name: str) -> Reading:
         """A table, defaults filled in; each chunk is checked before the next is read."""
         if name not in self.tables or (yield from self._peek()) != "{":
             raise malformed("a table that was not requested")
@@ -174,7 +174,7 @@ class ReplyReader:
         self._at = end if found else self._at
         return found
 
-    def _object(self, keys: Sequence[str], read: Callable[[str], _Reading]) -> _Reading:
+    def _object(self, keys: Sequence[str], read: Callable[[str], Reading]) -> Reading:
         """An object, with only these keys kept."""
         found: dict[str, Json] = {}
         opening = "{"
@@ -185,7 +185,7 @@ class ReplyReader:
                 found[key] = value
         return found
 
-    def _member(self, read: Callable[[str], _Reading] | None = None) -> _Reading:
+    def _member(self, read: Callable[[str], Reading] | None = None) -> Reading:
         """A key of an object and its value, which ``read`` reads."""
         key = yield from self._value()
         if type(key) is not str or (yield from self._peek()) != ":":
@@ -193,7 +193,7 @@ class ReplyReader:
         self._at += 1
         return key, (yield from read(key) if read else self._value())
 
-    def _more(self, opening: str, closing: str) -> _Reading:
+    def _more(self, opening: str, closing: str) -> Reading:
         """Whether an array or object has another item: reads its opening bracket or the next comma, or its closing bracket."""
         if (char := (yield from self._peek())) not in (opening, closing):
             raise Broken("data that is not JSON")
@@ -205,7 +205,7 @@ class ReplyReader:
         self._at += 1
         return False
 
-    def _peek(self) -> _Reading:
+    def _peek(self) -> Reading:
         """The next character that is not white space."""
         while True:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
@@ -213,7 +213,7 @@ class ReplyReader:
                 return self._text[self._at]
             yield
 
-    def _value(self) -> _Reading:
+    def _value(self) -> Reading:
         """A value of any kind. It is complete once another character follows, as in every message."""
         closing = _CLOSES.get((yield from self._peek()), "")
         while True:

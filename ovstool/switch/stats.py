@@ -41,13 +41,14 @@ def queues(switch: Switch, spec: SamplingSpec) -> list[Reading]:
         return meter.read()
 
 
-def readings(switch: Switch, spec: SamplingSpec) -> Iterator[list[Reading]]:
+def readings(switch: Switch, spec: SamplingSpec, are_all_needed: bool = True) -> Iterator[list[Reading]]:
     """Read the counters every ``interval_s`` seconds, ``times`` times, for ``for_s`` seconds, or forever: the first at once.
 
     A sample that comes too late is left out. An interface or a bridge that is gone has no readings until it returns, which is noted;
     the first one after that has ``gap`` set. Each reading gets the full timeout of the switch.
     Raises UsageError for an interval in which the counters in the database, or those of a named tunnel or patch port, do not change;
     without names such a port has no counters, which is noted. With ``bursts`` this holds for any interval.
+    Raises Unreachable at the end if ``are_all_needed`` and an interface has no readings then.
     """
     if spec.source == "ovsdb":
         _require_updates(switch, spec.interval_s)
@@ -63,7 +64,8 @@ def readings(switch: Switch, spec: SamplingSpec) -> Iterator[list[Reading]]:
         for _ in due:
             switch.rearm()
             yield meter.read_again()
-        _require_present(meter)
+        if are_all_needed:
+            _require_present(meter)
 
 
 def rates(samples: Iterable[list[Reading]]) -> Iterator[list[Rate]]:
