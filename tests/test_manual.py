@@ -22,6 +22,9 @@ from sflow_records import COUNTERS, FLOW
 
 from ovstool import units
 from ovstool.commands import COMMANDS, NOUNS
+from ovstool.commands.monitor import Monitor
+from ovstool.document import reading
+from ovstool.document.parameters import by_host
 from ovstool.errors import UsageError
 from ovstool.host import inventory
 from ovstool.host.deadline import Deadline
@@ -85,7 +88,9 @@ STAND_INS = [
     (r"sflow listen", "sflow listen --port 0"),
 ]
 # Commands that need another host, root or a terminal, or never end; lines of ovstool are still parsed.
-NOT_HERE = r"(?m)^ovstool -H|--db[ =]tcp|--watch|^(?:tc|sudo|ssh|sflowtool|make|Host|source) |\bssh |^while |iperf3"
+NOT_HERE = (
+    r"(?m)^ovstool -H|--db[ =]tcp|--watch|^(?:tc|sudo|ssh|sflowtool|make|Host|source) |\bssh |^while |iperf3|^ovstool monitor(?! --until)"
+)
 ENDS = {"ovstool --read-only": {2}, "ovstool qos check": {0, 1}, "ovstool sflow check": {0, 1}, "ovstool police check": {0, 1}}
 ENDS |= {"ovstool diff": {0, 1}, "ovstool export | ovstool -H": {0}}
 ENDS |= {
@@ -190,10 +195,19 @@ def test_a_change_is_taken_back_as_the_overview_says(desk):
 
 
 def test_the_inventory_of_the_overview_is_read(tmp_path):
-    [groups] = examples(sections(OVERVIEW)["HOSTS"])
-    (tmp_path / "inventory.yaml").write_text(groups)
+    groups, variables = examples(sections(OVERVIEW)["HOSTS"])
+    (tmp_path / "inventory.yaml").write_text(groups + variables)
     hosts = [host.address for host in inventory.hosts(["@all"], str(tmp_path / "inventory.yaml"), Deadline(5))]
     assert (len(hosts), hosts[0], hosts[16], hosts[-1]) == (25, "leaf01", "admin@spine1", "192.0.2.9:2222")
+    [page] = examples(sections((MAN / "ovstool-document.7.in").read_text())["PARAMETERS"])
+    in_docs = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/document.md").read_text(), re.DOTALL)[-1]
+    for text in (page, in_docs):
+        template = reading.Template("page.yaml", text.encode())
+        found = inventory.Source(str(tmp_path / "inventory.yaml"), Deadline(5), by_host.variables(template))
+        targets = found.hosts(["leaf[01-02]"])
+        pages, errors = by_host.documents(template, by_host.values(template, found, targets, None))
+        assert errors == []
+        assert [page.bridges["br0"].ports["eth0"].settings[("tag",)] for page in pages] == [21, 20]
 
 
 def test_the_examples_of_the_sandbox_run(desk):
@@ -416,7 +430,7 @@ def datagrams() -> Iterator[bytes]:
 
 def test_the_keys_of_json_are_those_of_the_manual(full):
     told = {title: types for noun in NOUNS if noun not in WITHOUT_JSON for title, types in documented(noun).items()}
-    assert told.keys() - {"flow top", "sflow listen", "sandbox start, sandbox stop"} == PRINTED.keys()
+    assert told.keys() - {"flow top", "monitor", "sflow listen", "sandbox start, sandbox stop"} == PRINTED.keys()
     for title, command in PRINTED.items():
         code, out, err = full.ovstool(f"ovstool {command} -f json")
         assert code in (0, 1), (title, err)
@@ -442,6 +456,10 @@ def test_the_keys_of_commands_that_do_not_run_here():
     told = documented("qos")["qos explain"]
     for path, row_class in NOT_ON_DUMMY.items():
         assert tuple(key.removeprefix(f"{path}.") for key in told if key.startswith(f"{path}.")) == row_class._fields
+
+
+def test_the_keys_of_monitor():
+    assert tuple(documented("monitor")["monitor"]) == Monitor.columns
 
 
 def test_the_keys_of_flow_top(full):

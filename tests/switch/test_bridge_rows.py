@@ -348,7 +348,7 @@ def test_an_empty_database_has_no_root(database):
             "",
             "ovstool: table Open_vSwitch: the database is empty; try: ovs-vsctl --no-wait init\n",
         )
-        assert database.ask("show") == {"ovs_version": None, "bridges": []}
+        assert database.ask("show") == {"ovs_version": None, "pending": [], "bridges": []}
     finally:
         columns = {column: value for column, value in root.items() if not column.startswith("_")}
         database.transact({"op": "insert", "table": "Open_vSwitch", "row": columns})

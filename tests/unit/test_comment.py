@@ -22,6 +22,10 @@ def test_who_and_what():
     assert said.parse(text) == Said("0123abcd", who, text.partition(": ")[2])
 
 
+def test_what_a_change_is_about():
+    assert str(Comment("1", ("apply", "x y"))._replace(about="put back")).endswith(": ovstool apply 'x y' (put back)")
+
+
 def test_each_command_has_an_id_of_its_own():
     assert len({Comment.of(()).id for _ in range(100)}) == 100
 

@@ -38,6 +38,7 @@ class Connection:
     """A connection that is lost."""
 
     name, user, alive, silent_s = "h1", "me", True, 15.0
+    ssh = "ssh -p 2222 me@h1"
 
     def check_alive(self) -> None:
         pass
@@ -210,11 +211,11 @@ def test_ends_that_are_errors(channel, status, error, said):
             b"one\nNo shell\n",
             "no\n",
             1,
-            "its login shell does not run programs: No shell; try: ssh HOST true, which must work",
+            "its login shell does not run programs: No shell; try: ssh -p 2222 me@h1 true, which must work",
         ),
-        ("me", True, b"", "no\n", 1, "its login shell does not run programs: no; try: ssh HOST true, which must work"),
-        ("me", False, b"", "", 1, "its login shell does not run programs (exit status 1); try: ssh HOST true, which must work"),
-        ("me", False, b"", "", -1, "its login shell does not run programs; try: ssh HOST true, which must work"),
+        ("me", True, b"", "no\n", 1, "its login shell does not run programs: no; try: ssh -p 2222 me@h1 true, which must work"),
+        ("me", False, b"", "", 1, "its login shell does not run programs (exit status 1); try: ssh -p 2222 me@h1 true, which must work"),
+        ("me", False, b"", "", -1, "its login shell does not run programs; try: ssh -p 2222 me@h1 true, which must work"),
         ("me", True, b"", f"{TOKEN}\nsudo: no\n", 1, "sudo refused: no; try: NOPASSWD in sudoers there, or -H root@HOST"),
         (
             "root",
@@ -222,7 +223,7 @@ def test_ends_that_are_errors(channel, status, error, said):
             b"",
             f"{TOKEN}\nsudo: no\n",
             1,
-            "its login shell does not run programs: sudo: no; try: ssh HOST true, which must work",
+            "its login shell does not run programs: sudo: no; try: ssh -p 2222 me@h1 true, which must work",
         ),
     ],
 )
@@ -250,7 +251,7 @@ def test_why_a_command_ran_nothing(channel, user, sudo, out, err, status, said):
         ("absent", False, "", "x: no such socket; is ovsdb-server running?; try: --db unix:PATH with the path on that host"),
         ("other", False, "", "x: connection refused: not a socket"),
         ("none", False, "", "x: the remote host needs socat, nc with -U, or python3; try: installing one of them, or AllowStreamLocalForwarding in its sshd_config"),
-        (None, True, "", "h1: its login shell does not run programs (exit status 1); try: ssh HOST true, which must work"),
+        (None, True, "", "h1: its login shell does not run programs (exit status 1); try: ssh -p 2222 me@h1 true, which must work"),
         (None, False, "", "h1: its login shell does not run programs (exit status 1), and its SSH server does not forward Unix sockets; "
                           "try: AllowStreamLocalForwarding yes in its sshd_config"),
         (None, False, f"{TOKEN}\nsudo: a password is required\n",

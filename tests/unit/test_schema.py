@@ -46,7 +46,7 @@ def test_the_columns_that_outlive_the_server():
     "broken", [None, {}, {"type": "text"}, {"type": {"key": []}}, {"type": {"key": "integer", "max": "many"}}, {"type": []}]
 )
 def test_columns_that_no_schema_has(broken):
-    with pytest.raises(Unreachable, match="not a valid OVSDB reply: a schema without columns"):
+    with pytest.raises(Unreachable, match=r"a schema with(out columns| a column of unknown type)"):
         schema.persistent({"tables": {"Port": {"columns": {"tag": broken}}}})
 
 

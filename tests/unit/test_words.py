@@ -49,7 +49,7 @@ PORT = dict.fromkeys(["type", "tag", "trunk", "vlan_mode", "peer", "remote_ip", 
 STATS = {"bridge": None, "source": "auto", "long": False, "queues": False, "rate": False, "bursts": False, "interval": None}
 RECORDED = {"live": False, "interval": None}  # stats plot
 LISTENING = dict.fromkeys(("port", "bind", "read", "agent", "count", "for_s", "pcap", "by", "interval", "limit")) | {"top": False}
-STATS |= {"for_s": None, "count": None, "watch": False}
+STATS |= {"for_s": None, "count": None, "watch": False, "until": None}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ STATS |= {"for_s": None, "count": None, "watch": False}
             "stats eth1 --bridge br0 eth2 --source ovsdb --long --queues --rate --interval 0.5 --for 2 --count 3",
             {
                 "ports": ["eth1", "eth2"], "bridge": "br0", "source": "ovsdb", "long": True, "queues": True, "rate": True, "bursts": False,
-                "interval": 0.5, "for_s": 2.0, "count": 3, "watch": False,
+                "interval": 0.5, "for_s": 2.0, "count": 3, "watch": False, "until": None,
             },
         ),
         ("stats --bursts --watch", {"ports": []} | STATS | {"bursts": True, "watch": True}),
@@ -131,6 +131,9 @@ STATS |= {"for_s": None, "count": None, "watch": False}
             "stats plot --live --interval 2 eth1",
             {"file": "eth1", "ports": [], "output": None, "style": None, "packets": False, "live": True, "interval": 2.0},
         ),
+        ("stats --until rx_bps>5", {"ports": []} | STATS | {"until": "rx_bps>5"}),
+        ("monitor", {"nouns": [], "until": None}),
+        ("monitor port qos --until error", {"nouns": ["port", "qos"], "until": "error"}),
         ("flow list br0", {"bridge": "br0", "match": None, "table": None, "names": None, "parsed": False}),
         ("flow list br0 ip --table 254 --names --parsed", {"bridge": "br0", "match": "ip", "table": 254, "names": True, "parsed": True}),
         ("flow list br0 --no-names", {"bridge": "br0", "match": None, "table": None, "names": False, "parsed": False}),
@@ -243,7 +246,7 @@ LEAST = {
     "undo": "0123abcd",
 }
 LEAST |= dict.fromkeys(
-    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|history|sandbox start|sandbox stop".split(
+    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|history|monitor|sandbox start|sandbox stop".split(
         "|"
     ),
     "",
