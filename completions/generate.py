@@ -14,6 +14,7 @@ from ovstool.command import docstring
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.completion.grammar import Argument, Columns, Option, Values
 from ovstool.completion.shell_line import SHELLS
+from ovstool.monitor import objects, words
 from ovstool.parser import Parser, add_common_options, add_output_options
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
 from ovstool.shell import App
@@ -99,11 +100,14 @@ _VALUES_OF: dict[tuple[str, str], Values] = {
     ("sflow enable", "--sampling"): ("auto",),
     ("stats plot", "ports"): "",  # ports in a recording
     ("sflow listen", "--agent"): "hosts",
+    ("monitor", "nouns"): objects.NOUNS,
+    ("monitor", "--until"): words.FIELDS,
+    ("stats", "--until"): tuple(name for name in Rate._fields if name != "port"),
     ("undo", "id"): "",  # of a change, not of a queue
     ("confirm", "ids"): "",
 } | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
 _SHOWN = {  # the columns of commands that show one object
-    "show": ("ovs_version", "bridges"),
+    "show": ("ovs_version", "pending", "bridges"),
     "bridge show": tuple(
         "bridge parent vlan datapath_type datapath_id fail_mode protocols ports controllers sflow stp rstp mcast_snooping external_ids"
         " other_config".split()
@@ -120,7 +124,9 @@ _STATS = (
     Columns(("--queues", "--watch"), QueueRate._fields),
     Columns(("--queues",), ("port", "queue", "tx_packets", "tx_bytes", "tx_errors")),
     Columns(("--bursts",), Burst._fields),
+    Columns(("--queues", "--until"), QueueRate._fields),
     Columns(("--rate",), Rate._fields),
+    Columns(("--until",), Rate._fields),
     Columns(("--watch",), Rate._fields),
     Columns((), ("port", *COUNTERS)),
 )

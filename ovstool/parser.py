@@ -173,7 +173,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add(
         hosts, "--inventory", metavar="FILE",
-        help="file with groups of hosts: YAML, or Ansible's INI or YAML (default: ovstool/inventory.yaml in $XDG_CONFIG_HOME, else in ~/.config)",
+        help="file with groups and variables of hosts: YAML, or Ansible's INI or YAML (default: ovstool/inventory.yaml in $XDG_CONFIG_HOME, else in ~/.config)",
     )  # fmt: skip
     add(hosts, "--parallel", metavar="N", type=number(1, 1000), help=f"number of hosts to work on in parallel (default: {_PARALLEL})")
     add(hosts, "--fail-fast", action="store_true", help="start on no further hosts after one has failed")

@@ -6,7 +6,7 @@ It calls the function for each switch that was named, local or over SSH, prints 
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ovstool.remedy import FindingRow, Naming
     from ovstool.switch.connections import Connections
 
-
 _NOTHING: tuple[Any, ...] = (None, [], {}, "")
 
 
@@ -46,6 +45,10 @@ class SwitchCommand(Command):
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
         """The result for one switch; notes and findings go to ``switch.notes`` and ``switch.found``."""
         raise NotImplementedError
+
+    def variables(self, args: argparse.Namespace) -> Collection[str]:
+        """The variables of hosts that the command will want from ``args.found_in``, the inventory; it reads the file that says which."""
+        return ()
 
     def prepare(self, args: argparse.Namespace) -> None:
         """Prepare once for all hosts, ``args.targets``: check options, read a file into ``args``, set ``args.batch_size`` (``in_batches``)."""
@@ -110,7 +113,13 @@ class SwitchCommand(Command):
 
     def _begin(self, args: argparse.Namespace) -> None:
         args.confirm_within = args.confirm_within if isinstance(self, SwitchWriter) else None  # else there is nothing to undo
-        args.targets = _targets(args)
+        wanted, words = self.variables(args), args.hosts or args.usual_hosts
+        args.found_in = None
+        if wanted or words:
+            from ovstool.host.inventory import Source
+
+            args.found_in = Source(args.inventory, Deadline(time_for(args)), wanted)
+        args.targets = args.found_in.hosts(words) if args.found_in else []  # an empty list means this machine
         args.comment = Comment.of(vars(args).get("typed", ()))
         if args.sudo and not args.targets:
             self.note("--sudo has no effect without --host: it applies to remote hosts only", args)
@@ -297,16 +306,6 @@ def _with_values(columns: Sequence[str], rows: Sequence[Sequence[Any]], wanted: 
     return kept or list(columns)
 
 
-def _targets(args: argparse.Namespace) -> "list[Target]":
-    """The hosts that were named; an empty list means this machine."""
-    words = args.hosts or args.usual_hosts
-    if not words:
-        return []
-    from ovstool.host import inventory
-
-    return inventory.hosts(words, args.inventory, Deadline(time_for(args)))
-
-
 def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach:
     return Reach(
         db=args.db,
@@ -320,6 +319,7 @@ def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach
         connections=connections,
         comment=args.comment,
         confirm_within_s=args.confirm_within,
+        inventory=args.inventory,
     )
 
 

@@ -4,12 +4,12 @@
 from ovstool.completion.grammar import Argument, Columns, Command, Commands, Option
 
 COMMANDS = Commands(
-    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, check the export, listen to samples', 'history': 'list who changed the switch, when, and with which command', 'undo': 'undo a change by ovstool', 'confirm': 'keep changes that were made with --confirm-within', 'snapshot': 'save a whole switch to a file, and restore it', 'topology': 'draw how bridges, bonds, tunnels and controllers connect', 'export': 'write a document of the configuration: bridges, ports, QoS, sFlow', 'diff': 'compare a switch with a document', 'apply': 'make a switch what a document says', 'schema': 'print the JSON Schema of documents, for editors', 'sandbox': 'a private switch for experiments', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
+    {'show': 'the switch as a tree', 'bridge': 'list, add, change and delete bridges', 'port': 'add, change and delete ports: VLANs, bonds, tunnels, patch ports', 'stats': 'counters of ports: rates, bursts, a live view, recordings, plots', 'flow': 'list, add, delete, compare and trace OpenFlow flows', 'police': 'limit what a port receives (ingress policing)', 'qos': 'shape what a port sends: rates and queues (egress QoS)', 'sflow': 'export sFlow samples, check the export, listen to samples', 'history': 'list who changed the switch, when, and with which command', 'undo': 'undo a change by ovstool', 'confirm': 'keep changes that were made with --confirm-within', 'snapshot': 'save a whole switch to a file, and restore it', 'topology': 'draw how bridges, bonds, tunnels and controllers connect', 'export': 'write a document of the configuration: bridges, ports, QoS, sFlow', 'diff': 'compare a switch with a document', 'apply': 'make a switch what a document says', 'schema': 'print the JSON Schema of documents, for editors', 'monitor': 'print changes as they happen, or wait for one', 'sandbox': 'a private switch for experiments', 'shell': 'an interactive shell', 'complete': 'print the completion script for bash, zsh or fish', 'help': 'help for a command', 'version': 'the version of ovstool'},
     {
         'show': Command('Show the switch as a tree', (Argument(values='bridges', repeats=True),),
             (
             ),
-            'object', (Columns(options=(), names=('ovs_version', 'bridges')),)),
+            'object', (Columns(options=(), names=('ovs_version', 'pending', 'bridges')),)),
         'bridge list': Command('List the bridges of the switch', (),
             (
             ),
@@ -102,10 +102,11 @@ COMMANDS = Commands(
                 Option(names=('--bursts',), values=None, about='show the distribution of rates over short windows', excludes=('--rate',)),
                 Option(names=('--interval',), values='', about='seconds between readings, 0.001 or more (default: 1)'),
                 Option(names=('--for',), values='', about='stop measuring bursts after S seconds (default: 10)'),
-                Option(names=('--count',), values='', about='print N rates of each port, then stop', excludes=('--watch',)),
-                Option(names=('--watch',), values=None, about='show rates until Ctrl-C (implies --rate)', excludes=('--count',)),
+                Option(names=('--count',), values='', about='print N rates of each port, then stop', excludes=('--watch', '--until')),
+                Option(names=('--watch',), values=None, about='show rates until Ctrl-C (implies --rate)', excludes=('--count', '--until')),
+                Option(names=('--until',), values=('time', 'interval_s', 'rx_bps', 'tx_bps', 'rx_pps', 'tx_pps', 'rx_dropped_ps', 'tx_dropped_ps', 'rx_errors_ps', 'tx_errors_ps', 'reset'), about="print rates until this holds, such as 'rx_bps > 900mbit' (implies ...", excludes=('--count', '--watch')),
             ),
-            'rows', (Columns(options=('--queues', '--rate'), names=('time', 'port', 'queue', 'interval_s', 'tx_bps', 'tx_pps', 'reset')), Columns(options=('--queues', '--watch'), names=('time', 'port', 'queue', 'interval_s', 'tx_bps', 'tx_pps', 'reset')), Columns(options=('--queues',), names=('port', 'queue', 'tx_packets', 'tx_bytes', 'tx_errors')), Columns(options=('--bursts',), names=('port', 'direction', 'windows', 'interval_s', 'mean_bps', 'p50_bps', 'p95_bps', 'p99_bps', 'max_bps', 'limit_bps', 'longest_above_s')), Columns(options=('--rate',), names=('time', 'port', 'interval_s', 'rx_bps', 'tx_bps', 'rx_pps', 'tx_pps', 'rx_dropped_ps', 'tx_dropped_ps', 'rx_errors_ps', 'tx_errors_ps', 'reset')), Columns(options=('--watch',), names=('time', 'port', 'interval_s', 'rx_bps', 'tx_bps', 'rx_pps', 'tx_pps', 'rx_dropped_ps', 'tx_dropped_ps', 'rx_errors_ps', 'tx_errors_ps', 'reset')), Columns(options=(), names=('port', 'rx_packets', 'rx_bytes', 'rx_dropped', 'rx_errors', 'tx_packets', 'tx_bytes', 'tx_dropped', 'tx_errors')))),
+            'rows', (Columns(options=('--queues', '--rate'), names=('time', 'port', 'queue', 'interval_s', 'tx_bps', 'tx_pps', 'reset')), Columns(options=('--queues', '--watch'), names=('time', 'port', 'queue', 'interval_s', 'tx_bps', 'tx_pps', 'reset')), Columns(options=('--queues',), names=('port', 'queue', 'tx_packets', 'tx_bytes', 'tx_errors')), Columns(options=('--bursts',), names=('port', 'direction', 'windows', 'interval_s', 'mean_bps', 'p50_bps', 'p95_bps', 'p99_bps', 'max_bps', 'limit_bps', 'longest_above_s')), Columns(options=('--queues', '--until'), names=('time', 'port', 'queue', 'interval_s', 'tx_bps', 'tx_pps', 'reset')), Columns(options=('--rate',), names=('time', 'port', 'interval_s', 'rx_bps', 'tx_bps', 'rx_pps', 'tx_pps', 'rx_dropped_ps', 'tx_dropped_ps', 'rx_errors_ps', 'tx_errors_ps', 'reset')), Columns(options=('--until',), names=('time', 'port', 'interval_s', 'rx_bps', 'tx_bps', 'rx_pps', 'tx_pps', 'rx_dropped_ps', 'tx_dropped_ps', 'rx_errors_ps', 'tx_errors_ps', 'reset')), Columns(options=('--watch',), names=('time', 'port', 'interval_s', 'rx_bps', 'tx_bps', 'rx_pps', 'tx_pps', 'rx_dropped_ps', 'tx_dropped_ps', 'rx_errors_ps', 'tx_errors_ps', 'reset')), Columns(options=(), names=('port', 'rx_packets', 'rx_bytes', 'rx_dropped', 'rx_errors', 'tx_packets', 'tx_bytes', 'tx_dropped', 'tx_errors')))),
         'stats record': Command('Append readings of counters to a file', (Argument(values='files', repeats=False), Argument(values='ports', repeats=True)),
             (
                 Option(names=('--bridge',), values='bridges', about='only the ports of this bridge'),
@@ -300,16 +301,19 @@ COMMANDS = Commands(
             'object', (Columns(options=(), names=('hosts', 'bridges', 'controllers', 'ports', 'links')),)),
         'export': Command('Write a document of what bridges and ports are configured to be', (Argument(values='bridges', repeats=True),),
             (
+                Option(names=('--flows',), values=None, about='write the OpenFlow flows of each bridge too'),
             ),
             'object', (Columns(options=(), names=('bridges',)),)),
         'diff': Command("Compare a switch with a document: what 'ovstool apply' would change", (Argument(values='files', repeats=False),),
             (
                 Option(names=('--prune',), values=None, about='remove the ports of its bridges that the document does not have'),
+                Option(names=('--take-over',), values=None, about='change fields that another document owns, and own them from now on'),
             ),
             'rows', (Columns(options=(), names=('object', 'field', 'from', 'to')),)),
         'apply': Command('Make a switch what a document says', (Argument(values='files', repeats=False),),
             (
                 Option(names=('--prune',), values=None, about='remove the ports of its bridges that the document does not have'),
+                Option(names=('--take-over',), values=None, about='change fields that another document owns, and own them from now on'),
                 Option(names=('--batch',), values='', about='hosts to change before the next, in percent or as a number (default ...'),
             ),
             'rows', (Columns(options=(), names=('object', 'change')),)),
@@ -317,6 +321,11 @@ COMMANDS = Commands(
             (
             ),
             '', ()),
+        'monitor': Command('Print changes of the switch as they happen, or wait for one', (Argument(values=('port', 'qos', 'police', 'bridge', 'controller', 'sflow'), repeats=True),),
+            (
+                Option(names=('--until',), values=('admin_state', 'bond.interfaces', 'bond.lacp', 'bond.mode', 'bridge', 'controllers', 'datapath_type', 'error', 'external_ids.', 'fail_mode', 'flows', 'is_connected', 'link_state', 'mirrors.', 'mtu', 'ofport', 'options.', 'other_config.', 'police.burst', 'police.packet_burst', 'police.packet_rate', 'police.rate', 'protocols', 'qos.burst', 'qos.max_rate', 'qos.other_config.', 'qos.queues.', 'qos.type', 'role', 'sflow.agent', 'sflow.collectors', 'sflow.header', 'sflow.polling', 'sflow.sampling', 'tag', 'trunks', 'type', 'vlan_mode'), about="end as soon as this holds, such as 'eth1 link_state=up'"),
+            ),
+            'rows', (Columns(options=(), names=('time', 'object', 'field', 'from', 'to', 'who')),)),
         'sandbox start': Command('Start a private switch for experiments', (),
             (
                 Option(names=('--dir',), values='files', about='directory of the sandbox'),
@@ -372,7 +381,7 @@ COMMANDS = Commands(
         Option(names=('--certificate',), values='files', about='PEM file of the certificate for that private key'),
         Option(names=('--ca-cert',), values='files', about="PEM file of the CA that signed the switch's certificate"),
         Option(names=('--timeout', '-t'), values='', about='time limit on each host, in seconds'),
-        Option(names=('--inventory',), values='files', about="file with groups of hosts: YAML, or Ansible's INI or YAML (default ..."),
+        Option(names=('--inventory',), values='files', about="file with groups and variables of hosts: YAML, or Ansible's INI or YAML ..."),
         Option(names=('--parallel',), values='', about='number of hosts to work on in parallel (default: 16)'),
         Option(names=('--fail-fast',), values=None, about='start on no further hosts after one has failed'),
         Option(names=('--dry-run', '-n'), values=None, about='change nothing'),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ovstool.errors import Conflict, NotFound, OvstoolError, Refused, TimedOut, Unreachable, UsageError, one_line, quote
-from ovstool.host import CommandLine, Finished, Host, Tls, local
+from ovstool.host import ByteStream, CommandLine, Finished, Host, Tls, local
 from ovstool.host.deadline import Deadline
 from ovstool.ovsdb import transaction
 from ovstool.ovsdb.client import Client, OperationFailed
@@ -109,12 +109,13 @@ class Switch:
         """The connection to the database, opened on first use. Raises Unreachable, TimedOut."""
         # Not functools.cached_property: before Python 3.12 it has one lock for the clients of all switches, held while one is connected.
         if self.open_client is None:
-            self.open_client = self._connect()
+            self.open_client = Client(self.connect(), self.address, self.deadline)
         return self.open_client
 
-    def _connect(self) -> Client:
+    def connect(self) -> ByteStream:
+        """A new connection to the database. Raises Unreachable, TimedOut."""
         try:
-            stream = self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
+            return self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
         except Unreachable as error:
             # Nearly every remote host has the packages' run directory, so the other one is only tried now.
             if (
@@ -125,8 +126,7 @@ class Switch:
             ):
                 raise
             self.far_rundir = _RUNDIRS[1]
-            stream = self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
-        return Client(stream, self.address, self.deadline)
+            return self.host.open(self.address, self.remaining_s(), self.tls, "ovsdb-server")
 
     @property
     def _default_rundir(self) -> str:
@@ -232,11 +232,16 @@ class Switch:
         except OperationFailed as failure:
             raise _refused(failure) from failure
 
-    def write(self, build: Callable[[Transaction], Built], meanwhile: Callable[[Built], object] = lambda _: None) -> Built:
+    def write(
+        self,
+        build: Callable[[Transaction], Built],
+        meanwhile: Callable[[Built], object] = lambda _: None,
+        before: Callable[[Transaction], object] = lambda _: None,
+    ) -> Built:
         """Change the switch in one transaction, all or nothing.
 
         ``build`` reads through the transaction and adds writes to it. If what it read has changed when the transaction
-        arrives, nothing is written and it is called again. Then ``meanwhile`` is called with its result, while ovs-vswitchd applies the
+        arrives, nothing is written and it is called again. ``before`` is called with each transaction that is sent. Then ``meanwhile`` is called with its result, while ovs-vswitchd applies the
         change, and that is waited for.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
@@ -252,6 +257,7 @@ class Switch:
                     self.planned += txn.operations(self.wait)
                     self.same_lines += same
                     return built
+                before(txn)
                 next_cfg = self._commit(txn, undo)
                 self.same_lines += same
             except Stale:
@@ -318,11 +324,8 @@ class Switch:
         except (OperationFailed, TimedOut) as error:
             if isinstance(error, OperationFailed) and error.error != "timed out":
                 raise _refused(error) from error
-            raise TimedOut(
-                "ovs-vswitchd",
-                f"did not apply the change within {self.timeout_s:g} s; the database has it",
-                "is it running? --no-wait does not wait for it",
-            ) from error
+            why = f"did not apply the change within {self.timeout_s:g} s; the database has it"
+            raise TimedOut("ovs-vswitchd", why, "is it running? --no-wait does not wait for it") from error
         brought_up.require(brought_up.read(self.read_all, interfaces))
 
     def comes_to(self, table: str, row_uuids: Iterable[str], values: Row, within_s: float) -> bool:

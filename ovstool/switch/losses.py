@@ -126,8 +126,10 @@ def of_deletion(switch: Switch, bridge: str) -> list[str]:
     return [f"{bridge}: ovs-vswitchd deletes its {found} with it{_for_good(switch)}"] if found else []
 
 
-def of_change(switch: Switch, bridge: str, before: ControlSettings, after: ControlSettings, force: bool) -> list[str]:
-    """Notes about a change that makes ovs-vswitchd delete the contents of the bridge.
+def of_change(
+    switch: Switch, bridge: str, before: ControlSettings, after: ControlSettings, force: bool, flows_follow: bool = False
+) -> list[str]:
+    """Notes about a change that makes ovs-vswitchd delete the contents of the bridge; ``flows_follow``: its flows are no loss.
 
     Raises Conflict, except with ``force``, when some of them are not from ovstool.
     """
@@ -140,6 +142,8 @@ def of_change(switch: Switch, bridge: str, before: ControlSettings, after: Contr
         if force:
             return [f"{bridge}: {why}"]
         raise Conflict(f"bridge {quote(bridge)}", why, "--force") from error
+    if flows_follow:
+        found = found._replace(flows=0, steering=0)
     if not found:
         return []
     ours = f", {found.steering} of them from 'qos steer'" if found.steering else ""

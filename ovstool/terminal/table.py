@@ -16,7 +16,8 @@ from ovstool.terminal.layout import Column
 from ovstool.terminal.output import canvas
 from ovstool.terminal.window import width_of
 
-_STREAMED_TEXTS = {"agent": 15, "ports": 15, "sample": 32, "talker": 20}  # minimum widths of these columns, in characters
+# Minimum widths of these columns, in characters.
+_STREAMED_TEXTS = {"agent": 15, "ports": 15, "sample": 32, "talker": 20, "object": 15, "field": 20, "from": 12, "to": 12, "who": 12}
 _DATE = "%Y-%m-%d"
 _NARROW = 8  # characters; minimum width of a wrapped text in the styles of tabulate
 
