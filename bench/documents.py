@@ -120,7 +120,7 @@ def of_hosts() -> None:
 
 
 class _Pages:
-    """Two documents for the hosts of a lab, of which one is always applied: so the other changes all ports."""
+    """Two versions of a document for the hosts of a lab, of which one is always applied: so the other changes all ports."""
 
     def __init__(self, lab: Lab, directory: Path):
         self.lab = lab
@@ -128,7 +128,7 @@ class _Pages:
         ports = [f"p{index}" for index in range(_PORTS_OF_A_HOST)]
         for tag in (1, 2):
             wish = f"type: internal\n        tag: {tag}\n        qos: {{max_rate: {tag}0mbit, queues: {_QUEUES}}}"
-            self._path(tag).write_text(_page("br0", ports, wish))
+            self._path(tag).write_text(f"name: bench\n{_page('br0', ports, wish)}")
         self.change(hosts.ALL)
 
     def _path(self, tag: int) -> Path:

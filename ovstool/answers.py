@@ -1,5 +1,6 @@
 """The answers of switches: an Answer from each host, and how several become one table (pure)."""
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +9,9 @@ from ovstool.switch import Finding
 
 if TYPE_CHECKING:
     from ovstool.host.address import Target
+
+
+_ALIKE = 5  # findings of one problem that are noted in full; a change of 1,000 ports may have 1,000 of them
 
 
 class Table(NamedTuple):
@@ -36,6 +40,16 @@ class Answer(NamedTuple):
     def awaited(cls, target: "Target | None", host: str | None = None) -> "Answer":
         """An empty answer, before the switch is queried."""
         return cls(target, host, None, [], [], [], [])
+
+    def noted(self) -> tuple[list[Finding], list[str]]:
+        """The findings to note in full, the first of each problem, and a note of how many more have it."""
+        seen: Counter[str] = Counter()
+        first = []
+        for finding in self.found:
+            seen[finding.problem] += 1
+            if seen[finding.problem] <= _ALIKE:
+                first.append(finding)
+        return first, [f"{count - _ALIKE} more with this problem: {problem}" for problem, count in seen.items() if count > _ALIKE]
 
     def held(self) -> "Answer":
         """The answer with all its rows, once the last has arrived."""

@@ -62,7 +62,7 @@ class SwitchCommand(Command):
         raise NotImplementedError
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
-        self._begin(parsed_args)
+        self.begin(parsed_args)
         if len(parsed_args.targets) > 1:
             return self._ask_all(parsed_args)
         with self._only_answer(parsed_args) as answer:
@@ -70,7 +70,7 @@ class SwitchCommand(Command):
 
     def take_samples(self, args: argparse.Namespace, take: Callable[[Iterator[Answer]], None]) -> Exit:
         """Pass ``take`` an Answer for each item that ``on_switch`` yields on any host, in the order in which they arrive."""
-        self._begin(args)
+        self.begin(args)
         if len(args.targets) <= 1:
             with self._only_answer(args) as answer, closing(answer.samples()) as samples_here:
                 take(samples_here)
@@ -95,33 +95,32 @@ class SwitchCommand(Command):
 
     def said(self, answer: Answer, args: argparse.Namespace) -> list[str]:
         """The notes and findings of an answer, prefixed with its host if there are several."""
-        texts = [*answer.notes, *(row.words for row in addressed(answer.found, answer.target, args))]
-        texts += [line.about for line in answer.same_lines if line.about]
-        return [f"{answer.host}: {text}" if answer.host else text for text in texts]
+        first, more = answer.noted()
+        found = [*(row.words for row in addressed(first, answer.target, args)), *more]
+        texts = [*answer.notes, *found, *(line.about for line in answer.same_lines if line.about)]
+        return [f"{answer.host}: {text.removeprefix(f'{answer.host}: ')}" if answer.host else text for text in texts]
 
     def print_notes(self, answers: Iterable[Answer], args: argparse.Namespace) -> None:
         """Print the notes of the answers and the equivalent lines for --as-ovs, after the output of the command."""
         answers = list(answers)
         texts = [text for answer in answers for text in self.said(answer, args)]
         lines = [] if args.dry_run else [line for answer in answers for line in _same_lines(answer, args)]
-        if texts or lines:
-            self.app.stdout.flush()
+        self.app.stdout.flush()
         for text in texts:
             self.note(text, args)
         for line in lines:  # requested with --as-ovs, so printed with -q too
             print(one_line(line), file=self.app.stderr)
 
-    def _begin(self, args: argparse.Namespace) -> None:
+    def begin(self, args: argparse.Namespace) -> None:
         args.confirm_within = args.confirm_within if isinstance(self, SwitchWriter) else None  # else there is nothing to undo
-        wanted, words = self.variables(args), args.hosts or args.usual_hosts
-        args.found_in = None
+        wanted, words, args.found_in = self.variables(args), args.hosts or args.usual_hosts, None
         if wanted or words:
             from ovstool.host.inventory import Source
 
             args.found_in = Source(args.inventory, Deadline(time_for(args)), wanted)
         args.targets = args.found_in.hosts(words) if args.found_in else []  # an empty list means this machine
         args.comment = Comment.of(vars(args).get("typed", ()))
-        if args.sudo and not args.targets:
+        if args.sudo and all(target.is_here for target in args.targets):
             self.note("--sudo has no effect without --host: it applies to remote hosts only", args)
         self.prepare(args)
 
@@ -172,7 +171,7 @@ class SwitchCommand(Command):
     @contextmanager
     def answer(self, asked: Answer, args: argparse.Namespace) -> Iterator[Answer]:
         """The answer with its result; the switch stays connected during the block."""
-        with _reach(args, self.app.connections).switch(asked) as switch:
+        with reach_by(args, self.app.connections).switch(asked) as switch:
             yield asked._replace(result=self.completed(self._on_switch(switch, args), asked.target, args))
 
     def _on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
@@ -306,7 +305,7 @@ def _with_values(columns: Sequence[str], rows: Sequence[Sequence[Any]], wanted: 
     return kept or list(columns)
 
 
-def _reach(args: argparse.Namespace, connections: "Connections | None") -> Reach:
+def reach_by(args: argparse.Namespace, connections: "Connections | None") -> Reach:
     return Reach(
         db=args.db,
         tls=Tls(args.private_key, args.certificate, args.ca_cert),
@@ -347,4 +346,5 @@ def _same_lines(answer: Answer, args: argparse.Namespace) -> list[str]:
 def _naming(target: "Target | None", args: argparse.Namespace) -> "Naming":
     from ovstool.remedy import Naming
 
-    return Naming(target, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), Tls(args.private_key, args.certificate, args.ca_cert))
+    far = None if target and target.is_here else target
+    return Naming(far, args.sudo, args.db, os.environ.get("OVSTOOL_DB"), Tls(args.private_key, args.certificate, args.ca_cert))

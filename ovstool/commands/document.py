@@ -230,12 +230,13 @@ class _Advice:
         self._of_qos: Advice | None = None
 
     def look(self, done: applying.Applied) -> None:
-        """Look at the QoS while ovs-vswitchd applies the change."""
+        """Look at the QoS while ovs-vswitchd applies the change; not at new ports, which it has yet to open."""
         if done.shaped:
             from ovstool.switch.checks import shaping_rules  # a document may have neither, or only one of the two
 
             self._of_qos = shaping_rules.advice(self._switch, done.shaped)
-            self._of_qos.look()
+            if not any(change.change == "created" for change in done.changes):
+                self._of_qos.look()
 
     def tell(self, done: applying.Applied) -> None:
         if self._of_qos:

@@ -75,3 +75,12 @@ def test_the_tables_of_several_hosts_are_one():
 
 def test_the_table_of_one_host_that_was_named_has_its_name():
     assert answers.one_table([("h1", Table(("a",), [(1,)]))]) == (["host", "a"], [["h1", 1]])
+
+
+def test_of_many_findings_of_one_problem_only_the_first_are_noted():
+    problems = ["no effect", *["wrong direction"] * 7, "no effect"]
+    found = [Finding(f"eth{at}", "warning", problem, "", ()) for at, problem in enumerate(problems)]
+    first, more = Answer.awaited(None)._replace(found=found).noted()
+    assert first == [*found[:6], found[8]]
+    assert more == ["2 more with this problem: wrong direction"]
+    assert Answer.awaited(None).noted() == ([], [])
