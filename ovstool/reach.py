@@ -42,10 +42,11 @@ class Reach(NamedTuple):
         """The switch that an answer is asked of, connected to at the first need; what it says beside its result it says there."""
         allowed = Deadline(self.timeout_s)
         host: Host = local
-        if asked.target:
+        target = None if asked.target and asked.target.is_here else asked.target
+        if target:
             from ovstool.host.ssh import Ssh
 
-            host = Ssh(asked.target.address, self.sudo, self.accept_new_host_key, allowed, self.batch)
+            host = Ssh(target.address, self.sudo, self.accept_new_host_key, allowed, self.batch, target.key)
         switch = Switch(
             db=self.db,
             tls=self.tls,
@@ -62,13 +63,13 @@ class Reach(NamedTuple):
             comment=self.comment,
             confirm_within_s=self.confirm_within_s,
         )
-        address = asked.target.address if asked.target else None
-        name = (address, self.db, self.tls, self.sudo, self.accept_new_host_key)
+        way = (target.address, target.key) if target else None
+        name = (way, self.db, self.tls, self.sudo, self.accept_new_host_key)
         try:
             with self.connections.lent(switch, name, allowed, self.batch) if self.connections else nullcontext():
                 yield switch
         except Unresolved as error:
-            raise self._with_hint(error, asked.target) from error
+            raise self._with_hint(error, target) from error
         finally:
             switch.close()
             switch.host.close()

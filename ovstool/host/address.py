@@ -33,15 +33,21 @@ class Address(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A host: ``name`` as the user or the inventory calls it, ``address`` the ``[USER@]HOST[:PORT]`` to connect to."""
+    """A host: ``name`` as the user or the inventory calls it, ``address`` the ``[USER@]HOST[:PORT]`` to connect to.
+
+    ``key`` is the file of a private key to log in with; ``is_here``: it is this machine, whatever its name.
+    """
 
     name: str
     address: str
+    key: str | None = None
+    is_here: bool = False
 
     def shell_command(self, command: str, sudo: bool) -> str:
         """The local shell command that runs a shell command there."""
         user, host, port = parse(self.address)
-        words = ["ssh", *(["-p", str(port)] if port else []), f"{user}@{host}" if user else host]
+        options = [*(["-i", self.key] if self.key else []), *(["-p", str(port)] if port else [])]
+        words = ["ssh", *options, f"{user}@{host}" if user else host]
         return shlex.join([*words, f"sudo -n {command}" if sudo else command])
 
 

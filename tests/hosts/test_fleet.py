@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 NO, USAGE, NOT_FOUND, CONFLICT, UNREACHABLE, REFUSED, TIMEOUT, SOME_FAILED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 7, 8, 130
 LEAFS = [f"leaf{number:02}" for number in range(1, 17)]
@@ -209,6 +210,26 @@ def test_a_remedy_names_its_host(fleet):
             fleet.vsctl(host, "clear open_vswitch . other_config")
 
 
+def test_the_metrics_of_a_fleet_are_one_text(fleet, tmp_path):
+    """What a switch says over SSH is what it says there; a host that fails has the metric of one that is down."""
+    file = tmp_path / "fleet.prom"
+    done = fleet.ovstool(f"-H leaf03,noovs,leaf04 metrics --textfile {file}")
+    assert (done.code, done.stdout, len(lines(done.stderr))) == (SOME_FAILED, "", 1)
+    found = {}
+    for family in text_string_to_metric_families(file.read_text()):
+        for name, labels, value, *_ in family.samples:
+            found.setdefault(labels.pop("host"), {})[(name, *labels.items())] = value
+    assert found.pop("noovs") == {("ovstool_up",): 0}
+    assert list(found) == ["leaf03", "leaf04"] and set(found["leaf03"].values()) > {1}
+    for host in found:
+        alone = {(row["metric"], *row["labels"].items()) for row in fleet.ovstool(f"-H {host} metrics -f json").json}
+        assert found[host].keys() == alone
+        assert {value for (name, *_), value in found[host].items() if name == "ovstool_collector_success"} == {1}
+    all_failed = fleet.ovstool("-H noovs,noovs2 metrics")
+    assert all_failed.code == UNREACHABLE
+    assert lines(all_failed.stdout)[2:] == ['ovstool_up{host="noovs"} 0', 'ovstool_up{host="noovs2"} 0', "# EOF"]
+
+
 def test_where_hosts_are_named(fleet):
     def hosts(command, **environ):
         return hosts_of(fleet.ovstool(f"{command} -f json", **environ))
@@ -245,6 +266,19 @@ def test_inventories(fleet, tmp_path):
     fleet_by_address = fleet.ovstool(f"--inventory {ini} -H @edge,@ungrouped port list br0 -f json")
     assert fleet_by_address.code == 0 and hosts_of(fleet_by_address) == ["leaf01", "leaf03", "second", "lonely"]
     assert fleet.ovstool(f"--inventory {tmp_path}/nosuch -H @edge bridge list").code == USAGE
+
+    key = fleet.directory / "moved_key"
+    (fleet.home / ".ssh/id_ed25519").rename(key)
+    try:
+        assert fleet.ovstool("-H leaf02 bridge list").code == UNREACHABLE
+        ini.write_text(
+            f"second ansible_host={address} ansible_user=root ansible_ssh_private_key_file={key}\nhere ansible_connection=local\n"
+        )
+        done = fleet.ovstool(f"--inventory {ini} -H @all bridge list -f json")
+        assert hosts_of(done) == ["second"] and lines(done.stderr)[0].startswith("ovstool: here: "), done
+        assert done.stderr.count(".sock") and "ssh" not in done.stderr  # which this machine does not have
+    finally:
+        key.rename(fleet.home / ".ssh/id_ed25519")
 
 
 @pytest.mark.parametrize(
@@ -485,18 +519,30 @@ def test_rates_continue_without_the_hosts_that_fail(fleet):
 
 def test_changes_are_awaited_on_all_hosts(fleet):
     done = fleet.ovstool("-H leaf11,noovs,leaf12 --timeout 20 monitor --until 'eth1 link_state=up'")
-    assert (done.code, done.stdout) == (SOME_FAILED, "") and done.stderr.startswith("ovstool: noovs: ")
+    assert (done.code, done.stdout) == (SOME_FAILED, "")
+    assert [line.partition("noovs: ")[0] for line in lines(done.stderr)] == ["ovstool: note: ", "ovstool: "]
     argv = fleet.command([sys.executable, "-m", "ovstool", "-H", "leaf11,noovs,leaf12", "monitor", "port", "-f", "json"])
     with subprocess.Popen(argv, env=fleet.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr.readline().startswith("ovstool: note: noovs: ")  # at once, not at the end
             rows: list[dict] = []
-            while {row["host"] for row in rows} != {"leaf11", "leaf12"}:
-                for host in ("leaf11", "leaf12"):
-                    fleet.vsctl(host, f"set interface eth1 external_ids:n={time.monotonic_ns()}")
-                while select.select([process.stdout], [], [], 0.3)[0]:
-                    rows.append(json.loads(process.stdout.readline()))
+
+            def change(*hosts):
+                while {row["host"] for row in rows} != {*hosts}:
+                    for host in hosts:
+                        fleet.vsctl(host, f"set interface eth1 external_ids:n={time.monotonic_ns()}")
+                    while select.select([process.stdout], [], [], 0.3)[0]:
+                        rows.append(json.loads(process.stdout.readline()))
+
+            change("leaf11", "leaf12")
             assert list(rows[0])[:3] == ["host", "time", "object"]
+            fleet["leaf11"].run("pkill -f root@notty")  # the server's end of the connection
+            said = [process.stderr.readline() for _ in range(2)]
+            assert all(line.startswith("ovstool: note: leaf11: unix:") for line in said) and "connected again" in said[1], said
+            rows.clear()
+            change("leaf11")
+            process.stdout.close()
+            assert process.wait(WAIT_S) == 141
         finally:
             process.kill()
     for host in ("leaf11", "leaf12"):

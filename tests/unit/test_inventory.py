@@ -27,7 +27,7 @@ def names(words, file=None):
 
 
 def addresses(words, file=None):
-    return dict(inventory.hosts(words.split(), file, Deadline(60)))
+    return {target.name: target.address for target in inventory.hosts(words.split(), file, Deadline(60))}
 
 
 def refused(words, file=None, error=UsageError):
@@ -430,6 +430,37 @@ def test_a_name_with_two_meanings(write):
     message = refused("leaf01 @leafs", write(INI))
     assert message == "leaf01: named twice, once as leaf01 and once as leafer@leaf01:2222"
     assert names("spine1 @leafs", write(INI))[0] == "spine1"
+
+
+def test_a_key_and_this_machine(write, monkeypatch):
+    monkeypatch.setenv("HOME", "/h")
+    monkeypatch.chdir("/")
+    ini = """\
+        [a]
+        h1 ansible_private_key_file=of/it
+        h2 ansible_private_key_file=/old ansible_ssh_private_key_file='~/new one'
+        h3 ansible_connection=local
+        h4 ansible_private_key_file={{x}} ansible_connection={{x}}
+        h5 ansible_private_key_file= ansible_connection=ssh
+        [all:vars]
+        ansible_private_key_file=/all
+        """
+    yaml = """\
+        all:
+          vars: {ansible_private_key_file: /all}
+          hosts:
+            h1: {ansible_private_key_file: of/it}
+            h2: {ansible_private_key_file: /old, ansible_ssh_private_key_file: ~/new one}
+            h3: {ansible_connection: local}
+            h4: {ansible_private_key_file: "{{x}}", ansible_connection: [1]}
+            h5: {ansible_private_key_file: , ansible_connection: ssh}
+        """
+    for text in (ini, yaml):
+        found = inventory.hosts(["@all"], write(text), Deadline(60))
+        assert [target.key for target in found] == ["/of/it", "/h/new one", "/all", None, None]
+        assert [target.is_here for target in found] == [False, False, True, False, False]
+    command = found[1]._replace(address="op@h2:22").shell_command("true", False)
+    assert command == "ssh -i '/h/new one' -p 22 op@h2 true"
 
 
 def test_ansibles_order_of_variables(write):

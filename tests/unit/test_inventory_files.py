@@ -21,7 +21,7 @@ def hosts(tmp_path):
         path = tmp_path / "hosts"
         path.write_text(textwrap.dedent(text))
         try:
-            return dict(inventory.hosts(words.split(), str(path), Deadline(60)))
+            return {target.name: target.address for target in inventory.hosts(words.split(), str(path), Deadline(60))}
         except OvstoolError as error:
             return str(error).replace(str(path), "FILE")
 

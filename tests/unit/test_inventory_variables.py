@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from ovstool.errors import OvstoolError, UsageError
+from ovstool.host.address import Target
 from ovstool.host.deadline import Deadline
 from ovstool.host.inventory import Source, ini_format
 from ovstool.host.inventory.values import NoValue
@@ -78,7 +79,7 @@ def test_variables_are_not_read_unless_they_are_wanted(values, tmp_path):
         "FILE:2 (read as ovstool's own YAML): expected a mapping (KEY: VALUE)"
     )
     (tmp_path / "hosts").write_text("groups: {a: [h1]}\nvars: {h1: [x]}\n")
-    assert Source(str(tmp_path / "hosts"), Deadline(60)).hosts(["@a"]) == [("h1", "h1")]
+    assert Source(str(tmp_path / "hosts"), Deadline(60)).hosts(["@a"]) == [Target("h1", "h1")]
     assert Source(str(tmp_path / "absent"), Deadline(60)).values("h1") == {}
 
 

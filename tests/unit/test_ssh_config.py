@@ -194,6 +194,13 @@ def test_everything_without_a_file(home, settings):
     assert settings("Port 1\nUser no\n", "H1.example", "me", 2222)[:4] == ("H1.example", "h1.example", 2222, "me")
 
 
+def test_a_key_before_those_of_the_files(settings):
+    found = settings("").with_key("/k")
+    assert (found.identity_files, found.identities_are_default) == (["/k"], False)
+    assert settings("IdentityFile /x").with_key("/k").identity_files == ["/k", "/x"]
+    assert settings("").with_key(None) == settings("")
+
+
 @pytest.mark.parametrize(
     ("text", "field", "value"),
     [

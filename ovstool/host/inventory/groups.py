@@ -1,5 +1,6 @@
 """Groups of hosts: their members, nested groups, and the variables of hosts and groups."""
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -14,6 +15,8 @@ _MAX_ENTRIES = 300_000  # after aliases and ranges are expanded: a small file ca
 _MAX_DEPTH = 100  # of nested groups
 
 VARIABLES = {f"ansible_{old}{name}" for old in ("", "ssh_") for name in ("host", "user", "port")}  # what Ansible connects to
+_KEYS = ("ansible_ssh_private_key_file", "ansible_private_key_file")  # Ansible prefers the first
+KNOWN = VARIABLES.union(_KEYS, ("ansible_connection",))
 _PORT = re.compile(r"(.*[^:]):([0-9]+)")
 
 
@@ -25,7 +28,7 @@ class Inventory:
         self.kind = kind
         self._deadline = deadline
         self.groups: dict[str, list[HostWord]] = {}
-        self.wanted = VARIABLES.union(wanted)
+        self.wanted = KNOWN.union(wanted)
         self.hosts: dict[str, Values] = {}  # with their own variables; all hosts of Ansible's inventories, those with variables of ours
         self.variables: dict[str, Values] = {}  # of groups
         self._is_ansible = False
@@ -132,7 +135,7 @@ class Inventory:
         """Add the hosts of a word in an Ansible inventory. To Ansible a port is a variable, not part of the name."""
         with located(word):
             names = address.expand(word.text)
-        self.count(len(names) * (1 + len(variables.keys() - VARIABLES)))
+        self.count(len(names) * (1 + len(variables.keys() - KNOWN)))
         for name in names:
             port = None if address.is_ipv6(name) else _PORT.fullmatch(name)
             host = word._replace(text=address.unbracketed(port[1] if port else name))
@@ -214,7 +217,9 @@ class Inventory:
         with located(word):
             address.parse(name)
             address.parse(text)
-        return Target(word.text, text)
+        key = next((value for value in map(values.get, _KEYS) if isinstance(value, str) and value and "{{" not in value), None)
+        path = os.path.abspath(os.path.expanduser(key)) if key else None
+        return Target(word.text, text, path, values.get("ansible_connection") == "local")
 
 
 def _host_of(name: str) -> str:

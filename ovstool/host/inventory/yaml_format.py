@@ -13,7 +13,7 @@ from ovstool.errors import UsageError, quote
 from ovstool.host import address
 from ovstool.host.address import HostWord, located
 from ovstool.host.deadline import Deadline
-from ovstool.host.inventory.groups import VARIABLES, Inventory
+from ovstool.host.inventory.groups import KNOWN, VARIABLES, Inventory
 from ovstool.host.inventory.values import NoValue, Value, Values
 
 _TAG = "tag:yaml.org,2002:"
@@ -47,7 +47,7 @@ def _read_own(inventory: Inventory, root: Any) -> None:
             variables = node
         else:
             raise UsageError(str(key), "only 'groups' and 'vars' are allowed at the top level")
-    if inventory.wanted != VARIABLES:
+    if inventory.wanted != KNOWN:
         for word, values in _pairs(inventory, variables) if variables else ():
             inventory.define(word, _variables(inventory, values))
         inventory.index()

@@ -27,17 +27,25 @@ class Ssh:
     """
 
     def __init__(
-        self, target: str, sudo: bool = False, accept_new_key: bool = False, deadline: Deadline | None = None, batch: bool = False
+        self,
+        target: str,
+        sudo: bool = False,
+        accept_new_key: bool = False,
+        deadline: Deadline | None = None,
+        batch: bool = False,
+        key: str | None = None,
     ):
         """``target`` is ``[USER@]HOST[:PORT]``, an IPv6 address in brackets. Raises UsageError.
 
-        ``deadline`` is paused while a password is asked for; with ``batch`` none is, as with ``BatchMode yes``.
+        ``deadline`` is paused while a password is asked for; with ``batch`` none is, as with ``BatchMode yes``. ``key`` is the file of a
+        private key, which is tried first, as with ``ssh -i``.
         """
         self.name = target
         self._user, self._host, self._port = address.parse(target)
         self._sudo = sudo
         self._accept_new_key = accept_new_key
         self._batch = batch
+        self._key = key
         self._deadline = deadline or Deadline(threading.TIMEOUT_MAX)
         self._named_at = time.monotonic()
         self._lock = threading.Lock()
@@ -127,7 +135,7 @@ class Ssh:
             self._lock.release()
 
     def _connect(self, whole: Deadline) -> "RemoteShell":
-        found = route(config.lookup(self._host, self._user, self._port, whole), whole)
+        found = route(config.lookup(self._host, self._user, self._port, whole).with_key(self._key), whole)
         way = [settings._replace(batch=settings.batch or self._batch) for settings in found]
         deadline = whole.part(way[-1].connect_timeout_s or threading.TIMEOUT_MAX)
         try:

@@ -51,6 +51,13 @@ class SshSettings(NamedTuple):
     batch: bool  # never ask
     family: socket.AddressFamily
 
+    def with_key(self, path: str | None) -> "SshSettings":
+        """The settings with another key before those of the files, as with ``ssh -i``; the default keys are not tried then."""
+        if path is None:
+            return self
+        others = [] if self.identities_are_default else self.identity_files
+        return self._replace(identity_files=[path, *others], identities_are_default=False)
+
 
 def lookup(host: str, user: str | None, port: int | None, deadline: Deadline) -> SshSettings:
     """The settings for a host from the user's file and then the system's; a given user and port override them.
