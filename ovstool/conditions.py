@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 from ovstool.errors import UsageError, quote
 
 NULL = "null"
-_FIRST_TEST = r"==|!=|<=|>=|=|<|>"
+# A word as in a shell: what is between quotes belongs to it, and there neither a space nor an operator ends it.
+_WORD = re.compile(r"""\s*((?:[^\s"'=<>!]|"[^"]*"|'[^']*')+)""")
+_QUOTED = re.compile(r""""([^"]*)"|'([^']*)'""")
+_TEST = re.compile(r"==|!=|<=|>=|=|<|>")
 _TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -47,20 +50,55 @@ class Condition(NamedTuple):
 
 def parse(text: str, reader: Callable[[str], Callable[[str], Any]], example: str) -> Condition:
     """Read a condition. ``reader`` returns what reads values of a field. Raises UsageError, as does ``reader`` for an unknown field."""
-    found = re.search(_FIRST_TEST, text)
-    words = (text[: found.start()] if found else text).split()
-    if len(words) not in (1, 2) or any("!" in word for word in words):
-        raise UsageError(quote(text), "not a condition, which is [OBJECT] FIELD or [OBJECT] FIELD=VALUE", quote(example))
+    words, rest = _words(text)
+    found = _TEST.match(rest)
+    if len(words) not in (1, 2) or (rest and not found):
+        is_name = len(words) > 2 or rest[:1] in ("'", '"')
+        hint = f"{quote(example)}, or with a space in the name '\"my port\" tag=7'" if is_name else quote(example)
+        raise UsageError(quote(text), "not a condition, which is [OBJECT] FIELD or [OBJECT] FIELD=VALUE", hint)
     subject, field = words if len(words) == 2 else (None, words[0])
     read = reader(field)
     if not found:
         return Condition(text, subject, field)
     test = "=" if found[0] == "==" else found[0]
-    typed = text[found.end() :].strip()
-    value = None if typed == NULL else read(typed)
+    typed = rest[found.end() :].strip()
+    value = None if typed == NULL else read(_plain(typed) if _QUOTED.fullmatch(typed) else typed)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if test not in ("=", "!=") and not is_number:
         raise UsageError(quote(text), f"{test} compares numbers only", f"{field}={typed or NULL}")
     if value is None and test == "=" and subject is None:
         raise UsageError(quote(text), "some object never has a value there", f"a condition of one object: {quote(example)}")
     return Condition(text, subject, field, test, value)
+
+
+def written(name: str) -> str:
+    """The name of an object as a word of a condition, in quotes where it needs them."""
+    found = _WORD.fullmatch(name)
+    if found and found[1] == name == _plain(name):
+        return name
+    return f"'{name}'" if '"' in name else f'"{name}"'  # a name with both kinds cannot be written
+
+
+def object_of(text: str) -> str:
+    """The beginning of a condition up to its field, as typed: an object and a space; empty if there is none yet."""
+    found = _WORD.match(text)
+    return text[: found.end() + 1] if found and text[found.end() : found.end() + 1].isspace() else ""
+
+
+def is_comparison(text: str) -> bool:
+    """Whether a text may be part of a condition."""
+    return bool(_TEST.search(text))
+
+
+def _words(text: str) -> tuple[list[str], str]:
+    """The words in front of the operator, without their quotes, and the rest."""
+    words, end = [], 0
+    while found := _WORD.match(text, end):
+        words.append(_plain(found[1]))
+        end = found.end()
+    return words, text[end:].strip()
+
+
+def _plain(word: str) -> str:
+    """A word without its quotes."""
+    return _QUOTED.sub(lambda quoted: quoted[1] or quoted[2] or "", word)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ovstool.answers import Answer
 from ovstool.switch_command import SwitchCommand, SwitchLister
 from ovstool.terminal import formats
+from ovstool.terminal.output import Output
 
 if TYPE_CHECKING:
     from ovstool.terminal.live.live import Shown
@@ -65,12 +66,19 @@ class SwitchStream(SwitchLister):
             from ovstool.pace import Pace
 
             parsed_args.pace, show = Pace(parsed_args.interval or 1.0), self._show_live
-        return self.take_samples(parsed_args, lambda answers: show(answers, parsed_args))
+        return self.take_samples(parsed_args, lambda answers: show(self._while_read(answers), parsed_args))
 
     def is_live(self, args: argparse.Namespace) -> bool:
         """Whether to show a live table: output is to a capable terminal, and no other format was requested."""
         plain = args.formatter != "table" or args.columns or os.environ.get("TERM", "dumb") == "dumb"
         return args.watch and not plain and self.app.stdout.isatty()
+
+    def _while_read(self, answers: Iterator[Answer]) -> Iterator[Answer]:
+        """The answers, until nobody reads the output any more: a stream may have nothing to write for days. Raises BrokenPipeError."""
+        for answer in answers:
+            if isinstance(self.app.stdout, Output):
+                self.app.stdout.require_reader()
+            yield answer
 
     def _print_samples(self, answers: Iterator[Answer], args: argparse.Namespace) -> None:
         stream = None

@@ -57,16 +57,15 @@ class Following:
             time.sleep(0.005)
 
     def caught_up(self) -> list[FieldChange]:
-        """The changes up to now, without the marks with which that is found out."""
-        seen = []
+        """The changes up to now, without the marks with which that is found out: any of those made from now on will do."""
+        first = self._marks + 1
 
         def is_seen() -> bool:
             self._marks += 1
             with suppress(OSError):
                 self.set_ids(mark=str(self._marks))
             time.sleep(0.02)
-            seen[:] = [change for change in self.changes if change.field == "external_ids.mark" and change.after == str(self._marks)]
-            return bool(seen)
+            return any(change.field == "external_ids.mark" and int(change.after or 0) >= first for change in self.changes)
 
         self.wait(is_seen)
         return [change for change in self.changes if change.field != "external_ids.mark"]
@@ -89,9 +88,13 @@ def following(address: str, path: str, nouns=NOUNS):
 
 
 class Server:
-    """An ovsdb-server with a bridge br0 and the port eth1, and no ovs-vswitchd; ``clustered`` in a cluster of one."""
+    """An ovsdb-server with a bridge br0 and the port eth1, and no ovs-vswitchd; ``clustered`` in a cluster of one.
 
-    def __init__(self, folder, clustered: bool = False):
+    Without ``has_pidfile`` its log is not found, which would be read after each of the many changes.
+    """
+
+    def __init__(self, folder, clustered: bool = False, has_pidfile: bool = False):
+        self.has_pidfile = has_pidfile
         self.folder, self.path = folder, f"{folder}/db.sock"
         self.address = f"unix:{self.path}"
         schema = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -107,6 +110,7 @@ class Server:
 
     def start(self) -> None:
         argv = ["ovsdb-server", f"{self.folder}/conf.db", f"--remote=punix:{self.path}", f"--unixctl={self.folder}/ctl", "-vconsole:off"]
+        argv += [f"--pidfile={self.folder}/ovsdb-server.pid"] * self.has_pidfile
         self._process = subprocess.Popen(argv, cwd=self.folder, stderr=subprocess.DEVNULL)
         end = time.monotonic() + _LIMIT_S
         while subprocess.run(
@@ -119,8 +123,9 @@ class Server:
         self._process.kill()
         self._process.wait()
 
-    def vsctl(self, *words: str) -> None:
-        subprocess.run(["ovs-vsctl", f"--db={self.address}", "--no-wait", "--timeout=20", *words], check=True)
+    def vsctl(self, *words: str) -> str:
+        argv = ["ovs-vsctl", f"--db={self.address}", "--no-wait", "--timeout=20", *words]
+        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def appctl(self, *words: str) -> None:
         subprocess.run(["ovs-appctl", "-t", f"{self.folder}/ctl", *words], check=True, stdout=subprocess.DEVNULL)

@@ -24,25 +24,28 @@ _UNITS = {"min": "min_rate", "max": "max_rate"}  # fields of queues
 class Monitor(SwitchStream):
     """Print changes of the switch as they happen, or wait for one
 
-    Follows the database, and prints a line for each field that changes: what others configure, and what ovs-vswitchd reports, such
-    as the state of a link or an error. NOUN limits it: port (ports and bridges that come and go, links, errors, VLANs, options),
-    qos, police, bridge, controller (also whether it is connected), sflow. Counters and flows are not followed.
+    Prints a line for each field of a bridge or a port that changes in the database: the configuration, whoever changes it, and what
+    ovs-vswitchd reports, such as link states and errors. It runs until Ctrl-C. NOUN selects what is followed: port (ports and
+    bridges added and deleted, link states, errors, VLANs, options), qos, police, bridge, controller (also its connection), sflow.
+    Counters and flows are not followed.
 
-    Fields have the names that they have in documents, such as tag, qos.max_rate and sflow.collectors. A port or a bridge that is
-    added gets the field 'bridge'. With -f json there is one object per line: time, object, field, from, to, who; null means no
-    value. 'who' is the comment of the transaction, where the log of the database can be read, which usually takes root. It runs until
-    Ctrl-C.
+    Fields are named as in documents ('ovstool help document'), for example tag, qos.max_rate and sflow.collectors. The field
+    'bridge' is the bridge that a port belongs to; it changes when a port is added or deleted. With -f json each line is an object:
+    time, object, field, from, to, who; null means no value. 'who' is the comment of the transaction that made the change. It comes
+    from the log of the database, which usually only root can read.
 
-    If the connection ends, it connects again and prints what is different then, with a note: a change that was taken back
+    If the connection is lost, it is made again, and the differences are printed after a note. A change that was made and undone
     meanwhile is not seen.
 
-    --until CONDITION ends it with exit code 0 as soon as the condition holds, even at the start, and with 7 after --timeout
-    (default 30 seconds). A condition is OBJECT FIELD, which holds when the field has a value, or OBJECT FIELD=VALUE, also with !=
-    and for numbers <, <=, > and >=. VALUE is null for no value. Without OBJECT any bridge or port will do.
+    --until CONDITION exits with 0 as soon as the condition holds, which may be at the start, or with 7 if it does not hold within
+    --timeout (default 30 seconds). A condition is 'OBJECT FIELD', which holds when the field has a value, or 'OBJECT FIELD=VALUE',
+    also with !=, and for numbers with <, <=, > and >=. VALUE is null for no value. Without OBJECT any bridge or port can meet it. A
+    name with spaces goes in quotes: '"my port" tag=7'. With several hosts the condition must hold once on every host.
 
     Examples:
       ovstool monitor
-      ovstool monitor port qos -f json | jq -c '[.object, .field, .to]'
+      ovstool monitor port qos
+      ovstool monitor -f json | jq -c 'select(.object == "eth1")'
       ovstool monitor --until 'eth1 link_state=up' -t 60
       ovstool -H leaf01,leaf02 monitor port
     """

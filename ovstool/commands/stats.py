@@ -44,7 +44,8 @@ class Stats(SwitchStream):
     port, ? lists all keys, q quits.
 
     --until CONDITION prints rates until a condition holds for any port shown, or for 'PORT CONDITION' for that port, and ends with
-    0; with 7 after --timeout (default 30 seconds). A condition compares a field of --rate: =, !=, <, <=, >, >=.
+    0; with 7 after --timeout (default 30 seconds). A condition compares a field of --rate: =, !=, <, <=, >, >=. With several hosts
+    it must hold once on every host.
 
     --bursts shows the distribution of rates over windows of --interval (default 0.01), measured for --for seconds (default 10),
     and the longest time above 95% of the link speed or the QoS max-rate. On a terminal the progress is shown.
@@ -207,19 +208,21 @@ def _rates(switch: Switch, args: argparse.Namespace) -> Iterator[list]:
     spec = _spec(args, interval_s=args.interval or 1.0, times=times, for_s=within_s, pace=args.pace)
     samples = stats.readings(switch, spec, are_all_needed=args.until is None)
     rates = stats.queue_rates(samples) if args.queues else stats.rates(samples)
-    return _up_to(args.until, rates, within_s) if args.until else rates
+    return _up_to(args.until, rates, within_s, switch.notes) if args.until else rates
 
 
-def _up_to(condition: Condition, rates: Iterator[list], within_s: float | None) -> Iterator[list]:
-    """The rates up to those that meet the condition. Raises TimedOut when none does."""
-    subject, why = condition.subject, ""
+def _up_to(condition: Condition, rates: Iterator[list], within_s: float | None, notes: list[str]) -> Iterator[list]:
+    """The rates up to those that meet the condition; a note if its port has none at first. Raises TimedOut when none does."""
+    subject, why = condition.subject, None
     for rows in rates:
-        yield rows
         of_subject = [row for row in rows if subject in (None, row.port)]
+        if subject and not of_subject and why is None:
+            notes.append(f"{quote(subject)}: no rates of such a port yet; waiting for them")
+        yield rows
         if any(condition.holds(row._asdict()) for row in of_subject):
             return
         why = f": there are no rates of {quote(subject)}" if subject and not of_subject else ""
-    raise TimedOut("--until", f"{condition} did not hold within {within_s:g} s{why}", "a longer --timeout")
+    raise TimedOut("--until", f"{condition} did not hold within {within_s:g} s{why or ''}", "a longer --timeout")
 
 
 def _condition(text: str, row_class: Any) -> Condition:

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from ovstool import conditions
 from ovstool.completion.grammar import Command, Commands, Option, Place
 
 FILES = "files"  # the kind of value that the shell completes by itself
@@ -163,6 +164,22 @@ def _sockets(begin: str) -> Iterator[str]:
         return
 
 
+def _conditions(place: Place, ask: Ask) -> list[str]:
+    """``OBJECT FIELD=VALUE``: objects, and fields, with their values where those are words.
+
+    Never a single one that goes on: bash would close the quotes after it.
+    """
+    typed = place.typed
+    if head := conditions.object_of(typed):
+        found = [f"{head}{field}" for field in place.rare]
+    else:
+        names = [name for name in map(conditions.written, ask("ports", typed.lstrip("'\""))) if name.startswith(typed)]
+        found = [*(names if len(names) > 1 else [f"{name} {field}" for name in names for field in place.rare]), *place.rare]
+    found = [text for text in found if text.startswith(typed)]
+    is_field = len(found) == 1 and found[0][-1] not in ".<>" and "=" not in found[0]
+    return [*found, f"{found[0]}="] if is_field else found
+
+
 def _columns(place: Place, ask: Ask) -> Sequence[str]:
     command: Command | None = place.scan.command
     known = command.columns if command else ()
@@ -181,5 +198,6 @@ _KINDS: dict[str, Callable[[Place, Ask], Iterable[str]]] = {
     "protocols": lambda place, ask: _PROTOCOLS,
     "databases": _databases,
     "columns": _columns,
+    "conditions": _conditions,
     "tables": _tables,
 }

@@ -12,7 +12,7 @@ Values = str | tuple[str, ...]  # the possible words, or the name of their kind;
 class Option(NamedTuple):
     """An option of a command. ``values`` None: it takes none. ``excludes``: options that cannot be combined with it.
 
-    ``rare`` are values that are offered only if none of ``values`` starts with the text typed.
+    ``rare`` are values that are offered only if none of ``values`` starts with the text typed; of a condition they are its fields.
     """
 
     names: tuple[str, ...]

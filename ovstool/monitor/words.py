@@ -24,7 +24,7 @@ _STATES: dict[str, tuple[kinds.Value, tuple[str, ...]]] = {
 }
 _OF_BRIDGES = {"controllers": "controller", "sflow": "sflow"}  # all others are of the noun bridge
 _OF_PORTS = {"qos": "qos", "police": "police"}  # all others are of the noun port
-_NOT_THERE = ("ports", "peer", "remote_ip", "key")  # of documents; here they are ports, and keys of options
+_NOT_THERE = ("ports", "peer", "remote_ip", "key", "flows")  # of documents; here they are ports, keys of options, and not followed
 Read = Callable[[str], Any]
 
 
@@ -38,7 +38,10 @@ def condition(text: str, nouns: Collection[str]) -> Condition:
 
 def noun(text: str) -> str:
     """One of NOUNS. Raises UsageError."""
-    return str(kinds.choice(NOUNS).parse(text))
+    if text in NOUNS:
+        return text
+    more = "; the condition of --until is one argument, in quotes" if conditions.is_comparison(text) else ""
+    raise UsageError(quote(text), f"not one of {', '.join(NOUNS)}{more}")
 
 
 def _reader(field: str, nouns: Collection[str]) -> Read:
@@ -89,15 +92,17 @@ def _items(item: kinds.Value, text: str) -> list[Any]:
     return sorted(found)
 
 
-def _paths(kind: kinds.Object, above: str = "") -> list[str]:
-    """The names of fields below a kind, up to the dot before a key that the user chooses."""
-    found = []
+def _paths(kind: kinds.Object, above: str = "") -> dict[str, kinds.Kind]:
+    """The fields below a kind by name, up to the dot before a key that the user chooses."""
+    found: dict[str, kinds.Kind] = {}
     for name, field in kind.fields.items():
         if isinstance(field.kind, kinds.Object):
-            found += _paths(field.kind, f"{above}{name}.")
+            found |= _paths(field.kind, f"{above}{name}.")
         elif name not in _NOT_THERE:
-            found.append(f"{above}{name}" + "." * isinstance(field.kind, kinds.Pairs | kinds.Keyed))
+            found[f"{above}{name}" + "." * isinstance(field.kind, kinds.Pairs | kinds.Keyed)] = field.kind
     return found
 
 
-FIELDS = tuple(sorted({*_STATES, *_paths(fields.PORT), *_paths(fields.BRIDGE)}))
+FIELDS: dict[str, kinds.Kind] = dict(
+    sorted((_paths(fields.PORT) | _paths(fields.BRIDGE) | {name: value for name, (value, _) in _STATES.items()}).items())
+)

@@ -42,7 +42,7 @@ class UUID:
 _ONE = {
     "_uuid": UUID, "_version": UUID, "name": str, "type": str, "target": str, "datapath_type": str, "datapath_version": str, "bridge": UUID,
     "next_cfg": int, "is_connected": bool, "fake_bridge": bool, "select_all": bool, "stp_enable": bool, "rstp_enable": bool,
-    "mcast_snooping_enable": bool, "ingress_policing_rate": int, "ingress_policing_burst": int, "ingress_policing_kpkts_rate": int,
+    "mcast_snooping_enable": bool, "dpdk_initialized": bool, "ingress_policing_rate": int, "ingress_policing_burst": int, "ingress_policing_kpkts_rate": int,
     "ingress_policing_kpkts_burst": int,
 }  # fmt: skip
 _OPTIONAL = {
@@ -50,7 +50,7 @@ _OPTIONAL = {
     "bond_mode": str, "bond_active_slave": str, "lacp": str, "vlan_mode": str, "admin_state": str, "link_state": str, "mac_in_use": str,
     "error": str, "agent": str, "tag": int, "ofport": int, "ifindex": int, "mtu": int, "mtu_request": int, "link_speed": int, "dscp": int,
     "sampling": int, "polling": int, "header": int, "qos": UUID, "sflow": UUID, "output_port": UUID, "output_vlan": int,
-    "local_ip": str, "snaplen": int,
+    "local_ip": str, "snaplen": int, "link_resets": int, "lacp_current": bool, "dpdk_version": str,
 }  # fmt: skip
 _SETS = {
     "bridges": UUID, "ports": UUID, "interfaces": UUID, "controller": UUID, "protocols": str, "targets": str, "trunks": int,

@@ -4,14 +4,17 @@ A name in a database, a recording or a message of a switch may contain anything.
 which escapes all unprintable characters except newlines: whoever prints it, no text can control the terminal.
 """
 
+import errno
 import io
 import os
+import select
 import sys
 from typing import Any, TextIO, cast
 
 from ovstool.errors import escape
 
 STDOUT = "standard output"
+_GONE = select.POLLERR | select.POLLHUP
 _KEPT = "\\\n"
 
 
@@ -52,6 +55,13 @@ class Output(io.TextIOWrapper):
                 super().flush()
         except OSError as error:
             self._lose(error)
+
+    def require_reader(self) -> None:
+        """Raise BrokenPipeError if nobody can read what is written, which otherwise only the next write would find out."""
+        poll = select.poll()
+        poll.register(self.fileno(), 0)  # these two events are always reported
+        if any(event & _GONE for _, event in poll.poll(0)):
+            self._lose(BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)))
 
     def _lose(self, error: OSError) -> None:
         self._lost = True

@@ -89,6 +89,11 @@ def shell(request, filled, tmp_path_factory):
         ('ovstool port show "et', 'ovstool port show "eth'),
         ("ovstool bridge show 'br-", "ovstool bridge show 'br-int' "),
         ("~/ovstool qos expl", "~/ovstool qos explain "),
+        ("ovstool monitor --until 'eth2 link_", "ovstool monitor --until 'eth2 link_state="),
+        ("ovstool monitor --until 'eth2 link_state=u", "ovstool monitor --until 'eth2 link_state=up' "),
+        ("ovstool monitor --until 'eth2 ta", "ovstool monitor --until 'eth2 tag"),
+        ("ovstool monitor --until 'eth", "ovstool monitor --until 'eth"),
+        ('ovstool stats --until "eth2 rx_b', 'ovstool stats --until "eth2 rx_bps'),
     ],
 )
 def test_what_becomes_of_a_line(shell, typed, becomes):

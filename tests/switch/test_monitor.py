@@ -1,6 +1,7 @@
 """``monitor``: changes as they happen, on a real ovsdb-server, across the ends of connections."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from following import Cutting, Server, following
 
+from ovstool.monitor.authors import Authors
 from ovstool.monitor.objects import NOUNS, Objects
 from ovstool.monitor.rows import COLUMNS, Rows
 from ovstool.ovsdb.follower import Follower
@@ -96,10 +98,71 @@ def test_after_a_restart_only_differences_are_told(server, is_compacted):
         watched.set_ids(changed="d")
         assert watched.of("external_ids.changed") in ([(None, "b"), ("b", "d")], [(None, "b"), ("b", "c"), ("c", "d")])
         assert watched.of("external_ids.kept") == [(None, "a")]
-        assert [note.partition(": ")[2] for note in watched.notes if "connect" in note] == [
-            "connection lost: closed by the server; connecting again",
-            "connected again; of what changed meanwhile only the difference is shown",
-        ]
+        notes = [note.partition(": ")[2] for note in watched.notes if "connect" in note]
+        assert notes[0] == "connection lost: closed by the server; connecting again"
+        assert notes[-1] == "connected again; of what changed meanwhile only the difference is shown"
+        assert all(note.startswith(("connection refused", "no such socket")) for note in notes[1:-1])
+
+
+def test_each_reason_why_there_is_no_connection_is_told_once(server):
+    with following(server.address, server.path) as watched:
+        server.kill()
+        watched.wait(lambda: any("connection refused" in note for note in watched.notes))
+        os.unlink(server.path)
+        watched.wait(lambda: any("no such socket" in note for note in watched.notes))
+        found = [note for note in watched.notes if "connecting again" in note]
+        assert len(found) == len({*found}) == 3
+
+
+def test_who_is_known_again_after_a_lost_connection(server):
+    """Its log cannot be read while ovsdb-server is being restarted, which says nothing of later."""
+
+    def who(column):
+        server.vsctl("set", "port", "eth1", f"{column}=2")
+        watched.wait(lambda: watched.changes[-1].field == column.replace(":", "."))
+        return watched.changes[-1].who
+
+    with following(server.address, server.path) as watched:
+        assert who("other_config:a") is None
+        server.has_pidfile = True
+        server.kill()
+        server.start()
+        watched.caught_up()
+        assert who("tag").endswith("tag=2")
+        os.rename(f"{server.folder}/ovsdb-server.pid", f"{server.folder}/away")
+        assert who("other_config:b") is None  # as while it is being restarted
+        os.rename(f"{server.folder}/away", f"{server.folder}/ovsdb-server.pid")
+        assert who("trunks").endswith("trunks=2")
+        assert sum("who made a change is not known" in note for note in watched.notes) == 1
+
+
+def test_who_is_nobody_else_after_a_compaction(server):
+    """The record of a change that is yet to be reported may be gone with the compacted log; a later one is not that of this change."""
+    server.kill()
+    server.has_pidfile = True
+    server.start()
+    authors = Authors(Switch(server.address))
+    authors.begin()
+    cells = {("Port", server.vsctl("get", "port", "eth1", "_uuid"), "tag")}
+    server.vsctl("set", "port", "eth1", "tag=1")
+    assert authors.of([cells])[0].endswith("tag=1")
+    server.vsctl("set", "port", "eth1", "tag=2")
+    server.appctl("ovsdb-server/compact")
+    assert authors.of([{("Bridge", "", "other")}]) == [None]
+    server.vsctl("set", "port", "eth1", "tag=3")
+    assert authors.of([cells]) == [None]
+
+
+def test_secrets_are_not_printed(server):
+    server.kill()
+    server.has_pidfile = True
+    server.start()
+    with following(server.address, server.path) as watched:
+        server.vsctl("set", "interface", "eth1", "options:psk=swordfish", "options:remote_ip=192.0.2.7")
+        watched.wait(lambda: any(change.field == "options.remote_ip" for change in watched.changes))
+        found = {change.field: change for change in watched.changes}
+        assert found["options.psk"].after == "***" and found["options.remote_ip"].after == "192.0.2.7"
+        assert "swordfish" not in str(watched.changes) and found["options.psk"].who.endswith("options:psk=***")
 
 
 def test_a_cluster_resumes_after_the_last_transaction(folder):
@@ -196,13 +259,17 @@ def state(address: str) -> dict:
         ("eth9 bridge=null", 0, ""),
         ("datapath_type=dummy", 0, ""),
         ("eth1 link_state=down", 7, "did not hold within 0.3 s: link_state is up; try: a longer --timeout"),
+        ("eth1 qos.type=htb", 7, "did not hold within 0.3 s: qos.type is null; try: a longer --timeout"),
         ("eth9 error", 7, "did not hold within 0.3 s: there is no eth9; try: a longer --timeout"),
     ],
 )
 def test_until_a_condition_holds_at_the_start(unchanged, until, code, said):
-    result = unchanged.ovstool(["monitor", "--until", until, "-t", "60" if code == 0 else "0.3"])
+    nouns = ["qos"] if "qos." in until else []
+    result = unchanged.ovstool(["monitor", *nouns, "--until", until, "-t", "60" if code == 0 else "0.3"])
     assert (result.code, result.stdout) == (code, "")
     assert result.stderr.endswith(f"{said}\n" if said else "")
+    advice = "ovstool: note: eth9: no such bridge or port yet; waiting for it, and not for eth2\n"
+    assert result.stderr.startswith(advice) == (until == "eth9 error")
 
 
 def test_until_a_change_makes_it_hold(switch):
@@ -214,14 +281,26 @@ def test_until_a_change_makes_it_hold(switch):
     assert out == "" or json.loads(out.splitlines()[-1])["object"] == "p9"
 
 
+def test_it_ends_when_nobody_reads(unchanged):
+    with monitoring(unchanged, "") as process:
+        process.stdout.close()
+        assert process.wait(60) == 141 and process.stderr.read() == ""
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
-    [("'rx_bps >= 0' --interval 0.05", 0), ("'eth1 tx_pps < 1' --interval 0.05", 0), ("'rx_bps > 1tbit' --interval 0.1 -t 0.3", 7)],
+    [
+        ("'rx_bps >= 0' --interval 0.05", 0),
+        ("'eth1 tx_pps < 1' --interval 0.05", 0),
+        ("'rx_bps > 1tbit' --interval 0.1 -t 0.3", 7),
+        ("'eth9 rx_bps > 1' --interval 0.1 -t 0.3", 7),
+    ],
 )
 def test_stats_until(unchanged, words, code):
     result = unchanged.ovstool(f"stats eth1 -f json --until {words}")
     assert result.code == code and json.loads(result.stdout.splitlines()[0])["port"] == "eth1"
     assert ("did not hold within 0.3 s" in result.stderr) == (code == 7)
+    assert ("eth9: no rates of such a port yet; waiting for them" in result.stderr) == ("eth9" in words)
 
 
 def test_stats_until_ends_with_7_though_a_port_could_not_be_read(switch, ovstool):
@@ -238,6 +317,10 @@ def test_stats_until_ends_with_7_though_a_port_could_not_be_read(switch, ovstool
 )  # fmt: skip
 def test_wrong_usage(refused, command):
     assert refused(command, 2)
+
+
+def test_a_condition_without_quotes(refused):
+    assert "the condition of --until is one argument, in quotes" in refused("monitor --until eth1 link_state=up", 2)
 
 
 def test_no_switch(refused):

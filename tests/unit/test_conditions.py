@@ -2,6 +2,7 @@
 
 import pytest
 
+from ovstool import conditions
 from ovstool.commands.stats import _condition
 from ovstool.errors import UsageError
 from ovstool.monitor import words
@@ -47,10 +48,38 @@ def test_a_condition_on_fields(text, holds):
 
 
 @pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ('"my port" tag=7', ("my port", "tag", "=", 7)),
+        ("'a=b>c!' link_state!=up", ("a=b>c!", "link_state", "!=", "up")),
+        ("p'1 'x error", ("p1 x", "error", None, None)),
+        ("eth1 external_ids.'a = b'=c d", ("eth1", "external_ids.a = b", "=", "c d")),
+        ("eth1 external_ids.a='c d '", ("eth1", "external_ids.a", "=", "c d ")),
+        ('eth1 external_ids.a="null"', ("eth1", "external_ids.a", "=", "null")),
+        ("eth1 external_ids.a=it's", ("eth1", "external_ids.a", "=", "it's")),
+        ('eth1 external_ids.a="b" c', ("eth1", "external_ids.a", "=", '"b" c')),
+    ],
+)
+def test_a_name_in_quotes(text, read):
+    assert words.condition(text, NOUNS)[1:] == read
+
+
+@pytest.mark.parametrize("name", ["eth1", "my port", "a=b", "a'b", 'a"b', "", '"x"', "a!"])
+def test_a_name_as_a_word_of_a_condition(name):
+    assert words.condition(f"{conditions.written(name)} tag=7", NOUNS).subject == name
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", '"": not a condition, which is [OBJECT] FIELD or [OBJECT] FIELD=VALUE; try: "eth1 link_state=up"'),
-        ("a b c", '"a b c": not a condition'),
+        (
+            "a b c",
+            '"a b c": not a condition, which is [OBJECT] FIELD or [OBJECT] FIELD=VALUE; try: "eth1 link_state=up", or with a space in',
+        ),
+        ('"my port tag=7', '"\\"my port tag=7": not a condition'),
+        ("a! tag=7", '"a! tag=7": not a condition'),
+        ("br0 flows", "flows: no such field"),
         ("eth1 link_sate=up", "link_sate: no such field; try: link_state"),
         ("external_id=x", "external_id: no such field; try: external_ids.KEY"),
         ("ports=eth1", "ports: no such field"),

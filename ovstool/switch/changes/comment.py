@@ -37,14 +37,17 @@ class Comment(NamedTuple):
         """The comment as text: ``ovstool[ID] USER@HOST: COMMAND``, or ``COMMAND (ABOUT)``. Values of secrets are replaced by ``***``."""
         import shlex  # only for a change
 
-        line = shlex.join(["ovstool", *map(_without_secret, self.words)])
+        line = shlex.join(["ovstool", *map(without_secret, self.words)])
         cut = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
         about = f" ({self.about})" if self.about else ""
         return f"ovstool[{self.id}] {_plain(_user())}@{_plain(os.uname().nodename)}: {cut}{about}"
 
 
-def _without_secret(word: str) -> str:
-    """A word whose value is no secret: of ``--option=psk=SECRET`` the last key decides. A URL loses its password."""
+def without_secret(word: str) -> str:
+    """A word whose value is no secret: of ``--option=psk=SECRET`` the last key decides. A URL loses its password.
+
+    It cuts a text of several words off at the first secret.
+    """
     lower = word.lower()
     if not any(hint in lower for hint in _HINTS):
         return word
