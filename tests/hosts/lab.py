@@ -41,6 +41,7 @@ from forked import Forks
 
 from ovstool.sandbox import _schema
 
+_ROOT = Path(__file__).resolve().parents[2]
 _PREFIX = "ovstool-lab-"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _OVS = ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovs-dpctl", "ovsdb-client", "ovsdb-tool", "ovsdb-server", "ovs-vswitchd")
@@ -74,6 +75,12 @@ mount -t proc proc /proc
 mount -t sysfs -o ro sysfs /sys 2>/dev/null || true
 mount -t tmpfs -o mode=755,size=16m run /run
 cp -r "$FILES" /run/lab
+if [ -n "$CODE" ]; then
+    mkdir /run/code /run/python
+    mount --bind "$CODE" /run/code
+    mount --bind "$PYTHON" /run/python
+    mount -t overlay -o lowerdir=/run/lab/bin:/usr/local/bin overlay /usr/local/bin
+fi
 chmod 600 /run/lab/host_key
 chown 0:0 /run/lab/sudoers /run/lab/shadow
 chmod 440 /run/lab/sudoers
@@ -171,6 +178,7 @@ class Traits:
     ``sudo``: ``works`` without a password, asks for a ``password`` that nobody has, or is ``absent``.
     ``without``: programs that it does not have; ``nc`` means ``nc.openbsd`` too, ``python3`` any ``python3.N``.
     ``no_ovs``: neither daemons nor programs of Open vSwitch.
+    ``has_ovstool``: ovstool, as it is here, is installed there in /usr/local/bin.
     ``answers_after_s``: it accepts a connection and is silent for this long.
     ``drops_after``, ``hangs_after``: bytes of a connection, both directions together, after which it is reset or goes silent. The start of
     an SSH connection takes some 5,000.
@@ -187,6 +195,7 @@ class Traits:
     sudo: str = "works"
     without: tuple[str, ...] = ()
     no_ovs: bool = False
+    has_ovstool: bool = False
     answers_after_s: float = -1
     drops_after: int = -1
     hangs_after: int = -1
@@ -388,6 +397,8 @@ class Lab:
             "SCHEMA": _schema(),
             "OVS": "" if wish.no_ovs else "yes",
             "FULL": "8m" if wish.full_disk else "",
+            "CODE": str(_ROOT) if wish.has_ovstool else "",
+            "PYTHON": sys.prefix,
         }
         namespaces = _Namespaces(("mount", "net", "uts", "ipc", "pid"), _HOST_SCRIPT, environ, self.directory / f"{name}.log")
         try:
@@ -457,7 +468,7 @@ class Lab:
     # --- files
 
     def _write_host_files(self, files: Path, name: str, address: str, wish: Traits) -> None:
-        files.mkdir(mode=0o755)
+        (files / "bin").mkdir(mode=0o755, parents=True)
         self._keygen(files / "host_key")
         shell = "/run/lab/shell" if wish.banner else wish.shell
         users = f"root:x:0:0:root:/run/home/root:{shell}\nop:x:1000:1000:operator:/run/home/op:{shell}\n"
@@ -479,11 +490,13 @@ class Lab:
             "authorized_keys": key.read_text(),
             "content": json.dumps(_content(name)),
             "hidden": "".join(f"{folder} {' '.join(names)}\n" for folder, names in _hidden(wish).items()),
+            "bin/ovstool": '#!/bin/sh\nPYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/run/code exec /run/python/bin/python -m ovstool "$@"\n',
             "shell": f'#!/bin/sh\nprintf %s {shlex.quote(wish.banner)}\nexec {wish.shell} "$@"\n',
         }
         for file, text in texts.items():
             self._write(files / file, text)
-        (files / "shell").chmod(0o755)
+        for program in ("shell", "bin/ovstool"):
+            (files / program).chmod(0o755)
 
     def _write_client_files(self) -> None:
         """Write the operator's files about the hosts: SSH settings, host keys, names."""
