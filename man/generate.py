@@ -23,6 +23,7 @@ from ovstool.command import docstring
 from ovstool.commands import COMMANDS, NOUNS, help_pages
 from ovstool.document import fields
 from ovstool.document.kinds import Keyed, Object
+from ovstool.metrics import families
 from ovstool.sflow import counter_records, flow_records
 from ovstool.shell import App
 
@@ -82,6 +83,8 @@ def _part(name: str, argument: str, noun: str) -> Iterable[str]:
             return [",\n".join(rf".BR ovstool\-{each} (1)" for each in sorted(NOUNS)) + ","]
         case "FIELDS":
             return _fields(fields.BRIDGE if argument == "bridge" else fields.PORT)
+        case "METRICS":
+            return _metrics()
         case "RECORDS":
             records = chain(flow_records.STRUCTURES.values(), counter_records.STRUCTURES.values())
             return _terms({record.name: ", ".join(record.fields) for record in records})
@@ -166,6 +169,14 @@ def _fields(kind: Object, above: str = "") -> Iterator[str]:
         if isinstance(inner, Object):
             key = {"queues": ".N", "mirrors": ".NAME"}.get(name, "")
             yield from _fields(inner, f"{above}{name}{key}.")
+
+
+def _metrics() -> Iterator[str]:
+    for group, metrics in families.GROUPS.items():
+        yield rf".SS {_escape(group)}"
+        for metric in metrics:
+            labels = ", ".join(rf"\fB{_escape(label)}\fP" for label in metric.labels) or "no labels"
+            yield from [".TP", rf"\fB{_escape(metric.name)}\fP ({metric.kind}; {labels})", *_text(metric.help)]
 
 
 def _value(action: argparse.Action) -> str:

@@ -29,15 +29,15 @@ def shown(path: str) -> str:
     return path if path and path.isprintable() else quote(path)
 
 
-def replace(path: str, content: bytes, beginning: bytes) -> bool:
-    """Write a file that only its owner can read; whether it is new. A crash leaves the old file or the new one, and so does a full disk.
+def replace(path: str, content: bytes, beginning: bytes, mode: int = 0o600) -> bool:
+    """Write a file, which by default only its owner can read; whether it is new. A crash leaves the old file or the new one, and so does a full disk.
 
     Only a file that has this ``beginning``, or is empty, is replaced. Raises UsageError for another one, Refused.
     """
     path = os.path.realpath(path)
     try:
         is_new = not _is_replaceable(path, beginning)
-        _write(path, content)
+        _write(path, content, mode)
     except (OSError, ValueError) as error:
         raise Refused(shown(path), getattr(error, "strerror", None) or str(error)) from error
     return is_new
@@ -58,12 +58,13 @@ def _is_replaceable(path: str, beginning: bytes) -> bool:
     return True
 
 
-def _write(path: str, content: bytes) -> None:
+def _write(path: str, content: bytes, mode: int) -> None:
     folder, name = os.path.split(path)
     passing = os.path.join(folder, f".{name[:200]}.{os.getpid()}.{os.urandom(4).hex()}")
     fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(fd, "wb") as opened:
+            os.fchmod(fd, mode)
             opened.write(content)
             opened.flush()
             os.fsync(fd)

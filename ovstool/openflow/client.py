@@ -10,8 +10,9 @@ from typing import Any
 from ovstool.errors import Refused, one_line
 from ovstool.host import ByteStream
 from ovstool.host.conversation import Conversation
-from ovstool.openflow import messages
+from ovstool.openflow import messages, statistics
 from ovstool.openflow.messages import Counted, Malformed, Part
+from ovstool.openflow.statistics import Passed, TableCounted
 
 LOG = logging.getLogger(__name__)
 
@@ -61,6 +62,22 @@ class Client(Conversation):
         self._room = _MAX_ANSWER
         parts = self._ask([messages.tables_request(self.version, self._xid())])
         return self._checked(messages.tables_with_flows, self.version, parts)
+
+    def table_stats(self) -> list[TableCounted]:
+        """The counters of all tables."""
+        return self._all(messages.tables_request, statistics.tables)
+
+    def group_stats(self) -> list[Passed]:
+        """The counters of all groups; none if the bridge speaks only OpenFlow 1.0. Raises Refused."""
+        return [] if self.version == 1 else self._all(messages.group_stats_request, statistics.groups)
+
+    def meter_stats(self) -> list[Passed]:
+        """The counters of all meters; none if the bridge speaks only OpenFlow 1.0. Raises Refused."""
+        return [] if self.version == 1 else self._all(messages.meter_stats_request, statistics.meters)
+
+    def _all(self, request: Callable[[int, int], bytes], parse: Callable[[int, list[Part]], list]) -> list:
+        self._room = _MAX_ANSWER
+        return self._checked(parse, self.version, self._ask([request(self.version, self._xid())]))
 
     def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
         wanted: Sequence[int | None] = [None] if ports is None else ports

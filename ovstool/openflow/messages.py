@@ -22,6 +22,7 @@ _ALL_16 = 0xFFFC  # OFPP_ALL of 1.0: all ports, for queue statistics
 
 _TABLE = 3  # multipart type (7.3.5.4)
 _PORT, _QUEUE = 4, 5  # multipart types (7.3.5.6, 7.3.5.8)
+_GROUP_STATS, _METER_STATS = 6, 9  # the same (7.3.5.10, 7.3.5.12)
 _GROUP_DESC, _METER_DESC = 7, 10  # the same (7.3.5.11, 7.3.5.14)
 _LEAST_DESC = 8  # bytes of either: its length, and its number
 _MORE = 1  # OFPMPF_REPLY_MORE
@@ -53,6 +54,7 @@ _RFC2819 = (
 _ETHERNET_PROPERTY, _EXPERIMENTER_PROPERTY = 0, 0xFFFF
 _INTEL = 0x0000AA01  # whose extension Open vSwitch uses for the counters of RFC 2819 and driver-specific counters
 _INTEL_RFC2819, _INTEL_CUSTOM = 1, 2
+_NO_RFC2819 = b"\xff" * 8 * len(_RFC2819)
 
 _BAD_REQUEST = (
     "wrong version", "unknown message type", "unknown statistics type", "unknown experimenter", "unknown experimenter type",
@@ -140,8 +142,18 @@ def meters_request(version: int, xid: int) -> bytes:
     return _multipart(version, xid, _METER_DESC, struct.pack("!I4x", _ANY_32))
 
 
+def group_stats_request(version: int, xid: int) -> bytes:
+    """Ask for the counters of all groups (7.3.5.10). OpenFlow 1.0 has none."""
+    return _multipart(version, xid, _GROUP_STATS, struct.pack("!I4x", _ALL_GROUPS))
+
+
+def meter_stats_request(version: int, xid: int) -> bytes:
+    """Ask for the counters of all meters (7.3.5.12). OpenFlow 1.0 has none."""
+    return _multipart(version, xid, _METER_STATS, struct.pack("!I4x", _ANY_32))
+
+
 def tables_request(version: int, xid: int) -> bytes:
-    """Ask how many flows each table has (7.3.5.4)."""
+    """Ask for the number of flows of each table, and its counters (7.3.5.4)."""
     return _multipart(version, xid, _TABLE, b"")
 
 
@@ -309,6 +321,8 @@ def _extension(value: memoryview) -> dict[str, int]:
     """Counters in Open vSwitch's extension; other extensions are ignored."""
     experimenter, kind = _EXPERIMENTER.unpack_from(value)
     if (experimenter, kind) == (_INTEL, _INTEL_RFC2819):
+        if value[_EXPERIMENTER.size + 4 :] == _NO_RFC2819:  # as of most ports
+            return {}
         return _supported(_RFC2819, struct.unpack_from(f"!4x{len(_RFC2819)}Q", value, _EXPERIMENTER.size))
     if (experimenter, kind) != (_INTEL, _INTEL_CUSTOM):
         return {}

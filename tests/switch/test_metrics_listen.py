@@ -1,0 +1,88 @@
+"""``ovstool metrics --listen`` for one switch: what it serves, judged by prometheus_client, and a switch that goes away and comes back."""
+
+import gzip
+import re
+
+import pytest
+from metrics_server import Server, served
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus
+
+from ovstool.metrics.families import FAMILIES
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+
+
+@pytest.fixture(scope="module")
+def server(unchanged):
+    with served(unchanged.environ) as running:
+        yield running
+
+
+def samples(families) -> dict[str, float]:
+    return {f"{sample.name}{sample.labels}": sample.value for family in families for sample in family.samples}
+
+
+def test_both_forms_have_the_same_samples(server):
+    texts = {accept: server.get(Accept=accept) for accept in (OPENMETRICS, "*/*")}
+    assert texts[OPENMETRICS].headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert texts["*/*"].headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    first, second = samples(openmetrics(texts[OPENMETRICS].body.decode())), samples(prometheus(texts["*/*"].body.decode()))
+    assert first.keys() == second.keys()
+    assert first["ovstool_up{}"] == 1 and first["ovstool_scrape_duration_seconds{}"] > 0
+    assert not [name for name in first if "'host'" in name]
+
+
+def test_it_serves_what_the_command_prints(unchanged, server):
+    def names(text: str) -> set[str]:
+        return set(re.findall("^# TYPE ([^ ]+)", text, re.MULTILINE))
+
+    assert names(server.text()) == names(unchanged.ovstool("metrics -f prometheus").stdout) | {"ovstool_scrape_duration_seconds"}
+    assert names(server.text()) <= FAMILIES.keys()
+
+
+def test_compressed(server):
+    answer = server.get(Accept_Encoding="gzip")
+    assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept, Accept-Encoding")
+    assert b"\novstool_up 1\n" in gzip.decompress(answer.body)
+
+
+def test_only_the_head(server):
+    answer = server.get(method="HEAD", Accept=OPENMETRICS)
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert "Content-Length" not in answer.headers
+
+
+def test_pages(server):
+    page = server.get("/")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert b'href="/metrics"' in page.body and b"target" not in page.body
+    assert server.text("/-/healthy") == "ovstool is running.\n"
+    assert server.get("/metrics?target=eth1").status == 404
+
+
+def test_ports_and_a_port_that_is_not_there(unchanged):
+    with served(unchanged.environ, "eth1") as server:
+        assert 'port="eth1"' in (text := server.text()) and 'port="eth2"' not in text
+    with served(unchanged.environ, "nosuch") as server:
+        assert "\novstool_up 0\n" in server.text()
+        assert server.hear("nosuch").startswith("ovstool: port nosuch: ")
+
+
+def test_a_switch_that_comes_and_goes(switch):
+    """It is asked anew by each scrape, and a line is printed when it fails and when it answers again."""
+    with served(switch.environ) as server:
+        _up(server, 1)
+        switch.vsctl("add-port br0 eth9")
+        assert 'port="eth9"' in server.text()
+        switch.tool("ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/remove-remote", f"p{switch.environ['OVSTOOL_DB']}")
+        _up(server, 0)
+        assert server.hear("ovstool: (?!note)").startswith(f"ovstool: {switch.environ['OVSTOOL_DB']}: ")
+        switch.tool("ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/add-remote", f"p{switch.environ['OVSTOOL_DB']}")
+        _up(server, 1)
+        assert server.hear("again") == "ovstool: note: the switch answers again\n"
+
+
+def _up(server: Server, value: int) -> None:
+    assert f"\novstool_up {value}\n" in server.text()

@@ -1,0 +1,227 @@
+"""What ovs-vswitchd and proc(5) say, as metrics; and OpenFlow's statistics of tables, groups and meters."""
+
+import struct
+
+import pytest
+
+from ovstool.errors import Refused
+from ovstool.metrics import answers, daemons
+from ovstool.metrics.database import Database
+from ovstool.metrics.reading import Reading
+from ovstool.openflow import statistics
+from ovstool.openflow.messages import Malformed, Part
+
+DPCTL = """\
+netdev@ovs-netdev:
+  lookups: hit:57723 missed:132 lost:20
+  flows: 76
+  port 0: ovs-netdev (tap)
+system@ovs-system:
+  lookups: hit:1 missed:2 lost:3
+  flows: 4
+  masks: hit:5 total:6 hit/pkt:1.67
+  cache: hit:7 hit-rate:8.00%
+  caches:
+    masks-cache: size:256
+  port 0: ovs-system (internal)
+"""
+UPCALLS = """\
+system@ovs-system:
+  flows         : (current 76) (avg 70) (max 90) (limit 200000)
+  offloaded flows : 3
+  dump duration : 25ms
+  ufid enabled : true
+
+  10: (keys 76)
+"""
+PMDS = """\
+
+Time: 14:42:15.168
+Measurement duration: 184304.299 s
+
+pmd thread numa_id 0 core_id 3:
+
+  Iterations:         2184304299142  (2.35 us/it)
+  - Used TSC cycles:  997990776491190  ( 99.8 % of total cycles)
+  - idle iterations:  157612371830  (  7.3 % of used cycles)
+  - busy iterations:   26691927312  ( 92.7 % of used cycles)
+  Sleep time (us):               0  (  0 us/iteration avg.)
+  Rx packets:         1553492231479  (3572 Kpps, 595 cycles/pkt)
+  Datapath passes:    1553492231480  (1.00 passes/pkt)
+  - Simple Match hits:1234567890123  (  0.0 %)
+  - Upcalls:                     2  (  0.0 %, 0.0 us/upcall)
+  - Lost upcalls:                1  (  0.0 %)
+  Tx packets:         1553492699287  (3572 Kpps)
+
+main thread:
+
+  Rx packets:                    9  (0 Kpps)
+"""
+BONDS = """\
+---- bond0 ----
+bond_mode: active-backup
+lacp_status: negotiated
+active slave mac: 00:00:00:00:00:01(eth8)
+
+slave eth8: enabled
+  active slave
+  may_enable: true
+
+slave eth9: disabled
+  may_enable: false
+
+---- bond1 ----
+lacp_status: off
+
+member eth5: enabled
+  active member
+  may_enable: true
+"""
+STAT = "77 (ovs-vswitchd) S 1 77 77 0 -1 4194624 9 0 0 0 250 50 0 0 20 0 4 0 12345 99 88 18446744073709551615 1 1"
+SCRIPT = (
+    f"\x1eprocess ovs-vswitchd 77\n{STAT}\nName:\tovs-vswitchd\nVmRSS:\t   2048 kB\n"
+    "\x1ethread pmd-c03/id:12\nnonvoluntary_ctxt_switches:\t17\n\x1eprocess ovsdb-server 78\n\x1eboot\nbtime 1700000000\n"
+    '\x1eanswer dpctl/show\nsaid\n\x1eanswer memory/show\n2026-01-01T00:00:00Z|00001|unixctl|WARN|x\n"memory/show" is not a valid command\novs-appctl: a: server returned an error\n\x1efailed 2 memory/show\n'
+    "\x1eanswer upcall/show\n\x1efailed 142 upcall/show\n"
+)
+
+
+def added(take, *args) -> dict:
+    reading = Reading({})
+    take(*args, reading)
+    return reading.samples
+
+
+def test_datapaths():
+    netdev, system = ("netdev", "ovs-netdev"), ("system", "ovs-system")
+    assert added(answers.add_datapaths, DPCTL) == {
+        "ovs_datapath_lookup_hits_total": {netdev: 57723, system: 1},
+        "ovs_datapath_lookup_missed_total": {netdev: 132, system: 2},
+        "ovs_datapath_lookup_lost_total": {netdev: 20, system: 3},
+        "ovs_datapath_flows_total": {netdev: 76, system: 4},
+        "ovs_datapath_mask_hits_total": {system: 5},
+        "ovs_datapath_masks": {system: 6},
+    }
+
+
+def test_upcalls():
+    labels = ("system", "ovs-system")
+    assert added(answers.add_upcalls, UPCALLS) == {
+        "ovs_upcall_flows": {labels: 76},
+        "ovs_upcall_flow_limit": {labels: 200000},
+        "ovs_upcall_dump_duration_seconds": {labels: 0.025},
+    }
+
+
+def test_memory():
+    found = added(answers.add_memory, "handlers:29 idl-cells-Open_vSwitch:7351 ports:114 revalidators:11 rules:190 udpif keys:76\n")
+    assert {name: value for name, samples in found.items() for value in samples.values()} == {
+        "ovs_memory_handlers_total": 29,
+        "ovs_memory_ports_total": 114,
+        "ovs_memory_revalidators_total": 11,
+        "ovs_memory_rules_total": 190,
+        "ovs_memory_keys_total": 76,
+    }
+
+
+def test_pmds():
+    found = added(answers.add_pmds, PMDS, daemons.parsed(SCRIPT).parts)
+    assert {name: value for name, samples in found.items() for value in samples.values()} == {
+        "ovs_pmd_total_iterations": 2184304299142,
+        "ovs_pmd_idle_iterations": 157612371830,
+        "ovs_pmd_busy_iterations": 26691927312,
+        "ovs_pmd_rx_packets": 1553492231479,
+        "ovs_pmd_tx_packets": 1553492699287,
+        "ovs_pmd_datapath_passes": 1553492231480,
+        "ovs_pmd_simple_match_hits": 1234567890123,
+        "ovs_pmd_total_upcalls": 2,
+        "ovs_pmd_lost_upcalls": 1,
+        "ovs_pmd_nonvol_context_switches": 17,
+    }
+    assert {labels for samples in found.values() for labels in samples} == {("0", "3")}
+
+
+def test_bonds():
+    """In the words of 2.15 and of older versions; only of the members that are asked for."""
+    labels = {"u8": ("br0", "bond0", "eth8", "system", ""), "u5": ("br1", "bond1", "eth5", "dpdk", "")}
+    assert added(answers.add_bonds, BONDS, Database({}, labels, {}, False)) == {
+        "ovs_bond_members": {("br0", "bond0"): 2, ("br1", "bond1"): 1},
+        "ovs_bond_members_enabled": {("br0", "bond0"): 1, ("br1", "bond1"): 1},
+        "ovs_bond_member_enabled": {("br0", "bond0", "eth8"): 1, ("br1", "bond1", "eth5"): 1},
+        "ovs_bond_member_active": {("br0", "bond0", "eth8"): 1, ("br1", "bond1", "eth5"): 1},
+        "ovs_bond_lacp_negotiated": {("br0", "bond0"): 1},
+    }
+
+
+@pytest.mark.parametrize("take", [answers.add_datapaths, answers.add_upcalls, answers.add_memory])
+@pytest.mark.parametrize("text", ["", "\n", "nonsense", "a@b:\n  flows: many\n", "a@b:\n" * 9])
+def test_other_text_adds_nothing(take, text):
+    assert added(take, text) == {}
+
+
+def test_the_script_of_the_host():
+    asked = daemons.parsed(SCRIPT)
+    assert asked.answers == {"dpctl/show": "said\n"}
+    assert asked.failures == {"memory/show": '"memory/show" is not a valid command', "upcall/show": "no answer within 7 s"}
+    assert asked.answer("dpctl/show") == "said\n"
+    for question, said in (
+        ("memory/show", 'memory/show: "memory/show" is not a valid'),
+        ("upcall/show", "upcall/show: no"),
+        ("bond/show", "upcall/show: no"),
+    ):
+        with pytest.raises(Refused, match=f"ovs-appctl {said}"):
+            asked.answer(question)
+    assert added(daemons.add_processes, asked) == {
+        "ovs_daemon_up": {("ovs-vswitchd",): 1, ("ovsdb-server",): 0},
+        "ovs_daemon_cpu_seconds_total": {("ovs-vswitchd",): 3.0},
+        "ovs_daemon_start_time_seconds": {("ovs-vswitchd",): 1700000123.45},
+        "ovs_daemon_resident_memory_bytes": {("ovs-vswitchd",): 2 * 2**20},
+    }
+
+
+def test_a_host_may_say_anything():
+    for text in (
+        "",
+        "\x1e",
+        "\x1efailed x\n",
+        f"\x1efailed {'9' * 5000} q",
+        "\x1eboot\nbtime x",
+        f"\x1eprocess ovsdb-server 1\n1 (ovsdb-server) S {'x ' * 40}",
+    ):
+        asked = daemons.parsed(text)
+        assert added(daemons.add_processes, asked).keys() <= {"ovs_daemon_up"}
+        with pytest.raises(Refused):
+            asked.answer("dpctl/show")
+
+
+def test_a_process_that_has_another_name_is_not_told():
+    """The number in a stale pid file may meanwhile be another process."""
+    asked = daemons.parsed(SCRIPT.replace("(ovs-vswitchd)", "(bash)"))
+    assert ("ovs-vswitchd",) not in added(daemons.add_processes, asked)["ovs_daemon_up"]
+
+
+def part(kind: int, body: bytes) -> list[Part]:
+    return [Part(kind, False, memoryview(body))]
+
+
+NEVER = 2**64 - 1
+GROUP = struct.pack("!H2xI4x4xQQII", 56, 7, 3, NEVER, 1, 2) + bytes(16)
+METER = struct.pack("!IH6xIQQII", 1, 56, 0, 10, 20, 1, 2) + struct.pack("!QQ", 4, NEVER)
+
+
+def test_openflow_statistics():
+    assert statistics.groups(6, part(6, GROUP * 2)) == [(7, 3, None, [])] * 2
+    assert statistics.meters(4, part(9, METER * 2)) == [(1, 10, 20, [(4, None)])] * 2
+    assert statistics.tables(4, part(3, struct.pack("!B3xIQQ", 5, 1, 2, 3))) == [(5, 1, 2, 3)]
+    assert statistics.tables(1, part(3, struct.pack("!B43xIQQ", 5, 1, 2, 3))) == [(5, 1, 2, 3)]
+
+
+@pytest.mark.parametrize("parse, kind, body", [(statistics.groups, 6, GROUP), (statistics.meters, 9, METER)])
+def test_malformed_statistics(parse, kind, body):
+    with pytest.raises(Malformed):
+        parse(6, part(4, body))
+    for end in range(1, len(body)):
+        with pytest.raises(Malformed):
+            parse(6, part(kind, body[:end]))
+    with pytest.raises(Malformed):
+        parse(6, part(kind, bytes(len(body))))  # lengths of 0 would never end
