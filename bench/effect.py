@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import metrics
 import pairs
 
 from ovstool import sandbox
@@ -38,7 +39,7 @@ ovs-ofctl -O "$2" dump-flows "$socket" | grep -e set_queue -e enqueue
 
 
 def report() -> None:
-    """(i) Explaining the QoS of one port, on a bridge with very many ports and flows."""
+    """(i) Explaining the QoS of one port, on a bridge with very many ports and flows; (y) its metrics."""
     with tempfile.TemporaryDirectory(prefix="ovstool-bench-", dir="/tmp") as name:
         directory = Path(name)
         box, _ = sandbox.start(directory / "box", "dummy", ["eth1"])
@@ -46,6 +47,7 @@ def report() -> None:
             for first in range(1, PORTS, _CHUNK):
                 add_ports(box, range(first, min(first + _CHUNK, PORTS)))
             explain(box, directory)
+            pairs.guarded(metrics.measure, box, PORTS)
         finally:
             sandbox.stop(box.directory)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pairs
+import serving
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/hosts"))
@@ -66,6 +67,7 @@ def report() -> None:
             memory(one, many)
         pairs.head(f"(f) ovstool -H '{SLOWEST},h[01-{HOSTS - 1}]' topology / ovstool -H {SLOWEST} topology, which answers after {SLOW_S} s")
         pairs.guarded(one_picture, lab)
+        pairs.guarded(serving.of_hosts, lab, NAMES)
         pairs.guarded(shape, lab, Path(name))
 
 

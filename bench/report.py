@@ -25,6 +25,7 @@ import live
 import nmstate
 import pairs
 import readings
+import serving
 import sflow
 import shell
 import talkers
@@ -54,7 +55,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit("bench: ended by a signal"))
     started = time.monotonic()
-    parts = (readings, live, flows, hosts, effect, sflow, talkers, shell, documents)
+    parts = (readings, live, flows, hosts, effect, serving, sflow, talkers, shell, documents)
     for part in (stored, shape, *(module.report for module in parts), engines.beside_ansible, nmstate.beside_nmstate):
         pairs.guarded(part)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

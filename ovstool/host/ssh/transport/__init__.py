@@ -43,6 +43,7 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)  # our errors conta
 _LATER_S = 10  # after the deadline, when nobody waits any more
 _TICK_S = 0.1
 _SHOWN = 200  # characters of a server's own message to repeat
+_SEEN = 256  # channels, the last ones: paramiko remembers each one, which is a leak on a connection that stays open for days
 
 # Takes title, instructions, and questions, each with whether to echo the answer; returns the answers.
 Answer = Callable[[str, str, Sequence[tuple[str, bool]]], list[str]]
@@ -144,6 +145,7 @@ class SshTransport(Transport):
             self._channels.put(number, channel)
             self.channel_events[number] = event
             self.channels_seen[number] = True
+            self.channels_seen.pop(number - _SEEN, None)
             channel._set_transport(self)
             channel._set_window(WINDOW, PACKET)
         self._send_user_message(_open_request(kind, number, *fields))

@@ -1,0 +1,1 @@
+"""The part of HTTP that a scrape needs."""
