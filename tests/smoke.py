@@ -75,6 +75,7 @@ COMMAND_LINES = (
     ("sflow disable br0", "br0: deleted"),
     ("sflow check", ""),
     ("topology", "ports eth1, eth2"),
+    ("metrics", "ovstool_up 1"),
     ("monitor --until 'eth1 link_state=up'", ""),
     ("history --count 1", "ovstool"),
     ("undo", "updated"),

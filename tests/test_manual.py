@@ -88,9 +88,7 @@ STAND_INS = [
     (r"sflow listen", "sflow listen --port 0"),
 ]
 # Commands that need another host, root or a terminal, or never end; lines of ovstool are still parsed.
-NOT_HERE = (
-    r"(?m)^ovstool -H|--db[ =]tcp|--watch|^(?:tc|sudo|ssh|sflowtool|make|Host|source) |\bssh |^while |iperf3|^ovstool monitor(?! --until)"
-)
+NOT_HERE = r"(?m)^ovstool -H|--db[ =]tcp|--watch|--listen|^(?:tc|sudo|ssh|sflowtool|make|Host|source) |\bssh |^while |iperf3|^ovstool monitor(?! --until)"
 ENDS = {"ovstool --read-only": {2}, "ovstool qos check": {0, 1}, "ovstool sflow check": {0, 1}, "ovstool police check": {0, 1}}
 ENDS |= {"ovstool diff": {0, 1}, "ovstool export | ovstool -H": {0}}
 ENDS |= {
@@ -339,7 +337,7 @@ def test_values_are_printed_as_the_manual_says():
 WITHOUT_JSON = {"sandbox env", "sandbox run", "sandbox shell", "schema", "shell", "complete", "help", "version"}
 # The command that prints these keys, by title in the manual.
 PRINTED = {
-    "show": "show br0", "export": "export br0", "diff": "diff wanted.yaml", "apply": "apply wanted.yaml", "bridge list": "bridge list", "bridge show": "bridge show br0", "port list": "port list br0",
+    "show": "show br0", "metrics": "metrics", "export": "export br0", "diff": "diff wanted.yaml", "apply": "apply wanted.yaml", "bridge list": "bridge list", "bridge show": "bridge show br0", "port list": "port list br0",
     "port show": "port show eth1", "stats": "stats eth1", "stats --rate": "stats eth1 --rate --interval 0.05",
     "stats --queues": "stats eth1 --queues", "stats --queues --rate": "stats eth1 --queues --rate --interval 0.05",
     "stats --bursts": "stats eth1 --bursts --for 0.05", "flow list": "flow list br0", "flow list --parsed": "flow list br0 --parsed",

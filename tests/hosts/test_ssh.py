@@ -184,6 +184,16 @@ def test_threads_share_one_connection(home, switch):
     assert server.logins == 1
 
 
+def test_a_connection_does_not_remember_all_its_channels(home, monkeypatch):
+    """paramiko does, which would be a leak in ``metrics --listen``."""
+    monkeypatch.setattr("ovstool.host.ssh.transport._SEEN", 3)
+    host = home.host(home.server())
+    for _ in range(8):
+        assert host.run(["echo", "x"], S).stdout == "x\n"
+    (connection,) = host._hops
+    assert len(connection._transport.channels_seen) == 3
+
+
 def test_missing_sockets(home, switch, tmp_path):
     host = home.host(home.server())
     with pytest.raises(Unreachable) as failure:

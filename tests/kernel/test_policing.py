@@ -1,5 +1,7 @@
 """Ingress policing: what arrives of one TCP flow, of UDP and of packets, with the default burst and with given ones."""
 
+import re
+
 import pytest
 from measuring import measured
 from traffic import send, tcp, udp
@@ -48,6 +50,9 @@ def test_udp_is_cut_to_the_rate(switch):
         police(switch, port, "--rate", f"{mbit}mbit")
     for mbit, arrived in zip((1, 10), send(switch.box, udp(1, 2, "2M"), udp(3, 4, "20M"), for_s=6), strict=True):
         assert arrived.frames_bps == pytest.approx(mbit * 1e6, rel=0.10), f"{mbit} Mbit/s"
+    printed = switch.ovstool("metrics eth3 -f json").json
+    [dropped] = [row["value"] for row in printed if row["metric"] == "ovs_policing_dropped_packets_total"]
+    assert dropped == int(re.search(r"dropped ([0-9]+)", filters(switch, "eth3"))[1]) > 1000
 
 
 @measured

@@ -106,7 +106,7 @@ def found(where: str):
 @cache
 def stored(tree: ast.AST) -> set[str]:
     """The names that a piece of code defines or sets on any object."""
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     return names | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
@@ -179,7 +179,7 @@ def test_only_one_package_uses_private_names_of_paramiko():
 def test_public_names_are_still_used():
     nodes = [node for module in modules() for node in ast.walk(source(module))]
     mentioned = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    mentioned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    mentioned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     mentioned |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert {name for names in TOUCHED.values() for name in names if not is_private(name)} - mentioned == set()
 

@@ -246,7 +246,7 @@ LEAST = {
     "undo": "0123abcd",
 }
 LEAST |= dict.fromkeys(
-    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|history|monitor|sandbox start|sandbox stop".split(
+    "bridge list|port list|police list|police check|qos list|qos check|qos gc|sflow list|sflow check|sflow listen|topology|history|metrics|monitor|sandbox start|sandbox stop".split(
         "|"
     ),
     "",
@@ -278,7 +278,7 @@ def test_default_output_formats(name):
         else "yaml"
         if name == "export"
         else None
-        if name in ("flow top", "sflow listen")
+        if name in ("flow top", "sflow listen", "metrics")
         else "table"
     )
     assert {key: args[key] for key in OUTPUT} == OUTPUT | {"formatter": usual}
