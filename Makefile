@@ -23,7 +23,7 @@ QUICK := tests/unit tests/test_house.py $(patsubst %,tests/switch/test_%.py,brid
 
 VERSIONS ?= 2.13 2.17 3.3 3.7
 
-.PHONY: help demo test quick test-kernel bench matrix versions deb packages mutants lint generated check-generated clean
+.PHONY: help demo test quick test-kernel bench matrix versions deb packages mutants ansible-sanity lint generated check-generated clean
 
 help:
 	@echo 'make demo             install, start a private switch, limit a port and measure the result'
@@ -36,8 +36,9 @@ help:
 	@echo 'make deb              build a Debian package, in dist/'
 	@echo 'make packages         install, try and remove it, by pip, pipx and apt (WAYS="pip deb" for some)'
 	@echo 'make mutants          see whether the tests notice mistakes in the code (N=200 SEED=1 MODULE=ovstool/units.py TESTS=tests/unit)'
+	@echo 'make ansible-sanity   check the Ansible collection with ansible-test (ARGS="--test pylint" for some)'
 	@echo 'make lint             ruff, mypy, shellcheck'
-	@echo 'make generated        regenerate man pages and completions'
+	@echo 'make generated        regenerate man pages, completions and the dashboard'
 	@echo 'make check-generated  fail when they are not up to date'
 	@echo 'make clean            remove what these targets made here'
 
@@ -64,7 +65,7 @@ demo: $(READY)
 	@PATH="$(BIN):$$PATH" .ci/demo
 
 test: $(READY).tests
-	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc man=man-db jq=jq tshark=tshark sfcapd=nfdump-sflow nfdump=nfdump dot=graphviz
+	@.ci/need ovs-vswitchd=openvswitch-switch ip=iproute2 iperf3=iperf3 ping=iputils-ping openssl=openssl mandoc=mandoc man=man-db jq=jq tshark=tshark sfcapd=nfdump-sflow nfdump=nfdump dot=graphviz promtool=prometheus prometheus-node-exporter=prometheus-node-exporter systemd-analyze=systemd
 	@.ci/need sshd=openssh-server ssh=openssh-client sudo=sudo socat=socat nc=netcat-openbsd csh=tcsh zsh=zsh fish=fish tcpdump=tcpdump
 	@.ci/need $(LAB)
 	$(PYTEST) $(ARGS)
@@ -107,6 +108,10 @@ $(READY).mutants: $(READY)
 mutants: $(READY).mutants
 	$(BIN)/python tests/mutants/run.py $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(TESTS:%=--tests %) $(MODULE:%=--module %)
 
+ansible-sanity: $(READY)
+	@.ci/need shellcheck=shellcheck
+	$(BIN)/python tests/ansible_sanity.py $(ARGS)
+
 $(READY).lint: $(READY)
 	$(BIN)/python -m pip install --quiet --config-settings editable_mode=compat --editable '.[lint]'
 	@touch $@
@@ -120,13 +125,14 @@ lint: $(READY).lint
 
 generated: $(READY)
 	$(BIN)/python man/generate.py man
+	$(BIN)/python docs/prometheus/dashboard.py docs/prometheus/ovstool-dashboard.json
 	$(BIN)/python completions/generate.py ovstool/completion/command_line.py
 	$(BIN)/ovstool complete bash > completions/ovstool.bash
 	$(BIN)/ovstool complete zsh > completions/_ovstool
 	$(BIN)/ovstool complete fish > completions/ovstool.fish
 
 check-generated: $(READY)
-	$(BIN)/python -m pytest -q tests/test_docs.py -k fresh
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/prometheus -k fresh
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .mutants *.egg-info

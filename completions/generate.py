@@ -14,6 +14,7 @@ from ovstool.command import docstring
 from ovstool.commands import COMMANDS, NOUNS
 from ovstool.completion.grammar import Argument, Columns, Option, Values
 from ovstool.completion.shell_line import SHELLS
+from ovstool.document import kinds
 from ovstool.monitor import objects, words
 from ovstool.parser import Parser, add_common_options, add_output_options
 from ovstool.rates import COUNTERS, Burst, QueueRate, Rate
@@ -28,6 +29,7 @@ from ovstool.switch.topology import joined
 from ovstool.terminal.formats import Formatters
 
 _NOTHING = (
+    "[ADDR]:PORT",
     "BYTES",
     "FLOW",
     "HOST[:PORT]",
@@ -74,6 +76,13 @@ def _keys(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{key}=" for key in sorted(set(keys)))
 
 
+def _comparisons(name: str, kind: kinds.Kind) -> Sequence[str]:
+    """A field compared with each of its values, if these are words; else the field."""
+    schema = kind.schema if isinstance(kind, kinds.Value) else {}
+    values = ("true", "false") if schema.get("type") == "boolean" else schema.get("enum", ())
+    return [f"{name}={value}" for value in values] or [name]
+
+
 _BRIDGE_KEYS = _keys(bridge_keys.BRIDGE.checks)
 _PORT_OPTIONS = _keys(key for options in port_types.OPTIONS.values() for key in options)
 _PORT_IDS = _keys(["iface-id", "attached-mac"])
@@ -101,11 +110,16 @@ _VALUES_OF: dict[tuple[str, str], Values] = {
     ("stats plot", "ports"): "",  # ports in a recording
     ("sflow listen", "--agent"): "hosts",
     ("monitor", "nouns"): objects.NOUNS,
-    ("monitor", "--until"): words.FIELDS,
-    ("stats", "--until"): tuple(name for name in Rate._fields if name != "port"),
+    ("monitor", "--until"): "conditions",
+    ("stats", "--until"): "conditions",
     ("undo", "id"): "",  # of a change, not of a queue
     ("confirm", "ids"): "",
 } | {(name, "--dir"): "files" for name in COMMANDS if name.startswith("sandbox ")}
+_RATE_FIELDS = [name for name in Rate._fields if name not in ("port", "time", "reset")]
+_CONDITIONS = {
+    "monitor": tuple(text for name, kind in words.FIELDS.items() for text in _comparisons(name, kind)),
+    "stats": (*(f"{name}{test}" for name in _RATE_FIELDS for test in "<>"), "reset=true"),
+}
 _SHOWN = {  # the columns of commands that show one object
     "show": ("ovs_version", "pending", "bridges"),
     "bridge show": tuple(
@@ -202,8 +216,14 @@ def _option(name: str, parser: argparse.ArgumentParser, action: argparse.Action)
     repeats = isinstance(action, argparse._AppendAction | argparse._CountAction)
     groups = [group._group_actions for group in parser._mutually_exclusive_groups if action in group._group_actions]
     excludes = tuple(_names(other)[0] for group in groups for other in group if other is not action)
-    rare = tuple(name for name in Formatters() if name not in values) if action.metavar == "FORMAT" else ()
+    rare = _rare(name, action, values)
     return Option(_names(action), values, _about(str(action.help)), repeats, excludes, rare)
+
+
+def _rare(name: str, action: argparse.Action, values: Values | None) -> tuple[str, ...]:
+    if values == "conditions":
+        return _CONDITIONS[name]
+    return tuple(style for style in Formatters() if style not in (values or ())) if action.metavar == "FORMAT" else ()
 
 
 def _as_written(option: Option) -> str:

@@ -1,4 +1,4 @@
-"""Connections that stay open between the commands of an interactive shell: one to each switch."""
+"""Connections that stay open between commands, or between scrapes: one to each switch."""
 
 import threading
 import time
@@ -35,7 +35,9 @@ class Connections:
     closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        """``most`` are kept open."""
+        self._most = most
         self._lock = threading.Lock()  # hosts are asked in threads
         self._idle: dict[Hashable, Connection] = {}  # the one that was used last comes last
         self._busy: set[Switch] = set()
@@ -94,7 +96,7 @@ class Connections:
         with self._lock:
             superfluous = [self._idle.pop(name)] if name in self._idle else []  # a host that was named twice
             self._idle[name] = Connection(switch.host, switch.open_client, switch.far_rundir)
-            if len(self._idle) > _MOST:
+            if len(self._idle) > self._most:
                 superfluous.append(self._idle.pop(next(iter(self._idle))))
         switch.host, switch.open_client = local, None
         for connection in superfluous:
