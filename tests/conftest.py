@@ -11,6 +11,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -60,6 +61,17 @@ class Switch:
         words = shlex.split(command) if isinstance(command, str) else command
         done = FORKS.run_text(words, self.environ | environ, timeout_s=_TIMEOUT_S)
         return Result(done.stdout, done.stderr, done.returncode)
+
+    @contextmanager
+    def streaming(self, command: str) -> Iterator[subprocess.Popen]:
+        """An ovstool that prints until it is stopped, as a process with pipes."""
+        argv = [sys.executable, "-m", "ovstool", *shlex.split(command)]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(argv, env=self.environ, **pipes) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def tool(self, *argv: str) -> str:
         """Run one of Open vSwitch's own tools on this switch and return what it prints."""
@@ -219,6 +231,18 @@ def refused(request):
 def ovstool(switch: Switch):
     """``ovstool("qos clear eth1")``: run a command on the test's switch."""
     return switch.ovstool
+
+
+@pytest.fixture
+def page(tmp_path):
+    """``page(text)``: the path of a document."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "page.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return write
 
 
 def pytest_configure(config: pytest.Config) -> None:

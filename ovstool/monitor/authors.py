@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from ovstool.errors import OvstoolError, TimedOut
 from ovstool.monitor import feed
@@ -57,11 +58,16 @@ class Authors:
 
     def _comment(self, cells: set[Cell]) -> str | None:
         """The comment of the only transactions that may have made a change; the first of them is taken off the list."""
-        these = [pending for pending in self._pending if not cells.isdisjoint(_cells(pending[1]))]
+        these = [pending for pending in self._until_deleted(cells) if not cells.isdisjoint(_cells(pending[1]))]
         if len({record.comment for _, record in these}) != 1:
             return None
         self._pending.remove(these[0])
         return comment.without_secret(these[0][1].comment) or None
+
+    def _until_deleted(self, cells: set[Cell]) -> Iterator[tuple[float, log.Record]]:
+        """The pending transactions up to the first that deletes a row that is there after the change: that one and the rest came later."""
+        deletions = {(table, u, "") for table, u, column in cells if column}
+        return takewhile(lambda pending: deletions.isdisjoint(_cells(pending[1])), self._pending)
 
     def _new(self) -> list[log.Record]:
         """The changes of the configuration since the last call; none when they are not all in the end of the log."""

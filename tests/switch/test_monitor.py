@@ -3,12 +3,12 @@
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,25 +22,9 @@ from ovstool.ovsdb.follower import Follower
 from ovstool.switch import Switch
 
 
-@contextmanager
-def monitoring(switch, words: str):
-    argv = [sys.executable, "-m", "ovstool", "monitor", *words.split(), "-f", "json"]
-    with subprocess.Popen(
-        argv, env=switch.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_a_line_for_each_change(switch, ovstool):
-    with monitoring(switch, "") as process:
-        mark = 0
-        while not select_line(process):  # it begins to follow some time after it started
-            mark += 1
-            switch.vsctl(f"set bridge br0 external_ids:mark={mark}")
+    with switch.streaming("monitor -f json") as process:
+        until_followed(switch, process)
         switch.vsctl("add-port br0 p9 tag=7 -- set interface p9 ingress_policing_rate=1000")
         ovstool("qos set p9 --max-rate 10mbit --queue 1:min=5mbit")
         switch.vsctl("del-port p9 -- set-controller br0 tcp:127.0.0.1:1")
@@ -63,10 +47,30 @@ def test_a_line_for_each_change(switch, ovstool):
     assert ("br0", "controllers.tcp:127.0.0.1:1.is_connected", None, False) in found
 
 
-def select_line(process) -> bool:
-    import select
+def test_who_made_changes_that_were_undone_before_they_were_read(switch):
+    """What deletes a row came after what is reported of the row."""
+    with switch.streaming("monitor -f json") as process:
+        until_followed(switch, process)
+        process.send_signal(signal.SIGSTOP)
+        switch.vsctl("add-port br0 p9 tag=7")
+        switch.vsctl("set port p9 trunks=3")
+        switch.vsctl("del-port p9")
+        process.send_signal(signal.SIGCONT)
+        rows = []
+        while not rows or (rows[-1]["object"], rows[-1]["from"]) != ("p9", "br0"):
+            rows.append(json.loads(process.stdout.readline()))
+        found = {(row["field"], row["to"] is None): row["who"] for row in rows if row["object"] == "p9"}
+    assert found["tag", False].endswith("add-port br0 p9 tag=7") and found["bridge", False] == found["tag", False]
+    assert found["trunks", False].endswith("p9 trunks=3") and found["bridge", True].endswith("del-port p9")
 
-    return bool(select.select([process.stdout], [], [], 0.1)[0])
+
+def until_followed(switch, process) -> None:
+    """Change something until it is reported: it begins to follow some time after it started."""
+    for mark in range(600):
+        switch.vsctl(f"set bridge br0 external_ids:mark={mark}")
+        if select.select([process.stdout], [], [], 0.1)[0]:
+            return
+    raise AssertionError("nothing was reported")
 
 
 # --- ends of connections
@@ -282,7 +286,7 @@ def test_until_a_change_makes_it_hold(switch):
 
 
 def test_it_ends_when_nobody_reads(unchanged):
-    with monitoring(unchanged, "") as process:
+    with unchanged.streaming("monitor -f json") as process:
         process.stdout.close()
         assert process.wait(60) == 141 and process.stderr.read() == ""
 

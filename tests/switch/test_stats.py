@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 from between import Between
@@ -76,20 +75,6 @@ def test_what_a_device_does_not_count_is_null(switch, ovstool):
     assert "-" in ovstool("stats eth1").stdout.split()
 
 
-@contextmanager
-def watching(switch, words: str):
-    """``stats`` in the background; ``rows()`` returns what it has printed since the last call, once there is something."""
-    argv = [sys.executable, "-m", "ovstool", "stats", *words.split(), "-f", "json"]
-    with subprocess.Popen(
-        argv, env=switch.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def rows_until(process, wanted) -> list[dict]:
     """Rows as they arrive, up to and including the first that is wanted."""
     rows = []
@@ -125,7 +110,7 @@ def test_live_counters_are_not_five_seconds_old(switch, ovstool):
 
 
 def test_rates_add_up_to_what_was_received(switch, ovstool):
-    with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
+    with switch.streaming("stats eth1 --rate --interval 0.1 --watch -f json") as process:
         rows_until(process, lambda row: True)
         inject(switch, "eth1", 7)
         rows = rows_until(process, lambda row: row["rx_pps"] > 0)
@@ -171,7 +156,7 @@ def test_a_reader_that_goes_away_ends_it(switch):
 
 
 def test_a_recreated_port_is_marked(switch):
-    with watching(switch, "eth1 eth2 --rate --interval 0.05 --watch") as process:
+    with switch.streaming("stats eth1 eth2 --rate --interval 0.05 --watch -f json") as process:
         rows_until(process, lambda row: row["port"] == "eth2")
         switch.vsctl("del-port eth1")
         inject(switch, "eth2", 3)
@@ -189,7 +174,7 @@ def test_a_recreated_port_is_marked(switch):
 
 
 def test_a_restart_of_ovs_vswitchd_is_marked(switch):
-    with watching(switch, "eth1 --rate --interval 0.05 --watch") as process:
+    with switch.streaming("stats eth1 --rate --interval 0.05 --watch -f json") as process:
         rows_until(process, lambda row: True)
         stop_vswitchd(switch)
         start_vswitchd(switch)
@@ -203,7 +188,7 @@ def test_a_restart_of_ovs_vswitchd_is_marked(switch):
 
 
 def test_new_ports_appear_when_none_is_named(switch):
-    with watching(switch, "--rate --interval 0.05 --watch") as process:
+    with switch.streaming("stats --rate --interval 0.05 --watch -f json") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("add-port br0 eth7")
         rows_until(process, lambda row: row["port"] == "eth7")
@@ -327,7 +312,7 @@ def test_counters_over_tcp_come_from_the_database(switch, ovstool):
 @pytest.mark.parametrize("protocols", ["[]", "OpenFlow10"])
 def test_another_port_with_the_same_number_is_another_port(switch, protocols):
     switch.vsctl(f"set bridge br0 protocols={protocols} -- add-port br0 pa -- set interface pa ofport_request=50")
-    with watching(switch, "pa eth1 --rate --interval 0.1 --watch") as process:
+    with switch.streaming("stats pa eth1 --rate --interval 0.1 --watch -f json") as process:
         rows_until(process, lambda row: row["port"] == "pa")
         switch.vsctl("del-port pa")
         switch.vsctl("add-port br0 pb -- set interface pb ofport_request=50")
@@ -346,7 +331,7 @@ def test_another_port_with_the_same_number_is_another_port(switch, protocols):
 def test_ports_that_swap_their_numbers_keep_their_names(switch, protocols):
     switch.vsctl(f"set bridge br0 protocols={protocols}")
     switch.vsctl("set interface eth1 ofport_request=12 -- set interface eth2 ofport_request=11")
-    with watching(switch, "eth1 eth2 --rate --interval 0.1 --watch") as process:
+    with switch.streaming("stats eth1 eth2 --rate --interval 0.1 --watch -f json") as process:
         rows_until(process, lambda row: row["port"] == "eth2")
         switch.vsctl("set interface eth1 ofport_request=13")
         switch.vsctl("set interface eth2 ofport_request=12 -- set interface eth1 ofport_request=11")
@@ -359,7 +344,7 @@ def test_ports_that_swap_their_numbers_keep_their_names(switch, protocols):
 
 def test_queues_of_a_port_that_comes_back_with_another_number(switch):
     switch.vsctl("add-port br0 qa -- set interface qa ofport_request=60")
-    with watching(switch, "qa --queues --rate --interval 0.1 --watch") as process:
+    with switch.streaming("stats qa --queues --rate --interval 0.1 --watch -f json") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("del-port qa")
         switch.vsctl("add-port br0 qa -- set interface qa ofport_request=61")
@@ -369,7 +354,7 @@ def test_queues_of_a_port_that_comes_back_with_another_number(switch):
 
 def test_a_stalled_ovs_vswitchd_is_a_longer_interval_and_not_a_reset(switch):
     pid = int((switch.box.directory / "ovs-vswitchd.pid").read_text())
-    with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
+    with switch.streaming("stats eth1 --rate --interval 0.1 --watch -f json") as process:
         rows_until(process, lambda row: True)
         os.kill(pid, signal.SIGSTOP)
         time.sleep(2.5)
@@ -383,7 +368,7 @@ def test_a_stalled_ovs_vswitchd_is_a_longer_interval_and_not_a_reset(switch):
 
 
 def test_a_deleted_port_is_an_error(switch):
-    with watching(switch, "eth1 --rate --interval 0.2 --count 15") as process:
+    with switch.streaming("stats eth1 --rate --interval 0.2 --count 15 -f json") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("del-port eth1")
         assert process.wait(30) == 5
@@ -392,7 +377,7 @@ def test_a_deleted_port_is_an_error(switch):
 
 def test_ovsdb_server_may_be_restarted_too(switch):
     folder = switch.box.directory
-    with watching(switch, "eth1 --rate --interval 0.1 --watch") as process:
+    with switch.streaming("stats eth1 --rate --interval 0.1 --watch -f json") as process:
         rows_until(process, lambda row: True)
         switch.tool("ovs-appctl", "-t", str(next(folder.glob("ovsdb-server.*.ctl"))), "exit")
         options = [f"--pidfile={folder}/ovsdb-server.pid", "--detach", "-vconsole:off", f"--remote=punix:{folder}/db.sock"]
@@ -475,7 +460,7 @@ def test_without_port_names_such_ports_are_null(patched, ovstool):
         }  # fmt: skip
     assert ovstool(f"stats record {recording} p0 --interval 0.1 --count 2").code == 2
     assert ovstool("stats p0 eth1").stderr == "", "current counters are shown at once"
-    with watching(patched, "--rate --interval 0.1 --watch") as process:  # also a port that is added later
+    with patched.streaming("stats --rate --interval 0.1 --watch -f json") as process:  # also a port that is added later
         patched.vsctl(
             "add-port br0 p2 -- set interface p2 type=patch options:peer=p3 -- add-port br1 p3 -- set interface p3 type=patch options:peer=p2"
         )
@@ -485,7 +470,7 @@ def test_without_port_names_such_ports_are_null(patched, ovstool):
 
 def test_a_port_that_comes_later_counts_too_seldom_all_the_same(switch):
     """If the first reading has no such port, the default update time applies to those added later."""
-    with watching(switch, "--rate --interval 0.4998 --watch") as process:
+    with switch.streaming("stats --rate --interval 0.4998 --watch -f json") as process:
         rows_until(process, lambda row: True)
         switch.vsctl("add-port br0 p0 -- set interface p0 type=patch options:peer=p1")
         assert rows_until(process, lambda row: row["port"] == "p0")[-1]["rx_bps"] is None
