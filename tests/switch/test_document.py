@@ -111,18 +111,6 @@ def test_what_a_document_cannot_hold_is_noted(database):
     assert [error.why for error in reading.read("x", text.encode()).errors] == [line.split("this: ")[1] for line in notes.splitlines()[-2:]]
 
 
-@pytest.fixture
-def page(tmp_path):
-    """``page(text)``: the path of a document."""
-
-    def write(text: str) -> str:
-        path = tmp_path / "page.yaml"
-        path.write_text(text)
-        return str(path)
-
-    return write
-
-
 def differences(database, path, *options):
     code, out, err = database.run(f"diff {path} -f json {' '.join(options)}")
     rows = [(row["object"], row["field"], row["from"], row["to"]) for row in json.loads(out)]

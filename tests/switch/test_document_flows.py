@@ -57,18 +57,6 @@ bridges:
 """
 
 
-@pytest.fixture
-def page(tmp_path):
-    """``page(text)``: the path of a document."""
-
-    def write(text: str) -> str:
-        path = tmp_path / "page.yaml"
-        path.write_text(text)
-        return str(path)
-
-    return write
-
-
 def flows(switch) -> dict[str, list[str]]:
     """The flows of each bridge, with their flags, as ovs-ofctl prints them."""
     dump = ("ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows")
