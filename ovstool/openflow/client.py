@@ -59,9 +59,7 @@ class Client(Conversation):
 
     def tables_with_flows(self) -> list[int]:
         """The numbers of the tables that contain flows."""
-        self._room = _MAX_ANSWER
-        parts = self._ask([messages.tables_request(self.version, self._xid())])
-        return self._checked(messages.tables_with_flows, self.version, parts)
+        return [counted.table for counted in self.table_stats() if counted.flows]
 
     def table_stats(self) -> list[TableCounted]:
         """The counters of all tables."""

@@ -20,13 +20,13 @@ _ALL_GROUPS = 0xFFFFFFFC  # OFPG_ALL
 _NONE_16 = 0xFFFF  # OFPP_NONE of 1.0: all ports, for port statistics
 _ALL_16 = 0xFFFC  # OFPP_ALL of 1.0: all ports, for queue statistics
 
-_TABLE = 3  # multipart type (7.3.5.4)
+TABLE = 3  # multipart type (7.3.5.4)
 _PORT, _QUEUE = 4, 5  # multipart types (7.3.5.6, 7.3.5.8)
-_GROUP_STATS, _METER_STATS = 6, 9  # the same (7.3.5.10, 7.3.5.12)
+GROUP_STATS, METER_STATS = 6, 9  # the same (7.3.5.10, 7.3.5.12)
 _GROUP_DESC, _METER_DESC = 7, 10  # the same (7.3.5.11, 7.3.5.14)
 _LEAST_DESC = 8  # bytes of either: its length, and its number
 _MORE = 1  # OFPMPF_REPLY_MORE
-_NEVER = 2**64 - 1  # a counter that is not supported
+NEVER = 2**64 - 1  # a counter that is not supported
 
 _MULTIPART_10 = struct.Struct("!HH")
 _MULTIPART = struct.Struct("!HH4x")
@@ -36,8 +36,6 @@ _PORT_14 = struct.Struct("!H2xIII8Q")
 _QUEUE_10 = struct.Struct("!H2xI3Q")
 _QUEUE_13 = struct.Struct("!II3QII")
 _QUEUE_14 = struct.Struct("!H6xII3QII")
-_TABLE_10 = struct.Struct("!B43xI16x")  # number of the table, number of its flows
-_TABLE_13 = struct.Struct("!B3xI16x")
 _PROPERTY = struct.Struct("!HH")
 _EXPERIMENTER = struct.Struct("!II")
 
@@ -144,17 +142,17 @@ def meters_request(version: int, xid: int) -> bytes:
 
 def group_stats_request(version: int, xid: int) -> bytes:
     """Ask for the counters of all groups (7.3.5.10). OpenFlow 1.0 has none."""
-    return _multipart(version, xid, _GROUP_STATS, struct.pack("!I4x", _ALL_GROUPS))
+    return _multipart(version, xid, GROUP_STATS, struct.pack("!I4x", _ALL_GROUPS))
 
 
 def meter_stats_request(version: int, xid: int) -> bytes:
     """Ask for the counters of all meters (7.3.5.12). OpenFlow 1.0 has none."""
-    return _multipart(version, xid, _METER_STATS, struct.pack("!I4x", _ANY_32))
+    return _multipart(version, xid, METER_STATS, struct.pack("!I4x", _ANY_32))
 
 
 def tables_request(version: int, xid: int) -> bytes:
     """Ask for the number of flows of each table, and its counters (7.3.5.4)."""
-    return _multipart(version, xid, _TABLE, b"")
+    return _multipart(version, xid, TABLE, b"")
 
 
 def part(version: int, kind: int, body: bytes) -> Part | None:
@@ -193,17 +191,6 @@ def groups_and_meters(parts: Sequence[Part]) -> tuple[int, int]:
         except struct.error as error:
             raise Malformed("truncated descriptions") from error
     return found[_GROUP_DESC], found[_METER_DESC]
-
-
-def tables_with_flows(version: int, parts: Sequence[Part]) -> list[int]:
-    """The numbers of the tables that have flows, from a reply. Raises Malformed."""
-    entry = _TABLE_10 if version == 1 else _TABLE_13
-    found: list[int] = []
-    for kind, _, body in parts:
-        if kind != _TABLE or len(body) % entry.size:
-            raise Malformed("an answer to another request")
-        found += [number for number, flows in entry.iter_unpack(body) if flows]
-    return found
 
 
 def explained(version: int, body: bytes) -> str:
@@ -252,7 +239,7 @@ def _narrow(port: int) -> int:
 
 
 def _supported(names: Iterable[str], values: Iterable[int]) -> dict[str, int]:
-    return {name: value for name, value in zip(names, values, strict=True) if value != _NEVER}
+    return {name: value for name, value in zip(names, values, strict=True) if value != NEVER}
 
 
 def _age(seconds: int, nanoseconds: int) -> float | None:
@@ -333,6 +320,6 @@ def _extension(value: memoryview) -> dict[str, int]:
         (size,) = struct.unpack_from("!B", value, offset)
         name, number = struct.unpack_from(f"!{size}sQ", value, offset + 1)
         offset += 1 + size + 8
-        if number != _NEVER:
+        if number != NEVER:
             custom[name.decode("utf-8", "replace")] = number
     return custom

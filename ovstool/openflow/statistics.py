@@ -7,10 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ovstool.openflow.messages import Malformed, Part
-
-TABLE, GROUP, METER = 3, 6, 9  # multipart types (7.3.5.4, 7.3.5.10, 7.3.5.12)
-_NEVER = 2**64 - 1  # a counter that is not supported
+from ovstool.openflow.messages import GROUP_STATS, METER_STATS, NEVER, TABLE, Malformed, Part
 
 _TABLE_10 = struct.Struct("!B43xIQQ")
 _TABLE_13 = struct.Struct("!B3xIQQ")
@@ -51,7 +48,7 @@ def tables(version: int, parts: Sequence[Part]) -> list[TableCounted]:
 def groups(version: int, parts: Sequence[Part]) -> list[Passed]:
     """The groups in a reply of OpenFlow 1.3 or later. Raises Malformed."""
     found = []
-    for body in _bodies(parts, GROUP):
+    for body in _bodies(parts, GROUP_STATS):
         while body:
             length, number, packets, octets, _, _ = _unpacked(_GROUP, body)
             found.append(Passed(number, _known(packets), _known(octets)))
@@ -62,7 +59,7 @@ def groups(version: int, parts: Sequence[Part]) -> list[Passed]:
 def meters(version: int, parts: Sequence[Part]) -> list[Passed]:
     """The meters in a reply of OpenFlow 1.3 or later. Raises Malformed."""
     found = []
-    for body in _bodies(parts, METER):
+    for body in _bodies(parts, METER_STATS):
         while body:
             number, length, _, packets, octets, _, _ = _unpacked(_METER, body)
             bands = body[_METER.size : _checked(length, _METER.size, body)]
@@ -94,4 +91,4 @@ def _checked(length: int, least: int, body: memoryview) -> int:
 
 
 def _known(counter: int) -> int | None:
-    return None if counter == _NEVER else counter
+    return None if counter == NEVER else counter
