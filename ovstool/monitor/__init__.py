@@ -112,9 +112,9 @@ class _Following:
         if self._is_advised or not self._begun or self.is_over or subject is None:
             return []
         self._is_advised = True
-        names = [row["name"] for table in _ORDER for row in self.rows.tables[table].values()]
         if self._is_there(subject):
             return []
+        names = [row["name"] for table in _ORDER for row in self.rows.tables[table].values()]
         near = kinds.near(subject, names[:_COMPARED])
         return [f"{quote(subject)}: no such bridge or port yet; waiting for it{f', and not for {quote(near)}' if near else ''}"]
 

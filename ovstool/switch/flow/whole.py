@@ -1,7 +1,7 @@
 """All flows of a bridge, as a document declares them: checked, listed, compared and made, with their flags."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ def as_lines(switch: Switch, bridge: str) -> list[str]:
     return sorted(found, key=place)
 
 
-def bounded(bridge: str, lines: "flow.Iterator[str]") -> list[str]:
+def bounded(bridge: str, lines: Iterator[str]) -> list[str]:
     """Lines to keep in memory. Raises Refused when they are too large."""
     found = []
     room = MAX_SIZE
