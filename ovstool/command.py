@@ -8,7 +8,7 @@ from typing import Any
 import cliff.command
 from cliff.lister import Lister
 
-from ovstool.errors import Exit, OvstoolError, UsageError, of_the_machine, one_line, quote
+from ovstool.errors import Exit, OvstoolError, UsageError, of_a_bug, of_the_machine, one_line, quote
 from ovstool.parser import Parser, add_common_options, add_output_options
 from ovstool.terminal.formats import Formatters
 from ovstool.terminal.output import canvas
@@ -27,9 +27,8 @@ def report(error: BaseException, debug: bool, stderr: Any, host: str | None = No
     if limit := of_the_machine(error):
         print(one_line(f"ovstool: {where}{limit}"), file=stderr)
         return Exit.REFUSED
-    words = " ".join(str(error).split())[:200]
     hint = "the same command with --debug, and report what it prints"
-    print(one_line(f"ovstool: {where}a bug in ovstool: {type(error).__name__}: {words}; try: {hint}"), file=stderr)
+    print(one_line(f"ovstool: {where}{of_a_bug(error)}; try: {hint}"), file=stderr)
     return Exit.BUG
 
 

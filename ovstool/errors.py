@@ -107,6 +107,11 @@ def of_the_machine(error: BaseException) -> str | None:
             return None
 
 
+def of_a_bug(error: BaseException) -> str:
+    """What an error tells that nothing expected."""
+    return f"a bug in ovstool: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
 def quote(name: str) -> str:
     """Show a name in a message: unchanged if plain, else quoted, escaped and cut to a readable length."""
     shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."

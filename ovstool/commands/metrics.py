@@ -101,7 +101,7 @@ class Metrics(SwitchLister):
         return code
 
     def on_switch(self, switch: Switch, args: argparse.Namespace) -> Any:
-        return metrics.read(switch, args.ports, args.checks)
+        return metrics.read(switch, args.ports or None, args.checks)
 
     def table(self, result: Reading) -> Table:
         return Table(self.columns, result.rows())
@@ -153,7 +153,9 @@ class Metrics(SwitchLister):
         def read(within_s: float) -> tuple[Reading, Sequence[str]]:
             asked = Answer.awaited(target)
             with reach._replace(timeout_s=within_s).switch(asked) as switch:
-                return metrics.read(switch, args.ports, args.checks), asked.notes
+                if not args.ports:
+                    return metrics.read(switch, None, args.checks), asked.notes
+                return metrics.read_present(switch, args.ports, args.checks), asked.notes
 
         return read
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import ovstool
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, of_a_bug, of_the_machine, quote
 from ovstool.metrics import answers, bridges, counters, daemons, database, interfaces, problems, shaping
 from ovstool.metrics.database import Database
 from ovstool.metrics.reading import Reading
@@ -21,8 +21,8 @@ Part = tuple[str, Callable[[], object]]
 _BEFORE = (Query("Bridge", [], ("name", "datapath_type")), lookup.ports_with_qos(("_uuid",)))
 
 
-def read(switch: Switch, ports: Sequence[str] = (), with_checks: bool = False) -> Reading:
-    """The metrics of a switch, of these ports or of all; what belongs to no port is always among them.
+def read(switch: Switch, ports: Sequence[str] | None = None, with_checks: bool = False) -> Reading:
+    """The metrics of a switch, of these ports or of all (None); what belongs to no port is always among them.
 
     A part that cannot be read is left out, noted, and has ``ovstool_collector_success`` 0. ``with_checks``: with the number of problems
     that checks find. Raises NotFound, and if the database cannot be read Unreachable, TimedOut or Refused.
@@ -35,7 +35,7 @@ def read(switch: Switch, ports: Sequence[str] = (), with_checks: bool = False) -
     pool = ThreadPoolExecutor(2)  # ovsdb-server, ovs-vswitchd and programs work at the same time
     try:
         # About few ports it is asked when their numbers are known.
-        every = None if ports else pool.submit(counters.ask, switch, {row["name"]: None for row in rows}, bool(shaped))
+        every = pool.submit(counters.ask, switch, {row["name"]: None for row in rows}, bool(shaped)) if ports is None else None
         asked = pool.submit(daemons.ask, switch, questions)
         stored = _timed(reading, "database", lambda: database.read(switch, ports))
         parts = [*_of_database(stored, reading), *_of_switch(switch, stored, every, reading), *_of_host(stored, questions, asked, reading)]
@@ -43,9 +43,16 @@ def read(switch: Switch, ports: Sequence[str] = (), with_checks: bool = False) -
             _attempt(switch, reading, name, collect)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    if with_checks:
-        _attempt(switch, reading, "checks", lambda: problems.collect(switch, ports, reading))
+    if with_checks and ports != []:
+        _attempt(switch, reading, "checks", lambda: problems.collect(switch, ports or (), reading))
     return reading
+
+
+def read_present(switch: Switch, ports: Sequence[str], with_checks: bool = False) -> Reading:
+    """The metrics of those of these ports that are there, with a note about each of the others. Raises as ``read`` does."""
+    absent = set(lookup.absent(switch, ports))
+    switch.notes += [f"port {quote(port)}: no such port, so it has no metrics" for port in lookup.unique(ports) if port in absent]
+    return read(switch, [port for port in ports if port not in absent], with_checks)
 
 
 def _questions(bridges: Sequence[Row]) -> list[str]:
@@ -91,9 +98,9 @@ def _take(asked: "Future[daemons.Asked]", question: str, take: Callable[[str], N
 def _attempt(switch: Switch, reading: Reading, name: str, collect: Callable) -> None:
     try:
         _timed(reading, name, collect)
-    except OvstoolError as error:
+    except Exception as error:
         reading.add("ovstool_collector_success", (name,), 0)
-        note = f"{error.what}: {error.why}"
+        note = f"{error.what}: {error.why}" if isinstance(error, OvstoolError) else f"{name}: {of_the_machine(error) or of_a_bug(error)}"
         if not any(said.startswith(note) for said in switch.notes):
             switch.notes.append(note)
 

@@ -24,6 +24,7 @@ _TABLES = {
     "Mirror": ("name", "statistics"),
     "sFlow": ("agent", "targets", "sampling", "polling", "header", "external_ids"),
 }  # fmt: skip
+_NONE = ["_uuid", "==", uuid("00000000-0000-0000-0000-000000000000")]  # the condition of no row
 
 
 class Database(NamedTuple):
@@ -44,15 +45,15 @@ class Database(NamedTuple):
         return [(u, qos) for port, qos in owned if qos for u in self.members[port] if u in self.labels]
 
 
-def read(switch: Switch, ports: Sequence[str]) -> Database:
-    """The database, with the interfaces of these ports or with all. Raises NotFound; Unreachable, TimedOut, Refused."""
+def read(switch: Switch, ports: Sequence[str] | None) -> Database:
+    """The database, with the interfaces of these ports or with all (None). Raises NotFound; Unreachable, TimedOut, Refused."""
     where = {}
-    if ports:
-        rows = lookup.interface_rows(switch, ports, None, ("_uuid", "name"))
-        where["Interface"] = [["_uuid", "==", uuid(one(row["_uuid"]))] for row in rows]
+    if ports is not None:
+        rows = lookup.interface_rows(switch, ports, None, ("_uuid", "name")) if ports else []
+        where["Interface"] = [["_uuid", "==", uuid(one(row["_uuid"]))] for row in rows] or [_NONE]
     tables = switch.tables(_TABLES, where)
     members = dict(zip(tables["Port"].uuids, tables["Port"].values("interfaces"), strict=True))
-    return Database(tables, _labels(tables, members), members, not ports)
+    return Database(tables, _labels(tables, members), members, ports is None)
 
 
 def _labels(tables: dict[str, Table], members: dict[str, list[str]]) -> dict[str, Labels]:

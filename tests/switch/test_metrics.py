@@ -5,6 +5,7 @@ import shutil
 import socket
 import stat
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import ofctl
@@ -13,7 +14,10 @@ from ovs_version import OVS
 from prometheus_client import parser as old_format
 from prometheus_client.openmetrics import parser as openmetrics
 
+from ovstool import metrics
+from ovstool.metrics import bridges
 from ovstool.metrics.families import FAMILIES
+from ovstool.switch import Switch
 
 NOT_FOUND, USAGE, UNREACHABLE, REFUSED = 3, 2, 5, 6
 FRAME = "ffffffffffff0200000000010800" + "00" * 46
@@ -44,6 +48,15 @@ def furnished(running_switch):
         switch.tool("ovs-appctl", "-t", control, "revalidator/purge")  # counts what the datapath has not yet told
         switch.vsctl("wait-until Interface eth1 statistics:rx_packets=3")  # ovs-vswitchd writes its counters every 5 s
         yield switch
+
+
+def test_a_bug_in_one_collector_leaves_the_others(unchanged, monkeypatch):
+    monkeypatch.setattr(bridges, "collect", lambda *_: {}["nosuch"])
+    with closing(Switch(unchanged.environ["OVSTOOL_DB"])) as switch:
+        reading = metrics.read(switch)
+        assert switch.notes == ["bridges: a bug in ovstool: KeyError: 'nosuch'"]
+    assert [name for (name,), value in reading.samples["ovstool_collector_success"].items() if not value] == ["bridges"]
+    assert reading.samples["ovs_interface_rx_packets"]
 
 
 def samples(text: str) -> dict[tuple, float]:

@@ -62,12 +62,15 @@ def test_pages(server):
     assert server.get("/metrics?target=eth1").status == 404
 
 
-def test_ports_and_a_port_that_is_not_there(unchanged):
-    with served(unchanged.environ, "eth1") as server:
-        assert 'port="eth1"' in (text := server.text()) and 'port="eth2"' not in text
-    with served(unchanged.environ, "nosuch") as server:
-        assert "\novstool_up 0\n" in server.text()
-        assert server.hear("nosuch").startswith("ovstool: port nosuch: ")
+@pytest.mark.parametrize("checks", [[], ["--checks"]])
+def test_a_port_that_is_not_there_is_left_out(unchanged, checks):
+    with served(unchanged.environ, "eth1", "nosuch", "mac:00:00:00:00:00:01", *checks) as server:
+        text = server.text()
+        assert "\novstool_up 1\n" in text and 'port="eth1"' in text and 'port="eth2"' not in text
+        assert server.hear("nosuch") == "ovstool: note: port nosuch: no such port, so it has no metrics\n"
+        assert server.hear("mac:").startswith("ovstool: note: port mac:00:00:00:00:00:01: no such port")
+    with served(unchanged.environ, "nosuch", *checks) as server:
+        assert "\novstool_up 1\n" in (text := server.text()) and "port=" not in text
 
 
 def test_a_switch_that_comes_and_goes(switch):

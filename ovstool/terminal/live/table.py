@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from ovstool.errors import OvstoolError
+from ovstool.errors import OvstoolError, of_a_bug, of_the_machine
 from ovstool.pace import Pace
 from ovstool.terminal.live.cells import BOLD, BOLD_REVERSE, DIM, MARK, REVERSE, Cell, cell_len, joined, spaced
 from ovstool.terminal.live.order import Order
@@ -260,7 +260,7 @@ class Table:
         except OvstoolError as error:
             page.failure = str(error)
         except Exception as error:
-            page.failure = f"a bug in ovstool: {type(error).__name__}: {error}"
+            page.failure = of_the_machine(error) or of_a_bug(error)
         self.wake()
 
 
