@@ -18,7 +18,7 @@ from ovstool.switch import Switch, lookup
 
 Part = tuple[str, Callable[[], object]]
 
-_BEFORE = (Query("Bridge", [], ("name", "datapath_type")), lookup.ports_with_qos(("_uuid",)))
+_BEFORE = (Query("Bridge", [], ("name", "datapath_type")), lookup.ports_with_qos(("interfaces",)))
 
 
 def read(switch: Switch, ports: Sequence[str] | None = None, with_checks: bool = False) -> Reading:
@@ -32,10 +32,11 @@ def read(switch: Switch, ports: Sequence[str] | None = None, with_checks: bool =
     reading.add("ovstool_build_info", (ovstool.__version__,), 1)
     rows, shaped = switch.read_all(_BEFORE)
     questions = _questions(rows)
+    wanted = counters.everything(switch, rows, shaped) if ports is None else {}
     pool = ThreadPoolExecutor(2)  # ovsdb-server, ovs-vswitchd and programs work at the same time
     try:
         # About few ports it is asked when their numbers are known.
-        every = pool.submit(counters.ask, switch, {row["name"]: None for row in rows}, bool(shaped)) if ports is None else None
+        every = pool.submit(counters.ask, switch, wanted) if ports is None else None
         asked = pool.submit(daemons.ask, switch, questions)
         stored = _timed(reading, "database", lambda: database.read(switch, ports))
         parts = [*_of_database(stored, reading), *_of_switch(switch, stored, every, reading), *_of_host(stored, questions, asked, reading)]

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from ovstool.errors import OvstoolError, Refused, TimedOut, quote
 from ovstool.metrics.database import Database
 from ovstool.metrics.reading import Labels, Reading
-from ovstool.ovsdb.transaction import Query
-from ovstool.ovsdb.values import mapping, one, uuid
-from ovstool.switch import Switch
+from ovstool.ovsdb.transaction import Query, Row
+from ovstool.ovsdb.values import many, mapping, ofport, one, uuid
+from ovstool.switch import Switch, lookup
 
 if TYPE_CHECKING:
     from ovstool.openflow.messages import Counted
     from ovstool.openflow.statistics import Passed, TableCounted
 
 PATIENCE_S = 7  # how long ovs-vswitchd may take to answer; Prometheus gives up after 10 s
+_FEW = 50  # interfaces whose queues are asked for one by one; of more, all of the bridge are
 _MOST_NUMBERED = 1000  # groups or meters of a bridge that have metrics of their own
 _MOST_STATISTICS = 200  # of one interface
 _SAME_NAME = frozenset(
@@ -54,6 +55,13 @@ class Told(NamedTuple):
     error: OvstoolError | None = None
 
 
+class Wanted(NamedTuple):
+    """What a bridge is asked: the counters of the ports with these numbers, and of the queues of those; None: of all."""
+
+    ports: Sequence[int] | None
+    queues: Sequence[int] | None
+
+
 class _Bridge(NamedTuple):
     """A bridge, and its interfaces that are asked for: UUID and labels by OpenFlow port number."""
 
@@ -62,16 +70,26 @@ class _Bridge(NamedTuple):
     ports: dict[int, tuple[str, Labels]]
 
 
-def ask(switch: Switch, wanted: Mapping[str, Sequence[int] | None], with_queues: bool) -> dict[str, Told]:
-    """Ask each of these bridges, about the ports with these numbers or about all (None)."""
+def everything(switch: Switch, bridges: Sequence[Row], shaped: Sequence[Row]) -> dict[str, Wanted]:
+    """All counters of these bridges; the queues of these shaped ports, or of all ports if they are many."""
+    interfaces = [u for port in shaped for u in many(port["interfaces"])]
+    queues = None
+    if len(interfaces) <= _FEW:
+        rows = lookup.by_uuid(switch, "Interface", interfaces, ("ofport",)).values()
+        queues = [number for row in rows if (number := ofport(row["ofport"]))]
+    return {str(bridge["name"]): Wanted(None, queues) for bridge in bridges}
+
+
+def ask(switch: Switch, wanted: Mapping[str, Wanted]) -> dict[str, Told]:
+    """Ask each of these bridges."""
     told: dict[str, Told] = {}
     error: OvstoolError | None = None
-    for bridge, ports in wanted.items():
+    for bridge, numbers in wanted.items():
         if isinstance(error, TimedOut):  # nor will ovs-vswitchd answer about the others
             told[bridge] = Told(error=error)
             continue
         try:
-            told[bridge] = _ask(switch, bridge, ports, with_queues)
+            told[bridge] = _ask(switch, bridge, numbers)
         except OvstoolError as failure:
             told[bridge] = Told(error=(error := failure))
     return told
@@ -79,7 +97,12 @@ def ask(switch: Switch, wanted: Mapping[str, Sequence[int] | None], with_queues:
 
 def ask_about(switch: Switch, database: Database) -> dict[str, Told]:
     """Ask the bridges about the interfaces that are asked for."""
-    return ask(switch, {bridge.name: list(bridge.ports) for bridge in _bridges(database)}, bool(database.shaped()))
+    shaped = {u for u, _ in database.shaped()}
+    wanted = {
+        bridge.name: Wanted(list(bridge.ports), [port for port, (u, _) in bridge.ports.items() if u in shaped])
+        for bridge in _bridges(database)
+    }
+    return ask(switch, wanted)
 
 
 def collect(switch: Switch, database: Database, told: Mapping[str, Told], reading: Reading) -> None:
@@ -122,11 +145,10 @@ def _bridges(database: Database) -> list[_Bridge]:
     return [_Bridge(name, kind or "system", ports.get(name, {})) for name, kind in own]
 
 
-def _ask(switch: Switch, bridge: str, ports: Sequence[int] | None, with_queues: bool) -> Told:
+def _ask(switch: Switch, bridge: str, wanted: Wanted) -> Told:
     with closing(switch.openflow(bridge, PATIENCE_S)) as client:
-        counted = [] if ports == [] else client.port_stats(ports)
-        queues = client.queue_stats(ports) if with_queues and ports != [] else []
-        told = Told(counted, queues, client.table_stats(), {})
+        client.ask_ahead(*wanted)
+        told = Told(client.port_stats(wanted.ports), client.queue_stats(wanted.queues), client.table_stats(), {})
         for what, statistics in (("group", client.group_stats), ("meter", client.meter_stats)):
             if client.version == 1:  # which does not show them
                 break

@@ -4,6 +4,7 @@ The peer is not trusted: its messages are limited in size, and everything is lim
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,21 @@ LOG = logging.getLogger(__name__)
 _MAX_ANSWER = 32 * 2**20  # bytes; the counters of 65,000 ports with all properties are about 30 MB
 _MOST_COUNTERS = 2**20  # a counter takes about 100 bytes here, and 8 on the wire
 _PART = 256  # bytes that even an empty part takes here
+_GATHERED, _LONGEST_GATHERED_S = 1 / 8, 0.01  # of the time that an answer has taken so far, and at most
 _AT_ONCE = 128  # requests; more could fill both ends' buffers while each waits for the other
+
+
+Question = tuple[Any, ...]  # what makes the request from version and xid, and its further arguments
+_TABLES, _GROUPS, _METERS = (messages.tables_request,), (messages.group_stats_request,), (messages.meter_stats_request,)
+
+
+class _Reply:
+    """What has arrived of a reply; ``refusal``: why the bridge refused the request."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.is_awaited = True
+        self.refusal = ""
 
 
 class Client(Conversation):
@@ -33,13 +48,26 @@ class Client(Conversation):
         super().__init__(stream, what, deadline)
         self._buffer = bytearray()
         self._last_xid = 0
-        self._room = _MAX_ANSWER  # bytes left for the reply to a request
+        self._sent: dict[Question, int] = {}  # the xids of the requests whose replies nobody has asked for yet
+        self._replies: dict[int, _Reply] = {}
+        self._sent_s = 0.0  # when requests were sent, on the monotonic clock
+        self._is_long = False  # the reply to them
+        self._room = _MAX_ANSWER  # bytes left for the replies that are awaited
         self.version = max(messages.VERSIONS)
         try:
             self.version = self._negotiated()
         except BaseException:
             self.close()
             raise
+
+    def ask_ahead(self, ports: Sequence[int] | None, queues: Sequence[int] | None) -> None:
+        """Send what the methods below will ask about these ports, queues of these ports (None: all), tables, groups and meters.
+
+        ovs-vswitchd answers all of it in one round of its work. It may be more than is asked for later, or less.
+        """
+        about: list[Question] = [(messages.port_stats_request, port) for port in _each(ports)[:_AT_ONCE]]
+        about += [(messages.queue_stats_request, port) for port in _each(queues)[:_AT_ONCE]]
+        self._send([*about, _TABLES, *([_GROUPS, _METERS] if self.version > 1 else [])])
 
     def port_stats(self, ports: Sequence[int] | None = None) -> list[Counted]:
         """The counters of these ports, by OpenFlow port number, or of all ports. A port that does not exist is left out."""
@@ -53,9 +81,7 @@ class Client(Conversation):
         """The number of groups and of meters on the bridge; 0 if it speaks only OpenFlow 1.0, which has neither."""
         if self.version == 1:
             return 0, 0
-        self._room = _MAX_ANSWER
-        requests = [request(self.version, self._xid()) for request in (messages.groups_request, messages.meters_request)]
-        return self._checked(messages.groups_and_meters, self._ask(requests))
+        return self._checked(messages.groups_and_meters, self._ask([(messages.groups_request,), (messages.meters_request,)]))
 
     def tables_with_flows(self) -> list[int]:
         """The numbers of the tables that contain flows."""
@@ -63,28 +89,23 @@ class Client(Conversation):
 
     def table_stats(self) -> list[TableCounted]:
         """The counters of all tables."""
-        return self._all(messages.tables_request, statistics.tables)
+        return self._checked(statistics.tables, self.version, self._ask([_TABLES]))
 
     def group_stats(self) -> list[Passed]:
         """The counters of all groups; none if the bridge speaks only OpenFlow 1.0. Raises Refused."""
-        return [] if self.version == 1 else self._all(messages.group_stats_request, statistics.groups)
+        return [] if self.version == 1 else self._checked(statistics.groups, self.version, self._ask([_GROUPS]))
 
     def meter_stats(self) -> list[Passed]:
         """The counters of all meters; none if the bridge speaks only OpenFlow 1.0. Raises Refused."""
-        return [] if self.version == 1 else self._all(messages.meter_stats_request, statistics.meters)
+        return [] if self.version == 1 else self._checked(statistics.meters, self.version, self._ask([_METERS]))
 
-    def _all(self, request: Callable[[int, int], bytes], parse: Callable[[int, list[Part]], list]) -> list:
-        self._room = _MAX_ANSWER
-        return self._checked(parse, self.version, self._ask([request(self.version, self._xid())]))
-
-    def _counted(self, request: Callable[[int, int, int | None], bytes], ports: Sequence[int] | None) -> list[Counted]:
-        wanted: Sequence[int | None] = [None] if ports is None else ports
-        self._room = _MAX_ANSWER
+    def _counted(self, request: Callable[..., bytes], ports: Sequence[int] | None) -> list[Counted]:
+        wanted = _each(ports)
         found: dict[tuple[int, int | None], Counted] = {}  # a peer may report a port more than once, and ports that were not requested
         counters = 0
         for first in range(0, len(wanted), _AT_ONCE):
             asked = wanted[first : first + _AT_ONCE]
-            parts = self._ask([request(self.version, self._xid(), port) for port in asked])
+            parts = self._ask([(request, port) for port in asked], goes_on=first > 0)
             for one in self._parsed(messages.counted, parts):
                 if None in asked or one.port in asked:
                     counters += len(one.counters)
@@ -99,31 +120,55 @@ class Client(Conversation):
         except Malformed as error:
             raise self._broken(str(error)) from error
 
-    def _ask(self, requests: Sequence[bytes]) -> list[Part]:
-        """Send requests and collect the parts of their replies, in any order."""
-        waiting = {messages.HEADER.unpack_from(request)[3] for request in requests}
-        LOG.info("%s: %d OpenFlow requests", self._what, len(waiting))
-        self._send_all(b"".join(requests))
-        parts: list[Part] = []
-        while waiting:
-            kind, xid, body = self._receive()
-            if xid not in waiting:
-                continue
-            self._room -= len(body) + _PART
-            if self._room < 0:
-                raise self._broken(f"an answer of more than {_MAX_ANSWER >> 20} MiB")
-            if kind == messages.ERROR:
-                if not self._checked(messages.is_bad_port, self.version, body):
-                    raise Refused(self._what, one_line(self._checked(messages.explained, self.version, body)))
-            else:
-                part = self._checked(messages.part, self.version, kind, body)
-                if part is None:
-                    continue
-                parts.append(part)
-                if part.more:
-                    continue
-            waiting.discard(xid)
-        return parts
+    def _ask(self, questions: Sequence[Question], goes_on: bool = False) -> list[Part]:
+        """Send requests that have not been sent, and collect the parts of all replies, which may arrive in any order.
+
+        If it ``goes_on``, the limit of a reply includes what was asked before. Raises Refused for the first request that was refused.
+        """
+        if not self._replies and not goes_on:
+            self._room = _MAX_ANSWER
+        self._send([question for question in questions if question not in self._sent])
+        xids = [self._sent.pop(question) for question in questions]
+        try:
+            return [part for xid in xids for part in self._whole(self._replies[xid])]
+        finally:
+            for xid in xids:
+                del self._replies[xid]
+
+    def _whole(self, reply: _Reply) -> list[Part]:
+        while reply.is_awaited:
+            self._take_part()
+        if reply.refusal:
+            raise Refused(self._what, reply.refusal)
+        return reply.parts
+
+    def _send(self, questions: Sequence[Question]) -> None:
+        if not questions:
+            return
+        LOG.info("%s: %d OpenFlow requests", self._what, len(questions))
+        self._sent |= {question: self._xid() for question in questions}
+        self._replies |= {self._sent[question]: _Reply() for question in questions}
+        self._sent_s = time.monotonic()
+        self._is_long = False
+        self._send_all(b"".join(question[0](self.version, self._sent[question], *question[1:]) for question in questions))
+
+    def _take_part(self) -> None:
+        """Receive a message, and keep it if it belongs to a reply that is awaited."""
+        kind, xid, body = self._receive()
+        reply = self._replies.get(xid)
+        if reply is None or not reply.is_awaited:
+            return
+        self._room -= len(body) + _PART
+        if self._room < 0:
+            raise self._broken(f"an answer of more than {_MAX_ANSWER >> 20} MiB")
+        if kind == messages.ERROR:
+            reply.is_awaited = False
+            if not self._checked(messages.is_bad_port, self.version, body):
+                reply.refusal = one_line(self._checked(messages.explained, self.version, body))
+        elif part := self._checked(messages.part, self.version, kind, body):
+            reply.parts.append(part)
+            reply.is_awaited = part.more
+            self._is_long |= part.more
 
     def _negotiated(self) -> int:
         """Exchange hellos and negotiate the highest common version (OpenFlow 1.5.1, section 6.3.2)."""
@@ -174,7 +219,14 @@ class Client(Conversation):
         return body
 
     def _fill(self) -> None:
-        self._buffer += self._receive_some("closed by ovs-vswitchd")
+        """Receive more; of a long answer as much as possible at once.
+
+        ovs-vswitchd sends what the socket takes, about 300 kB if nobody reads, and then does its other work, which takes 50 ms with
+        10,000 ports. Their counters are up to 5 MB.
+        """
+        taken_s = time.monotonic() - self._sent_s if self._is_long else 0.0
+        gather_s = min(taken_s * _GATHERED, _LONGEST_GATHERED_S)
+        self._buffer += self._receive_some("closed by ovs-vswitchd", gather_s)
 
     def _checked(self, parse: Callable, *what) -> Any:
         try:
@@ -185,3 +237,8 @@ class Client(Conversation):
     def _xid(self) -> int:
         self._last_xid = self._last_xid % 0xFFFFFFFF + 1
         return self._last_xid
+
+
+def _each(ports: Sequence[int] | None) -> Sequence[int | None]:
+    """What is asked for: each of these ports, or all of them at once."""
+    return [None] if ports is None else list(dict.fromkeys(ports))

@@ -1,5 +1,6 @@
 """OpenFlow messages: bytes of a real ovs-vswitchd, with what ovs-ofctl printed for them; and the client, against a peer that sends them."""
 
+import _socket
 import base64
 import random
 import re
@@ -426,7 +427,7 @@ def test_flipped_bytes_are_malformed_or_mean_something_else(capture):
 
 def talk(ask, *chunks: bytes, close: bool = False, seconds: float = 20):
     """The result of ``ask(client)`` with a peer that sends these chunks, whatever the request."""
-    ours, theirs = socket.socketpair()
+    ours, theirs = _socket.socketpair()
 
     def peer() -> None:
         try:
@@ -672,6 +673,44 @@ def test_how_many_groups_and_meters_there_are():
         talk(Client.groups_and_meters, HELLOS[6], described(10, 16, xid=XID + 1), described(7, 3))
     with pytest.raises(Refused, match=re.escape("bridge br0: bad request: unknown statistics type (OFPET_BAD_REQUEST, code 2)")):
         talk(Client.groups_and_meters, HELLOS[6], messages.message(6, messages.ERROR, XID, struct.pack("!HH", 1, 2)))
+
+
+def test_what_is_asked_ahead_is_answered_in_any_order():
+    said = (
+        messages.message(6, 19, XID + 3, struct.pack("!HH4x", 9, 0)),
+        messages.message(6, messages.ERROR, XID + 2, struct.pack("!HH", 1, 2)),
+        counted_port(7, more=True), counted_port(8),
+        messages.message(6, 19, XID + 1, struct.pack("!HH4x", 3, 0)),
+        counted_port(9, xid=XID + 4),
+    )  # fmt: skip
+
+    def ask(client: Client) -> list[int]:
+        client.ask_ahead(None, [])
+        with pytest.raises(Refused, match="unknown statistics type"):
+            client.group_stats()
+        assert client.table_stats() == client.meter_stats() == client.queue_stats([]) == []
+        return [port.port for port in [*client.port_stats(), *client.port_stats([9])]]
+
+    assert talk(ask, HELLOS[6], *said) == [7, 8, 9]
+
+
+def test_the_limit_of_what_is_asked_ahead(monkeypatch):
+    monkeypatch.setattr(openflow, "_MAX_ANSWER", 3 * (len(body(counted_port(1))) + 256))
+
+    def ask(client: Client) -> list:
+        client.ask_ahead(None, None)
+        return client.queue_stats()
+
+    queues = messages.message(6, 19, XID + 1, struct.pack("!HH4x", 5, 0))
+    assert talk(ask, HELLOS[6], *[counted_port(1, more=True)] * 2, queues) == []
+    with pytest.raises(Unreachable, match=r"it sent an answer of more than 0 MiB$"):
+        talk(ask, HELLOS[6], *[counted_port(1, more=True)] * 4, queues)
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_long_answer_that_does_not_end(close):
+    with pytest.raises(Unreachable if close else TimedOut, match="closed by ovs-vswitchd" if close else "no answer in time"):
+        talk(Client.port_stats, HELLOS[6], *[counted_port(n, more=True) for n in range(1, 3000)], close=close, seconds=0.3)
 
 
 def test_messages_of_another_version_that_mean_nothing_here():
