@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -38,6 +39,17 @@ def test_received_data_is_returned_in_pieces(wire):
     assert [near.recv(5), near.recv(5)] == [b"h", b""]
     with pytest.raises(paramiko.SSHException, match="it sent a packet of an invalid size"):
         near.recv(LONGEST_PACKET + 1)
+
+
+def test_receiving_takes_no_more_memory_than_what_is_received(wire):
+    """Large blocks that are freed at once, between small ones that stay, would let the memory of a long-running process grow."""
+    near, far = wire
+    far.sendall(b"abc")
+    tracemalloc.start()
+    assert near.recv(16) == b"abc"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**13
 
 
 def test_the_limit_of_data_before_the_login(wire):

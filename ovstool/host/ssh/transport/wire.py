@@ -20,14 +20,15 @@ class Wire:
     """The socket, or the channel to the next host, that paramiko reads and writes.
 
     Linux would delay each acknowledgement, and so the server's next packet, by 40 ms: TCP_QUICKACK avoids this, but lasts for one
-    packet only and is set again after each. Reads are large, because paramiko asks for 16 bytes at a time.
+    packet only and is set again after each. Reads are large, because paramiko asks for 16 bytes at a time. They share one buffer: a new
+    one for each would leave holes between what is kept, and the memory of a process that runs for days would grow.
     """
 
     def __init__(self, stream: Any):
         self._stream = stream
         self._tcp = isinstance(stream, socket.socket) and stream.family in (socket.AF_INET, socket.AF_INET6)
-        self._data = b""
-        self._read = 0
+        self._buffer = memoryview(bytearray(_CHUNK))
+        self._filled = self._read = 0  # bytes of it
         self._closed = False
         self._stalled = False
         self._until = 0.0  # the deadline for sending, on the monotonic clock
@@ -40,18 +41,28 @@ class Wire:
     def recv(self, size: int) -> bytes:
         if size > LONGEST_PACKET:
             raise SSHException("it sent a packet of an invalid size")
-        if self._read == len(self._data):
-            self._data, self._read = self._stream.recv(_CHUNK), 0
-            self.heard_at = time.monotonic()
-            if self._tcp and self._data:
-                self._stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            if self.allowance is not None:
-                self.allowance -= len(self._data)
-                if self.allowance < 0:
-                    raise SSHException("it sent too much before the login")
-        data = self._data[self._read : self._read + size]
+        if self._read == self._filled:
+            self._fill()
+        data = bytes(self._buffer[self._read : min(self._read + size, self._filled)])
         self._read += len(data)
         return data
+
+    def _fill(self) -> None:
+        """Receive what there is into the buffer, nothing at the end."""
+        if isinstance(self._stream, socket.socket):
+            self._filled = self._stream.recv_into(self._buffer)
+        else:
+            data = self._stream.recv(_CHUNK)
+            self._buffer[: len(data)] = data
+            self._filled = len(data)
+        self._read = 0
+        self.heard_at = time.monotonic()
+        if self._tcp and self._filled:
+            self._stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if self.allowance is not None:
+            self.allowance -= self._filled
+            if self.allowance < 0:
+                raise SSHException("it sent too much before the login")
 
     def send(self, data: bytes) -> int:
         end = self.until
