@@ -15,14 +15,17 @@ _TICKS = 100  # a second: USER_HZ, which is the same on every Linux
 _USER_TIME, _START_TIME = 11, 19  # in /proc/PID/stat, the fields after the name of the program; the system time follows the user time
 _MARK = "\x1e"
 # Arguments: the run directory, and the questions. The status of one that fails follows; it is 2 if ovs-vswitchd does not know the question,
-# and with any other it would not answer the next one either.
+# and with any other it would not answer the next one either. It is asked by its socket: by its name, ovs-appctl opens the pid file for
+# writing too, which a service that may only read cannot do.
 _SCRIPT = r"""
 dir=$1; shift
 export OVS_RUNDIR="$dir"
+target=ovs-vswitchd
 for daemon in ovs-vswitchd ovsdb-server; do
     pid=; [ -r "$dir/$daemon.pid" ] && read -r pid <"$dir/$daemon.pid"
     printf '\036process %s %s\n' "$daemon" "$pid"
     [ -n "$pid" ] && cat "/proc/$pid/stat" "/proc/$pid/status" 2>/dev/null
+    [ "$daemon" = ovs-vswitchd ] && [ -S "$dir/$daemon.$pid.ctl" ] && target=$dir/$daemon.$pid.ctl
     [ "$daemon" = ovs-vswitchd ] && for thread in /proc/"$pid"/task/*; do
         name=; [ -n "$pid" ] && read -r name <"$thread/comm"
         case $name in pmd-c*) printf '\036thread %s\n' "$name"; cat "$thread/status";; esac
@@ -31,7 +34,7 @@ done
 printf '\036boot\n'; grep btime /proc/stat
 for question; do
     printf '\036answer %s\n' "$question"
-    ovs-appctl -t ovs-vswitchd -T PATIENCE $question 2>&1 || { status=$?; printf '\036failed %s %s\n' "$status" "$question"; }
+    ovs-appctl -t "$target" -T PATIENCE $question 2>&1 || { status=$?; printf '\036failed %s %s\n' "$status" "$question"; }
     [ "${status:-2}" = 2 ] || break
 done
 exit 0

@@ -1,10 +1,12 @@
 """``ovstool metrics``, compared with what Open vSwitch's own tools say; read by prometheus_client, and checked by promtool."""
 
+import os
 import re
 import shutil
 import socket
 import stat
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -327,6 +329,16 @@ def test_only_the_database_can_be_reached(furnished):
     failed = {part for part, value in family(found, "ovstool_collector_success").items() if not value}
     assert failed == {"openflow", "policing", "daemons", "datapath", "upcalls", "memory", "bonds", "pmd"}
     assert found["ovs_interface_rx_packets", "br0", "eth1", "eth1", "system", "vif1"] == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_where_nothing_can_be_written(furnished, now):
+    """As in a service for which the file system is read-only: all is there."""
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", script, furnished.box.directory, sys.executable, "-m", "ovstool", "metrics"]
+    done = subprocess.run(argv, env=furnished.environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert samples(done.stdout).keys() == now.keys()
 
 
 def test_without_ovs_vswitchd(switch, ovstool):
