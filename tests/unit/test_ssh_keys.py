@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ovstool.errors import TimedOut
+from ovstool.host import files
 from ovstool.host.deadline import Deadline
 from ovstool.host.ssh import config, keys
 
@@ -90,6 +91,21 @@ def test_a_key_that_others_may_read(made, tried, tmp_path):
     if os.geteuid() == 0:
         os.chown(path, 43210, -1)  # owned by another user, as on a mounted disk
         assert tried(f"IdentityFile {path}")[0] == ["key"]
+
+
+def test_a_key_that_the_user_may_not_read(made, tried, tmp_path, monkeypatch):
+    """As one that root has made for a service: its public half is there, too."""
+    opened = files.opened
+
+    def refused(path: str, *args):
+        if path.endswith("/id_ed25519"):
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, *args)
+
+    for name in ("ed25519", "ed25519.pub"):
+        shutil.copy(made / name, tmp_path / f".ssh/id_{name}")
+    monkeypatch.setattr(files, "opened", refused)
+    assert tried()[0::2] == ([], ["id_ed25519 may not be read by this user"])
 
 
 def test_a_key_in_a_file_of_some_size(made, tried, tmp_path):

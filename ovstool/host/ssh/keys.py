@@ -113,6 +113,8 @@ def _load(path: str, locked: list[str], tried: list[str]) -> PKey | None:
                 return _decoded(path, files.content(file, path, _MAX_FILE), found.st_mtime_ns, None)
         except FileNotFoundError:
             pass
+        except PermissionError:
+            tried.append(f"{_short(path)} may not be read by this user")
         except (TypeError, PasswordRequiredException):
             locked.append(path)
         except (OSError, ValueError, SSHException, UnknownKeyType, UnsupportedAlgorithm):
