@@ -49,7 +49,7 @@ def test_receiving_takes_no_more_memory_than_what_is_received(wire):
     assert near.recv(16) == b"abc"
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 2**13
+    assert most < 2**15  # of other threads, too
 
 
 def test_the_limit_of_data_before_the_login(wire):
