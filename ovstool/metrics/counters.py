@@ -27,9 +27,7 @@ PATIENCE_S = 7  # how long ovs-vswitchd may take to answer; Prometheus gives up 
 _FEW = 50  # interfaces whose queues are asked for one by one; of more, all of the bridge are
 _MOST_NUMBERED = 1000  # groups or meters of a bridge that have metrics of their own
 _MOST_STATISTICS = 200  # of one interface
-_SAME_NAME = frozenset(
-    f"{way}_{what}" for way in ("rx", "tx") for what in ("packets", "bytes", "errors", "dropped") if (way, what) != ("tx", "dropped")
-)
+_SAME_NAME = (f"{way}_{what}" for way in ("rx", "tx") for what in ("packets", "bytes", "errors", "dropped"))
 _NAMES = {name: f"ovs_interface_{name}" for name in _SAME_NAME} | {
     "tx_dropped": "ovs_interface_tx_dropped_total",
     "collisions": "ovs_interface_collisions_total",

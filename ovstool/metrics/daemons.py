@@ -106,7 +106,7 @@ def add_processes(asked: Asked, reading: Reading) -> None:
         fields = rest.split()
         if not fields or fields[0] in "ZX":
             reading.add("ovs_daemon_up", (daemon,), 0)
-        elif head.endswith(f"({daemon}"[:16]) and len(fields) > _START_TIME:
+        elif head.endswith(f"({daemon}") and len(fields) > _START_TIME:
             reading.add("ovs_daemon_up", (daemon,), 1)
             _add_process(daemon, [_number(field) for field in fields], said, boot, reading)
 

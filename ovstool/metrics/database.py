@@ -8,11 +8,10 @@ from ovstool.ovsdb.columns import Table
 from ovstool.ovsdb.values import one, uuid
 from ovstool.switch import Switch, lookup, police
 
-INTERFACE_LABELS = 5
 _TABLES = {
     "Open_vSwitch": ("ovs_version", "db_version", "dpdk_version", "dpdk_initialized"),
     "Bridge": ("name", "datapath_type", "ports", "controller", "mirrors", "sflow"),
-    "Port": ("name", "interfaces", "qos", "lacp", "bond_active_slave"),
+    "Port": ("name", "interfaces", "qos"),
     "Interface": (
         "name", "type", "ofport", "admin_state", "link_state", "mtu", "link_speed", "link_resets", "error", "external_ids", "lacp_current",
         *police.COLUMNS,

@@ -42,15 +42,10 @@ def write(readings: Iterable[tuple[str | None, Reading]], form: str) -> Iterator
 def _header(family: Family, form: str) -> str:
     if form == PROMETHEUS:
         kind = _IN_PROMETHEUS.get(family.kind, family.kind)
-        return f"# HELP {family.name} {_help(family, form)}\n# TYPE {family.name} {kind}\n"
+        return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {kind}\n"
     name = family.name.removesuffix(_OPENMETRICS_SUFFIX.get(family.kind, ""))
     unit = next((f"# UNIT {name} {unit}\n" for unit in _UNITS if name.endswith(f"_{unit}")), "")
-    return f"# HELP {name} {_help(family, form)}\n# TYPE {name} {family.kind}\n{unit}"
-
-
-def _help(family: Family, form: str) -> str:
-    text = family.help.replace("\\", r"\\").replace("\n", r"\n")
-    return text.replace('"', r"\"") if form == OPENMETRICS else text
+    return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n{unit}"
 
 
 class _Texts:

@@ -19,7 +19,6 @@ _REFERENCES = {
     "Bridge": {"ports": "Port", "controller": "Controller", "sflow": "sFlow", "mirrors": "Mirror"},
     "Port": {"interfaces": "Interface", "qos": "QoS"},
     "QoS": {"queues": "Queue"},
-    "Mirror": {"output_port": "Port", "select_src_port": "Port", "select_dst_port": "Port"},
 }
 _PARTS = ("QoS", "Queue", "Controller", "sFlow", "Mirror")  # rows that are shown with what refers to them
 
@@ -75,12 +74,11 @@ class Rows:
     def bridge_of(self, table: str, u: str) -> str | None:
         """The bridge that a bridge, a port or an interface belongs to, by name; None if the switch does not have it."""
         while table != "Bridge":
-            parent = next((above for above in self.above.get((table, u), ()) if above[0] in ("Bridge", "Port")), None)
+            parent = next(iter(self.above.get((table, u), ())), None)
             if parent is None:
                 return None
             table, u = parent
-        is_listed = any(above[0] == "Open_vSwitch" for above in self.above.get((table, u), ()))
-        return self.tables[table][u]["name"] if is_listed and u in self.tables[table] else None
+        return self.tables[table][u]["name"] if (table, u) in self.above and u in self.tables[table] else None
 
     def _add(self, table: str, u: str, found: set[Place]) -> None:
         if table not in _PARTS:

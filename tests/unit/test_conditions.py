@@ -90,6 +90,7 @@ def test_a_name_as_a_word_of_a_condition(name):
         ("qos.max_rate>5mbps", "5mbps: 5 megabits is 5mbit"),
         ("qos.queues.1.min>", '"": not a rate'),
         ("qos.queues.one.min>1mbit", "one: not a whole number"),
+        ("bridge=", '"": empty; try: eth1'),
     ],
 )
 def test_what_is_no_condition(text, said):
@@ -108,6 +109,42 @@ def test_zero_is_a_value():
 def test_a_condition_on_another_noun():
     with pytest.raises(UsageError, match="link_state: not a field of qos or sflow; try: ovstool monitor port"):
         words.condition("eth1 link_state=up", ["qos", "sflow"])
+
+
+@pytest.mark.parametrize(
+    ("text", "nouns"),
+    [
+        ("bridge=br0", {"port", "bridge"}),
+        ("tag=7", {"port"}),
+        ("ofport=65535", {"port"}),
+        ("admin_state=down", {"port"}),
+        ("link_state=down", {"port"}),
+        ("error", {"port"}),
+        ("options.key=5", {"port"}),
+        ("bond.interfaces=a,b", {"port"}),
+        ("qos.queues.1.max=5mbit", {"qos"}),
+        ("police.rate=5mbit", {"police"}),
+        ("fail_mode=secure", {"bridge"}),
+        ("datapath_type=netdev", {"bridge"}),
+        ("controllers", {"controller"}),
+        ("is_connected=false", {"controller"}),
+        ("controllers.tcp:192.0.2.1:6653.role=master", {"controller"}),
+        ("role=slave", {"controller"}),
+        ("role=other", {"controller"}),
+        ("sflow.sampling=64", {"sflow"}),
+        ("external_ids.a=b", {"port", "bridge"}),
+        *((f"{name}=x", set()) for name in ("ports", "peer", "remote_ip", "key", "flows")),
+    ],
+)
+def test_the_nouns_of_a_field(text, nouns):
+    def is_known(noun: str) -> bool:
+        try:
+            return bool(words.condition(text, [noun]))
+        except UsageError:
+            return False
+
+    assert set(filter(is_known, NOUNS)) == nouns
+    assert nouns or text.partition("=")[0] not in {name.rstrip(".") for name in words.FIELDS}
 
 
 def test_a_condition_on_rates():

@@ -43,6 +43,8 @@ def test_the_records_of_a_file(size):
     assert [json.loads(body) for body in found] == [SCHEMA, {"_date": 1500, "_comment": "x", "Port": {}}, {"_date": 2}]
     assert isinstance(log.parse(found[0]), Columns)
     assert log.parse(found[1]) == log.Record(1.5, "x", {"Port": {}}, False)
+    assert log.parse(b'{"Port": {"a": null}, "_is_diff": true}') == log.Record(0, "", {"Port": {"a": None}}, True)
+    assert log.parse(b'{"_date": 1000, "tables": {"a": {}}}') == log.Record(1, "", {"tables": {"a": {}}}, False)  # a table of that name
 
 
 def test_the_end_of_a_file():
@@ -65,9 +67,10 @@ def test_a_damaged_record_among_others(damage):
 
 
 def test_a_record_that_is_too_long(monkeypatch):
-    monkeypatch.setattr(log, "_LONGEST", 1000)
-    with pytest.raises(Unreachable, match="a record of more than"):
-        list(log.bodies([b"x" * 1001]))
+    monkeypatch.setattr(log, "_LONGEST", 2**20)
+    assert list(log.bodies([b"x" * 2**20])) == []
+    with pytest.raises(Unreachable, match="a record of more than 1 MiB"):
+        list(log.bodies([b"x" * (2**20 + 1)]))
 
 
 @pytest.mark.parametrize(

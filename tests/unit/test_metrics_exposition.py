@@ -122,11 +122,12 @@ def test_columns_are_written_like_single_samples(form, host):
     many.extend("ovs_interface_rx_bytes", [("br1", "p", "p", "", "")], [5])
     many.extend("ovs_interface_statistic", ports, list(range(12_000)), ('a%"}',))
     many.extend("ovs_interface_statistic", ports[:3], [1, 2, 3], ("b",))
+    many.extend("ovs_interface_statistic", [("br1", "p", "p", "")], [6], ('i"d', "c"))
     many.extend("ovs_interface_tx_bytes", [], [])
     for name, labels, value in many.rows():
         one.add(name, tuple(labels.values()), value)
     assert "".join(exposition.write([(host, many)], form)) == "".join(exposition.write([(host, one)], form))
-    assert len(list(many.rows())) == 24_004 and many.samples.keys() == one.samples.keys()
+    assert len(list(many.rows())) == 24_005 and many.samples.keys() == one.samples.keys()
     assert max(map(len, exposition.write([(host, many)], form))) < 2**20  # so that no part is large
 
 
@@ -140,7 +141,8 @@ def test_names_and_help():
     """Prometheus's rules, for all names that openstack-network-exporter does not have."""
     for family in (family for families in GROUPS.values() for family in families):
         assert re.fullmatch(r"(ovs|ovstool)_[a-z0-9_]+", family.name)
-        assert family.help.endswith(".") and "host" not in family.labels and len(set(family.labels)) == len(family.labels)
+        assert re.fullmatch(r'[^"\\\n]+\.', family.help)  # nothing that the formats escape
+        assert "host" not in family.labels and len(set(family.labels)) == len(family.labels)
         assert (family.kind == "counter") <= family.name.endswith("_total")
         assert (family.kind == "info") == family.name.endswith("_info")
         assert family.kind == "unknown" or not family.name.endswith(("_count", "_sum", "_bucket"))
