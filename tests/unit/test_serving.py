@@ -1,6 +1,7 @@
 """Parts of ``ovstool metrics --listen`` without clients: what they accept, the web configuration file, scrapes that are shared, the unit."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -33,6 +34,10 @@ TLS = "tls_server_config: {cert_file: c, key_file: k, "
         (PROMETHEUS_2, True),
         (PROMETHEUS_3, True),
         ("application/openmetrics-text", True),
+        ("application/openmetrics-text;q=0.5", True),
+        ("application/openmetrics-text,text/plain", True),
+        ("application/openmetrics-text;q=0.5,text/*", False),
+        ("application/openmetrics-text;q=0.5,*/*", False),
         ("Application/OpenMetrics-Text ; version=1.0.0 ; q=0.5 , text/plain;q=0.4", True),
         ('application/openmetrics-text;version="1.0.0"', True),
         ("text/plain;q=0.5,application/openmetrics-text;q=0.4", False),
@@ -70,15 +75,24 @@ def test_a_request():
     assert (request.path, request.query, request.keeps) == ("/metrics", "target=a%20b", True)
     assert request.headers == {"host": "x", "accept": "a, b"}
     assert not parse(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n\r\n").keeps
+    assert not parse(b"GET / HTTP/1.0\r\n\r\n").keeps
     assert parse(b"HEAD https://x HTTP/1.1\r\nHost: x\r\n\r\n").path == "/"
 
 
 @pytest.mark.parametrize(
     ("text", "address"),
-    [(":9", ("", 9)), ("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:65535", ("::1", 65535)), ("a.example:1", ("a.example", 1)), ("[fe80::1%lo]:1", ("fe80::1%lo", 1))],
+    [(":9", ("", 9)), ("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:65535", ("::1", 65535)), ("a.example:1", ("a.example", 1)), ("[fe80::1%lo]:1", ("fe80::1%lo", 1)), ("[1::]:1", ("1::", 1))],
 )  # fmt: skip
 def test_an_address(text, address):
     assert listening.parse(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10066", "::1:10066", "1.2.3.4", "[::g]:1", "[1.2.3.4]:1", "[]:1", ":65536", ":-1", "a:b", "[::1:1", "::1]:1"]
+)
+def test_no_address(text):
+    with pytest.raises(UsageError, match="not of the form"):
+        listening.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +150,23 @@ def test_a_web_configuration(tmp_path):
         str(tmp_path / "c.pem"), "/k.pem", str(tmp_path / "ca.pem"), "VerifyClientCertIfGiven",
         min_version="TLS13", prefer_server_cipher_suites=False, cipher_suites=("TLS_AES_128_GCM_SHA256",),
     )  # fmt: skip
+    file.write_text(f"{TLS}client_auth_type: NoClientCert, prefer_server_cipher_suites: true, max_version: null}}\n")
+    assert web_config.read(str(file)).tls == web_config.TlsSettings(str(tmp_path / "c"), str(tmp_path / "k"))
     for empty in ("", "# nothing\n", "tls_server_config:\nbasic_auth_users: {}\nhttp_server_config: ~\n"):
         file.write_text(empty)
         assert web_config.read(str(file)) == web_config.WebConfig()
+
+
+def test_cipher_suites(tmp_path):
+    """All that Go has by default, whose names are those of the standard, and what OpenSSL calls them."""
+    said = subprocess.run(["openssl", "ciphers", "-stdname", "ALL"], capture_output=True, text=True, check=True).stdout
+    names = dict(line.split()[:3:2] for line in said.splitlines())
+    usual = {name for name in names if re.fullmatch("TLS_(ECDHE_(ECDSA|RSA)_WITH_)?(AES_(128|256)_GCM|CHACHA20_POLY1305)_SHA...", name)}
+    usual |= {f"TLS_ECDHE_{key}_WITH_AES_{bits}_CBC_SHA" for key in ("ECDSA", "RSA") for bits in (128, 256)}
+    file = tmp_path / "web.yml"
+    file.write_text(f"{TLS}cipher_suites: [{', '.join(sorted(usual))}]}}\n")
+    assert web_config.read(str(file)).tls.cipher_suites == tuple(sorted(usual))
+    assert {name: own or name for name, own in web_config.CIPHERS.items()} == {name: names[name] for name in usual}
 
 
 class Switches:
@@ -198,10 +226,10 @@ def test_after_a_failure_a_host_is_left_alone_for_a_while(monkeypatch, is_far, a
     async def scrape():
         watched = switches.watched("fast", is_far)
         for _ in range(3):
-            await watched.reading(10)
+            assert (await watched.reading(10)).samples == {"ovstool_up": {(): 0}, "ovstool_scrape_duration_seconds": {(): 0}}
         assert (len(switches.asked), switches.told) == (asked, [("fast", switches.failure)])
         for pause_s in (1, 2, 4, 8, 16, 32, 60, 60) if is_far else ():
-            assert 0 < watched._not_before - clock() <= pause_s
+            assert watched._not_before - clock() == pause_s
             now[0] += pause_s
             await watched.reading(10)
         switches.failure = None
