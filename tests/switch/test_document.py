@@ -334,17 +334,21 @@ def test_a_qos_that_another_port_uses_stays(database, page):
         ("{br0: {ports: {eth1: {qos: {queues: {0: {max: 1mbit}}}}}}}", 2, "queue 0: its min is above its max"),
         ("{br0: {mirrors: {m0: {output_port: nosuch}}}}", 3, "mirror m0: bridge br0 has no port nosuch; try: a port of br0"),
         ("{br2: {sflow: {sampling: 64}}}", 2, 'bridge br2: sFlow needs a collector; try: collectors: ["10.0.0.5:6343"]'),
+        ("{br0: {ports: {vy: {type: vxlan, remote_ip: 192.0.2.7, key: 16}}}}", 4,
+         "port vy: vx is already a vxlan tunnel with the same addresses, key and port; try: another key or remote_ip"),
+        ("{br0: {ports: {bond0: {bond: {interfaces: [e2, gre_sys]}}}}}", 2, "port gre_sys: Open vSwitch reserves this name for its own devices"),
+        ("{br0: {datapath_type: nosuch}}", 6,
+         "datapath type nosuch: this Open vSwitch has no such datapath; try: datapath_type: netdev or system"),
         ("{br0: {ports: {n: {type: nosuch}}}}", 6, "port n: this Open vSwitch does not support type nosuch; it supports "),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_the_switch(database, page, text, code, said):
     database.put(TREE)
-    database.transact(
-        {"op": "update", "table": "Open_vSwitch", "where": [], "row": {"iface_types": ["set", ["internal", "system", "vxlan"]]}}
-    )
+    types = {"iface_types": ["set", ["internal", "system", "vxlan"]], "datapath_types": ["set", ["netdev", "system"]]}
+    database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": types})
     before = database.tree()
     done, out, error = database.run(f"apply {page(f'bridges: {text}')}")
-    database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": {"iface_types": ["set", []]}})
+    database.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": {key: ["set", []] for key in types}})
     assert (done, out, database.tree()) == (code, "", before)
     assert error.removeprefix("ovstool: ").startswith(said) and error.count("\n") == 1
 

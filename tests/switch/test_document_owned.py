@@ -163,7 +163,9 @@ def test_a_bridge_stays_for_ports_of_others(documents):
     assert err == "ovstool: note: bridge br0: stays as it is because of port q\n"
     assert documents.records() == {"br0": {"a": "bridge, fail_mode"}, "br0/q": {"b": "port"}}
     documents.again(path)
-    assert documents.apply("b", "{br0: {}}") == "br0: unchanged\nq: deleted\n"
+    documents.apply("b", "{br0: {ports: {q: {}, r: {}}}}")
+    assert documents.database.run(f"apply {path}")[2] == "ovstool: note: bridge br0: stays as it is because of ports q, r\n"
+    assert documents.apply("b", "{br0: {}}") == "br0: unchanged\nq: deleted\nr: deleted\n"
     assert documents.apply("a", "{}") == "br0: deleted\n" and documents.database.tree() == {}
 
 
@@ -217,14 +219,14 @@ def test_what_stays_for_another_document_still_works(documents):
         ("qos: {queues: {1: {}, 2: {min: 1mbit}}}", "qos: null", "qos, qos.queues.1, qos.queues.2, qos.queues.2.min belong to document a, not b"),
         ("qos: {queues: {1: {}}}", "qos: {type: sfq}", "qos.queues.1 belongs"), ("qos: {queues: {1: {}}}", "qos: {queues: {1: null}}", "qos.queues.1"),
         ("police: {rate: 3mbit, burst: 1mbit}", "police: {rate: 4mbit}", "police.burst belongs"),
+        ("police: {packet_rate: 3000, packet_burst: 2000}", "police: {packet_rate: 4000}", "police.packet_burst belongs"),
         ("external_ids: {x: y}", "external_ids: {x: y}", "external_ids.x belongs"), ("trunks: [5, 6]", "trunks: [6]", "trunks belongs"),
         ("bond: {interfaces: [x, y]}", "bond: {interfaces: [x, z]}", "bond.interfaces belongs"),
     ],
 )  # fmt: skip
 def test_two_documents_that_own_the_same(documents, first, second, said):
-    documents.database.put(
-        {"br0": {"ports": {"p": {"external_ids": {"of": "others"}, "interfaces": {"p": {"ingress_policing_rate": 3000}}}}}}
-    )
+    limits = {"ingress_policing_rate": 3000, "ingress_policing_kpkts_rate": 3}
+    documents.database.put({"br0": {"ports": {"p": {"external_ids": {"of": "others"}, "interfaces": {"p": limits}}}}})
     documents.apply("a", P.format(first))
     assert documents.conflict("b", P.format(second)).startswith(f"port p: {said}")
     documents.apply("b", P.format(second), "--take-over")
@@ -327,6 +329,8 @@ def test_external_ids_of_a_bridge_keep_the_records(documents):
     assert documents.database.ask("export")["bridges"]["br0"] == {"external_ids": {"v": "w", "x": "y", "z": "w"}}
     documents.apply("a", B.format("external_ids: {x: null}"))
     assert documents.database.tree() == {"br0": {"external_ids": {"v": "w", "z": "w", "ovstool-document-b": "external_ids.z"}}}
+    documents.apply("x", "name: null\nbridges: {br0: {external_ids: {v: u}}}")
+    assert documents.records() == {"br0": {"b": "external_ids.z"}}
     documents.apply("b", B.format("external_ids: null"))
     assert documents.database.tree() == {"br0": {}}
 

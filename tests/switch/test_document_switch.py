@@ -159,3 +159,6 @@ def test_problems_are_noted_as_by_the_commands_for_one_port(ovstool, tmp_path):
     )
     assert done.code == 0 and done.stderr == alone and "sum of min rates above the max rate" in alone and "burst under the MTU" in alone
     assert ovstool(f"apply {page}").stderr == ""
+    ovstool("qos clear eth1")
+    page.write_text(page.read_text().replace("{br0: {", "{br0: {flows: [arp actions=drop], "))
+    assert "sum of min rates above the max rate" in ovstool(f"apply {page}").stderr

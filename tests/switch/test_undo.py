@@ -140,6 +140,23 @@ def test_what_others_changed_since_is_not_undone(database, ours, theirs, what):
         assert f"since by 'ovs-vsctl --timeout=20 --no-wait {theirs}', so nothing was undone; try: ovstool history\n" in err
 
 
+def test_several_transactions_of_a_command_are_one_change(database):
+    parked = [{"type": "linux-htb", "other_config": {"max-rate": "1"}}, {"type": "linux-sfq"}]
+    database.put({"br0": {"ports": {"eth1": {"tag": 1}}}}, QoS=parked)
+    before, made_up = state(database), os.urandom(4).hex()
+    port = {"op": "update", "table": "Port", "where": [["name", "==", "eth1"]]}
+    shaped = {"table": "QoS", "where": [["type", "==", "linux-htb"]]}
+    made = {"table": "QoS", "where": [["type", "==", "linux-hfsc"]]}
+    config = {"row": {"other_config": ["map", [["max-rate", "2"]]]}}
+    for operations in (
+        [port | {"row": {"tag": 2}}, shaped | {"op": "update"} | config, {"op": "insert", "table": "QoS", "row": {"type": "linux-hfsc"}}],
+        [port | {"row": {"tag": 3, "vlan_mode": "access"}}, shaped | {"op": "delete"}, made | {"op": "update"} | config],
+    ):
+        database.transact(*operations, {"op": "comment", "comment": f"ovstool[{made_up}] me@h: ovstool snapshot restore x"})
+    code, out, err = database.run("undo")
+    assert (code, out, state(database)) == (0, f"{made_up}: updated\n", before), err
+
+
 def test_a_name_that_others_use_since(database):
     database.put({"br0": {"ports": {f"p{number}": {} for number in range(25)}}})
     database.run("bridge del br0")
@@ -160,6 +177,18 @@ def test_a_row_that_others_use_is_not_deleted(database, dry_run):
     assert state(database) == before
 
 
+def test_a_row_that_a_table_without_commands_uses(database):
+    database.put({})
+    database.run("bridge add br1")
+    changed = last_id(database)
+    bridge = database.transact({"op": "select", "table": "Bridge", "where": [], "columns": ["_uuid"]})[0]["rows"][0]["_uuid"]
+    keeper = database.transact({"op": "insert", "table": "Flow_Sample_Collector_Set", "row": {"id": 1, "bridge": bridge}})[0]["uuid"][1]
+    why = f"Flow_Sample_Collector_Set {keeper} uses the Bridge that it created, so nothing was undone; try: ovstool history"
+    assert database.run("undo") == (CONFLICT, "", f"ovstool: change {changed}: {why}\n")
+    database.transact({"op": "delete", "table": "Flow_Sample_Collector_Set", "where": []})
+    assert database.run("undo")[0] == 0
+
+
 def test_a_row_whose_qos_is_gone_is_not_restored(database):
     shared = {"type": "linux-htb"}
     database.put({"br0": {"ports": {"eth1": {"qos": shared}, "eth2": {"qos": shared}}}})
@@ -170,6 +199,17 @@ def test_a_row_whose_qos_is_gone_is_not_restored(database):
     why = "the QoS that Port eth1 had was deleted since, so nothing was undone; try: ovstool history"
     assert database.run(f"undo {changed}") == (CONFLICT, "", f"ovstool: change {changed}: {why}\n")
     assert state(database) == before
+
+
+def test_a_row_without_a_name_whose_queue_is_gone(database):
+    database.put({}, QoS=[{"type": "linux-htb", "queues": {1: {"dscp": 5}}}])
+    [row] = database.transact({"op": "select", "table": "QoS", "where": []})[0]["rows"]
+    made_up = os.urandom(4).hex()
+    emptied = {"op": "update", "table": "QoS", "where": [], "row": {"queues": ["map", []]}}
+    database.transact(emptied, {"op": "comment", "comment": f"ovstool[{made_up}] me@h: ovstool qos set x"})
+    database.transact({"op": "delete", "table": "Queue", "where": []})
+    why = f"the Queue that QoS {row['_uuid'][1]} had was deleted since, so nothing was undone; try: ovstool history"
+    assert database.run("undo") == (CONFLICT, "", f"ovstool: change {made_up}: {why}\n")
 
 
 def test_who_changed_the_same_is_named_not_who_changed_the_row_last(database):
@@ -227,6 +267,7 @@ def test_a_dry_run(database):
     [
         ("undo xyz", 2, "ID: xyz is not the ID of a change, which has eight hexadecimal digits; try: ovstool history"),
         ("undo 00000000", NOT_FOUND, "change 00000000: not in the log of the database, which ovsdb-server compacts from time to time"),
+        ("undo -c nosuch", 2, "nosuch"),
         ("--as-ovs undo", 2, "--as-ovs: deleted rows get back the UUIDs that they had, which ovs-vsctl cannot do; try: -n"),
         ("--read-only undo", 2, "undo: changes the switch, which --read-only"),
         ("history --count 0", 2, "--count"),
@@ -281,6 +322,31 @@ def test_history(switch, ovstool):
     assert f"ovstool[{ours['id']}] {ours['who']}: {ours['command']}" in shown
 
 
+def test_what_a_watchdog_writes_is_no_change(database):
+    database.put({})
+
+    def listed(key: str, value: str) -> bool:
+        before = len(json.loads(database.run("history -f json")[1]))
+        root, pair = {"op": "mutate", "table": "Open_vSwitch", "where": []}, ["map", [[key, value]]]
+        database.transact(root | {"mutations": [["external_ids", "insert", pair]]})
+        after = len(json.loads(database.run("history -f json")[1]))
+        database.transact(root | {"mutations": [["external_ids", "delete", pair]]})
+        return after > before
+
+    assert not listed("ovstool-confirm-0123abcd", "not committed yet: x")
+    assert listed("x", "ovstool-confirm-0123abcd")
+
+
+def test_a_program_without_comments_that_inserts_and_deletes(database):
+    database.put({})
+    for operation in ({"op": "insert", "row": {"type": "linux-htb"}}, {"op": "delete", "where": []}):
+        database.transact(
+            operation | {"table": "QoS"}, {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]}
+        )
+        row = json.loads(database.run("history --count 1 -f json")[1])[0]
+        assert (row["id"], row["who"], row["command"], "QoS" in row["tables"]) == (None, None, None, True)
+
+
 def test_more_changes_than_the_end_of_the_log_has(database):
     database.put({"br0": {"ports": {"eth1": {}}}})
     database.run("port set eth1 --tag 7")
@@ -309,6 +375,22 @@ def test_a_log_that_was_compacted(switch, ovstool):
 def test_without_access_to_the_host(database):
     code, out, err = database.run("--db tcp:127.0.0.1:1 history")
     assert (code, out) == (UNREACHABLE, "") and "needs access to the host of the switch" in err
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_a_change_that_waits_to_be_confirmed(database, is_confirmed):
+    database.put({"br0": {"ports": {"eth1": {}}}})
+    before, made_up = state(database), os.urandom(4).hex()
+    pending = ["map", [[f"ovstool-confirm-{made_up}", "2026-01-02T03:04:05Z me@h: ovstool port set eth1 --tag 7"]]]
+    database.transact(
+        {"op": "update", "table": "Port", "where": [["name", "==", "eth1"]], "row": {"tag": 7}},
+        {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["external_ids", "insert", pending]]},
+        {"op": "comment", "comment": f"ovstool[{made_up}] me@h: ovstool port set eth1 --tag 7"},
+    )
+    if is_confirmed:
+        assert database.run("confirm")[:2] == (0, f"{made_up}: updated\n")
+    assert database.run("undo")[:2] == (0, f"{made_up}: updated\n") and state(database) == before
+    assert database.run("confirm")[0] == 0, "nothing is pending"
 
 
 def test_a_change_that_was_confirmed_or_is_pending(switch, ovstool):

@@ -61,6 +61,10 @@ def test_a_user_without_a_name(monkeypatch):
         ("authtoken=x", "authtoken=***"),
         ("clientSecret=x", "clientSecret=***"),
         ("ipsecpsk = x", "ipsecpsk =***"),
+        ("token=x", "token=***"),
+        ("bearer=x", "bearer=***"),
+        ("shared_key=x", "shared_key=***"),
+        ("access-key=x", "access-key=***"),
         ("api-key=x", "api-key=***"),
         ("authkey=x", "authkey=***"),
         ("private_key=x", "private_key=***"),
@@ -82,6 +86,7 @@ def test_secrets(word, left):
 def test_a_long_command_is_cut():
     told = said.parse(str(Comment("0123abcd", ["x" * 5000]))).command
     assert told == f"ovstool {'x' * 1992}..."
+    assert said.parse(str(Comment("0123abcd", ["x" * 1992]))).command == f"ovstool {'x' * 1992}"
 
 
 @pytest.mark.parametrize(

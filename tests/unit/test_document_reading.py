@@ -1,11 +1,15 @@
 """Documents: what they declare, and every error of one at once, with its line and column."""
 
+import io
 import json
+import os
+import re
 
 import pytest
 import yaml
 
-from ovstool.document import fields, reading, schema
+from ovstool.document import fields, kinds, reading, rules, schema
+from ovstool.errors import TimedOut, UsageError
 
 WHOLE = """\
 bridges:
@@ -99,6 +103,8 @@ def test_a_name_is_the_text_as_typed(name):
         ("{type: vxlan}", "port p: vxlan needs the option remote_ip; try: remote_ip: IP"),
         ("{type: gre, remote_ip: 1.2.3.4, options: {tsl: 4}}", "port p: gre has no option tsl; "),
         ("{peer: p}", "port p: is its own peer; "),
+        ('{remote_ip: ""}', '"": empty; try: 192.0.2.7'),
+        ("{police: {packet_rate: 0}}", "0: not a whole number from 1 to "),
         ("{type: vxlan, remote_ip: 1.2.3.4, mtu: 1400}", "port p: a tunnel has no MTU of its own (vxlan): that of the device that carries it counts"),
         ("{bond: {interfaces: [a, b], mode: slb}}", "slb: not one of active-backup, balance-slb, balance-tcp"),
         (r'{external_ids: {a: "b\0c"}}', r'"b\x00c": contains a NUL character, so it is not text'),
@@ -164,12 +170,39 @@ def test_what_is_wrong_with_a_port(text, said):
         ("bridges: {br0: {ports: {iface-id:x: {}}}, br1: {ports: {iface-id:x: {}}}}",
          "1:57: iface-id:x is here twice; the first is in line 1; try: one of them"),
         ("bridges: {? [a] : {}}", "1:13: a key must be a text; try: KEY: VALUE"),
+        ("bridges: {br0: {mirrors: {m: {output_port: a, output_vlan: 5}}}}",
+         "1:44: mirror m: has an output_port, so its output_vlan is ignored; try: one of them"),
+        ("bridges: {br0: {ports: {p: {type: gre, remote_ip: 1.2.3.4, options: {seq: true, ttl: x}}}}}",
+         "1:81: port p: option ttl must be 1 to 255 or inherit, not x"),
+        ("bridges: {br0: {ports: {p: {bond: {interfaces: null}}}}}", "1:48: interfaces has no value; try: a value"),
+        ("bridges: {br0: {ports: {br0: {remote_ip: 1.2.3.4}}}}",
+         "1:42: port br0: option remote_ip is only for tunnels; try: type: vxlan or geneve or gre"),
+        ('bridges: {br0: {mirrors: {m: {select_src_ports: [""]}}}}', '1:50: "": empty; try: eth1'),
+        (b"\n\xff", "2:1: not UTF-8"),
         ("[" * 200, "1:101: nested more than 100 deep"),
         (b"bridges: {br0: {external_ids: {a: \xff}}}", "1:35: not UTF-8"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_document(text, said):
     assert errors(text)[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [
+        ("trunk", "trunks"), ("option", "options"), ("controller", "controllers"), ("external-id", "external_ids"), ("queue", "queues"),
+        ("max-rate", "max_rate"), ("vlan-mode", "vlan_mode"),
+    ],
+)  # fmt: skip
+def test_errors_about_options_name_fields(option, field):
+    error = UsageError("port p set", f"needs --{option}, or --{option} x", f"--{option} x")
+    assert rules.in_document(error) == (f"port p: needs {field}, or {field} x", f"{field}: x")
+    assert rules.in_document(UsageError("p", "no", f"--take-over or --{option}=x")) == ("p: no", f"--take-over or {field}: x")
+    with (
+        pytest.raises(UsageError, match=f"^bridge br0: needs {field}; try: ovstool bridge set br0 --{option} x$"),
+        rules.worded_for_documents(),
+    ):
+        raise UsageError("bridge br0", f"needs --{option}", f"ovstool bridge set br0 --{option} x")
 
 
 def test_all_errors_at_once_in_the_order_of_lines():
@@ -182,6 +215,41 @@ def test_flows_keep_their_order_and_their_places():
     flows = read(text).document.flows
     assert flows["br0"].lines == ["udp actions=drop", "arp actions=drop", "ip actions=2"] and flows["br1"].lines == []
     assert [flows["br0"].place(number) for number in (1, 2, 3)] == ["page.yaml:4:7", "page.yaml:6:7", "page.yaml:7:7"]
+
+
+def test_a_tag_that_means_a_text():
+    assert port("{external_ids: {k: ! v, l: ! null}}") == {("external_ids", "k"): "v", ("external_ids", "l"): None}
+
+
+def test_no_flows_need_no_version_of_openflow():
+    assert errors("bridges: {br0: {protocols: [OpenFlow10], flows: []}}") == []
+
+
+def test_a_document_from_standard_input(monkeypatch):
+    def given(data: bytes):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        return reading.read_file("-", 0)
+
+    document, found = given(b"bridges: {br0: {}}").read({})
+    assert (list(document.bridges), document.name, found) == (["br0"], None, [])
+    assert str(given(b"br0: {}").read({})[1][0][1]).startswith("standard input:1:1: unknown field br0")
+    with pytest.raises(UsageError, match="standard input: larger than 20 MB"):
+        given(b"#" * 20_000_001)
+
+
+def test_a_pipe_that_does_not_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        with pytest.raises(TimedOut, match="/pipe: "):
+            reading.read_file(str(tmp_path / "pipe"), 0.01)
+    finally:
+        os.close(writer)
+
+
+def test_a_peer_makes_a_patch_port():
+    assert port("{peer: q}") == {("options", "peer"): "q", ("type",): "patch"}
+    assert port("{peer: null}") == {("options", "peer"): None}
 
 
 def test_aliases_and_merges_share_settings():
@@ -207,6 +275,45 @@ def test_a_million_entries_are_refused():
     assert errors("[" + "a," * 1_000_001 + "]")[-1].endswith("too many entries")
 
 
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("ports: {p: {tag: $}}", 0, 4095),
+        ("ports: {p: {mtu: $}}", 68, 65535),
+        ("ports: {p: {qos: {queues: {$: {}}}}}", 0, None),
+        ("ports: {p: {qos: {queues: {0: {priority: $}}}}}", 0, None),
+        ("ports: {p: {qos: {queues: {0: {dscp: $}}}}}", 0, 63),
+        ("sflow: {collectors: [10.0.0.5], sampling: $}", 1, None),
+        ("sflow: {collectors: [10.0.0.5], polling: $}", 0, None),
+        ("sflow: {collectors: [10.0.0.5], header: $}", 1, None),
+        ("mirrors: {m: {output_vlan: $}}", 1, 4095),
+        ("mirrors: {m: {snaplen: $}}", 14, 65535),
+    ],
+)
+def test_the_range_of_a_number(field, low, high):
+    for number in (low, high or low + 1):
+        assert errors(f"bridges: {{br0: {{{field.replace('$', str(number))}}}}}") == []
+    for number in {low - 1, (high or low) + 1} - {-1, low + 1}:
+        [error] = errors(f"bridges: {{br0: {{{field.replace('$', str(number))}}}}}")
+        assert f"{number}: not a whole number from {low} to {high or ''}" in error
+
+
+def examples(kind):
+    """The fields of a kind whose schemas have examples."""
+    if isinstance(kind, kinds.Object):
+        for field in kind.fields.values():
+            yield from examples(field.kind)
+    elif isinstance(kind, kinds.List | kinds.Keyed):
+        yield from examples(kind.item)
+    elif isinstance(kind, kinds.Value):
+        yield from ((kind, example) for example in kind.schema.get("examples", ()))
+
+
+def test_the_examples_of_the_schema_are_right():
+    found = [(str(example), kind.parse(str(example))) for kind, example in examples(fields.DOCUMENT)]
+    assert {"200mbit", "10.0.0.5:6343", "OpenFlow13", "linux-htb"} <= {example for example, _ in found} and len(found) > 20
+
+
 def test_the_schema_has_every_field():
     found = schema.schema()
     ports = found["properties"]["bridges"]["additionalProperties"]["properties"]["ports"]
@@ -217,4 +324,5 @@ def test_the_schema_has_every_field():
     }  # fmt: skip
     flows = found["properties"]["bridges"]["additionalProperties"]["properties"]["flows"]
     assert (flows["type"], flows["items"]["type"]) == ("array", "string")
+    assert re.match(found["properties"]["name"]["pattern"], "edge-1") and not re.match(found["properties"]["name"]["pattern"], "a b")
     assert json.loads(json.dumps(found)) == found

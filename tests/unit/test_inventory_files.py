@@ -110,6 +110,12 @@ def test_the_limit_of_entries():
     assert str(late.value) == "FILE (read as YAML): not read in time"
 
 
+def test_merged_mappings_count_even_if_they_are_empty(hosts):
+    levels = [f"{name}: &{name} {{<<: [{', '.join([f'*{inner}'] * 600)}]}}" for inner, name in ("xa", "ab")]
+    text = "x: &x {}\n" + "\n".join(levels)
+    assert hosts(text, "@b") == "FILE (read as Ansible YAML): more than 300000 entries after aliases and ranges are expanded"
+
+
 def test_the_limit_of_nested_groups(hosts):
     def chain(length: int) -> str:
         return "groups:\n" + "".join(f" g{n}: ['@g{n + 1}']\n" for n in range(length)) + f" g{length}: [h1]\n"

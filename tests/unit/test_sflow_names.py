@@ -63,6 +63,17 @@ def test_slow_name_lookups_are_not_waited_for(tmp_path, monkeypatch):
         ended.set()
 
 
+def test_a_name_that_is_looked_up_soon_is_waited_for(monkeypatch):
+    ended = threading.Event()
+    found = [(None, None, None, "", ("192.0.2.1", 0))]
+    monkeypatch.setattr(by_address.socket, "getaddrinfo", lambda *args, **more: ended.wait(60) and found)
+    monkeypatch.setattr(by_address, "_LOOKED_UP_S", 60.0)  # the machine may be busy
+    names = HostNames(None, [Target("leaf01", "leaf01")])
+    threading.Timer(0.1, ended.set).start()
+    assert names.find_in_time("192.0.2.1") == "leaf01"
+    assert HostNames(None, [Target("leaf02", "192.0.2.2")]).find_in_time("192.0.2.2") == "leaf02", "there is nothing to wait for"
+
+
 def test_without_an_inventory_nothing_has_a_name(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert HostNames(None).find("192.0.2.1") is None

@@ -78,16 +78,14 @@ class _Apply:
 
     def run(self, build: Callable[[Transaction], Applied], meanwhile: Meanwhile) -> Applied:
         trouble = None
-        built: list[Applied] = []
 
         def committed(done: Applied) -> None:
             self._is_committed = True
-            built.append(done)
             meanwhile(done)
 
         try:
             with worded_for_documents():
-                built.append(self._switch.write(build, committed, self._before_commit))
+                done = self._switch.write(build, committed, self._before_commit)
         except OvstoolError as error:
             if not self._is_committed:
                 raise
@@ -103,7 +101,7 @@ class _Apply:
             raise self._put_back(error) from error
         if trouble:
             raise trouble
-        return built[0]
+        return done
 
     def _before_commit(self, txn: Transaction) -> None:
         """Learn what is there before anything changes."""

@@ -103,7 +103,7 @@ def settled(claim: Claim, present: Settings | None, changes: Settings, is_named:
 def _emptied(paths: Owned, named: set[Path]) -> Owned:
     """The objects among these, such as a queue, that are named too and in which nothing else is left."""
     left = set(paths)
-    for path in sorted(paths, key=len, reverse=True):
+    for path in sorted(paths, reverse=True):  # what is inside comes first
         if path in named and (path == EXISTENCE or records.is_object(path)) and not any(is_inside(inner, path) for inner in left):
             left.discard(path)
     return paths - left

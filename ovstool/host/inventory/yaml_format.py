@@ -82,7 +82,6 @@ def _items(inventory: Inventory, node: Any) -> Iterator[HostWord]:
         return
     if node.id != "sequence":
         raise UsageError(inventory.at(node.start_mark.line + 1), "expected a list of hosts", '[leaf01, "leaf[02-32]", "@rack2"]')
-    inventory.count(len(node.value))
     for item in node.value:
         word = _text(inventory, item)
         with located(word):

@@ -73,7 +73,7 @@ def parse(data: bytes, name: str) -> Snapshot:
         raise UsageError(name, "not a snapshot of ovstool", "ovstool snapshot save FILE")
     if _is_too_large(data, *map(str.encode, _MARKS)):
         raise UsageError(name, _TOO_MUCH)
-    version = re.match(rb"(\d{1,9}),", data[len(BEGINNING) :][:10])
+    version = re.compile(rb"(\d{1,9}),").match(data, len(BEGINNING))
     if version and int(version[1]) != _VERSION:
         raise UsageError(name, f"a snapshot in format {version[1].decode()}; this ovstool reads format {_VERSION}")
     end = re.search(_END, data[-_OF_CHECKSUM:])
