@@ -170,6 +170,48 @@ def test_a_program_that_says_nothing():
     assert str(caught.value) == "ovstool: exit code -9 without a word"
 
 
+def test_facts_of_a_switch():
+    port = {"port": "eth1", "error": None}
+    answers = Answers(
+        (0, '{"bridges": {}}', "ovstool: note: of the export\n"), (0, json.dumps([port]), ""), (0, '{"ovs_version": "3.7.1"}', ""),
+        (0, "ovstool version 99.0.0\n", ""),
+    )  # fmt: skip
+    found = task.perform({"kind": "facts", "bridges": ["br0"], "flows": True}, task.Ovstool(answers, ["ovstool"]), False, False)
+    facts = {"version": "3.7.1", "ovstool_version": "99.0.0", "document": {"bridges": {}}, "ports": {"eth1": port}}
+    assert found == {"changed": False, "ansible_facts": {"ovs": facts}, "warnings": ["of the export"]}
+    words = ["export br0 --flows -f json", "port list br0 -f json", "show br0 -f json", "version"]
+    assert answers.asked == [f"ovstool {text}" for text in words]
+
+
+def test_a_confirmation_changes_nothing_more():
+    answers = Answers((0, "", ""))
+    assert task.perform({"kind": "confirm", "id": "3f9c01d2"}, task.Ovstool(answers, ["ovstool"]), False, False) == {"changed": False}
+    assert answers.asked == ["ovstool confirm 3f9c01d2"]
+
+
+def test_the_difference_names_the_host_and_the_document():
+    answers = Answers((1, ROWS, ""), (0, "", ""))
+    found = task.perform(JOB | {"title": "leaf.yaml"}, task.Ovstool(answers, ["ovstool"]), True, True)["diff"]
+    assert (found["before_header"], found["after_header"], found["after"]) == ("h1", "leaf.yaml", "eth1:\n  tag: 1\n")
+
+
+def test_another_program_of_that_name():
+    with pytest.raises(task.Failed) as caught:
+        task.perform(JOB, task.Ovstool(Answers((0, "usage: " + "x" * 90, "")), ["/bin/x"]), False, False)
+    assert str(caught.value) == f"/bin/x: not ovstool, or another version of it: it prints 'usage: {'x' * 73}'"
+
+
+@pytest.mark.parametrize(("module", "options"), [("document", "DOCUMENT_OPTIONS"), ("facts", "FACTS_OPTIONS")])
+def test_options_are_as_documented(module, options):
+    texts = [(COLLECTION / f"plugins/{path}.py").read_text() for path in (f"modules/{module}", "doc_fragments/reaching")]
+    documented = {}
+    for text in texts:
+        documented |= yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])["options"]
+    assert getattr(task, options) == {
+        name: {key: value for key, value in option.items() if key != "description"} for name, option in documented.items()
+    }
+
+
 def test_an_old_program():
     answers = Answers((5, "", "ovstool: h1: Connection refused\n"), (0, "ovstool 0.9.12\n", ""))
     with pytest.raises(task.Failed) as caught:
@@ -186,21 +228,64 @@ from ansible.module_utils import basic
 basic.AnsibleModule._log_to_syslog = lambda self, *said: print("logged:", said, file=sys.stderr)
 basic.has_journal = False
 basic._ANSIBLE_PROFILE = "legacy"
-job = {"kind": "document", "files": {"hostvars": "key: hunter2"}, "argv": ["nosuch"], "words": []}
-basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": {"_job": job}}).encode()
 from ansible_collections.ovstool.ovs.plugins.module_utils.on_host import main
-main({})
+for arguments in json.loads(sys.argv[1]):
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    try:
+        main({})
+    except SystemExit as ended:
+        print(ended.code)
+"""
+STAND_IN = """#!/bin/sh
+echo "$*" >> ../asked; cp leaf.yaml ..; pwd > ../folder
+echo '[{"object": "eth1", "field": "tag", "from": null, "to": 1, "change": "updated"}]'
+[ "$2" = apply ] || { echo 'ovstool: note: look' >&2; exit 1; }
 """
 
 
-def test_the_host_neither_logs_a_job_nor_sends_it_back(tmp_path):
-    """It has the values of variables, which may be secret, and a document may be large."""
+@pytest.fixture
+def on_host(tmp_path):
+    """Runs the part of a module that is on the host, once for each of its arguments; gives the results with their exit codes, and stderr."""
     pytest.importorskip("ansible")
     (tmp_path / "ansible_collections/ovstool").mkdir(parents=True)
     (tmp_path / "ansible_collections/ovstool/ovs").symlink_to(COLLECTION)
-    done = subprocess.run([sys.executable, "-c", ON_HOST], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "nosuch: not found on the host" in json.loads(done.stdout)["msg"], done
-    assert "hunter2" not in done.stdout + done.stderr
+
+    def run(*arguments):
+        given = json.dumps([one | {"_ansible_tmpdir": str(tmp_path)} for one in arguments])
+        done = subprocess.run([sys.executable, "-c", ON_HOST, given], cwd=tmp_path, capture_output=True, text=True, check=False)
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line]
+        return list(zip(lines[::2], lines[1::2], strict=True)), done.stderr
+
+    return run
+
+
+def test_the_host_neither_logs_a_job_nor_sends_it_back(on_host):
+    """It has the values of variables, which may be secret, and a document may be large."""
+    job = {"kind": "document", "files": {"hostvars": "key: hunter2"}, "argv": ["nosuch"], "words": []}
+    ((result, code),), errors = on_host({"_job": job})
+    assert (result["failed"], code) == (True, 1) and "nosuch: not found on the host" in result["msg"], errors
+    assert "hunter2" not in str(result) + errors
+
+
+def test_a_job_on_the_host(on_host, tmp_path):
+    """Its files are in a directory of its own, which goes with it."""
+    program = tmp_path / "stand-in"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    job = JOB | {"words": ["leaf.yaml"], "files": {"leaf.yaml": "bridges: {}"}, "argv": [str(program), "-v"]}
+    results, errors = on_host({"_job": job}, {"_job": job, "_ansible_check_mode": True}, {})
+    (applied, _), (checked, _), (refused, _) = results
+    assert [code for _, code in results] == [0, 0, 1], errors
+    assert (checked["changed"], checked["changes"][0]["to"], "objects" in checked) == (True, 1, False)
+    assert "'look'" in str(checked["warnings"])
+    assert (applied["changed"], applied["objects"][0]["change"], "warnings" in applied) == (True, "updated", False)
+    asked = [
+        f"-v {words}\n"
+        for words in ("diff leaf.yaml -f json", "apply leaf.yaml -f json", "diff leaf.yaml -f json", "apply leaf.yaml --dry-run")
+    ]
+    assert (tmp_path / "asked").read_text() == "".join(asked)
+    assert (tmp_path / "leaf.yaml").read_text() == "bridges: {}" and not Path((tmp_path / "folder").read_text().strip()).exists()
+    assert refused["msg"].partition(";")[0] == "this module works through its action plugin only"
 
 
 def test_its_version_is_that_of_ovstool():
