@@ -195,12 +195,13 @@ def _add_stored(switch: Switch, database: Database, counted: dict[str, dict[str,
         where = {} if database.is_whole else {"Interface": [["_uuid", "==", uuid(u)] for u in database.labels]}
         table = switch.tables({"Interface": ("statistics",)}, where)["Interface"]
         counted.update({u: found for u, found in zip(table.uuids, table.values("statistics"), strict=True) if u in without})
-    for rows in switch.read_all([_MISSED._replace(where=[*_MISSED.where, ["type", "==", kind]]) for kind in ("", "system")]):
+    kinds = {labels[3] for labels in database.labels.values()}
+    of_devices = [_MISSED._replace(where=[*_MISSED.where, ["type", "==", kind]]) for kind in ("", "system")] if "system" in kinds else []
+    for rows in switch.read_all(of_devices):
         for row in rows:
             missed = {name: value for name, value in mapping(row["statistics"]).items() if name == "rx_missed_errors"}
             counted.get(one(row["_uuid"]), {}).update(missed)
-    kinds = {labels[3] for labels in database.labels.values() if labels[3].startswith("dpdk")}
-    for rows in switch.read_all([_MISSED._replace(where=[["type", "==", kind]]) for kind in sorted(kinds)]):
+    for rows in switch.read_all([_MISSED._replace(where=[["type", "==", kind]]) for kind in sorted(kinds) if kind.startswith("dpdk")]):
         for row in rows:
             live = counted.get(one(row["_uuid"]), {})
             live.update(mapping(row["statistics"]) | live)

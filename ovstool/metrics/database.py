@@ -63,4 +63,4 @@ def _labels(tables: dict[str, Table], members: dict[str, list[str]]) -> dict[str
     at = {u: (bridge, port_names[port]) for port, bridge in bridge_of.items() if port in members for u in members[port]}
     own = zip(interfaces.uuids, interfaces.values("name"), interfaces.values("type"), interfaces.values("external_ids"), strict=True)
     found = [((*at[u], name, kind or "system", ids.get("iface-id", "")), u) for u, name, kind, ids in own if u in at]
-    return {u: labels for labels, u in sorted(found)}
+    return {u: labels for labels, u in sorted(found, key=lambda each: "\0".join(each[0][:3]))}
