@@ -266,6 +266,7 @@ def _queues(version: int, body: memoryview) -> Iterator[Counted]:
 
 
 def _ports_14(body: memoryview) -> Iterator[Counted]:
+    layouts: dict[int, _Layout] = {}
     for entry in _entries(body, _PORT_14.size):
         _, port, seconds, nanoseconds, *values = _PORT_14.unpack_from(entry)
         counters = _supported(_PORT_COUNTERS, values)
@@ -273,7 +274,7 @@ def _ports_14(body: memoryview) -> Iterator[Counted]:
             if kind == _ETHERNET_PROPERTY:
                 counters |= _supported(_ETHERNET, struct.unpack_from("!4x4Q", value))
             elif kind == _EXPERIMENTER_PROPERTY:
-                for name, number in _extension(value).items():
+                for name, number in _extension(value, layouts).items():
                     counters.setdefault(name, number)  # a driver may give its counters any name
         yield Counted(_narrow(port), None, _age(seconds, nanoseconds), counters)
 
@@ -304,8 +305,16 @@ def _properties(body: memoryview) -> Iterator[tuple[int, memoryview]]:
         body = body[(length + 7) // 8 * 8 :]
 
 
-def _extension(value: memoryview) -> dict[str, int]:
-    """Counters in Open vSwitch's extension; other extensions are ignored."""
+class _Layout(NamedTuple):
+    """How the counters of a driver are laid out, which is mostly the same for many ports in a row: names and numbers take turns."""
+
+    fields: struct.Struct
+    names: tuple[bytes, ...]
+    decoded: list[str]
+
+
+def _extension(value: memoryview, layouts: dict[int, _Layout]) -> dict[str, int]:
+    """Counters in Open vSwitch's extension; other extensions are ignored. ``layouts`` of drivers so far are by size."""
     experimenter, kind = _EXPERIMENTER.unpack_from(value)
     if (experimenter, kind) == (_INTEL, _INTEL_RFC2819):
         if value[_EXPERIMENTER.size + 4 :] == _NO_RFC2819:  # as of most ports
@@ -313,13 +322,24 @@ def _extension(value: memoryview) -> dict[str, int]:
         return _supported(_RFC2819, struct.unpack_from(f"!4x{len(_RFC2819)}Q", value, _EXPERIMENTER.size))
     if (experimenter, kind) != (_INTEL, _INTEL_CUSTOM):
         return {}
+    layout = layouts.get(len(value))
+    fields = layout.fields.unpack_from(value) if layout else ()
+    if layout is None or not fields or fields[::2] != layout.names:
+        layout = layouts[len(value)] = _laid_out(value)
+        fields = layout.fields.unpack_from(value)
+    return {name: number for name, number in zip(layout.decoded, fields[1::2], strict=True) if number != NEVER}
+
+
+def _laid_out(value: memoryview) -> _Layout:
+    """The layout of a driver's counters; the bytes before the first belong to its name."""
     (count,) = struct.unpack_from("!2xH", value, _EXPERIMENTER.size)
-    offset = _EXPERIMENTER.size + 4
-    custom = {}
+    begin, offset = 0, _EXPERIMENTER.size + 4
+    sizes, decoded = [], []
     for _ in range(count):
         (size,) = struct.unpack_from("!B", value, offset)
-        name, number = struct.unpack_from(f"!{size}sQ", value, offset + 1)
-        offset += 1 + size + 8
-        if number != NEVER:
-            custom[name.decode("utf-8", "replace")] = number
-    return custom
+        end = offset + 1 + size
+        decoded.append(bytes(value[offset + 1 : end]).decode("utf-8", "replace"))
+        sizes.append(end - begin)
+        begin = offset = end + 8
+    fields = struct.Struct("!" + "".join(f"{size}sQ" for size in sizes))
+    return _Layout(fields, fields.unpack_from(value)[::2], decoded)

@@ -641,6 +641,27 @@ def test_counters_of_ports_that_were_not_asked_for_are_passed_over():
     assert talk(lambda client: client.port_stats([]), HELLOS[6]) == []
 
 
+def test_counters_of_drivers_whose_names_are_equally_long_together():
+    def entry(number: int, **counters: int) -> bytes:
+        named = b"".join(bytes([len(name)]) + name.encode() + struct.pack("!Q", value) for name, value in counters.items())
+        value = struct.pack("!HHII2xH", 0xFFFF, 16 + len(named), 0xAA01, 2, len(counters)) + named
+        value += bytes(-len(value) % 8)
+        return struct.pack("!H2xIII8Q", 80 + len(value), number, 9, 0, *[2**64 - 1] * 8) + value
+
+    drivers = [
+        {"a": 1, "bcd": 2},
+        {"a": 3, "bcd": 2**64 - 1},
+        {"abc": 4, "d": 5},
+        {"d": 6, "abc": 7},
+        {"x": 8, "bcd": 9},
+        {},
+        {"a": 1, "bcd": 2},
+    ]
+    said = messages.message(6, 19, XID, struct.pack("!HH4x", 4, 0) + b"".join(entry(n, **driver) for n, driver in enumerate(drivers, 1)))
+    found = [port.counters for port in talk(Client.port_stats, HELLOS[6], said)]
+    assert found == [{name: value for name, value in driver.items() if value != 2**64 - 1} for driver in drivers]
+
+
 def test_the_limit_of_counters(monkeypatch):
     monkeypatch.setattr(openflow, "_MOST_COUNTERS", 12)
     said = HELLOS[6], counted_port(1, more=True)
