@@ -412,3 +412,11 @@ def test_bridges_that_share_a_row_are_told_apart_by_their_counters():
     later = sent(flow(400), sub_agent=1)
     assert datagrams.by_bridge([EXPORT, other], [mine, theirs, nobodys, later]) == {"br0": [mine], "br1": [theirs, later]}
     assert datagrams.by_bridge([EXPORT], [mine, nobodys]) == {"br0": [mine, nobodys]}
+
+
+def test_the_datapath_s_counters_are_nobody_s():
+    record = struct.pack("!2I6I", 2207, 24, *range(6))
+    of_datapath = struct.pack("!2I3I", 2, 12 + len(record), 1, 2 << 24 | 11, 1) + record
+    heard = HEARD._replace(datagrams=[sent(of_datapath, flow(400))])
+    assert "ovs_dp_stats" in heard.datagrams[0].samples[0].fields()
+    assert heard.counters == [] and len(HEARD.counters) == 1

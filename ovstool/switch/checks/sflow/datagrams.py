@@ -37,7 +37,9 @@ class Heard(NamedTuple):
 
     @property
     def counters(self) -> list[dict[str, Any]]:
-        return [sample.fields() for one in self.datagrams for sample in one.samples if isinstance(sample, Counter)]
+        """The counters of ports. Those of the datapath are nobody's: one bridge sends them for all, at times in a datagram of their own."""
+        every = [sample.fields() for one in self.datagrams for sample in one.samples if isinstance(sample, Counter)]
+        return [fields for fields in every if "if_counters" in fields]
 
     @property
     def received(self) -> tuple[int, int] | None:
