@@ -78,8 +78,8 @@ def _of_switch(switch: Switch, stored: Database, every: "Future[dict[str, counte
 
 
 def _of_host(stored: Database, questions: Sequence[str], asked: "Future[daemons.Asked]", reading: Reading) -> Iterator[Part]:
-    """What takes programs on the host of the switch: one shell for all of it."""
-    yield "daemons", lambda: daemons.add_processes(asked.result(), reading)
+    """What takes access to the host of the switch."""
+    yield "daemons", lambda: daemons.add_processes(asked.result().parts, reading)
     add: dict[str, tuple[str, Callable[[str], None]]] = {
         answers.DATAPATHS: ("datapath", partial(answers.add_datapaths, reading=reading)),
         answers.UPCALLS: ("upcalls", partial(answers.add_upcalls, reading=reading)),

@@ -81,10 +81,13 @@ def add_pmds(text: str, threads: Mapping[str, str], reading: Reading) -> None:
 
 
 def add_bonds(text: str, database: Database, reading: Reading) -> None:
+    bonds = list(_parts(_BOND, text))
+    if not bonds:  # as on most switches
+        return
     here: dict[str, tuple[str, Collection[str]]] = {}  # by name the bridge of each bond that is asked for, and its members
     for bridge, port, interface, *_ in database.labels.values():
         here[port] = bridge, {*here.get(port, ("", ()))[1], interface}
-    for (bond,), part in _parts(_BOND, text):
+    for (bond,), part in bonds:
         if bond not in here:
             continue
         bridge, asked = here[bond]

@@ -1,102 +1,96 @@
-"""What the host of a switch tells, by one shell script: answers of ovs-vswitchd (ovs-appctl(8)), and its processes (proc(5))."""
+"""What the host of a switch tells: its processes (proc(5)), by one shell script, and what ovs-vswitchd answers (ovs-appctl(8))."""
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
-from ovstool.errors import Refused, one_line
+from ovstool.errors import OvstoolError, Refused, Unreachable, one_line, quote
+from ovstool.host import Tls
+from ovstool.metrics import unixctl
 from ovstool.metrics.counters import PATIENCE_S
 from ovstool.metrics.reading import Reading
 from ovstool.switch import Switch
 
 DAEMONS = ("ovs-vswitchd", "ovsdb-server")
-_KILLED = 128  # the shell adds the number of the signal, here that of the alarm which ends ovs-appctl
 _TICKS = 100  # a second: USER_HZ, which is the same on every Linux
 _USER_TIME, _START_TIME = 11, 19  # in /proc/PID/stat, the fields after the name of the program; the system time follows the user time
 _MARK = "\x1e"
-# Arguments: the run directory, and the questions. The status of one that fails follows; it is 2 if ovs-vswitchd does not know the question,
-# and with any other it would not answer the next one either. It is asked by its socket: by its name, ovs-appctl opens the pid file for
-# writing too, which a service that may only read cannot do.
+_VSWITCHD = re.compile(r"process ovs-vswitchd ([0-9]{1,10})")
+# Argument: the run directory. A service that may only read can run it.
 _SCRIPT = r"""
-dir=$1; shift
-export OVS_RUNDIR="$dir"
-target=ovs-vswitchd
 for daemon in ovs-vswitchd ovsdb-server; do
-    pid=; [ -r "$dir/$daemon.pid" ] && read -r pid <"$dir/$daemon.pid"
+    pid=; [ -r "$1/$daemon.pid" ] && read -r pid <"$1/$daemon.pid"
     printf '\036process %s %s\n' "$daemon" "$pid"
     [ -n "$pid" ] && cat "/proc/$pid/stat" "/proc/$pid/status" 2>/dev/null
-    [ "$daemon" = ovs-vswitchd ] && [ -S "$dir/$daemon.$pid.ctl" ] && target=$dir/$daemon.$pid.ctl
     [ "$daemon" = ovs-vswitchd ] && for thread in /proc/"$pid"/task/*; do
         name=; [ -n "$pid" ] && read -r name <"$thread/comm"
         case $name in pmd-c*) printf '\036thread %s\n' "$name"; cat "$thread/status";; esac
     done 2>/dev/null
 done
 printf '\036boot\n'; grep btime /proc/stat
-for question; do
-    printf '\036answer %s\n' "$question"
-    ovs-appctl -t "$target" -T PATIENCE $question 2>&1 || { status=$?; printf '\036failed %s %s\n' "$status" "$question"; }
-    [ "${status:-2}" = 2 ] || break
-done
 exit 0
-""".replace("PATIENCE", str(PATIENCE_S))
+"""
 
 
 class Asked(NamedTuple):
-    """What the host said: by question the answers of ovs-vswitchd, and why there is none; the rest by its heading.
+    """What the host said, by its heading, and by question what ovs-vswitchd answered, or the error."""
 
-    Nothing is asked after the last failure, unless ovs-vswitchd only does not know the question.
-    """
-
-    answers: dict[str, str]
-    failures: dict[str, str]
-    parts: dict[str, str]
+    parts: Mapping[str, str]
+    answers: Mapping[str, str | OvstoolError]
 
     def answer(self, question: str) -> str:
-        """What ovs-vswitchd answered. Raises Refused, which is the same for all questions that were not asked any more."""
-        if question in self.answers:
-            return self.answers[question]
-        if not self.failures:
-            raise Refused("ovs-appctl", "no answer")
-        failed = question if question in self.failures else list(self.failures)[-1]
-        raise Refused(f"ovs-appctl {failed}", self.failures[failed])
+        """What ovs-vswitchd answered. Raises Refused, Unreachable, TimedOut, the same for all questions once there is no answer."""
+        found = self.answers[question]
+        if isinstance(found, OvstoolError):
+            raise found
+        return found
 
 
 def ask(switch: Switch, questions: Sequence[str]) -> Asked:
-    """Run the script. Raises OvstoolError where no program can be run."""
-    done = switch.run(["sh", "-c", _SCRIPT, "sh", switch.rundir, *questions])
+    """Run the script, and ask ovs-vswitchd. Raises OvstoolError where no program can be run."""
+    done = switch.run(["sh", "-c", _SCRIPT, "sh", switch.rundir])
     if done.status:
         raise Refused("sh", one_line(done.stderr.strip())[:200] or f"ended with status {done.status}")
-    return parsed(done.stdout)
+    parts = parsed(done.stdout)
+    return Asked(parts, _answers(switch, parts, questions))
 
 
-def parsed(text: str) -> Asked:
-    """Take the output of the script apart."""
-    asked = Asked({}, {}, {})
-    for part in text.split(_MARK)[1:]:
-        heading, _, said = part.partition("\n")
-        kind, _, what = heading.partition(" ")
-        if kind == "answer":
-            asked.answers[what] = said
-        elif kind == "failed":
-            status, _, question = what.partition(" ")
-            words = _reason(asked.answers.pop(question, ""))
-            is_late = (_number(status) or 0) > _KILLED
-            asked.failures[question] = f"no answer within {PATIENCE_S} s" if is_late else words or f"failed with status {status[:9]}"
-        else:
-            asked.parts[heading] = said
-    return asked
+def parsed(text: str) -> dict[str, str]:
+    """Take the output of the script apart: what it says, by its heading."""
+    parts = (part.partition("\n") for part in text.split(_MARK)[1:])
+    return {heading: said for heading, _, said in parts}
 
 
-def _reason(said: str) -> str:
-    """The line of ovs-appctl's messages that says why."""
-    lines = [line for line in said.splitlines() if line and "|WARN|" not in line and "server returned an error" not in line]
-    return one_line(lines[-1].removeprefix("ovs-appctl: "))[:200] if lines else ""
+def _answers(switch: Switch, parts: Mapping[str, str], questions: Sequence[str]) -> dict[str, str | OvstoolError]:
+    found: dict[str, str | OvstoolError] = {}
+    try:
+        with closing(_control_socket(switch, _pid(switch, parts))) as client:
+            for question, answer in zip(questions, client.answers(questions), strict=True):
+                found[question] = answer
+    except OvstoolError as error:
+        return dict.fromkeys(questions, error) | found
+    return found
 
 
-def add_processes(asked: Asked, reading: Reading) -> None:
+def _control_socket(switch: Switch, pid: int) -> unixctl.Client:
+    stream = switch.host.open(f"unix:{switch.rundir}/ovs-vswitchd.{pid}.ctl", min(switch.remaining_s(), PATIENCE_S), Tls(), "ovs-vswitchd")
+    return unixctl.Client(stream, "ovs-vswitchd", min(switch.deadline, time.monotonic() + PATIENCE_S))
+
+
+def _pid(switch: Switch, parts: Mapping[str, str]) -> int:
+    """That of ovs-vswitchd, which is part of the name of its socket."""
+    for heading in parts:
+        if found := _VSWITCHD.fullmatch(heading):
+            return int(found[1])
+    raise Unreachable("ovs-vswitchd", f"its pid file in {quote(switch.rundir)} is missing or cannot be read")
+
+
+def add_processes(parts: Mapping[str, str], reading: Reading) -> None:
     """Add the state, the age, the memory and the CPU time of the daemons."""
-    boot = re.search(r"btime ([0-9]{1,12})", asked.parts.get("boot", ""))
-    for heading, said in asked.parts.items():
+    boot = re.search(r"btime ([0-9]{1,12})", parts.get("boot", ""))
+    for heading, said in parts.items():
         kind, _, what = heading.partition(" ")
         daemon = what.partition(" ")[0]
         if kind != "process" or daemon not in DAEMONS:

@@ -31,9 +31,12 @@ def collect_qos(database: Database, reading: Reading) -> None:
 def collect_policing(switch: Switch, database: Database, reading: Reading) -> None:
     """Add the limits of policing, and what it has dropped. Raises OvstoolError when tc, which counts that, cannot be asked."""
     table = database.tables["Interface"]
-    limits = dict(zip(table.uuids, zip(*(table.values(column) for column in police.COLUMNS), strict=True), strict=True))
+    every = zip(*(table.values(column) for column in police.COLUMNS), strict=True)
+    limits = {u: of_one for u, of_one in zip(table.uuids, every, strict=True) if any(of_one)}
     policed = []
     for u, labels in database.labels.items():
+        if u not in limits:
+            continue
         rate, burst, packet_rate, packet_burst = (value or 0 for value in limits[u])
         if not rate and not packet_rate:
             continue

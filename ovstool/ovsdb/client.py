@@ -16,7 +16,6 @@ from ovstool.ovsdb.columns import Kinds, Table
 from ovstool.ovsdb.reply import Broken, ReplyReader
 from ovstool.ovsdb.values import Json, malformed
 
-_MAX_REPLY = 256 * 2**20  # bytes; the whole database of a switch with 10,000 ports is about 30 MB
 _PIECE = 250  # operations of a transaction
 _ALL_ROWS: Mapping[str, list] = {}
 _SHOWN = 300  # characters of a peer's own message to repeat
@@ -34,16 +33,49 @@ class OperationFailed(Exception):
         self.index = index
 
 
-class Client(Conversation):
+class Rpc(Conversation):
+    """A session of JSON-RPC 1.0, whose messages have at most ``most`` bytes; the control sockets of daemons speak it too (ovs-appctl(8))."""
+
+    most: int
+
+    def __init__(self, stream: ByteStream, what: str, deadline: float):
+        super().__init__(stream, what, deadline)
+        self._reader = ReplyReader()
+
+    def _receive(self) -> dict:
+        while (message := self._next()) is None:
+            self._keep(self._receive_some("closed by the server before its answer was complete"))
+        return message
+
+    def _next(self) -> dict | None:
+        """The next message received, None while it is incomplete."""
+        try:
+            return self._reader.take()
+        except Broken as error:
+            raise self._broken(str(error)) from error
+        except OvstoolError:
+            self.close()
+            raise
+
+    def _keep(self, data: bytes) -> None:
+        try:
+            self._reader.feed(data)
+        except Broken as error:
+            raise self._broken(str(error)) from error
+        if self._reader.fed > self.most:
+            raise self._broken(f"an answer of more than {self.most >> 20} MiB")
+
+
+class Client(Rpc):
     """A connection to the Open_vSwitch database of one server; errors name its address."""
 
     server = "ovsdb-server"
     kind = "an OVSDB server"
     chunk = 2**18
+    most = 256 * 2**20  # bytes of an answer; the whole database of a switch with 10,000 ports is about 30 MB
 
     def __init__(self, stream: ByteStream, address: str, deadline: float):
         super().__init__(stream, address, deadline)
-        self._reader = ReplyReader()
         self._last_id = 0
         self._is_asking = False
         self._is_watching = False
@@ -201,7 +233,7 @@ class Client(Conversation):
     def _take(self, message: dict) -> None:
         """Handle a message that is not a reply."""
         if message.get("method") == "echo":
-            self._send_all(_json({"id": message.get("id"), "result": message.get("params"), "error": None}).encode())
+            self._send_all(compact({"id": message.get("id"), "result": message.get("params"), "error": None}).encode())
         elif message.get("method") == "update":
             self._told = True
 
@@ -219,32 +251,10 @@ class Client(Conversation):
             if first:
                 self._send_all(f"{text},".encode())
                 text = ""
-            text += _json(params[first : first + _PIECE])[1:-1]
+            text += compact(params[first : first + _PIECE])[1:-1]
         self._send_all(f"{text}]}}".encode())
 
-    def _receive(self) -> dict:
-        while (message := self._next()) is None:
-            self._keep(self._receive_some("closed by the server before its answer was complete"))
-        return message
 
-    def _next(self) -> dict | None:
-        """The next message received, None while it is incomplete."""
-        try:
-            return self._reader.take()
-        except Broken as error:
-            raise self._broken(str(error)) from error
-        except OvstoolError:
-            self.close()
-            raise
-
-    def _keep(self, data: bytes) -> None:
-        try:
-            self._reader.feed(data)
-        except Broken as error:
-            raise self._broken(str(error)) from error
-        if self._reader.fed > _MAX_REPLY:
-            raise self._broken(f"an answer of more than {_MAX_REPLY >> 20} MiB")
-
-
-def _json(value: Json) -> str:
+def compact(value: Json) -> str:
+    """JSON without spaces."""
     return json.dumps(value, separators=(",", ":"), check_circular=False)

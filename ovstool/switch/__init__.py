@@ -241,8 +241,8 @@ class Switch:
         """Change the switch in one transaction, all or nothing.
 
         ``build`` reads through the transaction and adds writes to it. If what it read has changed when the transaction
-        arrives, nothing is written and it is called again. ``before`` is called with each transaction that is sent. Then ``meanwhile`` is called with its result, while ovs-vswitchd applies the
-        change, and that is waited for.
+        arrives, nothing is written and it is called again. ``before`` is called with each transaction that is sent. Then ``meanwhile`` is
+        called with its result, while ovs-vswitchd applies the change, and that is waited for.
         Raises Conflict when others keep changing the same rows, Refused when the switch cannot do it, TimedOut.
         """
         thorough = self.dry_run  # no server checks references in a dry run

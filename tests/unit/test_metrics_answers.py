@@ -1,15 +1,18 @@
 """What ovs-vswitchd and proc(5) say, as metrics; and OpenFlow's statistics of tables, groups and meters."""
 
+import socket
 import struct
 
 import pytest
 
-from ovstool.errors import Refused
+from ovstool.errors import OvstoolError, Refused, Unreachable
+from ovstool.host import Finished
 from ovstool.metrics import answers, daemons
 from ovstool.metrics.database import Database
 from ovstool.metrics.reading import Reading
 from ovstool.openflow import statistics
 from ovstool.openflow.messages import Malformed, Part
+from ovstool.switch import Switch
 
 DPCTL = """\
 netdev@ovs-netdev:
@@ -87,8 +90,6 @@ STAT = "77 (ovs-vswitchd) S 1 77 77 0 -1 4194624 9 0 0 0 250 50 0 0 20 0 4 0 123
 SCRIPT = (
     f"\x1eprocess ovs-vswitchd 77\n{STAT}\nName:\tovs-vswitchd\nVmRSS:\t   2048 kB\n"
     "\x1ethread pmd-c03/id:12\nnonvoluntary_ctxt_switches:\t17\n\x1eprocess ovsdb-server 78\n\x1eboot\nbtime 1700000000\n"
-    '\x1eanswer dpctl/show\nsaid\n\x1eanswer memory/show\n2026-01-01T00:00:00Z|00001|unixctl|WARN|x\n"memory/show" is not a valid command\novs-appctl: a: server returned an error\n\x1efailed 2 memory/show\n'
-    "\x1eanswer upcall/show\n\x1efailed 142 upcall/show\n"
 )
 
 
@@ -131,7 +132,7 @@ def test_memory():
 
 
 def test_pmds():
-    found = added(answers.add_pmds, PMDS, daemons.parsed(SCRIPT).parts)
+    found = added(answers.add_pmds, PMDS, daemons.parsed(SCRIPT))
     assert {name: value for name, samples in found.items() for value in samples.values()} == {
         "ovs_pmd_total_iterations": 2184304299142,
         "ovs_pmd_idle_iterations": 157612371830,
@@ -174,19 +175,9 @@ def test_other_text_adds_nothing(take, text):
 
 
 def test_the_script_of_the_host():
-    asked = daemons.parsed(SCRIPT)
-    assert asked.answers == {"dpctl/show": "said\n"}
-    assert asked.failures == {"memory/show": '"memory/show" is not a valid command', "upcall/show": "no answer within 7 s"}
-    assert asked.answer("dpctl/show") == "said\n"
-    assert daemons.parsed("\x1efailed 3 dpctl/show\n").failures == {"dpctl/show": "failed with status 3"}
-    for question, said in (
-        ("memory/show", 'memory/show: "memory/show" is not a valid'),
-        ("upcall/show", "upcall/show: no"),
-        ("bond/show", "upcall/show: no"),
-    ):
-        with pytest.raises(Refused, match=f"ovs-appctl {said}"):
-            asked.answer(question)
-    assert added(daemons.add_processes, asked) == {
+    parts = daemons.parsed(SCRIPT)
+    assert parts["thread pmd-c03/id:12"] == "nonvoluntary_ctxt_switches:\t17\n" and parts["process ovsdb-server 78"] == ""
+    assert added(daemons.add_processes, parts) == {
         "ovs_daemon_up": {("ovs-vswitchd",): 1, ("ovsdb-server",): 0},
         "ovs_daemon_cpu_seconds_total": {("ovs-vswitchd",): 3.0},
         "ovs_daemon_start_time_seconds": {("ovs-vswitchd",): 1700000123.45},
@@ -194,19 +185,71 @@ def test_the_script_of_the_host():
     }
 
 
+def test_an_answer_or_why_there_is_none():
+    refusal, lost = Refused("ovs-appctl memory/show", "not a valid command"), Unreachable("ovs-vswitchd", "connection lost")
+    asked = daemons.Asked({}, {"dpctl/show": "said\n", "memory/show": refusal, "bond/show": lost, "upcall/show": lost})
+    assert asked.answer("dpctl/show") == "said\n"
+    for question, error in (("memory/show", refusal), ("bond/show", lost), ("upcall/show", lost)):
+        with pytest.raises(OvstoolError) as raised:
+            asked.answer(question)
+        assert raised.value is error
+
+
+class Host:
+    """A host that says ``said`` when the script runs, and whose control socket is ``stream``."""
+
+    def __init__(self, said: str, stream: socket.socket | None = None):
+        self.said = said
+        self.stream = stream
+        self.opened: list[str] = []
+
+    def run(self, argv, timeout_s: float, stdin: bytes = b"") -> Finished:
+        return Finished(0, self.said, "")
+
+    def open(self, address: str, timeout_s: float, tls, server: str):
+        self.opened.append(address)
+        return self.stream
+
+    def ask(self, *questions: str) -> daemons.Asked:
+        return daemons.ask(Switch("unix:/run/ovs/db.sock", host=self), questions)
+
+
+def test_the_socket_of_the_process_is_asked():
+    ours, daemon_s = socket.socketpair()
+    with daemon_s:
+        daemon_s.sendall(b'{"id":0,"result":"yes","error":null}{"id":1,"result":null,"error":"no such\\n"}')
+        daemon_s.shutdown(socket.SHUT_WR)
+        host = Host("\x1eprocess ovs-vswitchd 77\n", ours)
+        asked = host.ask("dpctl/show", "pmd -nh", "bond/show")
+        assert host.opened == ["unix:/run/ovs/ovs-vswitchd.77.ctl"]
+        assert daemon_s.recv(1000) == (
+            b'{"id":0,"method":"dpctl/show","params":[]}{"id":1,"method":"pmd","params":["-nh"]}{"id":2,"method":"bond/show","params":[]}'
+        )
+        assert asked.answer("dpctl/show") == "yes"
+        with pytest.raises(Refused, match=r"^ovs-appctl pmd -nh: no such$"):
+            asked.answer("pmd -nh")
+        with pytest.raises(Unreachable, match=r"^ovs-vswitchd: connection lost: closed by the server"):
+            asked.answer("bond/show")
+
+
+@pytest.mark.parametrize(
+    "said", ["", "\x1eprocess ovs-vswitchd \n", "\x1eprocess ovs-vswitchd 1/../x\n", f"\x1eprocess ovs-vswitchd {'9' * 11}\n"]
+)
+def test_no_process_to_ask(said):
+    host = Host(said)
+    with pytest.raises(Unreachable, match=r"its pid file in '?/run/ovs'? is missing or cannot be read"):
+        host.ask("dpctl/show").answer("dpctl/show")
+    assert host.opened == []
+
+
 def test_a_host_may_say_anything():
     for text in (
         "",
         "\x1e",
-        "\x1efailed x\n",
-        f"\x1efailed {'9' * 5000} q",
         "\x1eboot\nbtime x",
         f"\x1eprocess ovsdb-server 1\n1 (ovsdb-server) S {'x ' * 40}",
     ):
-        asked = daemons.parsed(text)
-        assert added(daemons.add_processes, asked).keys() <= {"ovs_daemon_up"}
-        with pytest.raises(Refused):
-            asked.answer("dpctl/show")
+        assert added(daemons.add_processes, daemons.parsed(text)).keys() <= {"ovs_daemon_up"}
 
 
 @pytest.mark.parametrize("state", "ZX")
