@@ -1,3 +1,3 @@
 """ovstool: a command-line toolkit for Open vSwitch."""
 
-__version__ = "0.14.0"  # as in setup.cfg; importlib.metadata would take a quarter of a short command's time to find it
+__version__ = "0.14.1"  # as in setup.cfg; importlib.metadata would take a quarter of a short command's time to find it

@@ -49,7 +49,8 @@ def floors() -> dict[str, str]:
     """The minimum version of each library, from setup.cfg."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    lines = config["options"]["install_requires"].split("\n") + config["options.extras_require"]["plot"].split("\n")
+    extras = config["options.extras_require"]
+    lines = "\n".join([config["options"]["install_requires"], extras["plot"], extras["metrics"]]).split("\n")
     return dict(re.match(r"([\w-]+)(?:\[\w+\])? *>= *([\d.]+)", line).groups() for line in filter(None, lines))
 
 
@@ -107,7 +108,14 @@ def smoke(name: str, environment: Environment) -> None:
         (folder / "constraints").write_text(constraints(environment.old))
         (archive,) = folder.glob("ovstool-*.tar.gz")
         # Not compiled, as most of what is installed is never imported.
-        install = ["install", "--no-compile", "--no-build-isolation", "--constraint", folder / "constraints", f"{archive}[plot,test]"]
+        install = [
+            "install",
+            "--no-compile",
+            "--no-build-isolation",
+            "--constraint",
+            folder / "constraints",
+            f"{archive}[plot,metrics,test]",
+        ]
         run([*pip, *install], cwd=folder)
         versions = run([python, "-c", VERSIONS.format([*floors(), "setuptools"])], cwd=folder)
         print(f"=== {name}: {versions}", flush=True)

@@ -33,6 +33,7 @@ KNOWN_TO = {
     "paramiko": ("host/ssh/transport/", "host/ssh/connection", "host/ssh/keys"),
     "rich": ("terminal/live/",),
     "matplotlib": ("terminal/plots/plot_image",),
+    "prometheus_client": ("metrics/serving/itself",),
     "yaml": ("yaml_events", "host/inventory/yaml_format", "document/tree", "terminal/formats"),
     "ovs": ("openflow/syntax/objects", "ovsdb/schema"),
     "ovstool.ovsdb": ("switch/", "ovsdb/", "document/", "monitor/", "metrics/"),

@@ -16,6 +16,7 @@ CONTENT_TYPES = {
     OPENMETRICS: "application/openmetrics-text; version=1.0.0; charset=utf-8",
     PROMETHEUS: "text/plain; version=0.0.4; charset=utf-8",
 }
+END = "# EOF\n"  # of OpenMetrics
 _AT_ONCE = 5000  # samples
 _UNITS = ("bytes", "seconds")
 _IN_VALUE = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
@@ -23,10 +24,10 @@ _OPENMETRICS_SUFFIX = {COUNTER: "_total", INFO: "_info"}
 _IN_PROMETHEUS = {UNKNOWN: "untyped", INFO: "gauge"}
 
 
-def write(readings: Iterable[tuple[str | None, Reading]], form: str) -> Iterator[str]:
+def write(readings: Iterable[tuple[str | None, Reading]], form: str, more: str = "") -> Iterator[str]:
     """The text of the readings, each with its ``host`` or None, in parts of whole lines: one family after the other, that of all hosts together.
 
-    A family without samples is left out.
+    A family without samples is left out. ``more`` is the text of other families.
     """
     of_hosts = [(reading, _Texts(host)) for host, reading in readings]
     for family in FAMILIES.values():
@@ -35,8 +36,10 @@ def write(readings: Iterable[tuple[str | None, Reading]], form: str) -> Iterator
             yield _header(family, form)
         for samples, texts in found:
             yield from _lines(family, samples, texts)
+    if more:
+        yield more
     if form == OPENMETRICS:
-        yield "# EOF\n"
+        yield END
 
 
 def _header(family: Family, form: str) -> str:

@@ -42,6 +42,7 @@ def test_a_fleet(fleet, server):
     assert re.search(r'^ovs_interface_admin_state\{host="m2",bridge="br0",port="eth1",', text, re.MULTILINE)
     durations = dict(re.findall(r'^ovstool_scrape_duration_seconds\{host="(.*)"\} (.*)$', text, re.MULTILINE))
     assert durations.keys() == {"m1", "m2", "silent"} and float(durations["m1"]) > 0
+    assert "\nprocess_open_fds " in text  # of the server, not of a host
     assert logins(fleet["m1"]) == before + 1
     assert server.hear("silent").startswith("ovstool: silent: ")
 
@@ -50,6 +51,7 @@ def test_one_host(fleet, server):
     before = logins(fleet["m2"])
     text = server.text("/metrics?target=m1", Accept="application/openmetrics-text")
     assert up(text) == {"m1": "1"} and "m2" not in text and text.endswith("# EOF\n")
+    assert "process_open_fds" not in text
     assert server.get("/metrics?target=root@m1").status == server.get("/metrics?target=m3").status == 404
     assert logins(fleet["m2"]) == before
     assert 'href="/metrics?target=m1"' in server.text("/")

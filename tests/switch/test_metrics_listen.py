@@ -1,7 +1,11 @@
 """``ovstool metrics --listen`` for one switch: what it serves, judged by prometheus_client, and a switch that goes away and comes back."""
 
 import gzip
+import os
 import re
+import shutil
+import subprocess
+import time
 
 import pytest
 from metrics_server import Server, served
@@ -37,8 +41,37 @@ def test_it_serves_what_the_command_prints(unchanged, server):
     def names(text: str) -> set[str]:
         return set(re.findall("^# TYPE ([^ ]+)", text, re.MULTILINE))
 
-    assert names(server.text()) == names(unchanged.ovstool("metrics -f prometheus").stdout) | {"ovstool_scrape_duration_seconds"}
-    assert names(server.text()) <= FAMILIES.keys()
+    of_itself = {name for name in names(server.text()) if name.startswith(("process_", "python_"))}
+    of_switch = names(server.text()) - of_itself
+    assert of_switch == names(unchanged.ovstool("metrics -f prometheus").stdout) | {"ovstool_scrape_duration_seconds"}
+    assert of_switch <= FAMILIES.keys() and of_itself.isdisjoint(FAMILIES)
+
+
+def test_it_tells_of_its_own_process(server):
+    """Judged by proc(5); once in each form."""
+    for text, parse in ((server.text(Accept=OPENMETRICS), openmetrics), (server.text(), prometheus)):
+        assert text.count("# EOF\n") == (parse is openmetrics)
+        found = samples(parse(text))
+        resident = found["process_resident_memory_bytes{}"] / 1024
+        assert resident == pytest.approx(server.memory_kib, rel=0.2)
+        with open(f"/proc/{server.process.pid}/stat") as stat:
+            began = int(stat.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        assert found["process_start_time_seconds{}"] == pytest.approx(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + began, abs=2)
+        assert found["process_open_fds{}"] < 100 and any(name.startswith("python_info") for name in found)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="without promtool")
+def test_promtool_has_nothing_to_say(server):
+    done = subprocess.run(["promtool", "check", "metrics"], input=server.text(), capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_prometheus_client(unchanged, tmp_path):
+    (tmp_path / "prometheus_client.py").write_text('raise ImportError("it is not installed")\n')
+    with served(unchanged.environ | {"PYTHONPATH": str(tmp_path)}) as server:
+        for text in (server.text(Accept=OPENMETRICS), server.text()):
+            assert "\novstool_up 1\n" in text and not re.search("^(process|python)_", text, re.MULTILINE)
+        assert list(openmetrics(server.text(Accept=OPENMETRICS)))
 
 
 def test_compressed(server):

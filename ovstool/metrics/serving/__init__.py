@@ -1,7 +1,7 @@
 """``ovstool metrics --listen``: metrics over HTTP, each scrape live.
 
-How it is built. prometheus_client is not used: its server starts a thread for each connection, without a limit to their number or a
-deadline for what they send, makes its text from a registry of objects, and knows neither passwords nor a web configuration file. Nor is
+How it is built. What is told of this process is prometheus_client's (``itself``), but its server is not used: that starts a thread for each
+connection, without a limit to their number or a deadline for what they send, and knows neither passwords nor a web configuration file. Nor is
 http.server: its deadlines are for each ``recv``, so a client that sends a byte now and then has a thread as long as it likes. The part of
 HTTP that a scrape needs is small (``requests``, ``responses``), and asyncio, in one thread, waits for all clients together (``connections``).
 Each switch is read in a thread, because reading one waits for it (``scrapes``).
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ovstool.errors import OvstoolError
-from ovstool.metrics.serving import listening
+from ovstool.metrics.serving import itself, listening
 from ovstool.metrics.serving.http.connections import Connections
 from ovstool.metrics.serving.listening import Address
 from ovstool.metrics.serving.notify import notify
@@ -49,19 +49,23 @@ def serve(switches: Mapping[str, Read], serving: Serving, voice: Voice) -> None:
     Raises UsageError for a wrong web configuration file, before anything listens; Conflict, Refused; KeyboardInterrupt for SIGINT.
     """
     configured = Configured(serving.web_config, voice.note, lambda error: voice.report(error, None))
+    of_itself = itself.reader()
     with listening.opened(serving.address) as listener:
         gc.freeze()
         gc.set_threshold(_GARBAGE, 10, 10)
-        if asyncio.run(_Server(switches, serving, voice, configured).run(listener)) == signal.SIGINT:
+        if asyncio.run(_Server(switches, serving, voice, configured, of_itself).run(listener)) == signal.SIGINT:
             raise KeyboardInterrupt
 
 
 class _Server:
-    def __init__(self, switches: Mapping[str, Read], serving: Serving, voice: Voice, configured: Configured):
+    def __init__(
+        self, switches: Mapping[str, Read], serving: Serving, voice: Voice, configured: Configured, of_itself: Callable[[str], str]
+    ):
         self._switches = switches
         self._serving = serving
         self._voice = voice
         self._configured = configured
+        self._of_itself = of_itself
         self._watched: dict[str, Watched] = {}
 
     async def run(self, listener: socket.socket) -> signal.Signals:
@@ -71,7 +75,9 @@ class _Server:
         has_many = len(self._switches) > 1
         for name, read in self._switches.items():
             self._watched[name] = Watched(name if has_many else None, read, self._tell, self._voice.note, is_far=bool(name))
-        connections = Connections(self._configured, Pages(Fleet(self._watched), self._serving.timeout_s).answer, _MOST_CONNECTIONS)
+        connections = Connections(
+            self._configured, Pages(Fleet(self._watched, self._of_itself), self._serving.timeout_s).answer, _MOST_CONNECTIONS
+        )
         ended: asyncio.Future[signal.Signals] = loop.create_future()
         for signum in _ENDING:
             if signal.getsignal(signum) != signal.SIG_IGN:  # as for a job in the background of a script

@@ -117,10 +117,14 @@ class Wanted(NamedTuple):
 
 
 class Fleet:
-    """The switches that are served, by the name of their host; one on this machine has none."""
+    """The switches that are served, by the name of their host; one on this machine has none.
 
-    def __init__(self, switches: Mapping[str, Watched]):
+    ``of_itself`` returns, in a form, the metrics of this process, which belong to no switch: they are sent with those of all.
+    """
+
+    def __init__(self, switches: Mapping[str, Watched], of_itself: Callable[[str], str] = lambda form: ""):
         self.switches = switches
+        self._of_itself = of_itself
         self._running: dict[Wanted, asyncio.Task[bytes]] = {}
         self._writing = asyncio.Semaphore(1)  # it takes memory, and Python runs one at a time anyway
 
@@ -138,11 +142,12 @@ class Fleet:
         chosen = list(self.switches.values()) if wanted.host is None else [self.switches[wanted.host]]
         readings = await asyncio.gather(*[switch.reading(wanted.within_s) for switch in chosen])
         async with self._writing:
-            return await in_thread(_text, [switch.name for switch in chosen], readings, wanted)
+            own = self._of_itself(wanted.form) if wanted.host is None else ""
+            return await in_thread(_text, [switch.name for switch in chosen], readings, wanted, own)
 
 
-def _text(hosts: Sequence[str | None], readings: Sequence[Reading], wanted: Wanted) -> bytes:
-    parts = (part.encode() for part in exposition.write(zip(hosts, readings, strict=True), wanted.form))
+def _text(hosts: Sequence[str | None], readings: Sequence[Reading], wanted: Wanted, own: str) -> bytes:
+    parts = (part.encode() for part in exposition.write(zip(hosts, readings, strict=True), wanted.form, own))
     if not wanted.is_compressed:
         return b"".join(parts)
     compressor = zlib.compressobj(_FAST, wbits=_GZIP)
