@@ -42,6 +42,10 @@ class QueueFlows(NamedTuple):
     anywhere: Mapping[int, list[QueueFlow]]
 
 
+# Tunnels have a remote_ip, patch ports a peer; most other ports have no options at all.
+_TO_OTHERS = Query("Interface", [["type", "!=", ""], ["options", "!=", ["map", []]]], ("_uuid", "name", "type", "ofport", "options"))
+
+
 class _Joined(NamedTuple):
     """The bridges that each bridge is connected to by patch ports and tunnels, directly or through others.
 
@@ -118,7 +122,7 @@ def _groups(bridge: OfctlBridge) -> dict[str, list[QueueSelection]]:
 
 def _joined(switch: Switch, bridges: Collection[str]) -> _Joined:
     """How these bridges are connected to others."""
-    rows = switch.read(Query("Interface", [["type", "!=", ""]], ("_uuid", "name", "type", "ofport", "options"))) if bridges else []
+    rows = switch.read(_TO_OTHERS) if bridges else []
     names = {row["name"] for row in rows if "remote_ip" in mapping(row["options"])}  # which all tunnels need (netdev-vport.c)
     rows = [row for row in rows if row["type"] == "patch" or row["name"] in names]
     at = lookup.bridges_of(switch, rows) if rows else {}
