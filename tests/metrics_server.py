@@ -11,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 _PATIENCE_S = 60
+_END_S = 5
 
 
 class Answer(NamedTuple):
@@ -95,6 +96,9 @@ def served(environ: Mapping[str, str], *options: str, prefix: Sequence[str] = ()
     try:
         yield server
     finally:
+        with suppress(subprocess.TimeoutExpired):  # it ends by itself, so that what it ran can be measured
+            server.process.terminate()
+            server.process.wait(_END_S)
         server.process.kill()
         server.process.wait()
         server.process.stderr.close()
