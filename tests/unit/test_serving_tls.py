@@ -148,3 +148,21 @@ def test_a_certificate_that_changes(tmp_path, keys):
     assert said.configured.now() and said.configured.context is not first and said.notes[1:] == [f"{file} has changed, and is in force"]
     file.write_text("")
     assert said.configured.now() == WebConfig() and said.configured.context is None
+
+
+def test_a_key_that_goes_while_it_is_read(tmp_path, keys, monkeypatch):
+    """As when it is renewed by deleting it first: that is no error of ovstool, and the next request sees it."""
+
+    def read_and_gone(read: TlsSettings) -> ssl.SSLContext:
+        context = of_files(read)
+        os.unlink(read.key_file)
+        return context
+
+    of_files = tls.context
+    for end in ("pem", "key"):
+        (tmp_path / end).write_bytes((keys / f"a.{end}").read_bytes())
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: pem, key_file: key}\n")
+    monkeypatch.setattr(tls, "context", read_and_gone)
+    said = Said(str(tmp_path / "web.yml"))
+    assert said.configured.context and said.notes == []
+    assert said.configured.now() is None and len(said.errors) == 1

@@ -53,7 +53,7 @@ class Configured:
         self._stamp, self._config, self.context = stamp, config, context
         secrets = [path] if config.users else []
         for name in [*secrets, settings.key_file] if settings else secrets:
-            if os.stat(name).st_mode & stat.S_IROTH:
+            if _mode(name) & stat.S_IROTH:
                 self._note(f"{name} has secrets, and all users can read it; try: chmod o-r {name}")
 
     def _stamp_now(self, path: str) -> _Stamp:
@@ -66,3 +66,11 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _mode(path: str) -> int:
+    """The file's permissions; none if it has just gone, which is seen at the next request."""
+    try:
+        return os.stat(path).st_mode
+    except OSError:
+        return 0
