@@ -64,7 +64,7 @@ ansible_facts:
         ovstool_version:
           description: Version of ovstool.
           type: str
-          sample: 0.14.0
+          sample: 0.14.1
         document:
           description: The configuration of the bridges and their ports, as C(ovstool export) writes it and M(ovstool.ovs.document) takes it.
           type: dict
