@@ -140,9 +140,9 @@ def test_the_incomplete_line_of_a_killed_recorder(switch, ovstool, tmp_path):
 @as_root
 @BOTH
 def test_a_full_disk(switch, tmp_path, name):
-    """A file system of 512 kB in its own mount namespace, which ends with the recorder."""
+    """A file system of 256 kB in its own mount namespace, which ends with the recorder."""
     script = (
-        'mount -t tmpfs -o size=512k none "$1" || exit 99; "$3" -m ovstool stats record "$1/$2" --interval 0.005; code=$?\n'
+        'mount -t tmpfs -o size=256k none "$1" || exit 99; "$3" -m ovstool stats record "$1/$2" --interval 0.005; code=$?\n'
         'rm -f "$1/filler"; cp "$1"/* "$4"; exit $code'
     )
     disk, saved = tmp_path / "disk", tmp_path / "saved"

@@ -35,9 +35,12 @@ print(json.dumps(found))
 SENDER = f"""
 import socket, time
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for size in [{SIZE}] * {PACKETS} + [{LAST}]:
-    sender.sendto(b"x" * size, ("10.0.0.2", 9))
+for _ in range({PACKETS}):
+    sender.sendto(b"x" * {SIZE}, ("10.0.0.2", 9))
     time.sleep(0.005)
+while True:  # until it has arrived: on a busy machine the sample of a single packet may be lost
+    sender.sendto(b"x" * {LAST}, ("10.0.0.2", 9))
+    time.sleep(0.1)
 """
 
 
@@ -53,8 +56,11 @@ def samples(switch) -> list[list]:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as collector:
         try:
             assert collector.stdout.readline() == "listening\n"
-            subprocess.run(["ip", "netns", "exec", next(iter(switch.box.hosts)), sys.executable, "-c", SENDER], check=True, timeout=30)
-            return json.loads(collector.stdout.readline())
+            with subprocess.Popen(["ip", "netns", "exec", next(iter(switch.box.hosts)), sys.executable, "-c", SENDER]) as sender:
+                try:
+                    return json.loads(collector.stdout.readline())
+                finally:
+                    sender.kill()
         finally:
             collector.kill()
 
