@@ -122,9 +122,10 @@ def test_a_thousand_that_say_nothing(server):
 def test_a_thousand_scrapes_at_once(server):
     """They share what is being read, and each has an answer."""
     with ExitStack() as stack:
-        clients = [stack.enter_context(server.connect()) for _ in range(1000)]
-        for client in clients:
-            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        clients = []
+        for _ in range(1000):
+            clients.append(stack.enter_context(server.connect()))
+            clients[-1].sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert all(b"ovstool_up 0" in to_the_end(client) for client in clients)
     assert server.threads <= 3
 
