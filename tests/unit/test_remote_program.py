@@ -1,7 +1,10 @@
 """A program behind SSH, through its channel: output before it starts, its own output, how it ends, and what is sent (RFC 4254)."""
 
+import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
@@ -265,13 +268,32 @@ def test_why_a_socket_is_not_opened(channel, program, word, as_root, err, said):
     assert str(streams._not_opened(shell, word, program, "x", "ovsdb-server", Deadline(60))) == said
 
 
-def test_a_relay_that_ends_before_its_first_byte(channel, program):
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("", "the relay ended"),
+        ("nc: /run/ovs/x.ctl: Connection refused\n", "the socket is there, but nothing listens on it"),
+        ('2026/11/23 08:42:20 socat[95] E connect(, AF=1 "/run/ovs/x.ctl", 42): Connection refused\n', "the socket is there, but nothing listens on it"),
+        ('2026/11/23 08:42:20.123456 socat[95] E connect(, AF=1 "x", 4): Permission denied\n', 'connect(, AF=1 "x", 4): Permission denied'),
+    ],
+    ids=["silent", "nc", "socat", "another-reason"],
+)  # fmt: skip
+def test_a_relay_that_ends_before_its_first_byte(channel, program, last, said):
     stream = RelayStream(program)
     stream.settimeout(60)
-    channel.stderr += f"{TOKEN}\none\nConnection refused\n".encode()
+    channel.stderr += f"{TOKEN}\n{last}".encode()
     channel._handle_eof(message())
-    with pytest.raises(ConnectionRefusedError, match=r"^Connection refused$"):
+    with pytest.raises(ConnectionRefusedError, match=f"^{re.escape(said)}$"):
         stream.recv(9)
+
+
+def test_the_relay_in_python_ends_with_its_stdin(tmp_path):
+    """Although the peer, such as a daemon that hangs, neither reads nor answers."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        argv = [sys.executable, "-c", streams._PYTHON, str(tmp_path / "s")]
+        assert subprocess.run(argv, input=b"question", capture_output=True, timeout=60, check=True).stdout == b""
 
 
 def test_a_relay_that_ends_after_some_bytes(channel, program):

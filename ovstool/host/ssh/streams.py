@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _PROHIBITED = 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, section 5.1)
 
-# Connect stdin and stdout to the socket $1, with whatever is installed: $2 is its path quoted for socat, $3 a Python program.
+# Connect stdin and stdout to the socket $1, with whatever is installed: $2 is its path quoted for socat, $3 a Python program. Each ends when
+# stdin does, even if whoever listens on the socket never answers.
 _RELAY = (
     'if command -v socat; then echo TOKEN open; exec socat -b 65536 - UNIX-CONNECT:"$2"; '
     'elif nc -h 2>&1 | grep -e -U; then echo TOKEN open; exec nc -U "$1"; '
@@ -38,12 +39,13 @@ s.connect(sys.argv[1])
 def send():
     while d := os.read(0, 65536):
         s.sendall(d)
-    s.shutdown(1)
+    os._exit(0)
 threading.Thread(target=send, daemon=True).start()
 while d := s.recv(65536):
     sys.stdout.buffer.write(d)
     sys.stdout.buffer.flush()
 """
+_OF_SOCAT = re.compile(r"^[0-9/]+ [0-9:.]+ socat\[[0-9]+\] [A-Z] ")  # differs each time, and would make one failure look like many
 
 
 def open_tcp(connection: "SshConnection", host: str, port: int, what: str, deadline: Deadline) -> ByteStream:
@@ -148,7 +150,10 @@ class RelayStream:
 
     def _refused(self) -> OSError:
         """The error for a program that ended without any data, so it could not connect; its last line says why."""
-        return ConnectionRefusedError(local.last_line(self._program.stderr()) or "the relay ended")
+        said = local.last_line(self._program.stderr())
+        if said.endswith("Connection refused"):
+            return ConnectionRefusedError("the socket is there, but nothing listens on it")
+        return ConnectionRefusedError(_OF_SOCAT.sub("", said) or "the relay ended")
 
     @property
     def _deadline(self) -> Deadline:
