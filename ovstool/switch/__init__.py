@@ -102,7 +102,9 @@ class Switch:
     @property
     def rundir(self) -> str:
         """The directory of the sockets and pid files of the switch's daemons."""
-        return os.path.dirname(self.address.removeprefix("unix:")) if self.address.startswith("unix:") else self._default_rundir
+        if self.address.startswith("unix:"):
+            return os.path.dirname(self.address.removeprefix("unix:")) or "."  # nothing would mean the default to Open vSwitch's programs
+        return self._default_rundir
 
     @property
     def client(self) -> Client:

@@ -280,6 +280,15 @@ def test_pmd_threads(switch, ovstool):
 # --- what goes wrong
 
 
+def test_the_run_directory_is_the_working_directory(unchanged):
+    """Without a slash in the path of the database, its directory has an empty name, which means another one to Open vSwitch's programs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(unchanged.box.directory)
+        done = unchanged.ovstool("--db unix:db.sock metrics")
+        assert (done.code, done.stderr) == (0, "") and "\novs_datapath_lookup_hits_total{" in done.stdout
+        assert [row["port"] for row in unchanged.ovstool("--db unix:db.sock stats eth1 -f json").json] == ["eth1"]
+
+
 def test_no_such_port(furnished, tmp_path):
     done = furnished.ovstool(["metrics", "nosuch", "--textfile", str(tmp_path / "a.prom")])
     assert (done.code, done.stdout) == (NOT_FOUND, "") and "no such port" in done.stderr
