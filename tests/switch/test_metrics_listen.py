@@ -66,9 +66,20 @@ def test_promtool_has_nothing_to_say(server):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_without_prometheus_client(unchanged, tmp_path):
-    (tmp_path / "prometheus_client.py").write_text('raise ImportError("it is not installed")\n')
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ('raise ModuleNotFoundError("not installed", name="prometheus_client")', ""),
+        ("REGISTRY = None", "prometheus_client: ImportError: cannot import name 'exposition'"),
+        ('raise RuntimeError("broken\\nhere")', r"prometheus_client: RuntimeError: broken\nhere, so there are no metrics of this process"),
+    ],
+    ids=["absent", "another", "broken"],
+)
+def test_without_prometheus_client(unchanged, tmp_path, module, said):
+    (tmp_path / "prometheus_client.py").write_text(module)
     with served(unchanged.environ | {"PYTHONPATH": str(tmp_path)}) as server:
+        notes = "".join(server.said[:-1])
+        assert notes.startswith(f"ovstool: note: {said}") if said else not notes
         for text in (server.text(Accept=OPENMETRICS), server.text()):
             assert "\novstool_up 1\n" in text and not re.search("^(process|python)_", text, re.MULTILINE)
         assert list(openmetrics(server.text(Accept=OPENMETRICS)))

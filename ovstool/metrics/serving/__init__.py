@@ -49,7 +49,7 @@ def serve(switches: Mapping[str, Read], serving: Serving, voice: Voice) -> None:
     Raises UsageError for a wrong web configuration file, before anything listens; Conflict, Refused; KeyboardInterrupt for SIGINT.
     """
     configured = Configured(serving.web_config, voice.note, lambda error: voice.report(error, None))
-    of_itself = itself.reader()
+    of_itself = itself.reader(voice.note)
     with listening.opened(serving.address) as listener:
         gc.freeze()
         gc.set_threshold(_GARBAGE, 10, 10)
