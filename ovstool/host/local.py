@@ -222,6 +222,8 @@ def _open_unix(path: str, timeout_s: float, server: str) -> ByteStream:
                 f"the socket is there, but {server} does not listen on it" if stat.S_ISSOCK(os.stat(path).st_mode) else "not a socket"
             )
             raise Unreachable(what, f"connection refused: {listening}") from error
+        if isinstance(error, BlockingIOError):  # a Unix socket does not wait for room in the queue of connections (connect(2), EAGAIN)
+            raise Unreachable(what, f"{server} does not accept connections: it is stopped, hangs or is overloaded") from error
         raise
     return stream
 
