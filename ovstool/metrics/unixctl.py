@@ -17,7 +17,7 @@ class Client(Rpc):
     server = "ovs-vswitchd"
     kind = "a control socket of Open vSwitch"
     chunk = 2**18
-    most = 2**25  # bytes of an answer; what dpctl/show says about 10,000 ports is 300 kB
+    most = 2**23  # bytes of an answer; dpctl/show says 3 MB about 65,535 ports, which is as many as a datapath has
 
     def answers(self, questions: Sequence[str]) -> Iterator[str | Refused]:
         """The answer to each question, or why the daemon refuses it. Raises Unreachable, TimedOut.
