@@ -26,7 +26,7 @@ VARIABLES = {  # name: label, query
 }
 DATASOURCE = {"type": "prometheus", "uid": "$datasource"}
 HEIGHT, STAT_HEIGHT, WIDTH = 8, 4, 24  # Grafana's units: a row is 24 wide
-AT = "{{host}} "  # what a legend begins with; empty where there is no host
+AT = "{{switch}} "  # what a legend begins with
 UP_DOWN = {"0": {"text": "down", "color": "red", "index": 0}, "1": {"text": "up", "color": "green", "index": 1}}
 
 
@@ -66,7 +66,7 @@ ROWS = {
         stat("Interfaces that could not be opened", "sum(ovs_interface_open_error{$P}) or vector(0)"),
         stat("Controllers not connected", "sum(1 - ovs_controller_connected{$B}) or vector(0)"),
         stat("Problems found by checks", "sum(ovstool_check_problems{$S}) or vector(0)", "Needs 'ovstool metrics --checks'."),
-        Panel("Received", "bps", ((f"sum by (host) ({rate('ovs_interface_rx_bytes', '$P', '8 * ')})", AT + "received"),)),
+        Panel("Received", "bps", ((f"sum by (instance, host) ({rate('ovs_interface_rx_bytes', '$P', '8 * ')})", AT + "received"),)),
         Panel("Versions", "none", (("ovs_build_info{$S}", ""),), "table"),
     ],
     "Ports": [
@@ -197,7 +197,7 @@ ROWS = {
     "Problems": [
         Panel("Found by checks", "none", (("ovstool_check_problems{$S} > 0", ""),), "table", "Needs 'ovstool metrics --checks'."),
         Panel("Parts that could not be read", "none", (("ovstool_collector_success{$S} == 0", ""),), "table"),
-        Panel("Time of a scrape", "s", (("ovstool_scrape_duration_seconds{$S}", AT + "{{instance}}"),)),
+        Panel("Time of a scrape", "s", (("ovstool_scrape_duration_seconds{$S}", AT),)),
         Panel("Time of its parts", "s", ((most("ovstool_collector_duration_seconds{$S}"), AT + "{{collector}}"),)),
     ],
 }
@@ -207,6 +207,12 @@ def selected(query: str) -> str:
     for short, labels in SELECT.items():
         query = query.replace(f"{{{short}}}", f"{{{labels}}}")
     return query
+
+
+def named(query: str) -> str:
+    """The same series with the label ``switch``: the host, or the instance where there is no host, as with a switch that serves its own."""
+    with_instance = f'label_replace({query}, "switch", "$1", "instance", "(.+)")'
+    return f'label_replace({with_instance}, "switch", "$1", "host", "(.+)")'
 
 
 def variables() -> list[dict]:
@@ -234,8 +240,8 @@ def panel(number: int, wanted: Panel, place: dict[str, int]) -> dict:
         {
             "refId": chr(ord("A") + index),
             "datasource": DATASOURCE,
-            "expr": selected(query),
-            "legendFormat": legend,
+            "expr": selected(named(query) if AT in legend else query),
+            "legendFormat": legend.strip(),
             **({"instant": True, "format": "table"} if is_table or wanted.kind == "stat" else {}),
         }
         for index, (query, legend) in enumerate(wanted.queries)

@@ -177,7 +177,7 @@ MAY_BE_EMPTY = ("ovs_pmd_", "ovs_policing_dropped_packets_total", "ovstool_colle
 def chosen(query, **variables):
     """A query as Grafana sends it, with everything selected unless a variable is given."""
     values = {"__rate_interval": "10s", **dict.fromkeys(("instance", "host", "bridge", "port"), ".*"), **variables}
-    return re.sub(r"\$(\w+)", lambda found: values[found[1]], query)
+    return re.sub(r"\$([a-z_]+)", lambda found: values[found[1]], query)
 
 
 def test_every_query_of_the_dashboard_finds_something(prometheus):
@@ -203,6 +203,8 @@ def test_the_variables_of_the_dashboard_select(prometheus):
     links = next(panel["targets"][0]["expr"] for panel in DASHBOARD["panels"] if panel["title"] == "Links")
     selected = prometheus.query(chosen(links, host="switch2", port="(eth1|br0)", instance="switch2"), by=("host", "interface"))
     assert selected.keys() == {("switch2", "eth1"), ("switch2", "br0")}
+    switches = {switch for (switch,) in prometheus.query(chosen(links), by=("switch",))}
+    assert switches == {"127.0.0.1:10066", "127.0.0.1:9100", "switch1", "switch2"}, "the instance where there is no host"
 
 
 def active(prometheus):

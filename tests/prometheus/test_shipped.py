@@ -93,6 +93,8 @@ def test_the_dashboard_names_what_there_is():
         for target in panel.get("targets", []):
             there = labels_of(target["expr"]) | OF_PROMETHEUS
             assert matched(target["expr"]) <= there, target
-            assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= there, target
+            named = re.findall(r"{{(\w+)}}", target["legendFormat"])
+            assert set(named) <= there | {"switch"}, target
+            assert named[:1] == ["switch"] * (panel["type"] in ("timeseries", "state-timeline")), "switches have ports of the same name"
     assert len(set(numbers)) == len(numbers) and len(set(places)) == len(places), "panels overlap"
     assert {variable["name"] for variable in DASHBOARD["templating"]["list"]} == {"datasource", "instance", "host", "bridge", "port"}
