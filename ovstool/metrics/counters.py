@@ -118,8 +118,12 @@ def collect(switch: Switch, database: Database, told: Mapping[str, Told], readin
         if not switch.host_is_known or isinstance(answer.error, Refused) or "permission denied" in answer.error.why:
             without |= {u for u, _ in bridge.ports.values()}
             reading.add("ovstool_counters_live", (bridge.name,), 0)
-    _add_stored(switch, database, counted, without)
-    _add_interfaces(database, counted, reading)
+    try:
+        _add_stored(switch, database, counted, without)
+        _add_interfaces(database, counted, reading)
+    except OvstoolError:
+        if without or not failed:  # otherwise the cause is a bridge, which has used up the time
+            raise
     if failed:
         raise _failure(failed, bool(without))
 

@@ -3,7 +3,7 @@
 import pytest
 from test_metrics_database import ETH1, ETH2, M0, M1, ROWS, as_stored, u
 
-from ovstool.errors import Refused, TimedOut, Unreachable
+from ovstool.errors import OvstoolError, Refused, TimedOut, Unreachable
 from ovstool.metrics import counters
 from ovstool.metrics.counters import Told
 from ovstool.metrics.reading import Reading
@@ -94,6 +94,28 @@ def test_where_openflow_only_fails_there_are_none(error):
     with pytest.raises(type(error), match="up to 5 s old"):
         collected({"br0": Told(error=error), "br1": live("br1")}, Stored(host_is_known=False))
     assert collected.last["ovs_interface_rx_packets"] == {M1: 1, M0: 2, ETH1: 10}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TimedOut("x", "no answer in time"), "bridge br0: no answer in time, so no counters"),
+        (Refused("x", "no"), "the database: no answer in time"),
+        (None, "the database: no answer in time"),
+    ],
+)
+def test_what_is_told_where_the_database_does_not_answer_either(monkeypatch, error, said):
+    """The bridge that has used up the time; without counters of bridges that did answer, as what is only in the database belongs to them."""
+    late = Stored()
+    monkeypatch.setattr(late, "tables", lambda *_: _raise(TimedOut("the database", "no answer in time")))
+    monkeypatch.setattr(late, "read_all", lambda *_: _raise(TimedOut("the database", "no answer in time")))
+    with pytest.raises(OvstoolError, match=f"^{said}$"):
+        collected({"br0": Told(error=error) if error else live("br0"), "br1": live("br1")}, late)
+    assert "ovs_interface_rx_packets" not in collected.last and "ovs_bridge_flow_count" in collected.last
+
+
+def _raise(error: OvstoolError):
+    raise error
 
 
 def test_of_few_ports_only_their_statistics_are_read():
