@@ -101,10 +101,8 @@ class Switch:
 
     @property
     def rundir(self) -> str:
-        """The directory of the sockets and pid files of the switch's daemons."""
-        if self.address.startswith("unix:"):
-            return os.path.dirname(self.address.removeprefix("unix:")) or "."  # nothing would mean the default to Open vSwitch's programs
-        return self._default_rundir
+        """The directory of the sockets and pid files of the switch's daemons; never empty, which Open vSwitch's programs take for their default."""
+        return os.path.dirname(self.address.removeprefix("unix:")) or "." if self.address.startswith("unix:") else self._default_rundir
 
     @property
     def client(self) -> Client:
