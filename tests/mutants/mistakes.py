@@ -31,6 +31,7 @@ _PAIRS = [
 _SWAPPED = dict(_PAIRS) | {new: old for old, new in _PAIRS} | {"//": "*", "%": "*", "<<": ">>", ">>": "<<", "|=": "&="}
 _SIGN = re.compile(r"(?<!\w)(is not|not in|is|in|and|or)(?!\w)|[<>=!|&+*/%-]+")
 _LEFT_ALONE = ("help", "metavar", "strict", "frozen")  # arguments: wording, and safeguards
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Mutant(NamedTuple):
@@ -131,16 +132,16 @@ def mutants_of(module: str) -> Iterator[Mutant]:
                 or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
             ):
                 continue
-            inner = of if not isinstance(node, ast.FunctionDef) else frozenset() if name == "body" else _body(node)
+            inner = of if not isinstance(node, _FUNCTION) else frozenset() if name == "body" else _body(node)
             for child in field if isinstance(field, list) else [field]:
                 yield from walk(child, inner) if isinstance(child, ast.AST) else ()
 
     tree = ast.parse(source)
-    of_all = frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda))))
+    of_all = frozenset().union(*(_body(node) for node in ast.walk(tree) if isinstance(node, (*_FUNCTION, ast.Lambda))))
     yield from walk(tree, of_all)
 
 
-def _body(function: ast.FunctionDef | ast.Lambda) -> frozenset[int]:
+def _body(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> frozenset[int]:
     """The lines that run when a function is called; for code outside of functions, those of any function of the module count."""
     first = function.body if isinstance(function, ast.Lambda) else function.body[0]
     return frozenset(range(first.lineno, function.end_lineno + 1))
