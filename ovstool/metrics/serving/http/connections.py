@@ -65,14 +65,15 @@ class Connections:
 
     async def _make_room(self) -> None:
         while len(self._open) >= self._most:
-            patience_s = None
+            patience_s = _ARRIVAL_S  # then one that is being answered now may be waiting for its next request
             if self._idle:
                 oldest, since = next(iter(self._idle.items()))
-                patience_s = max(since + _ARRIVAL_S - time.monotonic(), 0)
-                if not patience_s:
+                left_s = since + _ARRIVAL_S - time.monotonic()
+                if left_s > 0:
+                    patience_s = left_s
+                else:
                     del self._idle[oldest]
                     oldest.cancel()
-                    patience_s = None
             await asyncio.wait(self._open, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
