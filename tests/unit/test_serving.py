@@ -15,6 +15,7 @@ from ovstool.metrics.serving import listening, web_config
 from ovstool.metrics.serving.http.negotiation import accepts_gzip, accepts_openmetrics
 from ovstool.metrics.serving.http.requests import parse
 from ovstool.metrics.serving.scrapes import Fleet, Wanted, Watched
+from ovstool.metrics.serving.threads import in_thread
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -246,6 +247,28 @@ def test_after_a_failure_a_host_is_left_alone_for_a_while(monkeypatch, is_far, a
     loop.time = __import__("time").perf_counter
     loop.run_until_complete(scrape())
     loop.close()
+
+
+def test_no_room_in_the_system_for_a_thread(monkeypatch):
+    """The switch counts as down, and the cause is told."""
+
+    def fail(thread):
+        raise failure
+
+    async def scrape():
+        monkeypatch.setattr(threading.Thread, "start", fail)
+        return await switches.watched("fast").reading(10)
+
+    switches, failure = Switches(), RuntimeError("can't start new thread")
+    assert asyncio.run(scrape()).samples["ovstool_up"] == {(): 0}
+    assert (switches.asked, switches.told) == ([], [("fast", failure)])
+
+
+def test_a_reading_that_still_runs_does_not_keep_the_program():
+    async def ask() -> bool:
+        return await in_thread(lambda: threading.current_thread().daemon)
+
+    assert asyncio.run(ask())
 
 
 def test_the_unit(tmp_path):
