@@ -42,10 +42,12 @@ class Served:
         self.clock = clock
         self.most = 256
         self.context: ssl.SSLContext | None = None
+        self.next_context: ssl.SSLContext | None = None
         self.config: WebConfig | None = WebConfig(headers=HEADERS)
         self.unexpected: list[BaseException] = []
 
     def now(self) -> WebConfig | None:
+        self.context = self.next_context
         return self.config
 
     async def answer(self, request: Request) -> Response:
@@ -140,7 +142,16 @@ def test_how_long_a_tls_handshake_may_take(served):
         client = await served.client(b"\x16\x03\x01\x02\x00")
         assert (await client.rest(), client.age_s) == (CLOSED, 10)
 
-    served.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.next_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.run(ask)
+
+
+def test_tls_is_used_as_soon_as_the_configuration_has_it(served):
+    async def ask() -> None:
+        assert (await (await served.client(LAST)).rest()).startswith(b"HTTP/1.1 200 ")
+        served.next_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        assert b"HTTP" not in await (await served.client(LAST)).rest()
+
     served.run(ask)
 
 

@@ -29,12 +29,14 @@ class Heard:
         self.notes: list[str] = []
         self.reports: list[tuple] = []
         self.failures: dict[str, Exception] = {}
+        self.when_serving = lambda: None
         self._systemd = systemd
         self._serving: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
         if found := re.fullmatch(r"serving https?://127\.0\.0\.1:([0-9]+)/metrics", text):
+            self.when_serving()
             self._serving.put(int(found[1]))
 
     def _reader(self, name: str):
@@ -46,16 +48,25 @@ class Heard:
         return read
 
     def run(self, ask, *names: str) -> None:
-        """Serve switches of these names, and when that is announced call ``ask`` with the port."""
+        """Serve switches of these names, and when that is announced call ``ask`` with the port, in a thread."""
+
+        def asking() -> None:
+            port = self._serving.get(timeout=PATIENCE_S)
+            try:
+                ask(port)
+            except BaseException:
+                end()
+                raise
+
         voice = serving.Voice(self._note, lambda *told: self.reports.append(told))
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(lambda: ask(self._serving.get(timeout=PATIENCE_S)))
+            asked = pool.submit(asking)
             try:
                 where = serving.Serving(Address("127.0.0.1", 0), None, 10.0)
                 serving.serve({name: self._reader(name) for name in names}, where, voice)
             finally:
                 self._serving.put(0)
-                asked.result()
+            asked.result()
 
     def systemd(self) -> list[str]:
         """What systemd has been told so far."""
@@ -75,7 +86,14 @@ def heard(tmp_path, monkeypatch):
         systemd.bind(f"{tmp_path}/systemd")
         systemd.setblocking(False)
         monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/systemd")
+        before = signal.signal(signal.SIGTERM, _unhandled)
         yield Heard(systemd)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _unhandled(signum: int, frame: object) -> None:
+    """A signal that the server does not handle ends it, and not the process of all tests."""
+    raise AssertionError(f"{signal.Signals(signum).name} was not handled")
 
 
 def get(port: int, path: str = "/metrics") -> tuple[int, str]:
@@ -145,7 +163,8 @@ def test_a_signal_that_is_ignored_stays_so(heard):
 
 def test_several_signals_at_once(heard):
     """The first counts."""
-    heard.run(lambda port: [end() for _ in range(3)], "")
+    heard.when_serving = lambda: [end() for _ in range(3)]
+    heard.run(lambda port: None, "")
 
 
 def test_with_tls(heard, monkeypatch):

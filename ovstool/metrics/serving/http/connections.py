@@ -104,22 +104,26 @@ class Connections:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer a request; whether there may be another."""
-        task = asyncio.current_task()
-        assert task
         more: Mapping[str, str] = {}
-        self._idle[task] = time.monotonic()
         try:
-            request = await _request(reader)
-            self._idle.pop(task, None)
+            request = await self._waited_for(reader)
             response, more = await self._response(request, writer)
             keeps, has_body = request.keeps, request.method != "HEAD"
         except Rejected as rejected:
             allow = {"Allow": ", ".join(requests.METHODS)} if rejected.status is HTTPStatus.METHOD_NOT_ALLOWED else {}
             response, keeps, has_body = said(rejected.status, f"{rejected}.", **allow), False, True
-        finally:
-            self._idle.pop(task, None)
         await self._sending.send(writer, response.head(keeps, more), (response.body or b"") if has_body else b"")
         return keeps
+
+    async def _waited_for(self, reader: asyncio.StreamReader) -> Request:
+        """The next request. Until it has arrived, its connection may have to make room."""
+        task = asyncio.current_task()
+        assert task
+        self._idle[task] = time.monotonic()
+        try:
+            return await _request(reader)
+        finally:
+            self._idle.pop(task, None)
 
     async def _response(self, request: Request, writer: asyncio.StreamWriter) -> tuple[Response, Mapping[str, str]]:
         """The response, with the headers that the configuration adds to it."""
