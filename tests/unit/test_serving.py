@@ -8,8 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from simulated_time import Clock
 
-from ovstool.errors import Unreachable, UsageError
+from ovstool.errors import Refused, Unreachable, UsageError
 from ovstool.metrics.reading import Reading
 from ovstool.metrics.serving import listening, web_config
 from ovstool.metrics.serving.http.negotiation import accepts_gzip, accepts_openmetrics
@@ -247,6 +248,40 @@ def test_after_a_failure_a_host_is_left_alone_for_a_while(monkeypatch, is_far, a
     loop.time = __import__("time").perf_counter
     loop.run_until_complete(scrape())
     loop.close()
+
+
+def test_each_cause_is_told_once():
+    async def scrape():
+        watched = switches.watched("fast", is_far=False)
+        for switches.failure in failures:
+            await watched.reading(10)
+
+    switches = Switches()
+    failures = [
+        Refused("a", "x"),
+        Refused("a", "y"),
+        Refused("b", "x"),
+        Unreachable("b", "x"),
+        Unreachable("b", "x"),
+        ValueError(),
+        ValueError(),
+    ]
+    asyncio.run(scrape())
+    assert switches.told == [("fast", failures[number]) for number in (0, 2, 3, 5)]
+
+
+@pytest.mark.parametrize(("timeout_s", "at_most_s"), [(10, 10.2), (0.5, 0.7)])
+def test_a_switch_that_does_not_answer_does_not_take_longer_than_prometheus_waits(monkeypatch, timeout_s, at_most_s):
+    """Half a second of its time is for all else."""
+
+    async def scrape() -> None:
+        assert (await Switches().watched("slow").reading(timeout_s)).samples["ovstool_up"] == {(): 0}
+
+    clock = Clock()
+    begin = clock.now
+    monkeypatch.setattr("ovstool.metrics.serving.scrapes.in_thread", lambda *_: asyncio.get_running_loop().create_future())
+    clock.run(scrape())
+    assert timeout_s < clock.now - begin < at_most_s
 
 
 def test_no_room_in_the_system_for_a_thread(monkeypatch):

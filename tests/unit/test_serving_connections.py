@@ -2,13 +2,13 @@
 
 import asyncio
 import errno
-import selectors
 import socket
 import ssl
 from http import HTTPStatus
 from types import SimpleNamespace
 
 import pytest
+from simulated_time import Clock
 
 from ovstool.metrics.serving.http import connections
 from ovstool.metrics.serving.http.requests import Request
@@ -21,17 +21,6 @@ LAST = b"GET /metrics HTTP/1.0\r\n\r\n"
 CLOSED = b""
 HEADERS = {"X-Frame-Options": "deny"}
 PATIENCE_S = 1000
-
-
-class Clock(selectors.DefaultSelector):
-    """Where there is nothing to read or to write, the next deadline comes at once."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> list:
-        ready = super().select(None if timeout is None else 0)
-        self.now += 0 if ready else timeout or 0
-        return ready
 
 
 class Served:
@@ -55,13 +44,10 @@ class Served:
 
     def run(self, ask) -> None:
         """Serve while ``ask`` runs, then close all connections."""
-        loop = asyncio.SelectorEventLoop(self.clock)
-        loop.time = lambda: self.clock.now
-        loop.set_exception_handler(lambda _, context: self.unexpected.append(context.get("exception")))
-        loop.run_until_complete(asyncio.wait_for(self._serve(ask), 10 * PATIENCE_S))
-        loop.close()
+        self.clock.run(self._serve(ask))
 
     async def _serve(self, ask) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.unexpected.append(context.get("exception")))
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(self.path)
             listener.listen(100)
@@ -250,6 +236,21 @@ def test_a_bug_is_reported_and_its_connection_stays_open(served):
     bug, working, served.answer = ValueError("x"), served.answer, fail
     served.run(ask)
     assert served.unexpected == [bug]
+
+
+@pytest.mark.parametrize(("reads_after_s", "is_whole"), [(0, True), (59.5, True), (60.5, False)])
+def test_how_long_a_client_may_take_for_an_answer(served, reads_after_s, is_whole):
+    async def answer(request: Request) -> Response:
+        return Response(HTTPStatus.OK, bytes(5_000_000))
+
+    async def ask() -> None:
+        client = await served.client(LAST)
+        await asyncio.sleep(reads_after_s)
+        assert (len(await client.rest()) > 5_000_000) == is_whole
+        assert client.age_s == reads_after_s
+
+    served.answer = answer
+    served.run(ask)
 
 
 # --- when there are as many as may be

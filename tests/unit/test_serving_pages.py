@@ -158,6 +158,20 @@ def test_what_systemd_is_told(tmp_path, monkeypatch, abstract):
         notify("READY=1")
 
 
+def test_systemd_does_not_read(tmp_path, monkeypatch):
+    """The program goes on after a while; here it is short."""
+    settimeout = socket.socket.settimeout
+    monkeypatch.setattr(socket.socket, "settimeout", lambda sender, seconds: settimeout(sender, seconds / 100))
+    monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        systemd.bind(f"{tmp_path}/notify")
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.sendto(b"x" * 1000, f"{tmp_path}/notify")
+        notify("READY=1")
+
+
 # --- who may ask
 
 
