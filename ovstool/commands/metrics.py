@@ -8,7 +8,7 @@ from ovstool import metrics, whole_file
 from ovstool.answers import Answer, Table
 from ovstool.command import report
 from ovstool.commands.options import PORT, word
-from ovstool.errors import Exit, Refused, TimedOut, Unreachable, UsageError, quote
+from ovstool.errors import Exit, Refused, TimedOut, Unreachable, UsageError
 from ovstool.metrics import exposition
 from ovstool.metrics.families import FIRST
 from ovstool.metrics.reading import Reading
@@ -85,7 +85,7 @@ class Metrics(SwitchLister):
         if args.formatter in self.own_formats and (args.columns or args.sort_columns):
             raise UsageError(f"-f {args.formatter}", "has no columns", "-f json, or -f value")
         if args.textfile not in (None, _STDOUT) and not args.textfile.endswith(_READ_BY_NODE_EXPORTER):
-            self.note(f"{quote(args.textfile)}: node_exporter reads only files that end in {_READ_BY_NODE_EXPORTER}", args)
+            self.note(f"{whole_file.shown(args.textfile)}: node_exporter reads only files that end in {_READ_BY_NODE_EXPORTER}", args)
         super().prepare(args)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
