@@ -196,18 +196,22 @@ def test_an_answer_or_why_there_is_none():
 
 
 class Host:
-    """A host that says ``said`` when the script runs, and whose control socket is ``stream``."""
+    """A host that says ``said`` when the script runs, or fails with ``status``, and whose control socket is ``stream``."""
 
-    def __init__(self, said: str, stream: socket.socket | None = None):
+    def __init__(self, said: str, stream: socket.socket | None = None, status: int = 0):
         self.said = said
         self.stream = stream
-        self.opened: list[str] = []
+        self.status = status
+        self.opened: list[tuple[str, str]] = []
+        self.ran: list[list[str]] = []
 
     def run(self, argv, timeout_s: float, stdin: bytes = b"") -> Finished:
-        return Finished(0, self.said, "")
+        self.ran.append(argv)
+        return Finished(self.status, "", self.said) if self.status else Finished(0, self.said, "")
 
     def open(self, address: str, timeout_s: float, tls, server: str):
-        self.opened.append(address)
+        self.opened.append((address, server))
+        assert timeout_s <= 7
         return self.stream
 
     def ask(self, *questions: str) -> daemons.Asked:
@@ -221,7 +225,7 @@ def test_the_socket_of_the_process_is_asked():
         daemon_s.shutdown(socket.SHUT_WR)
         host = Host("\x1eprocess ovs-vswitchd 77\n", ours)
         asked = host.ask("dpctl/show", "pmd -nh", "bond/show")
-        assert host.opened == ["unix:/run/ovs/ovs-vswitchd.77.ctl"]
+        assert host.opened == [("unix:/run/ovs/ovs-vswitchd.77.ctl", "ovs-vswitchd")] and host.ran[0][-1] == "/run/ovs"
         assert daemon_s.recv(1000) == (
             b'{"id":0,"method":"dpctl/show","params":[]}{"id":1,"method":"pmd","params":["-nh"]}{"id":2,"method":"bond/show","params":[]}'
         )
@@ -232,12 +236,30 @@ def test_the_socket_of_the_process_is_asked():
             asked.answer("bond/show")
 
 
+def test_all_that_a_daemon_answers():
+    ours, daemon_s = socket.socketpair()
+    with daemon_s:
+        daemon_s.sendall(b'{"id":0,"result":"yes","error":null}{"id":1,"result":"no","error":null}')
+        asked = Host("\x1eprocess ovs-vswitchd 77\n\x1eboot\nbtime 5\n", ours).ask("dpctl/show", "bond/show")
+    assert asked == ({"process ovs-vswitchd 77": "", "boot": "btime 5\n"}, {"dpctl/show": "yes", "bond/show": "no"})
+    assert ours.fileno() == -1
+
+
+@pytest.mark.parametrize(
+    ("stderr", "why"), [("sh: 1: cat:\nnot found\n", "sh: 1: cat:\\nnot found"), (" \n", "ended with status 127"), ("x" * 999, "x" * 200)]
+)
+def test_a_host_without_the_programs_of_the_script(stderr, why):
+    with pytest.raises(Refused) as raised:
+        Host(stderr, status=127).ask("dpctl/show")
+    assert (raised.value.what, raised.value.why) == ("sh", why)
+
+
 @pytest.mark.parametrize(
     "said", ["", "\x1eprocess ovs-vswitchd \n", "\x1eprocess ovs-vswitchd 1/../x\n", f"\x1eprocess ovs-vswitchd {'9' * 11}\n"]
 )
 def test_no_process_to_ask(said):
     host = Host(said)
-    with pytest.raises(Unreachable, match=r"its pid file in '?/run/ovs'? is missing or cannot be read"):
+    with pytest.raises(Unreachable, match=r"^ovs-vswitchd: its pid file in '?/run/ovs'? is missing or cannot be read"):
         host.ask("dpctl/show").answer("dpctl/show")
     assert host.opened == []
 
