@@ -1,5 +1,7 @@
 """Metrics of what the database says: bridges, ports, interfaces and their rates, from rows as they arrive."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from ovstool.metrics import bridges, database, interfaces, shaping
@@ -91,6 +93,34 @@ def test_labels(stored):
     assert sorted(stored.shaped()) == sorted([(u(10), u(50)), (u(11), u(50)), (u(12), u(51)), (u(13), u(52))])
 
 
+class Stored:
+    """A switch that says nothing, and what it was asked for."""
+
+    def tables(self, columns, where):
+        self.where = where
+        return {name: Table(name, [], {column: [] for column in of}) for name, of in columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("ports", "rows", "where"),
+    [
+        (None, None, {}),
+        ([], None, {"Interface": [["_uuid", "==", ["uuid", u(0)]]]}),
+        (["gone"], [], {"Interface": [["_uuid", "==", ["uuid", u(0)]]]}),
+        (["eth1", "eth2"], [12, 13], {"Interface": [["_uuid", "==", ["uuid", u(12)]], ["_uuid", "==", ["uuid", u(13)]]]}),
+    ],
+)
+def test_only_the_interfaces_of_the_ports_are_asked_for(monkeypatch, ports, rows, where):
+    def interface_rows(of, names, limit, columns):
+        assert (of, names, limit) == (switch, ports, None) and "_uuid" in columns
+        return [{"_uuid": ["uuid", u(number)]} for number in rows]
+
+    switch = Stored()
+    monkeypatch.setattr(database.lookup, "interface_rows", interface_rows)
+    found = database.read(switch, ports)
+    assert (switch.where, found.is_whole, found.labels) == (where, ports is None, {})
+
+
 def test_interfaces(stored):
     assert added(interfaces.collect, stored) == {
         "ovs_interface_admin_state": [(M0, 0), (M1, 1), (ETH2, 1), (ETH1, -1)],
@@ -159,3 +189,21 @@ def test_policing(columns, values):
     families = ("rate_bytes_per_second", "burst_bytes", "rate_packets_per_second", "burst_packets")
     found = added(lambda *args: shaping.collect_policing(None, *args), as_stored({**ROWS, "Interface": rows}))
     assert found == {f"ovs_policing_{name}": [((*ETH1[:3], "vif1"), value)] for name, value in zip(families, values, strict=True) if value}
+
+
+def test_what_policing_has_dropped(monkeypatch):
+    """Of devices that tc polices, asked for at once; not of those for which it has no policer."""
+
+    def policers(of, names):
+        asked.append((of, names))
+        return {"m0": [SimpleNamespace(dropped=3), SimpleNamespace(dropped=4)], "eth1": [], "m1": []}
+
+    asked = []
+    monkeypatch.setattr("ovstool.switch.checks.datapath.policers", policers)
+    kinds = {10: "internal", 11: "", 12: "tap", 13: "dpdk"}
+    limited = {"ingress_policing_rate": 1000}
+    rows = {number: row | limited | {"type": kinds.get(number, "")} for number, row in ROWS["Interface"].items()}
+    found = added(lambda *args: shaping.collect_policing("switch", *args), as_stored({**ROWS, "Interface": rows}))
+    assert asked == [("switch", ["m0", "m1", "eth1"])]
+    assert found["ovs_policing_dropped_packets_total"] == [((*M0[:3], ""), 7)]
+    assert len(found["ovs_policing_rate_bytes_per_second"]) == 4
