@@ -11,8 +11,9 @@ import pytest
 from simulated_time import Clock
 
 from ovstool.errors import Refused, Unreachable, UsageError
+from ovstool.metrics.exposition import END, OPENMETRICS, PROMETHEUS
 from ovstool.metrics.reading import Reading
-from ovstool.metrics.serving import listening, web_config
+from ovstool.metrics.serving import itself, listening, web_config
 from ovstool.metrics.serving.http.negotiation import accepts_gzip, accepts_openmetrics
 from ovstool.metrics.serving.http.requests import parse
 from ovstool.metrics.serving.scrapes import Fleet, Wanted, Watched
@@ -248,6 +249,25 @@ def test_after_a_failure_a_host_is_left_alone_for_a_while(monkeypatch, is_far, a
     loop.time = __import__("time").perf_counter
     loop.run_until_complete(scrape())
     loop.close()
+
+
+def test_metrics_of_the_process_are_with_those_of_all_switches():
+    async def scrape(host: str | None) -> bytes:
+        return await Fleet({"fast": Switches().watched("fast")}, lambda form: f"own {form}\n").text(wanted(host))
+
+    assert b"own prometheus\n" in asyncio.run(scrape(None))
+    assert b"own" not in asyncio.run(scrape("fast"))
+
+
+def test_metrics_of_the_process(monkeypatch):
+    """In both forms; none where prometheus_client is not installed."""
+    read = itself.reader()
+    assert "\nprocess_open_fds " in read(PROMETHEUS) and "# TYPE process_cpu_seconds_total counter\n" in read(PROMETHEUS)
+    assert "# TYPE process_cpu_seconds counter\n" in read(OPENMETRICS) and END not in read(OPENMETRICS)
+    for module in ("prometheus_client", "prometheus_client.openmetrics"):
+        monkeypatch.setitem(sys.modules, module, None)
+    read = itself.reader()
+    assert (read(PROMETHEUS), read(OPENMETRICS)) == ("", "")
 
 
 def test_each_cause_is_told_once():

@@ -34,6 +34,7 @@ class Served:
         self.next_context: ssl.SSLContext | None = None
         self.config: WebConfig | None = WebConfig(headers=HEADERS)
         self.unexpected: list[BaseException] = []
+        self.clients: list[Client] = []  # which are connected as long as something refers to them
 
     def now(self) -> WebConfig | None:
         self.context = self.next_context
@@ -63,6 +64,7 @@ class Served:
     async def client(self, sends: bytes = b"") -> "Client":
         client = Client(self.clock, *await asyncio.open_unix_connection(self.path))
         client.send(sends)
+        self.clients.append(client)
         return client
 
 
@@ -253,6 +255,28 @@ def test_how_long_a_client_may_take_for_an_answer(served, reads_after_s, is_whol
     served.run(ask)
 
 
+def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_long(served):
+    """Of the sizes here one fits into the buffers of the system, one nearly, and one not at all."""
+
+    async def ask() -> None:
+        waited_s = []
+        with socket.socket(socket.AF_UNIX) as other:
+            too_many = other.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) + 500_000
+        for served.size in range(100_000, too_many, 50_000):
+            await served.client(LAST)
+            await asyncio.sleep(0.1)
+            served.size, begin = 1, served.clock.now
+            await (await served.client(LAST)).rest()
+            waited_s.append(round(served.clock.now - begin + 0.1, 3))
+        assert {0.1, 2, 60} == set(waited_s)
+
+    async def answer(request: Request) -> Response:
+        return Response(HTTPStatus.OK, bytes(served.size))
+
+    served.answer, served.most = answer, 1
+    served.run(ask)
+
+
 # --- when there are as many as may be
 
 
@@ -295,6 +319,23 @@ def test_clients_that_are_being_answered_keep_their_place(served):
         assert (await first.response())[2] == b"late\n" and first.age_s == 20
         assert (await second.response())[0] == 200 and 19 < second.age_s.expected < 21
         assert await first.rest() == CLOSED
+
+    served.most = 1
+    served.run(ask)
+
+
+def test_clients_without_a_handshake_leave_nothing(served):
+    """Nobody waits later for one of them to make room."""
+
+    async def ask() -> None:
+        served.next_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        for _ in range(3):
+            assert b"HTTP" not in await (await served.client(LAST)).rest()
+        served.next_context = None
+        await served.client()
+        await asyncio.sleep(1)
+        last = await served.client(LAST)
+        assert (await last.rest()).startswith(b"HTTP/1.1 200 ") and last.age_s == 0
 
     served.most = 1
     served.run(ask)
