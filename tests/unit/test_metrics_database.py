@@ -201,9 +201,9 @@ def test_what_policing_has_dropped(monkeypatch):
     asked = []
     monkeypatch.setattr("ovstool.switch.checks.datapath.policers", policers)
     kinds = {10: "internal", 11: "", 12: "tap", 13: "dpdk"}
-    limited = {"ingress_policing_rate": 1000}
-    rows = {number: row | limited | {"type": kinds.get(number, "")} for number, row in ROWS["Interface"].items()}
+    limited = {number: {"ingress_policing_rate": 1000} for number in (10, 11, 12)} | {13: {"ingress_policing_burst": 8}}
+    rows = {number: row | limited.get(number, {}) | {"type": kinds.get(number, "")} for number, row in ROWS["Interface"].items()}
     found = added(lambda *args: shaping.collect_policing("switch", *args), as_stored({**ROWS, "Interface": rows}))
     assert asked == [("switch", ["m0", "m1", "eth1"])]
     assert found["ovs_policing_dropped_packets_total"] == [((*M0[:3], ""), 7)]
-    assert len(found["ovs_policing_rate_bytes_per_second"]) == 4
+    assert len(found["ovs_policing_rate_bytes_per_second"]) == 3  # without a rate nothing is policed, whatever the burst
