@@ -240,7 +240,7 @@ def test_after_a_failure_a_host_is_left_alone_for_a_while(monkeypatch, is_far, a
         assert (await watched.reading(10)).samples["ovstool_up"] == {(): 1}
         assert switches.told[1:] == [("fast", None)]
 
-    now = [0.0]
+    now = [1000.0]
     clock = lambda: now[0]  # noqa: E731
     monkeypatch.setattr("ovstool.metrics.serving.scrapes.time.monotonic", clock)
     switches = Switches()
@@ -252,11 +252,12 @@ def test_after_a_failure_a_host_is_left_alone_for_a_while(monkeypatch, is_far, a
 
 
 def test_metrics_of_the_process_are_with_those_of_all_switches():
-    async def scrape(host: str | None) -> bytes:
-        return await Fleet({"fast": Switches().watched("fast")}, lambda form: f"own {form}\n").text(wanted(host))
+    async def scrape(host: str | None, *of_itself) -> list[str]:
+        text = await Fleet({"fast": Switches().watched("fast")}, *of_itself).text(wanted(host))
+        return [line for line in text.decode().splitlines() if not re.match("# (HELP|TYPE) |ovstool_[a-z_]+{", line)]
 
-    assert b"own prometheus\n" in asyncio.run(scrape(None))
-    assert b"own" not in asyncio.run(scrape("fast"))
+    assert asyncio.run(scrape(None, lambda form: f"own {form}\n")) == ["own prometheus"]
+    assert asyncio.run(scrape("fast", lambda form: f"own {form}\n")) == asyncio.run(scrape(None)) == []
 
 
 def test_metrics_of_the_process(monkeypatch):
