@@ -51,9 +51,8 @@ class Heard:
         """Serve switches of these names, and when that is announced call ``ask`` with the port, in a thread."""
 
         def asking() -> None:
-            port = self._serving.get(timeout=PATIENCE_S)
             try:
-                ask(port)
+                ask(self._serving.get(timeout=PATIENCE_S))
             except BaseException:
                 end()
                 raise
