@@ -185,6 +185,32 @@ def test_the_script_of_the_host():
     }
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "missing"),
+    [
+        ("boot\nbtime 1700000000", "boot\n", ["ovs_daemon_start_time_seconds"]),
+        (" 12345 99 ", " x 99 ", ["ovs_daemon_start_time_seconds"]),
+        (" 250 50 ", " x 50 ", ["ovs_daemon_cpu_seconds_total"]),
+        (" 250 50 ", " 250 x ", ["ovs_daemon_cpu_seconds_total"]),
+        ("VmRSS:", "VmSwap:", ["ovs_daemon_resident_memory_bytes"]),
+    ],
+)
+def test_what_a_host_does_not_tell(old, new, missing):
+    """The rest is there."""
+    whole, found = (added(daemons.add_processes, daemons.parsed(text)) for text in (SCRIPT, SCRIPT.replace(old, new)))
+    assert sorted(whole.keys() - found.keys()) == missing and found.items() <= whole.items()
+
+
+@pytest.mark.parametrize("heading", ["process bash 77", "thread ovs-vswitchd 77", "thread bash"])
+def test_only_the_two_daemons_are_told(heading):
+    assert added(daemons.add_processes, {heading: STAT.replace("ovs-vswitchd", heading.split()[1])}) == {}
+
+
+def test_a_process_about_which_too_little_is_told():
+    short = STAT[: STAT.index(" 12345 ")]
+    assert ("ovs-vswitchd",) not in added(daemons.add_processes, daemons.parsed(SCRIPT.replace(STAT, short)))["ovs_daemon_up"]
+
+
 def test_an_answer_or_why_there_is_none():
     refusal, lost = Refused("ovs-appctl memory/show", "not a valid command"), Unreachable("ovs-vswitchd", "connection lost")
     asked = daemons.Asked({}, {"dpctl/show": "said\n", "memory/show": refusal, "bond/show": lost, "upcall/show": lost})
