@@ -161,7 +161,9 @@ def test_a_switch_without_a_column_for_dpdk(stored):
 def test_rates(stored):
     """In bytes; an odd number of bits is a fraction of them. Of a QoS that is not there, there are none."""
     m0, m1, eth1 = [(*labels[:3], labels[4]) for labels in (M0, M1, ETH1)]
-    assert added(shaping.collect_qos, stored) == {
+    found = added(shaping.collect_qos, stored)
+    assert [str(value) for _, value in found["ovs_qos_max_rate_bytes_per_second"]] == ["1000000", "1000000", "1.5"]
+    assert found == {
         "ovs_qos_max_rate_bytes_per_second": [
             ((*m0, "linux-htb"), 1_000_000),
             ((*m1, "linux-htb"), 1_000_000),
