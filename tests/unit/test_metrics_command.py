@@ -140,6 +140,7 @@ def test_a_file(switches, tmp_path):
         assert (out, said) == ("", "ovstool: note: a note\n" if code == Exit.OK else said) and answers in file.read_text()
         assert file.read_text().startswith("# HELP ovstool_up ") and "# EOF" not in file.read_text()
         assert stat.S_IMODE(file.stat().st_mode) == 0o644
+        assert file.read_text() == ran("-f prometheus")[1]
         switches.failures[""] = Unreachable("x", "no")
     file.write_text("mine")
     code, out, said = ran(f"--textfile {file}")
