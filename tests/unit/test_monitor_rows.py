@@ -176,7 +176,7 @@ def test_more_rows_than_any_switch_has(rows, monkeypatch):
         ({"Port": {u(4): {"modify": {"tag": ["set", []]}}}}, {("Port", 4, "tag")}),
         ({"Port": {u(4): {"delete": None}}}, {("Port", 4, "")}),
         ({"Port": {u(20): {"insert": {"name": "p", "interfaces": to(7)}}}}, {("Port", 20, "name"), ("Port", 20, "interfaces")}),
-        ({"Interface": {u(7): {"modify": {"link_state": "up", "ofport": 2, "error": "x"}}}}, set()),
+        ({"Interface": {u(7): {"modify": {"admin_state": "down", "link_state": "up", "ofport": 2, "error": "x"}}}}, set()),
         ({"Interface": {u(7): {"modify": {"link_state": "up", "type": "tap"}}}}, {("Interface", 7, "type")}),
         ({"Controller": {u(10): {"modify": {"is_connected": False, "role": "slave"}}}}, set()),
     ],
