@@ -147,8 +147,7 @@ def test_only_the_end_of_a_log_is_read(host, authors, clock):
     host.add("a" * 100_000, TAG)
     assert authors.of([{TAG}]) == ["a" * 100_000]
     clock(2)
-    host.add("b" * 60_000, TAG)
-    host.add("b" * 70_000, TAG)
+    host.add("b" * 140_000, TAG)
     assert authors.of([{TAG}]) == [None]
 
 
