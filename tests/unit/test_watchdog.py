@@ -21,10 +21,11 @@ DONE, LATE, CHANGED = "[{},{}]", '[{"error":"timed out"},null]', '[{},{"error":"
 ANSWERS = {"ARM": "[{},{},{}]", "LOOK": THERE, "UNDO": DONE, "ABANDON": DONE, "GIVE_UP": DONE}
 # A file has how often an answer is given, that answer, and the one from then on.
 CLIENT = """#!/bin/sh
-echo "$4" >>LOG
-{ read -r times; read -r first; read -r then; } <"ANSWERS/$4"
+name=${4%%-*}
+echo "$name" >>LOG
+{ read -r times; read -r first; read -r then; } <"ANSWERS/$name"
 [ "$times" -gt 0 ] || { echo "$then"; exit; }
-printf '%s\\n' "$((times - 1))" "$first" "$then" >"ANSWERS/$4"
+printf '%s\\n' "$((times - 1))" "$first" "$then" >"ANSWERS/$name"
 echo "$first"
 """
 
@@ -58,8 +59,9 @@ class Host:
         done = subprocess.run(argv, input=stdin, capture_output=True, env={"PATH": f"{self._folder}/bin"}, check=False, timeout=60)
         return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def start(self, within_s=3, run=None):
-        watchdog.start(run or self.run, f"unix:{self._folder}/db.sock", Task(within_s, "ovstool-confirm-a", "about it", TEXTS, []))
+    def start(self, within_s=3, run=None, undo=TEXTS.undo):
+        task = Task(within_s, "ovstool-confirm-a", "about it", TEXTS._replace(undo=undo), [])
+        watchdog.start(run or self.run, f"unix:{self._folder}/db.sock", task)
 
     def log(self):
         """What was asked for, once the watchdog has ended."""
@@ -159,8 +161,10 @@ def test_a_key_that_is_there_already(host):
         host.start()
 
 
-def test_the_longest_undo_fits_into_one_argument():
-    subprocess.run(["true", "x" * watchdog.LONGEST], check=True)
+def test_the_longest_undo_fits_into_one_argument(host):
+    undo = "UNDO-" + "x" * (watchdog.LONGEST - 5)
+    host.start(undo=undo)
+    assert host.log() == ["sleep 3", "UNDO", UNDONE]
     with pytest.raises(OSError) as refused:
-        subprocess.run(["true", "x" * (watchdog.LONGEST + 1)], check=True)
+        subprocess.run(["true", f"{undo}x"], check=True)
     assert refused.value.errno == errno.E2BIG
