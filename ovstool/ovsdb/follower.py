@@ -72,13 +72,17 @@ class Follower(Client):
 
         Raises Unreachable when it does not answer within ``patience_s`` seconds, or has gone.
         """
+        self._take_all(patience_s)  # some may have come together with an answer
         if not self._received:
             self._wait(within_s, patience_s)
+            self._take_all(patience_s)
+        found, self._received = self._received, []
+        return Received(found)
+
+    def _take_all(self, patience_s: float) -> None:
         self.deadline = time.monotonic() + patience_s  # to answer the server
         while (message := self._next()) is not None:
             self._take(message)
-        found, self._received = self._received, []
-        return Received(found)
 
     def _wait(self, within_s: float, patience_s: float) -> None:
         try:

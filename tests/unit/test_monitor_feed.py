@@ -39,7 +39,7 @@ class Clock:
 
 
 class Stream:
-    """A connection: each item is a message that arrives at once, seconds without any, or the end, as None."""
+    """A connection: each item is a message that arrives at once, or several together, seconds without any, or the end, as None."""
 
     def __init__(self, clock, items):
         self._clock, self._items = clock, [*items]
@@ -59,6 +59,8 @@ class Stream:
                     return b""
                 case dict(message):
                     return json.dumps(message).encode()
+                case list(messages):
+                    return "".join(map(json.dumps, messages)).encode()
                 case seconds if seconds <= self._timeout_s:
                     self._clock.now_s += seconds
                 case seconds:
@@ -116,6 +118,11 @@ def test_all_rows_and_then_what_changes(clock):
     switch = switch_of(host)
     assert taken(switch, 3) == [Received([ROWS], True), Received([UPDATE]), Received([])]
     assert switch.notes == [] and host.closed == 0 and clock.now_s == 1001 and host.streams[0].is_closed
+
+
+def test_a_change_that_comes_with_the_rows_is_not_held_back(clock):
+    host = Host(clock, [SCHEMA_READ, [BEGUN, UPDATED], 20])
+    assert taken(switch_of(host), 2)[1] == Received([UPDATE]) and clock.now_s == 1000
 
 
 @pytest.mark.parametrize("error", [Unreachable("unix:db", "no such socket"), TimedOut("unix:db", "no answer"), Refused("x", "y")])
