@@ -167,6 +167,9 @@ def test_rows_for_a_switch_of_another_name():
     assert then["Open_vSwitch"] == {U[5]: {"bridges": ["uuid", U[1]], "external_ids": ["map", [["rundir", "/r"], ["system-id", "two"]]]}}
     assert then["Interface"] == {U[3]: {"name": "p"}, U[4]: {"name": "q", "ofport": 4}}
     assert database.fitted(ROWS, {}) == ROWS
+    more = {"Open_vSwitch": {U[0]: {"external_ids": ["map", [["system-id", "one"], ["z", "1"]]]}}}
+    kept = ["map", [["rundir", "/r"], ["system-id", "two"], ["z", "1"]]]
+    assert database.fitted(ROWS | more, now)["Open_vSwitch"] == {U[5]: {"external_ids": kept}}
     for ids in ({}, {"system-id": "one"}):
         now["Open_vSwitch"][U[5]]["external_ids"] = ["map", [list(pair) for pair in ids.items()]]
         assert database.fitted(ROWS, now)["Open_vSwitch"] == {U[5]: ROWS["Open_vSwitch"][U[0]]}
