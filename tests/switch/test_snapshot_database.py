@@ -69,9 +69,13 @@ def test_rows_that_belong_to_no_bridge_of_the_switch(database, reached):
 
 
 def test_rows_are_sorted_and_have_no_port_number_that_is_none(database, reached):
-    ports = {name: {"interfaces": {name: {"ofport": number}}} for name, number in (("p3", -1), ("p1", 7), ("p2", []))}
+    ports = {
+        name: {"interfaces": {name: {"ofport": number, "external_ids": {"a": "b"}}}} for name, number in (("p3", -1), ("p1", 7), ("p2", []))
+    }
     database.put({"br0": {"ports": ports}})
-    found = [(row["name"], row.get("ofport")) for row in _rows(reached)["Interface"].values()]
+    rows = list(_rows(reached)["Interface"].values())
+    assert list(rows[1]) == ["name", "external_ids", "ofport"]
+    found = [(row["name"], row.get("ofport")) for row in rows]
     assert found == [("br0", None), ("p1", 7), ("p2", None), ("p3", None)]
 
 

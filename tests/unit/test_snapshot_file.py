@@ -3,12 +3,17 @@
 import json
 import os
 import resource
+import socket
 import stat
+import time
+from contextlib import closing
 
 import pytest
 
 from ovstool import whole_file
-from ovstool.errors import Refused, UsageError
+from ovstool.errors import Refused, Unreachable, UsageError
+from ovstool.ovsdb.client import Client
+from ovstool.ovsdb.transaction import select
 from ovstool.switch.snapshot import Snapshot, contents, database, file_format
 from ovstool.switch.snapshot.contents import Contents
 
@@ -179,3 +184,18 @@ def test_parts_of_the_database():
     found = database.parts(ROWS | {"QoS": {U[5]: {"type": "x"}}})
     assert found["br0"] == {table: ROWS[table] for table in ("Bridge", "Port", "Interface")}
     assert found[""] == {"Open_vSwitch": {U[0]: {"external_ids": ROWS["Open_vSwitch"][U[0]]["external_ids"]}}, "QoS": {U[5]: {"type": "x"}}}
+
+
+@pytest.mark.parametrize(("domain", "is_valid"), [(64, True), ("x", False), (["set", [1, 2]], False)])
+def test_tables_that_no_other_command_reads_are_checked_too(domain, is_valid):
+    ours, theirs = socket.socketpair()
+    client = Client(ours, "unix:test", time.monotonic() + 20)
+    with theirs, closing(client):
+        kinds = database.kinds(client, {"tables": {"IPFIX": {"columns": {"obs_domain_id": {"type": "integer"}}}}})
+        rows = [{"_uuid": ["uuid", U[0]], "obs_domain_id": domain}]
+        theirs.sendall(json.dumps({"id": 1, "result": [{"rows": rows}], "error": None}).encode())
+        if is_valid:
+            assert select(client, database.queries(kinds)) == [rows]
+        else:
+            with pytest.raises(Unreachable):
+                select(client, database.queries(kinds))
