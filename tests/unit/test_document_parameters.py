@@ -1,11 +1,10 @@
 """Parameters of documents: values are texts and nothing else, hosts that have the same are read once, and errors name the hosts."""
 
 import json
-import re
 
 import pytest
 
-from ovstool.document import reading, schema, writing
+from ovstool.document import reading, writing
 from ovstool.document.parameters import by_host
 from ovstool.host.address import Target
 from ovstool.host.deadline import Deadline
@@ -162,29 +161,3 @@ def test_what_is_exported_has_no_parameters(text):
         root = reading.Template("page.yaml", written.encode()).parameters.filled({}, problems)
         [(key, value)] = root.pairs
         assert (key.text, value.items[0].text, problems.sorted()) == (text, text, [])
-
-
-def accepts(found, value) -> bool:
-    """Whether a JSON Schema accepts a value; only what ours has."""
-    if "anyOf" in found:
-        return any(accepts(one, value) for one in found["anyOf"])
-    if "enum" in found:
-        return value in found["enum"]
-    kinds = {int: "integer", str: "string", bool: "boolean", type(None): "null", list: "array"}
-    if kinds[type(value)] not in found["type"]:
-        return False
-    if isinstance(value, list):
-        return all(accepts(found["items"], item) for item in value)
-    return not isinstance(value, str) or re.search(found.get("pattern", ""), value) is not None
-
-
-def test_the_schema_takes_a_parameter_for_any_value():
-    bridge = schema.schema()["properties"]["bridges"]["additionalProperties"]["properties"]
-    of_port = bridge["ports"]["additionalProperties"]["properties"]
-    for name, right, wrong in (
-        ("tag", 5, "x"), ("vlan_mode", "trunk", "x"), ("vlan_mode", None, 5), ("trunks", [5, "7-9"], ["x"]), ("mtu", 1500, "1500"), ("peer", "x", None),
-    ):  # fmt: skip
-        assert accepts(of_port[name], right) and (wrong is None or not accepts(of_port[name], wrong)), name
-        assert accepts(of_port[name], ["${v}"] if isinstance(right, list) else "x${v}"), name
-    assert accepts(bridge["mirrors"]["additionalProperties"]["properties"]["select_all"], "${v}")
-    assert re.search(of_port["qos"]["properties"]["queues"]["propertyNames"]["pattern"], "${q}")
