@@ -133,6 +133,8 @@ def mutants_of(module: str) -> Iterator[Mutant]:
             ):
                 continue
             inner = of if not isinstance(node, _FUNCTION) else frozenset() if name == "body" else _body(node)
+            if isinstance(node, ast.Tuple):
+                inner = of or own  # of one with constants alone only the first line runs
             for child in field if isinstance(field, list) else [field]:
                 yield from walk(child, inner) if isinstance(child, ast.AST) else ()
 

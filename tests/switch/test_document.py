@@ -90,7 +90,7 @@ def test_what_a_document_cannot_hold_is_noted(database):
     members = {"a": {"mtu_request": 1400}, "b": {"type": "dpdk", "mtu_request": 1400}}
     queues = {1: {"other_config": {"min-rate": "8000", "of-others": "x"}}}
     database.put({
-        "br0": {"ports": {
+        "br1": {}, "br0": {"mirrors": {"m0": {"output_port": "eth1", "output_vlan": 5}}, "ports": {
             "bond": {"interfaces": members}, "eth1": {"qos": {"type": "linux-htb", "queues": queues}}, "eth2": {"qos": {"type": "vendors"}},
             "eth3": {"qos": {"type": "linux-htb", "other_config": {"max-rate": "fast"}}}, "eth4": {"tag": 5, "trunks": [6]},
             "eth5": {"qos": {"type": "linux-htb", "queues": {0: {"other_config": {"min-rate": "9000", "max-rate": "8000"}}}}},
@@ -105,10 +105,12 @@ def test_what_a_document_cannot_hold_is_noted(database):
         "ovstool: note: port eth2: not in the document: its QoS is of the unknown type vendors",
         "ovstool: note: port eth3: not in the document: its QoS has values that ovs-vswitchd does not read, or splits its rate in another way than ovstool",
         "ovstool: note: port fake: not in the document: it is the local port of a fake bridge",
+        "ovstool: note: bridge br0: 'ovstool apply' would refuse this: mirror m0: has an output_port, so its output_vlan is ignored",
         "ovstool: note: port eth4: 'ovstool apply' would refuse this: port eth4: has a tag, so Open vSwitch ignores its trunks",
         "ovstool: note: port eth5: 'ovstool apply' would refuse this: queue 0: its min is above its max",
     ]
-    assert [error.why for error in reading.read("x", text.encode()).errors] == [line.split("this: ")[1] for line in notes.splitlines()[-2:]]
+    assert [error.why for error in reading.read("x", text.encode()).errors] == [line.split("this: ")[1] for line in notes.splitlines()[-3:]]
+    assert database.run("export br1") == (0, "bridges:\n  br1: {}\n", "")
 
 
 def differences(database, path, *options):
@@ -339,6 +341,7 @@ def test_a_qos_that_another_port_uses_stays(database, page):
         ("{br0: {ports: {bond0: {bond: {interfaces: [e2, gre_sys]}}}}}", 2, "port gre_sys: Open vSwitch reserves this name for its own devices"),
         ("{br0: {datapath_type: nosuch}}", 6,
          "datapath type nosuch: this Open vSwitch has no such datapath; try: datapath_type: netdev or system"),
+        ("{br0: {ports: {tap: {type: nosuch}}}}", 6, "port tap: this Open vSwitch does not support type nosuch; it supports "),
         ("{br0: {ports: {n: {type: nosuch}}}}", 6, "port n: this Open vSwitch does not support type nosuch; it supports "),
     ],
 )  # fmt: skip

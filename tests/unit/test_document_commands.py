@@ -5,8 +5,8 @@ import json
 import pytest
 from test_switch_command import Screen, name_of, run
 
-from ovstool.commands.document import Apply, Diff, Export
-from ovstool.document import applying, comparison, export
+from ovstool.commands.document import Apply, Diff, Export, Schema
+from ovstool.document import applying, comparison, export, schema
 from ovstool.document.applying.applied import Applied
 from ovstool.document.comparison import Difference
 from ovstool.document.ownership.claims import Terms
@@ -30,17 +30,34 @@ def page(tmp_path):
 
 def test_exports(monkeypatch):
     def exported(switch, bridges, with_flows):
-        return {"bridges": {name: {"external_ids": {"with": f"${{{with_flows}}}"}} for name in bridges}}
+        flows = {"flows": ["priority=1 drop", "actions=drop"]} if with_flows else {}
+        return {"bridges": {name: {"external_ids": {"a": "${x}"}} | flows for name in bridges}}
 
     monkeypatch.setattr(export, "export", exported)
-    page = 'bridges:\n  {}:\n    external_ids: {{with: "$${{{}}}"}}\n'
-    assert run(Export, "br0") == (0, page.format("br0", False), "")
-    assert run(Export, "br0 --flows -H a") == (0, page.format("br0", True), "")
+    page = 'bridges:\n  {}:\n    external_ids: {{a: "$${{x}}"}}\n'
+    assert run(Export, "br0") == (0, page.format("br0"), "")
+    flows = '    flows:\n      - "priority=1 drop"\n      - "actions=drop"\n'
+    assert run(Export, "br0 --flows -H a") == (0, page.format("br0") + flows, "")
     assert run(Export) == (0, "bridges: {}\n", "")
-    assert run(Export, "b -H a,b") == (0, "".join(f"---\n# host {host}\n{page.format('b', False)}" for host in "ab"), "")
-    assert json.loads(run(Export, "b -f json")[1]) == {"bridges": {"b": {"external_ids": {"with": "$${False}"}}}}
-    assert json.loads(run(Export, "b -f json -H a,b")[1])[1] == {"host": "b", "bridges": {"b": {"external_ids": {"with": "$${False}"}}}}
+    assert run(Export, "b -H a,b") == (0, "".join(f"---\n# host {host}\n{page.format('b')}" for host in "ab"), "")
+    assert json.loads(run(Export, "b -f json")[1]) == {"bridges": {"b": {"external_ids": {"a": "$${x}"}}}}
+    assert json.loads(run(Export, "b -f json -H a,b")[1])[1] == {"host": "b", "bridges": {"b": {"external_ids": {"a": "$${x}"}}}}
     assert run(Export, "b -f yaml -c nosuch")[0] == 2  # columns are those of the formats of others
+
+
+def test_the_schema():
+    code, out, said = run(Schema)
+    assert (code, json.loads(out), said) == (0, schema.schema(), "") and out.startswith('{\n  "$schema"') and out.endswith("}\n")
+
+
+@pytest.mark.parametrize("errors", [1, 2, 50, 51, 80])
+def test_many_errors(page, errors):
+    page.write_text("bridges:\n" + "".join(f"  b{n:02}: {{x: 1}}\n" for n in range(errors)))
+    code, out, said = run(Diff, f"{page}")
+    each = [f"ovstool: {page}:{n + 2}:9: unknown field x" for n in range(errors)]
+    more = [] if errors <= 50 else [f"ovstool: {page}: {errors - 49} more errors; try: after the ones above are corrected"]
+    assert (code, out) == (2, "")
+    assert [line.partition(";")[0] if ": unknown" in line else line for line in said.splitlines()] == each[: 49 if more else 50] + more
 
 
 DIFFERENCES = {
@@ -53,6 +70,7 @@ def test_differences(monkeypatch, page):
     monkeypatch.setattr(comparison, "diff", lambda switch, document, terms: DIFFERENCES.get(name_of(switch), []))
     assert run(Diff, f"{page}") == (0, "", "ovstool: note: no difference\n")
     assert run(Diff, f"{page} -H b -f json") == (0, "[]\n", "")
+    assert run(Diff, f"{page} -H c -f csv")[1].splitlines() == ['"object","field","from","to"', '"br0","external_ids.a","012","on"']
     code, out, _ = run(Diff, f"{page} -H a,b,c -f value")
     assert (code, len(out.splitlines())) == (1, 4)
     code, out, _ = run(Diff, f"{page} -H a,b,c", Screen())
