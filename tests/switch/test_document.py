@@ -335,6 +335,7 @@ def test_a_qos_that_another_port_uses_stays(database, page):
         ("{br0: {ports: {tap: {options: {key: 5}}}}}", 2, "port tap: option key is only for tunnels; try: type: vxlan or geneve or gre"),
         ("{br0: {ports: {eth1: {qos: {queues: {0: {max: 1mbit}}}}}}}", 2, "queue 0: its min is above its max"),
         ("{br0: {mirrors: {m0: {output_port: nosuch}}}}", 3, "mirror m0: bridge br0 has no port nosuch; try: a port of br0"),
+        ("{br0: {mirrors: {m0: {output_vlan: 9}}}}", 2, "mirror m0: would have an output_port and an output_vlan, which is then ignored; try: null "),
         ("{br2: {sflow: {sampling: 64}}}", 2, 'bridge br2: sFlow needs a collector; try: collectors: ["10.0.0.5:6343"]'),
         ("{br0: {ports: {vy: {type: vxlan, remote_ip: 192.0.2.7, key: 16}}}}", 4,
          "port vy: vx is already a vxlan tunnel with the same addresses, key and port; try: another key or remote_ip"),
@@ -390,6 +391,19 @@ def test_what_others_change_meanwhile_stays(database, page, meanwhile):
             assert database.run_while(f"apply {page(text)}", lambda: database.transact(meanwhile))[0] == 0
         trees.append(database.tree())
     assert trees[0] == trees[1]
+
+
+@pytest.mark.parametrize(("kinds", "made"), [(["netdev"], "netdev"), (["netdev", "system"], None), (["dummy"], None), ([], None)])
+def test_the_datapath_of_a_new_bridge(database, page, kinds, made):
+    database.put({})
+    column = {"op": "update", "table": "Open_vSwitch", "where": []}
+    database.transact(column | {"row": {"datapath_types": ["set", kinds]}})
+    code, _, said = database.run(f"apply {page('bridges: {br0: {}}')}")
+    database.transact(column | {"row": {"datapath_types": ["set", []]}})
+    if "dummy" in kinds:
+        assert (code, said.partition(";")[0]) == (6, "ovstool: datapath type system: this Open vSwitch has no such datapath")
+    else:
+        assert code == 0 and database.tree()["br0"].get("datapath_type") == made
 
 
 def test_two_applies_at_once(database, page):

@@ -155,6 +155,7 @@ def test_contradictory_usage_is_one_error_line(line, said):
         (["--db", "a\udc80", "show"], '"a\\\\udc80": not valid UTF-8'),
         (["show", "a\0b"], '"a\\\\x00b": contains a NUL character'),
         (["confirm", ""], "confirm: ID: empty; try: ovstool help confirm"),
+        (["diff", ""], "diff: FILE: empty; try: ovstool help diff"),
         (["bridge list"], '"bridge list": unknown command; try: ovstool bridge list'),
     ],
 )

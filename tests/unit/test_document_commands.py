@@ -13,6 +13,7 @@ from ovstool.document.ownership.claims import Terms
 from ovstool.document.state.selectors import ABSENT
 from ovstool.errors import Refused, UsageError
 from ovstool.switch import Change
+from ovstool.switch.checks import policing, shaping_rules
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,7 @@ def test_what_may_be_changed(monkeypatch, page):
     monkeypatch.setattr(comparison, "diff", lambda switch, document, terms: asked.append(terms) or [])
     for options in ("", "--prune", "--take-over"):
         run(Diff, f"{page} {options}")
+    assert run(Diff, f"{page} -c nosuch")[0] == 2  # before the switch is asked
     assert asked == [Terms("rack", False, False), Terms("rack", True, False), Terms("rack", False, True)]
 
 
@@ -106,7 +108,7 @@ def applied(notes=(), lines=()):
     ("batch", "hosts", "not_started"),
     [
         ("2", "a,bad,c,d,e,f", "c, d, e, f"), ("3", "a,b,c,bad,e,f,g", "g"), ("34%", "a,bad,c,d,e,f", "c, d, e, f"), ("100%", "a,b,bad", None),
-        ("1%", "bad,b", "b"), ("50%", "a,bad,c,d,e", "c, d, e"), ("100", "bad,b", None),
+        ("1%", "bad,b", "b"), ("50%", "a,bad,c,d,e", "c, d, e"), ("50%", "bad,b,c,d", "c, d"), ("100", "bad,b", None),
     ],
 )  # fmt: skip
 def test_batches(monkeypatch, page, batch, hosts, not_started):
@@ -137,3 +139,37 @@ def test_a_selector_that_fits_no_port_of_any_switch(monkeypatch, page):
     assert run(Apply, f"{page} -H a,b")[2] == f"{none}ovstool: note: a: other\novstool: note: b: other\n"
     alone = "".join(f"ovstool: note: {note}\n" for note in ("iface-id:x: not on this switch", "iface-id:a: not on this switch", "other"))
     assert run(Apply, f"{page} -H a")[2] == alone
+
+
+@pytest.mark.parametrize(
+    ("change", "shaped", "policed", "seen"),
+    [
+        ("updated", ["eth1"], [], ["qos of eth1", "look", "applied", "tell"]),
+        ("created", ["eth1"], ["eth2"], ["qos of eth1", "applied", "tell", "police of eth2"]),  # ovs-vswitchd has yet to open a new port
+        ("updated", [], ["eth2", "eth3"], ["applied", "police of eth2 eth3"]),
+        ("updated", [], [], ["applied"]),
+    ],
+)
+def test_when_problems_are_looked_for(monkeypatch, page, change, shaped, policed, seen):
+    found = []
+
+    class Advice:
+        def __init__(self, switch, ports):
+            found.append(f"qos of {' '.join(ports)}")
+
+        def look(self):
+            found.append("look")
+
+        def tell(self):
+            found.append("tell")
+
+    def apply(switch, document, terms, meanwhile):
+        done = Applied([Change("br0", "unchanged"), Change("eth1", change)], [], shaped, policed)
+        meanwhile(done)
+        found.append("applied")
+        return done
+
+    monkeypatch.setattr(shaping_rules, "advice", Advice)
+    monkeypatch.setattr(policing, "note", lambda switch, ports: found.append(f"police of {' '.join(ports)}"))
+    monkeypatch.setattr(applying, "apply", apply)
+    assert run(Apply, f"{page}")[0] == 0 and found == seen
