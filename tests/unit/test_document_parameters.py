@@ -154,10 +154,15 @@ def test_aliases_share_parameters_and_a_bomb_of_them_is_refused():
     assert error.endswith("larger than 20 MB with the values of its parameters")
 
 
-@pytest.mark.parametrize("text", ["${host}", "$${", "${", "$", "a$${b}$${", "$$$"])
-def test_what_is_exported_has_no_parameters(text):
+@pytest.mark.parametrize("text", ["${host}", "$${", "${", "$", "a$${b}$${", "$$$", "\x1b\x85", "\u200b", "\u00e9"])
+def test_what_is_exported_is_read_as_the_same_text(text):
     for written in ("\n".join(writing.lines({text: [text]})), json.dumps(writing.escaped({text: [text]}))):
         problems = reading.Problems("page.yaml")
         root = reading.Template("page.yaml", written.encode()).parameters.filled({}, problems)
         [(key, value)] = root.pairs
         assert (key.text, value.items[0].text, problems.sorted()) == (text, text, [])
+
+
+@pytest.mark.parametrize("text", ["\U000e0001", "\U0001f600"])
+def test_characters_of_four_bytes(text):
+    assert port(writing.inline({"external_ids": {"a": text}})) == {("external_ids", "a"): text}
