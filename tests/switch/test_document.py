@@ -340,6 +340,7 @@ def test_a_qos_that_another_port_uses_stays(database, page):
         ("{br0: {ports: {vy: {type: vxlan, remote_ip: 192.0.2.7, key: 16}}}}", 4,
          "port vy: vx is already a vxlan tunnel with the same addresses, key and port; try: another key or remote_ip"),
         ("{br0: {ports: {bond0: {bond: {interfaces: [e2, gre_sys]}}}}}", 2, "port gre_sys: Open vSwitch reserves this name for its own devices"),
+        ("{br0: {ports: {gre_sys: {}}}}", 2, "port gre_sys: Open vSwitch reserves this name for its own devices"),
         ("{br0: {datapath_type: nosuch}}", 6,
          "datapath type nosuch: this Open vSwitch has no such datapath; try: datapath_type: netdev or system"),
         ("{br0: {ports: {tap: {type: nosuch}}}}", 6, "port tap: this Open vSwitch does not support type nosuch; it supports "),
