@@ -85,6 +85,9 @@ def test_a_port_that_cannot_be_opened_stays(forwarding, tmp_path):
     page.write_text(f"bridges: {{br5: {{datapath_type: netdev, ports: {{{many}, nosuch2: {{}}}}}}}}")
     done = forwarding.ovstool(f"apply {page}")
     assert done.code == 6 and "nosuch2" in done.stderr and "nosuch1" not in done.stderr  # which was not changed now
+    page.write_text("bridges: {br5: {datapath_type: netdev, ports: {nosuch2: {mtu: 1400}}}}")
+    done = forwarding.ovstool(f"apply {page}")
+    assert done.code == 6 and "nosuch2: could not open network device" in done.stderr
     page.write_text(
         "bridges: {br5: {datapath_type: netdev, ports: {v1: {type: vxlan, remote_ip: 192.0.2.9}, v2: {type: vxlan, remote_ip: 192.0.2.9}}}}"
     )
