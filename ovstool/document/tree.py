@@ -1,5 +1,7 @@
 """YAML as a tree of texts, each with its place: nothing is converted, so that a name is what was typed (``on``, ``012``, ``1e3``)."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from ovstool.errors import UsageError, quote
 
 _MAX_NODES = 2_000_000  # after aliases are expanded: a small file can expand to an endless list
 _MERGE = "<<"
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")  # RFC 8259, section 7
 _PLAIN = (None, "")  # the style of a text without quotes, with and without libyaml
 
 
@@ -149,8 +152,13 @@ class _Composer:
 
 
 def composed(text: str, problems: Problems) -> Node | None:
-    """The tree of a text, None for an empty one. Raises UsageError for what is not YAML, too large or too deep."""
+    """The tree of a text, None for an empty one. Raises UsageError for what is not YAML, too large or too deep.
+
+    JSON is YAML but for the pairs of escapes that it has for characters above U+FFFF.
+    """
     composer = _Composer(problems)
+    if text.lstrip().startswith("{"):
+        text = _PAIR.sub(lambda pair: pair[1] + json.loads(f'"{pair[2]}"'), text)
     for event in yaml_events.events(yaml_events.Source(text, problems.at, "quotes around a text with any of : # { } [ ] , & * ! | > @ %")):
         composer.take(event)
     return composer.root

@@ -154,7 +154,11 @@ def test_aliases_share_parameters_and_a_bomb_of_them_is_refused():
     assert error.endswith("larger than 20 MB with the values of its parameters")
 
 
-@pytest.mark.parametrize("text", ["${host}", "$${", "${", "$", "a$${b}$${", "$$$", "\x1b\x85", "\u200b", "\u00e9"])
+# Also behind backslashes, and as it is escaped.
+_FOUR_BYTES = ["\U0001f600", "\U000e0001\U0010ffff", "a\\\U0001f600", "\\\\\U0001f600", "\\ud83d\\ude00", "\\\\ud83d\\ude00"]
+
+
+@pytest.mark.parametrize("text", ["${host}", "$${", "${", "$", "a$${b}$${", "$$$", "\x1b\x85", "\u200b", "\u00e9", *_FOUR_BYTES])
 def test_what_is_exported_is_read_as_the_same_text(text):
     for written in ("\n".join(writing.lines({text: [text]})), json.dumps(writing.escaped({text: [text]}))):
         problems = reading.Problems("page.yaml")
