@@ -262,13 +262,14 @@ def test_metrics_of_the_process_are_with_those_of_all_switches():
 
 def test_metrics_of_the_process(monkeypatch):
     """In both forms; none where prometheus_client is not installed."""
-    read = itself.reader()
+    notes: list[str] = []
+    read = itself.reader(notes.append)
     assert "\nprocess_open_fds " in read(PROMETHEUS) and "# TYPE process_cpu_seconds_total counter\n" in read(PROMETHEUS)
     assert "# TYPE process_cpu_seconds counter\n" in read(OPENMETRICS) and END not in read(OPENMETRICS)
     for module in ("prometheus_client", "prometheus_client.openmetrics"):
         monkeypatch.setitem(sys.modules, module, None)
-    read = itself.reader()
-    assert (read(PROMETHEUS), read(OPENMETRICS)) == ("", "")
+    read = itself.reader(notes.append)
+    assert (read(PROMETHEUS), read(OPENMETRICS), notes) == ("", "", [])
 
 
 def test_each_cause_is_told_once():
