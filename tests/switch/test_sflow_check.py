@@ -89,7 +89,7 @@ def checking(switch, words: str = "", environ: dict | None = None):
 
 
 def test_nothing_is_wrong_without_packets(switch, ovstool):
-    sampled(switch)
+    sampled(switch, f"{ROW} sampling=10000000")  # the datagrams themselves are packets of br0
     before = rows(switch)
     result = ovstool("sflow check --for 0.1 -f json")
     assert problems(result) == []
