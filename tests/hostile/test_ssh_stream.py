@@ -12,7 +12,7 @@ import pytest
 from ssh_servers import SSHD, Home, listening, wire
 
 from ovstool.errors import TimedOut, Unreachable
-from ovstool.host.ssh import Ssh, connection
+from ovstool.host.ssh import Ssh, connection, transport
 from ovstool.host.ssh import config as ssh_config
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not SSHD, reason="needs root and sshd")
@@ -223,9 +223,34 @@ def test_output_without_end_is_not_kept(home):
     assert int(grown_mib) < 100  # some 30 for paramiko itself, and what is kept
 
 
+def test_an_answer_counts_however_early_it_arrives(home, monkeypatch):
+    """The thread that sends a probe may stand still until after the answer has arrived."""
+    monkeypatch.setattr(connection.SshConnection, "silent_s", 0.05)
+    ask = transport.SshTransport.ask_whether_alive
+    asked = []
+
+    def ask_and_stand_still(self):
+        heard_at = self.heard_at
+        ask(self)
+        asked.append(self)
+        end = time.monotonic() + S
+        while self.heard_at == heard_at and time.monotonic() < end:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(transport.SshTransport, "ask_whether_alive", ask_and_stand_still)
+    with home.sshd() as port:
+        home.know(port)
+        host = Ssh(f"root@127.0.0.1:{port}")
+        for _ in host.stream(["sleep", "600"], 10**6, 0.01):
+            if len(asked) == 5:
+                break
+        host.close()
+    assert len(asked) == 5
+
+
 def test_a_silent_program_continues_and_a_silent_connection_ends(home, monkeypatch):
     """A host that crashes does not close connections, so it is probed, and either answers each probe or none."""
-    monkeypatch.setattr(connection.SshConnection, "silent_s", 0.2)
+    monkeypatch.setattr(connection.SshConnection, "silent_s", 0.4)
     answers, is_cut = threading.Semaphore(0), threading.Event()
 
     def cut(data, place):

@@ -334,7 +334,7 @@ def test_what_a_watchdog_writes_is_no_change(database):
         return after > before
 
     assert not listed("ovstool-confirm-0123abcd", "not committed yet: x")
-    assert listed("x", "ovstool-confirm-0123abcd")
+    assert listed("not-of-a-watchdog", "ovstool-confirm-0123abcd")
 
 
 def test_a_program_without_comments_that_inserts_and_deletes(database):

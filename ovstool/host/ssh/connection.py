@@ -100,12 +100,12 @@ class SshConnection:
             return
         if self._unanswered >= _ASKED:
             raise Unreachable(self.name, f"connection lost: no answer for {now - self._transport.heard_at:.0f} s")
+        self._asked_at = now  # not the time after it was sent, which may be later than the answer
+        self._unanswered += 1
         try:
             self._transport.ask_whether_alive()
         except OSError as error:
             raise self.lost(error) from error
-        self._asked_at = time.monotonic()
-        self._unanswered += 1
 
     def lost(self, error: BaseException | None = None) -> Unreachable:
         """The error that says how the connection ended."""
