@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,6 +94,20 @@ class Shell:
     def becomes(self, line: str, expected: str, behind: str = "") -> bool:
         """Whether the command line becomes this; retries, because completion soon gives up and a busy machine is slow."""
         return any(self.tab(line, behind=behind) == expected for _ in range(_TRIES))
+
+    def lists(self, line: str, *words: str) -> bool:
+        """Whether two Tabs show these words and leave the line; retries as ``becomes``, and waits for what the shell draws only when idle."""
+        return any(self._lists(line, words) for _ in range(_TRIES))
+
+    def _lists(self, line: str, words: Sequence[str]) -> bool:
+        os.write(self._screen, f"{line}\t\t".encode())
+        self.shown = ""
+        until = time.monotonic() + _LIMIT_S / _TRIES
+        while not (are_listed := all(word in self.shown for word in words)):
+            if not select.select([self._screen], [], [], max(until - time.monotonic(), 0))[0]:
+                break
+            self.shown += os.read(self._screen, 65536).decode(errors="replace")
+        return self.tab("", keys="").startswith(line) and are_listed
 
     def run(self, keys: str) -> None:
         """Press these keys and Enter, and wait until the shell has run the command."""

@@ -104,7 +104,7 @@ def test_what_becomes_of_a_line(shell, typed, becomes):
 def test_sockets_after_unix(shell, filled):
     folder = f"unix:{filled.switch.box.directory}"
     for option in ("--db ", "--db="):
-        assert shell.tab(f"ovstool {option}{folder}/db.s") == f"ovstool {option}{folder}/db.sock "
+        assert shell.becomes(f"ovstool {option}{folder}/db.s", f"ovstool {option}{folder}/db.sock ")
 
 
 def test_the_script_may_be_read_by_a_start_up_file(shell):
@@ -151,8 +151,7 @@ def test_what_would_steer_the_terminal_is_not_shown(shell):
 
 
 def test_several_are_listed(shell):
-    line = shell.tab("ovstool qos s", "\t\t")
-    assert all(verb in shell.shown for verb in ("set", "show", "steer")) and line.startswith("ovstool qos s")
+    assert shell.lists("ovstool qos s", "set", "show", "steer"), shell.shown
 
 
 # --- requests, in this process
