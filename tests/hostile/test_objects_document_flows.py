@@ -94,7 +94,7 @@ def test_two_at_once(switch, ovstool, pages, tmp_path):
     process = FORKS.start(["apply", str(first), "--prune"], switch.environ | {"PATH": f"{waiting}:{switch.environ['PATH']}"})
     while not (tmp_path / "begun").exists() and process.poll() is None:
         pass
-    late = ovstool(f"-t 0.5 apply {second}")
+    late = ovstool(f"-t 3 apply {second}")
     why = "ovstool: the switch: another ovstool is still restoring a snapshot of it, or applying flows; try: again\n"
     assert (late.code, late.stdout, late.stderr) == (4, "", why)
     other = FORKS.start(["apply", str(second), "--prune"], switch.environ)

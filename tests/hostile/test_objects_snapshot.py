@@ -113,7 +113,7 @@ def test_two_at_once(switch, ovstool, states):
         while not between.stopped.wait(0.02) and first.poll() is None:
             pass
         assert between.stopped.is_set() and any(b'"lock"' in message for message in between.messages)
-        late = ovstool(f"-t 0.5 snapshot restore {states[1][0]}")
+        late = ovstool(f"-t 3 snapshot restore {states[1][0]}")
         why = "ovstool: the switch: another ovstool is still restoring a snapshot of it, or applying flows; try: again\n"
         assert (late.code, late.stdout, late.stderr) == (4, "", why)
         second = FORKS.start(["snapshot", "restore", str(states[0][0])], switch.environ)

@@ -296,22 +296,22 @@ def test_it_ends_when_nobody_reads(unchanged):
     [
         ("'rx_bps >= 0' --interval 0.05", 0),
         ("'eth1 tx_pps < 1' --interval 0.05", 0),
-        ("'rx_bps > 1tbit' --interval 0.1 -t 0.3", 7),
-        ("'eth9 rx_bps > 1' --interval 0.1 -t 0.3", 7),
+        ("'rx_bps > 1tbit' --interval 0.2 -t 2", 7),
+        ("'eth9 rx_bps > 1' --interval 0.2 -t 2", 7),
     ],
 )
 def test_stats_until(unchanged, words, code):
     result = unchanged.ovstool(f"stats eth1 -f json --until {words}")
     assert result.code == code and json.loads(result.stdout.splitlines()[0])["port"] == "eth1"
-    assert ("did not hold within 0.3 s" in result.stderr) == (code == 7)
+    assert ("did not hold within 2 s" in result.stderr) == (code == 7)
     assert ("eth9: no rates of such a port yet; waiting for them" in result.stderr) == ("eth9" in words)
 
 
 def test_stats_until_ends_with_7_though_a_port_could_not_be_read(switch, ovstool):
     switch.vsctl("--no-wait add-port br0 broken -- set interface broken type=no-such-type")
-    result = ovstool("stats --until 'broken rx_bps > 0' --interval 0.1 -t 0.2")
+    result = ovstool("stats --until 'broken rx_bps > 0' --interval 0.2 -t 2")
     assert result.code == 7
-    assert '"broken rx_bps > 0" did not hold within 0.2 s: there are no rates of broken; try: a longer --timeout' in result.stderr
+    assert '"broken rx_bps > 0" did not hold within 2 s: there are no rates of broken; try: a longer --timeout' in result.stderr
 
 
 @pytest.mark.parametrize(
